@@ -1,0 +1,1 @@
+"""cambrian: neural architecture search on PyTorch. Importing it does not import torch."""

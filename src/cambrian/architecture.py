@@ -1,0 +1,276 @@
+"""An architecture is the answers a space's program was given, each under the path of its question.
+
+The functions below need of a space only its `walk`: `walk(decide) -> Architecture` runs the program,
+calling `decide(choice) -> answer` at every question. Sampling, replaying, mutating, crossing,
+enumerating and stepping through a program are six ways of deciding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from cambrian.choices import Answer, Choice, Real
+from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Decide = Callable[[Choice], Answer]
+
+
+class Walkable(Protocol):
+    def walk(self, decide: Decide) -> Architecture: ...
+
+
+class Architecture(Mapping[str, Answer]):
+    """A frozen mapping from path to answer, in the order asked. Equal answers are equal values,
+    in whatever order they were asked.
+
+    >>> Architecture({"depth": 2, "op0": "conv3"})["depth"]
+    2
+    """
+
+    __slots__ = ("_answers", "_key")
+
+    def __init__(self, answers: Mapping[str, Answer]) -> None:
+        self._answers = dict(answers)
+        self._key: str | None = None
+
+    def __getitem__(self, path: str) -> Answer:
+        return self._answers[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Architecture) and self._answers == other._answers
+
+    def __repr__(self) -> str:
+        return f"Architecture({self._answers!r})"
+
+    @property
+    def key(self) -> str:
+        """Sixteen hexadecimal digits, a function of the answers alone, stable across versions of
+        Python and machines. Two architectures that are the same *function* may differ in it: that
+        is what `Canonical` spaces know."""
+        if self._key is None:
+            text = json.dumps(self._answers, sort_keys=True, separators=(",", ":"))
+            self._key = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self._key
+
+    def to_json(self) -> dict[str, object]:
+        return {p: list(a) if isinstance(a, tuple) else a for p, a in self._answers.items()}
+
+    @staticmethod
+    def from_json(answers: object) -> Architecture:
+        """The inverse of `to_json`. Legality is the space's to say: `replay(space, ...)`."""
+        if not isinstance(answers, Mapping):
+            raise IllegalArchitecture(
+                f"an architecture is an object of path: answer, got {type(answers).__name__}"
+            )
+        return Architecture({str(p): _frozen(str(p), a) for p, a in answers.items()})
+
+
+def _frozen(path: str, answer: object) -> Answer:
+    if isinstance(answer, list | tuple) and all(isinstance(a, str | int | float) for a in answer):
+        return tuple(answer)
+    if isinstance(answer, str | int | float):
+        return answer
+    raise IllegalArchitecture(
+        f"question {path!r}: an answer is text, a number or a list of them, got {answer!r}"
+    )
+
+
+def sample(space: Walkable, rng: np.random.Generator, tries: int = 1000) -> Architecture:
+    """A random architecture under the space's own measure; walks it rejects are drawn again."""
+    for _ in range(tries):
+        try:
+            return space.walk(lambda choice: choice.draw(rng))
+        except Rejected as reason:
+            last = reason
+    raise SpaceError(f"{tries} random walks in a row were rejected, the last because: {last}")
+
+
+def replay(space: Walkable, answers: Mapping[str, Answer], otherwise: Decide | None = None) -> Architecture:
+    """The walk that answers as `answers` does wherever that is legal, else as `otherwise` does;
+    answers nobody asks for are dropped. Without `otherwise` the replay is strict: a missing, illegal
+    or superfluous answer raises IllegalArchitecture naming its path."""
+
+    def decide(choice: Choice) -> Answer:
+        if choice.path not in answers:
+            if otherwise is None:
+                raise IllegalArchitecture(f"question {choice.path!r} has no answer")
+            return otherwise(choice)
+        try:
+            return choice.check(answers[choice.path])
+        except IllegalArchitecture:
+            if otherwise is None:
+                raise
+            return otherwise(choice)
+
+    if otherwise is not None:
+        return space.walk(decide)
+    try:
+        architecture = space.walk(decide)
+    except Rejected as reason:
+        raise IllegalArchitecture(f"the space rejects this architecture: {reason}") from None
+    for path in answers:
+        if path not in architecture:
+            raise IllegalArchitecture(f"no question {path!r} is asked{did_you_mean(path, architecture)}")
+    return architecture
+
+
+class _Open(Exception):
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+
+
+def next_choice(space: Walkable, answers: Mapping[str, Answer]) -> Choice | None:
+    """The first question `answers` leaves open, or None when they are a whole architecture."""
+
+    def decide(choice: Choice) -> Answer:
+        if choice.path in answers:
+            return choice.check(answers[choice.path])
+        raise _Open(choice)
+
+    try:
+        space.walk(decide)
+    except _Open as stop:
+        return stop.choice
+    return None
+
+
+def questions(space: Walkable, architecture: Mapping[str, Answer]) -> list[Choice]:
+    """The questions that were asked on the way to `architecture`, in order."""
+    asked: list[Choice] = []
+
+    def decide(choice: Choice) -> Answer:
+        asked.append(choice)
+        return choice.check(architecture[choice.path])
+
+    space.walk(decide)
+    return asked
+
+
+def completions(
+    space: Walkable, answers: Mapping[str, Answer], limit: int | None = None
+) -> Iterator[Architecture]:
+    """Every architecture that agrees with `answers` wherever it is asked, depth first, rejected
+    ones left out; `completions(space, {})` enumerates a finite space."""
+    count = 0
+    stack: list[dict[str, Answer]] = [dict(answers)]
+    while stack and (limit is None or count < limit):
+        partial = stack.pop()
+        try:
+            choice = next_choice(space, partial)
+        except (Rejected, IllegalArchitecture):
+            continue
+        if choice is None:
+            count += 1
+            yield replay(space, partial, lambda c: next(c.answers()))
+        else:
+            stack += [{**partial, choice.path: a} for a in reversed(list(choice.answers()))]
+
+
+def neighbours(
+    space: Walkable, architecture: Architecture, rng: np.random.Generator, cap: int = 64
+) -> list[Architecture]:
+    """Architectures one answer away, `architecture` itself left out. Where the new answer opens
+    questions, their answers are enumerated up to `cap` per changed answer, then drawn at random."""
+    found: dict[Architecture, None] = {}
+    for choice in questions(space, architecture):
+        for answer in choice.near(architecture[choice.path], rng):
+            for near in _opened(space, {**architecture, choice.path: answer}, rng, cap):
+                if near != architecture:
+                    found[near] = None
+    return list(found)
+
+
+def _opened(
+    space: Walkable, wanted: dict[str, Answer], rng: np.random.Generator, cap: int
+) -> Iterator[Architecture]:
+    """All walks that keep `wanted` where legal; beyond `cap` of them, `cap` random ones."""
+    seen: list[Architecture] = []
+    stack: list[dict[str, Answer]] = [{}]
+    while stack and len(seen) <= cap:
+        forced = stack.pop()
+        branch: list[Choice] = []
+
+        def otherwise(
+            choice: Choice, forced: dict[str, Answer] = forced, branch: list[Choice] = branch
+        ) -> Answer:
+            if choice.path in forced:
+                return forced[choice.path]
+            if isinstance(choice, Real):
+                return choice.draw(rng)
+            branch.append(choice)
+            raise _Open(choice)
+
+        try:
+            seen.append(replay(space, wanted, otherwise))
+        except _Open:
+            stack += [{**forced, branch[0].path: a} for a in reversed(list(branch[0].answers()))]
+        except Rejected:
+            continue
+    if len(seen) <= cap:
+        yield from seen
+        return
+    for _ in range(cap):
+        try:
+            yield replay(space, wanted, lambda choice: choice.draw(rng))
+        except Rejected:
+            continue
+
+
+def mutate(
+    space: Walkable, architecture: Architecture, rng: np.random.Generator, tries: int = 1000
+) -> Architecture:
+    """One answer drawn anew, different from what it was, and whatever that opens drawn at random.
+    Only questions with another answer are candidates; each is equally likely."""
+    asked = [c for c in questions(space, architecture) if c.size is None or c.size > 1]
+    for _ in range(tries if asked else 0):
+        choice = asked[int(rng.integers(len(asked)))]
+        answer = choice.draw(rng)
+        if answer == architecture[choice.path]:
+            continue
+        try:
+            return replay(space, {**architecture, choice.path: answer}, lambda c: c.draw(rng))
+        except Rejected:
+            continue
+    raise SpaceError(f"no mutation of {architecture!r} was accepted in {tries} tries")
+
+
+def crossover(
+    space: Walkable,
+    one: Architecture,
+    other: Architecture,
+    rng: np.random.Generator,
+    tries: int = 1000,
+) -> Architecture:
+    """Each answer from either parent with equal chance, where legal, else drawn at random."""
+    for _ in range(tries):
+
+        def decide(choice: Choice) -> Answer:
+            parents = (one, other) if rng.random() < 0.5 else (other, one)
+            for parent in parents:
+                if choice.path in parent:
+                    try:
+                        return choice.check(parent[choice.path])
+                    except IllegalArchitecture:
+                        continue
+            return choice.draw(rng)
+
+        try:
+            return space.walk(decide)
+        except Rejected:
+            continue
+    raise SpaceError(f"no crossover was accepted in {tries} tries")

@@ -1,0 +1,223 @@
+"""The kinds of question a space may ask, and what may be done with their answers.
+
+A question is a value: its path and what would be a legal answer. It can be drawn from, checked
+against, and asked for the answers next to a given one. Nothing here knows of networks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cambrian.errors import IllegalArchitecture, SpaceError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Scalar = str | int | float | bool
+Answer = Scalar | tuple[Scalar, ...]
+
+
+class OneOf(msgspec.Struct, frozen=True, tag="one"):
+    """One of `options`. `weights` shape sampling only. `depth` marks a complexity order (the
+    options ascend); `module` marks a fork whose options can be held in one network at once."""
+
+    path: str
+    options: tuple[Scalar, ...]
+    weights: tuple[float, ...] | None = None
+    depth: bool = False
+    module: bool = False
+
+    def __post_init__(self) -> None:
+        _distinct(self.path, self.options)
+        if self.weights is not None and (
+            len(self.weights) != len(self.options) or min(self.weights) < 0 or sum(self.weights) <= 0
+        ):
+            raise SpaceError(
+                f"question {self.path!r}: weights must be {len(self.options)} numbers >= 0 with a "
+                f"positive sum, got {self.weights}"
+            )
+
+    @property
+    def size(self) -> int:
+        return len(self.options)
+
+    def draw(self, rng: np.random.Generator) -> Answer:
+        if self.weights is None:
+            return self.options[int(rng.integers(len(self.options)))]
+        total = sum(self.weights)
+        return self.options[int(rng.choice(self.size, p=[w / total for w in self.weights]))]
+
+    def check(self, answer: object) -> Answer:
+        return _option(self.path, answer, self.options)
+
+    def answers(self) -> Iterator[Answer]:
+        yield from self.options
+
+    def near(self, answer: Answer, rng: np.random.Generator) -> Iterator[Answer]:
+        yield from (o for o in self.options if o != answer)
+
+
+class SomeOf(msgspec.Struct, frozen=True, tag="some"):
+    """Between `least` and `most` distinct `options`, answered as a tuple in the options' order."""
+
+    path: str
+    options: tuple[Scalar, ...]
+    least: int
+    most: int
+    module: bool = False
+
+    def __post_init__(self) -> None:
+        _distinct(self.path, self.options)
+        if not 0 <= self.least <= self.most <= len(self.options):
+            raise SpaceError(
+                f"question {self.path!r}: cannot pick between {self.least} and {self.most} of "
+                f"{len(self.options)} options"
+            )
+
+    @property
+    def size(self) -> int:
+        return sum(math.comb(len(self.options), k) for k in range(self.least, self.most + 1))
+
+    def draw(self, rng: np.random.Generator) -> Answer:
+        """Uniform over the subsets, not over their sizes."""
+        counts = [math.comb(len(self.options), k) for k in range(self.least, self.most + 1)]
+        k = self.least + int(rng.choice(len(counts), p=[c / self.size for c in counts]))
+        chosen = sorted(rng.choice(len(self.options), size=k, replace=False).tolist())
+        return tuple(self.options[i] for i in chosen)
+
+    def check(self, answer: object) -> Answer:
+        if not isinstance(answer, tuple | list):
+            raise IllegalArchitecture(f"question {self.path!r}: expected a list of options, got {answer!r}")
+        chosen = [_option(self.path, a, self.options) for a in answer]
+        if len(set(chosen)) != len(chosen) or not self.least <= len(chosen) <= self.most:
+            raise IllegalArchitecture(
+                f"question {self.path!r}: expected {self.least} to {self.most} distinct options, "
+                f"got {list(answer)}"
+            )
+        return tuple(sorted(chosen, key=self.options.index))
+
+    def answers(self) -> Iterator[Answer]:
+        for k in range(self.least, self.most + 1):
+            yield from itertools.combinations(self.options, k)
+
+    def near(self, answer: Answer, rng: np.random.Generator) -> Iterator[Answer]:
+        """One option added, dropped, or exchanged."""
+        here = set(answer) if isinstance(answer, tuple) else set()
+        absent = [o for o in self.options if o not in here]
+        sets = [here | {o} for o in absent] + [here - {o} for o in here]
+        sets += [(here - {old}) | {new} for old in here for new in absent]
+        for chosen in sets:
+            if self.least <= len(chosen) <= self.most:
+                yield tuple(o for o in self.options if o in chosen)
+
+
+class Integer(msgspec.Struct, frozen=True, tag="integer"):
+    """A whole number, `low` and `high` included."""
+
+    path: str
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise SpaceError(f"question {self.path!r}: low {self.low} is above high {self.high}")
+
+    @property
+    def size(self) -> int:
+        return self.high - self.low + 1
+
+    def draw(self, rng: np.random.Generator) -> Answer:
+        return int(rng.integers(self.low, self.high + 1))
+
+    def check(self, answer: object) -> Answer:
+        if isinstance(answer, bool) or not isinstance(answer, int) or not self.low <= answer <= self.high:
+            raise IllegalArchitecture(
+                f"question {self.path!r}: expected a whole number from {self.low} to {self.high}, "
+                f"got {answer!r}"
+            )
+        return answer
+
+    def answers(self) -> Iterator[Answer]:
+        yield from range(self.low, self.high + 1)
+
+    def near(self, answer: Answer, rng: np.random.Generator) -> Iterator[Answer]:
+        yield from (n for n in range(self.low, self.high + 1) if n != answer)
+
+
+class Real(msgspec.Struct, frozen=True, tag="real"):
+    """A real number between `low` and `high`, drawn uniformly, or log-uniformly where `log`."""
+
+    path: str
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise SpaceError(f"question {self.path!r}: no numbers from {self.low} to {self.high}")
+        if self.log and self.low <= 0:
+            raise SpaceError(f"question {self.path!r}: a logarithmic range must start above 0")
+
+    @property
+    def size(self) -> None:
+        return None
+
+    def draw(self, rng: np.random.Generator) -> Answer:
+        return self._at(float(rng.random()))
+
+    def check(self, answer: object) -> Answer:
+        if isinstance(answer, bool) or not isinstance(answer, int | float):
+            raise IllegalArchitecture(f"question {self.path!r}: expected a number, got {answer!r}")
+        if not self.low <= answer <= self.high:
+            raise IllegalArchitecture(
+                f"question {self.path!r}: expected a number from {self.low} to {self.high}, got {answer!r}"
+            )
+        return float(answer)
+
+    def answers(self) -> Iterator[Answer]:
+        raise SpaceError(f"question {self.path!r} is real: its answers cannot be counted")
+
+    def near(self, answer: Answer, rng: np.random.Generator) -> Iterator[Answer]:
+        """Four seeded steps around the answer, a fifth of the range in standard deviation."""
+        assert isinstance(answer, int | float)
+        here = self._fraction(float(answer))
+        for step in rng.normal(0.0, 0.2, size=4):
+            yield self._at(min(max(here + float(step), 0.0), 1.0))
+
+    def _at(self, fraction: float) -> float:
+        if self.log:
+            value = math.exp(math.log(self.low) + fraction * (math.log(self.high) - math.log(self.low)))
+        else:
+            value = self.low + fraction * (self.high - self.low)
+        return min(max(value, self.low), self.high)
+
+    def _fraction(self, value: float) -> float:
+        if self.high == self.low:
+            return 0.0
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+Choice = OneOf | SomeOf | Integer | Real
+
+
+def _distinct(path: str, options: tuple[Scalar, ...]) -> None:
+    if not options:
+        raise SpaceError(f"question {path!r} has no options: give it at least one")
+    if len(set(map(repr, options))) != len(options) or len(set(options)) != len(options):
+        raise SpaceError(f"question {path!r} offers an option twice: {list(options)}")
+
+
+def _option(path: str, answer: object, options: tuple[Scalar, ...]) -> Scalar:
+    for option in options:
+        if option == answer and isinstance(answer, bool) == isinstance(option, bool):
+            return option
+    raise IllegalArchitecture(
+        f"question {path!r}: {answer!r} is not an option{did_you_mean(str(answer), map(str, options))}"
+    )

@@ -1,0 +1,106 @@
+"""Everything that can go wrong, as one tree.
+
+CambrianError
+├── UsageError                 what the user gave cannot be used: one sentence, exit code 2
+│   ├── UnknownName            a name nobody has; carries the nearest valid one
+│   ├── SpaceError             the program of a space is at fault (a path asked twice, no options, ...)
+│   ├── IllegalArchitecture    answers that a space does not accept
+│   ├── Unbuildable            an architecture whose shapes do not fit; carries the question's path
+│   ├── Incompatible           a space, strategy and estimator that cannot work together
+│   ├── DataError              a data set that cannot be used; names the file and the remedy
+│   └── MissingExtra           an optional dependency; says which `pip install` mends it
+├── RunError                   a run directory that cannot be used: exit code 3
+│   ├── LedgerCorrupt          the ledger is damaged
+│   ├── RunChanged             resumed with other settings than it was started with
+│   └── RunBusy                another process is at work in it
+├── ExportMismatch             the exported program does not give the network's outputs
+└── Rejected                   `pick.require` said no: not a mistake, a walk to be drawn again
+
+Every message says what, where, what was got, what was expected, and how to mend it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CambrianError(Exception):
+    """Root of the tree; catching it catches all that cambrian raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(CambrianError):
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """`UnknownName("strategy", "progresive", ["progressive", "random"])`."""
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        self.kind, self.name, self.valid = kind, name, sorted(valid)
+        super().__init__(f"unknown {kind} {name!r}{did_you_mean(name, self.valid)}")
+
+
+class SpaceError(UsageError):
+    pass
+
+
+class IllegalArchitecture(UsageError):
+    pass
+
+
+class Unbuildable(UsageError):
+    pass
+
+
+class Incompatible(UsageError):
+    pass
+
+
+class DataError(UsageError):
+    pass
+
+
+class MissingExtra(UsageError):
+    """`MissingExtra("onnx", "export", "exporting to ONNX")`."""
+
+    def __init__(self, module: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs {module!r}, which is not installed: pip install 'cambrian[{extra}]'"
+        )
+
+
+class RunError(CambrianError):
+    exit_code = 3
+
+
+class LedgerCorrupt(RunError):
+    pass
+
+
+class RunChanged(RunError):
+    pass
+
+
+class RunBusy(RunError):
+    pass
+
+
+class ExportMismatch(CambrianError):
+    pass
+
+
+class Rejected(CambrianError):
+    pass
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """The end of a sentence about a wrong name: the nearest valid one, and all when they are few."""
+    names = [str(v) for v in valid]
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    tail = f"; did you mean {near[0]!r}?" if near else ""
+    if len(names) <= 16:
+        tail += f" (valid: {', '.join(names)})"
+    return tail

@@ -1,0 +1,124 @@
+"""How good is it: the contract of an estimator, and any user's function as one."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from cambrian.architecture import Architecture
+from cambrian.outcome import Fidelity, Infeasible, Outcome, Point, measured
+
+if TYPE_CHECKING:
+    from cambrian.spaces.space import Space
+    from cambrian.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an evaluation may know besides what is evaluated. All randomness derives from `seed` and
+    `trial` (`randomness.stream(context.seed, "trial", context.trial, ...)`), so that an attempt
+    repeated on another worker gives the same numbers.
+
+    `stage` is "search" (train part, scored on validation), or "deliver" (train + validation, scored
+    on test: the only stage that may touch it). `checkpoints` is a directory of this trial's own, or
+    None where nothing is to be resumed; `weights` is where to leave the trained weights (.safetensors),
+    or None. `limits` are hard bounds by metric name ("params", "macs"), to be checked before training."""
+
+    seed: int = 0
+    trial: int = 0
+    stage: str = "search"
+    device: str = "cpu"
+    checkpoints: Path | None = None
+    weights: Path | None = None
+    limits: dict[str, float] = field(default_factory=dict)
+
+
+Estimate = Generator[Point, None, Outcome]
+"""Yields the points of the learning curve as they come, returns the outcome."""
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """Implementations are frozen dataclasses whose fields are their JSON settings. They wrap one
+    another with `yield from`."""
+
+    @property
+    def needs(self) -> tuple[type, ...]:
+        """Protocols the space must fulfil."""
+        ...
+
+    @property
+    def delivers(self) -> bool:
+        """Whether it leaves a trained network behind, so that a search can end with one."""
+        ...
+
+    def estimate(
+        self,
+        space: Space,
+        architecture: Architecture,
+        fidelity: Fidelity,
+        task: Task | None,
+        context: Context,
+    ) -> Estimate: ...
+
+
+@dataclass(frozen=True)
+class Function:
+    """Any function as an estimator: `f(network, fidelity)` gives a number to maximise, or an iterable
+    of numbers, the points of a learning curve whose last one counts. With `builds=False` the function
+    is given the architecture instead of a network, and nothing is built: `f(architecture, fidelity)`.
+
+    Named as `"module:function"` it can run in worker processes; a function object runs in this one."""
+
+    function: Callable[..., Any] | str
+    builds: bool = True
+    needs: ClassVar[tuple[type, ...]] = ()
+    delivers: ClassVar[bool] = False
+
+    def estimate(
+        self,
+        space: Space,
+        architecture: Architecture,
+        fidelity: Fidelity,
+        task: Task | None,
+        context: Context,
+    ) -> Estimate:
+        started = time.perf_counter()
+        function = self._function()
+        subject: Any = architecture
+        if self.builds:
+            from cambrian.estimators.build import built
+
+            network = built(space, architecture, fidelity, task, context)
+            if isinstance(network, Infeasible):
+                return network
+            subject = network
+        result = function(subject, fidelity)
+        curve: list[Point] = []
+        if isinstance(result, Iterable) and not isinstance(result, str | bytes | dict):
+            last: object = None
+            for step, last in enumerate(result, start=1):
+                outcome = measured(last, curve=tuple(curve))
+                if outcome.__class__.__name__ != "Done":
+                    return outcome
+                point = Point(step, {"value": float(last)}, time.perf_counter() - started)  # type: ignore[arg-type]
+                curve.append(point)
+                yield point
+            result = last
+        return measured(result, curve=tuple(curve), seconds=time.perf_counter() - started)
+
+    def _function(self) -> Callable[..., Any]:
+        if not isinstance(self.function, str):
+            return self.function
+        from cambrian.registry import Registry
+
+        found: Callable[..., Any] = Registry("function", {}).get(self.function)
+        return found
+
+
+def finite(metrics: dict[str, float]) -> bool:
+    return all(math.isfinite(v) for v in metrics.values())

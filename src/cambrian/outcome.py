@@ -1,0 +1,124 @@
+"""What a trial asks for and how it ends: fidelities, points of a learning curve, outcomes, trials."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from cambrian.architecture import Architecture
+from cambrian.choices import Scalar
+
+
+class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How dearly an architecture is to be measured (Elsken et al. 2019, Sec. 4, "lower fidelity").
+
+    `epochs` of training on `fraction` of the training data, inputs scaled to `resolution` pixels a
+    side (None: as they are), in the skeleton the space is told to build (`filters`, `cells`, ...)."""
+
+    epochs: int = 1
+    fraction: float = 1.0
+    resolution: int | None = None
+    skeleton: dict[str, Scalar] = {}
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or not 0 < self.fraction <= 1:
+            raise ValueError(
+                f"a fidelity needs epochs >= 1 and 0 < fraction <= 1, got {self.epochs} and {self.fraction}"
+            )
+
+    def __hash__(self) -> int:
+        return hash((self.epochs, self.fraction, self.resolution, tuple(sorted(self.skeleton.items()))))
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One point of a learning curve: after `step` epochs, the metrics, and the seconds so far."""
+
+    step: int
+    metrics: dict[str, float]
+    seconds: float = 0.0
+
+
+Curve = tuple[Point, ...]
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """A measurement. `value` is finite and higher is better; `metrics` holds whatever else was
+    measured (params, macs, test scores of final models, ...); `seconds` is what it cost;
+    `weights` names a safetensors file inside the run directory."""
+
+    value: float
+    metrics: dict[str, float] = {}
+    curve: Curve = ()
+    seconds: float = 0.0
+    weights: str | None = None
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ValueError(f"only a finite number can be an outcome's value, got {self.value}")
+
+
+class Infeasible(msgspec.Struct, frozen=True, tag="infeasible"):
+    """A result too: the architecture cannot be had under the conditions. `reason` is one of
+    nan, oom, timeout, unbuildable, limit; `detail` is a sentence."""
+
+    reason: str
+    detail: str = ""
+    curve: Curve = ()
+    seconds: float = 0.0
+
+
+class Crashed(msgspec.Struct, frozen=True, tag="crashed"):
+    """The evaluation itself failed: an exception, a signal, a process that vanished."""
+
+    error: str
+    traceback: str = ""
+    seconds: float = 0.0
+
+
+Outcome = Done | Infeasible | Crashed
+
+REASONS = ("nan", "oom", "timeout", "unbuildable", "limit")
+
+
+def measured(value: object, **rest: Any) -> Outcome:
+    """An outcome from whatever a user's function returned: `Done` for a finite real number,
+    `Infeasible("nan")` for NaN and infinities, `Crashed` for what is no number."""
+    kept = {k: rest[k] for k in ("curve", "seconds") if k in rest}
+    try:
+        if value is None or isinstance(value, str | bytes | bool):
+            raise TypeError
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return Crashed(
+            f"expected a number to maximise, got {value!r:.80} of type {type(value).__name__}",
+            seconds=rest.get("seconds", 0.0),
+        )
+    if not math.isfinite(number):
+        return Infeasible("nan", f"the value is {number}", **kept)
+    return Done(number, **rest)
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """A row of the ledger as strategies, reports and users see it: a plain record.
+
+    `kind` is "trial" (proposed by the strategy), "job" (a supernet's training) or "final" (the last
+    stage; `role` says as what). `note` is what the strategy remembered of its reasons, such as the
+    level and the predicted value. `cached` is the number of the trial whose outcome this repeats."""
+
+    number: int
+    architecture: Architecture
+    fidelity: Fidelity
+    kind: str = "trial"
+    role: str = ""
+    parent: int | None = None
+    replicate: int = 0
+    note: dict[str, Any] = {}
+    outcome: Outcome | None = None
+    cached: int | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The finite value, or None for what has not ended or did not end well."""
+        return self.outcome.value if isinstance(self.outcome, Done) else None

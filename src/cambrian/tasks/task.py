@@ -1,0 +1,101 @@
+"""A task: data decoded once into arrays, its splits, its metric.
+
+Prepared on disk (`save`), the arrays are memory-mapped by every process that opens them (`open`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+METRICS = ("accuracy", "balanced-accuracy")
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Images to classify. `inputs` is uint8 or float32 [n, height, width, channels] (channels last, as
+    networks like it), `targets` int64[n] below `len(labels)`. `train`, `validation` and `test` are
+    disjoint sorted int64 indices into both. `mean` and `std` are per channel over the training part,
+    in the unit in which networks get their inputs: uint8 divided by 255, float32 as it is."""
+
+    name: str
+    inputs: NDArray[Any]
+    targets: NDArray[np.int64]
+    labels: tuple[str, ...]
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    metric: str = "accuracy"
+
+    @property
+    def height(self) -> int:
+        return int(self.inputs.shape[1])
+
+    @property
+    def width(self) -> int:
+        return int(self.inputs.shape[2])
+
+    @property
+    def channels(self) -> int:
+        return int(self.inputs.shape[3])
+
+    @property
+    def classes(self) -> int:
+        return len(self.labels)
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the arrays, as JSON."""
+        return {
+            "name": self.name,
+            "labels": list(self.labels),
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "metric": self.metric,
+        }
+
+    def save(self, directory: Path) -> None:
+        """Write the task into `directory`, `task.json` last: a directory that has it is whole."""
+        directory.mkdir(parents=True, exist_ok=True)
+        arrays = {k: getattr(self, k) for k in ("inputs", "targets", "train", "validation", "test")}
+        for name, array in arrays.items():
+            whole = directory / f"{name}.npy"
+            partial = directory / f"{name}.{os.getpid()}.part.npy"
+            np.save(partial, array, allow_pickle=False)
+            os.replace(partial, whole)
+        partial = directory / f"task.{os.getpid()}.part"
+        partial.write_text(json.dumps(self.facts(), indent=1))
+        os.replace(partial, directory / "task.json")
+
+    @staticmethod
+    def open(directory: Path) -> Task:
+        """The task saved in `directory`, its inputs memory-mapped."""
+        try:
+            facts = json.loads((directory / "task.json").read_text())
+            arrays = {
+                k: np.load(directory / f"{k}.npy", allow_pickle=False)
+                for k in ("targets", "train", "validation", "test")
+            }
+            inputs = np.load(directory / "inputs.npy", mmap_mode="r", allow_pickle=False)
+            return Task(
+                name=facts["name"],
+                inputs=inputs,
+                labels=tuple(facts["labels"]),
+                mean=tuple(facts["mean"]),
+                std=tuple(facts["std"]),
+                metric=facts["metric"],
+                **arrays,
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{directory} holds no prepared task: {error}") from error
