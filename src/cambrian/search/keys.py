@@ -1,0 +1,23 @@
+"""What makes two trials the same measurement: the same function, at the same fidelity, by the same
+recipe, as the same replicate."""
+
+from __future__ import annotations
+
+import hashlib
+
+from cambrian.architecture import Architecture
+from cambrian.codec import encode
+from cambrian.outcome import Fidelity
+from cambrian.spaces.space import Canonical, Space
+
+
+def trial_key(
+    space: Space, architecture: Architecture, fidelity: Fidelity, recipe: str, replicate: int
+) -> str:
+    """Thirty-two hexadecimal digits."""
+    identity = space.canonical(architecture) if isinstance(space, Canonical) else architecture.key
+    return digest(identity, fidelity, recipe, replicate)
+
+
+def digest(*parts: object) -> str:
+    return hashlib.sha256(encode(parts)).hexdigest()[:32]
