@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.errors import DataError
+from cambrian.errors import DataError, RunChanged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-METRICS = ("accuracy", "balanced-accuracy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +24,8 @@ class Task:
     """Images to classify. `inputs` is uint8 or float32 [n, height, width, channels] (channels last, as
     networks like it), `targets` int64[n] below `len(labels)`. `train`, `validation` and `test` are
     disjoint sorted int64 indices into both. `mean` and `std` are per channel over the training part,
-    in the unit in which networks get their inputs: uint8 divided by 255, float32 as it is."""
+    in the unit in which networks get their inputs: uint8 divided by 255, float32 as it is. `digest` tells
+    whether two tasks are the same, and `warnings` are sentences for the user to read."""
 
     name: str
     inputs: NDArray[Any]
@@ -38,6 +37,8 @@ class Task:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     metric: str = "accuracy"
+    digest: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def height(self) -> int:
@@ -55,6 +56,11 @@ class Task:
     def classes(self) -> int:
         return len(self.labels)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Images per split."""
+        return {part: len(getattr(self, part)) for part in ("train", "validation", "test")}
+
     def facts(self) -> dict[str, Any]:
         """Everything but the arrays, as JSON."""
         return {
@@ -63,6 +69,10 @@ class Task:
             "mean": list(self.mean),
             "std": list(self.std),
             "metric": self.metric,
+            "digest": self.digest,
+            "warnings": list(self.warnings),
+            "sizes": self.sizes,
+            "shape": [self.height, self.width, self.channels],
         }
 
     def save(self, directory: Path) -> None:
@@ -95,7 +105,23 @@ class Task:
                 mean=tuple(facts["mean"]),
                 std=tuple(facts["std"]),
                 metric=facts["metric"],
+                digest=facts["digest"],
+                warnings=tuple(facts["warnings"]),
                 **arrays,
             )
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{directory} holds no prepared task: {error}") from error
+
+
+def prepare(task: Task, directory: Path) -> Task:
+    """The task on disk in `directory`, written there unless it already is, its inputs memory-mapped.
+    Raises RunChanged where another task lies there."""
+    if not (directory / "task.json").exists():
+        task.save(directory)
+    saved = Task.open(directory)
+    if saved.digest != task.digest:
+        raise RunChanged(
+            f"{directory} was prepared from other data than {task.name!r} is now ({saved.digest[:12]}, not "
+            f"{task.digest[:12]}): give back the data and settings it was started with, or start a new run"
+        )
+    return saved

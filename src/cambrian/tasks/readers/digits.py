@@ -1,0 +1,21 @@
+"""The digits of scikit-learn: 1,797 grey images of 8 x 8 (Alpaydin & Kaynak 1998, UCI Optical
+Recognition of Handwritten Digits, its test part). They come with scikit-learn, so nothing is fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cambrian.tasks.arrays import from_arrays
+from cambrian.tasks.examples import TRAIN, Examples
+
+
+@dataclass(frozen=True)
+class Digits:
+    def examples(self) -> Examples:
+        from sklearn.datasets import load_digits
+
+        found = load_digits()
+        inputs = np.rint(found.images * (255 / 16)).astype(np.uint8)  # 0..16 grey levels
+        return from_arrays("digits", {TRAIN: (inputs, found.target)})

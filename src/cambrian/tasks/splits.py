@@ -1,0 +1,139 @@
+"""Which images are trained on, chosen by, and judged by: seeded, disjoint, every class in every split.
+
+Parts that a data set brings along are kept as they are. What is missing is carved out of the training
+part by proportional allocation: every class gives its share, to the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cambrian.errors import DataError, UsageError
+from cambrian.randomness import stream
+from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Examples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Disjoint sorted int64 indices."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+
+
+def split(
+    examples: Examples,
+    *,
+    validation: float | None = None,
+    test: float = 0.2,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Split:
+    """Split `examples`. `validation` and `test`, where the data set has none of its own, are fractions
+    (below 1) or numbers of images (integers): `test` of all images, `validation` of those that are not
+    test. `validation=None` is a tenth, or up to a fifth where a tenth would be fewer than 500 images.
+
+    `limit` keeps that many images, class by class in proportion, of those that are not in a validation or
+    test part of the data set's own: those stay whole."""
+    pool = np.flatnonzero(examples.parts == TRAIN)
+    given = {part: np.flatnonzero(examples.parts == part) for part in (VALIDATION, TEST)}
+    needed = 1 + sum(not len(indices) for indices in given.values())
+    _check(examples, pool, needed)
+    if limit is not None and limit < len(pool):
+        pool = _limited(examples, pool, needed, limit, seed)
+    held_out = given[TEST]
+    if not len(held_out):
+        held_out = _carved(examples, pool, "test", test, needed - 1, seed)
+        pool = np.setdiff1d(pool, held_out, assume_unique=True)
+    chosen_by = given[VALIDATION]
+    if not len(chosen_by):
+        share = min(max(500 / len(pool), 0.1), 0.2) if validation is None else validation
+        chosen_by = _carved(examples, pool, "validation", share, 1, seed)
+        pool = np.setdiff1d(pool, chosen_by, assume_unique=True)
+    return Split(pool, chosen_by, held_out)
+
+
+def quotas(sizes: Indices, total: int, low: Indices, high: Indices) -> Indices:
+    """How many of each class to take: int64[classes] that sum to `total` (as far as the bounds allow),
+    each between `low` and `high` and otherwise in proportion to `sizes`, by largest remainders.
+
+    >>> quotas(np.array([50, 30, 20]), 10, np.array([1, 1, 1]), np.array([50, 30, 20]))
+    array([5, 3, 2])
+    """
+    ideal = sizes * (total / sizes.sum())
+    taken: Indices = np.clip(np.floor(ideal).astype(np.int64), low, high)
+    while (missing := total - int(taken.sum())) != 0:
+        step = 1 if missing > 0 else -1
+        free = np.flatnonzero(taken < high if step > 0 else taken > low)
+        if not len(free):
+            break
+        neediest = free[np.argsort(-step * (ideal - taken)[free], kind="stable")]
+        taken[neediest[: abs(missing)]] += step
+    return taken
+
+
+def _check(examples: Examples, pool: Indices, needed: int) -> None:
+    """Every class must be able to give an image to every split that is to be carved."""
+    if len(examples.labels) < 2:
+        raise DataError(
+            f"{examples.name}: there is only one class, {_short(examples.labels[0])}: "
+            "a classifier needs at least two"
+        )
+    counts = np.bincount(examples.targets[pool], minlength=len(examples.labels))
+    few = np.flatnonzero(counts < needed)
+    if not len(few):
+        return
+    label, count = _short(examples.labels[few[0]]), int(counts[few[0]])
+    others = f" (and {len(few) - 1} other classes too few)" if len(few) > 1 else ""
+    have = f"only {count} training image{'s' if count != 1 else ''}" if count else "no training image"
+    raise DataError(
+        f"{examples.name}: class {label} has {have}{others}, too few to be in every split: "
+        f"give every class at least {needed}, or leave it out"
+    )
+
+
+def _limited(examples: Examples, pool: Indices, needed: int, limit: int, seed: int) -> Indices:
+    least = needed * len(examples.labels)
+    if limit < least:
+        raise DataError(
+            f"{examples.name}: a limit of {limit} images is too few for {len(examples.labels)} classes "
+            f"in {needed} splits: give at least {least}"
+        )
+    return _drawn(examples, pool, limit, needed, 0, stream(seed, "task", "limit"))
+
+
+def _carved(examples: Examples, pool: Indices, part: str, share: float, keep: int, seed: int) -> Indices:
+    """Draw the part, leaving at least `keep` images of every class behind."""
+    whole = isinstance(share, int) and not isinstance(share, bool)
+    count = int(share) if whole else round(share * len(pool))
+    if not (1 <= share < len(pool) if whole else 0 < share < 1):
+        raise UsageError(
+            f"{part}={share}: expected a fraction between 0 and 1, "
+            f"or a number of images from 1 to {len(pool) - 1}"
+        )
+    return _drawn(examples, pool, count, 1, keep, stream(seed, "task", part))
+
+
+def _drawn(
+    examples: Examples, pool: Indices, count: int, least: int, keep: int, rng: np.random.Generator
+) -> Indices:
+    targets = examples.targets[pool]
+    sizes = np.bincount(targets, minlength=len(examples.labels))
+    taken = quotas(sizes, count, np.full_like(sizes, least), sizes - keep)
+    order = np.lexsort((rng.random(len(pool)), targets))  # class by class, shuffled within
+    rank = np.arange(len(pool)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    drawn: Indices = np.sort(pool[order[rank < taken[targets[order]]]])
+    return drawn
+
+
+def _short(label: str) -> str:
+    return repr(label if len(label) <= 60 else label[:57] + "...")

@@ -1,0 +1,81 @@
+"""What is computed once over a task's pixels: mean and deviation, a digest, leaks between splits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cambrian.tasks.task import Task
+
+CHUNK = 4096  # images at a time, so that no second copy of the data is made
+
+
+def mean_std(inputs: NDArray[Any], indices: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel of `inputs` [n, h, w, c] at `indices`: uint8 divided by
+    255, float32 as it is. A constant channel has deviation 1, so that dividing by it is harmless."""
+    if inputs.dtype == np.uint8:
+        mean, std = _of_counts(inputs, indices)
+    else:
+        mean, std = _of_floats(inputs, indices)
+    return tuple(mean.tolist()), tuple(np.where(std > 0, std, 1.0).tolist())
+
+
+def _of_counts(inputs: NDArray[Any], indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Exact, from how often each of the 256 values occurs."""
+    counts = np.zeros((inputs.shape[3], 256), np.int64)
+    for block in _blocks(inputs, indices):
+        for channel in range(inputs.shape[3]):
+            counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
+    weights = counts / counts.sum(1, keepdims=True)  # [c, 256]
+    values = np.arange(256) / 255
+    mean = weights @ values
+    return mean, np.sqrt((weights * (values - mean[:, None]) ** 2).sum(1))
+
+
+def _of_floats(inputs: NDArray[Any], indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Two passes, which lose no digits where the mean is large beside the deviation."""
+    pixels = len(indices) * inputs.shape[1] * inputs.shape[2]
+    mean = sum(block.sum((0, 1, 2), dtype=np.float64) for block in _blocks(inputs, indices)) / pixels
+    squares = sum(((block - mean) ** 2).sum((0, 1, 2)) for block in _blocks(inputs, indices))
+    return np.asarray(mean), np.sqrt(squares / pixels)
+
+
+def _blocks(inputs: NDArray[Any], indices: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+    for start in range(0, len(indices), CHUNK):
+        yield inputs[indices[start : start + CHUNK]]
+
+
+def digest(task: Task) -> str:
+    """A SHA-256 that changes whenever the images, targets, labels, splits or metric do."""
+    found = hashlib.sha256(
+        repr((task.inputs.dtype.str, task.inputs.shape, task.labels, task.metric)).encode()
+    )
+    for array in (task.targets, task.train, task.validation, task.test):
+        found.update(repr(len(array)).encode() + np.ascontiguousarray(array).data)
+    for start in range(0, len(task.inputs), CHUNK):
+        found.update(np.ascontiguousarray(task.inputs[start : start + CHUNK]).data)
+    return found.hexdigest()
+
+
+def leaks(task: Task) -> tuple[str, ...]:
+    """Sentences about images of the test and validation splits that are also trained on, pixel by pixel."""
+    trained = {_fingerprint(task.inputs[i]) for i in task.train}
+    sentences = []
+    for part, indices in (("test", task.test), ("validation", task.validation)):
+        count = sum(_fingerprint(task.inputs[i]) in trained for i in indices)
+        if count:
+            sentences.append(
+                f"{task.name}: {count} of {len(indices)} {part} images are also among the training images, "
+                f"which flatters the {part} score: remove the duplicates if that matters"
+            )
+    return tuple(sentences)
+
+
+def _fingerprint(image: NDArray[Any]) -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
