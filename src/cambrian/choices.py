@@ -168,7 +168,7 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
         return None
 
     def draw(self, rng: np.random.Generator) -> Answer:
-        return self._at(float(rng.random()))
+        return self.at(float(rng.random()))
 
     def check(self, answer: object) -> Answer:
         if isinstance(answer, bool) or not isinstance(answer, int | float):
@@ -185,18 +185,20 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
     def near(self, answer: Answer, rng: np.random.Generator) -> Iterator[Answer]:
         """Four seeded steps around the answer, a fifth of the range in standard deviation."""
         assert isinstance(answer, int | float)
-        here = self._fraction(float(answer))
+        here = self.fraction(float(answer))
         for step in rng.normal(0.0, 0.2, size=4):
-            yield self._at(min(max(here + float(step), 0.0), 1.0))
+            yield self.at(min(max(here + float(step), 0.0), 1.0))
 
-    def _at(self, fraction: float) -> float:
+    def at(self, fraction: float) -> float:
+        """The number that lies `fraction` of the way from low to high, on the question's scale."""
         if self.log:
             value = math.exp(math.log(self.low) + fraction * (math.log(self.high) - math.log(self.low)))
         else:
             value = self.low + fraction * (self.high - self.low)
         return min(max(value, self.low), self.high)
 
-    def _fraction(self, value: float) -> float:
+    def fraction(self, value: float) -> float:
+        """How far from low to high `value` lies, from 0 to 1: the inverse of `at`."""
         if self.high == self.low:
             return 0.0
         if self.log:
