@@ -1,0 +1,57 @@
+"""How much a search may cost: trials, seconds, or both, whichever ends first."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from cambrian.errors import UsageError
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """`trials` counts every proposal, repeats included. `seconds` counts everything: training, the
+    strategy's own thinking, and the final stage."""
+
+    trials: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.trials is not None and self.trials < 1) or (self.seconds is not None and self.seconds <= 0):
+            raise UsageError(f"a budget must be above zero, got {self}")
+
+    @staticmethod
+    def parse(text: str | int | float | Budget | None) -> Budget:
+        """`"2h"`, `"90s"`, `"1h30m"`, `"200"` (trials) or `"200, 30m"` (whichever ends first).
+
+        >>> Budget.parse("1h30m").seconds
+        5400.0
+        """
+        if text is None or isinstance(text, Budget):
+            return text or Budget()
+        trials: int | None = None
+        seconds: float | None = None
+        for part in str(text).replace(" ", "").lower().split(","):
+            if re.fullmatch(r"\d+(trials?)?", part):
+                trials = int(part.rstrip("trials"))
+            elif part and re.fullmatch(r"(\d+(\.\d+)?[smhd])+", part):
+                amounts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", part)
+                seconds = sum(float(n) * _UNITS[unit] for n, unit in amounts)
+            else:
+                raise UsageError(
+                    f"cannot read the budget {text!r}: write a time such as 90s, 30m, 2h or 1h30m,"
+                    " a number of trials such as 200, or both: 200,30m"
+                )
+        return Budget(trials, seconds)
+
+    def __str__(self) -> str:
+        parts = [f"{self.trials} trials"] if self.trials else []
+        if self.seconds:
+            rest, words = round(self.seconds), []
+            for unit in "dhms":
+                count, rest = divmod(rest, int(_UNITS[unit]))
+                words += [f"{count}{unit}"] if count else []
+            parts.append(" ".join(words) or "0s")
+        return ", ".join(parts) or "until the strategy stops"

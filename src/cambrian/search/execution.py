@@ -1,0 +1,199 @@
+"""Carries out what a source proposes: claims rows, hands them to an engine, records what comes back.
+
+Every decision is committed before it is acted on, and finishing one trial shares a commit with
+claiming the next, so a kill at any instant leaves a ledger from which the same run goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from cambrian.errors import RunError
+from cambrian.outcome import Crashed, Done, Outcome, Point, Trial
+from cambrian.search.engines.engine import Assignment, Engine, Report
+from cambrian.search.final import DELIVERED
+from cambrian.search.ledger import Ledger, Row
+from cambrian.strategies.strategy import Stop, Wait
+
+
+class Source(Protocol):
+    """Where rows come from: the strategy's coordinator, or the final stage."""
+
+    def next(self) -> Row | Wait | Stop: ...
+    def claimed(self, row: Row) -> None: ...
+    def finished(self, number: int, outcome: Outcome) -> None: ...
+
+
+class Watch:
+    """Told what happens while it happens; every method may be left as it is."""
+
+    def stage(self, name: str, total: int | None) -> None: ...
+    def claimed(self, trial: Trial) -> None: ...
+    def point(self, number: int, point: Point) -> None: ...
+    def ended(self, trial: Trial) -> None: ...
+    def stopped(self, reason: str) -> None: ...
+
+
+class Execution:
+    """`drive(source)` until it stops. `elapsed()` is the run's time over all its sessions."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        engine: Engine,
+        directory: Path | None,
+        watch: Watch,
+        *,
+        seed: int,
+        device: str,
+        limits: dict[str, float],
+        attempts: int,
+        elapsed: float,
+    ) -> None:
+        self.ledger, self.engine, self.directory, self.watch = ledger, engine, directory, watch
+        self.seed, self.device, self.limits, self.attempts = seed, device, limits, attempts
+        self._began = time.monotonic() - elapsed
+        self._running: dict[int, Row] = {}
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+    def drive(self, source: Source, unfinished: Sequence[Row], halt: Callable[[], str | None]) -> str:
+        """Run `unfinished` rows once more, then what `source` gives, until it stops or `halt()` gives a
+        reason; whatever runs by then is finished. Returns the reason."""
+        queue = list(unfinished)
+        self._advance(source, [], queue, first=True)
+        reason = self._fill(source, [], queue, halt)
+        while self._running or (reason is None):
+            outcomes = self._collect(self.engine.wait(1.0), queue)
+            for row, outcome in outcomes:
+                source.finished(row.trial.number, outcome)
+            if reason is None:
+                reason = self._fill(source, outcomes, queue, halt)
+            else:
+                self._advance(source, outcomes, queue)
+        self.watch.stopped(reason)
+        return reason
+
+    def _fill(
+        self,
+        source: Source,
+        outcomes: list[tuple[Row, Outcome]],
+        queue: list[Row],
+        halt: Callable[[], str | None],
+    ) -> str | None:
+        """Claim rows for every free slot, in one commit with `outcomes`; a reason when it is over."""
+        claimed: list[Row] = []
+        reason = None
+        while len(self._running) + len(queue) < self.engine.slots and reason is None:
+            reason = halt()
+            if reason is not None:
+                break
+            row = source.next()
+            if isinstance(row, Stop):
+                reason = row.reason
+            elif isinstance(row, Wait):
+                break
+            else:
+                source.claimed(row)
+                claimed.append(row)
+                if row.state == "running":
+                    queue.append(row)
+        self._advance(source, outcomes, queue, claimed)
+        idle = not self._running and not claimed and reason is None
+        if idle:
+            raise RunError("the search waits though nothing is running: this is a mistake in cambrian")
+        return reason
+
+    def _advance(
+        self,
+        source: Source,
+        outcomes: list[tuple[Row, Outcome]],
+        queue: list[Row],
+        claimed: Sequence[Row] = (),
+        first: bool = False,
+    ) -> None:
+        """One commit of all that is new, then the queue into free slots."""
+        again = [row.trial.number for row in queue] if first else []
+        finished = [(row.trial.number, row.attempt, outcome, self.elapsed()) for row, outcome in outcomes]
+        if finished or claimed or again:
+            self.ledger.record(finished, claimed, again)
+        if first:
+            queue[:] = [msgspec.structs.replace(row, attempt=row.attempt + 1) for row in queue]
+        for row, outcome in outcomes:
+            self._clean(row)
+            self.watch.ended(msgspec.structs.replace(row.trial, outcome=outcome))
+        for row in claimed:
+            self.watch.claimed(row.trial)
+        while queue and len(self._running) < self.engine.slots:
+            self._submit(queue.pop(0))
+
+    def _submit(self, row: Row) -> None:
+        number = row.trial.number
+        self._running[number] = row
+        keeps = row.trial.kind == "final"
+        self.engine.submit(
+            Assignment(
+                trial=msgspec.structs.replace(row.trial, outcome=None),
+                attempt=row.attempt,
+                seed=self.seed,
+                stage="deliver" if row.trial.role.startswith(DELIVERED) else "search",
+                device=self.device,
+                checkpoints=self._inside("checkpoints", str(number)),
+                weights=self._inside("weights", f"final-{number}.safetensors") if keeps else None,
+                limits=self.limits,
+            )
+        )
+
+    def _collect(self, reports: Sequence[Report], queue: list[Row]) -> list[tuple[Row, Outcome]]:
+        """Outcomes of running rows; lost ones go back into `queue` under their next attempt."""
+        outcomes: list[tuple[Row, Outcome]] = []
+        lost: list[Row] = []
+        for report in reports:
+            row = self._running.get(report.number)
+            if row is None or row.attempt != report.attempt:
+                continue
+            if report.point is not None:
+                self.watch.point(report.number, report.point)
+            if report.outcome is None and report.lost is None:
+                continue
+            del self._running[report.number]
+            if report.outcome is not None:
+                outcomes.append((row, self._settled(report.number, report.outcome)))
+            elif row.attempt >= self.attempts:
+                outcomes.append((row, Crashed(f"lost {row.attempt} times, the last time: {report.lost}")))
+            else:
+                lost.append(row)
+        if lost:
+            self.ledger.record(again=[row.trial.number for row in lost])
+            queue += [msgspec.structs.replace(row, attempt=row.attempt + 1) for row in lost]
+        return outcomes
+
+    def _settled(self, number: int, outcome: Outcome) -> Outcome:
+        """Weights by their name inside the run directory, their hash in the ledger."""
+        if not isinstance(outcome, Done) or outcome.weights is None or self.directory is None:
+            return outcome
+        path = Path(outcome.weights)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        name = os.path.relpath(path, self.directory)
+        self.ledger.note("weights", number=number, file=name, sha256=digest)
+        return msgspec.structs.replace(outcome, weights=name)
+
+    def _inside(self, *parts: str) -> str | None:
+        if self.directory is None:
+            return None
+        path = self.directory.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return str(path)
+
+    def _clean(self, row: Row) -> None:
+        if self.directory is not None:
+            shutil.rmtree(self.directory / "checkpoints" / str(row.trial.number), ignore_errors=True)

@@ -1,0 +1,124 @@
+"""What a run found: plain records, the best of them, and the trained network.
+
+`export` and `report` stand on `delivery`, which stands on this room; they are imported when called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian.errors import RunError
+from cambrian.outcome import Done, Trial
+from cambrian.search.ledger import FINAL, Ledger, Row
+from cambrian.spaces.space import Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cambrian.tasks.task import Task
+
+Event = tuple[float, str, dict[str, Any]]
+
+
+class Result:
+    """A finished or unfinished run, as the ledger has it. `Result.open(directory)` reads one without
+    disturbing whoever works in it."""
+
+    def __init__(
+        self,
+        space: Space,
+        task: Task | None,
+        rows: Sequence[Row],
+        facts: dict[str, Any],
+        events: Sequence[Event],
+        directory: Path | None = None,
+    ) -> None:
+        self.space, self.task, self.directory = space, task, directory
+        self.rows, self.facts, self.events = list(rows), facts, list(events)
+
+    @staticmethod
+    def open(directory: str | Path) -> Result:
+        """Raises RunError where `directory` is no run directory, LedgerCorrupt where it is damaged."""
+        from cambrian.search.search import LEDGER
+        from cambrian.spaces import SPACES
+        from cambrian.tasks.task import Task
+
+        place = Path(directory).absolute()
+        ledger = Ledger.read(place / LEDGER)
+        try:
+            facts, rows, events = ledger.facts(), ledger.rows(), ledger.events()
+        finally:
+            ledger.close()
+        spec = facts.get("settings", {}).get("space", {})
+        if "name" not in spec:
+            raise RunError(
+                f"the space of {place} has no name it could be loaded by: continue the run from the"
+                " program that began it"
+            )
+        task = Task.open(place / "task") if (place / "task" / "task.json").exists() else None
+        return Result(SPACES.make(spec), task, rows, facts, events, place)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The search's trials in order of number, with their outcomes."""
+        return [r.trial for r in self.rows if r.trial.number < FINAL]
+
+    @property
+    def finals(self) -> list[Trial]:
+        """The final stage: finalists, the winner, the baselines (see `Trial.role`)."""
+        return [r.trial for r in self.rows if r.trial.number >= FINAL]
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial of the highest value; of equals the first."""
+        ended = [t for t in self.trials if t.value is not None]
+        return max(ended, key=lambda t: (t.value or 0.0, -t.number), default=None)
+
+    @property
+    def winner(self) -> Trial | None:
+        """The final trial whose network is handed over, once the final stage is complete."""
+        chosen = [value["winner"] for _, name, value in self.events if name == "final"]
+        if not chosen or chosen[-1] is None:
+            return None
+        return next(t for t in self.finals if t.number == chosen[-1])
+
+    def seconds(self) -> dict[str, float]:
+        """What the run cost by kind: training of trials, the final stage, the strategy's thinking."""
+        spent = {"search": 0.0, "final": 0.0, "strategy": sum(r.thinking for r in self.rows)}
+        for row in self.rows:
+            if row.trial.outcome is not None and row.trial.cached is None:
+                kind = "final" if row.trial.number >= FINAL else "search"
+                spent[kind] += row.trial.outcome.seconds
+        return spent
+
+    def model(self, trial: Trial | None = None) -> nn.Module:
+        """The trained network, in evaluation mode: plain torch.nn, taking normalised float[n, c, h, w].
+        Without `trial` the winner's. Raises RunError where it has no weights."""
+        from cambrian.networks.checkpoint import load_weights
+
+        chosen = trial or self.winner
+        if chosen is None or not isinstance(chosen.outcome, Done) or chosen.outcome.weights is None:
+            raise RunError(f"{self.directory} holds no trained network yet: resume it to its end")
+        assert self.directory is not None
+        assert self.task is not None
+        network = self.space.build(chosen.architecture, self.task, **chosen.fidelity.skeleton)
+        load_weights(network, self.directory / chosen.outcome.weights, self._hash(chosen.outcome.weights))
+        return network.eval()
+
+    def export(self, directory: str | Path) -> Path:
+        """The winner as files that need torch alone, loaded in a clean process and compared."""
+        from cambrian.delivery.export import export_result
+
+        return export_result(self, Path(directory))
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """One self-contained HTML file; without `path`, report.html in the run directory."""
+        from cambrian.delivery.story import write_report
+
+        return write_report(self, path)
+
+    def _hash(self, name: str) -> str | None:
+        hashes = [v["sha256"] for _, n, v in self.events if n == "weights" and v["file"] == name]
+        return hashes[-1] if hashes else None

@@ -1,0 +1,328 @@
+"""A search: one space, one strategy, one estimator, a budget, and a place to remember."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cambrian.errors import Incompatible, UsageError
+from cambrian.outcome import Fidelity, Trial
+from cambrian.search.budget import Budget
+from cambrian.search.conversation import Conversation
+from cambrian.search.coordinator import Coordinator
+from cambrian.search.engines.engine import Engine, Work
+from cambrian.search.execution import Execution, Watch
+from cambrian.search.final import Final, FinalStage
+from cambrian.search.keys import digest
+from cambrian.search.ledger import FINAL, Ledger, Lock
+from cambrian.search.settings import (
+    component,
+    published_architectures,
+    remedy,
+    same_settings,
+    spec_of,
+    task_of,
+    versions,
+)
+from cambrian.spaces.space import Space, fingerprint
+from cambrian.strategies.strategy import Strategy
+
+if TYPE_CHECKING:
+    from cambrian.search.result import Result
+    from cambrian.tasks.task import Task
+
+LEDGER = "ledger.sqlite"
+
+
+class Search:
+    """Everything a search is, before it runs. Components are objects or registered names.
+
+    `engine` is "serial", "processes" or an Engine; what cannot be named runs serially, and
+    `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Coordinator`).
+    `final=None` ends without a trained network. `limits` are hard bounds ("params", "macs") checked before
+    training; `timeout` (seconds) and `memory` (bytes) bound one trial; `attempts` is how often a
+    trial may be lost to kills before it counts as crashed.
+
+    Raises Incompatible where space, strategy and estimator cannot work together."""
+
+    def __init__(
+        self,
+        space: Space | str | Mapping[str, Any] = "pnas",
+        strategy: Strategy | str | Mapping[str, Any] = "progressive",
+        estimator: Any = "train",
+        task: Task | Any = None,
+        budget: Budget | str | int | None = None,
+        *,
+        seed: int = 0,
+        engine: Engine | str | None = None,
+        workers: int | None = None,
+        lag: int | None = None,
+        fidelity: Fidelity | None = None,
+        final: Final | None = None,
+        limits: Mapping[str, float] | None = None,
+        timeout: float | None = None,
+        memory: int | None = None,
+        device: str = "cpu",
+        attempts: int = 5,
+    ) -> None:
+        self.space: Space = component("space", space)
+        self.strategy: Strategy = component("strategy", strategy)
+        self.estimator = component("estimator", estimator)
+        self.task = task_of(task)
+        self.budget = Budget.parse(budget)
+        self.seed, self.device, self.attempts = seed, device, attempts
+        self.fidelity = fidelity or Fidelity()
+        self.final = final if self.estimator.delivers else None
+        self.limits = dict(limits or {})
+        self.timeout, self.memory = timeout, memory
+        self.notice: str | None = None
+        self.engine = self._engine(engine, workers)
+        self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
+        self._talk: Conversation | None = None
+        self._check()
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def run(self, directory: str | Path | None = None, watch: Watch | None = None) -> Result:
+        """Search until the budget or the strategy ends, then the final stage. The same call continues
+        an interrupted run; without a directory everything stays in memory and goes with the result.
+        Raises RunChanged where `directory` holds a run with other settings, RunBusy where another
+        process is at work in it."""
+        from cambrian.search.result import Result
+
+        watch = watch or Watch()
+        with self._opened(directory) as (ledger, place):
+            stored = self._prepared(place)
+            engine = self.engine
+            engine.start(self._work(stored))
+            try:
+                execution = Execution(
+                    ledger,
+                    engine,
+                    place,
+                    watch,
+                    seed=self.seed,
+                    device=self.device,
+                    limits=self.limits,
+                    attempts=self.attempts,
+                    elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=0.0),
+                )
+                self._search(ledger, execution, watch)
+                if self.final is not None:
+                    self._finish(ledger, execution, watch, stored)
+            finally:
+                engine.close()
+            return Result(
+                self.space, self.task, ledger.rows(), ledger.facts(), ledger.events(), directory=place
+            )
+
+    def _search(self, ledger: Ledger, execution: Execution, watch: Watch) -> None:
+        coordinator = self._coordinator(ledger)
+        watch.stage("search", self.budget.trials)
+        rows = [r for r in ledger.rows() if r.trial.number < FINAL]
+        for row in rows:
+            if row.trial.outcome is not None:
+                watch.ended(row.trial)
+        limit = self.budget.trials
+
+        def halt() -> str | None:
+            if limit is not None and len(coordinator.trials) >= limit:
+                return f"the budget of {limit} trials is spent"
+            seconds = self._search_seconds()
+            if seconds is not None and (self._stopped_at(ledger) or execution.elapsed() >= seconds):
+                return f"the budget of {self.budget} is spent"
+            return None
+
+        unfinished = [r for r in rows if r.state == "running"]
+        reason = execution.drive(coordinator, unfinished, halt)
+        if not self._stopped_at(ledger):
+            ledger.note("stop", reason=reason, after=len(coordinator.trials), budget=str(self.budget))
+
+    def _finish(self, ledger: Ledger, execution: Execution, watch: Watch, task: Path | None) -> None:
+        """The final stage; its trainings are longer than a trial and have no time limit."""
+        assert self.final is not None
+        if self.timeout is not None:
+            execution.engine.close()
+            execution.engine.start(self._work(task, timed=False))
+        rows = ledger.rows()
+        finals = [r for r in rows if r.trial.number >= FINAL]
+        stage = FinalStage(
+            self.space,
+            self.final,
+            [r.trial for r in rows if r.trial.number < FINAL],
+            finals,
+            seed=self.seed,
+            recipe=self._recipe(),
+            published=published_architectures(self.space),
+        )
+        watch.stage("final", stage.total())
+        execution.drive(stage, [r for r in finals if r.state == "running"], lambda: None)
+        winner = stage.winner()
+        ledger.note("final", winner=winner.number if winner else None)
+
+    def _search_seconds(self) -> float | None:
+        """The final stage is inside the budget: a third of it is kept for that."""
+        if self.budget.seconds is None:
+            return None
+        return self.budget.seconds * (2 / 3 if self.final is not None else 1.0)
+
+    def _stopped_at(self, ledger: Ledger) -> bool:
+        """A search stopped by its seconds stays stopped when it is resumed with the same budget."""
+        if self.budget.seconds is None:
+            return False
+        return any(e[2]["budget"] == str(self.budget) for e in ledger.events("stop"))
+
+    # -- ask and tell -----------------------------------------------------------------------------
+
+    def ask(self, directory: str | Path | None = None) -> Trial | None:
+        """The next trial to evaluate by means of your own; None when the search has ended. Every asked
+        trial is to be told, in any order; at most `lag` may be out at once."""
+        if self._talk is None:
+            ledger = self._ledger(None if directory is None else Path(directory))
+            self._talk = Conversation(self._coordinator(ledger), ledger, self.budget)
+        return self._talk.ask()
+
+    def tell(self, number: int, value: object) -> None:
+        """What trial `number` gave: a number to maximise, or an Outcome."""
+        if self._talk is None:
+            raise UsageError("tell before ask: no trial is out")
+        self._talk.tell(number, value)
+
+    # -- what it is -------------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Any]:
+        """All that must be the same when a run is resumed, as JSON."""
+        return {
+            "space": spec_of("space", self.space) or {"unnamed": type(self.space).__name__},
+            "fingerprint": fingerprint(self.space),
+            "strategy": spec_of("strategy", self.strategy) or {"unnamed": type(self.strategy).__name__},
+            "estimator": spec_of("estimator", self.estimator) or {"unnamed": type(self.estimator).__name__},
+            "task": None if self.task is None else {"name": self.task.name, "digest": self.task.digest},
+            "fidelity": msgspec.to_builtins(self.fidelity),
+            "limits": self.limits,
+            "seed": self.seed,
+            "lag": self.lag,
+        }
+
+    def _engine(self, engine: Engine | str | None, workers: int | None) -> Engine:
+        from cambrian.search.engines import ENGINES
+
+        if isinstance(engine, Engine):
+            return engine
+        unnamed = [
+            kind
+            for kind in ("space", "estimator")
+            if spec_of(kind, getattr(self, "estimator" if kind == "estimator" else kind)) is None
+        ]
+        if unnamed and (engine == "processes" or (workers or 1) > 1):
+            self.notice = (
+                f"the {unnamed[0]} has no name another process could load it by, so the search runs"
+                " serially: define it in a module to use several workers"
+            )
+            engine = "serial"
+        if engine is None:
+            engine = "processes" if (workers or 1) > 1 else "serial"
+        arguments = {"workers": workers or 2} if engine == "processes" else {}
+        made: Engine = ENGINES.get(engine)(**arguments)
+        return made
+
+    def _check(self) -> None:
+        for who in (self.strategy, self.estimator):
+            for need in who.needs:
+                if not isinstance(self.space, need):
+                    raise Incompatible(
+                        f"{type(who).__name__} needs a space that is {need.__name__}, which"
+                        f" {type(self.space).__name__} is not: {remedy(need.__name__)}"
+                    )
+
+    def _recipe(self) -> str:
+        return digest(self.settings()["estimator"], self.settings()["task"])[:16]
+
+    def _coordinator(self, ledger: Ledger) -> Coordinator:
+        return Coordinator(
+            self.space,
+            self.strategy,
+            ledger,
+            seed=self.seed,
+            lag=self.lag,
+            fidelity=self.fidelity,
+            recipe=self._recipe(),
+        )
+
+    def _work(self, task: Path | None, timed: bool = True) -> Work:
+        space, estimator = spec_of("space", self.space), spec_of("estimator", self.estimator)
+        spec = None
+        if space is not None and estimator is not None and (self.task is None or task is not None):
+            spec = {"space": space, "estimator": estimator, "task": str(task) if task else None}
+        return Work(
+            self.space,
+            self.estimator,
+            self.task,
+            spec,
+            timeout=self.timeout if timed else None,
+            memory=self.memory,
+        )
+
+    # -- the run directory ------------------------------------------------------------------------
+
+    @contextmanager
+    def _opened(self, directory: str | Path | None) -> Iterator[tuple[Ledger, Path | None]]:
+        place = None if directory is None else Path(directory)
+        if place is None:
+            if self.final is not None:
+                raise UsageError(
+                    "a search that ends with a trained network needs a run directory: run('runs/first')"
+                )
+            yield self._ledger(None), None
+            return
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make the run directory {place}: {error.strerror}") from error
+        lock = Lock(place)
+        ledger = None
+        try:
+            ledger = self._ledger(place)
+            yield ledger, place.absolute()
+        finally:
+            if ledger is not None:
+                ledger.close()
+            lock.release()
+
+    def _ledger(self, place: Path | None) -> Ledger:
+        """The run's ledger: opened if these are its settings, else made."""
+        path = None if place is None else place / LEDGER
+        if path is not None and path.exists():
+            ledger = Ledger.open(path)
+            facts = ledger.facts()
+            if "settings" in facts:
+                self.lag = facts["settings"]["lag"]
+                same_settings(
+                    facts["settings"], msgspec.json.decode(msgspec.json.encode(self.settings())), path
+                )
+        else:
+            ledger = Ledger.create(path)
+        ledger.remember(
+            settings=self.settings(),
+            budget=self.budget,
+            final=self.final,
+            engine={"workers": self.engine.slots, "timeout": self.timeout, "memory": self.memory},
+            device=self.device,
+            versions=versions(),
+        )
+        return ledger
+
+    def _prepared(self, place: Path | None) -> Path | None:
+        """The task on disk, where workers map it into memory."""
+        if self.task is None or place is None:
+            return None
+        target = place / "task"
+        if not (target / "task.json").exists():
+            shutil.rmtree(target, ignore_errors=True)
+            self.task.save(target)
+        return target

@@ -1,0 +1,91 @@
+"""What a search is made of: components from names, names from components, and whether a run that is
+resumed is the run that was started."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cambrian.architecture import Architecture
+from cambrian.errors import RunChanged
+from cambrian.spaces.space import Space
+
+
+def versions() -> dict[str, str]:
+    """What the figures depend on; packages that are not imported are named all the same."""
+    from importlib.metadata import version
+
+    found = {p: version(p) for p in ("cambrian", "torch", "numpy", "scipy")}
+    return {
+        **found,
+        "python": sys.version.split()[0],
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def component(kind: str, given: Any) -> Any:
+    if isinstance(given, str | Mapping):
+        return registry(kind).make(given)
+    if callable(given) and kind == "estimator" and not hasattr(given, "estimate"):
+        from cambrian.estimators.estimator import Function
+
+        return Function(given)
+    return given
+
+
+def registry(kind: str) -> Any:
+    from cambrian.estimators import ESTIMATORS
+    from cambrian.spaces import SPACES
+    from cambrian.strategies import STRATEGIES
+
+    return {"space": SPACES, "strategy": STRATEGIES, "estimator": ESTIMATORS}[kind]
+
+
+def spec_of(kind: str, component: Any) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = registry(kind).spec(component)
+    return found
+
+
+def task_of(given: Any) -> Any:
+    from cambrian.tasks import load
+    from cambrian.tasks.task import Task
+
+    return given if given is None or isinstance(given, Task) else load(given)
+
+
+def published_architectures(space: Space) -> dict[str, Architecture]:
+    from cambrian.spaces import SPACES
+    from cambrian.spaces.published import published_in
+
+    spec = SPACES.spec(space)
+    return published_in(spec["name"]) if spec else {}
+
+
+def remedy(need: str) -> str:
+    return {
+        "Grows": "ask for a depth with pick.depth, or use a strategy such as random",
+        "Encodes": "give it tokens, or use a strategy such as random",
+    }.get(need, "choose another space or another strategy")
+
+
+def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
+    changes = list(_differences(old, new, ""))
+    if changes:
+        raise RunChanged(
+            f"{path.parent} was started with other settings: {'; '.join(changes)}."
+            " Give the same settings, or another run directory"
+        )
+
+
+def _differences(old: Any, new: Any, where: str) -> Sequence[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            line
+            for k in sorted({*old, *new})
+            for line in _differences(old.get(k), new.get(k), f"{where}.{k}" if where else k)
+        ]
+    return [] if old == new else [f"{where} was {old!r}, now {new!r}"]
