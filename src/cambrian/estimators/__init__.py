@@ -1,0 +1,15 @@
+"""How good is it: estimators, by name."""
+
+from __future__ import annotations
+
+from cambrian.registry import Registry
+
+ESTIMATORS = Registry(
+    "estimator",
+    {
+        "train": "cambrian.estimators.train:Train",
+        "function": "cambrian.estimators.estimator:Function",
+    },
+)
+
+__all__ = ["ESTIMATORS"]

@@ -1,0 +1,244 @@
+"""Real training, the estimator all shortcuts are measured against (Elsken et al. 2019, Sec. 4)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+
+from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
+from cambrian.estimators.build import built
+from cambrian.estimators.data import scored_images, training_images
+from cambrian.estimators.estimator import Context, Estimate
+from cambrian.networks.recipe import Recipe
+from cambrian.outcome import Done, Fidelity, Infeasible, Point
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from cambrian.networks.augment import Augment
+    from cambrian.networks.training import Training
+    from cambrian.spaces.space import Space
+    from cambrian.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Train(Recipe):
+    """Builds the network and trains it by the recipe for `fidelity.epochs` epochs.
+
+    In stage "search" it trains on the training part and scores each epoch on validation: `value` (the
+    task's metric), `accuracy`, `balanced_accuracy`, `loss` and `train_loss` in every point. In stage
+    "deliver" it trains on training and validation part together, the curve has `train_loss` only, and
+    the one look at the test part is the last thing that happens: `test_accuracy`,
+    `test_balanced_accuracy`, `test_loss`. Every outcome has `params` and `macs`; a search's also
+    `best_value` and `best_epoch`.
+
+    A training whose loss is not finite ends as Infeasible("nan"). With `context.checkpoints` it goes on
+    where it was killed, yielding the points it had once more."""
+
+    needs: ClassVar[tuple[type, ...]] = ()
+    delivers: ClassVar[bool] = True
+
+    def estimate(
+        self,
+        space: Space,
+        architecture: Architecture,
+        fidelity: Fidelity,
+        task: Task | None,
+        context: Context,
+    ) -> Estimate:
+        started = time.perf_counter()
+        if task is None:
+            raise UsageError("training needs a task: data to train on")
+        network = built(space, architecture, fidelity, task, context)
+        if isinstance(network, Infeasible):
+            return network
+        sizes = _sizes(network, fidelity, task)
+        run = _Run(self, architecture, fidelity, task, context, network, started)
+        yield from run.curve
+        while not run.finished:
+            ended = run.advance()
+            if ended is not None:
+                return ended
+            yield run.curve[-1]
+        return run.outcome(sizes)
+
+    def augmentation(self, task: Task, resolution: int | None = None) -> Augment:
+        """What is done to the images of a task, the automatic choices made; its text is for people."""
+        from cambrian.networks.augment import automatic
+
+        height, width = (resolution, resolution) if resolution else (task.height, task.width)
+        return automatic(height, width, task.channels, self.crop, self.flip, self.cutout)
+
+
+class _Run:
+    """One evaluation under way: the training, its curve, the best epoch, the time of the checkpoints."""
+
+    def __init__(
+        self,
+        train: Train,
+        architecture: Architecture,
+        fidelity: Fidelity,
+        task: Task,
+        context: Context,
+        network: nn.Module,
+        started: float,
+    ) -> None:
+        self._train, self._fidelity, self._task, self._context = train, fidelity, task, context
+        self._identity = _identity(train, architecture, fidelity, context)
+        self.curve: list[Point] = []
+        self._best: tuple[int, float] | None = None
+        self._best_weights: dict[str, Tensor] = {}
+        self._earlier = 0.0  # seconds of the attempts whose checkpoint this one goes on from
+        self._started = self._saved = started
+        self._training = self._start(network)
+        self._resume()
+
+    @property
+    def finished(self) -> bool:
+        return self._training.epoch >= self._training.epochs
+
+    @property
+    def seconds(self) -> float:
+        return self._earlier + time.perf_counter() - self._started
+
+    def advance(self) -> Infeasible | None:
+        """Train for an epoch and add its point to the curve, or say why that is not possible."""
+        loss = self._training.run_epoch(self._between_steps)
+        metrics = {"train_loss": loss}
+        if math.isfinite(loss) and self._context.stage == "search":
+            metrics |= self._score()
+        if not all(map(math.isfinite, metrics.values())):
+            where = f"epoch {len(self.curve) + 1} of {self._training.epochs}"
+            detail = f"the loss was not a finite number in {where}"
+            return Infeasible("nan", detail, tuple(self.curve), self.seconds)
+        self.curve.append(Point(self._training.epoch, metrics, self.seconds))
+        if "value" in metrics:
+            self._remember(metrics["value"])
+        if time.perf_counter() - self._saved >= self._train.checkpoint_seconds:
+            self._save()
+        return None
+
+    def outcome(self, sizes: dict[str, float]) -> Done:
+        """Of the finished training; leaves the weights where they are wanted."""
+        if self._best_weights:
+            self._training.network.load_state_dict(self._best_weights)
+        if self._context.stage == "search":
+            metrics = self._reported()
+        else:
+            metrics = dict(self.curve[-1].metrics)
+            scored = self._score()
+            metrics |= {f"test_{k}": v for k, v in scored.items() if k != "value"} | {
+                "value": scored["value"]
+            }
+        value = metrics.pop("value")
+        weights = self._leave_weights()
+        return Done(value, metrics | sizes, tuple(self.curve), self.seconds, weights)
+
+    def _start(self, network: nn.Module) -> Training:
+        import torch
+
+        from cambrian.networks.training import Training
+
+        context, fidelity = self._context, self._fidelity
+        images = training_images(self._task, fidelity, context.stage, context.seed, context.device)
+        return Training(
+            network.to(context.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+            images,
+            self._train,
+            self._train.augmentation(self._task, fidelity.resolution),
+            fidelity.epochs,
+            context.seed,
+            context.trial,
+        )
+
+    def _score(self) -> dict[str, float]:
+        from cambrian.networks.training import scores
+
+        images = scored_images(self._task, self._fidelity, self._context.stage, self._context.device)
+        found = scores(self._training.network, images, 4 * self._train.batch_size)
+        return found | {"value": found[self._task.metric.replace("-", "_")]}
+
+    def _remember(self, value: float) -> None:
+        if self._best is not None and value <= self._best[1]:
+            return
+        self._best = (self._training.epoch, value)
+        if self._train.score == "best":
+            state = self._training.network.state_dict()
+            self._best_weights = {k: v.detach().clone() for k, v in state.items()}
+
+    def _reported(self) -> dict[str, float]:
+        assert self._best is not None
+        epoch, value = self._best
+        point = self.curve[epoch - 1] if self._train.score == "best" else self.curve[-1]
+        return point.metrics | {"best_value": value, "best_epoch": float(epoch)}
+
+    def _leave_weights(self) -> str | None:
+        if self._context.weights is None:
+            return None
+        from cambrian.networks.checkpoint import replace, serialised
+
+        self._context.weights.parent.mkdir(parents=True, exist_ok=True)
+        replace(self._context.weights, serialised(self._training.network.state_dict()))
+        return self._context.weights.name
+
+    def _between_steps(self) -> None:
+        pause = self._train.checkpoint_seconds
+        if pause > 0 and time.perf_counter() - self._saved >= pause:
+            self._save()
+
+    def _save(self) -> None:
+        if self._context.checkpoints is None:
+            return
+        from cambrian.networks.checkpoint import write
+
+        tensors, place = self._training.state()
+        tensors |= {f"best.{k}": v for k, v in self._best_weights.items()}
+        state = {
+            "identity": self._identity,
+            "place": place,
+            "best": self._best,
+            "curve": msgspec.to_builtins(self.curve),
+            "seconds": self.seconds,
+        }
+        write(self._context.checkpoints, self._training.steps_done, tensors, state)
+        self._saved = time.perf_counter()
+
+    def _resume(self) -> None:
+        """Take up the newest checkpoint in this trial's directory that is of this very evaluation."""
+        if self._context.checkpoints is None:
+            return
+        from cambrian.networks.checkpoint import latest
+
+        found = latest(self._context.checkpoints, self._identity)
+        if found is None:
+            return
+        tensors, state = found
+        best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
+        self._best_weights = {k: v.to(self._context.device) for k, v in best.items()}
+        self._best = tuple(state["best"]) if state["best"] else None
+        self.curve = msgspec.convert(state["curve"], list[Point])
+        self._earlier = float(state["seconds"])
+        self._training.restore(tensors, state["place"])
+
+
+def _sizes(network: nn.Module, fidelity: Fidelity, task: Task) -> dict[str, float]:
+    from cambrian.networks.count import macs, params
+
+    height, width = (fidelity.resolution,) * 2 if fidelity.resolution else (task.height, task.width)
+    return {"params": float(params(network)), "macs": float(macs(network, (task.channels, height, width)))}
+
+
+def _identity(train: Train, architecture: Architecture, fidelity: Fidelity, context: Context) -> str:
+    """A hash of all that the result is a function of: a checkpoint of something else is none of ours."""
+    recipe = {k: v for k, v in dataclasses.asdict(train).items() if k != "checkpoint_seconds"}
+    facts: list[Any] = [architecture.key, msgspec.to_builtins(fidelity), recipe]
+    facts += [context.seed, context.trial, context.stage]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

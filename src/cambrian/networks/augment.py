@@ -1,0 +1,93 @@
+"""Augmentation of whole batches on tensors: one gather crops and flips, one product cuts out.
+
+Random crops after padding and flips as in He et al. 2016 (Sec. 4.2), cutout as in DeVries & Taylor 2017.
+Everything random in an epoch is drawn before it, so that a step depends on its number alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Augment:
+    """`crop`: shifts of up to so many pixels, zeros moving in. `flip`: left and right, one in two.
+    `cutout`: a square of so many pixels a side, set to the mean, around a point of the image."""
+
+    crop: int = 0
+    flip: bool = False
+    cutout: int = 0
+
+    def __str__(self) -> str:
+        parts = [f"shifts up to {self.crop} px"] * bool(self.crop) + ["flips"] * self.flip
+        parts += [f"cutout of {self.cutout} px"] * bool(self.cutout)
+        return ", ".join(parts) or "none"
+
+
+def automatic(
+    height: int, width: int, channels: int, crop: int | None, flip: bool | None, cutout: int
+) -> Augment:
+    """What is given, and for None what suits such images: shifts of an eighth of the side, as the usual
+    4 of 32; flips for colour images of 32 pixels or more, which are photographs rather than
+    characters, for which left and right matter."""
+    side = min(height, width)
+    if crop is None:
+        crop = side // 8
+    if flip is None:
+        flip = channels == 3 and side >= 32
+    return Augment(crop, flip, cutout)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What chance decides in an epoch of n examples: their order and, by place in that order, the
+    window's corner in the padded image, whether it is mirrored, and the centre of the hole."""
+
+    order: Tensor  # int64[n]
+    corner: Tensor  # int64[n, 2]
+    mirrored: Tensor  # bool[n]
+    hole: Tensor  # int64[n, 2]
+
+
+def draw(augment: Augment, examples: int, side: tuple[int, int], rng: np.random.Generator) -> Draws:
+    """The draws of one epoch over images of `side` (height, width)."""
+    corner = rng.integers(0, 2 * augment.crop + 1, size=(examples, 2))
+    mirrored = rng.random(examples) < (0.5 if augment.flip else 0.0)
+    hole = rng.integers(0, side, size=(examples, 2))
+    order = rng.permutation(examples)
+    return Draws(*map(torch.from_numpy, (order, corner, mirrored, hole)))
+
+
+def pad(pixels: Tensor, crop: int) -> Tensor:
+    """[n, height, width, channels] with `crop` zeros on each side."""
+    return F.pad(pixels, (0, 0, crop, crop, crop, crop)) if crop else pixels
+
+
+def windows(padded: Tensor, draws: Draws, batch: slice, side: tuple[int, int]) -> Tensor:
+    """The batch's windows [b, height, width, channels] of the padded images, mirrored where drawn so."""
+    which = draws.order[batch]
+    if padded.shape[1:3] == side and not bool(draws.mirrored[batch].any()):
+        return padded[which]
+    corner, mirrored = draws.corner[batch], draws.mirrored[batch]
+    columns = torch.arange(side[1], device=padded.device).expand(len(which), -1)
+    columns = torch.where(mirrored[:, None], side[1] - 1 - columns, columns)
+    rows = corner[:, :1] + torch.arange(side[0], device=padded.device)
+    columns = corner[:, 1:] + columns
+    return padded[which[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def cut_out(inputs: Tensor, size: int, centre: Tensor) -> Tensor:
+    """Normalised [b, channels, height, width] with a square of `size` set to 0, the mean, around
+    `centre` [b, 2]; as in the paper the square may reach beyond the border."""
+    low = centre - size // 2
+    inside = []
+    for axis, length in enumerate(inputs.shape[2:]):
+        distance = torch.arange(length, device=inputs.device) - low[:, axis : axis + 1]
+        inside.append((distance >= 0) & (distance < size))
+    hole = inside[0][:, None, :, None] & inside[1][:, None, None, :]  # [b, 1, height, width]
+    return inputs * ~hole

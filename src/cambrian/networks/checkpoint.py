@@ -1,0 +1,102 @@
+"""Checkpoints that survive a kill at any point: safetensors beside a JSON state that vouches for them.
+
+A checkpoint is whole when its JSON is there: it is written last, and holds the SHA-256 of the tensors'
+file and of itself. Each file is written under another name, flushed to the disk, and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+KEPT = 2
+_log = logging.getLogger(__name__)
+_JSON = re.compile(r"(\d{8})\.json")
+
+
+class Unusable(Exception):
+    """A checkpoint that is not what was written, or not ours; the message says in what."""
+
+
+def write(directory: Path, number: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    """Leave checkpoint `number`, keep it and the one before, and remove what is older. `state` is JSON
+    and has under "identity" whose checkpoint it is."""
+    directory.mkdir(parents=True, exist_ok=True)
+    data = serialised(tensors)
+    digest = hashlib.sha256(data).hexdigest()
+    replace(directory / f"{number:08d}.safetensors", data)
+    text = json.dumps({"sha256": digest, "state": state, "seal": _seal(state, digest)}, indent=1)
+    replace(directory / f"{number:08d}.json", text.encode())
+    for old in _numbers(directory)[KEPT:]:
+        for end in ("json", "safetensors"):  # the JSON first: without it the rest is no checkpoint
+            (directory / f"{old:08d}.{end}").unlink(missing_ok=True)
+
+
+def latest(directory: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Tensors and state of the newest checkpoint of `identity` that is whole, or None where there is
+    none. What is damaged or somebody else's is passed over with a warning in the log."""
+    numbers = _numbers(directory)
+    for number in numbers:
+        try:
+            return _read(directory, number, identity)
+        except (Unusable, OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+            _log.warning(
+                "checkpoint %d in %s cannot be used (%s): trying an older one", number, directory, error
+            )
+    if numbers:
+        _log.warning("no checkpoint in %s can be used: starting from scratch", directory)
+    return None
+
+
+def serialised(tensors: Mapping[str, Tensor]) -> bytes:
+    """The bytes of a safetensors file; tensors may lie in any memory format, on any device."""
+    return bytes(save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}))
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put `data` at `path` so that, whenever the power fails, either the old file is there or the new."""
+    partial = path.with_name(f"{path.name}.part")
+    with open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    entry = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(entry)
+    finally:
+        os.close(entry)
+
+
+def _numbers(directory: Path) -> list[int]:
+    """Of the checkpoints whose JSON is there, newest first."""
+    if not directory.is_dir():
+        return []
+    found = (_JSON.fullmatch(entry.name) for entry in directory.iterdir())
+    return sorted((int(match[1]) for match in found if match), reverse=True)
+
+
+def _read(directory: Path, number: int, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    record = json.loads((directory / f"{number:08d}.json").read_bytes())
+    data = (directory / f"{number:08d}.safetensors").read_bytes()
+    if hashlib.sha256(data).hexdigest() != record["sha256"]:
+        raise Unusable("its tensors are not those that were written")
+    if record["seal"] != _seal(record["state"], record["sha256"]):
+        raise Unusable("its state is not the one that was written")
+    if record["state"]["identity"] != identity:
+        raise Unusable("it is of another training")
+    return load(data), record["state"]
+
+
+def _seal(state: Mapping[str, Any], digest: str) -> str:
+    return hashlib.sha256((json.dumps(state, sort_keys=True) + digest).encode()).hexdigest()

@@ -1,0 +1,66 @@
+"""Labelled images as tensors in memory, and what becomes of a batch of them on its way into a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Images:
+    """`pixels` [n, height, width, channels], uint8 or float32; `targets` int64[n]; `mean` and `std`
+    float32[channels] in the unit of networks' inputs (uint8 over 255, float32 as it is)."""
+
+    pixels: Tensor
+    targets: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def side(self) -> tuple[int, int]:
+        return int(self.pixels.shape[1]), int(self.pixels.shape[2])
+
+    def inputs(self, pixels: Tensor) -> Tensor:
+        """A batch [b, height, width, channels] of such pixels as a network takes it: normalised float32
+        [b, channels, height, width], channels last in memory."""
+        scaled = pixels.to(torch.float32)
+        unit = 255.0 if pixels.dtype == torch.uint8 else 1.0
+        return ((scaled - unit * self.mean) / (unit * self.std)).permute(0, 3, 1, 2)
+
+
+def images(
+    pixels: NDArray[np.generic],
+    targets: NDArray[np.int64],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    device: str = "cpu",
+    resolution: int | None = None,
+) -> Images:
+    """Copies of the arrays on `device`, scaled to `resolution` pixels a side where that is given."""
+    tensor = torch.from_numpy(np.array(pixels)).to(device)
+    if resolution is not None and tuple(tensor.shape[1:3]) != (resolution, resolution):
+        tensor = torch.cat([_scaled(part, resolution) for part in torch.split(tensor, 4096)])
+    return Images(
+        tensor,
+        torch.from_numpy(np.array(targets, dtype=np.int64)).to(device),
+        torch.tensor(mean, dtype=torch.float32, device=device),
+        torch.tensor(std, dtype=torch.float32, device=device),
+    )
+
+
+def _scaled(pixels: Tensor, resolution: int) -> Tensor:
+    """Bilinear with antialiasing, in the same type of number (uint8 is rounded)."""
+    size = (resolution, resolution)
+    floats = pixels.permute(0, 3, 1, 2).float()
+    result = F.interpolate(floats, size, mode="bilinear", antialias=True).permute(0, 2, 3, 1)
+    if pixels.dtype == torch.uint8:
+        result = result.round().clamp(0, 255)
+    return result.to(pixels.dtype).contiguous()
