@@ -1,0 +1,37 @@
+# Two commands on a fresh machine: `make search` and `make test`. Everything else is for developers.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+BIN := .venv/bin
+# Published benchmark tables, where they are at hand; tests that need them say so and are skipped elsewhere.
+export CAMBRIAN_DATA ?= $(abspath $(wildcard ../shared/data))
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: search test lint unit evidence bench clean
+
+search: .venv/installed
+	$(BIN)/cambrian search digits
+
+test: lint unit
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: .venv/installed
+	$(BIN)/pytest -n 2 -m "not slow"
+
+evidence: .venv/installed
+	$(BIN)/pytest -n 2 -m slow
+
+bench: .venv/installed
+	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
