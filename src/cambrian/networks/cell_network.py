@@ -1,0 +1,236 @@
+"""A network of equal cells (PNAS, Liu et al. 2018, Sec. 3.1 and Fig. 1; details of the ImageNet networks,
+the auxiliary head and drop-path as in the released code): stem, cells of which some stride, global
+pooling, one linear layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cambrian.errors import Unbuildable, UnknownName
+from cambrian.networks.cell import Block, Cell, cell_inputs, checked, output_blocks
+from cambrian.networks.operations import conv_bn
+
+
+def strided_cells(cells: int) -> set[int]:
+    """Which of so many cells (from 0) stride: those after one and two thirds, never the first.
+
+    >>> sorted(strided_cells(9)), sorted(strided_cells(12)), strided_cells(2), strided_cells(1)
+    ([3, 6], [4, 8], {1}, set())
+    """
+    return {cells // 3, 2 * cells // 3} - {0}
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What a network of cells is when nothing else is said. `stem`: its channels, 0 for as many as
+    `filters`. `stem_cells`: strided cells before the counted ones, at half the filters each step back."""
+
+    filters: int
+    cells: int
+    stem: int = 0
+    stem_cells: int = 0
+    dropout: float = 0.0
+    epsilon: float = 1e-5  # of batch normalisation
+
+
+SKELETONS = {
+    "small": Skeleton(filters=16, cells=3),
+    "cifar": Skeleton(filters=48, cells=9),
+    "imagenet-mobile": Skeleton(filters=54, cells=9, stem=32, stem_cells=2, dropout=0.5, epsilon=1e-3),
+    "imagenet-large": Skeleton(filters=216, cells=12, stem=96, stem_cells=2, dropout=0.5, epsilon=1e-3),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells in their order, stem cells first: how many filters, which stride, which are read at all.
+    A cell that does not read the previous one may leave every other cell without a reader: those are
+    not built. -1 is the stem, and stands for what lies before it too."""
+
+    filters: int
+    cells: int
+    stem_cells: int
+    reads: set[int]  # of 0 (previous-previous) and 1 (previous)
+
+    @property
+    def total(self) -> int:
+        return self.stem_cells + self.cells
+
+    def strides(self, t: int) -> bool:
+        return 0 <= t < self.stem_cells or t - self.stem_cells in strided_cells(self.cells)
+
+    def width(self, t: int) -> int:
+        """Filters of cell t: doubled at every strided cell from the first counted one on, and so that
+        the stem cells lead up to it."""
+        if t < self.stem_cells:
+            return int(self.filters // 2 ** (self.stem_cells - t))
+        return int(self.filters << sum(self.strides(k) for k in range(self.stem_cells, t + 1)))
+
+    def live(self) -> list[int]:
+        """The cells whose output reaches the last one's."""
+        found: set[int] = set()
+        frontier = {self.total - 1}
+        while frontier:
+            found |= frontier
+            frontier = {t - 2 + i for t in frontier for i in self.reads if t - 2 + i >= 0} - found
+        return sorted(found)
+
+
+def cell_network(
+    blocks: Sequence[Block],
+    channels: int,
+    classes: int,
+    *,
+    skeleton: str = "cifar",
+    filters: int | None = None,
+    cells: int | None = None,
+    output: str = "all",
+    auxiliary: bool = False,
+    drop_path: float = 0.0,
+    dropout: float | None = None,
+    stem: int | None = None,
+    stem_stride: int = 1,
+) -> CellNetwork:
+    """The network that repeats one cell: (n, channels, h, w) -> logits (n, classes).
+
+    `blocks`: (input1, operation1, input2, operation2) each, where input 0 is the output of the cell
+    before the previous one, 1 of the previous cell, 2 + k of block k of this cell.
+    `filters`: channels of a block in the first cells; doubled at every strided cell.
+    `cells`: how many in all (the paper's N is a third of it); two of them stride, after one and two
+    thirds. `output`: "all" blocks or the "unused" ones make a cell's output.
+    `auxiliary`: a second head before the last strided cell; in training, forward then returns
+    (logits, auxiliary logits). `drop_path`: the last cell's rate at the end of training.
+    `dropout`: before the linear layer. `stem`: channels of the first convolution, `stem_stride` its
+    stride (ImageNet's is always 2). None stands for the skeleton's own value.
+
+    Raises UnknownName and Unbuildable where these do not make a network."""
+    if skeleton not in SKELETONS:
+        raise UnknownName("skeleton", skeleton, SKELETONS)
+    own = SKELETONS[skeleton]
+    filters = own.filters if filters is None else filters
+    cells = own.cells if cells is None else cells
+    least = 2**own.stem_cells
+    if cells < 1 or filters < max(2, least):
+        raise Unbuildable(
+            f"skeleton {skeleton!r} needs at least 1 cell and {max(2, least)} filters, "
+            f"got {cells} and {filters}"
+        )
+    network = CellNetwork(
+        checked(blocks),
+        channels,
+        classes,
+        Plan(filters, cells, own.stem_cells, cell_inputs(blocks)),
+        output=output,
+        stem=stem or own.stem or filters,
+        stem_stride=2 if own.stem_cells else stem_stride,
+        auxiliary=auxiliary,
+        dropout=own.dropout if dropout is None else dropout,
+    )
+    network.drop_path = drop_path
+    network.drop_path_progress = 1.0
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = own.epsilon
+    return network
+
+
+def set_drop_path(network: nn.Module, rate: float) -> None:
+    """Every path of the network's last cell is dropped at `rate` from now on, those of earlier cells
+    linearly less. Networks without cells are left as they are."""
+    for module in network.modules():
+        if isinstance(module, CellNetwork):
+            for k, cell in zip(module.places, module.cells, strict=True):
+                assert isinstance(cell, Cell)
+                cell.drop_path = rate * (k + 1) / module.total
+
+
+class AuxiliaryHead(nn.Module):
+    """A second classifier, of training only: (n, channels, h, w) -> logits (n, classes). The released
+    one has a kernel as large as its pooled map; a map of 2x2 makes it fit every resolution."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            *conv_bn(channels, 128),
+            nn.ReLU(inplace=True),
+            *conv_bn(128, 768, kernel=2),
+            nn.ReLU(inplace=True),
+        )
+        self.linear = nn.Linear(768, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.linear(self.features(x).flatten(1))
+        return y
+
+
+class CellNetwork(nn.Module):
+    """See `cell_network`. `drop_path` is the rate at the end of training; setting
+    `drop_path_progress` between 0 and 1 sets the rates of now."""
+
+    drop_path: float = 0.0
+
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        channels: int,
+        classes: int,
+        plan: Plan,
+        *,
+        output: str,
+        stem: int,
+        stem_stride: int,
+        auxiliary: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        padding = 0 if plan.stem_cells else 1
+        self.stem = conv_bn(channels, stem, 3, stem_stride, padding)
+        self.places = tuple(plan.live())
+        self.total = plan.total
+        made = len(output_blocks(blocks, output))
+        widths = {t: made * plan.width(t) if t >= 0 else stem for t in range(-2, plan.total)}
+        self.cells = nn.ModuleList(
+            Cell(
+                blocks,
+                (widths[t - 2], widths[t - 1]),
+                plan.width(t),
+                stride=2 if plan.strides(t) else 1,
+                output=output,
+                halve=plan.strides(t - 1),
+                fit_first=t > 0 or plan.stem_cells == 0,
+            )
+            for t in self.places
+        )
+        before = plan.stem_cells + max(strided_cells(plan.cells), default=plan.cells) - 1
+        self.watched = max((t for t in self.places if t <= before), default=self.places[0])
+        self.auxiliary = AuxiliaryHead(widths[self.watched], classes) if auxiliary else None
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(widths[plan.total - 1], classes)
+
+    @property
+    def drop_path_progress(self) -> float:
+        return self._progress
+
+    @drop_path_progress.setter
+    def drop_path_progress(self, progress: float) -> None:
+        self._progress = progress
+        set_drop_path(self, self.drop_path * progress)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        stem = self.stem(x)
+        outputs: dict[int, torch.Tensor] = {}
+        for t, cell in zip(self.places, self.cells, strict=True):
+            outputs[t] = cell(outputs.get(t - 2, stem), outputs.get(t - 1, stem))
+        pooled = F.relu(outputs[self.total - 1]).mean((2, 3))
+        logits: torch.Tensor = self.linear(self.dropout(pooled))
+        if self.training and self.auxiliary is not None:
+            return logits, self.auxiliary(outputs[self.watched])
+        return logits

@@ -1,0 +1,55 @@
+"""Sizes of a network, defined once: trainable parameters, and multiply-accumulates of one forward pass.
+
+Both are of the network as it is used: an auxiliary head, which only training runs, does not count.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.modules.conv import _ConvNd
+
+from cambrian.networks.cell_network import AuxiliaryHead
+
+
+def params(network: nn.Module) -> int:
+    """Trainable parameters; one that two modules share counts once."""
+    heads = [m for m in network.modules() if isinstance(m, AuxiliaryHead)]
+    unused = {p for head in heads for p in head.parameters()}
+    return sum(p.numel() for p in network.parameters() if p.requires_grad and p not in unused)
+
+
+def macs(network: nn.Module, shape: tuple[int, int, int]) -> int:
+    """Multiply-accumulates of the convolutions and linear layers for one image of (channels, height,
+    width). Biases, normalisation, activations, pooling and additions count nothing. Nothing is computed
+    and no weight is copied: the network is run on the meta device."""
+    counts: list[int] = []
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        weight = module.weight
+        assert isinstance(weight, torch.Tensor)
+        # Each result of a convolution or linear layer costs one filter; each input of a transposed
+        # convolution is spread by one.
+        through = inputs[0] if getattr(module, "transposed", False) else output
+        per = weight[0].numel()
+        counts.append(through.numel() * per)
+
+    layers = [m for m in network.modules() if isinstance(m, _ConvNd | nn.Linear)]
+    hooks = [m.register_forward_hook(count) for m in layers]
+    training = [m for m in network.modules() if m.training]
+    try:
+        network.eval()
+        functional_call(network, _on_meta(network), torch.empty(1, *shape, device="meta"))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module in training:
+            module.training = True
+    return sum(counts)
+
+
+def _on_meta(network: nn.Module) -> dict[str, Any]:
+    return {k: v.to("meta") for k, v in [*network.named_parameters(), *network.named_buffers()]}
