@@ -1,0 +1,14 @@
+"""What to try next."""
+
+from cambrian.registry import Registry
+from cambrian.strategies.strategy import Evaluate, Job, Proposal, Stop, Strategy, Wait
+
+STRATEGIES = Registry(
+    "strategy",
+    {
+        "random": "cambrian.strategies.random:Random",
+        "progressive": "cambrian.strategies.progressive:Progressive",
+    },
+)
+
+__all__ = ["STRATEGIES", "Evaluate", "Job", "Proposal", "Stop", "Strategy", "Wait"]

@@ -1,0 +1,102 @@
+"""The RNN surrogate of PNAS (Liu et al. 2018, Sec. 4.2): an LSTM of 100 units reads the tokens of all
+blocks one after the other; its last hidden state goes through one layer and a sigmoid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cambrian.predictors.neural import Fitted, Neural, Parameters, one_thread
+from cambrian.predictors.surrogate import Tokens, Values, check_tokens, chunks, prefixes
+
+
+@dataclass(frozen=True)
+class LSTM(Neural):
+    def shapes(self, slots: int, tokens: int) -> dict[str, tuple[int, ...]]:
+        return {
+            "embedding": (tokens, self.embedding),
+            "w_input": (self.embedding, 4 * self.hidden),
+            "w_hidden": (self.hidden, 4 * self.hidden),
+            "b_gates": (1, 4 * self.hidden),  # input, forget, cell, output
+            "w_out": (self.hidden, 1),
+            "bias": (1, 1),
+        }
+
+    def encode(self, flat: Tokens, tokens: int) -> Tensor:
+        """int[n, steps * slots]: the sequence, -1 where nothing is read."""
+        return torch.from_numpy(flat.reshape(len(flat), -1))
+
+    def forward(self, p: Parameters, inputs: Tensor) -> Tensor:
+        h, _ = self._read(p, inputs)
+        return _value(p, h)
+
+    def _read(self, p: Parameters, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden and cell state [m, n, hidden] after the sequences [m, n, length]."""
+        m, n, length = inputs.shape
+        table = _table(p)
+        member = torch.arange(m)[:, None]
+        h = c = table.new_zeros(m, n, self.hidden)
+        for t in range(length):
+            token = inputs[:, :, t]
+            h_next, c_next = _cell(table[member, token.clamp(min=0)] + h @ p["w_hidden"], c)
+            if bool((token >= 0).all()):
+                h, c = h_next, c_next
+            else:
+                real = (token >= 0)[:, :, None]
+                h, c = torch.where(real, h_next, h), torch.where(real, c_next, c)
+        return h, c
+
+    @torch.no_grad()
+    def score(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
+        """Read each parent once, then walk the tree of the distinct beginnings of its children's new
+        block: a child costs the last gate of its last token, and no matrix product of its own."""
+        check_tokens(state.slots, state.vocabulary, step)
+        orphan = np.full((1, *parents.shape[1:]), -1, dtype=np.int64)
+        read = self._inputs(state, np.concatenate([parents, orphan]))
+        flat = state.flat(step[:, None, :])[:, 0]
+        tree = prefixes(np.where(parent < 0, len(parents), parent), flat)
+        total = np.zeros(len(step))
+        with one_thread():
+            for k in range(self.members):
+                member = {name: t[k : k + 1] for name, t in state.tensors().items()}
+                total += self._descend(member, read, tree)
+        return state.scale.stretch(total / self.members)
+
+    def _descend(self, p: Parameters, read: Tensor, tree: list[tuple[Tokens, Tokens]]) -> Values:
+        """float[n] of one member, from its parents' sequences down the tree of beginnings."""
+        h, c = (x[0] for x in self._read(p, read[None]))
+        table = _table(p)[0]
+        for above, token in tree[:-1]:
+            gates, last = h @ p["w_hidden"][0], len(token)
+            new_h, new_c = h.new_empty(last, self.hidden), h.new_empty(last, self.hidden)
+            for part in chunks(last, 4096):
+                up, read_now = torch.from_numpy(above[part]), torch.from_numpy(token[part])
+                x, y = _cell(gates[up].add_(table[read_now.clamp(min=0)]), c[up])
+                real = (read_now >= 0)[:, None]
+                new_h[part], new_c[part] = torch.where(real, x, h[up]), torch.where(real, y, c[up])
+            h, c = new_h, new_c
+        found: Values = _value(p, h[None])[0].double().numpy()[tree[-1][0]]
+        return found
+
+
+def _table(p: Parameters) -> Tensor:
+    """[m, tokens, 4 * hidden]: what each token contributes to the gates, their biases included."""
+    return torch.baddbmm(p["b_gates"], p["embedding"], p["w_input"])
+
+
+def _cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """Hochreiter & Schmidhuber's cell with a forget gate (Gers et al. 2000)."""
+    i, f, g, o = gates.chunk(4, dim=-1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def _value(p: Parameters, h: Tensor) -> Tensor:
+    """[m, n] in (0, 1)."""
+    return torch.baddbmm(p["bias"], h, p["w_out"]).sigmoid().squeeze(2)
+
+
+ENSEMBLE = LSTM(members=5)

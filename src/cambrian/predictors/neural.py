@@ -1,0 +1,202 @@
+"""What the neural surrogates of PNAS share (Liu et al. 2018, Sec. 4.2 and 5.2): L1 loss, Adam at 0.01
+on the first level and 0.002 when fine-tuned on later ones, embeddings from U[-0.1, 0.1], a sigmoid
+whose bias starts at 1.8, and ensembles whose members each see four fifths of the data.
+
+All members are one computation with a leading dimension m. Everything runs on one thread, so that a
+ranking does not depend on how many there are, and draws from its own named stream.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cambrian.errors import UsageError
+from cambrian.predictors.surrogate import Tokens, Values, check_tokens, chunks
+from cambrian.randomness import stream
+
+BIAS = 1.8
+"""sigmoid(1.8) = 0.86, the mean accuracy of the paper's one-block cells."""
+
+Parameters = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The affine map from values to what a sigmoid can say. Accuracies, in [0, 1], are left as they
+    are; any other range is mapped onto [0.1, 0.9]. Increasing, so it never changes a rank."""
+
+    zero: float = 0.0
+    one: float = 1.0
+
+    @staticmethod
+    def of(values: Values) -> Scale:
+        low, high = float(values.min()), float(values.max())
+        if low >= 0 and high <= 1:
+            return Scale()
+        margin = (high - low) / 8 or max(abs(low), 1.0)
+        return Scale(low - margin, high + margin)
+
+    def shrink(self, values: Values) -> Values:
+        return (values - self.zero) / (self.one - self.zero)
+
+    def stretch(self, unit: Values) -> Values:
+        return self.zero + unit * (self.one - self.zero)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """`parameters[name]` is float32[m, ...]; `fits` counts the levels fitted so far."""
+
+    slots: tuple[str, ...]
+    vocabulary: Mapping[str, int]
+    seed: int
+    parameters: Mapping[str, NDArray[np.float32]]
+    fits: int = 0
+    scale: Scale = Scale()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fitted) and self._plain() == other._plain()
+
+    def __hash__(self) -> int:
+        return hash((self.slots, self.seed, self.fits, self.scale))
+
+    def _plain(self) -> tuple[Any, ...]:
+        arrays = {name: (a.shape, a.tobytes()) for name, a in self.parameters.items()}
+        return self.slots, dict(self.vocabulary), self.seed, self.fits, self.scale, arrays
+
+    def tensors(self) -> Parameters:
+        return {name: torch.tensor(a) for name, a in self.parameters.items()}
+
+    def flat(self, tokens: Tokens) -> Tokens:
+        """Tokens numbered through all kinds, so that one table embeds them; -1 stays -1."""
+        check_tokens(self.slots, self.vocabulary, tokens)
+        first = dict(zip(self.vocabulary, np.cumsum([0, *self.vocabulary.values()]).tolist()))
+        return np.where(tokens < 0, -1, tokens + np.array([first[kind] for kind in self.slots]))
+
+
+@dataclass(frozen=True)
+class Neural(ABC):
+    """`members` networks whose mean is the prediction. `epochs` and `batch` are per fit."""
+
+    members: int = 1
+    epochs: int = 50
+    batch: int = 16
+    lr: float = 0.01
+    lr_later: float = 0.002
+    embedding: int = 100
+    hidden: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("members", "epochs", "batch", "lr", "lr_later", "embedding", "hidden"):
+            if not getattr(self, name) > 0:
+                raise UsageError(
+                    f"predictor {type(self).__name__}: {name} must be above 0, got {getattr(self, name)}"
+                )
+
+    @abstractmethod
+    def shapes(self, slots: int, tokens: int) -> dict[str, tuple[int, ...]]:
+        """Name and shape of one member's parameters. Two of the names are everyone's: "embedding"
+        [tokens, embedding] and "bias" [1, 1], that of the sigmoid. "b*" are other biases."""
+
+    @abstractmethod
+    def encode(self, flat: Tokens, tokens: int) -> Tensor:
+        """The network's input [n, ...] from int[n, steps, slots], -1 where there is no token."""
+
+    @abstractmethod
+    def forward(self, p: Parameters, inputs: Tensor) -> Tensor:
+        """[m, n] in (0, 1), from the inputs [m, n, ...] of each member."""
+
+    def start(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Fitted:
+        rng = stream(seed, "surrogate", "start")
+        shapes = self.shapes(len(slots), sum(vocabulary.values()))
+        drawn = {name: _initial(name, (self.members, *shape), rng) for name, shape in shapes.items()}
+        return Fitted(tuple(slots), dict(vocabulary), seed, drawn)
+
+    def fit(self, state: Fitted, tokens: Tokens, values: Values) -> Fitted:
+        scale = Scale.of(values)
+        inputs = self._inputs(state, tokens)
+        targets = torch.tensor(scale.shrink(values), dtype=torch.float32)
+        rng = stream(state.seed, "surrogate", "fit", state.fits)
+        p = state.tensors()
+        if state.fits == 0 and scale != Scale():
+            p["bias"].fill_(math.log(float(targets.mean()) / (1 - float(targets.mean()))))
+        with one_thread():
+            self._train(p, inputs, targets, self.lr_later if state.fits else self.lr, rng)
+        parameters = {name: t.detach().numpy() for name, t in p.items()}
+        return replace(state, parameters=parameters, fits=state.fits + 1, scale=scale)
+
+    def predict(self, state: Fitted, tokens: Tokens) -> Values:
+        return state.scale.stretch(self.members_predict(state, tokens).mean(axis=0))
+
+    @torch.no_grad()
+    def members_predict(self, state: Fitted, tokens: Tokens) -> Values:
+        """float[m, n] in (0, 1): what each member says, before the mean and the scale."""
+        p = state.tensors()
+        found = np.zeros((self.members, len(tokens)))
+        with one_thread():
+            for part in chunks(len(tokens), 2048):
+                inputs = self._inputs(state, tokens[part])
+                found[:, part] = self.forward(p, inputs.expand(self.members, *inputs.shape)).numpy()
+        return found
+
+    def _inputs(self, state: Fitted, tokens: Tokens) -> Tensor:
+        return self.encode(state.flat(tokens), sum(state.vocabulary.values()))
+
+    def _train(
+        self, p: Parameters, inputs: Tensor, targets: Tensor, lr: float, rng: np.random.Generator
+    ) -> None:
+        for tensor in p.values():
+            tensor.requires_grad_()
+        adam = torch.optim.Adam(p.values(), lr=lr, fused=True)
+        seen = folds(len(targets), self.members, rng)
+        for _ in range(self.epochs):
+            order = torch.from_numpy(rng.permuted(seen, axis=1))
+            for part in chunks(order.shape[1], self.batch):  # no member's gradient meets another's
+                rows = order[:, part]  # [m, batch]
+                error = (self.forward(p, inputs[rows]) - targets[rows]).abs()
+                adam.zero_grad()
+                error.mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
+                adam.step()
+
+
+def folds(n: int, members: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """int[members, seen]: which of n examples each member sees: all but its own share of a partition
+    into `members` folds, which for five members is four fifths. A single member sees all; so does
+    each of more members than examples. Shares differ by at most one; whoever could see one more than
+    the others leaves out another example, drawn at random."""
+    if members == 1 or n < members:
+        return np.tile(np.arange(n), (members, 1))
+    parts = np.array_split(rng.permutation(n), members)
+    seen = n - len(parts[0])
+    return np.stack([rng.permutation(np.setdiff1d(np.arange(n), part))[:seen] for part in parts])
+
+
+def _initial(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    if name == "bias":
+        return np.full(shape, BIAS, dtype=np.float32)
+    if name.startswith("b"):
+        return np.zeros(shape, dtype=np.float32)
+    # The paper gives the embeddings' range alone; the layers' is the usual one over the fan-in.
+    bound = 0.1 if name == "embedding" else 1 / math.sqrt(shape[-2])
+    return rng.uniform(-bound, bound, size=shape).astype(np.float32)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on a single thread: sums are then taken in the same order on every machine's core count."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

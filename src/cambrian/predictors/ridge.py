@@ -1,0 +1,75 @@
+"""Ridge regression on how often each token occurs: no torch, no randomness, microseconds.
+
+The linear baseline that a neural surrogate has to beat, in closed form (Hoerl & Kennard 1970).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cambrian.errors import UsageError
+from cambrian.predictors.surrogate import Tokens, Values, check_tokens
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """`weights[offset[j] + t]` is what token t in slot j adds; slots of one kind share weights."""
+
+    slots: tuple[str, ...]
+    vocabulary: Mapping[str, int]
+    offset: tuple[int, ...]
+    weights: tuple[float, ...]
+    intercept: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Minimises |values - intercept - counts @ weights|^2 + `alpha` |weights|^2. Fitting starts over
+    each time: give it everything known."""
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.alpha > 0:
+            raise UsageError(f"predictor 'ridge': alpha must be above 0, got {self.alpha}")
+
+    def start(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Fitted:
+        kinds = list(vocabulary)
+        first = dict(zip(kinds, np.cumsum([0, *vocabulary.values()]).tolist()))
+        offset = tuple(first[kind] for kind in slots)
+        return Fitted(tuple(slots), dict(vocabulary), offset, (0.0,) * sum(vocabulary.values()))
+
+    def fit(self, state: Fitted, tokens: Tokens, values: Values) -> Fitted:
+        check_tokens(state.slots, state.vocabulary, tokens)
+        x = _counts(state, tokens)
+        centre, mean = x.mean(axis=0), values.mean()
+        x = x - centre
+        weights = np.linalg.solve(x.T @ x + self.alpha * np.eye(x.shape[1]), x.T @ (values - mean))
+        return replace(state, weights=tuple(weights.tolist()), intercept=float(mean - centre @ weights))
+
+    def predict(self, state: Fitted, tokens: Tokens) -> Values:
+        total: Values = state.intercept + _worth(state, tokens).sum(axis=1)
+        return total
+
+    def score(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
+        inherited = np.append(_worth(state, parents).sum(axis=1), 0.0)  # -1 finds the last: no parent
+        total: Values = state.intercept + inherited[parent] + _worth(state, step)
+        return total
+
+
+def _counts(state: Fitted, tokens: Tokens) -> Values:
+    """float[n, tokens of all kinds]."""
+    counts = np.zeros((len(tokens), len(state.weights)))
+    row, _, slot = np.nonzero(tokens >= 0)
+    np.add.at(counts, (row, tokens[tokens >= 0] + np.asarray(state.offset)[slot]), 1.0)
+    return counts
+
+
+def _worth(state: Fitted, tokens: Tokens) -> Values:
+    """The weights of int[..., slots] tokens, summed over slots: float[...]."""
+    weights = np.append(state.weights, 0.0)  # -1 finds the last: an absent token is worth nothing
+    total: Values = weights[np.where(tokens < 0, -1, tokens + np.asarray(state.offset))].sum(axis=-1)
+    return total

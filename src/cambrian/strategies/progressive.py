@@ -1,0 +1,182 @@
+"""Progressive search: Liu et al., "Progressive Neural Architecture Search" (ECCV 2018), Algorithm 1.
+
+Train all architectures of the first level; fit a surrogate; grow every one by one level, score all
+children with the surrogate, train the K best; refit; and so on to level B. On any space that grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
+from cambrian.outcome import Infeasible, Trial
+from cambrian.predictors import PREDICTORS
+from cambrian.randomness import integer_seed, stream
+from cambrian.spaces.space import Encodes, Grows, Pool
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An architecture to train, the trial it grew from, and what the surrogate said: the value
+    predicted and its rank (from 1) among the children scored; None on the first level."""
+
+    architecture: Architecture
+    parent: int | None = None
+    predicted: float | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """`queue` is what is trained at the current level, best guess first; `learned` is every trial so
+    far. `surrogate` is None until the first level is known. `pool` counts the children `queue` was
+    chosen from, `complete` is False where they were a sample. `finished` says why nothing follows."""
+
+    space: Any
+    seed: int
+    levels: tuple[int, ...]
+    queue: tuple[Candidate, ...]
+    pool: int
+    complete: bool
+    learned: tuple[Trial, ...] = ()
+    surrogate: Any = None
+    finished: str | None = None
+
+
+@dataclass(frozen=True)
+class Progressive:
+    """`levels` is the paper's B (None: all the space has), `keep` its K. `first` limits the first
+    level to a seeded sample, `cap` the children scored per level.
+
+    A trial that is infeasible is learned from as the worst finite value known; one that crashed says
+    nothing of its architecture and is left out. Neither is grown from."""
+
+    levels: int | None = None
+    keep: int = 256
+    surrogate: Any = "mlp-ensemble"
+    first: int | None = None
+    cap: int | None = 500_000
+    needs: ClassVar[tuple[type, ...]] = (Grows, Encodes)
+
+    def __post_init__(self) -> None:
+        for name in ("levels", "keep", "first", "cap"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise UsageError(f"strategy 'progressive': {name} must be at least 1, got {number}")
+        if not isinstance(self.surrogate, str | Mapping):
+            object.__setattr__(self, "surrogate", PREDICTORS.spec(self.surrogate) or self.surrogate)
+
+    @staticmethod
+    def paper() -> Progressive:
+        """B = 5, K = 256, the ensemble of MLPs (Sec. 5.1)."""
+        return Progressive(levels=5, keep=256, surrogate="mlp-ensemble")
+
+    def start(self, space: Any, seed: int) -> State:
+        levels = tuple(space.levels)
+        if self.levels is not None and self.levels > len(levels):
+            raise UsageError(
+                f"strategy 'progressive': levels is {self.levels}, but the space has {len(levels)} "
+                f"({levels[0]} to {levels[-1]})"
+            )
+        levels = levels[: self.levels]
+        pool = space.grow((), stream(seed, "progressive", "grow", levels[0]), cap=self.first)
+        queue = tuple(Candidate(pool.architecture(i)) for i in range(len(pool)))
+        return State(space, seed, levels, queue, len(pool), pool.complete)
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        if state.finished:
+            return Stop(state.finished)
+        known = {t.architecture for t in (*state.learned, *pending)}
+        for candidate in state.queue:
+            if candidate.architecture not in known:
+                return Evaluate(candidate.architecture, parent=candidate.parent, note=_note(state, candidate))
+        return Wait()
+
+    def learn(self, state: State, trial: Trial) -> State:
+        state = replace(state, learned=(*state.learned, trial))
+        known = {t.architecture for t in state.learned}
+        if state.finished or any(c.architecture not in known for c in state.queue):
+            return state
+        return self._climb(state)
+
+    def _climb(self, state: State) -> State:
+        """The level in the queue is trained: fit, expand, score, keep the best."""
+        parents = _measured(state)
+        if not parents:
+            return replace(state, finished=f"nothing at level {state.levels[0]} could be measured")
+        if len(state.levels) == 1:
+            return replace(state, finished=f"level {state.levels[0]} is trained")
+        levels = state.levels[1:]
+        rng = stream(state.seed, "progressive", "grow", levels[0])
+        pool = state.space.grow(tuple(parents), rng, cap=self.cap)
+        if not len(pool):
+            return replace(state, finished=f"nothing grows from level {state.levels[0]}")
+        surrogate = self._fit(state)
+        queue = _best(pool, self._score(state.space, surrogate, pool), self.keep, parents)
+        return replace(
+            state, levels=levels, queue=queue, pool=len(pool), complete=pool.complete, surrogate=surrogate
+        )
+
+    def _fit(self, state: State) -> Any:
+        model, fitted = self._model(), state.surrogate
+        if fitted is None:
+            seed = integer_seed(state.seed, "progressive", "surrogate")
+            fitted = model.start(state.space.slots, state.space.vocabulary, seed)
+        architectures, values = lessons(state.learned)
+        return model.fit(fitted, state.space.tokens(architectures), values)
+
+    def _score(self, space: Any, surrogate: Any, pool: Pool) -> NDArray[np.float64]:
+        scores: NDArray[np.float64] = self._model().score(
+            surrogate, space.tokens(pool.parents), pool.parent, pool.step
+        )
+        return scores
+
+    def _model(self) -> Any:
+        return (
+            PREDICTORS.make(self.surrogate) if isinstance(self.surrogate, str | Mapping) else self.surrogate
+        )
+
+
+def lessons(trials: Sequence[Trial]) -> tuple[list[Architecture], NDArray[np.float64]]:
+    """What a surrogate is fitted on: measured values as they are, infeasible trials as the worst of
+    those, crashed ones not at all."""
+    worst = min(t.value for t in trials if t.value is not None)
+    known = [t for t in trials if t.value is not None or isinstance(t.outcome, Infeasible)]
+    values = [worst if t.value is None else t.value for t in known]
+    return [t.architecture for t in known], np.array(values, dtype=np.float64)
+
+
+def _measured(state: State) -> dict[Architecture, int]:
+    """The current level's architectures that have a value, in the queue's order, and their trials."""
+    number = {t.architecture: t.number for t in state.learned if t.value is not None}
+    queue = (c.architecture for c in state.queue)
+    return {a: number[a] for a in queue if a in number}
+
+
+def _best(
+    pool: Pool, scores: NDArray[np.float64], keep: int, trials: Mapping[Architecture, int]
+) -> tuple[Candidate, ...]:
+    """The `keep` best children, best first; of equal scores the earlier child goes first."""
+    order = np.argsort(-scores, kind="stable")[:keep].tolist()
+    return tuple(
+        Candidate(pool.architecture(i), trials[pool.parents[pool.parent[i]]], float(scores[i]), rank)
+        for rank, i in enumerate(order, start=1)
+    )
+
+
+def _note(state: State, candidate: Candidate) -> dict[str, Any]:
+    note: dict[str, Any] = {"level": state.levels[0]}
+    if candidate.rank is not None:
+        note |= {"predicted": candidate.predicted, "rank": candidate.rank, "of": state.pool}
+    if not state.complete:
+        note["sampled"] = True
+    return note
