@@ -31,13 +31,14 @@ class Final(msgspec.Struct, frozen=True):
 
 
 class FinalStage:
-    """Gives the rows of the final stage, in the manner of a `Coordinator`."""
+    """Gives the rows of the final stage, in the manner of a `Coordinator`. Of a single candidate there
+    is nothing to choose, so that one is delivered at once."""
 
     def __init__(
         self,
         space: Space,
         settings: Final,
-        trials: Sequence[Trial],
+        candidates: Sequence[Architecture],
         rows: Sequence[Row],
         *,
         seed: int,
@@ -49,7 +50,8 @@ class FinalStage:
         for row in rows:
             self._known.setdefault(row.key, row.trial)
         self._count = len(rows)
-        self._finalists = self._plan([("finalist", a) for a in best_distinct(space, trials, settings.top)])
+        self._only = candidates[0] if len(candidates) == 1 else None
+        self._finalists = self._plan([("finalist", a) for a in candidates if self._only is None])
         self._others = [(f"baseline {name}", a) for name, a in self._baselines(published)]
         self._delivered: list[tuple[str, str, Architecture]] | None = None
         self.thinking = 0.0
@@ -61,7 +63,7 @@ class FinalStage:
         outcomes = [self._known[key] for _, key, _ in self._finalists]
         if any(t.outcome is None for t in outcomes):
             return Wait()
-        chosen = best_distinct(self.space, outcomes, 1)
+        chosen = [self._only] if self._only else best_distinct(self.space, outcomes, 1)
         if not chosen:
             return Stop("no finalist could be trained")
         if self._delivered is None:

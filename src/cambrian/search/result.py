@@ -41,7 +41,7 @@ class Result:
     @staticmethod
     def open(directory: str | Path) -> Result:
         """Raises RunError where `directory` is no run directory, LedgerCorrupt where it is damaged."""
-        from cambrian.search.search import LEDGER
+        from cambrian.search.settings import LEDGER
         from cambrian.spaces import SPACES
         from cambrian.tasks.task import Task
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cambrian.architecture import Architecture, replay
 from cambrian.errors import Incompatible, UsageError
 from cambrian.outcome import Fidelity, Trial
 from cambrian.search.budget import Budget
@@ -17,13 +18,15 @@ from cambrian.search.conversation import Conversation
 from cambrian.search.coordinator import Coordinator
 from cambrian.search.engines.engine import Engine, Work
 from cambrian.search.execution import Execution, Watch
-from cambrian.search.final import Final, FinalStage
+from cambrian.search.final import Final, FinalStage, best_distinct
 from cambrian.search.keys import digest
 from cambrian.search.ledger import FINAL, Ledger, Lock
 from cambrian.search.settings import (
+    LEDGER,
     component,
     published_architectures,
     remedy,
+    resumed,
     same_settings,
     spec_of,
     task_of,
@@ -35,8 +38,6 @@ from cambrian.strategies.strategy import Strategy
 if TYPE_CHECKING:
     from cambrian.search.result import Result
     from cambrian.tasks.task import Task
-
-LEDGER = "ledger.sqlite"
 
 
 class Search:
@@ -84,6 +85,7 @@ class Search:
         self.engine = self._engine(engine, workers)
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
         self._talk: Conversation | None = None
+        self._stored: Path | None = None
         self._check()
 
     # -- running ----------------------------------------------------------------------------------
@@ -93,33 +95,64 @@ class Search:
         an interrupted run; without a directory everything stays in memory and goes with the result.
         Raises RunChanged where `directory` holds a run with other settings, RunBusy where another
         process is at work in it."""
+
+        def work(ledger: Ledger, execution: Execution, watch: Watch) -> None:
+            self._search(ledger, execution, watch)
+            if self.final is not None:
+                trials = [r.trial for r in ledger.rows() if r.trial.number < FINAL]
+                self._finish(ledger, execution, watch, best_distinct(self.space, trials, self.final.top))
+
+        return self._session(directory, watch, work)
+
+    def train(self, architecture: Architecture, directory: str | Path, watch: Watch | None = None) -> Result:
+        """No search: `architecture` trained as a winner is, on all that is not test, and tested once.
+        Raises IllegalArchitecture where the space does not hold it."""
+        chosen = replay(self.space, architecture)
+
+        def work(ledger: Ledger, execution: Execution, watch: Watch) -> None:
+            ledger.remember(train=chosen.to_json())
+            self._finish(ledger, execution, watch, [chosen])
+
+        return self._session(directory, watch, work)
+
+    @staticmethod
+    def resume(directory: str | Path, budget: Budget | str | int | None = None) -> Search:
+        """The search that began the run in `directory`, to be run there again; a larger `budget` lets
+        it go on. Raises RunError where a part of it has no name it could be loaded by."""
+        return resumed(Search, Path(directory), budget)
+
+    def _session(
+        self,
+        directory: str | Path | None,
+        watch: Watch | None,
+        work: Callable[[Ledger, Execution, Watch], None],
+    ) -> Result:
         from cambrian.search.result import Result
 
         watch = watch or Watch()
         with self._opened(directory) as (ledger, place):
-            stored = self._prepared(place)
-            engine = self.engine
-            engine.start(self._work(stored))
+            self._stored = self._prepared(place)
+            self.engine.start(self._work())
             try:
-                execution = Execution(
-                    ledger,
-                    engine,
-                    place,
-                    watch,
-                    seed=self.seed,
-                    device=self.device,
-                    limits=self.limits,
-                    attempts=self.attempts,
-                    elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=0.0),
-                )
-                self._search(ledger, execution, watch)
-                if self.final is not None:
-                    self._finish(ledger, execution, watch, stored)
+                work(ledger, self._execution(ledger, place, watch), watch)
             finally:
-                engine.close()
+                self.engine.close()
             return Result(
                 self.space, self.task, ledger.rows(), ledger.facts(), ledger.events(), directory=place
             )
+
+    def _execution(self, ledger: Ledger, place: Path | None, watch: Watch) -> Execution:
+        return Execution(
+            ledger,
+            self.engine,
+            place,
+            watch,
+            seed=self.seed,
+            device=self.device,
+            limits=self.limits,
+            attempts=self.attempts,
+            elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=0.0),
+        )
 
     def _search(self, ledger: Ledger, execution: Execution, watch: Watch) -> None:
         coordinator = self._coordinator(ledger)
@@ -143,18 +176,19 @@ class Search:
         if not self._stopped_at(ledger):
             ledger.note("stop", reason=reason, after=len(coordinator.trials), budget=str(self.budget))
 
-    def _finish(self, ledger: Ledger, execution: Execution, watch: Watch, task: Path | None) -> None:
+    def _finish(
+        self, ledger: Ledger, execution: Execution, watch: Watch, candidates: Sequence[Architecture]
+    ) -> None:
         """The final stage; its trainings are longer than a trial and have no time limit."""
         assert self.final is not None
         if self.timeout is not None:
             execution.engine.close()
-            execution.engine.start(self._work(task, timed=False))
-        rows = ledger.rows()
-        finals = [r for r in rows if r.trial.number >= FINAL]
+            execution.engine.start(self._work(timed=False))
+        finals = [r for r in ledger.rows() if r.trial.number >= FINAL]
         stage = FinalStage(
             self.space,
             self.final,
-            [r.trial for r in rows if r.trial.number < FINAL],
+            candidates,
             finals,
             seed=self.seed,
             recipe=self._recipe(),
@@ -254,11 +288,15 @@ class Search:
             recipe=self._recipe(),
         )
 
-    def _work(self, task: Path | None, timed: bool = True) -> Work:
+    def _work(self, timed: bool = True) -> Work:
         space, estimator = spec_of("space", self.space), spec_of("estimator", self.estimator)
         spec = None
-        if space is not None and estimator is not None and (self.task is None or task is not None):
-            spec = {"space": space, "estimator": estimator, "task": str(task) if task else None}
+        if space is not None and estimator is not None and (self.task is None or self._stored is not None):
+            spec = {
+                "space": space,
+                "estimator": estimator,
+                "task": str(self._stored) if self._stored else None,
+            }
         return Work(
             self.space,
             self.estimator,

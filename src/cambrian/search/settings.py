@@ -10,9 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from cambrian.architecture import Architecture
-from cambrian.errors import RunChanged
+from cambrian.errors import RunChanged, RunError
+from cambrian.search.budget import Budget
 from cambrian.spaces.space import Space
+
+LEDGER = "ledger.sqlite"
 
 
 def versions() -> dict[str, str]:
@@ -89,3 +94,39 @@ def _differences(old: Any, new: Any, where: str) -> Sequence[str]:
             for line in _differences(old.get(k), new.get(k), f"{where}.{k}" if where else k)
         ]
     return [] if old == new else [f"{where} was {old!r}, now {new!r}"]
+
+
+def resumed(search: Any, directory: Path, budget: Any) -> Any:
+    """A `search` object with what the run in `directory` remembers."""
+    from cambrian.outcome import Fidelity
+    from cambrian.search.final import Final
+    from cambrian.search.ledger import Ledger
+    from cambrian.tasks.task import Task
+
+    ledger = Ledger.read(directory / LEDGER)
+    facts = ledger.facts()
+    ledger.close()
+    if "settings" not in facts:
+        raise RunError(f"{directory} was never started: nothing to resume")
+    parts = {kind: facts["settings"][kind] for kind in ("space", "strategy", "estimator")}
+    for kind, spec in parts.items():
+        if "name" not in spec:
+            raise RunError(
+                f"the {kind} of {directory} has no name it could be loaded by: continue the run from"
+                " the program that began it"
+            )
+    engine = facts["engine"]
+    return search(
+        **parts,
+        task=Task.open(directory / "task") if facts["settings"]["task"] else None,
+        budget=budget if budget is not None else msgspec.convert(facts["budget"], Budget),
+        seed=facts["settings"]["seed"],
+        workers=engine["workers"],
+        lag=facts["settings"]["lag"],
+        fidelity=msgspec.convert(facts["settings"]["fidelity"], Fidelity),
+        final=msgspec.convert(facts["final"], Final | None),
+        limits=facts["settings"]["limits"],
+        timeout=engine["timeout"],
+        memory=engine["memory"],
+        device=facts["device"],
+    )

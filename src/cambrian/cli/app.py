@@ -1,0 +1,45 @@
+"""The typer application, and what all its commands share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="cambrian",
+    help="Neural architecture search: bring data, a device and a budget; take home a trained network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
+Run = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
+
+
+def say(text: object = "", *, to_json: bool = False) -> None:
+    """A line for people; kept away from standard output where that carries JSON."""
+    typer.echo(text, err=to_json)
+
+
+def give(value: Any) -> None:
+    """A JSON document on standard output."""
+    typer.echo(json.dumps(value, indent=1, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    if hasattr(value, "__struct_fields__"):
+        import msgspec
+
+        from cambrian.codec import encode
+
+        return msgspec.json.decode(encode(value))
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,148 @@
+"""The display of a running search: how far, how good, how well the surrogate ranks, how long still."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cambrian.outcome import Point, Trial
+from cambrian.search.execution import Watch
+
+
+class LiveWatch(Watch):
+    """A `Watch` for a terminal; use as a context manager. Where standard error is no terminal it
+    prints a line per level and per stage instead. `expected` maps levels to their trials."""
+
+    def __init__(self, console: Console, expected: dict[int, int]) -> None:
+        self._console, self._expected = console, expected
+        self._levels: dict[int, list[Trial]] = defaultdict(list)
+        self._failed = 0
+        self._best: Trial | None = None
+        self._began = time.monotonic()
+        self._counted_from = self._began
+        self._replayed = 0
+        self._finals: list[tuple[str, float | None]] = []
+        self._points: dict[int, Point] = {}
+        self._stage = "search"
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )
+        self._bar = self._progress.add_task("search", total=sum(expected.values()) or None, left="")
+        self._live = Live(self, console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> LiveWatch:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def __rich__(self) -> Group:
+        return Group(self._table(), self._progress)
+
+    # -- what happens -----------------------------------------------------------------------------
+
+    def stage(self, name: str, total: int | None) -> None:
+        self._stage = name
+        if name == "final":
+            self._progress.update(self._bar, description="final stage", total=total, completed=0, left="")
+            self._line(f"final stage: {total} networks trained from scratch in the final skeleton")
+        elif total is not None:
+            self._progress.update(self._bar, total=total)
+        self._counted_from = time.monotonic()
+
+    def point(self, number: int, point: Point) -> None:
+        self._points[number] = point
+
+    def ended(self, trial: Trial) -> None:
+        self._points.pop(trial.number, None)
+        if trial.kind == "final":
+            self._finals.append((trial.role, trial.value))
+            self._line(f"  {trial.role}: {_percent(trial.value)}")
+        else:
+            self._trial(trial)
+        self._progress.advance(self._bar)
+        self._progress.update(self._bar, left=self._left())
+
+    def stopped(self, reason: str) -> None:
+        if self._stage == "search":
+            self._line(f"search: {reason}")
+
+    def _trial(self, trial: Trial) -> None:
+        level = int(trial.note.get("level", 0))
+        self._levels[level].append(trial)
+        if trial.value is None:
+            self._failed += 1
+        elif self._best is None or trial.value > (self._best.value or 0.0):
+            self._best = trial
+        if len(self._levels[level]) == self._expected.get(level):
+            best = max((t.value for t in self._levels[level] if t.value is not None), default=None)
+            self._line(
+                f"level {level}: {len(self._levels[level])} trained, best {_percent(best)},"
+                f" surrogate's rank correlation {self._rho(level)}"
+            )
+
+    # -- how it is shown --------------------------------------------------------------------------
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("level", "trained", "best", "mean", "rank correlation"):
+            table.add_column(name, justify="right" if name != "level" else "left")
+        for level, trials in sorted(self._levels.items()):
+            values = [t.value for t in trials if t.value is not None]
+            expected = self._expected.get(level)
+            table.add_row(
+                str(level or "all"),
+                f"{len(trials)}" + (f"/{expected}" if expected else ""),
+                _percent(max(values, default=None)),
+                _percent(sum(values) / len(values) if values else None),
+                self._rho(level),
+            )
+        best = f"best so far {_percent(self._best.value)} (trial {self._best.number})" if self._best else ""
+        table.caption = "  ".join(t for t in (best, f"{self._failed} failed" if self._failed else "") if t)
+        table.caption_justify = "left"
+        return table
+
+    def _rho(self, level: int) -> str:
+        from cambrian.predictors.surrogate import spearman
+
+        pairs = [
+            (t.note["predicted"], t.value)
+            for t in self._levels[level]
+            if t.value is not None and t.note.get("predicted") is not None
+        ]
+        if len(pairs) < 5:
+            return "-"
+        return f"{spearman([p for p, _ in pairs], [v for _, v in pairs]):+.2f}"
+
+    def _left(self) -> str:
+        task = self._progress.tasks[0]
+        spent = time.monotonic() - self._counted_from
+        if not task.total or task.completed < 5:
+            return ""
+        seconds = spent / task.completed * (task.total - task.completed)
+        return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, highlight=False)
+
+
+def _percent(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
