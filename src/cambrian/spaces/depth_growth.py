@@ -19,7 +19,7 @@ from cambrian.architecture import Architecture, Walkable, completions, replay
 from cambrian.choices import Answer, Choice, Integer, OneOf, Real, Scalar, SomeOf
 from cambrian.errors import IllegalArchitecture, Rejected
 from cambrian.randomness import stream
-from cambrian.spaces.space import Pool, Space
+from cambrian.spaces.space import Canonical, Pool, Space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,7 @@ class DepthGrowth(Space):
         limit = DRAWN if cap is None and self._map.continuous else cap
         every = [] if self._map.continuous else list(islice(self._children(parents), _beyond(limit)))
         complete = not self._map.continuous and (limit is None or len(every) <= limit)
-        children = dict(every) if complete else self._drawn(parents, rng, limit or DRAWN)
+        children = self._distinct(every) if complete else self._drawn(parents, rng, limit or DRAWN)
         found = list(children)
         step = np.zeros((len(found), len(self.slots)), dtype=np.int64)
         if found:
@@ -111,12 +111,22 @@ class DepthGrowth(Space):
         for i, kept in self._seeds(parents):
             yield from ((child, i) for child in completions(self, kept) if _keeps(child, kept))
 
+    def _distinct(self, children: Sequence[tuple[Architecture, int]]) -> dict[Architecture, int]:
+        """The first of those that are the same function, where the space knows which are."""
+        first: dict[object, tuple[Architecture, int]] = {}
+        for child, parent in children:
+            first.setdefault(self._function(child), (child, parent))
+        return dict(first.values())
+
+    def _function(self, architecture: Architecture) -> object:
+        return self.canonical(architecture) if isinstance(self, Canonical) else architecture
+
     def _drawn(
         self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int
     ) -> dict[Architecture, int]:
         """`cap` distinct children of parents drawn at random, fewer where draws keep repeating."""
         seeds = self._seeds(parents)
-        children: dict[Architecture, int] = {}
+        children: dict[object, tuple[Architecture, int]] = {}
         for _ in range(20 * cap if seeds else 0):
             if len(children) == cap:
                 break
@@ -126,8 +136,8 @@ class DepthGrowth(Space):
             except Rejected:
                 continue
             if _keeps(child, kept):
-                children.setdefault(child, i)
-        return children
+                children.setdefault(self._function(child), (child, i))
+        return dict(children.values())
 
 
 @dataclass(frozen=True)
@@ -171,7 +181,10 @@ def _explore(space: Walkable) -> _Map:
         if asked is None:
             continue
         answers = {c.path: answer for c, answer in asked}
+        lower = [d for c, here in asked if c.path == depth for d in c.answers() if d < here]  # type: ignore[operator]
         for choice, _answer in asked:
+            if choice.path not in choices:  # is it asked at lower levels too, all else being equal?
+                todo += [{**answers, depth: d} for d in lower]
             choices[choice.path] = _merged(choices.get(choice.path), choice)
             first[choice.path] = min(first.get(choice.path, 10**9), int(answers[depth]))  # type: ignore[arg-type]
             for answer in _probes(choice):
