@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from cambrian.tasks.loading import load
 from cambrian.tasks.metrics import METRICS
-from cambrian.tasks.readers import TASKS
+from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.task import Task, prepare
 
-__all__ = ["METRICS", "TASKS", "Task", "load", "prepare"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def read_images(paths: Sequence[str | Path], channels: int, height: int, width: int) -> NDArray[np.uint8]:
+    """Image files as a network's inputs, uint8 [n, height, width, channels], decoded and resized as the
+    images it was trained on. Raises DataError, one sentence that names the file."""
+    from cambrian.tasks import images  # late: Pillow takes a moment to import
+
+    return images.read_images(paths, channels, height, width)
+
+
+__all__ = ["METRICS", "READERS", "TASKS", "Task", "load", "prepare", "read_images"]

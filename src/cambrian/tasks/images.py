@@ -41,6 +41,7 @@ SUFFIXES = {
     ".apng",
 }
 MAX_PIXELS = 64_000_000  # of one image; what a camera makes fits, a decompression bomb does not
+BLOCK = 256  # images per piece of work handed to a thread
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 TURNED = {5, 6, 7, 8}  # EXIF orientations that swap height and width
 
@@ -66,30 +67,41 @@ def read_images(paths: Sequence[str | Path], channels: int, height: int, width: 
     return inputs
 
 
-def decode_files(
-    name: str, count: int, source: Callable[[int], Source], where: Callable[[int], str]
-) -> Decode:
-    """Decode `count` encoded images, `source(i)` a path or bytes, which errors call `where(i)`. All
+def decode_files(name: str, source: Callable[[int], Source], where: Callable[[int], str]) -> Decode:
+    """Decode image files: `source(i)` is a path or the file's bytes, which errors call `where(i)`. All
     headers are read before the first image is decoded, so that most mistakes cost a moment."""
 
     def decode(indices: NDArray[np.int64], size: int | None) -> tuple[NDArray[Any], tuple[str, ...]]:
-        with _quiet(), ThreadPoolExecutor(2) as pool:  # Pillow decodes without the GIL
-            headers = list(pool.map(lambda i: header(source(i), where(i)), indices.tolist(), chunksize=64))
-            grey = all(h.grey for h in headers)
-            height, width = (size, size) if size else _common(headers, [where(i) for i in indices])
-            shape = (len(indices), height, width, 1 if grey else 3)
-            check_memory(name, int(np.prod(shape, dtype=object)))
-            inputs = np.empty(shape, np.uint8)
+        rows = [(source(i), where(i)) for i in indices.tolist()]
+        headers = _threaded(lambda row: header(*rows[row]), len(rows))
+        grey = all(h.grey for h in headers)
+        places = [place for _, place in rows]
+        height, width = (size, size) if size else _common(headers, places)
+        check_memory(name, len(rows) * height * width * (1 if grey else 3))
+        inputs = np.empty((len(rows), height, width, 1 if grey else 3), np.uint8)
 
-            def fill(row: int) -> None:
-                i = int(indices[row])
-                inputs[row] = pixels(source(i), where(i), grey, (height, width), resize=size is not None)
+        def fill(row: int) -> None:
+            inputs[row] = pixels(*rows[row], grey, (height, width), resize=size is not None)
 
-            for _ in pool.map(fill, range(len(indices))):
-                pass
-        return inputs, _mixture(name, headers, [where(i) for i in indices])
+        _threaded(fill, len(rows))
+        return inputs, _mixture(name, headers, places)
 
     return decode
+
+
+def _threaded(work: Callable[[int], Any], count: int) -> list[Any]:
+    """`[work(0), ..., work(count - 1)]` on two threads, since Pillow decodes without the GIL. Of several
+    errors the first in order is raised."""
+
+    def block(start: int) -> list[Any]:
+        return [work(i) for i in range(start, min(start + BLOCK, count))]
+
+    with _quiet(), ThreadPoolExecutor(2) as pool:
+        try:
+            return [result for results in pool.map(block, range(0, count, BLOCK)) for result in results]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # do not go on decoding after an error
+            raise
 
 
 def header(source: Source, where: str) -> Header:
@@ -98,7 +110,8 @@ def header(source: Source, where: str) -> Header:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise DataError(
-                f"{where}: {width} x {height} is too big an image: scale it down to {MAX_PIXELS:,} pixels or less"
+                f"{where}: {width} x {height} is too big an image: scale it down to "
+                f"{MAX_PIXELS:,} pixels or less"
             )
         # A phone's MPO holds the picture and previews of it: its first frame is the picture.
         if getattr(image, "is_animated", False) and image.format != "MPO":
@@ -119,7 +132,7 @@ def pixels(
     with _opened(source, where) as image:
         if resize:  # a JPEG decodes at a half, a quarter or an eighth of its size for less
             image.draft(None, (2 * max(shape), 2 * max(shape)))
-        array = _converted(ImageOps.exif_transpose(image), grey)
+        array = converted(ImageOps.exif_transpose(image), grey)
     if array.shape[:2] != shape:
         if not resize:
             raise _differs(where, array.shape[:2], "the others", shape)
@@ -138,7 +151,8 @@ def resized(inputs: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     return out
 
 
-def _converted(image: Image.Image, grey: bool) -> NDArray[np.uint8]:
+def converted(image: Image.Image, grey: bool) -> NDArray[np.uint8]:
+    """uint8 [height, width, 1 or 3]."""
     if image.mode.startswith("I"):  # 16-bit grey, which convert("L") would clip instead of scaling
         wide = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
         plane = ((wide + 128) // 257).astype(np.uint8)[..., None]
@@ -162,6 +176,10 @@ def _opened(source: Source, where: str) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError as error:
         raise DataError(f"{where}: no such image file") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(
+            f"{where}: too big an image: scale it down to {MAX_PIXELS:,} pixels or less"
+        ) from error
     except Exception as error:
         reason = "not an image of a known format" if "cannot identify" in str(error) else str(error)
         raise DataError(f"{where}: a corrupt or truncated image ({reason}): replace or remove it") from error
@@ -184,10 +202,10 @@ def _common(headers: Sequence[Header], where: Sequence[str]) -> tuple[int, int]:
 
 
 def _differs(where: str, shape: tuple[int, ...], other: str, expected: tuple[int, int]) -> DataError:
+    side = min(*shape, *expected)
     return DataError(
-        f"{where}: the image is {shape[1]} x {shape[0]}, but {other} {'are' if other == 'the others' else 'is'} "
-        f"{expected[1]} x {expected[0]}: bring them to one size with size={min(*shape, *expected)} "
-        f"(--size {min(*shape, *expected)})"
+        f"{where}: {shape[1]} x {shape[0]} pixels, but {expected[1]} x {expected[0]} in {other}: "
+        f"bring all images to one size with size={side} (--size {side})"
     )
 
 
@@ -196,6 +214,6 @@ def _mixture(name: str, headers: Sequence[Header], where: Sequence[str]) -> tupl
     if not grey or len(grey) == len(headers):
         return ()
     return (
-        f"{name}: {len(grey)} of {len(headers)} images are grey among colour images and were converted to RGB "
-        f"(the first: {grey[0]}): remove them if they do not belong there",
+        f"{name}: {len(grey)} of {len(headers)} images are grey among colour images and were converted "
+        f"to RGB (the first: {grey[0]}): remove them if they do not belong there",
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
 from cambrian.errors import DataError, UnknownName, UsageError, did_you_mean
 from cambrian.tasks.examples import Reader
 from cambrian.tasks.metrics import METRICS
-from cambrian.tasks.readers import TASKS
+from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.splits import Split, split
 from cambrian.tasks.statistics import digest, leaks, mean_std
 from cambrian.tasks.task import Task
@@ -28,6 +31,13 @@ def load(
     name: str | None = None,
 ) -> Task:
     """The task of classifying the images of `source`.
+
+    `source` is a known name; a path: a folder of class folders of images (perhaps inside train/, val/ and
+    test/), an `.npz`, a `.csv`, a folder of IDX files; a map-style torch `Dataset`, `(inputs, labels)`
+    arrays, or a (train, test) pair of either; or a reader. A test part that it brings along is kept as it
+    is; splits are otherwise carved out by `test` and `validation`, fractions or numbers of images, with
+    `seed`. `limit` takes a stratified subset of the training part, `size` resizes to size x size.
+    Raises DataError, one sentence, before anything is trained.
 
     >>> load("digits").sizes
     {'train': 1150, 'validation': 288, 'test': 359}
@@ -61,13 +71,40 @@ def load(
 
 
 def reader_of(source: Any) -> Reader:
-    """The reader for `source`."""
+    """The reader for `source`: itself, by name, by spec, by path, or for objects in memory."""
     if isinstance(source, Reader):
         return source
+    if isinstance(source, Mapping):
+        return cast(Reader, READERS.make(source))
     if isinstance(source, str) and source in TASKS.names():
-        reader: Reader = TASKS.make(source)
-        return reader
-    raise DataError(
-        f"no data set {str(source)!r}: it is neither a known name nor an existing path"
-        f"{did_you_mean(str(source), TASKS.names())}"
-    )
+        return cast(Reader, TASKS.make(source))
+    if isinstance(source, str | os.PathLike):
+        return _of_path(Path(source).expanduser())
+    return cast(Reader, READERS.get("memory")(source))
+
+
+def _of_path(path: Path) -> Reader:
+    """Formats are told apart by name, folders by what lies in them."""
+    if not path.exists():
+        raise DataError(
+            f"no data set {str(path)!r}: it is neither an existing path nor a known name"
+            f"{did_you_mean(str(path), TASKS.names())}"
+        )
+    return cast(Reader, READERS.get(_format(path))(str(path)))
+
+
+def _format(path: Path) -> str:
+    from cambrian.tasks.readers.idx import is_idx
+    from cambrian.tasks.readers.npz import is_npz_folder
+
+    if is_idx(path):
+        return "idx"
+    if path.is_dir():
+        return "npz" if is_npz_folder(path) else "folder"
+    suffix = path.suffix.lower().removeprefix(".")
+    if suffix not in ("npz", "csv"):
+        raise DataError(
+            f"{path}: not a format that can be read: give a folder of class folders of images, "
+            "an .npz, a .csv, or IDX files"
+        )
+    return suffix

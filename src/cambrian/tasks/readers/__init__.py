@@ -4,5 +4,25 @@ from __future__ import annotations
 
 from cambrian.registry import Registry
 
-TASKS = Registry("data set", {"digits": "cambrian.tasks.readers.digits:Digits"})
+READERS = Registry(
+    "reader",
+    {
+        "digits": "cambrian.tasks.readers.digits:Digits",
+        "fashion-mnist": "cambrian.tasks.readers.idx:FashionMnist",
+        "folder": "cambrian.tasks.readers.folder:Folder",
+        "npz": "cambrian.tasks.readers.npz:Npz",
+        "idx": "cambrian.tasks.readers.idx:Idx",
+        "csv": "cambrian.tasks.readers.csv:Csv",
+        "memory": "cambrian.tasks.readers.memory:Memory",
+    },
+)
+"""All formats."""
+
+TASKS = Registry(
+    "data set",
+    {
+        "digits": "cambrian.tasks.readers.digits:Digits",
+        "fashion-mnist": "cambrian.tasks.readers.idx:FashionMnist",
+    },
+)
 """Data sets known by name."""

@@ -1,0 +1,60 @@
+"""JPEG-coded archives: `header` (the bytes all streams begin with), `payload`, `offsets`, `labels`.
+Image i is the JPEG stream `header + payload[offsets[i]:offsets[i + 1]]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.errors import DataError
+from cambrian.tasks.examples import Examples, labelled
+from cambrian.tasks.images import decode_files
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CODED = {"header", "payload", "offsets", "labels"}
+
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def from_jpegs(name: str, parts: Mapping[int, tuple[Path, Mapping[str, NDArray[Any]]]]) -> Examples:
+    """Examples from `{TRAIN: (file, its arrays), ...}`."""
+    streams: list[tuple[Path, int, bytes, memoryview]] = []
+    for path, held in parts.values():
+        streams += _streams(path, held)
+    where = str(next(iter(parts.values()))[0])
+    names = CIFAR10 if "cifar10_" in where.lower() else None
+    targets, labels = labelled(np.concatenate([held["labels"] for _, held in parts.values()]), where, names)
+    marks = np.concatenate([np.full(len(held["labels"]), part, np.int8) for part, (_, held) in parts.items()])
+
+    def source(i: int) -> bytes:
+        _, _, header, stream = streams[i]
+        return header + stream
+
+    def place(i: int) -> str:
+        return f"{streams[i][0]}: image {streams[i][1]}"
+
+    return Examples(name, targets, labels, marks, decode_files(name, source, place))
+
+
+def _streams(path: Path, held: Mapping[str, NDArray[Any]]) -> list[tuple[Path, int, bytes, memoryview]]:
+    header, payload, offsets = (
+        held["header"].tobytes(),
+        memoryview(held["payload"].tobytes()),
+        held["offsets"],
+    )
+    ends = offsets.tolist()
+    if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or len(ends) != len(held["labels"]) + 1:
+        raise DataError(
+            f"{path}: expected one more offset than labels, got {len(ends)} and {len(held['labels'])}"
+        )
+    if ends[0] < 0 or ends[-1] > len(payload) or np.any(np.diff(offsets.astype(np.int64)) <= 0):
+        raise DataError(
+            f"{path}: the offsets do not rise within the {len(payload):,} bytes of payload: "
+            "fetch the file again"
+        )
+    return [(path, i, header, payload[ends[i] : ends[i + 1]]) for i in range(len(ends) - 1)]

@@ -1,0 +1,151 @@
+"""`.npz` archives: arrays under the usual keys, or images as JPEG streams that share one header.
+
+Nothing is unpickled, and what an archive claims to hold is checked before it is unpacked.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.errors import DataError
+from cambrian.tasks.arrays import from_arrays
+from cambrian.tasks.examples import PARTS, TEST, TRAIN, Examples
+from cambrian.tasks.limits import check_unpacked
+from cambrian.tasks.readers.jpeg import CODED, from_jpegs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+INPUTS = {"x", "image", "images", "input", "inputs", "data", "features", "arr_0"}
+TARGETS = {"y", "label", "labels", "target", "targets", "arr_1"}
+NAMES = {"classes", "names", "class_names", "label_names", "target_names"}
+
+
+@dataclass(frozen=True)
+class Npz:
+    """One archive with `x_train`, `y_train`, `x_test`, `y_test` (or images/labels, inputs/targets,
+    train_images/train_labels, ...; the test part is optional), a training archive with a test archive
+    beside it (`..._train.npz`, `..._test.npz`), or the folder that holds these two."""
+
+    path: str
+
+    def examples(self) -> Examples:
+        path = Path(self.path)
+        files = _files(path)
+        name = path.stem
+        if set(members(files[TRAIN])) >= CODED:
+            return from_jpegs(name, {part: (file, arrays(file, CODED)) for part, file in files.items()})
+        parts: dict[int, tuple[Any, Any]] = {}
+        names = None
+        for part, file in files.items():
+            keys = _keys(members(file), str(file))
+            held = arrays(file, [key for pair in keys.values() for key in pair])
+            for inner, (inputs, targets) in keys.items():
+                parts[inner if len(keys) > 1 else part] = (held[inputs], held[targets])
+            names = names or _names(file)
+        return from_arrays(name, parts, names, where=str(path))
+
+
+def is_npz_folder(path: Path) -> bool:
+    return path.is_dir() and len(_train_files(path)) == 1
+
+
+def members(path: Path) -> list[str]:
+    """The names of the arrays in the archive."""
+    with _archive(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def arrays(path: Path, keys: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The arrays called `keys`, once it is known that they are no bombs and no pickles."""
+    wanted = sorted(keys)
+    with _archive(path) as archive:
+        infos = [archive.getinfo(f"{key}.npy") for key in wanted]
+        check_unpacked(str(path), sum(i.compress_size for i in infos), sum(i.file_size for i in infos))
+        for info in infos:
+            _check_member(path, archive, info)
+    try:
+        with np.load(path, allow_pickle=False) as loaded:
+            return {key: loaded[key] for key in wanted}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: not a whole .npz archive ({error}): save it again with numpy.savez")
+
+
+def _check_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    try:
+        with archive.open(info) as file:
+            version = np.lib.format.read_magic(file)
+            header = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
+            shape, _, dtype = header(file)
+            held = info.file_size - file.tell()
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
+    if dtype.hasobject:
+        raise DataError(
+            f"{path}: the array {info.filename.removesuffix('.npy')!r} holds Python objects, which would "
+            "have to be unpickled: save numbers in one array of one shape and type"
+        )
+    if math.prod(shape) * dtype.itemsize != held:
+        raise DataError(f"{path}: {info.filename} is not as long as it announces: save the archive again")
+
+
+def _files(path: Path) -> dict[int, Path]:
+    """The archive of each part."""
+    if path.is_dir():
+        path = _train_files(path)[0]
+    files = {TRAIN: path}
+    beside = path.with_name(re.sub("train", "test", path.name))
+    if beside != path and beside.exists():
+        files[TEST] = beside
+    return files
+
+
+def _train_files(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.glob("*.npz")) if "train" in p.name]
+
+
+def _keys(found: list[str], where: str) -> dict[int, tuple[str, str]]:
+    """For every part of the archive the keys of its inputs and targets."""
+    pairs: dict[int, dict[str, str]] = {}
+    for key in found:
+        words = key.lower().split("_")
+        part = next((PARTS[word] for word in words if word in PARTS), TRAIN)
+        rest = "_".join(word for word in words if word not in PARTS)
+        role = "inputs" if rest in INPUTS else "targets" if rest in TARGETS else None
+        if role:
+            pairs.setdefault(part, {}).setdefault(role, key)
+    complete = {part: (p["inputs"], p["targets"]) for part, p in pairs.items() if len(p) == 2}
+    if TRAIN not in complete:
+        raise DataError(
+            f"{where}: no images and labels among its arrays ({', '.join(found[:12]) or 'none'}): call them "
+            "x_train and y_train (and x_test, y_test), or images and labels"
+        )
+    return dict(sorted(complete.items()))
+
+
+def _names(path: Path) -> list[str] | None:
+    key = next((key for key in members(path) if key.lower() in NAMES), None)
+    return None if key is None else [str(name) for name in arrays(path, [key])[key].ravel()]
