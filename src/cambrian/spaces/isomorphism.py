@@ -5,9 +5,10 @@ of node I2. Nodes 0 and 1 are the cell's inputs, node 2 + k is block k. Two cell
 renaming the blocks, and swapping operands within them, turns one into the other.
 
 The canonical form is the least sequence of block codes over all orders in which every block follows
-its inputs. It is found greedily, the least code first; two orders have to be followed only where two
-blocks of equal code stand ready, that is where a block has a twin. Hashing every block by what it
-computes would be quicker and wrong: it cannot tell a block used twice from two equal blocks.
+its inputs; codes compare by the greater operand first. It is found greedily, the least code first;
+two orders have to be followed only where two blocks of equal code stand ready, that is where a block
+has a twin. Hashing every block by what it computes would be simpler and wrong: it cannot tell a block
+used twice from two equal blocks.
 """
 
 from __future__ import annotations
@@ -53,37 +54,50 @@ def canonical_cell(cell: Sequence[Block], operations: int) -> tuple[tuple[int, i
 
 def canonical_codes(cells: NDArray[np.integer], operations: int) -> NDArray[np.int64]:
     """The canonical forms of many cells of equally many blocks: int[n, blocks, 4] tokens to
-    int64[n, blocks] codes (greater operand * base + lesser operand), equal rows for equal cells."""
+    int64[n, blocks] codes (see `code_base`), ascending along a row, equal rows for equal cells."""
+    return canonical_order(cells, operations)[0]
+
+
+def canonical_order(
+    cells: NDArray[np.integer], operations: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """`canonical_codes` and int32[n, blocks + 2]: what the form calls each node of the cell."""
     count, blocks = cells.shape[:2]
     tokens = cells.transpose(2, 1, 0).astype(np.int32)  # [4, blocks, n]: long rows, short loops
-    race = _Race(np.arange(count), tokens[:2], tokens[2:], operations)
-    form = np.empty((count, blocks), np.int64)
+    race = _Race(tokens[:2], tokens[2:], operations)
+    codes = np.empty((count, blocks), np.int64)
     for node in range(2, blocks + 2):
         code = race.codes()  # [blocks, rows]
         least = code.min(axis=0)
         if len(race.cell) > count:
-            least = np.minimum.reduceat(least, np.searchsorted(race.cell, np.arange(count)))
-        form[:, node - 2] = least
+            least = np.minimum.reduceat(least, race.starts(count))
+        codes[:, node - 2] = least
         race.name(node, code == (least if len(race.cell) == count else least[race.cell]))
-    return form
+    return codes, race.names.T[race.starts(count)]
+
+
+def code_base(blocks: int, operations: int) -> int:
+    """A block's code is greater operand * base + lesser operand; an operand is input * operations +
+    operation."""
+    return (blocks + 2) * operations
 
 
 class _Race:
     """The orders still in the race, one a row; `cell[row]` (ascending) is the cell it orders."""
 
-    def __init__(
-        self,
-        cell: NDArray[np.int64],
-        inputs: NDArray[np.int32],
-        offsets: NDArray[np.int32],
-        operations: int,
-    ) -> None:
-        blocks = inputs.shape[1]
-        self.cell, self.inputs, self.offsets = cell, inputs, offsets
-        self.operations, self.base = operations, (blocks + 2) * operations
-        self.names = np.full((blocks + 2, len(cell)), blocks + 2, np.int32)  # blocks + 2: no name yet
+    def __init__(self, inputs: NDArray[np.int32], offsets: NDArray[np.int32], operations: int) -> None:
+        blocks, count = inputs.shape[1:]
+        self.cell, self.inputs, self.offsets = np.arange(count), inputs, offsets
+        self.operations, self.base = operations, code_base(blocks, operations)
+        self.names = np.full((blocks + 2, count), blocks + 2, np.int32)  # blocks + 2: no name yet
         self.names[:2] = [[0], [1]]
-        self.used = np.stack([(inputs == node).any(axis=(0, 1)) for node in range(2, blocks + 2)])
+        self.used = np.zeros((blocks, count), bool)
+        for block in range(blocks):
+            self.used[block] = (inputs == block + 2).any(axis=(0, 1))
+
+    def starts(self, count: int) -> NDArray[np.int64]:
+        """The first row of each of `count` cells."""
+        return np.searchsorted(self.cell, np.arange(count))
 
     def codes(self) -> NDArray[np.int64]:
         """Of every block in every order; base ** 2 and more where an input has no name yet."""
@@ -92,7 +106,8 @@ class _Race:
             for i, o in zip(self.inputs, self.offsets)
         )
         codes: NDArray[np.int64] = np.maximum(first, second).astype(np.int64) * self.base
-        return codes + np.minimum(first, second)
+        codes += np.minimum(first, second)
+        return codes
 
     def name(self, node: int, candidates: NDArray[np.bool_]) -> None:
         """Call one candidate `node` in every row; rows with several fork, rows with none end."""

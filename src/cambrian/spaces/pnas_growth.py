@@ -9,7 +9,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.errors import SpaceError
-from cambrian.spaces.isomorphism import canonical_codes, first_of_each
+from cambrian.spaces.isomorphism import canonical_codes, canonical_order, code_base, first_of_each
 from cambrian.spaces.space import Pool
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def grow(
     while drawn:
         chosen = np.arange(pairs) if drawn == pairs else np.sort(rng.choice(pairs, drawn, replace=False))
         parent, block = np.divmod(chosen, len(blocks))
-        chosen = chosen[distinct(cells[parent], blocks[block], len(space.operations))]
+        chosen = chosen[distinct(cells, parent, blocks[block], len(space.operations))]
         if drawn == pairs or (cap is not None and len(chosen) >= cap):
             break
         drawn = min(pairs, 2 * drawn)
@@ -73,8 +73,48 @@ def new_blocks(inputs: int, operations: int) -> NDArray[np.int64]:
     )
 
 
-def distinct(cells: NDArray[np.int64], blocks: NDArray[np.int64], operations: int) -> NDArray[np.int64]:
-    """The indices, ascending, of the first of each kind among the children `cells[i]` + `blocks[i]`."""
-    children = np.concatenate([cells, blocks[:, None]], axis=1)
-    base = (children.shape[1] + 2) * operations
-    return first_of_each(canonical_codes(children, operations), base**2)
+def distinct(
+    cells: NDArray[np.int64], parent: NDArray[np.int64], blocks: NDArray[np.int64], operations: int
+) -> NDArray[np.int64]:
+    """The first of each kind among the children `cells[parent[i]]` + `blocks[i]`, as ascending indices."""
+    codes = child_codes(cells, parent, blocks, operations)
+    return first_of_each(codes, code_base(codes.shape[1], operations) ** 2)
+
+
+def child_codes(
+    cells: NDArray[np.int64], parent: NDArray[np.int64], blocks: NDArray[np.int64], operations: int
+) -> NDArray[np.int64]:
+    """`canonical_codes` of the children, from those of their parents.
+
+    The codes of a canonical form ascend: a block that was not ready before reads the one just named,
+    so its code is greater. Nobody reads the new block: it goes where its code belongs, and what
+    follows is called one more, which changes no comparison. Only twins have to be raced again: where
+    a parent has some its names are not settled, and the new block may be one itself."""
+    size = cells.shape[1] + 1
+    base = code_base(size, operations)
+    codes, names = canonical_order(cells, operations)
+    operands = np.stack(np.divmod(codes, code_base(size - 1, operations)))  # [2, parents, size - 1]
+    codes = operands[0] * base + operands[1]
+    new = names[parent[:, None], blocks[:, :2]] * operations + blocks[:, 2:]
+    code = new.max(axis=1) * base + new.min(axis=1)
+    place = np.zeros(len(parent), np.int64)
+    twin = (np.diff(codes, axis=1) == 0).any(axis=1)[parent]
+    for column in codes.T:
+        place += column[parent] < code
+        twin |= column[parent] == code
+    children = _with_room(operands, operations, base)[parent, place]
+    children[np.arange(len(parent)), place] = code
+    again = np.flatnonzero(twin)
+    raced = np.concatenate([cells[parent[again]], blocks[again, None]], axis=1)
+    children[again] = canonical_codes(raced, operations)
+    return children
+
+
+def _with_room(operands: NDArray[np.int64], operations: int, base: int) -> NDArray[np.int64]:
+    """int64[parents, places, places]: a parent's codes with room for a block at every place."""
+    places = operands.shape[2] + 1
+    codes = np.zeros((operands.shape[1], places, places), np.int64)
+    for place in range(places):
+        greater, lesser = operands + operations * (operands // operations >= place + 2)
+        codes[:, place, np.arange(places) != place] = greater * base + lesser
+    return codes
