@@ -5,11 +5,14 @@ Both are of the network as it is used: an auxiliary head, which only training ru
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from cambrian.networks.cell_network import AuxiliaryHead
@@ -29,26 +32,40 @@ def macs(network: nn.Module, shape: tuple[int, int, int]) -> int:
     counts: list[int] = []
 
     def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        weight = module.weight
-        assert isinstance(weight, torch.Tensor)
         # Each result of a convolution or linear layer costs one filter; each input of a transposed
         # convolution is spread by one.
         through = inputs[0] if getattr(module, "transposed", False) else output
-        per = weight[0].numel()
-        counts.append(through.numel() * per)
+        weight = module.weight
+        assert isinstance(weight, torch.Tensor)
+        counts.append(through.numel() * weight[0].numel())
 
-    layers = [m for m in network.modules() if isinstance(m, _ConvNd | nn.Linear)]
-    hooks = [m.register_forward_hook(count) for m in layers]
-    training = [m for m in network.modules() if m.training]
+    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, _ConvNd | nn.Linear)]
     try:
-        network.eval()
-        functional_call(network, _on_meta(network), torch.empty(1, *shape, device="meta"))
+        with _evaluating(network):
+            functional_call(network, _on_meta(network), torch.empty(1, *shape, device="meta"))
     finally:
         for hook in hooks:
             hook.remove()
+    return sum(counts)
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients, and afterwards each module's own mode again. Normalisation is
+    stepped over: it keeps the shape, and on the meta device it is slower than all else together."""
+    training = [m for m in network.modules() if m.training]
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+    network.eval()
+    try:
+        for norm in norms:
+            norm.forward = nn.Identity().forward  # type: ignore[method-assign]
+        with torch.no_grad():
+            yield
+    finally:
+        for norm in norms:
+            del norm.forward
         for module in training:
             module.training = True
-    return sum(counts)
 
 
 def _on_meta(network: nn.Module) -> dict[str, Any]:
