@@ -7,6 +7,7 @@ it is repeated, with stride 2 where the image shrinks.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,12 +72,19 @@ class PNAS(Space):
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """See `cambrian.networks.cell_network.cell_network` for the settings of a skeleton; which
-        skeleton it is follows from the image's size unless `skeleton=` names it."""
+        skeleton it is follows from the image's size unless `skeleton=` names it. Its operations keep
+        shapes by construction, for every cell alike, so no forward is spent on checking them."""
         from cambrian.networks.cell_network import cell_network
 
-        names = self.operations
-        blocks = [(i1, names[o1], i2, names[o2]) for i1, i2, o1, o2 in self.cell(replay(self, architecture))]
         settings: dict[str, Any] = {**_default_skeleton(min(task.height, task.width)), **skeleton}
+        known = inspect.signature(cell_network).parameters.values()
+        valid = [p.name for p in known if p.kind is p.KEYWORD_ONLY and p.name != "output"]
+        for name in settings:
+            if name not in valid:
+                raise UnknownName("skeleton setting", name, valid)
+        names = self.operations
+        cell = self.cell(replay(self, architecture))
+        blocks = [(i1, names[o1], i2, names[o2]) for i1, i2, o1, o2 in cell]
         return cell_network(blocks, task.channels, task.classes, output=self.output, **settings)
 
     def cell(self, architecture: Architecture) -> list[Block]:
