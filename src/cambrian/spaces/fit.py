@@ -42,7 +42,7 @@ def _check_logits(logits: Any, classes: int) -> None:
         shape = tuple(getattr(one, "shape", ()))
         if shape != (2, classes):
             raise Unbuildable(
-                f"the network gives {list(shape)} for a batch of 2, expected [2, {classes}], a logit per class"
+                f"the network gives {list(shape)} for 2 inputs, expected [2, {classes}]: a logit per class"
             )
 
 

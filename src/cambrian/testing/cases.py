@@ -1,0 +1,50 @@
+"""What a check of a space is given: the space, and what to build its networks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import cast
+
+from cambrian.architecture import Architecture, sample
+from cambrian.choices import Scalar
+from cambrian.randomness import stream
+from cambrian.spaces.program import Shape
+from cambrian.spaces.space import Canonical, Grows, Pool, Signature, Space
+
+SAMPLES = 20
+
+
+@dataclass(frozen=True)
+class SpaceCase:
+    """A space under test. Networks are built for `task` with `skeleton`: keep them small. `cap` bounds
+    how many children are asked for at once."""
+
+    space: Space
+    task: Signature = Shape(channels=2, height=8, width=8, classes=3)
+    skeleton: dict[str, Scalar] = field(default_factory=dict)
+    cap: int = 2000
+
+    @cached_property
+    def samples(self) -> list[Architecture]:
+        return [sample(self.space, stream(1, "conformance", n)) for n in range(SAMPLES)]
+
+    @cached_property
+    def pools(self) -> list[tuple[list[Architecture], Pool]]:
+        """(parents, children) of the first three levels: each grown from the whole level before, or
+        from some sixteen of it. The space must be a `Grows`."""
+        space = cast(Grows, self.space)
+        found: list[tuple[list[Architecture], Pool]] = []
+        parents: list[Architecture] = []
+        for _level in space.levels[:3]:
+            pool = space.grow(parents, stream(1, "grow"), cap=self.cap)
+            found.append((parents, pool))
+            chosen = range(0, len(pool), 1 if len(pool) <= 64 else len(pool) // 16)
+            parents = [pool.architecture(i) for i in chosen]
+        return found
+
+    def same(self, one: Architecture, other: Architecture) -> bool:
+        """Whether both are the same function, as far as the space knows."""
+        if isinstance(self.space, Canonical):
+            return self.space.canonical(one) == self.space.canonical(other)
+        return one == other

@@ -1,0 +1,178 @@
+"""What a space promises of the networks it builds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cambrian.architecture import Architecture
+from cambrian.choices import Choice
+from cambrian.errors import IllegalArchitecture, Unbuildable, UsageError
+from cambrian.spaces.space import Pick, Space
+from cambrian.testing.cases import SpaceCase
+from cambrian.testing.suite import applies, expect
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BUILT = 3  # networks built by a check; more are tried where some are unbuildable
+
+
+def check_build_gives_a_logit_per_class(case: SpaceCase) -> None:
+    """float[n, channels, height, width] becomes finite float[n, classes], in training and evaluation."""
+    import torch
+
+    for _architecture, network in _built(case):
+        inputs = torch.randn(4, case.task.channels, case.task.height, case.task.width)
+        for training in (True, False):
+            network.train(training)
+            for logits in _all(network(inputs)):
+                expect(logits.shape == (4, case.task.classes), f"4 inputs became {list(logits.shape)}")
+                expect(torch.isfinite(logits).all(), "there are logits that are not finite")
+
+
+def check_build_depends_on_the_seed_alone(case: SpaceCase) -> None:
+    """Built twice after the same torch seed, a network has the same modules and the same weights."""
+    import torch
+
+    for architecture, network in _built(case):
+        again = _build(case, architecture)
+        expect(str(again) == str(network), f"a second build of {architecture!r} has other modules")
+        one, other = network.state_dict(), again.state_dict()
+        expect(list(one) == list(other), "a second build has other parameters")
+        expect(all(torch.equal(one[k], other[k]) for k in one), "the same seed gives other weights")
+
+
+def check_build_leaves_the_architecture_alone(case: SpaceCase) -> None:
+    """Building changes neither the architecture nor what is built from the next one."""
+    before = [(dict(a), a.key) for a in case.samples[:BUILT]]
+    _built(case)
+    expect(before == [(dict(a), a.key) for a in case.samples[:BUILT]], "building changed an architecture")
+
+
+def check_networks_are_plain_torch(case: SpaceCase) -> None:
+    """No module holds the space, an architecture or a questioner: the network stands alone."""
+    for _architecture, network in _built(case):
+        for name, module in network.named_modules():
+            found = _ours(vars(module), 6)
+            expect(not found, f"module {name!r} holds a {found}")
+
+
+def check_networks_can_be_copied(case: SpaceCase) -> None:
+    """A deep copy has the same outputs, so that weights can be averaged, kept and compared."""
+    import copy
+
+    import torch
+
+    for _architecture, network in _built(case):
+        network.eval()
+        inputs = torch.randn(2, case.task.channels, case.task.height, case.task.width)
+        same = zip(_all(copy.deepcopy(network)(inputs)), _all(network(inputs)), strict=True)
+        expect(all(torch.equal(a, b) for a, b in same), "a copy of the network gives other outputs")
+
+
+def check_networks_train(case: SpaceCase) -> None:
+    """The loss has a finite, not everywhere vanishing gradient, and a step along it changes outputs."""
+    import torch
+
+    for architecture, network in _built(case):
+        torch.manual_seed(1)
+        inputs = torch.randn(8, case.task.channels, case.task.height, case.task.width)
+        targets = torch.arange(8) % case.task.classes
+        logits = _all(network(inputs))
+        expect(logits[0].requires_grad, f"{architecture!r} gives logits that nothing can be learned from")
+        losses = [torch.nn.functional.cross_entropy(one, targets) for one in logits]
+        torch.autograd.backward(losses)
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        expect(all(torch.isfinite(g).all() for g in gradients), "a gradient is not finite")
+        expect(any(g.abs().max() > 0 for g in gradients), f"no gradient reaches a weight of {architecture!r}")
+
+
+def check_build_works_without_memory(case: SpaceCase) -> None:
+    """Inside `with torch.device("meta")` nothing is allocated: how limits are checked before training."""
+    import torch
+
+    for architecture, network in _built(case):
+        with torch.device("meta"):
+            draft = case.space.build(architecture, case.task, **case.skeleton)
+        expect(all(p.device.type == "meta" for p in draft.parameters()), "a draft allocates weights")
+        sizes = [p.shape for p in draft.parameters()]
+        expect(sizes == [p.shape for p in network.parameters()], "a draft has other weights")
+
+
+def check_build_refuses_foreign_answers(case: SpaceCase) -> None:
+    """An architecture with an answer to a question that this space does not ask is not built."""
+    architecture = Architecture({**case.samples[0], "no such question": 1})
+    try:
+        case.space.build(architecture, case.task, **case.skeleton)
+    except IllegalArchitecture:
+        return
+    expect(False, "an architecture of another space is built")
+
+
+def check_unknown_skeleton_settings_are_refused(case: SpaceCase) -> None:
+    """A skeleton setting that the space does not have is a mistake of the user's, said in a sentence."""
+    try:
+        case.space.build(case.samples[0], case.task, **{**case.skeleton, "no_such_setting": 1})
+    except UsageError as error:
+        expect("no_such_setting" in str(error), f"the message does not name the setting: {error}")
+        return
+    expect(False, "an unknown skeleton setting is ignored")
+
+
+def parameters(case: SpaceCase, architecture: Architecture) -> int:
+    """The number of parameters of `architecture`'s network."""
+    return sum(p.numel() for p in _build(case, architecture).parameters())
+
+
+def _build(case: SpaceCase, architecture: Architecture) -> nn.Module:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return case.space.build(architecture, case.task, **case.skeleton)
+
+
+def _built(case: SpaceCase) -> list[tuple[Architecture, nn.Module]]:
+    found: list[tuple[Architecture, nn.Module]] = []
+    for architecture in dict.fromkeys(case.samples):
+        if len(found) == BUILT:
+            break
+        try:
+            found.append((architecture, _build(case, architecture)))
+        except Unbuildable:
+            continue
+    applies(found, "no sampled architecture can be built for this task")
+    return found
+
+
+def _all(output: Any) -> tuple[Any, ...]:
+    """The logits, and those of an auxiliary head where there is one."""
+    return output if isinstance(output, tuple) else (output,)
+
+
+def _ours(value: Any, depth: int) -> str:
+    """The name of the first thing of this library's found in `value`, or nothing."""
+    if isinstance(value, Space | Architecture | Pick | Choice):
+        return type(value).__name__
+    inner: list[Any] = []
+    if isinstance(value, Mapping):
+        inner = list(value.values())
+    elif isinstance(value, list | tuple | set):
+        inner = list(value)
+    elif hasattr(value, "__closure__"):
+        inner = [cell.cell_contents for cell in value.__closure__ or ()]
+    return next(filter(None, (_ours(v, depth - 1) for v in inner if depth)), "")
+
+
+CHECKS = (
+    check_build_gives_a_logit_per_class,
+    check_build_depends_on_the_seed_alone,
+    check_build_leaves_the_architecture_alone,
+    check_networks_are_plain_torch,
+    check_networks_can_be_copied,
+    check_networks_train,
+    check_build_works_without_memory,
+    check_build_refuses_foreign_answers,
+    check_unknown_skeleton_settings_are_refused,
+)

@@ -1,0 +1,170 @@
+"""A search without estimators and engines: a strategy plays against made-up outcomes.
+
+The order of things is the real coordinator's: proposal n is made knowing trials 0..n-lag, and where
+the strategy waits it is told one trial more at a time.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from cambrian.architecture import Architecture, replay
+from cambrian.choices import Scalar
+from cambrian.codec import decode, encode
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
+from cambrian.randomness import stream
+from cambrian.spaces.space import Pick, Signature, Space
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Strategy, Wait
+from cambrian.testing.suite import applies, expect
+
+Measure = Callable[[Trial], Outcome]
+
+
+def smooth(trial: Trial) -> Outcome:
+    """A made-up accuracy that is a function of the architecture: each answer adds its share."""
+    shares = [float(stream(0, "share", p, repr(a)).random()) for p, a in trial.architecture.items()]
+    return Done(sum(shares) / (1 + len(shares)), seconds=1.0)
+
+
+def mixed(trial: Trial) -> Outcome:
+    """Every third trial fails, in turn for each reason there is."""
+    bad = (Infeasible("nan"), Crashed("ValueError: made up"), Infeasible("oom", "made up"))
+    return bad[trial.number // 3 % 3] if trial.number % 3 == 0 else smooth(trial)
+
+
+def failing(trial: Trial) -> Outcome:
+    """Nothing ever works."""
+    return Crashed("ValueError: made up")
+
+
+@dataclass(frozen=True)
+class StrategyCase:
+    """A strategy under test on a space. `trials` is how long it plays; make the space and the strategy's
+    settings such that it comes through more than one of its phases in so many.
+
+    `repeats` says that it may propose what is pending already (random search may); `lag_free` that it
+    proposes the same whatever the number of workers (as strategies do that finish level by level)."""
+
+    strategy: Strategy
+    space: Space
+    trials: int = 40
+    repeats: bool = False
+    lag_free: bool = False
+    fidelity: Fidelity = field(default_factory=Fidelity)
+
+    @cached_property
+    def game(self) -> Game:
+        """The strategy played once, four trials at a time."""
+        return Game(self, lag=4).play(self.trials)
+
+    @cached_property
+    def bare(self) -> Space:
+        """The space, knowing no more than the strategy says it needs."""
+        return _bare(self.space, self.strategy.needs)
+
+
+class Game:
+    """A search in play: `trials` proposed so far, `learned` of them known to `state`."""
+
+    def __init__(
+        self,
+        case: StrategyCase,
+        lag: int = 1,
+        measure: Measure = smooth,
+        space: Space | None = None,
+        history: Sequence[Trial] = (),
+        learned: int = 0,
+    ) -> None:
+        self.case, self.lag, self.measure = case, lag, measure
+        self.space = case.space if space is None else space
+        self.trials = list(history)
+        self.proposals: list[Proposal] = []
+        self.stopped: Stop | None = None
+        self.learned = 0
+        self.state: Any = case.strategy.start(self.space, 7)
+        while self.learned < learned:
+            self.learn()
+
+    def play(self, until: int) -> Game:
+        """Propose and learn until there are `until` trials, or the strategy stops."""
+        while len(self.trials) < until and self.stopped is None:
+            self.step()
+        return self
+
+    def step(self) -> Proposal:
+        """One more trial; or Stop."""
+        while self.learned < len(self.trials) - self.lag + 1:
+            self.learn()
+        proposal = self.propose()
+        while isinstance(proposal, Wait):
+            expect(self.pending(), f"waits with nothing pending, after {len(self.trials)} trials")
+            self.learn()
+            proposal = self.propose()
+        self.proposals.append(proposal)
+        if isinstance(proposal, Stop):
+            self.stopped = proposal
+        else:
+            self.trials.append(self.trial(proposal))
+        return proposal
+
+    def propose(self) -> Proposal:
+        """What the strategy says now; changes nothing here."""
+        rng = stream(7, "propose", len(self.trials))
+        return self.case.strategy.propose(self.state, self.pending(), rng)
+
+    def learn(self) -> None:
+        self.state = self.case.strategy.learn(self.state, self.outcome_of(self.learned))
+        self.learned += 1
+
+    def outcome_of(self, number: int) -> Trial:
+        """The trial as it is learned: with its outcome, and on its way through JSON."""
+        trial = self.trials[number]
+        known: Trial = decode(encode(trial), Trial)
+        return msgspec.structs.replace(known, outcome=self.measure(trial))
+
+    def pending(self) -> list[Trial]:
+        return copy.copy(self.trials[self.learned :])
+
+    def trial(self, proposal: Proposal) -> Trial:
+        """The ledger's row for a proposal, which must be legal."""
+        applies(isinstance(proposal, Evaluate), "jobs are not played here")
+        assert isinstance(proposal, Evaluate)
+        return Trial(
+            number=len(self.trials),
+            architecture=replay(self.space, proposal.architecture),
+            fidelity=proposal.fidelity or self.case.fidelity,
+            parent=proposal.parent,
+            replicate=proposal.replicate,
+            note=msgspec.json.decode(encode(proposal.note)),
+        )
+
+
+class _Bare(Space):
+    """A space's questions, and nothing else it knows."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+
+    def program(self, pick: Pick) -> object:
+        return self._space.program(pick)
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> Any:
+        return self._space.build(architecture, task, **skeleton)
+
+
+def _bare(space: Space, protocols: Sequence[type]) -> Space:
+    """`space` stripped to `protocols`."""
+    names = {n for p in protocols for n in dir(p) if not n.startswith("_")}
+    members = {name: _forwarded(name) for name in names}
+    stripped: Space = type("Bare", (_Bare,), members)(space)
+    return stripped
+
+
+def _forwarded(name: str) -> property:
+    return property(lambda bare: getattr(bare._space, name))

@@ -1,0 +1,78 @@
+"""A conformance suite: a list of checks, each a function of the component that raises where the
+component breaks its contract.
+
+`Suite.violations` runs them without any test framework; `Conformance` lets pytest run each as a test
+of its own: subclass a suite's class, say what is tested, inherit the tests.
+"""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+Case = TypeVar("Case")
+
+
+class Violation(AssertionError):
+    """The component breaks its contract."""
+
+
+class NotApplicable(unittest.SkipTest):
+    """The check does not concern this component; pytest counts it as skipped."""
+
+
+def expect(ok: object, sentence: str) -> None:
+    """Raise Violation with `sentence` unless `ok`; stays in force under `python -O`."""
+    if not ok:
+        raise Violation(sentence)
+
+
+def applies(ok: object, sentence: str) -> None:
+    """End a check that does not concern the component, unless `ok`."""
+    if not ok:
+        raise NotApplicable(sentence)
+
+
+@dataclass(frozen=True)
+class Suite(Generic[Case]):
+    """`checks` in the order run; their docstrings say what is promised."""
+
+    name: str
+    checks: tuple[Callable[[Case], None], ...]
+
+    def violations(self, case: Case, only: Iterable[str] = ()) -> list[str]:
+        """One line, "check: what is wrong", for each check that `case` fails; whatever it raises
+        counts. `only` names the checks to run, all by default."""
+        wanted = set(only)
+        found = []
+        for check in self.checks:
+            if wanted and check.__name__ not in wanted:
+                continue
+            try:
+                check(case)
+            except NotApplicable:
+                continue
+            except Exception as error:
+                kind = "" if isinstance(error, Violation) else f"{type(error).__name__}: "
+                found.append(f"{check.__name__}: {kind}{error}")
+        return found
+
+
+class Conformance:
+    """What the suites' pytest classes share. `case` makes what is tested, fresh for every check."""
+
+    suite: ClassVar[Suite[Any]]
+
+    def case(self) -> Any:
+        raise NotImplementedError("a conformance test says what it tests: define `case(self)`")
+
+    def pytest_generate_tests(self, metafunc: Any) -> None:
+        if "check" in metafunc.fixturenames:
+            checks = self.suite.checks
+            metafunc.parametrize("check", checks, ids=[c.__name__.removeprefix("check_") for c in checks])
+
+    def test_keeps_its_contract(self, check: Callable[[Any], None]) -> None:
+        """The check's own docstring says what is promised."""
+        check(self.case())

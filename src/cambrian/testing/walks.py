@@ -1,0 +1,208 @@
+"""What every space promises: sampling, replaying, editing, naming."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from typing import Any
+
+from cambrian.architecture import (
+    Architecture,
+    crossover,
+    mutate,
+    neighbours,
+    next_choice,
+    questions,
+    replay,
+    sample,
+)
+from cambrian.errors import IllegalArchitecture, SpaceError
+from cambrian.randomness import stream
+from cambrian.registry import Registry
+from cambrian.spaces.space import Canonical, Space, fingerprint
+from cambrian.testing.cases import SAMPLES, SpaceCase
+from cambrian.testing.suite import applies, expect
+
+
+def check_sampling_depends_on_the_seed_alone(case: SpaceCase) -> None:
+    """The same generator draws the same architecture, and other generators draw others."""
+    again = [sample(case.space, stream(1, "conformance", n)) for n in range(SAMPLES)]
+    expect(again == case.samples, "the same seeds drew other architectures the second time")
+    expect(len(set(again)) > 1, f"{SAMPLES} seeds all drew the same architecture")
+
+
+def check_program_depends_on_answers_alone(case: SpaceCase) -> None:
+    """Given the same answers the program asks the same questions, in the same order."""
+    for architecture in case.samples:
+        asked = questions(case.space, architecture)
+        expect([c.path for c in asked] == list(architecture), "a second walk asked other questions")
+        expect(questions(case.space, architecture) == asked, "a walk with the same answers asked otherwise")
+
+
+def check_replay_gives_a_sample_back(case: SpaceCase) -> None:
+    """Strictly replayed, a sample is itself."""
+    for architecture in case.samples:
+        expect(replay(case.space, architecture) == architecture, f"replaying changed {architecture!r}")
+
+
+def check_open_questions_are_found_one_by_one(case: SpaceCase) -> None:
+    """`next_choice` after the first k answers of a walk is its question k + 1, and nothing at the end."""
+    for architecture in case.samples[:5]:
+        asked = questions(case.space, architecture)
+        for k in range(len(asked) + 1):
+            given = {c.path: architecture[c.path] for c in asked[:k]}
+            wanted = asked[k] if k < len(asked) else None
+            expect(next_choice(case.space, given) == wanted, f"question {k + 1} depends on later answers")
+
+
+def check_superfluous_answers_are_refused(case: SpaceCase) -> None:
+    """A strict replay refuses an answer to a question that is not asked, and one that is missing."""
+    architecture = case.samples[0]
+    for wrong in ({**architecture, "no such question": 1}, dict(list(architecture.items())[1:])):
+        try:
+            replay(case.space, wrong)
+        except IllegalArchitecture:
+            continue
+        expect(False, f"the space accepts {wrong!r}")
+
+
+def check_json_round_trip(case: SpaceCase) -> None:
+    """An architecture survives JSON, with its key, and is still legal."""
+    for architecture in case.samples:
+        back = Architecture.from_json(json.loads(json.dumps(architecture.to_json())))
+        expect(back == architecture and back.key == architecture.key, f"JSON changed {architecture!r}")
+        expect(replay(case.space, back) == architecture, f"from JSON, {architecture!r} is not legal")
+
+
+def check_neighbours_are_one_answer_away(case: SpaceCase) -> None:
+    """Neighbours are legal, distinct, not the architecture itself, and differ from it in one answer
+    and what that opens or makes illegal."""
+    for n, architecture in enumerate(case.samples[:5]):
+        found = neighbours(case.space, architecture, stream(1, "neighbours", n), cap=8)
+        expect(len(set(found)) == len(found), f"{architecture!r} has a neighbour twice")
+        expect(architecture not in found, f"{architecture!r} is its own neighbour")
+        for near in found:
+            expect(replay(case.space, near) == near, f"the neighbour {near!r} is not legal")
+            expect(_one_answer_away(case.space, architecture, near), f"{near!r} is not near {architecture!r}")
+
+
+def _one_answer_away(space: Space, here: Architecture, near: Architecture) -> bool:
+    """At most one shared question got another answer although the old one would be legal."""
+    asked = [c for c in questions(space, near) if c.path in here and here[c.path] != near[c.path]]
+    free = 0
+    for choice in asked:
+        try:
+            choice.check(here[choice.path])
+            free += 1
+        except IllegalArchitecture:
+            pass
+    return bool(asked) and free <= 1
+
+
+def check_mutation_is_legal_and_different(case: SpaceCase) -> None:
+    """A mutant is legal and not its parent; the same seed gives the same mutant."""
+    for n, architecture in enumerate(case.samples):
+        try:
+            mutant = mutate(case.space, architecture, stream(1, "mutate", n))
+        except SpaceError:
+            applies(len(set(case.samples)) > 1, "a space of one architecture has no mutants")
+            raise
+        expect(mutant != architecture, f"the mutant of {architecture!r} is itself")
+        expect(replay(case.space, mutant) == mutant, f"the mutant {mutant!r} is not legal")
+        expect(
+            mutant == mutate(case.space, architecture, stream(1, "mutate", n)), "another mutant, same seed"
+        )
+
+
+def check_crossover_is_legal(case: SpaceCase) -> None:
+    """A child is legal, and takes each answer from a parent that has a legal one."""
+    for n, (one, other) in enumerate(pairwise(case.samples)):
+        child = crossover(case.space, one, other, stream(1, "crossover", n))
+        expect(replay(case.space, child) == child, f"the child {child!r} is not legal")
+        for choice in questions(case.space, child):
+            legal = [p[choice.path] for p in (one, other) if choice.path in p and _legal(choice, p)]
+            expect(not legal or child[choice.path] in legal, f"{choice.path!r} is from neither parent")
+
+
+def _legal(choice: Any, parent: Architecture) -> bool:
+    try:
+        choice.check(parent[choice.path])
+    except IllegalArchitecture:
+        return False
+    return True
+
+
+def check_settings_are_a_spec(case: SpaceCase) -> None:
+    """Written as JSON and made again, the space asks the same questions."""
+    spec = Registry("space", {}).spec(case.space)
+    applies(spec is not None, "a space without a name lives in this process only")
+    again = Registry("space", {}).make(json.loads(json.dumps(spec)))
+    expect(fingerprint(again) == fingerprint(case.space), f"made again from {spec} it is another space")
+
+
+_ELSEWHERE = """
+import json, sys
+from cambrian.registry import Registry
+from cambrian.testing.walks import SpaceCase, names
+print(json.dumps(names(SpaceCase(Registry("space", {}).make(json.loads(sys.argv[1]))))))
+"""
+
+
+def names(case: SpaceCase) -> list[str]:
+    """The fingerprint, and the keys and canonical texts of the samples."""
+    found = [fingerprint(case.space), *(a.key for a in case.samples)]
+    if isinstance(case.space, Canonical):
+        found += [case.space.canonical(a) for a in case.samples]
+    return found
+
+
+def check_names_are_the_same_in_every_process(case: SpaceCase) -> None:
+    """Fingerprint, keys and canonical texts do not depend on the process, nor on PYTHONHASHSEED."""
+    spec = Registry("space", {}).spec(case.space)
+    applies(spec is not None, "a space without a name lives in this process only")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2",
+    }
+    command = [sys.executable, "-c", _ELSEWHERE, json.dumps(spec)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    expect(ended.returncode == 0, f"another process cannot make the space: {ended.stderr[-500:]}")
+    expect(json.loads(ended.stdout) == names(case), "another process gives architectures other names")
+
+
+def check_sampling_allocates_no_weights(case: SpaceCase) -> None:
+    """No parameter comes to be on a real device while a space is sampled."""
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    made: list[str] = []
+
+    def note(module: Any, name: str, parameter: Any) -> None:
+        if parameter is not None and parameter.device.type != "meta":
+            made.append(f"{type(module).__name__}.{name}")
+
+    hook = register_module_parameter_registration_hook(note)
+    try:
+        sample(case.space, stream(2, "conformance"))
+    finally:
+        hook.remove()
+    expect(not made, f"sampling allocated weights: {', '.join(made[:3])}")
+
+
+CHECKS = (
+    check_sampling_depends_on_the_seed_alone,
+    check_program_depends_on_answers_alone,
+    check_replay_gives_a_sample_back,
+    check_open_questions_are_found_one_by_one,
+    check_superfluous_answers_are_refused,
+    check_json_round_trip,
+    check_neighbours_are_one_answer_away,
+    check_mutation_is_legal_and_different,
+    check_crossover_is_legal,
+    check_settings_are_a_spec,
+    check_names_are_the_same_in_every_process,
+    check_sampling_allocates_no_weights,
+)
