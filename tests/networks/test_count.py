@@ -1,0 +1,79 @@
+"""Counting against formulas by hand and against PyTorch's own counter."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from network_cells import PNASNET5, cells
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from cambrian.networks.cell_network import cell_network
+from cambrian.networks.count import macs, params
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "expected"),
+    [
+        (nn.Conv2d(3, 8, 3, padding=1), (3, 10, 12), 10 * 12 * 8 * 3 * 9),
+        (nn.Conv2d(3, 8, 3, stride=2), (3, 11, 11), 5 * 5 * 8 * 3 * 9),
+        (nn.Conv2d(8, 8, (1, 7), padding=(0, 3), groups=8, bias=False), (8, 5, 5), 25 * 8 * 7),
+        (nn.ConvTranspose2d(4, 6, 3), (4, 5, 5), 25 * 4 * 6 * 9),
+        (nn.Sequential(nn.Flatten(), nn.Linear(12, 5)), (3, 2, 2), 12 * 5),
+        (nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.AvgPool2d(2)), (3, 4, 4), 0),
+    ],
+)
+def test_multiply_accumulates_by_hand(layer, shape, expected):
+    """Results times the size of one filter, and nothing for bias, normalisation or pooling."""
+    assert macs(layer, shape) == expected
+
+
+@settings(max_examples=15, deadline=None)
+@given(cells(), st.integers(1, 3), st.sampled_from([8, 9, 28]))
+def test_multiply_accumulates_of_any_cell_are_half_of_torchs_flops(blocks, count, size):
+    """PyTorch's FlopCounterMode counts two operations where we count one multiply-accumulate."""
+    network = cell_network(blocks, 3, 10, skeleton="small", filters=4, cells=count).eval()
+    with FlopCounterMode(display=False) as counter:
+        network(torch.randn(1, 3, size, size))
+    assert 2 * macs(network, (3, size, size)) == counter.get_total_flops()
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "size", "published"), [("imagenet-mobile", 224, 588e6), ("imagenet-large", 331, 25.0e9)]
+)
+def test_pnasnet5_costs_what_was_published(skeleton, size, published):
+    """arXiv 1712.00559, Tables 4 and 5, within half a per cent: padding and what counts differ by so much."""
+    with torch.device("meta"):
+        network = cell_network(PNASNET5, 3, 1000, skeleton=skeleton)
+    assert macs(network, (3, size, size)) == pytest.approx(published, rel=0.005)
+
+
+def test_counting_leaves_the_network_as_it_was():
+    """Modes, hooks, weights and running statistics are untouched; the auxiliary head does not count."""
+    network = cell_network(PNASNET5, 1, 10, skeleton="small", filters=4, cells=2, auxiliary=True)
+    network.cells[0].eval()
+    modes = [m.training for m in network.modules()]
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    plain = cell_network(PNASNET5, 1, 10, skeleton="small", filters=4, cells=2)
+    assert macs(network, (1, 8, 8)) == macs(plain, (1, 8, 8))
+    assert params(network) == params(plain) == sum(p.numel() for p in plain.parameters())
+    assert [m.training for m in network.modules()] == modes
+    assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
+    assert not any(m._forward_hooks or "forward" in vars(m) for m in network.modules())
+
+
+def test_counting_a_network_that_does_not_fit_leaves_it_as_it_was():
+    """The error is PyTorch's own, and neither hooks nor a changed mode stay behind."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(7, 2))
+    with pytest.raises(RuntimeError, match="144"):
+        macs(network, (3, 8, 8))
+    assert network.training
+    assert not any(m._forward_hooks or "forward" in vars(m) for m in network.modules())
+
+
+def test_parameters_are_trainable_ones_counted_once():
+    """Frozen weights do not count, shared ones count once."""
+    layer = nn.Linear(4, 4)
+    assert params(nn.Sequential(layer, layer)) == 20
+    layer.bias.requires_grad_(False)
+    assert params(layer) == 16
