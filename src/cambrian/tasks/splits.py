@@ -39,7 +39,7 @@ def split(
     seed: int = 0,
 ) -> Split:
     """Split `examples`. `validation` and `test`, where the data set has none of its own, are fractions
-    (below 1) or numbers of images (integers): `test` of all images, `validation` of those that are not
+    (below 1) or numbers of images (whole numbers): `test` of all images, `validation` of those that are not
     test. `validation=None` is a tenth, or up to a fifth where a tenth would be fewer than 500 images.
 
     `limit` keeps that many images, class by class in proportion, of those that are not in a validation or
@@ -93,7 +93,7 @@ def _check(examples: Examples, pool: Indices, needed: int) -> None:
     if not len(few):
         return
     label, count = _short(examples.labels[few[0]]), int(counts[few[0]])
-    others = f" (and {len(few) - 1} other classes too few)" if len(few) > 1 else ""
+    others = f" (and {len(few) - 1} more classes too few)" if len(few) > 1 else ""
     have = f"only {count} training image{'s' if count != 1 else ''}" if count else "no training image"
     raise DataError(
         f"{examples.name}: class {label} has {have}{others}, too few to be in every split: "
@@ -113,13 +113,13 @@ def _limited(examples: Examples, pool: Indices, needed: int, limit: int, seed: i
 
 def _carved(examples: Examples, pool: Indices, part: str, share: float, keep: int, seed: int) -> Indices:
     """Draw the part, leaving at least `keep` images of every class behind."""
-    whole = isinstance(share, int) and not isinstance(share, bool)
-    count = int(share) if whole else round(share * len(pool))
-    if not (1 <= share < len(pool) if whole else 0 < share < 1):
+    images = share > 1 and float(share).is_integer()  # 1 would leave it open which is meant
+    if not (share < len(pool) if images else 0 < share < 1):
         raise UsageError(
             f"{part}={share}: expected a fraction between 0 and 1, "
-            f"or a number of images from 1 to {len(pool) - 1}"
+            f"or a number of images from 2 to {len(pool) - 1}"
         )
+    count = int(share) if images else round(share * len(pool))
     return _drawn(examples, pool, count, 1, keep, stream(seed, "task", part))
 
 

@@ -40,11 +40,10 @@ class Idx:
 
     def examples(self) -> Examples:
         path = Path(self.path)
-        parts = {}
-        for part, images in _parts(path).items():
-            parts[part] = (read(images), read(_labels_of(images)))
-        if TRAIN not in parts:
+        files = {part: (images, _labels_of(images)) for part, images in _parts(path).items()}
+        if TRAIN not in files:
             raise DataError(f"{path}: there is a test part but no train-images-idx3-ubyte file")
+        parts = {part: (read(images), read(labels)) for part, (images, labels) in files.items()}
         return from_arrays(path.name, parts, self.names, where=str(path))
 
 
