@@ -66,6 +66,15 @@ class Estimator(Protocol):
     ) -> Estimate: ...
 
 
+@runtime_checkable
+class Prepares(Protocol):
+    """Knows what its evaluations will need: `prepare` is called once in a worker process, which forks
+    a child for each of them, so that what it imports is imported once (and what cannot be imported is
+    found out at once). It must not start threads, nor touch a GPU."""
+
+    def prepare(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class Function:
     """Any function as an estimator: `f(network, fidelity)` gives a number to maximise, or an iterable
@@ -110,6 +119,11 @@ class Function:
                 yield point
             result = last
         return measured(result, curve=tuple(curve), seconds=time.perf_counter() - started)
+
+    def prepare(self) -> None:
+        self._function()
+        if self.builds:
+            import torch  # noqa: F401
 
     def _function(self) -> Callable[..., Any]:
         if not isinstance(self.function, str):

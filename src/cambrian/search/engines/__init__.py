@@ -1,0 +1,11 @@
+"""Who does the work: engines by name."""
+
+from cambrian.registry import Registry
+
+ENGINES = Registry(
+    "engine",
+    {
+        "serial": "cambrian.search.engines.serial:Serial",
+        "processes": "cambrian.search.engines.processes:Processes",
+    },
+)

@@ -6,6 +6,8 @@ reports a lost execution (`Report.lost`) instead of inventing an outcome, and ne
 
 from __future__ import annotations
 
+import random
+import sys
 import time
 import traceback
 from abc import ABC, abstractmethod
@@ -15,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from cambrian.errors import CambrianError, Unbuildable
-from cambrian.estimators.estimator import Context
-from cambrian.outcome import Crashed, Infeasible, Outcome, Point, Trial
+from cambrian.estimators.estimator import Context, finite
+from cambrian.outcome import Crashed, Curve, Done, Infeasible, Outcome, Point, Trial
+from cambrian.randomness import integer_seed
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Work:
     """Bytes an evaluation may allocate beyond what the worker holds when it begins."""
 
 
-class Assignment(msgspec.Struct, frozen=True):
+class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """One execution: attempt number `attempt` of `trial`, with the parts of its `Context`."""
 
     trial: Trial
@@ -61,7 +65,7 @@ class Assignment(msgspec.Struct, frozen=True):
         )
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True, tag="report"):
     """News of an execution: a `point` of its curve, its `outcome` (the last report), or `lost`: the
     process doing it was killed from outside or vanished, and nobody can say how it would have ended."""
 
@@ -73,9 +77,9 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Engine(ABC):
-    """Life: `start(work)`, then `submit` and `wait` in any order, then `close`, which kills what is
-    still running and leaves no process behind. `slots` assignments run at once; `submit` beyond that
-    is a mistake of the caller's."""
+    """Life: `start(work)`, then `submit`, `wait` and `cancel` in any order, then `close`, which kills
+    what is still running and leaves no process behind; `start` may follow again. `slots` assignments
+    run at once; `submit` beyond that is a mistake of the caller's."""
 
     slots: int
 
@@ -88,7 +92,12 @@ class Engine(ABC):
     @abstractmethod
     def wait(self, timeout: float | None = None) -> list[Report]:
         """Reports since the last call; blocks for the first one up to `timeout` seconds (None: for
-        as long as something runs)."""
+        as long as something runs). Nothing running: returns at once. Raises RunError where the
+        engine cannot do any work."""
+
+    @abstractmethod
+    def cancel(self, number: int) -> None:
+        """Stop trial `number`. Its last report follows: `lost`, or an outcome that was faster."""
 
     @abstractmethod
     def close(self) -> None: ...
@@ -96,9 +105,10 @@ class Engine(ABC):
 
 def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
     """Run the estimator, turning whatever happens inside this process into reports; the last one
-    carries the outcome."""
+    carries the outcome. Numbers that are not finite are left out of metrics: they are not JSON."""
     number, attempt = assignment.trial.number, assignment.attempt
     started = time.perf_counter()
+    _seed_globals(assignment)
     try:
         estimate = work.estimator.estimate(
             work.space,
@@ -111,9 +121,9 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
             try:
                 point = next(estimate)
             except StopIteration as end:
-                outcome: Outcome = end.value
+                outcome = _tidy(end.value)
                 break
-            yield Report(number, attempt, point=point)
+            yield Report(number, attempt, point=_finite(point))
     except Unbuildable as error:
         outcome = Infeasible("unbuildable", str(error))
     except (Exception, SystemExit) as error:
@@ -124,16 +134,60 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
     yield Report(number, attempt, outcome=outcome)
 
 
+def too_late(limit: float | None, curve: Curve, seconds: float) -> Infeasible:
+    """The outcome of an evaluation that took longer than `limit` seconds."""
+    return Infeasible("timeout", f"took longer than {limit:g} s", curve, seconds)
+
+
+def _seed_globals(assignment: Assignment) -> None:
+    """Functions of users' draw from the global generators: the same numbers then, whichever process
+    does the work and whatever it did before."""
+    seed = integer_seed(assignment.seed, "globals", assignment.trial.number)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+def _tidy(outcome: object) -> Outcome:
+    if isinstance(outcome, Crashed):
+        return outcome
+    if not isinstance(outcome, Done | Infeasible):
+        return Crashed(f"the estimator returned {outcome!r:.80} where an outcome was expected")
+    outcome = msgspec.structs.replace(outcome, curve=tuple(map(_finite, outcome.curve)))
+    if isinstance(outcome, Done) and not finite(outcome.metrics):
+        outcome = msgspec.structs.replace(outcome, metrics=_finite_only(outcome.metrics))
+    return outcome
+
+
+def _finite(point: Point) -> Point:
+    if finite(point.metrics):
+        return point
+    return msgspec.structs.replace(point, metrics=_finite_only(point.metrics))
+
+
+def _finite_only(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if finite({name: value})}
+
+
 def _failure(error: BaseException) -> Outcome:
-    text = f"{type(error).__name__}: {error}".strip()
-    if isinstance(error, MemoryError) or _out_of_memory(text):
+    text = _printable(f"{type(error).__name__}: {error}".strip())
+    if isinstance(error, MemoryError) or out_of_memory(text):
         return Infeasible("oom", text[:500])
     if isinstance(error, CambrianError):
         return Crashed(text[:500])
-    return Crashed(text[:500], "".join(traceback.format_exception(error))[-20000:])
+    return Crashed(text[:500], _printable("".join(traceback.format_exception(error))[-20000:]))
 
 
-def _out_of_memory(text: str) -> bool:
-    """torch raises a plain RuntimeError where its allocator fails."""
+def _printable(text: str) -> str:
+    """`text` without lone surrogates, which UTF-8 cannot write."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def out_of_memory(text: str) -> bool:
+    """Whether a message says so: torch raises a plain RuntimeError where its allocator fails."""
     lower = text.lower()
-    return "out of memory" in lower or "can't allocate memory" in lower or "cannot allocate" in lower
+    return any(
+        sign in lower
+        for sign in ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
+    )

@@ -3,44 +3,69 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import cast
 
-from cambrian.outcome import Infeasible
-from cambrian.search.engines.engine import Assignment, Engine, Report, Work, evaluate
+from cambrian.outcome import Point
+from cambrian.search.engines.engine import Assignment, Engine, Report, Work, evaluate, too_late
 
 
+@dataclass(eq=False)
 class Serial(Engine):
     """A time limit is honoured between the points of a curve; what ends the process ends the run,
     which resumes at the same trial."""
 
-    slots = 1
+    slots: int = field(default=1, init=False)
+    _work: Work | None = field(default=None, init=False)
+    _running: _Running | None = field(default=None, init=False)
 
     def start(self, work: Work) -> None:
-        self._work = work
-        self._running: Iterator[Report] | None = None
-        self._deadline: float | None = None
-        self._assignment: Assignment | None = None
+        self._work, self._running = work, None
 
     def submit(self, assignment: Assignment) -> None:
-        self._assignment = assignment
-        self._running = evaluate(self._work, assignment)
-        self._deadline = None if self._work.timeout is None else time.monotonic() + self._work.timeout
+        if self._work is None or self._running is not None:
+            raise RuntimeError("submit before start, or while another evaluation runs")
+        self._running = _Running(self._work, assignment)
 
     def wait(self, timeout: float | None = None) -> list[Report]:
-        if self._running is None or self._assignment is None:
+        running, self._running = self._running, None  # gone, should the step be interrupted
+        if running is None:
             return []
-        report = next(self._running)
-        late = self._deadline is not None and time.monotonic() > self._deadline
-        if report.outcome is None and late:
-            self._running.close()  # type: ignore[attr-defined]
-            report = Report(
-                self._assignment.trial.number,
-                self._assignment.attempt,
-                outcome=Infeasible("timeout", f"took longer than {self._work.timeout:g} s"),
-            )
-        if report.outcome is not None:
-            self._running = None
+        report = running.step()
+        if report.outcome is None and report.lost is None:
+            self._running = running
         return [report]
 
+    def cancel(self, number: int) -> None:
+        if self._running is not None and self._running.assignment.trial.number == number:
+            self._running.cancelled = True
+
     def close(self) -> None:
-        self._running = None
+        if self._running is not None:
+            self._running.reports.close()
+        self._work, self._running = None, None
+
+
+class _Running:
+    def __init__(self, work: Work, assignment: Assignment) -> None:
+        self.assignment = assignment
+        self.reports = cast(Generator[Report, None, None], evaluate(work, assignment))
+        self.cancelled = False
+        self._limit = work.timeout
+        self._started = time.monotonic()
+        self._curve: list[Point] = []
+
+    def step(self) -> Report:
+        number, attempt = self.assignment.trial.number, self.assignment.attempt
+        if self.cancelled:
+            self.reports.close()
+            return Report(number, attempt, lost="cancelled")
+        report = next(self.reports)
+        if report.point is not None:
+            self._curve.append(report.point)
+        seconds = time.monotonic() - self._started
+        if self._limit is not None and seconds > self._limit:
+            self.reports.close()
+            return Report(number, attempt, outcome=too_late(self._limit, tuple(self._curve), seconds))
+        return report

@@ -1,0 +1,78 @@
+"""One evaluation in a process of its own, forked from a worker: whatever it does, it does to itself."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import traceback
+from typing import NoReturn
+
+from cambrian.outcome import Crashed, Infeasible
+from cambrian.search.engines.confine import (
+    die_with_parent,
+    lift_memory_limit,
+    limit_memory,
+    volunteer_for_oom_killer,
+)
+from cambrian.search.engines.engine import Assignment, Report, Work, evaluate
+from cambrian.search.engines.wire import pack
+
+
+def live(work: Work, assignment: Assignment, worker: int, reports: int, stderr: int) -> NoReturn:
+    """Evaluate `assignment`, writing its reports into the pipe `reports`, then exit. Standard output
+    goes nowhere and standard error into the pipe `stderr`, of which the worker keeps the end."""
+    try:
+        _settle(worker, stderr)
+        _confine(work, assignment)
+        for report in evaluate(work, assignment):
+            _write(reports, _packed(report))
+    except MemoryError as error:
+        lift_memory_limit()
+        outcome = Infeasible("oom", f"MemoryError: {error}".rstrip(": "))
+        _write(reports, pack(Report(assignment.trial.number, assignment.attempt, outcome=outcome)))
+    except BaseException:
+        lift_memory_limit()
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)  # no exit handlers: those that are registered are the worker's
+
+
+def _settle(worker: int, stderr: int) -> None:
+    os.setpgid(0, 0)
+    die_with_parent(worker)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for source, target in ((nothing, 0), (nothing, 1), (stderr, 2)):
+        os.dup2(source, target)
+    faulthandler.enable(2)
+    volunteer_for_oom_killer()
+
+
+def _confine(work: Work, assignment: Assignment) -> None:
+    """On a GPU it is the GPU's memory that is scarce, and that the limit is about: the driver's own
+    bookkeeping in main memory has no useful bound."""
+    if work.memory is None:
+        return
+    if not assignment.device.startswith("cuda"):
+        limit_memory(work.memory)
+        return
+    import torch
+
+    total = torch.cuda.get_device_properties(assignment.device).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(1.0, work.memory / total), assignment.device)
+
+
+def _packed(report: Report) -> bytes:
+    try:
+        return pack(report)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        outcome = Crashed(f"what was reported is not JSON: {error}")
+        return pack(Report(report.number, report.attempt, outcome=outcome))
+
+
+def _write(pipe: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(pipe, data) :]

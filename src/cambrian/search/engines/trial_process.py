@@ -1,0 +1,154 @@
+"""A worker's view of the child that evaluates a trial: starting it, hearing it, telling how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+import msgspec
+
+from cambrian.outcome import Crashed, Infeasible, Outcome, Point
+from cambrian.search.engines.child import live
+from cambrian.search.engines.confine import kill_group, oom_kills
+from cambrian.search.engines.engine import Assignment, Report, Work, out_of_memory, too_late
+from cambrian.search.engines.wire import Inbox
+
+TAIL = 8192
+"""Bytes kept of what a process says on standard error."""
+
+_FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+
+class TrialProcess:
+    """Forks on construction; `private` are the worker's own descriptors, closed in the child, so that
+    nobody but the worker holds on to its coordinator."""
+
+    def __init__(self, work: Work, assignment: Assignment, private: list[int]) -> None:
+        self.assignment, self._work = assignment, work
+        self.reports, reports_end = os.pipe()
+        self.stderr, stderr_end = os.pipe()
+        self._started = time.monotonic()
+        self._oom_kills = oom_kills()
+        worker = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            for descriptor in (*private, self.reports, self.stderr):
+                os.close(descriptor)
+            live(work, assignment, worker, reports_end, stderr_end)
+        with contextlib.suppress(OSError):  # the child does the same: whoever comes first
+            os.setpgid(self.pid, self.pid)
+        for descriptor in (reports_end, stderr_end):
+            os.close(descriptor)
+        for descriptor in (self.reports, self.stderr):
+            os.set_blocking(descriptor, False)
+        self._ended: set[int] = set()  # descriptors at whose other end nobody is left
+        self._inbox = Inbox()
+        self._tail = bytearray()
+        self._curve: list[Point] = []
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the time limit, None without one."""
+        return None if self._work.timeout is None else self._work.timeout - self.seconds
+
+    @property
+    def number(self) -> int:
+        return self.assignment.trial.number
+
+    def descriptors(self, reports: bool) -> list[int]:
+        """What may become readable; without `reports`, those are left in their pipe."""
+        wanted = [self.reports, self.stderr] if reports else [self.stderr]
+        return [descriptor for descriptor in wanted if descriptor not in self._ended]
+
+    def listen(self, everything: bool = False) -> list[Report]:
+        """What the child has reported by now; an outcome is the last of it. Of a child that does
+        nothing but report, only some unless `everything`, lest it keeps the worker from the clock."""
+        reports: list[Report] = []
+        while data := self._read(self.reports):
+            try:
+                messages = self._inbox.feed(data)
+            except msgspec.MsgspecError as error:
+                return [*reports, self._report(outcome=Crashed(f"the report cannot be read: {error}"))]
+            for message in messages:
+                if not isinstance(message, Report):
+                    continue
+                reports.append(message)
+                if message.outcome is not None:
+                    return reports
+                if message.point is not None:
+                    self._curve.append(message.point)
+            if len(reports) > 1000 and not everything:
+                break
+        return reports
+
+    def hear(self) -> None:
+        """Take in what it says on standard error, and keep the end."""
+        for _ in range(16):
+            data = self._read(self.stderr)
+            if not data:
+                break
+            self._tail = (self._tail + data)[-TAIL:]
+
+    @property
+    def dead(self) -> bool:
+        """Whether it ended by itself; it stays a zombie, so that its process group keeps its number."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def kill(self) -> int:
+        """End it and all it started, if anything still runs. Returns the status of waitpid."""
+        kill_group(self.pid)
+        _, status = os.waitpid(self.pid, 0)
+        return status
+
+    def release(self) -> None:
+        for descriptor in (self.reports, self.stderr):
+            os.close(descriptor)
+
+    def late(self) -> Report:
+        return self._report(outcome=too_late(self._work.timeout, tuple(self._curve), self.seconds))
+
+    def lost(self, why: str) -> Report:
+        return self._report(lost=why)
+
+    def verdict(self, status: int) -> Report:
+        """What is to be said of a child that ended with `status` and without an outcome."""
+        tail = self._tail.decode("utf-8", "backslashreplace")
+        if os.WIFEXITED(status):
+            error = f"the process exited with code {os.WEXITSTATUS(status)} and without a result"
+            return self._report(outcome=Crashed(error, tail, self.seconds))
+        number = os.WTERMSIG(status)
+        name = _name(number)
+        if number == signal.SIGKILL and oom_kills() > self._oom_kills:
+            detail = "the machine ran out of memory and the kernel ended the process"
+            return self._report(outcome=Infeasible("oom", detail, tuple(self._curve), self.seconds))
+        if number in _FROM_OUTSIDE:
+            return self.lost(f"its process was killed by {name} from outside")
+        if number == signal.SIGABRT and out_of_memory(tail):
+            detail = tail.strip().splitlines()[0][:500]
+            return self._report(outcome=Infeasible("oom", detail, tuple(self._curve), self.seconds))
+        return self._report(outcome=Crashed(f"the process was ended by {name}", tail, self.seconds))
+
+    def _read(self, descriptor: int) -> bytes:
+        try:
+            data = os.read(descriptor, 1 << 16)
+        except BlockingIOError:
+            return b""
+        if not data:
+            self._ended.add(descriptor)
+        return data
+
+    def _report(self, outcome: Outcome | None = None, lost: str | None = None) -> Report:
+        return Report(self.number, self.assignment.attempt, outcome=outcome, lost=lost)
+
+
+def _name(number: int) -> str:
+    try:
+        return f"{signal.Signals(number).name} ({signal.strsignal(number)})"
+    except ValueError:
+        return f"signal {number}"

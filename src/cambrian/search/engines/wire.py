@@ -1,0 +1,93 @@
+"""What a coordinator, its workers and their children say to one another: JSON messages, each behind
+its length in four bytes. JSON and not pickle, so that reading a message can never run code."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgspec
+
+from cambrian.architecture import Architecture
+from cambrian.search.engines.engine import Assignment, Report
+
+_LENGTH = struct.Struct(">I")
+LONGEST = 1 << 28
+"""Bytes of the longest message believed; a length beyond it is noise on the channel."""
+
+
+class Start(msgspec.Struct, frozen=True, tag="start"):
+    """To a worker, first of all: what the evaluations have in common (see `Work`), and how many
+    threads one may use."""
+
+    spec: dict[str, Any]
+    timeout: float | None
+    memory: int | None
+    threads: int
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """To a worker: kill trial `number` if it is still running."""
+
+    number: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """From a worker: space, estimator and task are there."""
+
+
+class Broken(msgspec.Struct, frozen=True, tag="broken"):
+    """From a worker, last of all: why it cannot do any work."""
+
+    error: str
+
+
+class Forked(msgspec.Struct, frozen=True, tag="forked"):
+    """From a worker: the process, and process group, in which a trial runs."""
+
+    number: int
+    pid: int
+
+
+Message = Start | Assignment | Cancel | Ready | Broken | Forked | Report
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Architecture):
+        return value.to_json()
+    raise NotImplementedError(f"{value!r:.80} of type {type(value).__name__} cannot be sent to a worker")
+
+
+def _decode(kind: type, value: object) -> object:
+    return Architecture.from_json(value) if kind is Architecture else value
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode)
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message, dec_hook=_decode)
+
+
+def pack(message: Message) -> bytes:
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Inbox:
+    """Messages out of a stream of bytes, in whatever pieces these arrive. What is no message raises
+    `msgspec.MsgspecError`."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        self._buffer += data
+        messages: list[Message] = []
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if length > LONGEST:
+                raise msgspec.DecodeError(f"a message of {length} bytes")
+            end = _LENGTH.size + length
+            if len(self._buffer) < end:
+                break
+            messages.append(_decoder.decode(bytes(self._buffer[_LENGTH.size : end])))
+            del self._buffer[:end]
+        return messages

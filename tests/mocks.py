@@ -1,0 +1,212 @@
+"""Spaces, estimators and functions that several tests use. Worker processes import this module by name,
+and nothing in it imports torch before it is told to."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from cambrian.architecture import Architecture
+from cambrian.estimators.estimator import Context, Estimate, Function
+from cambrian.outcome import Done, Fidelity, Point, Trial
+from cambrian.randomness import stream
+from cambrian.search.engines.engine import Assignment, Work
+from cambrian.spaces.space import Pick, Space
+
+
+@dataclass(frozen=True)
+class Toy(Space):
+    """`questions` independent choices of one of four."""
+
+    questions: int = 3
+
+    def program(self, pick: Pick) -> None:
+        for i in range(self.questions):
+            pick(f"q{i}", ["a", "b", "c", "d"])
+
+    def build(self, architecture, task, **skeleton):
+        from torch import nn
+
+        return nn.Flatten()
+
+
+def truth(architecture: Architecture, seed: int) -> float:
+    """The value `Mock` gives: a hash, so that no two runs can agree on it by chance."""
+    return float(stream(seed, "mock", architecture.key).random())
+
+
+@dataclass(frozen=True)
+class Mock:
+    """A value in [0, 1) that depends on (architecture, seed) alone, `delay` seconds later, after a
+    curve of as many points as the fidelity has epochs."""
+
+    delay: float = 0.0
+    needs: ClassVar[tuple[type, ...]] = ()
+    delivers: ClassVar[bool] = False
+
+    def estimate(
+        self, space: Space, architecture: Architecture, fidelity: Fidelity, task: object, context: Context
+    ) -> Estimate:
+        value = truth(architecture, context.seed)
+        curve = []
+        for epoch in range(1, fidelity.epochs + 1):
+            time.sleep(self.delay / fidelity.epochs)
+            curve.append(Point(epoch, {"value": value * epoch / fidelity.epochs}))
+            yield curve[-1]
+        return Done(value, curve=tuple(curve))
+
+
+class AlwaysBroken:
+    """No dataclass, so that nothing can make one from a spec."""
+
+
+# Functions of an architecture that asks for the behaviour of its answer "q0" being "a".
+
+
+def good(architecture, fidelity):
+    return 0.5
+
+
+def nan(architecture, fidelity):
+    return float("nan")
+
+
+def infinite(architecture, fidelity):
+    return float("inf")
+
+
+def none(architecture, fidelity):
+    return None
+
+
+def text(architecture, fidelity):
+    return "good"
+
+
+def nan_curve(architecture, fidelity):
+    yield 0.5
+    yield float("nan")
+
+
+def exception(architecture, fidelity):
+    raise ValueError("deliberate \ud800")
+
+
+def leave(architecture, fidelity):
+    sys.exit(3)
+
+
+def segfault(architecture, fidelity):
+    ctypes.string_at(0)
+
+
+def abort(architecture, fidelity):
+    os.write(2, b"last words\n")
+    os.abort()
+
+
+def vanish(architecture, fidelity):
+    os._exit(0)
+
+
+def killed(architecture, fidelity):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def endless(architecture, fidelity):
+    while True:
+        pass
+
+
+def endless_curve(architecture, fidelity):
+    while True:
+        yield 0.5
+
+
+def hold_gil(architecture, fidelity):
+    """A C function that sleeps for a minute without letting go of the interpreter."""
+    ctypes.PyDLL(None).usleep(60_000_000)
+
+
+def deaf(architecture, fidelity):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+    time.sleep(60)
+
+
+def allocate(architecture, fidelity):
+    """4 GiB, written to."""
+    return float(
+        sum(len(bytearray(1 << 26)) * bool(kept) for kept in [[bytearray(1 << 26) for _ in range(64)]])
+    )
+
+
+def hoard(architecture, fidelity):
+    """Memory in the small pieces that leave no room for the error's own traceback."""
+    kept = []
+    while True:
+        kept.append(object())
+
+
+def flood(architecture, fidelity):
+    """1 GiB on standard output, 64 MiB on standard error."""
+    line = b"x" * (1 << 20)
+    for _ in range(1024):
+        os.write(1, line)
+    for _ in range(64):
+        os.write(2, line)
+    return 0.5
+
+
+def offspring(architecture, fidelity):
+    """Starts a process that would outlive it, and leaves its id in the file $CAMBRIAN_TEST_OFFSPRING."""
+    process = subprocess.Popen(["sleep", "600"])
+    Path(os.environ["CAMBRIAN_TEST_OFFSPRING"]).write_text(str(process.pid))
+    time.sleep(0.2)
+    os._exit(0)
+
+
+def modules(architecture, fidelity):
+    """1.0 where torch has been imported, 0.0 where not."""
+    return float("torch" in sys.modules)
+
+
+def threads(architecture, fidelity):
+    import torch
+
+    return float(torch.get_num_threads())
+
+
+def globals_drawn(architecture, fidelity):
+    """A draw from each of the global generators."""
+    import random
+
+    import numpy as np
+
+    return random.random() + np.random.random()
+
+
+def work(estimator: object, **limits: object) -> Work:
+    """Work on the toy space; a text is the name of one of the functions above."""
+    from cambrian.estimators import ESTIMATORS
+    from cambrian.spaces import SPACES
+
+    if isinstance(estimator, str):
+        estimator = Function(f"mocks:{estimator}", builds=False)
+    space = Toy()
+    spec = {"space": SPACES.spec(space), "estimator": ESTIMATORS.spec(estimator), "task": None}
+    return Work(space, estimator, None, spec, **limits)
+
+
+def assignment(number: int, attempt: int = 1, seed: int = 0, epochs: int = 1) -> Assignment:
+    """Trial `number` of the toy space, its architecture drawn from its number."""
+    rng = stream(0, "assignment", number)
+    architecture = Toy().walk(lambda choice: choice.draw(rng))
+    return Assignment(Trial(number, architecture, Fidelity(epochs=epochs)), attempt, seed)
