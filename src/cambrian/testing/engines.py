@@ -1,0 +1,302 @@
+"""The suite for engines: every assignment ends once, as it would have ended here, and leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cambrian.architecture import Architecture
+from cambrian.codec import decode, encode
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.registry import Registry
+from cambrian.search.engines.engine import Assignment, Engine, Report, Work, evaluate
+from cambrian.testing.suite import Conformance, Suite, Violation, applies, expect
+from cambrian.testing.toys import HARMLESS, Ending, Endings
+
+PATIENCE = 20.0  # seconds until an engine that reports nothing has failed
+
+
+@dataclass(frozen=True)
+class EngineCase:
+    """An engine under test, made anew for every check. `isolates`: a trial that takes its process with
+    it, or never ends, costs that trial alone."""
+
+    make: Callable[[], Engine]
+    isolates: bool = False
+
+
+def check_slots_are_a_number(case: EngineCase) -> None:
+    """At least one assignment runs at once."""
+    with _started(case) as engine:
+        expect(isinstance(engine.slots, int) and engine.slots >= 1, f"slots is {engine.slots!r}")
+
+
+def check_every_assignment_ends_once(case: EngineCase) -> None:
+    """Each assignment has exactly one last report, and none after it."""
+    reports = _run(case, _assignments(HARMLESS * 2))
+    for number in range(2 * len(HARMLESS)):
+        ends = [_is_last(r) for r in reports if r.number == number]
+        expect(ends.count(True) == 1, f"trial {number} ends {ends.count(True)} times")
+        expect(ends[-1], f"trial {number} has a report after its last")
+    expect({r.number for r in reports} == set(range(2 * len(HARMLESS))), "reports of trials nobody submitted")
+
+
+def check_outcomes_are_what_they_are_here(case: EngineCase) -> None:
+    """The outcome is the one that running the estimator in this process gives, seconds aside."""
+    assignments = _assignments(HARMLESS)
+    for assignment, last in zip(assignments, _last(_run(case, assignments)), strict=True):
+        here = list(evaluate(_work(), assignment))[-1]
+        do = assignment.trial.architecture["do"]
+        expect(_told(last) == _told(here), f"{do!r} ends in {last.outcome!r:.150}, not {here.outcome!r:.150}")
+
+
+def check_exceptions_are_outcomes(case: EngineCase) -> None:
+    """An exception is Crashed and names its type; running out of memory, a number that is none and a
+    shape that does not fit are Infeasible for their reason."""
+    ways = ("raise", "leave", "nothing", "memory", "nan", "unbuildable")
+    ends = dict(zip(ways, (r.outcome for r in _last(_run(case, _assignments(ways)))), strict=True))
+    raised = ends["raise"]
+    expect(
+        isinstance(raised, Crashed) and "ValueError" in raised.error, f"an exception ends in {raised!r:.100}"
+    )
+    expect(isinstance(raised, Crashed) and "made up" in raised.traceback, "a crash has no traceback")
+    expect(isinstance(ends["leave"], Crashed), f"SystemExit ends in {ends['leave']!r:.100}")
+    expect(isinstance(ends["nothing"], Crashed), f"no outcome at all ends in {ends['nothing']!r:.100}")
+    for way, reason in (("memory", "oom"), ("nan", "nan"), ("unbuildable", "unbuildable")):
+        said = ends[way]
+        expect(isinstance(said, Infeasible) and said.reason == reason, f"{way!r} ends in {said!r:.100}")
+
+
+def check_points_come_before_the_outcome(case: EngineCase) -> None:
+    """All points of a curve are reported, in order, and then the outcome."""
+    for assignment in _assignments(["curve"] * 3):
+        reports = _run(case, [assignment])
+        steps = [r.point.step if r.point else None for r in reports]
+        expect(steps == [1, 2, 3, None], f"a curve of three points is reported as {steps}")
+
+
+def check_attempts_are_echoed(case: EngineCase) -> None:
+    """Every report carries the attempt number of its assignment, which is how late ones are fenced."""
+    assignments = _assignments(["curve", "raise", "value"], attempt=7)
+    attempts = {r.attempt for r in _run(case, assignments)}
+    expect(attempts == {7}, f"attempt 7 is reported as {attempts}")
+
+
+def check_evaluations_know_their_context(case: EngineCase) -> None:
+    """Seed, trial number, stage and limits reach the estimator."""
+    assignment: Assignment = decode(
+        encode(_assignments(["value"] * 4, seed=5, stage="deliver")[3]), Assignment
+    )
+    outcome = _run(case, [assignment])[-1].outcome
+    wanted = {"seed": 5.0, "trial": 3.0, "limit": 10.0, "delivers": 1.0}
+    got = outcome.metrics if isinstance(outcome, Done) else outcome
+    expect(got == wanted, f"the estimator knew {got!r:.150}, not {wanted}")
+
+
+def check_waiting_for_nothing_returns(case: EngineCase) -> None:
+    """With nothing running `wait` gives an empty list at once, before the first trial and after the last."""
+    with _started(case) as engine:
+        began = time.monotonic()
+        expect(engine.wait(None) == [], "reports before anything was submitted")
+        _drive(engine, _assignments(["value"]))
+        expect(engine.wait(None) == [] and time.monotonic() - began < PATIENCE / 2, "reports of nothing")
+
+
+def check_closing_twice_is_closing(case: EngineCase) -> None:
+    """`close` may be called before `start`, while something runs, and again."""
+    case.make().close()
+    with _started(case) as engine:
+        engine.submit(_assignments(["curve"])[0])
+        engine.close()
+        engine.close()
+
+
+def check_starting_again_works(case: EngineCase) -> None:
+    """After `close` it can be started again, and tells nothing of its former life."""
+    with _started(case) as engine:
+        engine.submit(_assignments(["curve"])[0])
+        engine.close()
+        engine.start(_work())
+        reports = _drive(engine, _assignments(["value"] * 3)[2:])
+        expect({r.number for r in reports} == {2}, "reports of a trial that was closed away")
+
+
+def check_no_process_is_left(case: EngineCase) -> None:
+    """After `close`, with work done and work still running, no process that it started is alive."""
+    applies(Path("/proc/self/environ").exists(), "processes are found through /proc here")
+    mark = f"CAMBRIAN_CONFORMANCE_{uuid.uuid4().hex}"
+    os.environ[mark] = "1"
+    try:
+        with _started(case) as engine:
+            _drive(engine, _assignments(["value"] * 2))
+            engine.submit(_assignments(["hang" if case.isolates else "curve"])[0])
+            engine.wait(0.2)
+        until = time.monotonic() + 5
+        while _marked(mark) and time.monotonic() < until:
+            time.sleep(0.05)
+        expect(not _marked(mark), f"processes {_marked(mark)} are alive after close")
+    finally:
+        del os.environ[mark]
+
+
+def check_cancelled_trials_end(case: EngineCase) -> None:
+    """A cancelled trial's last report follows, and the engine goes on."""
+    with _started(case) as engine:
+        first, second = _assignments(["sleep" if case.isolates else "curve", "value"])
+        engine.submit(first)
+        engine.wait(0.2 if case.isolates else None)
+        engine.cancel(0)
+        began = time.monotonic()
+        last = _drive(engine, [], running=1)[-1]
+        expect(last.number == 0 and last.lost, f"a cancelled trial ends in {last!r:.150}")
+        expect(time.monotonic() - began < 10, "cancelling takes longer than ten seconds")
+        expect(
+            isinstance(_drive(engine, [second])[-1].outcome, Done), "after a cancelled trial nothing works"
+        )
+
+
+def check_time_is_limited(case: EngineCase) -> None:
+    """What takes longer than it may ends as Infeasible("timeout"), and the next trial runs."""
+    do = ["hang", "value"] if case.isolates else ["curve", "curve"]
+    work = _work(timeout=0.5 if case.isolates else 0.0)
+    first = _last(_run(case, _assignments(do), work))[0].outcome
+    expect(isinstance(first, Infeasible) and first.reason == "timeout", f"out of time ends in {first!r:.100}")
+
+
+def check_a_trial_dies_alone(case: EngineCase) -> None:
+    """A trial that ends its process costs that trial: it is Crashed or lost, the others are measured."""
+    applies(case.isolates, "trials run in the coordinator's own process")
+    ways = ["value", "exit", "value", "segfault", "value"]
+    for do, last in zip(ways, _last(_run(case, _assignments(ways))), strict=True):
+        if do == "value":
+            expect(isinstance(last.outcome, Done), f"a bystander ends in {last!r:.150}")
+        else:
+            expect(last.lost or isinstance(last.outcome, Crashed), f"{do!r} ends in {last!r:.150}")
+
+
+def check_memory_is_limited(case: EngineCase) -> None:
+    """What allocates more than it may ends as Infeasible("oom"), and the next trial runs."""
+    applies(case.isolates, "trials run in the coordinator's own process")
+    work = _work(memory=1 << 29)
+    first, second = _last(_run(case, _assignments(["allocate", "value"]), work))
+    said = first.outcome
+    expect(isinstance(said, Infeasible) and said.reason == "oom", f"out of memory ends in {first!r:.150}")
+    expect(isinstance(second.outcome, Done), f"after it, a trial ends in {second!r:.150}")
+
+
+def _work(timeout: float | None = None, memory: int | None = None) -> Work:
+    space, estimator = Endings(), Ending()
+    spec = {
+        "space": Registry("space", {}).spec(space),
+        "estimator": Registry("estimator", {}).spec(estimator),
+        "task": None,
+    }
+    return Work(space, estimator, None, spec, timeout, memory)
+
+
+def _assignments(
+    ways: Sequence[str], attempt: int = 1, seed: int = 0, stage: str = "search"
+) -> list[Assignment]:
+    return [
+        Assignment(
+            Trial(n, Architecture({"do": do, "number": n % 10}), Fidelity()),
+            attempt,
+            seed=seed,
+            stage=stage,
+            limits={"params": 10.0},
+        )
+        for n, do in enumerate(ways)
+    ]
+
+
+@contextmanager
+def _started(case: EngineCase, work: Work | None = None) -> Iterator[Engine]:
+    engine = case.make()
+    engine.start(work or _work())
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _run(case: EngineCase, assignments: Sequence[Assignment], work: Work | None = None) -> list[Report]:
+    with _started(case, work) as engine:
+        return _drive(engine, assignments)
+
+
+def _drive(engine: Engine, assignments: Sequence[Assignment], running: int = 0) -> list[Report]:
+    """All reports until each assignment has had its last, as many at once as there are slots."""
+    todo, reports = list(assignments), list[Report]()
+    until = time.monotonic() + PATIENCE
+    while todo or running:
+        while todo and running < engine.slots:
+            engine.submit(todo.pop(0))
+            running += 1
+        news = engine.wait(5.0)
+        reports += news
+        running -= sum(map(_is_last, news))
+        if time.monotonic() > until:
+            raise Violation(f"{running} assignments never end")
+    return [*reports, *engine.wait(0.0)]
+
+
+def _last(reports: Sequence[Report]) -> list[Report]:
+    """The last report of each trial, by number."""
+    ends = {r.number: r for r in reports if _is_last(r)}
+    return [ends[n] for n in sorted(ends)]
+
+
+def _is_last(report: Report) -> bool:
+    return report.outcome is not None or report.lost is not None
+
+
+def _told(report: Report) -> tuple[object, ...]:
+    """What an outcome says, without seconds and tracebacks."""
+    outcome = report.outcome
+    names = ("value", "metrics", "reason", "detail", "error")
+    return (type(outcome).__name__, *(getattr(outcome, n, None) for n in names))
+
+
+def _marked(mark: str) -> list[int]:
+    """The processes other than this one, zombies aside, that inherited `mark` in their environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if int(folder.name) != os.getpid() and mark.encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+ENGINE = Suite[EngineCase](
+    "engine",
+    (
+        check_slots_are_a_number,
+        check_every_assignment_ends_once,
+        check_outcomes_are_what_they_are_here,
+        check_exceptions_are_outcomes,
+        check_points_come_before_the_outcome,
+        check_attempts_are_echoed,
+        check_evaluations_know_their_context,
+        check_waiting_for_nothing_returns,
+        check_closing_twice_is_closing,
+        check_starting_again_works,
+        check_no_process_is_left,
+        check_cancelled_trials_end,
+        check_time_is_limited,
+        check_a_trial_dies_alone,
+        check_memory_is_limited,
+    ),
+)
+
+
+class EngineSuite(Conformance):
+    """Subclass it in a test file and define `case(self) -> EngineCase`."""
+
+    suite = ENGINE

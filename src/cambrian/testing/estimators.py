@@ -1,0 +1,305 @@
+"""The suite for estimators: typed, finite, seeded outcomes that never saw the test split."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cambrian.architecture import Architecture, sample
+from cambrian.choices import Scalar
+from cambrian.codec import decode, encode
+from cambrian.errors import Unbuildable
+from cambrian.estimators.estimator import Context, Estimator
+from cambrian.outcome import REASONS, Crashed, Done, Fidelity, Infeasible, Outcome, Point
+from cambrian.randomness import stream
+from cambrian.registry import Registry
+from cambrian.spaces.space import Pick, Signature, Space
+from cambrian.tasks.task import Task
+from cambrian.testing.snapshot import snapshot
+from cambrian.testing.suite import Conformance, Suite, Violation, applies, expect
+from cambrian.testing.toys import toy_task
+
+
+@dataclass(frozen=True)
+class EstimatorCase:
+    """An estimator under test. `builds`: it builds networks, so that limits and unbuildable shapes
+    concern it. `noisy`: its outcomes depend on the trial's number. Keep `fidelity` small."""
+
+    estimator: Estimator
+    space: Space
+    task: Task | None = field(default_factory=toy_task)
+    fidelity: Fidelity = field(default_factory=lambda: Fidelity(epochs=2))
+    builds: bool = True
+    noisy: bool = True
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        return sample(self.space, stream(1, "conformance", 0))
+
+    @cached_property
+    def run(self) -> Run:
+        """One plain evaluation."""
+        return evaluated(self)
+
+
+@dataclass(frozen=True)
+class Run:
+    points: list[Point]
+    outcome: Any
+
+
+def evaluated(case: EstimatorCase, task: Task | None = None, space: Space | None = None, **known: Any) -> Run:
+    """The estimator run to its end, knowing `Context(seed=3, **known)`."""
+    context = Context(**{"seed": 3, **known})
+    estimate = case.estimator.estimate(
+        space or case.space, case.architecture, case.fidelity, task or case.task, context
+    )
+    points: list[Point] = []
+    while True:
+        try:
+            points.append(next(estimate))
+        except StopIteration as end:
+            return Run(points, end.value)
+
+
+def check_declarations_are_typed(case: EstimatorCase) -> None:
+    """`needs` is a tuple of protocols that the space fulfils, `delivers` a bool."""
+    needs, delivers = case.estimator.needs, case.estimator.delivers
+    expect(isinstance(needs, tuple) and all(isinstance(n, type) for n in needs), f"needs is {needs!r}")
+    expect(all(isinstance(case.space, n) for n in needs), "the case's space lacks what the estimator needs")
+    expect(isinstance(delivers, bool), f"delivers is {delivers!r}")
+
+
+def check_settings_are_a_spec(case: EstimatorCase) -> None:
+    """Written as JSON and made again, the estimator is equal to itself."""
+    spec = Registry("estimator", {}).spec(case.estimator)
+    applies(spec is not None, "an estimator without a name lives in this process only")
+    again = Registry("estimator", {}).make(json.loads(json.dumps(spec)))
+    expect(again == case.estimator, f"made again from {spec} it is another estimator")
+
+
+def check_outcomes_are_typed_and_finite(case: EstimatorCase) -> None:
+    """It ends in an Outcome whose numbers are finite, whose reason is known, whose cost is not negative."""
+    outcome = case.run.outcome
+    expect(isinstance(outcome, Done | Infeasible | Crashed), f"it ends in {outcome!r:.80}")
+    expect(math.isfinite(outcome.seconds) and outcome.seconds >= 0, f"it took {outcome.seconds} seconds")
+    if isinstance(outcome, Done):
+        wrong = {k: v for k, v in {**outcome.metrics, "value": outcome.value}.items() if not math.isfinite(v)}
+        expect(not wrong, f"not finite: {wrong}")
+    if isinstance(outcome, Infeasible):
+        expect(outcome.reason in REASONS, f"{outcome.reason!r} is no reason ({', '.join(REASONS)})")
+
+
+def check_the_case_can_be_measured(case: EstimatorCase) -> None:
+    """The suite's own architecture ends as Done: otherwise most checks would hold of nothing."""
+    expect(isinstance(case.run.outcome, Done), f"nothing was measured: {case.run.outcome!r:.200}")
+
+
+def check_points_ascend(case: EstimatorCase) -> None:
+    """Points are `Point`s of finite metrics; steps ascend from 1 to at most the epochs asked for, and
+    seconds never go back. The outcome's curve, where it has one, is these points."""
+    points = case.run.points
+    expect(all(isinstance(p, Point) for p in points), "it yields what is no Point")
+    steps = [p.step for p in points]
+    expect(all(a < b for a, b in zip([0, *steps], steps)), f"steps {steps} do not ascend from 1")
+    expect(not case.builds or max(steps, default=0) <= case.fidelity.epochs, f"steps {steps} beyond the last")
+    expect(all(math.isfinite(v) for p in points for v in p.metrics.values()), "a point is not finite")
+    seconds = [p.seconds for p in points]
+    expect(seconds == sorted(seconds), "seconds go back from a point to the next")
+    curve = getattr(case.run.outcome, "curve", ())
+    expect(not curve or [p.step for p in curve] == steps, "the outcome's curve is not what was yielded")
+
+
+def check_outcomes_survive_json(case: EstimatorCase) -> None:
+    """Encoded and decoded, an outcome is itself."""
+    outcome = case.run.outcome
+    expect(decode(encode(outcome), Outcome) == outcome, f"JSON changes {outcome!r:.200}")
+
+
+def check_outcomes_depend_on_seed_and_trial_alone(case: EstimatorCase) -> None:
+    """Repeated with the same seed and trial, whatever the global generators and files around it, an
+    attempt gives the same numbers."""
+    with _disturbed():
+        again = evaluated(case)
+    expect(_plain(again.outcome) == _plain(case.run.outcome), "the same seed and trial give other numbers")
+    expect(list(map(_plain, again.points)) == list(map(_plain, case.run.points)), "other points")
+
+
+def check_trials_have_noise_of_their_own(case: EstimatorCase) -> None:
+    """Other trials and other seeds give other numbers: measuring again is measuring again."""
+    applies(case.noisy, "what this estimator says does not depend on the trial")
+    first = _plain(case.run.outcome)
+    others: tuple[dict[str, Any], ...] = ({"trial": 1}, {"seed": 4})
+    for known in others:
+        expect(_plain(evaluated(case, **known).outcome) != first, f"with {known} the numbers are the same")
+
+
+def check_the_test_split_is_not_looked_at(case: EstimatorCase) -> None:
+    """In stage "search" other images and labels in the test split change nothing."""
+    task = _task(case)
+    poisoned = evaluated(case, task=_poisoned(task, task.test))
+    expect(_plain(poisoned.outcome) == _plain(case.run.outcome), "the outcome depends on the test split")
+    expect(list(map(_plain, poisoned.points)) == list(map(_plain, case.run.points)), "the curve does")
+
+
+def check_inputs_are_left_alone(case: EstimatorCase) -> None:
+    """An evaluation changes neither the task's arrays, nor the architecture, nor its own settings."""
+    held = (case.task, case.architecture, case.estimator)
+    before = snapshot(held)
+    evaluated(case)
+    expect(snapshot(held) == before, "evaluating changed the task, the architecture or the estimator")
+
+
+def check_limits_come_before_training(case: EstimatorCase) -> None:
+    """Beyond a hard limit it ends as Infeasible("limit") without a point; within, as if there were none."""
+    applies(case.builds, "this estimator builds nothing")
+    for name in ("params", "macs"):
+        run = evaluated(case, limits={name: 0.0})
+        refused = isinstance(run.outcome, Infeasible) and run.outcome.reason == "limit"
+        expect(refused and not run.points, f"with at most 0 {name} it gives {run.outcome!r:.100}")
+    roomy = evaluated(case, limits={"params": 1e12, "macs": 1e18})
+    expect(_plain(roomy.outcome) == _plain(case.run.outcome), "a limit that is kept changes the outcome")
+
+
+def check_unbuildable_shapes_are_said(case: EstimatorCase) -> None:
+    """Where the space cannot build, it raises Unbuildable or ends in Infeasible("unbuildable")."""
+    applies(case.builds, "this estimator builds nothing")
+    try:
+        outcome = evaluated(case, space=_Unbuildable(case.space)).outcome
+    except Unbuildable:
+        return
+    said = isinstance(outcome, Infeasible) and outcome.reason == "unbuildable"
+    expect(said, f"an architecture that cannot be built ends in {outcome!r:.100}")
+
+
+def check_weights_are_left_when_asked(case: EstimatorCase) -> None:
+    """An estimator that delivers leaves weights where it is asked to, which fit the network that the
+    space builds; asked for none it leaves none, as does one that does not deliver."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "weights.safetensors")
+        outcome = evaluated(case, weights=path).outcome
+        expect(path.exists() == case.estimator.delivers, "weights are not there" if not path.exists() else "")
+        named = getattr(outcome, "weights", None)
+        expect((named is None) != case.estimator.delivers, f"the outcome names the weights {named!r}")
+        if case.estimator.delivers:
+            _fits(case, path)
+    expect(case.run.outcome.weights is None, "weights are named that nobody asked for")
+
+
+def check_interrupted_evaluations_resume(case: EstimatorCase) -> None:
+    """Stopped after its first point and attempted again with the same checkpoints, it ends with the
+    same numbers as if it had not been."""
+    with tempfile.TemporaryDirectory() as folder:
+        context = Context(seed=3, checkpoints=Path(folder))
+        estimate = case.estimator.estimate(case.space, case.architecture, case.fidelity, case.task, context)
+        for _point in zip(range(1), estimate):
+            pass
+        estimate.close()
+        resumed = evaluated(case, checkpoints=Path(folder))
+    expect(_plain(resumed.outcome) == _plain(case.run.outcome), "resumed, it ends with other numbers")
+
+
+def _task(case: EstimatorCase) -> Task:
+    applies(case.task is not None, "this estimator needs no data")
+    assert case.task is not None
+    return case.task
+
+
+def _poisoned(task: Task, part: Any) -> Task:
+    """The task with noise for the images of `part`, and with other labels."""
+    inputs, targets = np.array(task.inputs), np.array(task.targets)
+    noise = stream(0, "poison").integers(0, 255, size=inputs[part].shape)
+    inputs[part] = noise.astype(inputs.dtype)
+    targets[part] = (targets[part] + 1) % task.classes
+    return dataclasses.replace(task, inputs=inputs, targets=targets)
+
+
+def _plain(value: Any) -> Any:
+    """An outcome or a point without what differs from run to run: seconds and paths."""
+    if isinstance(value, Point | Infeasible | Done | Crashed):
+        fields = {n: _plain(getattr(value, n)) for n in value.__struct_fields__}
+        fields.pop("seconds", None)
+        fields.pop("weights", None)
+        return (type(value).__name__, fields)
+    if isinstance(value, dict):
+        return {k: v for k, v in value.items() if "seconds" not in k}
+    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+@contextmanager
+def _disturbed() -> Iterator[None]:
+    """The global generators in other states than before, put back at the end."""
+    import torch
+
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(123456)
+            np.random.seed(123456)
+            random.seed(123456)
+            yield
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+
+
+def _fits(case: EstimatorCase, path: Path) -> None:
+    from safetensors.torch import load_file
+
+    task = _task(case)
+    network = case.space.build(case.architecture, task, **case.fidelity.skeleton)
+    try:
+        network.load_state_dict(load_file(path), strict=True)
+    except RuntimeError as error:
+        raise Violation(f"the weights left do not fit the network: {error}") from error
+
+
+class _Unbuildable(Space):
+    """The same questions, and no network."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+
+    def program(self, pick: Pick) -> object:
+        return self._space.program(pick)
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> Any:
+        raise Unbuildable("question 'made up': shapes do not fit")
+
+
+ESTIMATOR = Suite[EstimatorCase](
+    "estimator",
+    (
+        check_declarations_are_typed,
+        check_settings_are_a_spec,
+        check_outcomes_are_typed_and_finite,
+        check_the_case_can_be_measured,
+        check_points_ascend,
+        check_outcomes_survive_json,
+        check_outcomes_depend_on_seed_and_trial_alone,
+        check_trials_have_noise_of_their_own,
+        check_the_test_split_is_not_looked_at,
+        check_inputs_are_left_alone,
+        check_limits_come_before_training,
+        check_unbuildable_shapes_are_said,
+        check_weights_are_left_when_asked,
+        check_interrupted_evaluations_resume,
+    ),
+)
+
+
+class EstimatorSuite(Conformance):
+    """Subclass it in a test file and define `case(self) -> EstimatorCase`."""
+
+    suite = ESTIMATOR
