@@ -111,7 +111,7 @@ class Training:
             group["lr"] = self.recipe.rate(done, steps)
         if self._drop_path:
             set_drop_path(self.network, self._drop_path * done / steps)
-        torch.manual_seed(integer_seed(self._name[0], "trial", self._name[1], "step", done))
+        _seed(self._padded.device, integer_seed(self._name[0], "trial", self._name[1], "step", done))
         loss = self._loss(*self._batch(draws))
         torch.autograd.backward(loss)
         if self.recipe.gradient_clip:
@@ -180,6 +180,15 @@ def _optimiser(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Op
 def _half_precision(device: torch.device) -> AbstractContextManager[Any]:
     """bfloat16 where it gains: on CUDA (on CPU it is slower for such networks)."""
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    """Seed the device's own generator. (torch.manual_seed seeds those of all devices, and where CUDA
+    is not yet in use remembers each call with its traceback: as dear as a small network's step.)"""
+    if device.type == "cuda":
+        torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
 @contextmanager

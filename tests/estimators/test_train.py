@@ -1,0 +1,324 @@
+"""The training estimator: what it sees, what it reports, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from cambrian.errors import UsageError
+from cambrian.estimators import ESTIMATORS
+from cambrian.estimators.data import subset, training_images
+from cambrian.estimators.estimator import Context, Estimator
+from cambrian.estimators.train import Train
+from cambrian.networks.training import scores
+from cambrian.outcome import Done, Fidelity, Infeasible
+from small_training import ARCHITECTURE, SmallConv, bars, estimated, timeless, with_inputs
+
+SMALL = Train(batch_size=16)
+
+
+def garbage(task: Any, which: Any) -> Any:
+    return with_inputs(task, which, np.random.default_rng(5).integers(0, 255, task.inputs[which].shape))
+
+
+def test_learns_what_can_be_learnt() -> None:
+    """Bars are told apart in search and on delivery; guessing would be right one time in four."""
+    for stage in ("search", "deliver"):
+        _, outcome = estimated(replace(SMALL, crop=0), bars(160), Fidelity(15), stage=stage)
+        assert outcome.value >= 0.9
+        assert outcome.curve[-1].metrics["train_loss"] < outcome.curve[0].metrics["train_loss"] / 2
+
+
+def test_is_registered_and_named() -> None:
+    """A spec makes the same settings again, and the class fulfils the contract."""
+    train = Train(learning_rate=0.3, flip=False)
+    spec = ESTIMATORS.spec(train)
+    assert spec is not None
+    assert spec["name"] == "train"
+    assert ESTIMATORS.make(spec) == train
+    assert isinstance(train, Estimator)
+    assert train.delivers
+
+
+def test_a_point_an_epoch_and_an_outcome() -> None:
+    """Points carry the value under the task's metric; the outcome the last, the best, and the sizes."""
+    points, outcome = estimated()
+    assert [p.step for p in points] == [1, 2, 3]
+    assert isinstance(outcome, Done)
+    assert outcome.curve == tuple(points)
+    assert set(points[0].metrics) == {"value", "accuracy", "balanced_accuracy", "loss", "train_loss"}
+    assert outcome.value == points[-1].metrics["value"] == points[-1].metrics["accuracy"]
+    values = [p.metrics["value"] for p in points]
+    assert outcome.metrics["best_value"] == max(values)
+    assert outcome.metrics["best_epoch"] == values.index(max(values)) + 1
+    assert outcome.metrics["params"] == 8 * 9 + 8 + 16 + 8 * 8 * 9 + 8 + 8 * 4 + 4
+    assert outcome.metrics["macs"] == 64 * 8 * 9 + 16 * 8 * 8 * 9 + 8 * 4
+    assert 0 < points[0].seconds <= points[-1].seconds <= outcome.seconds
+
+
+def test_the_value_is_the_tasks_metric() -> None:
+    """Under balanced accuracy, classes count equally however many examples they have."""
+    task = bars(metric="balanced-accuracy")
+    rare = task.validation[task.targets[task.validation] != 0]
+    few = replace(task, validation=np.sort(np.append(rare, task.validation[:1])))
+    _, outcome = estimated(task=few)
+    assert outcome.value == outcome.metrics["balanced_accuracy"]
+    assert outcome.value != outcome.metrics["accuracy"]
+
+
+def test_a_search_never_sees_test() -> None:
+    """With the test part's images and labels replaced by garbage every number of a search is the same."""
+    task = bars()
+    assert timeless(estimated(task=task)[1]) == timeless(estimated(task=garbage(task, task.test))[1])
+
+
+def test_validation_does_not_influence_training(tmp_path: Path) -> None:
+    """Other validation images change the scores of a search, and no weight of it."""
+    task = bars()
+    _, one = estimated(task=task, weights=tmp_path / "one.safetensors")
+    _, other = estimated(task=garbage(task, task.validation), weights=tmp_path / "other.safetensors")
+    assert one.metrics["loss"] != other.metrics["loss"]
+    assert equal(load_file(tmp_path / "one.safetensors"), load_file(tmp_path / "other.safetensors"))
+
+
+def test_delivery_trains_on_validation_and_scores_test_once(tmp_path: Path) -> None:
+    """Delivered weights depend on validation and not on test; the curve knows nothing but the training
+    loss, and the value is that of the saved weights on test."""
+    task = bars()
+    names = [tmp_path / f"{n}.safetensors" for n in ("plain", "test", "validation")]
+    tasks = [task, garbage(task, task.test), garbage(task, task.validation)]
+    outcomes = [estimated(task=t, stage="deliver", weights=n)[1] for t, n in zip(tasks, names, strict=True)]
+    plain, test, validation = map(load_file, names)
+    assert equal(plain, test)
+    assert not equal(plain, validation)
+    assert all(set(p.metrics) == {"train_loss"} for o in outcomes for p in o.curve)
+    network = SmallConv().build(ARCHITECTURE, task)
+    network.load_state_dict(plain)
+    inputs = torch.from_numpy(task.inputs[task.test]).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        right = network.eval()((inputs - 0.25) / 0.15).argmax(1).numpy() == task.targets[task.test]
+    assert outcomes[0].value == outcomes[0].metrics["test_accuracy"] == pytest.approx(right.mean())
+    assert {"test_balanced_accuracy", "test_loss", "params", "macs"} <= set(outcomes[0].metrics)
+    assert outcomes[0].weights == "plain.safetensors"
+
+
+def test_chance_is_a_function_of_seed_and_trial() -> None:
+    """The same trial gives the same outcome, whatever torch's global generators were at, and leaves
+    them alone; another trial or seed gives another."""
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first = timeless(estimated(trial=4)[1])
+    assert torch.equal(before, torch.random.get_rng_state())
+    torch.manual_seed(2)
+    assert timeless(estimated(trial=4)[1]) == first
+    assert timeless(estimated(trial=5)[1]) != first
+    assert timeless(estimated(trial=4, seed=1)[1]) != first
+
+
+def test_fraction_is_stratified_nested_and_shared() -> None:
+    """Of each class its share; a smaller fraction is part of a larger one; the seed decides, not the
+    trial."""
+    targets = np.repeat(np.arange(3), [60, 30, 10])
+    indices = np.arange(100)
+    half, fifth = subset(indices, targets, 0.5, 0), subset(indices, targets, 0.2, 0)
+    assert np.bincount(targets[half]).tolist() == [30, 15, 5]
+    assert np.bincount(targets[fifth]).tolist() == [12, 6, 2]
+    assert set(fifth) < set(half)
+    assert np.all(np.diff(half) > 0)
+    assert set(subset(indices, targets, 0.5, 1)) != set(half)
+    assert len(subset(indices, targets, 1e-6, 0)) == 3
+    assert len(training_images(bars(), Fidelity(fraction=0.5), "search", 0, "cpu")) == 32
+
+
+def test_resolution_scales_what_is_seen() -> None:
+    """Images arrive in the fidelity's size, and the multiply-accumulates are those of that size."""
+    task = bars(side=16)
+    assert training_images(task, Fidelity(resolution=8), "search", 0, "cpu").side == (8, 8)
+    _, small = estimated(task=task, fidelity=Fidelity(1, resolution=8))
+    assert small.metrics["macs"] == 64 * 8 * 9 + 16 * 8 * 8 * 9 + 8 * 4
+
+
+def test_data_are_decoded_once() -> None:
+    """Two evaluations of one task share the tensors."""
+    task = bars()
+    one, other = (training_images(task, Fidelity(e), "search", 0, "cpu") for e in (1, 9))
+    assert one is other
+
+
+def test_limits_are_enforced_before_training() -> None:
+    """A network over a limit is an outcome without a curve, with the limit in its sentence."""
+    points, outcome = estimated(limits={"params": 100})
+    assert points == []
+    assert isinstance(outcome, Infeasible)
+    assert outcome.reason == "limit"
+    assert "100" in outcome.detail
+
+
+def test_the_best_epoch_can_be_kept(tmp_path: Path) -> None:
+    """With score="best" the value and the saved weights are those of the best epoch."""
+    train = replace(SMALL, score="best", learning_rate=3.0, gradient_clip=0.0, schedule="constant")
+    task, fidelity = bars(), Fidelity(5)
+    for trial in range(20):  # until a trial whose best epoch is not its last
+        _, outcome = estimated(train, task, fidelity, trial=trial, weights=tmp_path / "w.safetensors")
+        if isinstance(outcome, Done) and outcome.metrics["best_value"] > outcome.curve[-1].metrics["value"]:
+            break
+    values = [p.metrics["value"] for p in outcome.curve]
+    assert outcome.value == max(values) > values[-1]
+    network = SmallConv().build(ARCHITECTURE, task)
+    network.load_state_dict(load_file(tmp_path / "w.safetensors"))
+    held = training_images(replace(task, train=task.validation), fidelity, "search", 0, "cpu")
+    assert scores(network, held, 64)["accuracy"] == pytest.approx(outcome.value)
+
+
+@dataclass(frozen=True)
+class Exploding(SmallConv):
+    """Networks that give infinity from call `call` on; `calls` counts."""
+
+    call: int = 1
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        network = super().build(architecture, task)
+        network.calls = 0  # type: ignore[assignment]
+
+        def explode(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+            module.calls += 1
+            CALLS.append(module.calls)
+            return output * (float("inf") if module.calls >= self.call else 1.0)
+
+        network.register_forward_hook(explode)
+        return network
+
+
+CALLS: list[int] = []
+
+
+@pytest.mark.parametrize("call", [2, 12])
+def test_an_exploding_loss_stops_within_ten_steps(call: int) -> None:
+    """It ends as Infeasible("nan") at most ten forward passes after the first infinite one."""
+    CALLS.clear()
+    task = bars(800)
+    estimate = Train(batch_size=4).estimate(Exploding(call), ARCHITECTURE, Fidelity(2), task, Context())
+    with pytest.raises(StopIteration) as end:
+        next(estimate)
+    assert isinstance(end.value.value, Infeasible)
+    assert end.value.value.reason == "nan"
+    assert len(CALLS) <= call + 10
+
+
+def test_a_stage_that_is_none_is_refused() -> None:
+    """A misspelt stage is a sentence naming the stages, before anything is trained."""
+    with pytest.raises(UsageError, match="search, deliver"):
+        estimated(stage="final")
+
+
+def test_training_needs_a_task() -> None:
+    """Without data there is nothing to train on, which the message says."""
+    estimate = SMALL.estimate(SmallConv(), ARCHITECTURE, Fidelity(), None, Context())
+    with pytest.raises(UsageError, match="needs a task"):
+        next(estimate)
+
+
+def test_augmentation_is_chosen_by_the_task() -> None:
+    """Digits are shifted by a pixel and never mirrored; photographs are mirrored; settings win."""
+    assert str(Train().augmentation(bars(side=8))) == "shifts up to 1 px"
+    assert str(Train().augmentation(bars(side=32, channels=3))) == "shifts up to 4 px, flips"
+    assert str(Train().augmentation(bars(side=32, channels=3), resolution=16)) == "shifts up to 2 px"
+    assert str(Train(crop=0, flip=True, cutout=2).augmentation(bars())) == "flips, cutout of 2 px"
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+import torch
+from small_training import bars, estimated
+from cambrian.estimators.train import Train
+from cambrian.networks import checkpoint
+from cambrian.outcome import Fidelity
+
+write = checkpoint.write
+checkpoint.write = lambda *a: (write(*a), time.sleep(0.05))  # so that the kill finds it alive
+torch.set_num_threads(int(sys.argv[1]))
+train = Train(batch_size=8, cutout=3, score="best", checkpoint_seconds=1e-9)
+estimated(train, bars(), Fidelity(4), trial=3, checkpoints=Path(sys.argv[2]))
+"""
+
+
+def test_killed_in_mid_epoch_and_resumed(tmp_path: Path) -> None:
+    """SIGKILL in the second epoch's middle; the resumed training yields the points of the uninterrupted
+    one and ends with the same weights, bit for bit, and the same outcome."""
+    directory = tmp_path / "checkpoints"
+    command = [sys.executable, "-c", CHILD, str(torch.get_num_threads()), str(directory)]
+    paths = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths})
+    try:
+        deadline = time.monotonic() + 120
+        while not newest(directory) > 10 and time.monotonic() < deadline:  # 8 steps an epoch
+            time.sleep(0.005)
+    finally:
+        child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    assert 10 < newest(directory) < 16
+
+    train = Train(batch_size=8, cutout=3, score="best", checkpoint_seconds=1e9)
+    one, other = tmp_path / "resumed.safetensors", tmp_path / "whole.safetensors"
+    resumed = estimated(train, bars(), Fidelity(4), trial=3, checkpoints=directory, weights=one)
+    whole = estimated(train, bars(), Fidelity(4), trial=3, weights=other)
+    assert equal(load_file(one), load_file(other))
+    assert timeless(replace_weights(resumed[1])) == timeless(replace_weights(whole[1]))
+    assert [p.metrics for p in resumed[0]] == [p.metrics for p in whole[0]]
+    assert resumed[1].seconds > resumed[0][0].seconds > 0.05 * 8  # the killed attempt's time counts
+
+
+def newest(directory: Path) -> int:
+    """The number of the newest checkpoint in `directory`, 0 where there is none yet."""
+    return max((int(path.stem) for path in directory.glob("*.json")), default=0)
+
+
+def replace_weights(outcome: Any) -> Any:
+    """The outcome without the name of its weights."""
+    import msgspec
+
+    return msgspec.structs.replace(outcome, weights=None)
+
+
+def test_a_finished_trainings_checkpoint_is_not_trained_on(tmp_path: Path) -> None:
+    """An evaluation killed between its last epoch and its record repeats nothing but the scoring."""
+    train = replace(SMALL, checkpoint_seconds=0.0)
+    _, first = estimated(train, checkpoints=tmp_path)
+    _, again = estimated(train, checkpoints=tmp_path)
+    assert again.curve == first.curve
+    assert timeless(again) == timeless(first)
+
+
+def test_another_trainings_checkpoint_is_passed_over(tmp_path: Path, caplog: Any) -> None:
+    """What another recipe left in the directory is not continued, and the log says so."""
+    estimated(replace(SMALL, checkpoint_seconds=0.0), checkpoints=tmp_path)
+    other = replace(SMALL, learning_rate=0.01)
+    assert timeless(estimated(other, checkpoints=tmp_path)[1]) == timeless(estimated(other)[1])
+    assert "another training" in caplog.text
+    assert "from scratch" in caplog.text
+
+
+def test_checkpoints_come_no_more_often_than_asked(tmp_path: Path) -> None:
+    """Zero seconds means one at each epoch's end, of which two are kept; many seconds mean none."""
+    estimated(replace(SMALL, checkpoint_seconds=0.0), checkpoints=tmp_path / "each")
+    assert [p.stem for p in sorted((tmp_path / "each").glob("*.json"))] == ["00000008", "00000012"]
+    estimated(SMALL, checkpoints=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)

@@ -1,0 +1,76 @@
+"""Batched augmentation against the same done image by image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cambrian.networks.augment import Augment, Draws, automatic, cut_out, draw, pad, windows
+
+SIDE = (5, 7)
+
+
+def batch_of(augment: Augment, examples: int = 40, seed: int = 0) -> tuple[torch.Tensor, Draws, torch.Tensor]:
+    """Images of `SIDE` with two channels, the draws for them, and all windows in the drawn order."""
+    rng = np.random.default_rng(seed)
+    pixels = torch.from_numpy(rng.integers(1, 256, size=(examples, *SIDE, 2), dtype=np.uint8))
+    draws = draw(augment, examples, SIDE, rng)
+    return pixels, draws, windows(pad(pixels, augment.crop), draws, slice(0, examples), SIDE)
+
+
+@settings(max_examples=30, deadline=None)
+@given(crop=st.integers(0, 6), flip=st.booleans(), seed=st.integers(0, 1000))
+def test_windows_equal_shifting_and_mirroring_one_by_one(crop: int, flip: bool, seed: int) -> None:
+    """Oracle: NumPy's pad, slice and reverse, an image at a time."""
+    pixels, draws, result = batch_of(Augment(crop, flip), 12, seed)
+    for i, which in enumerate(draws.order.tolist()):
+        padded = np.pad(pixels[which].numpy(), ((crop, crop), (crop, crop), (0, 0)))
+        y, x = draws.corner[i].tolist()
+        window = padded[y : y + SIDE[0], x : x + SIDE[1]]
+        expected = window[:, ::-1] if draws.mirrored[i] else window
+        assert np.array_equal(result[i].numpy(), expected)
+
+
+def test_nothing_to_do_only_shuffles() -> None:
+    """Without augmentation every image comes once, unchanged."""
+    pixels, draws, result = batch_of(Augment())
+    assert torch.equal(result, pixels[draws.order])
+    assert sorted(draws.order.tolist()) == list(range(40))
+
+
+def test_draws_are_uniform() -> None:
+    """Each of the (2 x 2 + 1)^2 corners comes equally often, half the images are mirrored, and holes
+    lie anywhere: within five standard errors over 25,000 draws."""
+    draws = draw(Augment(crop=2, flip=True), 25_000, SIDE, np.random.default_rng(0))
+    corners = torch.bincount(draws.corner[:, 0] * 5 + draws.corner[:, 1], minlength=25)
+    assert len(corners) == 25
+    assert (corners - 1000).abs().max() < 5 * 1000**0.5
+    assert abs(int(draws.mirrored.sum()) - 12_500) < 5 * 6250**0.5
+    holes = torch.bincount(draws.hole[:, 0] * SIDE[1] + draws.hole[:, 1], minlength=35)
+    assert (holes - 25_000 / 35).abs().max() < 5 * (25_000 / 35) ** 0.5
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 20])
+def test_cutout_equals_slicing(size: int) -> None:
+    """Oracle: a slice set to zero, cut at the border."""
+    centres = torch.tensor([(y, x) for y in range(SIDE[0]) for x in range(SIDE[1])])
+    inputs = torch.rand(len(centres), 3, *SIDE) + 1
+    result = cut_out(inputs, size, centres)
+    for image, (y, x), cut in zip(inputs, centres.tolist(), result, strict=True):
+        expected = image.clone()
+        top, left = y - size // 2, x - size // 2
+        expected[:, max(0, top) : max(0, top + size), max(0, left) : max(0, left + size)] = 0
+        assert torch.equal(cut, expected)
+
+
+def test_the_automatic_choice() -> None:
+    """An eighth of the side; mirrored only what is coloured and large; what is set stays."""
+    assert automatic(8, 8, 1, None, None, 0) == Augment(1, False, 0)
+    assert automatic(28, 28, 1, None, None, 0) == Augment(3, False, 0)
+    assert automatic(32, 32, 3, None, None, 16) == Augment(4, True, 16)
+    assert automatic(28, 32, 3, None, None, 0) == Augment(3, False, 0)
+    assert automatic(32, 32, 3, 0, False, 0) == Augment()
+    assert str(Augment()) == "none"

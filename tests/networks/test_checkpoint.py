@@ -1,0 +1,169 @@
+"""Checkpoints: whole or not there, whatever happens while they are written and to the files later."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cambrian.networks import checkpoint
+from cambrian.networks.checkpoint import latest, replace, write
+
+MINE = "0123"
+
+
+def leave(directory: Path, *numbers: int) -> None:
+    for n in numbers:
+        state = {"identity": MINE, "number": n, "loss": 0.1 + n, "curve": [{"a": 1e-300}]}
+        write(directory, n, {"w": torch.full((3, 2), float(n))}, state)
+
+
+def found(directory: Path) -> int | None:
+    """The number of the checkpoint that is found, its tensors and state agreeing."""
+    read = latest(directory, MINE)
+    if read is None:
+        return None
+    tensors, state = read
+    assert torch.equal(tensors["w"], torch.full((3, 2), float(state["number"])))
+    assert state["loss"] == 0.1 + state["number"]
+    return int(state["number"])
+
+
+def test_the_last_two_are_kept(tmp_path: Path) -> None:
+    """Older ones go, both files of them; the newest is found, in the order of numbers."""
+    leave(tmp_path, 8, 9, 10, 100)
+    ends = ("json", "safetensors")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{n:08d}.{e}" for n in (10, 100) for e in ends]
+    assert found(tmp_path) == 100
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    """No directory and an empty one hold no checkpoint, without a word in the log."""
+    assert found(tmp_path / "absent") is None
+    assert found(tmp_path) is None
+
+
+def test_tensors_come_back_bit_for_bit(tmp_path: Path) -> None:
+    """Of every type that trainings have, NaN, channels last, views and scalars included."""
+    tensors = {
+        "nan": torch.tensor([float("nan"), -0.0, float("inf")]),
+        "last": torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last),
+        "count": torch.tensor(7),
+        "half": torch.randn(5).bfloat16(),
+        "view": torch.randn(4, 4)[:, 1],
+        "mask": torch.tensor([True, False]),
+    }
+    write(tmp_path, 1, tensors, {"identity": MINE})
+    read = latest(tmp_path, MINE)
+    assert read is not None
+    for name, tensor in tensors.items():
+        assert read[0][name].dtype == tensor.dtype
+        assert torch.equal(read[0][name].nan_to_num(9), tensor.nan_to_num(9))
+
+
+@pytest.mark.parametrize("name", ["00000002.json", "00000002.safetensors"])
+def test_every_flipped_bit_is_noticed(name: str, tmp_path: Path, caplog: Any) -> None:
+    """A bit flipped in any byte of either file leads to the previous checkpoint, and the log says so;
+    or, where JSON has several spellings for the same, to the same content."""
+    leave(tmp_path, 1, 2)
+    path = tmp_path / name
+    whole = path.read_bytes()
+    passed_over = 0
+    for i in range(len(whole)):
+        path.write_bytes(whole[:i] + bytes([whole[i] ^ 1 << i % 8]) + whole[i + 1 :])
+        number = found(tmp_path)
+        assert number in (1, 2)
+        passed_over += number == 1
+    assert passed_over >= 0.8 * len(whole)
+    assert "trying an older one" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["00000002.json", "00000002.safetensors"])
+def test_every_truncation_is_noticed(name: str, tmp_path: Path) -> None:
+    """Cut anywhere, or gone, the previous checkpoint is used."""
+    leave(tmp_path, 1, 2)
+    whole = (tmp_path / name).read_bytes()
+    for length in range(len(whole)):
+        (tmp_path / name).write_bytes(whole[:length])
+        assert found(tmp_path) == 1
+    (tmp_path / name).unlink()
+    assert found(tmp_path) == 1
+
+
+def test_both_damaged_is_from_scratch(tmp_path: Path, caplog: Any) -> None:
+    """Without a whole checkpoint there is none, and the log says what that means."""
+    leave(tmp_path, 1, 2)
+    for path in tmp_path.glob("*.safetensors"):
+        path.write_bytes(b"")
+    assert found(tmp_path) is None
+    assert "starting from scratch" in caplog.text
+
+
+def test_somebody_elses_is_not_used(tmp_path: Path) -> None:
+    """A checkpoint of another identity is passed over."""
+    leave(tmp_path, 1)
+    write(tmp_path, 2, {"w": torch.zeros(1)}, {"identity": "another"})
+    assert found(tmp_path) == 1
+
+
+class PowerFailure(BaseException):
+    """Nothing in the code under test may catch it."""
+
+
+CALLS = ("fsync", "replace", "open")
+
+
+def test_a_failure_at_any_call_leaves_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writing the third checkpoint is cut short before each of its system calls in turn: the second or
+    the third is found, and writing it anew succeeds."""
+    real = {name: getattr(os, name) for name in CALLS}
+    outcomes = []
+    for k in range(1000):
+        directory = tmp_path / str(k)
+        leave(directory, 1, 2)
+        left = iter(range(k))
+
+        def counted(name: str, left: Any = left) -> Any:
+            def call(*args: Any, **named: Any) -> Any:
+                if next(left, None) is None:
+                    raise PowerFailure
+                return real[name](*args, **named)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in CALLS:
+                patch.setattr(checkpoint.os, name, counted(name))
+            try:
+                leave(directory, 3)
+                break
+            except PowerFailure:
+                pass
+        outcomes.append(found(directory))
+        leave(directory, 3)
+        assert found(directory) == 3
+    assert set(outcomes) == {2, 3}
+    assert outcomes == sorted(outcomes)
+    assert len(outcomes) >= 8  # two files: flush, rename, open the directory, flush it
+
+
+def test_replace_keeps_the_old_file_until_the_new_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that fails leaves what was there."""
+    path = tmp_path / "file"
+    replace(path, b"old")
+
+    def fail(*args: Any) -> None:
+        raise PowerFailure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.os, "fsync", fail)
+        with pytest.raises(PowerFailure):
+            replace(path, b"new")
+    assert path.read_bytes() == b"old"
+    replace(path, b"new")
+    assert path.read_bytes() == b"new"
