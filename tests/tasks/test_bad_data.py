@@ -304,6 +304,7 @@ ROW = ",".join(map(str, X[0].ravel()))
         (f"0,{ROW}\n", "only one class"),
         (f"0,{ROW}\n1,{ROW}\n1,2,3\n", "line 3: 3 columns where 17 are expected: mend or remove the row"),
         ("0,1,2,3,4\n1,1,nan,3,4\n", "line 2: 'nan' is not a finite number"),
+        ("0,1,2,3,4\n1,1,1e300,3,4\n", "line 2: '1e300' is not a finite number"),
         ("0,1,2,3,4\n1,1,,3,4\n", "line 2: '' is not a number"),
         ("0,1,2,3,4\n1,1,x y,3,4\n", "line 2: 'x y' is not a number"),
         ("0,1,2,3,999\n1,1,2,3,4\n", "integer pixels must lie in 0 to 255"),

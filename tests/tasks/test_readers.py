@@ -105,6 +105,10 @@ def test_links(tmp_path) -> None:
     with pytest.raises(DataError, match="leads out of the folder"):
         load(root)
     (root / "d").unlink()
+    parts = write_folder(tmp_path / "parts" / "train", GREY, CLASSES, ("a", "b", "c")).parent
+    (parts / "test").symlink_to(outside)
+    with pytest.raises(DataError, match="test: a link that leads out"):
+        load(parts)
     (root / "a" / "far.png").symlink_to(outside / "d" / "0.png")
     with pytest.raises(DataError, match=r"far\.png: a link that leads out"):
         load(root)

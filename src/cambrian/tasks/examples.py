@@ -101,21 +101,23 @@ def _integers(array: NDArray[Any], where: str) -> NDArray[np.int64]:
 def _counted(
     array: NDArray[np.int64], where: str, names: Sequence[str] | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    values = np.unique(array)
-    if not len(values):
+    if not len(array):
         raise DataError(f"{where}: there are no labels, so there is nothing to learn from")
     if names is not None:
         _within(array, len(names), where)
         return array, tuple(map(str, names))
+    # Without a gap no label exceeds the number of images, so that counting takes no more memory than they do.
+    values = np.flatnonzero(np.bincount(np.minimum(array, len(array) + 1)))
     start = int(values[0] == 1)  # EMNIST and MATLAB count from one
     gaps = np.flatnonzero(values != np.arange(start, start + len(values)))
     if len(gaps):
-        at = int(np.flatnonzero(array == values[gaps[0]])[0])
+        missing = start + int(gaps[0])
+        at = int(np.flatnonzero(array > missing)[0])
         raise DataError(
-            f"{where}: label {int(values[gaps[0]])} of image {at} is out of range, since no image has label "
-            f"{int(start + gaps[0])}: number the classes 0, 1, 2, ... without a gap, or label them by strings"
+            f"{where}: label {int(array[at])} of image {at} is out of range, since no image has label "
+            f"{missing}: number the classes 0, 1, 2, ... without a gap, or label them by strings"
         )
-    return array - start, tuple(str(v) for v in values)
+    return array - start, tuple(map(str, values.tolist()))
 
 
 def _within(array: NDArray[np.int64], classes: int, where: str) -> None:

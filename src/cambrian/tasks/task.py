@@ -109,7 +109,7 @@ class Task:
                 warnings=tuple(facts["warnings"]),
                 **arrays,
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{directory} holds no prepared task: {error}") from error
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 LABELS = {"label", "labels", "class", "target", "y"}
 
-Rows = list[tuple[int, list[str]]]  # with the line each ends on, counted from 1
+Rows = Iterator[tuple[int, list[str]]]  # with the line each ends on, counted from 1
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,18 @@ class Csv:
 
     def examples(self) -> Examples:
         path = Path(self.path)
-        header, rows = _table(path)
-        files = _file_column(rows[0][1])
+        header, first, rows = _table(path)
+        files = _file_column(first)
         column = self._label_column(header, files, path)
-        labels = _numbers_or_names([row[column] for _, row in rows])
+        labels: list[str] = []
+        images: list[Any] = []  # paths or pixels
+        for line, row in rows:
+            labels.append(row[column])
+            images.append(_pixels(path, line, row, column) if files is None else row[files])
+        found = _numbers_or_names(labels)
         if files is not None:
-            return _of_files(path, [row[files] for _, row in rows], labels)
-        inputs = np.stack([_pixels(path, line, row, column) for line, row in rows])
-        return from_arrays(path.stem, {TRAIN: (_whole(inputs), labels)}, where=str(path))
+            return _of_files(path, images, found)
+        return from_arrays(path.stem, {TRAIN: (_whole(np.stack(images)), found)}, where=str(path))
 
     def _label_column(self, header: list[str] | None, files: int | None, path: Path) -> int:
         names = header or []
@@ -53,35 +58,43 @@ class Csv:
         return next(named, 1 if files == 0 else 0)
 
 
-def _table(path: Path) -> tuple[list[str] | None, Rows]:
-    """The header, if there is one, and the rows, all of one length."""
+def _table(path: Path) -> tuple[list[str] | None, list[str], Rows]:
+    """The header, if there is one, the first row, and all rows, which come as they are read: their text
+    would take many times the memory of the pixels."""
+    rows = _rows(path)
+    head = next(rows, None)
+    header = head[1] if head and _is_header(head[1]) else None
+    first = next(rows, None) if header else head
+    if first is None:
+        raise DataError(f"{path}: there are no rows: expected one image per row, a label and its pixels")
+    width = len(header or first[1])
+    if width < 2:
+        raise DataError(
+            f"{path}: there is one column only: expected a label and pixels, or a label and a path"
+        )
+    return header, first[1], _even(path, chain([first], rows), width)
+
+
+def _rows(path: Path) -> Rows:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: a byte order mark is no content
-            first = file.readline()
+            delimiter = max(",;\t", key=file.readline().count)
             file.seek(0)
-            rows = list(_rows(csv.reader(file, delimiter=max(",;\t", key=first.count))))
+            reader = csv.reader(file, delimiter=delimiter)
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 CSV ({error}): save it again as such") from error
-    header = rows.pop(0)[1] if rows and _is_header(rows[0][1]) else None
-    if not rows:
-        raise DataError(f"{path}: there are no rows: expected one image per row, a label and its pixels")
-    width = len(header or rows[0][1])
+
+
+def _even(path: Path, rows: Iterable[tuple[int, list[str]]], width: int) -> Rows:
     for line, row in rows:
         if len(row) != width:
             raise DataError(
                 f"{path}, line {line}: {len(row)} columns where {width} are expected: mend or remove the row"
             )
-    if width < 2:
-        raise DataError(
-            f"{path}: there is one column only: expected a label and pixels, or a label and a path"
-        )
-    return header, rows
-
-
-def _rows(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    for row in reader:
-        if row:
-            yield reader.line_num, row
+        yield line, row
 
 
 def _is_header(row: list[str]) -> bool:
@@ -108,7 +121,8 @@ def _numbers_or_names(cells: list[str]) -> NDArray[Any]:
 def _pixels(path: Path, line: int, row: list[str], label: int) -> NDArray[np.float32]:
     cells = row[:label] + row[label + 1 :]
     try:
-        values = np.array(cells, np.float32)
+        with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
+            values = np.array(list(map(float, cells)), np.float32)
     except ValueError:
         wrong = next(cell for cell in cells if not _is_number(cell))
         raise DataError(
@@ -122,7 +136,10 @@ def _pixels(path: Path, line: int, row: list[str], label: int) -> NDArray[np.flo
 
 def _whole(inputs: NDArray[np.float32]) -> NDArray[Any]:
     """Integers where all pixels are."""
-    return inputs.astype(np.int64) if np.array_equal(inputs, np.floor(inputs)) else inputs
+    if not np.array_equal(inputs, np.floor(inputs)):
+        return inputs
+    grey = inputs.min() >= 0 and inputs.max() <= 255
+    return inputs.astype(np.uint8 if grey else np.int64)
 
 
 def _of_files(path: Path, cells: list[str], labels: NDArray[Any]) -> Examples:

@@ -43,10 +43,12 @@ class Folder:
 
 def _parts(root: Path) -> list[tuple[int, Path]]:
     """Part folders where all subfolders are named so and train is among them, else the root itself."""
-    folders = [entry.name for entry in _entries(root) if entry.is_dir()]
-    parts = {PARTS.get(name.lower()): root / name for name in folders}
+    folders = [entry for entry in _entries(root) if entry.is_dir()]
+    parts = {PARTS.get(entry.name.lower()): root / entry.name for entry in folders}
     if TRAIN not in parts or None in parts or len(parts) < len(folders):
         return [(TRAIN, root)]
+    for entry in folders:
+        _within(entry, root.resolve())
     return [(part, folder) for part, folder in sorted(parts.items()) if part is not None]
 
 
