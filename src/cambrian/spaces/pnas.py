@@ -90,24 +90,26 @@ class PNAS(Space):
     def cell(self, architecture: Architecture) -> list[Block]:
         """The tokens (I1, I2, O1, O2) of every block; input 0 is previous-previous, 1 previous, 2 + k
         block k of the cell, counted from 0."""
+        inputs, operations = {name: i for i, name in enumerate(self._inputs)}, self.operations
         return [
             (
-                self._inputs.index(architecture[f"block{b}/input1"]),
-                self._inputs.index(architecture[f"block{b}/input2"]),
-                self.operations.index(architecture[f"block{b}/operation1"]),
-                self.operations.index(architecture[f"block{b}/operation2"]),
+                inputs[str(architecture[f"block{b}/input1"])],
+                inputs[str(architecture[f"block{b}/input2"])],
+                operations.index(str(architecture[f"block{b}/operation1"])),
+                operations.index(str(architecture[f"block{b}/operation2"])),
             )
             for b in range(1, self.level(architecture) + 1)
         ]
 
     def architecture(self, cell: Sequence[Sequence[int]]) -> Architecture:
         """The inverse of `cell`."""
+        inputs, operations = self._inputs, self.operations
         answers: dict[str, Scalar] = {"blocks": len(cell)}
         for b, (i1, i2, o1, o2) in enumerate(cell, 1):
-            answers[f"block{b}/input1"] = self._inputs[i1]
-            answers[f"block{b}/operation1"] = self.operations[o1]
-            answers[f"block{b}/input2"] = self._inputs[i2]
-            answers[f"block{b}/operation2"] = self.operations[o2]
+            answers[f"block{b}/input1"] = inputs[i1]
+            answers[f"block{b}/operation1"] = operations[o1]
+            answers[f"block{b}/input2"] = inputs[i2]
+            answers[f"block{b}/operation2"] = operations[o2]
         return Architecture(answers)
 
     @property
@@ -182,31 +184,3 @@ def _default_skeleton(pixels: int) -> dict[str, Scalar]:
     if pixels < 128:
         return {"skeleton": "cifar", "stem_stride": 1 if pixels <= 64 else 2}
     return {"skeleton": "imagenet-mobile"}
-
-
-PNASNET_5 = Architecture(
-    {
-        "blocks": 5,
-        "block1/input1": "previous-previous",
-        "block1/operation1": "sep5x5",
-        "block1/input2": "previous-previous",
-        "block1/operation2": "max3x3",
-        "block2/input1": "previous",
-        "block2/operation1": "sep7x7",
-        "block2/input2": "previous",
-        "block2/operation2": "max3x3",
-        "block3/input1": "previous",
-        "block3/operation1": "sep5x5",
-        "block3/input2": "previous",
-        "block3/operation2": "sep3x3",
-        "block4/input1": "block3",
-        "block4/operation1": "sep3x3",
-        "block4/input2": "previous",
-        "block4/operation2": "max3x3",
-        "block5/input1": "previous-previous",
-        "block5/operation1": "sep3x3",
-        "block5/input2": "previous",
-        "block5/operation2": "identity",
-    }
-)
-"""The cell the paper found (its Fig. 1), after the released code (`cell.py` of PNASNet.TF)."""
