@@ -119,7 +119,8 @@ class Search:
     def resume(directory: str | Path, budget: Budget | str | int | None = None) -> Search:
         """The search that began the run in `directory`, to be run there again; a larger `budget` lets
         it go on. Raises RunError where a part of it has no name it could be loaded by."""
-        return resumed(Search, Path(directory), budget)
+        found: Search = resumed(Search, Path(directory), budget)
+        return found
 
     def _session(
         self,
