@@ -8,6 +8,7 @@ ranking does not depend on how many there are, and draws from its own named stre
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,10 +87,14 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Neural(ABC):
-    """`members` networks whose mean is the prediction. `epochs` and `batch` are per fit."""
+    """`members` networks whose mean is the prediction. A fit takes `updates` steps of Adam on batches of
+    `batch`, so that the hundred examples of the first level are seen often enough and the thousand of
+    the last take no longer, but stops after `epochs`: seen more often, a handful of examples drives
+    members into dead units that later levels cannot wake."""
 
     members: int = 1
-    epochs: int = 50
+    updates: int = 1000
+    epochs: int = 200
     batch: int = 16
     lr: float = 0.01
     lr_later: float = 0.002
@@ -97,7 +102,7 @@ class Neural(ABC):
     hidden: int = 100
 
     def __post_init__(self) -> None:
-        for name in ("members", "epochs", "batch", "lr", "lr_later", "embedding", "hidden"):
+        for name in ("members", "updates", "epochs", "batch", "lr", "lr_later", "embedding", "hidden"):
             if not getattr(self, name) > 0:
                 raise UsageError(
                     f"predictor {type(self).__name__}: {name} must be above 0, got {getattr(self, name)}"
@@ -159,14 +164,20 @@ class Neural(ABC):
             tensor.requires_grad_()
         adam = torch.optim.Adam(p.values(), lr=lr, fused=True)
         seen = folds(len(targets), self.members, rng)
-        for _ in range(self.epochs):
-            order = torch.from_numpy(rng.permuted(seen, axis=1))
-            for part in chunks(order.shape[1], self.batch):  # no member's gradient meets another's
-                rows = order[:, part]  # [m, batch]
-                error = (self.forward(p, inputs[rows]) - targets[rows]).abs()
-                adam.zero_grad()
-                error.mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
-                adam.step()
+        for rows in itertools.islice(batches(seen, self.batch, self.epochs, rng), self.updates):
+            error = (self.forward(p, inputs[rows]) - targets[rows]).abs()
+            adam.zero_grad()
+            error.mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]  # members do not mix
+            adam.step()
+
+
+def batches(seen: NDArray[np.int64], size: int, epochs: int, rng: np.random.Generator) -> Iterator[Tensor]:
+    """Batches int[members, size]: each member's examples in an order of its own, anew each epoch, whose
+    last batch is the rest."""
+    for _ in range(epochs):
+        order = torch.from_numpy(rng.permuted(seen, axis=1))
+        for part in chunks(order.shape[1], size):
+            yield order[:, part]
 
 
 def folds(n: int, members: int, rng: np.random.Generator) -> NDArray[np.int64]:
