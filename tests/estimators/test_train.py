@@ -24,6 +24,7 @@ from cambrian.estimators.estimator import Context, Estimator
 from cambrian.estimators.train import Train
 from cambrian.networks.training import scores
 from cambrian.outcome import Done, Fidelity, Infeasible
+from cambrian.testing.estimators import EstimatorCase, EstimatorSuite
 from small_training import ARCHITECTURE, SmallConv, bars, estimated, timeless, with_inputs
 
 SMALL = Train(batch_size=16)
@@ -111,7 +112,7 @@ def test_delivery_trains_on_validation_and_scores_test_once(tmp_path: Path) -> N
         right = network.eval()((inputs - 0.25) / 0.15).argmax(1).numpy() == task.targets[task.test]
     assert outcomes[0].value == outcomes[0].metrics["test_accuracy"] == pytest.approx(right.mean())
     assert {"test_balanced_accuracy", "test_loss", "params", "macs"} <= set(outcomes[0].metrics)
-    assert outcomes[0].weights == "plain.safetensors"
+    assert outcomes[0].weights == str(names[0])
 
 
 def test_chance_is_a_function_of_seed_and_trial() -> None:
@@ -238,6 +239,13 @@ def test_augmentation_is_chosen_by_the_task() -> None:
     assert str(Train(crop=0, flip=True, cutout=2).augmentation(bars())) == "flips, cutout of 2 px"
 
 
+class TestConformance(EstimatorSuite):
+    """The suite that every estimator passes."""
+
+    def case(self) -> EstimatorCase:
+        return EstimatorCase(replace(SMALL, checkpoint_seconds=0.0), SmallConv(), bars(64))
+
+
 CHILD = """
 import sys, time
 from pathlib import Path
@@ -276,7 +284,7 @@ def test_killed_in_mid_epoch_and_resumed(tmp_path: Path) -> None:
     resumed = estimated(train, bars(), Fidelity(4), trial=3, checkpoints=directory, weights=one)
     whole = estimated(train, bars(), Fidelity(4), trial=3, weights=other)
     assert equal(load_file(one), load_file(other))
-    assert timeless(replace_weights(resumed[1])) == timeless(replace_weights(whole[1]))
+    assert timeless(nameless(resumed[1])) == timeless(nameless(whole[1]))
     assert [p.metrics for p in resumed[0]] == [p.metrics for p in whole[0]]
     assert resumed[1].seconds > resumed[0][0].seconds > 0.05 * 8  # the killed attempt's time counts
 
@@ -286,7 +294,7 @@ def newest(directory: Path) -> int:
     return max((int(path.stem) for path in directory.glob("*.json")), default=0)
 
 
-def replace_weights(outcome: Any) -> Any:
+def nameless(outcome: Any) -> Any:
     """The outcome without the name of its weights."""
     import msgspec
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
+from cambrian.errors import RunError
 from cambrian.networks import checkpoint
 from cambrian.networks.checkpoint import latest, replace, write
 
@@ -167,3 +170,29 @@ def test_replace_keeps_the_old_file_until_the_new_is_whole(
     assert path.read_bytes() == b"old"
     replace(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+def test_weights_come_back(tmp_path: Path) -> None:
+    """Saved and loaded, with the right hash, a network computes the same."""
+    one, other = (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)) for _ in range(2))
+    path = tmp_path / "new" / "weights.safetensors"
+    checkpoint.save_weights(one.to(memory_format=torch.channels_last), path)
+    checkpoint.load_weights(other, path, hashlib.sha256(path.read_bytes()).hexdigest())
+    x = torch.randn(2, 1, 5, 5)
+    assert torch.equal(one.eval()(x), other.eval()(x))
+
+
+def test_weights_that_cannot_be_used(tmp_path: Path) -> None:
+    """Not there, changed, no safetensors, of another network: each is a RunError that names the file."""
+    path = tmp_path / "weights.safetensors"
+    network = nn.Linear(2, 2)
+    with pytest.raises(RunError, match=r"weights\.safetensors"):
+        checkpoint.load_weights(network, path)
+    checkpoint.save_weights(nn.Linear(2, 3), path)
+    with pytest.raises(RunError, match=r"weights\.safetensors is not the file"):
+        checkpoint.load_weights(network, path, "0" * 64)
+    with pytest.raises(RunError, match=r"weights\.safetensors are of another network"):
+        checkpoint.load_weights(network, path)
+    path.write_bytes(b"not tensors")
+    with pytest.raises(RunError, match=r"weights\.safetensors is no safetensors"):
+        checkpoint.load_weights(network, path)

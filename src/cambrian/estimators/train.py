@@ -183,11 +183,10 @@ class _Run:
     def _leave_weights(self) -> str | None:
         if self._context.weights is None:
             return None
-        from cambrian.networks.checkpoint import replace, serialised
+        from cambrian.networks.checkpoint import save_weights
 
-        self._context.weights.parent.mkdir(parents=True, exist_ok=True)
-        replace(self._context.weights, serialised(self._training.network.state_dict()))
-        return self._context.weights.name
+        save_weights(self._training.network, self._context.weights)
+        return str(self._context.weights)
 
     def _between_steps(self) -> None:
         pause = self._train.checkpoint_seconds

@@ -1,4 +1,5 @@
-"""Checkpoints that survive a kill at any point: safetensors beside a JSON state that vouches for them.
+"""Weights in files, and checkpoints that survive a kill at any point: safetensors beside a JSON state
+that vouches for them.
 
 A checkpoint is whole when its JSON is there: it is written last, and holds the SHA-256 of the tensors'
 file and of itself. Each file is written under another name, flushed to the disk, and renamed.
@@ -17,7 +18,9 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
+
+from cambrian.errors import RunError
 
 KEPT = 2
 _log = logging.getLogger(__name__)
@@ -56,6 +59,28 @@ def latest(directory: Path, identity: str) -> tuple[dict[str, Tensor], dict[str,
     if numbers:
         _log.warning("no checkpoint in %s can be used: starting from scratch", directory)
     return None
+
+
+def save_weights(network: nn.Module, path: Path) -> None:
+    """The network's weights and buffers as a safetensors file, whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace(path, serialised(network.state_dict()))
+
+
+def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> None:
+    """Put what `save_weights` left at `path` into the network. Raises RunError where the file is not
+    there, is not the one of that hash (hexadecimal; None: unchecked), or is of another network."""
+    try:
+        data = path.read_bytes()
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+            raise RunError(f"{path} is not the file that was written: its SHA-256 is not {sha256}")
+        network.load_state_dict(load(data))
+    except OSError as error:
+        raise RunError(f"the weights cannot be read: {error}") from error
+    except SafetensorError as error:
+        raise RunError(f"{path} is no safetensors file: {error}") from error
+    except RuntimeError as error:
+        raise RunError(f"the weights in {path} are of another network: {error}") from error
 
 
 def serialised(tensors: Mapping[str, Tensor]) -> bytes:
