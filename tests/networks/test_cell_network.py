@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from network_cells import PNASNET5, cells
 
 from cambrian.errors import Unbuildable, UnknownName
-from cambrian.networks.cell import Cell, output_blocks
+from cambrian.networks.cell import Cell, dropped, output_blocks
 from cambrian.networks.cell_network import cell_network, set_drop_path, strided_cells
 from cambrian.networks.count import params
 
@@ -146,19 +146,23 @@ def test_initial_weights_are_a_function_of_the_seed():
     assert not torch.equal(weights[0], weights[2])
 
 
-def test_dropping_paths_keeps_the_expectation_and_drops_per_example():
-    """One path of ones among 20,000 examples: mean 1 within 4 standard errors, values 0 and 1 / keep; the
-    identity is never dropped."""
-    cell = Cell(((1, "max3x3", 1, "identity"),), (1, 1), 1)
-    cell.drop_path = 0.3
+def test_dropping_keeps_the_expectation_and_drops_whole_examples():
+    """Of 20,000 examples of ones: mean 1 within 4 standard errors, each example 0 or 1 / keep throughout."""
     torch.manual_seed(0)
-    ones = torch.ones(20_000, 1, 2, 2)
-    dropped = cell._dropped(cell.first[0], ones)
+    result = dropped(torch.ones(20_000, 1, 2, 2), 0.3)
     error = (0.3 / 0.7 / 20_000) ** 0.5
-    assert abs(dropped.mean() - 1) < 4 * error
-    assert torch.allclose(dropped.unique(), torch.tensor([0.0, 1 / 0.7]))
-    assert (dropped.flatten(1) == dropped[:, :1, 0, 0]).all()
-    assert torch.equal(cell._dropped(cell.second[0], ones), ones)
+    assert abs(result.mean() - 1) < 4 * error
+    assert torch.allclose(result.unique(), torch.tensor([0.0, 1 / 0.7]))
+    assert (result.flatten(1) == result[:, :1, 0, 0]).all()
+
+
+def test_each_path_is_dropped_on_its_own_and_the_identity_never():
+    """At a rate near one hardly a pooled path is left, and the identity comes through as it is."""
+    cell = Cell(((1, "max3x3", 1, "identity"),), (1, 1), 1)
+    cell.drop_path = 0.999
+    torch.manual_seed(0)
+    x = torch.randn(64, 1, 4, 4)
+    assert torch.equal(cell(x, x), cell.fit["1"](x))
 
 
 def test_drop_path_grows_with_depth_and_with_progress():
@@ -225,6 +229,7 @@ def test_a_strided_stem_and_the_dropout_before_the_linear_layer():
         (Unbuildable, "block1: input 2 does not exist, expected 0..1", ((2, "sep3x3", 1, "identity"),), {}),
         (Unbuildable, "at least one block", (), {}),
         (Unbuildable, "at least 1 cell", PNASNET5, {"cells": 0}),
+        (Unbuildable, "below 1, got 1", PNASNET5, {"drop_path": 1.0}),
         (Unbuildable, "4 filters", PNASNET5, {"skeleton": "imagenet-large", "filters": 3}),
     ],
 )

@@ -44,6 +44,13 @@ def cell_inputs(blocks: Sequence[Block]) -> set[int]:
     return {i for one, _, other, _ in blocks for i in (one, other) if i < 2}
 
 
+def dropped(x: torch.Tensor, rate: float) -> torch.Tensor:
+    """Stochastic depth: each example (n, ...) is zeroed with probability `rate`, the others scaled to
+    keep the expectation."""
+    kept = torch.empty((len(x), 1, 1, 1), device=x.device, dtype=x.dtype).bernoulli_(1 - rate)
+    return x * (kept / (1 - rate))
+
+
 class Cell(nn.Module):
     """(n, channels[0], h0, w0), (n, channels[1], h, w) -> (n, blocks x filters, h / stride, w / stride).
 
@@ -66,17 +73,15 @@ class Cell(nn.Module):
     ) -> None:
         super().__init__()
         self.output = tuple(k + 2 for k in output_blocks(blocks, output))
-        self.out_channels = filters * len(self.output)
         self.wiring = tuple((one, other) for one, _, other, _ in blocks)
         self.fit = nn.ModuleDict()
-        have = {i: filters for i in range(len(blocks) + 2)}
+        have = [filters] * (len(blocks) + 2)
         for i in sorted(cell_inputs(blocks)):
-            if i == 1 or fit_first:
-                shrink = i == 0 and halve
-                fitted = FactorizedReduce if shrink else relu_conv_bn
-                self.fit[str(i)] = fitted(channels[i], filters)
-            else:
-                have[i] = channels[i]
+            if i == 0 and not fit_first:
+                have[0] = channels[0]
+                continue
+            fit = FactorizedReduce if i == 0 and halve else relu_conv_bn
+            self.fit[str(i)] = fit(channels[i], filters)
 
         def path(i: int, name: str) -> nn.Module:
             return OPERATIONS[name](have[i], filters, stride if i < 2 else 1)
@@ -89,16 +94,14 @@ class Cell(nn.Module):
         for i, fit in self.fit.items():
             states[int(i)] = fit(states[int(i)])
         for (one, other), first, second in zip(self.wiring, self.first, self.second, strict=True):
-            states.append(self._dropped(first, states[one]) + self._dropped(second, states[other]))
+            states.append(self._path(first, states[one]) + self._path(second, states[other]))
         if len(self.output) == 1:
             return states[self.output[0]]
         return torch.cat([states[k] for k in self.output], 1)
 
-    def _dropped(self, operation: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        """The operation's result, for each example dropped with probability `drop_path` and scaled to
-        keep its expectation. The identity is never dropped, as in the released code."""
+    def _path(self, operation: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        """The identity is never dropped, as in the released code."""
         y: torch.Tensor = operation(x)
         if not self.training or self.drop_path == 0 or isinstance(operation, nn.Identity):
             return y
-        keep = 1 - self.drop_path
-        return y * (torch.empty((len(y), 1, 1, 1), device=y.device, dtype=y.dtype).bernoulli_(keep) / keep)
+        return dropped(y, self.drop_path)

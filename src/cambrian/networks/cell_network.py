@@ -121,6 +121,8 @@ def cell_network(
             f"skeleton {skeleton!r} needs at least 1 cell and {max(2, least)} filters, "
             f"got {cells} and {filters}"
         )
+    if not 0 <= drop_path < 1:
+        raise Unbuildable(f"drop_path is a probability below 1, got {drop_path}")
     network = CellNetwork(
         checked(blocks),
         channels,
