@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cambrian.errors import DataError
 from cambrian.tasks.examples import Decode
 from cambrian.tasks.limits import check_memory
+from cambrian.tasks.phrases import reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -181,8 +182,9 @@ def _opened(source: Source, where: str) -> Iterator[Image.Image]:
             f"{where}: too big an image: scale it down to {MAX_PIXELS:,} pixels or less"
         ) from error
     except Exception as error:
-        reason = "not an image of a known format" if "cannot identify" in str(error) else str(error)
-        raise DataError(f"{where}: a corrupt or truncated image ({reason}): replace or remove it") from error
+        unknown = isinstance(error, UnidentifiedImageError)
+        why = "not an image of a known format" if unknown else reason(error)
+        raise DataError(f"{where}: a corrupt or truncated image ({why}): replace or remove it") from error
 
 
 @contextmanager

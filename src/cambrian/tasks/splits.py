@@ -14,6 +14,7 @@ import numpy as np
 from cambrian.errors import DataError, UsageError
 from cambrian.randomness import stream
 from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Examples
+from cambrian.tasks.phrases import short
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,14 +86,14 @@ def _check(examples: Examples, pool: Indices, needed: int) -> None:
     """Every class must be able to give an image to every split that is to be carved."""
     if len(examples.labels) < 2:
         raise DataError(
-            f"{examples.name}: there is only one class, {_short(examples.labels[0])}: "
+            f"{examples.name}: there is only one class, {short(examples.labels[0])}: "
             "a classifier needs at least two"
         )
     counts = np.bincount(examples.targets[pool], minlength=len(examples.labels))
     few = np.flatnonzero(counts < needed)
     if not len(few):
         return
-    label, count = _short(examples.labels[few[0]]), int(counts[few[0]])
+    label, count = short(examples.labels[few[0]]), int(counts[few[0]])
     others = f" (and {len(few) - 1} more classes too few)" if len(few) > 1 else ""
     have = f"only {count} training image{'s' if count != 1 else ''}" if count else "no training image"
     raise DataError(
@@ -133,7 +134,3 @@ def _drawn(
     rank = np.arange(len(pool)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     drawn: Indices = np.sort(pool[order[rank < taken[targets[order]]]])
     return drawn
-
-
-def _short(label: str) -> str:
-    return repr(label if len(label) <= 60 else label[:57] + "...")

@@ -15,6 +15,7 @@ from cambrian.errors import DataError, did_you_mean
 from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import TRAIN, Examples, labelled
 from cambrian.tasks.images import SUFFIXES, decode_files
+from cambrian.tasks.phrases import reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,9 @@ def _rows(path: Path) -> Rows:
                 if row:
                     yield reader.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 CSV ({error}): save it again as such") from error
+        raise DataError(
+            f"{path}: cannot be read as UTF-8 CSV ({reason(error)}): save it again as such"
+        ) from error
 
 
 def _even(path: Path, rows: Iterable[tuple[int, list[str]]], width: int) -> Rows:

@@ -16,6 +16,7 @@ import numpy as np
 from cambrian.errors import DataError
 from cambrian.tasks.examples import PARTS, TRAIN, Examples
 from cambrian.tasks.images import SUFFIXES, decode_files
+from cambrian.tasks.phrases import short
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def _only_class(entry: os.DirEntry[str], folder: Path) -> str:
     deeper = any(inner.is_dir() for inner in _entries(Path(entry.path)))
     hint = f"; did you mean {entry.path}?" if deeper else ""
     return (
-        f"{folder}: there is only one class folder, {entry.name!r:.60}: a classifier needs at least two{hint}"
+        f"{folder}: there is only one class folder, {short(entry.name)}: "
+        f"a classifier needs at least two{hint}"
     )
 
 

@@ -22,6 +22,7 @@ from cambrian.errors import DataError
 from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import PARTS, TRAIN, Examples
 from cambrian.tasks.limits import check_unpacked
+from cambrian.tasks.phrases import reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +100,7 @@ def read(path: Path) -> NDArray[np.uint8]:
             check_unpacked(str(path), path.stat().st_size, size)
             values = file.read(size)
     except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise DataError(f"{path}: cannot be read ({error}): fetch the file again") from error
+        raise DataError(f"{path}: cannot be read ({reason(error)}): fetch the file again") from error
     if len(values) < size:
         raise DataError(
             f"{path}: truncated: {len(values):,} bytes where {size:,} are announced: fetch the file again"

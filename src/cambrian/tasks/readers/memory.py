@@ -11,6 +11,7 @@ import numpy as np
 from cambrian.errors import DataError
 from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Examples
+from cambrian.tasks.phrases import reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def _item(source: Any, i: int) -> tuple[NDArray[Any], Any]:
     except Exception as error:  # user code: whatever it raises, the user must learn which item it was
         raise DataError(
             f"item {i} of {type(source).__name__} cannot be had as (image, label): "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {reason(error)}"
         ) from error
     array = _array(image)
     if hasattr(image, "detach") and array.ndim == 3:

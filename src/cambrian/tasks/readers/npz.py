@@ -20,6 +20,7 @@ from cambrian.errors import DataError
 from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import PARTS, TEST, TRAIN, Examples
 from cambrian.tasks.limits import check_unpacked
+from cambrian.tasks.phrases import reason
 from cambrian.tasks.readers.jpeg import CODED, from_jpegs
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _archive(path: Path) -> zipfile.ZipFile:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path}: not a whole .npz archive ({error}): save it again with numpy.savez")
+    return DataError(f"{path}: not a whole .npz archive ({reason(error)}): save it again with numpy.savez")
 
 
 def _check_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:

@@ -1,0 +1,22 @@
+"""Pieces of the sentences that errors are made of."""
+
+from __future__ import annotations
+
+
+def reason(error: Exception) -> str:
+    """What an exception of another library says, in one line of at most 160 characters.
+
+    >>> reason(ValueError("first\\nsecond")), reason(KeyError())
+    ('first', 'KeyError')
+    """
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[0] if len(lines[0]) <= 160 else lines[0][:157] + "..."
+
+
+def short(label: str) -> str:
+    """A label quoted, at most 60 characters of it.
+
+    >>> short("cat")
+    "'cat'"
+    """
+    return repr(label if len(label) <= 60 else label[:57] + "...")
