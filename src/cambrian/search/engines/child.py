@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import sys
 import traceback
 from typing import NoReturn
 
@@ -16,7 +17,7 @@ from cambrian.search.engines.confine import (
     volunteer_for_oom_killer,
 )
 from cambrian.search.engines.engine import Assignment, Report, Work, evaluate
-from cambrian.search.engines.wire import pack
+from cambrian.search.engines.wire import Imported, pack
 
 
 def live(work: Work, assignment: Assignment, worker: int, reports: int, stderr: int) -> NoReturn:
@@ -25,7 +26,10 @@ def live(work: Work, assignment: Assignment, worker: int, reports: int, stderr: 
     try:
         _settle(worker, stderr)
         _confine(work, assignment)
+        known = frozenset(sys.modules)
         for report in evaluate(work, assignment):
+            if report.outcome is not None:
+                _write(reports, pack(Imported([name for name in sys.modules if name not in known])))
             _write(reports, _packed(report))
     except MemoryError as error:
         lift_memory_limit()

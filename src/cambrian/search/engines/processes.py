@@ -210,4 +210,7 @@ class _Worker:
 def _environment(threads: int) -> dict[str, str]:
     """Workers import from where this process does, and compute on as many threads as they were given."""
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-    return {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads)), "PYTHONPATH": path}
+    few = dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    # A module that asks torch for GPUs while it is imported would start CUDA in the worker, which no
+    # child could use any more; with this, torch asks the driver's library and starts nothing.
+    return {**os.environ, **few, "PYTHONPATH": path, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}

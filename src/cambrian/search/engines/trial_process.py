@@ -13,7 +13,7 @@ from cambrian.outcome import Crashed, Infeasible, Outcome, Point
 from cambrian.search.engines.child import live
 from cambrian.search.engines.confine import kill_group, oom_kills
 from cambrian.search.engines.engine import Assignment, Report, Work, out_of_memory, too_late
-from cambrian.search.engines.wire import Inbox
+from cambrian.search.engines.wire import Imported, Inbox
 
 TAIL = 8192
 """Bytes kept of what a process says on standard error."""
@@ -43,6 +43,7 @@ class TrialProcess:
             os.close(descriptor)
         for descriptor in (self.reports, self.stderr):
             os.set_blocking(descriptor, False)
+        self.imported: list[str] = []  # modules, once it is at its end
         self._ended: set[int] = set()  # descriptors at whose other end nobody is left
         self._inbox = Inbox()
         self._tail = bytearray()
@@ -76,6 +77,8 @@ class TrialProcess:
             except msgspec.MsgspecError as error:
                 return [*reports, self._report(outcome=Crashed(f"the report cannot be read: {error}"))]
             for message in messages:
+                if isinstance(message, Imported):
+                    self.imported = message.names
                 if not isinstance(message, Report):
                     continue
                 reports.append(message)

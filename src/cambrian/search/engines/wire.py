@@ -49,7 +49,13 @@ class Forked(msgspec.Struct, frozen=True, tag="forked"):
     pid: int
 
 
-Message = Start | Assignment | Cancel | Ready | Broken | Forked | Report
+class Imported(msgspec.Struct, frozen=True, tag="imported"):
+    """From a child to its worker: the modules it had to import, in that order."""
+
+    names: list[str]
+
+
+Message = Start | Assignment | Cancel | Ready | Broken | Forked | Imported | Report
 
 
 def _encode(value: object) -> object:

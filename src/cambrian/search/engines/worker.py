@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import select
 import signal
@@ -43,9 +44,7 @@ def load(start: Start) -> Work:
     if isinstance(estimator, Prepares):
         estimator.prepare()
     elif estimator.delivers:
-        import torch  # noqa: F401  (what trains a network needs it)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(start.threads)
+        import torch._dynamo  # noqa: F401  (what trains needs torch, whose optimizers all import this)
     return Work(space, estimator, task, start.spec, start.timeout, start.memory)
 
 
@@ -55,6 +54,7 @@ class Worker:
         self._inbox, self._outbox = Inbox(), bytearray()
         self._early: list[Message] = []  # what came together with the first message
         self._trial: TrialProcess | None = None
+        self._unknown: list[str] = []  # modules that the last child imported
         self._wake, self._wake_end = socket.socketpair()  # readable when a child ended
         for end in (self._wake, self._wake_end):
             end.setblocking(False)
@@ -64,19 +64,20 @@ class Worker:
     def run(self) -> None:
         """Serve until the coordinator hangs up."""
         start = self._first()
+        self._threads = start.threads
         try:
             self._work = load(start)
         except BaseException as error:
             self._channel.sendall(pack(Broken(_why(error))))
             raise
-        gc.collect()
-        gc.freeze()  # children share these pages as long as no collector touches them
+        self._settle()
         self._channel.setblocking(False)
         self._send(Ready())
         for message in self._early:
             self._do(message)
         while True:
             self._write()
+            self._learn()
             self._sleep()
             self._obey()
             self._watch()
@@ -89,6 +90,22 @@ class Worker:
                 assert isinstance(messages[0], Start)
                 return messages[0]
         raise SystemExit
+
+    def _learn(self) -> None:
+        """Import what the last child had to, so that its successors need not: a first training imports
+        some 800 modules, which takes longer than many a training."""
+        names, self._unknown = self._unknown, []
+        for name in names:
+            with contextlib.suppress(Exception, SystemExit):  # made up at run time, most of them
+                importlib.import_module(name)
+        if names:
+            self._settle()
+
+    def _settle(self) -> None:
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(self._threads)
+        gc.collect()
+        gc.freeze()  # children share these pages as long as no collector touches them
 
     def _sleep(self) -> None:
         """Until there is something to read, a child ended, or the time limit is reached."""
@@ -153,6 +170,7 @@ class Worker:
     def _end(self, report: Report) -> None:
         assert self._trial is not None
         self._trial.release()
+        self._unknown = self._trial.imported
         self._trial = None
         self._send(report)
 
