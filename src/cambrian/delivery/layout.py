@@ -1,0 +1,227 @@
+"""A layered drawing of a directed acyclic graph (Sugiyama, Tagawa & Toda 1981), inputs at the top.
+
+Layers are filled greedily under a bound on their width (after Coffman & Graham 1972), ordered by
+barycentres, and placed by isotonic regression, which keeps order and distance exactly. A compound
+graph is laid out twice: each group by itself, then the groups as boxes. Unit: pixels.
+"""
+
+from __future__ import annotations
+
+import graphlib
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+Edge = tuple[int, int]
+Point = tuple[float, float]
+
+GAP_X, GAP_Y = 14.0, 30.0
+_LANE = 6.0  # width kept free for an edge that passes a layer
+_SWEEPS = 12
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle by its centre."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def left(self) -> float:
+        return self.x - self.width / 2
+
+    @property
+    def right(self) -> float:
+        return self.x + self.width / 2
+
+    @property
+    def top(self) -> float:
+        return self.y - self.height / 2
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height / 2
+
+    def moved(self, dx: float, dy: float) -> Box:
+        return Box(self.x + dx, self.y + dy, self.width, self.height)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Boxes within [0, width] x [0, height]; `routes[e]` leads from the bottom of an edge's source to the
+    top of its target: points of equal x in a row are joined straight, others by a curve."""
+
+    boxes: list[Box]
+    routes: dict[Edge, list[Point]]
+    width: float
+    height: float
+
+
+def layered(
+    sizes: Sequence[tuple[float, float]],
+    edges: Sequence[Edge],
+    *,
+    width: float = 420.0,
+    gap: float = GAP_Y,
+) -> Placed:
+    """Place boxes of `sizes` (width, height) so that every edge points down and none overlap. A layer
+    is wider than `width` only where a single box is. Raises graphlib.CycleError on a cycle."""
+    edges = list(dict.fromkeys(edges))
+    layer = _layers(sizes, edges, width)
+    chains = _chains(edges, layer, len(sizes))
+    widths = [w for w, _ in sizes] + [_LANE] * sum(len(c) - 2 for c in chains.values())
+    links = [pair for chain in chains.values() for pair in pairwise(chain)]
+    rows = _ordered(_rows(layer, chains), links)
+    x = _columns(rows, links, widths)
+    tops, bottoms = _bands(rows, sizes, gap)
+    boxes = [Box(x[v], (tops[layer[v]] + bottoms[layer[v]]) / 2, w, h) for v, (w, h) in enumerate(sizes)]
+    routes = {e: _route(c, layer[e[0]], boxes, x, tops, bottoms) for e, c in chains.items()}
+    right = max((x[v] + w / 2 for v, w in enumerate(widths)), default=0.0)
+    return Placed(boxes, routes, right, bottoms[-1] if bottoms else 0.0)
+
+
+def _layers(sizes: Sequence[tuple[float, float]], edges: Sequence[Edge], width: float) -> list[int]:
+    """Each node below all its sources, in the first layer that still has room."""
+    sources: dict[int, list[int]] = {v: [] for v in range(len(sizes))}
+    for u, v in edges:
+        sources[v].append(u)
+    layer = [0] * len(sizes)
+    used: dict[int, float] = defaultdict(float)
+    for v in graphlib.TopologicalSorter(sources).static_order():
+        at = max((layer[u] + 1 for u in sources[v]), default=0)
+        while used[at] and used[at] + sizes[v][0] > width:
+            at += 1
+        layer[v] = at
+        used[at] += sizes[v][0] + GAP_X
+    full = sorted(set(layer))
+    return [full.index(at) for at in layer]
+
+
+def _chains(edges: Sequence[Edge], layer: list[int], count: int) -> dict[Edge, list[int]]:
+    """Per edge its nodes, one a layer: the ends, and between them lanes numbered from `count` on."""
+    chains = {}
+    for u, v in edges:
+        lanes = layer[v] - layer[u] - 1
+        chains[u, v] = [u, *range(count, count + lanes), v]
+        count += lanes
+    return chains
+
+
+def _rows(layer: list[int], chains: dict[Edge, list[int]]) -> list[list[int]]:
+    rows: list[list[int]] = [[] for _ in range(max(layer, default=-1) + 1)]
+    for v, at in enumerate(layer):
+        rows[at].append(v)
+    for (u, _), chain in chains.items():
+        for step, lane in enumerate(chain[1:-1], start=1):
+            rows[layer[u] + step].append(lane)
+    return rows
+
+
+def _ordered(rows: list[list[int]], links: list[Edge]) -> list[list[int]]:
+    """The order with the fewest crossings among barycentre sweeps down and up."""
+    best, least = rows, _crossings(rows, links)
+    for sweep in range(_SWEEPS):
+        if not least:
+            break
+        down = sweep % 2 == 0
+        neighbours = _neighbours(links, up=down)
+        rows = [list(row) for row in rows]
+        for at in range(len(rows)) if down else reversed(range(len(rows))):
+            place = {v: i for row in rows for i, v in enumerate(row)}
+            rows[at].sort(key=lambda v: _mean([place[u] for u in neighbours[v]], place[v]))
+        if (count := _crossings(rows, links)) < least:
+            best, least = rows, count
+    return best
+
+
+def _neighbours(links: list[Edge], up: bool | None = None) -> dict[int, list[int]]:
+    """Of each node the nodes above it (`up`), below it (`up=False`), or both."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for u, v in links:
+        if up is not False:
+            found[v].append(u)
+        if up is not True:
+            found[u].append(v)
+    return found
+
+
+def _mean(values: list[int] | list[float], otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise
+
+
+def _crossings(rows: list[list[int]], links: list[Edge]) -> int:
+    place = {v: (at, i) for at, row in enumerate(rows) for i, v in enumerate(row)}
+    by_layer: dict[int, list[Edge]] = defaultdict(list)
+    for u, v in links:
+        by_layer[place[u][0]].append((place[u][1], place[v][1]))
+    return sum(map(_inversions, by_layer.values()))
+
+
+def _inversions(pairs: list[Edge]) -> int:
+    """Pairs (a, b), (c, d) with a < c and b > d."""
+    seen: list[int] = []
+    count = 0
+    for _, b in sorted(pairs):
+        count += len(seen) - bisect_left(seen, b + 1)
+        insort(seen, b)
+    return count
+
+
+def _columns(rows: list[list[int]], links: list[Edge], widths: list[float]) -> list[float]:
+    """Centres along x: every layer drawn towards its neighbours, order and gaps kept."""
+    x = [0.0] * len(widths)
+    for row in rows:
+        for v, at in zip(row, _spread(row, widths, [0.0] * len(row))):
+            x[v] = at
+    for sweep in range(_SWEEPS):
+        neighbours = _neighbours(links, up=None if sweep == _SWEEPS - 1 else sweep % 2 == 0)
+        for row in rows if sweep % 2 == 0 else reversed(rows):
+            wanted = [_mean([x[u] for u in neighbours[v]], x[v]) for v in row]
+            for v, at in zip(row, _spread(row, widths, wanted)):
+                x[v] = at
+    left = min((x[v] - w / 2 for v, w in enumerate(widths)), default=0.0)
+    return [at - left for at in x]
+
+
+def _spread(row: list[int], widths: list[float], wanted: list[float]) -> list[float]:
+    """Least squares to `wanted` under x[i+1] - x[i] >= half the widths + gap: subtracting the running
+    distances leaves an isotonic regression, solved by pooling adjacent violators."""
+    offsets = [0.0]
+    for u, v in pairwise(row):
+        offsets.append(offsets[-1] + (widths[u] + widths[v]) / 2 + GAP_X)
+    pools: list[tuple[float, int]] = []
+    for value in (w - o for w, o in zip(wanted, offsets)):
+        mean, size = value, 1
+        while pools and pools[-1][0] > mean:
+            before, n = pools.pop()
+            mean, size = (mean * size + before * n) / (size + n), size + n
+        pools.append((mean, size))
+    flat = [mean for mean, size in pools for _ in range(size)]
+    return [f + o for f, o in zip(flat, offsets)]
+
+
+def _bands(
+    rows: list[list[int]], sizes: Sequence[tuple[float, float]], gap: float
+) -> tuple[list[float], list[float]]:
+    """Top and bottom of each layer."""
+    tops: list[float] = []
+    bottoms: list[float] = []
+    for row in rows:
+        tops.append(bottoms[-1] + gap if bottoms else 0.0)
+        bottoms.append(tops[-1] + max(sizes[v][1] for v in row if v < len(sizes)))
+    return tops, bottoms
+
+
+def _route(
+    chain: list[int], first: int, boxes: list[Box], x: list[float], tops: list[float], bottoms: list[float]
+) -> list[Point]:
+    source, target = boxes[chain[0]], boxes[chain[-1]]
+    points = [(source.x, source.bottom), (source.x, bottoms[first])]
+    for at, lane in enumerate(chain[1:-1], start=first + 1):
+        points += [(x[lane], tops[at]), (x[lane], bottoms[at])]
+    return [*points, (target.x, tops[first + len(chain) - 1]), (target.x, target.top)]
