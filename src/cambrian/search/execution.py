@@ -7,7 +7,6 @@ claiming the next, so a kill at any instant leaves a ledger from which the same 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -181,9 +180,8 @@ class Execution:
         """Weights by their name inside the run directory, their hash in the ledger."""
         if not isinstance(outcome, Done) or outcome.weights is None or self.directory is None:
             return outcome
-        path = Path(outcome.weights)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        name = os.path.relpath(path, self.directory)
+        name = f"weights/{Path(outcome.weights).name}"
+        digest = hashlib.sha256((self.directory / name).read_bytes()).hexdigest()
         self.ledger.note("weights", number=number, file=name, sha256=digest)
         return msgspec.structs.replace(outcome, weights=name)
 
