@@ -1,0 +1,38 @@
+"""Conformance suites: what spaces, strategies, estimators and engines promise, as tests to inherit.
+
+    from cambrian.testing import StrategyCase, StrategySuite
+
+    class TestMine(StrategySuite):
+        def case(self):
+            return StrategyCase(Mine(), my_space)
+
+Without pytest: `STRATEGY.violations(StrategyCase(Mine(), my_space))` lists what is broken.
+"""
+
+from cambrian.testing.cases import SpaceCase
+from cambrian.testing.engines import ENGINE, EngineCase, EngineSuite
+from cambrian.testing.estimators import ESTIMATOR, EstimatorCase, EstimatorSuite
+from cambrian.testing.play import StrategyCase
+from cambrian.testing.spaces import SPACE, SpaceSuite
+from cambrian.testing.strategies import STRATEGY, StrategySuite
+from cambrian.testing.suite import NotApplicable, Suite, Violation
+from cambrian.testing.toys import toy_task
+
+__all__ = [
+    "ENGINE",
+    "ESTIMATOR",
+    "SPACE",
+    "STRATEGY",
+    "EngineCase",
+    "EngineSuite",
+    "EstimatorCase",
+    "EstimatorSuite",
+    "NotApplicable",
+    "SpaceCase",
+    "SpaceSuite",
+    "StrategyCase",
+    "StrategySuite",
+    "Suite",
+    "Violation",
+    "toy_task",
+]

@@ -1,0 +1,112 @@
+"""Every component that has a name in a registry keeps its contract: adding a name adds its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import programs
+import pytest
+
+from cambrian.estimators import ESTIMATORS
+from cambrian.search.engines import ENGINES
+from cambrian.spaces import SPACES
+from cambrian.strategies import STRATEGIES
+from cambrian.testing import (
+    ENGINE,
+    ESTIMATOR,
+    SPACE,
+    STRATEGY,
+    EngineCase,
+    EstimatorCase,
+    SpaceCase,
+    SpaceSuite,
+    StrategyCase,
+    StrategySuite,
+    Suite,
+)
+
+SKELETONS: dict[str, dict[str, Any]] = {"pnas": {"filters": 4, "cells": 1}}
+STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {"progressive": {"keep": 8, "surrogate": "ridge"}}
+STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
+    "random": {"repeats": True, "lag_free": True},
+    "progressive": {"lag_free": True},
+}
+ISOLATING = {"processes"}
+
+
+@cache
+def space_case(name: str) -> SpaceCase:
+    return SpaceCase(SPACES.make(name), skeleton=SKELETONS.get(name, {}))
+
+
+@cache
+def strategy_case(name: str) -> StrategyCase:
+    strategy = STRATEGIES.make({"name": name, "arguments": STRATEGY_SETTINGS.get(name, {})})
+    traits = STRATEGY_TRAITS.get(name, {"repeats": True})
+    return StrategyCase(strategy, SPACES.make("tiny-chain"), trials=30, **traits)
+
+
+@cache
+def estimator_case(name: str) -> EstimatorCase:
+    space = SPACES.make("tiny-chain")
+    if name == "function":
+        spec = {"name": name, "arguments": {"function": "programs:learning_curve", "builds": False}}
+        return EstimatorCase(ESTIMATORS.make(spec), space, builds=False, noisy=False)
+    return EstimatorCase(ESTIMATORS.make(name), space)
+
+
+def engine_case(name: str) -> EngineCase:
+    return EngineCase(lambda: ENGINES.make(name), isolates=name in ISOLATING)
+
+
+def over(suite: Suite[Any], names: list[str]) -> Any:
+    pairs = [pytest.param(n, c, id=f"{n}-{c.__name__}") for n in names for c in suite.checks]
+    return pytest.mark.parametrize(("name", "check"), pairs)
+
+
+@over(SPACE, SPACES.names())
+def test_space(name: str, check: Callable[[SpaceCase], None]) -> None:
+    """Each registered space passes each check of the suite."""
+    check(space_case(name))
+
+
+@over(STRATEGY, STRATEGIES.names())
+def test_strategy(name: str, check: Callable[[StrategyCase], None]) -> None:
+    """Each registered strategy passes each check of the suite."""
+    check(strategy_case(name))
+
+
+@over(ESTIMATOR, ESTIMATORS.names())
+def test_estimator(name: str, check: Callable[[EstimatorCase], None]) -> None:
+    """Each registered estimator passes each check of the suite."""
+    check(estimator_case(name))
+
+
+@over(ENGINE, ENGINES.names())
+def test_engine(name: str, check: Callable[[EngineCase], None]) -> None:
+    """Each registered engine passes each check of the suite."""
+    check(engine_case(name))
+
+
+class TestChain(SpaceSuite):
+    """A user's function that makes modules, with a complexity order."""
+
+    def case(self) -> SpaceCase:
+        return SpaceCase(programs.chain)
+
+
+class TestBuilder(SpaceSuite):
+    """A user's function that returns a builder, without a complexity order, every kind of question."""
+
+    def case(self) -> SpaceCase:
+        return SpaceCase(programs.wide)
+
+
+class TestProgressiveOnAFunction(StrategySuite):
+    """Progressive search needs no more of a space than a `pick.depth`."""
+
+    def case(self) -> StrategyCase:
+        strategy = STRATEGIES.make({"name": "progressive", "arguments": STRATEGY_SETTINGS["progressive"]})
+        return StrategyCase(strategy, programs.quick, trials=25, lag_free=True)
