@@ -1,1 +1,70 @@
-"""cambrian: neural architecture search on PyTorch. Importing it does not import torch."""
+"""cambrian: neural architecture search on PyTorch.
+
+Bring data, a device and a budget; take home a trained network and the evidence. Importing it does
+not import torch: the names below are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cambrian.architecture import Architecture
+    from cambrian.errors import CambrianError
+    from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
+    from cambrian.search.budget import Budget
+    from cambrian.search.final import Final
+    from cambrian.search.plan import plan
+    from cambrian.search.result import Result
+    from cambrian.search.search import Search
+    from cambrian.spaces.program import space
+    from cambrian.tasks import Task, load
+
+_HOMES = {
+    "Architecture": "cambrian.architecture",
+    "Budget": "cambrian.search.budget",
+    "CambrianError": "cambrian.errors",
+    "Crashed": "cambrian.outcome",
+    "Done": "cambrian.outcome",
+    "Fidelity": "cambrian.outcome",
+    "Final": "cambrian.search.final",
+    "Infeasible": "cambrian.outcome",
+    "Point": "cambrian.outcome",
+    "Result": "cambrian.search.result",
+    "Search": "cambrian.search.search",
+    "Task": "cambrian.tasks",
+    "Trial": "cambrian.outcome",
+    "load": "cambrian.tasks",
+    "plan": "cambrian.search.plan",
+    "space": "cambrian.spaces.program",
+}
+
+__all__ = [
+    "Architecture",
+    "Budget",
+    "CambrianError",
+    "Crashed",
+    "Done",
+    "Fidelity",
+    "Final",
+    "Infeasible",
+    "Point",
+    "Result",
+    "Search",
+    "Task",
+    "Trial",
+    "load",
+    "plan",
+    "space",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cambrian' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -39,6 +39,8 @@ CREATE INDEX trial_key ON trial (key);
 CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL);
 """
 
+_COLUMNS = "number, key, state, attempt, knew, proposal, outcome, checksum, thinking, elapsed, claimed"
+
 
 class Row(msgspec.Struct, frozen=True):
     """A trial with what the ledger knows about its execution. `state` is running, cached, done,
@@ -122,10 +124,7 @@ class Ledger:
     def rows(self) -> list[Row]:
         """All rows in order of number, outcomes of cached ones filled in."""
         with _told(self.path):
-            found = self._db.execute(
-                "SELECT number, key, state, attempt, knew, proposal, outcome, checksum, thinking, elapsed,"
-                " claimed FROM trial ORDER BY number"
-            ).fetchall()
+            found = self._db.execute(f"SELECT {_COLUMNS} FROM trial ORDER BY number").fetchall()
             rows = {r[0]: self._row(*r) for r in found}
         for number, row in rows.items():
             if row.trial.cached is not None:
@@ -134,6 +133,24 @@ class Ledger:
                     row, trial=msgspec.structs.replace(row.trial, outcome=original)
                 )
         return list(rows.values())
+
+    def row(self, number: int) -> Row:
+        """One row, its outcome as stored. Raises LedgerCorrupt where it is missing or damaged."""
+        with _told(self.path):
+            found = self._db.execute(f"SELECT {_COLUMNS} FROM trial WHERE number = ?", (number,)).fetchone()
+            if found is None:
+                raise LedgerCorrupt(f"{self.path} has no row {number}")
+            return self._row(*found)
+
+    def restore(self, rows: Sequence[Row]) -> None:
+        """Rows with their outcomes, in one commit: for a new ledger made of an old one."""
+        with self._commit():
+            for row in rows:
+                self._insert(
+                    msgspec.structs.replace(row, state="running" if row.trial.cached is None else "cached")
+                )
+                if row.trial.outcome is not None and row.trial.cached is None:
+                    self._finish(row.trial.number, row.attempt, row.trial.outcome, row.elapsed or 0.0)
 
     def record(
         self,

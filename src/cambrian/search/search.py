@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -358,10 +357,10 @@ class Search:
 
     def _prepared(self, place: Path | None) -> Path | None:
         """The task on disk, where workers map it into memory."""
+        from cambrian.tasks import prepare
+
         if self.task is None or place is None:
             return None
         target = place / "task"
-        if not (target / "task.json").exists():
-            shutil.rmtree(target, ignore_errors=True)
-            self.task.save(target)
+        prepare(self.task, target)
         return target

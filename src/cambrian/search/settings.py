@@ -64,15 +64,10 @@ def task_of(given: Any) -> Any:
 
 def published_architectures(space: Space) -> dict[str, Architecture]:
     """By name, those that were found in a space of this kind."""
-    from cambrian.spaces.published import names, published
+    from cambrian.spaces.published import published_in
 
     spec = spec_of("space", space)
-    found = {name: published(name) for name in names()}
-    return {
-        name: Architecture(entry["answers"])
-        for name, entry in found.items()
-        if spec is not None and entry["space"] == spec["name"]
-    }
+    return published_in(spec["name"]) if spec else {}
 
 
 def remedy(need: str) -> str:

@@ -1,0 +1,250 @@
+"""`search`, `train`, `resume`: what runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cambrian.cli.app import Json, Run, app, say
+from cambrian.errors import UsageError
+
+if TYPE_CHECKING:
+    from cambrian.search.result import Result
+    from cambrian.search.search import Search
+    from cambrian.tasks.task import Task
+
+Data = Annotated[
+    str, typer.Argument(help="digits, fashion-mnist, or a path: class folders, .npz, .csv, IDX.")
+]
+Out = Annotated[Path | None, typer.Option("--run", help="Run directory [default: runs/NAME-1, -2, ...].")]
+Metric = Annotated[str, typer.Option(help="accuracy or balanced-accuracy.")]
+Limit = Annotated[int | None, typer.Option(help="Use at most so many images.")]
+Size = Annotated[int | None, typer.Option(help="Scale images to so many pixels a side.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same search.")]
+Workers = Annotated[int | None, typer.Option(help="Trials at a time [default: the cores, 1 on a GPU].")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Number = Annotated[int | None, typer.Option(show_default=False)]
+
+
+@app.command()
+def search(
+    data: Data = "digits",
+    budget: Annotated[
+        str | None, typer.Option(help="Time, trials or both: 30m, 2h, 200, '200,30m'.", show_default=False)
+    ] = None,
+    run: Out = None,
+    strategy: Annotated[str, typer.Option(help="progressive or random.")] = "progressive",
+    surrogate: Annotated[str, typer.Option(help="What ranks cells nobody has trained.")] = "mlp-ensemble",
+    paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
+    metric: Metric = "accuracy",
+    levels: Annotated[int | None, typer.Option(help="B: blocks of the largest cells.")] = None,
+    keep: Annotated[int | None, typer.Option(help="K: cells trained at each level after the first.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs each cell is trained for.")] = None,
+    images: Annotated[int | None, typer.Option(help="Images each cell is trained on.")] = None,
+    filters: Annotated[int | None, typer.Option(help="Filters of a cell under search.")] = None,
+    cells: Annotated[int | None, typer.Option(help="Cells of a network under search.")] = None,
+    final_epochs: Annotated[int | None, typer.Option(help="Epochs of the final networks.")] = None,
+    final_filters: Annotated[int | None, typer.Option(help="Filters of the final networks.")] = None,
+    final_cells: Annotated[int | None, typer.Option(help="Cells of the final networks.")] = None,
+    max_params: Annotated[float | None, typer.Option(help="Refuse larger networks, untrained.")] = None,
+    max_macs: Annotated[float | None, typer.Option(help="Refuse costlier networks, untrained.")] = None,
+    timeout: Annotated[str | None, typer.Option(help="Longest a trial may take, such as 5m.")] = None,
+    memory: Annotated[float | None, typer.Option(help="GiB a trial may allocate.")] = None,
+    limit: Limit = None,
+    size: Size = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Find the best network for DATA and train it."""
+    from cambrian.search.plan import plan
+    from cambrian.strategies import STRATEGIES
+
+    _known_surrogate(surrogate)
+    chosen = None if strategy == "progressive" else STRATEGIES.make(strategy)
+    task = _loaded(data, metric, limit, size, seed)
+    changes = {
+        "levels": levels,
+        "keep": keep,
+        "epochs": epochs,
+        "images": images,
+        "filters": filters,
+        "cells": cells,
+        "final_epochs": final_epochs,
+        "final_filters": final_filters,
+        "final_cells": final_cells,
+    }
+    found = plan(
+        task,
+        budget,
+        paper=paper,
+        workers=workers,
+        device=_device(device),
+        strategy=chosen,
+        surrogate=surrogate,
+        changes={k: v for k, v in changes.items() if v is not None},
+        seed=seed,
+        limits={k: v for k, v in (("params", max_params), ("macs", max_macs)) if v is not None},
+        timeout=None if timeout is None else _seconds(timeout),
+        memory=None if memory is None else int(memory * 2**30),
+    )
+    for label, text in found.rows:
+        say(f"{label:>9}  {text}", to_json=as_json)
+    _run(found.search, run or _free("runs", task.name), found.trials, as_json)
+
+
+@app.command()
+def train(
+    architecture: Annotated[str, typer.Argument(help="A published name, or a JSON file.")],
+    data: Data = "digits",
+    run: Out = None,
+    epochs: Annotated[int, typer.Option(help="Epochs of training.")] = 15,
+    filters: Annotated[int | None, typer.Option(help="Filters of the first cells.")] = None,
+    cells: Annotated[int | None, typer.Option(help="Cells in all.")] = None,
+    skeleton: Annotated[str | None, typer.Option(help="small, cifar, imagenet-mobile, ...")] = None,
+    metric: Metric = "accuracy",
+    limit: Limit = None,
+    size: Size = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train a published, edited or transferred architecture on DATA and test it once."""
+    from cambrian.outcome import Fidelity
+    from cambrian.search.final import Final
+    from cambrian.search.search import Search
+
+    space, answers = _architecture(architecture)
+    task = _loaded(data, metric, limit, size, seed)
+    shape = {"filters": filters, "cells": cells, "skeleton": skeleton}
+    fidelity = Fidelity(epochs, skeleton={k: v for k, v in shape.items() if v is not None})
+    found = Search(
+        space,
+        "random",
+        "train",
+        task,
+        seed=seed,
+        device=_device(device),
+        workers=1,
+        final=Final(fidelity, top=1, baselines=()),
+    )
+    place = run or _free("runs", f"{task.name}-{Path(architecture).stem}")
+    _run(found, place, {}, as_json, architecture=answers)
+
+
+@app.command()
+def resume(
+    run: Run,
+    budget: Annotated[
+        str | None, typer.Option(help="A larger budget to go on with.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with an interrupted run, or with a finished one under a larger budget."""
+    from cambrian.architecture import Architecture
+    from cambrian.search.result import Result
+    from cambrian.search.search import Search
+
+    facts = Result.open(run).facts
+    answers = Architecture.from_json(facts["train"]) if "train" in facts else None
+    _run(Search.resume(run, budget), run, facts.get("expected", {}), as_json, architecture=answers)
+
+
+def _run(
+    search: Search, place: Path, expected: dict[Any, int], as_json: bool, architecture: Any = None
+) -> None:
+    """Run, with a display on standard error; on Ctrl-C say how to go on."""
+    from rich.console import Console
+
+    from cambrian.cli.live import LiveWatch
+    from cambrian.cli.summary import summarise
+
+    console = Console(stderr=True)
+    for sentence in (search.notice, *(search.task.warnings if search.task else ())):
+        if sentence:
+            console.print(f"note: {sentence}", highlight=False)
+    console.print(f"run: {place}", highlight=False)
+    try:
+        with LiveWatch(console, {int(k): v for k, v in expected.items()}) as watch:
+            if architecture is not None:
+                result = search.train(architecture, place, watch)
+            else:
+                result = search.run(place, watch)
+    except KeyboardInterrupt:
+        console.print(f"stopped; go on with: cambrian resume {place}", highlight=False)
+        raise
+    if _all_failed(result):
+        failed = [t.outcome for t in result.trials + result.finals if t.value is None]
+        say(f"no trial succeeded; the last one: {failed[-1]}", to_json=True)
+        raise typer.Exit(1)
+    summarise(result, as_json)
+
+
+def _all_failed(result: Result) -> bool:
+    return all(t.value is None for t in result.trials + result.finals)
+
+
+def _architecture(name: str) -> tuple[Any, Any]:
+    """Space and architecture of a published name or a file: `{"space": ..., "answers": {...}}`, or
+    the answers alone, which are then the PNAS space's."""
+    from cambrian.architecture import Architecture
+    from cambrian.spaces.published import names, published
+
+    if name in names() or not Path(name).exists():
+        entry: Any = published(name)
+    else:
+        try:
+            entry = json.loads(Path(name).read_text())
+        except (OSError, ValueError, RecursionError) as error:
+            raise UsageError(f"cannot read an architecture from {name}: {error}") from None
+        if not isinstance(entry, dict):
+            raise UsageError(f"{name} holds no architecture: expected an object with 'space' and 'answers'")
+        entry = entry if "answers" in entry else {"space": "pnas", "answers": entry}
+    return entry.get("space", "pnas"), Architecture.from_json(entry["answers"])
+
+
+def _loaded(data: str, metric: str, limit: int | None, size: int | None, seed: int) -> Task:
+    from cambrian.tasks import load
+
+    return load(data, metric=metric, limit=limit, size=size, seed=seed)
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"device {name!r} was asked for, but torch sees no CUDA device: use --device cpu")
+    if name != "cpu" and not name.startswith("cuda"):
+        raise UsageError(f"unknown device {name!r}: use auto, cpu or cuda")
+    return name
+
+
+def _seconds(text: str) -> float:
+    from cambrian.search.budget import Budget
+
+    seconds = Budget.parse(text).seconds
+    if seconds is None:
+        raise UsageError(f"cannot read the time {text!r}: write it as 90s, 5m or 1h")
+    return seconds
+
+
+def _known_surrogate(name: str) -> None:
+    from cambrian.errors import UnknownName
+    from cambrian.predictors import PREDICTORS
+
+    if name not in PREDICTORS.names():
+        raise UnknownName("surrogate", name, PREDICTORS.names())
+
+
+def _free(root: str, name: str) -> Path:
+    """The first of runs/NAME-1, runs/NAME-2, ... that is not taken."""
+    number = 1
+    while (Path(root) / f"{name}-{number}").exists():
+        number += 1
+    return Path(root) / f"{name}-{number}"

@@ -1,0 +1,106 @@
+"""What a run comes to, for the terminal and as JSON: leaderboard, the best cell, the final networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cambrian.cli.app import give, say
+from cambrian.outcome import Done, Trial
+from cambrian.search.result import Result
+
+
+def summarise(result: Result, as_json: bool = False) -> None:
+    """The whole, once a run has ended."""
+    if as_json:
+        give(facts(result))
+        return
+    from rich.console import Console
+
+    console = Console()
+    best = result.winner or result.best
+    if result.trials:
+        console.print(_leaderboard(result))
+    if best is not None:
+        from cambrian.delivery.draw import text
+
+        console.print(text(result.space, best.architecture), highlight=False, markup=False)
+    if result.finals:
+        console.print(_finals(result))
+    for line in _where(result):
+        say(line)
+
+
+def facts(result: Result) -> dict[str, Any]:
+    """Everything `summarise` shows, as JSON."""
+    best, winner = result.best, result.winner
+    return {
+        "run": result.directory,
+        "trials": len(result.trials),
+        "failed": sum(t.outcome is not None and t.value is None for t in result.trials),
+        "running": sum(t.outcome is None for t in result.trials + result.finals),
+        "stopped": next((v["reason"] for _, n, v in reversed(result.events) if n == "stop"), None),
+        "best": None if best is None else _record(best),
+        "winner": None if winner is None else _record(winner),
+        "finals": [_record(t) for t in result.finals],
+        "seconds": result.seconds(),
+    }
+
+
+def _record(trial: Trial) -> dict[str, Any]:
+    metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
+    return {
+        "number": trial.number,
+        "role": trial.role,
+        "value": trial.value,
+        "metrics": metrics,
+        "architecture": trial.architecture,
+    }
+
+
+def _leaderboard(result: Result, top: int = 5) -> Any:
+    from rich.table import Table
+
+    from cambrian.delivery.leaderboard import leaderboard
+
+    table = Table(title="best under search", box=None, title_justify="left", header_style="dim")
+    for name in ("trial", "level", "value", "params", "macs", "seconds"):
+        table.add_column(name, justify="right")
+    for row in leaderboard(result.trials, top):
+        table.add_row(
+            *(str(row.get(n, "")) for n in ("number", "level", "value", "params", "macs", "seconds"))
+        )
+    return table
+
+
+def _finals(result: Result) -> Any:
+    from rich.table import Table
+
+    table = Table(title="final stage", box=None, title_justify="left", header_style="dim")
+    for name in ("network", "validation", "test", "params", "macs", "seconds"):
+        table.add_column(name, justify="left" if name == "network" else "right")
+    for trial in result.finals:
+        metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
+        tested = "test_accuracy" in metrics
+        table.add_row(
+            trial.role,
+            "" if tested else _percent(trial.value),
+            _percent(trial.value) if tested else "",
+            f"{metrics.get('params', 0):,.0f}",
+            f"{metrics.get('macs', 0):,.0f}",
+            f"{trial.outcome.seconds:.1f}" if trial.outcome else "",
+        )
+    return table
+
+
+def _where(result: Result) -> list[str]:
+    run = result.directory
+    return [
+        f"everything lies in {run}",
+        f"see it: cambrian report {run}    take it: cambrian export {run} OUT",
+    ]
+
+
+def _percent(value: float | None) -> str:
+    if value is None:
+        return "failed"
+    return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"

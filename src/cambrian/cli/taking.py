@@ -1,0 +1,40 @@
+"""`export`, `predict`: what is taken home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cambrian.cli.app import Json, Run, app, give, say
+
+
+@app.command()
+def export(
+    run: Run,
+    out: Annotated[Path, typer.Argument(help="A directory to make.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Write the trained network as files that need torch alone, and verify them in a clean process."""
+    from cambrian.search.result import Result
+
+    path = Result.open(run).export(out)
+    give({"export": path}) if as_json else say(f"wrote {path}: loaded without cambrian, same outputs")
+
+
+@app.command()
+def predict(
+    exported: Annotated[Path, typer.Argument(help="A directory `cambrian export` wrote.")],
+    files: Annotated[list[Path], typer.Argument(help="Image files.")],
+    as_json: Json = False,
+) -> None:
+    """Classify image files with an exported network."""
+    from cambrian.delivery.predict import predict_files
+
+    rows = predict_files(exported, files)
+    if as_json:
+        give(rows)
+        return
+    for row in rows:
+        say(f"{row['file']}: {row['class']} ({100 * row['probability']:.1f} %)")
