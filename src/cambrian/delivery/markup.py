@@ -23,6 +23,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 .cambrian .violet{fill:var(--violet)}.cambrian .grey{fill:var(--grey)}.cambrian .teal{fill:var(--teal)}
 .cambrian .plain{fill:var(--paper);stroke:var(--line)}
 .cambrian .halo{paint-order:stroke;stroke:var(--frame);stroke-width:4px}
+.cambrian .bar0{fill:var(--a)}.cambrian .bar1{fill:var(--c)}.cambrian .bar2{fill:var(--b)}
 .cambrian .middle{text-anchor:middle}
 .cambrian .end{text-anchor:end}.cambrian .grid{stroke:var(--edge);stroke-width:1}
 """.strip().replace("\n", "")

@@ -1,0 +1,61 @@
+"""The stages of a network, from input to output, as rows of (label, detail) for its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_PLUMBING = ("Dropout", "Identity", "Flatten")
+
+
+def stages(network: nn.Module, shape: tuple[int, int, int]) -> list[tuple[str, str]]:
+    """What `network` runs of its top-level modules for one image of `shape` (channels, height, width),
+    with the shapes they give; neighbours that are alike are counted. The forward allocates nothing."""
+    import copy
+
+    import torch
+
+    meta = copy.deepcopy(network).to("meta").eval()
+    rows: list[tuple[str, str]] = []
+
+    def record(name: str, output: Any) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        rows.append((name, "x".join(map(str, first.shape[1:]))))
+
+    def hook(name: str) -> Any:
+        return lambda module, inputs, output: record(name, output)
+
+    for name, module in _top(meta):
+        module.register_forward_hook(hook(name))
+    with torch.inference_mode():
+        meta(torch.empty(1, *shape, device="meta"))
+    return [("image", "x".join(map(str, shape))), *_counted(rows)]
+
+
+def _top(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Children by name; of a list or a sequence of unlike things its members by type."""
+    from torch import nn
+
+    for name, child in network.named_children():
+        if isinstance(child, nn.ModuleList) or isinstance(network, nn.Sequential):
+            members = child.children() if isinstance(child, nn.ModuleList) else [child]
+            yield from ((type(m).__name__.lower(), m) for m in members if _shown(m))
+        elif _shown(child):
+            yield name, child
+
+
+def _shown(module: nn.Module) -> bool:
+    return not type(module).__name__.startswith(_PLUMBING)
+
+
+def _counted(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    runs: list[tuple[str, str, int]] = []
+    for name, detail in rows:
+        if runs and runs[-1][:2] == (name, detail):
+            runs[-1] = (name, detail, runs[-1][2] + 1)
+        else:
+            runs.append((name, detail, 1))
+    return [(f"{name} x {n}" if n > 1 else name, detail) for name, detail, n in runs]

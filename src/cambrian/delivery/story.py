@@ -1,0 +1,132 @@
+"""What a report is made of: plain things, gathered from a run or from anywhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian.outcome import Trial
+from cambrian.spaces.space import Space
+from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.task import Task
+
+if TYPE_CHECKING:
+    from cambrian.search.result import Result
+
+
+@dataclass(frozen=True)
+class Story:
+    """`trials` are those of the search and of the final stage together (`Trial.kind`, `Trial.role`).
+    `settings` may be nested. `plan` are rows of (label, text), `stages` those of the winner's network
+    (label, detail). `task` has "name", "metric", "labels", and counts such as "test". `seconds` are by
+    kind ("search", "final", "strategy"). `table1` are rows of a table, all with the same keys. `events`
+    are (Unix time, name, value)."""
+
+    title: str
+    space: Space
+    trials: Sequence[Trial]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    plan: Sequence[tuple[str, str]] = ()
+    stages: Sequence[tuple[str, str]] = ()
+    task: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    table1: Sequence[Mapping[str, Any]] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    events: Sequence[tuple[float, str, Mapping[str, Any]]] = ()
+
+    @property
+    def metric(self) -> str:
+        return str(self.task.get("metric", "value"))
+
+    @property
+    def percent(self) -> bool:
+        """Whether values are shares, which people read as percentages."""
+        return self.metric in METRICS
+
+    @property
+    def winner(self) -> Trial | None:
+        """The final stage's network that is handed over."""
+        return next((t for t in self.trials if t.role == "winner" and t.value is not None), None)
+
+    def value(self, value: float | None) -> str:
+        """
+        >>> Story("", None, [], task={"metric": "accuracy"}).value(0.98333)
+        '98.33 %'
+        """
+        if value is None:
+            return "–"
+        return f"{100 * value:.2f} %" if self.percent else f"{value:.4g}"
+
+
+def story_of(
+    result: Result, *, plan: Sequence[tuple[str, str]] = (), table1: Sequence[Mapping[str, Any]] = ()
+) -> Story:
+    """The story of a run, finished or not."""
+    settings = dict(result.facts.get("settings", {}))
+    settings |= {k: result.facts[k] for k in ("budget", "final", "engine", "device") if k in result.facts}
+    name = result.task.name if result.task is not None else "a search"
+    noted = [value.get("rows", ()) for _, event, value in result.events if event == "plan"]
+    return Story(
+        title=str(name),
+        space=result.space,
+        trials=[*result.trials, *result.finals],
+        settings=settings,
+        plan=[(str(a), str(b)) for a, b in plan or (noted[-1] if noted else ())],
+        stages=winner_stages(result),
+        task=task_facts(result.task) if result.task is not None else {},
+        seconds=result.seconds(),
+        table1=table1,
+        versions=result.facts.get("versions", {}),
+        events=result.events,
+    )
+
+
+def task_facts(task: Task) -> dict[str, Any]:
+    """The facts of a task that people and exported networks need, as JSON."""
+    return task.facts() | {
+        "channels": task.channels,
+        "height": task.height,
+        "width": task.width,
+        "input": str(task.inputs.dtype),
+        "train": len(task.train),
+        "validation": len(task.validation),
+        "test": len(task.test),
+    }
+
+
+def winner_stages(result: Result) -> list[tuple[str, str]]:
+    """The stages of the winner's network, untrained; none where there is no winner."""
+    if result.winner is None or result.task is None:
+        return []
+    import torch
+
+    from cambrian.delivery.stages import stages
+
+    winner, task = result.winner, result.task
+    with torch.device("meta"):
+        network = result.space.build(winner.architecture, task, **winner.fidelity.skeleton)
+    size = winner.fidelity.resolution
+    return stages(network, (task.channels, size or task.height, size or task.width))
+
+
+def write_report(
+    result: Result,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    plan: Sequence[tuple[str, str]] = (),
+    table1: Sequence[Mapping[str, Any]] = (),
+) -> Path:
+    """Write the report of a run; without `path`, to report.html in its directory."""
+    from cambrian.delivery.report import report_html
+
+    if path is None:
+        assert result.directory is not None
+        path = result.directory / "report.html"
+    target = Path(path)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    partial.write_text(report_html(story_of(result, plan=plan, table1=table1)), encoding="utf-8")
+    os.replace(partial, target)
+    return target
