@@ -19,6 +19,7 @@ from cambrian.testing.suite import Conformance, Suite, Violation, applies, expec
 from cambrian.testing.toys import HARMLESS, Ending, Endings
 
 PATIENCE = 20.0  # seconds until an engine that reports nothing has failed
+GRACE = 5.0  # seconds that processes have to be gone after close
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def check_no_process_is_left(case: EngineCase) -> None:
             _drive(engine, _assignments(["value"] * 2))
             engine.submit(_assignments(["hang" if case.isolates else "curve"])[0])
             engine.wait(0.2)
-        until = time.monotonic() + 5
+        until = time.monotonic() + GRACE
         while _marked(mark) and time.monotonic() < until:
             time.sleep(0.05)
         expect(not _marked(mark), f"processes {_marked(mark)} are alive after close")
@@ -152,7 +153,7 @@ def check_cancelled_trials_end(case: EngineCase) -> None:
         engine.wait(0.2 if case.isolates else None)
         engine.cancel(0)
         began = time.monotonic()
-        last = _drive(engine, [], running=1)[-1]
+        last = _drive(engine, [], running=[0])[-1]
         expect(last.number == 0 and last.lost, f"a cancelled trial ends in {last!r:.150}")
         expect(time.monotonic() - began < 10, "cancelling takes longer than ten seconds")
         expect(
@@ -229,19 +230,20 @@ def _run(case: EngineCase, assignments: Sequence[Assignment], work: Work | None 
         return _drive(engine, assignments)
 
 
-def _drive(engine: Engine, assignments: Sequence[Assignment], running: int = 0) -> list[Report]:
-    """All reports until each assignment has had its last, as many at once as there are slots."""
-    todo, reports = list(assignments), list[Report]()
+def _drive(engine: Engine, assignments: Sequence[Assignment], running: Sequence[int] = ()) -> list[Report]:
+    """All reports until each assignment, and each trial `running` already, has had its last; as many
+    at once as there are slots."""
+    todo, going, reports = list(assignments), set(running), list[Report]()
     until = time.monotonic() + PATIENCE
-    while todo or running:
-        while todo and running < engine.slots:
-            engine.submit(todo.pop(0))
-            running += 1
+    while todo or going:
+        while todo and len(going) < engine.slots:
+            engine.submit(todo[0])
+            going.add(todo.pop(0).trial.number)
         news = engine.wait(5.0)
         reports += news
-        running -= sum(map(_is_last, news))
+        going -= {r.number for r in news if _is_last(r)}
         if time.monotonic() > until:
-            raise Violation(f"{running} assignments never end")
+            raise Violation(f"no end of trials {sorted(going)}")
     return [*reports, *engine.wait(0.0)]
 
 

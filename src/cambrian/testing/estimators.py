@@ -189,10 +189,11 @@ def check_weights_are_left_when_asked(case: EstimatorCase) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "weights.safetensors")
         outcome = evaluated(case, weights=path).outcome
-        expect(path.exists() == case.estimator.delivers, "weights are not there" if not path.exists() else "")
+        delivers, left = case.estimator.delivers, path.exists()
+        expect(left == delivers, f"delivers is {delivers}, and weights are {'' if left else 'not '}left")
         named = getattr(outcome, "weights", None)
-        expect((named is None) != case.estimator.delivers, f"the outcome names the weights {named!r}")
-        if case.estimator.delivers:
+        expect((named is not None) == delivers, f"the outcome names the weights {named!r}")
+        if delivers:
             _fits(case, path)
     expect(case.run.outcome.weights is None, "weights are named that nobody asked for")
 

@@ -24,7 +24,7 @@ from cambrian.randomness import stream
 from cambrian.registry import Registry
 from cambrian.spaces.space import Canonical, Space, fingerprint
 from cambrian.testing.cases import SAMPLES, SpaceCase
-from cambrian.testing.suite import applies, expect
+from cambrian.testing.suite import Violation, applies, expect
 
 
 def check_sampling_depends_on_the_seed_alone(case: SpaceCase) -> None:
@@ -37,7 +37,10 @@ def check_sampling_depends_on_the_seed_alone(case: SpaceCase) -> None:
 def check_program_depends_on_answers_alone(case: SpaceCase) -> None:
     """Given the same answers the program asks the same questions, in the same order."""
     for architecture in case.samples:
-        asked = questions(case.space, architecture)
+        try:
+            asked = questions(case.space, architecture)
+        except KeyError as path:
+            raise Violation(f"a second walk asked {path} too, with the same answers") from None
         expect([c.path for c in asked] == list(architecture), "a second walk asked other questions")
         expect(questions(case.space, architecture) == asked, "a walk with the same answers asked otherwise")
 

@@ -1,0 +1,270 @@
+"""Estimators that break one promise each. `Quick`, which they vary, breaks none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cambrian.errors import Unbuildable
+from cambrian.estimators.build import built
+from cambrian.outcome import Done, Infeasible, Point
+from cambrian.randomness import stream
+
+
+@dataclass(frozen=True)
+class Quick:
+    """Builds the network, and measures the validation images' brightness instead of training it."""
+
+    needs: ClassVar[tuple[type, ...]] = ()
+    delivers: ClassVar[bool] = True
+
+    def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Any) -> Any:
+        network = built(space, architecture, fidelity, task, context)
+        if isinstance(network, Infeasible):
+            return network
+        curve = []
+        for step in range(1, fidelity.epochs + 1):
+            curve.append(Point(step, {"value": step / 10}, step / 1000))
+            yield curve[-1]
+        weights = self.leave(network, context)
+        return Done(self.value(task, context), {"steps": 2.0}, tuple(curve), 0.1, weights)
+
+    def value(self, task: Any, context: Any) -> float:
+        noise = stream(context.seed, "trial", context.trial).random()
+        return float(task.inputs[task.validation].mean() / 255 + noise)
+
+    def leave(self, network: Any, context: Any) -> str | None:
+        if context.weights is None:
+            return None
+        from safetensors.torch import save_file
+
+        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, context.weights)
+        return str(context.weights)
+
+
+def ended(estimate: Any) -> Any:
+    """The outcome of an estimate, run through."""
+    while True:
+        try:
+            next(estimate)
+        except StopIteration as end:
+            return end.value
+
+
+@dataclass(frozen=True)
+class LooksAtTheTest(Quick):
+    """Measures on the test images too."""
+
+    def value(self, task: Any, context: Any) -> float:
+        return super().value(task, context) + float(task.inputs.mean())
+
+
+@dataclass(frozen=True)
+class CountsTestLabels(Quick):
+    """Does without the images, but not without the test labels."""
+
+    def value(self, task: Any, context: Any) -> float:
+        return super().value(task, context) + float((task.targets * np.arange(len(task.targets))).mean())
+
+
+@dataclass(frozen=True)
+class Unseeded(Quick):
+    """Noise that nobody can repeat."""
+
+    def value(self, task: Any, context: Any) -> float:
+        return float(np.random.default_rng().random())
+
+
+@dataclass(frozen=True)
+class GlobalNoise(Quick):
+    """Noise from a generator that others draw from."""
+
+    def value(self, task: Any, context: Any) -> float:
+        return float(np.random.random())
+
+
+@dataclass(frozen=True)
+class SameNoise(Quick):
+    """The same noise in every trial."""
+
+    def value(self, task: Any, context: Any) -> float:
+        return 0.5
+
+
+@dataclass(frozen=True)
+class SeedBlind(Quick):
+    """Noise that does not depend on the run's seed."""
+
+    def value(self, task: Any, context: Any) -> float:
+        return float(stream(0, "trial", context.trial).random())
+
+
+@dataclass(frozen=True)
+class NotFinite(Quick):
+    """A metric that is not a number."""
+
+    def estimate(self, *known: Any) -> Any:
+        return Done(0.5, {"loss": float("nan")})
+        yield
+
+
+@dataclass(frozen=True)
+class BareNumber(Quick):
+    """A number where an outcome is expected."""
+
+    def estimate(self, *known: Any) -> Any:
+        return 0.5
+        yield
+
+
+@dataclass(frozen=True)
+class OddReason(Quick):
+    """Infeasible for a reason that nobody knows."""
+
+    def estimate(self, *known: Any) -> Any:
+        return Infeasible("bored")
+        yield
+
+
+@dataclass(frozen=True)
+class NothingWorks(Quick):
+    """Infeasible, always."""
+
+    def estimate(self, *known: Any) -> Any:
+        return Infeasible("oom")
+        yield
+
+
+@dataclass(frozen=True)
+class Backwards(Quick):
+    """A curve that goes back."""
+
+    def estimate(self, *known: Any) -> Any:
+        for step in (2, 1):
+            yield Point(step, {"value": 0.5})
+        return Done(0.5)
+
+
+@dataclass(frozen=True)
+class EndlessCurve(Quick):
+    """More epochs than were asked for."""
+
+    def estimate(self, *known: Any) -> Any:
+        for step in (1, 2, 3):
+            yield Point(step, {"value": 0.5})
+        return Done(0.5)
+
+
+@dataclass(frozen=True)
+class ListedCurve(Quick):
+    """A curve that comes back from JSON as another type."""
+
+    def estimate(self, *known: Any) -> Any:
+        outcome = ended(super().estimate(*known))
+        return Done(outcome.value, outcome.metrics, list(outcome.curve))
+        yield
+
+
+@dataclass(frozen=True)
+class IgnoresLimits(Quick):
+    """Does not look at the limits."""
+
+    def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Any) -> Any:
+        import dataclasses
+
+        free = dataclasses.replace(context, limits={})
+        return (yield from super().estimate(space, architecture, fidelity, task, free))
+
+
+@dataclass(frozen=True)
+class LateLimits(Quick):
+    """Looks at the limits when it has trained."""
+
+    def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Any) -> Any:
+        outcome = ended(super().estimate(space, architecture, fidelity, task, context))
+        yield Point(1, {"value": 0.1})
+        return outcome
+
+
+@dataclass(frozen=True)
+class Swallows(Quick):
+    """A number for what cannot be built."""
+
+    def estimate(self, *known: Any) -> Any:
+        try:
+            return (yield from super().estimate(*known))
+        except Unbuildable:
+            return Done(0.0)
+
+
+@dataclass(frozen=True)
+class KeepsWeights(Quick):
+    """Says that it delivers, and does not."""
+
+    def leave(self, network: Any, context: Any) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class OtherWeights(Quick):
+    """Leaves weights of another network."""
+
+    def leave(self, network: Any, context: Any) -> str | None:
+        from torch import nn
+
+        return super().leave(nn.Linear(2, 2), context)
+
+
+@dataclass(frozen=True)
+class SecretWeights(Quick):
+    """Leaves weights and says that it does not deliver."""
+
+    delivers: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class ResumesElsewhere(Quick):
+    """Goes on from a checkpoint to other numbers."""
+
+    def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Any) -> Any:
+        before = context.checkpoints is not None and (context.checkpoints / "seen").exists()
+        if context.checkpoints is not None:
+            (context.checkpoints / "seen").write_text("")
+        outcome = yield from super().estimate(space, architecture, fidelity, task, context)
+        return Done(outcome.value + 1, outcome.metrics, outcome.curve) if before else outcome
+
+
+@dataclass(frozen=True)
+class Scribbles(Quick):
+    """Changes the task's labels."""
+
+    def value(self, task: Any, context: Any) -> float:
+        task.targets[0] += 1
+        return super().value(task, context)
+
+
+BROKEN = [
+    (LooksAtTheTest, "the_test_split_is_not_looked_at"),
+    (CountsTestLabels, "the_test_split_is_not_looked_at"),
+    (Unseeded, "outcomes_depend_on_seed_and_trial_alone"),
+    (GlobalNoise, "outcomes_depend_on_seed_and_trial_alone"),
+    (SameNoise, "trials_have_noise_of_their_own"),
+    (SeedBlind, "trials_have_noise_of_their_own"),
+    (NotFinite, "outcomes_are_typed_and_finite"),
+    (BareNumber, "outcomes_are_typed_and_finite"),
+    (OddReason, "outcomes_are_typed_and_finite"),
+    (NothingWorks, "the_case_can_be_measured"),
+    (Backwards, "points_ascend"),
+    (EndlessCurve, "points_ascend"),
+    (ListedCurve, "outcomes_survive_json"),
+    (IgnoresLimits, "limits_come_before_training"),
+    (LateLimits, "limits_come_before_training"),
+    (Swallows, "unbuildable_shapes_are_said"),
+    (KeepsWeights, "weights_are_left_when_asked"),
+    (OtherWeights, "weights_are_left_when_asked"),
+    (SecretWeights, "weights_are_left_when_asked"),
+    (ResumesElsewhere, "interrupted_evaluations_resume"),
+    (Scribbles, "inputs_are_left_alone"),
+]

@@ -1,0 +1,340 @@
+"""Spaces that break one promise each."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+import torch
+from torch import nn
+
+from cambrian.architecture import Architecture
+from cambrian.spaces.space import Graph, Pick, Pool
+from cambrian.spaces.tiny_chain import TinyChain
+
+
+@dataclass(frozen=True)
+class Remembers(TinyChain):
+    """Asks another question on every other walk."""
+
+    walks: ClassVar[Any] = count()
+
+    def program(self, pick: Pick) -> None:
+        super().program(pick)
+        pick(f"walk{next(self.walks) % 2}", ["a", "b"])
+
+
+@dataclass(frozen=True)
+class Moody(TinyChain):
+    """Rejects walks by dice of its own."""
+
+    def program(self, pick: Pick) -> None:
+        super().program(pick)
+        pick.require(random.random() < 0.7, "not today")
+
+
+@dataclass(frozen=True)
+class AsksTwice(TinyChain):
+    """Asks under one path twice."""
+
+    def program(self, pick: Pick) -> None:
+        super().program(pick)
+        pick("layers", [1, 2])
+
+
+@dataclass(frozen=True)
+class LooksAhead(TinyChain):
+    """Asks questions whose options change as a walk is repeated."""
+
+    seen: ClassVar[list[int]] = []
+
+    def program(self, pick: Pick) -> None:
+        self.seen.append(1)
+        pick("walk", [f"option {n}" for n in range(1 + len(self.seen))])
+        super().program(pick)
+
+
+@dataclass(frozen=True)
+class HashedNames(TinyChain):
+    """Canonical texts from Python's `hash`, another in every process."""
+
+    def canonical(self, architecture: Architecture) -> str:
+        return str(hash(super().canonical(architecture)))
+
+
+@dataclass(frozen=True)
+class OrderedNames(TinyChain):
+    """Canonical texts that depend on the order of the answers."""
+
+    def canonical(self, architecture: Architecture) -> str:
+        return repr(list(architecture.items()))
+
+
+@dataclass(frozen=True)
+class OneName(TinyChain):
+    """Everything is the same function."""
+
+    def canonical(self, architecture: Architecture) -> str:
+        return "network"
+
+
+@dataclass(frozen=True)
+class CoarseNames(TinyChain):
+    """Chains of one length are the same function, whatever their widths."""
+
+    def canonical(self, architecture: Architecture) -> str:
+        return f"{self.level(architecture)} layers"
+
+
+def edited(pool: Pool, chosen: Any, **changes: Any) -> Pool:
+    """The pool with only the chosen children, in that order."""
+    chosen = np.asarray(chosen, dtype=np.int64)
+    kept = {
+        "parent": pool.parent[chosen],
+        "step": pool.step[chosen],
+        "materialise": lambda i: pool.architecture(int(chosen[i])),
+    }
+    return msgspec.structs.replace(pool, **{**kept, **changes})
+
+
+@dataclass(frozen=True)
+class Unfaithful(TinyChain):
+    """Children that forget what their parents are."""
+
+    def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
+        pool = super().grow(parents, rng, cap)
+        return edited(pool, np.arange(len(pool)), parent=np.roll(pool.parent, 5) if parents else pool.parent)
+
+
+@dataclass(frozen=True)
+class Leaps(TinyChain):
+    """Children two levels up."""
+
+    def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
+        pool = super().grow(parents, rng, cap)
+        if parents:
+            return pool
+        return super().grow([pool.architecture(i) for i in range(len(pool))], rng, cap)
+
+
+@dataclass(frozen=True)
+class Twins(TinyChain):
+    """Each child twice."""
+
+    def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
+        pool = super().grow(parents, rng, cap)
+        return edited(pool, np.repeat(np.arange(len(pool)), 2), before=2 * len(pool))
+
+
+@dataclass(frozen=True)
+class Uncapped(TinyChain):
+    """Does not keep to the cap."""
+
+    def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
+        return super().grow(parents, rng, None)
+
+
+@dataclass(frozen=True)
+class FirstFew(TinyChain):
+    """Keeps to the cap by taking the first, whatever the seed."""
+
+    def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
+        pool = super().grow(parents, rng, None)
+        return edited(pool, np.arange(min(len(pool), cap or len(pool))), complete=cap is None)
+
+
+@dataclass(frozen=True)
+class Forgets(TinyChain):
+    """Grows half of the children and says that is all."""
+
+    def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
+        pool = super().grow(parents, rng, cap)
+        return edited(pool, np.arange(0, len(pool), 2))
+
+
+@dataclass(frozen=True)
+class Shuffles(TinyChain):
+    """Children in another order each time."""
+
+    def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
+        pool = super().grow(parents, rng, cap)
+        return edited(pool, np.random.default_rng().permutation(len(pool)))
+
+
+@dataclass(frozen=True)
+class WrongSteps(TinyChain):
+    """Steps that are not the tokens children add."""
+
+    def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
+        pool = super().grow(parents, rng, cap)
+        return edited(pool, np.arange(len(pool)), step=pool.step[::-1].copy())
+
+
+@dataclass(frozen=True)
+class LargeTokens(TinyChain):
+    """Tokens beyond the vocabulary."""
+
+    def tokens(self, architectures: Any) -> Any:
+        tokens = super().tokens(architectures)
+        return np.where(tokens >= 0, tokens + 1, tokens)
+
+
+@dataclass(frozen=True)
+class SameTokens(TinyChain):
+    """The same tokens for everything."""
+
+    def tokens(self, architectures: Any) -> Any:
+        return np.zeros_like(super().tokens(architectures))
+
+
+@dataclass(frozen=True)
+class PaddedInFront(TinyChain):
+    """Padding before the tokens."""
+
+    def tokens(self, architectures: Any) -> Any:
+        return super().tokens(architectures)[:, ::-1]
+
+
+@dataclass(frozen=True)
+class Sociable(TinyChain):
+    """Tokens that depend on what else is encoded."""
+
+    def tokens(self, architectures: Any) -> Any:
+        tokens = super().tokens(architectures)
+        return np.where(tokens > 0, np.maximum(tokens - len(architectures) // 5, 0), tokens)
+
+
+@dataclass(frozen=True)
+class Cyclic(TinyChain):
+    """A graph with an edge back."""
+
+    def graph(self, architecture: Architecture) -> Graph:
+        graph = super().graph(architecture)
+        return msgspec.structs.replace(graph, edges=(*graph.edges, (len(graph.labels) - 1, 0)))
+
+
+@dataclass(frozen=True)
+class Impure(TinyChain):
+    """Weights that do not come from torch's seed."""
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        network = super().build(architecture, task, **skeleton)
+        with torch.no_grad():
+            for p in network.parameters():
+                p.add_(random.random())
+        return network
+
+
+@dataclass(frozen=True)
+class OneMoreClass(TinyChain):
+    """A logit too many."""
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        network = super().build(architecture, task, **skeleton)
+        return nn.Sequential(network, nn.Linear(task.classes, task.classes + 1))
+
+
+class Explode(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x / 0
+
+
+class Detach(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.detach()
+
+
+class Keeper(nn.Identity):
+    def __init__(self, kept: Any) -> None:
+        super().__init__()
+        self.kept = kept
+
+
+@dataclass(frozen=True)
+class Explodes(TinyChain):
+    """Logits that are not finite."""
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        return nn.Sequential(super().build(architecture, task, **skeleton), Explode())
+
+
+@dataclass(frozen=True)
+class Unteachable(TinyChain):
+    """A network that no gradient enters."""
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        return nn.Sequential(super().build(architecture, task, **skeleton), Detach())
+
+
+@dataclass(frozen=True)
+class Clings(TinyChain):
+    """A network that holds its architecture."""
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        return nn.Sequential(super().build(architecture, task, **skeleton), Keeper([architecture]))
+
+
+@dataclass(frozen=True)
+class Heavy(TinyChain):
+    """Allocates weights to ask a question."""
+
+    def program(self, pick: Pick) -> None:
+        nn.Linear(8, 8)
+        super().program(pick)
+
+
+@dataclass(frozen=True)
+class Materialises(TinyChain):
+    """Builds on the CPU even where it is told to allocate nothing."""
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        with torch.device("cpu"):
+            return super().build(architecture, task, **skeleton)
+
+
+@dataclass(frozen=True)
+class Lenient(TinyChain):
+    """Builds what it does not know."""
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        known = {p: a for p, a in architecture.items() if p != "no such question"}
+        skeleton = {k: v for k, v in skeleton.items() if k == "filters"}
+        return super().build(Architecture(known), task, **skeleton)
+
+
+BROKEN = [
+    (Remembers, "program_depends_on_answers_alone"),
+    (Moody, "sampling_depends_on_the_seed_alone"),
+    (AsksTwice, "replay_gives_a_sample_back"),
+    (LooksAhead, "program_depends_on_answers_alone"),
+    (HashedNames, "names_are_the_same_in_every_process"),
+    (OrderedNames, "canonical_is_a_function_of_the_answers"),
+    (OneName, "canonical_tells_functions_apart"),
+    (CoarseNames, "canonical_tells_functions_apart"),
+    (Unfaithful, "children_keep_what_their_parents_are"),
+    (Leaps, "growth_goes_one_level_up"),
+    (Twins, "children_are_distinct"),
+    (Uncapped, "growth_keeps_the_cap"),
+    (FirstFew, "growth_keeps_the_cap"),
+    (Forgets, "growth_misses_nothing"),
+    (Shuffles, "growth_depends_on_the_seed_alone"),
+    (WrongSteps, "steps_continue_their_parents_tokens"),
+    (LargeTokens, "tokens_are_in_their_vocabulary"),
+    (SameTokens, "tokens_tell_architectures_apart"),
+    (PaddedInFront, "tokens_are_in_their_vocabulary"),
+    (Sociable, "tokens_do_not_depend_on_the_company"),
+    (Cyclic, "graphs_are_acyclic"),
+    (Impure, "build_depends_on_the_seed_alone"),
+    (OneMoreClass, "build_gives_a_logit_per_class"),
+    (Explodes, "build_gives_a_logit_per_class"),
+    (Unteachable, "networks_train"),
+    (Clings, "networks_are_plain_torch"),
+    (Heavy, "sampling_allocates_no_weights"),
+    (Materialises, "build_works_without_memory"),
+    (Lenient, "build_refuses_foreign_answers"),
+    (Lenient, "unknown_skeleton_settings_are_refused"),
+]

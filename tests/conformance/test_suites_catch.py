@@ -1,0 +1,84 @@
+"""A suite that nothing fails proves nothing: components broken on purpose, each caught by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import broken_engines
+import broken_estimators
+import broken_spaces
+import broken_strategies
+import pytest
+
+from cambrian.search.engines.serial import Serial
+from cambrian.spaces.tiny_chain import TinyChain
+from cambrian.testing import (
+    ENGINE,
+    ESTIMATOR,
+    SPACE,
+    STRATEGY,
+    EngineCase,
+    EstimatorCase,
+    SpaceCase,
+    StrategyCase,
+    Suite,
+    engines,
+)
+
+
+def catches(suite: Suite[Any], case: Any, check: str) -> None:
+    """The suite reports the violation, under the name of the check that looks for it."""
+    assert f"check_{check}" in [c.__name__ for c in suite.checks]
+    found = suite.violations(case, [f"check_{check}"])
+    assert len(found) == 1
+    name, _, sentence = found[0].partition(": ")
+    assert name == f"check_{check}"
+    assert sentence.strip()
+
+
+def each(broken: list[tuple[Any, str]]) -> Any:
+    return pytest.mark.parametrize(
+        ("component", "check"), [pytest.param(c, k, id=f"{c.__name__}-{k}") for c, k in broken]
+    )
+
+
+@each(broken_spaces.BROKEN)
+def test_broken_spaces_are_caught(component: Any, check: str) -> None:
+    """Each broken space fails the check that is there for its fault."""
+    catches(SPACE, SpaceCase(component()), check)
+
+
+@each(broken_strategies.BROKEN)
+def test_broken_strategies_are_caught(component: Any, check: str) -> None:
+    """Each broken strategy fails the check that is there for its fault."""
+    catches(STRATEGY, StrategyCase(component(), TinyChain(), trials=30, lag_free=True), check)
+
+
+@each(broken_estimators.BROKEN)
+def test_broken_estimators_are_caught(component: Any, check: str) -> None:
+    """Each broken estimator fails the check that is there for its fault."""
+    catches(ESTIMATOR, EstimatorCase(component(), TinyChain()), check)
+
+
+@each(broken_engines.BROKEN)
+def test_broken_engines_are_caught(component: Any, check: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each broken engine fails the check that is there for its fault."""
+    monkeypatch.setattr(engines, "PATIENCE", 1.0)
+    monkeypatch.setattr(engines, "GRACE", 1.0)
+    try:
+        catches(ENGINE, EngineCase(component), check)
+    finally:
+        while broken_engines.LeavesProcesses.helpers:
+            helper = broken_engines.LeavesProcesses.helpers.pop()
+            os.kill(helper, signal.SIGKILL)
+            os.waitpid(helper, 0)
+
+
+def test_sound_components_are_not_accused() -> None:
+    """What the broken ones vary has no violation: a check that fails everything catches nothing."""
+    assert STRATEGY.violations(StrategyCase(broken_strategies.Listed(), TinyChain(), 30, lag_free=True)) == []
+    assert ESTIMATOR.violations(EstimatorCase(broken_estimators.Quick(), TinyChain())) == []
+    assert ENGINE.violations(EngineCase(broken_engines.Wrapped)) == []
+    assert ENGINE.violations(EngineCase(Serial)) == []
