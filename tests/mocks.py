@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +19,7 @@ from cambrian.architecture import Architecture
 from cambrian.estimators.estimator import Context, Estimate, Function
 from cambrian.outcome import Done, Fidelity, Point, Trial
 from cambrian.randomness import stream
-from cambrian.search.engines.engine import Assignment, Work
+from cambrian.search.engines.engine import Assignment, Engine, Work
 from cambrian.spaces.space import Pick, Space
 
 
@@ -63,11 +65,11 @@ class Mock:
         return Done(value, curve=tuple(curve))
 
 
-class AlwaysBroken:
-    """No dataclass, so that nothing can make one from a spec."""
+# Functions of an architecture. `obey` does what the architecture's answer "do" names.
 
 
-# Functions of an architecture that asks for the behaviour of its answer "q0" being "a".
+def obey(architecture, fidelity):
+    return globals()[architecture["do"]](architecture, fidelity)
 
 
 def good(architecture, fidelity):
@@ -142,17 +144,22 @@ def deaf(architecture, fidelity):
 
 
 def allocate(architecture, fidelity):
-    """4 GiB, written to."""
-    return float(
-        sum(len(bytearray(1 << 26)) * bool(kept) for kept in [[bytearray(1 << 26) for _ in range(64)]])
-    )
+    """4 GiB, in pieces of 64 MiB that are written to."""
+    return float(len([bytearray(b"x") * (1 << 26) for _ in range(64)]))
+
+
+def allocate_tensor(architecture, fidelity):
+    """4 GiB, by torch."""
+    import torch
+
+    return float(torch.ones(1 << 30)[0])
 
 
 def hoard(architecture, fidelity):
     """Memory in the small pieces that leave no room for the error's own traceback."""
     kept = []
     while True:
-        kept.append(object())
+        kept.append(bytes(400))
 
 
 def flood(architecture, fidelity):
@@ -166,22 +173,34 @@ def flood(architecture, fidelity):
 
 
 def offspring(architecture, fidelity):
-    """Starts a process that would outlive it, and leaves its id in the file $CAMBRIAN_TEST_OFFSPRING."""
-    process = subprocess.Popen(["sleep", "600"])
-    Path(os.environ["CAMBRIAN_TEST_OFFSPRING"]).write_text(str(process.pid))
-    time.sleep(0.2)
-    os._exit(0)
+    """The process id of a process that would run on for minutes."""
+    return subprocess.Popen(["sleep", "600"]).pid
 
 
-def modules(architecture, fidelity):
-    """1.0 where torch has been imported, 0.0 where not."""
-    return float("torch" in sys.modules)
+def worker(architecture, fidelity):
+    """The process id of the worker."""
+    return os.getppid()
+
+
+def workers_memory(architecture, fidelity):
+    """MiB the worker holds."""
+    return int(Path(f"/proc/{os.getppid()}/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+def torch_imported(architecture, fidelity):
+    return int("torch" in sys.modules)
+
+
+def pickletools_imported(architecture, fidelity):
+    """Whether this module of the standard library was there already; it is now."""
+    known = "pickletools" in sys.modules
+    import pickletools  # noqa: F401
+
+    return int(known)
 
 
 def threads(architecture, fidelity):
-    import torch
-
-    return float(torch.get_num_threads())
+    return int(os.environ["OMP_NUM_THREADS"])
 
 
 def globals_drawn(architecture, fidelity):
@@ -205,8 +224,63 @@ def work(estimator: object, **limits: object) -> Work:
     return Work(space, estimator, None, spec, **limits)
 
 
+@contextmanager
+def started(engine: Engine, work: Work) -> Iterator[Engine]:
+    """The engine at work, and closed whatever happens."""
+    engine.start(work)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def order(number: int, do: str) -> Assignment:
+    """Trial `number` of the function `obey`."""
+    return Assignment(Trial(number, Architecture({"do": do}), Fidelity()), 1)
+
+
 def assignment(number: int, attempt: int = 1, seed: int = 0, epochs: int = 1) -> Assignment:
     """Trial `number` of the toy space, its architecture drawn from its number."""
     rng = stream(0, "assignment", number)
     architecture = Toy().walk(lambda choice: choice.draw(rng))
     return Assignment(Trial(number, architecture, Fidelity(epochs=epochs)), attempt, seed)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pids: set[int], within: float) -> bool:
+    """Whether none of `pids` runs after at most `within` seconds."""
+    end = time.monotonic() + within
+    while any(map(alive, pids)) and time.monotonic() < end:
+        time.sleep(0.01)
+    return not any(map(alive, pids))
+
+
+def grown(pid: int, others: set[int], count: int) -> set[int]:
+    """The `count` descendants that `pid` has besides `others`, waited for up to 20 s."""
+    end = time.monotonic() + 20.0
+    while len(family := descendants(pid) - others) < count and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(family) == count
+    return family
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes that `pid` started, and those they started, by /proc."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")")[1].split()[1])
+            except OSError:
+                continue
+    found = {pid}
+    while more := {p for p, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}

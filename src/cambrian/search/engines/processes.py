@@ -91,17 +91,17 @@ class Processes(Engine):
     def _listen(self, timeout: float | None) -> bool:
         with selectors.DefaultSelector() as selector:
             for worker in self._crew:
-                selector.register(worker.channel, selectors.EVENT_READ, (worker, worker.channel))
+                selector.register(worker.channel, selectors.EVENT_READ, worker)
                 if not worker.mute:
-                    selector.register(worker.stderr, selectors.EVENT_READ, (worker, None))
-            events = selector.select(timeout)
-        for key, _ in events:
-            worker, channel = key.data
-            if channel is None:
+                    selector.register(worker.stderr, selectors.EVENT_READ, worker)
+            ready = {key.fileobj: key.data for key, _ in selector.select(timeout)}
+        for source, worker in ready.items():
+            if source is worker.stderr:
                 worker.hear()
-            else:
+        for source, worker in ready.items():
+            if source is worker.channel:
                 self._take(worker)
-        return bool(events)
+        return bool(ready)
 
     def _take(self, worker: _Worker) -> None:
         messages = worker.receive()

@@ -62,10 +62,10 @@ class _Running:
             self.reports.close()
             return Report(number, attempt, lost="cancelled")
         report = next(self.reports)
-        if report.point is not None:
-            self._curve.append(report.point)
         seconds = time.monotonic() - self._started
         if self._limit is not None and seconds > self._limit:
             self.reports.close()
             return Report(number, attempt, outcome=too_late(self._limit, tuple(self._curve), seconds))
+        if report.point is not None:
+            self._curve.append(report.point)
         return report

@@ -1,0 +1,267 @@
+"""Engine `processes`: whatever an evaluation does, it costs that trial, and the next one works."""
+
+import dataclasses
+import itertools
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import mocks
+from cambrian.errors import Incompatible, RunError
+from cambrian.estimators.estimator import Function
+from cambrian.outcome import Crashed, Done, Infeasible
+from cambrian.search.engines import ENGINES
+from cambrian.search.engines.processes import Processes
+from cambrian.search.engines.serial import Serial
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and signals are tested on Linux")
+
+
+def last(engine, *assignments):
+    """The last report of each assignment, in the order submitted; they run one after another."""
+    ends = []
+    for assignment in assignments:
+        engine.submit(assignment)
+        reports = []
+        while not reports or reports[-1].point is not None:
+            reports += engine.wait(20.0)
+        assert reports[-1].number == assignment.trial.number
+        ends.append(reports[-1])
+    return ends
+
+
+@pytest.fixture(scope="module")
+def engine():
+    """One worker for all the mischief of this module: it must survive every bit of it."""
+    with mocks.started(Processes(workers=1), mocks.work("obey", timeout=1.5, memory=1 << 28)) as engine:
+        yield engine
+
+
+numbers = itertools.count()
+
+MISCHIEF = {
+    "nan": (Infeasible, "nan"),
+    "infinite": (Infeasible, "inf"),
+    "nan_curve": (Infeasible, "nan"),
+    "none": (Crashed, "got None"),
+    "text": (Crashed, "got 'good'"),
+    "exception": (Crashed, "ValueError: deliberate"),
+    "leave": (Crashed, "SystemExit: 3"),
+    "vanish": (Crashed, "exited with code 0"),
+    "segfault": (Crashed, "SIGSEGV"),
+    "abort": (Crashed, "SIGABRT"),
+    "endless": (Infeasible, "longer than 1.5 s"),
+    "endless_curve": (Infeasible, "longer than 1.5 s"),
+    "hold_gil": (Infeasible, "longer than 1.5 s"),
+    "deaf": (Infeasible, "longer than 1.5 s"),
+    "allocate": (Infeasible, "MemoryError"),
+    "hoard": (Infeasible, "MemoryError"),
+}
+
+
+@pytest.mark.parametrize("kind", MISCHIEF)
+def test_mischief_costs_one_trial(engine, kind):
+    """One outcome of the right kind that names the cause; the worker is the same before and after."""
+    n, expected = next(numbers), MISCHIEF[kind]
+    before, (bad,), after = (
+        last(engine, mocks.order(n, "worker"))[0].outcome.value,
+        last(engine, mocks.order(n, kind)),
+        last(engine, mocks.order(n, "worker"))[0].outcome.value,
+    )
+    assert before == after
+    assert type(bad.outcome) is expected[0]
+    sentence = bad.outcome.error if isinstance(bad.outcome, Crashed) else bad.outcome.detail
+    assert expected[1] in sentence
+
+
+@pytest.mark.parametrize("kind", ["endless", "hold_gil"])
+def test_time_limit_is_kept(engine, kind):
+    """Within 2 s of the limit the outcome is there, and its seconds say what it cost."""
+    started = time.monotonic()
+    (report,) = last(engine, mocks.order(next(numbers), kind))
+    assert report.outcome.reason == "timeout"
+    assert 1.5 <= time.monotonic() - started <= 3.5
+    assert 1.5 <= report.outcome.seconds <= 3.5
+
+
+def test_crash_reports_carry_the_end_of_standard_error(engine):
+    """What a C library said before it aborted, and Python's own stack, by faulthandler."""
+    (report,) = last(engine, mocks.order(next(numbers), "abort"))
+    assert "last words" in report.outcome.traceback
+    assert "mocks.py" in report.outcome.traceback
+    assert len(report.outcome.traceback) <= 8192
+
+
+def test_a_kill_from_outside_is_lost_not_an_outcome(engine):
+    """Nobody can say how it would have ended: the ledger is to queue it again."""
+    killed, good = last(engine, mocks.order(next(numbers), "killed"), mocks.order(next(numbers), "good"))
+    assert killed.outcome is None
+    assert "SIGKILL" in killed.lost
+    assert good.outcome.value == 0.5
+
+
+def test_floods_fill_nothing(engine):
+    """1 GiB on standard output and 64 MiB on standard error leave the worker as small as it was."""
+    n = next(numbers)
+    before, flood, after = last(
+        engine, *(mocks.order(n, k) for k in ("workers_memory", "flood", "workers_memory"))
+    )
+    assert flood.outcome.value == 0.5
+    assert after.outcome.value - before.outcome.value < 2.0
+
+
+def test_what_an_evaluation_started_ends_with_it(engine):
+    """A process that an evaluation left running is killed when its outcome is in."""
+    (report,) = last(engine, mocks.order(next(numbers), "offspring"))
+    assert mocks.gone({int(report.outcome.value)}, within=1.0)
+
+
+def test_modules_are_imported_once(engine):
+    """What the first child had to import, the worker has imported before it forks the next."""
+    n = next(numbers)
+    first, second = last(
+        engine, mocks.order(n, "pickletools_imported"), mocks.order(n, "pickletools_imported")
+    )
+    assert (first.outcome.value, second.outcome.value) == (0.0, 1.0)
+
+
+def test_evaluations_have_one_thread_and_no_torch_unless_asked(engine):
+    """The default of one thread is in the environment; a mock never imports torch, the worker neither."""
+    n = next(numbers)
+    threads, torch = last(engine, mocks.order(n, "threads"), mocks.order(n, "torch_imported"))
+    assert threads.outcome.value == 1
+    assert torch.outcome.value == 0
+
+
+def test_coordinator_does_not_import_torch():
+    """Neither does the process that starts the engine and evaluates serially."""
+    code = (
+        "import sys, mocks\n"
+        "from cambrian.search.engines import ENGINES\n"
+        "for name in ENGINES.names():\n"
+        "    engine = ENGINES.make(name)\n"
+        "    engine.start(mocks.work(mocks.Mock()))\n"
+        "    engine.submit(mocks.assignment(0))\n"
+        "    assert any(report.outcome for _ in range(2) for report in engine.wait())\n"
+        "    engine.close()\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    tests = str(Path(mocks.__file__).parent)
+    environment = {**os.environ, "PYTHONPATH": tests}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=60)
+
+
+def test_engines_agree():
+    """Serial and processes give the same outcomes and points, times aside; two at once are no hurdle."""
+    mine, theirs = {}, {}
+    for engine, found in ((Serial(), mine), (Processes(workers=2), theirs)):
+        engine.start(mocks.work(mocks.Mock()))
+        queue = [mocks.assignment(n, seed=3, epochs=1 + n % 3) for n in range(12)]
+        while queue or len(found) < 12:
+            while queue and len(queue) + len(found) > 12 - engine.slots:
+                engine.submit(queue.pop())
+            for report in engine.wait():
+                if report.outcome is not None:
+                    found[report.number] = msgspec.structs.replace(report.outcome, seconds=0.0)
+        engine.close()
+    assert mine == theirs
+    expected = {n: mocks.truth(mocks.assignment(n).trial.architecture, 3) for n in range(12)}
+    assert {n: outcome.value for n, outcome in mine.items()} == expected
+
+
+def test_global_generators_are_a_function_of_the_trial(engine):
+    """Users who draw from `random` and `numpy.random` get the same numbers in a repeated attempt, on
+    either engine, and others in another trial."""
+    first, again, other = last(engine, *(mocks.order(n, "globals_drawn") for n in (5, 5, 6)))
+    serial = Serial()
+    serial.start(mocks.work("obey"))
+    (here,) = last(serial, mocks.order(5, "globals_drawn"))
+    assert first.outcome.value == again.outcome.value == here.outcome.value != other.outcome.value
+
+
+def test_cancel_is_a_kill():
+    """A cancelled evaluation is reported lost at once, and its slot is free."""
+    with mocks.started(Processes(workers=1), mocks.work("obey")) as engine:
+        engine.submit(mocks.order(0, "hold_gil"))
+        assert engine.wait(0.8) == []
+        started = time.monotonic()
+        engine.cancel(1)  # somebody else's number
+        engine.cancel(0)
+        assert [(r.number, r.lost) for r in engine.wait()] == [(0, "cancelled")]
+        assert time.monotonic() - started < 1.0
+        assert last(engine, mocks.order(1, "good"))[0].outcome.value == 0.5
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_close_kills_quickly_and_leaves_nothing(count):
+    """Workers and children are gone within 2 s, while starting and while evaluating; twice is once."""
+    others = mocks.descendants(os.getpid())
+    with mocks.started(Processes(workers=2), mocks.work("obey")) as engine:
+        for n in range(2):
+            engine.submit(mocks.order(n, "deaf"))
+        family = mocks.grown(os.getpid(), others, count)  # workers, and later their children
+        started = time.monotonic()
+        engine.close()
+        assert time.monotonic() - started < 2.0
+    assert mocks.gone(family, within=0.0)
+
+
+def test_wait_with_nothing_to_wait_for():
+    """Both engines return at once when nothing runs, and wait no longer than told."""
+    for name in ENGINES.names():
+        with mocks.started(ENGINES.make(name), mocks.work("obey")) as engine:
+            assert engine.wait() == []
+    with mocks.started(Processes(workers=1), mocks.work("obey")) as engine:
+        engine.submit(mocks.order(0, "deaf"))
+        started = time.monotonic()
+        assert engine.wait(0.3) == []
+        assert 0.3 <= time.monotonic() - started < 1.0
+        with pytest.raises(RuntimeError, match="beyond 1 slots"):
+            engine.submit(mocks.order(1, "good"))
+
+
+def test_what_cannot_be_named_is_refused():
+    """A function object has no spec; the sentence says what to do."""
+    work = dataclasses.replace(mocks.work("good"), spec=None)
+    with pytest.raises(Incompatible, match="use engine 'serial'"):
+        Processes().start(work)
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("import no_such_library_anywhere", "No module named 'no_such_library_anywhere'"),
+        ("def f(", "SyntaxError"),
+        ("raise SystemExit('not today')", "not today"),
+        (
+            "import os; os.write(2, b'famous last words'); os._exit(7)",
+            "(?s)exited with code 7.*famous last words",
+        ),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why(tmp_path, monkeypatch, source, cause):
+    """The user's module is at fault: its own error is shown, soon, and no process is left."""
+    (tmp_path / "users_module.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    others = mocks.descendants(os.getpid())
+    work = mocks.work(Function("users_module:f", builds=False))
+    with (
+        mocks.started(Processes(workers=2), work) as engine,
+        pytest.raises(RunError, match=cause),
+    ):
+        last(engine, *(mocks.order(n, "good") for n in range(10)))
+    assert mocks.descendants(os.getpid()) == others
+
+
+def test_torch_out_of_memory_is_infeasible():
+    """torch's allocator raises a RuntimeError where the limit is reached."""
+    with mocks.started(Processes(workers=1), mocks.work("obey", memory=1 << 30)) as engine:
+        oom, good = last(engine, mocks.order(0, "allocate_tensor"), mocks.order(1, "good"))
+    assert isinstance(oom.outcome, Infeasible)
+    assert oom.outcome.reason == "oom"
+    assert isinstance(good.outcome, Done)

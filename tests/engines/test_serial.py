@@ -1,0 +1,130 @@
+"""Engine `serial`: what happens inside this process, and what `evaluate` makes of it."""
+
+import pytest
+
+import mocks
+from cambrian.errors import Unbuildable
+from cambrian.estimators.estimator import Function
+from cambrian.outcome import Crashed, Done, Infeasible, Point
+from cambrian.search.engines.engine import evaluate
+from cambrian.search.engines.serial import Serial
+
+
+def run(function, **limits):
+    engine = Serial()
+    engine.start(mocks.work(function, **limits))
+    engine.submit(mocks.assignment(0))
+    reports = engine.wait()
+    while reports[-1].point is not None:
+        reports += engine.wait()
+    engine.submit(mocks.assignment(1))  # the slot is free again
+    engine.close()
+    return reports
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("good", Done),
+        ("nan", Infeasible),
+        ("infinite", Infeasible),
+        ("nan_curve", Infeasible),
+        ("none", Crashed),
+        ("text", Crashed),
+        ("exception", Crashed),
+        ("leave", Crashed),
+    ],
+)
+def test_whatever_a_function_does_is_one_outcome(kind, expected):
+    """The subset of mischief that stays inside the process ends as with worker processes."""
+    assert type(run(kind)[-1].outcome) is expected
+
+
+def test_time_limit_between_points():
+    """An endless curve ends at the limit, and keeps its points."""
+    reports = run("endless_curve", timeout=0.1)
+    assert reports[-1].outcome.reason == "timeout"
+    assert reports[-1].outcome.curve == tuple(report.point for report in reports[:-1])
+
+
+def test_cancel():
+    """A cancelled evaluation ends as lost; another's number changes nothing."""
+    engine = Serial()
+    engine.start(mocks.work("endless_curve"))
+    engine.submit(mocks.assignment(0))
+    engine.cancel(7)
+    assert engine.wait()[0].point is not None
+    engine.cancel(0)
+    assert engine.wait()[0].lost == "cancelled"
+    assert engine.wait() == []
+
+
+def test_an_interrupted_step_frees_the_slot():
+    """Ctrl-C inside an evaluation leaves an engine that can be used again, or closed."""
+
+    def interrupted(architecture, fidelity):
+        raise KeyboardInterrupt
+
+    engine = Serial()
+    engine.start(mocks.work(Function(interrupted, builds=False)))
+    engine.submit(mocks.assignment(0))
+    with pytest.raises(KeyboardInterrupt):
+        engine.wait()
+    assert engine.wait() == []
+    engine.submit(mocks.assignment(0))
+    with pytest.raises(RuntimeError, match="another evaluation runs"):
+        engine.submit(mocks.assignment(1))
+    engine.close()
+
+
+class Says:
+    """An estimator that yields and returns what it is told."""
+
+    delivers = False
+    needs = ()
+
+    def __init__(self, points, end):
+        self.points, self.end = points, end
+
+    def estimate(self, space, architecture, fidelity, task, context):
+        yield from self.points
+        if isinstance(self.end, Exception):
+            raise self.end
+        return self.end
+
+    def spec(self):
+        return None
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (
+            Done(1.0, {"a": NAN, "b": 2.0}, (Point(1, {"c": NAN, "d": 1.0}),)),
+            Done(1.0, {"b": 2.0}, (Point(1, {"d": 1.0}),)),
+        ),
+        (0.5, Crashed("the estimator returned 0.5 where an outcome was expected")),
+        (Unbuildable("q0 does not fit"), Infeasible("unbuildable", "q0 does not fit")),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "oom"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "oom"),
+        (RuntimeError("std::bad_alloc"), "oom"),
+    ],
+)
+def test_evaluate_ends_in_a_clean_outcome(end, expected):
+    """Only finite numbers leave an estimator, and every end of it has its kind."""
+    points = [Point(1, {"loss": NAN, "value": 0.25})]
+    first, final = evaluate(mocks.work(Says(points, end)), mocks.assignment(0))
+    assert first.point == Point(1, {"value": 0.25})
+    assert final.outcome.seconds > 0
+    if expected == "oom":
+        assert final.outcome.reason == "oom"
+    else:
+        seconds = final.outcome.seconds
+        assert final.outcome == type(expected)(**{**_fields(expected), "seconds": seconds})
+
+
+def _fields(outcome):
+    return {name: getattr(outcome, name) for name in outcome.__struct_fields__}
