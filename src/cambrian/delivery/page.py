@@ -21,7 +21,7 @@ h2{font-size:1.2rem;margin:2em 0 .5em;padding-top:.6em;border-top:1px solid var(
 h3{font-size:1rem;margin:1.2em 0 .4em}p{margin:.5em 0;overflow-wrap:anywhere}
 .lead{font-size:1.1rem}.note{color:var(--soft);font-size:.875rem}
 .row{display:flex;flex-wrap:wrap;gap:16px;align-items:flex-start}
-.row figure{flex:0 1 auto;min-width:0}figure{margin:0;max-width:100%}
+.scroll+.row{margin-top:16px}.row figure{flex:0 1 auto;min-width:0}figure{margin:0;max-width:100%}
 figcaption{color:var(--soft);font-size:.875rem;margin:.3em 0 .6em;overflow-wrap:anywhere}
 .scroll{overflow-x:auto;max-width:100%}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}

@@ -101,12 +101,12 @@ def _progress(story: Story) -> Html | None:
     curve = anytime(story.trials)
     if not curve:
         return None
-    name = f"best {story.metric}"
+    name = f"best {story.unit}"
     trials = charts.steps(
-        "best value over trials", [(b.trials, b.value) for b in curve], "trials", name, story.value
+        "best value over trials", [(b.trials, b.value) for b in curve], "trials", name, story.axis
     )
     seconds = charts.steps(
-        "best value over seconds", [(b.seconds, b.value) for b in curve], "seconds", name, story.value
+        "best value over seconds", [(b.seconds, b.value) for b in curve], "seconds", name, story.axis
     )
     rows = [figure(trials, "over trials"), figure(seconds, "over seconds of evaluation, added up")]
     return section("Best value so far", element("div", joined(rows), "row"))
@@ -122,7 +122,12 @@ def _surrogate(story: Story) -> Html | None:
         rho = "not defined" if level.rho is None else f"{level.rho:.2f}"
         caption = f"level {level.level}: {len(level.measured)} trials, Spearman's rho {rho}"
         picture = charts.scatter(
-            caption, level.predicted, level.measured, "predicted", "measured", story.value
+            caption,
+            level.predicted,
+            level.measured,
+            f"predicted {story.unit}",
+            f"measured {story.unit}",
+            story.axis,
         )
         pictures.append(figure(picture, caption))
     note = (
@@ -177,9 +182,9 @@ def _failed(story: Story) -> Html | None:
         return None
     parts: list[Html] = []
     for group in found:
-        rows = [[t.number, why(t), t.architecture.key] for t in group.trials[:_FAILURES_SHOWN]]
+        rows = [[t.number, why(t)] for t in group.trials[:_FAILURES_SHOWN]]
         parts.append(element("h3", f"{group.reason}: {len(group.trials)}"))
-        parts.append(table(["trial", "what happened", "architecture"], rows))
+        parts.append(table(["trial", "what happened"], rows))
         if len(group.trials) > len(rows):
             parts.append(element("p", f"and {len(group.trials) - len(rows)} more", "note"))
         trace = next((t.outcome.traceback for t in group.trials if isinstance(t.outcome, Crashed)), "")

@@ -51,6 +51,14 @@ class Story:
         """The final stage's network that is handed over."""
         return next((t for t in self.trials if t.role == "winner" and t.value is not None), None)
 
+    def axis(self, value: float) -> str:
+        """`value` beside an axis that is named for `unit`."""
+        return f"{100 * value if self.percent else value:.4g}"
+
+    @property
+    def unit(self) -> str:
+        return f"{self.metric}, %" if self.percent else self.metric
+
     def value(self, value: float | None) -> str:
         """
         >>> Story("", None, [], task={"metric": "accuracy"}).value(0.98333)

@@ -1,0 +1,219 @@
+"""A trained network as files that need torch alone: weights, architecture, and a program that has been
+loaded in a clean process, without cambrian, and has given the network's outputs there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.errors import ExportMismatch, MissingExtra, RunError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from cambrian.search.result import Result
+
+TOLERANCE = 1e-5
+PROGRAM, MODEL, SAMPLE = "program.pt2", "model.json", "sample.safetensors"
+_FACTS = ("labels", "mean", "std", "channels", "height", "width", "input")
+_UNITS = {"uint8": "in [0, 1]: bytes divided by 255", "float32": "as they are in the training data"}
+
+_README = """# {name}: an image classifier
+
+Needs torch alone:
+
+```python
+import json, torch
+
+model = json.load(open("model.json"))
+program = torch.export.load("program.pt2").module()
+images = torch.rand(1, {channels}, {height}, {width})  # float32 [n, channels, height, width], {unit}
+probabilities = program(images).softmax(1)  # normalisation is part of the program
+print(model["labels"][int(probabilities[0].argmax())])
+```
+
+`model.json` has the classes, the input's size and how images are prepared; `weights.safetensors` and
+`architecture.json` are the network's; `sample.safetensors` holds inputs and the logits the program must
+give for them.
+"""
+
+_CHECK = """
+import json, sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "cambrian":
+            raise ImportError("the exported program must not need cambrian")
+sys.meta_path.insert(0, Blocked())
+import torch
+from safetensors.torch import load_file
+torch.set_num_threads(1)
+sample = load_file("sample.safetensors")
+program = torch.export.load("program.pt2").module()
+inputs, wanted = sample["inputs"], sample["logits"]
+with torch.inference_mode():
+    found = [program(inputs), torch.cat([program(inputs[i : i + 1]) for i in range(len(inputs))])]
+difference = max(float((logits - wanted).abs().max()) for logits in found)
+assert "cambrian" not in sys.modules
+print(json.dumps({"difference": difference, "scale": float(wanted.abs().max())}))
+"""
+
+
+def export(
+    network: nn.Module,
+    facts: Mapping[str, Any],
+    directory: str | os.PathLike[str],
+    *,
+    architecture_json: Mapping[str, Any],
+    samples: NDArray[Any] | None = None,
+    onnx: bool = False,
+) -> Path:
+    """Write `network` (normalised float[n, c, h, w] to logits float[n, classes]) to `directory`, which
+    must be new, empty or an earlier export. `facts` are a task's (`story.task_facts`): labels, mean, std,
+    channels, height, width, and "input", the type of its images. `samples` are images [n, h, w, c] of
+    that type to compare outputs on; without them, seeded noise.
+
+    The program takes float32 [n, c, h, w] in [0, 1] (float images: as they are) for any n and gives
+    logits. Raises ExportMismatch, leaving nothing behind, where a clean process that loads it finds
+    outputs that differ by more than 1e-5 (of the largest logit, where that is above 1)."""
+    target = Path(directory).absolute()
+    _usable(facts, target, onnx)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        _write(network, facts, partial, architecture_json, samples, onnx)
+        difference = verify(partial)
+        _describe(facts, partial, difference)
+        _put(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def export_result(result: Result, directory: Path, *, onnx: bool = False) -> Path:
+    """Export a run's winner. Raises RunError where it has none."""
+    from cambrian.delivery.story import task_facts
+
+    if result.winner is None or result.task is None:
+        raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
+    task = result.task
+    facts = task_facts(task)
+    size = result.winner.fidelity.resolution
+    samples: NDArray[Any] | None = np.asarray(task.inputs[task.train[:8]])
+    if size:
+        facts, samples = facts | {"height": size, "width": size}, None
+    answers = result.winner.architecture.to_json()
+    skeleton = dict(result.winner.fidelity.skeleton)
+    space = result.facts.get("settings", {}).get("space")
+    architecture = {"space": space, "answers": answers, "skeleton": skeleton}
+    return export(
+        result.model(), facts, directory, architecture_json=architecture, samples=samples, onnx=onnx
+    )
+
+
+def verify(directory: Path) -> float:
+    """The largest difference between the sample's outputs and what the program gives for it in a clean
+    process, all images at once and one by one. Raises ExportMismatch."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _CHECK], cwd=directory, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise ExportMismatch(f"the exported program does not run in a clean process: {last[0]}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    difference = float(found["difference"])
+    if not difference <= TOLERANCE * max(1.0, float(found["scale"])):
+        raise ExportMismatch(
+            f"the exported program's outputs differ from the network's by {difference:.3g}, more than "
+            f"{TOLERANCE:g}; nothing was written"
+        )
+    return difference
+
+
+def _usable(facts: Mapping[str, Any], target: Path, onnx: bool) -> None:
+    """Everything that can be refused before anything is done."""
+    missing = [name for name in _FACTS if name not in facts]
+    if missing:
+        raise UsageError(f"exporting needs the facts {', '.join(_FACTS)}; missing: {', '.join(missing)}")
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file: name a directory to export to")
+    if target.is_dir() and any(target.iterdir()) and not (target / MODEL).exists():
+        raise UsageError(f"{target} holds other files: export to a new or empty directory")
+    for module in ("onnx", "onnxscript") if onnx else ():
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(module, "export", "exporting to ONNX")
+
+
+def _write(
+    network: nn.Module,
+    facts: Mapping[str, Any],
+    directory: Path,
+    architecture: Mapping[str, Any],
+    samples: NDArray[Any] | None,
+    onnx: bool,
+) -> None:
+    import copy
+
+    import torch
+
+    from cambrian.delivery.normalised import Normalised, as_inputs
+    from cambrian.networks.checkpoint import save_weights, serialised
+
+    network = copy.deepcopy(network).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    inputs = as_inputs(samples if samples is not None else _noise(facts))
+    mean, std = (torch.tensor(facts[name]).reshape(1, -1, 1, 1) for name in ("mean", "std"))
+    with torch.inference_mode():
+        logits = network((inputs - mean) / std)
+    program = torch.export.export(
+        Normalised(network, facts["mean"], facts["std"]).eval(),
+        (inputs,),
+        dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
+    )
+    torch.export.save(program, directory / PROGRAM)
+    save_weights(network, directory / "weights.safetensors")
+    (directory / SAMPLE).write_bytes(serialised({"inputs": inputs, "logits": logits}))
+    (directory / "architecture.json").write_text(json.dumps(architecture, indent=1) + "\n")
+    if onnx:
+        torch.onnx.export(program, (), directory / "program.onnx", dynamo=True, verbose=False)
+
+
+def _noise(facts: Mapping[str, Any]) -> NDArray[Any]:
+    rng = np.random.default_rng(0)
+    shape = (8, facts["height"], facts["width"], facts["channels"])
+    if facts["input"] == "uint8":
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    return rng.normal(facts["mean"], facts["std"], shape).astype(np.float32)
+
+
+def _describe(facts: Mapping[str, Any], directory: Path, difference: float) -> None:
+    unit = _UNITS.get(facts["input"], _UNITS["float32"])
+    record = {
+        **{name: facts[name] for name in ("name", *_FACTS) if name in facts},
+        "preprocessing": f"float32 [n, channels, height, width], {unit}; the program normalises them",
+        "output": "logits [n, classes]; softmax makes them probabilities",
+        "verified_difference": difference,
+    }
+    (directory / MODEL).write_text(json.dumps(record, indent=1) + "\n")
+    sizes = {name: facts[name] for name in ("channels", "height", "width")}
+    name = str(facts.get("name", "network")).replace("\n", " ")
+    (directory / "README.md").write_text(_README.format(name=name, unit=unit, **sizes))
+
+
+def _put(partial: Path, target: Path) -> None:
+    """Rename the whole export into place; an earlier one steps aside first and is then removed."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        os.replace(target, old)
+    os.replace(partial, target)
+    shutil.rmtree(old, ignore_errors=True)

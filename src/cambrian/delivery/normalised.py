@@ -1,0 +1,38 @@
+"""The module that is exported: images as people have them in, logits out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+class Normalised(nn.Module):
+    """`network` behind its normalisation: float32 [n, c, h, w] in the unit of `mean` and `std` (one number
+    a channel) to logits [n, classes]."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network((images - self.mean) / self.std)
+        return logits
+
+
+def as_inputs(images: NDArray[Any]) -> Tensor:
+    """Images [n, h, w, c], bytes or floats, as the program takes them: float32 [n, c, h, w], bytes
+    divided by 255."""
+    pixels = images.astype(np.float32)
+    if images.dtype == np.uint8:
+        pixels /= np.float32(255)
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
