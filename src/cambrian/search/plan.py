@@ -126,7 +126,9 @@ def plan(
         **settings,
     )
     trials = cost.trials(rung)
-    return Plan(search, rung, trials, cost.seconds(rung), tuple(_rows(search, rung, trials, cost)))
+    rows = tuple(_rows(search, rung, trials, cost))
+    search.remarks = {"plan": rows, "expected": {str(level): n for level, n in trials.items()}}
+    return Plan(search, rung, trials, cost.seconds(rung), rows)
 
 
 PAPER_RECIPE = {"label_smoothing": 0.0, "drop_path": 0.4, "learning_rate": 0.01, "cutout": 0}

@@ -81,6 +81,7 @@ class Search:
         self.limits = dict(limits or {})
         self.timeout, self.memory = timeout, memory
         self.notice: str | None = None
+        self.remarks: dict[str, Any] = {}  # what the ledger shall remember besides, as JSON
         self.engine = self._engine(engine, workers)
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
         self._talk: Conversation | None = None
@@ -352,6 +353,7 @@ class Search:
             engine={"workers": self.engine.slots, "timeout": self.timeout, "memory": self.memory},
             device=self.device,
             versions=versions(),
+            **self.remarks,
         )
         return ledger
 
