@@ -20,7 +20,7 @@ from torch import nn
 from cambrian.errors import UsageError
 from cambrian.estimators import ESTIMATORS
 from cambrian.estimators.data import subset, training_images
-from cambrian.estimators.estimator import Context, Estimator
+from cambrian.estimators.estimator import Context, Estimator, Prepares
 from cambrian.estimators.train import Train
 from cambrian.networks.training import scores
 from cambrian.outcome import Done, Fidelity, Infeasible
@@ -28,6 +28,7 @@ from cambrian.testing.estimators import EstimatorCase, EstimatorSuite
 from small_training import ARCHITECTURE, SmallConv, bars, estimated, timeless, with_inputs
 
 SMALL = Train(batch_size=16)
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}  # for `small_training`
 
 
 def garbage(task: Any, which: Any) -> Any:
@@ -51,6 +52,28 @@ def test_is_registered_and_named() -> None:
     assert ESTIMATORS.make(spec) == train
     assert isinstance(train, Estimator)
     assert train.delivers
+
+
+PREPARED = """
+import sys
+from small_training import bars, estimated
+from cambrian.estimators.train import Train
+assert "torch" not in sys.modules
+Train().prepare()
+known = set(sys.modules)
+estimated()
+print(len(set(sys.modules) - known))
+"""
+
+
+def test_a_prepared_training_imports_next_to_nothing() -> None:
+    """Importing the estimator leaves torch alone; after `prepare` a training, which would import some 800
+    modules, finds them there."""
+    assert isinstance(Train(), Prepares)
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARED], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) <= 10
 
 
 def test_a_point_an_epoch_and_an_outcome() -> None:
@@ -268,8 +291,7 @@ def test_killed_in_mid_epoch_and_resumed(tmp_path: Path) -> None:
     one and ends with the same weights, bit for bit, and the same outcome."""
     directory = tmp_path / "checkpoints"
     command = [sys.executable, "-c", CHILD, str(torch.get_num_threads()), str(directory)]
-    paths = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
-    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths})
+    child = subprocess.Popen(command, env=ENVIRONMENT)
     try:
         deadline = time.monotonic() + 120
         while not newest(directory) > 10 and time.monotonic() < deadline:  # 8 steps an epoch

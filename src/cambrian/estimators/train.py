@@ -46,6 +46,12 @@ class Train(Recipe):
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = True
 
+    def prepare(self) -> None:
+        """Import all that a training needs, once for the trials that a worker process forks."""
+        import torch._dynamo  # noqa: F401  (what torch's optimisers import when the first one is made)
+
+        from cambrian.networks import checkpoint, count, training  # noqa: F401
+
     def estimate(
         self,
         space: Space,
