@@ -65,8 +65,9 @@ def _confine(work: Work, assignment: Assignment) -> None:
         return
     import torch
 
-    total = torch.cuda.get_device_properties(assignment.device).total_memory
-    torch.cuda.set_per_process_memory_fraction(min(1.0, work.memory / total), assignment.device)
+    index = torch.device(assignment.device).index or 0
+    total = torch.cuda.get_device_properties(index).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(1.0, work.memory / total), index)
 
 
 def _packed(report: Report) -> bytes:
