@@ -71,8 +71,6 @@ def pad(pixels: Tensor, crop: int) -> Tensor:
 def windows(padded: Tensor, draws: Draws, batch: slice, side: tuple[int, int]) -> Tensor:
     """The batch's windows [b, height, width, channels] of the padded images, mirrored where drawn so."""
     which = draws.order[batch]
-    if padded.shape[1:3] == side and not bool(draws.mirrored[batch].any()):
-        return padded[which]
     corner, mirrored = draws.corner[batch], draws.mirrored[batch]
     columns = torch.arange(side[1], device=padded.device).expand(len(which), -1)
     columns = torch.where(mirrored[:, None], side[1] - 1 - columns, columns)

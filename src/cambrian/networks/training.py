@@ -124,7 +124,11 @@ class Training:
         """Inputs [b, channels, height, width] and targets [b] of the present step."""
         n = len(self._images)
         batch = slice(n * self.step // self._steps, n * (self.step + 1) // self._steps)
-        inputs = self._images.inputs(windows(self._padded, draws, batch, self._images.side))
+        if self._augment.crop or self._augment.flip:
+            pixels = windows(self._padded, draws, batch, self._images.side)
+        else:
+            pixels = self._padded[draws.order[batch]]
+        inputs = self._images.inputs(pixels)
         if self._augment.cutout:
             inputs = cut_out(inputs, self._augment.cutout, draws.hole[batch])
         return inputs, self._images.targets[draws.order[batch]]
@@ -186,7 +190,7 @@ def _seed(device: torch.device, seed: int) -> None:
     """Seed the device's own generator. (torch.manual_seed seeds those of all devices, and where CUDA
     is not yet in use remembers each call with its traceback: as dear as a small network's step.)"""
     if device.type == "cuda":
-        torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)
 
