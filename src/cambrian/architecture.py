@@ -239,8 +239,9 @@ def mutate(
     asked = [c for c in questions(space, architecture) if c.size is None or c.size > 1]
     for _ in range(tries if asked else 0):
         choice = asked[int(rng.integers(len(asked)))]
-        answer = choice.draw(rng)
-        if answer == architecture[choice.path]:
+        other = (a for a in (choice.draw(rng) for _ in range(100)) if a != architecture[choice.path])
+        answer = next(other, None)
+        if answer is None:  # no other answer has a weight
             continue
         try:
             return replay(space, {**architecture, choice.path: answer}, lambda c: c.draw(rng))

@@ -35,11 +35,13 @@ class OneOf(msgspec.Struct, frozen=True, tag="one"):
     def __post_init__(self) -> None:
         _distinct(self.path, self.options)
         if self.weights is not None and (
-            len(self.weights) != len(self.options) or min(self.weights) < 0 or sum(self.weights) <= 0
+            len(self.weights) != len(self.options)
+            or not all(0 <= w < math.inf for w in self.weights)
+            or sum(self.weights) <= 0
         ):
             raise SpaceError(
-                f"question {self.path!r}: weights must be {len(self.options)} numbers >= 0 with a "
-                f"positive sum, got {self.weights}"
+                f"question {self.path!r}: weights must be {len(self.options)} finite numbers >= 0 "
+                f"with a positive sum, got {self.weights}"
             )
 
     @property

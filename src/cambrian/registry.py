@@ -41,16 +41,17 @@ class Registry:
         if isinstance(spec, str):
             spec = {"name": spec}
         found = self.get(spec["name"])
-        arguments = dict(spec.get("arguments", {}))
-        if not isinstance(found, type):
-            return dataclasses.replace(found, **arguments) if arguments else found
-        known = [f.name for f in dataclasses.fields(found) if f.init]
+        arguments = {k: _tupled(v) for k, v in dict(spec.get("arguments", {})).items()}
+        cls = found if isinstance(found, type) else type(found)
+        known = [f.name for f in dataclasses.fields(cls) if f.init] if dataclasses.is_dataclass(cls) else []
         for name in arguments:
             if name not in known:
                 raise UsageError(
                     f"{self.kind} {spec['name']!r} has no setting {name!r}{did_you_mean(name, known)}"
                 )
-        return found(**{k: _tupled(v) for k, v in arguments.items()})
+        if isinstance(found, type):
+            return found(**arguments)
+        return dataclasses.replace(found, **arguments) if arguments else found
 
     def spec(self, component: Any) -> dict[str, Any] | None:
         """The inverse of `make`; None where the component cannot be named (defined in a notebook or

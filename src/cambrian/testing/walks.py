@@ -38,11 +38,11 @@ def check_program_depends_on_answers_alone(case: SpaceCase) -> None:
     """Given the same answers the program asks the same questions, in the same order."""
     for architecture in case.samples:
         try:
-            asked = questions(case.space, architecture)
+            asked, again = (questions(case.space, architecture) for _ in range(2))
         except KeyError as path:
             raise Violation(f"a second walk asked {path} too, with the same answers") from None
         expect([c.path for c in asked] == list(architecture), "a second walk asked other questions")
-        expect(questions(case.space, architecture) == asked, "a walk with the same answers asked otherwise")
+        expect(again == asked, "a walk with the same answers asked otherwise")
 
 
 def check_replay_gives_a_sample_back(case: SpaceCase) -> None:

@@ -1,0 +1,75 @@
+"""What the documents show is run, fits the length they promise, and passes the suites."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import types
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cambrian.testing import SPACE, STRATEGY, SpaceCase
+from cambrian.testing.suite import Conformance
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def blocks(name: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (DOCS / name).read_text(), flags=re.DOTALL)
+
+
+@cache
+def page(name: str) -> dict[str, Any]:
+    """The names that a page's code blocks define, run in order in a module of their own."""
+    module = types.ModuleType(f"docs_{Path(name).stem.replace('-', '_')}")
+    sys.modules[module.__name__] = module
+    code = compile("\n".join(blocks(name)), str(DOCS / name), "exec")
+    types.FunctionType(code, module.__dict__)()
+    return vars(module)
+
+
+def lines_of(block: str) -> int:
+    """Lines of code after the imports, blank ones aside."""
+    body = block[block.index("@") :]
+    return sum(bool(line.strip()) for line in body.splitlines())
+
+
+@pytest.mark.parametrize(("name", "most"), [("new-space.md", 15), ("new-strategy.md", 30)])
+def test_examples_are_as_short_as_promised(name: str, most: int) -> None:
+    """A new space takes at most 15 lines, a new strategy at most 30."""
+    assert lines_of(blocks(name)[0]) <= most
+
+
+@pytest.mark.parametrize("check", [c for c in SPACE.checks if "every_process" not in c.__name__])
+def test_the_space_keeps_its_contract(check: Callable[[Any], None]) -> None:
+    """The suite of the page's own test class passes (a page is no module another process can import)."""
+    case: Conformance = page("new-space.md")["TestChain"]()
+    check(case.case())
+
+
+def test_the_builder_keeps_its_contract() -> None:
+    """The second space of the page has no violations either."""
+    names = [c.__name__ for c in SPACE.checks if "every_process" not in c.__name__]
+    assert SPACE.violations(SpaceCase(page("new-space.md")["perceptron"]), names) == []
+
+
+@pytest.mark.parametrize("check", STRATEGY.checks)
+def test_the_strategy_keeps_its_contract(check: Callable[[Any], None]) -> None:
+    """The suite of the page's own test class passes."""
+    case: Conformance = page("new-strategy.md")["TestHillClimbing"]()
+    check(case.case())
+
+
+def test_the_pages_name_every_question() -> None:
+    """The table of questions in the page is complete."""
+    from cambrian.spaces.program import ModulePick
+
+    text = (DOCS / "new-space.md").read_text()
+    public = {n for n, _ in inspect.getmembers(ModulePick, inspect.isfunction) if not n.startswith("_")}
+    missing = [n for n in public - {"ask", "architecture"} if f"`pick.{n}(" not in text]
+    assert missing == []

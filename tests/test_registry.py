@@ -1,0 +1,159 @@
+"""Names and specs: what can be written as JSON comes back as it was, what cannot says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cambrian.errors import UnknownName, UsageError
+from cambrian.estimators import ESTIMATORS
+from cambrian.predictors import PREDICTORS
+from cambrian.registry import Registry
+from cambrian.search.engines import ENGINES
+from cambrian.spaces import SPACES
+from cambrian.strategies import STRATEGIES
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A component with settings of every JSON kind."""
+
+    number: int = 1
+    rate: float = 0.5
+    name: str | None = None
+    sizes: tuple[Any, ...] = ()
+    table: Any = None
+    derived: int = dataclasses.field(init=False, default=7)
+
+
+INSTANCE = Plain(number=3)
+HERE = __name__
+REGISTRY = Registry("thing", {"plain": f"{HERE}:Plain", "three": f"{HERE}:INSTANCE"})
+
+leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False), st.text()
+)
+tuples = st.recursive(st.lists(leaves, max_size=3).map(tuple), lambda t: st.lists(t, max_size=2).map(tuple))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(), st.floats(allow_nan=False), st.none() | st.text(), tuples)
+def test_a_spec_is_json_and_comes_back(number: int, rate: float, name: Any, sizes: Any) -> None:
+    """make(spec(x)) == x, through JSON text, tuples within tuples included."""
+    component = Plain(number, rate, name, sizes)
+    spec = json.loads(json.dumps(REGISTRY.spec(component)))
+    assert spec["name"] == "plain"
+    assert REGISTRY.make(spec) == component
+
+
+def test_what_has_no_name_is_written_as_module_and_attribute() -> None:
+    """An unregistered class is found where it was defined."""
+    nameless = Registry("thing", {})
+    spec = nameless.spec(Plain(2))
+    assert spec is not None
+    assert spec["name"] == f"{HERE}:Plain"
+    assert nameless.make(spec) == Plain(2)
+
+
+@pytest.mark.parametrize("value", [object(), lambda x: x, {1: 2}, [object()], b"bytes", {"a": {2: 3}}])
+def test_what_is_not_json_has_no_spec(value: Any) -> None:
+    """A setting that JSON cannot hold: the component can only run in this process."""
+    assert REGISTRY.spec(Plain(table=value)) is None
+
+
+def test_what_is_local_has_no_spec() -> None:
+    """A class defined inside a function cannot be found by another process."""
+
+    @dataclass(frozen=True)
+    class Local:
+        number: int = 1
+
+    assert REGISTRY.spec(Local()) is None
+
+
+def test_what_is_in_main_has_no_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class defined in a script or notebook cannot either."""
+    monkeypatch.setattr(Plain, "__module__", "__main__")
+    assert REGISTRY.spec(Plain()) is None
+
+
+def test_a_spec_may_be_a_name_alone() -> None:
+    """Settings are the defaults then."""
+    assert REGISTRY.make("plain") == Plain()
+
+
+def test_a_name_may_be_an_instance() -> None:
+    """Its settings are those it has, changed where the spec says so."""
+    assert REGISTRY.make("three") is INSTANCE
+    assert REGISTRY.make({"name": "three", "arguments": {"rate": 1.0}}) == Plain(3, 1.0)
+
+
+def test_a_wrong_name_names_the_nearest() -> None:
+    """With the valid ones, while they are few."""
+    with pytest.raises(
+        UnknownName, match=r"unknown thing 'plan'; did you mean 'plain'\? \(valid: plain, three\)"
+    ):
+        REGISTRY.make("plan")
+
+
+@pytest.mark.parametrize("name", ["plain", "three"])
+def test_a_wrong_setting_names_the_nearest(name: str) -> None:
+    """One sentence: which thing, which setting, what was meant."""
+    with pytest.raises(UsageError, match=r"no setting 'nmber'; did you mean 'number'"):
+        REGISTRY.make({"name": name, "arguments": {"nmber": 2}})
+
+
+def test_a_derived_field_is_no_setting() -> None:
+    """Fields that cannot be given are refused like unknown ones."""
+    with pytest.raises(UsageError, match="no setting 'derived'"):
+        REGISTRY.make({"name": "plain", "arguments": {"derived": 2}})
+
+
+@pytest.mark.parametrize("target", ["no_such_module_here:Thing", f"{HERE}:NoSuchThing", "json:dumps.nothing"])
+def test_what_cannot_be_loaded_says_why(target: str) -> None:
+    """A missing module or attribute is the user's mistake, with the true cause."""
+    with pytest.raises(UsageError, match="cannot load thing"):
+        Registry("thing", {}).get(target)
+
+
+def test_import_errors_name_their_true_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that is there but needs one that is not: the message names that one."""
+    (tmp_path / "needs_more.py").write_text("import no_such_dependency\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match="no_such_dependency"):
+        Registry("thing", {}).get("needs_more:Thing")
+
+
+@pytest.mark.parametrize(
+    "registry", [SPACES, STRATEGIES, ESTIMATORS, ENGINES, PREDICTORS], ids=lambda r: r.kind
+)
+def test_every_registered_name_can_be_loaded(registry: Registry) -> None:
+    """Each name points at something that is there, and is given back as the name in its spec."""
+    assert registry.names() == sorted(registry.names())
+    for name in registry.names():
+        found = registry.get(name)
+        if isinstance(found, type) and all(_has_default(f) for f in dataclasses.fields(found) if f.init):
+            spec = registry.spec(registry.make(name))
+            assert spec is not None
+            assert spec["name"] == name
+            assert registry.make(json.loads(json.dumps(spec))).__class__ is found
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def test_registries_load_nothing_before_they_are_asked() -> None:
+    """Their kinds are in the messages; the classes are imported by `get` alone."""
+    before = set(sys.modules)
+    lazy = Registry("thing", {"late": "no_such_module_here:Thing"})
+    assert lazy.names() == ["late"]
+    assert set(sys.modules) == before
