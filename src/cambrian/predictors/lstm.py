@@ -42,11 +42,7 @@ class LSTM(Neural):
         for t in range(length):
             token = inputs[:, :, t]
             h_next, c_next = _cell(table[member, token.clamp(min=0)] + h @ p["w_hidden"], c)
-            if bool((token >= 0).all()):
-                h, c = h_next, c_next
-            else:
-                real = (token >= 0)[:, :, None]
-                h, c = torch.where(real, h_next, h), torch.where(real, c_next, c)
+            h, c = _where(token >= 0, h_next, h), _where(token >= 0, c_next, c)
         return h, c
 
     @torch.no_grad()
@@ -70,16 +66,29 @@ class LSTM(Neural):
         h, c = (x[0] for x in self._read(p, read[None]))
         table = _table(p)[0]
         for above, token in tree[:-1]:
-            gates, last = h @ p["w_hidden"][0], len(token)
-            new_h, new_c = h.new_empty(last, self.hidden), h.new_empty(last, self.hidden)
-            for part in chunks(last, 4096):
-                up, read_now = torch.from_numpy(above[part]), torch.from_numpy(token[part])
-                x, y = _cell(gates[up].add_(table[read_now.clamp(min=0)]), c[up])
-                real = (read_now >= 0)[:, None]
-                new_h[part], new_c[part] = torch.where(real, x, h[up]), torch.where(real, y, c[up])
-            h, c = new_h, new_c
+            gates = h @ p["w_hidden"][0]
+            parts = [
+                _extend(gates, h, c, table, torch.from_numpy(above[part]), torch.from_numpy(token[part]))
+                for part in chunks(len(token), 1024)
+            ]
+            h, c = (torch.cat(x) for x in zip(*parts)) if parts else (h[:0], c[:0])
         found: Values = _value(p, h[None])[0].double().numpy()[tree[-1][0]]
         return found
+
+
+def _extend(
+    gates: Tensor, h: Tensor, c: Tensor, table: Tensor, above: Tensor, token: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The states [u, hidden] after one more token, `gates` being what `h` contributes to them."""
+    before = c.index_select(0, above)
+    new = table.index_select(0, token.clamp(min=0))
+    h_next, c_next = _cell(new.add_(gates.index_select(0, above)), before)
+    return _where(token >= 0, h_next, h.index_select(0, above)), _where(token >= 0, c_next, before)
+
+
+def _where(real: Tensor, after: Tensor, before: Tensor) -> Tensor:
+    """The state after a token, or that before where there is none to be read."""
+    return after if bool(real.all()) else torch.where(real[..., None], after, before)
 
 
 def _table(p: Parameters) -> Tensor:

@@ -4,7 +4,6 @@ the mean over blocks, two fully connected layers of 100 units, a sigmoid."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -49,40 +48,37 @@ class MLP(Neural):
     def score(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
         """The mean over blocks and the first layer commute: (parent's sum + new block) / b @ w1 is taken
         once per parent and once per distinct new block, and children only add the two."""
-        *_, (block, _) = tree = prefixes(np.zeros(len(step), dtype=np.int64), step)
-        blocks = np.zeros((len(tree[-2][0]), 1, step.shape[1]), dtype=np.int64)
-        blocks[block, 0] = step
-        before = np.append(lengths(parents), 0)
-        after = torch.from_numpy((before[parent] + (step >= 0).any(axis=1)).clip(1).astype(np.float32))
+        orphan = np.full((1, *parents.shape[1:]), -1, dtype=np.int64)
+        parents = np.concatenate([parents, orphan])  # -1 finds the last
+        group = prefixes(np.zeros(len(step), dtype=np.int64), step)[-1][0]
+        blocks = np.empty((group.max(initial=-1) + 1, step.shape[1]), dtype=np.int64)
+        blocks[group] = step
+        rows = np.stack([parent % len(parents), len(parents) + group], axis=1)
+        after = (lengths(parents)[parent] + (step >= 0).any(axis=1)).clip(1)
         total = np.zeros(len(step))
+        p = state.tensors()
         with one_thread():
-            inherited = self._first(state, parents) * torch.from_numpy(before[:-1, None].astype(np.float32))
-            inherited = torch.cat([inherited, inherited.new_zeros(self.members, 1, self.hidden)], dim=1)
-            added = self._first(state, blocks)
-            for k in range(self.members):
-                total += _rest(state.tensors(), k, inherited[k], added[k], after, parent, block)
+            sums = torch.cat([self._sums(state, parents), self._sums(state, blocks[:, None])], dim=1)
+            for b in np.unique(after):  # once, where parents share a level
+                these = np.flatnonzero(after == b)
+                for k in range(self.members):
+                    table = sums[k] / float(b) + p["b1"][k] / 2  # half from the parent, half from the block
+                    total[these] += _rest(p, k, table, torch.from_numpy(rows[these]))
         return state.scale.stretch(total / self.members)
 
-    def _first(self, state: Fitted, tokens: Tokens) -> Tensor:
-        """[m, n, hidden]: the first layer before its bias, of the mean over blocks."""
+    def _sums(self, state: Fitted, tokens: Tokens) -> Tensor:
+        """[m, n, hidden]: the first layer, before its bias, of the sum over blocks."""
         p = state.tensors()
-        x = self._inputs(state, tokens)  # [n, slots, tokens]
-        w1 = p["w1"].reshape(self.members, x.shape[1], self.embedding, self.hidden)
-        table = torch.einsum("mte,mseh->msth", p["embedding"], w1)
-        return torch.einsum("nst,msth->mnh", x, table)
+        bags = self._inputs(state, tokens) * torch.from_numpy(lengths(tokens)).float()[:, None, None]
+        w1 = p["w1"].reshape(self.members, bags.shape[1], self.embedding, self.hidden)
+        return torch.einsum("nst,mte,mseh->mnh", bags, p["embedding"], w1)
 
 
-def _rest(
-    p: Parameters, k: int, inherited: Tensor, added: Tensor, after: Tensor, parent: Any, block: Any
-) -> Values:
-    """float[n]: member k from the sum of two first layers on."""
-    found = np.empty(len(parent))
-    parent, block = (
-        torch.from_numpy(np.where(parent < 0, len(inherited) - 1, parent)),
-        torch.from_numpy(block),
-    )
-    for part in chunks(len(found), 4096):
-        x = inherited[parent[part]].add_(added[block[part]]).div_(after[part, None]).add_(p["b1"][k]).relu_()
+def _rest(p: Parameters, k: int, table: Tensor, rows: Tensor) -> Values:
+    """float[n]: member k from its first layer's sum of two rows of `table` on, `rows` being int[n, 2]."""
+    found = np.empty(len(rows))
+    for part in chunks(len(rows), 2048):
+        x = torch.nn.functional.embedding_bag(rows[part], table, mode="sum").relu_()
         x = torch.addmm(p["b2"][k], x, p["w2"][k]).relu_()
         found[part] = torch.addmm(p["bias"][k], x, p["w3"][k]).sigmoid_().squeeze(1).numpy()
     return found

@@ -1,0 +1,70 @@
+"""Table 1 of PNAS (Liu et al. 2018, Sec. 5.2), after the fact, from whatever levels were trained: how
+well each surrogate ranks the level it has seen, and the one it has not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from cambrian.architecture import Architecture
+from cambrian.predictors import PREDICTORS
+from cambrian.predictors.surrogate import Values, kendall, spearman
+from cambrian.randomness import integer_seed
+from cambrian.spaces.space import Encodes
+
+Level = tuple[Sequence[Architecture], Sequence[float]]
+"""The architectures trained at a level and their finite values."""
+
+PAPER = ("mlp", "lstm", "mlp-ensemble", "lstm-ensemble")
+
+
+class Row(msgspec.Struct, frozen=True):
+    """`surrogate` fitted on the `fitted` architectures up to `level`: rank correlation of predictions and
+    values at that level (`spearman`, `kendall`) and at the next (`spearman_next`, `kendall_next`, of
+    `unseen` architectures). None where fewer than two are known or all are equal."""
+
+    surrogate: str
+    level: int
+    fitted: int
+    spearman: float | None
+    kendall: float | None
+    unseen: int = 0
+    spearman_next: float | None = None
+    kendall_next: float | None = None
+
+
+def table1(
+    space: Encodes, levels: Mapping[int, Level], surrogates: Sequence[str] = PAPER, seed: int = 0
+) -> list[Row]:
+    """One row per surrogate and level. Fitted as in the search: level by level, each time on all that is
+    known so far."""
+    known = [(b, *levels[b]) for b in sorted(levels) if len(levels[b][0])]
+    return [row for name in surrogates for row in _rows(space, known, name, seed)]
+
+
+def _rows(
+    space: Encodes, known: Sequence[tuple[int, Sequence[Architecture], Sequence[float]]], name: str, seed: int
+) -> list[Row]:
+    model = PREDICTORS.make(name)
+    state = model.start(space.slots, space.vocabulary, integer_seed(seed, "table 1"))
+    rows, architectures, values = [], list[Architecture](), list[float]()
+    for i, (level, new, measured) in enumerate(known):
+        architectures += new
+        values += measured
+        state = model.fit(state, space.tokens(architectures), np.array(values, dtype=np.float64))
+        held_in = _correlations(model.predict(state, space.tokens(new)), measured)
+        row = Row(name, level, len(values), *held_in)
+        if i + 1 < len(known):
+            _, unseen, truth = known[i + 1]
+            rho, tau = _correlations(model.predict(state, space.tokens(unseen)), truth)
+            row = msgspec.structs.replace(row, unseen=len(truth), spearman_next=rho, kendall_next=tau)
+        rows.append(row)
+    return rows
+
+
+def _correlations(predicted: Values, truth: Sequence[float]) -> tuple[float | None, float | None]:
+    rho, tau = spearman(predicted, truth), kendall(predicted, truth)
+    return (None, None) if math.isnan(rho) else (rho, tau)

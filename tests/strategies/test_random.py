@@ -1,0 +1,35 @@
+"""Random search draws from the space's own measure, and nothing it sees changes that."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from scipy.stats import chisquare
+
+from cambrian.architecture import sample
+from cambrian.outcome import Done, Fidelity, Trial
+from cambrian.randomness import stream
+from cambrian.strategies import STRATEGIES, Evaluate
+from mocks import Toy
+
+
+def test_it_draws_what_sampling_draws():
+    """Proposal n is the space's sample from the same generator, whatever is pending or learned."""
+    strategy = STRATEGIES.make("random")
+    state = strategy.start(Toy(), seed=0)
+    pending = []
+    for n in range(20):
+        proposal = strategy.propose(state, pending, stream(0, "propose", n))
+        assert proposal == Evaluate(sample(Toy(), stream(0, "propose", n)))
+        trial = Trial(n, proposal.architecture, Fidelity(), outcome=Done(float(n)))
+        pending = [*pending, trial] if n % 2 else []
+        state = strategy.learn(state, trial)
+
+
+def test_it_is_uniform():
+    """Each of four architectures as often as the others (chi-squared, seeded)."""
+    strategy, state = STRATEGIES.make("random"), Toy(questions=1)
+    drawn = Counter(
+        strategy.propose(state, [], stream(1, "uniform", n)).architecture["q0"] for n in range(2000)
+    )
+    assert chisquare([drawn[x] for x in "abcd"]).pvalue > 0.01
