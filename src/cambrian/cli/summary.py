@@ -12,7 +12,7 @@ from cambrian.search.result import Result
 def summarise(result: Result, as_json: bool = False) -> None:
     """The whole, once a run has ended."""
     if as_json:
-        give(facts(result))
+        give(facts(result, measured=True))
         return
     from rich.console import Console
 
@@ -26,12 +26,14 @@ def summarise(result: Result, as_json: bool = False) -> None:
         console.print(text(result.space, best.architecture), highlight=False, markup=False)
     if result.finals:
         console.print(_finals(result))
+    for row in _latency(result):
+        say(f"latency: {row}")
     for line in _where(result):
         say(line)
 
 
-def facts(result: Result) -> dict[str, Any]:
-    """Everything `summarise` shows, as JSON."""
+def facts(result: Result, measured: bool = False) -> dict[str, Any]:
+    """Everything `summarise` shows, as JSON; the winner's latency is measured where asked."""
     best, winner = result.best, result.winner
     return {
         "run": result.directory,
@@ -42,6 +44,7 @@ def facts(result: Result) -> dict[str, Any]:
         "best": None if best is None else _record(best),
         "winner": None if winner is None else _record(winner),
         "finals": [_record(t) for t in result.finals],
+        "latency": _latency(result) if measured else [],
         "seconds": result.seconds(),
     }
 
@@ -60,15 +63,13 @@ def _record(trial: Trial) -> dict[str, Any]:
 def _leaderboard(result: Result, top: int = 5) -> Any:
     from rich.table import Table
 
-    from cambrian.delivery.leaderboard import leaderboard
-
     table = Table(title="best under search", box=None, title_justify="left", header_style="dim")
-    for name in ("trial", "level", "value", "params", "macs", "seconds"):
+    for name in ("trial", "level", "validation", "params", "macs", "seconds"):
         table.add_column(name, justify="right")
-    for row in leaderboard(result.trials, top):
-        table.add_row(
-            *(str(row.get(n, "")) for n in ("number", "level", "value", "params", "macs", "seconds"))
-        )
+    ended = sorted((t for t in result.trials if t.value is not None), key=lambda t: -(t.value or 0.0))
+    for trial in ended[:top]:
+        level = str(trial.note.get("level", "-"))
+        table.add_row(str(trial.number), level, _percent(trial.value), *_sizes(trial))
     return table
 
 
@@ -85,11 +86,28 @@ def _finals(result: Result) -> Any:
             trial.role,
             "" if tested else _percent(trial.value),
             _percent(trial.value) if tested else "",
-            f"{metrics.get('params', 0):,.0f}",
-            f"{metrics.get('macs', 0):,.0f}",
-            f"{trial.outcome.seconds:.1f}" if trial.outcome else "",
+            *_sizes(trial),
         )
     return table
+
+
+def _sizes(trial: Trial) -> list[str]:
+    if not isinstance(trial.outcome, Done):
+        return ["", "", ""]
+    metrics = trial.outcome.metrics
+    numbers = [f"{metrics[n]:,.0f}" if n in metrics else "" for n in ("params", "macs")]
+    return [*numbers, f"{trial.outcome.seconds:.1f}"]
+
+
+def _latency(result: Result) -> list[Any]:
+    """The winner's, on the device it was trained on, where it is at hand."""
+    from cambrian.delivery.latency import latency
+
+    if result.winner is None or result.task is None:
+        return []
+    task, size = result.task, result.winner.fidelity.resolution
+    shape = (task.channels, size or task.height, size or task.width)
+    return latency(result.model(), shape, device=str(result.facts.get("device", "cpu")))
 
 
 def _where(result: Result) -> list[str]:

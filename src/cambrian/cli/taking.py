@@ -37,4 +37,4 @@ def predict(
         give(rows)
         return
     for row in rows:
-        say(f"{row['file']}: {row['class']} ({100 * row['probability']:.1f} %)")
+        say(f"{row.file}: {row.label} ({100 * row.probability:.1f} %)")

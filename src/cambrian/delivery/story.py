@@ -76,13 +76,12 @@ def story_of(
     settings = dict(result.facts.get("settings", {}))
     settings |= {k: result.facts[k] for k in ("budget", "final", "engine", "device") if k in result.facts}
     name = result.task.name if result.task is not None else "a search"
-    noted = [value.get("rows", ()) for _, event, value in result.events if event == "plan"]
     return Story(
         title=str(name),
         space=result.space,
         trials=[*result.trials, *result.finals],
         settings=settings,
-        plan=[(str(a), str(b)) for a, b in plan or (noted[-1] if noted else ())],
+        plan=[(str(a), str(b)) for a, b in plan or result.facts.get("plan", ())],
         stages=winner_stages(result),
         task=task_facts(result.task) if result.task is not None else {},
         seconds=result.seconds(),
