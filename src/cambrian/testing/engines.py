@@ -15,6 +15,7 @@ from cambrian.codec import decode, encode
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.registry import Registry
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work, evaluate
+from cambrian.testing.descendants import marked
 from cambrian.testing.suite import Conformance, Suite, Violation, applies, expect
 from cambrian.testing.toys import HARMLESS, Ending, Endings
 
@@ -138,9 +139,9 @@ def check_no_process_is_left(case: EngineCase) -> None:
             engine.submit(_assignments(["hang" if case.isolates else "curve"])[0])
             engine.wait(0.2)
         until = time.monotonic() + GRACE
-        while _marked(mark) and time.monotonic() < until:
+        while marked(mark) and time.monotonic() < until:
             time.sleep(0.05)
-        expect(not _marked(mark), f"processes {_marked(mark)} are alive after close")
+        expect(not marked(mark), f"processes {marked(mark)} are alive after close")
     finally:
         del os.environ[mark]
 
@@ -262,18 +263,6 @@ def _told(report: Report) -> tuple[object, ...]:
     outcome = report.outcome
     names = ("value", "metrics", "reason", "detail", "error")
     return (type(outcome).__name__, *(getattr(outcome, n, None) for n in names))
-
-
-def _marked(mark: str) -> list[int]:
-    """The processes other than this one, zombies aside, that inherited `mark` in their environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if int(folder.name) != os.getpid() and mark.encode() in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
 
 
 ENGINE = Suite[EngineCase](

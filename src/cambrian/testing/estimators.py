@@ -17,18 +17,17 @@ from typing import Any
 import numpy as np
 
 from cambrian.architecture import Architecture, sample
-from cambrian.choices import Scalar
 from cambrian.codec import decode, encode
 from cambrian.errors import Unbuildable
 from cambrian.estimators.estimator import Context, Estimator
 from cambrian.outcome import REASONS, Crashed, Done, Fidelity, Infeasible, Outcome, Point
 from cambrian.randomness import stream
 from cambrian.registry import Registry
-from cambrian.spaces.space import Pick, Signature, Space
+from cambrian.spaces.space import Space
 from cambrian.tasks.task import Task
 from cambrian.testing.snapshot import snapshot
 from cambrian.testing.suite import Conformance, Suite, Violation, applies, expect
-from cambrian.testing.toys import toy_task
+from cambrian.testing.toys import Misfit, toy_task
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ def check_unbuildable_shapes_are_said(case: EstimatorCase) -> None:
     """Where the space cannot build, it raises Unbuildable or ends in Infeasible("unbuildable")."""
     applies(case.builds, "this estimator builds nothing")
     try:
-        outcome = evaluated(case, space=_Unbuildable(case.space)).outcome
+        outcome = evaluated(case, space=Misfit(case.space)).outcome
     except Unbuildable:
         return
     said = isinstance(outcome, Infeasible) and outcome.reason == "unbuildable"
@@ -264,19 +263,6 @@ def _fits(case: EstimatorCase, path: Path) -> None:
         network.load_state_dict(load_file(path), strict=True)
     except RuntimeError as error:
         raise Violation(f"the weights left do not fit the network: {error}") from error
-
-
-class _Unbuildable(Space):
-    """The same questions, and no network."""
-
-    def __init__(self, space: Space) -> None:
-        self._space = space
-
-    def program(self, pick: Pick) -> object:
-        return self._space.program(pick)
-
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> Any:
-        raise Unbuildable("question 'made up': shapes do not fit")
 
 
 ESTIMATOR = Suite[EstimatorCase](

@@ -113,3 +113,16 @@ def _die(do: str) -> None:
     while do == "hang":
         pass
     time.sleep(60)
+
+
+class Misfit(Space):
+    """The questions of another space, and no network."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+
+    def program(self, pick: Pick) -> object:
+        return self._space.program(pick)
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> Any:
+        raise Unbuildable("question 'made up': shapes do not fit")
