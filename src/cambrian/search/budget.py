@@ -34,9 +34,9 @@ class Budget(msgspec.Struct, frozen=True):
         trials: int | None = None
         seconds: float | None = None
         for part in str(text).replace(" ", "").lower().split(","):
-            if re.fullmatch(r"\d+(trials?)?", part):
+            if trials is None and re.fullmatch(r"\d+(trials?)?", part):
                 trials = int(part.rstrip("trials"))
-            elif part and re.fullmatch(r"(\d+(\.\d+)?[smhd])+", part):
+            elif seconds is None and re.fullmatch(r"(\d+(\.\d+)?[smhd])+", part):
                 amounts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", part)
                 seconds = sum(float(n) * _UNITS[unit] for n, unit in amounts)
             else:
@@ -49,9 +49,10 @@ class Budget(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         parts = [f"{self.trials} trials"] if self.trials else []
         if self.seconds:
-            rest, words = round(self.seconds), []
-            for unit in "dhms":
-                count, rest = divmod(rest, int(_UNITS[unit]))
-                words += [f"{count}{unit}"] if count else []
-            parts.append(" ".join(words) or "0s")
+            rest, words = self.seconds, []
+            for unit in "dhm":
+                count, rest = divmod(rest, _UNITS[unit])
+                words += [f"{int(count)}{unit}"] if count else []
+            words += [f"{rest:.3g}s"] if rest >= 0.001 or not words else []
+            parts.append(" ".join(words))
         return ", ".join(parts) or "until the strategy stops"

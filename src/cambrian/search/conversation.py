@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
 
 import msgspec
 
+from cambrian.codec import decode, encode
 from cambrian.errors import UsageError
-from cambrian.outcome import Trial, measured
+from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, measured
 from cambrian.search.budget import Budget
 from cambrian.search.coordinator import Coordinator
 from cambrian.search.ledger import Ledger, Row
@@ -15,17 +16,19 @@ from cambrian.strategies.strategy import Stop, Wait
 
 
 class Conversation:
-    """ask and tell over a coordinator."""
+    """ask and tell over a coordinator. What an earlier session asked and never told is asked again."""
 
     def __init__(self, coordinator: Coordinator, ledger: Ledger, budget: Budget) -> None:
         self.coordinator, self.ledger, self.budget = coordinator, ledger, budget
-        self._out: dict[int, Row] = {r.trial.number: r for r in ledger.rows() if r.state == "running"}
+        rows = ledger.rows()
+        self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
         self._again = list(self._out.values())
+        self._began = time.monotonic() - max((r.elapsed or 0.0 for r in rows), default=0.0)
 
     def ask(self) -> Trial | None:
         if self._again:
             return self._again.pop(0).trial
-        while self.budget.trials is None or len(self.coordinator.trials) < self.budget.trials:
+        while not self._spent():
             row = self.coordinator.next()
             if isinstance(row, Stop):
                 return None
@@ -42,7 +45,27 @@ class Conversation:
     def tell(self, number: int, value: object) -> None:
         if number not in self._out:
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
-        outcome: Any = value if isinstance(value, msgspec.Struct) else measured(value)
-        row = self._out.pop(number)
-        self.ledger.record([(number, row.attempt, outcome, 0.0)])
+        outcome = _outcome(number, value)
+        self.ledger.record([(number, self._out[number].attempt, outcome, self._elapsed())])
         self.coordinator.finished(number, outcome)
+        del self._out[number]
+        self._again = [row for row in self._again if row.trial.number != number]
+
+    def _spent(self) -> bool:
+        trials, seconds = self.budget.trials, self.budget.seconds
+        return (trials is not None and len(self.coordinator.trials) >= trials) or (
+            seconds is not None and self._elapsed() >= seconds
+        )
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+
+def _outcome(number: int, value: object) -> Outcome:
+    if not isinstance(value, Done | Infeasible | Crashed):
+        return measured(value)
+    try:
+        found: Outcome = decode(encode(value), Outcome)
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise UsageError(f"what trial {number} was told cannot be kept as JSON: {error}") from None
+    return found

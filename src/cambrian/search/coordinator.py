@@ -18,6 +18,7 @@ from cambrian.codec import encode
 from cambrian.errors import CambrianError
 from cambrian.outcome import Fidelity, Outcome, Trial
 from cambrian.randomness import stream
+from cambrian.search.breaker import Breaker
 from cambrian.search.keys import trial_key
 from cambrian.search.ledger import FINAL, Ledger, Row
 from cambrian.spaces.space import Space
@@ -40,6 +41,7 @@ class Coordinator:
         lag: int,
         fidelity: Fidelity,
         recipe: str,
+        forgiven: int = 0,
     ) -> None:
         self.space, self.strategy, self.ledger = space, strategy, ledger
         self.seed, self.lag, self.fidelity, self.recipe = seed, lag, fidelity, recipe
@@ -50,6 +52,7 @@ class Coordinator:
             self._numbers.setdefault(row.key, row.trial.number)
         self.thinking = 0.0
         self.learned = 0
+        self.breaker = Breaker(forgiven)
         self.state: Any = self._timed(strategy.start, space, seed)
         knew = max((r.knew for r in rows if r.trial.number < FINAL), default=0)
         while self.learned < knew:
@@ -65,6 +68,8 @@ class Coordinator:
                 return Wait()
             self._learn()
         while True:
+            if self.breaker.tripped:
+                return Stop(self.breaker.reason)
             proposal = self._timed(
                 self.strategy.propose, self.state, self._pending(), stream(self.seed, "propose", number)
             )
@@ -82,18 +87,13 @@ class Coordinator:
         return self._row(number, proposal)
 
     def claimed(self, row: Row) -> None:
-        """Told once `row` is in the ledger."""
+        """Told of what `next` gave, before it is asked for more."""
         self.trials.append(self._resolved(row.trial))
         self._numbers.setdefault(row.key, row.trial.number)
 
     def finished(self, number: int, outcome: Outcome) -> None:
-        """Told once the outcome is in the ledger."""
+        """Told of an outcome, before `next` is asked for what may depend on it."""
         self.trials[number] = msgspec.structs.replace(self.trials[number], outcome=outcome)
-
-    def finish_learning(self) -> None:
-        """Learn all that has ended, for the state's sake; only after the last proposal."""
-        while self.learned < len(self.trials) and self._learnable():
-            self._learn()
 
     def _row(self, number: int, proposal: Evaluate | Job) -> Row:
         if isinstance(proposal, Job):
@@ -125,6 +125,7 @@ class Coordinator:
         self.trials[self.learned] = trial
         self.state = self._timed(self.strategy.learn, self.state, trial)
         self.learned += 1
+        self.breaker.see(trial)
 
     def _resolved(self, trial: Trial) -> Trial:
         if trial.cached is None or trial.outcome is not None:

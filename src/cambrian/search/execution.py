@@ -1,7 +1,8 @@
 """Carries out what a source proposes: claims rows, hands them to an engine, records what comes back.
 
-Every decision is committed before it is acted on, and finishing one trial shares a commit with
-claiming the next, so a kill at any instant leaves a ledger from which the same run goes on.
+Every decision is committed before it is acted on, so a kill at any instant leaves a ledger from which
+the same run goes on. Finishing one trial shares a commit with claiming the next, unless it was dear:
+then it is committed before anybody thinks about the next.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +23,9 @@ from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.final import DELIVERED
 from cambrian.search.ledger import Ledger, Row
 from cambrian.strategies.strategy import Stop, Wait
+
+DEAR = 0.1
+"""Seconds an evaluation took that are not to be lost while a strategy thinks."""
 
 
 class Source(Protocol):
@@ -61,6 +66,7 @@ class Execution:
         self.seed, self.device, self.limits, self.attempts = seed, device, limits, attempts
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
+        self._losses: Counter[int] = Counter()
 
     def elapsed(self) -> float:
         return time.monotonic() - self._began
@@ -68,17 +74,22 @@ class Execution:
     def drive(self, source: Source, unfinished: Sequence[Row], halt: Callable[[], str | None]) -> str:
         """Run `unfinished` rows once more, then what `source` gives, until it stops or `halt()` gives a
         reason; whatever runs by then is finished. Returns the reason."""
-        queue = list(unfinished)
-        self._advance(source, [], queue, first=True)
+        queue = [msgspec.structs.replace(row, attempt=row.attempt + 1) for row in unfinished]
+        if queue:
+            self.ledger.record(again=[row.trial.number for row in queue])
+        self._advance([], queue)
         reason = self._fill(source, [], queue, halt)
         while self._running or (reason is None):
             outcomes = self._collect(self.engine.wait(1.0), queue)
             for row, outcome in outcomes:
                 source.finished(row.trial.number, outcome)
+            if any(outcome.seconds >= DEAR for _, outcome in outcomes):
+                self._record(outcomes)
+                outcomes = []
             if reason is None:
                 reason = self._fill(source, outcomes, queue, halt)
             else:
-                self._advance(source, outcomes, queue)
+                self._advance(outcomes, queue)
         self.watch.stopped(reason)
         return reason
 
@@ -92,48 +103,39 @@ class Execution:
         """Claim rows for every free slot, in one commit with `outcomes`; a reason when it is over."""
         claimed: list[Row] = []
         reason = None
-        while len(self._running) + len(queue) < self.engine.slots and reason is None:
+        while len(self._running) + len(queue) < self.engine.slots:
             reason = halt()
-            if reason is not None:
+            row = Stop(reason) if reason is not None else source.next()
+            if isinstance(row, Stop | Wait):
+                reason = row.reason if isinstance(row, Stop) else None
                 break
-            row = source.next()
-            if isinstance(row, Stop):
-                reason = row.reason
-            elif isinstance(row, Wait):
-                break
-            else:
-                source.claimed(row)
-                claimed.append(row)
-                if row.state == "running":
-                    queue.append(row)
-        self._advance(source, outcomes, queue, claimed)
-        idle = not self._running and not claimed and reason is None
-        if idle:
+            source.claimed(row)
+            claimed.append(row)
+            if row.state == "running":
+                queue.append(row)
+        self._advance(outcomes, queue, claimed)
+        if not self._running and not claimed and reason is None:
             raise RunError("the search waits though nothing is running: this is a mistake in cambrian")
         return reason
 
     def _advance(
-        self,
-        source: Source,
-        outcomes: list[tuple[Row, Outcome]],
-        queue: list[Row],
-        claimed: Sequence[Row] = (),
-        first: bool = False,
+        self, outcomes: list[tuple[Row, Outcome]], queue: list[Row], claimed: Sequence[Row] = ()
     ) -> None:
         """One commit of all that is new, then the queue into free slots."""
-        again = [row.trial.number for row in queue] if first else []
-        finished = [(row.trial.number, row.attempt, outcome, self.elapsed()) for row, outcome in outcomes]
-        if finished or claimed or again:
-            self.ledger.record(finished, claimed, again)
-        if first:
-            queue[:] = [msgspec.structs.replace(row, attempt=row.attempt + 1) for row in queue]
-        for row, outcome in outcomes:
-            self._clean(row)
-            self.watch.ended(msgspec.structs.replace(row.trial, outcome=outcome))
+        self._record(outcomes, claimed)
         for row in claimed:
             self.watch.claimed(row.trial)
         while queue and len(self._running) < self.engine.slots:
             self._submit(queue.pop(0))
+
+    def _record(self, outcomes: list[tuple[Row, Outcome]], claimed: Sequence[Row] = ()) -> None:
+        """Commit, then clean up after what has ended and tell of it."""
+        finished = [(row.trial.number, row.attempt, outcome, self.elapsed()) for row, outcome in outcomes]
+        if finished or claimed:
+            self.ledger.record(finished, claimed)
+        for row, outcome in outcomes:
+            self._clean(row)
+            self.watch.ended(msgspec.structs.replace(row.trial, outcome=outcome))
 
     def _submit(self, row: Row) -> None:
         number = row.trial.number
@@ -167,10 +169,13 @@ class Execution:
             del self._running[report.number]
             if report.outcome is not None:
                 outcomes.append((row, self._settled(report.number, report.outcome)))
-            elif row.attempt >= self.attempts:
-                outcomes.append((row, Crashed(f"lost {row.attempt} times, the last time: {report.lost}")))
-            else:
+                continue
+            self._losses[report.number] += 1
+            if self._losses[report.number] < self.attempts:
                 lost.append(row)
+            else:
+                error = f"lost {self.attempts} times, the last time: {report.lost}"
+                outcomes.append((row, Crashed(error)))
         if lost:
             self.ledger.record(again=[row.trial.number for row in lost])
             queue += [msgspec.structs.replace(row, attempt=row.attempt + 1) for row in lost]
@@ -181,7 +186,10 @@ class Execution:
         if not isinstance(outcome, Done) or outcome.weights is None or self.directory is None:
             return outcome
         name = f"weights/{Path(outcome.weights).name}"
-        digest = hashlib.sha256((self.directory / name).read_bytes()).hexdigest()
+        try:
+            digest = hashlib.sha256((self.directory / name).read_bytes()).hexdigest()
+        except OSError as error:
+            raise RunError(f"cannot read the weights {self.directory / name}: {error.strerror}") from error
         self.ledger.note("weights", number=number, file=name, sha256=digest)
         return msgspec.structs.replace(outcome, weights=name)
 
@@ -189,7 +197,10 @@ class Execution:
         if self.directory is None:
             return None
         path = self.directory.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot write in {self.directory}: {error.strerror}") from error
         return str(path)
 
     def _clean(self, row: Row) -> None:

@@ -1,45 +1,44 @@
 """What a run remembers: one SQLite file, at-least-once execution, exactly-once recording.
 
-WAL with synchronous=FULL: what was acknowledged survives a power cut. One process writes, which
-`Lock` sees to; anybody may read. An execution carries its attempt number as a fencing token: a
-report from an attempt that is no longer the current one changes nothing and is kept as an event.
-Every row carries a checksum, so that a flipped bit is found instead of believed.
+One process writes, which `Lock` sees to; anybody may read. An execution carries its attempt number
+as a fencing token: a report from an attempt that is no longer the current one changes nothing and is
+kept as an event. Every row carries a checksum of all that is in it.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from cambrian.codec import decode, encode
-from cambrian.errors import LedgerCorrupt, RunBusy, RunError
+from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.outcome import Outcome, Trial
+from cambrian.search import database
+from cambrian.search.database import REPAIR, checksum, told
 
 VERSION = 1
 FINAL = 1_000_000
 """Rows of the final stage are numbered from here on, so that a search continued after its final
 stage numbers its trials as one that was never interrupted."""
 
-_SCHEMA = """
-CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trial (
-  number INTEGER PRIMARY KEY, key TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
-  knew INTEGER NOT NULL, proposal TEXT NOT NULL, outcome TEXT, checksum INTEGER NOT NULL,
-  claimed REAL NOT NULL, finished REAL, elapsed REAL, thinking REAL NOT NULL);
-CREATE INDEX trial_key ON trial (key);
-CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL);
-"""
+SCHEMA = (
+    "CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL)",
+    "CREATE TABLE trial (number INTEGER PRIMARY KEY, key TEXT NOT NULL, state TEXT NOT NULL,"
+    " attempt INTEGER NOT NULL, knew INTEGER NOT NULL, proposal TEXT NOT NULL, outcome TEXT,"
+    " claimed REAL NOT NULL, finished REAL, elapsed REAL, thinking REAL NOT NULL,"
+    " checksum INTEGER NOT NULL)",
+    "CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL,"
+    " value TEXT NOT NULL, checksum INTEGER NOT NULL)",
+)
 
-_COLUMNS = "number, key, state, attempt, knew, proposal, outcome, checksum, thinking, elapsed, claimed"
+Event = tuple[float, str, dict[str, Any]]
+"""When (seconds since 1970), what, and more about it."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -57,39 +56,46 @@ class Row(msgspec.Struct, frozen=True):
     claimed: float = 0.0
 
 
+class _Stored(NamedTuple):
+    """A row of the table `trial`, less its checksum."""
+
+    number: int
+    key: str
+    state: str
+    attempt: int
+    knew: int
+    proposal: str
+    outcome: str | None
+    claimed: float
+    finished: float | None
+    elapsed: float | None
+    thinking: float
+
+
 class Ledger:
     """`Ledger.create(path)`, `Ledger.open(path)`, `Ledger.read(path)`; `path=None` keeps it in memory."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
         self._db, self.path = connection, path
+        self._file = database.identity(path)
 
     @staticmethod
     def create(path: Path | None) -> Ledger:
-        if path is not None and path.exists():
+        if path is None:
+            return Ledger(database.in_memory(SCHEMA, VERSION), None)
+        if path.exists():
             raise RunError(f"{path} exists already: resume it, or choose another run directory")
-        db = _connect(":memory:" if path is None else str(path), durable=path is not None)
-        with _told(path):
-            db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-        return Ledger(db, path)
+        database.create(path, SCHEMA, VERSION)
+        return Ledger.open(path)
 
     @staticmethod
     def open(path: Path) -> Ledger:
-        if not path.exists():
-            raise RunError(f"{path.parent} is not a run directory: it holds no {path.name}")
-        with _told(path):
-            db = _connect(str(path), durable=True)
-            _whole(db, path)
-        return Ledger(db, path)
+        return _opened(path, database.connect)
 
     @staticmethod
     def read(path: Path) -> Ledger:
         """Read-only: can neither change nor lock a run that is under way."""
-        if not path.exists():
-            raise RunError(f"{path.parent} is not a run directory: it holds no {path.name}")
-        with _told(path):
-            db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-            _whole(db, path)
-        return Ledger(db, path)
+        return _opened(path, database.connect_to_read)
 
     def close(self) -> None:
         self._db.close()
@@ -98,34 +104,35 @@ class Ledger:
 
     def facts(self) -> dict[str, Any]:
         """What `remember` stored."""
-        with _told(self.path):
-            rows = self._db.execute("SELECT name, value FROM run").fetchall()
-            return {name: msgspec.json.decode(value) for name, value in rows}
+        with told(self.path):
+            rows = self._db.execute("SELECT name, value, checksum FROM run").fetchall()
+            return {name: msgspec.json.decode(value) for name, value in self._checked("fact", rows)}
 
     def remember(self, **facts: Any) -> None:
         with self._commit():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO run VALUES (?, ?)",
-                [(k, encode(v).decode()) for k, v in facts.items()],
-            )
+            for name, value in facts.items():
+                row = (name, encode(value).decode())
+                self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", (*row, checksum(row)))
 
     def note(self, name: str, **value: Any) -> None:
         """Append an event."""
         with self._commit():
-            self._event(name, value)
+            self._event(time.time(), name, value)
 
-    def events(self, name: str | None = None) -> list[tuple[float, str, dict[str, Any]]]:
-        with _told(self.path):
-            rows = self._db.execute("SELECT at, name, value FROM event ORDER BY id").fetchall()
-            return [(at, n, msgspec.json.decode(v)) for at, n, v in rows if name in (None, n)]
+    def events(self, name: str | None = None) -> list[Event]:
+        with told(self.path):
+            rows = self._db.execute("SELECT at, name, value, checksum FROM event ORDER BY id").fetchall()
+            found = [(at, n, msgspec.json.decode(v)) for at, n, v in self._checked("event", rows)]
+        return [event for event in found if name in (None, event[1])]
 
     # -- trials -----------------------------------------------------------------------------------
 
     def rows(self) -> list[Row]:
         """All rows in order of number, outcomes of cached ones filled in."""
-        with _told(self.path):
-            found = self._db.execute(f"SELECT {_COLUMNS} FROM trial ORDER BY number").fetchall()
-            rows = {r[0]: self._row(*r) for r in found}
+        with told(self.path):
+            found = self._db.execute("SELECT * FROM trial ORDER BY number").fetchall()
+            rows = {r[0]: _row(_Stored(*r)) for r in self._checked("row", found)}
+        self._gapless(list(rows))
         for number, row in rows.items():
             if row.trial.cached is not None:
                 original = rows[row.trial.cached].trial.outcome
@@ -136,21 +143,20 @@ class Ledger:
 
     def row(self, number: int) -> Row:
         """One row, its outcome as stored. Raises LedgerCorrupt where it is missing or damaged."""
-        with _told(self.path):
-            found = self._db.execute(f"SELECT {_COLUMNS} FROM trial WHERE number = ?", (number,)).fetchone()
-            if found is None:
-                raise LedgerCorrupt(f"{self.path} has no row {number}")
-            return self._row(*found)
+        with told(self.path):
+            return _row(self._stored(number))
 
-    def restore(self, rows: Sequence[Row]) -> None:
-        """Rows with their outcomes, in one commit: for a new ledger made of an old one."""
+    def restore(self, rows: Sequence[Row], events: Sequence[Event]) -> None:
+        """Rows with their outcomes, and events, in one commit: for a new ledger made of an old one."""
         with self._commit():
             for row in rows:
-                self._insert(
-                    msgspec.structs.replace(row, state="running" if row.trial.cached is None else "cached")
-                )
-                if row.trial.outcome is not None and row.trial.cached is None:
+                ended = row.trial.outcome is not None and row.trial.cached is None
+                self._insert(msgspec.structs.replace(row, state="running") if ended else row)
+                if ended:
+                    assert row.trial.outcome is not None
                     self._finish(row.trial.number, row.attempt, row.trial.outcome, row.elapsed or 0.0)
+            for event in events:
+                self._event(*event)
 
     def record(
         self,
@@ -166,10 +172,9 @@ class Ledger:
             for row in claimed:
                 self._insert(row)
             for number in again:
-                self._db.execute(
-                    "UPDATE trial SET attempt = attempt + 1 WHERE number = ? AND state = 'running'",
-                    (number,),
-                )
+                stored = self._stored(number)
+                if stored.state == "running":
+                    self._write("REPLACE", stored._replace(attempt=stored.attempt + 1))
         return accepted
 
     def contents(self) -> list[tuple[Any, ...]]:
@@ -187,75 +192,77 @@ class Ledger:
         ]
 
     def _finish(self, number: int, attempt: int, outcome: Outcome, elapsed: float) -> bool:
-        proposal, state = self._db.execute(
-            "SELECT proposal, state FROM trial WHERE number = ?", (number,)
-        ).fetchone()
-        text = encode(outcome).decode()
-        changed = self._db.execute(
-            "UPDATE trial SET state = ?, outcome = ?, checksum = ?, finished = ?, elapsed = ?"
-            " WHERE number = ? AND attempt = ? AND state = 'running'",
-            (
-                type(outcome).__name__.lower(),
-                text,
-                _checksum(proposal, text),
-                time.time(),
-                elapsed,
-                number,
-                attempt,
+        stored, text = self._stored(number), encode(outcome).decode()
+        if (stored.state, stored.attempt) != ("running", attempt):
+            late = {"number": number, "attempt": attempt, "state": stored.state, "outcome": text}
+            self._event(time.time(), "late", late)
+            return False
+        self._write(
+            "REPLACE",
+            stored._replace(
+                state=type(outcome).__name__.lower(),
+                outcome=text,
+                finished=time.time(),
+                elapsed=float(elapsed),
             ),
-        ).rowcount
-        if not changed:
-            self._event("late", {"number": number, "attempt": attempt, "state": state, "outcome": text})
-        return bool(changed)
+        )
+        return True
 
     def _insert(self, row: Row) -> None:
-        proposal = encode(msgspec.structs.replace(row.trial, outcome=None)).decode()
-        self._db.execute(
-            "INSERT INTO trial VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL, ?, ?)",
-            (
-                row.trial.number,
-                row.key,
-                row.state,
-                row.attempt,
-                row.knew,
-                proposal,
-                _checksum(proposal, ""),
-                time.time(),
-                row.elapsed,
-                row.thinking,
+        self._write(
+            "INSERT",
+            _Stored(
+                number=row.trial.number,
+                key=row.key,
+                state=row.state,
+                attempt=row.attempt,
+                knew=row.knew,
+                proposal=encode(msgspec.structs.replace(row.trial, outcome=None)).decode(),
+                outcome=None,
+                claimed=row.claimed or time.time(),
+                finished=None,
+                elapsed=row.elapsed,
+                thinking=float(row.thinking),
             ),
         )
 
-    def _row(
-        self,
-        number: int,
-        key: str,
-        state: str,
-        attempt: int,
-        knew: int,
-        proposal: str,
-        outcome: str | None,
-        checksum: int,
-        thinking: float,
-        elapsed: float | None,
-        claimed: float,
-    ) -> Row:
-        if checksum != _checksum(proposal, outcome or ""):
-            raise LedgerCorrupt(f"{self.path}: row {number} does not match its checksum{_REPAIR}")
-        trial = decode(proposal, Trial)
-        if outcome is not None:
-            trial = msgspec.structs.replace(trial, outcome=decode(outcome, Outcome))
-        return Row(trial, key, state, attempt, knew, thinking, elapsed, claimed)
+    def _write(self, verb: str, stored: _Stored) -> None:
+        values = (*stored, checksum(stored))
+        self._db.execute(f"{verb} INTO trial VALUES ({', '.join('?' * len(values))})", values)
 
-    def _event(self, name: str, value: dict[str, Any]) -> None:
+    def _stored(self, number: int) -> _Stored:
+        found = self._db.execute("SELECT * FROM trial WHERE number = ?", (number,)).fetchall()
+        if not found:
+            raise LedgerCorrupt(f"{self.path} has no row {number}{REPAIR}")
+        return _Stored(*next(self._checked("row", found)))
+
+    def _event(self, at: float, name: str, value: dict[str, Any]) -> None:
+        row = (at, name, encode(value).decode())
         self._db.execute(
-            "INSERT INTO event (at, name, value) VALUES (?, ?, ?)",
-            (time.time(), name, encode(value).decode()),
+            "INSERT INTO event (at, name, value, checksum) VALUES (?, ?, ?, ?)", (*row, checksum(row))
         )
+
+    def _checked(self, what: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Rows without their last column, which is the checksum of the others."""
+        for *values, expected in rows:
+            if checksum(values) != expected:
+                raise LedgerCorrupt(
+                    f"{self.path} is damaged: {what} {values[0]!r} does not match its checksum{REPAIR}"
+                )
+            yield tuple(values)
+
+    def _gapless(self, numbers: Sequence[int]) -> None:
+        searched = sum(number < FINAL for number in numbers)
+        expected = [*range(searched), *range(FINAL, FINAL + len(numbers) - searched)]
+        for number, wanted in zip(numbers, expected):
+            if number != wanted:
+                raise LedgerCorrupt(f"{self.path} is damaged: row {wanted} is missing{REPAIR}")
 
     @contextmanager
     def _commit(self) -> Iterator[None]:
-        with _told(self.path):
+        if database.identity(self.path) != self._file:  # a deleted file takes what is written, for nobody
+            raise RunError(f"{self.path} is gone: it was deleted or replaced while the run was at work")
+        with told(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -266,62 +273,33 @@ class Ledger:
                 raise
 
 
-class Lock:
-    """At most one process works in a run directory. The kernel frees the lock of a killed one."""
-
-    def __init__(self, directory: Path) -> None:
+def _opened(path: Path, connect: Any) -> Ledger:
+    if not path.exists():
+        raise RunError(f"{path.parent} is not a run directory: it holds no {path.name}")
+    with told(path):
+        db = connect(path)
         try:
-            self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise RunError(f"cannot write in {directory}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(self._file)
-            raise RunBusy(
-                f"another process (pid {holder}) is at work in {directory}: wait for it or stop it first"
-            ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
-
-    def release(self) -> None:
-        os.close(self._file)
+            database.check(db, path, SCHEMA, VERSION)
+        except BaseException:
+            db.close()
+            raise
+    return Ledger(db, path)
 
 
-_REPAIR = "; `cambrian doctor --repair RUN` keeps what can be read"
-
-
-def _connect(target: str, durable: bool) -> sqlite3.Connection:
-    db = sqlite3.connect(target, isolation_level=None, timeout=30)
-    if durable:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-    return db
-
-
-def _whole(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
-        raise RunError(f"{path} has ledger version {version}; this cambrian reads version {VERSION}")
-    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise LedgerCorrupt(f"{path} is damaged: {verdict}{_REPAIR}")
-
-
-@contextmanager
-def _told(path: Path | None) -> Iterator[None]:
-    """SQLite's and the decoder's errors as ours, naming the file."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise RunError(f"cannot use {path}: {error}") from error
-    except (sqlite3.DatabaseError, msgspec.MsgspecError, UnicodeDecodeError, TypeError, KeyError) as error:
-        raise LedgerCorrupt(f"{path} is damaged: {error}{_REPAIR}") from error
-
-
-def _checksum(proposal: str, outcome: str) -> int:
-    return zlib.crc32(outcome.encode(), zlib.crc32(proposal.encode()))
+def _row(stored: _Stored) -> Row:
+    trial: Trial = decode(stored.proposal, Trial)
+    if stored.outcome is not None:
+        trial = msgspec.structs.replace(trial, outcome=decode(stored.outcome, Outcome))
+    return Row(
+        trial,
+        stored.key,
+        stored.state,
+        stored.attempt,
+        stored.knew,
+        stored.thinking,
+        stored.elapsed,
+        stored.claimed,
+    )
 
 
 def _timeless(outcome: Outcome | None) -> Any:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cambrian.errors import LedgerCorrupt, RunError
-from cambrian.search.ledger import Ledger, Lock
+from cambrian.search.database import SIDES
+from cambrian.search.ledger import FINAL, Event, Ledger, Row
+from cambrian.search.lock import Lock
 from cambrian.search.settings import LEDGER
+
+T = TypeVar("T")
 
 
 def repair(directory: Path) -> dict[str, Any]:
@@ -22,54 +29,60 @@ def repair(directory: Path) -> dict[str, Any]:
         raise RunError(f"{directory} is not a run directory: it holds no {LEDGER}")
     lock = Lock(directory)
     try:
-        facts, rows, lost = _readable(path)
+        facts, rows, events, lost = _readable(path)
         if "settings" not in facts:
             raise LedgerCorrupt(f"{path}: the run's settings cannot be read, so nothing can be kept")
         fresh = directory / f"{LEDGER}.repaired"
-        fresh.unlink(missing_ok=True)
-        _write(fresh, facts, rows)
+        _write(fresh, facts, rows, events)
         kept = directory / f"{LEDGER}.damaged-{int(time.time())}"
-        os.replace(path, kept)
-        for side in ("-wal", "-shm"):
-            (directory / f"{LEDGER}{side}").unlink(missing_ok=True)
+        shutil.copyfile(path, kept)
+        for side in SIDES:
+            if Path(f"{path}{side}").exists():
+                os.replace(f"{path}{side}", f"{kept}{side}")
         os.replace(fresh, path)
         return {"kept": len(rows), "lost": lost, "damaged": str(kept)}
+    except OSError as error:
+        raise RunError(f"cannot repair {path}: {error.strerror}") from error
     finally:
         lock.release()
 
 
-def _readable(path: Path) -> tuple[dict[str, Any], list[Any], int]:
-    """Facts, rows up to the first unreadable one, and how many numbers are missing or damaged."""
+def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
+    """Facts, rows up to the first unreadable one, events, and how many rows follow that one."""
     db = sqlite3.connect(path, isolation_level=None)
     ledger = Ledger(db, path)
     try:
-        facts = ledger.facts()
-    except (LedgerCorrupt, RunError):
-        facts = {}
-    rows: list[Any] = []
-    lost = 0
-    for number in _numbers(db):
-        try:
-            rows.append(ledger.row(number))
-        except (LedgerCorrupt, RunError):
-            lost += 1
-    db.close()
-    whole = [row for expected, row in enumerate(rows) if row.trial.number == expected]
-    return facts, whole, lost + len(rows) - len(whole)
+        facts: dict[str, Any] = _tried(ledger.facts, {})
+        rows: list[Row] = []
+        with suppress(LedgerCorrupt, RunError, sqlite3.DatabaseError):
+            for number in _numbers(db):
+                rows.append(ledger.row(number))
+        there = _tried(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), 0)
+        return facts, rows, _tried(ledger.events, []), max(0, there - len(rows))
+    finally:
+        db.close()
 
 
-def _numbers(db: sqlite3.Connection) -> list[int]:
+def _tried(read: Callable[[], T], otherwise: T) -> T:
     try:
-        highest = db.execute("SELECT max(number) FROM trial WHERE number < 1000000").fetchone()[0]
-    except sqlite3.DatabaseError:
-        return []
-    return list(range(0, (highest if highest is not None else -1) + 1))
+        return read()
+    except (LedgerCorrupt, RunError, sqlite3.DatabaseError):
+        return otherwise
 
 
-def _write(path: Path, facts: dict[str, Any], rows: list[Any]) -> None:
+def _numbers(db: sqlite3.Connection) -> Iterator[int]:
+    """The numbers there should be, by the highest of the search and of the final stage."""
+    for low, high in ((0, FINAL), (FINAL, 2 * FINAL)):
+        query = "SELECT max(number) FROM trial WHERE number >= ? AND number < ?"
+        top = db.execute(query, (low, high)).fetchone()[0]
+        yield from range(low, low if top is None else top + 1)
+
+
+def _write(path: Path, facts: dict[str, Any], rows: list[Row], events: list[Event]) -> None:
+    path.unlink(missing_ok=True)
     ledger = Ledger.create(path)
     ledger.remember(**facts)
-    ledger.restore(rows)
-    ledger.close()
-    for side in ("-wal", "-shm"):
+    ledger.restore(rows, events)
+    ledger.close()  # the last to close it: its WAL goes into the file
+    for side in SIDES:
         Path(f"{path}{side}").unlink(missing_ok=True)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cambrian.architecture import Architecture, replay
-from cambrian.errors import Incompatible, UsageError
+from cambrian.codec import encode
+from cambrian.errors import Incompatible, RunError, UsageError
 from cambrian.outcome import Fidelity, Trial
 from cambrian.search.budget import Budget
 from cambrian.search.conversation import Conversation
 from cambrian.search.coordinator import Coordinator
+from cambrian.search.directory import at_work, prepared
 from cambrian.search.engines.engine import Engine, Work
 from cambrian.search.execution import Execution, Watch
 from cambrian.search.final import Final, FinalStage, best_distinct
 from cambrian.search.keys import digest
-from cambrian.search.ledger import FINAL, Ledger, Lock
+from cambrian.search.ledger import FINAL, Ledger
 from cambrian.search.settings import (
-    LEDGER,
     component,
     published_architectures,
+    questions,
     remedy,
     resumed,
     same_settings,
@@ -83,9 +85,11 @@ class Search:
         self.notice: str | None = None
         self.remarks: dict[str, Any] = {}  # what the ledger shall remember besides, as JSON
         self.engine = self._engine(engine, workers)
+        self._lag = lag
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
         self._talk: Conversation | None = None
         self._stored: Path | None = None
+        self._held = ExitStack()
         self._check()
 
     # -- running ----------------------------------------------------------------------------------
@@ -130,11 +134,16 @@ class Search:
     ) -> Result:
         from cambrian.search.result import Result
 
-        watch = watch or Watch()
-        with self._opened(directory) as (ledger, place):
-            self._stored = self._prepared(place)
-            self.engine.start(self._work())
+        watch, place = watch or Watch(), None if directory is None else Path(directory).absolute()
+        if place is None and self.final is not None:
+            raise UsageError(
+                "a search that ends with a trained network needs a run directory: run('runs/first')"
+            )
+        with at_work(place) as ledger:
+            self._stored = prepared(self.task, place)
+            self._agree(ledger)
             try:
+                self.engine.start(self._work())
                 work(ledger, self._execution(ledger, place, watch), watch)
             finally:
                 self.engine.close()
@@ -162,20 +171,27 @@ class Search:
         for row in rows:
             if row.trial.outcome is not None:
                 watch.ended(row.trial)
-        limit = self.budget.trials
+        limit, seconds, stopped = self.budget.trials, self._search_seconds(), self._stopped(ledger)
 
         def halt() -> str | None:
             if limit is not None and len(coordinator.trials) >= limit:
                 return f"the budget of {limit} trials is spent"
-            seconds = self._search_seconds()
-            if seconds is not None and (self._stopped_at(ledger) or execution.elapsed() >= seconds):
+            if stopped or (seconds is not None and execution.elapsed() >= seconds):
                 return f"the budget of {self.budget} is spent"
             return None
 
-        unfinished = [r for r in rows if r.state == "running"]
-        reason = execution.drive(coordinator, unfinished, halt)
-        if not self._stopped_at(ledger):
-            ledger.note("stop", reason=reason, after=len(coordinator.trials), budget=str(self.budget))
+        reason = execution.drive(coordinator, [r for r in rows if r.state == "running"], halt)
+        failing = coordinator.breaker.tripped
+        if failing or not stopped:
+            ledger.note(
+                "stop", reason=reason, after=len(coordinator.trials), budget=self.budget, failing=failing
+            )
+        if failing:
+            last = coordinator.breaker.last
+            raise RunError(
+                f"the search was stopped: {reason}. Mend that, then resume; its traceback:\n"
+                f"{last.traceback.strip() if last else ''}"
+            )
 
     def _finish(
         self, ledger: Ledger, execution: Execution, watch: Watch, candidates: Sequence[Architecture]
@@ -206,19 +222,23 @@ class Search:
             return None
         return self.budget.seconds * (2 / 3 if self.final is not None else 1.0)
 
-    def _stopped_at(self, ledger: Ledger) -> bool:
+    def _stopped(self, ledger: Ledger) -> bool:
         """A search stopped by its seconds stays stopped when it is resumed with the same budget."""
-        if self.budget.seconds is None:
-            return False
-        return any(e[2]["budget"] == str(self.budget) for e in ledger.events("stop"))
+        same = msgspec.to_builtins(self.budget)
+        return self.budget.seconds is not None and any(
+            value["budget"] == same and not value["failing"] for _, _, value in ledger.events("stop")
+        )
 
     # -- ask and tell -----------------------------------------------------------------------------
 
     def ask(self, directory: str | Path | None = None) -> Trial | None:
         """The next trial to evaluate by means of your own; None when the search has ended. Every asked
-        trial is to be told, in any order; at most `lag` may be out at once."""
+        trial is to be told, in any order; at most `lag` may be out at once. With a directory a later
+        search goes on there, once `close` was called or this process has ended."""
         if self._talk is None:
-            ledger = self._ledger(None if directory is None else Path(directory))
+            place = None if directory is None else Path(directory).absolute()
+            ledger = self._held.enter_context(at_work(place))
+            self._agree(ledger)
             self._talk = Conversation(self._coordinator(ledger), ledger, self.budget)
         return self._talk.ask()
 
@@ -228,16 +248,22 @@ class Search:
             raise UsageError("tell before ask: no trial is out")
         self._talk.tell(number, value)
 
+    def close(self) -> None:
+        """Let go of the directory that `ask` took."""
+        self._talk = None
+        self._held.close()
+
     # -- what it is -------------------------------------------------------------------------------
 
     def settings(self) -> dict[str, Any]:
         """All that must be the same when a run is resumed, as JSON."""
         return {
-            "space": spec_of("space", self.space) or {"unnamed": type(self.space).__name__},
+            "space": self._spec("space"),
+            "questions": questions(self.space),
             "fingerprint": fingerprint(self.space),
-            "strategy": spec_of("strategy", self.strategy) or {"unnamed": type(self.strategy).__name__},
-            "estimator": spec_of("estimator", self.estimator) or {"unnamed": type(self.estimator).__name__},
-            "task": None if self.task is None else {"name": self.task.name, "digest": self.task.digest},
+            "strategy": self._spec("strategy"),
+            "estimator": self._spec("estimator"),
+            "task": self._data(),
             "fidelity": msgspec.to_builtins(self.fidelity),
             "limits": self.limits,
             "seed": self.seed,
@@ -275,8 +301,30 @@ class Search:
                         f" {type(self.space).__name__} is not: {remedy(need.__name__)}"
                     )
 
+    def _data(self) -> dict[str, str] | None:
+        return None if self.task is None else {"name": self.task.name, "digest": self.task.digest}
+
     def _recipe(self) -> str:
-        return digest(self.settings()["estimator"], self.settings()["task"])[:16]
+        return digest(self._spec("estimator"), self._data())[:16]
+
+    def _spec(self, kind: str) -> dict[str, Any]:
+        found = getattr(self, kind)
+        return spec_of(kind, found) or {"unnamed": type(found).__name__}
+
+    def _agree(self, ledger: Ledger) -> None:
+        """Let the ledger be of a run with these settings. Raises RunChanged where it is of another."""
+        facts = ledger.facts()
+        if "settings" in facts:
+            self.lag = self._lag or facts["settings"]["lag"]
+            same_settings(facts["settings"], msgspec.json.decode(encode(self.settings())), ledger.path)
+        ledger.remember(
+            settings=self.settings(),
+            budget=self.budget,
+            final=self.final,
+            engine={"workers": self.engine.slots, "timeout": self.timeout, "memory": self.memory},
+            device=self.device,
+            versions=versions(),
+        )
 
     def _coordinator(self, ledger: Ledger) -> Coordinator:
         return Coordinator(
@@ -287,6 +335,7 @@ class Search:
             lag=self.lag,
             fidelity=self.fidelity,
             recipe=self._recipe(),
+            forgiven=max((v["after"] for _, _, v in ledger.events("stop") if v["failing"]), default=0),
         )
 
     def _work(self, timed: bool = True) -> Work:
@@ -306,63 +355,3 @@ class Search:
             timeout=self.timeout if timed else None,
             memory=self.memory,
         )
-
-    # -- the run directory ------------------------------------------------------------------------
-
-    @contextmanager
-    def _opened(self, directory: str | Path | None) -> Iterator[tuple[Ledger, Path | None]]:
-        place = None if directory is None else Path(directory)
-        if place is None:
-            if self.final is not None:
-                raise UsageError(
-                    "a search that ends with a trained network needs a run directory: run('runs/first')"
-                )
-            yield self._ledger(None), None
-            return
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot make the run directory {place}: {error.strerror}") from error
-        lock = Lock(place)
-        ledger = None
-        try:
-            ledger = self._ledger(place)
-            yield ledger, place.absolute()
-        finally:
-            if ledger is not None:
-                ledger.close()
-            lock.release()
-
-    def _ledger(self, place: Path | None) -> Ledger:
-        """The run's ledger: opened if these are its settings, else made."""
-        path = None if place is None else place / LEDGER
-        if path is not None and path.exists():
-            ledger = Ledger.open(path)
-            facts = ledger.facts()
-            if "settings" in facts:
-                self.lag = facts["settings"]["lag"]
-                same_settings(
-                    facts["settings"], msgspec.json.decode(msgspec.json.encode(self.settings())), path
-                )
-        else:
-            ledger = Ledger.create(path)
-        ledger.remember(
-            settings=self.settings(),
-            budget=self.budget,
-            final=self.final,
-            engine={"workers": self.engine.slots, "timeout": self.timeout, "memory": self.memory},
-            device=self.device,
-            versions=versions(),
-            **self.remarks,
-        )
-        return ledger
-
-    def _prepared(self, place: Path | None) -> Path | None:
-        """The task on disk, where workers map it into memory."""
-        from cambrian.tasks import prepare
-
-        if self.task is None or place is None:
-            return None
-        target = place / "task"
-        prepare(self.task, target)
-        return target

@@ -6,14 +6,17 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from cambrian.architecture import Architecture
-from cambrian.errors import RunChanged, RunError
+from cambrian.choices import Answer, Choice
+from cambrian.errors import Rejected, RunChanged, RunError
+from cambrian.randomness import stream
 from cambrian.search.budget import Budget
 from cambrian.spaces.space import Space
 
@@ -77,23 +80,57 @@ def remedy(need: str) -> str:
     }.get(need, "choose another space or another strategy")
 
 
-def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
-    changes = list(_differences(old, new, ""))
+def questions(space: Space, walks: int = 16) -> dict[str, Any]:
+    """What the space asks on seeded walks, by path: so that a changed space can be told how it changed."""
+    found: dict[str, Any] = {}
+
+    for n in range(walks):
+        rng = stream(0, "questions", n)
+
+        def decide(choice: Choice, rng: Any = rng) -> Answer:
+            asked = msgspec.to_builtins(choice)
+            found.setdefault(asked.pop("path"), asked)
+            return choice.draw(rng)
+
+        with suppress(Rejected):
+            space.walk(decide)
+    return found
+
+
+def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -> None:
+    """Raises RunChanged with what differs."""
+    changes = _differences(old, new, "")
     if changes:
+        more = f" and {len(changes) - 8} more" if len(changes) > 8 else ""
         raise RunChanged(
-            f"{path.parent} was started with other settings: {'; '.join(changes)}."
-            " Give the same settings, or another run directory"
+            f"{path.parent if path else 'the run'} was started with other settings:"
+            f" {'; '.join(changes[:8])}{more}. Give the same settings, or another run directory"
         )
 
 
-def _differences(old: Any, new: Any, where: str) -> Sequence[str]:
+_SAID = {
+    "fingerprint": "the space's program asks other questions than it did",
+    "task.digest": "the data or their split are others",
+}
+
+
+def _differences(old: Any, new: Any, where: str) -> list[str]:
+    if old == new:
+        return []
+    if where in _SAID:
+        return [_SAID[where]]
     if isinstance(old, dict) and isinstance(new, dict):
         return [
-            line
+            phrase
             for k in sorted({*old, *new})
-            for line in _differences(old.get(k), new.get(k), f"{where}.{k}" if where else k)
+            for phrase in _differences(old.get(k), new.get(k), f"{where}.{k}" if where else k)
         ]
-    return [] if old == new else [f"{where} was {old!r}, now {new!r}"]
+    return [f"{where} was {_brief(old)}, now {_brief(new)}"]
+
+
+def _brief(value: Any) -> str:
+    text = "absent" if value is None else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def resumed(search: Any, directory: Path, budget: Any) -> Any:

@@ -1,0 +1,39 @@
+"""A search of which every trial crashes alike is stopped: no budget mends a mistake in the estimator."""
+
+from __future__ import annotations
+
+import re
+
+from cambrian.outcome import Crashed, Done, Trial
+
+ALIKE = 10
+"""So many equal errors in a row, before anything has succeeded, end a search."""
+
+
+class Breaker:
+    """Sees the trials in order of number. Those before `forgiven` do not count: the search was stopped
+    for them before, and is resumed in the belief that the mistake is mended."""
+
+    def __init__(self, forgiven: int = 0) -> None:
+        self._forgiven, self._count, self._proven = forgiven, 0, False
+        self._error: str | None = None
+        self.last: Crashed | None = None
+
+    def see(self, trial: Trial) -> None:
+        """A repeat of another trial is no evidence."""
+        if trial.cached is not None or trial.number < self._forgiven:
+            return
+        self._proven |= isinstance(trial.outcome, Done)
+        self.last = trial.outcome if isinstance(trial.outcome, Crashed) else None
+        error = None if self.last is None else re.sub(r"\d+", "#", self.last.error)
+        self._count = self._count + 1 if error == self._error else 1
+        self._error = error
+
+    @property
+    def tripped(self) -> bool:
+        return self._error is not None and self._count >= ALIKE and not self._proven
+
+    @property
+    def reason(self) -> str:
+        assert self.last is not None
+        return f"{self._count} trials in a row crashed alike and none succeeded: {self.last.error}"

@@ -1,0 +1,125 @@
+"""SQLite as a ledger needs it: a file that is whole or not there, commits that reach the disk, and
+errors that name the file and the way out."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from cambrian.codec import encode
+from cambrian.errors import LedgerCorrupt, RunError
+
+REPAIR = "; `cambrian doctor --repair RUN` keeps what can be read"
+SIDES = ("-wal", "-shm")
+
+_CIRCUMSTANCES = ("BUSY", "LOCKED", "FULL", "READONLY", "IOERR", "CANTOPEN", "PERM", "NOMEM", "INTERRUPT")
+"""Result codes of SQLite that say nothing against the file."""
+
+
+def create(path: Path, schema: Sequence[str], version: int) -> None:
+    """The file at `path`, made under another name and renamed: whoever finds it finds all of it."""
+    draft = path.with_name(f"{path.name}.new")
+    with told(path):
+        for left in (draft, *(path.with_name(path.name + side) for side in SIDES)):
+            left.unlink(missing_ok=True)  # a WAL without its file would be taken for that of the new one
+        db = sqlite3.connect(draft, isolation_level=None)
+        db.execute("PRAGMA journal_mode = MEMORY")
+        _found(db, schema, version)
+        db.close()
+        os.replace(draft, path)
+        _sync(path.parent)
+
+
+def in_memory(schema: Sequence[str], version: int) -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    _found(db, schema, version)
+    return db
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """For writing: WAL with synchronous=FULL, so that what was committed survives a power cut."""
+    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """For looking on: can neither change nor lock a run that is under way."""
+    uri = path.absolute().as_uri()
+    db = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None, timeout=30)
+    try:
+        db.execute("PRAGMA user_version")
+    except sqlite3.OperationalError:  # WAL wants a file beside it; nobody writes where that cannot be made
+        db.close()
+        if path.with_name(path.name + "-wal").exists() or os.access(path.parent, os.W_OK):
+            raise
+        db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    return db
+
+
+def check(db: sqlite3.Connection, path: Path, schema: Sequence[str], version: int) -> None:
+    """Raises RunError for a file of another version, LedgerCorrupt for one that is damaged."""
+    found = db.execute("PRAGMA user_version").fetchone()[0]
+    if found != version:
+        raise RunError(
+            f"{path} has ledger version {found}, this cambrian reads version {version}: use the cambrian"
+            f" that wrote it; if it is damaged{REPAIR.replace(';', ',', 1)}"
+        )
+    verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise LedgerCorrupt(f"{path} is damaged: {verdict}{REPAIR}")
+    tables = db.execute("SELECT sql FROM sqlite_schema WHERE type = 'table' ORDER BY rowid").fetchall()
+    if [sql for (sql,) in tables] != list(schema):
+        raise LedgerCorrupt(f"{path} is damaged: its tables are not a ledger's{REPAIR}")
+
+
+def checksum(values: Sequence[object]) -> int:
+    """Of a row's columns, so that a flipped bit is found instead of believed."""
+    return zlib.crc32(encode(tuple(values)))
+
+
+def identity(path: Path | None) -> tuple[int, int] | None:
+    """Which file is there; None where none is."""
+    try:
+        found = path.stat() if path is not None else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+@contextmanager
+def told(path: Path | None) -> Iterator[None]:
+    """Errors of SQLite, of the decoder and of the file system as ours, naming the file."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_")
+        if code.startswith(_CIRCUMSTANCES):
+            raise RunError(
+                f"cannot use {path}: {error}. What was recorded is safe; when this is mended, resume"
+            ) from error
+        raise LedgerCorrupt(f"{path} is damaged: {error}{REPAIR}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise LedgerCorrupt(f"{path} is damaged: {error}{REPAIR}") from error
+    except OSError as error:
+        raise RunError(f"cannot use {path}: {error.strerror}") from error
+
+
+def _found(db: sqlite3.Connection, schema: Sequence[str], version: int) -> None:
+    db.executescript(f"BEGIN; {'; '.join(schema)}; PRAGMA user_version = {version}; COMMIT;")
+
+
+def _sync(directory: Path) -> None:
+    """Make a rename inside `directory` survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

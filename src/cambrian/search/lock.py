@@ -1,0 +1,36 @@
+"""At most one process works in a run directory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from cambrian.errors import RunBusy, RunError
+
+
+class Lock:
+    """Held from construction to `release`. The kernel frees the lock of a killed process. Raises
+    RunBusy where another process holds it."""
+
+    def __init__(self, directory: Path) -> None:
+        try:
+            self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise RunError(f"cannot write in {directory}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        except BlockingIOError:
+            holder = os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(self._file)
+            raise RunBusy(
+                f"another process (pid {holder}) is at work in {directory}: wait for it or stop it first"
+            ) from None
+        except OSError as error:
+            os.close(self._file)
+            raise RunError(f"cannot lock {directory}: {error.strerror}") from error
+
+    def release(self) -> None:
+        os.close(self._file)
