@@ -27,7 +27,7 @@ class Recipe:
     "best" on validation; the best is recorded either way. `checkpoint_seconds` is the least time
     between two checkpoints; 0 writes one at the end of each epoch."""
 
-    learning_rate: float = 0.1
+    learning_rate: float = 0.2
     optimiser: str = "sgd"
     momentum: float = 0.9
     weight_decay: float = 5e-4
