@@ -16,6 +16,7 @@ from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.tasks.task import Task
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 ARCHITECTURE = Architecture({"width": 8, "kernel": 3})
@@ -104,3 +105,10 @@ def with_inputs(task: Task, which: np.ndarray[Any, Any], values: np.ndarray[Any,
     inputs[which] = values
     targets[which] = (targets[which] + 1) % task.classes
     return replace(task, inputs=inputs, targets=targets)
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Bit for bit."""
+    import torch
+
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
