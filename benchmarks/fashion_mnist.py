@@ -2,7 +2,7 @@
 
     python benchmarks/fashion_mnist.py --out runs/fashion --seeds 5
 
-Downscaled to what two cores do in an hour: 14x14 pixels, a subset of the images, two epochs a model. Each
+Downscaled to what two cores do in an hour: 10x10 pixels, a subset of the images, two epochs a model. Each
 search is a run of its own that can be stopped and started again; the same command goes on. Prints, over
 the seeds: the best validation accuracy after so many models, after so many seconds of training, and after
 so many multiply-accumulates of training (which no other load on the machine disturbs); the final
@@ -27,8 +27,8 @@ from cambrian.strategies.progressive import Progressive
 
 BLOCKS, KEEP, MODELS = 3, 24, 136 + 2 * 24
 SEARCH = cambrian.Fidelity(epochs=2, skeleton={"filters": 8, "cells": 2})
-FINAL = cambrian.Fidelity(epochs=10, skeleton={"filters": 16, "cells": 2})
-IMAGES, VALIDATION, SIZE = 2500, 1000, 14
+FINAL = cambrian.Fidelity(epochs=6, skeleton={"filters": 16, "cells": 2})
+IMAGES, VALIDATION, SIZE = 2500, 1000, 10
 
 
 def main() -> None:
