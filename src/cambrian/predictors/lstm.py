@@ -67,11 +67,11 @@ class LSTM(Neural):
         table = _table(p)[0]
         for above, token in tree[:-1]:
             gates = h @ p["w_hidden"][0]
-            parts = [
-                _extend(gates, h, c, table, torch.from_numpy(above[part]), torch.from_numpy(token[part]))
-                for part in chunks(len(token), 1024)
-            ]
-            h, c = (torch.cat(x) for x in zip(*parts)) if parts else (h[:0], c[:0])
+            new_h, new_c = h.new_empty(len(token), self.hidden), c.new_empty(len(token), self.hidden)
+            for part in chunks(len(token), 1024):
+                up, word = torch.from_numpy(above[part]), torch.from_numpy(token[part])
+                new_h[part], new_c[part] = _extend(gates, h, c, table, up, word)
+            h, c = new_h, new_c
         found: Values = _value(p, h[None])[0].double().numpy()[tree[-1][0]]
         return found
 
