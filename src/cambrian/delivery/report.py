@@ -205,11 +205,19 @@ def _asked(story: Story) -> Html | None:
     if story.plan:
         parts.append(definitions(story.plan))
     if story.task:
-        parts += [element("h3", "Data"), definitions((k, _cell(v)) for k, v in story.task.items())]
+        parts += [element("h3", "Data"), definitions(_data(story.task))]
     if story.settings:
         rows = definitions((k, _cell(v)) for k, v in _flat(story.settings))
         parts.append(details("all settings", rows))
     return section("What was asked", *parts) if parts else None
+
+
+def _data(task: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What people ask of a data set; what its own warnings say."""
+    size = "x".join(str(task[k]) for k in ("channels", "height", "width") if k in task)
+    rows = [("name", task.get("name")), ("images", size), ("type", task.get("input"))]
+    rows += [(k, task.get(k)) for k in ("train", "validation", "test", "labels", "metric", "warnings")]
+    return [(k, _cell(v)) for k, v in rows if v not in (None, "", [], ())]
 
 
 def _machine(story: Story) -> Html | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.spaces.space import Space
 from cambrian.tasks.metrics import METRICS
@@ -124,16 +125,24 @@ def write_report(
     path: str | os.PathLike[str] | None = None,
     *,
     plan: Sequence[tuple[str, str]] = (),
-    table1: Sequence[Mapping[str, Any]] = (),
+    table1: Sequence[Mapping[str, Any]] | None = None,
 ) -> Path:
-    """Write the report of a run; without `path`, to report.html in its directory."""
+    """Write the report of a run; without `path`, to report.html in its directory. `table1=None` fits the
+    surrogates after the fact, once (see `afterwards`)."""
+    from cambrian.delivery.afterwards import fitted_afterwards
     from cambrian.delivery.report import report_html
 
     if path is None:
         assert result.directory is not None
         path = result.directory / "report.html"
     target = Path(path)
+    rows = fitted_afterwards(result) if table1 is None else table1
     partial = target.with_name(f"{target.name}.{os.getpid()}.part")
-    partial.write_text(report_html(story_of(result, plan=plan, table1=table1)), encoding="utf-8")
-    os.replace(partial, target)
+    try:
+        partial.write_text(report_html(story_of(result, plan=plan, table1=rows)), encoding="utf-8")
+        os.replace(partial, target)
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to {target}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
     return target
