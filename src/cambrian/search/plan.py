@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cambrian.choices import Scalar
 from cambrian.outcome import Fidelity
 from cambrian.search.budget import Budget
 from cambrian.search.final import Final
@@ -67,8 +68,8 @@ HALF_HOUR = 1800.0
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What will be done, before it is: `rows` are (label, text) for people; `trials` by level;
-    `seconds` is the expected time of the whole, by the speed measured here."""
+    """What will be done, before it is: `rows` are (label, text) for people; `trials` by level, where the
+    strategy has levels; `seconds` is the expected time of the whole, by the speed measured here."""
 
     search: Search
     rung: Rung
@@ -104,6 +105,9 @@ def plan(
     cost = Cost(task, device, crew)
     rung = PAPER if paper else _rung(cost, given)
     rung = msgspec.structs.replace(rung, **dict(changes or {}))
+    trials = cost.trials(rung)
+    if strategy is not None and given == Budget():  # which would never stop by itself
+        given = Budget(trials=sum(trials.values()))
     space = PNAS(blocks=max(5, rung.levels))
     chosen = strategy or Progressive(levels=rung.levels, keep=rung.keep, surrogate=surrogate)
     search = Search(
@@ -115,23 +119,19 @@ def plan(
         engine="processes" if crew > 1 else "serial",
         workers=crew,
         fidelity=_fidelity(rung, task),
-        final=Final(
-            Fidelity(
-                rung.final_epochs,
-                skeleton={"filters": rung.final_filters, "cells": rung.final_cells, "auxiliary": paper},
-            ),
-            baselines=baselines,
-        ),
+        final=Final(_final_fidelity(rung, paper), baselines=baselines),
         device=device,
         **settings,
     )
-    trials = cost.trials(rung)
     rows = tuple(_rows(search, rung, trials, cost))
-    search.remarks = {"plan": rows, "expected": {str(level): n for level, n in trials.items()}}
-    return Plan(search, rung, trials, cost.seconds(rung), rows)
+    levels = trials if strategy is None else {}
+    search.remarks = {"plan": rows, "expected": {str(level): n for level, n in levels.items()}}
+    return Plan(search, rung, levels, cost.seconds(rung), rows)
 
 
-PAPER_RECIPE = {"label_smoothing": 0.0, "drop_path": 0.4, "learning_rate": 0.01, "cutout": 0}
+PAPER_RECIPE = {"learning_rate": 0.01, "warmup": 0.0}
+PAPER_FINAL = {"auxiliary": True, "drop_path": 0.4}
+"""Sec. 5.1 and 5.3: cosine decay from 0.01; the auxiliary head and drop-path for the final network alone."""
 
 
 class Cost:
@@ -235,9 +235,18 @@ def _fidelity(rung: Rung, task: Task) -> Fidelity:
     return Fidelity(rung.epochs, round(share, 4), skeleton={"filters": rung.filters, "cells": rung.cells})
 
 
+def _final_fidelity(rung: Rung, paper: bool) -> Fidelity:
+    more: Mapping[str, Scalar] = PAPER_FINAL if paper else {}
+    skeleton = {"filters": rung.final_filters, "cells": rung.final_cells, **more}
+    return Fidelity(rung.final_epochs, skeleton=skeleton)
+
+
 def _rows(search: Search, rung: Rung, trials: dict[int, int], cost: Cost) -> list[tuple[str, str]]:
     task, space = search.task, search.space
     levels = ", ".join(f"{n} of {b} block{'s' if b > 1 else ''}" for b, n in trials.items())
+    count = f"{sum(trials.values())} cells trained: {levels}"
+    if not isinstance(search.strategy, Progressive):
+        count = f"{search.budget.trials or 'as many as fit'} cells trained"
     size = f"{task.height}x{task.width}x{task.channels}"
     counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
     total = cost.seconds(rung)
@@ -245,7 +254,7 @@ def _rows(search: Search, rung: Rung, trials: dict[int, int], cost: Cost) -> lis
     return [
         ("data", f"{task.name}: {size}, {task.classes} classes; {counts}"),
         ("space", f"PNAS cells of up to {rung.levels} blocks, {space.size(rung.levels):.3g} at that level"),  # type: ignore[attr-defined]
-        ("strategy", f"{kind}: {sum(trials.values())} cells trained: {levels}"),
+        ("strategy", f"{kind}: {count}"),
         (
             "each",
             f"{rung.epochs} epochs of {cost.images(rung)} images, {rung.filters} filters, {rung.cells} cells",
