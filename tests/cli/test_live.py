@@ -1,0 +1,47 @@
+"""The display of a running search says what the ledger will say."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+from scipy.stats import spearmanr
+
+from cambrian.architecture import Architecture
+from cambrian.cli.live import LiveWatch
+from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
+
+PREDICTED = [0.9, 0.5, 0.7, 0.6, 0.8, 0.4]
+MEASURED = [0.8, 0.5, 0.6, 0.7, 0.9, 0.3]
+
+
+def trial(number: int, outcome: Outcome, level: int = 2, predicted: float | None = None) -> Trial:
+    note = {"level": level, "predicted": predicted}
+    return Trial(number, Architecture({"n": number}), Fidelity(), note=note, outcome=outcome)
+
+
+def watched(expected: dict[int, int]) -> tuple[LiveWatch, io.StringIO]:
+    text = io.StringIO()
+    return LiveWatch(Console(file=text, width=120), expected), text
+
+
+def test_a_level_ends_with_its_best_and_its_rank_correlation() -> None:
+    """The line of a finished level names the count, the best value and Spearman's rho as scipy has it."""
+    watch, text = watched({2: 6})
+    with watch:
+        for n, (predicted, measured) in enumerate(zip(PREDICTED, MEASURED)):
+            watch.ended(trial(n, Done(measured), predicted=predicted))
+    rho = spearmanr(PREDICTED, MEASURED).statistic
+    assert f"level 2: 6 trained, best 90.00 %, surrogate's rank correlation {rho:+.2f}" in text.getvalue()
+
+
+def test_failures_are_counted_and_never_best() -> None:
+    """A crashed trial counts as failed, and the table shows the best of the others."""
+    watch, _ = watched({1: 3})
+    watch.ended(trial(0, Done(0.25), level=1))
+    watch.ended(trial(1, Crashed("boom"), level=1))
+    shown = io.StringIO()
+    Console(file=shown, width=120).print(watch)
+    assert "1 failed" in shown.getvalue()
+    assert "best so far 25.00 % (trial 0)" in shown.getvalue()
+    assert "2/3" in shown.getvalue()
