@@ -129,7 +129,9 @@ def surrogates(found: list[Result]) -> list[dict[str, object]]:
                 architectures.append(trial.architecture)
                 values.append(trial.value)
         for row in table1(result.space, levels, seed=seed):
-            rows.setdefault((row.surrogate, row.level), []).append((row.same, row.next))
+            rows.setdefault((row.surrogate, row.level), []).append(
+                (_number(row.spearman), _number(row.spearman_next))
+            )
     print("\nPNAS's Table 1 on these ledgers: Spearman's rho on the level fitted, and one block more")
     table = []
     for (name, level), pairs in rows.items():
@@ -137,6 +139,10 @@ def surrogates(found: list[Result]) -> list[dict[str, object]]:
         print(f"{name:14} b={level}  {same:+.3f}  {more:+.3f}")
         table.append({"surrogate": name, "level": level, "same": same, "next": more})
     return table
+
+
+def _number(rho: float | None) -> float:
+    return float("nan") if rho is None else rho
 
 
 if __name__ == "__main__":
