@@ -27,7 +27,10 @@ from cambrian.testing import (
     Suite,
 )
 
-SKELETONS: dict[str, dict[str, Any]] = {"pnas": {"filters": 4, "cells": 1}}
+SKELETONS: dict[str, dict[str, Any]] = {
+    "pnas": {"filters": 4, "cells": 1},
+    "nasbench201": {"filters": 4, "cells": 1},
+}
 STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {"progressive": {"keep": 8, "surrogate": "ridge"}}
 STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "random": {"repeats": True, "lag_free": True},

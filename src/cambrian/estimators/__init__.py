@@ -9,6 +9,7 @@ ESTIMATORS = Registry(
     {
         "train": "cambrian.estimators.train:Train",
         "function": "cambrian.estimators.estimator:Function",
+        "tabular": "cambrian.estimators.tabular:Tabular",
     },
 )
 

@@ -42,9 +42,11 @@ class Coordinator:
         fidelity: Fidelity,
         recipe: str,
         forgiven: int = 0,
+        raw: bool = False,
     ) -> None:
         self.space, self.strategy, self.ledger = space, strategy, ledger
         self.seed, self.lag, self.fidelity, self.recipe = seed, lag, fidelity, recipe
+        self.raw = raw
         rows = ledger.rows()
         self.trials: list[Trial] = [r.trial for r in rows if r.trial.number < FINAL]
         self._numbers: dict[str, int] = {}
@@ -100,7 +102,7 @@ class Coordinator:
             raise CambrianError(f"no estimator here can do the job {proposal.name!r}")
         architecture = replay(self.space, proposal.architecture)
         fidelity = proposal.fidelity or self.fidelity
-        key = trial_key(self.space, architecture, fidelity, self.recipe, proposal.replicate)
+        key = trial_key(self.space, architecture, fidelity, self.recipe, proposal.replicate, self.raw)
         cached = self._numbers.get(key)
         trial = Trial(
             number=number,
@@ -110,6 +112,7 @@ class Coordinator:
             replicate=proposal.replicate,
             note=msgspec.json.decode(encode(proposal.note)),
             cached=cached,
+            outcome=None if cached is None else self.trials[cached].outcome,
         )
         thinking, self.thinking = self.thinking, 0.0
         return Row(trial, key, "running" if cached is None else "cached", 1, self.learned, thinking)

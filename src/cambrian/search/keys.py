@@ -12,10 +12,15 @@ from cambrian.spaces.space import Canonical, Space
 
 
 def trial_key(
-    space: Space, architecture: Architecture, fidelity: Fidelity, recipe: str, replicate: int
+    space: Space,
+    architecture: Architecture,
+    fidelity: Fidelity,
+    recipe: str,
+    replicate: int,
+    raw: bool = False,
 ) -> str:
-    """Thirty-two hexadecimal digits."""
-    identity = space.canonical(architecture) if isinstance(space, Canonical) else architecture.key
+    """Thirty-two hexadecimal digits. `raw`: architectures that are the same function are told apart."""
+    identity = space.canonical(architecture) if isinstance(space, Canonical) and not raw else architecture.key
     return digest(identity, fidelity, recipe, replicate)
 
 

@@ -336,6 +336,7 @@ class Search:
             fidelity=self.fidelity,
             recipe=self._recipe(),
             forgiven=max((v["after"] for _, _, v in ledger.events("stop") if v["failing"]), default=0),
+            raw=getattr(self.estimator, "raw", False),
         )
 
     def _work(self, timed: bool = True) -> Work:

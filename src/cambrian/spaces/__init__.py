@@ -6,6 +6,7 @@ SPACES = Registry(
     "space",
     {
         "pnas": "cambrian.spaces.pnas:PNAS",
+        "nasbench201": "cambrian.spaces.nasbench201:NASBench201",
         "tiny-chain": "cambrian.spaces.tiny_chain:TinyChain",
     },
 )

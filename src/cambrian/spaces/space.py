@@ -138,7 +138,8 @@ class Pool(msgspec.Struct, frozen=True):
 
 @runtime_checkable
 class Grows(Protocol):
-    """A complexity order. B grows from A when it agrees with A on every path of A but the level's."""
+    """A complexity order. B grows from A when it agrees with A on every path of A but the level's
+    (or see `Settles`)."""
 
     @property
     def levels(self) -> tuple[int, ...]: ...
@@ -147,6 +148,14 @@ class Grows(Protocol):
         """All children one level above `parents` (which share a level); without parents, the whole
         first level. Beyond `cap` children, a sample of `cap` drawn from `rng`."""
         ...
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A `Grows` whose unfinished architectures are closed by answers that growing gives anew, where no
+    question asks for the level: `settled` are the paths on which B agrees with the A it grows from."""
+
+    def settled(self, architecture: Architecture) -> tuple[str, ...]: ...
 
 
 @runtime_checkable
@@ -169,6 +178,18 @@ class Encodes(Protocol):
     def vocabulary(self) -> Mapping[str, int]: ...
     def tokens(self, architectures: Sequence[Architecture]) -> NDArray[np.int64]:
         """int[n, steps, slots], -1 beyond an architecture's own steps."""
+        ...
+
+
+@runtime_checkable
+class Moves(Protocol):
+    """Edits of more than one answer, such as a layer put in between others, taken out, or doubled:
+    `moves` names their kinds."""
+
+    @property
+    def moves(self) -> tuple[str, ...]: ...
+    def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+        """A random edit of that kind; None where there is none, such as a layer less than the least."""
         ...
 
 

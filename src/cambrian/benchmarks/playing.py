@@ -1,0 +1,67 @@
+"""One search on a benchmark, from the first trial to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.benchmarks.benchmark import Benchmark
+from cambrian.outcome import Trial
+from cambrian.search.search import Search
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a search was like after each of its trials, in their order; each array is float[trials].
+    The incumbent is the architecture of the highest value so far, of equals the first; before there
+    is one, everything is NaN."""
+
+    benchmark: Benchmark
+    trials: Sequence[Trial]
+    thinking: float
+    """Seconds the strategy spent proposing and learning, really."""
+
+    @cached_property
+    def value(self) -> NDArray[np.float64]:
+        """The incumbent's value: the objective."""
+        values = [np.nan if t.value is None else t.value for t in self.trials]
+        return np.fmax.accumulate(np.array(values, np.float64))
+
+    @cached_property
+    def test(self) -> NDArray[np.float64]:
+        """The incumbent's test score, which the search never saw."""
+        scores, best, score = [], -np.inf, np.nan
+        for trial in self.trials:
+            if trial.value is not None and trial.value > best:
+                best, score = trial.value, self.benchmark.test(trial.architecture)
+            scores.append(score)
+        return np.array(scores, np.float64)
+
+    @cached_property
+    def seconds(self) -> NDArray[np.float64]:
+        """What the trials so far would have cost, by the table; a repeated proposal costs nothing."""
+        spent = [0.0 if t.cached is not None or t.outcome is None else t.outcome.seconds for t in self.trials]
+        return np.cumsum(np.array(spent, np.float64))
+
+
+def play(benchmark: Benchmark, strategy: Any, budget: Any, seed: int = 0) -> Played:
+    """Search `benchmark` by `strategy` (an object, a name or a spec) for a budget of trials, or until
+    the strategy stops: in memory and serially, by the loop every search runs by."""
+    search = Search(
+        benchmark.space,
+        strategy,
+        benchmark.estimator,
+        budget=budget,
+        seed=seed,
+        fidelity=benchmark.fidelity,
+        engine="serial",
+    )
+    result = search.run()
+    return Played(benchmark, result.trials, result.seconds()["strategy"])
