@@ -14,12 +14,13 @@ from cambrian.cli.app import Json, Run, app, give, say
 def export(
     run: Run,
     out: Annotated[Path, typer.Argument(help="A directory to make.", show_default=False)],
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write the trained network as files that need torch alone, and verify them in a clean process."""
     from cambrian.search.result import Result
 
-    path = Result.open(run).export(out)
+    path = Result.open(run).export(out, onnx=onnx)
     give({"export": path}) if as_json else say(f"wrote {path}: loaded without cambrian, same outputs")
 
 

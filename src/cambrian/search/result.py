@@ -107,11 +107,12 @@ class Result:
         load_weights(network, self.directory / chosen.outcome.weights, self._hash(chosen.outcome.weights))
         return network.eval()
 
-    def export(self, directory: str | Path) -> Path:
-        """The winner as files that need torch alone, loaded in a clean process and compared."""
+    def export(self, directory: str | Path, *, onnx: bool = False) -> Path:
+        """The winner as files that need torch alone, loaded in a clean process and compared; with
+        `onnx` as an ONNX file too."""
         from cambrian.delivery.export import export_result
 
-        return export_result(self, Path(directory))
+        return export_result(self, Path(directory), onnx=onnx)
 
     def report(self, path: str | Path | None = None) -> Path:
         """One self-contained HTML file; without `path`, report.html in the run directory."""

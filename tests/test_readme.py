@@ -1,0 +1,55 @@
+"""What the README shows is run, or exists."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_example_is_python(block: str) -> None:
+    """No example has a slip of the pen."""
+    assert compile(block, "README.md", "exec")
+
+
+def test_the_space_of_ones_own_is_searched() -> None:
+    """The example of a space as a function runs as printed, progressively, by real training."""
+    block = next(b for b in BLOCKS if "@cambrian.space" in b)
+    module = types.ModuleType("readme")
+    sys.modules["readme"] = module
+    types.FunctionType(compile(block, "README.md", "exec"), module.__dict__)()
+    result = vars(module)["result"]
+    assert len(result.trials) == 20
+    assert result.best.value > 0.1
+    assert {t.note["level"] for t in result.trials} >= {1, 2}
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(([\w./-]+)\)", README))
+def test_every_link_leads_somewhere(path: str) -> None:
+    """Pictures and pages the README points at are in the repository."""
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"`(?:pytest|python) ([\w/. -]+?)(?: -k \w+)?`", README)))
+)
+def test_every_command_names_what_exists(path: str) -> None:
+    """The files and folders in the commands of the table are there."""
+    assert all((ROOT / part).exists() for part in path.split())
+
+
+def test_every_subcommand_exists() -> None:
+    """`cambrian ...` in the README is a command of the program."""
+    import cambrian.cli.commands  # noqa: F401
+    from cambrian.cli.app import app
+
+    known = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
+    assert set(re.findall(r"^cambrian (\w+)", README, flags=re.MULTILINE)) <= known
