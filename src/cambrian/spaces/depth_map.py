@@ -1,0 +1,179 @@
+"""What a program asks, layer by layer: found by walking it, for spaces with one `pick.depth`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cambrian.architecture import Architecture, Walkable
+from cambrian.choices import Answer, Choice, Integer, OneOf, Real, Scalar, SomeOf
+from cambrian.errors import IllegalArchitecture, Rejected
+from cambrian.randomness import stream
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BINS = 32  # tokens of a real question, and of a whole-number one with more answers than twice that
+EXPLORED = 4000  # walks at most to learn a program's questions
+
+
+def depth_path(space: Walkable, walks: int = 16) -> str | None:
+    """The path of the one `pick.depth` that every walk asks, or None where there is no such thing."""
+    found: set[tuple[str, ...]] = set()
+    for n in range(walks):
+        asked = _asked(space, {}, stream(0, "depth", n))
+        if asked is not None:
+            found.add(tuple(c.path for c, _ in asked if isinstance(c, OneOf) and c.depth))
+    return next(iter(found))[0] if len(found) == 1 and len(next(iter(found))) == 1 else None
+
+
+@dataclass(frozen=True)
+class DepthMap:
+    """What exploring a program's questions found. `rows` counts, from 0, the lowest level at which a path
+    is asked, the depth's own left out; `place` is the (row, column) of each slot's path, `words` the
+    answers of each kind of slot."""
+
+    depth: str
+    levels: tuple[int, ...]
+    continuous: bool
+    choices: dict[str, Choice]
+    rows: dict[str, int]
+    place: dict[str, tuple[int, int]]
+    columns: list[tuple[str, int]]
+    words: dict[str, list[Scalar]]
+
+    def tokens(self, architecture: Architecture) -> Iterator[tuple[int, int, int]]:
+        """(row, column, token) of every answer; one that exploring never met has no token."""
+        for path, answer in architecture.items():
+            choice = self.choices.get(path)
+            for slot, word in _words(choice, answer) if choice is not None else ():
+                if slot in self.place and word in self.words[_kind(slot)]:
+                    row, column = self.place[slot]
+                    yield row, column, self.words[_kind(slot)].index(word) + 1
+
+
+def explore(space: Walkable) -> DepthMap:
+    """Walk until every answer of every question met has been given once, each in a walk that is
+    otherwise like the one in which the question was met."""
+    depth = depth_path(space)
+    assert depth is not None
+    rng = stream(0, "explore")
+    todo: list[dict[str, Answer]] = [{}]
+    tried: set[tuple[str, Answer]] = set()
+    first: dict[str, int] = {}  # the lowest level at which a path is asked
+    choices: dict[str, Choice] = {}
+    words: dict[str, dict[Scalar, None]] = {}
+    for _ in range(EXPLORED):
+        if not todo:
+            break
+        asked = _asked(space, todo.pop(0), rng)
+        if asked is None:
+            continue
+        answers = {c.path: answer for c, answer in asked}
+        lower = [d for c, here in asked if c.path == depth for d in c.answers() if d < here]  # type: ignore[operator]
+        for choice, _answer in asked:
+            if choice.path not in choices:  # is it asked at lower levels too, all else being equal?
+                todo += [{**answers, depth: d} for d in lower]
+            choices[choice.path] = _merged(choices.get(choice.path), choice)
+            first[choice.path] = min(first.get(choice.path, 10**9), int(answers[depth]))  # type: ignore[arg-type]
+            for answer in _probes(choice):
+                for slot, word in _words(choice, answer) if choice.path != depth else ():
+                    words.setdefault(_kind(slot), {})[word] = None
+                if (choice.path, answer) not in tried:
+                    tried.add((choice.path, answer))
+                    todo.append({**answers, choice.path: answer})
+    del first[depth]
+    levels = tuple(sorted(int(a) for p, a in tried if p == depth))  # type: ignore[arg-type]
+    rows = {p: levels.index(at) for p, at in first.items()}
+    place, columns = _layout(choices, rows)
+    continuous = any(isinstance(c, Real) for c in choices.values())
+    kept = {kind: list(found) for kind, found in words.items()}
+    return DepthMap(depth, levels, continuous, choices, rows, place, columns, kept)
+
+
+def _layout(
+    choices: dict[str, Choice], rows: dict[str, int]
+) -> tuple[dict[str, tuple[int, int]], list[tuple[str, int]]]:
+    """A column for the n-th slot of a kind in its row."""
+    place: dict[str, tuple[int, int]] = {}
+    columns: dict[tuple[str, int], int] = {}
+    count: dict[tuple[int, str], int] = {}
+    for path, row in rows.items():
+        for slot in _slots(choices[path]):
+            nth = count.get((row, _kind(slot)), 0)
+            count[row, _kind(slot)] = nth + 1
+            place[slot] = (row, columns.setdefault((_kind(slot), nth), len(columns)))
+    return place, list(columns)
+
+
+def _asked(
+    space: Walkable, wanted: Mapping[str, Answer], rng: np.random.Generator, tries: int = 20
+) -> list[tuple[Choice, Answer]] | None:
+    """The questions and answers of a walk that answers as `wanted` where legal; None if rejected."""
+    for _ in range(tries):
+        asked: list[tuple[Choice, Answer]] = []
+
+        def decide(choice: Choice, asked: list[tuple[Choice, Answer]] = asked) -> Answer:
+            try:
+                answer = choice.check(wanted[choice.path])
+            except (KeyError, IllegalArchitecture):
+                answer = choice.draw(rng)
+            asked.append((choice, answer))
+            return answer
+
+        try:
+            space.walk(decide)
+        except Rejected:
+            continue
+        return asked
+    return None
+
+
+def _merged(old: Choice | None, new: Choice) -> Choice:
+    """Options of some-of-n may depend on other answers: each ever met gets its slot."""
+    if isinstance(old, SomeOf) and isinstance(new, SomeOf):
+        options = tuple(dict.fromkeys(old.options + new.options))
+        return SomeOf(old.path, options, 0, len(options))
+    return new if old is None else old
+
+
+def _binned(choice: Choice) -> bool:
+    return isinstance(choice, Real) or (isinstance(choice, Integer) and choice.size > 2 * BINS)
+
+
+def _probes(choice: Choice) -> list[Answer]:
+    """Answers worth trying: all of them, or one per bin, or subsets that together hold each option
+    and leave each out."""
+    if isinstance(choice, Real):
+        return [choice.at((n + 0.5) / BINS) for n in range(BINS)]
+    if isinstance(choice, Integer) and _binned(choice):
+        return [choice.low + (2 * n + 1) * (choice.size - 1) // (2 * BINS) for n in range(BINS)]
+    if isinstance(choice, SomeOf) and choice.size > 2 * BINS:
+        turned = [choice.options[n:] + choice.options[:n] for n in range(len(choice.options))]
+        return [choice.check(t[:k]) for t in turned for k in {choice.least, choice.most}]
+    return list(choice.answers())
+
+
+def _words(choice: Choice, answer: Answer) -> list[tuple[str, Scalar]]:
+    """(slot, word) of an answer: one slot per question, but one per option where several may be had."""
+    if isinstance(choice, SomeOf):
+        assert isinstance(answer, tuple)
+        return [(slot, option in answer) for slot, option in zip(_slots(choice), choice.options)]
+    assert not isinstance(answer, tuple)
+    if isinstance(choice, Real):
+        return [(choice.path, min(int(choice.fraction(float(answer)) * BINS), BINS - 1))]
+    if isinstance(choice, Integer) and _binned(choice):
+        return [(choice.path, (int(answer) - choice.low) * BINS // choice.size)]
+    return [(choice.path, answer)]
+
+
+def _slots(choice: Choice) -> list[str]:
+    if isinstance(choice, SomeOf):
+        return [f"{choice.path}?{option}" for option in choice.options]
+    return [choice.path]
+
+
+def _kind(slot: str) -> str:
+    return re.sub(r"\?.*", "?", re.sub(r"\d+", "#", slot))
