@@ -31,10 +31,16 @@ SKELETONS: dict[str, dict[str, Any]] = {
     "pnas": {"filters": 4, "cells": 1},
     "nasbench201": {"filters": 4, "cells": 1},
 }
-STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {"progressive": {"keep": 8, "surrogate": "ridge"}}
+STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
+    "progressive": {"keep": 8, "surrogate": "ridge"},
+    "evolution": {"population": 8, "sample": 3, "identity": 0.1, "crossover": 0.3},
+    "tournament": {"population": 6},
+    "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
+}
 STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "random": {"repeats": True, "lag_free": True},
     "progressive": {"lag_free": True},
+    "hill-climbing": {},
 }
 ISOLATING = {"processes"}
 

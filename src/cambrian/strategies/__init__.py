@@ -8,6 +8,10 @@ STRATEGIES = Registry(
     {
         "random": "cambrian.strategies.random:Random",
         "progressive": "cambrian.strategies.progressive:Progressive",
+        "hill-climbing": "cambrian.strategies.hill_climbing:HillClimbing",
+        "evolution": "cambrian.strategies.evolution:Evolution",
+        "tournament": "cambrian.strategies.tournament:Tournament",
+        "hierarchical-tournament": "cambrian.strategies.tournament:HierarchicalTournament",
     },
 )
 

@@ -1,0 +1,86 @@
+"""Regularized evolution: Real et al., "Regularized Evolution for Image Classifier Architecture Search"
+(AAAI 2019), Algorithm 1.
+
+A population of P random architectures; then, for ever: draw S of them, mutate the best, add the child,
+and let the oldest die, however good it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from cambrian.architecture import crossover, sample
+from cambrian.errors import UsageError
+from cambrian.outcome import Trial
+from cambrian.strategies.population import Member, mutated, tournament
+from cambrian.strategies.strategy import Evaluate, Proposal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cambrian.spaces.space import Space
+
+
+@dataclass(frozen=True)
+class State:
+    """`population` is ordered by age, the oldest first; `born` counts all there ever were."""
+
+    space: Space
+    population: tuple[Member, ...] = ()
+    born: int = 0
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """`population` is the paper's P, `sample` its S: as they are, for hundreds of trials. A child is
+    its parent again, measured anew, with probability `identity`; answer by answer one of the two best of
+    the sample with probability `crossover` (not in the paper); otherwise a mutation of the best.
+
+    With several trials under way nothing waits: parents are drawn from those that are known."""
+
+    population: int = 50
+    sample: int = 10
+    identity: float = 0.0
+    crossover: float = 0.0
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.sample <= self.population:
+            raise UsageError(
+                f"strategy 'evolution': sample must be between 1 and the population of {self.population}, "
+                f"got {self.sample}"
+            )
+        if min(self.identity, self.crossover) < 0 or self.identity + self.crossover > 1:
+            raise UsageError(
+                "strategy 'evolution': identity and crossover are probabilities of a sum up to 1, got "
+                f"{self.identity} and {self.crossover}"
+            )
+
+    @staticmethod
+    def paper() -> Evolution:
+        """P = 100, S = 25 (Sec. 4, for 20,000 models), and one mutation in twenty the identity."""
+        return Evolution(population=100, sample=25, identity=0.05)
+
+    def start(self, space: Space, seed: int) -> State:
+        return State(space)
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        if state.born + len(pending) < self.population or not state.population:
+            return Evaluate(sample(state.space, rng))
+        best, *others = tournament(state.population, self.sample, rng)
+        kind = rng.random()
+        if kind < self.identity:
+            again = state.born + len(pending)  # a number no other replicate has
+            return Evaluate(best.architecture, parent=best.number, replicate=again)
+        child = best.architecture
+        if kind < self.identity + self.crossover and others:
+            child = crossover(state.space, child, others[0].architecture, rng)
+        if child == best.architecture:
+            child = mutated(state.space, child, rng)
+        return Evaluate(child, parent=best.number)
+
+    def learn(self, state: State, trial: Trial) -> State:
+        alive = (*state.population, Member.of(trial))[-self.population :]
+        return replace(state, population=alive, born=state.born + 1)

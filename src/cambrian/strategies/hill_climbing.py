@@ -1,0 +1,122 @@
+"""Hill climbing with random restarts: the local search of White et al., "Exploring the Loss Landscape in
+Neural Architecture Search" (UAI 2021), Algorithm 1; first improvement as in Den Ottelander et al., "Local
+Search is a Remarkably Strong Baseline for Neural Architecture Search" (EMO 2021).
+
+From a random start, measure the neighbours (one answer changed) in random order, move to a better one,
+and so on until none is; then start again. What is known is never measured twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from cambrian.architecture import Architecture, neighbours, sample
+from cambrian.errors import UsageError
+from cambrian.outcome import Trial
+from cambrian.randomness import stream
+from cambrian.spaces.space import Canonical
+from cambrian.strategies.population import Member
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cambrian.spaces.space import Space
+
+IMPROVEMENTS = ("first", "best")
+DRAWS = 1000  # random starts drawn before the space counts as known
+
+
+@dataclass(frozen=True)
+class State:
+    """`here` is the best of the present climb, None before its start is known. `around` are its
+    neighbours in the order they are measured. Both mappings are by function: architectures that the
+    space knows to be the same are one. `climbs` counts the starts."""
+
+    space: Space
+    seed: int
+    known: Mapping[Hashable, Member]
+    here: Member | None = None
+    around: Mapping[Hashable, Architecture] = field(default_factory=dict)
+    climbs: int = 0
+
+
+@dataclass(frozen=True)
+class HillClimbing:
+    """`improvement` is "first" (move to the first better neighbour) or "best" (measure all of them,
+    then move to the best). `cap` bounds the neighbours where one answer opens further questions.
+
+    With several trials under way neighbours are measured at the same time; a climb ends when all of them
+    are known. Several starts drawn at once are one start: the best of them."""
+
+    improvement: str = "first"
+    cap: int = 64
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if self.improvement not in IMPROVEMENTS:
+            raise UsageError(
+                f"strategy 'hill-climbing': improvement is 'first' or 'best', got {self.improvement!r}"
+            )
+        if self.cap < 1:
+            raise UsageError(f"strategy 'hill-climbing': cap must be at least 1, got {self.cap}")
+
+    def start(self, space: Space, seed: int) -> State:
+        return State(space, seed, {})
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        taken = {_function(state.space, t.architecture) for t in pending}.union(state.known)
+        if state.here is not None:
+            left = (near for function, near in state.around.items() if function not in taken)
+            return _climbing(state, next(left, None))
+        for _ in range(DRAWS):
+            drawn = sample(state.space, rng)
+            if _function(state.space, drawn) not in taken:
+                return Evaluate(drawn, note={"climb": state.climbs + 1})
+        return Wait() if pending else Stop(f"{DRAWS} random starts in a row are known")
+
+    def learn(self, state: State, trial: Trial) -> State:
+        found, function = Member.of(trial), _function(state.space, trial.architecture)
+        state = replace(state, known={**state.known, function: found})
+        if state.here is None and found.value > -math.inf:
+            state = self._at(replace(state, climbs=state.climbs + 1), found)
+        elif state.here is not None and function not in state.around and found.value > state.here.value:
+            state = self._at(state, found)  # a better start, or near where the climb was before
+        return self._settled(state)
+
+    def _settled(self, state: State) -> State:
+        """Moved on for as long as what is known says where to; at a local optimum `here` is None."""
+        while state.here is not None:
+            known = [state.known[f] for f in state.around if f in state.known]
+            whole = len(known) == len(state.around)
+            best = max(known, key=lambda m: m.value, default=state.here)
+            if best.value > state.here.value and (whole or self.improvement == "first"):
+                state = self._at(state, best)
+            elif whole:
+                return replace(state, here=None, around={})
+            else:
+                break
+        return state
+
+    def _at(self, state: State, here: Member) -> State:
+        rng = stream(state.seed, "hill-climbing", here.number)
+        found = neighbours(state.space, here.architecture, rng, self.cap)
+        around: dict[Hashable, Architecture] = {}
+        for i in rng.permutation(len(found)).tolist():
+            around.setdefault(_function(state.space, found[i]), found[i])
+        around.pop(_function(state.space, here.architecture), None)
+        return replace(state, here=here, around=around)
+
+
+def _climbing(state: State, near: Architecture | None) -> Proposal:
+    assert state.here is not None
+    if near is None:
+        return Wait()
+    return Evaluate(near, parent=state.here.number, note={"climb": state.climbs})
+
+
+def _function(space: Space, architecture: Architecture) -> Hashable:
+    return space.canonical(architecture) if isinstance(space, Canonical) else architecture
