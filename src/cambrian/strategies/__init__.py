@@ -12,6 +12,9 @@ STRATEGIES = Registry(
         "evolution": "cambrian.strategies.evolution:Evolution",
         "tournament": "cambrian.strategies.tournament:Tournament",
         "hierarchical-tournament": "cambrian.strategies.tournament:HierarchicalTournament",
+        "reinforce": "cambrian.strategies.reinforce:Reinforce",
+        "ppo": "cambrian.strategies.ppo:PPO",
+        "q-learning": "cambrian.strategies.q_learning:QLearning",
     },
 )
 

@@ -1,0 +1,166 @@
+"""PPO as NASNet used it: Zoph et al., "Learning Transferable Architectures for Scalable Image
+Recognition" (CVPR 2018, App. A.1), with the clipped objective of Schulman et al. (2017, Sec. 3).
+
+The controller of REINFORCE with one layer, updated several times on each batch of architectures, as
+far as their probabilities stay near those they were drawn with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+
+from cambrian.errors import UsageError
+from cambrian.outcome import Trial
+from cambrian.strategies.decisions import Walk, reward, walk_of, worse
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from cambrian.spaces.space import Space
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A walk, by how much it was better than the baseline, and the logarithm of the probability it was
+    drawn with."""
+
+    walk: Walk
+    better: float
+    log: float
+
+
+@dataclass(frozen=True)
+class State:
+    """`learned` are the trials of the search, those of the reranking left out. `baseline` is the moving
+    average of rewards, `batch` what was learned since the last update."""
+
+    space: Space
+    policy: Any
+    learned: tuple[Trial, ...] = ()
+    reranked: tuple[int | None, ...] = ()
+    baseline: float | None = None
+    worst: float | None = None
+    batch: tuple[Lesson, ...] = ()
+
+
+@dataclass(frozen=True)
+class PPO:
+    """Each `batch` trials make `epochs` updates with ratios clipped at 1 +- `clip`; `entropy` is the
+    weight of the policy's entropy, `decay` that of the moving average. A trial that failed is learned
+    from as the worst value known.
+
+    With `rerank`, the search ends after `trials` of them, and the `rerank` best architectures are
+    measured once more, for `rerank_epochs` (None: again as they were, independently)."""
+
+    lr: float = 3.5e-3
+    clip: float = 0.2
+    entropy: float = 1e-5
+    batch: int = 5
+    epochs: int = 4
+    decay: float = 0.95
+    layers: int = 1
+    hidden: int = 100
+    bound: float = 0.1
+    bins: int = 16
+    rerank: int = 0
+    rerank_epochs: int | None = None
+    trials: int = 300
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "clip", "batch", "epochs", "layers", "hidden", "bound", "bins", "trials"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"strategy 'ppo': {name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.decay < 1:
+            raise UsageError(f"strategy 'ppo': decay must be in [0, 1), got {self.decay}")
+
+    @staticmethod
+    def paper() -> PPO:
+        """100 units, weights from U[-0.1, 0.1], Adam at 0.00035, entropy weighted 0.00001, batches of 20;
+        of 20,000 architectures, trained for 20 epochs, the best 250 are trained for 300."""
+        return PPO(lr=3.5e-4, batch=20, rerank=250, rerank_epochs=300, trials=20_000)
+
+    def start(self, space: Space, seed: int) -> State:
+        from cambrian.strategies import controller
+
+        return State(space, controller.start(seed, self.layers, self.hidden, self.bound))
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        from cambrian.strategies import controller
+
+        searching = [t for t in pending if not _again(t)]
+        if self.rerank and len(state.learned) + len(searching) >= self.trials:
+            return Wait() if searching else self._rerank(state, pending)
+        architecture = controller.sample(state.policy, state.space, rng, self.bins)
+        logs, _ = controller.judge(state.policy, [walk_of(state.space, architecture, self.bins)])
+        return Evaluate(architecture, note={"log_probability": float(logs[0])})
+
+    def learn(self, state: State, trial: Trial) -> State:
+        if _again(trial):
+            return replace(state, reranked=(*state.reranked, trial.parent))
+        state = replace(state, learned=(*state.learned, trial), worst=worse(trial, state.worst))
+        found = reward(trial, state.worst)
+        if found is None:
+            return state
+        before = found if state.baseline is None else state.baseline
+        state = replace(state, baseline=self.decay * before + (1 - self.decay) * found)
+        walk = walk_of(state.space, trial.architecture, self.bins)
+        batch = (*state.batch, Lesson(walk, found - before, trial.note["log_probability"]))
+        if len(batch) < self.batch:
+            return replace(state, batch=batch)
+        return replace(state, batch=(), policy=self._update(state.policy, batch))
+
+    def _update(self, policy: Any, batch: Sequence[Lesson]) -> Any:
+        from cambrian.strategies import controller
+
+        walks = [lesson.walk for lesson in batch]
+
+        def objective(logs: Tensor, entropies: Tensor) -> Tensor:
+            return clipped(ratios(logs, batch), batch, self.clip) + self.entropy * entropies.mean()
+
+        for _ in range(self.epochs):
+            policy = controller.ascend(policy, walks, objective, self.lr)
+        return policy
+
+    def _rerank(self, state: State, pending: Sequence[Trial]) -> Proposal:
+        asked = {*state.reranked, *(t.parent for t in pending)}
+        for rank, trial in enumerate(_best(state.learned, self.rerank), start=1):
+            if trial.number in asked:
+                continue
+            fidelity, note = None, {"rerank": rank}
+            if self.rerank_epochs is not None:
+                fidelity = msgspec.structs.replace(trial.fidelity, epochs=self.rerank_epochs)
+            replicate = int(fidelity is None)
+            return Evaluate(trial.architecture, fidelity, trial.number, replicate, note)
+        return Stop(f"the best {self.rerank} of {len(state.learned)} have been measured again")
+
+
+def ratios(logs: Tensor, batch: Sequence[Lesson]) -> Tensor:
+    """How much more probable [n] each architecture is than when it was drawn."""
+    return (logs - logs.new_tensor([lesson.log for lesson in batch])).exp()
+
+
+def clipped(ratio: Tensor, batch: Sequence[Lesson], clip: float) -> Tensor:
+    """L^CLIP (Schulman et al. 2017, equation 7)."""
+    better = ratio.new_tensor([lesson.better for lesson in batch])
+    return (ratio * better).minimum(ratio.clamp(1 - clip, 1 + clip) * better).mean()
+
+
+def _again(trial: Trial) -> bool:
+    return "rerank" in trial.note
+
+
+def _best(trials: Sequence[Trial], count: int) -> list[Trial]:
+    """The first trials of the `count` best architectures, best first."""
+    first: dict[Any, Trial] = {}
+    for trial in sorted(
+        (t for t in trials if t.value is not None), key=lambda t: (-float(t.value or 0), t.number)
+    ):
+        first.setdefault(trial.architecture, trial)
+    return list(first.values())[:count]

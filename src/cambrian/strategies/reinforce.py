@@ -1,0 +1,101 @@
+"""REINFORCE: Zoph & Le, "Neural Architecture Search with Reinforcement Learning" (ICLR 2017, Sec. 3.2).
+
+An LSTM controller writes an architecture decision by decision; the gradient of its log-probability,
+times how much better than a moving average the architecture turned out, is followed uphill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cambrian.errors import UsageError
+from cambrian.outcome import Trial
+from cambrian.strategies.decisions import Walk, reward, walk_of, worse
+from cambrian.strategies.strategy import Evaluate, Proposal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from cambrian.spaces.space import Space
+
+
+@dataclass(frozen=True)
+class State:
+    """`baseline` is the moving average of rewards, None before the first; `batch` what was learned
+    since the last update, with what each was better by."""
+
+    space: Space
+    policy: Any
+    baseline: float | None = None
+    worst: float | None = None
+    batch: tuple[tuple[Walk, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Reinforce:
+    """The reward is `value ** power`. `decay` is that of the moving average, `batch` how many trials
+    make an update, `bound` that of the initial weights. A trial that failed is learned from as the
+    worst value known. The learning rate is that of ENAS (Pham et al. 2018): the one published by Zoph
+    & Le is for thousands of trials."""
+
+    lr: float = 3.5e-3
+    decay: float = 0.95
+    power: int = 1
+    batch: int = 1
+    layers: int = 2
+    hidden: int = 35
+    bound: float = 0.08
+    bins: int = 16
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "power", "batch", "layers", "hidden", "bound", "bins"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"strategy 'reinforce': {name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.decay < 1:
+            raise UsageError(f"strategy 'reinforce': decay must be in [0, 1), got {self.decay}")
+
+    @staticmethod
+    def paper() -> Reinforce:
+        """Two layers of 35 units, weights from U[-0.08, 0.08], Adam at 0.0006, updates on 8 children, the
+        cube of the accuracy (Sec. 4.1)."""
+        return Reinforce(lr=6e-4, power=3, batch=8)
+
+    def start(self, space: Space, seed: int) -> State:
+        from cambrian.strategies import controller
+
+        return State(space, controller.start(seed, self.layers, self.hidden, self.bound))
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        from cambrian.strategies import controller
+
+        return Evaluate(controller.sample(state.policy, state.space, rng, self.bins))
+
+    def learn(self, state: State, trial: Trial) -> State:
+        state = replace(state, worst=worse(trial, state.worst))
+        found = reward(trial, state.worst)
+        if found is None:
+            return state
+        found **= self.power
+        before = found if state.baseline is None else state.baseline
+        baseline = self.decay * before + (1 - self.decay) * found
+        walk = walk_of(state.space, trial.architecture, self.bins)
+        batch = (*state.batch, (walk, found - before))
+        if len(batch) < self.batch:
+            return replace(state, baseline=baseline, batch=batch)
+        return replace(state, baseline=baseline, batch=(), policy=self._update(state.policy, batch))
+
+    def _update(self, policy: Any, batch: Sequence[tuple[Walk, float]]) -> Any:
+        from cambrian.strategies import controller
+
+        walks, better = zip(*batch)
+        return controller.ascend(policy, walks, lambda logs, _: gain(logs, better), self.lr)
+
+
+def gain(logs: Tensor, better: Sequence[float]) -> Tensor:
+    """What REINFORCE climbs: log-probabilities [n], each times how much better than the baseline its
+    architecture was, on average over the batch (Sec. 3.2)."""
+    return (logs * logs.new_tensor(better)).mean()
