@@ -26,7 +26,8 @@ class Context:
     `stage` is "search" (train part, scored on validation), or "deliver" (train + validation, scored
     on test: the only stage that may touch it). `checkpoints` is a directory of this trial's own, or
     None where nothing is to be resumed; `weights` is where to leave the trained weights (.safetensors),
-    or None. `limits` are hard bounds by metric name ("params", "macs"), to be checked before training."""
+    or None. `limits` are hard bounds by metric name ("params", "macs"), to be checked before training.
+    `replicate` counts the independent measurements that were asked of the same architecture."""
 
     seed: int = 0
     trial: int = 0
@@ -35,6 +36,7 @@ class Context:
     checkpoints: Path | None = None
     weights: Path | None = None
     limits: dict[str, float] = field(default_factory=dict)
+    replicate: int = 0
 
 
 Estimate = Generator[Point, None, Outcome]

@@ -62,6 +62,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
             checkpoints=Path(self.checkpoints) if self.checkpoints else None,
             weights=Path(self.weights) if self.weights else None,
             limits=dict(self.limits),
+            replicate=self.trial.replicate,
         )
 
 

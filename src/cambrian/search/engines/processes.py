@@ -156,7 +156,7 @@ class _Worker:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             pass_fds=(theirs.fileno(),),
-            env=_environment(threads),
+            env=environment(threads),
             start_new_session=True,  # Ctrl-C is the coordinator's to answer
         )
         theirs.close()
@@ -207,7 +207,7 @@ class _Worker:
         return f"exited with code {status}"
 
 
-def _environment(threads: int) -> dict[str, str]:
+def environment(threads: int) -> dict[str, str]:
     """Workers import from where this process does, and compute on as many threads as they were given."""
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     few = dict.fromkeys(_THREAD_VARIABLES, str(threads))
