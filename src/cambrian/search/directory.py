@@ -34,10 +34,10 @@ def at_work(place: Path | None) -> Iterator[Ledger]:
 
 def prepared(task: Any, place: Path | None) -> Path | None:
     """The task on disk in `place`, where workers map it into memory."""
-    from cambrian.tasks import prepare
-
     if task is None or place is None:
         return None
+    from cambrian.tasks import prepare
+
     try:
         prepare(task, place / "task")
     except OSError as error:

@@ -66,6 +66,7 @@ class Execution:
         self.seed, self.device, self.limits, self.attempts = seed, device, limits, attempts
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
+        self._repeats: list[Trial] = []
         self._losses: Counter[int] = Counter()
 
     def elapsed(self) -> float:
@@ -125,6 +126,8 @@ class Execution:
         self._record(outcomes, claimed)
         for row in claimed:
             self.watch.claimed(row.trial)
+            if row.trial.cached is not None:
+                self._repeat(row.trial)
         while queue and len(self._running) < self.engine.slots:
             self._submit(queue.pop(0))
 
@@ -135,7 +138,17 @@ class Execution:
             self.ledger.record(finished, claimed)
         for row, outcome in outcomes:
             self._clean(row)
-            self.watch.ended(msgspec.structs.replace(row.trial, outcome=outcome))
+            self._ended(row.trial, outcome)
+
+    def _ended(self, trial: Trial, outcome: Outcome) -> None:
+        """A repeat ends with what it repeats."""
+        self.watch.ended(msgspec.structs.replace(trial, outcome=outcome))
+        for repeat in [t for t in self._repeats if t.cached == trial.number]:
+            self._repeats.remove(repeat)
+            self.watch.ended(msgspec.structs.replace(repeat, outcome=outcome))
+
+    def _repeat(self, trial: Trial) -> None:
+        self.watch.ended(trial) if trial.outcome is not None else self._repeats.append(trial)
 
     def _submit(self, row: Row) -> None:
         number = row.trial.number

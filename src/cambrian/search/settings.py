@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from cambrian.spaces.space import Space
 LEDGER = "ledger.sqlite"
 
 
+@cache
 def versions() -> dict[str, str]:
     """What the figures depend on; packages that are not imported are named all the same."""
     from importlib.metadata import version

@@ -1,0 +1,139 @@
+"""kill -9 at random points of mock searches: nothing finished is lost, nothing is recorded twice, and the
+finished ledger is that of a search nobody disturbed."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from mock_search import Nursery, acknowledged, contents, executed_after_the_end, finished, search
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans are caught by prctl")
+
+STRATEGIES = {"random": 120, "progressive": None}
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    with Nursery() as found:
+        yield found
+
+
+@pytest.fixture
+def place():
+    """A directory in memory, where there is one: kill -9 does not try what reaches a disk."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The ledgers' contents of the searches that are killed below, run serially and in peace."""
+    found = {}
+    for strategy, trials in STRATEGIES.items():
+        place = tmp_path_factory.mktemp("undisturbed") / strategy
+        search(strategy, trials=trials).run(place)
+        found[strategy] = contents(place)
+    return found
+
+
+@pytest.mark.parametrize("engine", ["serial", "processes"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_kills_of_the_coordinator(strategy, engine, nursery, undisturbed, place):
+    """50 of each kind, a fifth of them while it starts up. After each: what was acknowledged is in the
+    ledger, what was finished is as it was, nobody is left. At the end: equal to the undisturbed, and
+    nothing was evaluated again once it had been acknowledged."""
+    rng, kills, searches = random.Random(f"{strategy} {engine}"), 0, 0
+    while kills < 50 or searches == 0:
+        kills += killed_to_its_end(
+            strategy, engine, nursery, undisturbed[strategy], place / str(searches), rng
+        )
+        searches += 1
+
+
+def killed_to_its_end(strategy, engine, nursery, expected, home, rng):
+    """One search, killed until it is finished; how often that was."""
+    home.mkdir()
+    log, run, known, kills = home / "log", home / "run", {}, 0
+    log.touch()
+    setting = {"strategy": strategy, "engine": engine, "trials": STRATEGIES[strategy]}
+    while True:
+        starting = rng.random() < 0.2
+        order = {
+            "events": 0 if starting else rng.randrange(1, 16),
+            "pause": rng.random() * (0.4 if engine == "processes" else 0.05)
+            if starting
+            else rng.random() * 0.004,
+        }
+        answer = nursery.session(run, log, setting=setting, known=list(known), **order)
+        now = finished(run)
+        assert now | known == now, "an outcome that was recorded is lost or another"
+        assert set(acknowledged(log)) <= set(now), "an acknowledged outcome is not in the ledger"
+        known = now
+        if answer["code"] == 0:
+            break
+        assert answer["code"] == -9, "the coordinator failed by itself"
+        kills += 1
+    assert contents(run) == expected
+    assert executed_after_the_end(log) == []
+    assert len(set(acknowledged(log))) == len(acknowledged(log))
+    return kills
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_kills_of_workers(strategy, nursery, undisturbed, place):
+    """100 of each: workers and the children that evaluate. Every trial is recorded once, with no more
+    attempts than there were kills, and the ledger is the undisturbed one."""
+    kills = attempts = trials = searches = 0
+    while kills < 100:
+        home = place / str(searches)
+        home.mkdir()
+        log = home / "log"
+        log.touch()
+        setting = {
+            "strategy": strategy,
+            "engine": "processes",
+            "trials": STRATEGIES[strategy],
+        }
+        answer = nursery.session(
+            home / "run", log, setting=setting, known=[], kills=100 - kills, seed=searches
+        )
+        assert answer["code"] == 0
+        ended = finished(home / "run")
+        kills, searches = kills + answer["kills"], searches + 1
+        attempts, trials = attempts + sum(attempt for attempt, _ in ended.values()), trials + len(ended)
+        assert contents(home / "run") == undisturbed[strategy]
+        assert executed_after_the_end(log) == []
+        assert sorted(acknowledged(log)) == sorted(ended)
+    assert attempts <= trials + kills
+
+
+def test_the_end_before_every_sql_statement(nursery, place):
+    """A search of ten trials that ends before its k-th statement, for every k until it gets through: what
+    follows finds a run it can go on with, and ends like the undisturbed."""
+    setting = {
+        "strategy": "random",
+        "engine": "serial",
+        "trials": 10,
+        "delay": 0.0,
+    }
+    log = place / "log"
+    search(**setting).run(place / "undisturbed")
+    expected = contents(place / "undisturbed")
+    statement, code = 0, 9
+    while code == 9:
+        run = place / str(statement)
+        code = nursery.session(run, log, setting=setting, known=[], statement=statement)["code"]
+        before = finished(run)
+        assert nursery.session(run, log, setting=setting, known=list(before))["code"] == 0
+        assert finished(run) | before == finished(run)
+        assert contents(run) == expected
+        statement += 1
+    assert code == 0
+    assert statement > 60
