@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cambrian.cli import doctor, looking, searching, taking
+from cambrian.cli import comparing, doctor, looking, searching, taking
 
-__all__ = ["doctor", "looking", "searching", "taking"]
+__all__ = ["comparing", "doctor", "looking", "searching", "taking"]

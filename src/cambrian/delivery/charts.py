@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from cambrian.delivery.markup import escaped, label, number, rect, svg_document
 
@@ -102,6 +104,67 @@ def scatter(
     for a, b in zip(x, y):
         body.append(_dot(*axes.at(a, b), 3, f"{x_name} {value_format(a)}, {y_name} {value_format(b)}", 0.65))
     return svg_document(title, _WIDTH, _HEIGHT, body)
+
+
+@dataclass(frozen=True)
+class Series:
+    """A named line through (x, y), within a band from `low` to `high`."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+_HUES = "abcdef"
+
+
+def bands(
+    title: str,
+    series: Sequence[Series],
+    x_name: str,
+    y_name: str,
+    y_range: tuple[float, float],
+    x_format: Format = plain,
+) -> str:
+    """Lines with their bands over the same axes, from zero on, and their names below. What lies outside
+    `y_range` is cut off. After the sixth, hues come again, dashed."""
+    axes = _Axes([0.0, *(x for s in series for x in s.x)], y_range, whole=True)
+    left, bottom = axes.at(axes.x0, axes.y0)
+    right, top = axes.at(axes.x1, axes.y1)
+    width, height = number(right - left), number(bottom - top)
+    area = f'<rect x="{number(left)}" y="{number(top)}" width="{width}" height="{height}"/>'
+    name = f"area-{zlib.crc32(title.encode()):x}"  # of its own: several charts share a page
+    body = [f'<clipPath id="{name}">{area}</clipPath>', *axes.grid(x_name, y_name, x_format, plain)]
+    body.append(f'<g clip-path="url(#{name})">')
+    body += [_band(axes, s, i) for i, s in enumerate(series)]
+    body += [_stroke(axes, s, i) for i, s in enumerate(series)]
+    body.append("</g>")
+    for i, s in enumerate(series):
+        y = _HEIGHT + 8 + 18.0 * i
+        body.append(f'<path d="M{number(_LEFT)} {number(y - 4)}h24" {_look(i)}/>')
+        body.append(label(_LEFT + 32, y, s.name, "soft"))
+    return svg_document(title, _WIDTH, _HEIGHT + 18.0 * len(series), body)
+
+
+def _path(axes: _Axes, x: Sequence[float], y: Sequence[float]) -> str:
+    return "L".join(" ".join(map(number, axes.at(a, b))) for a, b in zip(x, y))
+
+
+def _band(axes: _Axes, series: Series, i: int) -> str:
+    there = _path(axes, series.x, series.high)
+    back = _path(axes, list(series.x)[::-1], list(series.low)[::-1])
+    return f'<path d="M{there}L{back}Z" fill="var(--{_HUES[i % 6]})" opacity="0.18"/>'
+
+
+def _stroke(axes: _Axes, series: Series, i: int) -> str:
+    return f'<path d="M{_path(axes, series.x, series.y)}" {_look(i)}/>'
+
+
+def _look(i: int) -> str:
+    dashes = f' stroke-dasharray="{6 + i // 6} 4"' if i >= 6 else ""
+    return f'fill="none" stroke="var(--{_HUES[i % 6]})" stroke-width="2"{dashes}'
 
 
 def shares(title: str, parts: Sequence[tuple[str, float]], value_format: Format = plain) -> str:

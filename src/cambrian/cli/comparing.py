@@ -1,0 +1,149 @@
+"""`compare`: which strategy is better, from which budget on, how surely."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cambrian.cli.app import Json, app, give, say
+from cambrian.errors import UsageError
+
+if TYPE_CHECKING:
+    from cambrian.referee.comparison import Comparison
+    from cambrian.referee.contest import Contest
+
+CORES = os.cpu_count() or 1
+SMALL = {"filters": 8, "cells": 2}
+"""The skeleton in which cells of the PNAS space are compared, where nothing else is said."""
+
+
+@app.command()
+def compare(
+    benchmark: Annotated[
+        str | None, typer.Option(help="A name such as nb201-cifar10, or a table of your own: .csv, .npz.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Train live instead: digits, or a path to data.")] = None,
+    strategies: Annotated[
+        str, typer.Option(help="Such as 'evolution,progressive(keep=32),ppo(paper)'; random is always added.")
+    ] = "progressive,evolution,reinforce,random",
+    seeds: Annotated[int, typer.Option(help="Searches by each strategy.")] = 30,
+    budget: Annotated[int, typer.Option(help="Evaluations of each search.")] = 300,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Directory [default: runs/compare-NAME-1, -2, ...].")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Searches at a time.")] = CORES,
+    margin: Annotated[float, typer.Option(help="To be worse by less is not to be inferior.")] = 0.05,
+    cost: Annotated[
+        float | None, typer.Option(help="Seconds an evaluation costs, for tables that do not say.")
+    ] = None,
+    space: Annotated[str, typer.Option(help="Live: the space that is searched.")] = "pnas",
+    epochs: Annotated[int, typer.Option(help="Live: epochs each network is trained for.")] = 4,
+    filters: Annotated[int | None, typer.Option(help="Live: filters of the first cells.")] = None,
+    cells: Annotated[int | None, typer.Option(help="Live: cells in all.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Live: use at most so many images.")] = None,
+    size: Annotated[int | None, typer.Option(help="Live: scale images to so many pixels a side.")] = None,
+    device: Annotated[str, typer.Option(help="Live: auto, cpu or cuda.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Compare search strategies on a benchmark's table, or on live training whose trials they share.
+
+    The same command goes on after an interruption; so does --run DIRECTORY alone."""
+    from cambrian.cli.searching import _device, _free, _loaded
+    from cambrian.referee import comparison as referee
+
+    if benchmark is not None and task is not None:
+        raise UsageError("give --benchmark for a table or --task for live training, not both")
+    if benchmark is None and task is None:
+        if run is None:
+            raise UsageError("give --benchmark NAME, --task DATA, or --run of a comparison to go on with")
+        _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch))
+        return
+    contest: Contest
+    if benchmark is not None:
+        contest = _table(benchmark, budget, cost)
+        place = run or _free("runs", f"compare-{Path(benchmark).stem}")
+    else:
+        data = _loaded(str(task), "accuracy", limit, size, 0)
+        place = run or _free("runs", f"compare-{data.name}")
+        contest = _live(data, budget, place, space, epochs, filters, cells, _device(device))
+    _present(
+        place,
+        as_json,
+        lambda watch: referee.compare(
+            contest, strategies, seeds=seeds, directory=place, workers=workers, margin=margin, watch=watch
+        ),
+    )
+
+
+def _table(name: str, budget: int, cost: float | None) -> Contest:
+    from cambrian.benchmarks import benchmark
+    from cambrian.referee.contest import OnBenchmark
+
+    return OnBenchmark(benchmark(name), budget, name, cost)
+
+
+def _live(
+    data: Any,
+    budget: int,
+    place: Path,
+    space: str,
+    epochs: int,
+    filters: int | None,
+    cells: int | None,
+    device: str,
+) -> Contest:
+    from cambrian.outcome import Fidelity
+    from cambrian.referee.contest import OnTraining
+
+    given: dict[str, Any] = {name: n for name, n in (("filters", filters), ("cells", cells)) if n is not None}
+    skeleton = {**(SMALL if space == "pnas" else {}), **given}
+    return OnTraining(data, budget, place, Fidelity(epochs, skeleton=skeleton), space, "train", device)
+
+
+def _present(place: Path, as_json: bool, play: Any) -> None:
+    """Play with a display on standard error, write the files, say what came out."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from cambrian.referee.figures import facts, plainly
+    from cambrian.referee.page import write_all
+
+    console = Console(stderr=True)
+    console.print(f"run: {place}", highlight=False)
+    columns = (TextColumn("searches"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=console, transient=True) as progress:
+            bar = progress.add_task("searches")
+            found = play(lambda line, done, total: progress.update(bar, completed=done, total=total))
+    except KeyboardInterrupt:
+        console.print(f"stopped; go on with: cambrian compare --run {place}", highlight=False)
+        raise
+    paths = write_all(found, place)
+    if as_json:
+        give(plainly(facts(found)))
+        return
+    _say(found)
+    say(f"wrote {', '.join(path.name for path in paths)} into {place}")
+
+
+def _say(found: Comparison) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cambrian.referee.page import standings_table
+
+    header, rows = standings_table(found)
+    title = f"{found.contest.title}: {found.contest.budget} evaluations, {found.seeds} seeds"
+    table = Table(title=title, box=None, title_justify="left", header_style="dim")
+    for name in header:
+        table.add_column(name, justify="left" if name in ("strategy", "ended") else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    for sentence in found.verdict:
+        say(sentence)
+    if found.timed_verdict:
+        say("At equal times: " + " ".join(found.timed_verdict))

@@ -1,0 +1,179 @@
+"""A comparison of strategies: played, remembered, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cambrian.benchmarks import Benchmark, benchmark
+from cambrian.errors import RunError, UsageError
+from cambrian.referee.contenders import Contenders, contenders
+from cambrian.referee.contest import Contest, OnBenchmark, contest_of, played
+from cambrian.referee.crew import crew
+from cambrian.referee.curves import Curves, Lines, over_evaluations, over_seconds
+from cambrian.referee.judgement import Judgement, judge
+from cambrian.referee.line import Line
+from cambrian.referee.records import Records, remembered
+from cambrian.referee.verdict import evaluations, noninferior, verdict
+from cambrian.referee.worker import Job
+from cambrian.search.plan import duration
+from cambrian.search.settings import spec_of
+
+MARGIN = 0.05
+Watch = Callable[[Line, int, int], None]
+"""Told of a line that was added, how many there are, and how many there will be."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`lines` by strategy, in the order of seeds. `margin` is in the unit of scores."""
+
+    contest: Contest
+    lines: Lines
+    margin: float = MARGIN
+    directory: Path | None = None
+    remarks: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seeds(self) -> int:
+        return len(next(iter(self.lines.values())))
+
+    @cached_property
+    def curves(self) -> Curves:
+        return over_evaluations(self.lines, self.contest.budget)
+
+    @cached_property
+    def timed(self) -> Curves | None:
+        """Over seconds; None where nobody knows what a measurement costs."""
+        return over_seconds(self.lines) if self.contest.timed else None
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        return judge(self.curves)
+
+    @cached_property
+    def timed_judgement(self) -> Judgement | None:
+        return None if self.timed is None else judge(self.timed)
+
+    @cached_property
+    def verdict(self) -> list[str]:
+        """Plain sentences, at equal numbers of evaluations."""
+        return [
+            *verdict(self.judgement, evaluations),
+            *noninferior(self.judgement, self.margin, evaluations),
+        ]
+
+    @cached_property
+    def timed_verdict(self) -> list[str]:
+        """Plain sentences, at equal times."""
+        found = self.timed_judgement
+        return [] if found is None else verdict(found, duration)
+
+
+def compare(
+    contest: Contest | Benchmark | str,
+    strategies: str | Iterable[str] | Mapping[str, Any] = "",
+    *,
+    seeds: int = 30,
+    budget: int = 300,
+    directory: str | Path | None = None,
+    workers: int = 1,
+    margin: float = MARGIN,
+    watch: Watch | None = None,
+) -> Comparison:
+    """Search under seeds 0 to `seeds` - 1 by each of the strategies (see `contenders`) and by random
+    search, for `budget` evaluations each. `contest` is a benchmark or its name, or an `OnTraining`, which
+    brings a budget of its own. The same call continues an interrupted comparison in `directory`, and
+    one with more seeds or strategies adds to it.
+
+    Raises UsageError before anything is played where a name, a setting or a space does not fit."""
+    if seeds < 1 or workers < 1 or margin < 0:
+        raise UsageError(f"expected seeds and workers of at least 1 and a margin of at least 0, got {seeds}, "
+                         f"{workers} and {margin:g}")  # fmt: skip
+    given = _contest(contest, budget)
+    rivals = contenders(strategies)
+    check(given, rivals)
+    place = directory if directory is not None else given.home
+    records = Records(None if place is None else Path(place).absolute())
+    try:
+        specs = {label: _spec(strategy) for label, strategy in rivals.items()}
+        asked = {"contest": given.spec, "strategies": specs, "seeds": seeds, "margin": margin}
+        records.agree(given.identity(), asked)
+        given.ready()
+        every = [(label, seed) for seed in range(seeds) for label in rivals]
+        missing = [key for key in every if key not in records.lines]
+        for line in _played(given, rivals, missing, workers):
+            records.add(line)
+            if watch is not None:
+                watch(line, len(every) - len(missing) + _done(records, missing), len(every))
+        lines = {label: [records.lines[label, seed] for seed in range(seeds)] for label in rivals}
+        return Comparison(given, lines, margin, records.directory)
+    finally:
+        records.close()
+
+
+def resume(directory: str | Path, *, workers: int = 1, watch: Watch | None = None) -> Comparison:
+    """The comparison in `directory`, brought to its end. Raises RunError where there is none, or where a
+    part of it has no name it could be loaded by."""
+    place = Path(directory).absolute()
+    asked = remembered(place)["asked"]
+    unnamed = [label for label, spec in asked["strategies"].items() if "name" not in spec]
+    if unnamed or asked["contest"] is None:
+        raise RunError(
+            f"{unnamed[0] if unnamed else 'the benchmark'} of {place} has no name it could be loaded by: "
+            "continue the comparison from the program that began it"
+        )
+    spec = dict(asked["contest"])
+    if "training" in spec:
+        spec["training"] = str(place)
+    return compare(
+        contest_of(spec),
+        asked["strategies"],
+        seeds=asked["seeds"],
+        directory=place,
+        workers=workers,
+        margin=asked["margin"],
+        watch=watch,
+    )
+
+
+def check(contest: Contest, rivals: Contenders) -> None:
+    """Raises Incompatible where a strategy needs what the space lacks, UsageError where the space cannot
+    be searched by it with these settings."""
+    for strategy in rivals.values():
+        contest.search(strategy, 0)
+        strategy.start(contest.space, 0)
+
+
+def _contest(given: Contest | Benchmark | str, budget: int) -> Contest:
+    if budget < 1:
+        raise UsageError(f"a budget is at least 1 evaluation, got {budget}")
+    if isinstance(given, str):
+        return OnBenchmark(benchmark(given), budget, given)
+    return OnBenchmark(given, budget) if isinstance(given, Benchmark) else given
+
+
+def _played(
+    contest: Contest, rivals: Contenders, keys: Sequence[tuple[str, int]], workers: int
+) -> Iterator[Line]:
+    if workers == 1 or len(keys) < 2:
+        return (played(contest, label, rivals[label], seed) for label, seed in keys)
+    specs = {label: spec_of("strategy", strategy) for label, strategy in rivals.items()}
+    unnamed = [label for label, spec in specs.items() if spec is None]
+    if contest.spec is None or unnamed:
+        raise UsageError(
+            f"{unnamed[0] if unnamed else contest.title} has no name another process could load it by: "
+            "define it in a module, or use one worker"
+        )
+    return crew(contest.spec, [Job(label, specs[label] or {}, seed) for label, seed in keys], workers)
+
+
+def _done(records: Records, keys: Sequence[tuple[str, int]]) -> int:
+    return sum(key in records.lines for key in keys)
+
+
+def _spec(strategy: Any) -> dict[str, Any]:
+    return spec_of("strategy", strategy) or {"unnamed": type(strategy).__name__}

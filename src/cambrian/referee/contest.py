@@ -1,0 +1,248 @@
+"""What strategies are compared on: a benchmark's table, or live training of a task."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from cambrian.benchmarks import Benchmark, benchmark
+from cambrian.outcome import Fidelity, Trial
+from cambrian.referee.cached import Cached
+from cambrian.referee.line import Line, line_of
+from cambrian.search.database import told
+from cambrian.search.directory import prepared
+from cambrian.search.search import Search
+from cambrian.search.settings import component, spec_of
+from cambrian.spaces.space import Space, fingerprint
+from cambrian.strategies.strategy import Strategy
+from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.task import Task
+
+
+class Contest(Protocol):
+    """`budget` is evaluations per search; `unit` says what scores are; `optimum` is the highest possible
+    one. `cost` is what a trial cost in seconds, `timed` whether anybody knows. `spec` is what `contest_of`
+    makes it of in another process, None where it has no name; `identity` is what must be the same when a
+    comparison goes on. `home` is a directory it needs, made `ready` before the searches; `place` is the run
+    directory of a search in it."""
+
+    @property
+    def budget(self) -> int: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def space(self) -> Space: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def optimum(self) -> float | None: ...
+    @property
+    def timed(self) -> bool: ...
+    @property
+    def spec(self) -> dict[str, Any] | None: ...
+    @property
+    def home(self) -> Path | None: ...
+    def identity(self) -> dict[str, Any]: ...
+    def ready(self) -> None: ...
+    def search(self, strategy: Strategy, seed: int) -> Search: ...
+    def score(self, trial: Trial) -> float: ...
+    def cost(self, trial: Trial) -> float: ...
+    def place(self, label: str, seed: int) -> Path | None: ...
+
+
+@dataclass(frozen=True)
+class OnBenchmark:
+    """Searches see the benchmark's objective and are judged by its test score. `name` is None for a
+    benchmark that only this process knows. `each` are the seconds an evaluation is taken to cost where
+    the table does not say."""
+
+    benchmark: Benchmark
+    budget: int
+    name: str | None = None
+    each: float | None = None
+    home: ClassVar[None] = None
+
+    def ready(self) -> None:
+        """A table is read when it is needed."""
+
+    @property
+    def title(self) -> str:
+        return self.benchmark.name
+
+    @property
+    def space(self) -> Space:
+        return self.benchmark.space
+
+    @property
+    def unit(self) -> str:
+        return "test score of the incumbent"
+
+    @property
+    def optimum(self) -> float | None:
+        return self.benchmark.optimum
+
+    @property
+    def timed(self) -> bool:
+        return self.each is not None or self._measured
+
+    @property
+    def spec(self) -> dict[str, Any] | None:
+        return (
+            None if self.name is None else {"benchmark": self.name, "budget": self.budget, "each": self.each}
+        )
+
+    def identity(self) -> dict[str, Any]:
+        found = self.benchmark
+        return {
+            "benchmark": self.name or found.name,
+            "budget": self.budget,
+            "fingerprint": fingerprint(found.space),
+            "estimator": spec_of("estimator", found.estimator),
+            "fidelity": msgspec.to_builtins(found.fidelity),
+            "optimum": found.optimum,
+            "each": self.each,
+        }
+
+    def search(self, strategy: Strategy, seed: int) -> Search:
+        found = self.benchmark
+        settings = {"budget": self.budget, "seed": seed, "fidelity": found.fidelity, "engine": "serial"}
+        return Search(found.space, strategy, found.estimator, **settings)  # type: ignore[arg-type]
+
+    def score(self, trial: Trial) -> float:
+        return float(self.benchmark.test(trial.architecture))
+
+    def cost(self, trial: Trial) -> float:
+        if trial.cached is not None or trial.outcome is None:
+            return 0.0
+        return trial.outcome.seconds if self._measured else self.each or 0.0
+
+    def place(self, label: str, seed: int) -> Path | None:
+        return None
+
+    @property
+    def _measured(self) -> bool:
+        return getattr(self.benchmark.estimator, "seconds", None) is not None
+
+
+@dataclass(frozen=True)
+class OnTraining:
+    """Searches train networks on `task` at `fidelity` and are judged by what they are told, the score on
+    validation. Each has a run directory of its own in `home`; all share the data and the outcomes."""
+
+    task: Task
+    budget: int
+    home: Path
+    fidelity: Fidelity
+    space_spec: str | Mapping[str, Any] = "pnas"
+    estimator: str | Mapping[str, Any] = "train"
+    device: str = "cpu"
+
+    def ready(self) -> None:
+        with told(self.home):
+            self.home.mkdir(parents=True, exist_ok=True)
+        prepared(self.task, self.home)
+
+    @property
+    def title(self) -> str:
+        return self.task.name
+
+    @property
+    def space(self) -> Space:
+        found: Space = component("space", self.space_spec)
+        return found
+
+    @property
+    def unit(self) -> str:
+        return f"validation {self.task.metric}" + (", %" if self.task.metric in METRICS else "")
+
+    @property
+    def optimum(self) -> float | None:
+        return None
+
+    @property
+    def timed(self) -> bool:
+        return True
+
+    @property
+    def spec(self) -> dict[str, Any] | None:
+        return {
+            "training": str(self.home.absolute()),
+            "budget": self.budget,
+            "space": self.space_spec,
+            "estimator": self.estimator,
+            "fidelity": msgspec.to_builtins(self.fidelity),
+            "device": self.device,
+        }
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "task": {"name": self.task.name, "digest": self.task.digest},
+            "budget": self.budget,
+            "space": spec_of("space", self.space),
+            "fingerprint": fingerprint(self.space),
+            "estimator": spec_of("estimator", component("estimator", self.estimator)),
+            "fidelity": msgspec.to_builtins(self.fidelity),
+        }
+
+    def search(self, strategy: Strategy, seed: int) -> Search:
+        estimator = Cached(self.estimator, str((self.home / "outcomes").absolute()))
+        return Search(
+            self.space,
+            strategy,
+            estimator,
+            self.task,
+            self.budget,
+            seed=seed,
+            fidelity=self.fidelity,
+            engine="processes",
+            workers=1,
+            device=self.device,
+        )
+
+    def score(self, trial: Trial) -> float:
+        assert trial.value is not None
+        return 100 * trial.value if self.task.metric in METRICS else trial.value
+
+    def cost(self, trial: Trial) -> float:
+        """What it cost whoever trained it first."""
+        return 0.0 if trial.cached is not None or trial.outcome is None else trial.outcome.seconds
+
+    def place(self, label: str, seed: int) -> Path | None:
+        """With a link to the data that all searches share."""
+        place = self.home / "runs" / f"{re.sub(r'[^A-Za-z0-9._=-]+', '-', label).strip('-')}-{seed}"
+        with told(place):
+            place.mkdir(parents=True, exist_ok=True)
+            if not (place / "task").exists():
+                os.symlink(Path("..", "..", "task"), place / "task")
+        return place
+
+
+def contest_of(spec: Mapping[str, Any]) -> Contest:
+    """The contest that another process described by `spec`."""
+    if "benchmark" in spec:
+        return OnBenchmark(benchmark(spec["benchmark"]), spec["budget"], spec["benchmark"], spec["each"])
+    home = Path(spec["training"])
+    return OnTraining(
+        Task.open(home / "task"),
+        spec["budget"],
+        home,
+        msgspec.convert(spec["fidelity"], Fidelity),
+        spec["space"],
+        spec["estimator"],
+        spec["device"],
+    )
+
+
+def played(contest: Contest, label: str, strategy: Strategy, seed: int) -> Line:
+    """One search from its first trial to its last, or from where it was interrupted."""
+    result = contest.search(strategy, seed).run(contest.place(label, seed))
+    reasons = [value["reason"] for _, name, value in result.events if name == "stop"]
+    line = line_of(label, seed, result.rows, contest.score, contest.cost)
+    early = line.trials < contest.budget and reasons
+    return msgspec.structs.replace(line, ended=reasons[-1]) if early else line

@@ -1,0 +1,73 @@
+"""Searches side by side: scores of all strategies, under all seeds, at the same budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.referee.line import Line
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+POINTS = 30
+"""Budgets at which strategies are compared."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """`scores` [strategies, seeds, budgets] of the incumbents after budgets `at` [budgets]. Where a search
+    has none yet, the lowest score of all searches stands in; `since[s]` is the first budget from which on
+    all searches of strategy s have one of their own."""
+
+    strategies: tuple[str, ...]
+    at: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    since: tuple[int, ...]
+
+    def at_budgets(self, which: Sequence[int]) -> Curves:
+        """These few of the budgets."""
+        since = tuple(int(np.searchsorted(which, s)) for s in self.since)
+        return Curves(self.strategies, self.at[list(which)], self.scores[:, :, list(which)], since)
+
+
+Lines = Mapping[str, Sequence[Line]]
+"""By strategy, in the order of seeds, the same for all."""
+
+
+def over_evaluations(lines: Lines, budget: int) -> Curves:
+    """After 1 to `budget` evaluations. A search that ended by itself stays where it was."""
+    at = np.arange(1, budget + 1)
+    return _curves(lines, at.astype(float), [[line.after(at) for line in same] for same in lines.values()])
+
+
+def over_seconds(lines: Lines, points: int = 10 * POINTS) -> Curves:
+    """After seconds of estimator and strategy together, up to the time at which the first search had
+    spent its budget of evaluations: what would have come later nobody knows. A search that ended by
+    itself stays where it was."""
+    every = [line for same in lines.values() for line in same]
+    end = min((line.clock()[-1] for line in every if not line.ended), default=0.0)
+    end = end or max(line.clock()[-1] for line in every)
+    at = np.linspace(end / points, end, points)
+
+    def scores(line: Line) -> NDArray[np.float64]:
+        return line.after(np.searchsorted(line.clock(), at, side="right"))
+
+    return _curves(lines, at, [[scores(line) for line in same] for same in lines.values()])
+
+
+def checkpoints(count: int, most: int = POINTS) -> list[int]:
+    """Indices of at most `most` of `count` budgets, evenly spread, the last one among them."""
+    step = -(-count // most)
+    return list(range(count - 1, -1, -step))[::-1]
+
+
+def _curves(lines: Lines, at: NDArray[np.float64], scores: Any) -> Curves:
+    stacked = np.array(scores, dtype=np.float64)
+    unknown = np.isnan(stacked)
+    lowest = 0.0 if unknown.all() else float(np.nanmin(stacked))
+    since = tuple(int(unknown[s].any(axis=0).sum()) for s in range(len(stacked)))
+    return Curves(tuple(lines), at, np.where(unknown, lowest, stacked), since)

@@ -1,0 +1,147 @@
+"""Which strategies can be told apart, from which budget on, and how surely."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.referee.curves import Curves, checkpoints
+from cambrian.referee.statistics import holm, improvement, interval, mean_ranks, wilcoxon
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ALPHA = 0.05
+SHORTEST_LEAD = 3
+"""Checkpoints in a row that make a lead worth telling of."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Strategies `a` and `b` at each of the checkpoints: the mean difference of their scores (a less b)
+    with its 95 % bootstrap interval, who is ahead (1: a, -1: b, 0: means and ranks disagree), and the
+    signed-rank test's p-value, adjusted for the number of pairs. `better` is the probability that a ends
+    better than b, with its interval."""
+
+    a: str
+    b: str
+    difference: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    ahead: NDArray[Any]
+    p: NDArray[np.float64]
+    better: tuple[float, float, float]
+
+    def apart(self, alpha: float = ALPHA) -> NDArray[Any]:
+        """Who is told to be ahead at each checkpoint: 1, -1, or 0 for nobody."""
+        return np.where(self.p < alpha, self.ahead, 0)
+
+    @property
+    def winner(self) -> int:
+        return int(self.apart()[-1])
+
+    @property
+    def since(self) -> int:
+        """The first checkpoint from which on the winner is told to be ahead at every one."""
+        other = np.flatnonzero(self.apart() != self.winner)
+        return int(other[-1]) + 1 if len(other) else 0
+
+    def inferior(self, margin: float) -> tuple[bool, bool]:
+        """Whether a may be worse than b by more than `margin` at the end, and b than a."""
+        return bool(self.low[-1] <= -margin), bool(self.high[-1] >= margin)
+
+
+@dataclass(frozen=True)
+class Lead:
+    """`ahead` was told to be better than `behind` from one checkpoint to another, and not so later."""
+
+    ahead: str
+    behind: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`ranks` are mean ranks at the end, 1 being the best; `at` are the checkpoints' budgets."""
+
+    strategies: tuple[str, ...]
+    seeds: int
+    at: NDArray[np.float64]
+    ranks: NDArray[np.float64]
+    pairs: tuple[Pair, ...]
+
+    @property
+    def order(self) -> list[str]:
+        """The strategies, best first."""
+        return [self.strategies[i] for i in np.argsort(self.ranks, kind="stable")]
+
+    def rank(self, strategy: str) -> float:
+        return float(self.ranks[self.strategies.index(strategy)])
+
+    def beaten_by(self, winner: str) -> dict[str, int]:
+        """Whom `winner` beats at the end, and since which checkpoint."""
+        found = {p.b if p.winner > 0 else p.a: p.since for p in self.pairs if _winner(p) == winner}
+        return {name: found[name] for name in self.order if name in found}
+
+    def alike(self) -> list[tuple[str, ...]]:
+        """Largest groups of strategies of which no two can be told apart at the end, best first."""
+        apart = {frozenset((p.a, p.b)) for p in self.pairs if p.winner}
+        return list(_cliques(self.order, apart))
+
+    def leads(self) -> list[Lead]:
+        """Early leads that did not last. Looked for at every checkpoint, hence adjusted for their number."""
+        return [lead for pair in self.pairs for lead in _leads(pair)]
+
+
+def judge(curves: Curves) -> Judgement:
+    """At evenly spread checkpoints. Claims of the form "a beats b from budget t on" ask for a rejection
+    at every checkpoint from the last one back to t, in this order, so that their number costs nothing
+    (a fixed sequence of hypotheses); pairs are adjusted for by Holm's procedure. Of equal strategies
+    any two are told apart with a probability of at most ALPHA."""
+    chosen = curves.at_budgets(checkpoints(len(curves.at)))
+    names, scores = chosen.strategies, chosen.scores
+    couples = list(itertools.combinations(range(len(names)), 2))
+    differences = [np.round(scores[a] - scores[b], 9) for a, b in couples]  # each [seeds, checkpoints]
+    tests = np.array([[wilcoxon(column) for column in d.T] for d in differences])
+    adjusted = holm(tests[:, :, 1])
+    pairs = []
+    for (a, b), difference, statistic, p in zip(couples, differences, tests[:, :, 0], adjusted):
+        mean = difference.mean(axis=0)
+        agree = np.where(np.sign(mean) == np.sign(statistic), np.sign(mean), 0).astype(int)
+        better = improvement(scores[a, :, -1], scores[b, :, -1])
+        pairs.append(Pair(names[a], names[b], mean, *interval(difference), agree, p, better))
+    return Judgement(names, scores.shape[1], chosen.at, mean_ranks(scores[:, :, -1]), tuple(pairs))
+
+
+def _winner(pair: Pair) -> str | None:
+    return {1: pair.a, -1: pair.b}.get(pair.winner)
+
+
+def _cliques(order: Sequence[str], apart: set[frozenset[str]]) -> Iterator[tuple[str, ...]]:
+    """Bron & Kerbosch (1973): maximal sets of names no two of which are `apart`."""
+
+    def near(name: str, others: Sequence[str]) -> list[str]:
+        return [o for o in others if frozenset((name, o)) not in apart]
+
+    def extend(group: list[str], left: list[str], seen: list[str]) -> Iterator[tuple[str, ...]]:
+        if not left and not seen:
+            yield tuple(group)
+        for i, name in enumerate(left):
+            yield from extend([*group, name], near(name, left[i + 1 :]), near(name, [*seen, *left[:i]]))
+
+    return (g for g in extend([], list(order), []) if len(g) > 1)
+
+
+def _leads(pair: Pair) -> Iterator[Lead]:
+    told = pair.apart(ALPHA / len(pair.p))
+    end = pair.since if pair.winner else len(told)
+    runs = [(sign, list(run)) for sign, run in itertools.groupby(range(end), key=lambda i: int(told[i]))]
+    for sign, run in runs:
+        if sign and sign != pair.winner and len(run) >= SHORTEST_LEAD:
+            ahead, behind = (pair.a, pair.b) if sign > 0 else (pair.b, pair.a)
+            yield Lead(ahead, behind, run[0], run[-1])

@@ -1,0 +1,66 @@
+"""One search as the referee sees it: who led when, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from cambrian.outcome import Trial
+from cambrian.search.ledger import FINAL, Row
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Incumbent(msgspec.Struct, frozen=True, array_like=True):
+    """From trial `number` on, the architecture of the highest objective so far; `score` is what the
+    referee judges it by."""
+
+    number: int
+    value: float
+    score: float
+
+
+class Line(msgspec.Struct, frozen=True):
+    """The search of `strategy` (its label) under `seed`. `cost` and `thinking` are seconds per trial: what
+    measuring it cost, by the table where there is one, and what the strategy took to propose and learn
+    before it. `ended` is why it ended before its budget did, or empty."""
+
+    strategy: str
+    seed: int
+    incumbents: tuple[Incumbent, ...]
+    cost: tuple[float, ...]
+    thinking: tuple[float, ...]
+    ended: str = ""
+
+    @property
+    def trials(self) -> int:
+        return len(self.cost)
+
+    def after(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Scores after so many trials each; NaN before there is an incumbent. The last one stays."""
+        firsts = [i.number for i in self.incumbents]
+        scores = np.array([np.nan, *(i.score for i in self.incumbents)])
+        return np.asarray(scores[np.searchsorted(firsts, numbers - 1, side="right")])
+
+    def clock(self) -> NDArray[np.float64]:
+        """Seconds from the start to the end of each trial, strategy and estimator together."""
+        return np.cumsum(np.add(self.cost, self.thinking))
+
+
+Figure = Callable[[Trial], float]
+
+
+def line_of(strategy: str, seed: int, rows: Sequence[Row], score: Figure, cost: Figure) -> Line:
+    """Of a search's rows; `score` of an incumbent's trial, `cost` of every trial."""
+    rows = sorted((r for r in rows if r.trial.number < FINAL), key=lambda r: r.trial.number)
+    incumbents: list[Incumbent] = []
+    for row in rows:
+        value = row.trial.value
+        if value is not None and (not incumbents or value > incumbents[-1].value):
+            incumbents.append(Incumbent(row.trial.number, value, score(row.trial)))
+    costs = tuple(round(cost(row.trial), 6) for row in rows)
+    return Line(strategy, seed, tuple(incumbents), costs, tuple(round(row.thinking, 6) for row in rows))

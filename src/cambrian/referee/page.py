@@ -1,0 +1,137 @@
+"""A comparison as one HTML file that fetches nothing, beside its pictures and its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cambrian.codec import encode
+from cambrian.delivery.page import (
+    Html,
+    definitions,
+    details,
+    element,
+    figure,
+    joined,
+    page,
+    section,
+    table,
+    tiles,
+)
+from cambrian.referee.comparison import Comparison
+from cambrian.referee.figures import facts, pairs, pictures, plainly, seconds, standings
+from cambrian.referee.judgement import ALPHA, Judgement
+from cambrian.referee.records import write
+from cambrian.search.settings import versions
+
+CAPTIONS = {
+    "evaluations": "Mean of the incumbent's score over seeds, with 95 % bootstrap bands.",
+    "seconds": "The same at equal times: what measuring cost, and the strategies' own thinking.",
+    "ranks": "Mean ranks at the end of the budget; a bar joins what cannot be told apart.",
+}
+
+
+def write_all(comparison: Comparison, directory: Path) -> list[Path]:
+    """comparison.html, comparison.json and a picture each."""
+    drawn = pictures(comparison)
+    files = {f"{name}.svg": svg for name, svg in drawn.items()}
+    files["comparison.json"] = msgspec.json.format(encode(plainly(facts(comparison)))).decode()
+    files["comparison.html"] = html(comparison, drawn)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        write(directory / name, text.encode())
+    return [directory / name for name in files]
+
+
+def html(comparison: Comparison, drawn: dict[str, str]) -> str:
+    """The whole page as text."""
+    title = f"Strategies compared: {comparison.contest.title}"
+    body = [
+        element("h1", title),
+        *(element("p", sentence, "lead") for sentence in comparison.verdict),
+        tiles(_figures(comparison)),
+        element("div", joined(figure(svg, CAPTIONS[name]) for name, svg in drawn.items()), "row"),
+        section("Standings", table(*standings_table(comparison))),
+        section("Pairs", table(*pairs_table(comparison.judgement, comparison.margin))),
+        *_timed(comparison),
+        section("How it was decided", *(element("p", text) for text in _method(comparison))),
+        section("Settings", details("What was compared", element("pre", _settings(comparison)))),
+        section("Machine", definitions(versions().items())),
+    ]
+    return page(title, body)
+
+
+def standings_table(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of texts."""
+    header = ["strategy", "mean rank", "mean", "sd", "95 %", "beats random", "thinking", "measuring", "ended"]
+    rows = [
+        [
+            row["strategy"],
+            f"{row['rank']:.2f}",
+            f"{row['mean']:.3f}",
+            "–" if row["sd"] is None else f"{row['sd']:.3f}",
+            f"{row['low']:.3f} to {row['high']:.3f}",
+            "–" if row["better than random"] is None else f"{100 * row['better than random']:.0f} %",
+            seconds(row["thinking"]),
+            "–" if row["estimator"] is None else seconds(row["estimator"]),
+            row["ended"] or "",
+        ]
+        for row in standings(comparison)
+    ]
+    return header, rows
+
+
+def pairs_table(judgement: Judgement, margin: float) -> tuple[list[str], list[list[Any]]]:
+    header = ["pair", "difference", "95 %", "p (Holm)", "told apart", f"not inferior by {margin:g}"]
+    rows = [
+        [
+            f"{row['a']} – {row['b']}",
+            f"{row['difference']:+.3f}",
+            f"{row['low']:+.3f} to {row['high']:+.3f}",
+            f"{row['p']:.2g}",
+            f"{row['winner']} wins" if row["winner"] else "no",
+            ", ".join(row["not inferior"]) or "neither",
+        ]
+        for row in pairs(judgement, margin)
+    ]
+    return header, rows
+
+
+def _figures(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    contest = comparison.contest
+    yield "strategies", str(len(comparison.lines))
+    yield "seeds each", str(comparison.seeds)
+    yield "evaluations a search", f"{contest.budget:,}"
+    if contest.optimum is not None:
+        yield "highest possible score", f"{contest.optimum:.4g}"
+
+
+def _timed(comparison: Comparison) -> list[Html]:
+    judgement = comparison.timed_judgement
+    if judgement is None:
+        return [element("p", "What a measurement costs is not known here, so time is not compared.", "note")]
+    sentences = (element("p", sentence) for sentence in comparison.timed_verdict)
+    return [section("At equal times", *sentences, table(*pairs_table(judgement, comparison.margin)))]
+
+
+def _method(comparison: Comparison) -> Sequence[str]:
+    return (
+        f"Every strategy searched under the same {comparison.seeds} seeds, which pair the searches. Scores "
+        f"are the {comparison.contest.unit}, the architecture of the highest objective so far.",
+        "Pairs are tested by Wilcoxon's signed-rank test over seeds, two-sided, exact, the p-values adjusted "
+        f"for the number of pairs by Holm's procedure at each of {len(comparison.judgement.at)} budgets. One "
+        "strategy beats another from a budget on where ranks and means agree and the adjusted p-value stays "
+        f"below {ALPHA:g} from there to the end. An early lead that did not last has to be significant "
+        "after division by the number of budgets too.",
+        "“Beats random” is the probability that a search ends better than one by random search (a draw "
+        "counts one half). Intervals are percentile bootstrap intervals of the mean over seeds. Thinking and "
+        "measuring are seconds per evaluation.",
+    )
+
+
+def _settings(comparison: Comparison) -> str:
+    found = {"contest": comparison.contest.identity(), **comparison.remarks}
+    return msgspec.json.format(encode(found)).decode()

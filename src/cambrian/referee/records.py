@@ -1,0 +1,122 @@
+"""What a comparison remembers: a file with a line per search that is done."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cambrian.codec import decode, encode
+from cambrian.errors import LedgerCorrupt, RunChanged, RunError
+from cambrian.referee.line import Line
+from cambrian.search.database import checksum, told
+from cambrian.search.lock import Lock
+from cambrian.search.settings import same_settings
+
+LINES = "lines.jsonl"
+SETTINGS = "settings.json"
+Key = tuple[str, int]
+"""Label and seed."""
+
+
+class Stored(msgspec.Struct, frozen=True, array_like=True):
+    checksum: int
+    line: Line
+
+
+class Records:
+    """The lines of the comparison in `directory`, which is this process's until `close`; in memory
+    without one. Raises RunBusy, and LedgerCorrupt for a file that is damaged otherwise than by a kill."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self.directory = directory
+        self.lines: dict[Key, Line] = {}
+        self._lock: Lock | None = None
+        self._file: int | None = None
+        if directory is not None:
+            with told(directory):
+                directory.mkdir(parents=True, exist_ok=True)
+            self._lock = Lock(directory)
+            self._open(directory / LINES)
+
+    def agree(self, identity: dict[str, Any], asked: dict[str, Any]) -> None:
+        """Remember what is compared (`identity`) and what was `asked` of it ("strategies", specs by
+        label, and more). Raises RunChanged where the comparison is another one, or a label stands for
+        another strategy."""
+        if self.directory is None:
+            return
+        path = self.directory / SETTINGS
+        known = remembered(self.directory) if path.exists() else None
+        if known is not None:
+            same_settings(known["identity"], msgspec.json.decode(encode(identity)), path)
+            _same_strategies(known["strategies"], msgspec.json.decode(encode(asked["strategies"])), path)
+        labels = {**(known["strategies"] if known else {}), **asked["strategies"]}
+        text = encode({"identity": identity, "strategies": labels, "asked": asked})
+        write(path, msgspec.json.format(text))
+
+    def add(self, line: Line) -> None:
+        """On the disk when this returns."""
+        self.lines[line.strategy, line.seed] = line
+        if self._file is not None:
+            with told(self.directory):
+                os.write(self._file, encode(Stored(checksum([line]), line)) + b"\n")
+                os.fsync(self._file)
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+        if self._lock is not None:
+            self._lock.release()
+
+    def _open(self, path: Path) -> None:
+        with told(path):
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            data = path.read_bytes()
+            whole = data.rfind(b"\n") + 1
+            os.ftruncate(self._file, whole)  # the rest was being written when somebody was killed
+        for number, text in enumerate(data[:whole].splitlines(), start=1):
+            line = _read(text)
+            if line is None:
+                raise LedgerCorrupt(
+                    f"{path} is damaged in line {number}: delete that line, and its search is played again"
+                )
+            self.lines[line.strategy, line.seed] = line
+
+
+def remembered(directory: Path) -> dict[str, Any]:
+    """What `agree` wrote. Raises RunError where `directory` holds no comparison."""
+    path = directory / SETTINGS
+    try:
+        found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError:
+        raise RunError(f"{directory} holds no comparison: give a benchmark or a task to begin one") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise LedgerCorrupt(f"{path} is damaged ({error}): begin the comparison anew elsewhere") from error
+    return found
+
+
+def write(path: Path, data: bytes) -> None:
+    """The whole file or, after a kill, the one there was."""
+    draft = path.with_name(f"{path.name}.new")
+    with told(path):
+        draft.write_bytes(data)
+        os.replace(draft, path)
+
+
+def _read(text: bytes) -> Line | None:
+    try:
+        stored: Stored = decode(text, Stored)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return stored.line if stored.checksum == checksum([stored.line]) else None
+
+
+def _same_strategies(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
+    for label in old.keys() & new.keys():
+        if old[label] != new[label]:
+            raise RunChanged(
+                f"{path.parent} knows another strategy as {label!r}: {old[label]}, not {new[label]}. Give it "
+                "another label, or another directory"
+            )

@@ -1,0 +1,105 @@
+"""The verdict in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+
+from cambrian.referee.judgement import ALPHA, Judgement
+from cambrian.referee.statistics import fewest_seeds
+
+Phrase = Callable[[float], str]
+"""A budget in words: "60 evaluations"."""
+
+
+def verdict(judgement: Judgement, phrase: Phrase) -> list[str]:
+    """Who beats whom and since when, who cannot be told apart, and whose early lead did not last."""
+    return [
+        *_too_few(judgement),
+        *_victories(judgement, phrase),
+        *_alike(judgement),
+        *_leads(judgement, phrase),
+    ]
+
+
+def noninferior(judgement: Judgement, margin: float, phrase: Phrase) -> list[str]:
+    """Who is as good as the best in rank, but for the margin."""
+    best = judgement.order[0]
+    good = [name for name in judgement.order[1:] if not _inferior(judgement, name, best, margin)]
+    if not good:
+        return []
+    verb = "is" if len(good) == 1 else "are"
+    return [
+        f"After {phrase(judgement.at[-1])}, {listed(good)} {verb} not inferior to {best} by more than "
+        f"{margin:g} (95 % bootstrap interval of the mean difference)."
+    ]
+
+
+def evaluations(count: float) -> str:
+    return f"{count:,.0f} evaluation" + ("" if count == 1 else "s")
+
+
+def listed(names: Iterable[str], last: str = "and") -> str:
+    """
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    *most, end = names
+    return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def _too_few(judgement: Judgement) -> list[str]:
+    needed = fewest_seeds(len(judgement.pairs), ALPHA)
+    if judgement.seeds >= needed:
+        return []
+    return [
+        f"{_count(judgement.seeds, 'seed')} cannot tell {len(judgement.strategies)} strategies apart, "
+        f"whatever they do: {needed} is the least."
+    ]
+
+
+def _victories(judgement: Judgement, phrase: Phrase) -> list[str]:
+    return [
+        f"{winner} beats {listed(_since(judgement, beaten, phrase))}."
+        for winner in judgement.order
+        if (beaten := judgement.beaten_by(winner))
+    ]
+
+
+def _since(judgement: Judgement, beaten: dict[str, int], phrase: Phrase) -> list[str]:
+    """Losers, those beaten for equally long together, the longest first."""
+    earliest = sorted(beaten, key=lambda name: beaten[name])
+    found = []
+    for since, names in groupby(earliest, key=lambda name: beaten[name]):
+        when = f"from {phrase(judgement.at[since])} on"
+        if since == len(judgement.at) - 1:
+            when = f"after {phrase(judgement.at[since])}"
+        found.append(f"{listed(names)} {when}")
+    return found
+
+
+def _alike(judgement: Judgement) -> list[str]:
+    return [f"{listed(group)} cannot be told apart." for group in judgement.alike()]
+
+
+def _leads(judgement: Judgement, phrase: Phrase) -> list[str]:
+    return [
+        f"{lead.ahead} was ahead of {lead.behind} from {phrase(judgement.at[lead.first])} to "
+        f"{phrase(judgement.at[lead.last])}."
+        for lead in judgement.leads()
+    ]
+
+
+def _inferior(judgement: Judgement, name: str, best: str, margin: float) -> bool:
+    for pair in judgement.pairs:
+        if {pair.a, pair.b} == {name, best}:
+            return pair.inferior(margin)[pair.b == name]
+    raise KeyError(name)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def joined(sentences: Sequence[str]) -> str:
+    return " ".join(sentences) or "Nothing can be said."
