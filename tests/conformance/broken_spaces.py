@@ -306,6 +306,30 @@ class Lenient(TinyChain):
         return super().build(Architecture(known), task, **skeleton)
 
 
+@dataclass(frozen=True)
+class Lossy(TinyChain):
+    """Moves layers and forgets what is asked of them."""
+
+    def move(self, kind: str, architecture: Any, rng: Any) -> Any:
+        return Architecture({"layers": 1})
+
+
+@dataclass(frozen=True)
+class Fickle(TinyChain):
+    """Draws moves from a generator of its own."""
+
+    def move(self, kind: str, architecture: Any, rng: Any) -> Any:
+        return super().move(kind, architecture, np.random.default_rng())
+
+
+@dataclass(frozen=True)
+class Stuck(TinyChain):
+    """Names moves that lead nowhere."""
+
+    def move(self, kind: str, architecture: Any, rng: Any) -> Any:
+        return None
+
+
 BROKEN = [
     (Remembers, "program_depends_on_answers_alone"),
     (Moody, "sampling_depends_on_the_seed_alone"),
@@ -327,6 +351,9 @@ BROKEN = [
     (SameTokens, "tokens_tell_architectures_apart"),
     (PaddedInFront, "tokens_are_in_their_vocabulary"),
     (Sociable, "tokens_do_not_depend_on_the_company"),
+    (Lossy, "moves_are_legal"),
+    (Fickle, "moves_are_legal"),
+    (Stuck, "moves_are_legal"),
     (Cyclic, "graphs_are_acyclic"),
     (Impure, "build_depends_on_the_seed_alone"),
     (OneMoreClass, "build_gives_a_logit_per_class"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, Walkable
@@ -52,6 +54,29 @@ class DepthMap:
                 if slot in self.place and word in self.words[_kind(slot)]:
                     row, column = self.place[slot]
                     yield row, column, self.words[_kind(slot)].index(word) + 1
+
+    @cached_property
+    def layers(self) -> dict[str, tuple[str, int, int]]:
+        """(kind, layer counted from 0, n-th of the kind in its layer) of every path that belongs to one.
+
+        Paths that differ only in numbers are one kind. A kind belongs to layers where each level above
+        the first brings the same number of its paths, and the first as many for each of its layers."""
+        rows: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for path, row in self.rows.items():
+            rows[_kind(path)][row].append(path)
+        found: dict[str, tuple[str, int, int]] = {}
+        for kind, asked in rows.items():
+            width = len(asked[1])
+            expected = [width * self.levels[0], *[width] * (len(self.levels) - 1)]
+            if width and [len(asked[row]) for row in range(len(self.levels))] == expected:
+                ordered = [p for row in sorted(asked) for p in sorted(asked[row], key=_numbers)]
+                found |= {path: (kind, i // width, i % width) for i, path in enumerate(ordered)}
+        return found
+
+    @cached_property
+    def paths(self) -> dict[tuple[str, int, int], str]:
+        """The inverse of `layers`."""
+        return {place: path for path, place in self.layers.items()}
 
 
 def explore(space: Walkable) -> DepthMap:
@@ -177,3 +202,7 @@ def _slots(choice: Choice) -> list[str]:
 
 def _kind(slot: str) -> str:
     return re.sub(r"\?.*", "?", re.sub(r"\d+", "#", slot))
+
+
+def _numbers(path: str) -> list[int]:
+    return [int(n) for n in re.findall(r"\d+", path)]

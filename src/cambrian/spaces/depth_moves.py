@@ -1,13 +1,8 @@
-"""Layers put in, taken out and doubled, by moving answers from one layer's questions to the next's.
-
-The n-th layer's questions are told by their paths: those that differ only in numbers, and come anew
-with each level, belong to layers; what is asked once, whatever the depth, stays as it is.
-"""
+"""Layers put in, taken out and doubled, by moving answers from one layer's questions to the next's; what
+belongs to no layer stays as it is (see `DepthMap.layers`)."""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, Walkable, replay
@@ -20,8 +15,6 @@ if TYPE_CHECKING:
 
 MOVES = ("insert", "delete", "duplicate")
 TRIES = 20  # draws of a new layer's answers before an edit counts as impossible
-
-Place = tuple[str, int, int]
 
 
 def moved(
@@ -45,8 +38,7 @@ def moved(
 
 def _shifted(known: DepthMap, kind: str, at: int, architecture: Architecture) -> dict[str, Answer]:
     """The answers under the paths they have after the edit at layer `at`, counted from 0."""
-    places = layers(known)
-    paths = {place: path for path, place in places.items()}
+    places = known.layers
     found: dict[str, Answer] = {}
     for path, answer in architecture.items():
         if path not in places:
@@ -54,7 +46,7 @@ def _shifted(known: DepthMap, kind: str, at: int, architecture: Architecture) ->
             continue
         name, layer, nth = places[path]
         for new in _landing(kind, at, layer):
-            found[paths.get((name, new, nth), path)] = answer
+            found[known.paths.get((name, new, nth), path)] = answer
     return found
 
 
@@ -65,25 +57,3 @@ def _landing(kind: str, at: int, layer: int) -> tuple[int, ...]:
     if kind == "delete":
         return () if layer == at else (layer - 1,)
     return (layer, layer + 1) if kind == "duplicate" and layer == at else (layer + 1,)
-
-
-def layers(known: DepthMap) -> dict[str, Place]:
-    """(kind of question, layer from 0, n-th of that kind in its layer) of every path that belongs to one.
-
-    A kind belongs to layers where each level above the first brings the same number of its
-    questions, and the first level as many for each of its layers."""
-    rows: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for path, row in known.rows.items():
-        rows[re.sub(r"\d+", "#", path)][row].append(path)
-    found: dict[str, Place] = {}
-    for kind, asked in rows.items():
-        width = len(asked[1])
-        expected = [width * known.levels[0], *[width] * (len(known.levels) - 1)]
-        if width and [len(asked[row]) for row in range(len(known.levels))] == expected:
-            ordered = [p for row in sorted(asked) for p in sorted(asked[row], key=_numbers)]
-            found |= {path: (kind, i // width, i % width) for i, path in enumerate(ordered)}
-    return found
-
-
-def _numbers(path: str) -> list[int]:
-    return [int(n) for n in re.findall(r"\d+", path)]

@@ -63,6 +63,13 @@ class Evolution:
         """P = 100, S = 25 (Sec. 4, for 20,000 models), and one mutation in twenty the identity."""
         return Evolution(population=100, sample=25, identity=0.05)
 
+    @staticmethod
+    def within(trials: int) -> Evolution:
+        """For a search of so few trials that P = 50 would leave less than two thirds of them to evolution:
+        P is a third of them then, S always a fifth of P."""
+        population = max(1, min(50, trials // 3))
+        return Evolution(population=population, sample=-(-population // 5))
+
     def start(self, space: Space, seed: int) -> State:
         return State(space)
 

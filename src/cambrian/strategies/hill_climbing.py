@@ -34,13 +34,15 @@ DRAWS = 1000  # random starts drawn before the space counts as known
 class State:
     """`here` is the best of the present climb, None before its start is known. `around` are its
     neighbours in the order they are measured. Both mappings are by function: architectures that the
-    space knows to be the same are one. `climbs` counts the starts."""
+    space knows to be the same are one. `climbed` are those that were `here` once; `climbs` counts the
+    starts."""
 
     space: Space
     seed: int
     known: Mapping[Hashable, Member]
     here: Member | None = None
     around: Mapping[Hashable, Architecture] = field(default_factory=dict)
+    climbed: frozenset[Hashable] = frozenset()
     climbs: int = 0
 
 
@@ -88,7 +90,8 @@ class HillClimbing:
         return self._settled(state)
 
     def _settled(self, state: State) -> State:
-        """Moved on for as long as what is known says where to; at a local optimum `here` is None."""
+        """Moved on for as long as what is known says where to. `here` is None at a local optimum, and
+        where an earlier climb has passed, whose end is known."""
         while state.here is not None:
             known = [state.known[f] for f in state.around if f in state.known]
             whole = len(known) == len(state.around)
@@ -102,13 +105,16 @@ class HillClimbing:
         return state
 
     def _at(self, state: State, here: Member) -> State:
+        place = _function(state.space, here.architecture)
+        if place in state.climbed:
+            return replace(state, here=None, around={})
         rng = stream(state.seed, "hill-climbing", here.number)
         found = neighbours(state.space, here.architecture, rng, self.cap)
         around: dict[Hashable, Architecture] = {}
         for i in rng.permutation(len(found)).tolist():
             around.setdefault(_function(state.space, found[i]), found[i])
-        around.pop(_function(state.space, here.architecture), None)
-        return replace(state, here=here, around=around)
+        around.pop(place, None)
+        return replace(state, here=here, around=around, climbed=state.climbed | {place})
 
 
 def _climbing(state: State, near: Architecture | None) -> Proposal:

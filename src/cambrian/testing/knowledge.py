@@ -1,4 +1,4 @@
-"""What spaces promise that know more of themselves: Grows, Encodes, Canonical, Graphs."""
+"""What spaces promise that know more of themselves: Grows, Encodes, Canonical, Moves, Graphs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from cambrian.architecture import Architecture, mutate, neighbours, questions, replay, sample
 from cambrian.choices import Integer, Real
 from cambrian.randomness import stream
-from cambrian.spaces.space import Canonical, Encodes, Graphs, Grows, Pool, Settles
+from cambrian.spaces.space import Canonical, Encodes, Graphs, Grows, Moves, Pool, Settles
 from cambrian.testing.cases import SpaceCase
 from cambrian.testing.suite import applies, expect
 
@@ -186,6 +186,25 @@ def check_canonical_tells_functions_apart(case: SpaceCase) -> None:
         expect(parameters(case, one) == parameters(case, other), f"{one!r} and {other!r} are not the same")
 
 
+def check_moves_are_legal(case: SpaceCase) -> None:
+    """A move of every kind leads to an architecture of the space or nowhere, and to the same one whenever
+    it draws the same numbers; each kind leads somewhere from some sample."""
+    applies(isinstance(case.space, Moves), "the space has no moves")
+    space = cast(Moves, case.space)
+    for kind in space.moves:
+        led = [_moved(case, kind, a, n) for n, a in enumerate(case.samples)]
+        expect(any(child is not None for child in led), f"no sample can be moved by {kind!r}")
+
+
+def _moved(case: SpaceCase, kind: str, architecture: Architecture, n: int) -> Architecture | None:
+    one, other = (
+        cast(Moves, case.space).move(kind, architecture, stream(1, "move", kind, n)) for _ in range(2)
+    )
+    expect(one == other, f"the move {kind!r} depends on more than what it draws")
+    expect(one is None or replay(case.space, one) == one, f"the move {kind!r} leads to what is not legal")
+    return one
+
+
 def check_graphs_are_acyclic(case: SpaceCase) -> None:
     """Nodes are in a topological order, edges between them and distinct; the same one each time."""
     applies(isinstance(case.space, Graphs), "the space does not know its graphs")
@@ -242,5 +261,6 @@ CHECKS = (
     check_tokens_tell_architectures_apart,
     check_canonical_is_a_function_of_the_answers,
     check_canonical_tells_functions_apart,
+    check_moves_are_legal,
     check_graphs_are_acyclic,
 )
