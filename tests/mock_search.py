@@ -21,10 +21,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import mocks
+from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Infeasible, Point, Trial
 from cambrian.search.execution import Watch
 from cambrian.search.ledger import Ledger
 from cambrian.search.search import Search
+from cambrian.spaces.space import Pick, Space
+from cambrian.strategies.strategy import Evaluate, Stop
 
 LAG = 4
 
@@ -48,6 +51,56 @@ class Logged:
             raise ValueError(f"deliberate {value}")
         yield Point(1, {"value": value})
         return Done(value, curve=(Point(1, {"value": value}),))
+
+
+DEEDS = (
+    "good",
+    "nan",
+    "infinite",
+    "none",
+    "nan_curve",
+    "exception",
+    "leave",
+    "segfault",
+    "abort",
+    "vanish",
+    "endless",
+    "hold_gil",
+    "allocate",
+    "flood",
+)
+
+
+@dataclass(frozen=True)
+class Deeds(Space):
+    """What `mocks.obey` is to do, and a second question that changes nothing."""
+
+    def program(self, pick: Pick) -> None:
+        pick("do", DEEDS)
+        pick("copy", list(range(20)))
+
+    def build(self, architecture, task, **skeleton):
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """Proposes each of `deeds` once."""
+
+    deeds: tuple[str, ...] = DEEDS
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def start(self, space, seed):
+        return 0
+
+    def propose(self, state, pending, rng):
+        number = state + len(pending)
+        if number >= len(self.deeds):
+            return Stop("all is done")
+        return Evaluate(Architecture({"do": self.deeds[number], "copy": number}))
+
+    def learn(self, state, trial):
+        return state + 1
 
 
 def write(line: str) -> None:

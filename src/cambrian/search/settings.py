@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,16 @@ def spec_of(kind: str, component: Any) -> dict[str, Any] | None:
 
 
 def task_of(given: Any) -> Any:
+    """A task made by hand gets the digest that `load` gives, so that other data are noticed."""
+    if given is None:
+        return None
     from cambrian.tasks import load
+    from cambrian.tasks.statistics import digest
     from cambrian.tasks.task import Task
 
-    return given if given is None or isinstance(given, Task) else load(given)
+    if not isinstance(given, Task):
+        return load(given)
+    return given if given.digest else replace(given, digest=digest(given))
 
 
 def published_architectures(space: Space) -> dict[str, Architecture]:
@@ -101,6 +108,8 @@ def questions(space: Space, walks: int = 16) -> dict[str, Any]:
 
 def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -> None:
     """Raises RunChanged with what differs."""
+    if old["space"] != new["space"]:  # then the questions are others, of course
+        old, new = ({k: v for k, v in s.items() if k not in _QUESTIONS} for s in (old, new))
     changes = _differences(old, new, "")
     if changes:
         more = f" and {len(changes) - 8} more" if len(changes) > 8 else ""
@@ -110,6 +119,7 @@ def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -
         )
 
 
+_QUESTIONS = ("questions", "fingerprint")
 _SAID = {
     "fingerprint": "the space's program asks other questions than it did",
     "task.digest": "the data or their split are others",

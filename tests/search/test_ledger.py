@@ -1,0 +1,263 @@
+"""What the ledger records, and when it refuses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mock_search
+from cambrian.architecture import Architecture
+from cambrian.errors import LedgerCorrupt, RunBusy, RunError
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
+from cambrian.search.ledger import FINAL, Ledger, Row
+from cambrian.search.lock import Lock
+
+TESTS = str(Path(mock_search.__file__).parent)
+
+
+def row(number: int, state: str = "running", **more: object) -> Row:
+    return Row(Trial(number, Architecture({"a": number}), Fidelity(), **more), f"key {number}", state, 1, 0)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    found = Ledger.create(tmp_path / "ledger.sqlite")
+    yield found
+    found.close()
+
+
+def test_a_late_report_changes_nothing_and_is_kept(ledger):
+    """An outcome under an old attempt, or of a trial that has one, is an event; a current one is recorded."""
+    ledger.record(claimed=[row(0)])
+    ledger.record(again=[0])
+    assert ledger.record([(0, 1, Done(0.1), 1.0)]) == [False]
+    assert ledger.rows()[0].state == "running"
+    assert ledger.record([(0, 2, Done(0.2), 2.0)]) == [True]
+    assert ledger.record([(0, 2, Done(0.3), 3.0)]) == [False]
+    ledger.record(again=[0])
+    (found,) = ledger.rows()
+    assert (found.state, found.attempt, found.elapsed, found.trial.outcome) == ("done", 2, 2.0, Done(0.2))
+    late = [value for _, _, value in ledger.events("late")]
+    assert [(e["attempt"], e["state"]) for e in late] == [(1, "running"), (2, "done")]
+
+
+def test_a_commit_is_all_or_nothing(ledger):
+    """A claim that cannot be made takes the outcome in the same commit with it."""
+    ledger.record(claimed=[row(0), row(1)])
+    with pytest.raises(LedgerCorrupt, match="UNIQUE"):
+        ledger.record([(0, 1, Done(0.1), 1.0)], claimed=[row(1)])
+    assert [r.state for r in ledger.rows()] == ["running", "running"]
+
+
+def test_a_missing_row_is_damage(ledger):
+    """Numbers have no gaps, neither the search's nor the final stage's."""
+    ledger.record(claimed=[row(0), row(FINAL)])
+    assert [r.trial.number for r in ledger.rows()] == [0, FINAL]
+    ledger.record(claimed=[row(2)])
+    with pytest.raises(LedgerCorrupt, match=r"row 1 is missing.*doctor --repair"):
+        ledger.rows()
+    with pytest.raises(LedgerCorrupt, match="no row 1"):
+        ledger.record([(1, 1, Done(0.1), 1.0)])
+
+
+def test_a_repeat_has_the_outcome_it_repeats(ledger):
+    """Filled in when read, stored once."""
+    ledger.record(claimed=[row(0), row(1, "cached", cached=0)])
+    assert ledger.rows()[1].trial.outcome is None
+    ledger.record([(0, 1, Done(0.5), 1.0)])
+    assert ledger.rows()[1].trial.outcome == Done(0.5)
+    assert ledger.row(1).trial.outcome is None
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+printable = st.text(st.characters(exclude_categories=["Cs"]))
+points = st.lists(st.builds(Point, st.integers(1, 99), st.dictionaries(printable, finite), finite)).map(tuple)
+outcomes = st.one_of(
+    st.builds(Done, finite, st.dictionaries(printable, finite), points, finite, st.none() | printable),
+    st.builds(Infeasible, st.sampled_from(["nan", "oom", "timeout"]), printable, points, finite),
+    st.builds(Crashed, printable, printable, finite),
+)
+
+
+@given(st.lists(outcomes, max_size=4), st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_is_recorded_is_read(found, data):
+    """Any outcomes, in any order, and any facts and events."""
+    ledger = Ledger.create(None)
+    ledger.record(claimed=[row(n) for n in range(len(found))])
+    for number in data.draw(st.permutations(range(len(found)))):
+        assert ledger.record([(number, 1, found[number], 0.5)]) == [True]
+    assert [r.trial.outcome for r in ledger.rows()] == found
+    facts = data.draw(st.dictionaries(st.sampled_from("abc"), st.none() | finite | printable))
+    ledger.remember(**facts)
+    ledger.note("x", **facts)
+    assert ledger.facts() == facts
+    assert [value for _, _, value in ledger.events()] == [facts]
+    copy = Ledger.create(None)
+    copy.restore(ledger.rows(), ledger.events())
+    assert copy.rows() == ledger.rows()
+    assert copy.events() == ledger.events()
+    ledger.close()
+    copy.close()
+
+
+def test_contents_leave_out_clocks_and_attempts_and_nothing_else(ledger):
+    """Two runs of a search agree; a value, a point or what a proposal knew tell them apart."""
+
+    def made(outcome, knew=0, attempts=1):
+        other = Ledger.create(None)
+        other.record(claimed=[msgspec.structs.replace(row(0), knew=knew, thinking=0.1 * attempts)])
+        for _ in range(attempts - 1):
+            other.record(again=[0])
+        other.record([(0, attempts, outcome, 9.0 * attempts)])
+        try:
+            return other.contents()
+        finally:
+            other.close()
+
+    first = Done(0.5, curve=(Point(1, {"loss": 2.0}, 1.0),), seconds=1.0)
+    same = Done(0.5, curve=(Point(1, {"loss": 2.0}, 7.0),), seconds=9.0)
+    assert made(first) == made(same, attempts=3)
+    for other in (Done(0.6), Done(0.5), Done(0.5, curve=(Point(1, {"loss": 3.0}),)), Infeasible("nan")):
+        assert made(first) != made(other)
+    assert made(first) != made(first, knew=1)
+
+
+def test_looking_on_disturbs_nobody(ledger, tmp_path):
+    """A reader sees every commit, cannot write, and a writer goes on beside it."""
+    reader = Ledger.read(tmp_path / "ledger.sqlite")
+    ledger.record(claimed=[row(0)])
+    assert len(reader.rows()) == 1
+    with pytest.raises(RunError, match="readonly"):
+        reader.note("x")
+    ledger.record([(0, 1, Done(0.1), 1.0)])
+    assert reader.rows()[0].state == "done"
+    reader.close()
+
+
+def test_a_directory_nobody_may_write_to_can_be_read(tmp_path):
+    """A finished run that was made read-only: its ledger is read; a search in it is refused at once."""
+    run = tmp_path / "run"
+    mock_search.search(trials=3, delay=0.0).run(run)
+    for path in (tmp_path.parent.parent, tmp_path.parent, tmp_path, run):
+        path.chmod(0o755)
+    for path in run.rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    run.chmod(0o555)
+    code = """
+import os, sys
+from pathlib import Path
+from cambrian.errors import RunError
+from cambrian.search.directory import at_work
+from cambrian.search.ledger import Ledger
+place = Path(sys.argv[1])
+if os.geteuid() == 0:  # whom no permission stops
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+print(len(Ledger.read(place / "ledger.sqlite").rows()))
+try:
+    with at_work(place):
+        print("at work")
+except RunError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code, run], capture_output=True, text=True)
+    run.chmod(0o755)
+    assert done.stdout.splitlines() == ["3", f"cannot write in {run}: Permission denied"], done.stderr
+
+
+def test_a_deleted_ledger_is_missed(ledger, tmp_path):
+    """Writing into a file nobody can find any more, or into another's, is an error at the first commit."""
+    ledger.record(claimed=[row(0)])
+    (tmp_path / "ledger.sqlite").rename(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match=r"ledger\.sqlite is gone: it was deleted or replaced"):
+        ledger.record([(0, 1, Done(0.1), 1.0)])
+    shutil.copy(tmp_path / "elsewhere", tmp_path / "ledger.sqlite")
+    with pytest.raises(RunError, match="is gone"):
+        ledger.note("x")
+
+
+def test_what_is_no_ledger_is_refused(tmp_path):
+    """Another file, an empty file, another version: one sentence, naming the file."""
+    path = tmp_path / "ledger.sqlite"
+    with pytest.raises(RunError, match=r"not a run directory: it holds no ledger\.sqlite"):
+        Ledger.open(path)
+    for content in (b"", b"hello" * 1000):
+        path.write_bytes(content)
+        with pytest.raises(RunError, match=r"ledger\.sqlite .*doctor --repair"):
+            Ledger.open(path)
+    path.unlink()
+    Ledger.create(path).close()
+    with pytest.raises(RunError, match="exists already"):
+        Ledger.create(path)
+
+
+def test_leftovers_of_another_ledger_are_not_taken_for_its_own(tmp_path):
+    """A -wal without its file belongs to nobody: a ledger made beside it starts empty."""
+    path = tmp_path / "ledger.sqlite"
+    old = Ledger.create(path)
+    old.record(claimed=[row(0)])
+    shutil.copy(f"{path}-wal", tmp_path / "wal")
+    old.close()
+    path.unlink()
+    os.replace(tmp_path / "wal", f"{path}-wal")
+    new = Ledger.create(path)
+    assert new.rows() == []
+    new.close()
+
+
+def test_one_process_at_a_time(tmp_path):
+    """Of six processes that open a run at once, one gets it and the others are told who has it."""
+    code = """
+import sys, time
+from pathlib import Path
+from cambrian.errors import RunBusy
+from cambrian.search.directory import at_work
+sys.stdin.readline()
+try:
+    with at_work(Path(sys.argv[1])):
+        print("mine", flush=True)
+        sys.stdin.readline()
+except RunBusy as error:
+    print(error, flush=True)
+"""
+    crowd = [
+        subprocess.Popen([sys.executable, "-c", code, tmp_path], stdin=-1, stdout=-1, text=True)
+        for _ in range(6)
+    ]
+    for process in crowd:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.stdout.readline().strip() for process in crowd]
+    (winner,) = [process for process, text in zip(crowd, said) if text == "mine"]
+    for process, text in zip(crowd, said):
+        assert process is winner or f"(pid {winner.pid}) is at work in {tmp_path}" in text
+    for process in crowd:
+        process.communicate("done\n")
+    Lock(tmp_path).release()
+
+
+def test_the_lock_goes_with_its_holder(tmp_path):
+    """Held, it is refused within the process too; a killed holder's is free at once."""
+    lock = Lock(tmp_path)
+    with pytest.raises(RunBusy, match=f"pid {os.getpid()}"):
+        Lock(tmp_path)
+    lock.release()
+    code = """
+import os, sys
+from pathlib import Path
+from cambrian.search.lock import Lock
+Lock(Path(sys.argv[1]))
+os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code, tmp_path]).returncode == -9
+    Lock(tmp_path).release()

@@ -1,0 +1,311 @@
+"""A search goes on where it was, as if nothing had happened; or says why it cannot."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+import mock_search
+import mocks
+from cambrian.errors import RunBusy, RunChanged, RunError, UsageError
+from cambrian.outcome import Done, Fidelity
+from cambrian.search.final import Final
+from cambrian.search.ledger import FINAL, Ledger
+from cambrian.search.result import Result
+from cambrian.search.search import Search
+from cambrian.spaces.space import Pick
+from mock_search import contents
+
+
+@pytest.mark.parametrize("strategy", ["random", "progressive"])
+def test_twenty_and_twenty_are_forty(strategy, tmp_path):
+    """Stopped by its budget and resumed with a larger one, by the same call or by name."""
+    mock_search.search(strategy, trials=40, delay=0.0).run(tmp_path / "forty")
+    mock_search.search(strategy, trials=20, delay=0.0).run(tmp_path / "twenty")
+    assert len(contents(tmp_path / "twenty")) == 20
+    shutil.copytree(tmp_path / "twenty", tmp_path / "named")
+    mock_search.search(strategy, trials=40, delay=0.0).run(tmp_path / "twenty")
+    Search.resume(tmp_path / "named", 40).run(tmp_path / "named")
+    assert contents(tmp_path / "twenty") == contents(tmp_path / "forty") == contents(tmp_path / "named")
+
+
+@dataclasses.dataclass(frozen=True)
+class Delivering(mocks.Mock):
+    """A mock whose networks could be delivered, so that a final stage follows."""
+
+    delivers: ClassVar[bool] = True
+
+
+def finishing(strategy, trials, seed=0):
+    space = {"name": "tiny-chain", "arguments": {"layers": 4}}
+    final = Final(Fidelity(epochs=2), top=3, baselines=("random",))
+    if strategy == "progressive":
+        strategy = {"name": "progressive", "arguments": {"surrogate": "ridge", "keep": 20}}
+    return Search(space, strategy, Delivering(), budget=trials, final=final, seed=seed)
+
+
+@pytest.mark.parametrize("strategy", ["random", "progressive"])
+def test_twenty_and_twenty_are_forty_with_a_final_stage_between(strategy, tmp_path):
+    """The search's rows do not know that the final stage came and went; its winner is the one of forty."""
+    finishing(strategy, 20).run(tmp_path / "twenty")
+    once = finishing(strategy, 40).run(tmp_path / "forty")
+    twice = finishing(strategy, 40).run(tmp_path / "twenty")
+    searched = [[c for c in contents(tmp_path / n) if c[0] < FINAL] for n in ("twenty", "forty")]
+    assert searched[0] == searched[1]
+    assert len(searched[0]) == 40
+    assert twice.winner.architecture == once.winner.architecture
+    assert twice.winner.value == once.winner.value
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path):
+    """The same call once more evaluates nothing."""
+    first = finishing("random", 10).run(tmp_path / "run")
+    again = finishing("random", 10).run(tmp_path / "run")
+    assert again.rows == first.rows
+    assert again.winner == first.winner
+
+
+@dataclasses.dataclass(frozen=True)
+class Growing(mocks.Toy):
+    """A space whose program can be changed behind the ledger's back."""
+
+    OPTIONS: ClassVar[list[str]] = ["a", "b"]
+
+    def program(self, pick: Pick) -> None:
+        pick("first", list(self.OPTIONS))
+        pick("second", [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"space": mocks.Toy(4)}, "space.arguments.questions was 3, now 4"),
+        ({"strategy": "progressive"}, "strategy.name was 'random', now 'progressive'"),
+        ({"estimator": mocks.Mock(0.5)}, "estimator.arguments.delay was 0.0, now 0.5"),
+        ({"seed": 1}, "seed was 0, now 1"),
+        ({"lag": 3}, "lag was 1, now 3"),
+        ({"fidelity": Fidelity(epochs=3)}, "fidelity.epochs was absent, now 3"),
+        ({"limits": {"params": 1e6}}, "limits.params was absent, now 1000000.0"),
+    ],
+    ids=lambda case: next(iter(case)) if isinstance(case, dict) else "",
+)
+def test_other_settings_are_refused_with_the_difference(change, says, tmp_path):
+    """One sentence that says what was and what is; the run is not touched."""
+    setting = {"space": mocks.Toy(), "strategy": "random", "estimator": mocks.Mock(), "budget": 3}
+    Search(**setting).run(tmp_path)
+    before = contents(tmp_path)
+    if "strategy" in change:
+        setting["space"] = change["space"] = "tiny-chain"
+    with pytest.raises(RunChanged) as caught:
+        Search(**{**setting, **change}).run(tmp_path)
+    assert says in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    assert contents(tmp_path) == before
+
+
+def test_a_changed_program_of_a_space_is_refused(tmp_path, monkeypatch):
+    """Same name, same arguments, other questions: the fingerprint notices and the questions tell how."""
+    Search(Growing(), "random", mocks.Mock(), budget=3).run(tmp_path)
+    monkeypatch.setattr(Growing, "OPTIONS", ["a", "b", "c"])
+    with pytest.raises(RunChanged) as caught:
+        Search(Growing(), "random", mocks.Mock(), budget=3).run(tmp_path)
+    assert "the space's program asks other questions than it did" in str(caught.value)
+    assert "questions.first.options was ['a', 'b'], now ['a', 'b', 'c']" in str(caught.value)
+
+
+def test_other_data_are_refused(tmp_path):
+    """The task's digest is a setting too."""
+    from small_training import SmallConv, bars
+
+    Search(SmallConv(), "random", mocks.Mock(), bars(), budget=2).run(tmp_path)
+    with pytest.raises(RunChanged, match="other data"):
+        Search(SmallConv(), "random", mocks.Mock(), bars(examples=160), budget=2).run(tmp_path)
+
+
+def test_what_may_change_may_change(tmp_path):
+    """Engine, limits on time and memory, and the budget are no part of what a search finds."""
+    Search(mocks.Toy(), "random", mocks.Mock(), budget=5, lag=4).run(tmp_path)
+    changed = Search(mocks.Toy(), "random", mocks.Mock(), budget=9, workers=2, timeout=60.0)
+    assert len(changed.run(tmp_path).trials) == 9
+
+
+def test_a_run_another_process_works_in(tmp_path):
+    """RunBusy, naming that process; and it can be looked at meanwhile."""
+    with mocks_at_work(tmp_path / "run") as other:
+        with pytest.raises(RunBusy, match=f"pid {other.pid}"):
+            mock_search.search(trials=5).run(tmp_path / "run")
+        assert Result.open(tmp_path / "run").trials
+        other.kill()
+    mock_search.search(trials=5, delay=0.05).run(tmp_path / "run")
+
+
+def mocks_at_work(run):
+    """A process that searches in `run`, as soon as it has claimed a trial."""
+    code = "import sys, mock_search; mock_search.search(trials=10**6, delay=0.05).run(sys.argv[1])"
+    return started(code, run)
+
+
+def started(code, run):
+    environment = {**os.environ, "PYTHONPATH": str(Path(mock_search.__file__).parent)}
+    process = subprocess.Popen([sys.executable, "-c", code, run], env=environment, stderr=subprocess.PIPE)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not searching(run):
+        time.sleep(0.05)
+    return process
+
+
+def searching(run):
+    try:
+        return bool(contents(run))
+    except RunError:
+        return False
+
+
+def test_a_deleted_run_directory_is_missed_at_once(tmp_path):
+    """Not at the end, and not never."""
+    with mocks_at_work(tmp_path / "run") as process:
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert b"ledger.sqlite is gone" in said or b"cannot write in" in said
+
+
+FULL = """
+import resource, sys, mock_search
+from cambrian.errors import RunError
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+told = []
+class Told(mock_search.Watch):
+    def ended(self, trial): told.append(trial.number) if trial.cached is None else None
+try:
+    mock_search.search(trials=120, delay=0.0).run(sys.argv[1], Told())
+except RunError as error:
+    print(error)
+print(told)
+"""
+
+
+@pytest.mark.parametrize("size", [1000, 30_000, 150_000, 300_000])
+def test_a_full_disk(size, tmp_path):
+    """No file may grow beyond `size` bytes: the search says so and stops, what it had told of is kept, and
+    with room again it ends like the undisturbed."""
+    run = tmp_path / "run"
+    environment = {**os.environ, "PYTHONPATH": str(Path(mock_search.__file__).parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, run, str(size)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    error, told = done.stdout.splitlines()
+    assert "ledger.sqlite: disk I/O error" in error
+    assert "resume" in error
+    assert set(json.loads(told)) <= set(mock_search.finished(run))
+    mock_search.search(trials=120, delay=0.0).run(run)
+    mock_search.search(trials=120, delay=0.0).run(tmp_path / "undisturbed")
+    assert contents(run) == contents(tmp_path / "undisturbed")
+
+
+def test_there_is_nothing_to_resume(tmp_path):
+    """No run, a run that never started, a run of what has no name."""
+    with pytest.raises(RunError, match="not a run directory"):
+        Search.resume(tmp_path)
+    Ledger.create(tmp_path / "ledger.sqlite").close()
+    with pytest.raises(RunError, match="never started"):
+        Search.resume(tmp_path)
+    Search(mocks.Toy(), "random", lambda network, fidelity: 0.5, budget=1).run(tmp_path)
+    with pytest.raises(RunError, match=r"the estimator of .* has no name"):
+        Search.resume(tmp_path)
+
+
+def test_where_no_run_can_be(tmp_path):
+    """A file in its place is one sentence."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot make the run directory"):
+        mock_search.search(trials=1).run(tmp_path / "file")
+    with pytest.raises(UsageError, match="needs a run directory"):
+        finishing("random", 1).run()
+
+
+def test_seconds_stop_a_search_for_good(tmp_path):
+    """A budget of seconds ends the search within a trial; resumed with the same one it stays ended, with a
+    larger one it goes on."""
+
+    def search(budget):
+        return Search(mocks.Toy(6), "random", mocks.Mock(0.02), budget=budget)
+
+    started = time.monotonic()
+    first = search("0.5s").run(tmp_path / "run")
+    assert 0.5 <= time.monotonic() - started < 2.5
+    assert 3 <= len(first.trials) <= 25
+    assert "budget of 0.5s is spent" in first.events[-1][2]["reason"]
+    again = search("0.5s").run(tmp_path / "run")
+    assert again.rows == first.rows
+    more = search("1s").run(tmp_path / "run")
+    assert len(more.trials) > len(first.trials)
+    assert more.rows[: len(first.rows)] == first.rows
+
+
+def test_the_final_stage_is_inside_the_budget_of_seconds(tmp_path):
+    """A third of the time is kept for it."""
+    started = time.monotonic()
+    search = finishing("random", "1.5s")
+    search.estimator = Delivering(0.02)
+    result = search.run(tmp_path / "run")
+    assert result.winner is not None
+    assert time.monotonic() - started < 3.5
+    assert max(r.elapsed for r in result.rows if r.trial.number < FINAL and r.elapsed) < 1.3
+
+
+def test_signals(tmp_path):
+    """SIGINT to a search in a script is a KeyboardInterrupt, within moments; the run goes on later."""
+    with mocks_at_work(tmp_path / "run") as process:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+    assert said.rstrip().endswith(b"KeyboardInterrupt")
+    before = mock_search.finished(tmp_path / "run")
+    search = mock_search.search(trials=len(before) + 5, delay=0.05)
+    search.run(tmp_path / "run")
+    now = mock_search.finished(tmp_path / "run")
+    assert now | before == now
+
+
+def test_a_dear_outcome_is_kept_before_the_strategy_thinks(tmp_path):
+    """An evaluation that took long is in the ledger before the next proposal is thought about."""
+    seen = []
+
+    @dataclasses.dataclass(frozen=True)
+    class Slow:
+        needs: ClassVar[tuple[type, ...]] = ()
+
+        def start(self, space, seed):
+            return space
+
+        def propose(self, state, pending, rng):
+            if (tmp_path / "ledger.sqlite").exists():
+                seen.append(len(mock_search.finished(tmp_path)))
+            from cambrian.architecture import sample
+            from cambrian.strategies.strategy import Evaluate
+
+            return Evaluate(sample(state, rng))
+
+        def learn(self, state, trial):
+            return state
+
+    @dataclasses.dataclass(frozen=True)
+    class Costly(mocks.Mock):
+        def estimate(self, space, architecture, fidelity, task, context):
+            yield from ()
+            return Done(0.5, seconds=3600.0)
+
+    Search(mocks.Toy(8), Slow(), Costly(), budget=4).run(tmp_path)
+    assert seen == [0, 1, 2, 3]
