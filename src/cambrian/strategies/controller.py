@@ -14,32 +14,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cambrian.architecture import Architecture, Walkable
-from cambrian.predictors.neural import one_thread
 from cambrian.randomness import stream
 from cambrian.strategies.decisions import Before, Choose, Decision, Walk, sample_by
+from cambrian.strategies.lstm import Floats, Layer, Tape, advance, backward, blank, forward, product
 
-Parameters = Mapping[str, Tensor]
-Objective = Callable[[Tensor, Tensor], Tensor]
-"""(log-probabilities [n], entropies [n]) of n walks -> what is to be maximised."""
+Parameters = Mapping[str, Floats]
+Slope = Callable[[Floats, Floats], tuple[Floats, Floats]]
+"""The gradient of what is to be maximised by the log-probabilities [n] and entropies [n] of n walks, from
+those."""
 
 ILLEGAL = -1e9
 """The logit of an option that is not legal: its probability is exactly 0."""
 
-BY_OPTION = ("embedding", "weight", "bias")
-"""The parameters with a row for every option of every decision; row 0 is what is read at the start."""
-
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """`rows` numbers the options met so far. Parameters are float64: "embedding" and "weight"
-    [rows, hidden], "bias" [rows], and of every layer "input" and "hidden" [4 * hidden, hidden] and
-    "gates" [4 * hidden] (input, forget, cell, output). `first` and `second`
-    are Adam's moments of them after `updates` steps."""
+    """`rows` numbers the options met so far from 1; row 0 is what is read at the start. "embedding" and
+    "weight" are [rows, hidden], "bias" is [rows]; "below0", "past0" and "gates0" are the lowest layer
+    (see `lstm.Layer`). `first` and `second` are Adam's moments after `updates` steps."""
 
     seed: int
     layers: int
@@ -51,15 +46,43 @@ class Policy:
     second: Parameters = field(default_factory=dict)
     updates: int = 0
 
+    def lstm(self) -> list[Layer]:
+        p = self.parameters
+        return [(p[f"below{k}"], p[f"past{k}"], p[f"gates{k}"]) for k in range(self.layers)]
+
+
+@dataclass(frozen=True)
+class Read:
+    """Walks as the policy sees them. `rows` of the options [n, steps, options] and the logarithms of
+    their probabilities `logs`, `taken` [n, steps]; rows read `before` each step [n, steps], and what the
+    LSTM said to them, `said` [n, steps, hidden]."""
+
+    rows: NDArray[np.int64]
+    taken: NDArray[np.int64]
+    before: NDArray[np.int64]
+    logs: Floats
+    said: Floats
+    tapes: list[Tape]
+
+    def log_probability(self) -> Floats:
+        """[n]: the sum over the decisions."""
+        chosen: Floats = np.take_along_axis(self.logs, self.taken[:, :, None], 2).sum(axis=(1, 2))
+        return chosen
+
+    def entropies(self) -> Floats:
+        """[n, steps], of the softmaxes met."""
+        found: Floats = -(np.exp(self.logs) * self.logs).sum(axis=2)
+        return found
+
 
 def start(seed: int, layers: int, hidden: int, bound: float) -> Policy:
     shapes: dict[str, tuple[int, ...]] = {"embedding": (1, hidden), "weight": (1, hidden), "bias": (1,)}
-    for layer in range(layers):
-        shapes |= {f"input{layer}": (4 * hidden, hidden), f"hidden{layer}": (4 * hidden, hidden)}
-        shapes |= {f"gates{layer}": (4 * hidden,)}
+    for k in range(layers):
+        shapes |= {f"{name}{k}": (hidden, 4 * hidden) for name in ("below", "past")}
+        shapes |= {f"gates{k}": (4 * hidden,)}
     rng = stream(seed, "controller")
-    drawn = {name: torch.from_numpy(rng.uniform(-bound, bound, shape)) for name, shape in shapes.items()}
-    zero = {name: torch.zeros_like(t) for name, t in drawn.items()}
+    drawn = {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+    zero = {name: np.zeros(shape) for name, shape in shapes.items()}
     return Policy(seed, layers, hidden, bound, {}, drawn, zero, zero)
 
 
@@ -71,8 +94,8 @@ def knowing(policy: Policy, decisions: Sequence[Decision]) -> Policy:
         return policy
     drawn = np.stack([_row(policy, *key) for key in new])  # [new, 2 * hidden + 1]
     embedding, weight, bias = np.split(drawn, [policy.hidden, 2 * policy.hidden], axis=1)
-    rows = {name: torch.from_numpy(a) for name, a in zip(BY_OPTION, (embedding, weight, bias[:, 0]))}
-    zeros = {name: torch.zeros_like(t) for name, t in rows.items()}
+    rows = {"embedding": embedding, "weight": weight, "bias": bias[:, 0]}
+    zeros = {name: np.zeros_like(a) for name, a in rows.items()}
     known = len(policy.rows) + 1
     return replace(
         policy,
@@ -85,120 +108,103 @@ def knowing(policy: Policy, decisions: Sequence[Decision]) -> Policy:
 
 def sample(policy: Policy, space: Walkable, rng: np.random.Generator, bins: int) -> Architecture:
     """An architecture drawn from the policy, walks that the space rejects being drawn again."""
-    with torch.no_grad(), one_thread():
-        return sample_by(space, lambda: _chooser(policy, rng), rng, bins)
+    return sample_by(space, lambda: _chooser(policy, rng), rng, bins)
 
 
-def judge(policy: Policy, walks: Sequence[Walk]) -> tuple[Tensor, Tensor]:
-    """Log-probability [n] of each walk, the sum over its decisions, and the sum of the entropies [n]
-    of the softmaxes it met."""
-    policy = knowing(policy, [d for walk in walks for d, _ in walk])
-    with torch.no_grad(), one_thread():
-        return _judge(policy, policy.parameters, walks)
+def read(policy: Policy, walks: Sequence[Walk]) -> Read:
+    """What the policy says to each decision of `walks`; it must know them."""
+    rows, prior, taken = _table(policy, walks)
+    here = np.take_along_axis(rows, taken[:, :, None], 2)[:, :, 0]
+    before = np.concatenate([np.zeros_like(here[:, :1]), here[:, :-1]], axis=1)
+    p = policy.parameters
+    said, tapes = forward(policy.lstm(), p["embedding"][before])
+    logits = product("ntkh,nth->ntk", p["weight"][rows], said) + p["bias"][rows] + prior
+    return Read(rows, taken, before, _log_softmax(logits), said, tapes)
 
 
-def gradient(policy: Policy, walks: Sequence[Walk], objective: Objective) -> dict[str, Tensor]:
-    """Of `objective` by each parameter, for a policy that knows the walks' decisions."""
-    parameters = {name: t.detach().clone().requires_grad_() for name, t in policy.parameters.items()}
-    with one_thread():
-        value = objective(*_judge(policy, parameters, walks))
-        return dict(zip(parameters, torch.autograd.grad(value, list(parameters.values()))))
+def gradient(policy: Policy, found: Read, by_log: Floats, by_entropy: Floats) -> dict[str, Floats]:
+    """By each parameter, from that by the walks' log-probabilities [n] and summed entropies [n]."""
+    p, chance = policy.parameters, np.exp(found.logs)
+    logits = -by_log[:, None, None] * chance
+    beyond = found.taken[:, :, None] == np.arange(chance.shape[2])
+    logits += by_log[:, None, None] * beyond
+    logits -= by_entropy[:, None, None] * chance * (found.logs + found.entropies()[:, :, None])
+    slope = {name: np.zeros_like(p[name]) for name in ("embedding", "weight", "bias")}
+    np.add.at(slope["bias"], found.rows, logits)
+    np.add.at(slope["weight"], found.rows, logits[..., None] * found.said[:, :, None])
+    said = product("ntk,ntkh->nth", logits, p["weight"][found.rows])
+    inputs, layers = backward(policy.lstm(), found.tapes, said)
+    np.add.at(slope["embedding"], found.before, inputs)
+    for k, (below, past, gates) in enumerate(layers):
+        slope |= {f"below{k}": below, f"past{k}": past, f"gates{k}": gates}
+    return slope
 
 
-def ascend(policy: Policy, walks: Sequence[Walk], objective: Objective, lr: float) -> Policy:
-    """One step of Adam (Kingma & Ba 2015, Algorithm 1) up the gradient of `objective`."""
-    policy = knowing(policy, [d for walk in walks for d, _ in walk])
-    slope = gradient(policy, walks, objective)
+def ascend(policy: Policy, walks: Sequence[Walk], slope: Slope, lr: float) -> Policy:
+    """One step of Adam (Kingma & Ba 2015, Algorithm 1) uphill."""
+    policy = knowing(policy, [decision for walk in walks for decision, _ in walk])
+    found = read(policy, walks)
+    steepest = gradient(policy, found, *slope(found.log_probability(), found.entropies().sum(axis=1)))
     n = policy.updates + 1
     size = lr * math.sqrt(1 - 0.999**n) / (1 - 0.9**n)
-    first = {name: 0.9 * m + 0.1 * slope[name] for name, m in policy.first.items()}
-    second = {name: 0.999 * v + 0.001 * slope[name] ** 2 for name, v in policy.second.items()}
+    first = {name: 0.9 * m + 0.1 * steepest[name] for name, m in policy.first.items()}
+    second = {name: 0.999 * v + 0.001 * steepest[name] ** 2 for name, v in policy.second.items()}
     moved = {
-        name: p + size * first[name] / (second[name].sqrt() + 1e-8) for name, p in policy.parameters.items()
+        name: p + size * first[name] / (np.sqrt(second[name]) + 1e-8) for name, p in policy.parameters.items()
     }
     return replace(policy, parameters=moved, first=first, second=second, updates=n)
 
 
-def _row(policy: Policy, path: str, option: str) -> NDArray[np.float64]:
+def _row(policy: Policy, path: str, option: str) -> Floats:
     rng = stream(policy.seed, "controller", path, option)
     return rng.uniform(-policy.bound, policy.bound, 2 * policy.hidden + 1)
 
 
 def _longer(parameters: Parameters, rows: Parameters) -> Parameters:
-    return {name: torch.cat([t, rows[name]]) if name in rows else t for name, t in parameters.items()}
+    return {name: np.concatenate([a, rows[name]]) if name in rows else a for name, a in parameters.items()}
 
 
 def _chooser(policy: Policy, rng: np.random.Generator) -> Choose:
     """Draws the decisions of one walk from the policy, one after the other."""
-    memory, read = _blank(policy, 1), 0
+    memory, last = blank(policy.layers, 1, policy.hidden), 0
 
     def choose(decision: Decision, before: Before) -> int:
-        nonlocal policy, memory, read
+        nonlocal policy, memory, last
         policy = knowing(policy, [decision])
         p = policy.parameters
-        h, memory = _read(policy, p, p["embedding"][read].view(1, 1, -1), memory)
+        h, memory = advance(policy.lstm(), p["embedding"][last : last + 1], memory)
         rows = [policy.rows[decision.path, option] for option in decision.options]
-        logits = p["weight"][rows] @ h[0, 0] + p["bias"][rows] + torch.tensor(_prior(decision))
-        cumulative = logits.softmax(0).cumsum(0).numpy()
+        logits = product("kh,h->k", p["weight"][rows], h[0]) + p["bias"][rows] + _prior(decision)
+        cumulative = np.exp(_log_softmax(logits)).cumsum()
         taken = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
-        read = rows[taken]
+        last = rows[taken]
         return taken
 
     return choose
 
 
-def _judge(policy: Policy, p: Parameters, walks: Sequence[Walk]) -> tuple[Tensor, Tensor]:
-    rows, prior, taken = _table(policy, walks)
-    here = rows.gather(2, taken[:, :, None])[:, :, 0]  # [n, steps]: the row of what was taken
-    before = torch.cat([torch.zeros_like(here[:, :1]), here[:, :-1]], dim=1)
-    h, _ = _read(policy, p, p["embedding"][before], _blank(policy, len(walks)))
-    logits = torch.einsum("ntkh,nth->ntk", p["weight"][rows], h) + p["bias"][rows] + prior
-    logs = logits.log_softmax(2)
-    entropy = -(logs.exp() * logs).sum(dim=(1, 2))
-    return logs.gather(2, taken[:, :, None]).sum(dim=(1, 2)), entropy
-
-
-def _table(policy: Policy, walks: Sequence[Walk]) -> tuple[Tensor, Tensor, Tensor]:
+def _table(policy: Policy, walks: Sequence[Walk]) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
     """Rows [n, steps, options], logarithms of weights [n, steps, options], what was taken [n, steps].
     Beyond the end of a walk there is one option, which adds nothing to any sum."""
-    steps = max(map(len, walks))
-    options = max(len(d.options) for walk in walks for d, _ in walk)
-    rows = np.zeros((len(walks), steps, options), dtype=np.int64)
-    prior = np.full((len(walks), steps, options), ILLEGAL)
+    shape = (len(walks), max(map(len, walks)), max(len(d.options) for walk in walks for d, _ in walk))
+    rows, taken = np.zeros(shape, dtype=np.int64), np.zeros(shape[:2], dtype=np.int64)
+    prior = np.full(shape, ILLEGAL)
     prior[:, :, 0] = 0.0
-    taken = np.zeros((len(walks), steps), dtype=np.int64)
     for n, walk in enumerate(walks):
         for t, (decision, i) in enumerate(walk):
             k = len(decision.options)
             rows[n, t, :k] = [policy.rows[decision.path, option] for option in decision.options]
             prior[n, t, :k] = _prior(decision)
             taken[n, t] = i
-    return torch.from_numpy(rows), torch.from_numpy(prior), torch.from_numpy(taken)
+    return rows, prior, taken
 
 
-def _prior(decision: Decision) -> NDArray[np.float64]:
+def _prior(decision: Decision) -> Floats:
     total = sum(decision.weights)
     return np.array([math.log(w / total) if w > 0 else ILLEGAL for w in decision.weights])
 
 
-Memory = tuple[Tensor, Tensor]
-"""Hidden and cell state [layers, n, hidden]."""
-
-
-def _blank(policy: Policy, n: int) -> Memory:
-    zero = torch.zeros(policy.layers, n, policy.hidden, dtype=torch.float64)
-    return zero, zero
-
-
-def _read(policy: Policy, p: Parameters, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-    """What the last layer says [n, steps, hidden] on reading `x` [n, steps, hidden], and the memory
-    after it."""
-    none = torch.zeros(4 * policy.hidden, dtype=torch.float64)  # torch has a second bias per layer
-    weights = [
-        t
-        for layer in range(policy.layers)
-        for t in (p[f"input{layer}"], p[f"hidden{layer}"], p[f"gates{layer}"], none)
-    ]
-    # has biases, layers, dropout, training, bidirectional, batch first
-    out, h, c = torch.lstm(x, memory, weights, True, policy.layers, 0.0, False, False, True)
-    return out, (h, c)
+def _log_softmax(logits: Floats) -> Floats:
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    found: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return found

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+import numpy as np
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
+from cambrian.strategies import controller
 from cambrian.strategies.decisions import Walk, reward, walk_of, worse
+from cambrian.strategies.lstm import Floats
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
-
     from cambrian.spaces.space import Space
 
 
@@ -41,7 +41,7 @@ class State:
     average of rewards, `batch` what was learned since the last update."""
 
     space: Space
-    policy: Any
+    policy: controller.Policy
     learned: tuple[Trial, ...] = ()
     reranked: tuple[int | None, ...] = ()
     baseline: float | None = None
@@ -87,18 +87,16 @@ class PPO:
         return PPO(lr=3.5e-4, batch=20, rerank=250, rerank_epochs=300, trials=20_000)
 
     def start(self, space: Space, seed: int) -> State:
-        from cambrian.strategies import controller
-
         return State(space, controller.start(seed, self.layers, self.hidden, self.bound))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        from cambrian.strategies import controller
-
         searching = [t for t in pending if not _again(t)]
         if self.rerank and len(state.learned) + len(searching) >= self.trials:
             return Wait() if searching else self._rerank(state, pending)
         architecture = controller.sample(state.policy, state.space, rng, self.bins)
-        logs, _ = controller.judge(state.policy, [walk_of(state.space, architecture, self.bins)])
+        walk = walk_of(state.space, architecture, self.bins)
+        policy = controller.knowing(state.policy, [decision for decision, _ in walk])
+        logs = controller.read(policy, [walk]).log_probability()
         return Evaluate(architecture, note={"log_probability": float(logs[0])})
 
     def learn(self, state: State, trial: Trial) -> State:
@@ -116,16 +114,10 @@ class PPO:
             return replace(state, batch=batch)
         return replace(state, batch=(), policy=self._update(state.policy, batch))
 
-    def _update(self, policy: Any, batch: Sequence[Lesson]) -> Any:
-        from cambrian.strategies import controller
-
+    def _update(self, policy: controller.Policy, batch: Sequence[Lesson]) -> controller.Policy:
         walks = [lesson.walk for lesson in batch]
-
-        def objective(logs: Tensor, entropies: Tensor) -> Tensor:
-            return clipped(ratios(logs, batch), batch, self.clip) + self.entropy * entropies.mean()
-
         for _ in range(self.epochs):
-            policy = controller.ascend(policy, walks, objective, self.lr)
+            policy = controller.ascend(policy, walks, steepest(batch, self.clip, self.entropy), self.lr)
         return policy
 
     def _rerank(self, state: State, pending: Sequence[Trial]) -> Proposal:
@@ -141,15 +133,28 @@ class PPO:
         return Stop(f"the best {self.rerank} of {len(state.learned)} have been measured again")
 
 
-def ratios(logs: Tensor, batch: Sequence[Lesson]) -> Tensor:
+def ratios(logs: Floats, batch: Sequence[Lesson]) -> Floats:
     """How much more probable [n] each architecture is than when it was drawn."""
-    return (logs - logs.new_tensor([lesson.log for lesson in batch])).exp()
+    found: Floats = np.exp(logs - [lesson.log for lesson in batch])
+    return found
 
 
-def clipped(ratio: Tensor, batch: Sequence[Lesson], clip: float) -> Tensor:
-    """L^CLIP (Schulman et al. 2017, equation 7)."""
-    better = ratio.new_tensor([lesson.better for lesson in batch])
-    return (ratio * better).minimum(ratio.clamp(1 - clip, 1 + clip) * better).mean()
+def clipped(ratio: Floats, better: Floats, clip: float) -> Floats:
+    """[n], whose mean is L^CLIP (Schulman et al. 2017, equation 7)."""
+    return np.minimum(ratio * better, ratio.clip(1 - clip, 1 + clip) * better)
+
+
+def steepest(batch: Sequence[Lesson], clip: float, entropy: float) -> controller.Slope:
+    """The gradient of L^CLIP and `entropy` times the mean entropy: that of ratio * better, whose
+    derivative by the log-probability is itself, where it is not clipped."""
+    better = np.array([lesson.better for lesson in batch])
+
+    def slope(logs: Floats, entropies: Floats) -> tuple[Floats, Floats]:
+        plain = ratios(logs, batch) * better
+        free = clipped(ratios(logs, batch), better, clip) == plain
+        return np.where(free, plain, 0.0) / len(batch), np.full(len(batch), entropy / len(batch))
+
+    return slope
 
 
 def _again(trial: Trial) -> bool:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
+from cambrian.strategies import controller
 from cambrian.strategies.decisions import Walk, reward, walk_of, worse
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
-
     from cambrian.spaces.space import Space
 
 
@@ -28,7 +28,7 @@ class State:
     since the last update, with what each was better by."""
 
     space: Space
-    policy: Any
+    policy: controller.Policy
     baseline: float | None = None
     worst: float | None = None
     batch: tuple[tuple[Walk, float], ...] = ()
@@ -65,13 +65,9 @@ class Reinforce:
         return Reinforce(lr=6e-4, power=3, batch=8)
 
     def start(self, space: Space, seed: int) -> State:
-        from cambrian.strategies import controller
-
         return State(space, controller.start(seed, self.layers, self.hidden, self.bound))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        from cambrian.strategies import controller
-
         return Evaluate(controller.sample(state.policy, state.space, rng, self.bins))
 
     def learn(self, state: State, trial: Trial) -> State:
@@ -86,16 +82,13 @@ class Reinforce:
         batch = (*state.batch, (walk, found - before))
         if len(batch) < self.batch:
             return replace(state, baseline=baseline, batch=batch)
-        return replace(state, baseline=baseline, batch=(), policy=self._update(state.policy, batch))
-
-    def _update(self, policy: Any, batch: Sequence[tuple[Walk, float]]) -> Any:
-        from cambrian.strategies import controller
-
         walks, better = zip(*batch)
-        return controller.ascend(policy, walks, lambda logs, _: gain(logs, better), self.lr)
+        policy = controller.ascend(state.policy, walks, steepest(better), self.lr)
+        return replace(state, baseline=baseline, batch=(), policy=policy)
 
 
-def gain(logs: Tensor, better: Sequence[float]) -> Tensor:
-    """What REINFORCE climbs: log-probabilities [n], each times how much better than the baseline its
-    architecture was, on average over the batch (Sec. 3.2)."""
-    return (logs * logs.new_tensor(better)).mean()
+def steepest(better: Sequence[float]) -> controller.Slope:
+    """REINFORCE's gradient (Sec. 3.2): that of each log-probability, times how much better than the
+    baseline its architecture was, on average over the batch."""
+    by_log = np.array(better) / len(better)
+    return lambda logs, entropies: (by_log, np.zeros_like(by_log))
