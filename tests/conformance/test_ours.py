@@ -36,6 +36,9 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "evolution": {"population": 8, "sample": 3, "identity": 0.1, "crossover": 0.3},
     "tournament": {"population": 6},
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
+    "reinforce": {"hidden": 8},
+    "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
+    "q-learning": {"horizon": 30, "replay": 10},
 }
 STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "random": {"repeats": True, "lag_free": True},
