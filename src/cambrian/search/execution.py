@@ -75,10 +75,14 @@ class Execution:
     def drive(self, source: Source, unfinished: Sequence[Row], halt: Callable[[], str | None]) -> str:
         """Run `unfinished` rows once more, then what `source` gives, until it stops or `halt()` gives a
         reason; whatever runs by then is finished. Returns the reason."""
-        queue = [msgspec.structs.replace(row, attempt=row.attempt + 1) for row in unfinished]
-        if queue:
-            self.ledger.record(again=[row.trial.number for row in queue])
-        self._advance([], queue)
+        queue = self._again(source, unfinished)
+        try:
+            return self._drive(source, queue, halt)
+        except KeyboardInterrupt:  # asked for, and so no evidence against the trials under way
+            self.ledger.note("interrupted", numbers=list(self._running))
+            raise
+
+    def _drive(self, source: Source, queue: list[Row], halt: Callable[[], str | None]) -> str:
         reason = self._fill(source, [], queue, halt)
         while self._running or (reason is None):
             outcomes = self._collect(self.engine.wait(1.0), queue)
@@ -93,6 +97,25 @@ class Execution:
                 self._advance(outcomes, queue)
         self.watch.stopped(reason)
         return reason
+
+    def _again(self, source: Source, unfinished: Sequence[Row]) -> list[Row]:
+        """Rows to be run once more. One that was begun so often, and never ended though nobody asked
+        it to stop, has crashed: it may be what ends this process each time."""
+        stops = Counter(n for _, _, value in self.ledger.events("interrupted") for n in value["numbers"])
+        queue: list[Row] = []
+        for row in unfinished:
+            if row.attempt - stops[row.trial.number] < self.attempts:
+                queue.append(msgspec.structs.replace(row, attempt=row.attempt + 1))
+                continue
+            outcome = Crashed(
+                f"begun {row.attempt} times and never ended: it may have ended the search itself"
+            )
+            source.finished(row.trial.number, outcome)
+            self._record([(row, outcome)])
+        if queue:
+            self.ledger.record(again=[row.trial.number for row in queue])
+        self._advance([], queue)
+        return queue
 
     def _fill(
         self,

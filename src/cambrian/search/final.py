@@ -5,11 +5,13 @@ with is finished in the same way, after every choice has been made."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
-from cambrian.architecture import Architecture, replay, sample
-from cambrian.errors import IllegalArchitecture
+from cambrian.architecture import Architecture, questions, replay
+from cambrian.choices import OneOf
+from cambrian.errors import IllegalArchitecture, Rejected
 from cambrian.outcome import Fidelity, Outcome, Trial
 from cambrian.randomness import stream
 from cambrian.search.keys import trial_key
@@ -23,7 +25,7 @@ DELIVERED = ("winner", "baseline")
 
 class Final(msgspec.Struct, frozen=True):
     """`top` finalists at `fidelity`; `baselines` are finished beside the winner: names of published
-    architectures that belong to the space, and "random", an architecture drawn from it."""
+    architectures that belong to the space, and "random", one drawn from it of the winner's size."""
 
     fidelity: Fidelity
     top: int = 3
@@ -52,28 +54,30 @@ class FinalStage:
         self._count = len(rows)
         self._only = candidates[0] if len(candidates) == 1 else None
         self._finalists = self._plan([("finalist", a) for a in candidates if self._only is None])
-        self._others = [(f"baseline {name}", a) for name, a in self._baselines(published)]
+        self._best = candidates[0] if candidates else None
+        self._published = published
+        self._others = self.settings.baselines
+        self._hurried = False
         self._delivered: list[tuple[str, str, Architecture]] | None = None
         self.thinking = 0.0
 
     def next(self) -> Row | Wait | Stop:
-        for role, key, architecture in self._finalists:
-            if key not in self._known:
-                return self._row(role, key, architecture)
-        outcomes = [self._known[key] for _, key, _ in self._finalists]
-        if any(t.outcome is None for t in outcomes):
-            return Wait()
-        chosen = [self._only] if self._only else best_distinct(self.space, outcomes, 1)
-        if not chosen:
-            return Stop("no finalist could be trained")
         if self._delivered is None:
-            self._delivered = self._plan([("winner", chosen[0]), *self._others])
-        for role, key, architecture in self._delivered:
-            if key not in self._known:
-                return self._row(role, key, architecture)
-        if any(self._known[key].outcome is None for _, key, _ in self._delivered):
-            return Wait()
-        return Stop("the final stage is complete")
+            row = self._open(self._finalists)
+            if row is not None:
+                return row
+            outcomes = [self._known[key] for _, key, _ in self._finalists if key in self._known]
+            chosen = [self._only] if self._only else best_distinct(self.space, outcomes, 1)
+            if not chosen and self._hurried and self._best is not None:
+                chosen = [self._best]
+            if not chosen:
+                return Stop("no finalist could be trained")
+            self._delivered = self._plan([("winner", chosen[0]), *self._baselines(chosen[0])])
+        return self._open(self._delivered) or Stop("the final stage is complete")
+
+    def hurry(self) -> None:
+        """The budget is spent: nothing more is trained for the choice or beside the winner."""
+        self._hurried = True
 
     def claimed(self, row: Row) -> None:
         self._known[row.key] = row.trial
@@ -94,6 +98,15 @@ class FinalStage:
     def total(self) -> int:
         return len(self._finalists) + 1 + len(self._others)
 
+    def _open(self, plan: Sequence[tuple[str, str, Architecture]]) -> Row | Wait | None:
+        """The next row of a round, or Wait for those under way, or None when the round is over."""
+        for role, key, architecture in plan:
+            if key not in self._known and (role == "winner" or not self._hurried):
+                return self._row(role, key, architecture)
+        if any(key in self._known and self._known[key].outcome is None for _, key, _ in plan):
+            return Wait()
+        return None
+
     def _plan(self, roles: Sequence[tuple[str, Architecture]]) -> list[tuple[str, str, Architecture]]:
         return [(role, self._key(role, a), a) for role, a in roles]
 
@@ -106,17 +119,28 @@ class FinalStage:
         trial = Trial(number, architecture, self.settings.fidelity, kind="final", role=role)
         return Row(trial, key, "running", 1, 0)
 
-    def _baselines(self, published: Mapping[str, Architecture]) -> list[tuple[str, Architecture]]:
+    def _baselines(self, winner: Architecture) -> list[tuple[str, Architecture]]:
+        """What a smaller space does not hold is left out."""
         found: list[tuple[str, Architecture]] = []
         for name in self.settings.baselines:
-            if name == "random":
-                found.append((name, sample(self.space, stream(self.seed, "baseline"))))
-            elif name in published:
-                try:
-                    found.append((name, replay(self.space, published[name])))
-                except IllegalArchitecture:  # a smaller space does not hold it
-                    continue
+            with suppress(IllegalArchitecture):
+                if name == "random":
+                    found.append((f"baseline {name}", self._random(winner)))
+                elif name in self._published:
+                    found.append((f"baseline {name}", replay(self.space, self._published[name])))
         return found
+
+    def _random(self, winner: Architecture) -> Architecture:
+        """A random architecture of the winner's size: with as many layers or blocks."""
+        depths = [c.path for c in questions(self.space, winner) if isinstance(c, OneOf) and c.depth]
+        rng = stream(self.seed, "baseline")
+        for _ in range(1000):
+            try:
+                same = {path: winner[path] for path in depths}
+                return replay(self.space, same, lambda choice: choice.draw(rng))
+            except Rejected:
+                continue
+        raise IllegalArchitecture("the space rejects random architectures of the winner's size")
 
 
 def best_distinct(space: Space, trials: Sequence[Trial], count: int) -> list[Architecture]:

@@ -32,6 +32,8 @@ def repair(directory: Path) -> dict[str, Any]:
         facts, rows, events, lost = _readable(path)
         if "settings" not in facts:
             raise LedgerCorrupt(f"{path}: the run's settings cannot be read, so nothing can be kept")
+        if lost:  # what the run came to is not known any more
+            events = [event for event in events if event[1] not in ("stop", "final")]
         fresh = directory / f"{LEDGER}.repaired"
         _write(fresh, facts, rows, events)
         kept = directory / f"{LEDGER}.damaged-{int(time.time())}"

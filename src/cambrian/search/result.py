@@ -82,7 +82,7 @@ class Result:
         chosen = [value["winner"] for _, name, value in self.events if name == "final"]
         if not chosen or chosen[-1] is None:
             return None
-        return next(t for t in self.finals if t.number == chosen[-1])
+        return next((t for t in self.finals if t.number == chosen[-1]), None)
 
     def seconds(self) -> dict[str, float]:
         """What the run cost by kind: training of trials, the final stage, the strategy's thinking."""

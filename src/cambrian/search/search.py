@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,6 +32,7 @@ from cambrian.search.settings import (
     same_settings,
     spec_of,
     task_of,
+    unnamed,
     versions,
 )
 from cambrian.spaces.space import Space, fingerprint
@@ -139,6 +141,8 @@ class Search:
             raise UsageError(
                 "a search that ends with a trained network needs a run directory: run('runs/first')"
             )
+        if place is None and self.task is not None and self.engine.slots > 1:
+            raise UsageError("several workers need a run directory to share the data: run('runs/first')")
         with at_work(place) as ledger:
             self._stored = prepared(self.task, place)
             self._agree(ledger)
@@ -212,7 +216,13 @@ class Search:
             published=published_architectures(self.space),
         )
         watch.stage("final", stage.total())
-        execution.drive(stage, [r for r in finals if r.state == "running"], lambda: None)
+
+        def halt() -> str | None:
+            if self.budget.seconds is not None and execution.elapsed() >= self.budget.seconds:
+                stage.hurry()
+            return None
+
+        execution.drive(stage, [r for r in finals if r.state == "running"], halt)
         winner = stage.winner()
         ledger.note("final", winner=winner.number if winner else None)
 
@@ -275,16 +285,13 @@ class Search:
 
         if isinstance(engine, Engine):
             return engine
-        unnamed = [
-            kind
-            for kind in ("space", "estimator")
-            if spec_of(kind, getattr(self, "estimator" if kind == "estimator" else kind)) is None
-        ]
-        if unnamed and (engine == "processes" or (workers or 1) > 1):
+        nameless = [k for k in ("space", "estimator") if spec_of(k, getattr(self, k)) is None]
+        if nameless and (engine == "processes" or (workers or 1) > 1):
             self.notice = (
-                f"the {unnamed[0]} has no name another process could load it by, so the search runs"
+                f"the {nameless[0]} has no name another process could load it by, so the search runs"
                 " serially: define it in a module to use several workers"
             )
+            warnings.warn(self.notice, stacklevel=3)
             engine = "serial"
         if engine is None:
             engine = "processes" if (workers or 1) > 1 else "serial"
@@ -309,7 +316,7 @@ class Search:
 
     def _spec(self, kind: str) -> dict[str, Any]:
         found = getattr(self, kind)
-        return spec_of(kind, found) or {"unnamed": type(found).__name__}
+        return spec_of(kind, found) or {"unnamed": unnamed(found)}
 
     def _agree(self, ledger: Ledger) -> None:
         """Let the ledger be of a run with these settings. Raises RunChanged where it is of another."""
@@ -324,6 +331,7 @@ class Search:
             engine={"workers": self.engine.slots, "timeout": self.timeout, "memory": self.memory},
             device=self.device,
             versions=versions(),
+            **self.remarks,
         )
 
     def _coordinator(self, ledger: Ledger) -> Coordinator:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -59,6 +60,16 @@ def registry(kind: str) -> Any:
 def spec_of(kind: str, component: Any) -> dict[str, Any] | None:
     found: dict[str, Any] | None = registry(kind).spec(component)
     return found
+
+
+def unnamed(component: Any) -> str:
+    """What tells a component that has no name from another: its type, and of a function the code."""
+    function: Any = getattr(component, "function", None)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return type(component).__qualname__
+    text = repr((code.co_code, code.co_names, [c for c in code.co_consts if not hasattr(c, "co_code")]))
+    return f"{function.__qualname__} {zlib.crc32(text.encode()):08x}"
 
 
 def task_of(given: Any) -> Any:
