@@ -17,8 +17,12 @@ from cambrian.spaces.tiny_chain import TinyChain
 KINDS = [("conv3x3", 1), ("conv3x3", 2), ("conv5x5", 1), ("conv5x5", 2), ("max3x3", 0), ("skip", 0)]
 
 
+TINY = TinyChain(layers=3)
+
+
 def chain(architecture):
-    return list(TinyChain()._layers(architecture))
+    """(operation, width) of every layer."""
+    return list(TINY._layers(architecture))
 
 
 def edits(kind, before):
@@ -34,9 +38,9 @@ def edits(kind, before):
 @pytest.mark.parametrize("kind", MOVES)
 def test_moves_are_edits_of_a_list(kind):
     """From chains of two layers each edit is made sooner or later, and nothing else is."""
-    tiny, rng = TinyChain(layers=3), stream(0, "move")
-    for architecture in islice(completions(tiny, {"layers": 2}), 0, None, 5):
-        found = [chain(tiny.move(kind, architecture, rng)) for _ in range(120)]
+    rng = stream(0, "move")
+    for architecture in islice(completions(TINY, {"layers": 2}), 0, None, 3):
+        found = [chain(TINY.move(kind, architecture, rng)) for _ in range(150)]
         expected = edits(kind, chain(architecture))
         assert all(edit in expected for edit in found)
         assert all(edit in found for edit in expected)

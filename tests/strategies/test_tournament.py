@@ -1,0 +1,191 @@
+"""Tournaments without ageing: who dies in the one, that nobody dies in the other, and where both begin."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+from landscapes import apart, needed, planted, play, rugged
+from scipy.stats import chisquare
+
+from cambrian.choices import Answer
+from cambrian.errors import UsageError
+from cambrian.outcome import Infeasible
+from cambrian.randomness import stream
+from cambrian.spaces.space import Space
+from cambrian.spaces.tiny_chain import TinyChain
+from cambrian.strategies import STRATEGIES
+from cambrian.strategies.tournament import HierarchicalTournament, Tournament, edited, trivial
+from mocks import Toy
+
+TOY = Toy(questions=6)
+
+
+def test_the_loser_of_each_pair_dies():
+    """From the P-th trial on each child costs one member its life: one that is no better than the child's
+    parent, drawn with it. Nobody else dies."""
+    strategy = Tournament(population=8)
+    trials, _, _ = play(strategy, TOY, rugged, 60)
+    state, alive = strategy.start(TOY, 0), []
+    for trial in trials:
+        beaten = trial.note.get("beaten")
+        assert (beaten is not None) == (len(alive) == 8)
+        if beaten is not None:
+            assert {beaten, trial.parent} <= set(alive)
+            assert beaten != trial.parent
+            assert trials[beaten].value <= trials[trial.parent].value
+            alive.remove(beaten)
+        alive.append(trial.number)
+        state = strategy.learn(state, trial)
+        assert [m.number for m in state.population] == alive
+    assert trials[max(alive, key=lambda n: trials[n].value)].value == max(t.value for t in trials)
+
+
+def test_pairs_are_drawn_evenly():
+    """The r-th best of P wins with probability (P - r) / C(P, 2), and loses with (r - 1) / C(P, 2)."""
+    strategy, state = Tournament(population=6), Tournament(population=6).start(TOY, 0)
+    trials, _, _ = play(strategy, TOY, rugged, 6)
+    for trial in trials:
+        state = strategy.learn(state, trial)
+    order = [t.number for t in sorted(trials, key=lambda t: -t.value)]
+    drawn = [strategy.propose(state, [], stream(n, "pairs")) for n in range(1500)]
+    wins, losses = Counter(p.parent for p in drawn), Counter(p.note["beaten"] for p in drawn)
+    assert wins[order[-1]] == losses[order[0]] == 0
+    expected = [1500 * (6 - r) / math.comb(6, 2) for r in range(1, 6)]
+    assert chisquare([wins[n] for n in order[:5]], expected).pvalue > 0.01
+    assert chisquare([losses[n] for n in order[:0:-1]], expected).pvalue > 0.01
+
+
+@pytest.mark.parametrize("lag", [3, 12])
+def test_the_dead_stay_dead_while_their_killers_children_are_under_way(lag):
+    """Nobody dies twice, nobody dead becomes a parent."""
+    trials, _, _ = play(Tournament(population=8), TOY, rugged, 80, lag=lag)
+    dead = set()
+    for trial in trials:
+        assert trial.parent not in dead
+        beaten = trial.note.get("beaten")
+        assert beaten not in dead
+        dead |= {beaten} - {None}
+    assert len(dead) >= 40
+
+
+def test_it_grows_from_a_trivial_network():
+    """The first is one layer; each child is a list edit of its parent's layers, or one answer changed;
+    where depth pays, it gets deep."""
+    space = TinyChain(layers=8)
+    trials, _, _ = play(Tournament(population=10), space, space.level, 120)
+    assert dict(trials[0].architecture) == {"layers": 1, "layer1/operation": "conv3x3", "layer1/width": 1}
+    assert max(t.value for t in trials) == 8
+    for trial in trials[1:]:
+        parent = trials[trial.parent].architecture
+        assert one_edit(list(space._layers(parent)), list(space._layers(trial.architecture)))
+
+
+def one_edit(old, new):
+    """Whether `new` is `old` with one layer changed, put in or taken out, or with another depth."""
+    if len(old) == len(new):
+        return sum(a != b for a, b in zip(old, new)) == 1
+    short, long = sorted((old, new), key=len)
+    inserted = any([*long[:i], *long[i + 1 :]] == short for i in range(len(long)))
+    return inserted or long[: len(short)] == short
+
+
+def test_each_kind_of_edit_is_as_likely():
+    """Of a chain in the middle: three moves and the mutation, told apart by their results."""
+    space, rng = TinyChain(layers=5), stream(0, "edits")
+    start = trivial(space, 0)
+    for _ in range(2):
+        start = space.move("insert", start, rng)
+    deeper = sum(space.level(edited(space, start, rng)) > 3 for _ in range(1000))
+    # insert and duplicate; and of mutations (a seventh to a quarter change the depth) half
+    assert 500 - 50 < deeper < 500 + 250 * 0.25 + 50
+
+
+def test_without_moves_children_are_mutations():
+    """One answer differs, from the second trial on; the first answers nothing but "a"."""
+    trials, _, _ = play(Tournament(population=8), TOY, rugged, 60)
+    assert set(trials[0].architecture.values()) == {"a"}
+    assert all(apart(t.architecture, trials[t.parent].architecture) == 1 for t in trials[1:])
+
+
+class Picky(Space):
+    """Rejects its own first answers; asks a real question."""
+
+    def program(self, pick):
+        pick("op", ["a", "b"])
+        pick.require(pick.real("x", 0.0, 1.0) > 0.5, "too small")
+
+    def build(self, architecture, task, **skeleton) -> Answer:
+        raise NotImplementedError
+
+
+def test_where_the_first_answers_are_rejected_it_begins_anywhere():
+    """And goes on."""
+    trials, _, _ = play(Tournament(population=4), Picky(), lambda a: a["x"], 30)
+    assert all(t.architecture["x"] > 0.5 for t in trials)
+
+
+def test_nobody_dies_in_the_hierarchical_tournament():
+    """Parents may be of any age, and are the best where the whole population is drawn."""
+    trials, state, _ = play(HierarchicalTournament(initial=10, mutations=20, share=1.0), TOY, rugged, 60)
+    assert [m.number for m in state.population] == list(range(len(state.population)))
+    for trial in trials[10:]:
+        parent = trials[trial.parent]
+        assert parent.value == max(t.value for t in trials[: trial.number])
+        assert apart(trial.architecture, parent.architecture) == 1
+
+
+def test_five_per_cent_are_drawn():
+    """Of 40 members two: the r-th best wins with probability (40 - r) / C(40, 2)."""
+    strategy = HierarchicalTournament(initial=40, mutations=20)
+    trials, _, _ = play(strategy, TOY, rugged, 40)
+    state = strategy.start(TOY, 0)
+    for trial in trials:
+        state = strategy.learn(state, trial)
+    rank = {t.number: r for r, t in enumerate(sorted(trials, key=lambda t: -t.value))}
+    wins = Counter(rank[strategy.propose(state, [], stream(n, "five")).parent] // 10 for n in range(1200))
+    expected = [sum(39 - r for r in range(q, q + 10)) / math.comb(40, 2) * 1200 for q in (0, 10, 20, 30)]
+    assert chisquare([wins[q] for q in range(4)], expected).pvalue > 0.01
+
+
+def test_many_mutations_forget_where_they_began():
+    """The first population is even over a space of 16; a single mutation would not be."""
+    space, strategy = Toy(questions=2), HierarchicalTournament(initial=1000, mutations=30)
+    state = strategy.start(space, 0)
+    keys = [strategy.propose(state, [], stream(n, "far")).architecture.key for n in range(480)]
+    assert len(set(keys)) == 16
+    assert chisquare(list(Counter(keys).values())).pvalue > 0.01
+
+
+def test_what_fails_loses():
+    """A failed trial wins against nothing that was measured."""
+    value = lambda a: Infeasible("oom") if a["q0"] == "b" else rugged(a)  # noqa: E731
+    for strategy in (Tournament(population=8), HierarchicalTournament(initial=8, mutations=5, share=0.5)):
+        trials, _, _ = play(strategy, TOY, value, 60)
+        assert any(t.value is None for t in trials)
+        for trial in trials:
+            beaten = trial.note.get("beaten")
+            if beaten is not None and trials[trial.parent].value is None:
+                assert trials[beaten].value is None
+
+
+@pytest.mark.parametrize("name", ["tournament", "hierarchical-tournament"])
+def test_a_planted_optimum_sooner_than_by_chance(name):
+    """One of 4,096 within 400 trials, for each of eight seeds; chance finds it for few."""
+    assert max(needed(name, TOY, planted, 400, 8)) < 400
+    assert sum(n == 400 for n in needed("random", TOY, planted, 400, 8)) >= 6
+
+
+def test_settings():
+    """The papers' and what cannot be."""
+    assert Tournament.paper() == Tournament(population=1000)
+    assert HierarchicalTournament.paper() == HierarchicalTournament(initial=200, mutations=1000, share=0.05)
+    assert STRATEGIES.make("tournament") == Tournament()
+    assert STRATEGIES.make("hierarchical-tournament") == HierarchicalTournament()
+    with pytest.raises(UsageError, match="population must be at least 2, got 1"):
+        Tournament(population=1)
+    with pytest.raises(UsageError, match="expected initial >= 1 and mutations >= 0"):
+        HierarchicalTournament(initial=0)
+    with pytest.raises(UsageError, match="share is a part of 1, got 0"):
+        HierarchicalTournament(share=0)
