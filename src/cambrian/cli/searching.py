@@ -64,6 +64,7 @@ def search(
     from cambrian.search.plan import plan
     from cambrian.strategies import STRATEGIES
 
+    _unused(run)
     _known_surrogate(surrogate)
     chosen = None if strategy == "progressive" else STRATEGIES.make(strategy)
     task = _loaded(data, metric, limit, size, seed)
@@ -182,6 +183,9 @@ def _run(
         say(f"no trial succeeded; the last one: {failed[-1]}", to_json=True)
         raise typer.Exit(1)
     summarise(result, as_json)
+    if search.final is not None and result.winner is None:
+        say("no network could be trained in the final stage; see the failures: cambrian report", to_json=True)
+        raise typer.Exit(1)
 
 
 def _all_failed(result: Result) -> bool:
@@ -232,6 +236,14 @@ def _seconds(text: str) -> float:
     if seconds is None:
         raise UsageError(f"cannot read the time {text!r}: write it as 90s, 5m or 1h")
     return seconds
+
+
+def _unused(run: Path | None) -> None:
+    """A second `search` would plan anew, and differ from the first."""
+    if run is not None and (run / "ledger.sqlite").exists():
+        raise UsageError(
+            f"{run} holds a run already: go on with cambrian resume {run}, or name another directory"
+        )
 
 
 def _known_surrogate(name: str) -> None:
