@@ -1,0 +1,134 @@
+"""The final stage: what is chosen, on what, and in which order."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from cambrian.architecture import Architecture, sample
+from cambrian.outcome import Done, Fidelity, Infeasible, Trial
+from cambrian.randomness import stream
+from cambrian.search.final import Final, FinalStage, best_distinct
+from cambrian.search.ledger import FINAL, Row
+from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.published import published_in
+from cambrian.strategies.strategy import Stop, Wait
+
+SPACE = PNAS()
+
+
+def cells(count: int, blocks: int = 2) -> list[Architecture]:
+    pool = SPACE.grow((), stream(0, "cells"))
+    parents = [pool.architecture(i) for i in range(count)]
+    return [SPACE.architecture([*SPACE.cell(p), (0, 1, 0, n)]) for n, p in enumerate(parents)][:count]
+
+
+def stage(candidates: list[Architecture], baselines: tuple[str, ...] = ("random", "pnasnet-5")) -> FinalStage:
+    settings = Final(Fidelity(), top=3, baselines=baselines)
+    published = published_in("pnas")
+    return FinalStage(SPACE, settings, candidates, [], seed=0, recipe="r", published=published)
+
+
+def claim(found: FinalStage) -> Row:
+    row = found.next()
+    assert isinstance(row, Row)
+    found.claimed(row)
+    return row
+
+
+def test_the_winner_is_the_best_finalist_on_validation() -> None:
+    """Finalists first; nothing is delivered before all have ended; then the best of them, then baselines."""
+    found = stage(cells(3))
+    rows = [claim(found) for _ in range(3)]
+    assert {r.trial.role for r in rows} == {"finalist"}
+    assert [r.trial.number for r in rows] == [FINAL, FINAL + 1, FINAL + 2]
+    for row, value in zip(rows, (0.4, 0.9, 0.6)):
+        assert isinstance(found.next(), Wait)
+        found.finished(row.trial.number, Done(value))
+    winner, *others = [claim(found) for _ in range(3)]
+    assert winner.trial.role == "winner"
+    assert winner.trial.architecture == rows[1].trial.architecture
+    assert [r.trial.role for r in others] == ["baseline random", "baseline pnasnet-5"]
+    for row in (winner, *others):
+        found.finished(row.trial.number, Done(0.5))
+    assert isinstance(found.next(), Stop)
+    assert found.winner().value == 0.5
+
+
+def test_the_random_baseline_is_of_the_winners_size() -> None:
+    """A random cell drawn freely would nearly always have five blocks; the one compared has as many as
+    the winner."""
+    for blocks in (1, 2, 3):
+        pool = sample(PNAS(blocks=blocks), stream(1, blocks))
+        found = stage([pool], baselines=("random",))
+        rows = {claim(found).trial.role: None for _ in range(1)}
+        baseline = claim(found).trial
+        assert list(rows) == ["winner"]
+        assert baseline.architecture["blocks"] == pool["blocks"]
+
+
+def test_a_single_candidate_is_delivered_at_once() -> None:
+    """Of one there is nothing to choose."""
+    assert claim(stage(cells(1))).trial.role == "winner"
+
+
+def test_when_time_is_spent_only_the_winner_is_trained() -> None:
+    """In a hurry no further finalist and no baseline is begun; what has been measured decides, and where
+    nothing has, the search's best is delivered."""
+    found = stage(cells(3))
+    first = claim(found)
+    found.hurry()
+    assert isinstance(found.next(), Wait)
+    found.finished(first.trial.number, Done(0.3))
+    winner = claim(found)
+    assert winner.trial.role == "winner"
+    assert winner.trial.architecture == first.trial.architecture
+    found.finished(winner.trial.number, Done(0.3))
+    assert isinstance(found.next(), Stop)
+
+    candidates = cells(3)
+    late = stage(candidates)
+    late.hurry()
+    assert claim(late).trial.architecture == candidates[0]
+
+
+def test_failed_finalists_are_never_chosen() -> None:
+    """Infeasible finalists lose; where all fail the stage ends without a winner."""
+    found = stage(cells(2))
+    one, two = claim(found), claim(found)
+    found.finished(one.trial.number, Infeasible("nan"))
+    found.finished(two.trial.number, Done(0.1))
+    assert claim(found).trial.architecture == two.trial.architecture
+    lost = stage(cells(2))
+    for row in (claim(lost), claim(lost)):
+        lost.finished(row.trial.number, Infeasible("limit"))
+    assert isinstance(lost.next(), Stop)
+    assert lost.winner() is None
+
+
+def test_a_killed_stage_goes_on_from_its_rows() -> None:
+    """Given the rows of the ledger, nothing is trained twice and the choice is the same."""
+    candidates = cells(3)
+    found = stage(candidates)
+    rows = []
+    for value in (0.4, 0.9, 0.6):
+        row = claim(found)
+        found.finished(row.trial.number, Done(value))
+        rows.append(
+            msgspec.structs.replace(row, trial=msgspec.structs.replace(row.trial, outcome=Done(value)))
+        )
+    settings = Final(Fidelity(), top=3, baselines=())
+    again = FinalStage(SPACE, settings, candidates, rows, seed=0, recipe="r", published={})
+    winner = claim(again)
+    assert winner.trial.role == "winner"
+    assert winner.trial.architecture == candidates[1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_best_distinct_is_a_sorted_prefix(count: int) -> None:
+    """Highest values first, earlier trials first among equals, the same function once."""
+    one, two, three = cells(3)
+    swapped = SPACE.architecture([(i2, i1, o2, o1) for i1, i2, o1, o2 in SPACE.cell(one)])
+    values = [(one, 0.5), (two, 0.7), (swapped, 0.9), (three, 0.7)]
+    trials = [Trial(n, a, Fidelity(), outcome=Done(v)) for n, (a, v) in enumerate(values)]
+    assert best_distinct(SPACE, trials, count) == [swapped, two, three][:count]
