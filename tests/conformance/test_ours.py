@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import programs
 import pytest
 
+from cambrian.architecture import completions
 from cambrian.estimators import ESTIMATORS
 from cambrian.search.engines import ENGINES
 from cambrian.spaces import SPACES
@@ -29,12 +32,16 @@ from cambrian.testing import (
 
 SKELETONS: dict[str, dict[str, Any]] = {
     "pnas": {"filters": 4, "cells": 1},
+    "macro": {"filters": 4},
+    "nasbench101": {"filters": 8, "modules": 1},
     "nasbench201": {"filters": 4, "cells": 1},
 }
 STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "progressive": {"keep": 8, "surrogate": "ridge"},
     "evolution": {"population": 8, "sample": 3, "identity": 0.1, "crossover": 0.3},
     "tournament": {"population": 6},
+    **dict.fromkeys(("bayes", "nas-bowl", "smac"), {"initial": 6, "candidates": 6}),
+    "bananas": {"initial": 6, "candidates": 6, "layers": 2, "epochs": 5},
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
@@ -66,7 +73,22 @@ def estimator_case(name: str) -> EstimatorCase:
     if name == "function":
         spec = {"name": name, "arguments": {"function": "programs:learning_curve", "builds": False}}
         return EstimatorCase(ESTIMATORS.make(spec), space, builds=False, noisy=False)
+    if name == "tabular":
+        spec = {"name": name, "arguments": {"table": chains_table(space), "objective": "value"}}
+        return EstimatorCase(ESTIMATORS.make(spec), space, builds=False, noisy=False)
     return EstimatorCase(ESTIMATORS.make(name), space)
+
+
+def chains_table(space: Any) -> str:
+    """A CSV that has a value for every architecture of `space`."""
+    chains = list(completions(space, {}))
+    paths = sorted({path for chain in chains for path in chain})
+    lines = [
+        ",".join([*(str(chain.get(p, "")) for p in paths), str(0.1 * n)]) for n, chain in enumerate(chains)
+    ]
+    path = Path(tempfile.mkdtemp()) / "chains.csv"
+    path.write_text("\n".join([",".join([*paths, "value"]), *lines]))
+    return str(path)
 
 
 def engine_case(name: str) -> EngineCase:

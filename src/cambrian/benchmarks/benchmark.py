@@ -5,26 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cambrian.architecture import Architecture
+from cambrian.estimators.tables import opened
+from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
 from cambrian.registry import Registry
 from cambrian.spaces.space import Space
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 BENCHMARKS = Registry(
     "benchmark",
     {
+        "nb101": "cambrian.benchmarks.nb101:five",
+        "nb101-small": "cambrian.benchmarks.nb101:four",
         "nb201-cifar10": "cambrian.benchmarks.nb201:cifar10",
+        "nb201-cifar10-12": "cambrian.benchmarks.nb201:cifar10_12",
+        "nb201-cifar100-12": "cambrian.benchmarks.nb201:cifar100_12",
+        "nb-macro": "cambrian.benchmarks.macro:cifar10",
+        "planted": "cambrian.benchmarks.planted:entangled",
+        "planted-separable": "cambrian.benchmarks.planted:separable",
+        "spikenas": "cambrian.benchmarks.spikenas:cifar10",
     },
 )
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What is searched and what counts. Strategies see what `estimator` gives at `fidelity` (the
-    objective, on validation); `test(architecture)` is what a referee reports of the architecture
-    chosen, in the unit its table prints (percent for accuracies). `optimum` is the highest `test`."""
+    """What is searched and what counts. Strategies see what `estimator` gives at `fidelity`: the
+    objective, a fraction for accuracies. `test(architecture)` is what a referee reports of the one
+    chosen, in percent for accuracies; `optimum` is the highest there is."""
 
     name: str
     space: Space
@@ -32,11 +47,31 @@ class Benchmark:
     test: Callable[[Architecture], float]
     optimum: float
     fidelity: Fidelity = field(default_factory=Fidelity)
-    seconds: str | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether trials' seconds are what the measurements took, and not what looking up does."""
+        return getattr(self.estimator, "seconds", None) is not None
+
+    @staticmethod
+    def of_table(
+        name: str, space: Space, estimator: Tabular, test: NDArray[Any], fidelity: Fidelity | None = None
+    ) -> Benchmark:
+        """`test` is float[rows of the estimator's table]; rows without one have NaN."""
+        found = opened(estimator.table)
+        return Benchmark(
+            name,
+            space,
+            estimator,
+            lambda architecture: float(test[found.row(space, architecture)]),
+            float(np.nanmax(test)),
+            fidelity or Fidelity(),
+        )
 
 
 @cache
 def benchmark(name: str) -> Benchmark:
-    """Raises UnknownName with the nearest name, DataError where its table is missing or damaged."""
+    """A published or planted benchmark. Raises UnknownName with the nearest name, DataError where its
+    table is missing or damaged. For a table of your own: `cambrian.benchmarks.table`."""
     found: Benchmark = BENCHMARKS.get(name)()
     return found

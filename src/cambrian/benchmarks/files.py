@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,28 +24,37 @@ def place(name: str) -> Path:
     folder = os.environ.get(VARIABLE)
     if not folder:
         raise DataError(
-            f"the table {name} is needed, and {VARIABLE} is not set: set it to the folder of published tables"
+            f"this benchmark needs the table {name}: set {VARIABLE} to the folder of published tables"
         )
     path = Path(folder) / name
     if not path.is_file():
         raise DataError(
-            f"there is no {path}: put the table there, or set {VARIABLE} to the folder that holds {name}"
+            f"there is no table {path}: put it there, or set {VARIABLE} to the folder that has it"
         )
     return path
 
 
 def arrays(name: str, *needed: str) -> dict[str, NDArray[Any]]:
     """Arrays of an `.npz` by name. Raises DataError where it is missing, damaged, or another file."""
+
+    def read(path: Path) -> dict[str, NDArray[Any]]:
+        with np.load(path) as found:
+            return {n: found[n] for n in needed}
+
+    found: dict[str, NDArray[Any]] = _read(name, read)
+    return found
+
+
+def gzipped_json(name: str, take: Callable[[Any], Any]) -> Any:
+    """What `take` makes of a `.json.gz`. Raises DataError where it is missing, damaged, or another file."""
+    return _read(name, lambda path: take(json.loads(gzip.decompress(path.read_bytes()))))
+
+
+def _read(name: str, read: Callable[[Path], Any]) -> Any:
     path = place(name)
     try:
-        with np.load(path) as found:
-            missing = [n for n in needed if n not in found.files]
-            if missing:
-                raise DataError(
-                    f"{path} has no {missing[0]!r}: it is another file than {name}, fetch it anew"
-                )
-            return {n: found[n] for n in needed}
-    except DataError:
-        raise
-    except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
-        raise DataError(f"{path} is damaged ({error}): fetch it anew") from error
+        return read(path)
+    except Exception as error:  # gzip, zipfile, zlib, json and numpy raise many kinds for a damaged file
+        raise DataError(
+            f"the table {path} is damaged or another file ({type(error).__name__}: {error}): fetch it anew"
+        ) from error

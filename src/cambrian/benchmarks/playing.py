@@ -46,7 +46,10 @@ class Played:
 
     @cached_property
     def seconds(self) -> NDArray[np.float64]:
-        """What the trials so far would have cost, by the table; a repeated proposal costs nothing."""
+        """What the trials so far would have cost, by the table; a repeated proposal costs nothing. NaN
+        where the benchmark knows no times."""
+        if not self.benchmark.timed:
+            return np.full(len(self.trials), np.nan)
         spent = [0.0 if t.cached is not None or t.outcome is None else t.outcome.seconds for t in self.trials]
         return np.cumsum(np.array(spent, np.float64))
 

@@ -5,14 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture
+from cambrian.errors import UnknownName, UsageError
 from cambrian.outcome import Fidelity, Infeasible
+from cambrian.randomness import integer_seed
+from cambrian.spaces.program import Shape
+from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
 
     from cambrian.estimators.estimator import Context
-    from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task
+
+
+LIMITS = ("params", "macs")
+"""What hard limits may bound."""
+
+
+def signature(task: Signature, fidelity: Fidelity) -> Shape:
+    """What a network's shape depends on: the task's, its images in the size the fidelity gives them."""
+    height, width = (fidelity.resolution,) * 2 if fidelity.resolution else (task.height, task.width)
+    return Shape(task.channels, height, width, task.classes)
 
 
 def built(
@@ -23,25 +36,56 @@ def built(
     context: Context,
 ) -> nn.Module | Infeasible:
     """The network with its initial weights, a function of (seed, trial) alone, or why it cannot be
-    had: over a hard limit on parameters or multiply-accumulates, found before anything is allocated.
-    Raises Unbuildable where shapes do not fit."""
+    had: over a hard limit, here or as it will be at `context.final`, found before anything is allocated.
+    Raises Unbuildable where shapes do not fit, UnknownName for a limit on what is not counted."""
     import torch
-
-    from cambrian.errors import UsageError
-    from cambrian.networks.count import macs, params
-    from cambrian.randomness import integer_seed
 
     if task is None:
         raise UsageError("building a network needs a task: it says the input's and output's shape")
-    size = fidelity.resolution or task.height
-    if context.limits:
-        with torch.device("meta"):
-            draft = space.build(architecture, task, **fidelity.skeleton)
-        shape = (task.channels, size, size if fidelity.resolution else task.width)
-        found = {"params": params(draft), "macs": macs(draft, shape)}
-        for name, limit in context.limits.items():
-            if found[name] > limit:
-                return Infeasible("limit", f"{found[name]:,} {name} where at most {limit:,.0f} are allowed")
+    excess = _excess(space, architecture, fidelity, task, context)
+    if excess is not None:
+        return Infeasible("limit", excess)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(context.seed, "weights", context.trial))
-        return space.build(architecture, task, **fidelity.skeleton)
+        return space.build(architecture, signature(task, fidelity), **fidelity.skeleton)
+
+
+def _excess(
+    space: Space, architecture: Architecture, fidelity: Fidelity, task: Task, context: Context
+) -> str | None:
+    """What is over a limit, in a sentence, or None; found on networks without weights."""
+    import torch
+
+    from cambrian.networks.count import sizes
+
+    drafts = [("the skeleton", fidelity)]
+    if context.final is not None and _settings(context.final) != _settings(fidelity):
+        drafts.append(("the final skeleton", context.final))
+    for name, drafted in drafts if context.limits else ():
+        shape = signature(task, drafted)
+        with torch.device("meta"):
+            draft = space.build(architecture, shape, **drafted.skeleton)
+        found = sizes(draft, (shape.channels, shape.height, shape.width))
+        for limited, limit in context.limits.items():
+            excess = _beyond(limited, limit, found)
+            if excess:
+                return f"{excess} in {name}{_settings(drafted)}"
+    return None
+
+
+def _beyond(name: str, limit: float, found: dict[str, float]) -> str | None:
+    if name not in LIMITS:
+        raise UnknownName("limit", name, LIMITS)
+    if name not in found:
+        return f"{name} cannot be counted, as its forward looks at numbers, where at most {limit:,.0f} are allowed"
+    if found[name] > limit:
+        return f"{found[name]:,.0f} {name} where at most {limit:,.0f} are allowed"
+    return None
+
+
+def _settings(fidelity: Fidelity) -> str:
+    """ " (cells=2, filters=8)": all that a network's sizes depend on besides architecture and task."""
+    settings = sorted(fidelity.skeleton.items())
+    if fidelity.resolution:
+        settings.append(("resolution", fidelity.resolution))
+    return f" ({', '.join(f'{k}={v}' for k, v in settings)})" if settings else ""

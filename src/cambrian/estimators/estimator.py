@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Fidelity, Infeasible, Outcome, Point, measured
+from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Point, measured
 
 if TYPE_CHECKING:
     from cambrian.spaces.space import Space
@@ -26,8 +26,9 @@ class Context:
     `stage` is "search" (train part, scored on validation), or "deliver" (train + validation, scored
     on test: the only stage that may touch it). `checkpoints` is a directory of this trial's own, or
     None where nothing is to be resumed; `weights` is where to leave the trained weights (.safetensors),
-    or None. `limits` are hard bounds by metric name ("params", "macs"), to be checked before training.
-    `replicate` counts the independent measurements that were asked of the same architecture."""
+    or None. `limits` are hard bounds by metric name ("params", "macs"), to be checked before training, of
+    the network that is to be measured and of the one the same architecture will be at `final`, the fidelity
+    of the last stage (None: there is none). `replicate` counts the independent measurements that were asked of the same architecture."""
 
     seed: int = 0
     trial: int = 0
@@ -37,6 +38,7 @@ class Context:
     weights: Path | None = None
     limits: dict[str, float] = field(default_factory=dict)
     replicate: int = 0
+    final: Fidelity | None = None
 
 
 Estimate = Generator[Point, None, Outcome]
@@ -51,6 +53,11 @@ class Estimator(Protocol):
     @property
     def needs(self) -> tuple[type, ...]:
         """Protocols the space must fulfil."""
+        ...
+
+    @property
+    def builds(self) -> bool:
+        """Whether it builds networks, so that limits on their size have something to bound."""
         ...
 
     @property
@@ -110,15 +117,14 @@ class Function:
             subject = network
         result = function(subject, fidelity)
         curve: list[Point] = []
-        if isinstance(result, Iterable) and not isinstance(result, str | bytes | dict):
+        if _many(result):
             last: object = None
             for step, last in enumerate(result, start=1):
                 outcome = measured(last, curve=tuple(curve))
-                if outcome.__class__.__name__ != "Done":
+                if not isinstance(outcome, Done):
                     return outcome
-                point = Point(step, {"value": float(last)}, time.perf_counter() - started)  # type: ignore[arg-type]
-                curve.append(point)
-                yield point
+                curve.append(Point(step, {"value": outcome.value}, time.perf_counter() - started))
+                yield curve[-1]
             result = last
         return measured(result, curve=tuple(curve), seconds=time.perf_counter() - started)
 
@@ -134,6 +140,15 @@ class Function:
 
         found: Callable[..., Any] = Registry("function", {}).get(self.function)
         return found
+
+
+def _many(result: object) -> bool:
+    """Whether it is a curve: a tensor or array without dimensions says it is iterable, and is not."""
+    return (
+        isinstance(result, Iterable)
+        and not isinstance(result, str | bytes | dict)
+        and getattr(result, "ndim", None) != 0
+    )
 
 
 def finite(metrics: dict[str, float]) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
-from cambrian.errors import IllegalArchitecture, UnknownName
+from cambrian.errors import IllegalArchitecture, UnknownName, UsageError
 from cambrian.registry import Registry
 
 if TYPE_CHECKING:
@@ -16,35 +17,62 @@ if TYPE_CHECKING:
 TABLES = Registry(
     "table",
     {
+        "nb101": "cambrian.benchmarks.nb101:table",
         "nb201": "cambrian.benchmarks.nb201:table",
+        "nb-macro": "cambrian.benchmarks.macro:table",
+        "spikenas": "cambrian.benchmarks.spikenas:table",
     },
 )
 
 
 @dataclass(frozen=True)
-class Table:
-    """`rows[identify(space, architecture)]` is an architecture's row, `columns[name]` float[rows].
-    `curves[name]` is float[rows, epochs], after each epoch of one training; `seconds` names the column
-    of what a whole training cost, `epochs` says how many that was."""
+class Column:
+    """`values` is [rows], or [rows, len(epochs)] where it was measured after so many epochs: those of
+    one training if `curve`, of trainings of their own otherwise."""
 
-    file: str
+    values: NDArray[Any]
+    epochs: tuple[int, ...] = ()
+    curve: bool = False
+
+    def at(self, row: int, epochs: int) -> float:
+        """Raises UsageError for a number of epochs after which nothing was measured."""
+        if not self.epochs:
+            return float(self.values[row])
+        if epochs not in self.epochs:
+            known = ", ".join(map(str, self.epochs)) if len(self.epochs) < 9 else f"1 to {self.epochs[-1]}"
+            raise UsageError(f"the table knows of {known} epochs, not of {epochs}")
+        return float(self.values[row, self.epochs.index(epochs)])
+
+
+@dataclass(frozen=True)
+class Table:
+    """`row(space, architecture)` is found by `rows[identify(space, architecture)]`."""
+
+    name: str
     identify: Callable[[Any, Architecture], Hashable]
-    rows: Mapping[Hashable, int]
-    columns: Mapping[str, NDArray[Any]]
-    curves: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    rows: Mapping[Any, int]
+    columns: Mapping[str, Column]
 
     def row(self, space: Any, architecture: Architecture) -> int:
+        """Raises IllegalArchitecture for one that nobody measured."""
         found = self.rows.get(self.identify(space, architecture))
         if found is None:
-            raise IllegalArchitecture(f"{self.file} has no row for {architecture!r}")
+            raise IllegalArchitecture(f"{self.name} has no row for {architecture!r}")
         return found
 
-    def column(self, name: str) -> NDArray[Any]:
+    def column(self, name: str) -> Column:
         if name not in self.columns:
-            raise UnknownName(f"column of {self.file}", name, self.columns)
+            raise UnknownName(f"column of {self.name}", name, self.columns)
         return self.columns[name]
 
 
-def answers(space: Any, architecture: Architecture) -> Hashable:
-    """An architecture's answers in the order of their paths."""
-    return tuple(architecture[path] for path in sorted(architecture))
+@cache
+def opened(name: str) -> Table:
+    """The table of that name, or the `.csv` or `.npz` file at that path, read once. Raises UnknownName,
+    or DataError where the file is missing or damaged."""
+    from cambrian.estimators.table_files import SUFFIXES, read
+
+    if name.endswith(SUFFIXES):
+        return read(name)
+    found: Table = TABLES.get(name)()
+    return found

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture
 from cambrian.estimators.estimator import Context, Estimate
-from cambrian.estimators.tables import TABLES, Table
-from cambrian.outcome import Fidelity, measured
+from cambrian.estimators.tables import opened
+from cambrian.outcome import Fidelity, Point, measured
 
 if TYPE_CHECKING:
     from cambrian.spaces.space import Space
@@ -18,14 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tabular:
-    """Column `objective` of `table` (a name, or the path of a `.csv` or `.npz`), divided by `scale`;
-    `metrics` are columns to be reported besides. Cells that are the same function were measured apart:
-    where `raw`, each is a measurement of its own."""
+    """Column `objective` of `table` (a name, or the path of a `.csv` or `.npz`) times `scale`, as measured
+    at the fidelity's epochs; the points of a curve before it where it is one of a curve. `metrics` are
+    columns to be reported besides, `seconds` the column of what the measurement cost.
+
+    `raw`: cells that are the same function were measured apart, each is a trial of its own."""
 
     table: str
     objective: str
     metrics: tuple[str, ...] = ()
-    raw: bool = True
+    seconds: str | None = None
+    scale: float = 1.0
+    raw: bool = False
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = False
 
@@ -38,17 +41,22 @@ class Tabular:
         context: Context,
     ) -> Estimate:
         table = opened(self.table)
-        row = table.row(space, architecture)
-        metrics = {name: float(table.column(name)[row]) for name in self.metrics}
-        yield from ()
-        return measured(table.column(self.objective)[row], metrics=metrics)
+        row, column = table.row(space, architecture), table.column(self.objective)
+        cost = table.column(self.seconds) if self.seconds else None
+        value = self.scale * column.at(row, fidelity.epochs)
+        curve = []
+        for epoch in column.epochs if column.curve else ():
+            if epoch > fidelity.epochs:
+                break
+            metrics = {self.objective: self.scale * column.at(row, epoch)}
+            curve.append(Point(epoch, metrics, cost.at(row, epoch) if cost else 0.0))
+            yield curve[-1]
+        return measured(
+            value,
+            metrics={name: table.column(name).at(row, fidelity.epochs) for name in self.metrics},
+            curve=tuple(curve),
+            seconds=cost.at(row, fidelity.epochs) if cost else 0.0,
+        )
 
     def prepare(self) -> None:
         opened(self.table)
-
-
-@cache
-def opened(name: str) -> Table:
-    """The table of that name, read once. Raises DataError where its file is missing or damaged."""
-    found: Table = TABLES.get(name)()
-    return found

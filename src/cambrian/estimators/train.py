@@ -14,7 +14,7 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.estimators.build import built
+from cambrian.estimators.build import built, signature
 from cambrian.estimators.data import scored_images, training_images
 from cambrian.estimators.estimator import Context, Estimate
 from cambrian.networks.recipe import Recipe
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cambrian.networks.augment import Augment
     from cambrian.networks.training import Training
-    from cambrian.spaces.space import Space
+    from cambrian.spaces.space import Signature, Space
     from cambrian.tasks.task import Task
 
 
@@ -37,13 +37,14 @@ class Train(Recipe):
     task's metric), `accuracy`, `balanced_accuracy`, `loss` and `train_loss` in every point. In stage
     "deliver" it trains on training and validation part together, the curve has `train_loss` only, and
     the one look at the test part is the last thing that happens: `test_accuracy`,
-    `test_balanced_accuracy`, `test_loss`. Every outcome has `params` and `macs`; a search's also
-    `best_value` and `best_epoch`.
+    `test_balanced_accuracy`, `test_loss`. Every outcome has `params`, and `macs` where they can be counted
+    (see `count`); a search's also `best_value` and `best_epoch`.
 
-    A training whose loss is not finite ends as Infeasible("nan"). With `context.checkpoints` it goes on
+    A training whose loss, in training or on what it is scored on, is not finite ends as Infeasible("nan"). With `context.checkpoints` it goes on
     where it was killed, yielding the points it had once more."""
 
     needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = True
     delivers: ClassVar[bool] = True
 
     def prepare(self) -> None:
@@ -76,12 +77,12 @@ class Train(Recipe):
             yield run.curve[-1]
         return run.outcome(sizes)
 
-    def augmentation(self, task: Task, resolution: int | None = None) -> Augment:
+    def augmentation(self, task: Signature, fidelity: Fidelity = Fidelity()) -> Augment:
         """What is done to the images of a task, the automatic choices made; its text is for people."""
         from cambrian.networks.augment import automatic
 
-        height, width = (resolution, resolution) if resolution else (task.height, task.width)
-        return automatic(height, width, task.channels, self.crop, self.flip, self.cutout)
+        seen = signature(task, fidelity)
+        return automatic(seen.height, seen.width, seen.channels, self.crop, self.flip, self.cutout)
 
 
 class _Run:
@@ -132,7 +133,7 @@ class _Run:
             self._save()
         return None
 
-    def outcome(self, sizes: dict[str, float]) -> Done:
+    def outcome(self, sizes: dict[str, float]) -> Done | Infeasible:
         """Of the finished training; leaves the weights where they are wanted."""
         if self._best_weights:
             self._training.network.load_state_dict(self._best_weights)
@@ -141,6 +142,9 @@ class _Run:
         else:
             metrics = dict(self.curve[-1].metrics)
             scored = self._score()
+            if not math.isfinite(scored["loss"]):  # by its last update: the training's losses were finite
+                detail = "the loss of the trained network was not a finite number on the test part"
+                return Infeasible("nan", detail, tuple(self.curve), self.seconds)
             metrics |= {f"test_{k}": v for k, v in scored.items() if k != "value"} | {
                 "value": scored["value"]
             }
@@ -159,7 +163,7 @@ class _Run:
             network.to(context.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
             images,
             self._train,
-            self._train.augmentation(self._task, fidelity.resolution),
+            self._train.augmentation(self._task, fidelity),
             fidelity.epochs,
             context.seed,
             context.trial,
@@ -235,10 +239,10 @@ class _Run:
 
 
 def _sizes(network: nn.Module, fidelity: Fidelity, task: Task) -> dict[str, float]:
-    from cambrian.networks.count import macs, params
+    from cambrian.networks.count import sizes
 
-    height, width = (fidelity.resolution,) * 2 if fidelity.resolution else (task.height, task.width)
-    return {"params": float(params(network)), "macs": float(macs(network, (task.channels, height, width)))}
+    seen = signature(task, fidelity)
+    return sizes(network, (seen.channels, seen.height, seen.width))
 
 
 def _identity(train: Train, architecture: Architecture, fidelity: Fidelity, context: Context) -> str:

@@ -6,6 +6,8 @@ SPACES = Registry(
     "space",
     {
         "pnas": "cambrian.spaces.pnas:PNAS",
+        "macro": "cambrian.spaces.macro:Macro",
+        "nasbench101": "cambrian.spaces.nasbench101:NASBench101",
         "nasbench201": "cambrian.spaces.nasbench201:NASBench201",
         "tiny-chain": "cambrian.spaces.tiny_chain:TinyChain",
     },

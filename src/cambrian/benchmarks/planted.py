@@ -1,0 +1,158 @@
+"""A planted truth in the space of PNAS (Liu et al. 2018, Sec. 3), of which no table exists.
+
+The gain of a cell is the sum of its blocks'; its accuracy rises from 82 % towards 95 % with the gain,
+each unit leaving 1/e of what is missing. A block gains by its two operations and by what they read:
+
+* separable: a worth of each operation, a worth of each kind of input (previous-previous, previous, a
+  block), nothing else. Block-averaging surrogates see all of it: a test of a search, no evidence for one.
+* entangled: besides, pairs of operations in one block suit each other or do not, and an operation that
+  reads a block suits that block's operations or does not: worth as much again as operations alone.
+
+Worths are drawn from a fixed seed, the same for both. A measurement adds normal noise of 0.4 points: what
+good cells of NAS-Bench-201 differ by when trained twice for 12 epochs (0.3), and what counting hits on
+the paper's 5,000 validation images adds (0.4), are both about that. Nothing is trained, trials cost no
+simulated seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from cambrian.architecture import Architecture
+from cambrian.benchmarks.benchmark import Benchmark
+from cambrian.estimators.estimator import Context, Estimate
+from cambrian.outcome import Done, Fidelity
+from cambrian.randomness import stream
+from cambrian.spaces.isomorphism import Block
+from cambrian.spaces.pnas import OPERATIONS, PNAS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cambrian.spaces.space import Space
+    from cambrian.tasks.task import Task
+
+WORST, BEST, SCALE = 0.82, 0.95, 1.0
+INPUTS = 2  # of the cell: the outputs of the two cells before
+
+
+@dataclass(frozen=True)
+class Worths:
+    """`operation` [8], `source` [3] (previous-previous, previous, a block), `pair` [8, 8] symmetric,
+    `reading` [8, 8, 8]: operation, and the block's two operations, in which it is symmetric."""
+
+    operation: NDArray[np.float64]
+    source: NDArray[np.float64]
+    pair: NDArray[np.float64]
+    reading: NDArray[np.float64]
+
+
+@cache
+def worths(entangled: bool) -> Worths:
+    rng, n = stream(2018, "planted"), len(OPERATIONS)
+    operation, source = 0.1 * rng.standard_normal(n), 0.03 * rng.standard_normal(INPUTS + 1)
+    pair, reading = 0.1 * rng.standard_normal((n, n)), 0.1 * rng.standard_normal((n, n, n))
+    factor = 1.0 if entangled else 0.0
+    return Worths(
+        operation,
+        source,
+        factor * (pair + pair.T) / math.sqrt(2),
+        factor * (reading + reading.transpose(0, 2, 1)) / math.sqrt(2),
+    )
+
+
+def truth(cell: Sequence[Block], entangled: bool) -> float:
+    """The accuracy of a cell, a fraction, without noise."""
+    gain = sum(_gain(cell, block, worths(entangled)) for block in cell)
+    return _accuracy(gain)
+
+
+def _accuracy(gain: float) -> float:
+    return BEST - (BEST - WORST) * math.exp(-(gain + 0.5) / SCALE)
+
+
+def _gain(cell: Sequence[Block], block: Block, worth: Worths) -> float:
+    i1, i2, o1, o2 = block
+    gain = 0.15 + float(worth.pair[o1, o2])
+    for source, operation in ((i1, o1), (i2, o2)):
+        gain += float(worth.operation[operation] + worth.source[min(source, INPUTS)])
+        if source >= INPUTS:
+            gain += float(worth.reading[operation][cell[source - INPUTS][2:]])
+    return gain
+
+
+@dataclass(frozen=True)
+class Planted:
+    """`noise` is the standard deviation of a measurement; the same trial of the same search repeats."""
+
+    entangled: bool = True
+    noise: float = 0.004
+    needs: ClassVar[tuple[type, ...]] = ()
+    delivers: ClassVar[bool] = False
+
+    def estimate(
+        self,
+        space: Space,
+        architecture: Architecture,
+        fidelity: Fidelity,
+        task: Task | None,
+        context: Context,
+    ) -> Estimate:
+        assert isinstance(space, PNAS)
+        error = self.noise * stream(context.seed, "planted", context.trial).standard_normal()
+        yield from ()
+        return Done(truth(space.cell(architecture), self.entangled) + float(error))
+
+
+def optimum(entangled: bool, blocks: int) -> float:
+    """The highest truth of a cell of at most so many blocks, exactly: branch and bound over the kinds of
+    block (unordered pairs of operations), which is all that matters of a block to those that read it."""
+    worth, n = worths(entangled), len(OPERATIONS)
+    kinds = [(a, b) for a in range(n) for b in range(a, n)]
+    cell_inputs = worth.operation + worth.source[:INPUTS].max()  # [8] an operation's best without blocks
+    reading = worth.operation[:, None, None] + worth.source[INPUTS] + worth.reading  # [8, 8, 8]
+
+    def gains(best: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of every kind of block, each operation at its best input."""
+        return np.array([0.15 + worth.pair[a, b] + best[a] + best[b] for a, b in kinds])
+
+    ceiling = float(gains(np.maximum(cell_inputs, reading.max(axis=(1, 2)))).max())
+    found = -math.inf
+
+    def search(best: NDArray[np.float64], gain: float, left: int) -> None:
+        nonlocal found
+        found = max(found, gain) if gain else found
+        if not left or gain + left * ceiling <= found:
+            return
+        each = gains(best)
+        for k in np.argsort(-each).tolist():
+            search(np.maximum(best, reading[:, *kinds[k]]), gain + float(each[k]), left - 1)
+
+    search(cell_inputs, 0.0, blocks)
+    return _accuracy(found)
+
+
+def entangled() -> Benchmark:
+    """Blocks that suit each other or do not."""
+    return _benchmark("planted", True)
+
+
+def separable() -> Benchmark:
+    """Every block by itself, which suits a surrogate that averages blocks: never a headline."""
+    return _benchmark("planted-separable", False)
+
+
+def _benchmark(name: str, kind: bool) -> Benchmark:
+    space = PNAS()
+
+    def test(architecture: Architecture) -> float:
+        """The truth, in percent."""
+        return 100 * truth(space.cell(architecture), kind)
+
+    return Benchmark(name, space, Planted(kind), test, 100 * optimum(kind, space.blocks), Fidelity(20))
