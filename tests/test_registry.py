@@ -124,6 +124,72 @@ def test_what_cannot_be_loaded_says_why(target: str) -> None:
         Registry("thing", {}).get(target)
 
 
+def test_a_module_that_is_nowhere_is_to_be_put_on_the_path() -> None:
+    """Whose space lies in a file of their own learns what to do; a missing attribute needs no such word."""
+    with pytest.raises(UsageError, match=r"PYTHONPATH=.* or continue from your own program"):
+        Registry("space", {}).get("no_such_module_here.inner:net")
+    with pytest.raises(UsageError, match="NoSuchThing") as caught:
+        Registry("space", {}).get(f"{HERE}:NoSuchThing")
+    assert "PYTHONPATH" not in str(caught.value)
+
+
+def test_a_module_that_fails_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the user's module raises while it is imported."""
+    (tmp_path / "half_written.py").write_text("def net(pick, task)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match=r"cannot load space 'half_written:net': SyntaxError"):
+        Registry("space", {}).make("half_written:net")
+
+
+@dataclass(frozen=True)
+class Strict:
+    """A component that compares its setting with a number."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise ValueError("too small")
+
+
+class Loose:
+    """No dataclass."""
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        (5, "cannot read 5 as a thing: expected a name"),
+        (["plain"], "cannot read"),
+        ({}, "cannot read"),
+        ({"name": 5}, "cannot read"),
+        ({"name": "plain", "arguments": [1]}, "cannot read"),
+        ({"name": "strict", "arguments": {"number": "x"}}, "'strict' cannot be made of .*'x'"),
+        ({"name": "strict", "arguments": {"number": 0}}, "too small"),
+        ("strict", "'strict' cannot be made of {}: .*number"),
+        ("os:getcwd", "'os:getcwd' is no thing but 'builtin_function_or_method'"),
+        (f"{HERE}:Loose", "is no thing but 'Loose'"),
+    ],
+)
+def test_what_makes_no_component_is_one_sentence(spec: Any, sentence: str) -> None:
+    """A spec of another form, arguments the component refuses, and names of something else."""
+    registry = Registry("thing", {"plain": f"{HERE}:Plain", "strict": f"{HERE}:Strict"})
+    with pytest.raises(UsageError, match=sentence):
+        registry.make(spec)
+
+
+@pytest.mark.parametrize("registry", [SPACES, STRATEGIES, ESTIMATORS], ids=lambda r: r.kind)
+def test_what_is_loaded_is_of_its_kind(registry: Registry) -> None:
+    """A spec that names another component than a run directory's should is refused."""
+    with pytest.raises(UsageError, match=f"is no {registry.kind} but 'Plain'"):
+        registry.make(f"{HERE}:Plain")
+
+
+def test_what_is_no_dataclass_has_no_spec() -> None:
+    """It has no fields that could be its settings, and runs in this process alone."""
+    assert REGISTRY.spec(Loose()) is None
+
+
 def test_import_errors_name_their_true_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that is there but needs one that is not: the message names that one."""
     (tmp_path / "needs_more.py").write_text("import no_such_dependency\n")

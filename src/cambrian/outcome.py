@@ -9,6 +9,7 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
+from cambrian.errors import UsageError
 
 
 class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -24,7 +25,7 @@ class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or not 0 < self.fraction <= 1:
-            raise ValueError(
+            raise UsageError(
                 f"a fidelity needs epochs >= 1 and 0 < fraction <= 1, got {self.epochs} and {self.fraction}"
             )
 

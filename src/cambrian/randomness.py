@@ -10,6 +10,8 @@ import zlib
 
 import numpy as np
 
+from cambrian.errors import UsageError
+
 
 def stream(seed: int, *name: int | str) -> np.random.Generator:
     """The generator called `name` of the run seeded `seed`.
@@ -17,6 +19,8 @@ def stream(seed: int, *name: int | str) -> np.random.Generator:
     >>> bool(stream(0, "trial", 3).random() == stream(0, "trial", 3).random())
     True
     """
+    if seed < 0:
+        raise UsageError(f"a seed is a whole number from 0 on, got {seed}")
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *map(_word, name)])))
 
 

@@ -9,7 +9,15 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from cambrian.errors import UnknownName, UsageError, did_you_mean
+from cambrian.errors import CambrianError, UnknownName, UsageError, did_you_mean
+
+METHODS = {
+    "space": ("walk", "build"),
+    "strategy": ("start", "propose", "learn"),
+    "estimator": ("estimate",),
+}
+"""What tells that a component is of its kind: the specs of a run directory name modules, and what lies
+in them need not be what they say."""
 
 
 class Registry:
@@ -32,43 +40,76 @@ class Registry:
             found: Any = importlib.import_module(module)
             for part in attribute.split("."):
                 found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
-            raise UsageError(f"cannot load {self.kind} {target!r}: {error}") from error
+        except CambrianError:
+            raise
+        except Exception as error:  # a module of the user's own may raise anything
+            raise UsageError(f"cannot load {self.kind} {target!r}: {_cause(error, module)}") from error
         return found
 
     def make(self, spec: str | Mapping[str, Any]) -> Any:
-        """The component a spec describes: a name, or `{"name": ..., "arguments": {...}}`."""
-        if isinstance(spec, str):
-            spec = {"name": spec}
-        found = self.get(spec["name"])
-        arguments = {k: _tupled(v) for k, v in dict(spec.get("arguments", {})).items()}
-        cls = found if isinstance(found, type) else type(found)
-        known = [f.name for f in dataclasses.fields(cls) if f.init] if dataclasses.is_dataclass(cls) else []
-        for name in arguments:
-            if name not in known:
-                raise UsageError(
-                    f"{self.kind} {spec['name']!r} has no setting {name!r}{did_you_mean(name, known)}"
-                )
-        if isinstance(found, type):
-            return found(**arguments)
-        return dataclasses.replace(found, **arguments) if arguments else found
+        """The component a spec describes: a name, or `{"name": ..., "arguments": {...}}`. Raises
+        UsageError where there is none of this kind, or where it refuses the arguments."""
+        name, arguments = self._read(spec)
+        found = self.get(name)
+        methods = METHODS.get(self.kind, ())
+        if not dataclasses.is_dataclass(found) or not all(callable(getattr(found, m, None)) for m in methods):
+            raise self._no_component(name, found)
+        known = [f.name for f in dataclasses.fields(found) if f.init]
+        for given in arguments:
+            if given not in known:
+                raise UsageError(f"{self.kind} {name!r} has no setting {given!r}{did_you_mean(given, known)}")
+        return self._made(name, found, arguments) if arguments or isinstance(found, type) else found
+
+    def _made(self, name: str, found: Any, arguments: dict[str, Any]) -> Any:
+        try:
+            return found(**arguments) if isinstance(found, type) else dataclasses.replace(found, **arguments)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{self.kind} {name!r} cannot be made of {arguments}: {error}") from error
+
+    def _read(self, spec: object) -> tuple[str, dict[str, Any]]:
+        """The name and the arguments a spec holds."""
+        spec = {"name": spec} if isinstance(spec, str) else spec
+        name = spec.get("name") if isinstance(spec, Mapping) else None
+        arguments = spec.get("arguments", {}) if isinstance(spec, Mapping) else None
+        if not isinstance(name, str) or not isinstance(arguments, Mapping):
+            raise UsageError(
+                f"cannot read {spec!r:.80} as a {self.kind}: expected a name, or an object with 'name' and"
+                " 'arguments'"
+            )
+        return name, {str(k): _tupled(v) for k, v in arguments.items()}
+
+    def _no_component(self, name: str, found: object) -> UsageError:
+        what = found.__name__ if isinstance(found, type) else type(found).__name__
+        return UsageError(f"{name!r} is no {self.kind} but {what!r}{did_you_mean(name, self._entries)}")
 
     def spec(self, component: Any) -> dict[str, Any] | None:
-        """The inverse of `make`; None where the component cannot be named (defined in a notebook or
-        inside a function, or holding what is not JSON), so that it can only run in this process."""
+        """The inverse of `make`; None where the component cannot be named (no dataclass, defined in a
+        notebook or inside a function, or holding what is not JSON), so that it can only run in this
+        process."""
         own = getattr(component, "spec", None)
         if callable(own) and not isinstance(component, type):
             spec: dict[str, Any] | None = own()
             return spec
         cls = type(component)
         target = f"{cls.__module__}:{cls.__qualname__}"
-        if cls.__module__ == "__main__" or "<" in cls.__qualname__:
+        if cls.__module__ == "__main__" or "<" in cls.__qualname__ or not dataclasses.is_dataclass(component):
             return None
         name = next((n for n, t in self._entries.items() if t == target), target)
         arguments = {f.name: getattr(component, f.name) for f in dataclasses.fields(component) if f.init}
         if not all(_plain(v) for v in arguments.values()):
             return None
         return {"name": name, "arguments": {k: _listed(v) for k, v in arguments.items()}}
+
+
+def _cause(error: Exception, module: str) -> str:
+    """Why a module cannot be imported, and what to do where it is nowhere to be found."""
+    if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
+        return (
+            f"{error}: put the folder it lies in on the path (PYTHONPATH=FOLDER cambrian ...), or continue"
+            " from your own program"
+        )
+    known = isinstance(error, ImportError | AttributeError)
+    return str(error) if known else f"{type(error).__name__}: {error}"
 
 
 def _plain(value: object) -> bool:
