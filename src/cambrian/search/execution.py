@@ -79,7 +79,8 @@ class Execution:
         try:
             return self._drive(source, queue, halt)
         except KeyboardInterrupt:  # asked for, and so no evidence against the trials under way
-            self.ledger.note("interrupted", numbers=list(self._running))
+            waiting = (row.trial.number for row in queue)
+            self.ledger.note("interrupted", numbers=[*self._running, *waiting])
             raise
 
     def _drive(self, source: Source, queue: list[Row], halt: Callable[[], str | None]) -> str:

@@ -263,8 +263,8 @@ class Ledger:
         if database.identity(self.path) != self._file:  # a deleted file takes what is written, for nobody
             raise RunError(f"{self.path} is gone: it was deleted or replaced while the run was at work")
         with told(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
             except BaseException:

@@ -1,0 +1,71 @@
+"""Searches with a final stage, end to end: who is chosen on what, and what sees the test."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import mocks
+from cambrian.architecture import Architecture
+from cambrian.outcome import Done, Fidelity
+from cambrian.search.final import Final, best_distinct
+from cambrian.search.ledger import FINAL
+from cambrian.search.search import Search
+from cambrian.spaces.tiny_chain import TinyChain
+
+CALLS: list[tuple[str, int, Architecture]] = []
+
+
+@dataclasses.dataclass(frozen=True)
+class Stages:
+    """Notes the stage of each call. Longer training turns the ranking round; testing says nothing of
+    either: whoever chose by test scores, or by those of the search, would choose another."""
+
+    needs: ClassVar[tuple[type, ...]] = ()
+    delivers: ClassVar[bool] = True
+
+    def estimate(self, space, architecture, fidelity, task, context):
+        CALLS.append((context.stage, context.trial, architecture))
+        yield from ()
+        truth = mocks.truth(architecture, 0)
+        if context.stage == "deliver":
+            return Done(mocks.truth(architecture, 1))
+        return Done(1 - truth if fidelity.epochs > 1 else truth)
+
+
+def run(directory, top=3, baselines=("random",), budget=30):
+    CALLS.clear()
+    final = Final(Fidelity(epochs=2), top=top, baselines=baselines)
+    return Search(TinyChain(3), "random", Stages(), budget=budget, final=final).run(directory)
+
+
+def test_the_winner_is_chosen_on_validation(tmp_path):
+    """Finalists are the best of the search; of them the best on validation, longer trained, is delivered,
+    whatever the test says; nothing but the deliveries sees the test."""
+    result = run(tmp_path)
+    finalists = [t for t in result.finals if t.role == "finalist"]
+    assert [t.architecture for t in finalists] == best_distinct(TinyChain(3), result.trials, 3)
+    chosen = max(finalists, key=lambda t: t.value)
+    assert chosen is finalists[2]
+    assert result.winner.architecture == chosen.architecture
+    assert [t.role for t in result.finals] == ["finalist"] * 3 + ["winner", "baseline random"]
+    assert [t.number for t in result.finals] == list(range(FINAL, FINAL + 5))
+    assert [number for stage, number, _ in CALLS if stage == "deliver"] == [FINAL + 3, FINAL + 4]
+
+
+def test_a_single_candidate_is_delivered_at_once(tmp_path):
+    """There is nothing to choose."""
+    result = run(tmp_path, top=1, baselines=())
+    assert [t.role for t in result.finals] == ["winner"]
+    assert result.winner.architecture == result.best.architecture
+
+
+def test_train_is_a_final_stage_alone(tmp_path):
+    """`Search.train` delivers one architecture and tests it once."""
+    CALLS.clear()
+    architecture = Architecture({"layers": 1, "layer1/operation": "skip"})
+    search = Search(TinyChain(3), "random", Stages(), final=Final(Fidelity(2), baselines=()))
+    result = search.train(architecture, tmp_path)
+    assert [stage for stage, _, _ in CALLS] == ["deliver"]
+    assert result.trials == []
+    assert result.winner.architecture == architecture

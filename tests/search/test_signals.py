@@ -1,0 +1,89 @@
+"""SIGINT and SIGTERM through the command line: a clean stop, and the command that goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import mock_search
+import mocks
+from mock_search import contents, finished
+
+CLI = "import sys; sys.argv[0] = 'cambrian'; from cambrian.cli import main; main()"
+
+
+def cambrian(*arguments):
+    environment = {**os.environ, "PYTHONPATH": str(Path(mock_search.__file__).parent)}
+    return subprocess.Popen(
+        [sys.executable, "-c", CLI, *map(str, arguments)], env=environment, stdout=-1, stderr=-1, text=True
+    )
+
+
+def at_work(run, engine):
+    """`cambrian resume` on a run of ten trials with a budget that will not end, once it has gone on."""
+    mock_search.search(engine=engine, trials=10, delay=0.02).run(run)
+    process = cambrian("resume", run, "--budget", 100_000)
+    end = time.monotonic() + 60
+    while len(finished(run)) < 14 and time.monotonic() < end:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("engine", ["serial", "processes"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_cleanly(number, engine, tmp_path):
+    """Within seconds, with the exit code shells expect, the command that goes on, no traceback and no
+    process left; and the run goes on to the undisturbed end."""
+    run = tmp_path / "run"
+    with at_work(run, engine) as process:
+        family = mocks.descendants(process.pid)
+        assert bool(family) == (engine == "processes")
+        process.send_signal(number)
+        started = time.monotonic()
+        _, said = process.communicate(timeout=20)
+    assert time.monotonic() - started < 5.0
+    assert process.returncode == 128 + number
+    assert f"cambrian resume {run}" in said.replace("\n", "")
+    assert "Traceback" not in said
+    assert mocks.gone(family, within=3.0)
+    trials = len(contents(run)) + 5
+    mock_search.search(trials=trials, delay=0.02).run(run)
+    mock_search.search(trials=trials, delay=0.02).run(tmp_path / "undisturbed")
+    assert contents(run) == contents(tmp_path / "undisturbed")
+
+
+def test_a_second_signal_does_not_wait(tmp_path):
+    """Ctrl-C twice ends within a second or so, whatever the first was doing."""
+    with at_work(tmp_path / "run", "processes") as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        process.communicate(timeout=20)
+    assert time.monotonic() - started < 3.0
+    assert process.returncode in (130, -signal.SIGINT)
+
+
+def test_a_search_that_only_fails_has_an_exit_code(tmp_path):
+    """One traceback, and not a zero."""
+    code = (
+        "from cambrian.estimators.estimator import Function\n"
+        "from cambrian.search.search import Search\n"
+        "import sys\n"
+        "Search('tiny-chain', 'random', Function('mocks:exception', builds=False), budget=1).run(sys.argv[1])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(mock_search.__file__).parent)}
+    subprocess.run([sys.executable, "-c", code, tmp_path / "run"], env=environment, check=True)
+    with cambrian("resume", tmp_path / "run", "--budget", 1000) as process:
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert said.count("Traceback (most recent call last)") == 1
+    assert "ValueError: deliberate" in said
