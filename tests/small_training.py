@@ -77,11 +77,12 @@ def estimated(
     task: Task | None = None,
     fidelity: Fidelity | None = None,
     architecture: Architecture = ARCHITECTURE,
+    space: Space | None = None,
     **context: Any,
 ) -> tuple[list[Point], Outcome]:
     """The points and the outcome of one evaluation, on the small space and data by default."""
     estimate = (train or Train(batch_size=16)).estimate(
-        SmallConv(), architecture, fidelity or Fidelity(3), task or bars(), Context(**context)
+        space or SmallConv(), architecture, fidelity or Fidelity(3), task or bars(), Context(**context)
     )
     points = []
     while True:

@@ -239,6 +239,53 @@ def test_an_exploding_loss_stops_within_ten_steps(call: int) -> None:
     assert len(CALLS) <= call + 10
 
 
+@dataclass(frozen=True)
+class LastStep(SmallConv):
+    """Networks whose gradient is not a number in backward pass `last`, and none before."""
+
+    last: int = 1
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        network = super().build(architecture, task)
+        passes = []
+
+        def spoil(gradient: torch.Tensor) -> torch.Tensor:
+            passes.append(gradient)
+            return gradient * float("nan") if len(passes) == self.last else gradient
+
+        next(network.parameters()).register_hook(spoil)
+        return network
+
+
+@pytest.mark.parametrize("stage", ["search", "deliver"])
+def test_a_last_update_that_goes_astray_is_found(stage: str, tmp_path: Path) -> None:
+    """The losses of training are finite and the weights are not: no network is handed over."""
+    task, weights = bars(), tmp_path / "w.safetensors"
+    steps = 3 * Train(batch_size=16).batches(60 if stage == "search" else 90)
+    points, outcome = estimated(task=task, space=LastStep(steps), stage=stage, weights=weights)
+    assert isinstance(outcome, Infeasible)
+    assert outcome.reason == "nan"
+    assert outcome.curve == tuple(points)
+    assert len(points) == (2 if stage == "search" else 3)
+    assert not weights.exists()
+
+
+@dataclass(frozen=True)
+class Looking(SmallConv):
+    """Networks whose forward looks at numbers."""
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        network = super().build(architecture, task)
+        network.register_forward_hook(lambda module, inputs, output: output + 0 * output.mean().item())
+        return network
+
+
+def test_what_cannot_be_counted_can_be_trained() -> None:
+    """The outcome has no multiply-accumulates, and all else."""
+    plain, outcome = estimated()[1].metrics, estimated(space=Looking())[1]
+    assert outcome.metrics == {k: v for k, v in plain.items() if k != "macs"}
+
+
 def test_a_stage_that_is_none_is_refused() -> None:
     """A misspelt stage is a sentence naming the stages, before anything is trained."""
     with pytest.raises(UsageError, match="search, deliver"):
@@ -254,10 +301,12 @@ def test_training_needs_a_task() -> None:
 
 def test_augmentation_is_chosen_by_the_task() -> None:
     """Digits are shifted by a pixel and never mirrored; photographs are mirrored; settings win."""
-    assert str(Train().augmentation(bars(side=8))) == "shifts up to 1 px"
-    assert str(Train().augmentation(bars(side=32, channels=3))) == "shifts up to 4 px, flips"
-    assert str(Train().augmentation(bars(side=32, channels=3), resolution=16)) == "shifts up to 2 px"
-    assert str(Train(crop=0, flip=True, cutout=2).augmentation(bars())) == "flips, cutout of 2 px"
+    assert str(Train().augmentation(bars(side=8), Fidelity())) == "shifts up to 1 px"
+    assert str(Train().augmentation(bars(side=32, channels=3), Fidelity())) == "shifts up to 4 px, flips"
+    assert (
+        str(Train().augmentation(bars(side=32, channels=3), Fidelity(resolution=16))) == "shifts up to 2 px"
+    )
+    assert str(Train(crop=0, flip=True, cutout=2).augmentation(bars(), Fidelity())) == "flips, cutout of 2 px"
 
 
 class TestConformance(EstimatorSuite):

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cambrian.networks.cell_network import cell_network
-from cambrian.networks.count import macs, params
+from cambrian.networks.count import Uncountable, macs, params, sizes
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,39 @@ def test_counting_a_network_that_does_not_fit_leaves_it_as_it_was():
         macs(network, (3, 8, 8))
     assert network.training
     assert not any(m._forward_hooks or "forward" in vars(m) for m in network.modules())
+
+
+class Looks(nn.Module):
+    """Looks at the numbers it is given, in one of the ways there are."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+        self.how = how
+
+    def forward(self, inputs):
+        self.how(inputs)
+        return self.layer(inputs.flatten(1))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda x: x.mean().item(),
+        lambda x: bool(x.sum() > 0),
+        lambda x: x.tolist(),
+        lambda x: x.numpy(),
+        lambda x: x.nonzero(),
+        lambda x: x + torch.zeros(1, 1, 2, 2),
+    ],
+)
+def test_what_looks_at_numbers_has_parameters_and_no_count(how):
+    """Whatever PyTorch says of it, it is told apart from shapes that do not fit; the network is usable."""
+    network = Looks(how)
+    with pytest.raises(Uncountable, match="numbers"):
+        macs(network, (1, 2, 2))
+    assert sizes(network, (1, 2, 2)) == {"params": 10.0}
+    assert network(torch.zeros(1, 1, 2, 2)).shape == (1, 2)
 
 
 def test_parameters_are_trainable_ones_counted_once():

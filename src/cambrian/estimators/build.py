@@ -58,18 +58,19 @@ def _excess(
 
     from cambrian.networks.count import sizes
 
-    drafts = [("the skeleton", fidelity)]
+    drafts = [("", fidelity)]
     if context.final is not None and _settings(context.final) != _settings(fidelity):
-        drafts.append(("the final skeleton", context.final))
-    for name, drafted in drafts if context.limits else ():
+        drafts.append(("final ", context.final))
+    for which, drafted in drafts if context.limits else ():
         shape = signature(task, drafted)
         with torch.device("meta"):
             draft = space.build(architecture, shape, **drafted.skeleton)
         found = sizes(draft, (shape.channels, shape.height, shape.width))
-        for limited, limit in context.limits.items():
-            excess = _beyond(limited, limit, found)
+        for name, limit in context.limits.items():
+            excess = _beyond(name, limit, found)
             if excess:
-                return f"{excess} in {name}{_settings(drafted)}"
+                where = _settings(drafted)
+                return f"{excess}, in the {which}skeleton{where}" if which or where else excess
     return None
 
 
@@ -77,7 +78,7 @@ def _beyond(name: str, limit: float, found: dict[str, float]) -> str | None:
     if name not in LIMITS:
         raise UnknownName("limit", name, LIMITS)
     if name not in found:
-        return f"{name} cannot be counted, as its forward looks at numbers, where at most {limit:,.0f} are allowed"
+        return f"its {name} are limited and cannot be counted, since its forward looks at numbers"
     if found[name] > limit:
         return f"{found[name]:,.0f} {name} where at most {limit:,.0f} are allowed"
     return None

@@ -37,11 +37,12 @@ class Train(Recipe):
     task's metric), `accuracy`, `balanced_accuracy`, `loss` and `train_loss` in every point. In stage
     "deliver" it trains on training and validation part together, the curve has `train_loss` only, and
     the one look at the test part is the last thing that happens: `test_accuracy`,
-    `test_balanced_accuracy`, `test_loss`. Every outcome has `params`, and `macs` where they can be counted
-    (see `count`); a search's also `best_value` and `best_epoch`.
+    `test_balanced_accuracy`, `test_loss`. Every outcome has `params`, and `macs` where they can be
+    counted; a search's also `best_value` and `best_epoch`.
 
-    A training whose loss, in training or on what it is scored on, is not finite ends as Infeasible("nan"). With `context.checkpoints` it goes on
-    where it was killed, yielding the points it had once more."""
+    A training whose loss is not finite, on what it learns from or is scored on, ends as
+    Infeasible("nan"). With `context.checkpoints` it goes on where it was killed, yielding the points it
+    had once more."""
 
     needs: ClassVar[tuple[type, ...]] = ()
     builds: ClassVar[bool] = True
@@ -77,7 +78,7 @@ class Train(Recipe):
             yield run.curve[-1]
         return run.outcome(sizes)
 
-    def augmentation(self, task: Signature, fidelity: Fidelity = Fidelity()) -> Augment:
+    def augmentation(self, task: Signature, fidelity: Fidelity) -> Augment:
         """What is done to the images of a task, the automatic choices made; its text is for people."""
         from cambrian.networks.augment import automatic
 

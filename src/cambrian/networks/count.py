@@ -6,7 +6,7 @@ Both are of the network as it is used: an auxiliary head, which only training ru
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -25,10 +25,23 @@ def params(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad and p not in unused)
 
 
+class Uncountable(ValueError):
+    """The forward looks at numbers, which a network without weights does not have."""
+
+
+def sizes(network: nn.Module, shape: tuple[int, int, int]) -> dict[str, float]:
+    """`params`, and `macs` for one image of (channels, height, width) where these can be counted."""
+    found = {"params": float(params(network))}
+    with suppress(Uncountable):
+        found["macs"] = float(macs(network, shape))
+    return found
+
+
 def macs(network: nn.Module, shape: tuple[int, int, int]) -> int:
     """Multiply-accumulates of the convolutions and linear layers for one image of (channels, height,
     width). Biases, normalisation, activations, pooling and additions count nothing. Nothing is computed
-    and no weight is copied: the network is run on the meta device."""
+    and no weight is copied: the network is run on the meta device. Raises Uncountable where it looks at
+    numbers, and PyTorch's own errors where shapes do not fit."""
     counts: list[int] = []
 
     def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
@@ -43,6 +56,10 @@ def macs(network: nn.Module, shape: tuple[int, int, int]) -> int:
     try:
         with _evaluating(network):
             functional_call(network, _on_meta(network), torch.empty(1, *shape, device="meta"))
+    except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, NotImplementedError) or "meta" in str(error).lower():
+            raise Uncountable(f"its forward cannot be run without numbers: {error}") from error
+        raise
     finally:
         for hook in hooks:
             hook.remove()

@@ -21,7 +21,7 @@ import numpy as np
 
 from cambrian.errors import CambrianError, Unbuildable
 from cambrian.estimators.estimator import Context, finite
-from cambrian.outcome import Crashed, Curve, Done, Infeasible, Outcome, Point, Trial
+from cambrian.outcome import Crashed, Curve, Done, Fidelity, Infeasible, Outcome, Point, Trial
 from cambrian.randomness import integer_seed
 
 
@@ -52,6 +52,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     checkpoints: str | None = None
     weights: str | None = None
     limits: dict[str, float] = {}
+    final: Fidelity | None = None
 
     def context(self) -> Context:
         return Context(
@@ -63,6 +64,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
             weights=Path(self.weights) if self.weights else None,
             limits=dict(self.limits),
             replicate=self.trial.replicate,
+            final=self.final,
         )
 
 
