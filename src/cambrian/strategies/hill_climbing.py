@@ -70,10 +70,12 @@ class HillClimbing:
         return State(space, seed, {})
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        taken = {_function(state.space, t.architecture) for t in pending}.union(state.known)
+        taken = state.known.keys() | {_function(state.space, t.architecture) for t in pending}
         if state.here is not None:
-            left = (near for function, near in state.around.items() if function not in taken)
-            return _climbing(state, next(left, None))
+            for function, near in state.around.items():
+                if function not in taken:
+                    return Evaluate(near, parent=state.here.number, note={"climb": state.climbs})
+            return Wait()
         for _ in range(DRAWS):
             drawn = sample(state.space, rng)
             if _function(state.space, drawn) not in taken:
@@ -115,13 +117,6 @@ class HillClimbing:
             around.setdefault(_function(state.space, found[i]), found[i])
         around.pop(place, None)
         return replace(state, here=here, around=around, climbed=state.climbed | {place})
-
-
-def _climbing(state: State, near: Architecture | None) -> Proposal:
-    assert state.here is not None
-    if near is None:
-        return Wait()
-    return Evaluate(near, parent=state.here.number, note={"climb": state.climbs})
 
 
 def _function(space: Space, architecture: Architecture) -> Hashable:
