@@ -139,7 +139,7 @@ def _say(found: Comparison) -> None:
     title = f"{found.contest.title}: {found.contest.budget} evaluations, {found.seeds} seeds"
     table = Table(title=title, box=None, title_justify="left", header_style="dim")
     for name in header:
-        table.add_column(name, justify="left" if name in ("strategy", "ended") else "right")
+        table.add_column(name, justify="left" if name in ("strategy", "ended early") else "right")
     for row in rows:
         table.add_row(*row)
     Console().print(table)

@@ -44,6 +44,10 @@ class Cached:
         return self._inner.needs
 
     @property
+    def builds(self) -> bool:
+        return self._inner.builds
+
+    @property
     def raw(self) -> bool:
         return bool(getattr(self._inner, "raw", False))
 

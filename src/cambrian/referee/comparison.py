@@ -17,7 +17,7 @@ from cambrian.referee.curves import Curves, Lines, over_evaluations, over_second
 from cambrian.referee.judgement import Judgement, judge
 from cambrian.referee.line import Line
 from cambrian.referee.records import Records, remembered
-from cambrian.referee.verdict import evaluations, noninferior, verdict
+from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
 from cambrian.referee.worker import Job
 from cambrian.search.plan import duration
 from cambrian.search.settings import spec_of
@@ -62,6 +62,7 @@ class Comparison:
     def verdict(self) -> list[str]:
         """Plain sentences, at equal numbers of evaluations."""
         return [
+            *too_few(self.judgement),
             *verdict(self.judgement, evaluations),
             *noninferior(self.judgement, self.margin, evaluations),
         ]
@@ -90,10 +91,10 @@ def compare(
     one with more seeds or strategies adds to it.
 
     Raises UsageError before anything is played where a name, a setting or a space does not fit."""
-    if seeds < 1 or workers < 1 or margin < 0:
-        raise UsageError(f"expected seeds and workers of at least 1 and a margin of at least 0, got {seeds}, "
-                         f"{workers} and {margin:g}")  # fmt: skip
     given = _contest(contest, budget)
+    for name, number in (("seeds", seeds), ("workers", workers), ("budget", given.budget)):
+        if number < 1:
+            raise UsageError(f"{name} must be at least 1, got {number}")
     rivals = contenders(strategies)
     check(given, rivals)
     place = directory if directory is not None else given.home
@@ -149,8 +150,6 @@ def check(contest: Contest, rivals: Contenders) -> None:
 
 
 def _contest(given: Contest | Benchmark | str, budget: int) -> Contest:
-    if budget < 1:
-        raise UsageError(f"a budget is at least 1 evaluation, got {budget}")
     if isinstance(given, str):
         return OnBenchmark(benchmark(given), budget, given)
     return OnBenchmark(given, budget) if isinstance(given, Benchmark) else given

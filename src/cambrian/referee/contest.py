@@ -18,7 +18,7 @@ from cambrian.referee.line import Line, line_of
 from cambrian.search.database import told
 from cambrian.search.directory import prepared
 from cambrian.search.search import Search
-from cambrian.search.settings import component, spec_of
+from cambrian.search.settings import component, spec_of, task_of
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Strategy
 from cambrian.tasks.metrics import METRICS
@@ -102,6 +102,7 @@ class OnBenchmark:
         return {
             "benchmark": self.name or found.name,
             "budget": self.budget,
+            "space": spec_of("space", found.space),
             "fingerprint": fingerprint(found.space),
             "estimator": spec_of("estimator", found.estimator),
             "fidelity": msgspec.to_builtins(found.fidelity),
@@ -133,15 +134,19 @@ class OnBenchmark:
 @dataclass(frozen=True)
 class OnTraining:
     """Searches train networks on `task` at `fidelity` and are judged by what they are told, the score on
-    validation. Each has a run directory of its own in `home`; all share the data and the outcomes."""
+    validation. Each has a run directory of its own in `home`; all share the data and the outcomes. `task`
+    is one, or what `load` makes one of."""
 
-    task: Task
+    task: Any
     budget: int
     home: Path
     fidelity: Fidelity
     space_spec: str | Mapping[str, Any] = "pnas"
     estimator: str | Mapping[str, Any] = "train"
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "task", task_of(self.task))
 
     def ready(self) -> None:
         with told(self.home):
@@ -150,7 +155,7 @@ class OnTraining:
 
     @property
     def title(self) -> str:
-        return self.task.name
+        return str(self.task.name)
 
     @property
     def space(self) -> Space:

@@ -66,22 +66,23 @@ def html(comparison: Comparison, drawn: dict[str, str]) -> str:
 
 def standings_table(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:
     """Header and rows of texts."""
-    header = ["strategy", "mean rank", "mean", "sd", "95 %", "beats random", "thinking", "measuring", "ended"]
+    header = ["strategy", "rank", "mean ± sd", "95 %", "> random", "thinking", "measuring"]
+    found = standings(comparison)
+    ended = any(row["ended"] for row in found)
     rows = [
         [
             row["strategy"],
             f"{row['rank']:.2f}",
-            f"{row['mean']:.3f}",
-            "–" if row["sd"] is None else f"{row['sd']:.3f}",
-            f"{row['low']:.3f} to {row['high']:.3f}",
+            f"{row['mean']:.3f}" + ("" if row["sd"] is None else f" ± {row['sd']:.3f}"),
+            f"{row['low']:.3f}–{row['high']:.3f}",
             "–" if row["better than random"] is None else f"{100 * row['better than random']:.0f} %",
             seconds(row["thinking"]),
             "–" if row["estimator"] is None else seconds(row["estimator"]),
-            row["ended"] or "",
+            *([row["ended"] or ""] if ended else []),
         ]
-        for row in standings(comparison)
+        for row in found
     ]
-    return header, rows
+    return [*header, *(["ended early"] if ended else [])], rows
 
 
 def pairs_table(judgement: Judgement, margin: float) -> tuple[list[str], list[list[Any]]]:
@@ -126,7 +127,7 @@ def _method(comparison: Comparison) -> Sequence[str]:
         "strategy beats another from a budget on where ranks and means agree and the adjusted p-value stays "
         f"below {ALPHA:g} from there to the end. An early lead that did not last has to be significant "
         "after division by the number of budgets too.",
-        "“Beats random” is the probability that a search ends better than one by random search (a draw "
+        "“> random” is the probability that a search ends better than one by random search (a draw "
         "counts one half). Intervals are percentile bootstrap intervals of the mean over seeds. Thinking and "
         "measuring are seconds per evaluation.",
     )

@@ -10,23 +10,23 @@ from cambrian.delivery.charts import plain
 from cambrian.delivery.markup import label, number, svg_document
 from cambrian.referee.judgement import Judgement
 
-_WIDTH, _LEFT, _RIGHT, _AXIS = 380.0, 24.0, 356.0, 44.0
-_ROW, _BAR = 20.0, 7.0
+_LONG, _AXIS, _ROW, _BAR = 300.0, 44.0, 20.0, 7.0
+_LETTER = 7.5
 
 
 def picture(judgement: Judgement) -> str:
-    """Strategies hang at their mean ranks, the best on the left; bars join those that cannot be told
-    apart."""
+    """Strategies hang at their mean ranks, the better half named on the left; bars join those that
+    cannot be told apart."""
     order, groups = judgement.order, judgement.alike()
     last = len(judgement.strategies)
+    left = 24 + _LETTER * max(len(_named(judgement, name)) for name in order)
+    right = left + _LONG
 
     def at(rank: float) -> float:
-        return _LEFT + (rank - 1) / max(1, last - 1) * (_RIGHT - _LEFT)
+        return left + (rank - 1) / max(1, last - 1) * _LONG
 
-    body = [
-        label(_WIDTH / 2, 18, "mean rank over seeds, 1 is best", "soft middle"),
-        _line(_LEFT, _AXIS, _RIGHT, _AXIS),
-    ]
+    body = [label((left + right) / 2, 18, "mean rank over seeds, 1 is best", "soft middle")]
+    body.append(_line(left, _AXIS, right, _AXIS))
     for rank in range(1, last + 1):
         body.append(_line(at(rank), _AXIS - 5, at(rank), _AXIS))
         body.append(label(at(rank), _AXIS - 9, plain(rank), "soft middle"))
@@ -34,15 +34,20 @@ def picture(judgement: Judgement) -> str:
         y, ranks = _AXIS + _BAR * (i + 1), [judgement.rank(name) for name in group]
         ends = f"M{number(at(min(ranks)) - 3)} {number(y)}H{number(at(max(ranks)) + 3)}"
         body.append(f'<path d="{ends}" stroke="var(--a)" stroke-width="4" stroke-linecap="round"/>')
-    top, half = _AXIS + _BAR * (len(groups) + 1) + 14, math.ceil(last / 2)
+    top, half = _AXIS + _BAR * (len(groups) + 1) + 10, math.ceil(last / 2)
     for i, name in enumerate(order):
-        left = i < half
-        row = i if left else last - 1 - i
-        x, y = at(judgement.rank(name)), top + _ROW * row
-        body.append(_line(x, _AXIS, x, y) + _line(x, y, _LEFT if left else _RIGHT, y))
-        kind = "halo" if left else "halo end"
-        body.append(label(_LEFT if left else _RIGHT, y - 3, f"{name} {judgement.rank(name):.2f}", kind))
-    return svg_document("Mean ranks", _WIDTH, top + _ROW * (half - 1) + 12, body)
+        x, better = at(judgement.rank(name)), i < half
+        y = top + _ROW * (i if better else last - 1 - i)
+        end = left - 8 if better else right + 8
+        body.append(_line(x, _AXIS, x, y) + _line(x, y, end, y))
+        body.append(
+            label(end + (-6 if better else 6), y + 4, _named(judgement, name), "end" if better else "")
+        )
+    return svg_document("Mean ranks", left + right, top + _ROW * (half - 1) + 16, body)
+
+
+def _named(judgement: Judgement, name: str) -> str:
+    return f"{name} {judgement.rank(name):.2f}"
 
 
 def _line(x0: float, y0: float, x1: float, y1: float) -> str:

@@ -39,7 +39,11 @@ class Records:
             with told(directory):
                 directory.mkdir(parents=True, exist_ok=True)
             self._lock = Lock(directory)
-            self._open(directory / LINES)
+            try:
+                self._open(directory / LINES)
+            except BaseException:
+                self.close()
+                raise
 
     def agree(self, identity: dict[str, Any], asked: dict[str, Any]) -> None:
         """Remember what is compared (`identity`) and what was `asked` of it ("strategies", specs by

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import groupby
 
 from cambrian.referee.judgement import ALPHA, Judgement
@@ -14,12 +14,7 @@ Phrase = Callable[[float], str]
 
 def verdict(judgement: Judgement, phrase: Phrase) -> list[str]:
     """Who beats whom and since when, who cannot be told apart, and whose early lead did not last."""
-    return [
-        *_too_few(judgement),
-        *_victories(judgement, phrase),
-        *_alike(judgement),
-        *_leads(judgement, phrase),
-    ]
+    return [*_victories(judgement, phrase), *_alike(judgement), *_leads(judgement, phrase)]
 
 
 def noninferior(judgement: Judgement, margin: float, phrase: Phrase) -> list[str]:
@@ -35,20 +30,8 @@ def noninferior(judgement: Judgement, margin: float, phrase: Phrase) -> list[str
     ]
 
 
-def evaluations(count: float) -> str:
-    return f"{count:,.0f} evaluation" + ("" if count == 1 else "s")
-
-
-def listed(names: Iterable[str], last: str = "and") -> str:
-    """
-    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
-    ('a', 'a and b', 'a, b and c')
-    """
-    *most, end = names
-    return f"{', '.join(most)} {last} {end}" if most else end
-
-
-def _too_few(judgement: Judgement) -> list[str]:
+def too_few(judgement: Judgement) -> list[str]:
+    """Where no result could tell anybody apart."""
     needed = fewest_seeds(len(judgement.pairs), ALPHA)
     if judgement.seeds >= needed:
         return []
@@ -56,6 +39,19 @@ def _too_few(judgement: Judgement) -> list[str]:
         f"{_count(judgement.seeds, 'seed')} cannot tell {len(judgement.strategies)} strategies apart, "
         f"whatever they do: {needed} is the least."
     ]
+
+
+def evaluations(count: float) -> str:
+    return f"{count:,.0f} evaluation" + ("" if count == 1 else "s")
+
+
+def listed(names: Iterable[str]) -> str:
+    """
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    *most, end = names
+    return f"{', '.join(most)} and {end}" if most else end
 
 
 def _victories(judgement: Judgement, phrase: Phrase) -> list[str]:
@@ -99,7 +95,3 @@ def _inferior(judgement: Judgement, name: str, best: str, margin: float) -> bool
 
 def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" + ("" if n == 1 else "s")
-
-
-def joined(sentences: Sequence[str]) -> str:
-    return " ".join(sentences) or "Nothing can be said."

@@ -1,0 +1,92 @@
+"""`cambrian compare` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOY = ["compare", "--benchmark", "referee_cases:toy", "--budget", "20", "--workers", "2"]
+
+
+def cambrian(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cambrian", *map(str, arguments)]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    env.pop("CAMBRIAN_DATA", None)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=env)
+    assert done.returncode == code, done.stderr + done.stdout
+    return done
+
+
+def test_a_benchmark(tmp_path: Path) -> None:
+    """A table, sentences and files; again as JSON, by the directory alone, without playing anything anew."""
+    done = cambrian(
+        *TOY, "--strategies", "evolution(population=5, sample=3)", "--seeds", 6, "--run", tmp_path
+    )
+    for text in (
+        "20 evaluations, 6 seeds",
+        "evolution(population=5",
+        "random",
+        "comparison.html",
+        "told apart",
+    ):
+        assert text in done.stdout, done.stdout
+    lines = (tmp_path / "lines.jsonl").read_bytes()
+    facts = json.loads(cambrian("compare", "--run", tmp_path, "--json").stdout)
+    assert (tmp_path / "lines.jsonl").read_bytes() == lines
+    assert {row["strategy"] for row in facts["standings"]} == {"evolution(population=5, sample=3)", "random"}
+    assert facts["verdict"] == json.loads((tmp_path / "comparison.json").read_text())["verdict"]
+
+
+def test_live_training(tmp_path: Path) -> None:
+    """Two strategies on digits: real networks, in percent, over seconds too; strategies that
+    begin with the same architectures have them trained once."""
+    arguments = [
+        "--task",
+        "digits",
+        "--limit",
+        200,
+        "--epochs",
+        1,
+        "--filters",
+        4,
+        "--cells",
+        1,
+        "--space",
+        "pnas",
+    ]
+    arguments += ["--strategies", "evolution", "--seeds", 1, "--budget", 2, "--workers", 2, "--run", tmp_path]
+    facts = json.loads(cambrian("compare", *arguments, "--json").stdout)
+    assert facts["unit"] == "validation accuracy, %"
+    assert facts["seconds"]["pairs"][0]["difference"] == 0  # evolution begins as random search does
+    assert len(list((tmp_path / "outcomes").iterdir())) == 2
+    for name in ("evolution-0", "random-0"):
+        assert json.loads(cambrian("status", tmp_path / "runs" / name, "--json").stdout)["trials"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--benchmark", "nb201-cifar-10"], "did you mean 'nb201-cifar10'?"),
+        (["--benchmark", "nb201-cifar10"], "CAMBRIAN_DATA"),
+        (["--benchmark", "referee_cases:toy", "--strategies", "evolutoin"], "did you mean 'evolution'?"),
+        (
+            ["--benchmark", "referee_cases:toy", "--strategies", "evolution(sampel=3)"],
+            "did you mean 'sample'?",
+        ),
+        (["--benchmark", "referee_cases:toy", "--seeds", "0"], "seeds must be at least 1, got 0"),
+        (["--benchmark", "referee_cases:toy", "--task", "digits"], "not both"),
+        ([], "give --benchmark NAME, --task DATA, or --run"),
+    ],
+)
+def test_mistakes(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    """One sentence on standard error, exit code 2, and no directory is left."""
+    place = ["--run", str(tmp_path / "run")] if arguments else []
+    done = cambrian("compare", *arguments, *place, code=2)
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()

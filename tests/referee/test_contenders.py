@@ -1,0 +1,54 @@
+"""Strategies as they are named on a command line, and what is said of those that are not there."""
+
+import pytest
+from referee_cases import Deadly
+
+from cambrian.errors import UnknownName, UsageError
+from cambrian.referee.contenders import contenders, named
+from cambrian.strategies.evolution import Evolution
+from cambrian.strategies.random import Random
+
+
+def test_names_settings_and_papers():
+    """A name alone, with settings, with the paper's settings, and a class of one's own."""
+    found = contenders("evolution, evolution(population=20, sample=5), evolution(paper),referee_cases:Deadly")
+    assert found == {
+        "evolution": Evolution(),
+        "evolution(population=20, sample=5)": Evolution(population=20, sample=5),
+        "evolution(paper)": Evolution.paper(),
+        "referee_cases:Deadly": Deadly(),
+        "random": Random(),
+    }
+    assert named('progressive(surrogate="ridge", keep=8)') == named("progressive(surrogate=ridge, keep=8)")
+
+
+def test_labels_of_ones_own():
+    """Objects, names and specs by label."""
+    spec = {"name": "evolution", "arguments": {"sample": 3}}
+    found = contenders({"mine": Evolution(sample=2), "theirs": "evolution(sample=4)", "third": spec})
+    assert [found[name].sample for name in ("mine", "theirs", "third")] == [2, 4, 3]
+
+
+def test_random_search_is_always_there_once():
+    """Added where it is missing, under a label of its own where its name is taken."""
+    assert list(contenders("random")) == ["random"]
+    assert list(contenders({"baseline": Random()})) == ["baseline"]
+    taken = contenders({"random": Evolution()})
+    assert taken == {"random": Evolution(), "random search": Random()}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "sentence"),
+    [
+        ("evolutoin", UnknownName, "did you mean 'evolution'?"),
+        ("evolution(popluation=3)", UsageError, "did you mean 'population'?"),
+        ("random(paper)", UsageError, "no settings of a paper's own"),
+        ("evolution(3)", UsageError, "write setting=value"),
+        ("evolution(population=20", UsageError, "cannot read the strategy"),
+        ("evolution(population=3, sample=5)", UsageError, "sample must be between 1 and the population of 3"),
+    ],
+)
+def test_mistakes(text, kind, sentence):
+    """One sentence that names what is nearest or expected."""
+    with pytest.raises(kind, match=sentence.replace("?", r"\?")):
+        contenders(text)

@@ -1,0 +1,153 @@
+"""Planted curves: those that are equal are not told apart more often than stated, those that are not
+are, from the budget on at which they part."""
+
+import numpy as np
+import pytest
+from referee_cases import climbing, line
+
+from cambrian.referee.curves import checkpoints, over_evaluations, over_seconds
+from cambrian.referee.judgement import ALPHA, judge
+from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
+
+
+def lines_of(**scores):
+    return {name: [line(name, seed, row) for seed, row in enumerate(rows)] for name, rows in scores.items()}
+
+
+def judged(budget, **scores):
+    return judge(over_evaluations(lines_of(**scores), budget))
+
+
+def test_equal_strategies_are_told_apart_no_more_often_than_stated():
+    """Of 300 comparisons of three strategies that are one, at most 5 % tell any two apart at the end,
+    and at most 5 % see any early lead."""
+    rng = np.random.default_rng(0)
+    wrong, leads = [], []
+    for _ in range(300):
+        found = judged(12, **{name: climbing(rng, 14, 12) for name in "abc"})
+        wrong.append(any(pair.winner for pair in found.pairs))
+        leads.append(bool(found.leads()))
+    bar = ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / 300)
+    assert np.mean(wrong) <= bar
+    assert np.mean(leads) <= bar
+
+
+def test_a_verdict_on_planted_curves():
+    """A strategy that pulls away after 60 of 300 evaluations is said to win from about there; two that
+    are drawn alike are said to be alike; both beat the one that never learns."""
+    rng = np.random.default_rng(1)
+    pull = np.where(np.arange(300) >= 60, 6.0, 0.0)
+    found = judged(
+        300,
+        evolution=climbing(rng, 40, 300, pull),
+        progressive=climbing(rng, 40, 300, pull),
+        random=climbing(rng, 40, 300),
+    )
+    sentences = verdict(found, evaluations)
+    assert sorted(sentences) == [
+        "evolution and progressive cannot be told apart."
+        if found.order[0] == "evolution"
+        else "progressive and evolution cannot be told apart.",
+        "evolution beats random from 70 evaluations on.",
+        "progressive beats random from 70 evaluations on.",
+    ]
+
+
+def test_an_early_lead_that_did_not_last():
+    """Ahead up to 100 evaluations, overtaken from 150 on: both are said."""
+    rng = np.random.default_rng(2)
+    sprint = np.full((30, 300), 5.0) + 0.1 * climbing(rng, 30, 300)
+    steady = climbing(rng, 30, 300) * 0.1 + np.where(np.arange(300) >= 149, 9.0, 0.0)
+    found = judged(300, sprint=sprint, steady=steady)
+    assert verdict(found, evaluations) == [
+        "steady beats sprint from 150 evaluations on.",
+        "sprint was ahead of steady from 10 evaluations to 140 evaluations.",
+    ]
+
+
+def test_losers_of_the_same_length_are_named_together():
+    """One clause for all whom the winner beats since the same budget."""
+    rng = np.random.default_rng(3)
+    noise = {name: climbing(rng, 30, 100) for name in ("a", "b", "c")}
+    found = judged(100, best=climbing(rng, 30, 100, 50.0), **noise)
+    first = verdict(found, evaluations)[0]
+    assert first.startswith("best beats ")
+    assert first.endswith(" from 4 evaluations on.")
+    assert {"a", "b", "c"} <= set(first.replace(",", "").split())
+
+
+def test_too_few_seeds_are_said_to_be_too_few():
+    """Four seeds tell nothing, six tell two strategies apart."""
+    rng = np.random.default_rng(4)
+    few = judged(10, a=climbing(rng, 4, 10), b=climbing(rng, 4, 10, 99.0))
+    assert too_few(few) == ["4 seeds cannot tell 2 strategies apart, whatever they do: 6 is the least."]
+    enough = judged(10, a=climbing(rng, 6, 10), b=climbing(rng, 6, 10, 99.0))
+    assert too_few(enough) == []
+    assert verdict(enough, evaluations) == ["b beats a from 1 evaluation on."]
+
+
+def test_non_inferiority():
+    """Worse by a constant 0.04 is not inferior by more than 0.05, but it is by more than 0.03."""
+    rng = np.random.default_rng(5)
+    base = climbing(rng, 20, 10)
+    found = judged(10, a=base + 0.04, b=base + 1e-6 * climbing(rng, 20, 10))
+    assert noninferior(found, 0.05, evaluations) == [
+        "After 10 evaluations, b is not inferior to a by more than 0.05 (95 % bootstrap interval of the "
+        "mean difference)."
+    ]
+    assert noninferior(found, 0.03, evaluations) == []
+    assert found.pairs[0].inferior(0.03) == (False, True)
+
+
+def test_wins_on_most_seeds_that_cost_more_on_the_others_tell_nothing():
+    """Where ranks and means point to different strategies, neither wins."""
+    a = np.full((30, 3), 1.0) + np.arange(30)[:, None] * 0.01
+    b = np.zeros((30, 3))
+    a[:2] = -1000.0
+    pair = judged(3, a=a, b=b).pairs[0]
+    assert pair.p[-1] < ALPHA
+    assert pair.winner == 0
+
+
+def test_groups_that_overlap():
+    """a like b and b like c, but a better than c: two groups, best first."""
+    rng = np.random.default_rng(6)
+    noise = rng.normal(size=(3, 60, 1))
+    noise -= noise.mean(axis=1, keepdims=True)
+    found = judged(1, a=noise[0] + 0.3, b=noise[1], c=noise[2] - 0.3)
+    apart = {(p.a, p.b) for p in found.pairs if p.winner}
+    assert apart == {("a", "c")}
+    assert found.alike() == [("a", "b"), ("b", "c")]
+
+
+def test_scores_after_evaluations():
+    """The incumbent's score stays until a better one; before the first, the lowest of all stands in."""
+    late = line("late", 0, [1.0, 5.0, 5.0])
+    late = type(late)("late", 0, late.incumbents[1:], late.cost, late.thinking)
+    curves = over_evaluations({"late": [late], "soon": [line("soon", 0, [2.0, 2.0, 3.0])]}, 5)
+    assert curves.scores[:, 0].tolist() == [[2.0, 5.0, 5.0, 5.0, 5.0], [2.0, 2.0, 3.0, 3.0, 3.0]]
+    assert curves.since == (1, 0)
+
+
+def test_scores_over_seconds():
+    """A trial counts once it has ended, thinking included; time ends with the first spent budget, but a
+    strategy that stopped by itself holds nobody up."""
+    slow = line("slow", 0, [1.0, 2.0, 3.0], cost=2.0)
+    quick = line("quick", 0, [5.0, 6.0, 7.0], cost=0.5, thinking=0.5)
+    curves = over_seconds({"slow": [slow], "quick": [quick]}, 6)
+    assert curves.at.tolist() == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+    assert curves.scores[0, 0].tolist() == [1.0] * 6  # its first trial ends after 2 s; nothing is lower
+    assert curves.scores[1, 0].tolist() == [1.0, 5.0, 5.0, 6.0, 6.0, 7.0]
+    assert curves.since == (3, 1)
+    done = line("quick", 0, [5.0, 6.0, 7.0], cost=0.5, thinking=0.5, ended="stopped")
+    assert over_seconds({"slow": [slow], "quick": [done]}, 6).at[-1] == 6.0
+
+
+@pytest.mark.parametrize(("count", "most"), [(300, 30), (7, 30), (31, 30), (1, 5), (100, 7)])
+def test_checkpoints(count, most):
+    """At most so many, evenly apart, the last budget among them."""
+    found = checkpoints(count, most)
+    assert len(found) <= most
+    assert found[-1] == count - 1
+    assert len(set(np.diff(found))) <= 1
+    assert found[0] < -(-count // most)
