@@ -40,8 +40,8 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "progressive": {"keep": 8, "surrogate": "ridge"},
     "evolution": {"population": 8, "sample": 3, "identity": 0.1, "crossover": 0.3},
     "tournament": {"population": 6},
-    **dict.fromkeys(("bayes", "nas-bowl", "smac"), {"initial": 6, "candidates": 6}),
-    "bananas": {"initial": 6, "candidates": 6, "layers": 2, "epochs": 5},
+    **dict.fromkeys(("bayes", "nas-bowl", "smac"), {"initial": 6, "refit": 8, "candidates": 4}),
+    "bananas": {"initial": 6, "candidates": 4, "layers": 2, "epochs": 5},
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
@@ -74,13 +74,13 @@ def estimator_case(name: str) -> EstimatorCase:
         spec = {"name": name, "arguments": {"function": "programs:learning_curve", "builds": False}}
         return EstimatorCase(ESTIMATORS.make(spec), space, builds=False, noisy=False)
     if name == "tabular":
-        spec = {"name": name, "arguments": {"table": chains_table(space), "objective": "value"}}
+        spec = {"name": name, "arguments": chains_table(space)}
         return EstimatorCase(ESTIMATORS.make(spec), space, builds=False, noisy=False)
     return EstimatorCase(ESTIMATORS.make(name), space)
 
 
-def chains_table(space: Any) -> str:
-    """A CSV that has a value for every architecture of `space`."""
+def chains_table(space: Any) -> dict[str, Any]:
+    """The settings of an estimator that has a value for every architecture of `space` in a CSV."""
     chains = list(completions(space, {}))
     paths = sorted({path for chain in chains for path in chain})
     lines = [
@@ -88,7 +88,7 @@ def chains_table(space: Any) -> str:
     ]
     path = Path(tempfile.mkdtemp()) / "chains.csv"
     path.write_text("\n".join([",".join([*paths, "value"]), *lines]))
-    return str(path)
+    return {"table": str(path), "objective": "value", "questions": paths}
 
 
 def engine_case(name: str) -> EngineCase:

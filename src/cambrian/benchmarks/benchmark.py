@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.architecture import Architecture
+from cambrian.estimators.table_files import SUFFIXES
 from cambrian.estimators.tables import opened
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
@@ -71,7 +72,11 @@ class Benchmark:
 
 @cache
 def benchmark(name: str) -> Benchmark:
-    """A published or planted benchmark. Raises UnknownName with the nearest name, DataError where its
-    table is missing or damaged. For a table of your own: `cambrian.benchmarks.table`."""
+    """A published or planted benchmark by its name, or a table of your own by its path (see `table_of`).
+    Raises UnknownName with the nearest name, DataError where a table is missing or damaged."""
+    if any(suffix in name for suffix in SUFFIXES):
+        from cambrian.benchmarks.own import table_of
+
+        return table_of(name)
     found: Benchmark = BENCHMARKS.get(name)()
     return found

@@ -4,7 +4,7 @@ question, named by its path, empty where it was not asked; the other columns are
 from __future__ import annotations
 
 import csv
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".npz")
 ABSENT = ""
 
+Key = tuple[tuple[str, ...], tuple[str, ...]]  # paths, and the answers to them
 
-def read(name: str) -> Table:
-    """Columns that are numbers throughout are numbers, NaN where empty. Raises DataError naming the
-    file and what is wrong with it."""
+
+def read(name: str, questions: tuple[str, ...] = ()) -> Table:
+    """Columns that are numbers throughout are numbers, NaN where empty. `questions` are needed where
+    not every architecture is asked all of them. Raises DataError naming the file and what is wrong."""
     path = Path(name)
     if not path.is_file():
         raise DataError(f"there is no table {name}: give the path of a .csv or .npz file")
@@ -33,53 +35,59 @@ def read(name: str) -> Table:
         raise DataError(f"{name} has no rows: expected one for each architecture")
     if len(set(lengths.values())) > 1:
         raise DataError(f"{name}: the columns have different lengths: {lengths}")
-    return Table(name, _answers, _Rows(name, columns), {k: Column(v) for k, v in columns.items()})
+
+    def identify(space: Any, architecture: Architecture) -> Key:
+        paths = questions if set(questions) >= set(architecture) else tuple(sorted(architecture))
+        return paths, tuple(str(architecture.get(path, ABSENT)) for path in paths)
+
+    return Table(name, identify, _Rows(name, columns), {k: Column(v) for k, v in columns.items()})
 
 
-def answer(value: Any) -> Any:
-    """A cell of a column of answers as a plain value: whole numbers as int, the rest as it is."""
-    plain = value.item() if isinstance(value, np.generic) else value
-    if isinstance(plain, float):
-        return ABSENT if np.isnan(plain) else int(plain) if plain.is_integer() else plain
-    return plain
+def answers(values: NDArray[Any]) -> list[Any]:
+    """A column of answers as plain values: whole numbers as int, ABSENT where there is none."""
+    return [_answer(value) for value in values.tolist()]
 
 
-def _answers(space: Any, architecture: Architecture) -> Hashable:
-    return tuple(sorted(architecture.items()))
+def _answer(value: Any) -> Any:
+    if isinstance(value, float):
+        return ABSENT if value != value else int(value) if value.is_integer() else value
+    return value
 
 
-class _Rows(Mapping[Hashable, int]):
-    """From (path, answer) pairs to the row. Which columns are questions is known when an architecture
-    asks: those it has answers for, and what other rows leave empty was not asked of them."""
+class _Rows(Mapping[Key, int]):
+    """From answers on some paths to the row that has them; indexed for each set of paths asked about."""
 
     def __init__(self, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
         self._name, self._columns = name, columns
-        self._found: dict[tuple[str, ...], dict[Hashable, int]] = {}
+        self._found: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
 
-    def __getitem__(self, key: Any) -> int:
-        paths = tuple(path for path, _ in key)
+    def __getitem__(self, key: Key) -> int:
+        paths, answers = key
         if paths not in self._found:
             self._found[paths] = self._index(paths)
-        return self._found[paths][key]
+        return self._found[paths][answers]
 
     def __len__(self) -> int:
         return len(next(iter(self._columns.values())))
 
-    def __iter__(self) -> Iterator[Hashable]:
-        return iter(range(len(self)))
+    def __iter__(self) -> Iterator[Key]:
+        return iter(())
 
-    def _index(self, paths: tuple[str, ...]) -> dict[Hashable, int]:
-        rows: dict[Hashable, int] = {}
+    def _texts(self, path: str) -> list[str]:
+        """Answers as text, for a file does not tell the text 3 from the number."""
+        return list(map(str, answers(self._columns[path])))
+
+    def _index(self, paths: tuple[str, ...]) -> dict[tuple[str, ...], int]:
         if not all(path in self._columns for path in paths):
-            return rows
-        cells = zip(*(map(answer, self._columns[path]) for path in paths), strict=True)
-        for row, answers in enumerate(cells):
-            key = tuple(zip(paths, answers, strict=True))
-            if ABSENT not in answers and key in rows:
+            return {}
+        rows: dict[tuple[str, ...], int] = {}
+        for row, answers in enumerate(zip(*(self._texts(p) for p in paths), strict=True)):
+            if answers in rows:
                 raise DataError(
-                    f"{self._name}: rows {rows[key] + 1} and {row + 1} are the same architecture: {dict(key)}"
+                    f"{self._name}: rows {rows[answers] + 1} and {row + 1} have the same answers to"
+                    f" {', '.join(paths)}: name all the `questions`, or keep one row of each architecture"
                 )
-            rows[key] = row
+            rows[answers] = row
         return rows
 
 

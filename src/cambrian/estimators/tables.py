@@ -67,12 +67,13 @@ class Table:
 
 
 @cache
-def opened(name: str) -> Table:
-    """The table of that name, or the `.csv` or `.npz` file at that path, read once. Raises UnknownName,
-    or DataError where the file is missing or damaged."""
+def opened(name: str, questions: tuple[str, ...] = ()) -> Table:
+    """The table of that name, or the `.csv` or `.npz` file at that path, read once; `questions` are a file's
+    columns that are, for where not all are always asked. Raises UnknownName, or DataError where the file
+    is missing or damaged."""
     from cambrian.estimators.table_files import SUFFIXES, read
 
     if name.endswith(SUFFIXES):
-        return read(name)
+        return read(name, questions)
     found: Table = TABLES.get(name)()
     return found

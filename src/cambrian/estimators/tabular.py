@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Tabular:
     """Column `objective` of `table` (a name, or the path of a `.csv` or `.npz`) times `scale`, as measured
     at the fidelity's epochs; the points of a curve before it where it is one of a curve. `metrics` are
-    columns to be reported besides, `seconds` the column of what the measurement cost.
+    columns to be reported besides, `seconds` the column of what the measurement cost. `questions` names a
+    file's columns of answers where not every architecture is asked the same.
 
     `raw`: cells that are the same function were measured apart, each is a trial of its own."""
 
@@ -29,7 +30,9 @@ class Tabular:
     seconds: str | None = None
     scale: float = 1.0
     raw: bool = False
+    questions: tuple[str, ...] = ()
     needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
     def estimate(
@@ -40,7 +43,7 @@ class Tabular:
         task: Task | None,
         context: Context,
     ) -> Estimate:
-        table = opened(self.table)
+        table = opened(self.table, self.questions)
         row, column = table.row(space, architecture), table.column(self.objective)
         cost = table.column(self.seconds) if self.seconds else None
         value = self.scale * column.at(row, fidelity.epochs)
@@ -59,4 +62,4 @@ class Tabular:
         )
 
     def prepare(self) -> None:
-        opened(self.table)
+        opened(self.table, self.questions)

@@ -1,0 +1,113 @@
+"""Your own table of results as a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.benchmarks.benchmark import Benchmark
+from cambrian.benchmarks.listed import GrowingListed, Listed
+from cambrian.errors import DataError
+from cambrian.estimators.table_files import SUFFIXES, answers
+from cambrian.estimators.tables import Table, opened
+from cambrian.estimators.tabular import Tabular
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OBJECTIVES = ("valid_acc", "val_acc", "validation", "valid", "val", "objective", "value", "accuracy")
+TESTS = ("test_acc", "test_accuracy", "test")
+OPTIONS = 64
+"""A column of more different whole numbers is taken for a metric."""
+
+
+def table(
+    path: str | Path,
+    objective: str | None = None,
+    test: str | None = None,
+    *,
+    questions: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    seconds: str | None = None,
+    depth: str | None = None,
+) -> Benchmark:
+    """A `.csv` with a header or an `.npz` of columns as a benchmark: a row per architecture, a column per
+    question, empty where it was not asked. Search maximises `objective`, `test` is what is reported
+    (without it, the objective), `seconds` what a measurement cost; values are as the table has them.
+    `depth` names the question that says how large an architecture is, for progressive search.
+
+    Which column is the objective and which the test is known by usual names (valid_acc, test_acc);
+    which are questions, where `questions` does not say, is guessed (see `_questions`); the rest are metrics. Raises DataError with the file and what is wrong with it."""
+    name = str(Path(path).absolute())
+    found = opened(name)
+    objective = _named(found, objective, OBJECTIVES, "objective")
+    usual = next((c for c in TESTS if c in found.columns), objective)
+    test = _named(found, test, (usual,), "test")
+    taken = {objective, test, seconds, *(metrics or ())}
+    asked = tuple(questions or _questions(found, taken))
+    for column in (*asked, *(metrics or ()), *((depth,) if depth else ()), *((seconds,) if seconds else ())):
+        found.column(column)
+    if not asked:
+        raise DataError(f"{path} has no column that could be a question: name them with `questions`")
+    if metrics is None:
+        numbers = [c for c, v in found.columns.items() if _numeric(v.values)]
+        metrics = [c for c in numbers if c not in {*asked, objective, test, seconds}]
+    space = Listed(name, asked) if depth is None else GrowingListed(name, asked, depth)
+    space.walk(lambda choice: next(choice.answers()))  # so that a table which makes no space is refused here
+    estimator = Tabular(name, objective, tuple(metrics), seconds, questions=asked)
+    return Benchmark.of_table(Path(path).stem, space, estimator, found.column(test).values)
+
+
+def table_of(text: str) -> Benchmark:
+    """`PATH`, `PATH:OBJECTIVE` or `PATH:OBJECTIVE:TEST`, as a command line gives it."""
+    for suffix in SUFFIXES:
+        path, found, columns = text.rpartition(suffix)
+        if found and columns[:1] in ("", ":"):
+            names = [name or None for name in columns.split(":")[1:]]
+            if len(names) <= 2:
+                return table(path + found, *names)
+    raise DataError(
+        f"cannot read {text!r}: write it as TABLE.csv, TABLE.csv:OBJECTIVE or TABLE.csv:OBJECTIVE:TEST"
+    )
+
+
+def _named(found: Table, given: str | None, usual: Sequence[str], role: str) -> str:
+    """Raises UnknownName for a column that is not there, DataError where none has a usual name."""
+    name = given or next((c for c in usual if c in found.columns), None)
+    if name is None:
+        columns = ", ".join(found.columns)
+        raise DataError(
+            f"{found.name} has no column named {usual[0]}: which is the {role}? It has: {columns}"
+        )
+    if not _numeric(found.column(name).values):
+        raise DataError(f"{found.name}: the {role} {name!r} must be a column of numbers")
+    return name
+
+
+def _questions(found: Table, taken: set[str | None]) -> list[str]:
+    """Columns of text, if no two rows agree on all of them. Otherwise columns of few different whole
+    numbers too: those up to the one with which every combination is there once, else all; a number that
+    is another in each row only numbers the rows."""
+    columns = {name: answers(c.values) for name, c in found.columns.items() if name not in taken}
+    rows = len(next(iter(found.columns.values())).values)
+    text = [name for name in columns if not _numeric(found.columns[name].values)]
+    if text and len(set(zip(*(columns[name] for name in text), strict=True))) == rows:
+        return text
+    asked: list[str] = []
+    combinations = 1
+    for name, given in columns.items():
+        different = set(given)
+        whole = all(isinstance(a, int | str) for a in different)
+        if name in text or (whole and len(different) <= OPTIONS and len(different) < rows):
+            asked.append(name)
+            combinations *= len(different)
+            if combinations == rows == len(set(zip(*(columns[a] for a in asked), strict=True))):
+                break
+    return asked
+
+
+def _numeric(values: NDArray[Any]) -> bool:
+    return bool(np.issubdtype(values.dtype, np.number))
