@@ -39,6 +39,7 @@ class Logged:
 
     delay: float = 0.001
     needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
     def estimate(self, space, architecture, fidelity, task, context):

@@ -51,6 +51,7 @@ class Mock:
 
     delay: float = 0.0
     needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
     def estimate(

@@ -18,6 +18,7 @@ class Quick:
     """Builds the network, and measures the validation images' brightness instead of training it."""
 
     needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = True
     delivers: ClassVar[bool] = True
 
     def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Any) -> Any:
@@ -225,6 +226,13 @@ class SecretWeights(Quick):
 
 
 @dataclass(frozen=True)
+class HidesNetworks(Quick):
+    """Says that it builds nothing, so that limits on it would be refused."""
+
+    builds: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
 class ResumesElsewhere(Quick):
     """Goes on from a checkpoint to other numbers."""
 
@@ -265,6 +273,7 @@ BROKEN = [
     (KeepsWeights, "weights_are_left_when_asked"),
     (OtherWeights, "weights_are_left_when_asked"),
     (SecretWeights, "weights_are_left_when_asked"),
+    (HidesNetworks, "declarations_are_typed"),
     (ResumesElsewhere, "interrupted_evaluations_resume"),
     (Scribbles, "inputs_are_left_alone"),
 ]

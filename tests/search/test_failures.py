@@ -103,6 +103,7 @@ class Third:
     """A third of its values are no finite numbers, or none at all."""
 
     needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
     def estimate(self, space, architecture, fidelity, task, context):

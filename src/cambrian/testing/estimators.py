@@ -73,11 +73,14 @@ def evaluated(case: EstimatorCase, task: Task | None = None, space: Space | None
 
 
 def check_declarations_are_typed(case: EstimatorCase) -> None:
-    """`needs` is a tuple of protocols that the space fulfils, `delivers` a bool."""
+    """`needs` is a tuple of protocols that the space fulfils, `delivers` a bool, and so is `builds`, which
+    is as the case says."""
     needs, delivers = case.estimator.needs, case.estimator.delivers
     expect(isinstance(needs, tuple) and all(isinstance(n, type) for n in needs), f"needs is {needs!r}")
     expect(all(isinstance(case.space, n) for n in needs), "the case's space lacks what the estimator needs")
     expect(isinstance(delivers, bool), f"delivers is {delivers!r}")
+    builds = getattr(case.estimator, "builds", None)
+    expect(builds is case.builds, f"builds is {builds!r}, and the case says {case.builds}")
 
 
 def check_settings_are_a_spec(case: EstimatorCase) -> None:

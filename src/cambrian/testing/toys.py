@@ -59,6 +59,7 @@ class Ending:
     """Ends each trial as its architecture says, within milliseconds where it ends by itself."""
 
     needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
     def estimate(

@@ -1,0 +1,81 @@
+"""Any function as an estimator: what it may return, and what becomes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cambrian.architecture import Architecture
+from cambrian.estimators.estimator import Context, Estimator, Function
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible
+from small_training import SmallConv
+
+
+def ended(result: Any) -> tuple[list[Any], Any]:
+    """Points and outcome of a function that returns `result`."""
+    function = Function(lambda architecture, fidelity: result, builds=False)
+    estimate = function.estimate(SmallConv(), Architecture({}), Fidelity(), None, Context())
+    points = []
+    while True:
+        try:
+            points.append(next(estimate))
+        except StopIteration as end:
+            return points, end.value
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        0.25,
+        np.float32(0.25),
+        np.array(0.25),
+        torch.tensor(0.25),
+        (torch.arange(4) == 2).float().mean(),
+    ],
+)
+def test_a_number_of_any_library_is_a_number(number: Any) -> None:
+    """Arrays and tensors without dimensions, which say of themselves that they are iterable, too."""
+    points, outcome = ended(number)
+    assert points == []
+    assert isinstance(outcome, Done)
+    assert outcome.value == 0.25
+    assert type(outcome.value) is float
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [[0.5, 0.25], np.array([0.5, 0.25]), torch.tensor([0.5, 0.25]), (torch.tensor(x) for x in (0.5, 0.25))],
+)
+def test_more_numbers_are_a_curve(curve: Any) -> None:
+    """A list, an array, a tensor, or as they come: points in order, of which the last counts."""
+    points, outcome = ended(curve)
+    assert [(p.step, p.metrics) for p in points] == [(1, {"value": 0.5}), (2, {"value": 0.25})]
+    assert (outcome.value, outcome.curve) == (0.25, tuple(points))
+
+
+@pytest.mark.parametrize("nothing", ["0.5", {"a": 1}, []])
+def test_what_is_no_number_is_said(nothing: Any) -> None:
+    """Text, a dictionary and an empty curve are told as what they are."""
+    points, outcome = ended(nothing)
+    assert points == []
+    assert isinstance(outcome, Crashed)
+    assert "expected a number to maximise" in outcome.error
+
+
+def test_a_curve_ends_where_it_is_no_number() -> None:
+    """With the points it had."""
+    points, outcome = ended([0.5, float("nan"), 0.75])
+    assert isinstance(outcome, Infeasible)
+    assert outcome.curve == tuple(points)
+    assert len(points) == 1
+
+
+@pytest.mark.parametrize("builds", [True, False])
+def test_says_whether_it_builds(builds: bool) -> None:
+    """The setting is what the contract asks."""
+    function = Function("programs:learning_curve", builds=builds)
+    assert isinstance(function, Estimator)
+    assert function.builds is builds
