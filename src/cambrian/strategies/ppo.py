@@ -58,10 +58,10 @@ class PPO:
     With `rerank`, the search ends after `trials` of them, and the `rerank` best architectures are
     measured once more, for `rerank_epochs` (None: again as they were, independently)."""
 
-    lr: float = 3.5e-3
+    lr: float = 2e-3
     clip: float = 0.2
     entropy: float = 1e-5
-    batch: int = 5
+    batch: int = 10
     epochs: int = 4
     decay: float = 0.95
     layers: int = 1
