@@ -40,7 +40,8 @@ def table(
     `depth` names the question that says how large an architecture is, for progressive search.
 
     Which column is the objective and which the test is known by usual names (valid_acc, test_acc);
-    which are questions, where `questions` does not say, is guessed (see `_questions`); the rest are metrics. Raises DataError with the file and what is wrong with it."""
+    which are questions, where `questions` does not say, is guessed (see `_questions`); the rest are
+    metrics. Raises DataError with the file and what is wrong with it."""
     name = str(Path(path).absolute())
     found = opened(name)
     objective = _named(found, objective, OBJECTIVES, "objective")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +13,10 @@ from cambrian.cli.app import Json, Run, app, say
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
-    from cambrian.search.result import Result
+    from cambrian.architecture import Architecture
+    from cambrian.outcome import Fidelity
     from cambrian.search.search import Search
+    from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task
 
 Data = Annotated[
@@ -21,7 +24,10 @@ Data = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--run", help="Run directory [default: runs/NAME-1, -2, ...].")]
 Metric = Annotated[str, typer.Option(help="accuracy or balanced-accuracy.")]
-Limit = Annotated[int | None, typer.Option(help="Use at most so many images.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(help="Keep so many images, besides a validation or test part the data come with."),
+]
 Size = Annotated[int | None, typer.Option(help="Scale images to so many pixels a side.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same search.")]
 Workers = Annotated[int | None, typer.Option(help="Trials at a time [default: the cores, 1 on a GPU].")]
@@ -36,6 +42,9 @@ def search(
         str | None, typer.Option(help="Time, trials or both: 30m, 2h, 200, '200,30m'.", show_default=False)
     ] = None,
     run: Out = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Look trials up in a published table or your own .csv or .npz.")
+    ] = None,
     strategy: Annotated[str, typer.Option(help="progressive or random.")] = "progressive",
     surrogate: Annotated[str, typer.Option(help="What ranks cells nobody has trained.")] = "mlp-ensemble",
     paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
@@ -66,8 +75,11 @@ def search(
 
     _unused(run)
     _known_surrogate(surrogate)
-    chosen = None if strategy == "progressive" else STRATEGIES.make(strategy)
-    task = _loaded(data, metric, limit, size, seed)
+    if benchmark is not None:
+        from cambrian.cli.tables import search_table
+
+        search_table(benchmark, strategy, surrogate, budget, run, seed, as_json, levels=levels, keep=keep)
+        return
     changes = {
         "levels": levels,
         "keep": keep,
@@ -79,6 +91,9 @@ def search(
         "final_filters": final_filters,
         "final_cells": final_cells,
     }
+    _at_least_one(**changes, limit=limit, size=size, workers=workers)
+    chosen = None if strategy == "progressive" else STRATEGIES.make(strategy)
+    task = _loaded(data, metric, limit, size, seed)
     found = plan(
         task,
         budget,
@@ -115,14 +130,17 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a published, edited or transferred architecture on DATA and test it once."""
+    from cambrian.cli.architectures import architecture_of
     from cambrian.outcome import Fidelity
     from cambrian.search.final import Final
     from cambrian.search.search import Search
 
-    space, answers = _architecture(architecture)
+    _at_least_one(epochs=epochs, filters=filters, cells=cells, limit=limit, size=size)
+    space, answers = architecture_of(architecture)
     task = _loaded(data, metric, limit, size, seed)
     shape = {"filters": filters, "cells": cells, "skeleton": skeleton}
     fidelity = Fidelity(epochs, skeleton={k: v for k, v in shape.items() if v is not None})
+    _buildable(space, answers, task, fidelity)
     found = Search(
         space,
         "random",
@@ -163,12 +181,14 @@ def _run(
 
     from cambrian.cli.live import LiveWatch
     from cambrian.cli.summary import summarise
+    from cambrian.delivery.evidence import why
 
     console = Console(stderr=True)
+    tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     for sentence in (search.notice, *(search.task.warnings if search.task else ())):
         if sentence:
-            console.print(f"note: {sentence}", highlight=False)
-    console.print(f"run: {place}", highlight=False)
+            tell(f"note: {sentence}")
+    tell(f"run: {place}")
     try:
         with LiveWatch(console, {int(k): v for k, v in expected.items()}) as watch:
             if architecture is not None:
@@ -176,11 +196,12 @@ def _run(
             else:
                 result = search.run(place, watch)
     except KeyboardInterrupt:
-        console.print(f"stopped; go on with: cambrian resume {place}", highlight=False)
+        tell(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}")
         raise
-    if _all_failed(result):
-        failed = [t.outcome for t in result.trials + result.finals if t.value is None]
-        say(f"no trial succeeded; the last one: {failed[-1]}", to_json=True)
+    trials = result.trials + result.finals
+    if all(t.value is None for t in trials):
+        last = f"; the last one: {why(trials[-1])}" if trials else ": none was begun"
+        say(f"no trial succeeded{last}", to_json=True)
         raise typer.Exit(1)
     summarise(result, as_json)
     if search.final is not None and result.winner is None:
@@ -188,27 +209,18 @@ def _run(
         raise typer.Exit(1)
 
 
-def _all_failed(result: Result) -> bool:
-    return all(t.value is None for t in result.trials + result.finals)
+def _at_least_one(**given: int | None) -> None:
+    for name, value in given.items():
+        if value is not None and value < 1:
+            raise UsageError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
 
 
-def _architecture(name: str) -> tuple[Any, Any]:
-    """Space and architecture of a published name or a file: `{"space": ..., "answers": {...}}`, or
-    the answers alone, which are then the PNAS space's."""
-    from cambrian.architecture import Architecture
-    from cambrian.spaces.published import names, published
+def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: Fidelity) -> None:
+    """Raises what `build` does for a skeleton that makes no network, before anything is begun."""
+    import torch
 
-    if name in names() or not Path(name).exists():
-        entry: Any = published(name)
-    else:
-        try:
-            entry = json.loads(Path(name).read_text())
-        except (OSError, ValueError, RecursionError) as error:
-            raise UsageError(f"cannot read an architecture from {name}: {error}") from None
-        if not isinstance(entry, dict):
-            raise UsageError(f"{name} holds no architecture: expected an object with 'space' and 'answers'")
-        entry = entry if "answers" in entry else {"space": "pnas", "answers": entry}
-    return entry.get("space", "pnas"), Architecture.from_json(entry["answers"])
+    with torch.device("meta"):
+        space.build(architecture, task, **fidelity.skeleton)
 
 
 def _loaded(data: str, metric: str, limit: int | None, size: int | None, seed: int) -> Task:

@@ -1,0 +1,69 @@
+"""`search --benchmark`: a search whose trials are looked up in a table of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian.cli.app import say
+
+if TYPE_CHECKING:
+    from cambrian.benchmarks import Benchmark
+
+TRIALS = "300"
+
+
+def search_table(
+    name: str,
+    strategy: str,
+    surrogate: str,
+    budget: str | None,
+    run: Path | None,
+    seed: int,
+    as_json: bool,
+    **settings: int | None,
+) -> None:
+    """`name` is a benchmark's or the path of a table; `settings` are those of progressive search."""
+    from cambrian.benchmarks import benchmark
+    from cambrian.cli.searching import _free, _run
+    from cambrian.search.budget import Budget
+    from cambrian.search.result import Result
+    from cambrian.search.search import Search
+
+    found, limit = benchmark(name), Budget.parse(budget or TRIALS)
+    search = Search(
+        found.space,
+        _strategy(strategy, surrogate, found, limit.trials, settings),
+        found.estimator,
+        budget=limit,
+        seed=seed,
+        fidelity=found.fidelity,
+    )
+    place = run or _free("runs", found.name)
+    asked = getattr(found.space, "questions", None)
+    if asked is not None:
+        objective, metrics = found.estimator.objective, ", ".join(found.estimator.metrics) or "none"
+        say(
+            f"questions: {', '.join(asked)}; objective: {objective}; further metrics: {metrics}",
+            to_json=as_json,
+        )
+    _run(search, place, {}, as_json)
+    best = Result.open(place).best
+    if best is not None:
+        tested = found.test(best.architecture)
+        say(f"test of the best: {tested:.4g} (the highest there is: {found.optimum:.4g})", to_json=as_json)
+
+
+def _strategy(
+    text: str, surrogate: str, found: Benchmark, trials: int | None, settings: dict[str, Any]
+) -> Any:
+    """As `compare` reads it; plain progressive search spreads its trials over the levels."""
+    from cambrian.referee.contenders import named
+    from cambrian.spaces.space import Grows
+
+    if text != "progressive":
+        return named(text)
+    given = {name: value for name, value in settings.items() if value is not None}
+    if "keep" not in given and trials is not None and isinstance(found.space, Grows):
+        given["keep"] = max(1, trials // len(found.space.levels))
+    return {"name": text, "arguments": {"surrogate": surrogate, **given}}
