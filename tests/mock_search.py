@@ -167,6 +167,14 @@ def contents(directory: Path) -> list[tuple[Any, ...]]:
         ledger.close()
 
 
+def first_difference(found: list[Any], expected: list[Any]) -> Any:
+    """None where two ledgers' contents are equal, else the first rows that are not, or their counts."""
+    for ours, theirs in zip(found, expected):
+        if ours != theirs:
+            return ours, theirs
+    return None if len(found) == len(expected) else (len(found), len(expected))
+
+
 def executed_after_the_end(log: Path) -> list[int]:
     """Numbers that were evaluated once more though their outcome had been acknowledged."""
     ended: set[int] = set()

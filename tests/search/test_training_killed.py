@@ -1,0 +1,84 @@
+"""A real training, killed between its steps: it ends with the weights it would have had."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import mock_search
+import mocks
+from cambrian.search.ledger import Ledger
+from mock_search import contents
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans are found by /proc")
+
+SEARCH = """
+import sys
+from cambrian.estimators.train import Train
+from cambrian.outcome import Fidelity
+from cambrian.search.engines.processes import Processes
+from cambrian.search.execution import Watch
+from cambrian.search.final import Final
+from cambrian.search.search import Search
+from cambrian.spaces.pnas import PNAS
+
+class Telling(Watch):
+    def point(self, number, point):
+        print(number, point.step, flush=True)
+
+skeleton = {"filters": 4, "cells": 1}
+Search(
+    PNAS(blocks=1),
+    "random",
+    Train(checkpoint_seconds=0.01, batch_size=32),
+    "digits",
+    budget=1,
+    engine=Processes(workers=1),
+    fidelity=Fidelity(3, 0.3, skeleton=skeleton),
+    final=Final(Fidelity(6, 0.5, skeleton=skeleton), top=1, baselines=()),
+).run(sys.argv[1], Telling())
+assert "torch" not in sys.modules
+"""
+
+
+def started(run):
+    environment = {**os.environ, "PYTHONPATH": str(Path(mock_search.__file__).parent)}
+    return subprocess.Popen([sys.executable, "-c", SEARCH, run], stdout=subprocess.PIPE, env=environment)
+
+
+def weights(run):
+    """The hash of the delivered weights."""
+    ledger = Ledger.read(run / "ledger.sqlite")
+    (found,) = {value["sha256"] for _, _, value in ledger.events("weights")}
+    ledger.close()
+    return found
+
+
+def test_a_killed_training_ends_with_the_same_weights(tmp_path):
+    """kill -9 of the coordinator in the middle of an epoch of the search's training, and of one of the
+    final one: the same ledger and, bit for bit, the same weights as the undisturbed."""
+    with started(tmp_path / "undisturbed") as process:
+        points = process.stdout.read().split(b"\n")[:-1]
+    assert process.returncode == 0
+    assert len(points) == 3 + 6
+    rng, seen = random.Random(0), set()
+    for after in (1, 6):
+        with started(tmp_path / "killed") as process:
+            while len(seen) < after and (line := process.stdout.readline()):
+                seen.add(line)
+            time.sleep(rng.random() * 0.05)
+            family = mocks.descendants(process.pid)
+            process.kill()
+        assert process.returncode == -9
+        assert mocks.gone(family, within=5.0)
+    with started(tmp_path / "killed") as process:
+        process.stdout.read()
+    assert process.returncode == 0
+    assert contents(tmp_path / "killed") == contents(tmp_path / "undisturbed")
+    assert weights(tmp_path / "killed") == weights(tmp_path / "undisturbed")
