@@ -80,6 +80,7 @@ def test_live_training(tmp_path: Path) -> None:
         ),
         (["--benchmark", "referee_cases:toy", "--seeds", "0"], "seeds must be at least 1, got 0"),
         (["--benchmark", "referee_cases:toy", "--task", "digits"], "not both"),
+        (["--seeds", "9"], "--seeds changes what is compared"),
         ([], "give --benchmark NAME, --task DATA, or --run"),
     ],
 )

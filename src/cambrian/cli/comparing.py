@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cambrian.referee.contest import Contest
 
 CORES = os.cpu_count() or 1
+RIVALS = "progressive,evolution,reinforce,random"
 SMALL = {"filters": 8, "cells": 2}
 """The skeleton in which cells of the PNAS space are compared, where nothing else is said."""
 
@@ -27,15 +28,18 @@ def compare(
     ] = None,
     task: Annotated[str | None, typer.Option(help="Train live instead: digits, or a path to data.")] = None,
     strategies: Annotated[
-        str, typer.Option(help="Such as 'evolution,progressive(keep=32),ppo(paper)'; random is always added.")
-    ] = "progressive,evolution,reinforce,random",
-    seeds: Annotated[int, typer.Option(help="Searches by each strategy.")] = 30,
-    budget: Annotated[int, typer.Option(help="Evaluations of each search.")] = 300,
+        str | None,
+        typer.Option(help=f"Such as 'evolution,progressive(keep=32),ppo(paper)' [default: {RIVALS}]."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Searches by each strategy [default: 30].")] = None,
+    budget: Annotated[int | None, typer.Option(help="Evaluations of each search [default: 300].")] = None,
     run: Annotated[
         Path | None, typer.Option("--run", help="Directory [default: runs/compare-NAME-1, -2, ...].")
     ] = None,
     workers: Annotated[int, typer.Option(help="Searches at a time.")] = CORES,
-    margin: Annotated[float, typer.Option(help="To be worse by less is not to be inferior.")] = 0.05,
+    margin: Annotated[
+        float | None, typer.Option(help="To be worse by less is not to be inferior [default: 0.05].")
+    ] = None,
     cost: Annotated[
         float | None, typer.Option(help="Seconds an evaluation costs, for tables that do not say.")
     ] = None,
@@ -50,7 +54,8 @@ def compare(
 ) -> None:
     """Compare search strategies on a benchmark's table, or on live training whose trials they share.
 
-    The same command goes on after an interruption; so does --run DIRECTORY alone."""
+    After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
+    adds to what is there."""
     from cambrian.cli.searching import _device, _free, _loaded
     from cambrian.referee import comparison as referee
 
@@ -59,23 +64,43 @@ def compare(
     if benchmark is None and task is None:
         if run is None:
             raise UsageError("give --benchmark NAME, --task DATA, or --run of a comparison to go on with")
+        _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost)
         _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch))
         return
     contest: Contest
     if benchmark is not None:
-        contest = _table(benchmark, budget, cost)
+        contest = _table(benchmark, _or(budget, 300), cost)
         place = run or _free("runs", f"compare-{Path(benchmark).stem}")
     else:
         data = _loaded(str(task), "accuracy", limit, size, 0)
         place = run or _free("runs", f"compare-{data.name}")
-        contest = _live(data, budget, place, space, epochs, filters, cells, _device(device))
+        contest = _live(data, _or(budget, 300), place, space, epochs, filters, cells, _device(device))
     _present(
         place,
         as_json,
         lambda watch: referee.compare(
-            contest, strategies, seeds=seeds, directory=place, workers=workers, margin=margin, watch=watch
+            contest,
+            strategies or RIVALS,
+            seeds=_or(seeds, 30),
+            directory=place,
+            workers=workers,
+            margin=_or(margin, 0.05),
+            watch=watch,
         ),
     )
+
+
+def _alone(**options: Any) -> None:
+    """Going on by the directory alone repeats what was asked: options besides would be passed over."""
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(
+                f"--{name} changes what is compared: give --benchmark or --task too, or --run alone to go on"
+            )
+
+
+def _or(given: Any, usual: Any) -> Any:
+    return usual if given is None else given
 
 
 def _table(name: str, budget: int, cost: float | None) -> Contest:
@@ -137,9 +162,10 @@ def _say(found: Comparison) -> None:
 
     header, rows = standings_table(found)
     title = f"{found.contest.title}: {found.contest.budget} evaluations, {found.seeds} seeds"
-    table = Table(title=title, box=None, title_justify="left", header_style="dim")
+    table = Table(title=title, box=None, title_justify="left", header_style="dim", padding=(0, 1, 0, 0))
     for name in header:
-        table.add_column(name, justify="left" if name in ("strategy", "ended early") else "right")
+        words = name in ("strategy", "ended early")
+        table.add_column(name, justify="left" if words else "right", no_wrap=not words)
     for row in rows:
         table.add_row(*row)
     Console().print(table)

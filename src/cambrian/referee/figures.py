@@ -169,9 +169,9 @@ def plainly(value: Any) -> Any:
 
 def seconds(value: float) -> str:
     """
-    >>> seconds(0.0123), seconds(3.21), seconds(7200)
-    ('12 ms', '3.2 s', '2.0 h')
+    >>> seconds(0.00123), seconds(0.123), seconds(3.21), seconds(7200)
+    ('1.2 ms', '123 ms', '3.2 s', '2.0 h')
     """
     if value < 1:
-        return f"{1000 * value:.2g} ms"
+        return f"{1000 * value:.2g} ms" if value < 0.01 else f"{1000 * value:.0f} ms"
     return f"{value:.2g} s" if value < 10 else duration(value)

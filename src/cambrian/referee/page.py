@@ -66,9 +66,9 @@ def html(comparison: Comparison, drawn: dict[str, str]) -> str:
 
 def standings_table(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:
     """Header and rows of texts."""
-    header = ["strategy", "rank", "mean ± sd", "95 %", "> random", "thinking", "measuring"]
+    header = ["strategy", "rank", "mean ± sd", "95 %", "> random", "thinking"]
     found = standings(comparison)
-    ended = any(row["ended"] for row in found)
+    timed, ended = comparison.contest.timed, any(row["ended"] for row in found)
     rows = [
         [
             row["strategy"],
@@ -77,12 +77,12 @@ def standings_table(comparison: Comparison) -> tuple[list[str], list[list[Any]]]
             f"{row['low']:.3f}–{row['high']:.3f}",
             "–" if row["better than random"] is None else f"{100 * row['better than random']:.0f} %",
             seconds(row["thinking"]),
-            "–" if row["estimator"] is None else seconds(row["estimator"]),
+            *([seconds(row["estimator"])] if timed else []),
             *([row["ended"] or ""] if ended else []),
         ]
         for row in found
     ]
-    return [*header, *(["ended early"] if ended else [])], rows
+    return [*header, *(["measuring"] if timed else []), *(["ended early"] if ended else [])], rows
 
 
 def pairs_table(judgement: Judgement, margin: float) -> tuple[list[str], list[list[Any]]]:
@@ -113,7 +113,13 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, str]]:
 def _timed(comparison: Comparison) -> list[Html]:
     judgement = comparison.timed_judgement
     if judgement is None:
-        return [element("p", "What a measurement costs is not known here, so time is not compared.", "note")]
+        return [
+            element(
+                "p",
+                "What a measurement costs is not known here (--cost says it): time is not compared.",
+                "note",
+            )
+        ]
     sentences = (element("p", sentence) for sentence in comparison.timed_verdict)
     return [section("At equal times", *sentences, table(*pairs_table(judgement, comparison.margin)))]
 
