@@ -146,11 +146,11 @@ def ascend(policy: Policy, walks: Sequence[Walk], slope: Slope, lr: float) -> Po
     found = read(policy, walks)
     steepest = gradient(policy, found, *slope(found.log_probability(), found.entropies().sum(axis=1)))
     n = policy.updates + 1
-    size = lr * math.sqrt(1 - 0.999**n) / (1 - 0.9**n)
     first = {name: 0.9 * m + 0.1 * steepest[name] for name, m in policy.first.items()}
     second = {name: 0.999 * v + 0.001 * steepest[name] ** 2 for name, v in policy.second.items()}
     moved = {
-        name: p + size * first[name] / (np.sqrt(second[name]) + 1e-8) for name, p in policy.parameters.items()
+        name: p + lr * first[name] / (1 - 0.9**n) / (np.sqrt(second[name] / (1 - 0.999**n)) + 1e-8)
+        for name, p in policy.parameters.items()
     }
     return replace(policy, parameters=moved, first=first, second=second, updates=n)
 
@@ -186,7 +186,8 @@ def _chooser(policy: Policy, rng: np.random.Generator) -> Choose:
 def _table(policy: Policy, walks: Sequence[Walk]) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
     """Rows [n, steps, options], logarithms of weights [n, steps, options], what was taken [n, steps].
     Beyond the end of a walk there is one option, which adds nothing to any sum."""
-    shape = (len(walks), max(map(len, walks)), max(len(d.options) for walk in walks for d, _ in walk))
+    options = max((len(d.options) for walk in walks for d, _ in walk), default=1)
+    shape = (len(walks), max(map(len, walks)), options)
     rows, taken = np.zeros(shape, dtype=np.int64), np.zeros(shape[:2], dtype=np.int64)
     prior = np.full(shape, ILLEGAL)
     prior[:, :, 0] = 0.0
