@@ -31,6 +31,17 @@ def give(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1, default=_plain))
 
 
+def percent(value: float | None, absent: str = "-") -> str:
+    """A share of 1 as people read it, other values as they are.
+
+    >>> percent(0.98333), percent(3.25), percent(None)
+    ('98.33 %', '3.25', '-')
+    """
+    if value is None:
+        return absent
+    return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)

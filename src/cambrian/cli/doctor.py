@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +12,7 @@ import typer
 from cambrian.cli.app import Json, app, give, say
 
 EXTRAS = {"onnx": "export", "onnxruntime": "export"}
+NEEDED = ("torch", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "Pillow")
 
 
 @app.command()
@@ -45,20 +48,30 @@ def doctor(
 
 
 def _versions() -> dict[str, str]:
-    from cambrian.search.settings import versions
-
-    return versions()
+    """Of what is installed; nothing is imported."""
+    found = {name: _version(name) for name in ("cambrian", *NEEDED)}
+    installed = {name: version for name, version in found.items() if version is not None}
+    return {**installed, "python": platform.python_version(), "machine": platform.machine()}
 
 
 def _missing() -> dict[str, str]:
-    from importlib.util import find_spec
+    needed = {name: f"pip install {name}" for name in NEEDED if _version(name) is None}
+    extras = {m: f"pip install 'cambrian[{e}]'" for m, e in EXTRAS.items() if _version(m) is None}
+    return {**needed, **extras}
 
-    return {m: f"pip install 'cambrian[{e}]'" for m, e in EXTRAS.items() if find_spec(m) is None}
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _cuda() -> str:
-    import torch
-
+    try:
+        import torch
+    except ImportError as error:
+        return f"unknown, for torch cannot be imported: {error}"
     return (
         torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no device; searches run on the CPU"
     )

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cambrian.cli.app import percent
 from cambrian.outcome import Point, Trial
 from cambrian.search.execution import Watch
 
@@ -24,11 +25,7 @@ class LiveWatch(Watch):
         self._levels: dict[int, list[Trial]] = defaultdict(list)
         self._failed = 0
         self._best: Trial | None = None
-        self._began = time.monotonic()
-        self._counted_from = self._began
-        self._replayed = 0
-        self._finals: list[tuple[str, float | None]] = []
-        self._points: dict[int, Point] = {}
+        self._replaying, self._replayed, self._counted_from = True, 0, time.monotonic()
         self._stage = "search"
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
@@ -64,16 +61,19 @@ class LiveWatch(Watch):
             self._line(f"final stage: {total} networks trained from scratch in the final skeleton")
         elif total is not None:
             self._progress.update(self._bar, total=total)
-        self._counted_from = time.monotonic()
+        self._replaying, self._replayed, self._counted_from = True, 0, time.monotonic()
+
+    def claimed(self, trial: Trial) -> None:
+        self._replaying = False
 
     def point(self, number: int, point: Point) -> None:
-        self._points[number] = point
+        self._replaying = False
 
     def ended(self, trial: Trial) -> None:
-        self._points.pop(trial.number, None)
+        if self._replaying:  # an earlier session's: it says nothing of how fast this one is
+            self._replayed, self._counted_from = self._replayed + 1, time.monotonic()
         if trial.kind == "final":
-            self._finals.append((trial.role, trial.value))
-            self._line(f"  {trial.role}: {_percent(trial.value)}")
+            self._line(f"  {trial.role}: {percent(trial.value)}")
         else:
             self._trial(trial)
         self._progress.advance(self._bar)
@@ -93,7 +93,7 @@ class LiveWatch(Watch):
         if len(self._levels[level]) == self._expected.get(level):
             best = max((t.value for t in self._levels[level] if t.value is not None), default=None)
             self._line(
-                f"level {level}: {len(self._levels[level])} trained, best {_percent(best)},"
+                f"level {level}: {len(self._levels[level])} trained, best {percent(best)},"
                 f" surrogate's rank correlation {self._rho(level)}"
             )
 
@@ -109,11 +109,11 @@ class LiveWatch(Watch):
             table.add_row(
                 str(level or "all"),
                 f"{len(trials)}" + (f"/{expected}" if expected else ""),
-                _percent(max(values, default=None)),
-                _percent(sum(values) / len(values) if values else None),
+                percent(max(values, default=None)),
+                percent(sum(values) / len(values) if values else None),
                 self._rho(level),
             )
-        best = f"best so far {_percent(self._best.value)} (trial {self._best.number})" if self._best else ""
+        best = f"best so far {percent(self._best.value)} (trial {self._best.number})" if self._best else ""
         table.caption = "  ".join(t for t in (best, f"{self._failed} failed" if self._failed else "") if t)
         table.caption_justify = "left"
         return table
@@ -132,17 +132,11 @@ class LiveWatch(Watch):
 
     def _left(self) -> str:
         task = self._progress.tasks[0]
-        spent = time.monotonic() - self._counted_from
-        if not task.total or task.completed < 5:
+        spent, ended = time.monotonic() - self._counted_from, task.completed - self._replayed
+        if not task.total or ended < 5:
             return ""
-        seconds = spent / task.completed * (task.total - task.completed)
+        seconds = spent / ended * (task.total - task.completed)
         return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
 
     def _line(self, text: str) -> None:
-        self._console.print(text, highlight=False)
-
-
-def _percent(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
+        self._console.print(text, highlight=False, markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,14 +22,14 @@ def status(run: Run, as_json: Json = False) -> None:
     if as_json:
         give(found)
         return
-    best = found["best"]
+    best, quoted = found["best"], shlex.quote(str(run))
     say(f"{found['trials']} trials, {found['running']} running, {found['failed']} failed")
     if best is not None:
         say(f"best {best['value']:.4f} (trial {best['number']})")
     if found["winner"] is not None:
-        say(f"final network: {found['winner']['value']:.4f} on test; cambrian export {run} OUT")
+        say(f"final network: {found['winner']['value']:.4f} on test; cambrian export {quoted} OUT")
     else:
-        say(f"{found['stopped'] or 'not finished'}; go on with: cambrian resume {run}")
+        say(f"{found['stopped'] or 'not finished'}; go on with: cambrian resume {quoted}")
 
 
 @app.command()
@@ -57,28 +58,29 @@ def draw(
     from cambrian.delivery import draw as pictures
 
     space, architecture = _chosen(what, trial)
+    if out is not None:
+        if out.suffix not in (".svg", ".png"):
+            raise UsageError(f"cannot draw {out}: the file's name must end in .svg or .png")
+        try:
+            if out.suffix == ".svg":
+                out.write_text(pictures.svg(space, architecture))
+            else:
+                pictures.png(space, architecture, out)
+        except OSError as error:
+            raise UsageError(f"the picture cannot be written to {out}: {error.strerror}") from error
+        say(f"wrote {out}", to_json=as_json)
     if as_json:
         give(architecture)
     elif out is None:
         say(pictures.text(space, architecture))
-    elif out.suffix == ".svg":
-        out.write_text(pictures.svg(space, architecture))
-        say(f"wrote {out}")
-    elif out.suffix == ".png":
-        pictures.png(space, architecture, out)
-        say(f"wrote {out}")
-    else:
-        raise UsageError(f"cannot draw {out}: the file's name must end in .svg or .png")
 
 
 def _chosen(what: str, number: int | None) -> tuple[Any, Any]:
-    from cambrian.cli.searching import _architecture
+    from cambrian.cli.architectures import architecture_of
     from cambrian.search.result import Result
-    from cambrian.spaces import SPACES
 
     if not Path(what).is_dir():
-        name, architecture = _architecture(what)
-        return SPACES.make(name), architecture
+        return architecture_of(what)
     result = Result.open(what)
     if number is not None:
         found = next((t for t in result.trials + result.finals if t.number == number), None)

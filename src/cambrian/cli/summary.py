@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
-from cambrian.cli.app import give, say
+from cambrian.cli.app import give, percent, say
 from cambrian.outcome import Done, Trial
 from cambrian.search.result import Result
 
@@ -69,7 +70,7 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
     ended = sorted((t for t in result.trials if t.value is not None), key=lambda t: -(t.value or 0.0))
     for trial in ended[:top]:
         level = str(trial.note.get("level", "-"))
-        table.add_row(str(trial.number), level, _percent(trial.value), *_sizes(trial))
+        table.add_row(str(trial.number), level, percent(trial.value), *_sizes(trial))
     return table
 
 
@@ -84,8 +85,8 @@ def _finals(result: Result) -> Any:
         tested = "test_accuracy" in metrics
         table.add_row(
             trial.role,
-            "" if tested else _percent(trial.value),
-            _percent(trial.value) if tested else "",
+            "" if tested else percent(trial.value, "failed"),
+            percent(trial.value) if tested else "",
             *_sizes(trial),
         )
     return table
@@ -111,14 +112,8 @@ def _latency(result: Result) -> list[Any]:
 
 
 def _where(result: Result) -> list[str]:
-    run = result.directory
+    run = shlex.quote(str(result.directory))
     return [
-        f"everything lies in {run}",
+        f"everything lies in {result.directory}",
         f"see it: cambrian report {run}    take it: cambrian export {run} OUT",
     ]
-
-
-def _percent(value: float | None) -> str:
-    if value is None:
-        return "failed"
-    return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"

@@ -1,0 +1,56 @@
+"""An architecture named on the command line: a published one, or a JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian.architecture import Architecture, replay
+from cambrian.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from cambrian.spaces.space import Space
+
+
+def architecture_of(name: str) -> tuple[Space, Architecture]:
+    """Space and architecture of a published name or a file: `{"space": ..., "answers": {...}}`, or
+    the answers alone, which are then the PNAS space's. A file may come from anywhere, so that it may
+    name cambrian's own spaces only: another one would be a module to import. Raises UsageError, and
+    IllegalArchitecture where the space does not hold it."""
+    from cambrian.spaces.published import names, published
+
+    entry: Mapping[str, Any] = published(name) if name in names() else _read(Path(name))
+    space = _own_space(entry.get("space", "pnas"), name)
+    return space, replay(space, Architecture.from_json(entry["answers"]))
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    from cambrian.spaces.published import names
+
+    if not file.exists():
+        raise UsageError(
+            f"{str(file)!r} is neither a file nor a published architecture{did_you_mean(str(file), names())}"
+        )
+    try:
+        entry = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"cannot read an architecture from {file}: {error}") from None
+    if not isinstance(entry, dict):
+        raise UsageError(f"{file} holds no architecture: expected an object with 'space' and 'answers'")
+    return entry if "answers" in entry else {"space": "pnas", "answers": entry}
+
+
+def _own_space(spec: Any, where: str) -> Space:
+    from cambrian.spaces import SPACES
+
+    name = spec.get("name") if isinstance(spec, Mapping) else spec
+    if isinstance(name, str) and ":" in name and name not in SPACES.names():
+        raise UsageError(
+            f"{where} names the space {name!r}, which is none of cambrian's own"
+            f" ({', '.join(SPACES.names())}): a file may not have code imported, so use it from a program"
+            " of your own"
+        )
+    space: Space = SPACES.make(spec)
+    return space
