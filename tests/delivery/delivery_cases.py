@@ -86,10 +86,12 @@ def finals(trials, values=(0.9, 0.95, 0.94)):
 def full_story(count=30):
     """Everything a report can show, with hostile names everywhere."""
     trials = random_trials(np.random.default_rng(3), count)
+    ended = finals(trials)
     return Story(
         EVIL,
         PNAS(),
-        [*trials, *finals(trials)],
+        [*trials, *ended],
+        winner=ended[1],
         settings={"space": {"name": EVIL, "arguments": {"blocks": 5}}, EVIL: [EVIL]},
         plan=[("data", EVIL)],
         stages=STAGES,

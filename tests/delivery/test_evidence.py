@@ -6,7 +6,7 @@ from delivery_cases import cells, finals, random_trials
 from scipy.stats import spearmanr
 
 from cambrian.delivery.charts import ticks
-from cambrian.delivery.evidence import anytime, best_trials, failures, leaderboard, levels, spearman, why
+from cambrian.delivery.evidence import anytime, best_trials, failures, leaderboard, levels, why
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 
 
@@ -46,11 +46,20 @@ def test_rho_is_scipys_level_by_level(seed):
 
 def test_rho_needs_something_to_rank():
     """Two points, or equal values, have no rank correlation; perfect orders have 1 and -1."""
-    assert spearman([1, 2], [1, 2]) is None
-    assert spearman([1, 1, 1], [1, 2, 3]) is None
-    assert spearman([1, 2, 3], [5, 5, 5]) is None
-    assert spearman([1, 2, 3], [2, 3, 9]) == pytest.approx(1)
-    assert spearman([1, 2, 3], [9, 3, 2]) == pytest.approx(-1)
+
+    def rho(predicted, measured):
+        rows = zip(cells(len(predicted)), predicted, measured)
+        trials = [
+            Trial(n, c, Fidelity(), note={"level": 2, "predicted": p}, outcome=Done(float(m)))
+            for n, (c, p, m) in enumerate(rows)
+        ]
+        return levels(trials)[0].rho
+
+    assert rho([1, 2], [1, 2]) is None
+    assert rho([1, 1, 1], [1, 2, 3]) is None
+    assert rho([1, 2, 3], [5, 5, 5]) is None
+    assert rho([1, 2, 3], [2, 3, 9]) == pytest.approx(1)
+    assert rho([1, 2, 3], [9, 3, 2]) == pytest.approx(-1)
 
 
 def test_leaders_are_different_architectures_best_first():

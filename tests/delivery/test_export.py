@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -136,6 +138,26 @@ def test_verification_runs_the_program_that_lies_there(tmp_path):
         verify(place)
 
 
+@pytest.mark.parametrize("wrong", ["together", "single"])
+def test_the_tolerance_is_absolute(tmp_path, wrong):
+    """1e-5, all images at once and one by one: it does not grow with logits of ten."""
+    ten = torch.full((2, 3), 10.0)
+    logits = {"together": ten, "single": ten.clone(), wrong: ten + 1.5e-5}
+    with pytest.raises(ExportMismatch, match=r"by 1.5\de-05, more than 1e-05"):
+        verify(doubling(tmp_path, logits["together"], logits["single"], inputs=5.0))
+
+
+def test_large_logits_are_met(tmp_path):
+    """A network whose logits are a thousand times as large is exported, within its last bits."""
+    network = small_network()
+    with torch.no_grad():
+        network[-1].weight *= 1000
+    place = export(network, FACTS, tmp_path / "net", architecture_json=ANSWERS)
+    largest = float(load_file(place / "sample.safetensors")["logits"].abs().max())
+    assert largest > 50
+    assert json.loads((place / "model.json").read_text())["verified_difference"] <= 5e-7 * largest
+
+
 def test_what_needs_cambrian_is_not_delivered(tmp_path, monkeypatch):
     """The clean process cannot import cambrian, although it is installed here."""
     from cambrian.delivery import export as module
@@ -145,8 +167,8 @@ def test_what_needs_cambrian_is_not_delivered(tmp_path, monkeypatch):
         verify(doubling(tmp_path, torch.zeros(2, 3)))
 
 
-def doubling(place, logits):
-    """The smallest thing the clean process accepts: twice the inputs, which are zero."""
+def doubling(place, logits, single=None, inputs=0.0):
+    """The smallest thing the clean process accepts: twice the inputs, which are all alike."""
 
     class Double(nn.Module):
         def forward(self, images):
@@ -155,7 +177,9 @@ def doubling(place, logits):
     batch = {"images": {0: torch.export.Dim("batch", min=1)}}
     program = torch.export.export(Double(), (torch.zeros(2, 3),), dynamic_shapes=batch)
     torch.export.save(program, place / "program.pt2")
-    save_file({"inputs": torch.zeros(2, 3), "logits": logits}, place / "sample.safetensors")
+    single = logits.clone() if single is None else single
+    sample = {"inputs": torch.full((2, 3), inputs), "logits": logits, "single_logits": single}
+    save_file(sample, place / "sample.safetensors")
     return place
 
 
@@ -167,6 +191,8 @@ def test_refusals_come_before_any_work(tmp_path):
         export(small_network(), FACTS, tmp_path / "full", architecture_json={})
     with pytest.raises(UsageError, match="is a file"):
         export(small_network(), FACTS, tmp_path / "full" / "thesis.tex", architecture_json={})
+    with pytest.raises(UsageError, match=r"cannot be written to .*inside"):
+        export(small_network(), FACTS, tmp_path / "full" / "thesis.tex" / "inside", architecture_json={})
     with pytest.raises(UsageError, match="missing: labels"):
         export(
             small_network(),
@@ -191,6 +217,19 @@ def test_predicting_refuses_what_does_not_fit(exported, tmp_path):
         predict(place, np.zeros((1, 5, 6, 1), np.uint8))
     with pytest.raises(UsageError, match="no exported network"):
         predict(tmp_path, np.zeros((1, 6, 5, 1), np.uint8))
+
+
+@pytest.mark.parametrize("name", ["model.json", "program.pt2"])
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b"\xff\xfe"])
+def test_a_damaged_export_is_one_sentence(exported, tmp_path, name, damage):
+    """Whatever happened to its files: they are named, and what to do."""
+    _, place = exported
+    broken = tmp_path / "net"
+    shutil.copytree(place, broken)
+    (broken / name).write_bytes(damage)
+    with pytest.raises(UsageError, match=re.escape(str(broken))) as caught:
+        predict(broken, np.zeros((1, 6, 5, 1), np.uint8))
+    assert "\n" not in str(caught.value)
 
 
 def test_files_are_predicted_as_their_pixels(exported, tmp_path):

@@ -112,12 +112,32 @@ def test_verdicts_say_what_came_out():
         "The best of 1 architecture measured so far reaches 3; no final network has been trained."
     )
     trials = [t for t in random_trials_done(10)]
-    story = Story("x", PNAS(), [*trials, *finals(trials)], task={"metric": "accuracy", "test": 400})
+    task, ended = {"metric": "accuracy", "test": 400}, finals(trials)
+    story = Story("x", PNAS(), [*trials, *ended], task=task, winner=ended[1])
     assert verdict(story) == (
         "The network found reaches 95.00 % on the test images. It was chosen on validation among 10 trained "
         "architectures. Finished in the same way, a random architecture reaches 94.00 %. This is one run on "
         "400 test images: differences below 3.1 points say little."  # 2 * sqrt(2 * .95 * .05 / 400) = .0308
     )
+
+
+def test_the_verdict_of_a_training_without_a_search():
+    """`cambrian train` has no trials, only a network and its score."""
+    (winner,) = finals(random_trials_done(1), (0.9,))
+    story = Story("x", PNAS(), [winner], task={"metric": "accuracy", "test": 400}, winner=winner)
+    assert verdict(story) == "The network trained reaches 90.00 % on the test images."
+
+
+def test_what_was_a_baseline_can_win_later():
+    """A continued run delivers the row its last choice names: a baseline's then is no baseline beside
+    itself, and the winner before it is called so."""
+    trials = random_trials_done(10)
+    ended = finals(trials)
+    task = {"metric": "accuracy", "test": 400}
+    story = Story("x", PNAS(), [*trials, *ended], task=task, winner=ended[2])
+    assert verdict(story).startswith("The network found reaches 94.00 % on the test images.")
+    assert "random" not in verdict(story)
+    assert "an earlier winner" in Page(report_html(story)).text
 
 
 def random_trials_done(count):

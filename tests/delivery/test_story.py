@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from delivery_cases import STAGES, cells, finals
@@ -55,7 +56,7 @@ def test_a_story_holds_what_the_run_knows(tmp_path):
     story = story_of(run_of([*trials, *finals(trials)], tmp_path, events))
     assert (story.title, story.metric, story.percent) == ("noise", "accuracy", True)
     assert [t.number for t in story.trials] == [*range(6), *(10**9 + i for i in range(3))]
-    assert story.winner.role == "winner"
+    assert story.winner.number == 10**9 + 1
     assert story.seconds == {"search": 12.0, "final": 0.0, "strategy": 4.5}
     assert story.settings["budget"] == {"trials": 9}
     assert story.plan == [("data", "noise")]
@@ -63,6 +64,23 @@ def test_a_story_holds_what_the_run_knows(tmp_path):
     assert story.stages[0] == ("image", "1x8x8")
     assert story.stages[-1] == ("linear", "2")
     assert len(story.stages) >= len(STAGES)
+
+
+def test_the_winner_is_the_one_the_run_delivers(tmp_path):
+    """A continued run's last choice counts, whatever the roles say of the rows."""
+    trials = levelled(3, 3)
+    events = [STOP, (2.0, "final", {"winner": 10**9 + 1}), (3.0, "final", {"winner": 10**9 + 2})]
+    story = story_of(run_of([*trials, *finals(trials)], tmp_path, events))
+    assert (story.winner.number, story.winner.role) == (10**9 + 2, "baseline random")
+
+
+def test_a_result_in_memory_says_where_it_could_go(tmp_path):
+    """Without a directory there is no place for a report or an export to come from, nor an assertion."""
+    run = run_of(levelled(2), None)
+    for ask in (run.report, lambda: run.export(tmp_path / "out")):
+        with pytest.raises(UsageError, match=r"run\('runs/first'\)"):
+            ask()
+    assert run.report(tmp_path / "report.html").exists()
 
 
 def test_reports_are_written_whole(tmp_path):
@@ -84,6 +102,21 @@ def test_levels_are_the_spaces_own(tmp_path):
     distinct = {b: len({t.architecture for t in trials[1:] if t.architecture["blocks"] == b}) for b in (1, 2)}
     assert {level: len(values) for level, (_, values) in known.items()} == distinct
     assert known[2][1] == [float(t.number) for t in trials[11:23]]
+
+
+def test_a_table_of_other_values_is_fitted_again(tmp_path, monkeypatch):
+    """As many trials with other values are not the same trials; where nothing can be kept it is shown
+    all the same."""
+    calls = []
+    monkeypatch.setattr(module, "table1", lambda space, levels: calls.append(1) or [])
+    first = levelled(11, 12)
+    other = [*first[:-1], msgspec.structs.replace(first[-1], outcome=Done(0.125))]
+    for trials in (first, first, other):
+        fitted_afterwards(run_of(trials, tmp_path))
+    assert len(calls) == 2
+    (tmp_path / "table1.json").unlink()
+    (tmp_path / "table1.json").mkdir()
+    assert fitted_afterwards(run_of(first, tmp_path)) == []
 
 
 def test_the_table_is_fitted_once(tmp_path, monkeypatch):

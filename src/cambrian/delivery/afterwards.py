@@ -3,13 +3,17 @@ takes up to a minute, so that the rows are kept in the run directory."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
 from cambrian.delivery.evidence import searched
+from cambrian.outcome import Trial
 from cambrian.spaces.space import Encodes, Grows
 
 if TYPE_CHECKING:
@@ -38,7 +42,7 @@ def fitted_afterwards(result: Result) -> list[dict[str, Any]]:
     known = measured_by_level(result)
     if not ended or len(known) < 2 or not isinstance(result.space, Encodes):
         return []
-    identity = sum(len(values) for _, values in known.values())
+    identity = _digest(result.trials)
     place = result.directory / KEPT if result.directory is not None else None
     kept = _read(place, identity)
     if kept is not None:
@@ -49,7 +53,8 @@ def fitted_afterwards(result: Result) -> list[dict[str, Any]]:
         {title: getattr(row, name) for name, title in _COLUMNS.items()} for row in table1(result.space, known)
     ]
     if place is not None:
-        place.write_text(json.dumps({"of": identity, "rows": rows}, indent=1))
+        with suppress(OSError):  # then they are fitted again another time
+            place.write_text(json.dumps({"of": identity, "rows": rows}, indent=1))
     return rows
 
 
@@ -69,8 +74,14 @@ def measured_by_level(result: Result) -> dict[int, tuple[list[Architecture], lis
     return {level: found[level] for level in sorted(found) if len(found[level][0]) >= FEWEST}
 
 
-def _read(place: Path | None, identity: int) -> list[dict[str, Any]] | None:
-    """Rows that were kept for as many architectures; what cannot be read is made again."""
+def _digest(trials: Sequence[Trial]) -> str:
+    """Of what the rows are made of: numbers, architectures and values."""
+    measured = [(t.number, t.architecture.key, t.value) for t in searched(trials) if t.value is not None]
+    return hashlib.sha256(json.dumps(measured).encode()).hexdigest()
+
+
+def _read(place: Path | None, identity: str) -> list[dict[str, Any]] | None:
+    """Rows that were kept for the same trials; what cannot be read is made again."""
     try:
         kept = json.loads(place.read_text()) if place is not None else {}
         rows: list[dict[str, Any]] | None = kept["rows"] if kept.get("of") == identity else None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Crashed, Done, Infeasible, Trial
+from cambrian.predictors.surrogate import spearman
+
+FEWEST = 3
+"""Trials that a rank correlation needs to be worth naming."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Best:
 @dataclass(frozen=True)
 class Level:
     """A level's trials whose value was guessed before it was measured. `rho` is Spearman's rank
-    correlation, None where it is not defined (fewer than three, or all equal)."""
+    correlation, None for fewer than three trials or where all are equal."""
 
     level: int
     predicted: list[float]
@@ -72,17 +77,10 @@ def levels(trials: Iterable[Trial]) -> list[Level]:
     found = []
     for level, rows in sorted(pairs.items()):
         predicted, measured = [p for p, _ in rows], [m for _, m in rows]
-        found.append(Level(level, predicted, measured, spearman(predicted, measured)))
+        rho = spearman(predicted, measured)
+        defined = len(rows) >= FEWEST and not math.isnan(rho)
+        found.append(Level(level, predicted, measured, rho if defined else None))
     return found
-
-
-def spearman(one: Sequence[float], other: Sequence[float]) -> float | None:
-    """Spearman's rank correlation, ties sharing their mean rank."""
-    if len(one) < 3 or len(set(one)) == 1 or len(set(other)) == 1:
-        return None
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(one, other).statistic)
 
 
 def best_trials(trials: Iterable[Trial], top: int) -> list[Trial]:

@@ -43,7 +43,10 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
             f"{place} takes images [n, height, width, channels] of size {list(wanted)}, got an array of "
             f"shape {list(images.shape)}"
         )
-    program = torch.export.load(place / PROGRAM).module()
+    try:
+        program = torch.export.load(place / PROGRAM).module()
+    except Exception as error:  # torch raises what it happens to meet
+        raise UsageError(f"{place / PROGRAM} is missing or damaged: export the network again") from error
     found = np.empty((len(images), len(facts["labels"])), np.float32)
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
@@ -76,8 +79,20 @@ def model_facts(directory: Path) -> dict[str, Any]:
     """The content of model.json. Raises UsageError where `directory` is no export."""
     try:
         facts: dict[str, Any] = json.loads((directory / MODEL).read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"{directory} is no exported network ({error}): make one with cambrian export"
         ) from error
+    if not _whole(facts):
+        raise UsageError(f"{directory / MODEL} is damaged: export the network again")
     return facts
+
+
+def _whole(facts: object) -> bool:
+    """Whether all is there that predicting needs."""
+    return (
+        isinstance(facts, dict)
+        and all(isinstance(facts.get(name), int) for name in ("height", "width", "channels"))
+        and isinstance(facts.get("labels"), list)
+        and isinstance(facts.get("input"), str)
+    )

@@ -94,7 +94,14 @@ def _final_row(story: Story, trial: Trial) -> list[object]:
     value = story.value(trial.value) if trial.value is not None else why(trial) or "running"
     seconds = f"{trial.outcome.seconds:,.0f}" if trial.outcome else "–"
     sizes = [_integer(metrics.get(n)) for n in ("params", "macs")]
-    return [trial.role, on, value, *sizes, seconds, trial.architecture.key]
+    return [_role(story, trial), on, value, *sizes, seconds, trial.architecture.key]
+
+
+def _role(story: Story, trial: Trial) -> str:
+    """As it is now: a continued run may have found another winner, one that was a baseline before."""
+    if trial == story.winner:
+        return "winner"
+    return "an earlier winner" if trial.role == "winner" and story.winner is not None else trial.role
 
 
 def _progress(story: Story) -> Html | None:

@@ -24,7 +24,8 @@ class Story:
     `settings` may be nested. `plan` are rows of (label, text), `stages` those of the winner's network
     (label, detail). `task` has "name", "metric", "labels", and counts such as "test". `seconds` are by
     kind ("search", "final", "strategy"). `table1` are rows of a table, all with the same keys. `events`
-    are (Unix time, name, value)."""
+    are (Unix time, name, value). `winner` is the one of `trials` that is handed over: once a run was
+    continued it need not be the first of that role, nor have that role at all."""
 
     title: str
     space: Space
@@ -37,6 +38,7 @@ class Story:
     table1: Sequence[Mapping[str, Any]] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     events: Sequence[tuple[float, str, Mapping[str, Any]]] = ()
+    winner: Trial | None = None
 
     @property
     def metric(self) -> str:
@@ -46,11 +48,6 @@ class Story:
     def percent(self) -> bool:
         """Whether values are shares, which people read as percentages."""
         return self.metric in METRICS
-
-    @property
-    def winner(self) -> Trial | None:
-        """The final stage's network that is handed over."""
-        return next((t for t in self.trials if t.role == "winner" and t.value is not None), None)
 
     def axis(self, value: float) -> str:
         """`value` beside an axis that is named for `unit`."""
@@ -89,6 +86,7 @@ def story_of(
         table1=table1,
         versions=result.facts.get("versions", {}),
         events=result.events,
+        winner=result.winner,
     )
 
 
@@ -133,7 +131,11 @@ def write_report(
     from cambrian.delivery.report import report_html
 
     if path is None:
-        assert result.directory is not None
+        if result.directory is None:
+            raise UsageError(
+                "a result that is kept in memory has no directory for its report: give report(path), or"
+                " search with run('runs/first')"
+            )
         path = result.directory / "report.html"
     target = Path(path)
     rows = fitted_afterwards(result) if table1 is None else table1

@@ -13,18 +13,18 @@ def verdict(story: Story) -> str:
     """The winner and what stands beside it; else the best so far; else why there is nothing."""
     trials = searched(story.trials)
     ended = [t for t in trials if t.outcome is not None]
+    if story.winner is not None:
+        return " ".join([_won(story, story.winner, len(ended)), *_beside(story, story.winner)])
     if not ended:
         return "Nothing has been measured yet."
     best = best_trials(trials, 1)
     if not best:
         return _nothing(ended)
-    if story.winner is None:
-        part = " on validation" if story.percent else ""
-        return (
-            f"The best of {_count(len(ended), 'architecture')} measured so far reaches "
-            f"{story.value(best[0].value)}{part}; no final network has been trained."
-        )
-    return " ".join([_won(story, story.winner, len(ended)), *_beside(story, story.winner)])
+    part = " on validation" if story.percent else ""
+    return (
+        f"The best of {_count(len(ended), 'architecture')} measured so far reaches "
+        f"{story.value(best[0].value)}{part}; no final network has been trained."
+    )
 
 
 def baselines(story: Story) -> list[tuple[str, Trial]]:
@@ -33,7 +33,7 @@ def baselines(story: Story) -> list[tuple[str, Trial]]:
     return [
         (t.role.removeprefix(prefix), t)
         for t in story.trials
-        if t.role.startswith(prefix) and t.value is not None
+        if t.role.startswith(prefix) and t.value is not None and t != story.winner
     ]
 
 
@@ -45,6 +45,8 @@ def _nothing(ended: list[Trial]) -> str:
 
 def _won(story: Story, winner: Trial, count: int) -> str:
     part = " on the test images" if story.percent else ""
+    if not count:
+        return f"The network trained reaches {story.value(winner.value)}{part}."
     return (
         f"The network found reaches {story.value(winner.value)}{part}. "
         f"It was chosen on validation among {_count(count, 'trained architecture')}."
