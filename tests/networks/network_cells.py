@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from cambrian.networks.operations import PNAS_OPERATIONS
+from cambrian.networks.operations import OPERATIONS
 
 PNASNET5 = (
     (0, "sep5x5", 0, "max3x3"),
@@ -16,6 +16,6 @@ PNASNET5 = (
 @st.composite
 def cells(draw, most=5):
     """Any cell of one to `most` blocks."""
-    op = st.sampled_from(PNAS_OPERATIONS)
+    op = st.sampled_from(list(OPERATIONS))
     inputs = [st.integers(0, k + 1) for k in range(draw(st.integers(1, most)))]
     return tuple((draw(i), draw(op), draw(i), draw(op)) for i in inputs)

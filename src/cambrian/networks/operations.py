@@ -107,5 +107,3 @@ OPERATIONS: dict[str, Factory] = {
     "max3x3": partial(pooling, max_pool),
     "dil3x3": dilated,
 }
-
-PNAS_OPERATIONS: tuple[str, ...] = tuple(OPERATIONS)
