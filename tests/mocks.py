@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from cambrian.architecture import Architecture
 from cambrian.estimators.estimator import Context, Estimate, Function
 from cambrian.outcome import Done, Fidelity, Point, Trial
@@ -64,6 +66,22 @@ class Mock:
             curve.append(Point(epoch, {"value": value * epoch / fidelity.epochs}))
             yield curve[-1]
         return Done(value, curve=tuple(curve))
+
+
+@dataclass(frozen=True)
+class Scalars:
+    """Numbers of NumPy's wherever an estimator may give numbers."""
+
+    needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = False
+    delivers: ClassVar[bool] = False
+
+    def estimate(
+        self, space: Space, architecture: Architecture, fidelity: Fidelity, *rest: object
+    ) -> Estimate:
+        point = Point(np.int64(1), {"loss": np.float32(0.5)}, np.float64(0.25))
+        yield point
+        return Done(np.float32(0.75), {"size": np.int64(3), "loss": np.array(0.5)}, (point,), np.float64(2.0))
 
 
 # Functions of an architecture. `obey` does what the architecture's answer "do" names.

@@ -14,8 +14,9 @@ import pytest
 import mocks
 from cambrian.errors import Incompatible, RunError
 from cambrian.estimators.estimator import Function
-from cambrian.outcome import Crashed, Done, Infeasible
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
 from cambrian.search.engines import ENGINES
+from cambrian.search.engines.engine import Assignment, Work
 from cambrian.search.engines.processes import Processes
 from cambrian.search.engines.serial import Serial
 
@@ -172,6 +173,45 @@ def test_engines_agree():
     assert mine == theirs
     expected = {n: mocks.truth(mocks.assignment(n).trial.architecture, 3) for n in range(12)}
     assert {n: outcome.value for n, outcome in mine.items()} == expected
+
+
+def test_numbers_are_plain_wherever_they_come_from():
+    """NumPy's scalars in an estimator's points and outcome are the numbers of JSON, on either engine."""
+    point = Point(1, {"loss": 0.5}, 0.25)
+    for name in ENGINES.names():
+        with mocks.started(ENGINES.make(name), mocks.work(mocks.Scalars())) as engine:
+            engine.submit(mocks.assignment(0))
+            reports = [report for _ in range(2) for report in engine.wait()]
+        assert reports[0].point == point
+        assert reports[-1].outcome == Done(0.75, {"size": 3.0, "loss": 0.5}, (point,), 2.0)
+        assert type(reports[-1].outcome.value) is type(reports[-1].outcome.metrics["loss"]) is float
+
+
+def test_a_training_is_the_same_on_either_engine(tmp_path):
+    """To the last bit, though torch has two threads here, as it has once more afterwards."""
+    import torch
+
+    from cambrian.estimators.train import Train
+    from small_training import ARCHITECTURE, SmallConv, bars, timeless
+
+    task, train = bars(480), Train(batch_size=16)
+    task.save(tmp_path)
+    spec = {"space": {"name": "small_training:SmallConv"}, "estimator": {"name": "train"}}
+    spec["estimator"]["arguments"] = {"batch_size": 16}
+    work = Work(SmallConv(), train, task, {**spec, "task": str(tmp_path)})
+    assignment = Assignment(Trial(0, ARCHITECTURE, Fidelity(2)), 1)
+    before, found = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        for engine in (Serial(), Processes(workers=1)):
+            with mocks.started(engine, work):
+                found += last(engine, assignment)
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    mine, theirs = (timeless(report.outcome) for report in found)
+    assert isinstance(mine, Done)
+    assert mine == theirs
 
 
 def test_global_generators_are_a_function_of_the_trial(engine):

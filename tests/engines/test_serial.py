@@ -77,6 +77,39 @@ def test_an_interrupted_step_frees_the_slot():
     engine.close()
 
 
+def test_a_limit_on_memory_is_not_dropped_silently():
+    """It cannot be kept here, which is said."""
+    with pytest.warns(UserWarning, match="engine 'serial' cannot limit the memory"):
+        Serial().start(mocks.work("good", memory=1 << 30))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_torch_has_its_threads_during_steps_only(threads):
+    """An evaluation computes on the engine's threads; between its points everything else has its own."""
+    import torch
+
+    def count(architecture, fidelity):
+        yield torch.get_num_threads()
+        yield torch.get_num_threads()
+        raise ValueError(torch.get_num_threads())
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        engine = Serial(threads=threads)
+        engine.start(mocks.work(Function(count, builds=False)))
+        engine.submit(mocks.assignment(0))
+        for _ in range(2):
+            (report,) = engine.wait()
+            assert report.point.metrics["value"] == threads
+            assert torch.get_num_threads() == 2
+        (report,) = engine.wait()
+        assert report.outcome.error == f"ValueError: {threads}"
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 class Says:
     """An estimator that yields and returns what it is told."""
 

@@ -62,5 +62,5 @@ def test_noise_is_refused(noise):
 def test_what_is_not_json_cannot_be_sent():
     """A note that holds an object is the sender's mistake, found by the sender."""
     trial = Trial(0, Architecture({}), Fidelity(), note={"rank": math})
-    with pytest.raises(NotImplementedError, match="type module"):
+    with pytest.raises(TypeError, match="module has no JSON form"):
         pack(Assignment(trial, 1))

@@ -9,7 +9,7 @@ import sys
 import traceback
 from typing import NoReturn
 
-from cambrian.outcome import Crashed, Infeasible
+from cambrian.outcome import Infeasible
 from cambrian.search.engines.confine import (
     die_with_parent,
     lift_memory_limit,
@@ -30,7 +30,7 @@ def live(work: Work, assignment: Assignment, worker: int, reports: int, stderr: 
         for report in evaluate(work, assignment):
             if report.outcome is not None:
                 _write(reports, pack(Imported([name for name in sys.modules if name not in known])))
-            _write(reports, _packed(report))
+            _write(reports, pack(report))
     except MemoryError as error:
         lift_memory_limit()
         outcome = Infeasible("oom", f"MemoryError: {error}".rstrip(": "))
@@ -68,14 +68,6 @@ def _confine(work: Work, assignment: Assignment) -> None:
     index = torch.device(assignment.device).index or 0
     total = torch.cuda.get_device_properties(index).total_memory
     torch.cuda.set_per_process_memory_fraction(min(1.0, work.memory / total), index)
-
-
-def _packed(report: Report) -> bytes:
-    try:
-        return pack(report)
-    except (TypeError, ValueError, NotImplementedError) as error:
-        outcome = Crashed(f"what was reported is not JSON: {error}")
-        return pack(Report(report.number, report.attempt, outcome=outcome))
 
 
 def _write(pipe: int, data: bytes) -> None:

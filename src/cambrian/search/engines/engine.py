@@ -12,17 +12,21 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
+from cambrian.codec import decode, encode
 from cambrian.errors import CambrianError, Unbuildable
-from cambrian.estimators.estimator import Context, finite
+from cambrian.estimators.estimator import Context, Estimator, Prepares, finite
 from cambrian.outcome import Crashed, Curve, Done, Fidelity, Infeasible, Outcome, Point, Trial
 from cambrian.randomness import integer_seed
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Work:
     """Seconds an evaluation may take."""
     memory: int | None = None
     """Bytes an evaluation may allocate beyond what the worker holds when it begins."""
+    threads: int = 1
+    """On which torch computes within an operation. Sums depend on it in their last bits, and trainings on
+    these: an engine's setting, since engines are to agree."""
 
 
 class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
@@ -106,9 +113,18 @@ class Engine(ABC):
     def close(self) -> None: ...
 
 
+def prepare(estimator: Estimator) -> None:
+    """Import what its evaluations will need, once in a process and before the first of them."""
+    if isinstance(estimator, Prepares):
+        estimator.prepare()
+    elif estimator.delivers:
+        import torch._dynamo  # noqa: F401  (what trains needs torch, whose optimizers all import this)
+
+
 def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
     """Run the estimator, turning whatever happens inside this process into reports; the last one
-    carries the outcome. Numbers that are not finite are left out of metrics: they are not JSON."""
+    carries the outcome. Numbers are those that JSON gives back, whatever library they are of, and those
+    that are not finite are left out of metrics: they are not JSON."""
     number, attempt = assignment.trial.number, assignment.attempt
     started = time.perf_counter()
     _seed_globals(assignment)
@@ -122,7 +138,8 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
         )
         while True:
             try:
-                point = next(estimate)
+                with _threads(work.threads):
+                    point = next(estimate)
             except StopIteration as end:
                 outcome = _tidy(end.value)
                 break
@@ -152,6 +169,21 @@ def _seed_globals(assignment: Assignment) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Between the steps of an evaluation others compute, on as many threads as they had."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else count
+    if torch is None or before == count:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _tidy(outcome: object) -> Outcome:
     if isinstance(outcome, Crashed):
         return outcome
@@ -160,13 +192,19 @@ def _tidy(outcome: object) -> Outcome:
     outcome = msgspec.structs.replace(outcome, curve=tuple(map(_finite, outcome.curve)))
     if isinstance(outcome, Done) and not finite(outcome.metrics):
         outcome = msgspec.structs.replace(outcome, metrics=_finite_only(outcome.metrics))
-    return outcome
+    return _plain(outcome, Outcome)
 
 
 def _finite(point: Point) -> Point:
-    if finite(point.metrics):
-        return point
-    return msgspec.structs.replace(point, metrics=_finite_only(point.metrics))
+    if not finite(point.metrics):
+        point = msgspec.structs.replace(point, metrics=_finite_only(point.metrics))
+    return _plain(point, Point)
+
+
+def _plain(value: T, kind: Any) -> T:
+    """As it is read back by whoever is told."""
+    plain: T = decode(encode(value), kind)
+    return plain
 
 
 def _finite_only(metrics: dict[str, float]) -> dict[str, float]:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from cambrian.outcome import Point
-from cambrian.search.engines.engine import Assignment, Engine, Report, Work, evaluate, too_late
+from cambrian.search.engines.engine import Assignment, Engine, Report, Work, evaluate, prepare, too_late
 
 
 @dataclass(eq=False)
 class Serial(Engine):
-    """A time limit is honoured between the points of a curve; what ends the process ends the run,
-    which resumes at the same trial."""
+    """torch computes on `threads` threads while an evaluation is under way, as in a worker process, so
+    that the numbers are the same. A time limit is honoured between the points of a curve. A limit on
+    memory is not: it would hold for all that this process does, and libraries that run into one abort.
+    What ends the process ends the run, which resumes at the same trial."""
 
+    threads: int = 1
     slots: int = field(default=1, init=False)
     _work: Work | None = field(default=None, init=False)
     _running: _Running | None = field(default=None, init=False)
 
     def start(self, work: Work) -> None:
-        self._work, self._running = work, None
+        if work.memory is not None:
+            warnings.warn(
+                "engine 'serial' cannot limit the memory of a trial: engine 'processes' can", stacklevel=2
+            )
+        prepare(work.estimator)
+        self._work, self._running = replace(work, threads=self.threads), None
 
     def submit(self, assignment: Assignment) -> None:
         if self._work is None or self._running is not None:

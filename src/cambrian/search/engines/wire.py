@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from cambrian.architecture import Architecture
+from cambrian.codec import decode, encode
 from cambrian.search.engines.engine import Assignment, Report
 
 _LENGTH = struct.Struct(">I")
@@ -58,22 +58,8 @@ class Imported(msgspec.Struct, frozen=True, tag="imported"):
 Message = Start | Assignment | Cancel | Ready | Broken | Forked | Imported | Report
 
 
-def _encode(value: object) -> object:
-    if isinstance(value, Architecture):
-        return value.to_json()
-    raise NotImplementedError(f"{value!r:.80} of type {type(value).__name__} cannot be sent to a worker")
-
-
-def _decode(kind: type, value: object) -> object:
-    return Architecture.from_json(value) if kind is Architecture else value
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_encode)
-_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message, dec_hook=_decode)
-
-
 def pack(message: Message) -> bytes:
-    body = _encoder.encode(message)
+    body = encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
@@ -94,6 +80,6 @@ class Inbox:
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 break
-            messages.append(_decoder.decode(bytes(self._buffer[_LENGTH.size : end])))
+            messages.append(decode(bytes(self._buffer[_LENGTH.size : end]), Message))
             del self._buffer[:end]
         return messages

@@ -21,9 +21,8 @@ from typing import NoReturn
 
 from cambrian.errors import CambrianError
 from cambrian.estimators import ESTIMATORS
-from cambrian.estimators.estimator import Prepares
 from cambrian.search.engines.confine import die_with_parent
-from cambrian.search.engines.engine import Assignment, Report, Work
+from cambrian.search.engines.engine import Assignment, Report, Work, prepare
 from cambrian.search.engines.trial_process import TAIL, TrialProcess
 from cambrian.search.engines.wire import Broken, Cancel, Forked, Inbox, Message, Ready, Start, pack
 from cambrian.spaces import SPACES
@@ -41,11 +40,8 @@ def load(start: Start) -> Work:
         task = Task.open(Path(start.spec["task"]))
     space = SPACES.make(start.spec["space"])
     estimator = ESTIMATORS.make(start.spec["estimator"])
-    if isinstance(estimator, Prepares):
-        estimator.prepare()
-    elif estimator.delivers:
-        import torch._dynamo  # noqa: F401  (what trains needs torch, whose optimizers all import this)
-    return Work(space, estimator, task, start.spec, start.timeout, start.memory)
+    prepare(estimator)
+    return Work(space, estimator, task, start.spec, start.timeout, start.memory, start.threads)
 
 
 class Worker:
@@ -64,7 +60,6 @@ class Worker:
     def run(self) -> None:
         """Serve until the coordinator hangs up."""
         start = self._first()
-        self._threads = start.threads
         try:
             self._work = load(start)
         except BaseException as error:
@@ -102,8 +97,6 @@ class Worker:
             self._settle()
 
     def _settle(self) -> None:
-        if "torch" in sys.modules:
-            sys.modules["torch"].set_num_threads(self._threads)
         gc.collect()
         gc.freeze()  # children share these pages as long as no collector touches them
 
