@@ -146,6 +146,12 @@ def made(engine: str) -> Any:
     return found
 
 
+def environment() -> dict[str, str]:
+    """This process's, for one that imports the modules beside this one."""
+    paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
 def finished(directory: Path) -> dict[int, tuple[int, Any]]:
     """By number: attempt and outcome of what the ledger holds as finished; nothing before it is made."""
     path = directory / "ledger.sqlite"
@@ -196,12 +202,11 @@ class Nursery:
     """Use as a context manager."""
 
     def __enter__(self) -> Nursery:
-        tests = str(Path(__file__).parent)
         self._process = subprocess.Popen(
             [sys.executable, "-c", "import mock_search; mock_search.tend()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": tests},
+            env=environment(),
         )
         return self
 

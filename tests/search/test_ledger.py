@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,8 +18,6 @@ from cambrian.errors import LedgerCorrupt, RunBusy, RunError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
 from cambrian.search.ledger import FINAL, Ledger, Row
 from cambrian.search.lock import Lock
-
-TESTS = str(Path(mock_search.__file__).parent)
 
 
 def row(number: int, state: str = "running", **more: object) -> Row:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -156,8 +154,9 @@ def mocks_at_work(run):
 
 
 def started(code, run):
-    environment = {**os.environ, "PYTHONPATH": str(Path(mock_search.__file__).parent)}
-    process = subprocess.Popen([sys.executable, "-c", code, run], env=environment, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, run], env=mock_search.environment(), stderr=subprocess.PIPE
+    )
     end = time.monotonic() + 60
     while time.monotonic() < end and not searching(run):
         time.sleep(0.05)
@@ -201,9 +200,11 @@ def test_a_full_disk(size, tmp_path):
     """No file may grow beyond `size` bytes: the search says so and stops, what it had told of is kept, and
     with room again it ends like the undisturbed."""
     run = tmp_path / "run"
-    environment = {**os.environ, "PYTHONPATH": str(Path(mock_search.__file__).parent)}
     done = subprocess.run(
-        [sys.executable, "-c", FULL, run, str(size)], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", FULL, run, str(size)],
+        env=mock_search.environment(),
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     error, told = done.stdout.splitlines()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -19,9 +17,12 @@ CLI = "import sys; sys.argv[0] = 'cambrian'; from cambrian.cli import main; main
 
 
 def cambrian(*arguments):
-    environment = {**os.environ, "PYTHONPATH": str(Path(mock_search.__file__).parent)}
     return subprocess.Popen(
-        [sys.executable, "-c", CLI, *map(str, arguments)], env=environment, stdout=-1, stderr=-1, text=True
+        [sys.executable, "-c", CLI, *map(str, arguments)],
+        env=mock_search.environment(),
+        stdout=-1,
+        stderr=-1,
+        text=True,
     )
 
 
@@ -80,8 +81,7 @@ def test_a_search_that_only_fails_has_an_exit_code(tmp_path):
         "import sys\n"
         "Search('tiny-chain', 'random', Function('mocks:exception', builds=False), budget=1).run(sys.argv[1])"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(mock_search.__file__).parent)}
-    subprocess.run([sys.executable, "-c", code, tmp_path / "run"], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", code, tmp_path / "run"], env=mock_search.environment(), check=True)
     with cambrian("resume", tmp_path / "run", "--budget", 1000) as process:
         _, said = process.communicate(timeout=60)
     assert process.returncode == 3

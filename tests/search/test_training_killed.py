@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -48,8 +46,9 @@ assert "torch" not in sys.modules
 
 
 def started(run):
-    environment = {**os.environ, "PYTHONPATH": str(Path(mock_search.__file__).parent)}
-    return subprocess.Popen([sys.executable, "-c", SEARCH, run], stdout=subprocess.PIPE, env=environment)
+    return subprocess.Popen(
+        [sys.executable, "-c", SEARCH, run], stdout=subprocess.PIPE, env=mock_search.environment()
+    )
 
 
 def weights(run):
