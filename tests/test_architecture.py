@@ -353,6 +353,16 @@ def test_keys_tell_types_apart() -> None:
     assert len(keys) == 6
 
 
+@modest
+@given(*(st.dictionaries(st.sampled_from("ab"), st.sampled_from([0, 0.0, -0.0, 1, 1.0, True, "1"])),) * 2)
+def test_equal_values_are_those_of_equal_keys(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """And of equal hashes, or sets and dictionaries would hold an architecture twice."""
+    a, b = Architecture(one), Architecture(other)
+    assert (a == b) is (a.key == b.key)
+    assert a != b or hash(a) == hash(b)
+    assert Architecture({"a": 1}) != Architecture({"a": 1.0})
+
+
 def test_keys_are_the_same_in_another_process() -> None:
     """With another PYTHONHASHSEED too."""
     answers = {"depth": 2, "op0": "conv", "from": ["a", "b"]}

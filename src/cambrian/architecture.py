@@ -26,8 +26,8 @@ class Walkable(Protocol):
 
 
 class Architecture(Mapping[str, Answer]):
-    """A frozen mapping from path to answer, in the order asked. Equal answers are equal values,
-    in whatever order they were asked.
+    """A frozen mapping from path to answer, in the order asked. Those of equal `key` are equal values,
+    in whatever order they were asked: 1, 1.0 and True are three answers.
 
     >>> Architecture({"depth": 2, "op0": "conv3"})["depth"]
     2
@@ -52,7 +52,7 @@ class Architecture(Mapping[str, Answer]):
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Architecture) and self._answers == other._answers
+        return isinstance(other, Architecture) and self.key == other.key
 
     def __repr__(self) -> str:
         return f"Architecture({self._answers!r})"
