@@ -163,6 +163,18 @@ def test_bad_csv(tmp_path, text, sentence) -> None:
     refused(tmp_path / "d.csv", sentence)
 
 
+@pytest.mark.parametrize("way", ["../secret.png", "inside/../../secret.png", "{root}/secret.png", "link.png"])
+def test_csv_paths_stay_in_its_folder(tmp_path, way) -> None:
+    """Upwards, absolute, or through a link: what is read lies where the user pointed to."""
+    (tmp_path / "data" / "inside").mkdir(parents=True)
+    for place in (tmp_path / "secret.png", tmp_path / "data" / "a.png", tmp_path / "data" / "b.png"):
+        Image.fromarray(X[0]).save(place)
+    (tmp_path / "data" / "link.png").symlink_to(tmp_path / "secret.png")
+    path = tmp_path / "data" / "d.csv"
+    path.write_text(f"path,label\na.png,x\nb.png,y\n{way.format(root=tmp_path)},x\n")
+    refused(path, r"png' leads out of .*data: copy the images in")
+
+
 def test_csv_in_another_encoding(tmp_path) -> None:
     """UTF-16 is refused with the remedy."""
     (tmp_path / "d.csv").write_text("label,p\n0,1\n", encoding="utf-16")

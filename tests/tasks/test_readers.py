@@ -20,6 +20,7 @@ from cambrian.tasks import READERS, TASKS, Task, load
 from cambrian.tasks.readers.csv import Csv
 from cambrian.tasks.readers.folder import Folder
 from cambrian.tasks.readers.idx import LABELS, FashionMnist
+from cambrian.tasks.readers.npz import Npz
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (24, 6, 6, 1), dtype=np.uint8)
@@ -322,13 +323,22 @@ def test_fashion_mnist_absent(tmp_path) -> None:
         load(FashionMnist(str(tmp_path / "nowhere")))
 
 
+def test_cifar10s_names_follow_from_the_file_alone(tmp_path) -> None:
+    """A folder further up that is called so says nothing of what lies in it; the file's own name does."""
+    folder = tmp_path / "cifar10_and_others"
+    folder.mkdir()
+    ten = np.arange(30) % 10
+    write_jpegs(folder / "toys_train.npz", np.resize(RGB, (30, *RGB.shape[1:])), ten)
+    write_jpegs(folder / "cifar10_train.npz", np.resize(RGB, (30, *RGB.shape[1:])), ten)
+    assert Npz(str(folder / "toys_train.npz")).examples().labels == tuple("0123456789")
+    assert Npz(str(folder / "cifar10_train.npz")).examples().labels[:2] == ("airplane", "automobile")
+
+
 def test_cifar10() -> None:
     """The JPEG-coded CIFAR-10: official names, and near the published means (0.4914, 0.4822, 0.4465)."""
     data = os.environ.get("CAMBRIAN_DATA")
     if not data or not (Path(data) / "cifar10_jpeg").is_dir():
         pytest.skip("CAMBRIAN_DATA does not hold cifar10_jpeg")
-    from cambrian.tasks.readers.npz import Npz
-
     found = Npz(str(Path(data) / "cifar10_jpeg")).examples()
     assert np.bincount(found.parts).tolist() == [50_000, 0, 10_000]
     assert np.bincount(found.targets).tolist() == [6_000] * 10

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -42,6 +45,24 @@ def test_half_prepared(tmp_path) -> None:
     with pytest.raises(DataError, match="holds no prepared task"):
         Task.open(tmp_path)
     assert prepare(task, tmp_path).digest == task.digest
+
+
+def test_what_is_named_is_on_the_disk(tmp_path, monkeypatch) -> None:
+    """Each file is synchronised before it gets its name, and the arrays' names before task.json's: after a
+    power cut a directory that has task.json is whole."""
+    events = []
+    fsync, replace = os.fsync, os.replace
+
+    def name(handle: int) -> str:
+        return Path(os.readlink(f"/proc/self/fd/{handle}")).name.split(".part")[0].rpartition(".")[0]
+
+    monkeypatch.setattr(os, "fsync", lambda handle: (events.append(("sync", name(handle))), fsync(handle)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (events.append(("name", Path(b).name)), replace(a, b)))
+    load((X, Y)).save(tmp_path)
+    files = [*(f"{k}.npy" for k in ("inputs", "targets", "train", "validation", "test"))]
+    expected = [event for file in files for event in (("sync", file), ("name", file))]
+    assert events == [*expected, ("sync", ""), ("sync", "task.json"), ("name", "task.json"), ("sync", "")]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*files, "task.json"])
 
 
 def test_digest_tells_what_changed() -> None:

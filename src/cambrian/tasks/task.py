@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -80,13 +82,12 @@ class Task:
         directory.mkdir(parents=True, exist_ok=True)
         arrays = {k: getattr(self, k) for k in ("inputs", "targets", "train", "validation", "test")}
         for name, array in arrays.items():
-            whole = directory / f"{name}.npy"
-            partial = directory / f"{name}.{os.getpid()}.part.npy"
-            np.save(partial, array, allow_pickle=False)
-            os.replace(partial, whole)
-        partial = directory / f"task.{os.getpid()}.part"
-        partial.write_text(json.dumps(self.facts(), indent=1))
-        os.replace(partial, directory / "task.json")
+            with _replacing(directory / f"{name}.npy") as file:
+                np.save(file, array, allow_pickle=False)
+        _synchronised(directory)  # the arrays' names are on the disk before that of task.json is
+        with _replacing(directory / "task.json") as file:
+            file.write(json.dumps(self.facts(), indent=1).encode())
+        _synchronised(directory)
 
     @staticmethod
     def open(directory: Path) -> Task:
@@ -111,6 +112,26 @@ class Task:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{directory} holds no prepared task: {error}") from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` once it is whole and on the disk."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with partial.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def _synchronised(directory: Path) -> None:
+    """The names in it are on the disk."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def prepare(task: Task, directory: Path) -> Task:

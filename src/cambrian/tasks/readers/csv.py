@@ -29,7 +29,8 @@ Rows = Iterator[tuple[int, list[str]]]  # with the line each ends on, counted fr
 class Csv:
     """`label` names the column of labels; without it, one called label, class, target or y, else the
     first. The rest of a row is the pixels of a square grey image, or one column holds paths of image
-    files, relative to the CSV's folder. A header is optional; comma, semicolon or tab separate."""
+    files, relative to the CSV's folder and within it. A header is optional; comma, semicolon or tab
+    separate."""
 
     path: str
     label: str | None = None
@@ -146,8 +147,13 @@ def _whole(inputs: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def _of_files(path: Path, cells: list[str], labels: NDArray[Any]) -> Examples:
-    files = [path.parent / cell for cell in cells]
+    files, inside = [path.parent / cell for cell in cells], path.parent.resolve()
     for cell, file in zip(cells, files, strict=True):
+        if not file.resolve().is_relative_to(inside):
+            raise DataError(
+                f"{path}: {cell!r:.200} leads out of {path.parent}: copy the images in, and give paths"
+                " relative to it"
+            )
         if not file.is_file():
             raise DataError(f"{path}: no image file {cell!r:.200}: give paths relative to {path.parent}")
     targets, names = labelled(labels, str(path))

@@ -22,13 +22,15 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def from_jpegs(name: str, parts: Mapping[int, tuple[Path, Mapping[str, NDArray[Any]]]]) -> Examples:
-    """Examples from `{TRAIN: (file, its arrays), ...}`."""
+    """Examples from `{TRAIN: (file, its arrays), ...}`; of a file or folder called cifar10_... the classes
+    have CIFAR-10's names."""
     streams: list[tuple[Path, int, bytes, memoryview]] = []
     for path, held in parts.values():
         streams += _streams(path, held)
-    where = str(next(iter(parts.values()))[0])
-    names = CIFAR10 if "cifar10_" in where.lower() else None
-    targets, labels = labelled(np.concatenate([held["labels"] for _, held in parts.values()]), where, names)
+    path = next(iter(parts.values()))[0]
+    names = CIFAR10 if "cifar10_" in f"{name} {path.name}".lower() else None
+    held_labels = np.concatenate([held["labels"] for _, held in parts.values()])
+    targets, labels = labelled(held_labels, str(path), names)
     marks = np.concatenate([np.full(len(held["labels"]), part, np.int8) for part, (_, held) in parts.items()])
 
     def source(i: int) -> bytes:

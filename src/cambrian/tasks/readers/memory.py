@@ -22,7 +22,8 @@ LAYOUTS = {2: (TRAIN, TEST), 3: (TRAIN, VALIDATION, TEST)}
 @dataclass(frozen=True, eq=False)
 class Memory:
     """`source` is a data set; or `(inputs, labels)` arrays; or a pair (train, test) or triple (train,
-    validation, test) of either. It has no name that another process could use, so it runs in this one."""
+    validation, test) of either. It has no name it could be loaded by again: a run directory keeps its
+    own copy, which worker processes open, and `resume` too."""
 
     source: Any
 
