@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
-from cambrian.cli import main
+from cambrian.architecture import Architecture
+from cambrian.cli import main, searching
+from cambrian.cli.live import LiveWatch
+from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
+from cambrian.search.ledger import Row
+from cambrian.search.result import Result
+from cambrian.spaces.pnas import PNAS
 
 QUICK = [
     "--limit",
@@ -87,9 +96,39 @@ def test_train_an_edited_architecture(tmp_path: Path) -> None:
     assert found["winner"]["architecture"] == answers
 
 
+FILES = {
+    "illegal.json": {"blocks": 9},
+    "number.json": {"space": 5, "answers": {}},
+    "wrong.json": {"space": {"name": "pnas", "arguments": {"blocks": "x"}}, "answers": {}},
+    "foreign.json": {"space": "os:getcwd", "answers": {}},
+    "spec.json": {"space": {"name": "os:getcwd"}, "answers": {}},
+    "list.json": [1, 2],
+}
+"""Architecture files that somebody may have been sent."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["search", "digits", "--epochs", "0"], ["--epochs", "at least 1"]),
+        (["search", "digits", "--images", "0"], ["--images", "at least 1"]),
+        (["search", "digits", "--workers", "0"], ["--workers", "at least 1"]),
+        (["search", "digits", "--seed", "-5"], ["seed", "-5"]),
+        (["search", "digits", "--strategy", "os:getcwd"], ["os:getcwd", "no strategy"]),
+        (["train", "pnasnet-5", "digits", "--epochs", "0"], ["--epochs", "at least 1"]),
+        (["train", "pnasnet-5", "digits", "--filters", "0"], ["--filters", "at least 1"]),
+        (["train", "pnasnet-5", "digits", "--filters", "1"], ["2 filters"]),
+        (["train", "pnasnet-5", "digits", "--skeleton", "smal"], ["did you mean 'small'"]),
+        (["train", "pnasnet-5", "digits", "--seed", "-5"], ["seed", "-5"]),
+        (["train", "foreign.json", "digits"], ["foreign.json", "os:getcwd", "none of cambrian's own"]),
+        (["draw", "spec.json"], ["spec.json", "os:getcwd", "none of cambrian's own"]),
+        (["draw", "illegal.json"], ["blocks", "9"]),
+        (["draw", "number.json"], ["cannot read 5 as a space"]),
+        (["draw", "wrong.json"], ["pnas", "'x'"]),
+        (["draw", "list.json"], ["list.json", "no architecture"]),
+        (["draw", "missing.json"], ["missing.json", "neither a file", "pnasnet-5"]),
+        (["draw", "pnasnet-5", "--out", "nowhere/a.svg"], ["nowhere/a.svg", "No such file or directory"]),
+        (["draw", "pnasnet-5", "--out", "nowhere/a.png"], ["nowhere/a.png", "No such file or directory"]),
         (["search", "digitz"], ["digits"]),
         (["search", "digits", "--strategy", "progresive"], ["progressive"]),
         (["search", "digits", "--surrogate", "mlp-ensembel"], ["mlp-ensemble"]),
@@ -116,6 +155,8 @@ def test_mistakes_are_one_sentence(
     """A wrong name or place is one line on stderr with what would be right, never a traceback."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["cambrian", *arguments])
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(json.dumps(content))
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code in (2, 3)
@@ -124,6 +165,7 @@ def test_mistakes_are_one_sentence(
     assert len(message) == 1, printed
     for word in words:
         assert word in message[0]
+    assert not (tmp_path / "runs").exists(), "a run was begun"
 
 
 def test_an_edited_architecture_names_the_path(tmp_path: Path) -> None:
@@ -139,3 +181,80 @@ def test_doctor_says_what_is_installed() -> None:
     """Versions by name, as JSON too."""
     found = json.loads(cambrian("doctor", "--json").stdout)
     assert found["versions"]["torch"].startswith("2.")
+
+
+def test_doctor_works_without_torch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is missing is what it is asked for: it names it with the command, and goes on."""
+    installed = metadata.version
+
+    def without(name: str) -> str:
+        if name == "torch":
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata, "version", without)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(sys, "argv", ["cambrian", "doctor", "--json"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["missing"]["torch"] == "pip install torch"
+    assert "torch" not in found["versions"]
+    assert "torch" in found["cuda"]
+
+
+def test_help_does_not_import_torch() -> None:
+    """`cambrian --help` answers at once."""
+    code = (
+        "import sys; sys.argv = ['cambrian', '--help']\n"
+        "from cambrian.cli import main\n"
+        "try: main()\n"
+        "finally: print('imported:', sorted({'torch', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "resume" in done.stdout
+    assert done.stdout.splitlines()[-1] == "imported: []"
+
+
+class Ended:
+    """A search that says what it is told to, and ends as `outcome`, or by Ctrl-C."""
+
+    def __init__(self, outcome: Outcome | None, notice: str | None = None) -> None:
+        self.outcome, self.notice, self.task, self.final = outcome, notice, None, None
+
+    def run(self, place: Path, watch: LiveWatch) -> Result:
+        if self.outcome is None:
+            raise KeyboardInterrupt
+        trial = Trial(0, Architecture({"blocks": 1}), Fidelity(), outcome=self.outcome)
+        return Result(PNAS(), None, [Row(trial, "key", "done", 1, 0)], {}, [], place)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Crashed("RuntimeError: boom", "Traceback ..."), "RuntimeError: boom"),
+        (Infeasible("oom", "more than 3 GiB"), "more than 3 GiB"),
+    ],
+)
+def test_a_failure_is_told_in_words(
+    outcome: Outcome, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not as Python prints a record."""
+    with pytest.raises(typer.Exit):
+        searching._run(Ended(outcome), tmp_path, {}, False)  # type: ignore[arg-type]
+    assert f"no trial succeeded; the last one: {words}\n" in capsys.readouterr().err
+
+
+def test_text_is_printed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What looks like the display's markup is the user's own, and the command to go on can be pasted."""
+    place = tmp_path / "my [bold]run[/i]"
+    with pytest.raises(KeyboardInterrupt):
+        searching._run(Ended(None, "classes [/red] and [b]"), place, {}, False)  # type: ignore[arg-type]
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[0] == "note: classes [/red] and [b]"
+    assert printed[1] == f"run: {place}"
+    command = printed[2].partition("go on with: ")[2]
+    assert shlex.split(command) == ["cambrian", "resume", str(place)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
+import pytest
 from rich.console import Console
 from scipy.stats import spearmanr
 
@@ -45,3 +47,29 @@ def test_failures_are_counted_and_never_best() -> None:
     assert "1 failed" in shown.getvalue()
     assert "best so far 25.00 % (trial 0)" in shown.getvalue()
     assert "2/3" in shown.getvalue()
+
+
+def test_what_is_left_is_reckoned_from_this_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten trials replayed in no time say nothing of the five left: those take as long as the last five."""
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr("cambrian.cli.live.time", clock)
+    watch, _ = watched({1: 20})
+    watch.stage("search", 20)
+    for n in range(10):
+        watch.ended(trial(n, Done(0.5), level=1))
+    for n in range(10, 15):
+        watch.claimed(trial(n, Done(0.5), level=1))
+        clock.now += 10
+        watch.ended(trial(n, Done(0.5), level=1))
+    shown = io.StringIO()
+    Console(file=shown, width=120).print(watch)
+    assert "about 50 s left" in shown.getvalue()
+    assert "15/20" in shown.getvalue()
+
+
+def test_roles_are_printed_as_they_are() -> None:
+    """A baseline's name that looks like markup."""
+    watch, text = watched({})
+    final = Trial(0, Architecture({"n": 0}), Fidelity(), "final", "baseline [/x]", outcome=Done(0.5))
+    watch.ended(final)
+    assert "baseline [/x]: 50.00 %" in text.getvalue()
