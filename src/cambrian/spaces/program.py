@@ -2,7 +2,7 @@
 
     @space
     def net(pick, task, *, filters=16):
-        width = pick("width", [filters, 2 * filters])
+        width = filters * pick("widen", [1, 2])
         op = pick.module("op", {"conv": lambda: nn.Conv2d(task.channels, width, 3), ...})
         return nn.Sequential(op, ...)
 
