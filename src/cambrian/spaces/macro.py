@@ -78,11 +78,12 @@ class Macro(Space):
         for number, cell in enumerate(cells):
             if any(cell) or not parents:
                 pairs += [(number if parents else -1, step, _with(cell, step)) for step in _steps(cell)]
-        order = range(len(pairs)) if cap is None else rng.permutation(len(pairs)).tolist()
-        first: dict[str, int] = {}
-        for n in order:
-            first.setdefault(_text(pairs[n][2]), n)
-        chosen = [pairs[n] for n in sorted(list(first.values())[:cap])]
+        first: dict[str, tuple[int, tuple[int, int], Codes]] = {}
+        for pair in pairs:
+            first.setdefault(_text(pair[2]), pair)
+        chosen = list(first.values())
+        if cap is not None and len(chosen) > cap:
+            chosen = [chosen[i] for i in np.sort(rng.permutation(len(chosen))[:cap]).tolist()]
         return Pool(
             parents=tuple(parents),
             parent=np.array([number for number, _, _ in chosen], np.int64),

@@ -110,11 +110,12 @@ class NASBench101(Space):
             new = _vertices(len(cells[0]) + 1)
             pairs = [(n, (*cell, row)) for n, cell in enumerate(cells) for row in new]
             pairs = [(n, rows) for n, rows in pairs if len(edges(rows)) <= EDGES]
-        order = range(len(pairs)) if cap is None else rng.permutation(len(pairs)).tolist()
-        first: dict[str, int] = {}
-        for n in order:
-            first.setdefault(_text(pairs[n][1]), n)
-        chosen = [pairs[n] for n in sorted(list(first.values())[:cap])]
+        first: dict[str, tuple[int, tuple[Row, ...]]] = {}
+        for pair in pairs:
+            first.setdefault(_text(pair[1]), pair)
+        chosen = list(first.values())
+        if cap is not None and len(chosen) > cap:
+            chosen = [chosen[i] for i in np.sort(rng.permutation(len(chosen))[:cap]).tolist()]
         return Pool(
             parents=tuple(parents),
             parent=np.array([n for n, _ in chosen], np.int64),

@@ -6,7 +6,7 @@ of five operations. Node 0 is the cell's input, node 3 its output.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -101,40 +101,39 @@ class NASBench201(Space):
         level = found.pop() + 1 if found else 1
         prefixes = [c[: _edges(level - 1)] for c in cells] if parents else [()]
         steps = list(product(range(len(self.operations)), repeat=level)) if level < NODES else []
-        pairs = len(prefixes) * len(steps)
-        order = range(pairs) if cap is None or pairs <= cap else rng.permutation(pairs).tolist()
-        children = self._distinct(prefixes, steps, order, level, cap)
-        complete = cap is None or pairs <= cap or len(children) <= cap
-        children = children[:cap]
-        chosen = np.array([c for c, _ in children], np.int64)
-        parent, step = np.divmod(chosen, max(len(steps), 1))
+        children = self._distinct(product(prefixes, steps), level)
+        complete = cap is None or len(children) <= cap
+        if not complete:
+            children = [children[i] for i in np.sort(rng.permutation(len(children))[:cap]).tolist()]
+        parent, step = np.divmod(np.array([pair for pair, _ in children], np.int64), max(len(steps), 1))
         return Pool(
             parents=tuple(parents),
-            parent=parent if parents else np.full(len(chosen), -1, np.int64),
+            parent=parent if parents else np.full(len(children), -1, np.int64),
             step=_rows([steps[s] for s in step]),
-            before=pairs,
+            before=len(prefixes) * len(steps),
             complete=complete,
             materialise=lambda i: self.architecture(children[i][1]),
         )
 
-    def _distinct(
-        self,
-        prefixes: Sequence[Codes],
-        steps: Sequence[Codes],
-        order: Sequence[int],
-        level: int,
-        cap: int | None,
-    ) -> list[tuple[int, Codes]]:
-        """(pair, cell) of the first of each function, one more than `cap` of them at most."""
+    def _distinct(self, pairs: Iterable[tuple[Codes, Codes]], level: int) -> list[tuple[int, Codes]]:
+        """(number of the pair, cell) of the first that is a function, or will grow into one, that none
+        before it is: the next node may read each of the nodes there are, whichever is which."""
         first: dict[str, tuple[int, Codes]] = {}
-        for pair in order:
-            parent, step = divmod(pair, len(steps))
-            cell = _closed((*prefixes[parent], *steps[step]), level)
+        for number, (prefix, step) in enumerate(pairs):
+            begun = (*prefix, *step)
+            cell = _closed(begun, level)
             if _level(cell) == level:
-                first.setdefault(_text(cell, self.weightless), (pair, cell))
-            if cap is not None and len(first) > cap:
-                break
+                first.setdefault(self._future(begun, level), (number, cell))
         return list(first.values())
+
+    def _future(self, begun: Codes, level: int) -> str:
+        """The same for cells that are the same function and grow into the same ones: the output is read
+        as the set of all nodes."""
+        if level == NODES - 1:
+            return _text(begun, self.weightless)
+        read = len(self.operations)  # an operation none of the space's
+        open_edges = (read if 1 <= source <= level and to == NODES - 1 else NONE for source, to in EDGES)
+        return _text((*begun, *tuple(open_edges)[len(begun) :]), self.weightless | {read})
 
     # Encodes
 

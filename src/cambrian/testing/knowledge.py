@@ -54,12 +54,14 @@ def check_children_keep_what_their_parents_are(case: SpaceCase) -> None:
 
 
 def check_children_are_distinct(case: SpaceCase) -> None:
-    """No two children of a pool are the same architecture, nor the same function."""
-    _grows(case)
-    for _parents, pool in case.pools:
+    """No two children of a pool are the same architecture, nor the same function (where they are closed
+    by answers that growing gives anew, those of the last level are not)."""
+    space = _grows(case)
+    for level, (_parents, pool) in zip(space.levels, case.pools, strict=False):
+        unfinished = isinstance(space, Settles) and level != space.levels[-1]
         children = [pool.architecture(i) for i in _some(pool)]
         expect(len(set(children)) == len(children), "a pool holds a child twice")
-        if isinstance(case.space, Canonical):
+        if isinstance(case.space, Canonical) and not unfinished:
             texts = {case.space.canonical(c) for c in children}
             expect(len(texts) == len(children), "a pool holds two children that are the same function")
 

@@ -1,0 +1,20 @@
+"""What several tests of published tables share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = os.environ.get("CAMBRIAN_DATA", "")
+needs_tables = pytest.mark.skipif(
+    not (Path(FOLDER) / "nb201").is_dir(), reason="set CAMBRIAN_DATA to the folder of published tables"
+)
+
+
+def raw(name):
+    """A published file as it is, read without cambrian."""
+    with np.load(Path(FOLDER) / name) as found:
+        return {key: found[key] for key in found.files}
