@@ -100,9 +100,9 @@ def _through_time(past: Floats, tape: Tape, slope: Floats) -> Floats:
     local = np.concatenate([g * i * (1 - i), tape.before * f * (1 - f), i * (1 - g**2)], axis=2)
     by_output, by_cell = squashed * o * (1 - o), o * (1 - squashed**2)
     found = np.empty_like(tape.gates)
-    late_h = late_c = np.zeros_like(slope[:, 0])
-    width = slope.shape[2]
-    for t in reversed(range(slope.shape[1])):
+    n, steps, width = slope.shape
+    late_h = late_c = np.zeros((n, width))
+    for t in reversed(range(steps)):
         h = slope[:, t] + late_h
         c = late_c + h * by_cell[:, t]
         found[:, t, : 3 * width] = np.tile(c, 3) * local[:, t]

@@ -79,6 +79,10 @@ class PPO:
                 raise UsageError(f"strategy 'ppo': {name} must be above 0, got {getattr(self, name)}")
         if not 0 <= self.decay < 1:
             raise UsageError(f"strategy 'ppo': decay must be in [0, 1), got {self.decay}")
+        if self.rerank < 0 or self.entropy < 0:
+            raise UsageError(
+                f"strategy 'ppo': rerank and entropy must be at least 0, got {self.rerank} and {self.entropy}"
+            )
 
     @staticmethod
     def paper() -> PPO:
@@ -95,9 +99,7 @@ class PPO:
             return Wait() if searching else self._rerank(state, pending)
         architecture = controller.sample(state.policy, state.space, rng, self.bins)
         walk = walk_of(state.space, architecture, self.bins)
-        policy = controller.knowing(state.policy, [decision for decision, _ in walk])
-        logs = controller.read(policy, [walk]).log_probability()
-        return Evaluate(architecture, note={"log_probability": float(logs[0])})
+        return Evaluate(architecture, note={"log_probability": _log_probability(state.policy, walk)})
 
     def learn(self, state: State, trial: Trial) -> State:
         if _again(trial):
@@ -109,7 +111,9 @@ class PPO:
         before = found if state.baseline is None else state.baseline
         state = replace(state, baseline=self.decay * before + (1 - self.decay) * found)
         walk = walk_of(state.space, trial.architecture, self.bins)
-        batch = (*state.batch, Lesson(walk, found - before, trial.note["log_probability"]))
+        drawn = trial.note.get("log_probability")
+        drawn = _log_probability(state.policy, walk) if drawn is None else drawn
+        batch = (*state.batch, Lesson(walk, found - before, drawn))
         if len(batch) < self.batch:
             return replace(state, batch=batch)
         return replace(state, batch=(), policy=self._update(state.policy, batch))
@@ -155,6 +159,11 @@ def steepest(batch: Sequence[Lesson], clip: float, entropy: float) -> controller
         return np.where(free, plain, 0.0) / len(batch), np.full(len(batch), entropy / len(batch))
 
     return slope
+
+
+def _log_probability(policy: controller.Policy, walk: Walk) -> float:
+    policy = controller.knowing(policy, [decision for decision, _ in walk])
+    return float(controller.read(policy, [walk]).log_probability()[0])
 
 
 def _again(trial: Trial) -> bool:

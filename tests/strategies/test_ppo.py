@@ -1,0 +1,170 @@
+"""PPO: the clipped objective by hand and by torch, and the reranking."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from kinds import Kinds
+from landscapes import needs_tables, planted, play, reaches, scores_on
+
+from cambrian.errors import UsageError
+from cambrian.outcome import Crashed, Done, Fidelity, Trial
+from cambrian.randomness import stream
+from cambrian.strategies import Stop, Wait, controller
+from cambrian.strategies.decisions import walk_of
+from cambrian.strategies.ppo import PPO, Lesson, clipped, ratios, steepest
+from cambrian.testing import StrategyCase, StrategySuite
+from mocks import Toy
+
+SMALL = PPO(hidden=8, batch=4)
+
+
+class TestEveryKindOfQuestion(StrategySuite):
+    """Subsets, whole and real numbers, questions only asked after some answers, rejected walks."""
+
+    def case(self):
+        return StrategyCase(PPO(hidden=6, batch=3, epochs=2), Kinds(real=True), trials=20, repeats=True)
+
+
+def batch_of(state, count):
+    """`count` lessons as the strategy would draw them."""
+    drawn = [SMALL.propose(state, (), stream(n, "batch")) for n in range(count)]
+    better = stream(0, "better").normal(size=count)
+    walks = [walk_of(state.space, d.architecture, 16) for d in drawn]
+    return [Lesson(w, float(a), d.note["log_probability"]) for w, a, d in zip(walks, better, drawn)]
+
+
+def test_the_ratio_is_1_before_the_first_update():
+    """Exactly, also where trials were drawn from a policy that has learned; not after."""
+    for budget in (0, 9):
+        _, state, _ = play(SMALL, Kinds(), lambda a: a["width"] / 12, budget)
+        lessons = batch_of(state, 6)
+        walks = [lesson.walk for lesson in lessons]
+        policy = controller.knowing(state.policy, [d for w in walks for d, _ in w])
+        logs = controller.read(policy, walks).log_probability()
+        np.testing.assert_allclose(ratios(logs, lessons), 1.0, atol=1e-12)
+        policy = controller.ascend(policy, walks, steepest(lessons, 0.2, 0.0), 0.01)
+        assert (abs(ratios(controller.read(policy, walks).log_probability(), lessons) - 1) > 1e-4).all()
+
+
+def test_trials_that_were_drawn_long_ago_keep_their_probability():
+    """With four at once, what is learned was drawn from an older policy: its ratio is not 1."""
+    trials, state, _ = play(SMALL, Toy(), planted, 13, lag=4)
+    last = state.batch[-1]
+    assert last.log == trials[len(state.learned) - 1].note["log_probability"]
+    assert abs(ratios(controller.read(state.policy, [last.walk]).log_probability(), [last])[0] - 1) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("ratio", "better", "expected"),
+    [(1.1, 2.0, 2.2), (1.5, 2.0, 2.4), (0.5, 2.0, 1.0), (1.5, -2.0, -3.0), (0.5, -2.0, -1.6)],
+)
+def test_the_clipped_objective(ratio, better, expected):
+    """At clip .2: gains end at 1.2 times the advantage, losses are never hidden (Schulman, Fig. 1)."""
+    assert clipped(np.array([ratio]), np.array([better]), 0.2)[0] == pytest.approx(expected)
+
+
+def test_its_gradient_is_autograds():
+    """By log-probabilities and entropies, some of the ratios beyond the clip on either side."""
+    rng = stream(0, "ppo")
+    lessons = [Lesson((), float(rng.normal()), float(rng.normal())) for _ in range(40)]
+    logs = np.array([lesson.log for lesson in lessons]) + rng.normal(scale=0.4, size=40)
+    entropies = rng.normal(size=40)
+    there, also = (torch.tensor(x, requires_grad=True) for x in (logs, entropies))
+    ratio = (there - torch.tensor([lesson.log for lesson in lessons])).exp()
+    better = torch.tensor([lesson.better for lesson in lessons], dtype=torch.float64)
+    gain = torch.minimum(ratio * better, ratio.clamp(0.8, 1.2) * better).mean() + 0.3 * also.mean()
+    gain.backward()
+    by_log, by_entropy = steepest(lessons, 0.2, 0.3)(logs, entropies)
+    np.testing.assert_allclose(by_log, there.grad.numpy(), atol=1e-6)
+    np.testing.assert_allclose(by_entropy, also.grad.numpy(), atol=1e-12)
+    assert 5 < (by_log == 0).sum() < 35
+
+
+def test_a_batch_makes_as_many_updates_as_epochs():
+    """And none before it is full."""
+    for budget in range(1, 10):
+        _, state, _ = play(SMALL, Toy(), planted, budget)
+        assert state.policy.updates == SMALL.epochs * (budget // 4)
+        assert len(state.batch) == budget % 4
+
+
+def test_entropy_falls_and_its_bonus_holds_it_up():
+    """On a landscape with one optimum; with nothing to gain but entropy, the policy stays even."""
+    space, found = Toy(questions=3), {}
+    for bonus in (1e-5, 10.0):
+        _, state, _ = play(PPO(hidden=16, entropy=bonus), space, planted, 200)
+        walks = [
+            walk_of(space, controller.sample(state.policy, space, stream(n, "e"), 16), 16) for n in range(30)
+        ]
+        found[bonus] = controller.read(state.policy, walks).entropies().sum(axis=1).mean()
+    assert found[1e-5] < 0.6 * 3 * np.log(4)
+    assert found[10.0] > 0.95 * 3 * np.log(4)
+
+
+@pytest.mark.parametrize("lag", [1, 4])
+def test_the_best_are_measured_again(lag):
+    """After the search, the N best architectures in order, each once, at the fidelity asked for, as
+    children of the trials that found them; then it stops. What they give does not touch the policy."""
+    strategy = PPO(hidden=8, batch=4, trials=30, rerank=5, rerank_epochs=7)
+    trials, state, reason = play(strategy, Toy(), planted, 100, lag=lag)
+    assert len(trials) == 35
+    assert "best 5 of 30" in reason
+    best = {}
+    for trial in sorted(trials[:30], key=lambda t: -t.value):
+        best.setdefault(trial.architecture, trial)
+    for rank, (again, trial) in enumerate(zip(trials[30:], list(best.values())[:5]), start=1):
+        assert (again.architecture, again.parent) == (trial.architecture, trial.number)
+        assert again.note == {"rerank": rank}
+    assert state.policy.updates == strategy.epochs * (30 // 4)
+    proposal = strategy.propose(play(strategy, Toy(), planted, 30)[1], (), stream(0, "r"))
+    assert proposal.fidelity == Fidelity(epochs=7)
+    assert proposal.replicate == 0
+
+
+def test_reranking_waits_for_the_search_and_repeats_it_independently():
+    """While a trial of the search is pending, nothing can be ranked; without epochs of its own the
+    second measurement is another replicate."""
+    strategy = PPO(hidden=8, trials=10, rerank=2)
+    trials, state, _ = play(strategy, Toy(), planted, 10)
+    short = play(strategy, Toy(), planted, 9)[1]
+    assert strategy.propose(short, [trials[9]], stream(0, "r")) == Wait()
+    proposal = strategy.propose(state, (), stream(0, "r"))
+    assert (proposal.replicate, proposal.fidelity) == (1, None)
+
+
+def test_reranking_nothing_stops():
+    """Where every trial failed there is no best one."""
+    trials, _, reason = play(PPO(hidden=8, trials=6, rerank=2), Toy(), lambda a: Crashed("x"), 20)
+    assert len(trials) == 6
+    assert reason
+    state = PPO().start(Toy(), 0)
+    assert not isinstance(PPO().propose(state, (), stream(0, "p")), Stop)
+
+
+def test_trials_of_another_origin_are_learned_from():
+    """One whose note holds no probability counts as drawn from the policy that learns it."""
+    state = SMALL.start(Toy(), 0)
+    architecture = controller.sample(state.policy, Toy(), stream(0, "o"), 16)
+    state = SMALL.learn(state, Trial(0, architecture, Fidelity(), outcome=Done(0.5)))
+    own = SMALL.propose(SMALL.start(Toy(), 0), (), stream(0, "o"))
+    assert own.architecture == architecture
+    assert state.batch[0].log == pytest.approx(own.note["log_probability"], abs=1e-12)
+
+
+def test_settings():
+    """The paper's, and refusals of what makes no sense."""
+    paper = PPO.paper()
+    assert (paper.lr, paper.entropy, paper.batch, paper.layers, paper.hidden) == (3.5e-4, 1e-5, 20, 1, 100)
+    assert (paper.trials, paper.rerank, paper.rerank_epochs) == (20_000, 250, 300)
+    for wrong in ({"clip": 0}, {"epochs": 0}, {"decay": 1.5}, {"rerank": -1}):
+        with pytest.raises(UsageError, match=f"ppo.*{next(iter(wrong))}"):
+            PPO(**wrong)
+
+
+@needs_tables
+@pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_nas_bench_201(seeds):
+    """CIFAR-10, searched on validation: 94.10 on the test set after 300 proposals, repeats included."""
+    assert reaches(scores_on("nb201-cifar10", "ppo", 300, seeds)[:, -1], 94.10)

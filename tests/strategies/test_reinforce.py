@@ -1,0 +1,183 @@
+"""REINFORCE: its gradient in closed form, its baseline by hand, what becomes of its policy."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from kinds import Kinds
+from landscapes import needs_tables, planted, play, reaches, scores_on
+
+from cambrian.errors import UsageError
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.randomness import stream
+from cambrian.spaces.space import Space
+from cambrian.strategies import STRATEGIES, Evaluate, controller
+from cambrian.strategies.decisions import walk_of
+from cambrian.strategies.reinforce import Reinforce, steepest
+from cambrian.testing import StrategyCase, StrategySuite
+from mocks import Toy
+
+
+class TestEveryKindOfQuestion(StrategySuite):
+    """Subsets, whole and real numbers, questions only asked after some answers, rejected walks."""
+
+    def case(self):
+        return StrategyCase(Reinforce(hidden=6, batch=3), Kinds(real=True), trials=20, repeats=True)
+
+
+def entropy(state, space):
+    """Of the policy, in nats, on the way to the architectures it draws: a mean over samples."""
+    drawn = [controller.sample(state.policy, space, stream(9, "e", n), 16) for n in range(50)]
+    walks = [walk_of(space, a, 16) for a in drawn]
+    policy = controller.knowing(state.policy, [d for w in walks for d, _ in w])
+    return controller.read(policy, walks).entropies().sum(axis=1).mean()
+
+
+def test_its_gradient_on_a_bandit():
+    """One question, four arms: the gradient by the softmax's biases is the mean of A (1[arm] - p), and
+    the expectation under the policy that of sum p R: p (R - sum p R), whatever the baseline."""
+    space, rewards = Toy(questions=1), np.array([0.1, 0.9, 0.4, 0.3])
+    walks = [walk_of(space, {"q0": arm}, 16) for arm in "abcd"]
+    policy = controller.knowing(controller.start(0, 2, 5, 1.0), [d for w in walks for d, _ in w])
+    chance = np.exp(controller.read(policy, walks).log_probability())
+    rows = [policy.rows["q0", repr(arm)] for arm in "abcd"]
+
+    def by_bias(arms, better):
+        found = controller.read(policy, [walks[arm] for arm in arms])
+        slope = steepest(better)(found.log_probability(), found.entropies().sum(axis=1))
+        return controller.gradient(policy, found, *slope)["bias"][rows]
+
+    arms, better = [1, 1, 3], [0.5, -0.2, 0.7]
+    by_hand = np.mean([a * (np.eye(4)[arm] - chance) for arm, a in zip(arms, better)], axis=0)
+    np.testing.assert_allclose(by_bias(arms, better), by_hand, atol=1e-12)
+    for baseline in (0.0, 0.6):
+        expected = sum(p * by_bias([arm], [rewards[arm] - baseline]) for arm, p in enumerate(chance))
+        np.testing.assert_allclose(expected, chance * (rewards - chance @ rewards), atol=1e-12)
+
+
+def test_the_baseline_is_a_moving_average():
+    """b <- decay b + (1 - decay) R from the first reward on; what is learned from is R - b before it,
+    R the value to the power asked for."""
+    space, strategy = Toy(), Reinforce(decay=0.9, power=3, batch=100)
+    values, state, baseline = [0.5, 0.9, 0.2, 0.7], strategy.start(space, 0), 0.5**3
+    for n, value in enumerate(values):
+        architecture = controller.sample(state.policy, space, stream(n, "b"), 16)
+        state = strategy.learn(state, Trial(n, architecture, Fidelity(), outcome=Done(value)))
+        assert state.batch[-1] == (walk_of(space, architecture, 16), pytest.approx(value**3 - baseline))
+        baseline = 0.9 * baseline + 0.1 * value**3
+        assert state.baseline == pytest.approx(baseline)
+
+
+def test_a_batch_makes_one_update():
+    """Until it is full nothing moves, then one step of Adam is taken and the batch is empty."""
+    strategy = Reinforce(hidden=5, batch=4)
+    for budget in range(1, 10):
+        _, state, _ = play(strategy, Toy(), planted, budget)
+        assert state.policy.updates == budget // 4
+        assert len(state.batch) == budget % 4
+
+
+def test_a_better_arm_gains_and_a_worse_one_loses():
+    """A single update after a second trial moves its probability the way of its value."""
+    space, strategy = Toy(questions=1), Reinforce()
+    first = strategy.start(space, 0)
+    walks = [walk_of(space, {"q0": arm}, 16) for arm in "ab"]
+    for value, sign in ((0.9, 1), (0.1, -1)):
+        known, old = first, None
+        for n, (arm, reward) in enumerate((("a", 0.5), ("b", value))):
+            old = controller.knowing(known.policy, [walks[0][0][0]])
+            trial = Trial(n, space.walk(lambda c, arm=arm: arm), Fidelity(), outcome=Done(reward))
+            known = strategy.learn(known, trial)
+        gained = controller.read(known.policy, walks[1:]).log_probability()
+        assert np.sign(gained - controller.read(old, walks[1:]).log_probability())[0] == sign
+
+
+def test_failures_are_learned_from_as_bad():
+    """An option that always fails is hardly drawn any more; a search where all fails goes on evenly."""
+
+    def value(architecture):
+        if architecture["q0"] == "a":
+            return Infeasible("nan")
+        return Crashed("made up") if architecture["q0"] == "b" else planted(architecture)
+
+    _, state, _ = play(Reinforce(lr=0.02), Toy(questions=2), value, 150)
+    drawn = [controller.sample(state.policy, Toy(questions=2), stream(n, "d"), 16) for n in range(100)]
+    assert sum(a["q0"] in "ab" for a in drawn) <= 5
+    _, state, _ = play(Reinforce(), Toy(), lambda a: Crashed("made up"), 20)
+    assert state.policy.updates == 0
+
+
+def test_the_policy_sharpens_on_what_is_good():
+    """Its entropy falls from that of the uniform policy, and rewards rise."""
+    space = Toy(questions=4)
+    start = entropy(Reinforce().start(space, 0), space)
+    assert start == pytest.approx(4 * np.log(4), abs=0.1)
+    trials, state, _ = play(Reinforce(), space, planted, 300)
+    assert entropy(state, space) < start / 2
+    values = [t.value for t in trials]
+    assert np.mean(values[-50:]) > np.mean(values[:50]) + 0.3
+
+
+def test_pending_trials_do_not_stop_it():
+    """Whatever is pending, it samples from the policy it has."""
+    space, strategy = Toy(), Reinforce(hidden=5)
+    _, state, _ = play(strategy, space, planted, 5)
+    pending = [Trial(5, controller.sample(state.policy, space, stream(5, "p"), 16), Fidelity())]
+    for n in range(5):
+        expected = Evaluate(controller.sample(state.policy, space, stream(n, "p"), 16))
+        assert strategy.propose(state, pending * n, stream(n, "p")) == expected
+
+
+def test_learning_makes_new_arrays():
+    """Those of the old state are read-only here, and so stay what they were."""
+    strategy, space = Reinforce(hidden=5), Toy()
+    _, state, _ = play(strategy, space, planted, 3)
+    for arrays in (state.policy.parameters, state.policy.first, state.policy.second):
+        for array in arrays.values():
+            array.flags.writeable = False
+    before = copy.deepcopy(dict(state.policy.parameters))
+    trial = Trial(
+        3, controller.sample(state.policy, space, stream(3, "p"), 16), Fidelity(), outcome=Done(0.0)
+    )
+    after = strategy.learn(state, trial)
+    assert any((after.policy.parameters[k] != a).any() for k, a in before.items())
+
+
+class Nothing(Space):
+    """Asks no question."""
+
+    def program(self, pick):
+        pass
+
+    def build(self, architecture, task, **skeleton):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("name", ["reinforce", "ppo", "q-learning"])
+def test_a_space_without_questions(name):
+    """Has one architecture."""
+    trials, _, _ = play(STRATEGIES.make(name), Nothing(), lambda a: 0.5, 12)
+    assert [dict(t.architecture) for t in trials] == [{}] * 12
+
+
+def test_settings():
+    """The paper's, and refusals of what makes no sense."""
+    assert Reinforce.paper() == Reinforce(
+        lr=6e-4, decay=0.95, power=3, batch=8, layers=2, hidden=35, bound=0.08
+    )
+    for wrong in ({"lr": 0}, {"batch": 0}, {"decay": 1.0}, {"hidden": -1}):
+        with pytest.raises(UsageError, match=f"reinforce.*{next(iter(wrong))}"):
+            Reinforce(**wrong)
+
+
+@needs_tables
+@pytest.mark.parametrize("seeds", [4, pytest.param(100, marks=pytest.mark.slow)])
+def test_nas_bench_201(seeds):
+    """CIFAR-10, searched on validation: 94.10 on the test set after 300 proposals, repeats included;
+    and, with 100 seeds, above random search."""
+    found = scores_on("nb201-cifar10", "reinforce", 300, seeds)[:, -1]
+    assert reaches(found, 94.10)
+    if seeds >= 100:
+        assert found.mean() > scores_on("nb201-cifar10", "random", 300, seeds)[:, -1].mean()
