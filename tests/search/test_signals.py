@@ -11,6 +11,7 @@ import pytest
 
 import mock_search
 import mocks
+from cambrian.errors import RunError
 from mock_search import contents, finished
 
 CLI = "import sys; sys.argv[0] = 'cambrian'; from cambrian.cli import main; main()"
@@ -87,3 +88,41 @@ def test_a_search_that_only_fails_has_an_exit_code(tmp_path):
     assert process.returncode == 3
     assert said.count("Traceback (most recent call last)") == 1
     assert "ValueError: deliberate" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_search_of_digits_is_interrupted(number, tmp_path):
+    """The command as people run it: stopped while cells train on two processes, resumed by the command it
+    printed, it ends with the ledger and the weights of the undisturbed."""
+    options = "--strategy random --budget 6 --limit 400 --epochs 1 --final-epochs 2 --workers 2"
+    options += " --final-filters 8 --final-cells 1"
+    for run in ("undisturbed", "run"):
+        with cambrian("search", "digits", *options.split(), "--run", tmp_path / run) as process:
+            if run == "run":
+                end = time.monotonic() + 200
+                while not searched(tmp_path / run) and time.monotonic() < end:
+                    time.sleep(0.1)
+                process.send_signal(number)
+            _, said = process.communicate(timeout=250)
+        assert process.returncode == (128 + number if run == "run" else 0), said
+    assert f"cambrian resume {tmp_path / 'run'}" in said.replace("\n", "")
+    with cambrian("resume", tmp_path / "run") as process:
+        _, said = process.communicate(timeout=250)
+    assert process.returncode == 0, said
+    assert (
+        mock_search.first_difference(contents(tmp_path / "run"), contents(tmp_path / "undisturbed")) is None
+    )
+    names = sorted(p.name for p in (tmp_path / "undisturbed" / "weights").iterdir())
+    for name in names:
+        weights = [(tmp_path / run / "weights" / name).read_bytes() for run in ("run", "undisturbed")]
+        assert weights[0] == weights[1]
+    assert len(names) > 1
+
+
+def searched(run):
+    """Whether a trial has ended in `run`, which may not be there yet."""
+    try:
+        return len(finished(run)) >= 1
+    except RunError:
+        return False
