@@ -24,6 +24,7 @@ unit: .venv/installed
 
 evidence: .venv/installed
 	$(BIN)/pytest -n 2 -m slow
+	CAMBRIAN_KILLS=200 $(BIN)/pytest tests/search/test_kills.py
 
 bench: .venv/installed
 	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

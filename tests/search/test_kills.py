@@ -23,6 +23,8 @@ from mock_search import (
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans are caught by prctl")
 
+KILLS = int(os.environ.get("CAMBRIAN_KILLS", "50"))
+"""Of the coordinator, for each strategy on each engine; twice as many of workers. `make evidence`: 200."""
 STRATEGIES = {"random": 120, "progressive": None}
 
 
@@ -54,14 +56,14 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize("engine", ["serial", "processes"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_kills_of_the_coordinator(strategy, engine, nursery, undisturbed, place):
-    """50 of each kind, a fifth of them while it starts up. After each: what was acknowledged is in the
+    """KILLS of each kind, a fifth of them while it starts up. After each: what was acknowledged is in the
     ledger, what was finished is as it was, nobody is left. At the end: equal to the undisturbed, and
     nothing was evaluated again once it had been acknowledged."""
     rng, kills, searches = random.Random(f"{strategy} {engine}"), 0, 0
-    while kills < 50:
+    while kills < KILLS:
         (place / str(searches)).mkdir()
         setting = {"strategy": strategy, "engine": engine, "trials": STRATEGIES[strategy]}
-        kills += killed(nursery, setting, undisturbed[strategy], place / str(searches), rng, 50 - kills)
+        kills += killed(nursery, setting, undisturbed[strategy], place / str(searches), rng, KILLS - kills)
         searches += 1
 
 
@@ -95,10 +97,10 @@ def when(rng, engine):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_kills_of_workers(strategy, nursery, undisturbed, place):
-    """100 of each: workers and the children that evaluate. Every trial is recorded once, with no more
+    """2 KILLS of each: workers and the children that evaluate. Every trial is recorded once, with no more
     attempts than there were kills, and the ledger is the undisturbed one."""
     kills = attempts = trials = searches = 0
-    while kills < 100:
+    while kills < 2 * KILLS:
         home = place / str(searches)
         home.mkdir()
         log = home / "log"
@@ -109,7 +111,7 @@ def test_kills_of_workers(strategy, nursery, undisturbed, place):
             "trials": STRATEGIES[strategy],
         }
         answer = nursery.session(
-            home / "run", log, setting=setting, known=[], kills=100 - kills, seed=searches
+            home / "run", log, setting=setting, known=[], kills=2 * KILLS - kills, seed=searches
         )
         assert answer["code"] == 0
         ended = finished(home / "run")
