@@ -15,6 +15,10 @@ STRATEGIES = Registry(
         "reinforce": "cambrian.strategies.reinforce:Reinforce",
         "ppo": "cambrian.strategies.ppo:PPO",
         "q-learning": "cambrian.strategies.q_learning:QLearning",
+        "bayes": "cambrian.strategies.bayes:Bayes",
+        "nas-bowl": "cambrian.strategies.nas_bowl:NASBowl",
+        "bananas": "cambrian.strategies.bananas:BANANAS",
+        "smac": "cambrian.strategies.smac:SMAC",
     },
 )
 
