@@ -18,7 +18,7 @@ from typing import Protocol
 import msgspec
 
 from cambrian.errors import RunError
-from cambrian.outcome import Crashed, Done, Outcome, Point, Trial
+from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Point, Trial
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.final import DELIVERED
 from cambrian.search.ledger import Ledger, Row
@@ -59,11 +59,13 @@ class Execution:
         seed: int,
         device: str,
         limits: dict[str, float],
+        final: Fidelity | None,
         attempts: int,
         elapsed: float,
     ) -> None:
         self.ledger, self.engine, self.directory, self.watch = ledger, engine, directory, watch
-        self.seed, self.device, self.limits, self.attempts = seed, device, limits, attempts
+        self.seed, self.device, self.attempts = seed, device, attempts
+        self.limits, self.final = limits, final
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
         self._repeats: list[Trial] = []
@@ -188,6 +190,7 @@ class Execution:
                 checkpoints=self._inside("checkpoints", str(number)),
                 weights=self._inside("weights", f"final-{number}.safetensors") if keeps else None,
                 limits=self.limits,
+                final=self.final,
             )
         )
 

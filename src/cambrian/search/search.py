@@ -12,7 +12,8 @@ import msgspec
 
 from cambrian.architecture import Architecture, replay
 from cambrian.codec import encode
-from cambrian.errors import Incompatible, RunError, UsageError
+from cambrian.errors import Incompatible, RunError, UnknownName, UsageError
+from cambrian.estimators.build import LIMITS
 from cambrian.outcome import Fidelity, Trial
 from cambrian.search.budget import Budget
 from cambrian.search.conversation import Conversation
@@ -164,6 +165,7 @@ class Search:
             seed=self.seed,
             device=self.device,
             limits=self.limits,
+            final=self.final.fidelity if self.final else None,
             attempts=self.attempts,
             elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=0.0),
         )
@@ -300,6 +302,14 @@ class Search:
         return made
 
     def _check(self) -> None:
+        for name in self.limits:
+            if name not in LIMITS:
+                raise UnknownName("limit", name, LIMITS)
+        if self.limits and not getattr(self.estimator, "builds", True):
+            raise Incompatible(
+                f"limits on {', '.join(self.limits)} need an estimator that builds networks, which"
+                f" {type(self.estimator).__name__} does not"
+            )
         for who in (self.strategy, self.estimator):
             for need in who.needs:
                 if not isinstance(self.space, need):

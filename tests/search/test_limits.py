@@ -1,0 +1,48 @@
+"""Hard limits: checked before training, for the network searched and the one that would be delivered."""
+
+from __future__ import annotations
+
+import pytest
+
+import cambrian
+from cambrian.errors import Incompatible, UnknownName
+from cambrian.networks.count import params
+from cambrian.outcome import Infeasible
+from cambrian.search.final import Final
+from cambrian.spaces.tiny_chain import TinyChain
+
+
+def searched(limits: dict[str, float], place: object, **more: object) -> cambrian.Result:
+    task = cambrian.load("digits", limit=200)
+    settings = {"fidelity": cambrian.Fidelity(1), "limits": limits, **more}
+    return cambrian.Search(TinyChain(), "random", "train", task, 3, **settings).run(place)
+
+
+def test_a_limit_is_a_result_of_every_strategy_s_trials(tmp_path) -> None:
+    """Nothing over the limit is trained: the trial ends as infeasible at once."""
+    found = searched({"params": 1}, tmp_path / "run")
+    assert [t.outcome.reason for t in found.trials] == ["limit"] * 3
+
+
+def test_what_could_not_be_delivered_is_not_searched(tmp_path) -> None:
+    """A limit that the search's network keeps and the final one would not is refused in the search,
+    so that a search never ends without anything to hand over."""
+    free = searched({}, tmp_path / "free")
+    limit = max(t.outcome.metrics["params"] for t in free.trials)
+    final = Final(cambrian.Fidelity(1, skeleton={"filters": 64}), top=1, baselines=())
+    found = searched({"params": limit}, tmp_path / "run", final=final)
+    task = cambrian.load("digits", limit=200)
+    over = [params(TinyChain().build(t.architecture, task, filters=64)) > limit for t in found.trials]
+    assert any(over)
+    assert [isinstance(t.outcome, Infeasible) for t in found.trials] == over
+    assert all("final skeleton" in t.outcome.detail for t in found.trials if t.value is None)
+
+
+def test_limits_that_cannot_be_kept_are_refused() -> None:
+    """An unknown limit names the nearest; an estimator that builds nothing cannot keep any."""
+    with pytest.raises(UnknownName, match="params"):
+        cambrian.Search(TinyChain(), "random", "train", "digits", limits={"parms": 1})
+    from cambrian.estimators.estimator import Function
+
+    with pytest.raises(Incompatible, match="builds"):
+        cambrian.Search(TinyChain(), "random", Function(len, builds=False), limits={"params": 1})
