@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from published import needs_tables, raw
+from published import needs_tables, raw, told
 
 from cambrian.architecture import Architecture, completions, neighbours, questions
 from cambrian.benchmarks import benchmark, play
@@ -26,15 +26,6 @@ def cells():
     return [space.architecture(codes) for codes in raw(FILE)["ops"].tolist()]
 
 
-def value(found, architecture, epochs=None):
-    """The outcome a strategy is told of."""
-    fidelity = Fidelity(epochs) if epochs else found.fidelity
-    estimate = found.estimator.estimate(found.space, architecture, fidelity, None, None)
-    with pytest.raises(StopIteration) as end:
-        next(estimate)
-    return end.value.value
-
-
 def test_the_space_is_the_table(cells):
     """Six questions of five operations, the table's 15,625 cells; every cell has 24 neighbours."""
     space = benchmark("nb201-cifar10").space
@@ -51,7 +42,7 @@ def test_optima(cells):
     ten, hundred = benchmark("nb201-cifar10"), benchmark("nb201-cifar100-12")
     assert ten.optimum == pytest.approx(94.3733, abs=1e-4)
     assert hundred.optimum == pytest.approx(73.5133, abs=1e-4)
-    values = [value(ten, cell).value for cell in cells[6000:6200]]
+    values = [told(ten, cell).value for cell in cells[6000:6200]]
     assert np.argmax(values) + 6000 == 6111
     assert max(values) == pytest.approx(0.916067, abs=1e-6)
     assert ten.test(cells[6111]) == ten.optimum
@@ -136,7 +127,7 @@ def test_cells_of_one_text_measure_alike(cells):
 
 def test_trials_carry_latency_and_energy(cells):
     """As further metrics, from their own files; nothing of the test split is among them."""
-    found = value(benchmark("nb201-cifar10"), cells[9])
+    found = told(benchmark("nb201-cifar10"), cells[9])
     assert isinstance(found, Done)
     latency, board = raw("nb201/nb201_latency.npz"), raw("nb201/nb201_raspberry_pi5.npz")
     assert found.metrics["lat_titan_rtx_256"] == latency["lat_titan_rtx_256"][9]
@@ -149,9 +140,9 @@ def test_fidelities(cells):
     """12 epochs are another measurement than 200, on both data sets; test is after 200 each time."""
     table = raw(FILE)
     ten, low, hundred = (benchmark(f"nb201-{n}") for n in ("cifar10", "cifar10-12", "cifar100-12"))
-    assert value(ten, cells[5], 12).value == value(low, cells[5]).value
-    assert value(low, cells[5]).value == pytest.approx(table["c10_val_12"][5] / 100)
-    assert value(hundred, cells[5]).value == pytest.approx(table["c100_val_12"][5] / 100)
+    assert told(ten, cells[5], 12).value == told(low, cells[5]).value
+    assert told(low, cells[5]).value == pytest.approx(table["c10_val_12"][5] / 100)
+    assert told(hundred, cells[5]).value == pytest.approx(table["c100_val_12"][5] / 100)
     assert low.test(cells[5]) == pytest.approx(table["c10_test_200"][5])
     with pytest.raises(Exception, match="12, 200 epochs, not of 50"):
         ten.estimator.estimate(ten.space, cells[5], Fidelity(50), None, None).send(None)

@@ -38,7 +38,7 @@ def arrays(name: str, *needed: str) -> dict[str, NDArray[Any]]:
     """Arrays of an `.npz` by name. Raises DataError where it is missing, damaged, or another file."""
 
     def read(path: Path) -> dict[str, NDArray[Any]]:
-        with np.load(path) as found:
+        with path.open("rb") as file, np.load(file) as found:
             return {n: found[n] for n in needed}
 
     found: dict[str, NDArray[Any]] = _read(name, read)

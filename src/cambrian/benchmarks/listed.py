@@ -57,34 +57,49 @@ class Fork:
     below: tuple[Any, ...]
 
 
+@dataclass(frozen=True)
+class Question:
+    """A column: every row's answer, and the place of each answer among the options."""
+
+    path: str
+    answers: list[Any]
+    place: dict[Any, int]
+
+
 @cache
 def _tree(table: str, questions: tuple[str, ...]) -> Fork | None:
     found = opened(table, questions)
-    columns = [answers(found.column(path).values) for path in questions]
-    return _fork(table, questions, columns, range(len(columns[0])))
+    asked = [_question(path, answers(found.column(path).values)) for path in questions]
+    return _fork(table, asked, range(len(asked[0].answers)))
 
 
-def _fork(
-    table: str, questions: tuple[str, ...], columns: Sequence[Sequence[Any]], rows: Sequence[int]
-) -> Fork | None:
-    """What is asked of `rows`, which agree on everything before `questions`."""
-    if not questions:
+def _question(path: str, given: list[Any]) -> Question:
+    """Numbers are options in ascending order, texts in the order in which the file first has them."""
+    different = list(dict.fromkeys(given))
+    if all(isinstance(a, int | float) for a in different if a != ABSENT):
+        different.sort(key=lambda a: -float("inf") if a == ABSENT else a)
+    return Question(path, given, {a: n for n, a in enumerate(different)})
+
+
+def _fork(table: str, asked: Sequence[Question], rows: Sequence[int]) -> Fork | None:
+    """What is asked of `rows`, which agree on everything before `asked`."""
+    if not asked:
         if len(rows) > 1:
             raise DataError(
                 f"{table}: rows {rows[0] + 1} and {rows[1] + 1} have the same answers: keep one row of each"
             )
         return None
+    question = asked[0]
     groups: dict[Any, list[int]] = {}
     for row in rows:
-        groups.setdefault(columns[0][row], []).append(row)
+        groups.setdefault(question.answers[row], []).append(row)
     if ABSENT in groups and len(groups) > 1:
         raise DataError(
-            f"{table}: row {groups[ABSENT][0] + 1} has no {questions[0]!r}, though others with the same"
+            f"{table}: row {groups[ABSENT][0] + 1} has no {question.path!r}, though others with the same"
             " answers before it have: fill it in, or order the columns so that what decides comes first"
         )
     if ABSENT in groups:
-        return _fork(table, questions[1:], columns[1:], rows)
-    numbers = all(isinstance(option, int | float) for option in groups)
-    options = sorted(groups) if numbers else list(groups)
-    below = tuple(_fork(table, questions[1:], columns[1:], groups[option]) for option in options)
-    return Fork(questions[0], tuple(options), tuple(len(groups[o]) for o in options), below)
+        return _fork(table, asked[1:], rows)
+    options = sorted(groups, key=question.place.__getitem__)
+    below = tuple(_fork(table, asked[1:], groups[option]) for option in options)
+    return Fork(question.path, tuple(options), tuple(len(groups[o]) for o in options), below)

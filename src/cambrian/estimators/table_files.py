@@ -116,7 +116,7 @@ def _column(cells: list[str]) -> NDArray[Any]:
 
 def _npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path) as found:
+        with path.open("rb") as file, np.load(file) as found:
             columns = {name: found[name] for name in found.files}
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
         raise DataError(f"cannot read {path}: {error}: expected arrays saved by numpy.savez") from error

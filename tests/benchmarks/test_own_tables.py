@@ -1,0 +1,287 @@
+"""Tables of one's own: what is read from a file, what is refused, and that searches work on them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import product
+
+import numpy as np
+import pytest
+from published import needs_tables, raw, told
+
+from cambrian.architecture import Architecture, completions, neighbours, sample
+from cambrian.benchmarks import benchmark, play, table
+from cambrian.errors import CambrianError, DataError, IllegalArchitecture, Unbuildable, UnknownName
+from cambrian.estimators.tabular import Tabular
+from cambrian.outcome import Infeasible
+from cambrian.randomness import stream
+from cambrian.search.search import Search
+from cambrian.spaces.program import Shape
+from cambrian.strategies.progressive import Progressive
+
+KINDS = ("conv", "pool", "none")
+
+
+def written(path, header, rows):
+    path.write_text("\n".join(",".join(map(str, row)) for row in [header, *rows]))
+    return path
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Two questions of text, one of numbers; value 100 a + 10 b + width, worth half of it on the test."""
+    rows = [
+        (a, b, width, 100 * i + 10 * j + width, 50 * i + 5 * j + width / 2, 1000 * i + j)
+        for (i, a), (j, b), width in product(enumerate(KINDS), enumerate(KINDS), (1, 2))
+    ]
+    return written(tmp_path / "small.csv", ("a", "b", "width", "valid_acc", "test_acc", "params"), rows)
+
+
+def cell(a="conv", b="pool", width=2):
+    return Architecture({"a": a, "b": b, "width": width})
+
+
+def test_a_table_in_one_call(small):
+    """Questions, options in the file's order, objective, test and metrics, all by usual names."""
+    found = table(small)
+    assert found.name == "small"
+    assert found.space.questions == ("a", "b", "width")
+    assert list(completions(found.space, {})) == [cell(*row) for row in product(KINDS, KINDS, (1, 2))]
+    outcome = told(found, cell())
+    assert (outcome.value, outcome.metrics) == (12, {"params": 1})
+    assert (found.test(cell()), found.optimum) == (6, 111)
+    with pytest.raises(Unbuildable, match="looked up, not built"):
+        found.space.build(cell(), Shape())
+
+
+def test_columns_by_name(small):
+    """Another objective, no metric, and times; without a test column the objective is reported."""
+    found = table(small, "params", "valid_acc", metrics=(), seconds="test_acc")
+    outcome = told(found, cell())
+    assert (outcome.value, outcome.metrics, outcome.seconds) == (1, {}, 6)
+    assert found.timed
+    assert benchmark(f"{small}:params:valid_acc").test(cell()) == 12
+    assert table(small, "valid_acc", "valid_acc", questions=("a", "b", "width")).optimum == 222
+
+
+def test_npz_is_the_same_table(small, tmp_path):
+    """Columns as arrays: the same benchmark, numbers of any kind being answers."""
+    rows = [line.split(",") for line in small.read_text().splitlines()]
+    columns = dict(zip(rows[0], zip(*rows[1:], strict=True), strict=True))
+    arrays = {k: np.array(v) if k in "ab" else np.array(v, float) for k, v in columns.items()}
+    np.savez(tmp_path / "small.npz", **arrays | {"width": arrays["width"].astype(np.int8)})
+    found = table(tmp_path / "small.npz")
+    for architecture in completions(table(small).space, {}):
+        assert told(found, architecture) == told(table(small), architecture)
+
+
+def test_numbered_operations(tmp_path):
+    """Questions coded as numbers: those up to which every combination is there once, not what follows,
+    nor the number of the row."""
+    codes = list(product(range(3), repeat=3))
+    rows = [(n, *code, sum(code), n / 7) for n, code in enumerate(codes)]
+    path = written(tmp_path / "coded.csv", ("row", "x", "y", "z", "layers", "value"), rows)
+    found = table(path)
+    assert found.space.questions == ("x", "y", "z")
+    assert found.estimator.metrics == ("row", "layers")
+
+
+def test_rows_that_are_not_there(tmp_path):
+    """Of a table with gaps only rows are drawn, each as likely as any other, and neighbours are rows."""
+    rows = [(a, b, n) for n, (a, b) in enumerate(product(KINDS, KINDS)) if (a, b) != ("conv", "pool")]
+    found = table(written(tmp_path / "gaps.csv", ("a", "b", "value"), rows))
+    drawn = [sample(found.space, stream(n, "gaps")) for n in range(2000)]
+    counts = [sum(d["a"] == a and d["b"] == b for d in drawn) for a, b, _ in rows]
+    assert sum(counts) == 2000
+    assert sum((c - 250) ** 2 / 250 for c in counts) < 24.3  # 99.9 % of chi squared with 7 degrees
+    near = neighbours(found.space, Architecture({"a": "none", "b": "pool"}), stream(0))
+    assert all(told(found, architecture).value >= 0 for architecture in near)
+    with pytest.raises(IllegalArchitecture, match="has no row"):
+        told(found, Architecture({"a": "conv", "b": "pool"}))
+
+
+def test_questions_that_are_not_always_asked(tmp_path):
+    """An empty cell was not asked; a row is found by what was."""
+    rows = [("conv", 3, 0.5), ("conv", 5, 0.6), ("pool", "", 0.4)]
+    found = table(written(tmp_path / "some.csv", ("kind", "size", "value"), rows), questions=("kind", "size"))
+    every = list(completions(found.space, {}))
+    assert [dict(a) for a in every] == [
+        {"kind": "conv", "size": 3},
+        {"kind": "conv", "size": 5},
+        {"kind": "pool"},
+    ]
+    assert [told(found, a).value for a in every] == [0.5, 0.6, 0.4]
+
+
+def test_values_that_are_not_there(tmp_path):
+    """A row without its objective is a trial that failed, not a mistake."""
+    found = table(written(tmp_path / "nan.csv", ("kind", "value"), [("conv", 0.5), ("pool", "")]))
+    assert told(found, Architecture({"kind": "pool"})) == Infeasible("nan", "the value is nan")
+    assert len(play(found, "random", 20).trials) == 20
+
+
+def test_progressive_search_on_a_depth(tmp_path):
+    """A column of depths makes a table grow: the best chain of three is found in the order of levels."""
+    rows = [
+        (n, *chain, *[""] * (3 - n), sum(KINDS.index(k) for k in chain) + n)
+        for n in (1, 2, 3)
+        for chain in product(KINDS, repeat=n)
+    ]
+    path = written(tmp_path / "chains.csv", ("depth", "op1", "op2", "op3", "value"), rows)
+    found = table(path, questions=("depth", "op1", "op2", "op3"), depth="depth")
+    played = play(found, Progressive(keep=6, surrogate="ridge"), 30)
+    levels = [found.space.level(t.architecture) for t in played.trials]
+    assert levels == sorted(levels)
+    assert played.value[-1] == found.optimum == 9
+
+
+@pytest.mark.parametrize("strategy", ["random", "evolution", "hill-climbing"])
+def test_strategies_find_the_best_row(small, strategy):
+    """Of 18 rows in 100 trials, through the loop every search runs by."""
+    assert play(table(small), strategy, 100, seed=1).test[-1] == 111
+
+
+def test_a_search_goes_on_by_name(small, tmp_path):
+    """Space and estimator of a table have names: a run in a directory is resumed from there."""
+    found = table(small)
+    Search(found.space, "random", found.estimator, budget=5).run(tmp_path / "run")
+    result = Search.resume(tmp_path / "run", 12).run(tmp_path / "run")
+    straight = Search(found.space, "random", found.estimator, budget=12).run()
+    assert [(t.architecture, t.value) for t in result.trials] == [
+        (t.architecture, t.value) for t in straight.trials
+    ]
+
+
+@needs_tables
+def test_nas_bench_201_as_anybodys_table(tmp_path):
+    """The published table written as a CSV gives searches the trials that the built-in one gives."""
+    from cambrian.spaces.nasbench201 import PATHS, NASBench201
+
+    published, names = raw("nb201/nb201_accuracy.npz"), NASBench201.operations
+    rows = zip(published["ops"].tolist(), published["c10_val_200"], published["c10_test_200"], strict=True)
+    lines = [(*(names[c] for c in codes), valid, test) for codes, valid, test in sorted(rows)]
+    own = table(written(tmp_path / "nb201.csv", (*PATHS, "valid_acc", "test_acc"), lines))
+    mine, theirs = (play(found, "random", 50, seed=4) for found in (own, benchmark("nb201-cifar10")))
+    assert mine.test == pytest.approx(theirs.test)
+    assert mine.value / 100 == pytest.approx(theirs.value)
+
+
+BAD = {
+    "no file": (None, {}, "there is no table"),
+    "no rows": ("a,value\n", {}, "has no rows"),
+    "nothing": ("", {}, "has no rows"),
+    "ragged": ("a,value\nx,1\ny\n", {}, "row 2 has 1 cells, the header 2"),
+    "twice named": ("a,a,value\nx,y,1\n", {}, "name each column once, got 'a'"),
+    "no objective": ("a,score\nx,1\n", {}, "no column named valid_acc: which is the objective"),
+    "wrong name": ("a,valid_acc\nx,1\ny,2\n", {"objective": "valid_ac"}, "did you mean 'valid_acc'"),
+    "words as values": ("a,value\nx,good\ny,bad\n", {}, "'value' must be a column of numbers"),
+    "no questions": ("value,params\n1,2.5\n2,3.5\n", {}, "no column that could be a question"),
+    "wrong question": ("a,value\nx,1\ny,2\n", {"questions": ("b",)}, "unknown column"),
+    "same rows": ("a,value\nx,1\nx,2\n", {}, "rows 1 and 2 have the same answers"),
+    "half asked": ("a,b,value\nx,p,1\nx,,2\ny,q,3\n", {"questions": ("a", "b")}, "row 2 has no 'b'"),
+    "binary": (b"\xff\xfe\x00a", {}, "cannot read"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_tables_are_one_sentence(tmp_path, case):
+    """Whatever is wrong is said when the table is given, with the file and what is expected."""
+    content, settings, sentence = BAD[case]
+    path = tmp_path / "bad.csv"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises((DataError, UnknownName), match=sentence) as error:
+        table(path, **settings)
+    assert "bad.csv" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"text"])
+def test_damaged_npz(tmp_path, content):
+    """An `.npz` that is none is named."""
+    (tmp_path / "bad.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot read .*bad\.npz"):
+        table(tmp_path / "bad.npz")
+
+
+def test_arrays_that_are_no_columns(tmp_path):
+    """Matrices, objects and columns of different lengths are refused."""
+    np.savez(tmp_path / "matrix.npz", a=np.zeros((2, 2)), value=np.zeros(2))
+    with pytest.raises(DataError, match=r"'a' is float64\[2, 2\], expected a column"):
+        table(tmp_path / "matrix.npz")
+    np.savez(tmp_path / "lengths.npz", a=np.zeros(3), value=np.zeros(2))
+    with pytest.raises(DataError, match="different lengths"):
+        table(tmp_path / "lengths.npz")
+
+
+def test_a_column_the_estimator_does_not_find(small):
+    """Misspelt columns are answered with the nearest."""
+    with pytest.raises(UnknownName, match="did you mean 'params'"):
+        told(
+            benchmark(str(small)).__class__.of_table(
+                "x", table(small).space, Tabular(str(small), "param"), np.ones(18)
+            ),
+            cell(),
+        )
+
+
+def test_published_tables_that_are_not_there(monkeypatch, tmp_path):
+    """Without CAMBRIAN_DATA, without the file, with a damaged one: a sentence that says what to do."""
+    from cambrian.benchmarks.files import arrays
+
+    monkeypatch.delenv("CAMBRIAN_DATA", raising=False)
+    with pytest.raises(DataError, match=r"needs the table nb201/x\.npz: set CAMBRIAN_DATA to the folder"):
+        arrays("nb201/x.npz", "ops")
+    monkeypatch.setenv("CAMBRIAN_DATA", str(tmp_path))
+    with pytest.raises(
+        DataError, match=r"there is no table .*nb201/x\.npz: put it there, or set CAMBRIAN_DATA"
+    ):
+        arrays("nb201/x.npz", "ops")
+    (tmp_path / "nb201").mkdir()
+    (tmp_path / "nb201" / "x.npz").write_bytes(b"PK damaged")
+    with pytest.raises(DataError, match=r"nb201/x\.npz is damaged or another file .*: fetch it anew"):
+        arrays("nb201/x.npz", "ops")
+    np.savez(tmp_path / "nb201" / "x.npz", other=np.zeros(1))
+    with pytest.raises(DataError, match=r"x\.npz is damaged or another file .*'ops"):
+        arrays("nb201/x.npz", "ops")
+
+
+def test_unknown_benchmarks():
+    """The nearest name, and how a table is written."""
+    with pytest.raises(UnknownName, match="did you mean 'nb201-cifar10'"):
+        benchmark("nb201-cifr10")
+    with pytest.raises(CambrianError, match=r"write it as TABLE\.csv, TABLE\.csv:OBJECTIVE"):
+        benchmark("mine.csv:a:b:c")
+
+
+def run(folder, *arguments):
+    command = [sys.executable, "-m", "cambrian", "search", *arguments]
+    environment = {k: v for k, v in os.environ.items() if k != "CAMBRIAN_DATA"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_search_on_a_table_from_the_command_line(small, tmp_path):
+    """One command: what was taken for questions, the best row, its test score; then a run directory."""
+    done = run(tmp_path, "--benchmark", "small.csv", "--strategy", "random", "--budget", "60")
+    assert done.returncode == 0, done.stderr
+    assert "questions: a, b, width; objective: valid_acc; further metrics: params" in done.stdout
+    assert "test of the best: 111 (the highest there is: 111)" in done.stdout
+    assert (tmp_path / "runs" / "small-1" / "ledger.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--benchmark", "nb201-cifar10"], "set CAMBRIAN_DATA to the folder"),
+        (["--benchmark", "nb201-cifar"], "did you mean 'nb201-cifar10'"),
+        (["--benchmark", "small.csv", "--strategy", "progressive"], "needs a space that is Grows"),
+        (["--benchmark", "small.csv", "--strategy", "randm"], "did you mean 'random'"),
+    ],
+)
+def test_mistakes_on_the_command_line(small, tmp_path, arguments, sentence):
+    """Exit code 2, one sentence, no traceback."""
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
