@@ -33,7 +33,10 @@ QUICK = [
     "8",
     "--final-cells",
     "1",
+    "--levels",
+    "5",
 ]
+"""With cells of up to five blocks, so that PNASNet-5's is one of the space's."""
 
 
 def cambrian(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
