@@ -15,7 +15,7 @@ import typer
 from PIL import Image
 
 from cambrian.architecture import Architecture
-from cambrian.cli import main, searching
+from cambrian.cli import comparing, main, searching
 from cambrian.cli.live import LiveWatch
 from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
 from cambrian.search.ledger import Row
@@ -261,3 +261,20 @@ def test_text_is_printed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert printed[1] == f"run: {place}"
     command = printed[2].partition("go on with: ")[2]
     assert shlex.split(command) == ["cambrian", "resume", str(place)]
+
+
+def test_a_comparisons_directory_is_printed_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same for `compare`."""
+    place = tmp_path / "my [bold]run[/i]"
+
+    def stopped(watch: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        comparing._present(place, False, stopped)
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[0] == f"run: {place}"
+    command = next(line for line in printed if "go on with" in line).partition("go on with: ")[2]
+    assert shlex.split(command) == ["cambrian", "compare", "--run", str(place)]

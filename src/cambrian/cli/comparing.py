@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -137,14 +139,15 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
     from cambrian.referee.page import write_all
 
     console = Console(stderr=True)
-    console.print(f"run: {place}", highlight=False)
+    tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    tell(f"run: {place}")
     columns = (TextColumn("searches"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console, transient=True) as progress:
             bar = progress.add_task("searches")
             found = play(lambda line, done, total: progress.update(bar, completed=done, total=total))
     except KeyboardInterrupt:
-        console.print(f"stopped; go on with: cambrian compare --run {place}", highlight=False)
+        tell(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}")
         raise
     paths = write_all(found, place)
     if as_json:

@@ -254,7 +254,8 @@ def _unused(run: Path | None) -> None:
     """A second `search` would plan anew, and differ from the first."""
     if run is not None and (run / "ledger.sqlite").exists():
         raise UsageError(
-            f"{run} holds a run already: go on with cambrian resume {run}, or name another directory"
+            f"{run} holds a run already: go on with cambrian resume {shlex.quote(str(run))}, or name another"
+            " directory"
         )
 
 

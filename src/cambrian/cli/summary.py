@@ -75,6 +75,7 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
 
 
 def _finals(result: Result) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="final stage", box=None, title_justify="left", header_style="dim")
@@ -84,7 +85,7 @@ def _finals(result: Result) -> Any:
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
         tested = "test_accuracy" in metrics
         table.add_row(
-            trial.role,
+            escape(trial.role),
             "" if tested else percent(trial.value, "failed"),
             percent(trial.value) if tested else "",
             *_sizes(trial),
