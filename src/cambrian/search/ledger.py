@@ -274,7 +274,11 @@ class Ledger:
 
 
 def _opened(path: Path, connect: Any) -> Ledger:
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from error
+    if not there:
         raise RunError(f"{path.parent} is not a run directory: it holds no {path.name}")
     with told(path):
         db = connect(path)
