@@ -218,6 +218,9 @@ class Search:
             published=published_architectures(self.space),
         )
         watch.stage("final", stage.total())
+        for row in finals:
+            if row.trial.outcome is not None:
+                watch.ended(row.trial)
 
         def halt() -> str | None:
             if self.budget.seconds is not None and execution.elapsed() >= self.budget.seconds:
