@@ -73,3 +73,22 @@ def test_the_pages_name_every_question() -> None:
     public = {n for n, _ in inspect.getmembers(ModulePick, inspect.isfunction) if not n.startswith("_")}
     missing = [n for n in public - {"ask", "architecture"} if f"`pick.{n}(" not in text]
     assert missing == []
+
+
+def test_the_benchmarks_of_the_page() -> None:
+    """Its code runs, its table names every benchmark, and its own table is one."""
+    from cambrian.benchmarks import BENCHMARKS
+
+    found = page("benchmarks.md")
+    assert 80 < found["played"].test[-1] < 95
+    text = (DOCS / "benchmarks.md").read_text()
+    assert [name for name in BENCHMARKS.names() if f"`{name}`" not in text] == []
+
+
+def test_the_table_of_the_page(tmp_path: Path) -> None:
+    """The example of a CSV is read as the page says."""
+    rows = re.findall(r"```\n(op1.*?)```", (DOCS / "benchmarks.md").read_text(), flags=re.DOTALL)
+    (tmp_path / "mine.csv").write_text(rows[0])
+    found = page("benchmarks.md")["mine"](tmp_path / "mine.csv")
+    assert found.space.questions == ("op1", "op2", "width")
+    assert (found.optimum, found.timed) == (0.9, True)
