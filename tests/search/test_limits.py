@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import cambrian
-from cambrian.errors import Incompatible, UnknownName
+from cambrian.errors import Incompatible, RunChanged, UnknownName
 from cambrian.networks.count import params
 from cambrian.outcome import Infeasible
 from cambrian.search.final import Final
@@ -19,9 +19,12 @@ def searched(limits: dict[str, float], place: object, **more: object) -> cambria
 
 
 def test_a_limit_is_a_result_of_every_strategy_s_trials(tmp_path) -> None:
-    """Nothing over the limit is trained: the trial ends as infeasible at once."""
+    """Nothing over the limit is trained: the trial ends as infeasible at once.
+    The limits are among what a resumed run must agree on."""
     found = searched({"params": 1}, tmp_path / "run")
     assert [t.outcome.reason for t in found.trials] == ["limit"] * 3
+    with pytest.raises(RunChanged, match=r"limits\.params was 1"):
+        searched({"params": 2}, tmp_path / "run")
 
 
 def test_what_could_not_be_delivered_is_not_searched(tmp_path) -> None:

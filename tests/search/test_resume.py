@@ -94,7 +94,6 @@ class Growing(mocks.Toy):
         ({"seed": 1}, "seed was 0, now 1"),
         ({"lag": 3}, "lag was 1, now 3"),
         ({"fidelity": Fidelity(epochs=3)}, "fidelity.epochs was absent, now 3"),
-        ({"limits": {"params": 1e6}}, "limits.params was absent, now 1000000.0"),
     ],
     ids=lambda case: next(iter(case)) if isinstance(case, dict) else "",
 )
