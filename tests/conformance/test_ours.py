@@ -40,7 +40,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "progressive": {"keep": 8, "surrogate": "ridge"},
     "evolution": {"population": 8, "sample": 3, "identity": 0.1, "crossover": 0.3},
     "tournament": {"population": 6},
-    **{key: {"initial": 6, "refit": 8, "candidates": 4} for key in ("bayes", "nas-bowl", "smac")},
+    **{key: {"initial": 6, "refit": 8, "candidates": 4} for key in ("bayes", "nas-bowl", "smac", "nasbot")},
     "bananas": {"initial": 6, "candidates": 4, "layers": 2, "epochs": 5},
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
     "reinforce": {"hidden": 8},

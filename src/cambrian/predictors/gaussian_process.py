@@ -68,10 +68,16 @@ class Posterior:
 
 
 def posterior(covariance: Array, noise: float, variance: float, targets: Array) -> Posterior:
-    """`covariance` float[n, n] of the points measured, without the noise, which is added."""
-    from scipy.linalg import cho_solve, cholesky
+    """`covariance` float[n, n] of the points measured, without the noise, which is added. A kernel that is
+    not positive definite (a distance need not make one) is lifted until it is."""
+    from scipy.linalg import LinAlgError, cho_solve, cholesky
 
-    factor = cholesky(covariance + noise * np.eye(len(targets)), lower=True)
+    noisy = covariance + noise * np.eye(len(targets))
+    try:
+        factor = cholesky(noisy, lower=True)
+    except LinAlgError:
+        lift = noise + 1e-9 * variance - min(float(np.linalg.eigvalsh(noisy)[0]), 0.0)
+        factor = cholesky(noisy + lift * np.eye(len(targets)), lower=True)
     return Posterior(factor, cho_solve((factor, True), targets), variance)
 
 

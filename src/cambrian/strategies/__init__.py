@@ -19,6 +19,8 @@ STRATEGIES = Registry(
         "nas-bowl": "cambrian.strategies.nas_bowl:NASBowl",
         "bananas": "cambrian.strategies.bananas:BANANAS",
         "smac": "cambrian.strategies.smac:SMAC",
+        "nasbot": "cambrian.strategies.nasbot:NASBOT",
+        "tpe": "cambrian.strategies.tpe:TPE",
     },
 )
 

@@ -36,7 +36,6 @@ class BANANAS(ModelBased):
     width: int = 20
     epochs: int = 150
     climb: ClassVar[Climb] = Climb(rounds=1)
-    starts: ClassVar[int] = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -33,8 +33,8 @@ class Climb:
 
     random: int = 100
     near: int = 50
-    rounds: int = 5
-    beam: int = 4
+    rounds: int = 10
+    beam: int = 8
 
     def maximise(
         self,

@@ -51,8 +51,8 @@ class ModelBased(ABC):
     memory: int = 400
     candidates: int = 100
     needs: ClassVar[tuple[type, ...]] = ()
-    climb: ClassVar[Climb] = Climb(rounds=5)
-    starts: ClassVar[int] = 3
+    climb: ClassVar[Climb] = Climb()
+    starts: ClassVar[int] = 10
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():

@@ -1,0 +1,176 @@
+"""Optuna's samplers as strategies, and any space as an Optuna study: by default the tree-structured Parzen
+estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011).
+
+A space asks questions while it runs, and so does an Optuna objective ("define by run"): one is the
+other, question by question. Needs `pip install 'cambrian[optuna]'`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cambrian.architecture import Architecture, sample
+from cambrian.choices import Answer, Choice, Integer, OneOf, Real
+from cambrian.errors import MissingExtra, Rejected, UnknownName, UsageError
+from cambrian.outcome import Trial
+from cambrian.strategies.strategy import Evaluate, Proposal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cambrian.spaces.space import Space
+
+Ask = Callable[[str, Any], Any]
+"""A parameter's value, given its name and distribution."""
+
+
+@dataclass(frozen=True)
+class State:
+    space: Any
+    trials: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True)
+class TPE:
+    """`sampler` names a class of `optuna.samplers`, `settings` are its arguments. The study is told anew
+    for every proposal and the sampler seeded by it, so that a proposal is a function of what is known; what
+    a sampler wrote on a trial is kept in its note, what it wrote on the study (NSGA-II's parents) it finds
+    anew. What failed counts as pruned, what is pending as running."""
+
+    sampler: str = "TPESampler"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def start(self, space: Space, seed: int) -> State:
+        self.sampled_by(0)  # a wrong name or setting is told before anything runs
+        return State(space)
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        with _quiet():
+            study = self.study(state.space, [*state.trials, *pending])
+            study.sampler = self.sampled_by(int(rng.integers(2**32)))
+            for _ in range(100):
+                trial = study.ask()
+                try:
+                    return Evaluate(suggest(state.space, trial), note=_note(study, trial.number))
+                except Rejected:
+                    study.tell(trial, state=_optuna().trial.TrialState.FAIL)
+        return Evaluate(sample(state.space, rng))
+
+    def learn(self, state: State, trial: Trial) -> State:
+        return replace(state, trials=(*state.trials, trial))
+
+    def sampled_by(self, seed: int) -> Any:
+        """The sampler. Raises UnknownName or UsageError for one that Optuna has not."""
+        samplers = _optuna().samplers
+        names = [name for name in samplers.__all__ if name.endswith("Sampler") and name != "BaseSampler"]
+        if self.sampler not in names:
+            raise UnknownName("Optuna sampler", self.sampler, names)
+        try:
+            with _quiet():
+                return getattr(samplers, self.sampler)(seed=seed, **self.settings)
+        except TypeError as error:
+            raise UsageError(f"strategy 'tpe': {self.sampler} refuses its settings: {error}") from None
+
+    def study(self, space: Space, trials: Sequence[Trial]) -> Any:
+        """An Optuna study in memory that knows `trials`; those without an outcome are running."""
+        study = _optuna().create_study(direction="maximize", sampler=self.sampled_by(0))
+        study.add_trials([frozen(space, trial) for trial in trials])
+        return study
+
+
+def suggest(space: Space, trial: Any) -> Architecture:
+    """The architecture that an Optuna trial suggests: call it in an objective of your own. Raises Rejected
+    where the space's `pick.require` says no."""
+
+    def ask(name: str, distribution: Any) -> Any:
+        if hasattr(distribution, "choices"):
+            return trial.suggest_categorical(name, distribution.choices)
+        number = trial.suggest_int if isinstance(distribution.low, int) else trial.suggest_float
+        return number(name, distribution.low, distribution.high, log=distribution.log)
+
+    return space.walk(lambda choice: _answer(choice, ask))
+
+
+def frozen(space: Space, trial: Trial) -> Any:
+    """`trial` as Optuna remembers it."""
+    optuna = _optuna()
+    distributions: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    space.walk(lambda choice: _recorded(choice, trial.architecture[choice.path], distributions, values))
+    states = optuna.trial.TrialState
+    ended = states.RUNNING if trial.outcome is None else states.PRUNED
+    return optuna.trial.create_trial(
+        state=ended if trial.value is None else states.COMPLETE,
+        value=trial.value,
+        params=values,
+        distributions=distributions,
+        system_attrs=dict(trial.note.get("optuna", {})),
+    )
+
+
+def _answer(choice: Choice, ask: Ask) -> Answer:
+    """One question, asked of Optuna. A subset is asked option by option, as far as it is still open."""
+    distributions = _optuna().distributions
+    if isinstance(choice, Real):
+        return float(ask(choice.path, distributions.FloatDistribution(choice.low, choice.high, choice.log)))
+    if isinstance(choice, Integer):
+        return int(ask(choice.path, distributions.IntDistribution(choice.low, choice.high)))
+    if isinstance(choice, OneOf):
+        found: Answer = ask(choice.path, distributions.CategoricalDistribution(choice.options))
+        return found
+    yes_or_no = distributions.CategoricalDistribution((False, True))
+    chosen: list[Any] = []
+    for i, option in enumerate(choice.options):
+        forced = len(chosen) + len(choice.options) - i <= choice.least
+        if len(chosen) < choice.most and (forced or ask(f"{choice.path}/{option}", yes_or_no)):
+            chosen.append(option)
+    return tuple(chosen)
+
+
+def _recorded(
+    choice: Choice, answer: Answer, distributions: dict[str, Any], values: dict[str, Any]
+) -> Answer:
+    """What would have been asked of Optuna, had it given this answer."""
+
+    def ask(name: str, distribution: Any) -> Any:
+        distributions[name] = distribution
+        values[name] = answer
+        if isinstance(answer, tuple):
+            values[name] = name.removeprefix(f"{choice.path}/") in map(str, answer)
+        return values[name]
+
+    return _answer(choice, ask)
+
+
+def _note(study: Any, number: int) -> dict[str, Any]:
+    """What the sampler wrote on the trial, except for what it suggested anyway."""
+    written = study.get_trials(deepcopy=False)[number].system_attrs
+    kept = {k: v for k, v in written.items() if "relative_params" not in k}
+    return {"optuna": kept} if kept else {}
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtra("optuna", "optuna", "strategy 'tpe'") from None
+    return optuna
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna announces every study it makes, and every question it has not met before."""
+    logging = _optuna().logging
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(before)

@@ -1,0 +1,148 @@
+"""The bridge to Optuna proposes what Optuna proposes."""
+
+from __future__ import annotations
+
+import sys
+
+import optuna
+import pytest
+
+from cambrian.architecture import replay, sample
+from cambrian.errors import MissingExtra, UnknownName, UsageError
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.randomness import stream
+from cambrian.spaces.program import space
+from cambrian.strategies import STRATEGIES
+from cambrian.strategies.tpe import TPE, frozen, suggest
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@space
+def everything(pick, task):
+    """Every kind of question, some of them asked only after some answers, some walks rejected."""
+    for i in range(pick.depth("layers", 1, 3)):
+        if pick(f"kind{i}", ["conv", "pool"]) == "conv":
+            pick.integer(f"width{i}", 1, 9)
+    rate = pick.real("rate", 1e-4, 1.0, log=True)
+    kept = pick.some("kept", ["a", "b", "c", "d"], 1, 3)
+    pick.require(rate < 0.5 or len(kept) < 3, "too much")
+
+
+def worth(architecture):
+    return architecture["rate"] + architecture["layers"] + ("a" in architecture["kept"])
+
+
+def outcome(n, architecture):
+    """Every seventh fails, one way or the other."""
+    if n % 7 == 6:
+        return Infeasible("nan") if n % 2 else Crashed("x")
+    return Done(worth(architecture))
+
+
+def by_hand(trial):
+    """The same questions in Optuna's own words."""
+    found = {"layers": trial.suggest_categorical("layers", [1, 2, 3])}
+    for i in range(found["layers"]):
+        found[f"kind{i}"] = trial.suggest_categorical(f"kind{i}", ["conv", "pool"])
+        if found[f"kind{i}"] == "conv":
+            found[f"width{i}"] = trial.suggest_int(f"width{i}", 1, 9)
+    found["rate"] = trial.suggest_float("rate", 1e-4, 1.0, log=True)
+    kept = []
+    for i, option in enumerate("abcd"):
+        if len(kept) < 3 and (
+            (i == 3 and not kept) or trial.suggest_categorical(f"kept/{option}", [False, True])
+        ):
+            kept.append(option)
+    return {**found, "kept": tuple(kept)}
+
+
+@pytest.mark.parametrize("sampler", ["TPESampler", "RandomSampler"])
+def test_it_proposes_what_optuna_alone_proposes(sampler):
+    """A study that Optuna keeps from the first trial to the last, its sampler seeded for every trial as
+    the bridge seeds it, asks for the same forty architectures."""
+    strategy = TPE(sampler)
+    state = strategy.start(everything, 0)
+    study = optuna.create_study(direction="maximize")
+    for n in range(40):
+        proposal = strategy.propose(state, [], stream(0, "propose", n))
+        study.sampler = strategy.sampled_by(int(stream(0, "propose", n).integers(2**32)))
+        while True:
+            trial = study.ask()
+            theirs = by_hand(trial)
+            if theirs["rate"] < 0.5 or len(theirs["kept"]) < 3:
+                break
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        assert dict(proposal.architecture) == theirs, n
+        said = outcome(n, proposal.architecture)
+        if isinstance(said, Done):
+            study.tell(trial, said.value)
+        else:
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        learned = Trial(n, proposal.architecture, Fidelity(), note=proposal.note, outcome=said)
+        state = strategy.learn(state, learned)
+
+
+def test_what_a_sampler_writes_on_trials_is_kept():
+    """NSGA-II counts generations there: twenty trials in populations of five are generations 0 to 3."""
+    strategy = TPE("NSGAIISampler", {"population_size": 5})
+    state, generations = strategy.start(everything, 0), []
+    for n in range(20):
+        proposal = strategy.propose(state, [], stream(0, "propose", n))
+        generations.append(proposal.note["optuna"]["NSGAIISampler:generation"])
+        done = Done(worth(proposal.architecture))
+        learned = Trial(n, proposal.architecture, Fidelity(), note=proposal.note, outcome=done)
+        state = strategy.learn(state, learned)
+    assert generations == [n // 5 for n in range(20)]
+
+
+def test_a_space_is_an_objective():
+    """`suggest` in an objective of one's own; Optuna optimises the space, and what it finds is legal."""
+
+    def objective(trial):
+        found = suggest(plain, trial)
+        assert replay(plain, found) == found
+        return found["rate"] - found["width"]
+
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
+    study.optimize(objective, n_trials=40)
+    assert study.best_value > 0.5 - 2
+
+
+@space
+def plain(pick, task):
+    pick.integer("width", 1, 9)
+    pick.real("rate", 0.0, 1.0)
+
+
+def test_trials_are_told_as_they_ended():
+    """Measured, failed and pending are complete, pruned and running; parameters are the answers."""
+    architecture = sample(everything, stream(0, "told"))
+    states = optuna.trial.TrialState
+    for said, state in [
+        (Done(0.5), states.COMPLETE),
+        (Infeasible("oom"), states.PRUNED),
+        (Crashed("x"), states.PRUNED),
+        (None, states.RUNNING),
+    ]:
+        told = frozen(everything, Trial(0, architecture, Fidelity(), outcome=said))
+        assert told.state == state
+        assert told.params["rate"] == architecture["rate"]
+        chosen = [o for o in "abcd" if told.params.get(f"kept/{o}")]
+        assert set(chosen) <= set(architecture["kept"])
+
+
+def test_a_wrong_sampler_or_setting_is_refused_before_the_search():
+    """With the nearest name, or with what Optuna said."""
+    with pytest.raises(UnknownName, match="did you mean 'TPESampler'"):
+        TPE("TPSampler").start(plain, 0)
+    with pytest.raises(UsageError, match="TPESampler refuses its settings"):
+        TPE(settings={"startup": 3}).start(plain, 0)
+
+
+def test_without_optuna_it_says_what_to_install(monkeypatch):
+    """In one sentence, when the search starts; the strategy can be named without."""
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    strategy = STRATEGIES.make("tpe")
+    with pytest.raises(MissingExtra, match=r"pip install 'cambrian\[optuna\]'"):
+        strategy.start(plain, 0)
