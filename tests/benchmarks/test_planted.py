@@ -12,6 +12,7 @@ from cambrian.estimators.estimator import Context
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.spaces.pnas import PNAS
+from cambrian.testing import EstimatorCase, EstimatorSuite
 
 
 def outcome(estimator, space, architecture, seed, trial):
@@ -104,3 +105,10 @@ def test_accuracies_are_those_of_a_search():
     assert 87 < np.mean(first) < 89
     large = [found.test(sample(found.space, stream(n, "larger"))) for n in range(300)]
     assert 88 < np.percentile(large, 5) < np.percentile(large, 95) < 94
+
+
+class TestPlanted(EstimatorSuite):
+    """An estimator like any other."""
+
+    def case(self):
+        return EstimatorCase(Planted(), PNAS(), builds=False)

@@ -107,10 +107,10 @@ def published_cells():
 
 
 def test_cells_as_the_table_numbers_them():
-    """Networks of 40 rows, their vertices numbered as there, have as many parameters as it says."""
+    """Networks of 17 rows, their vertices numbered as there, have as many parameters as it says."""
     import torch
 
-    for row in published_cells()[::63]:
+    for row in published_cells()[::150]:
         pairs = [divmod(at, row["n"]) for at, bit in enumerate(row["adj"]) if bit == "1"]
         with torch.device("meta"):
             built = network(row["ops"].split(",")[1:-1], pairs, 3, 10)

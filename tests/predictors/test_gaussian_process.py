@@ -56,7 +56,7 @@ def test_the_likeliest_kernel_is_scikit_learns():
     x, y = points(40, seed=3)
     y = y - y.mean()
     lengths = 2.0 ** np.arange(-4, 5)
-    length, signal, noise = likeliest(((n, rbf(x, x, n)) for n in lengths), y)
+    length, signal, noise = likeliest(((n, rbf(x, x, n), 0.0) for n in lengths), y)
 
     def likelihood(length, signal, noise):
         kernel = ConstantKernel(signal) * RBF(length)

@@ -94,6 +94,7 @@ class Planted:
     entangled: bool = True
     noise: float = 0.004
     needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
     def estimate(

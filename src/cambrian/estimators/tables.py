@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +43,11 @@ class Column:
             known = ", ".join(map(str, self.epochs)) if len(self.epochs) < 9 else f"1 to {self.epochs[-1]}"
             raise UsageError(f"the table knows of {known} epochs, not of {epochs}")
         return float(self.values[row, self.epochs.index(epochs)])
+
+    def until(self, row: int, epochs: int) -> list[float]:
+        """What was measured after each of `epochs`, in order, up to that many."""
+        found: list[float] = self.values[row, : bisect_right(self.epochs, epochs)].tolist()
+        return found
 
 
 @dataclass(frozen=True)

@@ -47,13 +47,13 @@ class Tabular:
         row, column = table.row(space, architecture), table.column(self.objective)
         cost = table.column(self.seconds) if self.seconds else None
         value = self.scale * column.at(row, fidelity.epochs)
-        curve = []
-        for epoch in column.epochs if column.curve else ():
-            if epoch > fidelity.epochs:
-                break
-            metrics = {self.objective: self.scale * column.at(row, epoch)}
-            curve.append(Point(epoch, metrics, cost.at(row, epoch) if cost else 0.0))
-            yield curve[-1]
+        curve: list[Point] = []
+        if column.curve:
+            values = column.until(row, fidelity.epochs)
+            spent = cost.until(row, fidelity.epochs) if cost else [0.0] * len(values)
+            for epoch, measure, seconds in zip(column.epochs, values, spent, strict=False):
+                curve.append(Point(epoch, {self.objective: self.scale * measure}, seconds))
+                yield curve[-1]
         return measured(
             value,
             metrics={name: table.column(name).at(row, fidelity.epochs) for name in self.metrics},

@@ -7,6 +7,7 @@ vectors are what kernels are made of.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -23,9 +24,22 @@ Vectors = Sequence[Vector]
 Array = NDArray[np.float64]
 
 
-def describe(space: Space, architectures: Sequence[Architecture]) -> tuple[list[Vector], ...]:
-    """Per part of the description a vector for each architecture: the paths of its graph, where the
-    space tells it, and its answers."""
+@dataclass(frozen=True)
+class Matrix:
+    """Vectors as the rows of a sparse matrix, made once for those that are asked about time and again."""
+
+    columns: Mapping[Hashable, int]
+    rows: Any
+    norms: Array
+    """Squared, float[n]."""
+
+
+def describe(space: Space, architectures: Sequence[Architecture]) -> tuple[Vectors | Matrix, ...]:
+    """The parts of the description, each with a vector for every architecture: the paths of its graph,
+    where the space tells it, and its answers. Those of a tuple are kept as matrices."""
+    if isinstance(architectures, tuple):
+        matrices: tuple[Matrix, ...] = _matrices(space, architectures)
+        return matrices
     parts: list[Callable[[Any, Architecture], Vector]] = [answers_of]
     if isinstance(space, Graphs):
         parts.insert(0, paths_of)
@@ -55,28 +69,35 @@ def graph_vector(space: Graphs, architecture: Architecture) -> Vector:
     return {path: float(count) for path, count in path_counts(space.graph(architecture)).items()}
 
 
-def squared_distances(some: Vectors, others: Vectors) -> Array:
+def squared_distances(some: Vectors | Matrix, others: Vectors) -> Array:
     """float[n, m]: |x - y|^2 of every x of `some` and y of `others`."""
-    norms = [np.array([sum(v * v for v in x.values()) for x in xs]) for xs in (some, others)]
-    apart: Array = norms[0][:, None] + norms[1] - 2.0 * inner_products(some, others)
+    apart: Array = _norms(some)[:, None] + _norms(others) - 2.0 * inner_products(some, others)
     return np.maximum(apart, 0.0)
 
 
-def inner_products(some: Vectors, others: Vectors) -> Array:
+def _norms(vectors: Vectors | Matrix) -> Array:
+    if isinstance(vectors, Matrix):
+        return vectors.norms
+    return np.array([sum(v * v for v in x.values()) for x in vectors])
+
+
+def inner_products(some: Vectors | Matrix, others: Vectors) -> Array:
     """float[n, m]: what every x of `some` and y of `others` have in common, summed."""
+    columns = some.columns if isinstance(some, Matrix) else columns_of(others)
+    left = some.rows if isinstance(some, Matrix) else _sparse(columns, some)
+    product: Array = (left @ _sparse(columns, others).T).toarray()
+    return product
+
+
+def _sparse(columns: Mapping[Hashable, int], vectors: Vectors) -> Any:
+    """A row each; features without a column are left out."""
     from scipy.sparse import csr_array
 
-    column = columns_of(others)
-
-    def rows(vectors: Vectors) -> Any:
-        kept = [[(column[k], v) for k, v in x.items() if k in column] for x in vectors]
-        start = np.cumsum([0, *map(len, kept)])
-        flat = [pair for row in kept for pair in row]
-        index, value = np.array([i for i, _ in flat], np.int64), np.array([v for _, v in flat])
-        return csr_array((value, index, start), shape=(len(vectors), max(len(column), 1)))
-
-    product: Array = (rows(some) @ rows(others).T).toarray()
-    return product
+    kept = [[(columns[k], v) for k, v in x.items() if k in columns] for x in vectors]
+    start = np.cumsum([0, *map(len, kept)])
+    index = np.fromiter((i for row in kept for i, _ in row), np.int64, start[-1])
+    value = np.fromiter((v for row in kept for _, v in row), np.float64, start[-1])
+    return csr_array((value, index, start), shape=(len(vectors), max(len(columns), 1)))
 
 
 def columns_of(vectors: Vectors) -> dict[Hashable, int]:
@@ -94,23 +115,35 @@ def dense(columns: Mapping[Hashable, int], vectors: Vectors, absent: float = 0.0
     return rows
 
 
-def remembered(function: Callable[[Any, Architecture], Any], size: int = 1 << 14) -> Callable[..., Any]:
-    """`function(space, architecture)`, not computed twice for the `size` last asked for; a space that
-    cannot be a key is asked every time."""
+def remembered(function: Callable[[Any, Any], Any], size: int = 1 << 14) -> Callable[..., Any]:
+    """`function(space, what)`, not computed twice for the `size` last asked for; a space that cannot be a
+    key is asked every time."""
     cached = lru_cache(size)(function)
 
-    def lookup(space: Any, architecture: Architecture) -> Any:
+    def lookup(space: Any, what: Any) -> Any:
         try:
             hash(space)
         except TypeError:
-            return function(space, architecture)
-        return cached(space, architecture)
+            return function(space, what)
+        return cached(space, what)
 
     return lookup
 
 
 answers_of = remembered(answer_vector)
 paths_of = remembered(graph_vector)
+
+
+def _described(space: Any, architectures: tuple[Architecture, ...]) -> tuple[Matrix, ...]:
+    matrices = []
+    for vectors in describe(space, list(architectures)):
+        assert not isinstance(vectors, Matrix)
+        columns = columns_of(vectors)
+        matrices.append(Matrix(columns, _sparse(columns, vectors), _norms(vectors)))
+    return tuple(matrices)
+
+
+_matrices = remembered(_described, 4)
 
 
 @remembered

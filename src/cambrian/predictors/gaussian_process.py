@@ -23,17 +23,17 @@ LENGTHS = tuple(2.0 ** np.arange(-2.5, 2.6, 0.5))
 NOISES = tuple(10.0 ** np.arange(-4.0, 0.1, 0.5))
 
 
-def likeliest(kernels: Iterable[tuple[T, Array]], targets: Array) -> tuple[T, float, float]:
+def likeliest(kernels: Iterable[tuple[T, Array, float]], targets: Array) -> tuple[T, float, float]:
     """The kernel under which float[n] targets of mean 0 are the likeliest, its signal's variance and its
-    noise's. `kernels` are settings with their float[n, n] correlations."""
+    noise's. `kernels` are settings with their float[n, n] correlations and their log priors."""
     best, found = -np.inf, None
-    for kernel, correlation in kernels:
+    for kernel, correlation, prior in kernels:
         values, vectors = np.linalg.eigh(correlation)
         power = (vectors.T @ targets) ** 2
         for noise in NOISES:  # in units of the signal
             spread = np.maximum(values, 0.0) + noise
             signal = max(float(np.mean(power / spread)), 1e-12)  # where the likelihood is greatest
-            likelihood = -0.5 * (len(targets) * np.log(signal) + np.log(spread).sum())
+            likelihood = prior - 0.5 * (len(targets) * np.log(signal) + np.log(spread).sum())
             likelihood -= 0.5 * (np.log(noise / 0.03) / 2.0) ** 2  # a few per cent, within e^2 either way
             if likelihood > best:
                 best, found = likelihood, (kernel, signal, signal * float(noise))

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -49,15 +49,15 @@ class Gaussian(ModelBased):
     bottom do not set the scale."""
 
     @abstractmethod
-    def describe(self, space: Any, architectures: Sequence[Architecture]) -> list[Any]:
-        """What the kernel compares, one for each architecture."""
+    def describe(self, space: Any, architectures: Sequence[Architecture]) -> Any:
+        """What the kernel compares of them."""
 
     @abstractmethod
-    def kernels(self, described: Sequence[Any]) -> Iterator[tuple[Any, Array]]:
-        """Settings to choose from, and each one's float[n, n] correlations."""
+    def kernels(self, described: Any) -> Iterator[tuple[Any, Array, float]]:
+        """Settings to choose from, each one's float[n, n] correlations and log prior."""
 
     @abstractmethod
-    def correlation(self, kernel: Any, some: Sequence[Any], others: Sequence[Any]) -> Array:
+    def correlation(self, kernel: Any, some: Any, others: Any) -> Array:
         """float[n, m] by the kernel of those settings; 1 of a thing with itself."""
 
     def fit(self, state: State) -> Model:
@@ -76,7 +76,7 @@ class Gaussian(ModelBased):
         targets = normal_scores(values)
         known = self.describe(state.space, [*architectures, *pending])
 
-        def covariance(some: Sequence[Any], others: Sequence[Any]) -> Array:
+        def covariance(some: Any, others: Any) -> Array:
             return model.signal * self.correlation(model.kernel, some, others)
 
         among = covariance(known, known)
@@ -98,26 +98,31 @@ class Bayes(Gaussian):
     """The strategy for small budgets. Correlations are exp(-d^2 / 2 l^2), d^2 being mixed of the distance of
     the graphs' paths and that of the answers, as the data say; without a graph, of the answers alone."""
 
-    def describe(self, space: Any, architectures: Sequence[Architecture]) -> list[Any]:
-        return list(zip(*describe(space, architectures)))
+    enumerated: ClassVar[int] = 20_000
 
-    def kernels(self, described: Sequence[Any]) -> Iterator[tuple[Any, Array]]:
+    def describe(self, space: Any, architectures: Sequence[Architecture]) -> Any:
+        return describe(space, architectures)
+
+    def kernels(self, described: Any) -> Iterator[tuple[Any, Array, float]]:
         apart = _apart(described, described)
         scales = [max(float(d.mean()), 1e-12) for d in apart]
         for mixture, length in product(MIXTURES[len(apart)], LENGTHS):
             weights = [w / (2.0 * length**2 * s) for w, s in zip(mixture, scales, strict=True)]
-            yield tuple(weights), _decayed(weights, apart)
+            yield tuple(weights), _decayed(weights, apart), 0.0 if mixture[0] == 1.0 else -STRONG
 
-    def correlation(self, kernel: Any, some: Sequence[Any], others: Sequence[Any]) -> Array:
+    def correlation(self, kernel: Any, some: Any, others: Any) -> Array:
         return _decayed(kernel, _apart(some, others))
 
 
-MIXTURES = {1: ((1.0,),), 2: ((1.0, 0.0), (0.75, 0.25), (0.5, 0.5), (0.25, 0.75), (0.0, 1.0))}
+MIXTURES = {1: ((1.0,),), 2: ((1.0, 0.0), (0.5, 0.5), (0.0, 1.0))}
 """Weights of (paths, answers), or of answers alone."""
+STRONG = 3.0
+"""The least logarithm of a Bayes factor that is called strong evidence (Kass & Raftery 1995): by so much
+have answers to be the better description, since equal cells may have different ones."""
 
 
-def _apart(some: Sequence[Any], others: Sequence[Any]) -> list[Array]:
-    return [squared_distances(x, y) for x, y in zip(zip(*some), zip(*others), strict=True)]
+def _apart(some: Any, others: Any) -> list[Array]:
+    return [squared_distances(x, y) for x, y in zip(some, others, strict=True)]
 
 
 def _decayed(weights: Sequence[float], apart: Sequence[Array]) -> Array:

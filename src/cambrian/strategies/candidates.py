@@ -2,18 +2,26 @@
 the neighbours of the best known, then the neighbours of those, and so on.
 
 In a space too large to enumerate this is where the maximum is looked for (the "mutation" and "evolutionary"
-optimisers of BANANAS and NASBOT, the local search of SMAC); in a small one it finds the maximum.
+optimisers of BANANAS and NASBOT, the local search of SMAC); a small one is asked about as a whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cambrian.architecture import Architecture, crossover, neighbours, sample
+from cambrian.architecture import (
+    Architecture,
+    completions,
+    crossover,
+    neighbours,
+    questions,
+    sample,
+)
 from cambrian.errors import SpaceError
 from cambrian.predictors.features import remembered
 from cambrian.randomness import stream
@@ -72,6 +80,49 @@ class Climb:
 def _neighbours(space: Space, head: Architecture) -> list[Architecture]:
     """The same ones whenever asked: what has to be drawn is drawn by the architecture's own generator."""
     return neighbours(space, head, stream(0, "neighbours", head.key), cap=4)
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All architectures of a small space."""
+
+    architectures: tuple[Architecture, ...]
+
+    def maximise(
+        self,
+        space: Space,
+        acquisition: Acquisition,
+        starts: Sequence[Architecture],
+        known: Container[Architecture],
+        rng: np.random.Generator,
+    ) -> tuple[Architecture, float] | None:
+        """As `Climb.maximise`; of equals (the same graph by other answers, say) any."""
+        scores = acquisition(self.architectures)
+        for i in np.lexsort([rng.random(len(scores)), -scores]).tolist():
+            if self.architectures[i] not in known:
+                return self.architectures[i], float(scores[i])
+        return None
+
+
+def enumerated(space: Space, most: int) -> Everything | None:
+    """All architectures, where a space has at most `most`; a larger one is told by random walks, before
+    it is counted (the product of the numbers of answers met is their mean: Knuth 1975)."""
+    found: Everything | None = _enumerated(space, most)
+    return found
+
+
+def _counted(space: Space, most: int) -> Everything | None:
+    rng, sizes = stream(0, "enumerate"), []
+    for _ in range(64):
+        choices = questions(space, sample(space, rng))
+        sizes.append(np.prod([np.inf if c.size is None else float(c.size) for c in choices]))
+    if np.mean(sizes) > 2 * most:
+        return None
+    found = tuple(islice(completions(space, {}), most + 1))
+    return Everything(found) if len(found) <= most else None
+
+
+_enumerated = remembered(_counted, 4)
 
 
 def _crossed(

@@ -17,7 +17,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.spaces.space import Canonical
-from cambrian.strategies.candidates import Acquisition, Climb
+from cambrian.strategies.candidates import Acquisition, Climb, Everything, enumerated
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ class ModelBased(ABC):
 
     initial: int = 20
     refit: int = 5
-    memory: int = 400
+    memory: int = 300
     candidates: int = 100
     needs: ClassVar[tuple[type, ...]] = ()
     climb: ClassVar[Climb] = Climb()
     starts: ClassVar[int] = 10
+    enumerated: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
@@ -80,14 +81,17 @@ class ModelBased(ABC):
         if state.model is None or len(state.trials) + len(pending) < self.initial:
             return Evaluate(unknown(state.space, known, rng))
         acquisition = self.acquisition(state, [t.architecture for t in pending], rng)
-        found = self._searched().maximise(
+        found = self._searched(state).maximise(
             state.space, acquisition, best(state.trials, self.starts), known, rng
         )
         if found is None:
             return Evaluate(unknown(state.space, known, rng))
         return Evaluate(found[0], note={"acquisition": found[1]})
 
-    def _searched(self) -> Climb:
+    def _searched(self, state: State) -> Climb | Everything:
+        known_all = enumerated(state.space, self.enumerated) if self.enumerated else None
+        if known_all is not None:
+            return known_all
         return replace(self.climb, random=self.candidates, near=max(self.candidates // 2, 1))
 
     def learn(self, state: State, trial: Trial) -> State:

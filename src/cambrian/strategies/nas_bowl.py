@@ -44,11 +44,11 @@ class NASBowl(Gaussian):
     def describe(self, space: Any, architectures: Sequence[Architecture]) -> list[Any]:
         return [_subtrees(space, a) for a in architectures]
 
-    def kernels(self, described: Sequence[Any]) -> Iterator[tuple[Any, Array]]:
+    def kernels(self, described: Any) -> Iterator[tuple[Any, Array, float]]:
         for rounds in range(self.rounds + 1):
-            yield rounds, self.correlation(rounds, described, described)
+            yield rounds, self.correlation(rounds, described, described), 0.0
 
-    def correlation(self, kernel: int, some: Sequence[Any], others: Sequence[Any]) -> Array:
+    def correlation(self, kernel: int, some: Any, others: Any) -> Array:
         """<x, y> / |x| |y|, names of all rounds together."""
         vectors = [[_joined(counts[: kernel + 1]) for counts in side] for side in (some, others)]
         norms = [np.sqrt([sum(v * v for v in x.values()) for x in side]) for side in vectors]

@@ -50,14 +50,14 @@ class NASBOT(Gaussian):
     def describe(self, space: Any, architectures: Sequence[Architecture]) -> list[Any]:
         return [_layers(space, a) for a in architectures]
 
-    def kernels(self, described: Sequence[Any]) -> Iterator[tuple[Any, Array]]:
+    def kernels(self, described: Any) -> Iterator[tuple[Any, Array, float]]:
         apart = self._apart(described, described)
         scales = [max(float(d.mean()), 1e-12) for d in apart]
         for weight, rate in product((0.0, 0.5, 1.0), RATES):
             kernel = (weight, rate / scales[0], rate / scales[1])
-            yield kernel, _mixed(kernel, apart)
+            yield kernel, _mixed(kernel, apart), 0.0
 
-    def correlation(self, kernel: Any, some: Sequence[Any], others: Sequence[Any]) -> Array:
+    def correlation(self, kernel: Any, some: Any, others: Any) -> Array:
         return _mixed(kernel, self._apart(some, others))
 
     def _apart(self, some: Sequence[Layers], others: Sequence[Layers]) -> tuple[Array, Array]:
