@@ -22,7 +22,7 @@ import cambrian
 from cambrian.outcome import Done
 from cambrian.search.final import Final
 from cambrian.search.result import Result
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 from cambrian.strategies.progressive import Progressive
 
 BLOCKS, KEEP, MODELS = 3, 24, 136 + 2 * 24

@@ -19,7 +19,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture, replay
 from cambrian.randomness import stream
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 
 
 def plain(space: PNAS, parents: Sequence[Architecture]) -> list[Architecture]:

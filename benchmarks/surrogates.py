@@ -21,7 +21,7 @@ from cambrian.architecture import replay
 from cambrian.predictors import PREDICTORS
 from cambrian.predictors.surrogate import score_by_predicting
 from cambrian.randomness import stream
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 
 
 def seconds(work: Callable[[], object]) -> float:

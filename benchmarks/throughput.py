@@ -26,8 +26,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from cambrian.networks.augment import Augment
-from cambrian.networks.cell_network import cell_network
 from cambrian.networks.images import Images, images
+from cambrian.networks.models.cell_network import cell_network
 from cambrian.networks.recipe import Recipe
 from cambrian.networks.training import Training, scores
 

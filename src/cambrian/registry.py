@@ -21,7 +21,7 @@ in them need not be what they say."""
 
 
 class Registry:
-    """`Registry("space", {"pnas": "cambrian.spaces.pnas:PNAS"})`: named classes, imported when asked."""
+    """`Registry("space", {"pnas": "cambrian.spaces.cells.pnas:PNAS"})`: named classes, imported late."""
 
     def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
         self.kind = kind

@@ -12,7 +12,7 @@ from cambrian.architecture import Architecture, completions, neighbours, questio
 from cambrian.benchmarks import benchmark, play
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
-from cambrian.spaces.edges import live_edges
+from cambrian.spaces.cells.edges import live_edges
 
 pytestmark = needs_tables
 

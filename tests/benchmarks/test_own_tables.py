@@ -157,7 +157,7 @@ def test_a_search_goes_on_by_name(small, tmp_path):
 @needs_tables
 def test_nas_bench_201_as_anybodys_table(tmp_path):
     """The published table written as a CSV gives searches the trials that the built-in one gives."""
-    from cambrian.spaces.nasbench201 import PATHS, NASBench201
+    from cambrian.spaces.cells.nasbench201 import PATHS, NASBench201
 
     published, names = raw("nb201/nb201_accuracy.npz"), NASBench201.operations
     rows = zip(published["ops"].tolist(), published["c10_val_200"], published["c10_test_200"], strict=True)

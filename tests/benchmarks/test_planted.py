@@ -11,7 +11,7 @@ from cambrian.benchmarks.planted import Planted, optimum, truth
 from cambrian.estimators.estimator import Context
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 from cambrian.testing import EstimatorCase, EstimatorSuite
 
 

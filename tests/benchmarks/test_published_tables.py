@@ -16,10 +16,10 @@ from cambrian.architecture import sample
 from cambrian.benchmarks import BENCHMARKS, benchmark, play
 from cambrian.errors import Unbuildable
 from cambrian.estimators.tables import opened
-from cambrian.networks.nasbench101 import network
+from cambrian.networks.models.nasbench101 import network
 from cambrian.randomness import stream
-from cambrian.spaces.macro import Macro
-from cambrian.spaces.nasbench101 import NASBench101, edges
+from cambrian.spaces.cells.nasbench101 import NASBench101, edges
+from cambrian.spaces.chains.macro import Macro
 from cambrian.spaces.program import Shape
 
 pytestmark = needs_tables

@@ -20,7 +20,7 @@ from cambrian.cli.live import LiveWatch
 from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
 from cambrian.search.ledger import Row
 from cambrian.search.result import Result
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 
 QUICK = [
     "--limit",

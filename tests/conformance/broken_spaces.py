@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from cambrian.architecture import Architecture
+from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.space import Graph, Pick, Pool
-from cambrian.spaces.tiny_chain import TinyChain
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import broken_strategies
 import pytest
 
 from cambrian.search.engines.serial import Serial
-from cambrian.spaces.tiny_chain import TinyChain
+from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.testing import (
     ENGINE,
     ESTIMATOR,

@@ -7,7 +7,7 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.delivery.story import Story
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Graph, Pick, Space
 
 EVIL = "<script>document.title='owned'</script>"

@@ -13,8 +13,8 @@ from cambrian.architecture import Architecture
 from cambrian.delivery import draw
 from cambrian.delivery.drawings import tree_rows
 from cambrian.delivery.markup import escaped
-from cambrian.spaces.pnas import PNAS
-from cambrian.spaces.published import published
+from cambrian.spaces.cells.pnas import PNAS
+from cambrian.spaces.cells.published import published
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -12,7 +12,7 @@ from cambrian.delivery.report import report_html
 from cambrian.delivery.story import Story
 from cambrian.delivery.verdict import verdict
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 

@@ -14,7 +14,7 @@ from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import table1 as module
 from cambrian.search.ledger import Row
 from cambrian.search.result import Result
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 from cambrian.tasks.task import Task
 
 STOP = (1.0, "stop", {"reason": "enough", "after": 3})

@@ -9,7 +9,7 @@ from cambrian.architecture import sample
 from cambrian.predictors import PREDICTORS, kendall, spearman
 from cambrian.predictors.table1 import PAPER, table1
 from cambrian.randomness import integer_seed, stream
-from cambrian.spaces.pnas import OPERATIONS, PNAS
+from cambrian.spaces.cells.pnas import OPERATIONS, PNAS
 
 SPACE = PNAS(blocks=3)
 

@@ -16,7 +16,7 @@ from cambrian.estimators.estimator import Context, Function
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
 from cambrian.referee.line import Incumbent, Line
-from cambrian.spaces.tiny_chain import TinyChain
+from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies.random import Random
 
 ONE = Architecture({"layers": 1, "layer1/operation": "skip"})

@@ -11,7 +11,7 @@ from referee_cases import ONE, Counted, run
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Point
 from cambrian.referee.cached import Cached
-from cambrian.spaces.tiny_chain import TinyChain
+from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.testing import ESTIMATOR, EstimatorCase
 
 SAME = Architecture({"layers": 2, "layer1/operation": "skip", "layer2/operation": "skip"})

@@ -17,7 +17,7 @@ from cambrian.referee import OnBenchmark, OnTraining, compare, resume
 from cambrian.referee.records import LINES
 from cambrian.search.keys import trial_key
 from cambrian.search.result import Result
-from cambrian.spaces.tiny_chain import TinyChain
+from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies.evolution import Evolution
 from cambrian.testing import toy_task
 from cambrian.testing.descendants import marked

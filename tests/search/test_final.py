@@ -10,8 +10,8 @@ from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.randomness import stream
 from cambrian.search.final import Final, FinalStage, best_distinct
 from cambrian.search.ledger import FINAL, Row
-from cambrian.spaces.pnas import PNAS
-from cambrian.spaces.published import published_in
+from cambrian.spaces.cells.pnas import PNAS
+from cambrian.spaces.cells.published import published_in
 from cambrian.strategies.strategy import Stop, Wait
 
 SPACE = PNAS()

@@ -11,7 +11,7 @@ from cambrian.outcome import Done, Fidelity
 from cambrian.search.final import Final, best_distinct
 from cambrian.search.ledger import FINAL
 from cambrian.search.search import Search
-from cambrian.spaces.tiny_chain import TinyChain
+from cambrian.spaces.chains.tiny_chain import TinyChain
 
 CALLS: list[tuple[str, int, Architecture]] = []
 

@@ -9,7 +9,7 @@ from cambrian.errors import Incompatible, RunChanged, UnknownName
 from cambrian.networks.count import params
 from cambrian.outcome import Infeasible
 from cambrian.search.final import Final
-from cambrian.spaces.tiny_chain import TinyChain
+from cambrian.spaces.chains.tiny_chain import TinyChain
 
 
 def searched(limits: dict[str, float], place: object, **more: object) -> cambrian.Result:

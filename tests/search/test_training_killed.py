@@ -24,7 +24,7 @@ from cambrian.search.engines.processes import Processes
 from cambrian.search.execution import Watch
 from cambrian.search.final import Final
 from cambrian.search.search import Search
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 
 class Telling(Watch):
     def point(self, number, point):

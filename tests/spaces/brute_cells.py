@@ -1,4 +1,4 @@
-"""Cells of blocks by brute force, sharing nothing with `cambrian.spaces.isomorphism`."""
+"""Cells of blocks by brute force, sharing nothing with `cambrian.spaces.cells.isomorphism`."""
 
 import itertools
 

@@ -9,7 +9,7 @@ import pytest
 
 from cambrian.errors import UnknownName
 from cambrian.randomness import stream
-from cambrian.spaces.macro import FIRST, Macro
+from cambrian.spaces.chains.macro import FIRST, Macro
 from cambrian.spaces.program import Shape
 
 SPACE = Macro()

@@ -9,7 +9,7 @@ import pytest
 from cambrian.architecture import Architecture, replay
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
-from cambrian.spaces.nasbench101 import EDGES, OPERATIONS, NASBench101, edges, graph_text
+from cambrian.spaces.cells.nasbench101 import EDGES, OPERATIONS, NASBench101, edges, graph_text
 from cambrian.spaces.program import Shape
 
 SPACE = NASBench101()

@@ -10,8 +10,8 @@ import pytest
 from cambrian.architecture import sample
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.randomness import stream
-from cambrian.spaces.edges import EDGES, cell_text, live_edges
-from cambrian.spaces.nasbench201 import NASBench201
+from cambrian.spaces.cells.edges import EDGES, cell_text, live_edges
+from cambrian.spaces.cells.nasbench201 import NASBench201
 from cambrian.spaces.program import Shape
 
 SPACE = NASBench201()

@@ -14,8 +14,8 @@ from cambrian.architecture import Architecture, completions, questions, replay, 
 from cambrian.choices import OneOf
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName
 from cambrian.spaces import SPACES
-from cambrian.spaces.pnas import OPERATIONS, PNAS
-from cambrian.spaces.published import published_in
+from cambrian.spaces.cells.pnas import OPERATIONS, PNAS
+from cambrian.spaces.cells.published import published_in
 from cambrian.spaces.space import Canonical, Encodes, Graphs, Grows
 
 PNASNET_5 = published_in("pnas")["pnasnet-5"]

@@ -6,8 +6,8 @@ from brute_cells import all_cells, bottom_up, brute, renamed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cambrian.spaces.isomorphism import canonical_cell, canonical_codes, code_base, first_of_each
-from cambrian.spaces.pnas import OPERATIONS, PNAS
+from cambrian.spaces.cells.isomorphism import canonical_cell, canonical_codes, code_base, first_of_each
+from cambrian.spaces.cells.pnas import OPERATIONS, PNAS
 
 
 @st.composite

@@ -5,7 +5,7 @@ import pytest
 from cambrian.architecture import Architecture, replay
 from cambrian.errors import UnknownName
 from cambrian.spaces import SPACES
-from cambrian.spaces.published import names, published, published_in
+from cambrian.spaces.cells.published import names, published, published_in
 
 
 @pytest.mark.parametrize("name", names())

@@ -9,8 +9,8 @@ import pytest
 from cambrian.architecture import completions, replay
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces import SPACES
+from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.space import Canonical, Encodes, Graphs, Grows
-from cambrian.spaces.tiny_chain import TinyChain
 
 LAYERS = ["conv3x3*1", "conv3x3*2", "conv5x5*1", "conv5x5*2", "max3x3*0", ""]
 

@@ -9,7 +9,7 @@ from cambrian.architecture import sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.randomness import stream
-from cambrian.spaces.tiny_chain import TinyChain
+from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies import STRATEGIES, Evaluate, Wait
 from cambrian.strategies.hill_climbing import HillClimbing
 from mocks import Toy

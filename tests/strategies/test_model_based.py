@@ -14,7 +14,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.randomness import stream
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 from cambrian.strategies.candidates import Climb
 from cambrian.strategies.model_based import Known, ModelBased
 from mocks import Toy

@@ -18,7 +18,7 @@ from cambrian.predictors.lstm import ENSEMBLE as LSTM_ENSEMBLE
 from cambrian.predictors.mlp import ENSEMBLE as MLP_ENSEMBLE
 from cambrian.predictors.mlp import MLP
 from cambrian.randomness import integer_seed, stream
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Pool, Space
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
 from cambrian.strategies.progressive import Progressive, lessons

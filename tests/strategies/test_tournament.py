@@ -13,8 +13,8 @@ from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.outcome import Infeasible
 from cambrian.randomness import stream
+from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.space import Space
-from cambrian.spaces.tiny_chain import TinyChain
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.tournament import HierarchicalTournament, Tournament, edited, trivial
 from mocks import Toy

@@ -12,7 +12,7 @@ from cambrian.choices import OneOf, Scalar
 from cambrian.errors import DataError, Unbuildable
 from cambrian.estimators.table_files import ABSENT, answers
 from cambrian.estimators.tables import opened
-from cambrian.spaces.depth_growth import DepthGrowth
+from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Pick, Signature, Space
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.benchmarks.files import arrays
 from cambrian.estimators.tables import Column, Table, opened
 from cambrian.estimators.tabular import Tabular
-from cambrian.spaces.macro import Macro
+from cambrian.spaces.chains.macro import Macro
 
 
 def table() -> Table:

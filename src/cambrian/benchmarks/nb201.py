@@ -14,7 +14,7 @@ from cambrian.benchmarks.files import arrays
 from cambrian.estimators.tables import Column, Table, opened
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
-from cambrian.spaces.nasbench201 import NASBench201
+from cambrian.spaces.cells.nasbench201 import NASBench201
 
 DEVICES = (
     "1080ti_1",

@@ -29,8 +29,8 @@ from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.estimators.estimator import Context, Estimate
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
-from cambrian.spaces.isomorphism import Block
-from cambrian.spaces.pnas import OPERATIONS, PNAS
+from cambrian.spaces.cells.isomorphism import Block
+from cambrian.spaces.cells.pnas import OPERATIONS, PNAS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from cambrian.benchmarks.files import arrays
 from cambrian.estimators.tables import Column, Table, opened
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
-from cambrian.spaces.spikenas import SpikingCells
+from cambrian.spaces.cells.spikenas import SpikingCells
 
 FILE = "spikenas_bench/spikenas_cifar10.npz"
 EPOCHS = tuple(range(1, 101))

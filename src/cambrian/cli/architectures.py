@@ -19,7 +19,7 @@ def architecture_of(name: str) -> tuple[Space, Architecture]:
     the answers alone, which are then the PNAS space's. A file may come from anywhere, so that it may
     name cambrian's own spaces only: another one would be a module to import. Raises UsageError, and
     IllegalArchitecture where the space does not hold it."""
-    from cambrian.spaces.published import names, published
+    from cambrian.spaces.cells.published import names, published
 
     entry: Mapping[str, Any] = published(name) if name in names() else _read(Path(name))
     space = _own_space(entry.get("space", "pnas"), name)
@@ -27,7 +27,7 @@ def architecture_of(name: str) -> tuple[Space, Architecture]:
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    from cambrian.spaces.published import names
+    from cambrian.spaces.cells.published import names
 
     if not file.exists():
         raise UsageError(

@@ -15,7 +15,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from cambrian.networks.cell_network import AuxiliaryHead
+from cambrian.networks.models.cell_network import AuxiliaryHead
 
 
 def params(network: nn.Module) -> int:

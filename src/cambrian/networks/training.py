@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambrian.networks.augment import Augment, Draws, cut_out, draw, pad, windows
-from cambrian.networks.cell_network import set_drop_path
 from cambrian.networks.images import Images
+from cambrian.networks.models.cell_network import set_drop_path
 from cambrian.networks.recipe import Recipe
 from cambrian.randomness import integer_seed, stream
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture
 from cambrian.randomness import stream
 from cambrian.search.ladder import LADDER, Rung
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task

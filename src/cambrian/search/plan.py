@@ -20,7 +20,7 @@ from cambrian.search.cost import Cost
 from cambrian.search.final import Final
 from cambrian.search.ladder import LADDER, Rung
 from cambrian.search.search import Search
-from cambrian.spaces.pnas import PNAS
+from cambrian.spaces.cells.pnas import PNAS
 from cambrian.strategies.progressive import Progressive
 
 if TYPE_CHECKING:

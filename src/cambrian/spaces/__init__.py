@@ -5,10 +5,10 @@ from cambrian.registry import Registry
 SPACES = Registry(
     "space",
     {
-        "pnas": "cambrian.spaces.pnas:PNAS",
-        "macro": "cambrian.spaces.macro:Macro",
-        "nasbench101": "cambrian.spaces.nasbench101:NASBench101",
-        "nasbench201": "cambrian.spaces.nasbench201:NASBench201",
-        "tiny-chain": "cambrian.spaces.tiny_chain:TinyChain",
+        "pnas": "cambrian.spaces.cells.pnas:PNAS",
+        "macro": "cambrian.spaces.chains.macro:Macro",
+        "nasbench101": "cambrian.spaces.cells.nasbench101:NASBench101",
+        "nasbench201": "cambrian.spaces.cells.nasbench201:NASBench201",
+        "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, overload
 from cambrian.architecture import Architecture, Decide, replay
 from cambrian.choices import Answer, OneOf, Scalar
 from cambrian.errors import Rejected, SpaceError, Unbuildable, UnknownName
-from cambrian.spaces.depth_growth import DepthGrowth
-from cambrian.spaces.depth_map import depth_path
+from cambrian.spaces.depth.growth import DepthGrowth
+from cambrian.spaces.depth.map import depth_path
 from cambrian.spaces.fit import check_fit
 from cambrian.spaces.space import Pick, Signature, Space
 

@@ -17,7 +17,7 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
-from cambrian.spaces.edges import EDGES, NODES, NONE, SKIP, Codes, cell_graph, cell_text, live_edges
+from cambrian.spaces.cells.edges import EDGES, NODES, NONE, SKIP, Codes, cell_graph, cell_text, live_edges
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class NASBench201(Space):
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has `filters` of the first stage (16) and `cells` per stage (5). Operations the
         output does not depend on are left out unless `whole`, as the published parameter counts are."""
-        from cambrian.networks.nasbench201 import network
+        from cambrian.networks.models.nasbench201 import network
 
         settings: dict[str, Any] = dict(skeleton)
         for name in settings:

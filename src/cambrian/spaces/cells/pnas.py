@@ -18,8 +18,8 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
-from cambrian.spaces.isomorphism import Block, canonical_cell
-from cambrian.spaces.pnas_growth import grow
+from cambrian.spaces.cells.isomorphism import Block, canonical_cell
+from cambrian.spaces.cells.pnas_growth import grow
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ class PNAS(Space):
                 pick(f"block{b}/operation{operand}", self.operations)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """See `cambrian.networks.cell_network.cell_network` for the settings of a skeleton; which
+        """See `cambrian.networks.models.cell_network.cell_network` for the settings of a skeleton; which
         skeleton it is follows from the image's size unless `skeleton=` names it. Its operations keep
         shapes by construction, for every cell alike, so no forward is spent on checking them."""
-        from cambrian.networks.cell_network import cell_network
+        from cambrian.networks.models.cell_network import cell_network
 
         settings: dict[str, Any] = {**_default_skeleton(min(task.height, task.width)), **skeleton}
         known = inspect.signature(cell_network).parameters.values()

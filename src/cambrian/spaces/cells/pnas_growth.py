@@ -9,7 +9,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.errors import SpaceError
-from cambrian.spaces.isomorphism import canonical_codes, canonical_order, code_base, first_of_each
+from cambrian.spaces.cells.isomorphism import canonical_codes, canonical_order, code_base, first_of_each
 from cambrian.spaces.space import Pool
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ class NASBench101(Space):
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has `filters` of the stem (128) and `modules` per stack (3)."""
-        from cambrian.networks.nasbench101 import network
+        from cambrian.networks.models.nasbench101 import network
 
         settings: dict[str, Any] = dict(skeleton)
         for name in settings:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, Walkable, replay
 from cambrian.choices import Answer
 from cambrian.errors import Rejected
-from cambrian.spaces.depth_map import DepthMap
+from cambrian.spaces.depth.map import DepthMap
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cambrian.errors import Unbuildable, UnknownName
-from cambrian.networks.cell import Block, Cell, cell_inputs, checked, output_blocks
+from cambrian.networks.models.cell import Block, Cell, cell_inputs, checked, output_blocks
 from cambrian.networks.operations import conv_bn
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import UnknownName
-from cambrian.spaces.depth_growth import DepthGrowth
+from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Macro(DepthGrowth):
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has one setting, `filters` of the stem (32)."""
-        from cambrian.networks.macro import network
+        from cambrian.networks.models.macro import network
 
         settings: dict[str, Any] = dict(skeleton)
         for name in settings:

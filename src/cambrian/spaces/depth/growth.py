@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, completions, replay
 from cambrian.choices import Answer
 from cambrian.errors import Rejected
-from cambrian.spaces.depth_map import DepthMap, explore
-from cambrian.spaces.depth_moves import MOVES, moved
+from cambrian.spaces.depth.map import DepthMap, explore
+from cambrian.spaces.depth.moves import MOVES, moved
 from cambrian.spaces.space import Canonical, Pool, Space
 
 if TYPE_CHECKING:

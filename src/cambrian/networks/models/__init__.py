@@ -1,0 +1,1 @@
+"""The networks that architectures describe, one file a family, named as its space."""

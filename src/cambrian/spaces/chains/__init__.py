@@ -1,0 +1,1 @@
+"""Chain-structured spaces: layer after layer (survey, Sec. 2)."""
