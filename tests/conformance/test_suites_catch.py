@@ -8,6 +8,7 @@ from typing import Any
 
 import broken_engines
 import broken_estimators
+import broken_pairs
 import broken_spaces
 import broken_strategies
 import pytest
@@ -17,10 +18,12 @@ from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.testing import (
     ENGINE,
     ESTIMATOR,
+    PAIR,
     SPACE,
     STRATEGY,
     EngineCase,
     EstimatorCase,
+    PairCase,
     SpaceCase,
     StrategyCase,
     Suite,
@@ -54,6 +57,15 @@ def test_broken_spaces_are_caught(component: Any, check: str) -> None:
 def test_broken_strategies_are_caught(component: Any, check: str) -> None:
     """Each broken strategy fails the check that is there for its fault."""
     catches(STRATEGY, StrategyCase(component(), TinyChain(), trials=30, lag_free=True), check)
+
+
+@pytest.mark.parametrize("broken", broken_pairs.BROKEN)
+def test_pairs_that_a_kill_changes_are_caught(broken: dict[str, Any]) -> None:
+    """Each broken component fails beside two good ones."""
+    free = {"name": "function", "arguments": {"function": "measures:guess", "builds": False}}
+    good = {"space": "tiny-chain", "strategy": "random", "estimator": free}
+    assert PAIR.violations(PairCase(**good)) == []
+    catches(PAIR, PairCase(**(good | broken)), "a_kill_costs_nothing")
 
 
 @each(broken_estimators.BROKEN)

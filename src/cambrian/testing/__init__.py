@@ -1,4 +1,5 @@
-"""Conformance suites: what spaces, strategies, estimators and engines promise, as tests to inherit.
+"""Conformance suites: what spaces, strategies, estimators and engines promise, alone and together,
+as tests to inherit.
 
     from cambrian.testing import StrategyCase, StrategySuite
 
@@ -12,6 +13,7 @@ Without pytest: `STRATEGY.violations(StrategyCase(Mine(), my_space))` lists what
 from cambrian.testing.cases import SpaceCase
 from cambrian.testing.engines import ENGINE, EngineCase, EngineSuite
 from cambrian.testing.estimators import ESTIMATOR, EstimatorCase, EstimatorSuite
+from cambrian.testing.pairs import PAIR, PairCase, PairSuite
 from cambrian.testing.play import StrategyCase
 from cambrian.testing.spaces import SPACE, SpaceSuite
 from cambrian.testing.strategies import STRATEGY, StrategySuite
@@ -21,6 +23,7 @@ from cambrian.testing.toys import toy_task
 __all__ = [
     "ENGINE",
     "ESTIMATOR",
+    "PAIR",
     "SPACE",
     "STRATEGY",
     "EngineCase",
@@ -28,6 +31,8 @@ __all__ = [
     "EstimatorCase",
     "EstimatorSuite",
     "NotApplicable",
+    "PairCase",
+    "PairSuite",
     "SpaceCase",
     "SpaceSuite",
     "StrategyCase",

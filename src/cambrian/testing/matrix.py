@@ -1,0 +1,76 @@
+"""The table of all pairs, as `docs/matrix.md` shows it: `python -m cambrian.testing.matrix > docs/matrix.md`.
+
+It is made of what the components declare, by asking for each pair's search; that pairs work is for
+`PAIR` to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cambrian.spaces import SPACES
+from cambrian.spaces.space import Canonical, Encodes, Graphs, Grows, Moves, Space
+from cambrian.strategies import STRATEGIES
+from cambrian.testing.pairs import PairCase, refusal
+
+KNOWLEDGE: dict[str, type] = {
+    "grows": Grows,
+    "tokens": Encodes,
+    "graph": Graphs,
+    "canonical": Canonical,
+    "moves": Moves,
+}
+
+HEAD = """# What works with what
+
+Made by `python -m cambrian.testing.matrix > docs/matrix.md`; a test holds it to be current. A pair that is
+refused is refused before anything runs, in the sentence of its note. A pair that works has been tried so: a
+search of twenty trials, killed in the midst of one (`kill -9`) and resumed, leaves the ledger of a search
+nobody disturbed. `make test` tries a part of the pairs with an estimator that costs nothing, `make evidence`
+all of them, and all of them once more with real training.
+
+A component of yours is tried in the same way: `cambrian.testing.PairSuite`.
+"""
+
+
+def page() -> str:
+    """The whole document, in Markdown."""
+    return "\n".join([HEAD, "## Spaces and strategies", "", _pairs(), "", "## Spaces", "", _knowledge(), ""])
+
+
+def _pairs() -> str:
+    notes: dict[str, int] = {}
+
+    def cell(space: str, strategy: str) -> str:
+        why = refusal(PairCase(space, strategy, _nothing()))
+        return "works" if why is None else f"refused [{notes.setdefault(why, len(notes) + 1)}]"
+
+    strategies = STRATEGIES.names()
+    rows = [[f"`{space}`", *(cell(space, s) for s in strategies)] for space in SPACES.names()]
+    told = [f"[{number}] {why}" for why, number in notes.items()]
+    return "\n\n".join([_table(["", *(f"`{s}`" for s in strategies)], rows), *told])
+
+
+def _nothing() -> Any:
+    """Any estimator that does not build: what it would give does not matter."""
+    return {"name": "function", "arguments": {"function": "builtins:len", "builds": False}}
+
+
+def _knowledge() -> str:
+    """What each space knows of itself, and how it is sampled."""
+    rows = []
+    for name in SPACES.names():
+        space: Space = SPACES.make(name)
+        known = ["yes" if isinstance(space, kind) else "" for kind in KNOWLEDGE.values()]
+        rows.append([f"`{name}`", *known, space.measure])
+    return _table(["", *KNOWLEDGE, "sampling"], rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    print(page(), end="")
