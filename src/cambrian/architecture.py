@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Decide = Callable[[Choice], Answer]
 
+_sorted_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 class Walkable(Protocol):
     def walk(self, decide: Decide) -> Architecture: ...
@@ -63,7 +65,7 @@ class Architecture(Mapping[str, Answer]):
         Python and machines. Two architectures that are the same *function* may differ in it: that
         is what `Canonical` spaces know."""
         if self._key is None:
-            text = json.dumps(self._answers, sort_keys=True, separators=(",", ":"))
+            text = _sorted_json.encode(self._answers)
             self._key = hashlib.sha256(text.encode()).hexdigest()[:16]
         return self._key
 
@@ -105,27 +107,33 @@ def replay(space: Walkable, answers: Mapping[str, Answer], otherwise: Decide | N
     answers nobody asks for are dropped. Without `otherwise` the replay is strict: a missing, illegal
     or superfluous answer raises IllegalArchitecture naming its path."""
 
+    if otherwise is None:
+        return _strict(space, answers)
+
     def decide(choice: Choice) -> Answer:
         if choice.path not in answers:
-            if otherwise is None:
-                raise IllegalArchitecture(f"question {choice.path!r} has no answer")
             return otherwise(choice)
         try:
             return choice.check(answers[choice.path])
         except IllegalArchitecture:
-            if otherwise is None:
-                raise
             return otherwise(choice)
 
-    if otherwise is not None:
-        return space.walk(decide)
+    return space.walk(decide)
+
+
+def _strict(space: Walkable, answers: Mapping[str, Answer]) -> Architecture:
+    def decide(choice: Choice) -> Answer:
+        if choice.path not in answers:
+            raise IllegalArchitecture(f"question {choice.path!r} has no answer")
+        return answers[choice.path]  # which the walk checks
+
     try:
         architecture = space.walk(decide)
     except Rejected as reason:
         raise IllegalArchitecture(f"the space rejects this architecture: {reason}") from None
-    for path in answers:
-        if path not in architecture:
-            raise IllegalArchitecture(f"no question {path!r} is asked{did_you_mean(path, architecture)}")
+    if len(architecture) < len(answers):
+        path = next(p for p in answers if p not in architecture)
+        raise IllegalArchitecture(f"no question {path!r} is asked{did_you_mean(path, architecture)}")
     return architecture
 
 
@@ -155,7 +163,7 @@ def questions(space: Walkable, architecture: Mapping[str, Answer]) -> list[Choic
 
     def decide(choice: Choice) -> Answer:
         asked.append(choice)
-        return choice.check(architecture[choice.path])
+        return architecture[choice.path]  # which the walk checks
 
     space.walk(decide)
     return asked

@@ -21,7 +21,7 @@ from cambrian.randomness import stream
 from cambrian.search.breaker import Breaker
 from cambrian.search.keys import trial_key
 from cambrian.search.ledger import FINAL, Ledger, Row
-from cambrian.spaces.space import Space
+from cambrian.spaces.space import Canonical, Space
 from cambrian.strategies.strategy import Evaluate, Job, Stop, Strategy, Wait
 
 EXHAUSTED = 200
@@ -46,7 +46,7 @@ class Coordinator:
     ) -> None:
         self.space, self.strategy, self.ledger = space, strategy, ledger
         self.seed, self.lag, self.fidelity, self.recipe = seed, lag, fidelity, recipe
-        self.raw = raw
+        self.raw = raw or not isinstance(space, Canonical)  # asked once: a protocol is slow to tell
         rows = ledger.rows()
         self.trials: list[Trial] = [r.trial for r in rows if r.trial.number < FINAL]
         self._numbers: dict[str, int] = {}
@@ -110,7 +110,7 @@ class Coordinator:
             fidelity=fidelity,
             parent=proposal.parent,
             replicate=proposal.replicate,
-            note=msgspec.json.decode(encode(proposal.note)),
+            note=msgspec.json.decode(encode(proposal.note)) if proposal.note else {},
             cached=cached,
             outcome=None if cached is None else self.trials[cached].outcome,
         )
