@@ -9,6 +9,7 @@ SPACES = Registry(
         "macro": "cambrian.spaces.chains.macro:Macro",
         "nasbench101": "cambrian.spaces.cells.nasbench101:NASBench101",
         "nasbench201": "cambrian.spaces.cells.nasbench201:NASBench201",
+        "autoformer": "cambrian.spaces.sequences.autoformer:AutoFormer",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )

@@ -1,0 +1,1 @@
+"""Networks that read sequences: of patches (transformers), of rows or characters (recurrent cells)."""
