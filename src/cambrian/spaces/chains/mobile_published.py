@@ -1,0 +1,100 @@
+"""Mobile networks from the literature, as answers to the questions of the space they were found in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cambrian.architecture import Architecture
+from cambrian.choices import Scalar
+from cambrian.errors import UnknownName
+from cambrian.spaces.chains.mobile import NOTHING, MnasNet, MobileChain, ProxylessNAS
+
+
+@dataclass(frozen=True)
+class Published:
+    """`space.build(architecture, task, **skeleton)` is the network; `source` is where it was printed."""
+
+    space: MobileChain
+    architecture: Architecture
+    source: str
+    skeleton: dict[str, Scalar] = field(default_factory=dict)
+
+
+def _proxyless(text: str) -> Architecture:
+    """Of "63", expansion 6 and kernel 3, or "-" per layer."""
+    names = [NOTHING if layer == "-" else f"mb{layer[0]}_k{layer[1]}" for layer in text.split()]
+    return Architecture({"layers": len(names), **{f"layer{n}": name for n, name in enumerate(names, 1)}})
+
+
+def _mnasnet(blocks: Sequence[tuple[str, int, float, str]]) -> Architecture:
+    """Of operation, kernel, squeeze and what lies beside, per block; filters and layers are the
+    reference's."""
+    answers: dict[str, Scalar] = {"blocks": len(blocks)}
+    for b, block in enumerate(blocks, 1):
+        given: tuple[Scalar, ...] = (*block, 1.0, 0)
+        answers |= {f"block{b}/{q}": a for q, a in zip(MnasNet.questions, given, strict=True)}
+    return Architecture(answers)
+
+
+_FIRST = ("sep", 3, 0.0, "nothing")
+_PUBLISHED = {
+    "mobilenet-v2": Published(
+        MnasNet(),
+        _mnasnet([("sep", 3, 0.0, "identity"), *[("mb6", 3, 0.0, "identity")] * 6]),
+        "Sandler et al. 2018, MobileNetV2, arXiv 1801.04381, Table 2",
+        {"activation": "relu6"},
+    ),
+    "mnasnet-a1": Published(
+        MnasNet("mnasnet-a1"),
+        _mnasnet(
+            [
+                _FIRST,
+                ("mb6", 3, 0.0, "identity"),
+                ("mb3", 5, 0.25, "identity"),
+                ("mb6", 3, 0.0, "identity"),
+                ("mb6", 3, 0.25, "identity"),
+                ("mb6", 5, 0.25, "identity"),
+                ("mb6", 3, 0.0, "identity"),
+            ]
+        ),
+        "Tan et al. 2019, MnasNet, arXiv 1807.11626, Fig. 7a",
+    ),
+    "mnasnet-b1": Published(
+        MnasNet("mnasnet-b1"),
+        _mnasnet(
+            [
+                _FIRST,
+                ("mb3", 3, 0.0, "identity"),
+                ("mb3", 5, 0.0, "identity"),
+                ("mb6", 5, 0.0, "identity"),
+                ("mb6", 3, 0.0, "identity"),
+                ("mb6", 5, 0.0, "identity"),
+                ("mb6", 3, 0.0, "nothing"),
+            ]
+        ),
+        "Tan et al. 2019, MnasNet, arXiv 1807.11626, Table 1",
+    ),
+    "proxylessnas-gpu": Published(
+        ProxylessNAS(),
+        _proxyless("35 - - -  37 - - 33  67 - - 35  65 - 33 35  67 67 67 65  67"),
+        "Cai et al. 2019, ProxylessNAS, arXiv 1812.00332, Fig. 4",
+        {"width": 1.35},
+    ),
+    "proxylessnas-mobile": Published(
+        ProxylessNAS(widths=(32, 40, 80, 96, 192, 320)),
+        _proxyless("35 33 - -  37 33 35 35  67 35 35 35  65 35 35 35  67 67 37 37  67"),
+        "Cai et al. 2019, ProxylessNAS, arXiv 1812.00332, Fig. 4",
+    ),
+}
+
+
+def names() -> list[str]:
+    return sorted(_PUBLISHED)
+
+
+def published(name: str) -> Published:
+    """The named network; raises UnknownName."""
+    if name not in _PUBLISHED:
+        raise UnknownName("published mobile network", name, _PUBLISHED)
+    return _PUBLISHED[name]
