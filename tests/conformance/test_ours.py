@@ -35,6 +35,8 @@ SKELETONS: dict[str, dict[str, Any]] = {
     "macro": {"filters": 4},
     "nasbench101": {"filters": 8, "modules": 1},
     "nasbench201": {"filters": 4, "cells": 1},
+    "proxylessnas": {"width": 0.1, "features": 8},
+    "mnasnet": {"width": 0.1, "features": 8},
     "autoformer": {"patch": 4},
 }
 STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {

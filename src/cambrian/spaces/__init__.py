@@ -10,6 +10,8 @@ SPACES = Registry(
         "nasbench101": "cambrian.spaces.cells.nasbench101:NASBench101",
         "nasbench201": "cambrian.spaces.cells.nasbench201:NASBench201",
         "autoformer": "cambrian.spaces.sequences.autoformer:AutoFormer",
+        "proxylessnas": "cambrian.spaces.chains.mobile:ProxylessNAS",
+        "mnasnet": "cambrian.spaces.chains.mobile:MnasNet",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )
