@@ -1,0 +1,53 @@
+"""Regularized evolution through the whole loop, with the ledger in memory and on the disk; and what a bare
+SQLite takes for as many commits that reach the disk."""
+
+import sqlite3
+from pathlib import Path
+
+from stopwatch import OPTIONS, POPULATION, QUESTIONS, SAMPLE, Evaluation, main
+
+import cambrian
+from cambrian.estimators.estimator import Function
+from cambrian.outcome import Trial
+from cambrian.search.execution import Watch
+from cambrian.strategies.evolution import Evolution
+
+
+@cambrian.space
+def cells(pick, task):  # type: ignore[no-untyped-def]
+    for question in QUESTIONS:
+        pick(question, OPTIONS)
+    return lambda: None  # never called: nothing is built
+
+
+class Proposals(Watch):
+    def __init__(self, evaluation: Evaluation) -> None:
+        self.evaluation = evaluation
+
+    def claimed(self, trial: Trial) -> None:
+        self.evaluation.proposed()
+
+
+def memory(evaluation: Evaluation, evaluations: int, folder: Path | None) -> None:
+    function = Function(lambda architecture, fidelity: evaluation(architecture), builds=False)
+    search = cambrian.Search(cells, Evolution(POPULATION, SAMPLE), function, budget=evaluations)
+    search.run(folder, Proposals(evaluation))
+
+
+def durable(evaluation: Evaluation, evaluations: int, folder: Path) -> None:
+    memory(evaluation, evaluations, folder / "run")
+
+
+def commits(evaluation: Evaluation, evaluations: int, folder: Path) -> None:
+    """A row of the same length each."""
+    db = sqlite3.connect(folder / "bare.sqlite", isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("CREATE TABLE trial (number INTEGER PRIMARY KEY, text TEXT)")
+    for number in range(evaluations):
+        db.execute("INSERT INTO trial VALUES (?, ?)", (number, "x" * 300))
+        evaluation()
+
+
+if __name__ == "__main__":
+    main({"memory": memory, "durable": durable, "commits": commits})
