@@ -13,6 +13,11 @@ def separable(k, c, f):
     return k * k * c + c * f + 2 * f + k * k * f + f * f + 2 * f
 
 
+def bottleneck(c, quarter, f):
+    """Down to a quarter of the channels, 1x7 and 7x1 there, and up again."""
+    return c * quarter + 2 * 7 * quarter**2 + quarter * f + 3 * 2 * quarter + 2 * f
+
+
 PARAMETERS = {
     "sep3x3": lambda c, f, s: separable(3, c, f),
     "sep5x5": lambda c, f, s: separable(5, c, f),
@@ -22,13 +27,23 @@ PARAMETERS = {
     "avg3x3": lambda c, f, s: 0 if c == f else c * f + 2 * f,
     "max3x3": lambda c, f, s: 0 if c == f else c * f + 2 * f,
     "dil3x3": lambda c, f, s: 9 * c * f + 2 * f,
+    "max5x5": lambda c, f, s: 0 if c == f else c * f + 2 * f,
+    "max7x7": lambda c, f, s: 0 if c == f else c * f + 2 * f,
+    "conv1x1": lambda c, f, s: c * f + 2 * f,
+    "conv3x3": lambda c, f, s: 9 * c * f + 2 * f,
+    "conv1x3-3x1": lambda c, f, s: 3 * c * f + 2 * f + 3 * f * f + 2 * f,
+    "bottleneck1x7-7x1": lambda c, f, s: bottleneck(c, f // 4, f),
+    "skip": lambda c, f, s: 0 if (c, s) == (f, 1) else c * f + 2 * f,
+    "dilsep3x3": lambda c, f, s: 9 * c + c * f + 2 * f,
+    "dilsep5x5": lambda c, f, s: 25 * c + c * f + 2 * f,
+    "none": lambda c, f, s: 0,
 }
 
 
 def test_the_eight_operations_in_the_papers_order():
     """Tokens of surrogates are positions in this order: it is part of what a run means."""
     expected = ("sep3x3", "sep5x5", "sep7x7", "conv1x7-7x1", "identity", "avg3x3", "max3x3", "dil3x3")
-    assert expected == tuple(OPERATIONS)
+    assert expected == tuple(OPERATIONS)[:8]
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -45,7 +60,25 @@ def test_parameters_and_shapes_by_hand(name, channels, out, stride):
         assert torch.equal(given, before), "an operation changed what others read as well"
 
 
-@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"identity", "avg3x3", "max3x3"}))
+@pytest.mark.parametrize(("name", "side"), [("max3x3", 3), ("max5x5", 5), ("max7x7", 7)])
+def test_maximum_pooling_takes_the_greatest_of_its_window(name, side):
+    """Against the maximum of every window of the padded image, stride 2 starting in the corner."""
+    x, half = torch.rand(1, 1, 9, 8), side // 2
+    padded = F.pad(x, (half,) * 4, value=-1.0)
+    expected = padded.unfold(2, side, 2).unfold(3, side, 2).amax((-2, -1))
+    assert torch.equal(OPERATIONS[name](1, 1, 2)(x), expected)
+
+
+def test_no_connection_is_zero_and_passes_no_gradient():
+    """Whatever comes in; what made it has a gradient, of zeros."""
+    x = torch.randn(2, 3, 5, 5, requires_grad=True)
+    result = OPERATIONS["none"](3, 4, 2)(x)
+    result.sum().backward()
+    assert not result.any()
+    assert not x.grad.any()
+
+
+@pytest.mark.parametrize("name", sorted(n for n in OPERATIONS if "sep" in n or "conv" in n))
 def test_convolutions_read_their_input_rectified(name):
     """ReLU-Conv-BN: what is negative makes no difference."""
     operation, given = OPERATIONS[name](4, 4, 1).eval(), torch.randn(2, 4, 8, 8)
@@ -54,7 +87,21 @@ def test_convolutions_read_their_input_rectified(name):
 
 @pytest.mark.parametrize(
     ("name", "reach"),
-    [("sep3x3", 2), ("sep5x5", 4), ("sep7x7", 6), ("dil3x3", 2), ("max3x3", 1), ("identity", 0)],
+    [
+        ("sep3x3", 2),
+        ("sep5x5", 4),
+        ("sep7x7", 6),
+        ("dil3x3", 2),
+        ("max3x3", 1),
+        ("identity", 0),
+        ("skip", 0),
+        ("conv1x1", 0),
+        ("conv3x3", 1),
+        ("conv1x3-3x1", 1),
+        ("dilsep3x3", 2),
+        ("dilsep5x5", 4),
+        ("max7x7", 3),
+    ],
 )
 def test_the_field_a_result_depends_on(name, reach):
     """A separable convolution is applied twice, so k x k reads k - 1 to each side; dilated 3x3 reads 2."""
@@ -64,8 +111,8 @@ def test_the_field_a_result_depends_on(name, reach):
     given = torch.rand(1, 3, 17, 17, dtype=torch.float64).requires_grad_()
     operation(given)[0, :, 8, 8].sum().backward()
     rows = given.grad.abs().sum((0, 1, 3)).nonzero().flatten()
-    if name == "max3x3":
-        assert 7 <= rows.min() <= rows.max() <= 9
+    if name.startswith("max"):
+        assert 8 - reach <= rows.min() <= rows.max() <= 8 + reach
     else:
         assert (rows.min(), rows.max()) == (8 - reach, 8 + reach)
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from cambrian.architecture import replay, sample
 from cambrian.errors import SpaceError
+from cambrian.spaces.cells.block_growth import child_codes, new_blocks
 from cambrian.spaces.cells.isomorphism import canonical_codes, code_base
 from cambrian.spaces.cells.pnas import OPERATIONS, PNAS
-from cambrian.spaces.cells.pnas_growth import child_codes, new_blocks
 
 
 def everything(pool):

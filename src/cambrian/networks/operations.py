@@ -1,6 +1,8 @@
-"""The eight operations of a PNAS cell (Liu et al. 2018, arXiv 1712.00559, Sec. 3.1) and the two that fit
-shapes together. Convolutions go ReLU-Conv-BN and have no bias, the normalisation has one; every
-operation keeps height and width at stride 1 and gives ceil(n / 2) of them at stride 2.
+"""The operations of cells, each under its name: the eight of PNAS (Liu et al. 2018, arXiv 1712.00559,
+Sec. 3.1), the others of NASNet (Zoph et al. 2018), AmoebaNet (Real et al. 2019), ENAS (Pham et al. 2018) and
+DARTS (Liu et al. 2019), and the two that fit shapes together. Convolutions go ReLU-Conv-BN and have no
+bias, the normalisation has one; every operation keeps height and width at stride 1 and gives ceil(n / 2)
+of them at stride 2.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from torch import nn
 from torch.nn import functional as F
 
 Factory = Callable[[int, int, int], nn.Module]  # (channels in, channels out, stride) -> operation
+Make = Callable[
+    [str, str, int, int, int], nn.Module
+]  # (path in the network, name, in, out, stride) -> operation
 
 
 def conv_bn(channels: int, out: int, kernel: int = 1, stride: int = 1, padding: int = 0) -> nn.Sequential:
@@ -41,22 +46,44 @@ def separable(kernel: int, channels: int, out: int, stride: int) -> nn.Sequentia
     )
 
 
-def factorized_7x7(channels: int, out: int, stride: int) -> nn.Sequential:
-    """1x7 then 7x1, each striding along its own axis."""
+def factorized(kernel: int, channels: int, out: int, stride: int) -> nn.Sequential:
+    """1xk then kx1, each striding along its own axis."""
+    pad = kernel // 2
     return nn.Sequential(
         nn.ReLU(),
-        nn.Conv2d(channels, out, (1, 7), (1, stride), (0, 3), bias=False),
+        nn.Conv2d(channels, out, (1, kernel), (1, stride), (0, pad), bias=False),
         nn.BatchNorm2d(out),
         nn.ReLU(inplace=True),
-        nn.Conv2d(out, out, (7, 1), (stride, 1), (3, 0), bias=False),
+        nn.Conv2d(out, out, (kernel, 1), (stride, 1), (pad, 0), bias=False),
         nn.BatchNorm2d(out),
     )
+
+
+def bottleneck(channels: int, out: int, stride: int) -> nn.Sequential:
+    """1x7 then 7x1 on a quarter of the channels, as AmoebaNet's released code has it."""
+    inner = max(out // 4, 1)
+    middle = factorized(7, inner, inner, stride)
+    return nn.Sequential(*relu_conv_bn(channels, inner), *middle, *relu_conv_bn(inner, out))
+
+
+def convolution(kernel: int, channels: int, out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.ReLU(), *conv_bn(channels, out, kernel, stride, kernel // 2))
 
 
 def dilated(channels: int, out: int, stride: int) -> nn.Sequential:
     """3x3 with a hole between the taps: it sees 5x5."""
     conv = nn.Conv2d(channels, out, 3, stride, padding=2, dilation=2, bias=False)
     return nn.Sequential(nn.ReLU(), conv, nn.BatchNorm2d(out))
+
+
+def dilated_separable(kernel: int, channels: int, out: int, stride: int) -> nn.Sequential:
+    """Depthwise with a hole between the taps, then pointwise, once."""
+    pad = kernel - 1
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, kernel, stride, pad, dilation=2, groups=channels, bias=False),
+        *conv_bn(channels, out),
+    )
 
 
 def identity(channels: int, out: int, stride: int) -> nn.Module:
@@ -74,8 +101,25 @@ def average_pool(stride: int) -> nn.Module:
     return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
 
 
-def max_pool(stride: int) -> nn.Module:
-    return nn.MaxPool2d(3, stride, padding=1)
+def max_pool(kernel: int, stride: int) -> nn.Module:
+    return nn.MaxPool2d(kernel, stride, padding=kernel // 2)
+
+
+def skip(channels: int, out: int, stride: int) -> nn.Module:
+    """Nothing, where nothing will do; a factorized reduction carries the stride."""
+    return FactorizedReduce(channels, out) if stride == 2 else identity(channels, out, 1)
+
+
+class Zero(nn.Module):
+    """No connection: zeros of the shape that the operation would give."""
+
+    def __init__(self, channels: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.out, self.stride = out, stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        one = x[:, :1, :: self.stride, :: self.stride] * 0
+        return one.expand(-1, self.out, -1, -1)
 
 
 class FactorizedReduce(nn.Module):
@@ -101,9 +145,24 @@ OPERATIONS: dict[str, Factory] = {
     "sep3x3": partial(separable, 3),
     "sep5x5": partial(separable, 5),
     "sep7x7": partial(separable, 7),
-    "conv1x7-7x1": factorized_7x7,
+    "conv1x7-7x1": partial(factorized, 7),
     "identity": identity,
     "avg3x3": partial(pooling, average_pool),
-    "max3x3": partial(pooling, max_pool),
+    "max3x3": partial(pooling, partial(max_pool, 3)),
     "dil3x3": dilated,
+    "max5x5": partial(pooling, partial(max_pool, 5)),
+    "max7x7": partial(pooling, partial(max_pool, 7)),
+    "conv1x1": partial(convolution, 1),
+    "conv3x3": partial(convolution, 3),
+    "conv1x3-3x1": partial(factorized, 3),
+    "bottleneck1x7-7x1": bottleneck,
+    "skip": skip,
+    "dilsep3x3": partial(dilated_separable, 3),
+    "dilsep5x5": partial(dilated_separable, 5),
+    "none": Zero,
 }
+
+
+def fresh(path: str, name: str, channels: int, out: int, stride: int) -> nn.Module:
+    """The operation `name` with weights of its own, whatever `path` it has in the network."""
+    return OPERATIONS[name](channels, out, stride)

@@ -1,20 +1,23 @@
-"""A network of equal cells (PNAS, Liu et al. 2018, Sec. 3.1 and Fig. 1; details of the ImageNet networks,
-the auxiliary head and drop-path as in the released code): stem, cells of which some stride, global
-pooling, one linear layer.
+"""A network of cells: stem, cells of which some stride, global pooling, one linear layer (NASNet, Zoph et
+al. 2018, Fig. 2; PNAS, Liu et al. 2018, Fig. 1; details of the ImageNet networks, the auxiliary head and
+drop-path as in the released code). PNAS strides the one cell it has; the others have a second cell for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from cambrian.errors import Unbuildable, UnknownName
-from cambrian.networks.models.cell import Block, Cell, cell_inputs, checked, output_blocks
-from cambrian.networks.operations import conv_bn
+from cambrian.networks.models import skeletons
+from cambrian.networks.models.cell import Block, Cell, Wiring, wired
+from cambrian.networks.models.skeletons import Skeletons
+from cambrian.networks.operations import Make, conv_bn, fresh
 
 
 def strided_cells(cells: int) -> set[int]:
@@ -27,36 +30,17 @@ def strided_cells(cells: int) -> set[int]:
 
 
 @dataclass(frozen=True)
-class Skeleton:
-    """What a network of cells is when nothing else is said. `stem`: its channels, 0 for as many as
-    `filters`. `stem_cells`: strided cells before the counted ones, at half the filters each step back."""
-
-    filters: int
-    cells: int
-    stem: int = 0
-    stem_cells: int = 0
-    dropout: float = 0.0
-    epsilon: float = 1e-5  # of batch normalisation
-
-
-SKELETONS = {
-    "small": Skeleton(filters=16, cells=3),
-    "cifar": Skeleton(filters=48, cells=9),
-    "imagenet-mobile": Skeleton(filters=54, cells=9, stem=32, stem_cells=2, dropout=0.5, epsilon=1e-3),
-    "imagenet-large": Skeleton(filters=216, cells=12, stem=96, stem_cells=2, dropout=0.5, epsilon=1e-3),
-}
-
-
-@dataclass(frozen=True)
 class Plan:
     """The cells in their order, stem cells first: how many filters, which stride, which are read at all.
     A cell that does not read the previous one may leave every other cell without a reader: those are
     not built. -1 is the stem, and stands for what lies before it too."""
 
+    normal: Wiring
+    reduction: Wiring
     filters: int
     cells: int
     stem_cells: int
-    reads: set[int]  # of 0 (previous-previous) and 1 (previous)
+    stem: int  # channels
 
     @property
     def total(self) -> int:
@@ -64,6 +48,13 @@ class Plan:
 
     def strides(self, t: int) -> bool:
         return 0 <= t < self.stem_cells or t - self.stem_cells in strided_cells(self.cells)
+
+    def wiring(self, t: int) -> Wiring:
+        return self.reduction if self.strides(t) else self.normal
+
+    def channels(self, t: int) -> int:
+        """Of what cell t gives."""
+        return self.wiring(t).width(self.width(t)) if t >= 0 else self.stem
 
     def width(self, t: int) -> int:
         """Filters of cell t: doubled at every strided cell from the first counted one on, and so that
@@ -78,61 +69,69 @@ class Plan:
         frontier = {self.total - 1}
         while frontier:
             found |= frontier
-            frontier = {t - 2 + i for t in frontier for i in self.reads if t - 2 + i >= 0} - found
+            frontier = {t - 2 + i for t in frontier for i in self.wiring(t).inputs if t - 2 + i >= 0} - found
         return sorted(found)
 
 
 def cell_network(
-    blocks: Sequence[Block],
+    blocks: Sequence[Block], channels: int, classes: int, *, output: str = "all", **settings: Any
+) -> CellNetwork:
+    """The network that repeats one cell, with stride 2 where it reduces: (n, channels, h, w) -> logits
+    (n, classes).
+
+    `blocks`: (input1, operation1, input2, operation2) each, the inputs being states. `output`: "all" blocks
+    or the "unused" ones make a cell's output. For `settings` see `pair_network`; the skeletons are PNAS's."""
+    cell = wired(blocks, output)
+    return pair_network(cell, cell, channels, classes, skeletons.PNAS, **settings)
+
+
+def pair_network(
+    normal: Wiring,
+    reduction: Wiring,
     channels: int,
     classes: int,
+    known: Skeletons,
     *,
     skeleton: str = "cifar",
     filters: int | None = None,
     cells: int | None = None,
-    output: str = "all",
     auxiliary: bool = False,
     drop_path: float = 0.0,
     dropout: float | None = None,
     stem: int | None = None,
     stem_stride: int = 1,
+    make: Make = fresh,
 ) -> CellNetwork:
-    """The network that repeats one cell: (n, channels, h, w) -> logits (n, classes).
+    """The network of a normal and a strided cell: (n, channels, h, w) -> logits (n, classes).
 
-    `blocks`: (input1, operation1, input2, operation2) each, where input 0 is the output of the cell
-    before the previous one, 1 of the previous cell, 2 + k of block k of this cell.
-    `filters`: channels of a block in the first cells; doubled at every strided cell.
-    `cells`: how many in all (the paper's N is a third of it); two of them stride, after one and two
-    thirds. `output`: "all" blocks or the "unused" ones make a cell's output.
+    `skeleton`: one of those `known`. `filters`: channels of a block in the first cells; doubled at every
+    strided cell. `cells`: how many in all; two of them stride, after one and two thirds.
     `auxiliary`: a second head before the last strided cell; in training, forward then returns
     (logits, auxiliary logits). `drop_path`: the last cell's rate at the end of training.
     `dropout`: before the linear layer. `stem`: channels of the first convolution, `stem_stride` its
-    stride (ImageNet's is always 2). None stands for the skeleton's own value.
+    stride (ImageNet's is always 2). None stands for the skeleton's own value. `make` gives the operations.
 
     Raises UnknownName and Unbuildable where these do not make a network."""
-    if skeleton not in SKELETONS:
-        raise UnknownName("skeleton", skeleton, SKELETONS)
-    own = SKELETONS[skeleton]
+    if skeleton not in known:
+        raise UnknownName("skeleton", skeleton, known)
+    own = known[skeleton]
     filters = own.filters if filters is None else filters
     cells = own.cells if cells is None else cells
-    least = 2**own.stem_cells
-    if cells < 1 or filters < max(2, least):
+    least = max(2, 2**own.stem_cells)
+    if cells < 1 or filters < least:
         raise Unbuildable(
-            f"skeleton {skeleton!r} needs at least 1 cell and {max(2, least)} filters, "
-            f"got {cells} and {filters}"
+            f"skeleton {skeleton!r} needs at least 1 cell and {least} filters, got {cells} and {filters}"
         )
     if not 0 <= drop_path < 1:
         raise Unbuildable(f"drop_path is a probability below 1, got {drop_path}")
     network = CellNetwork(
-        checked(blocks),
+        Plan(normal, reduction, filters, cells, own.stem_cells, stem or own.stem or own.widen * filters),
         channels,
         classes,
-        Plan(filters, cells, own.stem_cells, cell_inputs(blocks)),
-        output=output,
-        stem=stem or own.stem or filters,
         stem_stride=2 if own.stem_cells else stem_stride,
         auxiliary=auxiliary,
         dropout=own.dropout if dropout is None else dropout,
+        make=make,
     )
     network.drop_path = drop_path
     network.drop_path_progress = 1.0
@@ -174,48 +173,45 @@ class AuxiliaryHead(nn.Module):
 
 
 class CellNetwork(nn.Module):
-    """See `cell_network`. `drop_path` is the rate at the end of training; setting
+    """See `pair_network`. `drop_path` is the rate at the end of training; setting
     `drop_path_progress` between 0 and 1 sets the rates of now."""
 
     drop_path: float = 0.0
 
     def __init__(
         self,
-        blocks: Sequence[Block],
+        plan: Plan,
         channels: int,
         classes: int,
-        plan: Plan,
         *,
-        output: str,
-        stem: int,
         stem_stride: int,
         auxiliary: bool,
         dropout: float,
+        make: Make,
     ) -> None:
         super().__init__()
         padding = 0 if plan.stem_cells else 1
-        self.stem = conv_bn(channels, stem, 3, stem_stride, padding)
+        self.stem = conv_bn(channels, plan.stem, 3, stem_stride, padding)
         self.places = tuple(plan.live())
         self.total = plan.total
-        made = len(output_blocks(blocks, output))
-        widths = {t: made * plan.width(t) if t >= 0 else stem for t in range(-2, plan.total)}
         self.cells = nn.ModuleList(
             Cell(
-                blocks,
-                (widths[t - 2], widths[t - 1]),
+                plan.wiring(t),
+                (plan.channels(t - 2), plan.channels(t - 1)),
                 plan.width(t),
                 stride=2 if plan.strides(t) else 1,
-                output=output,
                 halve=plan.strides(t - 1),
                 fit_first=t > 0 or plan.stem_cells == 0,
+                make=make,
+                name=f"cell{t}",
             )
             for t in self.places
         )
         before = plan.stem_cells + max(strided_cells(plan.cells), default=plan.cells) - 1
         self.watched = max((t for t in self.places if t <= before), default=self.places[0])
-        self.auxiliary = AuxiliaryHead(widths[self.watched], classes) if auxiliary else None
+        self.auxiliary = AuxiliaryHead(plan.channels(self.watched), classes) if auxiliary else None
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(widths[plan.total - 1], classes)
+        self.linear = nn.Linear(plan.channels(plan.total - 1), classes)
 
     @property
     def drop_path_progress(self) -> float:

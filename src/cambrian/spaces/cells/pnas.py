@@ -7,19 +7,19 @@ it is repeated, with stride 2 where the image shrinks.
 
 from __future__ import annotations
 
-import inspect
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
+from cambrian.spaces.cells.block_growth import children, pool_of
+from cambrian.spaces.cells.blocks import Blocks, check, graph_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell
-from cambrian.spaces.cells.pnas_growth import grow
+from cambrian.spaces.cells.skeleton import settings_of
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 OPERATIONS = ("sep3x3", "sep5x5", "sep7x7", "conv1x7-7x1", "identity", "avg3x3", "max3x3", "dil3x3")
 OUTPUTS = ("all", "unused")
-CELL_INPUTS = ("previous-previous", "previous")
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,7 @@ class PNAS(Space):
     measure = "uniform over ordered cells, of all numbers of blocks together"
 
     def __post_init__(self) -> None:
-        if self.blocks < 1:
-            raise SpaceError(f"space 'pnas': a cell has at least 1 block, got blocks={self.blocks}")
-        for name in self.operations:
-            if name not in OPERATIONS:
-                raise UnknownName("operation", name, OPERATIONS)
-        if not self.operations or len(set(self.operations)) != len(self.operations):
-            raise SpaceError(
-                f"space 'pnas': operations must be distinct and at least one, got {self.operations}"
-            )
+        check("pnas", self.blocks, self.operations, OPERATIONS)
         if self.output not in OUTPUTS:
             raise UnknownName("output", self.output, OUTPUTS)
 
@@ -61,60 +52,35 @@ class PNAS(Space):
         >>> PNAS().size(5)
         556627761561600
         """
-        return math.prod((b + 1) ** 2 * len(self.operations) ** 2 for b in range(1, level + 1))
+        return self.form.size(level)
+
+    @property
+    def form(self) -> Blocks:
+        return Blocks(self.blocks, self.operations)
 
     def program(self, pick: Pick) -> None:
         weights = [float(self.size(b)) for b in self.levels]
-        for b in range(1, pick.depth("blocks", 1, self.blocks, weights) + 1):
-            for operand in ("1", "2"):
-                pick(f"block{b}/input{operand}", self._inputs[: b + 1])
-                pick(f"block{b}/operation{operand}", self.operations)
+        self.form.ask(pick, pick.depth("blocks", 1, self.blocks, weights))
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """See `cambrian.networks.models.cell_network.cell_network` for the settings of a skeleton; which
+        """See `cambrian.networks.models.cell_network.pair_network` for the settings of a skeleton; which
         skeleton it is follows from the image's size unless `skeleton=` names it. Its operations keep
         shapes by construction, for every cell alike, so no forward is spent on checking them."""
         from cambrian.networks.models.cell_network import cell_network
 
-        settings: dict[str, Any] = {**_default_skeleton(min(task.height, task.width)), **skeleton}
-        known = inspect.signature(cell_network).parameters.values()
-        valid = [p.name for p in known if p.kind is p.KEYWORD_ONLY and p.name != "output"]
-        for name in settings:
-            if name not in valid:
-                raise UnknownName("skeleton setting", name, valid)
-        names = self.operations
+        settings = settings_of(task, skeleton)
         cell = self.cell(replay(self, architecture))
-        blocks = [(i1, names[o1], i2, names[o2]) for i1, i2, o1, o2 in cell]
+        blocks = [(i1, self.operations[o1], i2, self.operations[o2]) for i1, i2, o1, o2 in cell]
         return cell_network(blocks, task.channels, task.classes, output=self.output, **settings)
 
     def cell(self, architecture: Architecture) -> list[Block]:
         """The tokens (I1, I2, O1, O2) of every block; input 0 is previous-previous, 1 previous, 2 + k
         block k of the cell, counted from 0."""
-        inputs, operations = {name: i for i, name in enumerate(self._inputs)}, self.operations
-        return [
-            (
-                inputs[str(architecture[f"block{b}/input1"])],
-                inputs[str(architecture[f"block{b}/input2"])],
-                operations.index(str(architecture[f"block{b}/operation1"])),
-                operations.index(str(architecture[f"block{b}/operation2"])),
-            )
-            for b in range(1, self.level(architecture) + 1)
-        ]
+        return self.form.cell(architecture, self.level(architecture))
 
     def architecture(self, cell: Sequence[Sequence[int]]) -> Architecture:
         """The inverse of `cell`."""
-        inputs, operations = self._inputs, self.operations
-        answers: dict[str, Scalar] = {"blocks": len(cell)}
-        for b, (i1, i2, o1, o2) in enumerate(cell, 1):
-            answers[f"block{b}/input1"] = inputs[i1]
-            answers[f"block{b}/operation1"] = operations[o1]
-            answers[f"block{b}/input2"] = inputs[i2]
-            answers[f"block{b}/operation2"] = operations[o2]
-        return Architecture(answers)
-
-    @property
-    def _inputs(self) -> tuple[str, ...]:
-        return (*CELL_INPUTS, *(f"block{b}" for b in range(1, self.blocks)))
+        return Architecture({"blocks": len(cell), **self.form.answers(cell)})
 
     # Canonical
 
@@ -139,7 +105,15 @@ class PNAS(Space):
     def grow(self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int | None = None) -> Pool:
         """Every parent with every block it may be given, operands in either order being one block
         (which is what `before` counts); beyond `cap`, drawn uniformly from those pairs."""
-        return grow(self, parents, rng, cap)
+        cells = self.tokens(parents) if parents else np.empty((1, 0, 4), np.int64)
+        if (cells == -1).any():
+            raise SpaceError("only architectures of one level can be grown together")
+        grown = children(cells, self.form.new(cells.shape[1]), len(self.operations), rng, cap)
+
+        def made(i: int) -> Architecture:
+            return self.architecture([*cells[grown.parent[i]].tolist(), grown.step[i].tolist()])
+
+        return pool_of(grown, parents, grown.step, made)
 
     # Encodes
 
@@ -163,24 +137,8 @@ class PNAS(Space):
 
     def graph(self, architecture: Architecture) -> Graph:
         """Two inputs; per block two operations and their "add"; at last "concat"."""
-        labels, groups = list(CELL_INPUTS), ["inputs", "inputs"]
-        edges: list[tuple[int, int]] = []
-        source = [0, 1]  # the graph's node for each of the cell's
         cell = self.cell(architecture)
-        for b, (i1, i2, o1, o2) in enumerate(cell, 1):
-            at = len(labels)
-            labels += [self.operations[o1], self.operations[o2], "add"]
-            groups += [f"block {b}"] * 3
-            edges += [(source[i1], at), (source[i2], at + 1), (at, at + 2), (at + 1, at + 2)]
-            source.append(at + 2)
         read = {i for i1, i2, _, _ in cell for i in (i1, i2)} if self.output == "unused" else set()
-        edges += [(source[k], len(labels)) for k in range(2, len(source)) if k not in read]
-        return Graph((*labels, "concat"), tuple(edges), (*groups, "output"))
-
-
-def _default_skeleton(pixels: int) -> dict[str, Scalar]:
-    if pixels <= 28:
-        return {"skeleton": "small"}
-    if pixels < 128:
-        return {"skeleton": "cifar", "stem_stride": 1 if pixels <= 64 else 2}
-    return {"skeleton": "imagenet-mobile"}
+        output = [i for i in range(2, len(cell) + 2) if i not in read]
+        labels, edges, groups = graph_of(self.form, cell, output)
+        return Graph(tuple(labels), tuple(edges), tuple(groups))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.errors import SpaceError
 from cambrian.spaces.cells.isomorphism import canonical_codes, canonical_order, code_base, first_of_each
 from cambrian.spaces.space import Pool
 
@@ -16,33 +15,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Cells(Protocol):
-    """What growth asks of a space of cells."""
+class Children(NamedTuple):
+    """Child i is cell `parent[i]` with the block `step[i]`, one row of tokens. `before` and `complete` as in
+    a `Pool`."""
 
-    @property
-    def blocks(self) -> int: ...
-    @property
-    def operations(self) -> tuple[str, ...]: ...
-    def tokens(self, architectures: Sequence[Architecture]) -> NDArray[np.int64]: ...
-    def architecture(self, cell: Sequence[Sequence[int]]) -> Architecture: ...
+    parent: NDArray[np.int64]
+    step: NDArray[np.int64]
+    before: int
+    complete: bool
 
 
-def grow(
-    space: Cells, parents: Sequence[Architecture], rng: np.random.Generator, cap: int | None = None
-) -> Pool:
-    """The children of `parents`, which share a level; of nobody, the first level. Children that are
-    the same cell appear once, at the place of the first. Raises SpaceError if levels are mixed."""
-    cells = space.tokens(parents) if parents else np.empty((1, 0, 4), np.int64)
-    if (cells == -1).any():
-        raise SpaceError("only architectures of one level can be grown together")
-    last = cells.shape[1] == space.blocks
-    blocks = new_blocks(0 if last else cells.shape[1] + 2, len(space.operations))
-    pairs = len(cells) * len(blocks)  # child c is parent c // len(blocks) with block c % len(blocks)
+def children(
+    cells: NDArray[np.int64],
+    blocks: NDArray[np.int64],
+    operations: int,
+    rng: np.random.Generator,
+    cap: int | None = None,
+    rest: NDArray[np.int64] | None = None,
+) -> Children:
+    """Every cell of int[n, b, 4] with every one of the new `blocks`, int[m, 4]; of those that are the same
+    the first. Cells of different `rest`, int[n], never are. Beyond `cap`, drawn uniformly from all pairs."""
+    pairs = len(cells) * len(blocks)  # child c is cell c // len(blocks) with block c % len(blocks)
     drawn, chosen = pairs if cap is None else min(pairs, 2 * cap), np.empty(0, np.int64)
     while drawn:
         chosen = np.arange(pairs) if drawn == pairs else np.sort(rng.choice(pairs, drawn, replace=False))
         parent, block = np.divmod(chosen, len(blocks))
-        chosen = chosen[distinct(cells, parent, blocks[block], len(space.operations))]
+        chosen = chosen[distinct(cells, parent, blocks[block], operations, rest)]
         if drawn == pairs or (cap is not None and len(chosen) >= cap):
             break
         drawn = min(pairs, 2 * drawn)
@@ -50,14 +48,23 @@ def grow(
     if cap is not None and len(chosen) > cap:
         chosen = np.sort(rng.choice(chosen, cap, replace=False))
     parent, block = np.divmod(chosen, max(len(blocks), 1))
-    step = blocks[block]
+    return Children(parent, blocks[block], pairs, complete)
+
+
+def pool_of(
+    grown: Children,
+    parents: Sequence[Architecture],
+    step: NDArray[np.int64],
+    make: Callable[[int], Architecture],
+) -> Pool:
+    """The pool of children whose tokens are `step`; of nobody, where there are no parents."""
     return Pool(
         parents=tuple(parents),
-        parent=parent if parents else np.full(len(chosen), -1, np.int64),
+        parent=grown.parent if parents else np.full(len(step), -1, np.int64),
         step=step,
-        before=pairs,
-        complete=complete,
-        materialise=lambda i: space.architecture([*cells[parent[i]].tolist(), step[i].tolist()]),
+        before=grown.before,
+        complete=grown.complete,
+        materialise=make,
     )
 
 
@@ -74,11 +81,19 @@ def new_blocks(inputs: int, operations: int) -> NDArray[np.int64]:
 
 
 def distinct(
-    cells: NDArray[np.int64], parent: NDArray[np.int64], blocks: NDArray[np.int64], operations: int
+    cells: NDArray[np.int64],
+    parent: NDArray[np.int64],
+    blocks: NDArray[np.int64],
+    operations: int,
+    rest: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """The first of each kind among the children `cells[parent[i]]` + `blocks[i]`, as ascending indices."""
     codes = child_codes(cells, parent, blocks, operations)
-    return first_of_each(codes, code_base(codes.shape[1], operations) ** 2)
+    below = code_base(codes.shape[1], operations) ** 2
+    if rest is not None:
+        codes = np.concatenate([codes, rest[parent, None]], axis=1)
+        below = max(below, int(rest.max(initial=0)) + 1)
+    return first_of_each(codes, below)
 
 
 def child_codes(

@@ -1,0 +1,60 @@
+"""What networks of cells are when nothing else is said: per family, the network its paper trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """`cells` counts the strided ones. `stem`: its channels, 0 for as many as `widen` times `filters`.
+    `stem_cells`: strided cells before the counted ones, at half the filters each step back."""
+
+    filters: int
+    cells: int
+    stem: int = 0
+    stem_cells: int = 0
+    dropout: float = 0.0
+    epsilon: float = 1e-5  # of batch normalisation
+    widen: int = 1
+
+
+Skeletons = Mapping[str, Skeleton]
+
+
+def _imagenet(filters: int, cells: int, stem: int) -> Skeleton:
+    return Skeleton(filters, cells, stem, stem_cells=2, dropout=0.5, epsilon=1e-3)
+
+
+SMALL = Skeleton(filters=16, cells=3)
+
+PNAS: Skeletons = {
+    "small": SMALL,
+    "cifar": Skeleton(filters=48, cells=9),
+    "imagenet-mobile": _imagenet(54, 9, stem=32),
+    "imagenet-large": _imagenet(216, 12, stem=96),
+}
+# N normal cells between two reductions: 3 N + 2 in all.
+NASNET: Skeletons = {  # 6 @ 768, 4 @ 1056, 6 @ 4032 (Zoph et al. 2018, Tables 1 to 3)
+    "small": SMALL,
+    "cifar": Skeleton(filters=32, cells=20, widen=3),
+    "imagenet-mobile": _imagenet(44, 14, stem=32),
+    "imagenet-large": _imagenet(168, 20, stem=96),
+}
+AMOEBANET: Skeletons = {  # (N, F) = (6, 36), (4, 50), (6, 190) (Real et al. 2019, Tables 1 and 2)
+    "small": SMALL,
+    "cifar": Skeleton(filters=36, cells=20, widen=3),
+    "imagenet-mobile": _imagenet(50, 14, stem=32),
+    "imagenet-large": _imagenet(190, 20, stem=96),
+}
+ENAS: Skeletons = {  # as in the released script: N = 5, 36 filters
+    "small": SMALL,
+    "cifar": Skeleton(filters=36, cells=17, dropout=0.2, widen=3),
+    "search": Skeleton(filters=20, cells=8, dropout=0.1, widen=3),
+}
+DARTS: Skeletons = {  # evaluation and search (Liu et al. 2019, Sec. 3.1)
+    "small": SMALL,
+    "cifar": Skeleton(filters=36, cells=20, widen=3),
+    "search": Skeleton(filters=16, cells=8, widen=3),
+}

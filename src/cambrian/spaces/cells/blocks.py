@@ -1,0 +1,145 @@
+"""Cells of two-input blocks, the topology of NASNet (Zoph et al. 2018, Sec. 3.1) and its descendants: what a
+cell asks, and its answers as tokens.
+
+Block k (from 1) is a row of tokens (I1, I2, O1, O2): operation O1 of state I1 combined with operation O2 of
+state I2. State 0 is the output of the cell before the previous one, 1 of the previous cell, 1 + k of block k.
+Where combiners are asked for, both operations' tokens count them in: operation + operations * combiner.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cambrian.choices import Answer
+from cambrian.errors import SpaceError, UnknownName
+from cambrian.spaces.cells.block_growth import new_blocks
+from cambrian.spaces.cells.isomorphism import Block
+from cambrian.spaces.space import Pick
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CELL_INPUTS = ("previous-previous", "previous")
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The questions of a cell of up to `most` blocks, each called `part`. With `distinct`, a block's two
+    inputs are one question and differ."""
+
+    most: int
+    operations: tuple[str, ...]
+    combiners: tuple[str, ...] = ("add",)
+    distinct: bool = False
+    part: str = "block"
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        return (*CELL_INPUTS, *(f"{self.part}{b}" for b in range(1, self.most + 1)))
+
+    @property
+    def kinds(self) -> int:
+        """How many tokens an operation may have."""
+        return len(self.operations) * len(self.combiners)
+
+    def size(self, blocks: int) -> int:
+        """How many ordered cells have so many blocks."""
+        return math.prod(self._inputs(b) * len(self.operations) * self.kinds for b in range(1, blocks + 1))
+
+    def _inputs(self, b: int) -> int:
+        return math.comb(b + 1, 2) if self.distinct else (b + 1) ** 2
+
+    def ask(self, pick: Pick, blocks: int, prefix: str = "") -> None:
+        for b in range(1, blocks + 1):
+            at = f"{prefix}{self.part}{b}"
+            if self.distinct:
+                pick.some(f"{at}/inputs", self.states[: b + 1], 2)
+            for operand in ("1", "2"):
+                if not self.distinct:
+                    pick(f"{at}/input{operand}", self.states[: b + 1])
+                pick(f"{at}/operation{operand}", self.operations)
+            if len(self.combiners) > 1:
+                pick(f"{at}/combiner", self.combiners)
+
+    def cell(self, answers: Mapping[str, Answer], blocks: int, prefix: str = "") -> list[Block]:
+        """The tokens of every block."""
+        states = {name: i for i, name in enumerate(self.states)}
+        kinds = {
+            (o, c): i for i, (c, o) in enumerate((c, o) for c in self.combiners for o in self.operations)
+        }
+        found = []
+        for b in range(1, blocks + 1):
+            at = f"{prefix}{self.part}{b}"
+            inputs = answers[f"{at}/inputs"] if self.distinct else [answers[f"{at}/input{n}"] for n in "12"]
+            combiner = answers[f"{at}/combiner"] if len(self.combiners) > 1 else self.combiners[0]
+            i1, i2 = (states[str(i)] for i in inputs)  # type: ignore[union-attr]
+            o1, o2 = (kinds[str(answers[f"{at}/operation{n}"]), str(combiner)] for n in "12")
+            found.append((i1, i2, o1, o2))
+        return found
+
+    def answers(self, cell: Sequence[Sequence[int]], prefix: str = "") -> dict[str, Answer]:
+        """The inverse of `cell`."""
+        found: dict[str, Answer] = {}
+        for b, (*inputs, o1, o2) in enumerate(cell, 1):
+            at = f"{prefix}{self.part}{b}"
+            if self.distinct:
+                found[f"{at}/inputs"] = tuple(self.states[i] for i in inputs)
+            for operand, i, o in zip("12", inputs, (o1, o2), strict=True):
+                if not self.distinct:
+                    found[f"{at}/input{operand}"] = self.states[i]
+                found[f"{at}/operation{operand}"] = self.operations[o % len(self.operations)]
+            if len(self.combiners) > 1:
+                found[f"{at}/combiner"] = self.combiners[o1 // len(self.operations)]
+        return found
+
+    def operation(self, kind: int) -> str:
+        return self.operations[kind % len(self.operations)]
+
+    def combiner(self, kind: int) -> str:
+        return self.combiners[kind // len(self.operations)]
+
+    def new(self, blocks: int) -> NDArray[np.int64]:
+        """int[n, 4], the tokens a further block of a cell of `blocks` may have, its operands in one order.
+
+        >>> [len(Blocks(5, tuple("abcdefgh")).new(b)) for b in range(5)]
+        [136, 300, 528, 820, 1176]
+        """
+        rows = new_blocks(blocks + 2 if blocks < self.most else 0, self.kinds)
+        combined = rows[:, 2] // len(self.operations) == rows[:, 3] // len(self.operations)
+        return rows[combined & ~(self.distinct & (rows[:, 0] == rows[:, 1]))]
+
+
+def check(space: str, blocks: int, operations: Sequence[str], known: Sequence[str]) -> None:
+    """Raise unless a cell has at least a block and distinct operations among those known."""
+    if blocks < 1:
+        raise SpaceError(f"space {space!r}: a cell has at least 1 block, got {blocks}")
+    for name in operations:
+        if name not in known:
+            raise UnknownName("operation", name, known)
+    if not operations or len(set(operations)) != len(operations):
+        raise SpaceError(
+            f"space {space!r}: operations must be distinct and at least one, got {tuple(operations)}"
+        )
+
+
+def graph_of(
+    form: Blocks, cell: Sequence[Block], output: Sequence[int], kind: str = ""
+) -> tuple[list[str], list[tuple[int, int]], list[str]]:
+    """Labels, edges and groups: two inputs; per block two operations and what combines them; "concat" of
+    the states of `output`. `kind` tells a network's cells apart."""
+    lead = f"{kind} " if kind else ""
+    labels, groups = [f"{lead}{name}" for name in CELL_INPUTS], [f"{lead}inputs"] * 2
+    edges: list[tuple[int, int]] = []
+    source = [0, 1]  # the graph's node for each state
+    for b, (i1, i2, o1, o2) in enumerate(cell, 1):
+        at = len(labels)
+        labels += [form.operation(o1), form.operation(o2), form.combiner(o1)]
+        groups += [f"{lead}{form.part} {b}"] * 3
+        edges += [(source[i1], at), (source[i2], at + 1), (at, at + 2), (at + 1, at + 2)]
+        source.append(at + 2)
+    edges += [(source[i], len(labels)) for i in output]
+    return [*labels, "concat"], edges, [*groups, f"{lead}output"]
