@@ -38,6 +38,8 @@ SKELETONS: dict[str, dict[str, Any]] = {
     "proxylessnas": {"width": 0.1, "features": 8},
     "mnasnet": {"width": 0.1, "features": 8},
     "autoformer": {"patch": 4},
+    "darts-rnn": {"hidden": 8},
+    "nascell": {"hidden": 8},
 }
 STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "progressive": {"keep": 8, "surrogate": "ridge"},

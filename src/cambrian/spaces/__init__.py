@@ -12,6 +12,8 @@ SPACES = Registry(
         "autoformer": "cambrian.spaces.sequences.autoformer:AutoFormer",
         "proxylessnas": "cambrian.spaces.chains.mobile:ProxylessNAS",
         "mnasnet": "cambrian.spaces.chains.mobile:MnasNet",
+        "darts-rnn": "cambrian.spaces.sequences.darts_rnn:DARTSRNN",
+        "nascell": "cambrian.spaces.sequences.nascell:NASCell",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )

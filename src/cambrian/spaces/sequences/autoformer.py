@@ -15,7 +15,6 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.depth.growth import DepthGrowth
-from cambrian.spaces.fit import check_fit
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ class AutoFormer(DepthGrowth):
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has `patch`, the side of a patch in pixels (chosen to fit the image), and
-        `relative`: relative positions beside the absolute ones (True)."""
+        `relative`: relative positions beside the absolute ones (True). Any shapes fit, by construction."""
         from cambrian.networks.models.transformer import vision_transformer
 
         settings: dict[str, Any] = dict(skeleton)
@@ -86,9 +85,7 @@ class AutoFormer(DepthGrowth):
                 raise UnknownName("skeleton setting", name, SETTINGS)
         embedding, layers = self.widths(replay(self, architecture))
         shape = (task.channels, task.height, task.width, task.classes)
-        network = vision_transformer(embedding, layers, *shape, head_width=self.head_width, **settings)
-        check_fit(network, task)
-        return network
+        return vision_transformer(embedding, layers, *shape, head_width=self.head_width, **settings)
 
     def widths(self, architecture: Architecture) -> tuple[int, list[tuple[int, int]]]:
         """The width of the tokens, and (heads, width of the hidden layer) of each layer."""
