@@ -31,6 +31,8 @@ from cambrian.testing import (
 )
 
 SKELETONS: dict[str, dict[str, Any]] = {
+    "metaqnn": {"width": 0.05},
+    "anchor-points": {"width": 0.1},
     "pnas": {"filters": 4, "cells": 1},
     "macro": {"filters": 4},
     "nasbench101": {"filters": 8, "modules": 1},

@@ -14,6 +14,8 @@ SPACES = Registry(
         "mnasnet": "cambrian.spaces.chains.mobile:MnasNet",
         "darts-rnn": "cambrian.spaces.sequences.darts_rnn:DARTSRNN",
         "nascell": "cambrian.spaces.sequences.nascell:NASCell",
+        "metaqnn": "cambrian.spaces.chains.metaqnn:MetaQNN",
+        "anchor-points": "cambrian.spaces.branches.anchor_points:AnchorPoints",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )
