@@ -38,6 +38,18 @@ def test_twenty_and_twenty_are_forty(strategy, tmp_path):
     assert contents(tmp_path / "twenty") == contents(tmp_path / "forty") == contents(tmp_path / "named")
 
 
+def test_a_schedule_is_of_the_trials_a_run_began_with(tmp_path):
+    """Evolution's open settings follow the first budget; a larger one goes on with them, and the run's own
+    settings stay open."""
+    mock_search.search("evolution", trials=30, delay=0.0).run(tmp_path / "open")
+    mock_search.search("evolution", trials=60, delay=0.0).run(tmp_path / "open")
+    told = {"name": "evolution", "arguments": {"population": 10, "sample": 2}}
+    mock_search.search(told, trials=60, delay=0.0).run(tmp_path / "told")
+    assert contents(tmp_path / "open") == contents(tmp_path / "told")
+    mock_search.search("evolution", trials=60, delay=0.0).run(tmp_path / "sixty")
+    assert contents(tmp_path / "open") != contents(tmp_path / "sixty")
+
+
 @dataclasses.dataclass(frozen=True)
 class Delivering(mocks.Mock):
     """A mock whose networks could be delivered, so that a final stage follows."""

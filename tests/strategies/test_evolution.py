@@ -128,12 +128,13 @@ def test_a_planted_optimum_sooner_than_by_chance():
 
 def test_settings():
     """The paper's, a third of few trials, and what cannot be."""
-    assert STRATEGIES.make("evolution") == Evolution(population=50, sample=10)
     paper = Evolution.paper()
     assert (paper.population, paper.sample, paper.crossover) == (100, 25, 0.0)
-    assert Evolution.within(1000) == Evolution.within(150) == Evolution()
-    assert Evolution.within(30) == Evolution(population=10, sample=2)
-    assert Evolution.within(1) == Evolution(population=1, sample=1)
+    assert Evolution().within(1000) == Evolution().within(150) == Evolution(50, 10)
+    assert Evolution().within(30) == Evolution(population=10, sample=2)
+    assert Evolution().within(1) == Evolution(population=1, sample=1)
+    assert Evolution(sample=5).within(9) == Evolution(population=5, sample=5)
+    assert paper.within(30) == paper
     with pytest.raises(UsageError, match="sample must be between 1 and the population of 5, got 6"):
         Evolution(population=5, sample=6)
     with pytest.raises(UsageError, match=r"probabilities of a sum up to 1, got 0.6 and 0.5"):

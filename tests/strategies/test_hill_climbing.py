@@ -23,7 +23,7 @@ def around(architecture):
 
 
 def first_climb(strategy, seed, lag=1):
-    trials, _, _ = play(strategy, TOY, RUGGED.get, 120, seed, lag)
+    trials, _, _ = play(strategy, TOY, RUGGED.get, 200, seed, lag)
     return [t for t in trials if t.note["climb"] == 1], trials
 
 

@@ -37,7 +37,7 @@ from cambrian.search.settings import (
     versions,
 )
 from cambrian.spaces.space import Space, fingerprint
-from cambrian.strategies.strategy import Strategy
+from cambrian.strategies.strategy import Scales, Strategy
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -344,13 +344,15 @@ class Search:
             engine={"workers": self.engine.slots, "timeout": self.timeout, "memory": self.memory},
             device=self.device,
             versions=versions(),
+            planned=facts.get("planned", self.budget.trials),
             **self.remarks,
         )
 
     def _coordinator(self, ledger: Ledger) -> Coordinator:
+        strategy, planned = self.strategy, ledger.facts()["planned"]
         return Coordinator(
             self.space,
-            self.strategy,
+            strategy.within(planned) if planned and isinstance(strategy, Scales) else strategy,
             ledger,
             seed=self.seed,
             lag=self.lag,

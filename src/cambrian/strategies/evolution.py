@@ -32,25 +32,29 @@ class State:
     born: int = 0
 
 
+POPULATION = 50
+
+
 @dataclass(frozen=True)
 class Evolution:
-    """`population` is the paper's P, `sample` its S: as they are, for hundreds of trials. A child is
-    its parent again, measured anew, with probability `identity`; answer by answer one of the two best of
-    the sample with probability `crossover` (not in the paper); otherwise a mutation of the best.
+    """`population` is the paper's P, `sample` its S; left open, P is 50, or a third of the run's trials
+    where that is less, and S a fifth of P. A child is its parent again, measured anew, with probability
+    `identity`; answer by answer one of the two best of the sample with probability `crossover` (not in the
+    paper); otherwise a mutation of the best.
 
     With several trials under way nothing waits: parents are drawn from those that are known."""
 
-    population: int = 50
-    sample: int = 10
+    population: int | None = None
+    sample: int | None = None
     identity: float = 0.0
     crossover: float = 0.0
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        if not 1 <= self.sample <= self.population:
+        size, sample = self._sizes()
+        if not 1 <= sample <= size:
             raise UsageError(
-                f"strategy 'evolution': sample must be between 1 and the population of {self.population}, "
-                f"got {self.sample}"
+                f"strategy 'evolution': sample must be between 1 and the population of {size}, got {sample}"
             )
         if min(self.identity, self.crossover) < 0 or self.identity + self.crossover > 1:
             raise UsageError(
@@ -63,20 +67,26 @@ class Evolution:
         """P = 100, S = 25 (Sec. 4, for 20,000 models), and one mutation in twenty the identity."""
         return Evolution(population=100, sample=25, identity=0.05)
 
-    @staticmethod
-    def within(trials: int) -> Evolution:
-        """For a search of so few trials that P = 50 would leave less than two thirds of them to evolution:
-        P is a third of them then, S always a fifth of P."""
-        population = max(1, min(50, trials // 3))
-        return Evolution(population=population, sample=-(-population // 5))
+    def within(self, trials: int) -> Evolution:
+        """P = 50 would leave less than two thirds of fewer than 150 trials to evolution."""
+        if self.population is not None:
+            return self
+        size = max(1, min(POPULATION, trials // 3), self.sample or 1)
+        return replace(self, population=size, sample=self.sample or -(-size // 5))
+
+    def _sizes(self) -> tuple[int, int]:
+        """P and S."""
+        size = POPULATION if self.population is None else self.population
+        return size, -(-size // 5) if self.sample is None else self.sample
 
     def start(self, space: Space, seed: int) -> State:
         return State(space)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        if state.born + len(pending) < self.population or not state.population:
+        size, drawn = self._sizes()
+        if state.born + len(pending) < size or not state.population:
             return Evaluate(sample(state.space, rng))
-        best, *others = tournament(state.population, self.sample, rng)
+        best, *others = tournament(state.population, drawn, rng)
         kind = rng.random()
         if kind < self.identity:
             again = state.born + len(pending)  # a number no other replicate has
@@ -89,5 +99,5 @@ class Evolution:
         return Evaluate(child, parent=best.number)
 
     def learn(self, state: State, trial: Trial) -> State:
-        alive = (*state.population, Member.of(trial))[-self.population :]
+        alive = (*state.population, Member.of(trial))[-self._sizes()[0] :]
         return replace(state, population=alive, born=state.born + 1)

@@ -49,14 +49,19 @@ class State:
     batch: tuple[Lesson, ...] = ()
 
 
+TRIALS = 300
+"""Before the reranking, where a run has no number of trials."""
+
+
 @dataclass(frozen=True)
 class PPO:
     """Each `batch` trials make `epochs` updates with ratios clipped at 1 +- `clip`; `entropy` is the
     weight of the policy's entropy, `decay` that of the moving average. A trial that failed is learned
     from as the worst value known.
 
-    With `rerank`, the search ends after `trials` of them, and the `rerank` best architectures are
-    measured once more, for `rerank_epochs` (None: again as they were, independently)."""
+    With `rerank`, the search ends after `trials` of them (None: the run's but those of the reranking), and
+    the `rerank` best architectures are measured once more, for `rerank_epochs` (None: again as they were,
+    independently)."""
 
     lr: float = 2e-3
     clip: float = 0.2
@@ -70,11 +75,11 @@ class PPO:
     bins: int = 16
     rerank: int = 0
     rerank_epochs: int | None = None
-    trials: int = 300
+    trials: int | None = None
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        for name in ("lr", "clip", "batch", "epochs", "layers", "hidden", "bound", "bins", "trials"):
+        for name in ("lr", "clip", "batch", "epochs", "layers", "hidden", "bound", "bins"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"strategy 'ppo': {name} must be above 0, got {getattr(self, name)}")
         if not 0 <= self.decay < 1:
@@ -83,6 +88,11 @@ class PPO:
             raise UsageError(
                 f"strategy 'ppo': rerank and entropy must be at least 0, got {self.rerank} and {self.entropy}"
             )
+        if self.trials is not None and self.trials < 1:
+            raise UsageError(f"strategy 'ppo': trials must be above 0, got {self.trials}")
+
+    def within(self, trials: int) -> PPO:
+        return self if self.trials else replace(self, trials=max(1, trials - self.rerank))
 
     @staticmethod
     def paper() -> PPO:
@@ -95,7 +105,7 @@ class PPO:
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         searching = [t for t in pending if not _again(t)]
-        if self.rerank and len(state.learned) + len(searching) >= self.trials:
+        if self.rerank and len(state.learned) + len(searching) >= (self.trials or TRIALS):
             return Wait() if searching else self._rerank(state, pending)
         architecture = controller.sample(state.policy, state.space, rng, self.bins)
         walk = walk_of(state.space, architecture, self.bins)

@@ -68,16 +68,20 @@ class State:
     trials: int = 0
 
 
+HORIZON = 500
+"""Trials that the schedule is for where a run has no number of them."""
+
+
 @dataclass(frozen=True)
 class QLearning:
     """A situation is the question and the decision before it, unless the space knows better (see
     `Situates`). `alpha` is the learning rate, `gamma` the discount, `replay` how many walks are
-    replayed after each trial. `schedule` is pairs of epsilon and the share of the `horizon` trials it
-    lasts; the last epsilon stays. `initial` is the value of what is unknown (None: the mean reward so
-    far). `shaped` spreads a reward evenly over the decisions, as BlockQNN does. A trial that failed is
-    learned from as the worst value known."""
+    replayed after each trial. `schedule` is pairs of epsilon and the share of the `horizon` trials (None: the
+    run's) it lasts; the last epsilon stays. `initial` is the value of what is unknown (None: the mean
+    reward so far). `shaped` spreads a reward evenly over the decisions, as BlockQNN does. A trial that
+    failed is learned from as the worst value known."""
 
-    horizon: int = 500
+    horizon: int | None = None
     schedule: tuple[tuple[float, float], ...] = BAKER
     alpha: float = 0.01
     gamma: float = 1.0
@@ -88,9 +92,11 @@ class QLearning:
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "alpha", "replay", "bins"):
+        for name in ("alpha", "replay", "bins"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"strategy 'q-learning': {name} must be above 0, got {getattr(self, name)}")
+        if self.horizon is not None and self.horizon < 1:
+            raise UsageError(f"strategy 'q-learning': horizon must be above 0, got {self.horizon}")
         for epsilon, share in self.schedule or ((-1.0, 0.0),):
             if not (0 <= epsilon <= 1 and share >= 0):
                 raise UsageError(
@@ -103,6 +109,9 @@ class QLearning:
         """MetaQNN's 2,700 trials, 1,500 of them with epsilon 1, and values that start at 0.5 (Sec. 4.3
         and 5.2)."""
         return QLearning(horizon=2700, initial=0.5)
+
+    def within(self, trials: int) -> QLearning:
+        return self if self.horizon else replace(self, horizon=trials)
 
     def start(self, space: Any, seed: int) -> State:
         return State(space, seed, self.initial or 0.0)
@@ -127,7 +136,7 @@ class QLearning:
         """How likely the decisions of `trial` are random."""
         end = 0.0
         for epsilon, share in self.schedule:
-            end += share * self.horizon
+            end += share * (self.horizon or HORIZON)
             if trial < round(end):
                 return epsilon
         return self.schedule[-1][0]

@@ -75,3 +75,11 @@ class Strategy(Protocol):
     def learn(self, state: Any, trial: Trial) -> Any:
         """The state knowing `trial`, which has an outcome; called in the order of trial numbers."""
         ...
+
+
+@runtime_checkable
+class Scales(Protocol):
+    """Knows how a run of so many trials is best divided. Settings left open (None) are filled in by
+    `within`, once, from the number of trials a run begins with: to go on with more changes nothing."""
+
+    def within(self, trials: int) -> Strategy: ...
