@@ -132,8 +132,7 @@ def timed(python: Path, program: str, case: str, evaluations: int) -> list[tuple
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:  # on a disk: /tmp may be memory
         ran = subprocess.run(
             [python, PROGRAMS / f"{program}.py", case, str(evaluations), folder],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             text=True,
         )

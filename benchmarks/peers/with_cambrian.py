@@ -28,14 +28,18 @@ class Proposals(Watch):
         self.evaluation.proposed()
 
 
-def memory(evaluation: Evaluation, evaluations: int, folder: Path | None) -> None:
+def search(evaluation: Evaluation, evaluations: int, place: Path | None) -> None:
     function = Function(lambda architecture, fidelity: evaluation(architecture), builds=False)
-    search = cambrian.Search(cells, Evolution(POPULATION, SAMPLE), function, budget=evaluations)
-    search.run(folder, Proposals(evaluation))
+    found = cambrian.Search(cells, Evolution(POPULATION, SAMPLE), function, budget=evaluations)
+    found.run(place, Proposals(evaluation))
+
+
+def memory(evaluation: Evaluation, evaluations: int, folder: Path) -> None:
+    search(evaluation, evaluations, None)
 
 
 def durable(evaluation: Evaluation, evaluations: int, folder: Path) -> None:
-    memory(evaluation, evaluations, folder / "run")
+    search(evaluation, evaluations, folder / "run")
 
 
 def commits(evaluation: Evaluation, evaluations: int, folder: Path) -> None:
