@@ -69,7 +69,7 @@ class Match:
 
 
 def match(curves: NDArray[np.float64], targets: NDArray[np.float64]) -> Match:
-    """When the mean of `curves` [seeds, models] first reaches that of `targets` [seeds], of the same seeds."""
+    """When the mean of `curves` [seeds, models] first reaches that of `targets` [seeds], seed by seed."""
     weights = resampled(len(curves), RESAMPLES)
     edges = np.quantile(_first(weights @ curves, weights @ targets), [0.025, 0.975], method="nearest")
     found = _first(curves.mean(0, keepdims=True), targets.mean(keepdims=True))
