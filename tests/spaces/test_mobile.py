@@ -63,6 +63,7 @@ def test_sizes_of_the_spaces():
     assert ProxylessNAS().size() == 6**6 * 7**15
     assert MnasNet().kinds() == 432
     assert 1e13 < 432**5 < 2e13
+    assert MnasNet.paper().levels == (7,)
 
 
 def test_a_small_space_is_enumerated():
@@ -167,6 +168,8 @@ def test_mistakes_are_told():
         ProxylessNAS(widths=(8,))
     with pytest.raises(UnknownName, match="did you mean 'mnasnet-a1'"):
         MnasNet("mnasnet-a")
+    with pytest.raises(SpaceError, match="1 to 7 blocks, got 8"):
+        MnasNet(least=8)
     with pytest.raises(UnknownName, match="did you mean 'width'"):
         MnasNet().build(architecture, IMAGENET, widht=2)
     with pytest.raises(UnknownName, match="valid: relu, relu6"):

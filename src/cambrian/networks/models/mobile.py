@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from cambrian.errors import UnknownName, UsageError
-from cambrian.networks.operations import average_pool, conv_bn
+from cambrian.networks.operations import conv_bn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6}
 SMALLEST = 4  # pixels: an image is not halved below so many
@@ -107,7 +107,7 @@ def operation(name: str, channels: int, out: int, stride: int, act: type[nn.Modu
     if "plain" in rest or channels != out:
         return path
     if "pool" in rest:
-        return Residual(path, average_pool(stride))
+        return Residual(path, nn.AvgPool2d(3, stride, padding=1, count_include_pad=False))
     return Residual(path, nn.Identity()) if stride == 1 else path
 
 

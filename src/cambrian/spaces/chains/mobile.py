@@ -5,7 +5,7 @@
 layers share: a factorised hierarchical space.
 
 In both a level is how many layers or blocks are decided, the first ones; those after them are as small as
-they may be, or as the reference network has them. So every network is there, some more than once.
+they may be, or as a reference network has them. So every network is there, some more than once.
 """
 
 from __future__ import annotations
@@ -149,8 +149,9 @@ class MnasNet(MobileChain):
     MnasNet-B1's sixth, so these can be referred to instead.
 
     A block of one layer less than one is not there, and its stride neither. An "identity" lies beside
-    layers that keep the shape, a "pool" beside those that keep the channels. What is not decided is as the
-    reference has it: mb6_k3 with identities, but separable convolutions in the first block."""
+    layers that keep the shape, a "pool" beside those that keep the channels. What is not decided (no more
+    than the `least` blocks must be) is as the reference has it: mb6_k3 with identities, but separable
+    convolutions in the first block."""
 
     activation: ClassVar[str] = "relu"
     questions: ClassVar[dict[str, tuple[Scalar, ...]]] = {
@@ -163,12 +164,20 @@ class MnasNet(MobileChain):
     }
 
     reference: str = "mobilenet-v2"
+    least: int = 1
 
-    measure = "uniform over chains of all numbers of decided blocks together"
+    measure = "uniform over the number of decided blocks, then over these"
 
     def __post_init__(self) -> None:
         if self.reference not in REFERENCES:
             raise UnknownName("reference network", self.reference, REFERENCES)
+        if not 1 <= self.least <= self.blocks:
+            raise SpaceError(f"space 'mnasnet': least is 1 to {self.blocks} blocks, got {self.least}")
+
+    @staticmethod
+    def paper() -> MnasNet:
+        """All seven blocks are decided: uniform over the whole space."""
+        return MnasNet(least=7)
 
     @property
     def blocks(self) -> int:
@@ -183,8 +192,7 @@ class MnasNet(MobileChain):
         return math.prod(map(len, self.questions.values()))
 
     def program(self, pick: Pick) -> None:
-        weights = [float(self.kinds() ** n) for n in range(1, self.blocks + 1)]
-        for b in range(1, pick.depth("blocks", 1, self.blocks, weights) + 1):
+        for b in range(1, pick.depth("blocks", self.least, self.blocks) + 1):
             for question, options in self.questions.items():
                 pick(f"block{b}/{question}", options)
 

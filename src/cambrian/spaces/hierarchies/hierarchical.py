@@ -1,0 +1,131 @@
+"""Hierarchical representations (Liu et al., ICLR 2018, arXiv 1711.00436, Sec. 2): motifs of primitives,
+a cell of motifs.
+
+Every level above the first holds graphs with an operation of the level below on every edge, or none. What
+arrives at a node is concatenated by depth (Sec. 2.1); a motif that is not the cell ends in a 1x1
+convolution to as many channels as it reads (Sec. 4.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cambrian.architecture import Architecture, replay
+from cambrian.choices import Scalar
+from cambrian.errors import SpaceError, UnknownName
+from cambrian.spaces.depth.growth import DepthGrowth
+from cambrian.spaces.hierarchies.motifs import NONE, Edge, Motif, live, motif_graph, motif_text
+from cambrian.spaces.space import Graph, Pick, Signature
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SETTINGS = ("filters", "cells")
+
+
+@dataclass(frozen=True)
+class Hierarchical(DepthGrowth):
+    """`motifs` of every level between the primitives and the cell, `nodes` of each of them and, last, of
+    the cell. So `motifs=(), nodes=(11,)` is the paper's flat representation.
+
+    A level of growth is a number of nodes of the cell, from `least` on, all motifs being there from the
+    first. The paper's cells all have the most nodes (`paper`). Where its evolution begins is the first
+    answer to every question, a chain of identities; after a thousand mutations, one answer each, each of
+    the 46 has been drawn anew some twenty times, so that the measure is uniform but for what is rejected.
+    (The paper mutates a random level first, which this space leaves to the strategy.)"""
+
+    primitives: ClassVar[tuple[str, ...]] = ("identity", "conv1x1", "dw3x3", "sep3x3", "max3x3", "avg3x3")
+
+    motifs: tuple[int, ...] = (6,)
+    nodes: tuple[int, ...] = (4, 5)
+    least: int = 2
+
+    measure = "uniform over answers, question by question, of cells whose output is reached"
+
+    def __post_init__(self) -> None:
+        if len(self.nodes) != len(self.motifs) + 1 or min(self.motifs, default=1) < 1 or min(self.nodes) < 2:
+            raise SpaceError(
+                "space 'hierarchical': expected as many numbers of nodes as of motifs and one for the cell, "
+                f"at least 1 motif and 2 nodes each, got motifs={self.motifs} and nodes={self.nodes}"
+            )
+        if not 2 <= self.least <= self.nodes[-1]:
+            raise SpaceError(
+                f"space 'hierarchical': least is 2 to the cell's {self.nodes[-1]} nodes, got {self.least}"
+            )
+
+    @staticmethod
+    def paper() -> Hierarchical:
+        """Six motifs of four nodes, a cell of five (Sec. 4.1)."""
+        return Hierarchical(least=5)
+
+    def size(self) -> int:
+        """How many answers there are for the largest cell, those included in which nothing is reached.
+
+        >>> Hierarchical().size() == 7**46
+        True
+        """
+        found, below = 1, len(self.primitives)
+        for motifs, nodes in zip((*self.motifs, 1), self.nodes, strict=True):
+            found *= (below + 1) ** (motifs * _pairs(nodes))
+            below = motifs
+        return found
+
+    def program(self, pick: Pick) -> Motif:
+        """Gives the cell, as far as it is alive."""
+        below: dict[str, str | Motif] = {name: name for name in self.primitives}
+        for level, (motifs, nodes) in enumerate(zip(self.motifs, self.nodes), 2):
+            made: dict[str, str | Motif] = {}
+            for m in range(1, motifs + 1):
+                edges = _asked(pick.inside(f"level{level}/motif{m}"), nodes, below)
+                alive = live(edges, nodes)
+                made[f"motif{m}"] = alive and (*alive, (nodes, nodes + 1, "conv1x1", 1))
+            below = made
+        nodes = pick.depth("nodes", self.least, self.nodes[-1])
+        cell = live(_asked(pick.inside("cell"), nodes, below), nodes)
+        pick.require(cell, "nothing reaches the output of the cell")
+        return cell
+
+    def cell(self, architecture: Architecture) -> Motif:
+        return self.program(Pick(lambda choice: architecture[choice.path]))
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+        """The skeleton has `filters` of the first of three stages (16) and `cells` per stage (1). What is
+        not alive is left out. Every shape fits every other, so no forward is spent on checking."""
+        from cambrian.networks.models.hierarchy import network
+
+        settings: dict[str, Any] = dict(skeleton)
+        for name in settings:
+            if name not in SETTINGS:
+                raise UnknownName("skeleton setting", name, SETTINGS)
+        cell = self.cell(replay(self, architecture))
+        return network(cell, task.channels, min(task.height, task.width), task.classes, **settings)
+
+    def canonical(self, architecture: Architecture) -> str:
+        """Equal for cells that are the same function of the same weights, whichever motifs they are made
+        of: of the flattened graph, exactly (see `motif_text`)."""
+        return _text(self.cell(architecture))
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """The flattened graph, what is alive of it."""
+        return motif_graph(self.cell(architecture))
+
+
+_text = lru_cache(maxsize=1 << 16)(motif_text)
+
+
+def _pairs(nodes: int) -> int:
+    return nodes * (nodes - 1) // 2
+
+
+def _asked(pick: Pick, nodes: int, below: dict[str, str | Motif]) -> list[Edge]:
+    """Asks for the operation on every edge. First on the chain of nodes is the first operation, first
+    beside it none."""
+    edges: list[Edge] = []
+    for to in range(2, nodes + 1):
+        for source in range(1, to):
+            options = (*below, NONE) if source == to - 1 else (NONE, *below)
+            name = pick(f"node{to}/from{source}", options)
+            edges.append((source, to, below.get(name, NONE), 0))
+    return edges

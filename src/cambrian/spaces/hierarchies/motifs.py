@@ -1,0 +1,122 @@
+"""Motifs of motifs as values: which part of one is alive, and the one graph of primitives that it is.
+
+A motif is its edges (from, to, operation, like), in the order of `to`, then of `from`. Node 1 is its input,
+the last one its output; what arrives at a node is concatenated, in order. An operation is the name of a
+primitive or a motif. `like` is 0, or the node that has as many channels as the operation gives.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+
+from cambrian.spaces.hierarchies.isomorphism import canonical_graph
+from cambrian.spaces.space import Graph
+
+NONE = "none"
+CONVOLUTIONS = frozenset({"conv1x1", "sep3x3"})  # these mix channels; all else treats them one by one
+WEIGHTLESS = frozenset({"max3x3", "avg3x3"})
+
+Edge = tuple[int, int, "str | Motif", int]
+Motif = tuple[Edge, ...]
+
+
+def live(edges: Sequence[Edge], nodes: int) -> Motif:
+    """The edges on a path from node 1 to the last one that nothing cuts: "none" does, and so does a motif
+    that is cut itself (which is the empty one)."""
+    whole = sorted((e for e in edges if e[2] and e[2] != NONE), key=lambda e: (e[1], e[0]))
+    begun, ending = {1}, {nodes}
+    for source, to, _, _ in whole:
+        if source in begun:
+            begun.add(to)
+    for source, to, _, _ in sorted(whole, key=lambda e: -e[1]):
+        if to in ending:
+            ending.add(source)
+    return tuple(e for e in whole if e[0] in begun and e[1] in ending)
+
+
+def flatten(motif: Motif) -> tuple[Motif, list[str]]:
+    """The same graph of primitives only, and per edge which edge of `motif` it is part of ("1 to 3")."""
+    edges: list[Edge] = []
+    groups: list[str] = []
+    fresh = count(2)
+
+    def close(node: int, arriving: Sequence[tuple[Edge, str]]) -> None:
+        for (source, _, operation, like), group in arriving:
+            edges.append((source, node, operation, like))
+            groups.append(group)
+
+    def place(inner: Motif, start: int, group: str) -> list[tuple[Edge, str]]:
+        """Put `inner` behind node `start`; gives what arrives at its output."""
+        names, last = {1: start, 0: 0}, inner[-1][1]
+        for node in sorted({to for _, to, _, _ in inner}):
+            arriving: list[tuple[Edge, str]] = []
+            for source, to, operation, like in inner:
+                if to != node:
+                    continue
+                part = group or f"{source} to {to}"
+                if isinstance(operation, str):
+                    arriving.append(((names[source], 0, operation, names[like]), part))
+                else:
+                    arriving += place(operation, names[source], part)
+            if node != last:
+                names[node] = next(fresh)
+                close(names[node], arriving)
+        return arriving
+
+    arriving = place(motif, 1, "")
+    close(next(fresh), arriving)
+    return tuple(edges), groups
+
+
+def motif_graph(motif: Motif) -> Graph:
+    """A node per primitive, an edge from each to those that read where it ends; concatenation is where
+    edges meet."""
+    edges, parts = flatten(motif)
+    labels = ("input", *(str(operation) for _, _, operation, _ in edges), "output")
+    ends = [1, *(to for _, to, _, _ in edges)]
+    starts = [*(source for source, _, _, _ in edges), edges[-1][1]]
+    links = [(i, j + 1) for j, start in enumerate(starts) for i, end in enumerate(ends) if end == start]
+    return Graph(labels, tuple(sorted(links)), ("input", *parts, "output"))
+
+
+Atom = tuple[str, tuple[int, ...], tuple[int, int]]  # label, atoms read, channels (of the input's, of C)
+
+
+def motif_text(motif: Motif) -> str:
+    """The same for motifs that are the same function of the same weights.
+
+    A concatenation has no order, for what reads it may permute its weights; an identity is what it reads;
+    pooling or depthwise convolution of a concatenation is that of its parts. So every node is a bag of
+    atoms: outputs of a convolution, or of an operation without mixing on one other atom."""
+    edges, _ = flatten(motif)
+    atoms: list[Atom] = [("input", (), (1, 0))]
+    bags: dict[int, list[int]] = {1: [0]}
+    for source, to, operation, like in edges:
+        name = str(operation)
+        read = bags[source]
+        if name == "identity":
+            made = read
+        elif name in CONVOLUTIONS:
+            widths = [atoms[a][2] for a in bags[like]] if like else [(0, 1)]
+            made = [
+                _add(
+                    atoms, (name, tuple(sorted(read)), (sum(w[0] for w in widths), sum(w[1] for w in widths)))
+                )
+            ]
+        else:
+            made = [_add(atoms, (name, (a,), atoms[a][2])) for a in read]
+        bags.setdefault(to, []).extend(made)
+    atoms.append(("output", tuple(bags[edges[-1][1]]), (0, 0)))
+    labels = [f"{name}({a},{b})" for name, _, (a, b) in atoms]
+    links = Counter((a, n) for n, (_, read, _) in enumerate(atoms) for a in read)
+    return canonical_graph(labels, links)
+
+
+def _add(atoms: list[Atom], atom: Atom) -> int:
+    """The place of the atom; without weights, two that read the same are one."""
+    if atom[0] in WEIGHTLESS and atom in atoms:
+        return atoms.index(atom)
+    atoms.append(atom)
+    return len(atoms) - 1
