@@ -47,7 +47,7 @@ def test_nothing_beats_the_optimum(name):
             for path in best
             if path != "blocks"
             for answer in (
-                found.space.operations if "operation" in path else [*found.space._inputs[:2], best[path]]
+                found.space.operations if "operation" in path else [*found.space.form.states[:2], best[path]]
             )
         ]
         best = max([best, *near], key=found.test)

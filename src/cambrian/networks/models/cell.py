@@ -5,7 +5,7 @@ previous one, 1 of the previous cell, 2 + k the result of block k of this cell.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,13 +71,6 @@ def output_blocks(blocks: Sequence[Block], rule: str) -> tuple[int, ...]:
         raise UnknownName("output rule", rule, OUTPUT_RULES)
     used = {i for one, _, other, _ in blocks for i in (one, other)} if rule == "unused" else set()
     return tuple(k for k in range(len(blocks)) if k + 2 not in used)
-
-
-def loose_ends(blocks: Sequence[Block], also: Collection[int] = ()) -> tuple[int, ...]:
-    """The states that no block reads, the cell's inputs among them, and those of `also`: what NASNet and
-    ENAS concatenate."""
-    used = {i for one, _, other, _ in blocks for i in (one, other)} - set(also)
-    return tuple(i for i in range(len(blocks) + 2) if i not in used)
 
 
 def dropped(x: torch.Tensor, rate: float) -> torch.Tensor:

@@ -58,3 +58,5 @@ DARTS: Skeletons = {  # evaluation and search (Liu et al. 2019, Sec. 3.1)
     "cifar": Skeleton(filters=36, cells=20, widen=3),
     "search": Skeleton(filters=16, cells=8, widen=3),
 }
+
+FAMILIES: Mapping[str, Skeletons] = {"nasnet": NASNET, "amoebanet": AMOEBANET, "enas": ENAS, "darts": DARTS}

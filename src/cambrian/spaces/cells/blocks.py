@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cambrian.choices import Answer
@@ -37,7 +38,7 @@ class Blocks:
     distinct: bool = False
     part: str = "block"
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         return (*CELL_INPUTS, *(f"{self.part}{b}" for b in range(1, self.most + 1)))
 
@@ -45,6 +46,12 @@ class Blocks:
     def kinds(self) -> int:
         """How many tokens an operation may have."""
         return len(self.operations) * len(self.combiners)
+
+    @cached_property
+    def _tokens(self) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
+        """Of every state, and of every operation in a block of every combiner."""
+        kinds = [(operation, combiner) for combiner in self.combiners for operation in self.operations]
+        return {name: i for i, name in enumerate(self.states)}, {kind: i for i, kind in enumerate(kinds)}
 
     def size(self, blocks: int) -> int:
         """How many ordered cells have so many blocks."""
@@ -67,10 +74,7 @@ class Blocks:
 
     def cell(self, answers: Mapping[str, Answer], blocks: int, prefix: str = "") -> list[Block]:
         """The tokens of every block."""
-        states = {name: i for i, name in enumerate(self.states)}
-        kinds = {
-            (o, c): i for i, (c, o) in enumerate((c, o) for c in self.combiners for o in self.operations)
-        }
+        states, kinds = self._tokens
         found = []
         for b in range(1, blocks + 1):
             at = f"{prefix}{self.part}{b}"
@@ -110,7 +114,8 @@ class Blocks:
         """
         rows = new_blocks(blocks + 2 if blocks < self.most else 0, self.kinds)
         combined = rows[:, 2] // len(self.operations) == rows[:, 3] // len(self.operations)
-        return rows[combined & ~(self.distinct & (rows[:, 0] == rows[:, 1]))]
+        legal: NDArray[np.int64] = rows[combined & ~(self.distinct & (rows[:, 0] == rows[:, 1]))]
+        return legal
 
 
 def check(space: str, blocks: int, operations: Sequence[str], known: Sequence[str]) -> None:

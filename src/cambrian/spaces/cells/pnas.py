@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +55,7 @@ class PNAS(Space):
         """
         return self.form.size(level)
 
-    @property
+    @cached_property
     def form(self) -> Blocks:
         return Blocks(self.blocks, self.operations)
 
