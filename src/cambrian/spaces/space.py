@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from operator import is_
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
+
+    from cambrian.networks.supernet import Supernet
 
 
 class Signature(Protocol):
@@ -36,38 +40,49 @@ class Signature(Protocol):
     def classes(self) -> int: ...
 
 
+Known = dict[str, tuple[tuple[Any, ...], Sequence[Scalar], Any]]
+"""The question last asked under each path, behind what it was made of."""
+
+
 class Pick:
     """The questioner handed to a space's program: each call asks one question and returns its answer.
 
     A path may be asked once in a walk; `inside` gives sub-programs a prefix of their own."""
 
-    def __init__(self, decide: Decide, prefix: str = "", answers: dict[str, Answer] | None = None) -> None:
+    def __init__(
+        self,
+        decide: Decide,
+        prefix: str = "",
+        answers: dict[str, Answer] | None = None,
+        known: Known | None = None,
+    ) -> None:
         self._decide = decide
         self._prefix = prefix
         self._answers: dict[str, Answer] = {} if answers is None else answers
+        self._known: Known = {} if known is None else known
 
     def __call__(self, path: str, options: Sequence[Scalar], weights: Sequence[float] | None = None) -> Any:
-        return self.ask(OneOf(self._prefix + path, tuple(options), _tuple(weights)))
+        return self.ask(self._question(OneOf, path, options, as_weights(weights)))
 
     def some(
         self, path: str, options: Sequence[Scalar], least: int, most: int | None = None
     ) -> tuple[Any, ...]:
         """`least` of the options, or between `least` and `most` of them, as a tuple."""
         most = least if most is None else most
-        answer = self.ask(SomeOf(self._prefix + path, tuple(options), least, most))
+        answer = self.ask(self._question(SomeOf, path, options, least, most))
         assert isinstance(answer, tuple)
         return answer
 
     def integer(self, path: str, low: int, high: int) -> int:
-        return int(self.ask(Integer(self._prefix + path, low, high)))  # type: ignore[arg-type]
+        return self.ask(Integer(self._prefix + path, low, high))  # type: ignore[return-value]
 
     def real(self, path: str, low: float, high: float, log: bool = False) -> float:
-        return float(self.ask(Real(self._prefix + path, low, high, log)))  # type: ignore[arg-type]
+        return self.ask(Real(self._prefix + path, low, high, log))  # type: ignore[return-value]
 
     def depth(self, path: str, low: int, high: int, weights: Sequence[float] | None = None) -> int:
         """How many repetitions of a part: the complexity order that progressive search climbs."""
-        options = tuple(range(low, high + 1))
-        return int(self.ask(OneOf(self._prefix + path, options, _tuple(weights), depth=True)))  # type: ignore[arg-type]
+        options = range(low, high + 1)
+        return self.ask(self._question(OneOf, path, options, as_weights(weights), True))  # type: ignore[return-value]
 
     def require(self, ok: object, reason: str) -> None:
         """Reject the walk unless `ok`: samples are drawn again, neighbours and growth skip it."""
@@ -76,20 +91,37 @@ class Pick:
 
     def inside(self, prefix: str) -> Pick:
         """The same questioner for a sub-space, whose paths all begin with `prefix/`."""
-        return Pick(self._decide, f"{self._prefix}{prefix}/", self._answers)
+        return Pick(self._decide, f"{self._prefix}{prefix}/", self._answers, self._known)
 
     def ask(self, choice: Choice) -> Answer:
-        if choice.path in self._answers:
-            raise SpaceError(f"question {choice.path!r} is asked twice in one walk")
-        answer = choice.check(self._decide(choice))
-        self._answers[choice.path] = answer
+        path = choice.path
+        if path in self._answers:
+            raise SpaceError(f"question {path!r} is asked twice in one walk")
+        answer = self._answers[path] = choice.check(self._decide(choice))
         return answer
 
     def architecture(self) -> Architecture:
         return Architecture(self._answers)
 
+    def _question(self, kind: Any, path: str, options: Sequence[Scalar], *settings: Any) -> Any:
+        """The question of that kind; the very one of the last walk where it is the same, since checking
+        that options are distinct takes longer than asking."""
+        path = self._prefix + path
+        made_of = (kind, *settings)
+        known = self._known.get(path)
+        if (
+            known is not None
+            and known[0] == made_of
+            and len(known[1]) == len(options)
+            and all(map(is_, known[1], options))  # equal is not the same: 1, 1.0 and True are three options
+        ):
+            return known[2]
+        choice = kind(path, tuple(options), *settings)
+        self._known[path] = (made_of, choice.options, choice)
+        return choice
 
-def _tuple(weights: Sequence[float] | None) -> tuple[float, ...] | None:
+
+def as_weights(weights: Sequence[float] | None) -> tuple[float, ...] | None:
     return None if weights is None else tuple(float(w) for w in weights)
 
 
@@ -111,9 +143,13 @@ class Space(ABC):
         whose shapes do not fit."""
 
     def walk(self, decide: Decide) -> Architecture:
-        pick = Pick(decide)
+        pick = Pick(decide, known=self._known)
         self.program(pick)
         return pick.architecture()
+
+    @cached_property
+    def _known(self) -> Known:
+        return {}
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -191,6 +227,19 @@ class Moves(Protocol):
     def moves(self) -> tuple[str, ...]: ...
     def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
         """A random edit of that kind; None where there is none, such as a layer less than the least."""
+        ...
+
+
+@runtime_checkable
+class Shares(Protocol):
+    """Can hold all answers of its module forks in one network. Shared are the questions whose choice says
+    `module`; every other one is outer: a supernet is made for one assignment of those."""
+
+    def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
+        """The supernet with every candidate of the module forks that are asked when the outer questions are
+        answered as in `outer`, which may be a whole architecture. Where `supernet.choose(architecture)` was
+        called, its forward is, bit for bit, that of `build(architecture, task, **skeleton)` with
+        `supernet.weights(architecture)` loaded."""
         ...
 
 

@@ -1,0 +1,338 @@
+"""How a program is read: what becomes of the modules it asks for while it is sampled, built or shared.
+
+The questioner is the same each time; a `Reading` says which candidates of a fork are made, and into what.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cambrian.architecture import Architecture, Decide
+from cambrian.choices import Answer, OneOf, Scalar, SomeOf
+from cambrian.errors import SpaceError, Unbuildable, UnknownName
+from cambrian.spaces.space import Known, Pick, Signature, as_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Factory = Callable[..., Any]
+Factories = Mapping[Any, Factory]  # by the options' names, or numbers
+
+
+class Reading(Protocol):
+    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+        """The options whose candidates are made."""
+        ...
+
+    def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        """Takes the factories' arguments, gives the module of a fork."""
+        ...
+
+    def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        """The same for some of several."""
+        ...
+
+    def count(self, choice: OneOf, answer: int) -> int:
+        """How often a repeated part is run."""
+        ...
+
+    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]: ...
+
+
+class ModulePick(Pick):
+    """The questioner handed to a function: `Pick`, and questions whose answers are modules.
+
+    A candidate is a factory: a class or function that makes a module. One whose first argument is called
+    `pick` has questions of its own, under `path/name/`: it is called with their questioner where the fork is
+    asked and returns the factory."""
+
+    def __init__(
+        self,
+        decide: Decide,
+        prefix: str = "",
+        answers: dict[str, Answer] | None = None,
+        known: Known | None = None,
+        reading: Reading | None = None,
+    ) -> None:
+        super().__init__(decide, prefix, answers, known)
+        self._reading = SAMPLED if reading is None else reading
+
+    def module(self, path: str, factories: Factories, weights: Sequence[float] | None = None) -> Any:
+        """The module that the chosen factory makes. While sampling no factory is called, and a
+        stand-in without weights is returned."""
+        return self.fork(path, factories, weights)()
+
+    def fork(
+        self, path: str, factories: Factories, weights: Sequence[float] | None = None
+    ) -> Callable[..., Any]:
+        """The chosen factory, to be called wherever one of its modules is wanted, with any arguments."""
+        choice = self._forked(OneOf, path, factories, as_weights(weights), False, True)
+        makers = self._makers(path, choice, factories)
+        return self._reading.one(choice.path, makers)
+
+    def modules(self, path: str, factories: Factories, least: int, most: int | None = None) -> Any:
+        """An nn.ModuleList of what the chosen factories make, `least` of them or between `least` and
+        `most`, in the order of `factories`. Go through it in `forward`."""
+        return self.forks(path, factories, least, most)()
+
+    def forks(
+        self, path: str, factories: Factories, least: int, most: int | None = None
+    ) -> Callable[..., Any]:
+        """As `fork`, of several: gives an nn.ModuleList for each call."""
+        choice = self._forked(SomeOf, path, factories, least, least if most is None else most, True)
+        return self._reading.several(choice.path, self._makers(path, choice, factories))
+
+    def repeat(
+        self,
+        path: str,
+        low: int,
+        high: int,
+        part: Callable[[Any, int], Any],
+        weights: Sequence[float] | None = None,
+    ) -> list[Any]:
+        """`[part(pick, 0), part(pick, 1), ...]`, between `low` and `high` of them, each with a questioner
+        whose paths begin with `path/i/`. How many is a complexity order, as with `depth`. To be shared,
+        parts give modules, or functions that make them, which keep the shape of their input."""
+        choice = self._question(OneOf, path, range(low, high + 1), as_weights(weights), True, True)
+        count = self._reading.count(choice, self.ask(choice))  # type: ignore[arg-type]
+        return self._reading.repeated(choice, [part(self.inside(f"{path}/{i}"), i) for i in range(count)])
+
+    def inside(self, prefix: str) -> ModulePick:
+        inner = f"{self._prefix}{prefix}/"
+        return ModulePick(self._decide, inner, self._answers, self._known, self._reading)
+
+    def _makers(self, path: str, choice: OneOf | SomeOf, factories: Factories) -> dict[Scalar, Factory]:
+        """The factories of what is held, their own questions asked."""
+        made: dict[Scalar, Factory] = {}
+        for option in self._reading.held(choice, self.ask(choice)):
+            factory = factories[option]
+            if _asks(factory):
+                factory = _factory(choice.path, option, factory(self.inside(f"{path}/{option}")))
+            made[option] = factory
+        return made
+
+    def _forked(self, kind: Any, path: str, factories: Factories, *settings: Any) -> Any:
+        """The question of a fork; its factories are looked at when it is new."""
+        before = self._known.get(self._prefix + path)
+        choice = self._question(kind, path, factories, *settings)  # type: ignore[arg-type]
+        if before is None or before[2] is not choice:
+            _check_factories(choice.path, factories)
+        return choice
+
+
+class _Chosen:
+    """What is chosen is read, nothing else."""
+
+    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+        return answer if isinstance(answer, tuple) else (answer,)
+
+    def count(self, choice: OneOf, answer: int) -> int:
+        return answer
+
+    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]:
+        return parts
+
+
+class Sampled(_Chosen):
+    """No module is made."""
+
+    def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        return _stand_in
+
+    def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        return lambda *_: _module_list(_stand_in() for _ in makers)
+
+
+SAMPLED = Sampled()
+
+
+class Built(_Chosen):
+    """The chosen ones are made; `made` collects (question, module)."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, nn.Module]] = []
+
+    def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        ((option, maker),) = makers.items()
+        return lambda *arguments: self._make(path, option, maker, arguments)
+
+    def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        return lambda *arguments: _module_list(
+            self._make(path, option, maker, arguments) for option, maker in makers.items()
+        )
+
+    def _make(self, path: str, option: Scalar, maker: Factory, arguments: tuple[Any, ...]) -> nn.Module:
+        module = made(path, option, maker, arguments)
+        self.made.append((f"{path!r} ({option})", module))
+        return module
+
+
+class Shared:
+    """All are made, and wait to be chosen."""
+
+    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+        return choice.options
+
+    def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        from cambrian.networks.supernet import Fork
+
+        return lambda *arguments: Fork(path, list(makers), _all_made(path, makers, arguments))
+
+    def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        from cambrian.networks.supernet import Several
+
+        return lambda *arguments: Several(path, list(makers), _all_made(path, makers, arguments))
+
+    def count(self, choice: OneOf, answer: int) -> int:
+        return int(choice.options[-1])
+
+    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]:
+        least = int(choice.options[0])
+        return parts[:least] + [_optional(choice.path, n, p) for n, p in enumerate(parts) if n >= least]
+
+
+class Read:
+    """One reading of a function that makes modules: what is walked, and `network`, what came of it."""
+
+    network: nn.Module
+
+    def __init__(
+        self, function: Callable[..., Any], task: Signature, skeleton: Mapping[str, Scalar], reading: Reading
+    ) -> None:
+        for name in skeleton:
+            if name not in skeleton_of(function):
+                raise UnknownName("skeleton setting", name, skeleton_of(function))
+        self._function, self._task, self._skeleton, self._reading = function, task, skeleton, reading
+
+    def walk(self, decide: Decide) -> Architecture:
+        from torch import nn
+
+        pick = ModulePick(decide, reading=self._reading)
+        try:
+            network = self._function(pick, self._task, **self._skeleton)
+            if not isinstance(network, nn.Module) and callable(network):
+                network = network()
+        except (RuntimeError, ValueError) as error:
+            raise unbuildable(error, "its modules cannot be made") from error
+        if not isinstance(network, nn.Module):
+            raise SpaceError(
+                f"{self._function.__name__} must return a torch.nn.Module or a function without arguments "
+                f"that makes one, got {_kind(network)}"
+            )
+        self.network = network
+        return pick.architecture()
+
+
+def skeleton_of(function: Callable[..., Any]) -> dict[str, Scalar]:
+    """The keyword-only arguments and their defaults."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def made(path: str, option: Scalar, maker: Factory, arguments: tuple[Any, ...]) -> nn.Module:
+    """What `maker` makes; errors of its own name the question."""
+    from torch import nn
+
+    try:
+        module = maker(*arguments)
+    except (RuntimeError, ValueError) as error:
+        raise unbuildable(error, f"question {path!r}: {option!r} cannot be made") from error
+    except TypeError as error:
+        raise SpaceError(f"question {path!r}: {option!r} cannot be made: {error}") from error
+    if not isinstance(module, nn.Module):
+        raise SpaceError(
+            f"question {path!r}: {option!r} must make a torch.nn.Module, it made {_kind(module)}"
+        )
+    return module
+
+
+def _all_made(path: str, makers: Mapping[Scalar, Factory], arguments: tuple[Any, ...]) -> list[nn.Module]:
+    return [made(path, option, maker, arguments) for option, maker in makers.items()]
+
+
+def _optional(path: str, nth: int, part: Any) -> Any:
+    from torch import nn
+
+    from cambrian.networks.supernet import Repetition
+
+    if isinstance(part, nn.Module):
+        return Repetition(path, nth, part)
+    if callable(part):
+        return lambda *arguments: Repetition(path, nth, part(*arguments))
+    raise SpaceError(
+        f"question {path!r}: part {nth} gave {_kind(part)}; to be shared it has to give a "
+        f"torch.nn.Module or a function that makes one"
+    )
+
+
+def unbuildable(error: Exception, where: str) -> Exception:
+    """What to raise for an error of torch's: running out of memory is not the shapes' fault."""
+    return error if "memory" in str(error).lower() else Unbuildable(f"{where}: {error}")
+
+
+def _asks(factory: Factory) -> bool:
+    code = getattr(factory, "__code__", None)
+    return code is not None and code.co_argcount > 0 and code.co_varnames[0] == "pick"
+
+
+def _factory(path: str, option: Scalar, result: Any) -> Factory:
+    """The factory a candidate with questions of its own returned; a module will do, once."""
+    if not _is_module(result):
+        if result is not None and not callable(result):
+            raise SpaceError(
+                f"question {path!r}: {option!r} must return a function that makes a torch.nn.Module, "
+                f"got {_kind(result)}"
+            )
+        return result  # type: ignore[no-any-return]
+    left = [result]
+
+    def once(*arguments: Any) -> Any:
+        if arguments or not left:
+            raise SpaceError(
+                f"question {path!r}: {option!r} is one module, wanted with arguments or more than once; "
+                f"let it return a function that makes the module"
+            )
+        return left.pop()
+
+    return once
+
+
+def _check_factories(path: str, factories: Factories) -> None:
+    for name, factory in factories.items():
+        if not callable(factory) or _is_module(factory):
+            raise SpaceError(
+                f"question {path!r}: {name!r} must be a class or function that makes a module, "
+                f"as in `lambda: nn.ReLU()`, got {_kind(factory)}"
+            )
+
+
+def _kind(value: Any) -> str:
+    return f"the module {type(value).__name__}" if _is_module(value) else f"{value!r}"
+
+
+def _is_module(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def _stand_in(*arguments: Any) -> Any:
+    return _identity() if "torch" in sys.modules else None
+
+
+@cache
+def _identity() -> Any:
+    from torch import nn
+
+    return nn.Identity()
+
+
+def _module_list(modules: Iterable[Any]) -> Any:
+    if "torch" not in sys.modules:
+        return list(modules)
+    from torch import nn
+
+    return nn.ModuleList(modules)
