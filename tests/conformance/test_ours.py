@@ -32,6 +32,7 @@ from cambrian.testing import (
 
 SKELETONS: dict[str, dict[str, Any]] = {
     "metaqnn": {"width": 0.05},
+    "enas-macro": {"filters": 4},
     "anchor-points": {"width": 0.1},
     "pnas": {"filters": 4, "cells": 1},
     "macro": {"filters": 4},

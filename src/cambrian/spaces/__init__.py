@@ -21,6 +21,7 @@ SPACES = Registry(
         "amoebanet": "cambrian.spaces.cells.amoebanet:AmoebaNet",
         "enas-micro": "cambrian.spaces.cells.enas_micro:ENASMicro",
         "darts": "cambrian.spaces.cells.darts:DARTS",
+        "enas-macro": "cambrian.spaces.branches.enas_macro:ENASMacro",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )

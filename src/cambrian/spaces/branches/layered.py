@@ -24,9 +24,11 @@ TRIES = 20  # draws of a new layer's answers before an edit counts as impossible
 
 
 class Layered(DepthGrowth):
-    """Asks `pick.depth("layers", ...)`; `reads` names the question whose answer are numbers of layers."""
+    """Asks `pick.depth("layers", ...)`; `reads` names the question whose answer are numbers of layers.
+    Where `chained`, each layer reads the one before it, too."""
 
     reads: ClassVar[str] = "reads"
+    chained: ClassVar[bool] = False
 
     @abstractmethod
     def readable(self, layer: int) -> range:
@@ -61,19 +63,21 @@ class Layered(DepthGrowth):
         new: dict[str, list[Layer]] = {"insert": [{}, *here], "delete": [], "duplicate": [*here, *here]}
         edited = [*layers[:at], *new[kind], *layers[at + 1 :]]
         grown = len(edited) - len(layers)
-        instead = here[0].get(self.reads, ()) if kind == "delete" else ()
+        instead = [*_numbers(here[0].get(self.reads, ())), *([at] * self.chained)] if kind == "delete" else []
         start = at + (kind != "delete")  # layers from this index on are those whose sources have moved
         return [
             self._renumbered(layer, n + 1, at + (kind != "insert"), grown, instead) if n >= start else layer
             for n, layer in enumerate(edited)
         ]
 
-    def _renumbered(self, layer: Layer, number: int, changed: int, grown: int, instead: Answer) -> Layer:
+    def _renumbered(
+        self, layer: Layer, number: int, changed: int, grown: int, instead: Sequence[int]
+    ) -> Layer:
         """Sources after `changed` are called `grown` more; `changed` itself where it is gone, `instead`."""
         found: set[int] = set()
         for source in _numbers(layer.get(self.reads, ())):
             if source == changed and grown < 0:
-                found.update(_numbers(instead))
+                found.update(instead)
             else:
                 found.add(source + grown if source > changed else source)
         kept = tuple(sorted(found & set(self.readable(number))))

@@ -1,0 +1,97 @@
+"""ENAS's macro space (Pham et al., ICML 2018, arXiv 1802.03268, Sec. 2.3): whole networks of layers, each
+one of six operations on the layer before it, and skip connections from any earlier ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cambrian.architecture import Architecture, replay
+from cambrian.choices import Scalar
+from cambrian.errors import SpaceError, UnknownName
+from cambrian.spaces.branches.layered import Layered, split
+from cambrian.spaces.space import Graph, Pick, Signature
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPERATIONS = ("conv3x3", "sep3x3", "conv5x5", "sep5x5", "avg3x3", "max3x3")
+SETTINGS = ("filters",)
+
+
+@dataclass(frozen=True)
+class ENASMacro(Layered):
+    """Networks of `least` to `layers` layers; the paper's have 12. After each third of `layers` the image
+    is halved. Output 0 is the stem's."""
+
+    layers: int = 6
+    least: int = 1
+
+    reads: ClassVar[str] = "skips"
+    chained: ClassVar[bool] = True
+    measure = "uniform over the number of layers, then over answers"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.least <= self.layers:
+            raise SpaceError(f"space 'enas-macro': expected 1 <= least <= layers, got {self}")
+
+    @staticmethod
+    def paper() -> ENASMacro:
+        """12 layers, always: 1.6e29 networks."""
+        return ENASMacro(layers=12, least=12)
+
+    def readable(self, layer: int) -> range:
+        return range(layer - 1)
+
+    def program(self, pick: Pick) -> None:
+        for n in range(1, pick.depth("layers", self.least, self.layers) + 1):
+            pick(f"layer{n}/operation", OPERATIONS)
+            if n > 1:
+                pick.some(f"layer{n}/skips", self.readable(n), 0, n - 1)
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+        """The skeleton has one setting, `filters` of the stem (36)."""
+        from cambrian.networks.models.enas_macro import network
+
+        settings: dict[str, Any] = dict(skeleton)
+        for name in settings:
+            if name not in SETTINGS:
+                raise UnknownName("skeleton setting", name, SETTINGS)
+        layers = self.rows(replay(self, architecture))
+        halves = (self.layers // 3, 2 * (self.layers // 3))
+        image = (task.channels, task.height, task.width)
+        return network(layers, halves, image, task.classes, **settings)
+
+    def rows(self, architecture: Architecture) -> list[tuple[str, list[int]]]:
+        """(operation, skips) of every layer."""
+        return [
+            (str(layer["operation"]), [int(s) for s in layer.get("skips", ())])  # type: ignore[union-attr]
+            for layer in split(architecture)
+        ]
+
+    def architecture(self, rows: Sequence[tuple[str, Sequence[int]]]) -> Architecture:
+        """The inverse of `rows`."""
+        skips = {f"layer{n}/skips": tuple(s) for n, (_, s) in enumerate(rows, 1) if n > 1}
+        operations = {f"layer{n}/operation": operation for n, (operation, _) in enumerate(rows, 1)}
+        return replay(self, {"layers": len(rows), **operations, **skips})
+
+    def canonical(self, architecture: Architecture) -> str:
+        """Every network is a function of its own: each layer reads the one before, so none can change its
+        place."""
+        return " ".join(f"{op}+{','.join(map(str, skips))}" for op, skips in self.rows(architecture))
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """A layer with skips is two nodes: its operation, and the concatenation after it."""
+        labels, groups, edges, ends = ["input"], ["input"], list[tuple[int, int]](), [0]
+        for n, (operation, skips) in enumerate(self.rows(architecture), 1):
+            edges.append((ends[-1], len(labels)))
+            labels.append(operation)
+            if skips:
+                edges += [(ends[s], len(labels)) for s in skips] + [(len(labels) - 1, len(labels))]
+                labels.append("concat")
+            groups += [f"layer {n}"] * (len(labels) - len(groups))
+            ends.append(len(labels) - 1)
+        edges.append((ends[-1], len(labels)))
+        return Graph((*labels, "output"), tuple(edges), (*groups, "output"))
