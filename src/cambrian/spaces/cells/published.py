@@ -2,49 +2,90 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypedDict
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName
+from cambrian.spaces.cells.blocks import Blocks
+from cambrian.spaces.cells.isomorphism import Block
 
 
 class Published(TypedDict):
-    """`space`: the name of the space. `answers`: path to answer. `source`: where it was printed."""
+    """`space`: its spec, a name or a name and arguments. `answers`: path to answer, as JSON. `source`:
+    where it was printed or released."""
 
-    space: str
-    answers: dict[str, str | int]
+    space: str | dict[str, Any]
+    answers: dict[str, Any]
     source: str
 
 
-_PUBLISHED: dict[str, Published] = {
-    "pnasnet-5": {
-        "space": "pnas",
-        "answers": {
-            "blocks": 5,
-            "block1/input1": "previous-previous",
-            "block1/operation1": "sep5x5",
-            "block1/input2": "previous-previous",
-            "block1/operation2": "max3x3",
-            "block2/input1": "previous",
-            "block2/operation1": "sep7x7",
-            "block2/input2": "previous",
-            "block2/operation2": "max3x3",
-            "block3/input1": "previous",
-            "block3/operation1": "sep5x5",
-            "block3/input2": "previous",
-            "block3/operation2": "sep3x3",
-            "block4/input1": "block3",
-            "block4/operation1": "sep3x3",
-            "block4/input2": "previous",
-            "block4/operation2": "max3x3",
-            "block5/input1": "previous-previous",
-            "block5/operation1": "sep3x3",
-            "block5/input2": "previous",
-            "block5/operation2": "identity",
-        },
-        "source": "Liu et al. 2018, Progressive Neural Architecture Search, arXiv 1712.00559, Fig. 1",
-    },
+class _Cells(NamedTuple):
+    """`cells`: the only one, or the normal and the reduction cell. A block is two operands with a plus in
+    between, an operand the state it reads (pp, p: previous-previous and previous; 1, 2, ...: a block) and
+    the operation on it."""
+
+    space: str
+    cells: tuple[str, ...]
+    source: str
+    arguments: Mapping[str, Any] = {}
+
+
+_PUBLISHED = {
+    "pnasnet-5": _Cells(
+        "pnas",
+        ("pp.sep5x5+pp.max3x3 p.sep7x7+p.max3x3 p.sep5x5+p.sep3x3 3.sep3x3+p.max3x3 pp.sep3x3+p.identity",),
+        "Liu et al. 2018, Progressive Neural Architecture Search, arXiv 1712.00559, Fig. 1",
+    ),
+    "nasnet-a": _Cells(
+        "nasnet",
+        (
+            "p.sep5x5+pp.sep3x3 pp.sep5x5+pp.sep3x3 p.avg3x3+pp.identity pp.avg3x3+pp.avg3x3"
+            " p.sep3x3+p.identity",
+            "p.sep5x5+pp.sep7x7 p.max3x3+pp.sep7x7 p.avg3x3+pp.sep5x5 2.identity+1.avg3x3 1.sep3x3+p.max3x3",
+        ),
+        "Zoph et al. 2018, Learning Transferable Architectures, arXiv 1707.07012, Fig. 4, with the outputs of"
+        " the released code (tensorflow/models, research/slim/nets/nasnet)",
+        {"also": ["normal/previous-previous", "reduction/block2"]},
+    ),
+    "amoebanet-a": _Cells(
+        "amoebanet",
+        (
+            "p.avg3x3+p.max3x3 pp.sep3x3+pp.identity p.identity+pp.avg3x3 p.sep3x3+1.sep5x5"
+            " 4.avg3x3+p.sep3x3",
+            "pp.sep3x3+p.avg3x3 p.max3x3+1.sep7x7 pp.max3x3+p.max3x3 3.sep3x3+p.bottleneck1x7-7x1"
+            " pp.avg3x3+p.sep7x7",
+        ),
+        "Real et al. 2019, Regularized Evolution, arXiv 1802.01548, Fig. 5, as in the released code"
+        " (tensorflow/tpu, models/official/amoeba_net)",
+        {"also": ["normal/previous-previous", "reduction/block1", "reduction/block3"]},
+    ),
+    "enas": _Cells(
+        "enas-micro",
+        (
+            "pp.avg3x3+pp.sep3x3 pp.skip+pp.sep5x5 pp.skip+p.sep5x5 p.sep3x3+pp.sep5x5 pp.avg3x3+p.sep5x5",
+            "p.sep3x3+p.sep3x3 pp.max3x3+pp.avg3x3 p.sep5x5+2.sep5x5 p.sep3x3+pp.skip pp.max3x3+p.sep5x5",
+        ),
+        "Pham et al. 2018, Efficient Neural Architecture Search, arXiv 1802.03268, as in the released script"
+        " (melodyguan/enas, scripts/cifar10_micro_final.sh)",
+    ),
+    "darts-v1": _Cells(
+        "darts",
+        (
+            "pp.sep3x3+p.sep3x3 pp.skip+p.sep3x3 pp.skip+p.sep3x3 pp.sep3x3+1.skip",
+            "pp.max3x3+p.max3x3 pp.max3x3+1.skip pp.max3x3+1.skip pp.avg3x3+1.skip",
+        ),
+        "Liu et al. 2019, DARTS, arXiv 1806.09055, first order, as released (quark0/darts, cnn/genotypes.py)",
+    ),
+    "darts-v2": _Cells(
+        "darts",
+        (
+            "pp.sep3x3+p.sep3x3 pp.sep3x3+p.sep3x3 pp.skip+p.sep3x3 pp.skip+1.dilsep3x3",
+            "pp.max3x3+p.max3x3 p.max3x3+1.skip pp.max3x3+1.skip p.max3x3+1.skip",
+        ),
+        "Liu et al. 2019, DARTS, arXiv 1806.09055, Fig. 4 and 5, second order, as released (quark0/darts,"
+        " cnn/genotypes.py)",
+    ),
 }
 
 
@@ -52,7 +93,7 @@ def names() -> list[str]:
     """The names `published` knows.
 
     >>> names()
-    ['pnasnet-5']
+    ['amoebanet-a', 'darts-v1', 'darts-v2', 'enas', 'nasnet-a', 'pnasnet-5']
     """
     return sorted(_PUBLISHED)
 
@@ -63,15 +104,38 @@ def published(name: str) -> Published:
     >>> published("pnasnet-5")["answers"]["block4/input1"]
     'block3'
     """
+    from cambrian.spaces import SPACES
+
     if name not in _PUBLISHED:
         raise UnknownName("published architecture", name, _PUBLISHED)
-    return deepcopy(_PUBLISHED[name])
+    found = _PUBLISHED[name]
+    arguments = {key: list(value) for key, value in found.arguments.items()}
+    spec: str | dict[str, Any] = {"name": found.space, "arguments": arguments} if arguments else found.space
+    space = SPACES.make(spec)
+    cells = [_tokens(space.form, text) for text in found.cells]
+    answers = space.architecture(*cells).to_json()
+    return Published(space=spec, answers=answers, source=found.source)
 
 
 def published_in(space: str) -> dict[str, Architecture]:
     """Name to architecture, of those that answer the questions of the space of this name."""
     return {
-        name: Architecture.from_json(entry["answers"])
-        for name, entry in _PUBLISHED.items()
-        if entry["space"] == space
+        name: Architecture.from_json(published(name)["answers"])
+        for name, found in _PUBLISHED.items()
+        if found.space == space
     }
+
+
+def _tokens(form: Blocks, text: str) -> list[Block]:
+    """A cell's blocks, which all add."""
+    blocks = []
+    for block in text.split():
+        (i1, o1), (i2, o2) = (_operand(form, operand) for operand in block.split("+"))
+        blocks.append((i1, i2, o1, o2))
+    return blocks
+
+
+def _operand(form: Blocks, text: str) -> tuple[int, int]:
+    state, _, operation = text.partition(".")
+    at = ("pp", "p").index(state) if state in ("pp", "p") else int(state) + 1
+    return at, form.operations.index(operation)
