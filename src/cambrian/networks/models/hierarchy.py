@@ -68,8 +68,8 @@ class Motif(nn.Module):
     """A graph with an operation on every edge; what arrives at a node is concatenated, in the order of
     `edges`. (n, channels, h, w) -> (n, out, h, w).
 
-    Edges are (from, to, operation, like), in the order of `to`; node 1 is the input, the last the output.
-    Convolutions give `filters` channels, or as many as node `like` has; other primitives as many as they
+    Edges are (from, to, operation, like), those to a node before those from it; node 1 is the input, the
+    last edge ends in the output. Convolutions give `filters` channels, or as many as node `like` has; other primitives as many as they
     read; an operation that is no name is a motif within."""
 
     out: int

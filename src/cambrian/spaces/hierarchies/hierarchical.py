@@ -8,15 +8,16 @@ convolution to as many channels as it reads (Sec. 4.1).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.choices import Answer, Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.depth.growth import DepthGrowth
-from cambrian.spaces.hierarchies.motifs import NONE, Edge, Motif, live, motif_graph, motif_text
+from cambrian.spaces.hierarchies.motifs import NONE, Motif, live, motif_graph, motif_text
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -72,23 +73,33 @@ class Hierarchical(DepthGrowth):
             below = motifs
         return found
 
-    def program(self, pick: Pick) -> Motif:
-        """Gives the cell, as far as it is alive."""
-        below: dict[str, str | Motif] = {name: name for name in self.primitives}
+    def program(self, pick: Pick) -> None:
+        answers: dict[str, Answer] = {}
+        below = self.primitives
         for level, (motifs, nodes) in enumerate(zip(self.motifs, self.nodes), 2):
-            made: dict[str, str | Motif] = {}
-            for m in range(1, motifs + 1):
-                edges = _asked(pick.inside(f"level{level}/motif{m}"), nodes, below)
-                alive = live(edges, nodes)
-                made[f"motif{m}"] = alive and (*alive, (nodes, nodes + 1, "conv1x1", 1))
-            below = made
-        nodes = pick.depth("nodes", self.least, self.nodes[-1])
-        cell = live(_asked(pick.inside("cell"), nodes, below), nodes)
-        pick.require(cell, "nothing reaches the output of the cell")
-        return cell
+            paths = [f"level{level}/motif{m}" for m in range(1, motifs + 1)]
+            for path in paths:
+                answers |= {at: pick(at, options) for at, options in _edges(path, nodes, below)}
+            below = tuple(f"motif{m}" for m in range(1, motifs + 1))
+        nodes = answers["nodes"] = pick.depth("nodes", self.least, self.nodes[-1])
+        answers |= {at: pick(at, options) for at, options in _edges("cell", nodes, below)}
+        pick.require(self.cell(answers), "nothing reaches the output of the cell")
 
-    def cell(self, architecture: Architecture) -> Motif:
-        return self.program(Pick(lambda choice: architecture[choice.path]))
+    def cell(self, answers: Mapping[str, Answer]) -> Motif:
+        """The cell, as far as it is alive; empty where its output is not reached."""
+        return self._motif(answers, "cell", int(answers["nodes"]), len(self.motifs) + 1)  # type: ignore[arg-type]
+
+    def _motif(self, answers: Mapping[str, Answer], path: str, nodes: int, level: int) -> Motif:
+        """The motif at a path, as far as it is alive, made of the motifs of `level`, or of primitives (1)."""
+        operations: list[str | Motif] = [str(answers[at]) for at, _ in _edges(path, nodes, ())]
+        if level > 1:
+            made = {
+                name: self._motif(answers, f"level{level}/{name}", self.nodes[level - 2], level - 1)
+                for name in set(operations) - {NONE}
+            }
+            made = {name: alive and _closed(alive, self.nodes[level - 2]) for name, alive in made.items()}
+            operations = [made.get(str(name), NONE) for name in operations]
+        return _alive(nodes, tuple(operations))
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has `filters` of the first of three stages (16) and `cells` per stage (1). What is
@@ -119,13 +130,24 @@ def _pairs(nodes: int) -> int:
     return nodes * (nodes - 1) // 2
 
 
-def _asked(pick: Pick, nodes: int, below: dict[str, str | Motif]) -> list[Edge]:
-    """Asks for the operation on every edge. First on the chain of nodes is the first operation, first
-    beside it none."""
-    edges: list[Edge] = []
-    for to in range(2, nodes + 1):
-        for source in range(1, to):
-            options = (*below, NONE) if source == to - 1 else (NONE, *below)
-            name = pick(f"node{to}/from{source}", options)
-            edges.append((source, to, below.get(name, NONE), 0))
-    return edges
+@cache
+def _edges(path: str, nodes: int, below: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(path, operations) of the question of every edge of a motif. First on the chain of nodes is the first
+    operation, first beside it none."""
+    return tuple(
+        (f"{path}/node{to}/from{source}", (*below, NONE) if source == to - 1 else (NONE, *below))
+        for to in range(2, nodes + 1)
+        for source in range(1, to)
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _alive(nodes: int, operations: tuple[str | Motif, ...]) -> Motif:
+    ends = [(source, to) for to in range(2, nodes + 1) for source in range(1, to)]
+    edges = [(a, b, operation, 0) for (a, b), operation in zip(ends, operations, strict=True)]
+    return live(edges, nodes)
+
+
+def _closed(alive: Motif, nodes: int) -> Motif:
+    """With the convolution that ends a motif which is not the cell."""
+    return (*alive, (nodes, nodes + 1, "conv1x1", 1))

@@ -1,8 +1,8 @@
 """Motifs of motifs as values: which part of one is alive, and the one graph of primitives that it is.
 
-A motif is its edges (from, to, operation, like), in the order of `to`, then of `from`. Node 1 is its input,
-the last one its output; what arrives at a node is concatenated, in order. An operation is the name of a
-primitive or a motif. `like` is 0, or the node that has as many channels as the operation gives.
+A motif is its edges (from, to, operation, like), those to a node before those from it. Node 1 is its input,
+and where the last edge ends its output; what arrives at a node is concatenated, in order. An operation is
+the name of a primitive or a motif. `like` is 0, or the node that has as many channels as the operation gives.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Motif = tuple[Edge, ...]
 
 
 def live(edges: Sequence[Edge], nodes: int) -> Motif:
-    """The edges on a path from node 1 to the last one that nothing cuts: "none" does, and so does a motif
-    that is cut itself (which is the empty one)."""
+    """The edges on a path from node 1 to the last one that nothing cuts ("none", or a motif that is cut
+    itself, the empty one), in the order of where they end."""
     whole = sorted((e for e in edges if e[2] and e[2] != NONE), key=lambda e: (e[1], e[0]))
     begun, ending = {1}, {nodes}
     for source, to, _, _ in whole:
@@ -40,33 +40,22 @@ def flatten(motif: Motif) -> tuple[Motif, list[str]]:
     """The same graph of primitives only, and per edge which edge of `motif` it is part of ("1 to 3")."""
     edges: list[Edge] = []
     groups: list[str] = []
-    fresh = count(2)
+    fresh = count(3)
 
-    def close(node: int, arriving: Sequence[tuple[Edge, str]]) -> None:
-        for (source, _, operation, like), group in arriving:
-            edges.append((source, node, operation, like))
-            groups.append(group)
+    def place(inner: Motif, start: int, end: int, group: str) -> None:
+        """Put `inner` between two nodes."""
+        names = {0: 0, 1: start, inner[-1][1]: end}
+        for source, to, operation, like in inner:
+            part = group or f"{source} to {to}"
+            if to not in names:
+                names[to] = next(fresh)
+            if isinstance(operation, str):
+                edges.append((names[source], names[to], operation, names[like]))
+                groups.append(part)
+            else:
+                place(operation, names[source], names[to], part)
 
-    def place(inner: Motif, start: int, group: str) -> list[tuple[Edge, str]]:
-        """Put `inner` behind node `start`; gives what arrives at its output."""
-        names, last = {1: start, 0: 0}, inner[-1][1]
-        for node in sorted({to for _, to, _, _ in inner}):
-            arriving: list[tuple[Edge, str]] = []
-            for source, to, operation, like in inner:
-                if to != node:
-                    continue
-                part = group or f"{source} to {to}"
-                if isinstance(operation, str):
-                    arriving.append(((names[source], 0, operation, names[like]), part))
-                else:
-                    arriving += place(operation, names[source], part)
-            if node != last:
-                names[node] = next(fresh)
-                close(names[node], arriving)
-        return arriving
-
-    arriving = place(motif, 1, "")
-    close(next(fresh), arriving)
+    place(motif, 1, 2, "")
     return tuple(edges), groups
 
 
