@@ -10,8 +10,10 @@ training mode: before one is scored, they have to be measured again for it alone
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from cambrian.choices import Answer, Choice, Scalar
@@ -44,6 +46,13 @@ class Fork(nn.Module):
         if self.chosen is None:
             raise UsageError(f"question {self.path!r}: no candidate is chosen; call the supernet's choose")
         return self.candidates[self.chosen](*inputs)
+
+
+class Nothing(nn.Module):
+    """The candidate that brings nothing: zeros."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
 
 
 class Several(nn.Module):
@@ -162,11 +171,13 @@ class Supernet(nn.Module):
         )
         held = [(k, v) for k, v in self.network.state_dict().items() if not k.startswith(idle)]
         wanted = self._own(architecture).state_dict()
-        if [(_leaf(k), v.shape) for k, v in held] != [(_leaf(k), v.shape) for k, v in wanted.items()]:
-            raise SpaceError(
-                f"shared, the weights of {dict(architecture)!r} are not those of its own network: which "
-                f"modules a program makes, and in which order, must not depend on shared answers"
-            )
+        for mine, own in zip_longest(held, wanted.items(), fillvalue=None):
+            if mine is None or own is None or _kind(*mine) != _kind(*own):
+                raise SpaceError(
+                    f"shared, {dict(architecture)!r} has {_named(mine)} where its own network has "
+                    f"{_named(own)}: what modules are made may depend on outer answers only, and a repeated "
+                    f"part must keep the shape of its input"
+                )
         return {own: value for own, (_, value) in zip(wanted, held, strict=True)}
 
     def _answers(self, architecture: Mapping[str, Answer]) -> Mapping[str, Answer]:
@@ -188,5 +199,9 @@ class Supernet(nn.Module):
         return [m for m in self.network.modules() if isinstance(m, Switch)]
 
 
-def _leaf(name: str) -> str:
-    return name.rpartition(".")[2]
+def _kind(name: str, tensor: Tensor) -> tuple[str, torch.Size]:
+    return name.rpartition(".")[2], tensor.shape
+
+
+def _named(item: tuple[str, Tensor] | None) -> str:
+    return "nothing" if item is None else f"{item[0]!r} {list(item[1].shape)}"

@@ -9,7 +9,7 @@ from cambrian.architecture import Architecture, Walkable, questions, replay
 from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, Unbuildable, did_you_mean
 from cambrian.randomness import integer_seed, stream
-from cambrian.spaces.reading import Read, Shared
+from cambrian.spaces.reading import Built, Read, Shared
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
@@ -59,16 +59,15 @@ def all_questions(
     return shared, used
 
 
-def forking(make: Callable[..., nn.Module], choices: Mapping[str, Choice]) -> Callable[..., nn.Module]:
+def forking(make: Callable[..., nn.Module | None], choices: Mapping[str, Choice]) -> Callable[..., nn.Module]:
     """`make(path, option, ...)`, through which a network makes its operations, as one that makes all options
-    of the questions in `choices` and leaves the choice open."""
-    from cambrian.networks.supernet import Fork
+    of the question at `path` and leaves the choice open. What is made as None brings zeros."""
+    from cambrian.networks.supernet import Fork, Nothing
 
     def fork(path: str, option: Scalar, *arguments: Any) -> nn.Module:
-        choice = choices.get(path)
-        if not isinstance(choice, OneOf):
-            return make(path, option, *arguments)
-        return Fork(path, choice.options, [make(path, each, *arguments) for each in choice.options])
+        choice = choices[path]
+        assert isinstance(choice, OneOf)
+        return Fork(path, choice.options, [make(path, o, *arguments) or Nothing() for o in choice.options])
 
     return fork
 
@@ -85,9 +84,20 @@ class ForkSharing(Space):
 
         read = Read(self.function, task, skeleton, Shared())
         choices, used = all_questions(read.walk, outer)
-        supernet = Supernet(read.network, choices, used, lambda a: draft(self, a, task, skeleton))
+        supernet = Supernet(read.network, choices, used, lambda a: self._draft(a, task, skeleton))
         check_shared(self, supernet, task, skeleton)
         return supernet
+
+    def _draft(
+        self, architecture: Mapping[str, Answer], task: Signature, skeleton: Mapping[str, Scalar]
+    ) -> nn.Module:
+        """The architecture's own network, without weights and without a look at what fits."""
+        import torch
+
+        read = Read(self.function, task, skeleton, Built())
+        with torch.device("meta"):
+            replay(read, architecture)
+        return read.network
 
 
 def check_shared(space: Space, supernet: Supernet, task: Signature, skeleton: Mapping[str, Scalar]) -> None:
@@ -136,13 +146,3 @@ def _equal(supernet: Supernet, own: nn.Module, architecture: Architecture, input
             supernet.train(training)
     one, other = (o if isinstance(o, tuple) else (o,) for o in outputs)
     return len(one) == len(other) and all(map(torch.equal, one, other))
-
-
-def draft(
-    space: Space, architecture: Mapping[str, Answer], task: Signature, skeleton: Mapping[str, Scalar]
-) -> nn.Module:
-    """The architecture's own network, without weights."""
-    import torch
-
-    with torch.device("meta"):
-        return space.build(Architecture(architecture), task, **skeleton)

@@ -4,7 +4,7 @@ with a residual block of stride 2 between them, and a linear classifier on poole
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
@@ -15,45 +15,55 @@ STAGES = 3
 NODES = 4
 
 
+Make = Callable[[str, str, int], nn.Module | None]  # (the edge's path, its operation, channels)
+
+
 def network(
-    cell: Sequence[int], channels: int, classes: int, *, filters: int = 16, cells: int = 5
+    cell: Mapping[str, str],
+    channels: int,
+    classes: int,
+    *,
+    filters: int = 16,
+    cells: int = 5,
+    make: Make | None = None,
 ) -> nn.Module:
-    """`cells` per stage, `filters` in the first stage and twice as many in each after it. Takes
-    float[n, channels, h, w], gives float[n, classes]."""
+    """`cells` per stage, `filters` in the first stage and twice as many in each after it; `cell` is the
+    operation on each edge, by its path. Takes float[n, channels, h, w], gives float[n, classes]."""
     if filters < 1 or cells < 1:
         raise UsageError(f"a network needs filters and cells of at least 1, got {filters} and {cells}")
+    make = make or operation
     layers: list[nn.Module] = [conv_bn(channels, filters, 3, padding=1)]
     for stage in range(STAGES):
         width = filters * 2**stage
         if stage:
             layers.append(Residual(width // 2, width))
-        layers += [Cell(cell, width) for _ in range(cells)]
+        layers += [Cell(cell, width, make) for _ in range(cells)]
     pool = [nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return nn.Sequential(*layers, *pool, nn.Linear(width, classes))
 
 
-def operation(code: int, width: int) -> nn.Module | None:
-    """1 skip connection, 2 and 3 ReLU-convolution-normalisation of 1x1 and 3x3, 4 average pooling."""
-    if code == 1:
+def operation(path: str, name: str, width: int) -> nn.Module | None:
+    """What is on an edge; convolutions go ReLU-convolution-normalisation. None brings nothing."""
+    if name == "skip_connect":
         return nn.Identity()
-    if code == 4:
+    if name == "avg_pool_3x3":
         return nn.AvgPool2d(3, 1, 1, count_include_pad=False)
-    if code in (2, 3):
-        kernel = 2 * code - 3
-        return nn.Sequential(nn.ReLU(), *conv_bn(width, width, kernel, padding=kernel // 2))
-    return None
+    if name == "none":
+        return None
+    kernel = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}[name]
+    return nn.Sequential(nn.ReLU(), *conv_bn(width, width, kernel, padding=kernel // 2))
 
 
 class Cell(nn.Module):
     """Four nodes; `edges` holds the operation from node a to node b as "a-b", none being absent."""
 
-    def __init__(self, cell: Sequence[int], width: int) -> None:
+    def __init__(self, cell: Mapping[str, str], width: int, make: Make) -> None:
         super().__init__()
         self.edges = nn.ModuleDict()
-        codes = iter(cell)
         for to in range(1, NODES):
             for source in range(to):
-                made = operation(next(codes), width)
+                path = f"node{to}/from{source}"
+                made = make(path, cell[path], width)
                 if made is not None:
                     self.edges[f"{source}-{to}"] = made
 

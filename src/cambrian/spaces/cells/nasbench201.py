@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.choices import Answer, OneOf, Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.cells.edges import EDGES, NODES, NONE, SKIP, Codes, cell_graph, cell_text, live_edges
+from cambrian.spaces.shared import all_questions, forking
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
+
+    from cambrian.networks.supernet import Supernet
 
 PATHS = tuple(f"node{to}/from{source}" for source, to in EDGES)
 SETTINGS = ("filters", "cells", "whole")
@@ -46,24 +49,45 @@ class NASBench201(Space):
 
     def program(self, pick: Pick) -> None:
         for path in PATHS:
-            pick(path, self.operations)
+            pick.ask(OneOf(path, self.operations, module=True))
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has `filters` of the first stage (16) and `cells` per stage (5). Operations the
         output does not depend on are left out unless `whole`, as the published parameter counts are."""
         from cambrian.networks.models.nasbench201 import network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
-        cell = self.codes(replay(self, architecture))
-        if not settings.pop("whole", False):
-            live = live_edges(cell)
-            cell = tuple(code if edge in live else NONE for edge, code in enumerate(cell))
-        return network(cell, task.channels, task.classes, **settings)
+        settings = _settings(skeleton)
+        answers = replay(self, architecture)
+        cell = answers if settings.pop("whole", False) else self._live(answers)
+        return network(cast(Mapping[str, str], cell), task.channels, task.classes, **settings)
 
-    def codes(self, architecture: Architecture) -> Codes:
+    def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
+        """See `Shares`: no question is outer."""
+        from cambrian.networks.models.nasbench201 import network, operation
+        from cambrian.networks.supernet import Supernet
+
+        settings = _settings(skeleton)
+        settle = dict if settings.pop("whole", False) else self._live
+        choices, _ = all_questions(self.walk, outer)
+        cell = dict.fromkeys(PATHS, self.operations[0])
+        settings["make"] = forking(operation, choices)
+        supernet = network(cell, task.channels, task.classes, **settings)
+        return Supernet(supernet, choices, {}, partial(self._draft, task, skeleton), settle)
+
+    def _draft(
+        self, task: Signature, skeleton: Mapping[str, Scalar], architecture: Mapping[str, Answer]
+    ) -> nn.Module:
+        import torch
+
+        with torch.device("meta"):
+            return self.build(Architecture(architecture), task, **skeleton)
+
+    def _live(self, architecture: Mapping[str, Answer]) -> dict[str, Answer]:
+        """The cell without the operations that its output does not depend on."""
+        live = {PATHS[edge] for edge in live_edges(self.codes(architecture))}
+        return {path: architecture[path] if path in live else self.operations[NONE] for path in PATHS}
+
+    def codes(self, architecture: Mapping[str, Answer]) -> Codes:
         """The operation on each edge, by its place in `operations`, in the order of `EDGES`."""
         return tuple(self.operations.index(str(architecture[path])) for path in PATHS)
 
@@ -160,6 +184,13 @@ class NASBench201(Space):
     def graph(self, architecture: Architecture) -> Graph:
         """A node per operation the output depends on; sums are where edges meet."""
         return cell_graph(self.codes(architecture), self.operations)
+
+
+def _settings(skeleton: Mapping[str, Scalar]) -> dict[str, Any]:
+    for name in skeleton:
+        if name not in SETTINGS:
+            raise UnknownName("skeleton setting", name, SETTINGS)
+    return dict(skeleton)
 
 
 _text = cache(cell_text)
