@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,6 +62,23 @@ class Registry:
                 raise UsageError(f"{self.kind} {name!r} has no setting {given!r}{did_you_mean(given, known)}")
         return self._made(name, found, arguments) if arguments or isinstance(found, type) else found
 
+    def named(self, text: str) -> Any:
+        """The component that `NAME`, `NAME(paper)` or `NAME(setting=value, ...)` describes, as on a command
+        line; values are JSON, or words."""
+        match = re.fullmatch(r"\s*([\w.:-]+)\s*(?:\((.*)\))?\s*", text, re.DOTALL)
+        if match is None:
+            raise UsageError(
+                f"cannot read the {self.kind} {text!r}: write NAME, NAME(paper) or NAME(setting=value, ...)"
+            )
+        name, inside = match[1], (match[2] or "").strip()
+        if inside != "paper":
+            arguments = dict(_setting(part, self.kind, text) for part in parts(inside))
+            return self.make({"name": name, "arguments": arguments})
+        found = self.get(name)
+        if not hasattr(found, "paper"):
+            raise UsageError(f"{self.kind} {name!r} has no settings of a paper's own: leave out '(paper)'")
+        return found.paper()
+
     def _made(self, name: str, found: Any, arguments: dict[str, Any]) -> Any:
         try:
             return found(**arguments) if isinstance(found, type) else dataclasses.replace(found, **arguments)
@@ -99,6 +118,33 @@ class Registry:
         if not all(_plain(v) for v in arguments.values()):
             return None
         return {"name": name, "arguments": {k: _listed(v) for k, v in arguments.items()}}
+
+
+def parts(text: str) -> list[str]:
+    """Parts between the commas that are outside brackets and quotes.
+
+    >>> parts('random, evolution(population=20, sample=5)')
+    ['random', 'evolution(population=20, sample=5)']
+    """
+    found, depth, quoted = [""], 0, False
+    for letter in text:
+        quoted ^= letter == '"'
+        depth += 0 if quoted else (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth == 0 and not quoted:
+            found.append("")
+        else:
+            found[-1] += letter
+    return [part.strip() for part in found if part.strip()]
+
+
+def _setting(part: str, kind: str, text: str) -> tuple[str, Any]:
+    name, equals, value = part.partition("=")
+    if not equals:
+        raise UsageError(f"cannot read {part!r} in the {kind} {text!r}: write setting=value, or paper alone")
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        return name.strip(), value.strip()
 
 
 def _cause(error: Exception, module: str) -> str:

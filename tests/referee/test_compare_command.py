@@ -59,7 +59,18 @@ def test_live_training(tmp_path: Path) -> None:
         "--space",
         "pnas",
     ]
-    arguments += ["--strategies", "evolution", "--seeds", 1, "--budget", 2, "--workers", 2, "--run", tmp_path]
+    arguments += [
+        "--strategies",
+        "evolution(population=2)",
+        "--seeds",
+        1,
+        "--budget",
+        2,
+        "--workers",
+        2,
+        "--run",
+        tmp_path,
+    ]
     facts = json.loads(cambrian("compare", *arguments, "--json").stdout)
     assert facts["unit"] == "validation accuracy, %"
     assert facts["seconds"]["pairs"][0]["difference"] == 0  # evolution begins as random search does

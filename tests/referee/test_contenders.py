@@ -4,7 +4,8 @@ import pytest
 from referee_cases import Deadly
 
 from cambrian.errors import UnknownName, UsageError
-from cambrian.referee.contenders import contenders, named
+from cambrian.referee.contenders import contenders
+from cambrian.strategies import STRATEGIES
 from cambrian.strategies.evolution import Evolution
 from cambrian.strategies.random import Random
 
@@ -19,7 +20,9 @@ def test_names_settings_and_papers():
         "referee_cases:Deadly": Deadly(),
         "random": Random(),
     }
-    assert named('progressive(surrogate="ridge", keep=8)') == named("progressive(surrogate=ridge, keep=8)")
+    assert STRATEGIES.named('progressive(surrogate="ridge", keep=8)') == STRATEGIES.named(
+        "progressive(surrogate=ridge, keep=8)"
+    )
 
 
 def test_labels_of_ones_own():

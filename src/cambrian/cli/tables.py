@@ -58,11 +58,11 @@ def _strategy(
     text: str, surrogate: str, found: Benchmark, trials: int | None, settings: dict[str, Any]
 ) -> Any:
     """As `compare` reads it; plain progressive search spreads its trials over the levels."""
-    from cambrian.referee.contenders import named
     from cambrian.spaces.space import Grows
+    from cambrian.strategies import STRATEGIES
 
     if text != "progressive":
-        return named(text)
+        return STRATEGIES.named(text)
     given = {name: value for name, value in settings.items() if value is not None}
     if "keep" not in given and trials is not None and isinstance(found.space, Grows):
         given["keep"] = max(1, trials // len(found.space.levels))
