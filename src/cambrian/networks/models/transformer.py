@@ -15,6 +15,8 @@ from cambrian.errors import UsageError
 
 REACH = 14  # relative positions further apart than this are one (Wu et al. 2021; AutoFormer, Sec. 4.1)
 
+SMALL = 0.02 * math.sqrt(3)  # bounds of a uniform distribution of standard deviation 0.02
+
 Layer = tuple[int, int]  # heads, width of the hidden layer
 
 
@@ -67,7 +69,7 @@ class VisionTransformer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
         for parameter in (self.class_token, self.positions):
-            nn.init.trunc_normal_(parameter, std=0.02)
+            nn.init.uniform_(parameter, -SMALL, SMALL)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, channels, h, w) -> (n, classes)."""
@@ -152,11 +154,10 @@ class RelativePositions(nn.Module):
         self.by_row = nn.Parameter(torch.empty(2 * REACH + 2, width))
         self.by_column = nn.Parameter(torch.empty(2 * REACH + 2, width))
         for table in (self.by_row, self.by_column):
-            nn.init.trunc_normal_(table, std=0.02)
-        height, across = grid
-        places = torch.arange(height * across)
-        self.register_buffer("rows", _offsets(places // across), persistent=False)
-        self.register_buffer("columns", _offsets(places % across), persistent=False)
+            nn.init.uniform_(table, -SMALL, SMALL)
+        rows, columns = (torch.arange(n) for n in grid)
+        self.register_buffer("rows", _offsets(rows.repeat_interleave(grid[1])), persistent=False)
+        self.register_buffer("columns", _offsets(columns.repeat(grid[0])), persistent=False)
 
     def forward(self) -> Tensor:
         """(queries, keys, width)."""
@@ -170,6 +171,7 @@ def _offsets(at: Tensor) -> Tensor:
 
 
 def _initialise(module: nn.Module) -> None:
+    """By the layer's width, as Dosovitskiy et al. do: DeiT's fixed scale suits wide tokens only."""
     if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)
