@@ -129,7 +129,7 @@ class CellPair(Space):
     def _marks(self, kind: str) -> list[int]:
         """What sets the operations of each block apart that is kept: it may not change places with others."""
         kept = self._kept(kind)
-        return [self.form.kinds * (b + 2 in kept) for b in range(self.form.most)]
+        return [self.form.kinds * (b + 2 in kept) for b in range(self.form.most + 1)]
 
     # Grows
 
