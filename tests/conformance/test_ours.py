@@ -32,6 +32,8 @@ from cambrian.testing import (
 
 SKELETONS: dict[str, dict[str, Any]] = {
     "metaqnn": {"width": 0.05},
+    "network-morphism": {"filters": 4},
+    "free-graph": {"width": 0.25},
     "enas-macro": {"filters": 4},
     "anchor-points": {"width": 0.1},
     "pnas": {"filters": 4, "cells": 1},
@@ -40,6 +42,7 @@ SKELETONS: dict[str, dict[str, Any]] = {
     "nasbench101": {"filters": 8, "modules": 1},
     "nasbench201": {"filters": 4, "cells": 1},
     "hierarchical": {"filters": 4},
+    "stacked": {"filters": 4},
     "proxylessnas": {"width": 0.1, "features": 8},
     "mnasnet": {"width": 0.1, "features": 8},
     "autoformer": {"patch": 4},

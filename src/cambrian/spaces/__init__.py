@@ -11,6 +11,7 @@ SPACES = Registry(
         "nasbench201": "cambrian.spaces.cells.nasbench201:NASBench201",
         "autoformer": "cambrian.spaces.sequences.autoformer:AutoFormer",
         "hierarchical": "cambrian.spaces.hierarchies.hierarchical:Hierarchical",
+        "stacked": "cambrian.spaces.hierarchies.stacked:Stacked",
         "proxylessnas": "cambrian.spaces.chains.mobile:ProxylessNAS",
         "mnasnet": "cambrian.spaces.chains.mobile:MnasNet",
         "darts-rnn": "cambrian.spaces.sequences.darts_rnn:DARTSRNN",
@@ -22,6 +23,8 @@ SPACES = Registry(
         "enas-micro": "cambrian.spaces.cells.enas_micro:ENASMicro",
         "darts": "cambrian.spaces.cells.darts:DARTS",
         "enas-macro": "cambrian.spaces.branches.enas_macro:ENASMacro",
+        "free-graph": "cambrian.spaces.branches.free_graph:FreeGraph",
+        "network-morphism": "cambrian.spaces.branches.network_morphism:NetworkMorphism",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )
