@@ -71,7 +71,7 @@ class Plan:
         return len(self._nodes)
 
     def network(self, classes: int, flatten: bool = False) -> nn.Module:
-        """With the head on the last node: a linear layer on its pixels or on their average."""
+        """With the head on the last output: a linear layer on its pixels or on their average."""
         channels, height, width = self.sizes[-1]
         pool = [] if flatten else [nn.AdaptiveAvgPool2d(1)]
         features = channels * height * width if flatten else channels

@@ -15,7 +15,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.branches.isomorphism import canonical_graph
-from cambrian.spaces.branches.layered import Layer, Layered, split, together
+from cambrian.spaces.branches.layered import Layer, Layered, number, numbers, split, together
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -76,14 +76,16 @@ class AnchorPoints(Layered):
                 raise UnknownName("skeleton setting", name, SETTINGS)
         layers = split(replay(self, architecture))
         image = (task.channels, task.height, task.width)
-        operations = [(_kernel(layer), int(layer["filters"]), _stride(layer)) for layer in layers]  # type: ignore[arg-type]
+        operations = [
+            (_kernel(layer), number(layer, "filters"), number(layer, "stride", 1)) for layer in layers
+        ]
         default = "sum" if self.combine == "sum" else "concat"
         combine = [*(str(layer.get("combine", default)) for layer in layers), default]
         return network(operations, combine, self.sources(layers), image, task.classes, **settings)
 
     def sources(self, layers: Sequence[Layer]) -> list[list[int]]:
         """What each layer reads, 0 being the image, and last what the classifier reads."""
-        found = [sorted(map(int, layer.get("reads", ()))) or [0] for layer in layers]  # type: ignore[arg-type]
+        found = [sorted(numbers(layer, "reads")) or [0] for layer in layers]
         read = {source for sources in found for source in sources}
         return [*found, [n for n in range(1, len(layers) + 1) if n not in read]]
 
@@ -138,10 +140,6 @@ def _kernel(layer: Layer) -> str:
     return f"conv{layer['height']}x{layer['width']}"
 
 
-def _stride(layer: Layer) -> int:
-    return int(layer.get("stride", 1))  # type: ignore[arg-type]
-
-
 def _name(layer: Layer) -> str:
-    stride = f" /{_stride(layer)}" if _stride(layer) > 1 else ""
+    stride = f" /{layer['stride']}" if layer.get("stride", 1) != 1 else ""
     return f"{_kernel(layer)} x{layer['filters']}{stride}"

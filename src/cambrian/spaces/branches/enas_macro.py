@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
-from cambrian.spaces.branches.layered import Layered, split
+from cambrian.spaces.branches.backbone import backbone_graph
+from cambrian.spaces.branches.layered import Layered, numbers, split
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -66,10 +67,7 @@ class ENASMacro(Layered):
 
     def rows(self, architecture: Architecture) -> list[tuple[str, list[int]]]:
         """(operation, skips) of every layer."""
-        return [
-            (str(layer["operation"]), [int(s) for s in layer.get("skips", ())])  # type: ignore[union-attr]
-            for layer in split(architecture)
-        ]
+        return [(str(layer["operation"]), numbers(layer, "skips")) for layer in split(architecture)]
 
     def architecture(self, rows: Sequence[tuple[str, Sequence[int]]]) -> Architecture:
         """The inverse of `rows`."""
@@ -84,14 +82,6 @@ class ENASMacro(Layered):
 
     def graph(self, architecture: Architecture) -> Graph:
         """A layer with skips is two nodes: its operation, and the concatenation after it."""
-        labels, groups, edges, ends = ["input"], ["input"], list[tuple[int, int]](), [0]
-        for n, (operation, skips) in enumerate(self.rows(architecture), 1):
-            edges.append((ends[-1], len(labels)))
-            labels.append(operation)
-            if skips:
-                edges += [(ends[s], len(labels)) for s in skips] + [(len(labels) - 1, len(labels))]
-                labels.append("concat")
-            groups += [f"layer {n}"] * (len(labels) - len(groups))
-            ends.append(len(labels) - 1)
-        edges.append((ends[-1], len(labels)))
-        return Graph((*labels, "output"), tuple(edges), (*groups, "output"))
+        rows = self.rows(architecture)
+        labels, skips = [operation for operation, _ in rows], [skips for _, skips in rows]
+        return backbone_graph(labels, ["concat"] * len(rows), skips, after=True)

@@ -63,7 +63,7 @@ class Layered(DepthGrowth):
         new: dict[str, list[Layer]] = {"insert": [{}, *here], "delete": [], "duplicate": [*here, *here]}
         edited = [*layers[:at], *new[kind], *layers[at + 1 :]]
         grown = len(edited) - len(layers)
-        instead = [*_numbers(here[0].get(self.reads, ())), *([at] * self.chained)] if kind == "delete" else []
+        instead = [*numbers(here[0], self.reads), *([at] * self.chained)] if kind == "delete" else []
         start = at + (kind != "delete")  # layers from this index on are those whose sources have moved
         return [
             self._renumbered(layer, n + 1, at + (kind != "insert"), grown, instead) if n >= start else layer
@@ -75,7 +75,7 @@ class Layered(DepthGrowth):
     ) -> Layer:
         """Sources after `changed` are called `grown` more; `changed` itself where it is gone, `instead`."""
         found: set[int] = set()
-        for source in _numbers(layer.get(self.reads, ())):
+        for source in numbers(layer, self.reads):
             if source == changed and grown < 0:
                 found.update(instead)
             else:
@@ -102,6 +102,11 @@ def together(layers: Sequence[Layer]) -> dict[str, Answer]:
     return found
 
 
-def _numbers(answer: Answer) -> list[int]:
-    assert isinstance(answer, tuple)
-    return [int(n) for n in answer]
+def number(layer: Layer, name: str, otherwise: int = 0) -> int:
+    """The whole number a layer answers, or `otherwise` where it was not asked."""
+    return int(layer.get(name, otherwise))  # type: ignore[arg-type]
+
+
+def numbers(layer: Layer, name: str) -> list[int]:
+    """The whole numbers a layer chose, none where it was not asked."""
+    return [int(n) for n in layer.get(name, ())]  # type: ignore[union-attr]
