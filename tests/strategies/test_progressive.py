@@ -252,6 +252,30 @@ def test_nothing_but_failures_ends_the_search():
     assert (len(trials), reason) == (11, "nothing at level 2 could be measured")
 
 
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        (41, [5, 18, 18]),  # what the first level leaves, halved
+        (400, [5, 125, 270]),  # the second level has no more
+        (6, [3, 2, 1]),  # a first level that is most of the budget is halved, and the last is reached
+        (3, [1, 1, 1]),
+    ],
+)
+def test_levels_share_the_trials_of_a_run(budget, expected):
+    """Left open, K is what is left of the run's trials over the levels left, and all of them are used."""
+    strategy = Progressive(surrogate="ridge").within(budget)
+    trials, _, reason = play(strategy, Nodes(), separable)
+    assert [sum(t.note["level"] == b for t in trials) for b in (1, 2, 3)] == expected
+    assert reason == "level 3 is trained"
+
+
+def test_what_was_said_stays():
+    """A K that was given, and a number of trials that was filled in, are not changed by another."""
+    assert Progressive(keep=7).within(100) == Progressive(keep=7)
+    assert Progressive().within(100).within(50).trials == 100
+    assert len(Progressive.paper().within(9).start(PNAS(), 0).queue) == 136
+
+
 def test_levels_first_and_cap_are_limits():
     """Two levels of three; three of five first architectures; ten of the children, and it says so."""
     strategy = Progressive(levels=2, keep=4, first=3, cap=10, surrogate="ridge")

@@ -52,23 +52,31 @@ class State:
     finished: str | None = None
 
 
+KEEP = 256
+
+
 @dataclass(frozen=True)
 class Progressive:
     """`levels` is the paper's B (None: all the space has), `keep` its K. `first` limits the first
     level to a seeded sample, `cap` the children scored per level.
 
+    Left open, `keep` is the paper's 256, or what is left of the run's `trials` shared evenly by the levels
+    left: what a level is too small to use goes to those above it, and the last one is always reached. So
+    that it is, half of a first level that is most of the run is left out.
+
     A trial that is infeasible is learned from as the worst finite value known; one that crashed says
     nothing of its architecture and is left out. Neither is grown from."""
 
     levels: int | None = None
-    keep: int = 256
+    keep: int | None = None
     surrogate: Any = "mlp-ensemble"
     first: int | None = None
     cap: int | None = 500_000
+    trials: int | None = None
     needs: ClassVar[tuple[type, ...]] = (Grows, Encodes)
 
     def __post_init__(self) -> None:
-        for name in ("levels", "keep", "first", "cap"):
+        for name in ("levels", "keep", "first", "cap", "trials"):
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise UsageError(f"strategy 'progressive': {name} must be at least 1, got {number}")
@@ -78,7 +86,10 @@ class Progressive:
     @staticmethod
     def paper() -> Progressive:
         """B = 5, K = 256, the ensemble of MLPs (Sec. 5.1)."""
-        return Progressive(levels=5, keep=256, surrogate="mlp-ensemble")
+        return Progressive(levels=5, keep=KEEP, surrogate="mlp-ensemble")
+
+    def within(self, trials: int) -> Progressive:
+        return self if self.keep or self.trials else replace(self, trials=trials)
 
     def start(self, space: Any, seed: int) -> State:
         levels = tuple(space.levels)
@@ -88,9 +99,24 @@ class Progressive:
                 f"({levels[0]} to {levels[-1]})"
             )
         levels = levels[: self.levels]
-        pool = space.grow((), stream(seed, "progressive", "grow", levels[0]), cap=self.first)
+        pool = self._first(space, len(levels), stream(seed, "progressive", "grow", levels[0]))
         queue = tuple(Candidate(pool.architecture(i)) for i in range(len(pool)))
         return State(space, seed, levels, queue, len(pool), pool.complete)
+
+    def _first(self, space: Any, levels: int, rng: np.random.Generator) -> Pool:
+        """The first level, or a sample where it would leave too few trials for more."""
+        pool: Pool = space.grow((), rng, cap=self.first)
+        if self.first or self.keep or self.trials is None or levels == 1 or 4 * len(pool) <= 3 * self.trials:
+            return pool
+        sampled: Pool = space.grow((), rng, cap=max(1, self.trials // 2))
+        return sampled
+
+    def _keep(self, state: State) -> int:
+        """How many of the next level."""
+        if self.keep or self.trials is None:
+            return self.keep or KEEP
+        left, levels = self.trials - len(state.learned), len(state.levels) - 1
+        return max(1, -(-left // levels))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if state.finished:
@@ -121,7 +147,7 @@ class Progressive:
         if not len(pool):
             return replace(state, finished=f"nothing grows from level {state.levels[0]}")
         surrogate = self._fit(state)
-        queue = _best(pool, self._score(state.space, surrogate, pool), self.keep, parents)
+        queue = _best(pool, self._score(state.space, surrogate, pool), self._keep(state), parents)
         return replace(
             state, levels=levels, queue=queue, pool=len(pool), complete=pool.complete, surrogate=surrogate
         )
