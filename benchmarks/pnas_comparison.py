@@ -1,0 +1,139 @@
+"""PNAS's comparison (Liu et al., ECCV 2018, Table 2): how many models others train until they have found as
+good as progressive search has after its budget.
+
+    python benchmarks/pnas_comparison.py [planted planted-separable nb201-cifar10 nb101]
+                                         [--seeds 20] [--out runs/pnas] [--processes 1] [--judge validation]
+
+"As good" is the mean validation score of the best 1, 5 and 25 models trained so far, as in the paper;
+`--judge test` takes the test scores of those models instead, which no search saw. Numbers are where the means
+over the seeds meet, intervals their 95 % bootstrap over the seeds. A repeat is no model: it is
+looked up. Every search is kept in the folder `--out`, and not played again.
+
+At the paper's own scale (B = 5, K = 256: `planted`) examples are counted as the paper does: 20 epochs of
+45,000 for every model, and for reinforcement learning 250 models once more for 300 epochs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from cambrian.benchmarks import benchmark, play
+from cambrian.referee.efficiency import Effort, Match, match, top_means
+from cambrian.referee.statistics import interval
+from cambrian.strategies.progressive import Progressive
+
+TOPS = (1, 5, 25)
+E1, M2, E2 = 20 * 45_000, 250, 300 * 45_000
+
+
+@dataclass(frozen=True)
+class Course:
+    """`most` is how many trials the rivals get; `paper`: whether the paper's examples can be counted."""
+
+    progressive: Progressive
+    most: int
+    paper: bool = False
+
+
+COURSES = {
+    "planted": Course(Progressive.paper(), 6000, paper=True),
+    "planted-separable": Course(Progressive.paper(), 6000, paper=True),
+    "nb201-cifar10": Course(Progressive(keep=100), 2000),
+    "nb101": Course(Progressive(keep=50), 2000),
+}
+CONTROLLERS = ("reinforce", "ppo")
+RIVALS = (*CONTROLLERS, "evolution", "random")
+DEAR = 4
+"""Controllers think so much longer that they get a fraction of the rivals' trials."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("benchmarks", nargs="*", default=list(COURSES))
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=Path("runs/pnas"))
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--judge", choices=("validation", "test"), default="validation")
+    parser.add_argument("--rivals", nargs="*", default=list(RIVALS), choices=RIVALS)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name in args.benchmarks:
+        with ProcessPoolExecutor(args.processes) as pool:
+            jobs = [
+                {s: pool.submit(models, name, s, seed, args.out) for s in ("progressive", *args.rivals)}
+                for seed in range(args.seeds)
+            ]
+            found = {s: [of[s].result() for of in jobs] for s in jobs[0]}
+        report(name, found, args.judge == "test")
+
+
+def models(name: str, strategy: str, seed: int, place: Path) -> np.ndarray:
+    """float[2, models] in percent: validation and test score of every model that was trained, in order."""
+    path = place / f"{name}-{strategy}-{seed}.npy"
+    if not path.exists():
+        course = COURSES[name]
+        chosen = course.progressive if strategy == "progressive" else strategy
+        trials = course.most // DEAR if strategy in CONTROLLERS else course.most
+        played = play(benchmark(name), chosen, trials, seed)
+        trained = [t for t in played.trials if t.cached is None]
+        scores = [(t.value, played.benchmark.test(t.architecture)) for t in trained]
+        np.save(path, np.array(scores, float).T * [[100], [1]])
+    return np.asarray(np.load(path))
+
+
+def report(name: str, found: dict[str, list[np.ndarray]], by_test: bool) -> None:
+    course, trained = COURSES[name], [f.shape[1] for f in found["progressive"]]
+    budget = round(float(np.mean(trained)))
+    print(f"\n{name}, {len(trained)} seeds: progressive search trains {budget} models")
+    for top in TOPS:
+        curves = {s: np.array([judged(f, top, by_test, longest(of)) for f in of]) for s, of in found.items()}
+        targets = curves["progressive"][:, -1]
+        low, high = interval(targets)
+        print(f"  top {top}: {targets.mean():.3f} [{low:.3f}, {high:.3f}]")
+        for rival in list(found)[1:]:
+            reached = match(curves[rival], targets)
+            ended = f"{curves[rival][:, -1].mean():.3f} after {longest(found[rival])}"
+            print(f"    {rival:10} {told(reached, budget, course.paper and rival in CONTROLLERS)}; {ended}")
+
+
+def longest(found: list[np.ndarray]) -> int:
+    return max(f.shape[1] for f in found)
+
+
+def judged(scores: np.ndarray, top: int, by_test: bool, length: int) -> np.ndarray:
+    """The curve of the best `top`; a search that trained fewer than `length` models stays where it was."""
+    curve = top_tests(*scores, top) if by_test else top_means(scores[0], top)
+    return np.pad(curve, (0, length - len(curve)), mode="edge")
+
+
+def top_tests(validation: np.ndarray, test: np.ndarray, top: int) -> np.ndarray:
+    """The mean test score of the best `top` by validation, after each model."""
+    means, best = np.full(len(test), np.nan), []
+    for n, pair in enumerate(zip(validation, test)):
+        best = sorted([*best, pair], reverse=True)[:top]
+        if len(best) == top:
+            means[n] = np.mean([t for _, t in best])
+    return means
+
+
+def told(reached: Match, budget: int, reranks: bool) -> str:
+    if not np.isfinite(reached.models):
+        return "never"
+    ours = Effort(budget, E1)
+    theirs = Effort(reached.models, E1, M2, E2) if reranks else Effort(reached.models, E1)
+    in_models, in_examples = ours.speed_up(theirs)
+    text = f"{reached.models:.0f} [{reached.low:.0f}, {reached.high:.0f}] models: {in_models:.2f} times"
+    text += f" [{reached.low / budget:.2f}, {reached.high / budget:.2f}]"
+    return text + (f", {in_examples:.2f} times the examples" if reranks else "")
+
+
+if __name__ == "__main__":
+    main()
