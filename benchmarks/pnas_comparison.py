@@ -2,7 +2,7 @@
 good as progressive search has after its budget.
 
     python benchmarks/pnas_comparison.py [planted planted-separable nb201-cifar10 nb101]
-                                         [--seeds 20] [--out runs/pnas] [--processes 1] [--judge validation]
+                    [--seeds 20] [--most 2000] [--out runs/pnas] [--processes 1] [--judge validation]
 
 "As good" is the mean validation score of the best 1, 5 and 25 models trained so far, as in the paper;
 `--judge test` takes the test scores of those models instead, which no search saw. Numbers are where the means
@@ -36,29 +36,29 @@ E1, M2, E2 = 20 * 45_000, 250, 300 * 45_000
 
 @dataclass(frozen=True)
 class Course:
-    """`most` is how many trials the rivals get; `paper`: whether the paper's examples can be counted."""
+    """`paper`: whether the paper's examples can be counted."""
 
     progressive: Progressive
-    most: int
     paper: bool = False
 
 
 COURSES = {
-    "planted": Course(Progressive.paper(), 6000, paper=True),
-    "planted-separable": Course(Progressive.paper(), 6000, paper=True),
-    "nb201-cifar10": Course(Progressive(keep=100), 2000),
-    "nb101": Course(Progressive(keep=50), 2000),
+    "planted": Course(Progressive.paper(), paper=True),
+    "planted-separable": Course(Progressive.paper(), paper=True),
+    "nb201-cifar10": Course(Progressive(keep=100)),
+    "nb101": Course(Progressive(keep=50)),
 }
 CONTROLLERS = ("reinforce", "ppo")
 RIVALS = (*CONTROLLERS, "evolution", "random")
-DEAR = 4
-"""Controllers think so much longer that they get a fraction of the rivals' trials."""
+ENOUGH = 10_000
+"""Trials: progressive search ends by itself."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("benchmarks", nargs="*", default=list(COURSES))
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--most", type=int, default=2000, help="trials of every rival")
     parser.add_argument("--out", type=Path, default=Path("runs/pnas"))
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--judge", choices=("validation", "test"), default="validation")
@@ -68,20 +68,23 @@ def main() -> None:
     for name in args.benchmarks:
         with ProcessPoolExecutor(args.processes) as pool:
             jobs = [
-                {s: pool.submit(models, name, s, seed, args.out) for s in ("progressive", *args.rivals)}
+                {
+                    s: pool.submit(
+                        models, name, s, ENOUGH if s == "progressive" else args.most, seed, args.out
+                    )
+                    for s in ("progressive", *args.rivals)
+                }
                 for seed in range(args.seeds)
             ]
             found = {s: [of[s].result() for of in jobs] for s in jobs[0]}
         report(name, found, args.judge == "test")
 
 
-def models(name: str, strategy: str, seed: int, place: Path) -> np.ndarray:
+def models(name: str, strategy: str, trials: int, seed: int, place: Path) -> np.ndarray:
     """float[2, models] in percent: validation and test score of every model that was trained, in order."""
-    path = place / f"{name}-{strategy}-{seed}.npy"
+    path = place / f"{name}-{strategy}-{trials}-{seed}.npy"
     if not path.exists():
-        course = COURSES[name]
-        chosen = course.progressive if strategy == "progressive" else strategy
-        trials = course.most // DEAR if strategy in CONTROLLERS else course.most
+        chosen = COURSES[name].progressive if strategy == "progressive" else strategy
         played = play(benchmark(name), chosen, trials, seed)
         trained = [t for t in played.trials if t.cached is None]
         scores = [(t.value, played.benchmark.test(t.architecture)) for t in trained]
