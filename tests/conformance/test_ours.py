@@ -32,6 +32,7 @@ from cambrian.testing import (
 
 SKELETONS: dict[str, dict[str, Any]] = {
     "metaqnn": {"width": 0.05},
+    "cgp": {"width": 0.1},
     "network-morphism": {"filters": 4},
     "free-graph": {"width": 0.25},
     "enas-macro": {"filters": 4},

@@ -25,6 +25,7 @@ SPACES = Registry(
         "enas-macro": "cambrian.spaces.branches.enas_macro:ENASMacro",
         "free-graph": "cambrian.spaces.branches.free_graph:FreeGraph",
         "network-morphism": "cambrian.spaces.branches.network_morphism:NetworkMorphism",
+        "cgp": "cambrian.spaces.chains.cgp:CGP",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )
