@@ -75,7 +75,7 @@ def test_live_training(tmp_path: Path) -> None:
     assert facts["unit"] == "validation accuracy, %"
     assert facts["seconds"]["pairs"][0]["difference"] == 0  # evolution begins as random search does
     assert len(list((tmp_path / "outcomes").iterdir())) == 2
-    for name in ("evolution-0", "random-0"):
+    for name in ("evolution-population=2-0", "random-0"):
         assert json.loads(cambrian("status", tmp_path / "runs" / name, "--json").stdout)["trials"] == 2
 
 
