@@ -7,6 +7,7 @@ enumerating and stepping through a program are six ways of deciding.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -124,8 +125,11 @@ def replay(space: Walkable, answers: Mapping[str, Answer], otherwise: Decide | N
 def _strict(space: Walkable, answers: Mapping[str, Answer]) -> Architecture:
     def decide(choice: Choice) -> Answer:
         if choice.path not in answers:
-            raise IllegalArchitecture(f"question {choice.path!r} has no answer")
+            raise IllegalArchitecture(_missing(choice, [p for p in answers if p not in asked]))
+        asked.add(choice.path)
         return answers[choice.path]  # which the walk checks
+
+    asked: set[str] = set()
 
     try:
         architecture = space.walk(decide)
@@ -135,6 +139,13 @@ def _strict(space: Walkable, answers: Mapping[str, Answer]) -> Architecture:
         path = next(p for p in answers if p not in architecture)
         raise IllegalArchitecture(f"no question {path!r} is asked{did_you_mean(path, architecture)}")
     return architecture
+
+
+def _missing(choice: Choice, left: list[str]) -> str:
+    """The sentence for a question without answer, `left` being the answers nobody has asked for so far."""
+    near = difflib.get_close_matches(choice.path, left, n=1, cutoff=0.5)
+    meant = f"; is {near[0]!r} meant to be one?" if near else ""
+    return f"question {choice.path!r} has no answer, which would be {choice.legal}{meant}"
 
 
 class _Open(Exception):

@@ -49,6 +49,11 @@ class OneOf(msgspec.Struct, frozen=True, tag="one"):
     def size(self) -> int:
         return len(self.options)
 
+    @property
+    def legal(self) -> str:
+        """What an answer would be, for people."""
+        return f"one of {listed(self.options)}"
+
     def draw(self, rng: np.random.Generator) -> Answer:
         if self.weights is None:
             # A third of the time of rng.integers, and no further from uniform than 1e-15.
@@ -86,6 +91,10 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
             )
 
     @property
+    def legal(self) -> str:
+        return f"a list of {self.least} to {self.most} of {listed(self.options)}"
+
+    @property
     def size(self) -> int:
         return sum(math.comb(len(self.options), k) for k in range(self.least, self.most + 1))
 
@@ -103,12 +112,11 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
 
     def check(self, answer: object) -> Answer:
         if not isinstance(answer, tuple | list):
-            raise IllegalArchitecture(f"question {self.path!r}: expected a list of options, got {answer!r}")
+            raise IllegalArchitecture(f"question {self.path!r}: expected {self.legal}, got {answer!r}")
         chosen = [_option(self.path, a, self.options) for a in answer]
         if len(set(chosen)) != len(chosen) or not self.least <= len(chosen) <= self.most:
             raise IllegalArchitecture(
-                f"question {self.path!r}: expected {self.least} to {self.most} distinct options, "
-                f"got {list(answer)}"
+                f"question {self.path!r}: expected {self.legal}, each once, got {list(answer)}"
             )
         return tuple(sorted(chosen, key=self.options.index))
 
@@ -135,8 +143,12 @@ class Integer(msgspec.Struct, frozen=True, tag="integer"):
     high: int
 
     def __post_init__(self) -> None:
-        if self.low > self.high:
-            raise SpaceError(f"question {self.path!r}: low {self.low} is above high {self.high}")
+        if not (isinstance(self.low, int) and isinstance(self.high, int) and self.low <= self.high):
+            raise SpaceError(f"question {self.path!r}: no whole numbers from {self.low} to {self.high}")
+
+    @property
+    def legal(self) -> str:
+        return f"a whole number from {self.low} to {self.high}"
 
     @property
     def size(self) -> int:
@@ -150,10 +162,7 @@ class Integer(msgspec.Struct, frozen=True, tag="integer"):
 
     def check(self, answer: object) -> Answer:
         if isinstance(answer, bool) or not isinstance(answer, int) or not self.low <= answer <= self.high:
-            raise IllegalArchitecture(
-                f"question {self.path!r}: expected a whole number from {self.low} to {self.high}, "
-                f"got {answer!r}"
-            )
+            raise IllegalArchitecture(f"question {self.path!r}: expected {self.legal}, got {answer!r}")
         return answer
 
     def answers(self) -> Iterator[Answer]:
@@ -178,6 +187,10 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
             raise SpaceError(f"question {self.path!r}: a logarithmic range must start above 0")
 
     @property
+    def legal(self) -> str:
+        return f"a number from {self.low} to {self.high}"
+
+    @property
     def size(self) -> None:
         return None
 
@@ -185,13 +198,10 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
         return self.at(float(rng.random()))
 
     def check(self, answer: object) -> Answer:
-        if isinstance(answer, bool) or not isinstance(answer, int | float):
-            raise IllegalArchitecture(f"question {self.path!r}: expected a number, got {answer!r}")
-        if not self.low <= answer <= self.high:
-            raise IllegalArchitecture(
-                f"question {self.path!r}: expected a number from {self.low} to {self.high}, got {answer!r}"
-            )
-        return float(answer)
+        number = isinstance(answer, int | float) and not isinstance(answer, bool)
+        if not number or not self.low <= answer <= self.high:  # type: ignore[operator]
+            raise IllegalArchitecture(f"question {self.path!r}: expected {self.legal}, got {answer!r}")
+        return float(answer)  # type: ignore[arg-type]
 
     def answers(self) -> Iterator[Answer]:
         raise SpaceError(f"question {self.path!r} is real: its answers cannot be counted")
@@ -221,6 +231,12 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
 
 
 Choice = OneOf | SomeOf | Integer | Real
+
+
+def listed(options: Sequence[Scalar], most: int = 16) -> str:
+    """Options for people, the first few of many."""
+    names = ", ".join(map(repr, options[:most]))
+    return names if len(options) <= most else f"{names}, ... ({len(options)} in all)"
 
 
 def _weighted(weights: Sequence[float], rng: np.random.Generator) -> int:

@@ -1,4 +1,5 @@
-"""Whether a network's shapes fit, found without computing: one forward on torch's meta device."""
+"""Whether a network's shapes fit, found without computing: one forward on torch's meta device, or, where a
+forward looks at numbers or makes tensors of its own on the CPU, a small one there."""
 
 from __future__ import annotations
 
@@ -11,38 +12,83 @@ from cambrian.spaces.space import Signature
 if TYPE_CHECKING:
     from torch import nn
 
+BATCH = 2
+
 
 def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.Module]] = ()) -> None:
     """Raise Unbuildable unless `network` maps [2, channels, height, width] to [2, classes], naming the
     layer that refuses and the question (of `made`: name and module) it was made for, with the shapes
-    as torch puts them. Weights, buffers and the random state stay as they are. A network whose
-    forward looks at numbers cannot be checked so, and passes."""
-    import torch
-
-    tensors = [*network.named_parameters(), *network.named_buffers()]
-    weightless = {name: tensor.to("meta") for name, tensor in tensors}
-    inputs = torch.empty(2, task.channels, task.height, task.width, device="meta")
+    as torch puts them. Weights, buffers and the random state stay as they are, unless there are lazy
+    modules: those get their weights here."""
     trace = _Trace(network, made)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            logits = torch.func.functional_call(network, weightless, (inputs,))
-    except NotImplementedError:
-        return
-    except (RuntimeError, ValueError) as error:
-        if "meta tensor" in str(error).lower():
-            return
+        logits = _forward(network, task, trace)
+    except (RuntimeError, ValueError, TypeError) as error:
         raise Unbuildable(f"{trace.where()}: {error}") from error
     finally:
         trace.remove()
-    _check_logits(logits, task.classes)
+    if logits is not None:
+        _check_logits(logits, task.classes)
+
+
+def _forward(network: nn.Module, task: Signature, trace: _Trace) -> Any:
+    """The logits, or None where they can be had nowhere: a draft, whose weights are on the meta device,
+    that has to be run for real."""
+    lazy = is_lazy(network)
+    if lazy:  # a first forward tells its modules their sizes
+        _first(network, task, lazy)
+    try:
+        return _run(network, task, "meta")
+    except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
+        if not _of_the_device(error):
+            raise
+    if any(tensor.device.type == "meta" for _, tensor in _tensors(network)):
+        return None
+    trace.restart()
+    return _run(network, task, "cpu")
+
+
+def is_lazy(network: nn.Module) -> str | None:
+    """The device of a parameter that does not know its size yet (torch's lazy modules)."""
+    from torch.nn.parameter import is_lazy
+
+    return next((t.device.type for _, t in _tensors(network) if is_lazy(t)), None)
+
+
+def _first(network: nn.Module, task: Signature, device: str) -> None:
+    import torch
+
+    training = network.training
+    with torch.no_grad():
+        network.eval()(torch.zeros(BATCH, task.channels, task.height, task.width, device=device))
+    network.train(training)
+
+
+def _of_the_device(error: Exception) -> bool:
+    """Whether it was the meta device that could not, not the shapes."""
+    return isinstance(error, NotImplementedError) or any(w in str(error).lower() for w in ("meta", "device"))
+
+
+def _run(network: nn.Module, task: Signature, device: str) -> Any:
+    import torch
+
+    copies = {name: tensor.detach().to(device, copy=True) for name, tensor in _tensors(network)}
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        inputs = torch.zeros(BATCH, task.channels, task.height, task.width, device=device)
+        return torch.func.functional_call(network, copies, (inputs,))
+
+
+def _tensors(network: nn.Module) -> list[tuple[str, Any]]:
+    return [*network.named_parameters(), *network.named_buffers()]
 
 
 def _check_logits(logits: Any, classes: int) -> None:
     for one in logits if isinstance(logits, tuple) else (logits,):
         shape = tuple(getattr(one, "shape", ()))
-        if shape != (2, classes):
+        if shape != (BATCH, classes):
             raise Unbuildable(
-                f"the network gives {list(shape)} for 2 inputs, expected [2, {classes}]: a logit per class"
+                f"the network gives {list(shape)} for {BATCH} inputs, expected [{BATCH}, {classes}]: a logit "
+                f"per class"
             )
 
 
@@ -58,6 +104,9 @@ class _Trace:
 
     def _hook(self, module: nn.Module) -> list[Any]:
         return [module.register_forward_pre_hook(self._enter), module.register_forward_hook(self._leave)]
+
+    def restart(self) -> None:
+        self._inside, self._passed = [], ""
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
         self._inside.append((module, inputs))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, OneOf, Scalar, SomeOf
 from cambrian.errors import SpaceError, Unbuildable, UnknownName
-from cambrian.spaces.space import Known, Pick, Signature, as_weights
+from cambrian.spaces.space import Known, Pick, Signature, as_weights, counting
 
 if TYPE_CHECKING:
     from torch import nn
@@ -97,7 +97,8 @@ class ModulePick(Pick):
         """`[part(pick, 0), part(pick, 1), ...]`, between `low` and `high` of them, each with a questioner
         whose paths begin with `path/i/`. How many is a complexity order, as with `depth`. To be shared,
         parts give modules, or functions that make them, which keep the shape of their input."""
-        choice = self._question(OneOf, path, range(low, high + 1), as_weights(weights), True, True)
+        counts = counting(self._prefix + path, low, high)
+        choice = self._question(OneOf, path, counts, as_weights(weights), True, True)
         count = self._reading.count(choice, self.ask(choice))  # type: ignore[arg-type]
         return self._reading.repeated(choice, [part(self.inside(f"{path}/{i}"), i) for i in range(count)])
 

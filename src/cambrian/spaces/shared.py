@@ -9,6 +9,7 @@ from cambrian.architecture import Architecture, Walkable, questions, replay
 from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, Unbuildable, did_you_mean
 from cambrian.randomness import integer_seed, stream
+from cambrian.spaces.fit import is_lazy
 from cambrian.spaces.reading import Built, Read, Shared
 from cambrian.spaces.space import Signature, Space
 
@@ -84,6 +85,8 @@ class ForkSharing(Space):
 
         read = Read(self.function, task, skeleton, Shared())
         choices, used = all_questions(read.walk, outer)
+        if is_lazy(read.network):
+            raise SpaceError("a network with lazy modules cannot be shared: give its modules their sizes")
         supernet = Supernet(read.network, choices, used, lambda a: self._draft(a, task, skeleton))
         check_shared(self, supernet, task, skeleton)
         return supernet

@@ -81,8 +81,8 @@ class Pick:
 
     def depth(self, path: str, low: int, high: int, weights: Sequence[float] | None = None) -> int:
         """How many repetitions of a part: the complexity order that progressive search climbs."""
-        options = range(low, high + 1)
-        return self.ask(self._question(OneOf, path, options, as_weights(weights), True))  # type: ignore[return-value]
+        counts = counting(self._prefix + path, low, high)
+        return self.ask(self._question(OneOf, path, counts, as_weights(weights), True))  # type: ignore[return-value]
 
     def require(self, ok: object, reason: str) -> None:
         """Reject the walk unless `ok`: samples are drawn again, neighbours and growth skip it."""
@@ -116,6 +116,8 @@ class Pick:
             and all(map(is_, known[1], options))  # equal is not the same: 1, 1.0 and True are three options
         ):
             return known[2]
+        if isinstance(options, str):
+            raise SpaceError(f"question {path!r}: options are a list, got the text {options!r}")
         choice = kind(path, tuple(options), *settings)
         self._known[path] = (made_of, choice.options, choice)
         return choice
@@ -123,6 +125,13 @@ class Pick:
 
 def as_weights(weights: Sequence[float] | None) -> tuple[float, ...] | None:
     return None if weights is None else tuple(float(w) for w in weights)
+
+
+def counting(path: str, low: int, high: int) -> range:
+    """The numbers from `low` to `high`, how many of something there may be."""
+    if not (isinstance(low, int) and isinstance(high, int) and 0 <= low <= high):
+        raise SpaceError(f"question {path!r}: there cannot be between {low!r} and {high!r} of something")
+    return range(low, high + 1)
 
 
 class Space(ABC):

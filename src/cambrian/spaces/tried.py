@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Walkable
-from cambrian.choices import Answer, Choice, OneOf, SomeOf
+from cambrian.choices import Answer, Choice
 from cambrian.errors import Rejected, SpaceError
 from cambrian.randomness import stream
 
@@ -68,17 +68,13 @@ def _again(space: Walkable, name: str, asked: Asked) -> None:
 
 def _unsteady(name: str, before: Choice | None, now: Choice | None) -> SpaceError:
     return SpaceError(
-        f"{name} asks {described(before)} and, given the same answers again, {described(now)}: what is asked "
-        f"may depend on answers only, not on chance, time or earlier walks"
+        f"{name} asks for {_described(before)}, and, given the same answers again, for {_described(now)}: "
+        f"what is asked may depend on answers only, not on chance, time or earlier walks"
     )
 
 
-def described(choice: Choice | None) -> str:
-    if choice is None:
-        return "nothing more"
-    if isinstance(choice, OneOf | SomeOf):
-        return f"{choice.path!r} with the options {', '.join(map(str, choice.options))}"
-    return f"{choice.path!r} from {choice.low} to {choice.high}"
+def _described(choice: Choice | None) -> str:
+    return "nothing more" if choice is None else f"{choice.path!r}, {choice.legal}"
 
 
 def makes_weights(walk: Callable[[Callable[[Choice], Answer]], object], function: Any) -> bool:
