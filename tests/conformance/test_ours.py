@@ -32,6 +32,7 @@ from cambrian.testing import (
 
 SKELETONS: dict[str, dict[str, Any]] = {
     "metaqnn": {"width": 0.05},
+    "memory-banks": {"filters": 4},
     "cgp": {"width": 0.1},
     "network-morphism": {"filters": 4},
     "free-graph": {"width": 0.25},

@@ -26,6 +26,7 @@ SPACES = Registry(
         "free-graph": "cambrian.spaces.branches.free_graph:FreeGraph",
         "network-morphism": "cambrian.spaces.branches.network_morphism:NetworkMorphism",
         "cgp": "cambrian.spaces.chains.cgp:CGP",
+        "memory-banks": "cambrian.spaces.branches.memory_banks:MemoryBanks",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )
