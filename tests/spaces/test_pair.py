@@ -262,6 +262,19 @@ def test_the_maker_of_operations_is_asked_for_each_under_its_path():
     ]
 
 
+def test_a_pair_with_every_kind_of_wiring_is_exported():
+    """Concatenating blocks, kept states and a reduction cell that passes an input on, for any number of
+    images: the exported program gives the same logits."""
+    space = NASNet(2, ("max3x3", "identity", "sep3x3"), also=("normal/previous",))
+    architecture = space.architecture([(0, 1, 3, 4), (2, 1, 1, 0)], [(1, 1, 5, 3)])
+    assert [w.output for w in space.wirings(architecture)] == [(1, 3), (0, 2)]
+    network = space.build(architecture, Shape(2, 6, 6, 3), filters=2, cells=2).eval()
+    sizes = ({0: torch.export.Dim("images", min=1, max=64)},)
+    program = torch.export.export(network, (torch.randn(2, 2, 6, 6),), dynamic_shapes=sizes).module()
+    images = torch.randn(5, 2, 6, 6)
+    assert torch.allclose(program(images), network(images), atol=1e-6)
+
+
 @any_space
 def test_a_search_loop_knows_it_by_name(space):
     """Its spec, through JSON, makes it again."""
