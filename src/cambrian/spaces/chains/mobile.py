@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -85,7 +86,7 @@ class ProxylessNAS(MobileChain):
                 f"each at least 1, got {self.widths} and {self.depths}"
             )
 
-    @property
+    @cached_property
     def firsts(self) -> frozenset[int]:
         """The layers, counted from 1, that begin a stage: they change the shape, and cannot be nothing."""
         return frozenset(1 + before for before in accumulate(self.depths[:-1], initial=0))
@@ -103,10 +104,12 @@ class ProxylessNAS(MobileChain):
         last = sum(self.depths) if decided is None else decided
         return math.prod(len(self.options(n)) for n in range(1, last + 1))
 
+    @cached_property
+    def _weights(self) -> list[float]:
+        return [float(self.size(n)) for n in range(1, sum(self.depths) + 1)]
+
     def program(self, pick: Pick) -> None:
-        last = sum(self.depths)
-        weights = [float(self.size(n)) for n in range(1, last + 1)]
-        for n in range(1, pick.depth("layers", 1, last, weights) + 1):
+        for n in range(1, pick.depth("layers", 1, sum(self.depths), self._weights) + 1):
             pick(f"layer{n}", self.options(n))
 
     def stages(self, architecture: Architecture) -> list[list[tuple[str, str]]]:
