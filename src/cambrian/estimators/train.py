@@ -14,6 +14,7 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
+from cambrian.estimators.answers import instructed
 from cambrian.estimators.build import built, signature
 from cambrian.estimators.data import scored_images, training_images
 from cambrian.estimators.estimator import Context, Estimate
@@ -41,8 +42,8 @@ class Train(Recipe):
     counted; a search's also `best_value` and `best_epoch`.
 
     A training whose loss is not finite, on what it learns from or is scored on, ends as
-    Infeasible("nan"). With `context.checkpoints` it goes on where it was killed, yielding the points it
-    had once more."""
+    Infeasible("nan"). Answers under `train.` take the place of settings. With
+    `context.checkpoints` it goes on where it was killed, yielding the points it had once more."""
 
     needs: ClassVar[tuple[type, ...]] = ()
     builds: ClassVar[bool] = True
@@ -69,7 +70,8 @@ class Train(Recipe):
         if isinstance(network, Infeasible):
             return network
         sizes = _sizes(network, fidelity, task)
-        run = _Run(self, architecture, fidelity, task, context, network, started)
+        recipe = instructed(self, architecture)
+        run = _Run(recipe, architecture, fidelity, task, context, network, started)
         yield from run.curve
         while not run.finished:
             ended = run.advance()

@@ -1,0 +1,68 @@
+"""Answers under `train.` change the training, and nothing else does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from torch import nn
+
+from cambrian.architecture import Architecture
+from cambrian.errors import UnknownName, UsageError
+from cambrian.estimators.answers import instructed
+from cambrian.estimators.train import Train
+from cambrian.outcome import Fidelity
+from cambrian.spaces.program import space
+from small_training import estimated, timeless
+
+
+@space
+def tuned(pick: Any, task: Any) -> nn.Module:
+    """A width, and how fast to learn."""
+    width = pick("width", [4, 8])
+    pick.real("train.lr", 1e-4, 1.0, log=True)
+    pick("train.batch_size", [8, 16])
+    return nn.Sequential(
+        nn.Conv2d(task.channels, width, 3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(width, 4),
+    )
+
+
+def curve(train: Train, **answers: Any) -> Any:
+    architecture = Architecture({"width": 8, **{f"train.{k}": v for k, v in answers.items()}})
+    return timeless(estimated(train, None, Fidelity(2), architecture, tuned)[1])
+
+
+def test_a_training_is_as_its_architecture_says() -> None:
+    """The outcome is that of a recipe with these settings, whatever the estimator's own are."""
+    wanted = curve(Train(learning_rate=0.1, batch_size=8), lr=0.1, batch_size=8)
+    assert curve(Train(learning_rate=0.7, batch_size=32), lr=0.1, batch_size=8) == wanted
+    assert curve(Train(), lr=0.2, batch_size=8).curve != wanted.curve
+    assert curve(Train(), lr=0.1, batch_size=16).curve != wanted.curve
+
+
+def test_settings_by_name() -> None:
+    """Long names and the short one; other answers are not the training's."""
+    asked = Architecture(
+        {"op": "conv", "train.lr": 0.3, "train.optimiser": "adamw", "train.weight_decay": 0.01}
+    )
+    found = instructed(Train(), asked)
+    assert found == Train(learning_rate=0.3, optimiser="adamw", weight_decay=0.01)
+    assert instructed(Train(), Architecture({"op": "conv", "trainer": 3})) == Train()
+
+
+def test_what_a_training_does_not_have() -> None:
+    """The nearest name; what kind of number; the range."""
+    with pytest.raises(UnknownName, match="did you mean 'weight_decay'"):
+        instructed(Train(), Architecture({"train.weightdecay": 0.1}))
+    with pytest.raises(UnknownName, match="unknown training setting 'score'"):
+        instructed(Train(), Architecture({"train.score": "best"}))
+    with pytest.raises(UsageError, match=r"'train.batch_size': expected a whole number, got 8\.5"):
+        instructed(Train(), Architecture({"train.batch_size": 8.5}))
+    with pytest.raises(UsageError, match=r"'train.momentum': expected a number, got 'high'"):
+        instructed(Train(), Architecture({"train.momentum": "high"}))
+    with pytest.raises(UsageError, match="learning_rate must be above 0"):
+        instructed(Train(), Architecture({"train.lr": 0.0}))
