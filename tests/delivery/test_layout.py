@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from cambrian.delivery.layout import GAP_X, _inversions, _spread, layered
-from cambrian.delivery.picture import blocks, picture
+from cambrian.delivery.layout import GAP_X, _inversions, _spread, gap_between, layered
+from cambrian.delivery.parts import blocks
+from cambrian.delivery.picture import picture
 from cambrian.errors import SpaceError
 from cambrian.spaces.space import Graph
 
@@ -99,15 +100,19 @@ def test_a_layer_of_boxes_is_as_wide_as_allowed(graph, width):
         assert len(row) == 1 or sum(row) + GAP_X * (len(row) - 1) <= width + NEAR
 
 
-@given(st.lists(st.tuples(st.integers(1, 9), st.integers(-50, 50)), min_size=1, max_size=12))
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(-50, 50), st.integers(1, 9)), min_size=1, max_size=12)
+)
 @settings(max_examples=60, deadline=None)
 def test_spreading_is_an_isotonic_regression(row):
     """Positions equal those of scikit-learn's isotonic regression, distances taken off and put back."""
-    widths, wanted = [float(w) for w, _ in row], [float(x) for _, x in row]
-    steps = [(a + b) / 2 + GAP_X for a, b in itertools.pairwise(widths)]
+    widths, wanted, weights = ([float(v[i]) for v in row] for i in range(3))
+    steps = [(a + b) / 2 + gap_between(a, b) for a, b in itertools.pairwise(widths)]
     offsets = np.cumsum([0.0, *steps])
-    oracle = IsotonicRegression().fit_transform(np.arange(len(row)), np.array(wanted) - offsets) + offsets
-    np.testing.assert_allclose(_spread(list(range(len(row))), widths, wanted), oracle, atol=1e-9)
+    places, free = np.arange(len(row)), np.array(wanted) - offsets
+    fitted = IsotonicRegression().fit(places, free, weights).predict(places)
+    found = _spread(list(range(len(row))), widths, wanted, weights)
+    np.testing.assert_allclose(found, fitted + offsets, atol=1e-9)
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=15))

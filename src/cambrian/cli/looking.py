@@ -55,24 +55,16 @@ def draw(
     as_json: Json = False,
 ) -> None:
     """Draw an architecture: in the terminal, or as a picture."""
-    from cambrian.delivery import draw as pictures
+    from cambrian.delivery.draw import draw as drawing_of
 
     space, architecture = _chosen(what, trial)
+    drawing = drawing_of(space, architecture)
     if out is not None:
-        if out.suffix not in (".svg", ".png"):
-            raise UsageError(f"cannot draw {out}: the file's name must end in .svg or .png")
-        try:
-            if out.suffix == ".svg":
-                out.write_text(pictures.svg(space, architecture))
-            else:
-                pictures.png(space, architecture, out)
-        except OSError as error:
-            raise UsageError(f"the picture cannot be written to {out}: {error.strerror}") from error
-        say(f"wrote {out}", to_json=as_json)
+        say(f"wrote {drawing.save(out)}", to_json=as_json)
     if as_json:
         give(architecture)
     elif out is None:
-        say(pictures.text(space, architecture))
+        say(str(drawing))
 
 
 def _chosen(what: str, number: int | None) -> tuple[Any, Any]:

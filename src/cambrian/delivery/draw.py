@@ -3,16 +3,79 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cambrian.architecture import Architecture
-from cambrian.delivery.drawings import cell_svg, network_svg, tree_svg
+from cambrian.delivery import drawings, vector
+from cambrian.delivery.parts import overview
 from cambrian.delivery.picture import picture
+from cambrian.delivery.shapes import Sketch
 from cambrian.delivery.terminal import graph_text, tree_text
+from cambrian.errors import UsageError
 from cambrian.spaces.space import Graphs, Space
 
-__all__ = ["network_svg", "png", "svg", "text"]
+__all__ = ["Drawing", "draw", "network_svg", "svg", "text"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture that a notebook shows, that `save` writes, and that is text where it is printed."""
+
+    words: Callable[[], str]
+    sketched: Callable[[], Sketch]
+
+    def __str__(self) -> str:
+        return self.words()
+
+    __repr__ = __str__
+
+    @cached_property
+    def sketch(self) -> Sketch:
+        return self.sketched()
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+    def svg(self) -> str:
+        """Self-contained, legible on light and dark pages."""
+        return vector.svg(self.sketch)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a file whose name ends in .svg or .png."""
+        target = Path(path)
+        if target.suffix not in (".svg", ".png"):
+            raise UsageError(f"cannot draw {target}: the file's name must end in .svg or .png")
+        try:
+            if target.suffix == ".svg":
+                target.write_text(self.svg(), encoding="utf-8")
+            else:
+                from cambrian.delivery.raster import png
+
+                png(self.sketch, target)
+        except OSError as error:
+            raise UsageError(f"the picture cannot be written to {target}: {error.strerror}") from error
+        return target
+
+
+def draw(
+    space: Space,
+    architecture: Architecture,
+    *,
+    stages: Sequence[tuple[str, str]] = (),
+    title: str | None = None,
+) -> Drawing:
+    """The architecture; `stages`, rows of (label, detail) from input to output, are drawn beside it as the
+    network it is repeated in. Of a graph of very many nodes, an overview."""
+    name = title or f"architecture {architecture.key}"
+    if isinstance(space, Graphs):
+        graph = space.graph(architecture)
+        return Drawing(
+            lambda: graph_text(graph), lambda: drawings.cell(picture(overview(graph)), name, stages)
+        )
+    return Drawing(lambda: tree_text(architecture), lambda: drawings.tree(architecture, name))
 
 
 def svg(
@@ -22,26 +85,15 @@ def svg(
     stages: Sequence[tuple[str, str]] = (),
     title: str | None = None,
 ) -> str:
-    """The architecture as one self-contained SVG; `stages`, rows of (label, detail) from input to
-    output, are drawn beside it as the network it is repeated in."""
-    title = title or f"architecture {architecture.key}"
-    if isinstance(space, Graphs):
-        return cell_svg(picture(space.graph(architecture)), title, stages)
-    return tree_svg(architecture, title)
+    """The architecture as one self-contained SVG."""
+    return draw(space, architecture, stages=stages, title=title).svg()
 
 
-def png(space: Space, architecture: Architecture, path: str | os.PathLike[str]) -> None:
-    """The architecture as a bitmap, written to `path`."""
-    from cambrian.delivery.raster import lines_png, picture_png
-
-    if isinstance(space, Graphs):
-        picture_png(picture(space.graph(architecture)), Path(path))
-    else:
-        lines_png(tree_text(architecture).splitlines(), Path(path))
+def network_svg(stages: Sequence[tuple[str, str]], title: str = "network") -> str:
+    """The network as its stages from input to output: rows of (label, detail)."""
+    return vector.svg(drawings.network(stages, title))
 
 
 def text(space: Space, architecture: Architecture) -> str:
     """The architecture for a terminal, a line for every block."""
-    if isinstance(space, Graphs):
-        return graph_text(space.graph(architecture))
-    return tree_text(architecture)
+    return str(draw(space, architecture))

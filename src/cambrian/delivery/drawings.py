@@ -1,25 +1,36 @@
-"""Pictures as SVG: cells, the stack of a network's stages, the tree of an architecture's answers."""
+"""Sketches: cells, the stack of a network's stages, the tree of an architecture's answers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cambrian.architecture import Architecture
-from cambrian.delivery.layout import Point
-from cambrian.delivery.markup import escaped, label, number, rect, svg_document
-from cambrian.delivery.picture import Frame, Node, Picture, short, text_width
+from cambrian.delivery.framed import SMALL, short, text_width
+from cambrian.delivery.layout import Box, Edge
+from cambrian.delivery.picture import Frame, Node, Picture
+from cambrian.delivery.shapes import Curve, Rect, Shape, Sketch, Text, joined
 
 MARGIN = 14.0
-_ROW = 22.0
+ROW = 22.0
 _KINDS = (  # the first pattern found in an operation's name colours it
-    (re.compile(r"pool|avg|max"), "green"),
+    (re.compile(r"pool|avg|max|^p\("), "green"),
     (re.compile(r"ident|skip|none|zero"), "grey"),
-    (re.compile(r"dil"), "orange"),
-    (re.compile(r"1x[37]|[37]x1"), "violet"),
-    (re.compile(r"sep|conv|\dx\d"), "blue"),
+    (re.compile(r"dil|perceptron|dense|linear|^fc"), "orange"),
+    (re.compile(r"1x[37]|[37]x1|attention"), "violet"),
+    (re.compile(r"sep|conv|\dx\d|^mb|^c\(|^dw"), "blue"),
 )
+SIGNS = {"added": "+", "changed": "~", "removed": "−"}  # what marks say without colour
+INKS = {"added": "plus", "changed": "tilde", "removed": "minus"}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What of a picture is "added", "changed" or "removed"; the rest is drawn faint."""
+
+    nodes: Mapping[int, str] = field(default_factory=dict)
+    edges: Mapping[Edge, str] = field(default_factory=dict)
 
 
 def kind(node: Node) -> str:
@@ -30,32 +41,44 @@ def kind(node: Node) -> str:
     return next((colour for pattern, colour in _KINDS if pattern.search(text)), "plain")
 
 
-def cell_svg(picture: Picture, title: str, stages: Sequence[tuple[str, str]] = ()) -> str:
-    """The cell, and right of it the stack of stages where there are any."""
-    body, width, height = _cell(picture, MARGIN, MARGIN)
-    if stages:
-        stack, right, bottom = _stack(stages, width + 2 * MARGIN, MARGIN)
-        body += stack
-        width, height = right, max(height, bottom)
-    return svg_document(title, width + MARGIN, height + MARGIN, body)
+def margined(sketch: Sketch, title: str) -> Sketch:
+    """With paper around it."""
+    width, height = sketch.width + 2 * MARGIN, sketch.height + 2 * MARGIN
+    return Sketch(title, width, height, sketch.moved(MARGIN, MARGIN))
 
 
-def network_svg(stages: Sequence[tuple[str, str]], title: str = "network") -> str:
+def cell(picture: Picture, title: str, stages: Sequence[tuple[str, str]] = ()) -> Sketch:
+    """The picture, and right of it the stack of stages where there are any."""
+    sketches = [drawn(picture), *([_stack(stages)] if stages else [])]
+    return margined(joined(title, sketches, 2 * MARGIN), title)
+
+
+def network(stages: Sequence[tuple[str, str]], title: str = "network") -> Sketch:
     """The network as its stages from input to output: rows of (label, detail)."""
-    body, width, height = _stack(stages, MARGIN, MARGIN)
-    return svg_document(title, width + MARGIN, height + MARGIN, body)
+    return margined(_stack(stages), title)
 
 
-def tree_svg(architecture: Architecture, title: str) -> str:
+def tree(architecture: Architecture, title: str) -> Sketch:
     """One line per answer, indented by the parts of its path."""
     rows = tree_rows(architecture)
-    lines = [f"{name}: {answer}" if answer else name for _, name, answer in rows]
-    body = [
-        label(MARGIN + 18 * depth, MARGIN + _ROW * (i + 0.7), short(line, 60), "" if answer else "soft")
+    lines = [short(f"{name}: {answer}" if answer else name, 60) for _, name, answer in rows]
+    shapes = tuple(
+        Text(18.0 * depth, ROW * (i + 0.7), line, "" if answer else "soft")
         for i, (line, (depth, _, answer)) in enumerate(zip(lines, rows))
-    ]
-    width = max((18 * r[0] + 0.6 * 13 * min(len(line), 60) for line, r in zip(lines, rows)), default=80.0)
-    return svg_document(title, width + 2 * MARGIN, _ROW * len(rows) + 2 * MARGIN, body)
+    )
+    width = max((18 * r[0] + text_width(line, longest=60) for line, r in zip(lines, rows)), default=80.0)
+    return margined(Sketch(title, width, ROW * len(rows), shapes), title)
+
+
+def drawn(picture: Picture, marks: Marks | None = None) -> Sketch:
+    """Frames, then edges, then nodes, so that nothing is hidden."""
+    shapes: list[Shape] = [shape for frame in picture.frames for shape in _frame(frame)]
+    for edge, points in picture.routes.items():
+        look = "" if marks is None else marks.edges.get(edge, "faint")
+        shapes.append(Curve(tuple(points), f"flow {look}".strip()))
+    for v, node in enumerate(picture.nodes):
+        shapes += _node(node, "" if marks is None else marks.nodes.get(v, "faint"))
+    return Sketch("", picture.width, picture.height, tuple(shapes))
 
 
 def tree_rows(architecture: Architecture) -> list[tuple[int, str, str]]:
@@ -75,63 +98,42 @@ def tree_rows(architecture: Architecture) -> list[tuple[int, str, str]]:
     return rows
 
 
-def path_data(points: Sequence[Point]) -> str:
-    """A route as SVG path data: straight where x stays, else a curve with vertical ends."""
-    data = [f"M{number(points[0][0])} {number(points[0][1])}"]
-    for (x0, y0), (x1, y1) in pairwise(points):
-        middle = number((y0 + y1) / 2)
-        if abs(x1 - x0) < 0.5:
-            data.append(f"V{number(y1)}")
-        else:
-            data.append(f"C{number(x0)} {middle} {number(x1)} {middle} {number(x1)} {number(y1)}")
-    return "".join(data)
-
-
-def _cell(picture: Picture, dx: float, dy: float) -> tuple[list[str], float, float]:
-    parts = [_frame(f) for f in picture.frames]
-    for points in picture.routes.values():
-        x, y = points[-1]
-        parts.append(f'<path class="flow" d="{path_data([*points[:-1], (x, y - 5)])}"/>')
-        parts.append(f'<path class="tip" d="M{number(x)} {number(y)}l-3.5 -7h7z"/>')
-    parts += [_node(n) for n in picture.nodes]
-    group = f'<g transform="translate({number(dx)} {number(dy)})">{"".join(parts)}</g>'
-    return [group], picture.width + dx, picture.height + dy
-
-
-def _frame(frame: Frame) -> str:
+def _frame(frame: Frame) -> list[Shape]:
     box = frame.box
-    return rect(box.left, box.top, box.width, box.height, "frame", 10) + label(
-        box.left + 9, box.bottom - 7, short(frame.title), "soft halo"
-    )
+    if frame.cell:
+        title = Text(box.left + 12, box.top + 21, short(frame.title), "bold")
+        return [Rect(box, "cell", 12), title]
+    title = Text(box.left + frame.x, box.bottom - 7, short(frame.title), "soft")
+    return [Rect(box, "frame", 10), title]
 
 
-def _node(node: Node) -> str:
+def _node(node: Node, mark: str) -> list[Shape]:
+    """Marked ones have their sign before the name."""
     box = node.box
-    shape = rect(
-        box.left, box.top, box.width, box.height, kind(node), box.height / 2 if not node.framed else 6
-    )
-    text = label(box.x, box.y + 4.5, short(node.label), "middle")
-    whole = f"<title>{escaped(node.label)}</title>" if short(node.label) != node.label else ""
-    return f"<g>{whole}{shape}{text}</g>"
+    shown = short(node.label)
+    hint = node.label if shown != node.label else ""
+    shape = Rect(box, f"{kind(node)} {mark}".strip(), 6.0 if node.framed else box.height / 2, hint)
+    faint = " faint" if mark == "faint" else ""
+    shapes: list[Shape] = [shape, Text(box.x, box.y + 4.5, shown, f"middle{faint}")]
+    if mark in SIGNS:
+        shapes.append(Text(box.left + 4, box.y + 4.5, SIGNS[mark], f"bold {INKS[mark]}"))
+    return shapes
 
 
-def _stack(stages: Sequence[tuple[str, str]], left: float, top: float) -> tuple[list[str], float, float]:
+def _stack(stages: Sequence[tuple[str, str]]) -> Sketch:
     """Boxes one under the other, from the input down; a detail stands under its label."""
-    size = max(
-        [110.0, *(text_width(a) + 24 for a, _ in stages), *(text_width(b, 11) + 24 for _, b in stages)]
-    )
-    body: list[str] = []
-    y = top
+    wide = [text_width(name) for name, _ in stages] + [text_width(detail, SMALL) for _, detail in stages]
+    size = max([110.0, *(width + 24 for width in wide)])
+    shapes: list[Shape] = []
+    y = 0.0
     for i, (name, detail) in enumerate(stages):
         height = 40.0 if detail else 26.0
         if i:
-            x = left + size / 2
-            body.append(f'<path class="flow" d="M{number(x)} {number(y - 16)}V{number(y - 5)}"/>')
-            body.append(f'<path class="tip" d="M{number(x)} {number(y)}l-3.5 -7h7z"/>')
-        shape = "blue" if "cell" in name.lower() else "plain"
-        body.append(rect(left, y, size, height, shape))
-        body.append(label(left + size / 2, y + 17.5, short(name), "middle"))
+            shapes.append(Curve(((size / 2, y - 16), (size / 2, y))))
+        colour = "blue" if "cell" in name.lower() else "plain"
+        shapes.append(Rect(Box(size / 2, y + height / 2, size, height), colour))
+        shapes.append(Text(size / 2, y + 17.5, short(name), "middle"))
         if detail:
-            body.append(label(left + size / 2, y + 32.5, short(detail), "soft middle"))
+            shapes.append(Text(size / 2, y + 32.5, short(detail), "soft middle"))
         y += height + 16
-    return body, left + size, y - 16 if stages else top
+    return Sketch("", size, max(0.0, y - 16), tuple(shapes))

@@ -1,8 +1,9 @@
 """A layered drawing of a directed acyclic graph (Sugiyama, Tagawa & Toda 1981), inputs at the top.
 
 Layers are filled greedily under a bound on their width (after Coffman & Graham 1972), ordered by
-barycentres, and placed by isotonic regression, which keeps order and distance exactly. A compound
-graph is laid out twice: each group by itself, then the groups as boxes. Unit: pixels.
+barycentres, and placed by isotonic regression, which keeps order and distance exactly. The edges of
+one source share the lane in which they pass layers, so that many skip connections stay few lines.
+Unit: pixels.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ Edge = tuple[int, int]
 Point = tuple[float, float]
 
 GAP_X, GAP_Y = 14.0, 30.0
-_LANE = 6.0  # width kept free for an edge that passes a layer
+_LANE, _LANE_GAP = 6.0, 5.0  # width kept free for edges that pass a layer, and between two such lanes
+_STRAIGHT = 8.0  # how much harder a lane is pulled to a lane than a box to a box (Gansner et al. 1993)
 _SWEEPS = 12
+_MANY = 4000  # links, from which on fewer sweeps have to do
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,18 @@ def layered(
     *,
     width: float = 420.0,
     gap: float = GAP_Y,
+    layers: Sequence[int] | None = None,
 ) -> Placed:
-    """Place boxes of `sizes` (width, height) so that every edge points down and none overlap. A layer
-    is wider than `width` only where a single box is. Raises graphlib.CycleError on a cycle."""
+    """Place boxes of `sizes` (width, height) so that every edge points down and none overlap, in the
+    layers given or those of `layers_of`. Raises graphlib.CycleError on a cycle."""
     edges = list(dict.fromkeys(edges))
-    layer = _layers(sizes, edges, width)
+    layer = layers_of(sizes, edges, width) if layers is None else list(layers)
     chains = _chains(edges, layer, len(sizes))
-    widths = [w for w, _ in sizes] + [_LANE] * sum(len(c) - 2 for c in chains.values())
-    links = [pair for chain in chains.values() for pair in pairwise(chain)]
+    lanes = len({lane for chain in chains.values() for lane in chain[1:-1]})
+    widths = [w for w, _ in sizes] + [_LANE] * lanes
+    links = list(dict.fromkeys(pair for chain in chains.values() for pair in pairwise(chain)))
     rows = _ordered(_rows(layer, chains), links)
-    x = _columns(rows, links, widths)
+    x = _columns(rows, links, widths, len(sizes))
     tops, bottoms = _bands(rows, sizes, gap)
     boxes = [Box(x[v], (tops[layer[v]] + bottoms[layer[v]]) / 2, w, h) for v, (w, h) in enumerate(sizes)]
     routes = {e: _route(c, layer[e[0]], boxes, x, tops, bottoms) for e, c in chains.items()}
@@ -85,8 +90,9 @@ def layered(
     return Placed(boxes, routes, right, bottoms[-1] if bottoms else 0.0)
 
 
-def _layers(sizes: Sequence[tuple[float, float]], edges: Sequence[Edge], width: float) -> list[int]:
-    """Each node below all its sources, in the first layer that still has room."""
+def layers_of(sizes: Sequence[tuple[float, float]], edges: Sequence[Edge], width: float) -> list[int]:
+    """Each node below all its sources, in the first layer that still has room: a layer is wider than
+    `width` only where a single box is."""
     sources: dict[int, list[int]] = {v: [] for v in range(len(sizes))}
     for u, v in edges:
         sources[v].append(u)
@@ -103,37 +109,46 @@ def _layers(sizes: Sequence[tuple[float, float]], edges: Sequence[Edge], width: 
 
 
 def _chains(edges: Sequence[Edge], layer: list[int], count: int) -> dict[Edge, list[int]]:
-    """Per edge its nodes, one a layer: the ends, and between them lanes numbered from `count` on."""
-    chains = {}
-    for u, v in edges:
-        lanes = layer[v] - layer[u] - 1
-        chains[u, v] = [u, *range(count, count + lanes), v]
-        count += lanes
-    return chains
+    """Per edge its nodes, one a layer: the ends, and between them the source's lanes, numbered from
+    `count` on."""
+    lanes: dict[Edge, int] = {}  # by source and layer
+    return {
+        (u, v): [
+            u,
+            *(lanes.setdefault((u, at), count + len(lanes)) for at in range(layer[u] + 1, layer[v])),
+            v,
+        ]
+        for u, v in edges
+    }
 
 
 def _rows(layer: list[int], chains: dict[Edge, list[int]]) -> list[list[int]]:
     rows: list[list[int]] = [[] for _ in range(max(layer, default=-1) + 1)]
     for v, at in enumerate(layer):
         rows[at].append(v)
-    for (u, _), chain in chains.items():
-        for step, lane in enumerate(chain[1:-1], start=1):
-            rows[layer[u] + step].append(lane)
+    passing = {lane: layer[u] + i for (u, _), c in chains.items() for i, lane in enumerate(c[1:-1], start=1)}
+    for lane, at in passing.items():
+        rows[at].append(lane)
     return rows
+
+
+def _sweeps(links: Sequence[Edge]) -> int:
+    return _SWEEPS if len(links) < _MANY else 3
 
 
 def _ordered(rows: list[list[int]], links: list[Edge]) -> list[list[int]]:
     """The order with the fewest crossings among barycentre sweeps down and up."""
     best, least = rows, _crossings(rows, links)
-    for sweep in range(_SWEEPS):
+    for sweep in range(_sweeps(links)):
         if not least:
             break
         down = sweep % 2 == 0
         neighbours = _neighbours(links, up=down)
         rows = [list(row) for row in rows]
-        for at in range(len(rows)) if down else reversed(range(len(rows))):
-            place = {v: i for row in rows for i, v in enumerate(row)}
-            rows[at].sort(key=lambda v: _mean([place[u] for u in neighbours[v]], place[v]))
+        place = {v: i for row in rows for i, v in enumerate(row)}
+        for row in rows if down else reversed(rows):
+            row.sort(key=lambda v: _mean([place[u] for u in neighbours[v]], place[v]))
+            place.update((v, i) for i, v in enumerate(row))
         if (count := _crossings(rows, links)) < least:
             best, least = rows, count
     return best
@@ -150,7 +165,7 @@ def _neighbours(links: list[Edge], up: bool | None = None) -> dict[int, list[int
     return found
 
 
-def _mean(values: list[int] | list[float], otherwise: float) -> float:
+def _mean(values: list[int], otherwise: float) -> float:
     return sum(values) / len(values) if values else otherwise
 
 
@@ -172,37 +187,53 @@ def _inversions(pairs: list[Edge]) -> int:
     return count
 
 
-def _columns(rows: list[list[int]], links: list[Edge], widths: list[float]) -> list[float]:
-    """Centres along x: every layer drawn towards its neighbours, order and gaps kept."""
+def _columns(rows: list[list[int]], links: list[Edge], widths: list[float], nodes: int) -> list[float]:
+    """Centres along x: every layer drawn towards its neighbours, lanes most towards their own
+    continuation; order and gaps kept. What is numbered from `nodes` on is a lane."""
     x = [0.0] * len(widths)
     for row in rows:
         for v, at in zip(row, _spread(row, widths, [0.0] * len(row))):
             x[v] = at
-    for sweep in range(_SWEEPS):
-        neighbours = _neighbours(links, up=None if sweep == _SWEEPS - 1 else sweep % 2 == 0)
+    pulls = [1.0 if v < nodes else _STRAIGHT for v in range(len(widths))]
+    sweeps = _sweeps(links)
+    for sweep in range(sweeps):
+        neighbours = _neighbours(links, up=None if sweep == sweeps - 1 else sweep % 2 == 0)
         for row in rows if sweep % 2 == 0 else reversed(rows):
-            wanted = [_mean([x[u] for u in neighbours[v]], x[v]) for v in row]
-            for v, at in zip(row, _spread(row, widths, wanted)):
+            wanted = [_drawn(v, neighbours[v], x, pulls) for v in row]
+            for v, at in zip(row, _spread(row, widths, wanted, [pulls[v] for v in row])):
                 x[v] = at
     left = min((x[v] - w / 2 for v, w in enumerate(widths)), default=0.0)
     return [at - left for at in x]
 
 
-def _spread(row: list[int], widths: list[float], wanted: list[float]) -> list[float]:
-    """Least squares to `wanted` under x[i+1] - x[i] >= half the widths + gap: subtracting the running
-    distances leaves an isotonic regression, solved by pooling adjacent violators."""
+def _drawn(v: int, neighbours: list[int], x: list[float], pulls: list[float]) -> float:
+    """Where `v` wants to be; a link pulls as both its ends do."""
+    total = sum(pulls[v] * pulls[u] for u in neighbours)
+    return sum(pulls[v] * pulls[u] * x[u] for u in neighbours) / total if total else x[v]
+
+
+def _spread(
+    row: list[int], widths: list[float], wanted: list[float], weights: Sequence[float] | None = None
+) -> list[float]:
+    """Weighted least squares to `wanted` under x[i+1] - x[i] >= half the widths + gap: subtracting the
+    running distances leaves an isotonic regression, solved by pooling adjacent violators."""
     offsets = [0.0]
     for u, v in pairwise(row):
-        offsets.append(offsets[-1] + (widths[u] + widths[v]) / 2 + GAP_X)
-    pools: list[tuple[float, int]] = []
-    for value in (w - o for w, o in zip(wanted, offsets)):
+        offsets.append(offsets[-1] + (widths[u] + widths[v]) / 2 + gap_between(widths[u], widths[v]))
+    pools: list[tuple[float, float, int]] = []
+    for value, weight in zip((w - o for w, o in zip(wanted, offsets)), weights or [1.0] * len(row)):
         mean, size = value, 1
         while pools and pools[-1][0] > mean:
-            before, n = pools.pop()
-            mean, size = (mean * size + before * n) / (size + n), size + n
-        pools.append((mean, size))
-    flat = [mean for mean, size in pools for _ in range(size)]
+            before, heavy, n = pools.pop()
+            mean, weight, size = (mean * weight + before * heavy) / (weight + heavy), weight + heavy, size + n
+        pools.append((mean, weight, size))
+    flat = [mean for mean, _, size in pools for _ in range(size)]
     return [f + o for f, o in zip(flat, offsets)]
+
+
+def gap_between(a: float, b: float) -> float:
+    """The least distance of two neighbours in a layer of such widths: lanes may come closer."""
+    return GAP_X if max(a, b) > _LANE else _LANE_GAP
 
 
 def _bands(

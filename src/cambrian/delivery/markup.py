@@ -22,9 +22,15 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 .cambrian .blue{fill:var(--blue)}.cambrian .green{fill:var(--green)}.cambrian .orange{fill:var(--orange)}
 .cambrian .violet{fill:var(--violet)}.cambrian .grey{fill:var(--grey)}.cambrian .teal{fill:var(--teal)}
 .cambrian .plain{fill:var(--paper);stroke:var(--line)}
-.cambrian .halo{paint-order:stroke;stroke:var(--frame);stroke-width:4px}
 .cambrian .bar0{fill:var(--a)}.cambrian .bar1{fill:var(--c)}.cambrian .bar2{fill:var(--b)}
-.cambrian .middle{text-anchor:middle}
+.cambrian .middle{text-anchor:middle}.cambrian .bold{font-weight:600}.cambrian .faint{opacity:.45}
+.cambrian .mono{font-family:ui-monospace,"DejaVu Sans Mono",monospace;white-space:pre}
+.cambrian .cell{fill:none;stroke:var(--edge)}
+.cambrian .added{stroke:var(--c);stroke-width:2.5}.cambrian .changed{stroke:var(--d);stroke-width:2.5}
+.cambrian .removed{stroke:var(--b);stroke-width:2;stroke-dasharray:5 3}
+.cambrian .descent{stroke:var(--b);stroke-width:3;fill:none}
+.cambrian .tip.added{fill:var(--c);stroke:none}.cambrian .tip.removed{fill:var(--b);stroke:none}
+.cambrian .plus{fill:var(--c)}.cambrian .tilde{fill:var(--d)}.cambrian .minus{fill:var(--b)}
 .cambrian .end{text-anchor:end}.cambrian .grid{stroke:var(--edge);stroke-width:1}
 """.strip().replace("\n", "")
 

@@ -1,18 +1,20 @@
-"""From a data-flow graph to the rectangles and routes of its picture, blocks framed."""
+"""From a data-flow graph to rectangles and routes: cells beside each other, blocks framed."""
 
 from __future__ import annotations
 
-import graphlib
-from collections import defaultdict
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from cambrian.delivery.fold import folded
+from cambrian.delivery.framed import FONT, PADDING, Part, part
 from cambrian.delivery.layout import Box, Edge, Placed, Point, layered
-from cambrian.errors import SpaceError
+from cambrian.delivery.parts import blocks, cells, checked
 from cambrian.spaces.space import Graph
 
-FONT = 13.0
-_NODE_HEIGHT, _PADDING, _TITLE = 26.0, 10.0, 12.0
-_LONGEST = 26
+GAP = 24.0  # between cells, and around what is in one
+_WIDTH = 420.0  # what a telephone can show of a small graph
+_WIDEST = 940.0
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Frame:
+    """Around a block, its title at its foot, `x` from the left; or around a whole cell, its title on top."""
+
     title: str
     box: Box
+    x: float
+    cell: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,74 +45,55 @@ class Picture:
     height: float
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A group laid out by itself, or a node that is in none."""
-
-    title: str
-    members: list[int]
-    inner: Placed
-
-    @property
-    def framed(self) -> bool:
-        return bool(self.title)
-
-    @property
-    def size(self) -> tuple[float, float]:
-        if not self.framed:
-            return self.inner.width, self.inner.height
-        width = max(self.inner.width, text_width(self.title))
-        return width + 2 * _PADDING, self.inner.height + 2 * _PADDING + _TITLE
-
-    def origin(self, box: Box) -> Point:
-        return box.x - self.inner.width / 2, box.top + (_PADDING if self.framed else 0.0)
+def picture(graph: Graph, width: float | None = None) -> Picture:
+    """Lay out `graph`; without `width` a large one gets more than a small one."""
+    found = cells(checked(graph))
+    drawn = [_compound(c.graph, width or max(_WIDTH, 100 * math.sqrt(len(c.nodes)))) for c in found]
+    if len(found) == 1:
+        return drawn[0]
+    boxes = _shelved([(p.width + 2 * GAP, p.height + 2 * GAP + FONT) for p in drawn])
+    nodes: dict[int, Node] = {}
+    frames: list[Frame] = []
+    routes: dict[Edge, list[Point]] = {}
+    for cell, inside, box in zip(found, drawn, boxes):
+        dx, dy = box.left + GAP, box.top + GAP + FONT
+        frames.append(Frame(cell.title, box, PADDING, cell=True))
+        frames += [replace(f, box=f.box.moved(dx, dy)) for f in inside.frames]
+        nodes |= {v: replace(n, box=n.box.moved(dx, dy)) for v, n in zip(cell.nodes, inside.nodes)}
+        for (u, v), points in inside.routes.items():
+            routes[cell.nodes[u], cell.nodes[v]] = _moved(points, dx, dy)
+    right, bottom = max(box.right for box in boxes), max(box.bottom for box in boxes)
+    return Picture([nodes[v] for v in sorted(nodes)], frames, routes, right, bottom)
 
 
-def short(label: str, longest: int = _LONGEST) -> str:
-    return label if len(label) <= longest else label[: longest - 1] + "…"
+def _shelved(sizes: Sequence[tuple[float, float]]) -> list[Box]:
+    """Boxes of these sizes beside each other, on the next shelf where there is no room."""
+    boxes: list[Box] = []
+    x = y = 0.0
+    for width, height in sizes:
+        if x and x + width > _WIDEST:
+            x, y = 0.0, max(box.bottom for box in boxes) + GAP
+        boxes.append(Box(x + width / 2, y + height / 2, width, height))
+        x += width + GAP
+    return boxes
 
 
-def text_width(label: str, font: float = FONT) -> float:
-    """A generous estimate: no fonts are measured."""
-    return 0.6 * font * len(short(label))
-
-
-def picture(graph: Graph, width: float = 420.0) -> Picture:
-    """Lay out `graph`; groups that are no convex part of it are not framed."""
-    for u, v in graph.edges:
-        if not 0 <= u < v < len(graph.labels):
-            raise SpaceError(
-                f"a graph's edges lead from earlier to later nodes of {len(graph.labels)}, got {(u, v)}"
-            )
-    try:
-        return _compound(graph, blocks(graph), width)
-    except graphlib.CycleError:
-        return _compound(graph, {}, width)
-
-
-def blocks(graph: Graph) -> dict[str, list[int]]:
-    """The groups worth a frame: those with an edge inside."""
-    members: dict[str, list[int]] = defaultdict(list)
-    for node, group in enumerate(graph.groups):
-        members[group].append(node)
-    inside = {graph.groups[u] for u, v in graph.edges if graph.groups and graph.groups[u] == graph.groups[v]}
-    return {group: nodes for group, nodes in members.items() if group and group in inside}
-
-
-def _compound(graph: Graph, groups: dict[str, list[int]], width: float) -> Picture:
+def _compound(graph: Graph, width: float) -> Picture:
     """Laid out twice: where the parts lie tells in which order a block's nodes cross fewest edges."""
-    parts = [_part(graph, title, members, width) for title, members in groups.items()]
-    grouped = {v for part in parts for v in part.members}
-    parts += [_part(graph, "", [v], width) for v in range(len(graph.labels)) if v not in grouped]
-    parts.sort(key=lambda part: part.members[0])
-    home = {v: p for p, part in enumerate(parts) for v in part.members}
+    groups = blocks(graph)
+    parts = [part(graph, title, members, width) for title, members in groups.items()]
+    grouped = {v for p in parts for v in p.members}
+    parts += [part(graph, "", [v], width) for v in range(len(graph.labels)) if v not in grouped]
+    parts.sort(key=lambda p: p.members[0])
+    home = {v: i for i, p in enumerate(parts) for v in p.members}
     outer = [(home[u], home[v]) for u, v in graph.edges if home[u] != home[v]]
-    first = layered([part.size for part in parts], outer, width=width)
-    parts = [_sorted(graph, part, first, home, width) for part in parts]
-    return _assembled(graph, parts, layered([part.size for part in parts], outer, width=width), home)
+    first = layered([p.size for p in parts], outer, width=width)
+    parts = [_sorted(graph, p, first, home, width) for p in parts]
+    placed = folded(layered([p.size for p in parts], outer, width=width), _WIDEST)
+    return _assembled(graph, parts, placed, home)
 
 
-def _sorted(graph: Graph, part: _Part, placed: Placed, home: dict[int, int], width: float) -> _Part:
+def _sorted(graph: Graph, one: Part, placed: Placed, home: dict[int, int], width: float) -> Part:
     """The part with its nodes in the order in which edges from outside arrive."""
 
     def arrival(v: int) -> float:
@@ -114,40 +101,36 @@ def _sorted(graph: Graph, part: _Part, placed: Placed, home: dict[int, int], wid
         columns = [placed.routes[edge][-3][0] for edge in entering]
         return sum(columns) / len(columns) if columns else 0.0
 
-    return _part(graph, part.title, sorted(part.members, key=arrival), width) if part.framed else part
+    return part(graph, one.title, sorted(one.members, key=arrival), width) if one.framed else one
 
 
-def _assembled(graph: Graph, parts: list[_Part], placed: Placed, home: dict[int, int]) -> Picture:
+def _assembled(graph: Graph, parts: list[Part], placed: Placed, home: dict[int, int]) -> Picture:
     boxes: dict[int, Box] = {}
     routes: dict[Edge, list[Point]] = {}
-    for part, box in zip(parts, placed.boxes):
-        dx, dy = part.origin(box)
-        for v, inner in zip(part.members, part.inner.boxes):
-            boxes[v] = inner.moved(dx, dy)
-        for (u, v), points in part.inner.routes.items():
-            routes[part.members[u], part.members[v]] = [(x + dx, y + dy) for x, y in points]
-    for u, v in graph.edges:
-        if home[u] != home[v]:
-            routes[u, v] = _joined(boxes[u], placed.routes[home[u], home[v]], boxes[v])
-    frames = [Frame(p.title, box) for p, box in zip(parts, placed.boxes) if p.framed]
+    ways: dict[tuple[int, Edge], list[Point]] = {}
+    for i, (p, box) in enumerate(zip(parts, placed.boxes)):
+        dx, dy = p.origin(box)
+        boxes |= {v: inner.moved(dx, dy) for v, inner in zip(p.members, p.inner.boxes)}
+        for (u, v), points in p.inner.routes.items():
+            if max(u, v) < len(p.members):
+                routes[p.members[u], p.members[v]] = _moved(points, dx, dy)
+        ways |= {(i, edge): _moved(points, dx, dy) for edge, points in p.ways.items()}
+    for edge in graph.edges:
+        (u, v), (a, b) = edge, (home[edge[0]], home[edge[1]])
+        if a != b:
+            leaving = ways.get((a, edge), [(boxes[u].x, boxes[u].bottom)])
+            entering = ways.get((b, edge), [(boxes[v].x, boxes[v].top)])
+            routes[edge] = _joined(leaving, placed.routes[a, b], entering)
+    frames = [Frame(p.title, box, p.title_x) for p, box in zip(parts, placed.boxes) if p.framed]
     nodes = [Node(label, boxes[v], parts[home[v]].framed) for v, label in enumerate(graph.labels)]
     return Picture(nodes, frames, routes, placed.width, placed.height)
 
 
-def _part(graph: Graph, title: str, members: list[int], width: float) -> _Part:
-    index = {v: i for i, v in enumerate(members)}
-    edges = [(index[u], index[v]) for u, v in graph.edges if u in index and v in index]
-    sizes = [(max(text_width(graph.labels[v]) + 2 * _PADDING, 44.0), _NODE_HEIGHT) for v in members]
-    return _Part(title, members, layered(sizes, edges, width=width, gap=18.0))
-
-
-def _joined(source: Box, route: list[Point], target: Box) -> list[Point]:
+def _joined(leaving: list[Point], route: list[Point], entering: list[Point]) -> list[Point]:
     """The route between two parts, begun and ended at the very nodes."""
     (_, leave), *between, (_, arrive) = route[1:-1]
-    return [
-        (source.x, source.bottom),
-        (source.x, leave),
-        *between,
-        (target.x, arrive),
-        (target.x, target.top),
-    ]
+    return [*leaving, (leaving[-1][0], leave), *between, (entering[0][0], arrive), *entering]
+
+
+def _moved(points: Sequence[Point], dx: float, dy: float) -> list[Point]:
+    return [(x + dx, y + dy) for x, y in points]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cambrian.architecture import Architecture
 from cambrian.delivery.drawings import tree_rows
-from cambrian.delivery.picture import blocks
+from cambrian.delivery.parts import blocks, cells, checked
 from cambrian.spaces.space import Graph
 
 
@@ -16,6 +16,13 @@ def graph_text(graph: Graph) -> str:
     ● previous
     ├─● block 1 = sep3x3(previous) + max3x3(previous)
     """
+    found = cells(checked(graph))
+    if len(found) == 1:
+        return _rows(graph)
+    return "\n\n".join(f"{_printable(cell.title)}\n{_rows(cell.graph)}" for cell in found)
+
+
+def _rows(graph: Graph) -> str:
     names, sources = _parts(graph)
     rails = _rails(sources)
     width = max(map(len, rails), default=0)
