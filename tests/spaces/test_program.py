@@ -99,8 +99,8 @@ def test_checking_the_fit_leaves_no_trace() -> None:
     assert built[0].running_mean.device.type == "cpu"
 
 
-def test_a_forward_that_looks_at_numbers_cannot_be_checked_and_passes() -> None:
-    """Such a network is no shape error; it fails in training where it does."""
+def test_a_forward_that_looks_at_numbers_passes() -> None:
+    """Such a network is no shape error."""
 
     class Looks(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
