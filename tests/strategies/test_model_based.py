@@ -26,7 +26,8 @@ TOY = Toy(questions=6)
 class Oracle(ModelBased):
     """Knows the landscape, and remembers what it was fitted on."""
 
-    climb: ClassVar[Climb] = Climb(rounds=20)
+    climb: ClassVar[Climb] = Climb(rounds=20, beam=8)
+    starts: ClassVar[int] = 10
 
     def fit(self, state):
         return self.lessons(state.trials)

@@ -1,6 +1,6 @@
 """Architectures as sparse vectors: what is counted in their graph, and what was answered on their tree.
 
-A vector is a mapping from a feature's name to its value; what is absent is 0. Array between such
+A vector is a mapping from a feature's name to its value; what is absent is 0. Distances between such
 vectors are what kernels are made of.
 """
 
@@ -22,28 +22,47 @@ from cambrian.spaces.space import Graph, Graphs, Space
 Vector = Mapping[Hashable, float]
 Vectors = Sequence[Vector]
 Array = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+
+class Whole(tuple[Architecture, ...]):
+    """All architectures of a space, in an order. It is equal to itself alone, so that what is known of so
+    many is found again without comparing them."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Vectors as the rows of a sparse matrix, made once for those that are asked about time and again."""
+    """Vectors as the rows of a sparse matrix of single precision."""
 
     columns: Mapping[Hashable, int]
     rows: Any
-    norms: Array
+    norms: Singles
     """Squared, float[n]."""
 
 
-def describe(space: Space, architectures: Sequence[Architecture]) -> tuple[Vectors | Matrix, ...]:
-    """The parts of the description, each with a vector for every architecture: the paths of its graph,
-    where the space tells it, and its answers. Those of a tuple are kept as matrices."""
-    if isinstance(architectures, tuple):
-        matrices: tuple[Matrix, ...] = _matrices(space, architectures)
-        return matrices
-    parts: list[Callable[[Any, Architecture], Vector]] = [answers_of]
-    if isinstance(space, Graphs):
-        parts.insert(0, paths_of)
-    return tuple([part(space, a) for a in architectures] for part in parts)
+def parts_of(space: Space) -> tuple[Callable[[Any, Architecture], Vector], ...]:
+    """What a description is made of: the paths of the graph, where the space tells it, and the answers."""
+    return (paths_of, answers_of) if isinstance(space, Graphs) else (answers_of,)
+
+
+def distances(space: Space, some: Sequence[Architecture], others: Sequence[Architecture]) -> list[Array]:
+    """float[n, m] squared distances of `some` and `others` in each part of the description. Of a `Whole` they
+    are kept column by column, in single precision."""
+    if isinstance(some, Whole):
+        columns = [_column(space, (some, other)) for other in others]
+        return [np.stack(part, axis=1) for part in zip(*columns, strict=True)]
+    return [
+        squared_distances([part(space, a) for a in some], [part(space, a) for a in others])
+        for part in parts_of(space)
+    ]
 
 
 def answer_vector(space: Space, architecture: Architecture) -> Vector:
@@ -69,23 +88,20 @@ def graph_vector(space: Graphs, architecture: Architecture) -> Vector:
     return {path: float(count) for path, count in path_counts(space.graph(architecture)).items()}
 
 
-def squared_distances(some: Vectors | Matrix, others: Vectors) -> Array:
+def squared_distances(some: Vectors, others: Vectors) -> Array:
     """float[n, m]: |x - y|^2 of every x of `some` and y of `others`."""
     apart: Array = _norms(some)[:, None] + _norms(others) - 2.0 * inner_products(some, others)
     return np.maximum(apart, 0.0)
 
 
-def _norms(vectors: Vectors | Matrix) -> Array:
-    if isinstance(vectors, Matrix):
-        return vectors.norms
+def _norms(vectors: Vectors) -> Array:
     return np.array([sum(v * v for v in x.values()) for x in vectors])
 
 
-def inner_products(some: Vectors | Matrix, others: Vectors) -> Array:
+def inner_products(some: Vectors, others: Vectors) -> Array:
     """float[n, m]: what every x of `some` and y of `others` have in common, summed."""
-    columns = some.columns if isinstance(some, Matrix) else columns_of(others)
-    left = some.rows if isinstance(some, Matrix) else _sparse(columns, some)
-    product: Array = (left @ _sparse(columns, others).T).toarray()
+    columns = columns_of(others)
+    product: Array = (_sparse(columns, some) @ _sparse(columns, others).T).toarray()
     return product
 
 
@@ -134,16 +150,30 @@ answers_of = remembered(answer_vector)
 paths_of = remembered(graph_vector)
 
 
-def _described(space: Any, architectures: tuple[Architecture, ...]) -> tuple[Matrix, ...]:
+def _described(space: Any, whole: Whole) -> list[Matrix]:
     matrices = []
-    for vectors in describe(space, list(architectures)):
-        assert not isinstance(vectors, Matrix)
+    for part in parts_of(space):
+        vectors = [part(space, a) for a in whole]
         columns = columns_of(vectors)
-        matrices.append(Matrix(columns, _sparse(columns, vectors), _norms(vectors)))
-    return tuple(matrices)
+        rows = _sparse(columns, vectors).astype(np.float32)
+        matrices.append(Matrix(columns, rows, _norms(vectors).astype(np.float32)))
+    return matrices
+
+
+def _from_whole(space: Any, pair: tuple[Whole, Architecture]) -> list[Singles]:
+    """float[n] squared distances of all architectures from one, in each part of the description."""
+    whole, other = pair
+    found = []
+    for matrix, part in zip(_matrices(space, whole), parts_of(space), strict=True):
+        vector = part(space, other)
+        point = dense(matrix.columns, [vector])[0].astype(np.float32)
+        norm = np.float32(sum(v * v for v in vector.values()))
+        found.append(np.maximum(matrix.norms + norm - 2 * (matrix.rows @ point), np.float32(0)))
+    return found
 
 
 _matrices = remembered(_described, 4)
+_column = remembered(_from_whole, 512)
 
 
 @remembered

@@ -44,7 +44,7 @@ def likeliest(kernels: Iterable[tuple[T, Array, float]], targets: Array) -> tupl
 @dataclass(frozen=True)
 class Posterior:
     """What float[n] targets say: `factor` is the Cholesky factor of their covariance, `weights` what it
-    makes of them."""
+    makes of them. Questions are answered in the precision they are asked in."""
 
     factor: Array
     weights: Array
@@ -53,17 +53,17 @@ class Posterior:
 
     def mean(self, across: Array) -> Array:
         """float[m] for float[m, n] covariances with the known points."""
-        values: Array = across @ self.weights
+        values: Array = across @ self.weights.astype(across.dtype)
         return values
 
     def deviation(self, across: Array) -> Array:
         """float[m] standard deviations, without the noise of a measurement."""
         from scipy.linalg import solve_triangular
 
-        explained = solve_triangular(self.factor, across.T, lower=True, check_finite=False)
-        values: Array = np.sqrt(
-            np.maximum(self.variance - np.einsum("ij,ij->j", explained, explained), 1e-12)
-        )
+        factor = self.factor.astype(across.dtype)
+        explained = solve_triangular(factor, across.T, lower=True, check_finite=False)
+        left = self.variance - np.einsum("ij,ij->j", explained, explained)
+        values: Array = np.sqrt(np.maximum(left, 1e-12))
         return values
 
 

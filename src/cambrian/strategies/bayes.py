@@ -10,13 +10,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import reduce
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.predictors.features import describe, squared_distances
+from cambrian.predictors.features import distances
 from cambrian.predictors.gaussian_process import (
     LENGTHS,
     expected_improvement,
@@ -95,36 +95,36 @@ class Gaussian(ModelBased):
 
 @dataclass(frozen=True)
 class Bayes(Gaussian):
-    """The strategy for small budgets. Correlations are exp(-d^2 / 2 l^2), d^2 being mixed of the distance of
-    the graphs' paths and that of the answers, as the data say; without a graph, of the answers alone."""
+    """The strategy for small budgets. A value is believed to be the sum of a function of the graph's paths
+    and one of the answers, each as likely to matter (Duvenaud et al., "Additive Gaussian Processes", 2011):
+    equal functions have equal paths, and answers tell chains apart that paths cannot compare. Without a
+    graph answers are all. Correlations of a part are exp(-d^2 / 2 l^2), d^2 in units of its mean."""
 
+    initial: int = 10
+    refit: int = 1
     enumerated: ClassVar[int] = 20_000
 
     def describe(self, space: Any, architectures: Sequence[Architecture]) -> Any:
-        return describe(space, architectures)
+        return space, architectures
 
     def kernels(self, described: Any) -> Iterator[tuple[Any, Array, float]]:
         apart = _apart(described, described)
         scales = [max(float(d.mean()), 1e-12) for d in apart]
-        for mixture, length in product(MIXTURES[len(apart)], LENGTHS):
-            weights = [w / (2.0 * length**2 * s) for w, s in zip(mixture, scales, strict=True)]
-            yield tuple(weights), _decayed(weights, apart), 0.0 if mixture[0] == 1.0 else -STRONG
+        for length in LENGTHS:
+            rates = tuple(1.0 / (2.0 * length**2 * scale) for scale in scales)
+            yield rates, _decayed(rates, apart), 0.0
 
     def correlation(self, kernel: Any, some: Any, others: Any) -> Array:
         return _decayed(kernel, _apart(some, others))
 
 
-MIXTURES = {1: ((1.0,),), 2: ((1.0, 0.0), (0.5, 0.5), (0.0, 1.0))}
-"""Weights of (paths, answers), or of answers alone."""
-STRONG = 3.0
-"""The least logarithm of a Bayes factor that is called strong evidence (Kass & Raftery 1995): by so much
-have answers to be the better description, since equal cells may have different ones."""
-
-
 def _apart(some: Any, others: Any) -> list[Array]:
-    return [squared_distances(x, y) for x, y in zip(some, others, strict=True)]
+    (space, ours), (_, theirs) = some, others
+    return distances(space, ours, theirs)
 
 
-def _decayed(weights: Sequence[float], apart: Sequence[Array]) -> Array:
-    total: Array = np.exp(-sum(w * d for w, d in zip(weights, apart, strict=True)))
-    return total
+def _decayed(rates: Sequence[float], apart: Sequence[Array]) -> Array:
+    """The mean over the parts, in the precision of their distances."""
+    parts = [np.exp(d * d.dtype.type(-rate)) for rate, d in zip(rates, apart, strict=True)]
+    total: Array = reduce(np.add, parts)
+    return total / total.dtype.type(len(parts))

@@ -23,7 +23,7 @@ from cambrian.architecture import (
     sample,
 )
 from cambrian.errors import SpaceError
-from cambrian.predictors.features import remembered
+from cambrian.predictors.features import Whole, remembered
 from cambrian.randomness import stream
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Climb:
 
     random: int = 100
     near: int = 50
-    rounds: int = 10
-    beam: int = 8
+    rounds: int = 5
+    beam: int = 4
 
     def maximise(
         self,
@@ -86,7 +86,7 @@ def _neighbours(space: Space, head: Architecture) -> list[Architecture]:
 class Everything:
     """All architectures of a small space."""
 
-    architectures: tuple[Architecture, ...]
+    architectures: Whole
 
     def maximise(
         self,
@@ -118,7 +118,7 @@ def _counted(space: Space, most: int) -> Everything | None:
         sizes.append(np.prod([np.inf if c.size is None else float(c.size) for c in choices]))
     if np.mean(sizes) > 2 * most:
         return None
-    found = tuple(islice(completions(space, {}), most + 1))
+    found = Whole(islice(completions(space, {}), most + 1))
     return Everything(found) if len(found) <= most else None
 
 

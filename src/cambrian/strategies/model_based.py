@@ -52,7 +52,7 @@ class ModelBased(ABC):
     candidates: int = 100
     needs: ClassVar[tuple[type, ...]] = ()
     climb: ClassVar[Climb] = Climb()
-    starts: ClassVar[int] = 10
+    starts: ClassVar[int] = 5
     enumerated: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
