@@ -22,7 +22,7 @@ CELLS = [
     pytest.param(DARTSRNN(), DARTSRNN().architecture(DARTS_V2), id="darts-v2"),
     pytest.param(NASCell(), NASCell().architecture(PUBLISHED), id="nascell"),
 ]
-LENGTH, BATCH, STEPS = 24, 32, 120
+LENGTH, BATCH, STEPS = 16, 32, 100
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,8 @@ class Layers(nn.Module):
         (layers, states, n, hidden), with which another sequence may begin; zeros where none is given."""
         ends: list[Tensor] = []
         for n, cell in enumerate(self.cells):
-            state = inputs.new_zeros(_states(cell), len(inputs), self.hidden) if before is None else before[n]
+            empty = inputs.new_zeros(_states(cell), inputs.shape[0], self.hidden)
+            state = empty if before is None else before[n]
             outputs = []
             for x in cell.get_submodule("input")(inputs).unbind(1):
                 state = cell(x, state)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cambrian.errors import UsageError
@@ -74,7 +76,7 @@ class VisionTransformer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(n, channels, h, w) -> (n, classes)."""
         patches = self.patches(images)
-        token = self.class_token.expand(len(patches), 1, -1)
+        token = self.class_token.expand(patches.shape[0], 1, -1)
         tokens = self.layers(torch.cat([token, patches], 1) + self.positions)  # (n, 1 + patches, width)
         logits: Tensor = self.head(self.norm(tokens[:, 0]))
         return logits
@@ -155,19 +157,20 @@ class RelativePositions(nn.Module):
         self.by_column = nn.Parameter(torch.empty(2 * REACH + 2, width))
         for table in (self.by_row, self.by_column):
             nn.init.uniform_(table, -SMALL, SMALL)
-        rows, columns = (torch.arange(n) for n in grid)
-        self.register_buffer("rows", _offsets(rows.repeat_interleave(grid[1])), persistent=False)
-        self.register_buffer("columns", _offsets(columns.repeat(grid[0])), persistent=False)
+        rows, columns = np.indices(grid).reshape(2, -1)
+        self.register_buffer("rows", torch.tensor(_offsets(rows)), persistent=False)
+        self.register_buffer("columns", torch.tensor(_offsets(columns)), persistent=False)
 
     def forward(self) -> Tensor:
         """(queries, keys, width)."""
         return self.by_row[self.rows] + self.by_column[self.columns]
 
 
-def _offsets(at: Tensor) -> Tensor:
-    """int[1 + patches, 1 + patches]: how far patch k lies beyond patch q, counted from 1."""
-    distance = (at[None, :] - at[:, None]).clamp(-REACH, REACH) + REACH + 1
-    return nn.functional.pad(distance, (1, 0, 1, 0))
+def _offsets(at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int[1 + patches, 1 + patches]: how far patch k lies beyond patch q, counted from 1. In numpy, since
+    on the meta device the first operation on integers imports PyTorch's compiler, which takes seconds."""
+    distance = np.clip(at[None, :] - at[:, None], -REACH, REACH) + REACH + 1
+    return np.pad(distance, (1, 0))
 
 
 def _initialise(module: nn.Module) -> None:

@@ -13,7 +13,7 @@ join may claim them, and the last to do so has them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
@@ -187,16 +187,18 @@ class NASCell(DepthGrowth):
         return Graph((*labels, "output", "next memory"), tuple(edges), (*groups, "output", "output"))
 
 
-def node_names(leaves: int) -> list[str]:
+@cache
+def node_names(leaves: int) -> tuple[str, ...]:
     """The nodes of a tree in the order of the paper's tree index. The join that came with leaf n joins
     what ends before that leaf with what begins there.
 
     >>> node_names(4)
-    ['leaf1', 'leaf2', 'leaf3', 'leaf4', 'join2', 'join4', 'join3']
+    ('leaf1', 'leaf2', 'leaf3', 'leaf4', 'join2', 'join4', 'join3')
     """
-    return [*(f"leaf{n + 1}" for n in range(leaves)), *(f"join{n + 1}" for n in _joins(leaves))]
+    return (*(f"leaf{n + 1}" for n in range(leaves)), *(f"join{n + 1}" for n in _joins(leaves)))
 
 
+@cache
 def joined(leaves: int) -> tuple[tuple[int, int], ...]:
     """The two nodes that each join takes.
 
