@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from cambrian.architecture import Architecture
 from cambrian.delivery.framed import SMALL, short, text_width
-from cambrian.delivery.layout import Box, Edge
+from cambrian.delivery.layout import Box, Edge, Point
 from cambrian.delivery.picture import Frame, Node, Picture
 from cambrian.delivery.shapes import Curve, Rect, Shape, Sketch, Text, joined
 
@@ -73,9 +74,10 @@ def tree(architecture: Architecture, title: str) -> Sketch:
 def drawn(picture: Picture, marks: Marks | None = None) -> Sketch:
     """Frames, then edges, then nodes, so that nothing is hidden."""
     shapes: list[Shape] = [shape for frame in picture.frames for shape in _frame(frame)]
+    there: set[object] = set()
     for edge, points in picture.routes.items():
         look = "" if marks is None else marks.edges.get(edge, "faint")
-        shapes.append(Curve(tuple(points), f"flow {look}".strip()))
+        shapes.append(Curve(_rest(points, look, there), f"flow {look}".strip()))
     for v, node in enumerate(picture.nodes):
         shapes += _node(node, "" if marks is None else marks.nodes.get(v, "faint"))
     return Sketch("", picture.width, picture.height, tuple(shapes))
@@ -96,6 +98,14 @@ def tree_rows(architecture: Architecture) -> list[tuple[int, str, str]]:
         rows.append((len(parents), name, text or "(nothing)"))
         shown = parents
     return rows
+
+
+def _rest(points: Sequence[Point], look: str, there: set[object]) -> tuple[Point, ...]:
+    """The route from where it parts with those that are there already."""
+    steps = [(look, pair) for pair in pairwise(points)]
+    new = next((i for i, step in enumerate(steps[:-1]) if step not in there), len(steps) - 1)
+    there.update(steps)
+    return tuple(points[new:])
 
 
 def _frame(frame: Frame) -> list[Shape]:

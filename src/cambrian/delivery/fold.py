@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from cambrian.delivery.layout import Box, Placed, Point
 
@@ -15,14 +15,21 @@ _TURN = 20.0  # above and below, where it turns
 
 
 def folded(placed: Placed, width: float) -> Placed:
-    """The drawing in as many columns as its height asks for, its layers allow and `width` holds."""
+    """The drawing in as many columns as its height asks for, its layers allow and `width` holds; a large one
+    may become wider than that, so as not to be higher than wide."""
     cuts = _cuts(placed)
-    fitting = int((width + _CHANNEL) // (placed.width + _CHANNEL)) if placed.width else 1
-    count = min(len(cuts) + 1, fitting, math.ceil(placed.height / _TALL))
-    if count < 2:
-        return placed
-    ideal = (placed.height * i / count for i in range(1, count))
-    return _columns(placed, sorted({min(cuts, key=lambda y: (abs(y - at), y)) for at in ideal}))
+    widest = max(width, 1.25 * math.sqrt(placed.width * placed.height))
+    for count in range(min(len(cuts) + 1, math.ceil(placed.height / _TALL)), 1, -1):
+        ideal = (placed.height * i / count for i in range(1, count))
+        chosen = sorted({min(cuts, key=lambda y: (abs(y - at), y)) for at in ideal})
+        if _even(chosen, placed.height, count) and (columns := _columns(placed, chosen)).width <= widest:
+            return columns
+    return placed
+
+
+def _even(cuts: Sequence[float], height: float, count: int) -> bool:
+    parts = [b - a for a, b in pairwise([0.0, *cuts, height])]
+    return len(parts) == count and max(parts) <= 2 * min(parts)
 
 
 def _cuts(placed: Placed) -> list[float]:

@@ -51,11 +51,11 @@ def text_width(label: str, font: float = FONT, longest: int = _LONGEST) -> float
 
 def part(graph: Graph, title: str, members: list[int], width: float) -> Part:
     """The members laid out in that order, as far as layers leave it free."""
-    index = {v: i for i, v in enumerate(members)}
-    edges = [(index[u], index[v]) for u, v in graph.edges if u in index and v in index]
     sizes = [(max(text_width(graph.labels[v]) + 2 * PADDING, _LEAST), _HEIGHT) for v in members]
     if not title:
-        return Part("", members, layered(sizes, edges, width=width))
+        return Part("", members, layered(sizes, []))
+    index = {v: i for i, v in enumerate(members)}
+    edges = [(index[u], index[v]) for u, v in graph.edges if u in index and v in index]
     layers = layers_of(sizes, edges, width)
     doors = _doors(graph, index, layers)
     number = {door: i for i, door in enumerate(dict.fromkeys(doors.values()), len(members))}

@@ -110,6 +110,8 @@ def pieces(points: Sequence[Point]) -> list[tuple[Point, ...]]:
     for (x0, y0), (x1, y1) in pairwise(points):
         if abs(x1 - x0) < 0.5:
             down = y1 >= y0
+            if found and len(found[-1]) == 1:
+                found.pop()
             found.append(((x1, y1),))
         elif abs(y1 - y0) < 0.5:
             bend = y0 + (1 if down else -1) * min(_BEND, abs(x1 - x0))
