@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError
+from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -28,8 +28,6 @@ class AutoFormer(DepthGrowth):
     """What may be chosen: `embeddings` (width of the tokens), `heads` and `ratios` of each layer, and
     between `depths` layers. The default is for images of 8 to 32 pixels on a CPU; the paper's three
     spaces are `tiny()`, `small()` and `base()`."""
-
-    skeleton = SETTINGS
 
     embeddings: tuple[int, ...] = (32, 48, 64)
     heads: tuple[int, ...] = (2, 3, 4)
@@ -81,7 +79,10 @@ class AutoFormer(DepthGrowth):
         `relative`: relative positions beside the absolute ones (True). Any shapes fit, by construction."""
         from cambrian.networks.models.transformer import vision_transformer
 
-        settings = self.checked(skeleton)
+        settings: dict[str, Any] = dict(skeleton)
+        for name in settings:
+            if name not in SETTINGS:
+                raise UnknownName("skeleton setting", name, SETTINGS)
         embedding, layers = self.widths(replay(self, architecture))
         shape = (task.channels, task.height, task.width, task.classes)
         return vision_transformer(embedding, layers, *shape, head_width=self.head_width, **settings)
