@@ -40,8 +40,8 @@ class Signature(Protocol):
     def classes(self) -> int: ...
 
 
-Known = dict[str, tuple[tuple[Any, ...], Sequence[Scalar], Any]]
-"""The question last asked under each path, behind what it was made of."""
+Known = dict[str, tuple[Any, Any, Sequence[Scalar], tuple[Any, ...]]]
+"""The question last asked under each path, and what it was made of: its kind, options and settings."""
 
 
 class Pick:
@@ -62,6 +62,8 @@ class Pick:
         self._known: Known = {} if known is None else known
 
     def __call__(self, path: str, options: Sequence[Scalar], weights: Sequence[float] | None = None) -> Any:
+        if weights is None:
+            return self.ask(self._question(OneOf, path, options))
         return self.ask(self._question(OneOf, path, options, as_weights(weights)))
 
     def some(
@@ -107,19 +109,18 @@ class Pick:
         """The question of that kind; the very one of the last walk where it is the same, since checking
         that options are distinct takes longer than asking."""
         path = self._prefix + path
-        made_of = (kind, *settings)
         known = self._known.get(path)
-        if (
-            known is not None
-            and known[0] == made_of
-            and len(known[1]) == len(options)
-            and all(map(is_, known[1], options))  # equal is not the same: 1, 1.0 and True are three options
-        ):
-            return known[2]
+        if known is not None:
+            choice, of_kind, offered, set_so = known
+            # Equal is not the same: 1, 1.0 and True are three options.
+            same = offered is options or (len(offered) == len(options) and all(map(is_, offered, options)))
+            if same and of_kind is kind and set_so == settings:
+                return choice
         if isinstance(options, str):
             raise SpaceError(f"question {path!r}: options are a list, got the text {options!r}")
         choice = kind(path, tuple(options), *settings)
-        self._known[path] = (made_of, choice.options, choice)
+        offered = options if isinstance(options, tuple | range) else choice.options
+        self._known[path] = (choice, kind, offered, settings)
         return choice
 
 

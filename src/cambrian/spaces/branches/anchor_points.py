@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
@@ -29,6 +29,8 @@ SETTINGS = ("width",)
 class AnchorPoints(Layered):
     """`layers` at most and `least` at least. `combine` is one function for all layers, or "either": then
     each layer chooses its own. The paper grows its networks from 6 layers by 2 at a time to 15."""
+
+    skeleton = SETTINGS
 
     layers: int = 6
     least: int = 1
@@ -70,10 +72,7 @@ class AnchorPoints(Layered):
         """The skeleton has one setting, `width`, which multiplies all filters (1.0)."""
         from cambrian.networks.models.anchors import network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         layers = split(replay(self, architecture))
         image = (task.channels, task.height, task.width)
         operations = [

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import SpaceError
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layered import Layered, numbers, split
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -26,6 +26,8 @@ SETTINGS = ("filters",)
 class ENASMacro(Layered):
     """Networks of `least` to `layers` layers; the paper's have 12. After each third of `layers` the image
     is halved. Output 0 is the stem's."""
+
+    skeleton = SETTINGS
 
     layers: int = 6
     least: int = 1
@@ -56,10 +58,7 @@ class ENASMacro(Layered):
         """The skeleton has one setting, `filters` of the stem (36)."""
         from cambrian.networks.models.enas_macro import network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         layers = self.rows(replay(self, architecture))
         halves = (self.layers // 3, 2 * (self.layers // 3))
         image = (task.channels, task.height, task.width)

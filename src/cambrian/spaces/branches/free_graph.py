@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import SpaceError
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layered import Layer, Layered, number, numbers, split
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -37,6 +37,8 @@ class FreeGraph(Layered):
     """Backbones of 0 to `layers` layers, the last output going to the classifier. The paper knows no
     bound on layers or numbers. `learning_rate` asks for that, too, under `train.`, for estimators that
     take it from there."""
+
+    skeleton = SETTINGS
 
     layers: int = 6
     learning_rate: bool = False
@@ -70,10 +72,7 @@ class FreeGraph(Layered):
         """The skeleton has one setting, `width`, which multiplies all channels (1.0)."""
         from cambrian.networks.models.free_graph import Row, network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         rows = [
             Row(_operation(layer), number(layer, "channels"), number(layer, "stride", 1), _skips(layer))
             for layer in split(replay(self, architecture))

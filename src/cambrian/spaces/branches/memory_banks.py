@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import SpaceError
 from cambrian.spaces.branches.isomorphism import canonical_graph
 from cambrian.spaces.branches.layered import Layer, numbers, split, together
 from cambrian.spaces.depth.growth import DepthGrowth
@@ -30,6 +30,8 @@ class MemoryBanks(DepthGrowth):
     """1 to `layers` layers over `banks` banks of equal width, the first of which holds the stem's output.
     A layer reads and writes at least one bank; one that nobody has written to yet cannot be read, and all
     that have been written to go to the classifier."""
+
+    skeleton = SETTINGS
 
     layers: int = 5
     banks: int = 4
@@ -52,10 +54,7 @@ class MemoryBanks(DepthGrowth):
         """The skeleton has one setting, `filters` of a bank (16)."""
         from cambrian.networks.models.memory_banks import network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         layers = split(replay(self, architecture))
         rows = [(str(a["operation"]), numbers(a, "reads"), numbers(a, "writes")) for a in layers]
         return network(rows, self._halves, task.channels, task.classes, **settings)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import SpaceError
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layered import Layer, Layered, number, numbers, split
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -35,7 +35,9 @@ class NetworkMorphism(Layered):
     """Chains of 3 to `layers` convolutions of 1 to 8 times the skeleton's filters; a pooling follows two
     of them at most. A layer joins skips to what the layer before it gives."""
 
-    layers: int = 7
+    skeleton = SETTINGS
+
+    layers: int = 6
 
     reads: ClassVar[str] = "skips"
     chained: ClassVar[bool] = True
@@ -62,10 +64,7 @@ class NetworkMorphism(Layered):
         """The skeleton has one setting, `filters` of the narrowest layer (16)."""
         from cambrian.networks.models.network_morphism import Row, network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         rows = [
             Row(
                 number(a, "kernel"),

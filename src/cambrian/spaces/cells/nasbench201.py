@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, OneOf, Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import SpaceError
 from cambrian.spaces.cells.edges import EDGES, NODES, NONE, SKIP, Codes, cell_graph, cell_text, live_edges
 from cambrian.spaces.shared import all_questions, forking
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
@@ -37,6 +37,7 @@ class NASBench201(Space):
     connection; what other nodes would bring is none. So every cell is one of the 15,625, and growing
     rewrites the edges that close the cell (`settled` are those it keeps)."""
 
+    skeleton = SETTINGS
     operations: ClassVar[tuple[str, ...]] = (
         "none",
         "skip_connect",
@@ -56,7 +57,7 @@ class NASBench201(Space):
         output does not depend on are left out unless `whole`, as the published parameter counts are."""
         from cambrian.networks.models.nasbench201 import network
 
-        settings = _settings(skeleton)
+        settings = self.checked(skeleton)
         answers = replay(self, architecture)
         cell = answers if settings.pop("whole", False) else self._live(answers)
         return network(cast(Mapping[str, str], cell), task.channels, task.classes, **settings)
@@ -66,7 +67,7 @@ class NASBench201(Space):
         from cambrian.networks.models.nasbench201 import network, operation
         from cambrian.networks.supernet import Supernet
 
-        settings = _settings(skeleton)
+        settings = self.checked(skeleton)
         settle = dict if settings.pop("whole", False) else self._live
         choices, _ = all_questions(self.walk, outer)
         cell = dict.fromkeys(PATHS, self.operations[0])
@@ -184,13 +185,6 @@ class NASBench201(Space):
     def graph(self, architecture: Architecture) -> Graph:
         """A node per operation the output depends on; sums are where edges meet."""
         return cell_graph(self.codes(architecture), self.operations)
-
-
-def _settings(skeleton: Mapping[str, Scalar]) -> dict[str, Any]:
-    for name in skeleton:
-        if name not in SETTINGS:
-            raise UnknownName("skeleton setting", name, SETTINGS)
-    return dict(skeleton)
 
 
 _text = cache(cell_text)

@@ -19,7 +19,7 @@ from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.cells.block_growth import children, pool_of
 from cambrian.spaces.cells.blocks import Blocks, graph_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell, canonical_codes
-from cambrian.spaces.cells.skeleton import settings_of
+from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class CellPair(Space):
     ("normal/previous", "reduction/block1"), or every block (`concatenates_all`)."""
 
     measure = "uniform over ordered pairs of cells, of all numbers of blocks together"
+    skeleton = SETTINGS
     family: ClassVar[str]
     concatenates_all: ClassVar[bool] = False
     also: tuple[str, ...] = ()
@@ -61,7 +62,7 @@ class CellPair(Space):
         from cambrian.networks.models.cell_network import pair_network
         from cambrian.networks.models.skeletons import FAMILIES
 
-        settings = settings_of(task, skeleton)
+        settings = settings_of(task, self.checked(skeleton))
         normal, reduction = self.wirings(replay(self, architecture))
         return pair_network(normal, reduction, task.channels, task.classes, FAMILIES[self.family], **settings)
 

@@ -20,7 +20,7 @@ from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.cells.block_growth import children, pool_of
 from cambrian.spaces.cells.blocks import Blocks, check, graph_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell
-from cambrian.spaces.cells.skeleton import settings_of
+from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class PNAS(Space):
     output: str = "all"
 
     measure = "uniform over ordered cells, of all numbers of blocks together"
+    skeleton = SETTINGS
 
     def __post_init__(self) -> None:
         check("pnas", self.blocks, self.operations, OPERATIONS)
@@ -69,7 +70,7 @@ class PNAS(Space):
         shapes by construction, for every cell alike, so no forward is spent on checking them."""
         from cambrian.networks.models.cell_network import cell_network
 
-        settings = settings_of(task, skeleton)
+        settings = settings_of(task, self.checked(skeleton))
         cell = self.cell(replay(self, architecture))
         blocks = [(i1, self.operations[o1], i2, self.operations[o2]) for i1, i2, o1, o2 in cell]
         return cell_network(blocks, task.channels, task.classes, output=self.output, **settings)

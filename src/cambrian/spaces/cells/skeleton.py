@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from cambrian.choices import Scalar
-from cambrian.errors import UnknownName
 from cambrian.spaces.space import Signature
+
+SETTINGS = ("skeleton", "filters", "cells", "auxiliary", "drop_path", "dropout", "stem", "stem_stride")
+"""Of `cambrian.networks.models.cell_network.pair_network`."""
 
 
 def settings_of(task: Signature, given: Mapping[str, Scalar]) -> dict[str, Any]:
-    """The settings `pair_network` is called with; raises UnknownName for one it has not."""
-    from cambrian.networks.models.cell_network import pair_network
-
-    known = inspect.signature(pair_network).parameters.values()
-    valid = [p.name for p in known if p.kind is p.KEYWORD_ONLY and p.name != "make"]
-    for name in given:
-        if name not in valid:
-            raise UnknownName("skeleton setting", name, valid)
+    """`given`, and which skeleton it is where that is not said."""
     return {**_default(min(task.height, task.width)), **given}
 
 

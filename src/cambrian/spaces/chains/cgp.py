@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,8 +42,10 @@ class CGP(Space):
     counting as one before the first. `blocks` are "conv" (ConvSet) or "res" (ResSet). Networks have
     `least` to `most` active nodes."""
 
+    skeleton = SETTINGS
+
     rows: int = 2
-    columns: int = 8
+    columns: int = 6
     levels_back: int = 4
     blocks: str = "conv"
     least: int = 1
@@ -88,10 +90,7 @@ class CGP(Space):
         """The skeleton has one setting, `width`, which multiplies all filters (1.0)."""
         from cambrian.networks.models.cgp import network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         nodes = self.active(replay(self, architecture))
         return network(nodes, (task.channels, task.height, task.width), task.classes, **settings)
 

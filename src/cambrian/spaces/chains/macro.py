@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import UnknownName
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -34,6 +33,8 @@ class Macro(DepthGrowth):
     """A level is how many layers are decided, the first ones; those after them are nothing. So the 3 + 9
     + ... + 6,561 architectures are the 6,561 networks, smaller ones more than once."""
 
+    skeleton = SETTINGS
+
     measure = "uniform over chains of all numbers of layers together"
 
     def program(self, pick: Pick) -> None:
@@ -45,10 +46,7 @@ class Macro(DepthGrowth):
         """The skeleton has one setting, `filters` of the stem (32)."""
         from cambrian.networks.models.macro import network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         return network(
             self.codes(replay(self, architecture)), STAGES, task.channels, task.classes, **settings
         )

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import SpaceError
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -33,6 +33,8 @@ class MetaQNN(DepthGrowth):
 
     No pooling comes first or after a pooling, windows and kernels are no larger than the image, dense
     layers come last, at most two, not growing."""
+
+    skeleton = SETTINGS
 
     layers: int = 6
     image: int = 32
@@ -78,10 +80,7 @@ class MetaQNN(DepthGrowth):
         larger than the task's image is left out."""
         from cambrian.networks.models.chain import network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         layers = list(self.rows(replay(self, architecture)))
         return network(layers, (task.channels, task.height, task.width), task.classes, **settings)
 

@@ -15,7 +15,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
@@ -35,6 +35,8 @@ Row = tuple[str, str, int, int]  # a layer: path of its question, name of its op
 class MobileChain(DepthGrowth):
     """What both have in common: a chain of layers makes the network and the graph."""
 
+    skeleton = SETTINGS
+
     activation: ClassVar[str]
 
     @abstractmethod
@@ -47,10 +49,7 @@ class MobileChain(DepthGrowth):
         strides loses the first ones: 28 to 32 pixels keep three, 8 keep one."""
         from cambrian.networks.models.mobile import Layer, network
 
-        settings: dict[str, Any] = {"activation": self.activation, **skeleton}
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = {"activation": self.activation, **self.checked(skeleton)}
         layers = [Layer(*row) for row in self.layers(replay(self, architecture))]
         return network(layers, (task.channels, min(task.height, task.width), task.classes), **settings)
 

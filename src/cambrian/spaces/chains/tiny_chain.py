@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import SpaceError
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -27,6 +27,7 @@ class TinyChain(DepthGrowth):
     """Each of up to `layers` layers is a convolution of one or two times `filters` channels, a max
     pooling that halves the image, or nothing at all ("skip")."""
 
+    skeleton = ("filters",)
     layers: int = 3
     filters: int = 8
 
@@ -43,10 +44,7 @@ class TinyChain(DepthGrowth):
         """The skeleton has one setting, `filters`."""
         from torch import nn
 
-        for name in skeleton:
-            if name != "filters":
-                raise UnknownName("skeleton setting", name, ["filters"])
-        filters = int(skeleton.get("filters", self.filters))
+        filters = int(self.checked(skeleton).get("filters", self.filters))
         channels, layers = task.channels, list[nn.Module]()
         for operation, width in self._layers(replay(self, architecture)):
             if operation in KERNELS:

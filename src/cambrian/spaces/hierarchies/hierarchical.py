@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import SpaceError
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.hierarchies.motifs import NONE, Motif, live, motif_graph, motif_text
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -36,6 +36,8 @@ class Hierarchical(DepthGrowth):
     answer to every question, a chain of identities; after a thousand mutations, one answer each, each of
     the 46 has been drawn anew some twenty times, so that the measure is uniform but for what is rejected.
     (The paper mutates a random level first, which this space leaves to the strategy.)"""
+
+    skeleton = SETTINGS
 
     primitives: ClassVar[tuple[str, ...]] = ("identity", "conv1x1", "dw3x3", "sep3x3", "max3x3", "avg3x3")
 
@@ -106,10 +108,7 @@ class Hierarchical(DepthGrowth):
         not alive is left out. Every shape fits every other, so no forward is spent on checking."""
         from cambrian.networks.models.hierarchy import network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         cell = self.cell(replay(self, architecture))
         return network(cell, task.channels, min(task.height, task.width), task.classes, **settings)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -38,6 +38,8 @@ class Stacked(DepthGrowth):
 
     A level of growth is a number of stages: the first one brings the cell. The blocks of a PNAS cell are
     an answer like any other here, for a space has one complexity order."""
+
+    skeleton = SETTINGS
 
     stages: int = 3
     cells: int = 3
@@ -78,10 +80,7 @@ class Stacked(DepthGrowth):
         """The skeleton has one setting, `filters` of the stem (16). An image of one pixel is not halved."""
         from cambrian.networks.models.stacked import Stage, network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         answers = replay(self, architecture)
         stages = [Stage(*stage) for stage in self.stacking(answers)]
         side = min(task.height, task.width)

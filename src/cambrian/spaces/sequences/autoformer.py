@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import SpaceError
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -28,6 +28,8 @@ class AutoFormer(DepthGrowth):
     """What may be chosen: `embeddings` (width of the tokens), `heads` and `ratios` of each layer, and
     between `depths` layers. The default is for images of 8 to 32 pixels on a CPU; the paper's three
     spaces are `tiny()`, `small()` and `base()`."""
+
+    skeleton = SETTINGS
 
     embeddings: tuple[int, ...] = (32, 48, 64)
     heads: tuple[int, ...] = (2, 3, 4)
@@ -79,10 +81,7 @@ class AutoFormer(DepthGrowth):
         `relative`: relative positions beside the absolute ones (True). Any shapes fit, by construction."""
         from cambrian.networks.models.transformer import vision_transformer
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = self.checked(skeleton)
         embedding, layers = self.widths(replay(self, architecture))
         shape = (task.channels, task.height, task.width, task.classes)
         return vision_transformer(embedding, layers, *shape, head_width=self.head_width, **settings)

@@ -17,7 +17,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.depth.growth import DepthGrowth
-from cambrian.spaces.sequences.recurrent import ACTIVATIONS, language_model, row_reader
+from cambrian.spaces.sequences.recurrent import ACTIVATIONS, ROW_READER, language_model, row_reader
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class DARTSRNN(DepthGrowth):
     output: str = "all"
 
     measure = "uniform over numbers of nodes, then over ordered cells of as many"
+    skeleton = ROW_READER
 
     @staticmethod
     def enas() -> DARTSRNN:
@@ -105,7 +106,7 @@ class DARTSRNN(DepthGrowth):
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """A network that reads images row by row (see `row_reader` for its skeleton)."""
-        return row_reader(self._cell(architecture), task, skeleton)
+        return row_reader(self._cell(architecture), task, self.checked(skeleton))
 
     def language_model(
         self, architecture: Architecture, vocabulary: int, **settings: Scalar

@@ -20,7 +20,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
 from cambrian.spaces.depth.growth import DepthGrowth
-from cambrian.spaces.sequences.recurrent import ACTIVATIONS, language_model, row_reader
+from cambrian.spaces.sequences.recurrent import ACTIVATIONS, ROW_READER, language_model, row_reader
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class NASCell(DepthGrowth):
     base: int = 8
 
     measure = "uniform over numbers of leaves, then over labelled trees of as many and their memory's nodes"
+    skeleton = ROW_READER
 
     def __post_init__(self) -> None:
         if self.base < 1:
@@ -109,7 +110,7 @@ class NASCell(DepthGrowth):
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """A network that reads images row by row (see `row_reader` for its skeleton)."""
-        return row_reader(self._cell(architecture), task, skeleton)
+        return row_reader(self._cell(architecture), task, self.checked(skeleton))
 
     def language_model(
         self, architecture: Architecture, vocabulary: int, **settings: Scalar

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 
 
-def row_reader(make: MakeCell, task: Signature, skeleton: Mapping[str, Scalar]) -> nn.Module:
-    """A network that reads images row by row: a row is one step of channels * width numbers. The skeleton
-    has `hidden` units (64) and `layers` of cells (1)."""
+ROW_READER = ("hidden", "layers")
+
+
+def row_reader(make: MakeCell, task: Signature, settings: Mapping[str, Any]) -> nn.Module:
+    """A network that reads images row by row: a row is one step of channels * width numbers. Its settings
+    are `hidden` units (64) and `layers` of cells (1)."""
     from cambrian.networks.models.recurrent import RowReader
 
-    settings = _known(skeleton, ("hidden", "layers"))
     return RowReader(make, task.channels, task.width, task.classes, **settings)
 
 
