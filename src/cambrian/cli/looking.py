@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cambrian.cli.app import Json, Run, app, give, say
 from cambrian.errors import UsageError
+
+if TYPE_CHECKING:
+    from cambrian.delivery.draw import Drawing
 
 
 @app.command()
@@ -50,21 +53,56 @@ def report(
 @app.command()
 def draw(
     what: Annotated[str, typer.Argument(help="A run directory, a published name, or a JSON file.")],
+    other: Annotated[str | None, typer.Argument(help="A second one: draw what differs.")] = None,
     out: Annotated[Path | None, typer.Option(help="A file ending in .svg or .png.")] = None,
-    trial: Annotated[int | None, typer.Option(help="Number of the trial [default: the best].")] = None,
+    trial: Annotated[
+        list[int] | None, typer.Option(help="Number of the trial [default: the best]; two: what differs.")
+    ] = None,
+    family: Annotated[bool, typer.Option("--family", help="Who descends from whom in a run.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Draw an architecture: in the terminal, or as a picture."""
-    from cambrian.delivery.draw import draw as drawing_of
-
-    space, architecture = _chosen(what, trial)
-    drawing = drawing_of(space, architecture)
+    """Draw an architecture, what two differ in, or a run's family tree: in the terminal, or as a picture."""
+    drawing, facts = _family(what, other, trial) if family else _drawn(what, other, trial or [])
     if out is not None:
         say(f"wrote {drawing.save(out)}", to_json=as_json)
     if as_json:
-        give(architecture)
+        give(facts)
     elif out is None:
         say(str(drawing))
+
+
+def _drawn(what: str, other: str | None, numbers: list[int]) -> tuple[Drawing, Any]:
+    """The picture and its facts: an architecture, or with a second one the list of what differs."""
+    from cambrian.delivery.difference import changes
+    from cambrian.delivery.draw import draw
+
+    runs = [name for name in (what, other) if name is not None and Path(name).is_dir()]
+    if len(numbers) == 2 and other is None:
+        other, runs = what, runs * 2
+    if len(numbers) > len(runs):
+        raise UsageError(f"{len(numbers)} trials for {len(runs)} run directories: give one --trial for each")
+    given = iter(numbers)
+    chosen = [_chosen(name, next(given, None)) for name in (what, other) if name is not None]
+    if len(chosen) == 1:
+        return draw(*chosen[0]), chosen[0][1]
+    (space, old), (_, new) = chosen
+    if type(space) is not type(chosen[1][0]):
+        names = " and ".join(type(s).__name__ for s, _ in chosen)
+        raise UsageError(f"only architectures of one space can be compared, got those of {names}")
+    differing = [{"path": e.path, "kind": e.kind, "old": e.old, "new": e.new} for e in changes(old, new)]
+    return draw(space, new, before=old), differing
+
+
+def _family(what: str, other: str | None, numbers: list[int] | None) -> tuple[Drawing, Any]:
+    from cambrian.delivery.draw import family_tree
+    from cambrian.search.result import Result
+
+    if other is not None or numbers:
+        raise UsageError("--family draws the whole of one run: leave out the second name and --trial")
+    result = Result.open(what)
+    winner = result.winner.architecture if result.winner is not None else None
+    facts = [{"trial": t.number, "parent": t.parent, "value": t.value} for t in result.trials]
+    return family_tree(result.trials, winner), facts
 
 
 def _chosen(what: str, number: int | None) -> tuple[Any, Any]:

@@ -10,14 +10,17 @@ from pathlib import Path
 
 from cambrian.architecture import Architecture
 from cambrian.delivery import drawings, vector
+from cambrian.delivery.difference import difference_sketch, difference_text
+from cambrian.delivery.family import Family, Format, family_sketch, plain, steps
 from cambrian.delivery.parts import overview
 from cambrian.delivery.picture import picture
 from cambrian.delivery.shapes import Sketch
-from cambrian.delivery.terminal import graph_text, tree_text
+from cambrian.delivery.terminal import graph_text, printable, tree_text
 from cambrian.errors import UsageError
+from cambrian.outcome import Trial
 from cambrian.spaces.space import Graphs, Space
 
-__all__ = ["Drawing", "draw", "network_svg", "svg", "text"]
+__all__ = ["Drawing", "draw", "family_tree", "network_svg", "svg", "text"]
 
 
 @dataclass(frozen=True)
@@ -64,18 +67,40 @@ def draw(
     space: Space,
     architecture: Architecture,
     *,
+    before: Architecture | None = None,
     stages: Sequence[tuple[str, str]] = (),
     title: str | None = None,
 ) -> Drawing:
-    """The architecture; `stages`, rows of (label, detail) from input to output, are drawn beside it as the
-    network it is repeated in. Of a graph of very many nodes, an overview."""
+    """The architecture; of a graph of very many nodes, an overview. With `before`, what changed from that
+    to this. `stages`, rows of (label, detail) from input to output, are drawn beside it as the network it
+    is repeated in."""
     name = title or f"architecture {architecture.key}"
+    if before is not None:
+        return _difference(space, before, architecture, title or f"from {before.key} to {architecture.key}")
     if isinstance(space, Graphs):
         graph = space.graph(architecture)
         return Drawing(
             lambda: graph_text(graph), lambda: drawings.cell(picture(overview(graph)), name, stages)
         )
     return Drawing(lambda: tree_text(architecture), lambda: drawings.tree(architecture, name))
+
+
+def _difference(space: Space, old: Architecture, new: Architecture, title: str) -> Drawing:
+    return Drawing(lambda: difference_text(old, new), lambda: difference_sketch(space, old, new, title))
+
+
+def family_tree(
+    trials: Sequence[Trial], winner: Architecture | None = None, *, show: Format = plain
+) -> Drawing:
+    """Who descends from whom, and what changed on the way to the winner, without it to the trial of the
+    highest value. Raises UsageError where no trial names a parent."""
+    family = Family.of(trials)
+    same = [n for n, t in family.trials.items() if t.architecture == winner]
+    chosen = max(same, key=lambda n: (family.value(n), -n), default=family.best())
+    return Drawing(
+        lambda: "\n".join(map(printable, steps(family, chosen, show))),
+        lambda: family_sketch(family, chosen, f"the family of trial {chosen}", show),
+    )
 
 
 def svg(

@@ -101,9 +101,11 @@ def tree_rows(architecture: Architecture) -> list[tuple[int, str, str]]:
 
 
 def _rest(points: Sequence[Point], look: str, there: set[object]) -> tuple[Point, ...]:
-    """The route from where it parts with those that are there already."""
+    """The route from where it parts with those that are there already, but not from the middle of a turn."""
     steps = [(look, pair) for pair in pairwise(points)]
     new = next((i for i, step in enumerate(steps[:-1]) if step not in there), len(steps) - 1)
+    while new and abs(points[new + 1][1] - points[new][1]) < 0.5:
+        new -= 1
     there.update(steps)
     return tuple(points[new:])
 
@@ -118,16 +120,14 @@ def _frame(frame: Frame) -> list[Shape]:
 
 
 def _node(node: Node, mark: str) -> list[Shape]:
-    """Marked ones have their sign before the name."""
+    """Marked ones have their sign before their name."""
     box = node.box
     shown = short(node.label)
     hint = node.label if shown != node.label else ""
     shape = Rect(box, f"{kind(node)} {mark}".strip(), 6.0 if node.framed else box.height / 2, hint)
     faint = " faint" if mark == "faint" else ""
-    shapes: list[Shape] = [shape, Text(box.x, box.y + 4.5, shown, f"middle{faint}")]
-    if mark in SIGNS:
-        shapes.append(Text(box.left + 4, box.y + 4.5, SIGNS[mark], f"bold {INKS[mark]}"))
-    return shapes
+    signed = f"{SIGNS[mark]} {shown}" if mark in SIGNS else shown
+    return [shape, Text(box.x, box.y + 4.5, signed, f"middle{faint}")]
 
 
 def _stack(stages: Sequence[tuple[str, str]]) -> Sketch:

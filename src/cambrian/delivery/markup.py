@@ -12,6 +12,7 @@ STYLE = """
 .cambrian{--paper:#fff;--ink:#1c2430;--soft:#667085;--line:#98a2b3;--frame:#f4f6f9;--edge:#d0d5dd;
 --blue:#d9e8ff;--green:#d8f2df;--orange:#ffe6cc;--violet:#eadfff;--grey:#e7eaef;--teal:#d3f1f0;
 --a:#1668dc;--b:#d4380d;--c:#389e0d;--d:#722ed1;--e:#08979c;--f:#c41d7f;
+--v0:#440154;--v1:#443a83;--v2:#31688e;--v3:#21918c;--v4:#35b779;--v5:#90d743;--v6:#fde725;
 font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 @media (prefers-color-scheme:dark){.cambrian{--paper:#14181f;--ink:#e6eaf0;--soft:#9aa4b2;--line:#667085;
 --frame:#1c222c;--edge:#3a4453;--blue:#1d3b66;--green:#1d4a2c;--orange:#5c3a14;--violet:#41306b;
@@ -28,7 +29,10 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 .cambrian .cell{fill:none;stroke:var(--edge)}
 .cambrian .added{stroke:var(--c);stroke-width:2.5}.cambrian .changed{stroke:var(--d);stroke-width:2.5}
 .cambrian .removed{stroke:var(--b);stroke-width:2;stroke-dasharray:5 3}
-.cambrian .descent{stroke:var(--b);stroke-width:3;fill:none}
+.cambrian .ring{stroke:var(--paper);stroke-width:1}
+.cambrian .v0{fill:var(--v0)}.cambrian .v1{fill:var(--v1)}.cambrian .v2{fill:var(--v2)}
+.cambrian .v3{fill:var(--v3)}.cambrian .v4{fill:var(--v4)}.cambrian .v5{fill:var(--v5)}
+.cambrian .v6{fill:var(--v6)}.cambrian .descent{stroke:var(--b);stroke-width:3;fill:none}
 .cambrian .tip.added{fill:var(--c);stroke:none}.cambrian .tip.removed{fill:var(--b);stroke:none}
 .cambrian .plus{fill:var(--c)}.cambrian .tilde{fill:var(--d)}.cambrian .minus{fill:var(--b)}
 .cambrian .end{text-anchor:end}.cambrian .grid{stroke:var(--edge);stroke-width:1}

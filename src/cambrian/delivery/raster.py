@@ -32,6 +32,7 @@ _STROKES = {  # word of a kind: colour, width, dashes
     "cell": ("edge", 1.0, ()),
     "flow": ("line", 1.5, ()),
     "grid": ("edge", 1.0, ()),
+    "ring": ("paper", 1.0, ()),
     "added": ("c", 2.5, ()),
     "changed": ("d", 2.5, ()),
     "removed": ("b", 2.0, (5.0, 3.0)),

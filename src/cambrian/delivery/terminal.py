@@ -19,25 +19,25 @@ def graph_text(graph: Graph) -> str:
     found = cells(checked(graph))
     if len(found) == 1:
         return _rows(graph)
-    return "\n\n".join(f"{_printable(cell.title)}\n{_rows(cell.graph)}" for cell in found)
+    return "\n\n".join(f"{printable(cell.title)}\n{_rows(cell.graph)}" for cell in found)
 
 
 def _rows(graph: Graph) -> str:
     names, sources = _parts(graph)
     rails = _rails(sources)
     width = max(map(len, rails), default=0)
-    return "\n".join(f"{rail:<{width}} {_printable(name)}" for rail, name in zip(rails, names))
+    return "\n".join(f"{rail:<{width}} {printable(name)}" for rail, name in zip(rails, names))
 
 
 def tree_text(architecture: Architecture) -> str:
     """One line per answer, indented by the parts of its path."""
     rows = tree_rows(architecture)
     return "\n".join(
-        "  " * depth + _printable(f"{name}: {answer}" if answer else name) for depth, name, answer in rows
+        "  " * depth + printable(f"{name}: {answer}" if answer else name) for depth, name, answer in rows
     )
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """No control characters: a name must not move the cursor of whoever reads it."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
