@@ -8,7 +8,7 @@ which strategies ask for by type and never by name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from operator import is_
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -17,7 +17,7 @@ import msgspec
 
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, Choice, Integer, OneOf, Real, Scalar, SomeOf
-from cambrian.errors import Rejected, SpaceError
+from cambrian.errors import Rejected, SpaceError, UnknownName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,6 +151,19 @@ class Space(ABC):
         Takes float[n, channels, height, width], gives float[n, classes] logits (with an auxiliary
         head in training mode: a pair of those). Raises Unbuildable with the path of the question
         whose shapes do not fit."""
+
+    @property
+    def skeleton(self) -> Collection[str]:
+        """The names of `build`'s settings: what the fidelity of a search scales down, and its final training
+        up, which is how an architecture transfers."""
+        return ()
+
+    def checked(self, skeleton: Mapping[str, Scalar]) -> dict[str, Any]:
+        """The settings; raises UnknownName for one that `build` does not have."""
+        for name in skeleton:
+            if name not in self.skeleton:
+                raise UnknownName("skeleton setting", name, self.skeleton)
+        return dict(skeleton)
 
     def walk(self, decide: Decide) -> Architecture:
         pick = Pick(decide, known=self._known)
