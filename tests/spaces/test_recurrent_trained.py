@@ -18,10 +18,8 @@ from cambrian.spaces.sequences.nascell import PUBLISHED, NASCell
 from cambrian.tasks.loading import load
 from small_training import estimated
 
-CELLS = [
-    pytest.param(DARTSRNN(), DARTSRNN().architecture(DARTS_V2), id="darts-v2"),
-    pytest.param(NASCell(), NASCell().architecture(PUBLISHED), id="nascell"),
-]
+DARTS = (DARTSRNN(), DARTSRNN().architecture(DARTS_V2))
+TREE = (NASCell(), NASCell().architecture(PUBLISHED))
 LENGTH, BATCH, STEPS = 16, 32, 100
 
 
@@ -50,7 +48,7 @@ def loss(network, tokens):
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
 
-@pytest.mark.parametrize(("space", "architecture"), CELLS)
+@pytest.mark.parametrize(("space", "architecture"), [TREE, pytest.param(*DARTS, marks=pytest.mark.slow)])
 def test_text_is_learned_through_a_function_of_ones_own(space, architecture, shakespeare):
     """The negated loss of a language model, as an estimator, ends well (half a nat) below what frequencies
     alone come to on text not seen."""
@@ -77,7 +75,7 @@ def test_text_is_learned_through_a_function_of_ones_own(space, architecture, sha
     assert -outcome.value < unigram(learned, unseen, vocabulary) - 0.5
 
 
-@pytest.mark.parametrize(("space", "architecture"), CELLS)
+@pytest.mark.parametrize(("space", "architecture"), [DARTS, pytest.param(*TREE, marks=pytest.mark.slow)])
 def test_digits_are_learned_row_by_row(space, architecture):
     """A few epochs on scikit-learn's digits: above 90 % of the test images."""
     recipe = Train(optimiser="adamw", learning_rate=1e-2, weight_decay=0.05, batch_size=32, crop=0)
