@@ -72,8 +72,10 @@ def main() -> None:
     args = parser.parse_args()
     pythons = {"with_cambrian": Path(sys.executable)}
     for name in args.only:
-        pythons[name] = python = installed(args.cache / name, PEERS[name])
-        print(f"{name:16} {', '.join(PEERS[name])}: {python}", flush=True)
+        try:
+            pythons[name] = installed(args.cache / name, PEERS[name])
+        except subprocess.CalledProcessError:
+            print(f"{', '.join(PEERS[name])} cannot be installed here, and is left out", flush=True)
     table("in memory", IN_MEMORY, PROCESSOR, pythons, args)
     table("durable", DURABLE, WALL, pythons, args)
     growth(pythons["with_cambrian"], args.rounds)

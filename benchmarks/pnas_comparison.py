@@ -6,8 +6,9 @@ good as progressive search has after its budget.
 
 "As good" is the mean validation score of the best 1, 5 and 25 models trained so far, as in the paper;
 `--judge test` takes the test scores of those models instead, which no search saw. Numbers are where the means
-over the seeds meet, intervals their 95 % bootstrap over the seeds. A repeat is no model: it is
-looked up. Every search is kept in the folder `--out`, and not played again.
+over the seeds meet, intervals their 95 % bootstrap over the seeds; behind them stands what the rival has in
+the end. A repeat is no model: it is looked up. Every search is kept in the folder `--out`, and not
+played again.
 
 At the paper's own scale (B = 5, K = 256: `planted`) examples are counted as the paper does: 20 epochs of
 45,000 for every model, and for reinforcement learning 250 models once more for 300 epochs.
