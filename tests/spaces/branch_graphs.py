@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 
 
 def least_text(labels, inputs, ordered=None):
-    """The least of all ways to number the nodes: what `canonical_graph` must agree with up to naming."""
-    nodes = range(len(labels))
+    """The least of all ways to number the nodes, those of one label after those of another: what
+    `canonical_graph` must agree with up to naming."""
+    kinds = [[n for n, label in enumerate(labels) if label == kind] for kind in sorted(set(labels))]
     found = []
-    for order in permutations(nodes):
+    for parts in product(*map(permutations, kinds)):
+        order = [node for part in parts for node in part]
         name = {node: n for n, node in enumerate(order)}
         rows = []
         for node in order:

@@ -28,8 +28,8 @@ SETTINGS = ("width", "normalise", "dropout")
 
 @dataclass(frozen=True)
 class MetaQNN(DepthGrowth):
-    """Chains of 1 to `layers` layers for images of `image` pixels a side. Between 1 layer and the paper's
-    18 any number may be had; a chain that ends before its first dense layer ends in global pooling.
+    """Chains of 1 to `layers` layers for images of `image` pixels a side. One without a dense layer ends in
+    global pooling.
 
     No pooling comes first or after a pooling, windows and kernels are no larger than the image, dense
     layers come last, at most two, not growing."""
