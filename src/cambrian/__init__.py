@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cambrian.architecture import Architecture
+    from cambrian.delivery.draw import draw
     from cambrian.errors import CambrianError
     from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
     from cambrian.search.budget import Budget
@@ -35,6 +36,7 @@ _HOMES = {
     "Search": "cambrian.search.search",
     "Task": "cambrian.tasks",
     "Trial": "cambrian.outcome",
+    "draw": "cambrian.delivery.draw",
     "load": "cambrian.tasks",
     "plan": "cambrian.search.plan",
     "space": "cambrian.spaces.program",
@@ -54,6 +56,7 @@ __all__ = [
     "Search",
     "Task",
     "Trial",
+    "draw",
     "load",
     "plan",
     "space",

@@ -22,6 +22,7 @@ from cambrian.delivery.page import (
 )
 from cambrian.delivery.story import Story
 from cambrian.delivery.verdict import baselines, verdict
+from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Trial
 
 _FAILURES_SHOWN = 20
@@ -36,7 +37,7 @@ def report_html(story: Story) -> str:
     """The whole page as text."""
     title = f"Architecture search: {story.title}"
     body: list[Html] = [element("h1", title), element("p", verdict(story), "lead"), tiles(_figures(story))]
-    parts = (_winner, _final, _progress, _surrogate, _leaders, _failed, _cost, _asked, _machine)
+    parts = (_winner, _final, _progress, _surrogate, _leaders, _family, _failed, _cost, _asked, _machine)
     body += [html for part in parts if (html := part(story))]
     return page(title, body)
 
@@ -181,6 +182,19 @@ def _leaders(story: Story) -> Html | None:
         for t in best_trials(story.trials, 3)
     ]
     return section("Leaderboard", table(header, cells), element("div", joined(drawn), "row"))
+
+
+def _family(story: Story) -> Html | None:
+    """Drawn where the strategy said of what it made its architectures."""
+    if all(t.parent is None for t in searched(story.trials)):
+        return None
+    winner = story.winner.architecture if story.winner is not None else None
+    try:
+        tree = draw.family_tree(searched(story.trials), winner, show=story.value)
+    except UsageError:  # the parents named are none of these trials
+        return None
+    caption = "trials by number, each under the one it was made of"
+    return section("Descent", figure(tree.svg(), caption))
 
 
 def _failed(story: Story) -> Html | None:

@@ -1,6 +1,7 @@
 """What a run found: plain records, the best of them, and the trained network.
 
-`export` and `report` stand on `delivery`, which stands on this room; they are imported when called.
+`export`, `report` and what a notebook shows stand on `delivery`, which stands on this room; they are
+imported when called.
 """
 
 from __future__ import annotations
@@ -119,6 +120,11 @@ class Result:
         from cambrian.delivery.story import write_report
 
         return write_report(self, path)
+
+    def _repr_html_(self) -> str:
+        from cambrian.delivery.glance import glance
+
+        return glance(self)
 
     def _hash(self, name: str) -> str | None:
         hashes = [v["sha256"] for _, n, v in self.events if n == "weights" and v["file"] == name]
