@@ -1,5 +1,6 @@
 """What spaces of a normal and a reduction cell have in common, against brute force and by hand."""
 
+import inspect
 import itertools
 import json
 import math
@@ -24,6 +25,7 @@ from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.enas_micro import ENASMicro
 from cambrian.spaces.cells.nasnet import NASNet
 from cambrian.spaces.cells.pair import blocks_of
+from cambrian.spaces.cells.skeleton import SETTINGS
 from cambrian.spaces.program import Shape
 
 SPACES_OF_PAIRS = [NASNet(), AmoebaNet(), ENASMicro(), DARTS()]
@@ -273,6 +275,12 @@ def test_a_pair_with_every_kind_of_wiring_is_exported():
     program = torch.export.export(network, (torch.randn(2, 2, 6, 6),), dynamic_shapes=sizes).module()
     images = torch.randn(5, 2, 6, 6)
     assert torch.allclose(program(images), network(images), atol=1e-6)
+
+
+def test_the_settings_of_a_skeleton_are_those_of_the_network():
+    """All that `pair_network` takes by name, save the maker of operations."""
+    taken = inspect.signature(pair_network).parameters.values()
+    assert {p.name for p in taken if p.kind is p.KEYWORD_ONLY} - {"make"} == set(SETTINGS)
 
 
 @any_space
