@@ -6,7 +6,7 @@ vectors are what kernels are made of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,17 +25,18 @@ Array = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 
-class Whole(tuple[Architecture, ...]):
+class Whole(Sequence[Architecture]):
     """All architectures of a space, in an order. It is equal to itself alone, so that what is known of so
     many is found again without comparing them."""
 
-    __slots__ = ()
+    def __init__(self, architectures: Iterable[Architecture]) -> None:
+        self._all = tuple(architectures)
 
-    def __hash__(self) -> int:
-        return id(self)
+    def __len__(self) -> int:
+        return len(self._all)
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
+    def __getitem__(self, place: Any) -> Any:
+        return self._all[place]
 
 
 @dataclass(frozen=True)
