@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from cambrian.choices import Answer, Choice, Real
+from cambrian.choices import Answer, Chance, Choice, Real
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, did_you_mean
 
 if TYPE_CHECKING:
@@ -95,9 +95,10 @@ def _frozen(path: str, answer: object) -> Answer:
 
 def sample(space: Walkable, rng: np.random.Generator, tries: int = 1000) -> Architecture:
     """A random architecture under the space's own measure; walks it rejects are drawn again."""
+    chance = Chance(rng)
     for _ in range(tries):
         try:
-            return space.walk(lambda choice: choice.draw(rng))
+            return space.walk(chance)
         except Rejected as reason:
             last = reason
     raise SpaceError(f"{tries} random walks in a row were rejected, the last because: {last}")

@@ -16,10 +16,9 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
@@ -56,17 +55,22 @@ class Program(Space):
     function: Body
     task: Signature = Shape()
 
+    _picks: ClassVar[type[Pick]] = ModulePick
+
     def __call__(self, pick: Pick, task: Signature, **skeleton: Any) -> Any:
         """What the function returns: a space is part of another by `head(pick.inside("head"), task)`."""
         return self.function(pick, task, **skeleton)
 
     def program(self, pick: Pick) -> object:
-        inner = ModulePick(pick._decide, pick._prefix, pick._answers, pick._known)
-        with weightless(self.function) if self._makes_weights else nullcontext():
-            try:
-                return self.function(inner, self.task)
-            except (RuntimeError, ValueError) as error:
-                raise Rejected(f"its modules cannot be made: {error}") from error
+        if not isinstance(pick, ModulePick):  # another space's questioner
+            pick = ModulePick(pick._decide, pick._prefix, pick._answers, pick._known)
+        try:
+            if not self._makes_weights:
+                return self.function(pick, self.task)
+            with weightless(self.function):
+                return self.function(pick, self.task)
+        except (RuntimeError, ValueError) as error:
+            raise Rejected(f"its modules cannot be made: {error}") from error
 
     @cached_property
     def _makes_weights(self) -> bool:

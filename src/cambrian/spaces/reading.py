@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, OneOf, Scalar, SomeOf
 from cambrian.errors import SpaceError, Unbuildable, UnknownName
-from cambrian.spaces.space import Known, Pick, Signature, as_weights, counting
+from cambrian.spaces.space import Pick, Signature, as_weights, counting
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,16 +50,7 @@ class ModulePick(Pick):
     `pick` has questions of its own, under `path/name/`: it is called with their questioner where the fork is
     asked and returns the factory."""
 
-    def __init__(
-        self,
-        decide: Decide,
-        prefix: str = "",
-        answers: dict[str, Answer] | None = None,
-        known: Known | None = None,
-        reading: Reading | None = None,
-    ) -> None:
-        super().__init__(decide, prefix, answers, known)
-        self._reading = SAMPLED if reading is None else reading
+    _reading: Reading
 
     def module(self, path: str, factories: Factories, weights: Sequence[float] | None = None) -> Any:
         """The module that the chosen factory makes. While sampling no factory is called, and a
@@ -70,8 +61,7 @@ class ModulePick(Pick):
         self, path: str, factories: Factories, weights: Sequence[float] | None = None
     ) -> Callable[..., Any]:
         """The chosen factory, to be called wherever one of its modules is wanted, with any arguments."""
-        choice = self._forked(OneOf, path, factories, as_weights(weights), False, True)
-        makers = self._makers(path, choice, factories)
+        choice, makers = self._forked(OneOf, path, factories, (as_weights(weights), False, True))
         return self._reading.one(choice.path, makers)
 
     def modules(self, path: str, factories: Factories, least: int, most: int | None = None) -> Any:
@@ -83,8 +73,9 @@ class ModulePick(Pick):
         self, path: str, factories: Factories, least: int, most: int | None = None
     ) -> Callable[..., Any]:
         """As `fork`, of several: gives an nn.ModuleList for each call."""
-        choice = self._forked(SomeOf, path, factories, least, least if most is None else most, True)
-        return self._reading.several(choice.path, self._makers(path, choice, factories))
+        settings = (least, least if most is None else most, True)
+        choice, makers = self._forked(SomeOf, path, factories, settings)
+        return self._reading.several(choice.path, makers)
 
     def repeat(
         self,
@@ -98,31 +89,34 @@ class ModulePick(Pick):
         whose paths begin with `path/i/`. How many is a complexity order, as with `depth`. To be shared,
         parts give modules, or functions that make them, which keep the shape of their input."""
         counts = counting(self._prefix + path, low, high)
-        choice = self._question(OneOf, path, counts, as_weights(weights), True, True)
-        count = self._reading.count(choice, self.ask(choice))  # type: ignore[arg-type]
+        answer = self._asked(OneOf, path, counts, (as_weights(weights), True, True))
+        choice = self._known[self._prefix + path][0]
+        count = self._reading.count(choice, answer)
         return self._reading.repeated(choice, [part(self.inside(f"{path}/{i}"), i) for i in range(count)])
 
     def inside(self, prefix: str) -> ModulePick:
-        inner = f"{self._prefix}{prefix}/"
-        return ModulePick(self._decide, inner, self._answers, self._known, self._reading)
+        inner = ModulePick(self._decide, f"{self._prefix}{prefix}/", self._answers, self._known)
+        inner._reading = self._reading
+        return inner
 
-    def _makers(self, path: str, choice: OneOf | SomeOf, factories: Factories) -> dict[Scalar, Factory]:
-        """The factories of what is held, their own questions asked."""
+    def _forked(
+        self, kind: Any, path: str, factories: Factories, settings: tuple[Any, ...]
+    ) -> tuple[Any, dict[Scalar, Factory]]:
+        """The question of a fork, whose factories are looked at when it is new, and those of what is held,
+        their own questions asked."""
+        full = self._prefix + path
+        before = self._known.get(full)
+        answer = self._asked(kind, path, factories, settings)  # type: ignore[arg-type]
+        choice = self._known[full][0]
+        if before is None or before[0] is not choice:
+            _check_factories(full, factories)
         made: dict[Scalar, Factory] = {}
-        for option in self._reading.held(choice, self.ask(choice)):
+        for option in self._reading.held(choice, answer):
             factory = factories[option]
             if _asks(factory):
-                factory = _factory(choice.path, option, factory(self.inside(f"{path}/{option}")))
+                factory = _factory(full, option, factory(self.inside(f"{path}/{option}")))
             made[option] = factory
-        return made
-
-    def _forked(self, kind: Any, path: str, factories: Factories, *settings: Any) -> Any:
-        """The question of a fork; its factories are looked at when it is new."""
-        before = self._known.get(self._prefix + path)
-        choice = self._question(kind, path, factories, *settings)  # type: ignore[arg-type]
-        if before is None or before[2] is not choice:
-            _check_factories(choice.path, factories)
-        return choice
+        return choice, made
 
 
 class _Chosen:
@@ -148,7 +142,7 @@ class Sampled(_Chosen):
         return lambda *_: _module_list(_stand_in() for _ in makers)
 
 
-SAMPLED = Sampled()
+ModulePick._reading = Sampled()  # unless `Read` says otherwise
 
 
 class Built(_Chosen):
@@ -212,7 +206,8 @@ class Read:
     def walk(self, decide: Decide) -> Architecture:
         from torch import nn
 
-        pick = ModulePick(decide, reading=self._reading)
+        pick = ModulePick(decide)
+        pick._reading = self._reading
         try:
             network = self._function(pick, self._task, **self._skeleton)
             if not isinstance(network, nn.Module) and callable(network):

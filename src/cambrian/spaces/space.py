@@ -11,12 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from operator import is_
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
 from cambrian.architecture import Architecture, Decide
-from cambrian.choices import Answer, Choice, Integer, OneOf, Real, Scalar, SomeOf
+from cambrian.choices import Answer, Chance, Choice, Integer, OneOf, Real, Scalar, SomeOf
 from cambrian.errors import Rejected, SpaceError, UnknownName
 
 if TYPE_CHECKING:
@@ -57,34 +57,34 @@ class Pick:
         known: Known | None = None,
     ) -> None:
         self._decide = decide
+        self._chance = decide if type(decide) is Chance else None
         self._prefix = prefix
         self._answers: dict[str, Answer] = {} if answers is None else answers
         self._known: Known = {} if known is None else known
 
     def __call__(self, path: str, options: Sequence[Scalar], weights: Sequence[float] | None = None) -> Any:
-        if weights is None:
-            return self.ask(self._question(OneOf, path, options))
-        return self.ask(self._question(OneOf, path, options, as_weights(weights)))
+        settings = () if weights is None else (as_weights(weights),)
+        return self._asked(OneOf, path, options, settings)
 
     def some(
         self, path: str, options: Sequence[Scalar], least: int, most: int | None = None
     ) -> tuple[Any, ...]:
         """`least` of the options, or between `least` and `most` of them, as a tuple."""
         most = least if most is None else most
-        answer = self.ask(self._question(SomeOf, path, options, least, most))
+        answer = self._asked(SomeOf, path, options, (least, most))
         assert isinstance(answer, tuple)
         return answer
 
     def integer(self, path: str, low: int, high: int) -> int:
-        return self.ask(Integer(self._prefix + path, low, high))  # type: ignore[return-value]
+        return self._asked(_integer, path, (low, high), ())  # type: ignore[no-any-return]
 
     def real(self, path: str, low: float, high: float, log: bool = False) -> float:
-        return self.ask(Real(self._prefix + path, low, high, log))  # type: ignore[return-value]
+        return self._asked(_real, path, (low, high), (log,))  # type: ignore[no-any-return]
 
     def depth(self, path: str, low: int, high: int, weights: Sequence[float] | None = None) -> int:
         """How many repetitions of a part: the complexity order that progressive search climbs."""
         counts = counting(self._prefix + path, low, high)
-        return self.ask(self._question(OneOf, path, counts, as_weights(weights), True))  # type: ignore[return-value]
+        return self._asked(OneOf, path, counts, (as_weights(weights), True))  # type: ignore[no-any-return]
 
     def require(self, ok: object, reason: str) -> None:
         """Reject the walk unless `ok`: samples are drawn again, neighbours and growth skip it."""
@@ -96,32 +96,41 @@ class Pick:
         return Pick(self._decide, f"{self._prefix}{prefix}/", self._answers, self._known)
 
     def ask(self, choice: Choice) -> Answer:
-        path = choice.path
-        if path in self._answers:
-            raise SpaceError(f"question {path!r} is asked twice in one walk")
-        answer = self._answers[path] = choice.check(self._decide(choice))
+        if choice.path in self._answers:
+            raise SpaceError(f"question {choice.path!r} is asked twice in one walk")
+        answer = choice.draw(self._chance) if self._chance else choice.check(self._decide(choice))
+        self._answers[choice.path] = answer
         return answer
 
     def architecture(self) -> Architecture:
         return Architecture(self._answers)
 
-    def _question(self, kind: Any, path: str, options: Sequence[Scalar], *settings: Any) -> Any:
-        """The question of that kind; the very one of the last walk where it is the same, since checking
-        that options are distinct takes longer than asking."""
+    def _asked(self, kind: Any, path: str, options: Sequence[Scalar], settings: tuple[Any, ...]) -> Any:
+        """The answer to the question of that kind, the very one of the last walk where it is the same:
+        checking that options are distinct takes longer than asking."""
         path = self._prefix + path
-        known = self._known.get(path)
-        if known is not None:
-            choice, of_kind, offered, set_so = known
+        if path in self._known and path not in self._answers:
+            choice, of_kind, offered, set_so = self._known[path]
             # Equal is not the same: 1, 1.0 and True are three options.
             same = offered is options or (len(offered) == len(options) and all(map(is_, offered, options)))
             if same and of_kind is kind and set_so == settings:
-                return choice
+                answer = choice.draw(self._chance) if self._chance else choice.check(self._decide(choice))
+                self._answers[path] = answer
+                return answer
         if isinstance(options, str):
             raise SpaceError(f"question {path!r}: options are a list, got the text {options!r}")
         choice = kind(path, tuple(options), *settings)
         offered = options if isinstance(options, tuple | range) else choice.options
         self._known[path] = (choice, kind, offered, settings)
-        return choice
+        return self.ask(choice)
+
+
+def _integer(path: str, bounds: tuple[int, int]) -> Integer:
+    return Integer(path, *bounds)
+
+
+def _real(path: str, bounds: tuple[float, float], log: bool) -> Real:
+    return Real(path, *bounds, log)
 
 
 def as_weights(weights: Sequence[float] | None) -> tuple[float, ...] | None:
@@ -140,6 +149,8 @@ class Space(ABC):
 
     measure: str = "uniform over answers, question by question"
     """The distribution sampling draws from, as reports print it."""
+
+    _picks: ClassVar[type[Pick]] = Pick
 
     @abstractmethod
     def program(self, pick: Pick) -> object:
@@ -166,7 +177,7 @@ class Space(ABC):
         return dict(skeleton)
 
     def walk(self, decide: Decide) -> Architecture:
-        pick = Pick(decide, known=self._known)
+        pick = self._picks(decide, "", None, self._known)
         self.program(pick)
         return pick.architecture()
 
