@@ -20,7 +20,7 @@ from cambrian.spaces.space import Graph, Graphs, Space
 SAME = "same"
 _KINDS = (SAME, "changed", "added", "removed")
 _WIDEST = 1100.0
-_LONGEST = 60
+_LONGEST = 90
 
 
 @dataclass(frozen=True)

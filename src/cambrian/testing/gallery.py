@@ -1,0 +1,61 @@
+"""A picture of each kind for `docs/pictures.md`: `python -m cambrian.testing.gallery docs/pictures`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from cambrian.architecture import mutate, sample
+from cambrian.delivery.draw import Drawing, draw, family_tree
+from cambrian.outcome import Fidelity, Trial
+from cambrian.randomness import stream
+from cambrian.spaces.branches.anchor_points import AnchorPoints
+from cambrian.spaces.cells.darts import DARTS
+from cambrian.spaces.cells.pnas import PNAS
+from cambrian.spaces.cells.published import published_in
+from cambrian.spaces.chains.mobile_published import published
+from cambrian.spaces.hierarchies.hierarchical import Hierarchical
+from cambrian.spaces.sequences.autoformer import AutoFormer
+from cambrian.spaces.sequences.darts_rnn import DARTS_V2, DARTSRNN
+from cambrian.testing.play import smooth
+
+
+def pictures() -> Iterator[tuple[str, Drawing]]:
+    """Names of files, and what is in them."""
+    chain, branches = published("proxylessnas-mobile"), AnchorPoints(combine="sum")
+    yield "chain", draw(chain.space, chain.architecture)
+    yield "branches", draw(branches, branches.resnet(2))
+    darts = published_in("darts")
+    yield "cells", draw(DARTS(), darts["darts-v2"])
+    hierarchy = Hierarchical(motifs=(3,), nodes=(3, 4))
+    yield "hierarchy", draw(hierarchy, sample(hierarchy, stream(9, "gallery")))
+    transformer = AutoFormer()
+    yield "transformer", draw(transformer, transformer.architecture(48, [(3, 4), (4, 3), (2, 4), (3, 2)]))
+    recurrent = DARTSRNN()
+    yield "recurrent", draw(recurrent, recurrent.architecture(DARTS_V2))
+    yield "difference", draw(DARTS(), darts["darts-v2"], before=darts["darts-v1"])
+    yield "family", family_tree(evolved(100))
+
+
+def evolved(count: int) -> list[Trial]:
+    """Trials of ageing evolution on made-up values: each after the tenth is a child of the best of five of
+    the last thirty."""
+    space, trials = PNAS(), list[Trial]()
+    for n in range(count):
+        rng = stream(0, "gallery", n)
+        if n < 10:
+            trial = Trial(n, sample(space, rng), Fidelity())
+        else:
+            drawn = rng.choice(len(trials[-30:]), 5)
+            best = max((trials[-30:][i] for i in drawn), key=lambda t: t.value or 0.0)
+            trial = Trial(n, mutate(space, best.architecture, rng), Fidelity(), parent=best.number)
+        trials.append(msgspec.structs.replace(trial, outcome=smooth(trial)))
+    return trials
+
+
+if __name__ == "__main__":
+    for name, drawing in pictures():
+        drawing.save(Path(sys.argv[1]) / f"{name}.svg")
