@@ -7,11 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
 import cambrian
+from cambrian.architecture import Architecture
+from cambrian.choices import Scalar
+from cambrian.errors import Unbuildable
 from cambrian.search.cost import Cost
 from cambrian.search.ladder import LADDER
 from cambrian.search.plan import PAPER, UNTOLD, plan
+from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.random import Random
 
@@ -96,4 +101,35 @@ def test_random_search_ends_too(task: cambrian.Task) -> None:
     """A strategy that never stops by itself is given as many models as progressive search would train."""
     found = plan(task, strategy=Random(), changes={"keep": 10})
     assert found.search.budget.trials == 136 + 2 * 10
-    assert "156 cells trained" in dict(found.rows)["strategy"]
+    assert "156 networks trained" in dict(found.rows)["strategy"]
+
+
+def test_any_space(task: cambrian.Task) -> None:
+    """A space that is named is searched by what serves it: progressive search where it grows, with the
+    skeleton settings it has, and without a baseline of another space."""
+    found = plan(task, 30, space="tiny-chain").search
+    assert type(found.strategy).__name__ == "Progressive"
+    assert (found.fidelity.skeleton, found.budget.trials) == ({"filters": UNTOLD.filters}, 30)
+    assert found.final is not None
+    assert found.final.baselines == ("random",)
+    found = plan(task, space="cgp", strategy="evolution").search
+    assert (type(found.strategy).__name__, found.budget.trials) == ("Evolution", 192)
+    assert type(plan(task, space="cgp").search.strategy).__name__ == "Bayes"
+
+
+def test_data_that_no_network_of_a_space_takes(task: cambrian.Task) -> None:
+    """Is said before anything is begun."""
+    space = {"name": "test_plan:Unfit", "arguments": {}}
+    with pytest.raises(cambrian.CambrianError, match="none of 5 architectures drawn from the space makes"):
+        plan(task, space=space)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unfit(Space):
+    """Makes no network."""
+
+    def program(self, pick: Pick) -> None:
+        pick("width", [1, 2])
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+        raise Unbuildable("question 'width': it does not fit")

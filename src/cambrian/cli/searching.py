@@ -45,7 +45,13 @@ def search(
     benchmark: Annotated[
         str | None, typer.Option(help="Look trials up in a published table or your own .csv or .npz.")
     ] = None,
-    strategy: Annotated[str, typer.Option(help="progressive or random.")] = "progressive",
+    space: Annotated[
+        str, typer.Option(help="What is searched: a name, NAME(setting=value, ...) or module:function.")
+    ] = "pnas",
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="How: NAME, NAME(paper), NAME(setting=value, ...).", show_default="progressive"),
+    ] = None,
     surrogate: Annotated[str, typer.Option(help="What ranks cells nobody has trained.")] = "mlp-ensemble",
     paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
     metric: Metric = "accuracy",
@@ -71,6 +77,7 @@ def search(
 ) -> None:
     """Find the best network for DATA and train it."""
     from cambrian.search.plan import plan
+    from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
 
     _unused(run)
@@ -78,7 +85,17 @@ def search(
     if benchmark is not None:
         from cambrian.cli.tables import search_table
 
-        search_table(benchmark, strategy, surrogate, budget, run, seed, as_json, levels=levels, keep=keep)
+        search_table(
+            benchmark,
+            strategy or "progressive",
+            surrogate,
+            budget,
+            run,
+            seed,
+            as_json,
+            levels=levels,
+            keep=keep,
+        )
         return
     changes = {
         "levels": levels,
@@ -92,7 +109,10 @@ def search(
         "final_cells": final_cells,
     }
     _at_least_one(**changes, limit=limit, size=size, workers=workers)
-    chosen = None if strategy == "progressive" else STRATEGIES.make(strategy)
+    chosen = None if strategy in (None, "progressive") else STRATEGIES.named(str(strategy))
+    place = None if space == "pnas" else SPACES.named(space)
+    if place is not None and strategy == "progressive":
+        chosen = STRATEGIES.make({"name": "progressive", "arguments": {"surrogate": surrogate}})
     task = _loaded(data, metric, limit, size, seed)
     found = plan(
         task,
@@ -100,6 +120,7 @@ def search(
         paper=paper,
         workers=workers,
         device=_device(device),
+        space=place,
         strategy=chosen,
         surrogate=surrogate,
         changes={k: v for k, v in changes.items() if v is not None},

@@ -1,7 +1,8 @@
-"""From data and a budget to a search: progressive, in the PNAS space, by real training.
+"""From data and a budget to a search: progressive, in the PNAS space, by real training, unless another
+space or strategy is named.
 
 The budget chooses the levels B, the cells kept K, the epochs, the images and the skeleton: the highest
-rung of `LADDER` whose cost, by the measured speed of a few sample cells, fits. Everything can be said
+rung of `LADDER` whose cost, by the measured speed of a few sample networks, fits. Everything can be said
 instead of chosen.
 """
 
@@ -15,13 +16,18 @@ import msgspec
 
 from cambrian.choices import Scalar
 from cambrian.outcome import Fidelity
+from cambrian.randomness import stream
 from cambrian.search.budget import Budget
-from cambrian.search.cost import Cost
+from cambrian.search.cost import Cost, scaled
 from cambrian.search.final import Final
 from cambrian.search.ladder import LADDER, Rung
 from cambrian.search.search import Search
+from cambrian.search.settings import component, published_architectures
 from cambrian.spaces.cells.pnas import PNAS
+from cambrian.spaces.size import estimated_size
+from cambrian.spaces.space import Encodes, Grows, Space
 from cambrian.strategies.progressive import Progressive
+from cambrian.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
@@ -54,15 +60,16 @@ def plan(
     paper: bool = False,
     workers: int | None = None,
     device: str = "cpu",
-    strategy: Any = None,
+    space: Space | str | Mapping[str, Any] | None = None,
+    strategy: Strategy | str | Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
     surrogate: str = "mlp-ensemble",
     changes: Mapping[str, int] | None = None,
     baselines: tuple[str, ...] = ("random", "pnasnet-5"),
     **settings: Any,
 ) -> Plan:
-    """A search for `task` within `budget`. `changes` sets fields of the rung; `recipe` those of the
-    training; `strategy` replaces progressive search; `settings` go to `Search`.
+    """A search for `task` within `budget`. `space` replaces PNAS's, `strategy` progressive search;
+    `changes` sets fields of the rung; `recipe` those of the training; `settings` go to `Search`.
     Measures the machine's speed for a second or two."""
     from cambrian.estimators.train import Train
 
@@ -71,39 +78,62 @@ def plan(
     if given == Budget() and not paper and pixels > FEW_PIXELS:
         given = Budget(seconds=HALF_HOUR)
     crew = workers or (1 if device.startswith("cuda") else cores())
-    cost = Cost(task, device, crew)
+    place = None if space is None else component("space", space)
+    cost = Cost(task, device, crew, place)
     rung = PAPER if paper else _rung(cost, given)
     rung = msgspec.structs.replace(rung, **dict(changes or {}))
     trials = cost.trials(rung)
+    chosen = _strategy(strategy, place)
     first = None
-    if strategy is not None and given == Budget():  # which would never stop by itself
+    if chosen is not None and given == Budget():  # which would never stop by itself
         given = Budget(trials=sum(trials.values()))
-    if strategy is None and given.trials is not None and not paper:
+    if chosen is None and given.trials is not None and not paper:
         rung, first = _fitted(rung, given.trials, trials[1], frozenset(changes or {}))
         trials = {b: min(n, (first or n) if b == 1 else n) for b, n in cost.trials(rung).items()}
-    space = PNAS(blocks=max(5, rung.levels) if strategy is None else rung.levels)
-    chosen = strategy or Progressive(rung.levels, rung.keep, surrogate=surrogate, first=first)
+    where = place or PNAS(blocks=max(5, rung.levels) if chosen is None else rung.levels)
     search = Search(
-        space,
-        chosen,
+        where,
+        chosen or Progressive(rung.levels, rung.keep, surrogate=surrogate, first=first),
         Train(**{**(PAPER_RECIPE if paper else {}), **dict(recipe or {})}),
         task,
         given,
         engine="processes" if crew > 1 else "serial",
         workers=crew,
-        fidelity=_fidelity(rung, task),
-        final=Final(_final_fidelity(rung, paper), baselines=baselines),
+        fidelity=_fidelity(rung, task, where),
+        final=Final(_final_fidelity(rung, where, paper), baselines=_shown(baselines, where)),
         device=device,
         **settings,
     )
     rows = tuple(_rows(search, rung, trials, cost))
-    levels = trials if strategy is None else {}
+    levels = trials if chosen is None else {}
     search.remarks = {"plan": rows, "expected": {str(level): n for level, n in levels.items()}}
     return Plan(search, rung, levels, cost.seconds(rung), rows)
 
 
+def _strategy(given: Any, space: Space | None) -> Strategy | None:
+    """None for progressive search by the rung's levels, which are those of PNAS's space."""
+    if given is not None:
+        made: Strategy = component("strategy", given)
+        return made
+    if space is None or isinstance(space, PNAS):
+        return None
+    found: Strategy = component("strategy", usual(space))
+    return found
+
+
+def usual(space: Space) -> str:
+    """The strategy of a search that names none."""
+    return "progressive" if isinstance(space, Grows) and isinstance(space, Encodes) else "bayes"
+
+
+def _shown(baselines: tuple[str, ...], space: Space) -> tuple[str, ...]:
+    """Those that the space holds."""
+    known = {"random", *published_architectures(space)}
+    return tuple(name for name in baselines if name in known)
+
+
 PAPER_RECIPE = {"learning_rate": 0.01, "warmup": 0.0}
-PAPER_FINAL = {"auxiliary": True, "drop_path": 0.4}
+PAPER_FINAL: Mapping[str, Scalar] = {"auxiliary": True, "drop_path": 0.4}
 """Sec. 5.1 and 5.3: cosine decay from 0.01; the auxiliary head and drop-path for the final network alone."""
 
 
@@ -130,43 +160,54 @@ def _fitted(rung: Rung, budget: int, first: int, said: frozenset[str]) -> tuple[
     return msgspec.structs.replace(rung, levels=levels, keep=keep), None if begun == first else begun
 
 
-def _fidelity(rung: Rung, task: Task) -> Fidelity:
+def _fidelity(rung: Rung, task: Task, space: Space) -> Fidelity:
     share = min(1.0, rung.images / len(task.train))
-    return Fidelity(rung.epochs, round(share, 4), skeleton={"filters": rung.filters, "cells": rung.cells})
+    return Fidelity(rung.epochs, round(share, 4), skeleton=scaled(space, rung.filters, rung.cells))
 
 
-def _final_fidelity(rung: Rung, paper: bool) -> Fidelity:
-    more: Mapping[str, Scalar] = PAPER_FINAL if paper else {}
-    skeleton = {"filters": rung.final_filters, "cells": rung.final_cells, **more}
+def _final_fidelity(rung: Rung, space: Space, paper: bool) -> Fidelity:
+    skeleton = scaled(space, rung.final_filters, rung.final_cells)
+    if paper:
+        skeleton |= {k: v for k, v in PAPER_FINAL.items() if k in space.skeleton}
     return Fidelity(rung.final_epochs, skeleton=skeleton)
 
 
 def _rows(search: Search, rung: Rung, trials: dict[int, int], cost: Cost) -> list[tuple[str, str]]:
-    task, space = search.task, search.space
+    task, space, final = search.task, search.space, search.final
+    assert task is not None
+    assert final is not None
     levels = ", ".join(f"{n} of {b} block{'s' if b > 1 else ''}" for b, n in trials.items())
     count = f"{sum(trials.values())} cells trained: {levels}"
-    if not isinstance(search.strategy, Progressive):
-        count = f"{search.budget.trials or 'as many as fit'} cells trained"
+    if not (isinstance(search.strategy, Progressive) and isinstance(space, PNAS)):
+        count = f"{search.budget.trials or 'as many as fit'} networks trained"
     size = f"{task.height}x{task.width}x{task.channels}"
     counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
-    total = cost.seconds(rung)
-    kind = type(search.strategy).__name__.lower()
+    held = f"{task.name}: {size}, {task.classes} classes; {counts}"
     return [
-        ("data", f"{task.name}: {size}, {task.classes} classes; {counts}"),
-        ("space", f"PNAS cells of up to {rung.levels} blocks, {space.size(rung.levels):.3g} at that level"),  # type: ignore[attr-defined]
-        ("strategy", f"{kind}: {count}"),
-        (
-            "each",
-            f"{rung.epochs} epochs of {cost.images(rung)} images, {rung.filters} filters, {rung.cells} cells",
-        ),
+        ("data", held),
+        ("space", _space_row(space, rung)),
+        ("strategy", f"{type(search.strategy).__name__.lower()}: {count}"),
+        ("each", f"{rung.epochs} epochs of {cost.images(rung)} images{_said(search.fidelity)}"),
         (
             "then",
-            f"the best {search.final.top if search.final else 0} from scratch: {rung.final_epochs} epochs,"
-            f" {rung.final_filters} filters, {rung.final_cells} cells; the best of them on all but test",
+            f"the best {final.top} from scratch: {rung.final_epochs} epochs{_said(final.fidelity)}; the best"
+            " of them on all but test",
         ),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
-        ("time", f"about {duration(total)}; budget: {search.budget}"),
+        ("time", f"about {duration(cost.seconds(rung))}; budget: {search.budget}"),
     ]
+
+
+def _space_row(space: Space, rung: Rung) -> str:
+    if isinstance(space, PNAS):
+        return f"PNAS cells of up to {rung.levels} blocks, {space.size(rung.levels):.3g} at that level"
+    size = estimated_size(space, stream(0, "size"))
+    counted = "infinitely many" if size == float("inf") else f"about {size:.2g}"
+    return f"{type(space).__name__}: {counted} architectures, sampled {space.measure}"
+
+
+def _said(fidelity: Fidelity) -> str:
+    return "".join(f", {value} {name}" for name, value in fidelity.skeleton.items())
 
 
 def cores() -> int:
