@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from delivery_cases import EVIL, cells
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cambrian.architecture import Architecture
@@ -27,6 +27,10 @@ def families(draw, most=40):
     parents = [None] + [draw(st.one_of(st.none(), st.integers(0, i - 1))) for i in range(1, n)]
     parents[-1] = draw(st.integers(0, n - 2))
     values = [draw(st.one_of(st.none(), st.integers(0, 9))) for _ in range(n)]
+    return trials_of(parents, values)
+
+
+def trials_of(parents, values):
     return [
         Trial(
             i,
@@ -37,6 +41,10 @@ def families(draw, most=40):
         )
         for i, (parent, value) in enumerate(zip(parents, values))
     ]
+
+
+NESTED = trials_of([None, 0, 0, 1, 3, 3, 1], range(7, 0, -1))
+"""A link that passes a row which the line of an earlier branch would else take."""
 
 
 @given(families())
@@ -58,6 +66,7 @@ def test_ancestors_and_children_by_brute_force(trials):
 
 
 @given(families())
+@example(NESTED)
 def test_links_do_not_cross(trials):
     """A link goes down at its parent's number and along its child's row: no two trials in one place, and no
     way down through another line."""
