@@ -26,8 +26,9 @@ evidence: .venv/installed
 	$(BIN)/pytest -n 2 -m slow
 	CAMBRIAN_KILLS=200 $(BIN)/pytest tests/search/test_kills.py
 
+# Minutes each; those of hours, and the one that installs its peers, have their commands in RESULTS.md.
 bench: .venv/installed
-	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	for name in growth surrogates sampling throughput overhead; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
