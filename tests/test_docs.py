@@ -52,10 +52,16 @@ def test_the_space_keeps_its_contract(check: Callable[[Any], None]) -> None:
     check(case.case())
 
 
-def test_the_builder_keeps_its_contract() -> None:
-    """The second space of the page has no violations either."""
+@pytest.mark.parametrize("name", ["perceptron", "staged"])
+def test_the_other_spaces_keep_their_contract(name: str) -> None:
+    """The further spaces of the page have no violations either."""
     names = [c.__name__ for c in SPACE.checks if "every_process" not in c.__name__]
-    assert SPACE.violations(SpaceCase(page("new-space.md")["perceptron"]), names) == []
+    assert SPACE.violations(SpaceCase(page("new-space.md")[name]), names) == []
+
+
+def test_the_page_tells_outer_questions_from_shared_ones() -> None:
+    """Its supernet is made for the two answers that the text names."""
+    assert set(page("new-space.md")["supernet"].outer) == {"head/hidden", "train.lr"}
 
 
 @pytest.mark.parametrize("check", STRATEGY.checks)

@@ -17,7 +17,7 @@ from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench201 import PATHS, NASBench201
 from cambrian.spaces.program import Shape, space
 from cambrian.spaces.shared import outer
-from cambrian.spaces.space import Space
+from cambrian.spaces.space import Grows, Shares, Space
 
 TASK = Shape(channels=2, height=8, width=8, classes=3)
 INPUTS = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(3))
@@ -241,3 +241,40 @@ def test_a_part_that_is_no_module_cannot_be_shared() -> None:
     answers = {"layers/0/width": 2, "layers/1/width": 2}
     with pytest.raises(SpaceError, match="question 'layers': part 0 gave 2; to be shared"):
         widths.share(answers, TASK)
+
+
+def test_who_shares_and_who_grows() -> None:
+    """Programs that ask for modules share; one `pick.repeat` in every walk is a complexity order."""
+
+    @space
+    def plain(pick: Any, task: Any) -> Any:
+        pick("a", [1, 2])
+        return nn.Flatten
+
+    assert isinstance(NASBench201(), Shares)
+    assert not isinstance(plain, Shares)
+    for name in programs.NAMES:
+        made = getattr(programs, name)
+        assert isinstance(made, Shares)
+        assert isinstance(made, Grows) == (name in ("chain", "repeated", "lazy"))
+
+
+def test_repetitions_grow_level_by_level() -> None:
+    """A level adds a part: all of its answers, for every parent; tokens tell all architectures apart."""
+    grown: list[Architecture] = []
+    for level in (1, 2, 3):
+        pool = programs.chain.grow(grown, stream(0, "grow"))
+        grown = [pool.architecture(i) for i in range(len(pool))]
+        assert set(grown) == set(completions(programs.chain, {"layers": level}))
+        assert len(grown) == 2 * 3**level
+    everything = list(completions(programs.chain, {}))
+    assert len({t.tobytes() for t in programs.chain.tokens(everything)}) == len(everything)
+
+
+@pytest.mark.parametrize("name", ["branches", "nested"])
+def test_what_is_built_can_be_exported(name: str) -> None:
+    """torch.export takes the network of every kind of fork, and gives its outputs."""
+    made = getattr(programs, name)
+    own = made.build(sample(made, stream(4, "start", 1)), TASK).eval()
+    program = torch.export.export(own, (INPUTS,)).module()
+    torch.testing.assert_close(program(INPUTS), own(INPUTS))
