@@ -98,3 +98,11 @@ def test_the_table_of_the_page(tmp_path: Path) -> None:
     found = page("benchmarks.md")["mine"](tmp_path / "mine.csv")
     assert found.space.questions == ("op1", "op2", "width")
     assert (found.optimum, found.timed) == (0.9, True)
+
+
+def test_the_page_of_spaces() -> None:
+    """Names every space there is."""
+    from cambrian.spaces import SPACES
+
+    text = (DOCS / "spaces.md").read_text()
+    assert [name for name in SPACES.names() if f"| `{name}` |" not in text] == []
