@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, OneOf, Scalar, SomeOf
-from cambrian.errors import SpaceError, Unbuildable, UnknownName
-from cambrian.spaces.space import Pick, Signature, as_weights, counting
+from cambrian.errors import SpaceError, UnknownName
+from cambrian.spaces.candidates import (
+    Factories,
+    Factory,
+    as_factory,
+    asks,
+    check_factories,
+    kind_of,
+    made,
+    unbuildable,
+)
+from cambrian.spaces.pick import Pick, as_weights, counting
+from cambrian.spaces.space import Signature
 
 if TYPE_CHECKING:
     from torch import nn
-
-Factory = Callable[..., Any]
-Factories = Mapping[Any, Factory]  # by the options' names, or numbers
 
 
 class Reading(Protocol):
@@ -109,14 +117,14 @@ class ModulePick(Pick):
         answer = self._asked(kind, path, factories, settings)  # type: ignore[arg-type]
         choice = self._known[full][0]
         if before is None or before[0] is not choice:
-            _check_factories(full, factories)
-        made: dict[Scalar, Factory] = {}
+            check_factories(full, factories)
+        makers: dict[Scalar, Factory] = {}
         for option in self._reading.held(choice, answer):
             factory = factories[option]
-            if _asks(factory):
-                factory = _factory(full, option, factory(self.inside(f"{path}/{option}")))
-            made[option] = factory
-        return choice, made
+            if asks(factory):
+                factory = as_factory(full, option, factory(self.inside(f"{path}/{option}")))
+            makers[option] = factory
+        return choice, makers
 
 
 class _Chosen:
@@ -217,7 +225,7 @@ class Read:
         if not isinstance(network, nn.Module):
             raise SpaceError(
                 f"{self._function.__name__} must return a torch.nn.Module or a function without arguments "
-                f"that makes one, got {_kind(network)}"
+                f"that makes one, got {kind_of(network)}"
             )
         self.network = network
         return pick.architecture()
@@ -227,23 +235,6 @@ def skeleton_of(function: Callable[..., Any]) -> dict[str, Scalar]:
     """The keyword-only arguments and their defaults."""
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-
-
-def made(path: str, option: Scalar, maker: Factory, arguments: tuple[Any, ...]) -> nn.Module:
-    """What `maker` makes; errors of its own name the question."""
-    from torch import nn
-
-    try:
-        module = maker(*arguments)
-    except (RuntimeError, ValueError) as error:
-        raise unbuildable(error, f"question {path!r}: {option!r} cannot be made") from error
-    except TypeError as error:
-        raise SpaceError(f"question {path!r}: {option!r} cannot be made: {error}") from error
-    if not isinstance(module, nn.Module):
-        raise SpaceError(
-            f"question {path!r}: {option!r} must make a torch.nn.Module, it made {_kind(module)}"
-        )
-    return module
 
 
 def _all_made(path: str, makers: Mapping[Scalar, Factory], arguments: tuple[Any, ...]) -> list[nn.Module]:
@@ -260,59 +251,9 @@ def _optional(path: str, nth: int, part: Any) -> Any:
     if callable(part):
         return lambda *arguments: Repetition(path, nth, part(*arguments))
     raise SpaceError(
-        f"question {path!r}: part {nth} gave {_kind(part)}; to be shared it has to give a "
+        f"question {path!r}: part {nth} gave {kind_of(part)}; to be shared it has to give a "
         f"torch.nn.Module or a function that makes one"
     )
-
-
-def unbuildable(error: Exception, where: str) -> Exception:
-    """What to raise for an error of torch's: running out of memory is not the shapes' fault."""
-    return error if "memory" in str(error).lower() else Unbuildable(f"{where}: {error}")
-
-
-def _asks(factory: Factory) -> bool:
-    code = getattr(factory, "__code__", None)
-    return code is not None and code.co_argcount > 0 and code.co_varnames[0] == "pick"
-
-
-def _factory(path: str, option: Scalar, result: Any) -> Factory:
-    """The factory a candidate with questions of its own returned; a module will do, once."""
-    if not _is_module(result):
-        if result is not None and not callable(result):
-            raise SpaceError(
-                f"question {path!r}: {option!r} must return a function that makes a torch.nn.Module, "
-                f"got {_kind(result)}"
-            )
-        return result  # type: ignore[no-any-return]
-    left = [result]
-
-    def once(*arguments: Any) -> Any:
-        if arguments or not left:
-            raise SpaceError(
-                f"question {path!r}: {option!r} is one module, wanted with arguments or more than once; "
-                f"let it return a function that makes the module"
-            )
-        return left.pop()
-
-    return once
-
-
-def _check_factories(path: str, factories: Factories) -> None:
-    for name, factory in factories.items():
-        if not callable(factory) or _is_module(factory):
-            raise SpaceError(
-                f"question {path!r}: {name!r} must be a class or function that makes a module, "
-                f"as in `lambda: nn.ReLU()`, got {_kind(factory)}"
-            )
-
-
-def _kind(value: Any) -> str:
-    return f"the module {type(value).__name__}" if _is_module(value) else f"{value!r}"
-
-
-def _is_module(value: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.nn.Module)
 
 
 def _stand_in(*arguments: Any) -> Any:
