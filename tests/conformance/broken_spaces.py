@@ -262,6 +262,21 @@ class Explodes(TinyChain):
         return nn.Sequential(super().build(architecture, task, **skeleton), Explode())
 
 
+class Counts(nn.Module):
+    """Looks at how many images there are as a number of Python's."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs.reshape(len(inputs), -1)
+
+
+@dataclass(frozen=True)
+class Fixed(TinyChain):
+    """Its program takes as many images as it was exported with."""
+
+    def build(self, architecture: Any, task: Any, **skeleton: Any) -> nn.Module:
+        return nn.Sequential(super().build(architecture, task, **skeleton), Counts())
+
+
 @dataclass(frozen=True)
 class Unteachable(TinyChain):
     """A network that no gradient enters."""
@@ -358,6 +373,7 @@ BROKEN = [
     (Impure, "build_depends_on_the_seed_alone"),
     (OneMoreClass, "build_gives_a_logit_per_class"),
     (Explodes, "build_gives_a_logit_per_class"),
+    (Fixed, "networks_are_exported"),
     (Unteachable, "networks_train"),
     (Clings, "networks_are_plain_torch"),
     (Heavy, "sampling_allocates_no_weights"),

@@ -88,6 +88,25 @@ def check_networks_train(case: SpaceCase) -> None:
         expect(any(g.abs().max() > 0 for g in gradients), f"no gradient reaches a weight of {architecture!r}")
 
 
+def check_networks_are_exported(case: SpaceCase) -> None:
+    """As a program, in which the number of images is left open, a network has the same outputs."""
+    import warnings
+
+    import torch
+
+    _architecture, network = _built(case)[0]
+    network.eval()
+    shape = (case.task.channels, case.task.height, case.task.width)
+    left_open = ({0: torch.export.Dim("batch", min=1)},)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(network, (torch.zeros(2, *shape),), dynamic_shapes=left_open)
+    for images in (1, 3):
+        inputs = torch.randn(images, *shape)
+        near = torch.allclose(program.module()(inputs), network(inputs), rtol=1e-4, atol=1e-5)
+        expect(near, f"for {images} images the exported program gives other outputs")
+
+
 def check_build_works_without_memory(case: SpaceCase) -> None:
     """Inside `with torch.device("meta")` nothing is allocated: how limits are checked before training."""
     import torch
@@ -172,6 +191,7 @@ CHECKS = (
     check_networks_are_plain_torch,
     check_networks_can_be_copied,
     check_networks_train,
+    check_networks_are_exported,
     check_build_works_without_memory,
     check_build_refuses_foreign_answers,
     check_unknown_skeleton_settings_are_refused,
