@@ -83,7 +83,7 @@ class QLearning:
 
     horizon: int | None = None
     schedule: tuple[tuple[float, float], ...] = BAKER
-    alpha: float = 0.01
+    alpha: float = 0.03
     gamma: float = 1.0
     replay: int = 128
     initial: float | None = None
@@ -106,9 +106,9 @@ class QLearning:
 
     @staticmethod
     def paper() -> QLearning:
-        """MetaQNN's 2,700 trials, 1,500 of them with epsilon 1, and values that start at 0.5 (Sec. 4.3
-        and 5.2)."""
-        return QLearning(horizon=2700, initial=0.5)
+        """MetaQNN's 2,700 trials, 1,500 of them with epsilon 1, a learning rate of 0.01, and values that
+        start at 0.5 (Sec. 4.3 and 5.2)."""
+        return QLearning(horizon=2700, alpha=0.01, initial=0.5)
 
     def within(self, trials: int) -> QLearning:
         return self if self.horizon else replace(self, horizon=trials)
