@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -123,3 +124,19 @@ class Trial(msgspec.Struct, frozen=True):
     def value(self) -> float | None:
         """The finite value, or None for what has not ended or did not end well."""
         return self.outcome.value if isinstance(self.outcome, Done) else None
+
+
+def incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
+    """After each of the trials, in the order of their numbers, the best until then: that of the highest
+    value. Of equals it is the one which the strategy preferred when it last said so (`"prefers"` in a
+    note: numbers of trials), else the first; None before there is a value."""
+    equals: list[Trial] = []
+    preferred: tuple[int, ...] = ()
+    for trial in trials:
+        preferred = tuple(trial.note.get("prefers", preferred))
+        if trial.value is not None:
+            highest = -math.inf if not equals or equals[0].value is None else equals[0].value
+            equals = (
+                [trial] if trial.value > highest else [*equals, trial] if trial.value == highest else equals
+            )
+        yield next((t for t in equals if t.number in preferred), equals[0] if equals else None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.outcome import Trial
+from cambrian.outcome import Trial, incumbents
 from cambrian.search.search import Search
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Played:
     """What a search was like after each of its trials, in their order; each array is float[trials].
-    The incumbent is the architecture of the highest value so far, of equals the first; before there
-    is one, everything is NaN."""
+    The incumbent is the best so far (see `cambrian.outcome.incumbents`); before there is one, everything is
+    NaN."""
 
     benchmark: Benchmark
     trials: Sequence[Trial]
@@ -31,18 +31,18 @@ class Played:
     @cached_property
     def value(self) -> NDArray[np.float64]:
         """The incumbent's value: the objective."""
-        values = [np.nan if t.value is None else t.value for t in self.trials]
-        return np.fmax.accumulate(np.array(values, np.float64))
+        return np.array([np.nan if t is None else t.value for t in self._best], np.float64)
 
     @cached_property
     def test(self) -> NDArray[np.float64]:
         """The incumbent's test score, which the search never saw."""
-        scores, best, score = [], -np.inf, np.nan
-        for trial in self.trials:
-            if trial.value is not None and trial.value > best:
-                best, score = trial.value, self.benchmark.test(trial.architecture)
-            scores.append(score)
-        return np.array(scores, np.float64)
+        led = {t.number: t.architecture for t in self._best if t is not None}
+        scores = {number: self.benchmark.test(architecture) for number, architecture in led.items()}
+        return np.array([np.nan if t is None else scores[t.number] for t in self._best], np.float64)
+
+    @cached_property
+    def _best(self) -> list[Trial | None]:
+        return list(incumbents(self.trials))
 
     @cached_property
     def seconds(self) -> NDArray[np.float64]:

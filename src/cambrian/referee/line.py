@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from cambrian.outcome import Trial
+from cambrian.outcome import Trial, incumbents
 from cambrian.search.ledger import FINAL, Row
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 class Incumbent(msgspec.Struct, frozen=True, array_like=True):
-    """From trial `number` on, the architecture of the highest objective so far; `score` is what the
-    referee judges it by."""
+    """From trial `number` on, the best so far (see `cambrian.outcome.incumbents`), its objective, and the
+    `score` that the referee judges it by."""
 
     number: int
     value: float
@@ -57,10 +57,11 @@ Figure = Callable[[Trial], float]
 def line_of(strategy: str, seed: int, rows: Sequence[Row], score: Figure, cost: Figure) -> Line:
     """Of a search's rows; `score` of an incumbent's trial, `cost` of every trial."""
     rows = sorted((r for r in rows if r.trial.number < FINAL), key=lambda r: r.trial.number)
-    incumbents: list[Incumbent] = []
-    for row in rows:
-        value = row.trial.value
-        if value is not None and (not incumbents or value > incumbents[-1].value):
-            incumbents.append(Incumbent(row.trial.number, value, score(row.trial)))
+    changes: list[Incumbent] = []
+    before = None
+    for row, best in zip(rows, incumbents(row.trial for row in rows), strict=True):
+        if best is not None and best is not before:
+            changes.append(Incumbent(row.trial.number, best.value or 0.0, score(best)))
+        before = best
     costs = tuple(round(cost(row.trial), 6) for row in rows)
-    return Line(strategy, seed, tuple(incumbents), costs, tuple(round(row.thinking, 6) for row in rows))
+    return Line(strategy, seed, tuple(changes), costs, tuple(round(row.thinking, 6) for row in rows))

@@ -6,12 +6,13 @@ imported when called.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import RunError
-from cambrian.outcome import Done, Trial
+from cambrian.outcome import Done, Trial, incumbents
 from cambrian.search.ledger import FINAL, Ledger, Row
 from cambrian.spaces.space import Space
 
@@ -73,9 +74,8 @@ class Result:
 
     @property
     def best(self) -> Trial | None:
-        """The trial of the highest value; of equals the first."""
-        ended = [t for t in self.trials if t.value is not None]
-        return max(ended, key=lambda t: (t.value or 0.0, -t.number), default=None)
+        """The trial of the highest value; of equals the one that the strategy preferred, else the first."""
+        return deque(incumbents(self.trials), maxlen=1).pop() if self.trials else None
 
     @property
     def winner(self) -> Trial | None:
