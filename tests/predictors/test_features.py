@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -19,15 +21,32 @@ def apart(one, other):
     return sum((one.get(k, 0) - other.get(k, 0)) ** 2 for k in {**one, **other})
 
 
+def logarithms(space, architecture):
+    """Of 1 + the number of paths of each kind, skip connections left out of the labels."""
+    kinds = Counter()
+    for path, count in path_counts(space.graph(architecture)).items():
+        kinds[tuple(label for label in path if label != "skip_connect")] += count
+    return {kind: np.log(1 + count) for kind, count in kinds.items()}
+
+
 def test_distances_are_those_of_counts_of_paths_and_of_answers():
     """Of 20 cells of NAS-Bench-201 with 5 others, and an answer more that differs is 1 more."""
     space = NASBench201()
     cells = [sample(space, stream(n, "features")) for n in range(25)]
     some, others = cells[:20], cells[20:]
     paths, told = distances(space, some, others)
-    counts = {a: path_counts(space.graph(a)) for a in cells}
+    counts = {a: logarithms(space, a) for a in cells}
     np.testing.assert_allclose(paths, [[apart(counts[a], counts[b]) for b in others] for a in some])
     np.testing.assert_allclose(told, [[sum(a[q] != b[q] for q in a) for b in others] for a in some])
+
+
+def test_skipping_first_or_last_makes_no_difference():
+    """Both are the convolution alone: paths 0 apart, answers 2."""
+    space = NASBench201()
+    one, other = space.architecture((1, 0, 0, 0, 3, 0)), space.architecture((3, 0, 0, 0, 1, 0))
+    paths, told = distances(space, [one], [other])
+    assert paths.item() == 0.0
+    assert told.item() == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("space", [Toy(questions=4), PNAS(blocks=1)])

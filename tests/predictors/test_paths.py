@@ -36,6 +36,16 @@ def test_they_are_those_of_walking_every_path(graph):
     assert path_counts(graph) == walked(graph)
 
 
+@given(graphs())
+@settings(max_examples=60, deadline=None)
+def test_silent_labels_are_passed_over(graph):
+    """As if they were struck from every path afterwards."""
+    silent, struck = set(graph.labels[::2]), Counter()
+    for path, count in walked(graph).items():
+        struck[tuple(label for label in path if label not in silent)] += count
+    assert path_counts(graph, silent=silent) == struck
+
+
 @given(graphs(), st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_isomorphic_graphs_have_the_same(graph, seed):

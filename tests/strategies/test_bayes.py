@@ -8,7 +8,7 @@ from landscapes import needed, needs_tables, planted, play, reaches, rugged, sco
 from scipy.stats import bootstrap, norm, rankdata
 
 from cambrian.architecture import completions
-from cambrian.predictors.paths import path_counts
+from cambrian.predictors.paths import IDENTITIES, path_counts
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Graphs
 from cambrian.strategies.bayes import Bayes
@@ -19,13 +19,17 @@ def kernels(space, some, others, rates):
     """The mean over parts of exp(-rate d^2), every entry by itself."""
     parts = [lambda a, b: sum(a.get(q) != b.get(q) for q in {**a, **b})]
     if isinstance(space, Graphs):
-        parts.insert(0, lambda a, b: counted(path_counts(space.graph(a)), path_counts(space.graph(b))))
+        parts.insert(0, lambda a, b: counted(paths(space, a), paths(space, b)))
     each = [[[np.exp(-r * p(a, b)) for b in others] for a in some] for r, p in zip(rates, parts, strict=True)]
     return np.mean(each, axis=0)
 
 
+def paths(space, architecture):
+    return path_counts(space.graph(architecture), silent=IDENTITIES)
+
+
 def counted(one, other):
-    return sum((one[k] - other[k]) ** 2 for k in {**one, **other})
+    return sum((np.log1p(one[k]) - np.log1p(other[k])) ** 2 for k in {**one, **other})
 
 
 @pytest.mark.parametrize("space", [Toy(questions=4), PNAS(blocks=1)])

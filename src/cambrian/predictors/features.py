@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import log1p
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from cambrian.architecture import Architecture, questions
 from cambrian.choices import Integer, OneOf, Real, SomeOf
-from cambrian.predictors.paths import path_counts
+from cambrian.predictors.paths import IDENTITIES, path_counts
 from cambrian.spaces.space import Graph, Graphs, Space
 
 Vector = Mapping[Hashable, float]
@@ -86,7 +87,10 @@ def answer_vector(space: Space, architecture: Architecture) -> Vector:
 
 
 def graph_vector(space: Graphs, architecture: Architecture) -> Vector:
-    return {path: float(count) for path, count in path_counts(space.graph(architecture)).items()}
+    """log(1 + count) of every path, identities passed over: equal functions are equal vectors, and each
+    further path of a kind says less."""
+    counts = path_counts(space.graph(architecture), silent=IDENTITIES)
+    return {path: log1p(count) for path, count in counts.items()}
 
 
 def squared_distances(some: Vectors, others: Vectors) -> Array:
