@@ -86,7 +86,7 @@ class ModelBased(ABC):
         )
         if found is None:
             return Evaluate(unknown(state.space, known, rng))
-        return Evaluate(found[0], note={"acquisition": found[1]})
+        return Evaluate(found[0], note={"acquisition": found[1], **_preference(state.trials, acquisition)})
 
     def _searched(self, state: State) -> Climb | Everything:
         known_all = enumerated(state.space, self.enumerated) if self.enumerated else None
@@ -113,6 +113,16 @@ class ModelBased(ABC):
             top = sorted(kept, key=lambda a: -values[a])[: self.memory // 2]
             kept = list(dict.fromkeys([*top, *reversed(kept)]))[: self.memory]
         return kept, np.array([values[a] for a in kept], np.float64)
+
+
+def _preference(trials: Sequence[Trial], acquisition: Acquisition) -> dict[str, list[int]]:
+    """Of several trials with the highest value, the one that more is hoped of: see `incumbents`."""
+    highest = max((t.value for t in trials if t.value is not None), default=None)
+    equals = [t for t in trials if t.value is not None and t.value == highest]
+    if len(equals) < 2:
+        return {}
+    hopes = acquisition([t.architecture for t in equals])
+    return {"prefers": [equals[int(np.argmax(hopes))].number]}
 
 
 class Known:
