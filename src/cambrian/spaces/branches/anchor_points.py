@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
-from cambrian.spaces.branches.isomorphism import canonical_graph
 from cambrian.spaces.branches.layered import Layer, Layered, number, numbers, split, together
+from cambrian.spaces.canonical_graph import canonical_graph
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import numpy as np
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.errors import Rejected, SpaceError, UnknownName
-from cambrian.spaces.branches.isomorphism import canonical_graph
+from cambrian.spaces.canonical_graph import canonical_graph
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:

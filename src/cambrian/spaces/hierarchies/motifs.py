@@ -7,11 +7,10 @@ the name of a primitive or a motif. `like` is 0, or the node that has as many ch
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 
-from cambrian.spaces.hierarchies.isomorphism import canonical_graph
+from cambrian.spaces.canonical_graph import canonical_graph
 from cambrian.spaces.space import Graph
 
 NONE = "none"
@@ -99,8 +98,7 @@ def motif_text(motif: Motif) -> str:
         bags.setdefault(to, []).extend(made)
     atoms.append(("output", tuple(bags[edges[-1][1]]), (0, 0)))
     labels = [f"{name}({a},{b})" for name, _, (a, b) in atoms]
-    links = Counter((a, n) for n, (_, read, _) in enumerate(atoms) for a in read)
-    return canonical_graph(labels, links)
+    return canonical_graph(labels, [read for _, read, _ in atoms])
 
 
 def _add(atoms: list[Atom], atom: Atom) -> int:

@@ -2,7 +2,11 @@
 
 Nodes are told apart by what they are, what they read and who reads them, over and over until that tells no
 more of them apart (colour refinement; Weisfeiler & Lehman 1968). Where some stay alike, each of them in turn
-is set apart and the least text counts; of nodes with the very same neighbours one is enough.
+is set apart, and the least text counts (McKay & Piperno 2014, arXiv 1301.1493, Sec. 2).
+
+Of nodes with the very same neighbours one is enough; and where setting two of them apart leads to one and
+the same text, an automorphism exchanges them, so that one is enough again. Twins and equal branches, which
+such graphs are full of, cost little.
 """
 
 from __future__ import annotations
@@ -14,8 +18,8 @@ Inputs = Sequence[Sequence[int]]
 
 
 def canonical_graph(labels: Sequence[str], inputs: Inputs, ordered: Sequence[bool] | None = None) -> str:
-    """Equal for isomorphic graphs and for no others. Node i reads `inputs[i]`, in that order where
-    `ordered[i]`, else in any.
+    """Equal for isomorphic graphs and for no others. Node i reads `inputs[i]`, some perhaps more than once,
+    in that order where `ordered[i]`, else in any.
 
     >>> canonical_graph(("in", "a", "b", "+"), ((), (0,), (0,), (1, 2)))
     '+<1,2 a<3 b<3 in<'
@@ -39,16 +43,28 @@ class _Graph:
     def least(self, colours: list[int]) -> str:
         """The least text over all ways to tell apart what refinement cannot."""
         colours = self._refined(colours)
-        alike = _first_alike(colours)
-        if not alike:
-            return self._text(colours)
-        different = {(tuple(sorted(self.reads[n])), tuple(sorted(self.read_by[n]))): n for n in alike}
-        texts = []
-        for node in different.values():
-            apart = [2 * c for c in colours]
-            apart[node] -= 1
-            texts.append(self.least(apart))
-        return min(texts)
+        alike = self._different(_first_alike(colours))
+        if len(alike) == 1:
+            return self.least(_apart(colours, alike[0]))
+        found: dict[str, str] = {}  # first text below a node -> least text below it
+        for node in alike:
+            apart = _apart(colours, node)
+            first = self._first(apart)
+            if first not in found:
+                found[first] = self.least(apart)
+        return min(found.values()) if found else self._text(colours)
+
+    def _first(self, colours: list[int]) -> str:
+        """The text where always the first node is set apart."""
+        colours = self._refined(colours)
+        while alike := _first_alike(colours):
+            colours = self._refined(_apart(colours, alike[0]))
+        return self._text(colours)
+
+    def _different(self, nodes: Sequence[int]) -> list[int]:
+        """One of each kind: nodes with the very same neighbours are of a kind."""
+        kinds = {(tuple(sorted(self.reads[n])), tuple(sorted(self.read_by[n]))): n for n in nodes}
+        return list(kinds.values())
 
     def _refined(self, colours: list[int]) -> list[int]:
         while True:
@@ -85,3 +101,7 @@ def _first_alike(colours: list[int]) -> list[int]:
     """The nodes of the least colour that several have."""
     shared = [c for c in colours if colours.count(c) > 1]
     return [n for n, c in enumerate(colours) if shared and c == min(shared)]
+
+
+def _apart(colours: Sequence[int], node: int) -> list[int]:
+    return [2 * colour - (n == node) for n, colour in enumerate(colours)]
