@@ -102,6 +102,7 @@ class Bayes(Gaussian):
 
     initial: int = 10
     refit: int = 1
+    candidates: int = 40
     enumerated: ClassVar[int] = 20_000
 
     def describe(self, space: Any, architectures: Sequence[Architecture]) -> Any:
