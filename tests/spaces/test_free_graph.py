@@ -71,7 +71,7 @@ def test_a_network_written_by_hand():
         conv(stride=2, width=1, activation="linear"),
         {"type": "identity", "skips": (1, 0)},
     )
-    network = space.build(grown(space, *layers, conv(channels=32)), SHAPE).eval()
+    network = space.build(grown(space, *layers, conv(channels=32)), SHAPE, width=1.0).eval()
     one, two, _, four = network[0].nodes
     x = torch.randn(2, 2, 8, 8)
     first = one(x)

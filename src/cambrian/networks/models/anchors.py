@@ -4,15 +4,14 @@ and ReLU, each on what it reads; smaller images are padded with zeros.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from torch import nn
 
-from cambrian.errors import UsageError
 from cambrian.networks.models.branch import Plan, Size
-
-Make = Callable[[str, str, int, int, int], nn.Module]  # (path, name, channels in, channels out, stride)
+from cambrian.networks.models.settings import positive
+from cambrian.networks.operations import Make
 
 
 def network(
@@ -28,8 +27,7 @@ def network(
     """`operations` such as ("conv3x5", 36, 2): height and width, filters, stride. `sources[n]` are read
     by layer n + 1 and combined as `combine[n]` says, the last ones by the classifier. Takes float[n,
     *image], gives float[n, classes]."""
-    if not width > 0:
-        raise UsageError(f"a network's width must be above 0, got {width}")
+    positive(width=width)
     plan, make = Plan(Size(*image)), make or convolution
 
     def layer(n: int, size: Size) -> tuple[nn.Module, Size]:

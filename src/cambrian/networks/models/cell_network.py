@@ -13,9 +13,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cambrian.errors import Unbuildable, UnknownName
+from cambrian.errors import UnknownName
 from cambrian.networks.models import skeletons
 from cambrian.networks.models.cell import Block, Cell, Wiring, wired
+from cambrian.networks.models.settings import probability, truth, whole
 from cambrian.networks.models.skeletons import Skeletons
 from cambrian.networks.operations import Make, conv_bn, fresh
 
@@ -118,19 +119,19 @@ def pair_network(
     filters = own.filters if filters is None else filters
     cells = own.cells if cells is None else cells
     least = max(2, 2**own.stem_cells)
-    if cells < 1 or filters < least:
-        raise Unbuildable(
-            f"skeleton {skeleton!r} needs at least 1 cell and {least} filters, got {cells} and {filters}"
-        )
-    if not 0 <= drop_path < 1:
-        raise Unbuildable(f"drop_path is a probability below 1, got {drop_path}")
+    dropout = own.dropout if dropout is None else dropout
+    whole(cells=cells, stem_stride=stem_stride)
+    whole(least, filters=filters)
+    whole(0, stem=stem or 0)
+    probability(drop_path=drop_path, dropout=dropout)
+    truth(auxiliary=auxiliary)
     network = CellNetwork(
         Plan(normal, reduction, filters, cells, own.stem_cells, stem or own.stem or own.widen * filters),
         channels,
         classes,
         stem_stride=2 if own.stem_cells else stem_stride,
         auxiliary=auxiliary,
-        dropout=own.dropout if dropout is None else dropout,
+        dropout=dropout,
         make=make,
     )
     network.drop_path = drop_path

@@ -7,17 +7,15 @@ channels with zeros. An image of one pixel is not pooled any more. The output's 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambrian.errors import UsageError
 from cambrian.networks.models.branch import Plan, Size
-from cambrian.networks.operations import conv_bn
-
-Make = Callable[[str, str, int, int, int], nn.Module]  # (path, name, channels in, channels out, stride)
+from cambrian.networks.models.settings import positive
+from cambrian.networks.operations import Make, conv_bn
 
 
 def network(
@@ -30,8 +28,7 @@ def network(
 ) -> nn.Module:
     """`nodes` are (function, inputs), such as ("ConvBlock(64,3)", (0,)) for 64 filters of 3x3; 0 is the
     image. Takes float[n, *image], gives float[n, classes]."""
-    if not width > 0:
-        raise UsageError(f"a network's width must be above 0, got {width}")
+    positive(width=width)
     plan = Plan(Size(*image))
     for n, (function, inputs) in enumerate(nodes, 1):
         combine = function if function in ("sum", "concat") else "sum"

@@ -4,15 +4,15 @@ dense layers, each with ReLU.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from torch import nn
 
-from cambrian.errors import UsageError
+from cambrian.networks.models.settings import positive, probability, truth
+from cambrian.networks.operations import Make
 
 Row = tuple[str, int, int]
-Make = Callable[[str, str, int, int, int], nn.Module]  # (path, name, channels in, channels out, stride)
 
 
 def network(
@@ -27,8 +27,9 @@ def network(
 ) -> nn.Module:
     """`layers` are ("conv", kernel, filters), ("pool", window, stride), ("dense", units, 0). Takes
     float[n, *image], gives float[n, classes]."""
-    if not (width > 0 and 0 <= dropout < 1):
-        raise UsageError(f"a network needs width > 0 and 0 <= dropout < 1, got {width} and {dropout}")
+    positive(width=width)
+    probability(dropout=dropout)
+    truth(normalise=normalise)
     make = make or partial(operation, normalise=normalise)
     (channels, *pixels), found, flat = image, list[nn.Module](), False
     for n, (kind, size, other) in enumerate(layers):

@@ -12,11 +12,9 @@ from functools import partial
 
 from torch import nn
 
-from cambrian.errors import UsageError
 from cambrian.networks.models.branch import Plan, Size
-from cambrian.networks.operations import FactorizedReduce, conv_bn, relu_conv_bn
-
-Make = Callable[..., nn.Module]  # (path, name, channels in, channels out, stride)
+from cambrian.networks.models.settings import whole
+from cambrian.networks.operations import FactorizedReduce, Make, conv_bn, relu_conv_bn
 
 
 def network(
@@ -30,17 +28,20 @@ def network(
 ) -> nn.Module:
     """`layers` are (operation, skips), 0 being the stem; after those of `halves` the image is halved. Takes
     float[n, *image], gives float[n, classes]."""
-    if filters < 2:
-        raise UsageError(f"a network needs at least 2 filters, got {filters}")
+    whole(2, filters=filters)
     outputs = _Outputs(Plan(Size(*image)), filters)
     outputs.append(0, [0], partial(conv_bn, kernel=3, padding=1))
     for n, (name, skips) in enumerate(layers, 1):
         stage = sum(n > h for h in halves if h)
         read = [outputs.at(source, stage) for source in (n - 1, *skips)]
-        outputs.append(stage, read[:1], partial(make or operation, f"layer{n}", name, stride=1))
+        outputs.append(stage, read[:1], partial(_layer, make or operation, f"layer{n}", name))
         if skips:
             outputs.extend(read[1:])
     return outputs.plan.network(classes)
+
+
+def _layer(make: Make, path: str, name: str, channels: int, out: int) -> nn.Module:
+    return make(path, name, channels, out, 1)
 
 
 class _Outputs:

@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from cambrian.errors import UsageError
 from cambrian.networks.models.branch import Plan, Size
-
-Make = Callable[[str, str, int, int, int], nn.Module]  # (path, name, channels in, channels out, stride)
+from cambrian.networks.models.settings import positive
+from cambrian.networks.operations import Make
 
 
 class Row(NamedTuple):
@@ -39,8 +38,7 @@ def network(
 ) -> nn.Module:
     """Takes float[n, *image], gives float[n, classes]: without any convolution, a linear model of the
     pixels."""
-    if not width > 0:
-        raise UsageError(f"a network's width must be above 0, got {width}")
+    positive(width=width)
     plan = Plan(Size(*image))
     for n, row in enumerate(rows):
         before = plan.sizes[n].channels

@@ -5,19 +5,18 @@ and a linear classifier on pooled features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cambrian.errors import UsageError
-from cambrian.networks.operations import conv_bn
+from cambrian.networks.models.settings import whole
+from cambrian.networks.operations import Make, conv_bn
 
 STAGES = 3
 
 Edge = tuple[int, int, Any, int]  # (from, to, name of a primitive or edges of a motif, like): see `Motif`
-Make = Callable[[str, str, int, int, int], nn.Module]  # (path, name, channels in, channels out, stride)
 
 
 def network(
@@ -32,8 +31,7 @@ def network(
 ) -> nn.Module:
     """`cells` per stage, convolutions of `filters` channels in the first one. Takes float[n, channels, h,
     w] of which `side` is the shorter, gives float[n, classes]; an image of one pixel is not halved."""
-    if filters < 1 or cells < 1:
-        raise UsageError(f"a network needs filters and cells of at least 1, got {filters} and {cells}")
+    whole(filters=filters, cells=cells)
     layers: list[nn.Module] = [*conv_bn(channels, filters, 3, padding=1), nn.ReLU()]
     width = filters
     for stage in range(STAGES):
@@ -69,8 +67,8 @@ class Motif(nn.Module):
     `edges`. (n, channels, h, w) -> (n, out, h, w).
 
     Edges are (from, to, operation, like), those to a node before those from it; node 1 is the input, the
-    last edge ends in the output. Convolutions give `filters` channels, or as many as node `like` has; other primitives as many as they
-    read; an operation that is no name is a motif within."""
+    last edge ends in the output. Convolutions give `filters` channels, or as many as node `like` has; other
+    primitives as many as they read; an operation that is no name is a motif within."""
 
     out: int
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from cambrian.errors import UsageError
+from cambrian.networks.models.settings import whole
 from cambrian.networks.operations import conv_bn
 
 FEATURES = 1280
@@ -20,8 +20,7 @@ def network(
 ) -> nn.Module:
     """Code 0 is nothing (a strided 1x1 convolution in a stage's first layer). Takes float[n, channels,
     h, w], gives float[n, classes]."""
-    if filters < 1:
-        raise UsageError(f"a network needs at least 1 filter, got {filters}")
+    whole(filters=filters)
     layers: list[nn.Module] = [*conv_bn(channels, filters, 3, padding=1), nn.ReLU()]
     width, left = filters, iter(codes)
     for stage in stages:

@@ -5,17 +5,16 @@ by average pooling between stages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambrian.errors import UsageError
-from cambrian.networks.operations import conv_bn, relu_conv_bn
+from cambrian.networks.models.settings import whole
+from cambrian.networks.operations import Make, conv_bn, relu_conv_bn
 
 Row = tuple[str, Sequence[int], Sequence[int]]  # operation, banks read, banks written
-Make = Callable[[str, str, int, int, int], nn.Module]  # (path, name, channels in, channels out, stride)
 
 
 def network(
@@ -29,8 +28,7 @@ def network(
 ) -> nn.Module:
     """After so many layers as `halves` says the image is halved. Takes float[n, channels, h, w], gives
     float[n, classes]."""
-    if filters < 1:
-        raise UsageError(f"a network needs at least 1 filter, got {filters}")
+    whole(filters=filters)
     banks = Banks(rows, halves, channels, filters, make or operation)
     features = filters * len({1}.union(*(writes for _, _, writes in rows)))
     return nn.Sequential(banks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, classes))

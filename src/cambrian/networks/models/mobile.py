@@ -5,18 +5,28 @@ and the kernels of ProxylessNAS (Cai et al. 2019, arXiv 1812.00332, Sec. 3.1).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from cambrian.errors import UnknownName, UsageError
-from cambrian.networks.operations import conv_bn
+from cambrian.errors import UnknownName
+from cambrian.networks.models.settings import positive, probability, whole
+from cambrian.networks.operations import Make, conv_bn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6}
 SMALLEST = 4  # pixels: an image is not halved below so many
 
-Make = Callable[[str, str, int, int, int], nn.Module]  # (path, name, channels in, channels out, stride)
+
+class Skeleton(NamedTuple):
+    """How many times the channels, and how many features before the classifier."""
+
+    width: float
+    features: int
+
+
+SKELETONS = {"imagenet": Skeleton(1.0, 1280), "small": Skeleton(0.25, 256)}
 
 
 @dataclass(frozen=True)
@@ -33,8 +43,9 @@ def network(
     layers: Sequence[Layer],
     task: tuple[int, int, int],
     *,
+    skeleton: str = "imagenet",
     stem: int = 32,
-    features: int = 1280,
+    features: int | None = None,
     width: float = 1.0,
     dropout: float = 0.0,
     activation: str = "relu6",
@@ -42,15 +53,19 @@ def network(
 ) -> nn.Module:
     """For `task` (channels, pixels of the shorter side, classes): float[n, channels, h, w] to
     float[n, classes]. A stem of stride 2, the layers, a 1x1 convolution to `features`, a linear layer.
-    Channels are `width` times those given (`features` at least once), rounded to eights. Of the strides
+    Channels are `width` times those given (`features` at least once), rounded to eights; the skeleton has
+    a width of its own and, where nothing is said, features. Of the strides
     (the stem's is the first) the earliest are dropped where the image is too small for all of them."""
     if activation not in ACTIVATIONS:
         raise UnknownName("activation", activation, ACTIVATIONS)
-    if not (width > 0 and stem > 0 and features > 0 and 0 <= dropout < 1):
-        raise UsageError(
-            f"a mobile network needs width, stem and features above 0 and a dropout below 1, got {width}, "
-            f"{stem}, {features} and {dropout}"
-        )
+    if skeleton not in SKELETONS:
+        raise UnknownName("skeleton", skeleton, SKELETONS)
+    own = SKELETONS[skeleton]
+    features = own.features if features is None else features
+    positive(width=width)
+    whole(stem=stem, features=features)
+    probability(dropout=dropout)
+    width *= own.width
     act, channels = ACTIVATIONS[activation], scaled(stem, width)
     strides = fitting([2, *(layer.stride for layer in layers)], task[1])
     made: list[nn.Module] = [*conv_bn(task[0], channels, 3, strides[0], padding=1), act()]

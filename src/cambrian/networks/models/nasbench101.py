@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cambrian.errors import UsageError
+from cambrian.networks.models.settings import whole
 from cambrian.networks.operations import conv_bn
 
 STACKS = 3
@@ -31,11 +31,8 @@ def network(
 ) -> nn.Module:
     """`operations` of the vertices between input (vertex 0) and output (the last). Takes float[n,
     channels, h, w], gives float[n, classes]."""
-    if filters < len(operations) + 1 or modules < 1:
-        raise UsageError(
-            f"a network of this cell needs at least {len(operations) + 1} filters and 1 module,"
-            f" got {filters} and {modules}"
-        )
+    whole(modules=modules)
+    whole(len(operations) + 1, filters=filters)  # the output shares them out
     layers: list[nn.Module] = [_conv(channels, filters, 3)]
     width = filters
     for stack in range(STACKS):

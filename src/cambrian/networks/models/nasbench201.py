@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
-from cambrian.errors import UsageError
+from cambrian.networks.models.settings import whole
 from cambrian.networks.operations import conv_bn
 
 STAGES = 3
@@ -29,8 +29,7 @@ def network(
 ) -> nn.Module:
     """`cells` per stage, `filters` in the first stage and twice as many in each after it; `cell` is the
     operation on each edge, by its path. Takes float[n, channels, h, w], gives float[n, classes]."""
-    if filters < 1 or cells < 1:
-        raise UsageError(f"a network needs filters and cells of at least 1, got {filters} and {cells}")
+    whole(filters=filters, cells=cells)
     make = make or operation
     layers: list[nn.Module] = [conv_bn(channels, filters, 3, padding=1)]
     for stage in range(STAGES):

@@ -11,11 +11,9 @@ from typing import NamedTuple
 
 from torch import nn
 
-from cambrian.errors import UsageError
 from cambrian.networks.models.branch import Plan, Size
-from cambrian.networks.operations import conv_bn
-
-Make = Callable[[str, str, int, int, int], nn.Module]  # (path, name, channels in, channels out, stride)
+from cambrian.networks.models.settings import whole
+from cambrian.networks.operations import Make, conv_bn
 
 
 class Row(NamedTuple):
@@ -38,8 +36,7 @@ def network(
     make: Make | None = None,
 ) -> nn.Module:
     """Takes float[n, *image], gives float[n, classes]."""
-    if filters < 1:
-        raise UsageError(f"a network needs at least 1 filter, got {filters}")
+    whole(filters=filters)
     plan = Plan(Size(*image))
     for n, row in enumerate(rows):
         made = partial(make or operation, f"layer{n + 1}", f"conv{row.kernel}x{row.kernel}")

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cambrian.errors import UsageError
+from cambrian.networks.models.settings import truth, whole
 
 MakeCell = Callable[[int, int], nn.Module]  # (features, hidden) -> cell
 Step = tuple[str, str]  # combination, activation
@@ -105,11 +105,7 @@ class Layers(nn.Module):
 
     def __init__(self, make: MakeCell, features: int, hidden: int, layers: int) -> None:
         super().__init__()
-        if hidden < 1 or layers < 1:
-            raise UsageError(
-                f"a recurrent network needs at least one unit in at least one layer, got hidden={hidden}, "
-                f"layers={layers}"
-            )
+        whole(hidden=hidden, layers=layers)
         self.hidden = hidden
         self.cells = nn.ModuleList(make(hidden if n else features, hidden) for n in range(layers))
 
@@ -173,8 +169,8 @@ class LanguageModel(nn.Module):
         tied: bool = True,
     ) -> None:
         super().__init__()
-        if vocabulary < 1:
-            raise UsageError(f"a language model needs at least one token, got vocabulary={vocabulary}")
+        whole(vocabulary=vocabulary, hidden=hidden)
+        truth(tied=tied)
         self.embedding = nn.Embedding(vocabulary, hidden)
         self.layers = Layers(make, hidden, hidden, layers)
         self.head = nn.Linear(hidden, vocabulary)

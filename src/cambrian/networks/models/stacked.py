@@ -10,9 +10,9 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from cambrian.errors import UsageError
 from cambrian.networks.models import cell as pair_cells
 from cambrian.networks.models import nasbench201
+from cambrian.networks.models.settings import whole
 from cambrian.networks.operations import conv_bn
 
 
@@ -48,8 +48,7 @@ def network(
 ) -> nn.Module:
     """Takes float[n, channels, h, w] of which `side` is the shorter, gives float[n, classes]. An image of
     one pixel is not halved."""
-    if filters < 1:
-        raise UsageError(f"a network needs at least 1 filter, got {filters}")
+    whole(filters=filters)
     return Stacked(stages, cell, channels, side, classes, filters)
 
 

@@ -13,6 +13,7 @@ from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layered import Layered, numbers, split
+from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ class ENASMacro(Layered):
                 pick.some(f"layer{n}/skips", self.readable(n), 0, n - 1)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has one setting, `filters` of the stem (36)."""
+        """The skeleton has one setting, `filters` of the stem (36; 12 for small images)."""
         from cambrian.networks.models.enas_macro import network
 
-        settings = self.checked(skeleton)
+        settings = small(task, self.checked(skeleton), filters=12)
         layers = self.rows(replay(self, architecture))
         halves = (self.layers // 3, 2 * (self.layers // 3))
         image = (task.channels, task.height, task.width)

@@ -16,6 +16,7 @@ from cambrian.choices import Answer, Scalar
 from cambrian.errors import SpaceError
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layered import Layer, Layered, number, numbers, split
+from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -69,10 +70,11 @@ class FreeGraph(Layered):
                 inside.some("skips", self.readable(n), 0, n - 1)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has one setting, `width`, which multiplies all channels (1.0)."""
+        """The skeleton has one setting, `width`, which multiplies all channels (1.0; 0.5 for small
+        images)."""
         from cambrian.networks.models.free_graph import Row, network
 
-        settings = self.checked(skeleton)
+        settings = small(task, self.checked(skeleton), width=0.5)
         rows = [
             Row(_operation(layer), number(layer, "channels"), number(layer, "stride", 1), _skips(layer))
             for layer in split(replay(self, architecture))

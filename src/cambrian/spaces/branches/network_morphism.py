@@ -16,6 +16,7 @@ from cambrian.choices import Answer, Scalar
 from cambrian.errors import SpaceError
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layered import Layer, Layered, number, numbers, split
+from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -61,10 +62,11 @@ class NetworkMorphism(Layered):
                 inside("combine", COMBINE)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has one setting, `filters` of the narrowest layer (16)."""
+        """The skeleton has one setting, `filters` of the narrowest layer (16; 8 for small
+        images)."""
         from cambrian.networks.models.network_morphism import Row, network
 
-        settings = self.checked(skeleton)
+        settings = small(task, self.checked(skeleton), filters=8)
         rows = [
             Row(
                 number(a, "kernel"),

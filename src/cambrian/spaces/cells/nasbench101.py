@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, groupby, permutations, product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import SpaceError
+from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class NASBench101(Space):
 
     vertices: int = 5
 
+    skeleton = SETTINGS
     measure = (
         "uniform over answers (sparse beyond 5 vertices), larger cells as likely as there are more of them"
     )
@@ -62,13 +64,11 @@ class NASBench101(Space):
         pick.require(len(edges(rows)) <= EDGES, f"a cell has at most {EDGES} edges")
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has `filters` of the stem (128) and `modules` per stack (3)."""
+        """The skeleton has `filters` of the stem (128; 16 for small images) and `modules` per stack (3;
+        1)."""
         from cambrian.networks.models.nasbench101 import network
 
-        settings: dict[str, Any] = dict(skeleton)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UnknownName("skeleton setting", name, SETTINGS)
+        settings = small(task, self.checked(skeleton), filters=16, modules=1)
         rows = self.rows(replay(self, architecture))
         operations = [OPERATIONS[row[0]] for row in rows]
         return network(operations, edges(rows), task.channels, task.classes, **settings)

@@ -19,6 +19,7 @@ from cambrian.choices import Answer, OneOf, Scalar
 from cambrian.errors import SpaceError
 from cambrian.spaces.cells.edges import EDGES, NODES, NONE, SKIP, Codes, cell_graph, cell_text, live_edges
 from cambrian.spaces.shared import all_questions, forking
+from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -53,13 +54,17 @@ class NASBench201(Space):
             pick.ask(OneOf(path, self.operations, module=True))
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has `filters` of the first stage (16) and `cells` per stage (5). Operations the
-        output does not depend on are left out unless `whole`, as the published parameter counts are."""
+        """The skeleton has `filters` of the first stage (16) and `cells` per stage (5; 1 for small images).
+        Operations the output does not depend on are left out unless `whole`, as the published parameter
+        counts are."""
         from cambrian.networks.models.nasbench201 import network
+        from cambrian.networks.models.settings import truth
 
-        settings = self.checked(skeleton)
+        settings = small(task, self.checked(skeleton), cells=1)
         answers = replay(self, architecture)
-        cell = answers if settings.pop("whole", False) else self._live(answers)
+        every = settings.pop("whole", False)
+        truth(whole=every)
+        cell = answers if every else self._live(answers)
         return network(cast(Mapping[str, str], cell), task.channels, task.classes, **settings)
 
     def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
@@ -67,7 +72,7 @@ class NASBench201(Space):
         from cambrian.networks.models.nasbench201 import network, operation
         from cambrian.networks.supernet import Supernet
 
-        settings = self.checked(skeleton)
+        settings = small(task, self.checked(skeleton), cells=1)
         settle = dict if settings.pop("whole", False) else self._live
         choices, _ = all_questions(self.walk, outer)
         cell = dict.fromkeys(PATHS, self.operations[0])

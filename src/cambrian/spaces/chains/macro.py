@@ -13,6 +13,7 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.spaces.depth.growth import DepthGrowth
+from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ class Macro(DepthGrowth):
             pick(f"layer{n}", OPERATIONS)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has one setting, `filters` of the stem (32)."""
+        """The skeleton has one setting, `filters` of the stem (32; 8 for small images)."""
         from cambrian.networks.models.macro import network
 
-        settings = self.checked(skeleton)
+        settings = small(task, self.checked(skeleton), filters=8)
         return network(
             self.codes(replay(self, architecture)), STAGES, task.channels, task.classes, **settings
         )

@@ -12,6 +12,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.errors import SpaceError
 from cambrian.spaces.depth.growth import DepthGrowth
+from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -74,13 +75,13 @@ class MetaQNN(DepthGrowth):
         return tuple(types)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has `width`, which multiplies all filters and units (1.0), `normalise` (True: batch
-        normalisation after each convolution, which the paper does without) and `dropout`: after every
-        second layer, growing up to this probability (0.0; the paper's is 0.5). A pooling whose window is
-        larger than the task's image is left out."""
+        """The skeleton has `width`, which multiplies all filters and units (1.0; 0.25 for small images),
+        `normalise` (True: batch normalisation after each convolution, which the paper does without) and
+        `dropout`: after every second layer, growing up to this probability (0.0; the paper's is 0.5). A
+        pooling whose window is larger than the task's image is left out."""
         from cambrian.networks.models.chain import network
 
-        settings = self.checked(skeleton)
+        settings = small(task, self.checked(skeleton), width=0.25)
         layers = list(self.rows(replay(self, architecture)))
         return network(layers, (task.channels, task.height, task.width), task.classes, **settings)
 

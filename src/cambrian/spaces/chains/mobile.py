@@ -21,12 +21,13 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.depth.growth import DepthGrowth
+from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
     from torch import nn
 
-SETTINGS = ("width", "stem", "features", "dropout", "activation")
+SETTINGS = ("skeleton", "width", "stem", "features", "dropout", "activation")
 NOTHING = "skip"
 
 Row = tuple[str, str, int, int]  # a layer: path of its question, name of its operation, channels, stride
@@ -44,14 +45,16 @@ class MobileChain(DepthGrowth):
         """The layers that do something, from the stem to the head."""
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has `width` (1), which multiplies all channels, those of the `stem` (32) and the
-        last `features` (1280) included, `dropout` (0) and `activation`. An image too small for five
-        strides loses the first ones: 28 to 32 pixels keep three, 8 keep one."""
+        """The `skeleton` is "imagenet", the papers' own, or "small", with a quarter of its channels, which is
+        the default for small images. It has `width` (1), which multiplies all channels, those of the
+        `stem` (32) and the last `features` (1280; 256) included, `dropout` (0) and `activation`. An image
+        too small for five strides loses the first ones: 28 to 32 pixels keep three, 8 keep one."""
         from cambrian.networks.models.mobile import Layer, network
 
-        settings = {"activation": self.activation, **self.checked(skeleton)}
+        settings = small(task, self.checked(skeleton), skeleton="small")
         layers = [Layer(*row) for row in self.layers(replay(self, architecture))]
-        return network(layers, (task.channels, min(task.height, task.width), task.classes), **settings)
+        shape = (task.channels, min(task.height, task.width), task.classes)
+        return network(layers, shape, **{"activation": self.activation, **settings})
 
     def graph(self, architecture: Architecture) -> Graph:
         """A chain; what lies beside a layer is part of it."""

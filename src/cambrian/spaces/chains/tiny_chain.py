@@ -44,7 +44,10 @@ class TinyChain(DepthGrowth):
         """The skeleton has one setting, `filters`."""
         from torch import nn
 
-        filters = int(self.checked(skeleton).get("filters", self.filters))
+        from cambrian.networks.models.settings import whole
+
+        filters = self.checked(skeleton).get("filters", self.filters)
+        whole(filters=filters)
         channels, layers = task.channels, list[nn.Module]()
         for operation, width in self._layers(replay(self, architecture)):
             if operation in KERNELS:

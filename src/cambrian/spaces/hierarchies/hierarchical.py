@@ -18,6 +18,7 @@ from cambrian.choices import Answer, Scalar
 from cambrian.errors import SpaceError
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.hierarchies.motifs import NONE, Motif, live, motif_graph, motif_text
+from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -104,11 +105,12 @@ class Hierarchical(DepthGrowth):
         return _alive(nodes, tuple(operations))
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has `filters` of the first of three stages (16) and `cells` per stage (1). What is
+        """The skeleton has `filters` of the first of three stages (16; 8 for small images) and
+        `cells` per stage (1). What is
         not alive is left out. Every shape fits every other, so no forward is spent on checking."""
         from cambrian.networks.models.hierarchy import network
 
-        settings = self.checked(skeleton)
+        settings = small(task, self.checked(skeleton), filters=8)
         cell = self.cell(replay(self, architecture))
         return network(cell, task.channels, min(task.height, task.width), task.classes, **settings)
 
