@@ -105,10 +105,12 @@ def test_random_search_ends_too(task: cambrian.Task) -> None:
 
 
 def test_any_space(task: cambrian.Task) -> None:
-    """A space that is named is searched by what serves it: progressive search where it grows, with the
-    skeleton settings it has, and without a baseline of another space."""
+    """A space that is named is searched by what serves it: Bayesian optimisation for few trials, else
+    progressive search where it grows; with the skeleton settings it has, and without a baseline of another
+    space."""
+    assert type(plan(task, 3000, space="tiny-chain").search.strategy).__name__ == "Progressive"
     found = plan(task, 30, space="tiny-chain").search
-    assert type(found.strategy).__name__ == "Progressive"
+    assert type(found.strategy).__name__ == "Bayes"
     assert (found.fidelity.skeleton, found.budget.trials) == ({"filters": UNTOLD.filters}, 30)
     assert found.final is not None
     assert found.final.baselines == ("random",)

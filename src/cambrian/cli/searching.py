@@ -50,7 +50,9 @@ def search(
     ] = "pnas",
     strategy: Annotated[
         str | None,
-        typer.Option(help="How: NAME, NAME(paper), NAME(setting=value, ...).", show_default="progressive"),
+        typer.Option(
+            help="How: NAME, NAME(paper), NAME(setting=value, ...).", show_default="by space and budget"
+        ),
     ] = None,
     surrogate: Annotated[str, typer.Option(help="What ranks cells nobody has trained.")] = "mlp-ensemble",
     paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
@@ -87,7 +89,7 @@ def search(
 
         search_table(
             benchmark,
-            strategy or "progressive",
+            strategy,
             surrogate,
             budget,
             run,

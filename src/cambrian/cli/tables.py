@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from cambrian.cli.app import say
 
 if TYPE_CHECKING:
-    from cambrian.benchmarks import Benchmark
+    pass
 
 TRIALS = "300"
 
 
 def search_table(
     name: str,
-    strategy: str,
+    strategy: str | None,
     surrogate: str,
     budget: str | None,
     run: Path | None,
@@ -29,11 +29,12 @@ def search_table(
     from cambrian.search.budget import Budget
     from cambrian.search.result import Result
     from cambrian.search.search import Search
+    from cambrian.search.settings import usual
 
     found, limit = benchmark(name), Budget.parse(budget or TRIALS)
     search = Search(
         found.space,
-        _strategy(strategy, surrogate, found, limit.trials, settings),
+        _strategy(strategy or usual(found.space, limit.trials), surrogate, settings),
         found.estimator,
         budget=limit,
         seed=seed,
@@ -54,16 +55,11 @@ def search_table(
         say(f"test of the best: {tested:.4g} (the highest there is: {found.optimum:.4g})", to_json=as_json)
 
 
-def _strategy(
-    text: str, surrogate: str, found: Benchmark, trials: int | None, settings: dict[str, Any]
-) -> Any:
-    """As `compare` reads it; plain progressive search spreads its trials over the levels."""
-    from cambrian.spaces.space import Grows
+def _strategy(text: str, surrogate: str, settings: dict[str, Any]) -> Any:
+    """As `compare` reads it; progressive search by its name has settings of its own on the command line."""
     from cambrian.strategies import STRATEGIES
 
     if text != "progressive":
         return STRATEGIES.named(text)
     given = {name: value for name, value in settings.items() if value is not None}
-    if "keep" not in given and trials is not None and isinstance(found.space, Grows):
-        given["keep"] = max(1, trials // len(found.space.levels))
     return {"name": text, "arguments": {"surrogate": surrogate, **given}}

@@ -22,10 +22,10 @@ from cambrian.search.cost import Cost, scaled
 from cambrian.search.final import Final
 from cambrian.search.ladder import LADDER, Rung
 from cambrian.search.search import Search
-from cambrian.search.settings import component, published_architectures
+from cambrian.search.settings import component, published_architectures, usual
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.size import estimated_size
-from cambrian.spaces.space import Encodes, Grows, Space
+from cambrian.spaces.space import Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.strategy import Strategy
 
@@ -83,7 +83,7 @@ def plan(
     rung = PAPER if paper else _rung(cost, given)
     rung = msgspec.structs.replace(rung, **dict(changes or {}))
     trials = cost.trials(rung)
-    chosen = _strategy(strategy, place)
+    chosen = _strategy(strategy, place, given.trials)
     first = None
     if chosen is not None and given == Budget():  # which would never stop by itself
         given = Budget(trials=sum(trials.values()))
@@ -110,20 +110,15 @@ def plan(
     return Plan(search, rung, levels, cost.seconds(rung), rows)
 
 
-def _strategy(given: Any, space: Space | None) -> Strategy | None:
+def _strategy(given: Any, space: Space | None, trials: int | None) -> Strategy | None:
     """None for progressive search by the rung's levels, which are those of PNAS's space."""
     if given is not None:
         made: Strategy = component("strategy", given)
         return made
     if space is None or isinstance(space, PNAS):
         return None
-    found: Strategy = component("strategy", usual(space))
+    found: Strategy = component("strategy", usual(space, trials))
     return found
-
-
-def usual(space: Space) -> str:
-    """The strategy of a search that names none."""
-    return "progressive" if isinstance(space, Grows) and isinstance(space, Encodes) else "bayes"
 
 
 def _shown(baselines: tuple[str, ...], space: Space) -> tuple[str, ...]:

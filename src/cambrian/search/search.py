@@ -34,6 +34,7 @@ from cambrian.search.settings import (
     spec_of,
     task_of,
     unnamed,
+    usual,
     versions,
 )
 from cambrian.spaces.space import Space, fingerprint
@@ -45,7 +46,9 @@ if TYPE_CHECKING:
 
 
 class Search:
-    """Everything a search is, before it runs. Components are objects or registered names.
+    """Everything a search is, before it runs. Components are objects or registered names; without a
+    `strategy` a search of few trials is Bayesian optimisation, a larger one progressive where its space
+    grows.
 
     `engine` is "serial", "processes" or an Engine; what cannot be named runs serially, and
     `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Coordinator`).
@@ -58,7 +61,7 @@ class Search:
     def __init__(
         self,
         space: Space | str | Mapping[str, Any] = "pnas",
-        strategy: Strategy | str | Mapping[str, Any] = "progressive",
+        strategy: Strategy | str | Mapping[str, Any] | None = None,
         estimator: Any = "train",
         task: Task | Any = None,
         budget: Budget | str | int | None = None,
@@ -76,10 +79,11 @@ class Search:
         attempts: int = 5,
     ) -> None:
         self.space: Space = component("space", space)
-        self.strategy: Strategy = component("strategy", strategy)
         self.estimator = component("estimator", estimator)
         self.task = task_of(task)
         self.budget = Budget.parse(budget)
+        chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
+        self.strategy: Strategy = component("strategy", chosen)
         self.seed, self.device, self.attempts = seed, device, attempts
         self.fidelity = fidelity or Fidelity()
         self.final = final if self.estimator.delivers else None

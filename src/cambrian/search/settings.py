@@ -21,7 +21,7 @@ from cambrian.choices import Answer, Choice
 from cambrian.errors import Rejected, RunChanged, RunError
 from cambrian.randomness import stream
 from cambrian.search.budget import Budget
-from cambrian.spaces.space import Space
+from cambrian.spaces.space import Encodes, Grows, Space
 
 LEDGER = "ledger.sqlite"
 
@@ -55,6 +55,16 @@ def registry(kind: str) -> Any:
     from cambrian.strategies import STRATEGIES
 
     return {"space": SPACES, "strategy": STRATEGIES, "estimator": ESTIMATORS}[kind]
+
+
+FEW = 300
+"""Trials up to which Bayesian optimisation is the usual strategy: measured in RESULTS.md."""
+
+
+def usual(space: Space, trials: int | None) -> str:
+    """The strategy of a search that names none."""
+    grows = isinstance(space, Grows) and isinstance(space, Encodes)
+    return "progressive" if grows and (trials is None or trials > FEW) else "bayes"
 
 
 def spec_of(kind: str, component: Any) -> dict[str, Any] | None:
