@@ -76,10 +76,12 @@ class Climb:
         return [found[i] for i in rng.choice(len(found), self.near, replace=False).tolist()]
 
 
-@remembered
-def _neighbours(space: Space, head: Architecture) -> list[Architecture]:
+def _all_near(space: Space, head: Architecture) -> list[Architecture]:
     """The same ones whenever asked: what has to be drawn is drawn by the architecture's own generator."""
     return neighbours(space, head, stream(0, "neighbours", head.key), cap=4)
+
+
+_neighbours = remembered(_all_near, 64)  # hundreds each
 
 
 @dataclass(frozen=True)
