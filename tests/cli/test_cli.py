@@ -120,7 +120,7 @@ FILES = {
         (["search", "digits", "--strategy", "os:getcwd"], ["os:getcwd", "no strategy"]),
         (["train", "pnasnet-5", "digits", "--epochs", "0"], ["--epochs", "at least 1"]),
         (["train", "pnasnet-5", "digits", "--filters", "0"], ["--filters", "at least 1"]),
-        (["train", "pnasnet-5", "digits", "--filters", "1"], ["2 filters"]),
+        (["train", "pnasnet-5", "digits", "--filters", "1"], ["filters must be"]),
         (["train", "pnasnet-5", "digits", "--skeleton", "smal"], ["did you mean 'small'"]),
         (["train", "pnasnet-5", "digits", "--seed", "-5"], ["seed", "-5"]),
         (["train", "foreign.json", "digits"], ["foreign.json", "os:getcwd", "none of cambrian's own"]),
