@@ -230,7 +230,7 @@ def test_a_strided_stem_and_the_dropout_before_the_linear_layer():
         (Unbuildable, "at least one block", (), {}),
         (Unbuildable, "cells must be a whole number of at least 1, got 0", PNASNET5, {"cells": 0}),
         (Unbuildable, "below 1, got 1", PNASNET5, {"drop_path": 1.0}),
-        (Unbuildable, "filters must be a whole number of at least 4, got 3", PNASNET5, {"skeleton": "imagenet-large", "filters": 3}),
+        (Unbuildable, "at least 4, got 3", PNASNET5, {"skeleton": "imagenet-large", "filters": 3}),
     ],
 )
 def test_what_cannot_be_built_is_said_in_one_sentence(error, words, blocks, more):

@@ -11,7 +11,7 @@ from cambrian.randomness import stream
 from cambrian.search.final import Final, FinalStage, best_distinct
 from cambrian.search.ledger import FINAL, Row
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.cells.published import published_in
+from cambrian.spaces.published import published_in
 from cambrian.strategies.strategy import Stop, Wait
 
 SPACE = PNAS()
@@ -25,7 +25,7 @@ def cells(count: int, blocks: int = 2) -> list[Architecture]:
 
 def stage(candidates: list[Architecture], baselines: tuple[str, ...] = ("random", "pnasnet-5")) -> FinalStage:
     settings = Final(Fidelity(), top=3, baselines=baselines)
-    published = published_in("pnas")
+    published = published_in(PNAS())
     return FinalStage(SPACE, settings, candidates, [], seed=0, recipe="r", published=published)
 
 

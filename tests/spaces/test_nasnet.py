@@ -3,9 +3,9 @@
 from cambrian.architecture import questions, sample
 from cambrian.randomness import stream
 from cambrian.spaces.cells.nasnet import OPERATIONS, NASNet
-from cambrian.spaces.cells.published import published_in
+from cambrian.spaces.published import published
 
-NASNET_A = published_in("nasnet")["nasnet-a"]
+NASNET_A = published("nasnet-a").architecture
 
 
 def test_a_pair_is_fifty_predictions():

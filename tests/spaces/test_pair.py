@@ -311,7 +311,7 @@ def test_settings_that_make_no_space_are_refused_in_a_sentence(error, words, mak
     [
         (UnknownName, "did you mean 'filters'", {"filter": 3}),
         (UnknownName, "did you mean 'search'", {"skeleton": "searching"}),
-        (Unbuildable, "2 filters", {"filters": 1}),
+        (Unbuildable, "filters must be a whole number of at least 2, got 1", {"filters": 1}),
         (UnknownName, "skeleton setting", {"make": 1}),
     ],
 )

@@ -13,9 +13,9 @@ from cambrian.networks.count import params
 from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench201 import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.cells.published import published
 from cambrian.spaces.hierarchies.stacked import Stacked
 from cambrian.spaces.program import Shape
+from cambrian.spaces.published import published
 
 EDGES, BLOCKS = Stacked(), Stacked(cell="pnas")
 
@@ -58,7 +58,7 @@ def test_parameters_by_hand(cells):
 def test_a_pnas_cell_gives_all_its_blocks():
     """PNASNet-5's: five times as many channels as filters at the end; the second cell of a stage reads two
     states, the first one state twice."""
-    cell = published("pnasnet-5")["answers"]
+    cell = published("pnasnet-5").architecture
     network = BLOCKS.build(stacked(cell, (2, 2.0, True)), Shape(1, 8, 8, 3), filters=4).eval()
     sizes = []
     pool = next(m for m in network.modules() if isinstance(m, torch.nn.AdaptiveAvgPool2d))

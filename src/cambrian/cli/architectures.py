@@ -9,26 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
 from cambrian.errors import UsageError, did_you_mean
+from cambrian.spaces.published import Published, names, published
 
 if TYPE_CHECKING:
     from cambrian.spaces.space import Space
 
 
-def architecture_of(name: str) -> tuple[Space, Architecture]:
-    """Space and architecture of a published name or a file: `{"space": ..., "answers": {...}}`, or
+def architecture_of(name: str) -> Published:
+    """Space, architecture and skeleton of a published name or a file: `{"space": ..., "answers": {...}}`, or
     the answers alone, which are then the PNAS space's. A file may come from anywhere, so that it may
     name cambrian's own spaces only: another one would be a module to import. Raises UsageError, and
     IllegalArchitecture where the space does not hold it."""
-    from cambrian.spaces.cells.published import names, published
-
-    entry: Mapping[str, Any] = published(name) if name in names() else _read(Path(name))
+    if name in names():
+        return published(name)
+    entry = _read(Path(name))
     space = _own_space(entry.get("space", "pnas"), name)
-    return space, replay(space, Architecture.from_json(entry["answers"]))
+    return Published(space, replay(space, Architecture.from_json(entry["answers"])), name)
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    from cambrian.spaces.cells.published import names
-
     if not file.exists():
         raise UsageError(
             f"{str(file)!r} is neither a file nor a published architecture{did_you_mean(str(file), names())}"

@@ -110,7 +110,8 @@ def _chosen(what: str, number: int | None) -> tuple[Any, Any]:
     from cambrian.search.result import Result
 
     if not Path(what).is_dir():
-        return architecture_of(what)
+        entry = architecture_of(what)
+        return entry.space, entry.architecture
     result = Result.open(what)
     if number is not None:
         found = next((t for t in result.trials + result.finals if t.number == number), None)

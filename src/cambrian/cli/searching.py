@@ -159,10 +159,12 @@ def train(
     from cambrian.search.search import Search
 
     _at_least_one(epochs=epochs, filters=filters, cells=cells, limit=limit, size=size)
-    space, answers = architecture_of(architecture)
+    entry = architecture_of(architecture)
+    space, answers = entry.space, entry.architecture
     task = _loaded(data, metric, limit, size, seed)
     shape = {"filters": filters, "cells": cells, "skeleton": skeleton}
-    fidelity = Fidelity(epochs, skeleton={k: v for k, v in shape.items() if v is not None})
+    given = {k: v for k, v in shape.items() if v is not None}
+    fidelity = Fidelity(epochs, skeleton={**entry.skeleton, **given})
     _buildable(space, answers, task, fidelity)
     found = Search(
         space,

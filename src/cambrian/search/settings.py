@@ -96,11 +96,10 @@ def task_of(given: Any) -> Any:
 
 
 def published_architectures(space: Space) -> dict[str, Architecture]:
-    """By name, those that were found in a space of this kind."""
-    from cambrian.spaces.cells.published import published_in
+    """By name, those that this space holds."""
+    from cambrian.spaces.published import published_in
 
-    spec = spec_of("space", space)
-    return published_in(spec["name"]) if spec else {}
+    return published_in(space)
 
 
 def remedy(need: str) -> str:

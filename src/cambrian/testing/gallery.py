@@ -15,9 +15,8 @@ from cambrian.randomness import stream
 from cambrian.spaces.branches.anchor_points import AnchorPoints
 from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.cells.published import published_in
-from cambrian.spaces.chains.mobile_published import published
 from cambrian.spaces.hierarchies.hierarchical import Hierarchical
+from cambrian.spaces.published import published, published_in
 from cambrian.spaces.sequences.autoformer import AutoFormer
 from cambrian.spaces.sequences.darts_rnn import DARTS_V2, DARTSRNN
 from cambrian.testing.play import smooth
@@ -28,7 +27,7 @@ def pictures() -> Iterator[tuple[str, Drawing]]:
     chain, branches = published("proxylessnas-mobile"), AnchorPoints(combine="sum")
     yield "chain", draw(chain.space, chain.architecture)
     yield "branches", draw(branches, branches.resnet(2))
-    darts = published_in("darts")
+    darts = published_in(DARTS())
     yield "cells", draw(DARTS(), darts["darts-v2"])
     hierarchy = Hierarchical(motifs=(3,), nodes=(3, 4))
     yield "hierarchy", draw(hierarchy, sample(hierarchy, stream(9, "gallery")))

@@ -62,9 +62,10 @@ class CellPair(Space):
         from cambrian.networks.models.cell_network import pair_network
         from cambrian.networks.models.skeletons import FAMILIES
 
-        settings = settings_of(task, self.checked(skeleton))
+        known = FAMILIES[self.family]
+        settings = settings_of(task, self.checked(skeleton), known)
         normal, reduction = self.wirings(replay(self, architecture))
-        return pair_network(normal, reduction, task.channels, task.classes, FAMILIES[self.family], **settings)
+        return pair_network(normal, reduction, task.channels, task.classes, known, **settings)
 
     def wirings(self, architecture: Architecture) -> tuple[Wiring, Wiring]:
         """What the normal and the reduction cell compute, for networks to be made of."""

@@ -68,9 +68,10 @@ class PNAS(Space):
         """See `cambrian.networks.models.cell_network.pair_network` for the settings of a skeleton; which
         skeleton it is follows from the image's size unless `skeleton=` names it. Its operations keep
         shapes by construction, for every cell alike, so no forward is spent on checking them."""
+        from cambrian.networks.models import skeletons
         from cambrian.networks.models.cell_network import cell_network
 
-        settings = settings_of(task, self.checked(skeleton))
+        settings = settings_of(task, self.checked(skeleton), skeletons.PNAS)
         cell = self.cell(replay(self, architecture))
         blocks = [(i1, self.operations[o1], i2, self.operations[o2]) for i1, i2, o1, o2 in cell]
         return cell_network(blocks, task.channels, task.classes, output=self.output, **settings)

@@ -1,23 +1,14 @@
-"""Architectures from the literature, as answers to the questions of the space they were found in."""
+"""Cells from the literature: those of PNAS, NASNet, AmoebaNet, ENAS and DARTS."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
-from cambrian.architecture import Architecture
-from cambrian.errors import UnknownName
+from cambrian.spaces import SPACES
 from cambrian.spaces.cells.blocks import Blocks
 from cambrian.spaces.cells.isomorphism import Block
-
-
-class Published(TypedDict):
-    """`space`: its spec, a name or a name and arguments. `answers`: path to answer, as JSON. `source`:
-    where it was printed or released."""
-
-    space: str | dict[str, Any]
-    answers: dict[str, Any]
-    source: str
+from cambrian.spaces.published import Published
 
 
 class _Cells(NamedTuple):
@@ -89,41 +80,11 @@ _PUBLISHED = {
 }
 
 
-def names() -> list[str]:
-    """The names `published` knows.
-
-    >>> names()
-    ['amoebanet-a', 'darts-v1', 'darts-v2', 'enas', 'nasnet-a', 'pnasnet-5']
-    """
-    return sorted(_PUBLISHED)
-
-
-def published(name: str) -> Published:
-    """The named architecture, a copy of its own; raises UnknownName.
-
-    >>> published("pnasnet-5")["answers"]["block4/input1"]
-    'block3'
-    """
-    from cambrian.spaces import SPACES
-
-    if name not in _PUBLISHED:
-        raise UnknownName("published architecture", name, _PUBLISHED)
+def entry(name: str) -> Published:
     found = _PUBLISHED[name]
-    arguments = {key: list(value) for key, value in found.arguments.items()}
-    spec: str | dict[str, Any] = {"name": found.space, "arguments": arguments} if arguments else found.space
-    space = SPACES.make(spec)
+    space = SPACES.make({"name": found.space, "arguments": found.arguments})
     cells = [_tokens(space.form, text) for text in found.cells]
-    answers = space.architecture(*cells).to_json()
-    return Published(space=spec, answers=answers, source=found.source)
-
-
-def published_in(space: str) -> dict[str, Architecture]:
-    """Name to architecture, of those that answer the questions of the space of this name."""
-    return {
-        name: Architecture.from_json(published(name)["answers"])
-        for name, found in _PUBLISHED.items()
-        if found.space == space
-    }
+    return Published(space, space.architecture(*cells), found.source)
 
 
 def _tokens(form: Blocks, text: str) -> list[Block]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from cambrian.choices import Scalar
@@ -13,15 +13,17 @@ SETTINGS = ("skeleton", "filters", "cells", "auxiliary", "drop_path", "dropout",
 """Of `cambrian.networks.models.cell_network.pair_network`."""
 
 
-def settings_of(task: Signature, given: Mapping[str, Scalar]) -> dict[str, Any]:
-    """`given`, and which skeleton it is where that is not said."""
-    return {**_default(task), **given}
+def settings_of(task: Signature, given: Mapping[str, Scalar], known: Collection[str]) -> dict[str, Any]:
+    """`given`, and which skeleton, of those `known`, it is where that is not said."""
+    return {**_default(task, known), **given}
 
 
-def _default(task: Signature) -> dict[str, Scalar]:
+def _default(task: Signature, known: Collection[str]) -> dict[str, Scalar]:
+    pixels = min(task.height, task.width)
     if is_small(task):
         return {"skeleton": "small"}
-    pixels = min(task.height, task.width)
     if pixels < 128:
         return {"skeleton": "cifar", "stem_stride": 1 if pixels <= 64 else 2}
-    return {"skeleton": "imagenet-mobile"}
+    if "imagenet-mobile" in known:
+        return {"skeleton": "imagenet-mobile"}
+    return {"skeleton": "cifar", "stem_stride": 4}

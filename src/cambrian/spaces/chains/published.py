@@ -1,24 +1,14 @@
-"""Mobile networks from the literature, as answers to the questions of the space they were found in."""
+"""Chains from the literature: MetaQNN's, and mobile networks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
-from cambrian.errors import UnknownName
-from cambrian.spaces.chains.mobile import NOTHING, MnasNet, MobileChain, ProxylessNAS
-
-
-@dataclass(frozen=True)
-class Published:
-    """`space.build(architecture, task, **skeleton)` is the network; `source` is where it was printed."""
-
-    space: MobileChain
-    architecture: Architecture
-    source: str
-    skeleton: dict[str, Scalar] = field(default_factory=dict)
+from cambrian.spaces.chains.metaqnn import MetaQNN
+from cambrian.spaces.chains.mobile import NOTHING, MnasNet, ProxylessNAS
+from cambrian.spaces.published import Published
 
 
 def _proxyless(text: str) -> Architecture:
@@ -39,6 +29,12 @@ def _mnasnet(blocks: Sequence[tuple[str, int, float, str]]) -> Architecture:
 
 _FIRST = ("sep", 3, 0.0, "nothing")
 _PUBLISHED = {
+    "metaqnn": Published(
+        MetaQNN(layers=8),
+        MetaQNN.published(),
+        "Baker et al. 2017, MetaQNN, arXiv 1611.02167, Table A1",
+        {"normalise": False, "dropout": 0.5},
+    ),
     "mobilenet-v2": Published(
         MnasNet(),
         _mnasnet([("sep", 3, 0.0, "identity"), *[("mb6", 3, 0.0, "identity")] * 6]),
@@ -89,12 +85,5 @@ _PUBLISHED = {
 }
 
 
-def names() -> list[str]:
-    return sorted(_PUBLISHED)
-
-
-def published(name: str) -> Published:
-    """The named network; raises UnknownName."""
-    if name not in _PUBLISHED:
-        raise UnknownName("published mobile network", name, _PUBLISHED)
+def entry(name: str) -> Published:
     return _PUBLISHED[name]

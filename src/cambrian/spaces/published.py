@@ -1,0 +1,79 @@
+"""Architectures from the literature by name, as answers to the questions of the space they were found in."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cambrian.architecture import Architecture, replay
+from cambrian.choices import Scalar
+from cambrian.errors import IllegalArchitecture, UnknownName
+
+if TYPE_CHECKING:
+    from cambrian.spaces.space import Space
+
+FAMILIES = {
+    "cells": ("amoebanet-a", "darts-v1", "darts-v2", "enas", "nasnet-a", "pnasnet-5"),
+    "chains": (
+        "metaqnn",
+        "mnasnet-a1",
+        "mnasnet-b1",
+        "mobilenet-v2",
+        "proxylessnas-gpu",
+        "proxylessnas-mobile",
+    ),
+    "sequences": ("autoformer-b", "autoformer-s", "darts-rnn-v1", "darts-rnn-v2", "enas-rnn", "nascell"),
+}
+"""Names by the room of their space, whose module `published` has them."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """`space.build(architecture, task, **skeleton)` is the network; `source` is where it was printed or
+    released. A task of small images has a smaller one unless the skeleton is named."""
+
+    space: Space
+    architecture: Architecture
+    source: str
+    skeleton: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+def names() -> list[str]:
+    """The names `published` knows."""
+    return sorted(name for family in FAMILIES.values() for name in family)
+
+
+def published(name: str) -> Published:
+    """The named architecture; raises UnknownName.
+
+    >>> published("pnasnet-5").architecture["block4/input1"]
+    'block3'
+    """
+    for room, family in FAMILIES.items():
+        if name in family:
+            found: Published = importlib.import_module(f"cambrian.spaces.{room}.published").entry(name)
+            return found
+    raise UnknownName("published architecture", name, names())
+
+
+def published_in(space: Space) -> dict[str, Architecture]:
+    """Name to architecture, of those that are the very same networks in this space: settings such as the
+    channels of its stages may differ from those of the space where they were found."""
+    found = {name: published(name) for name in names()}
+    return {name: entry.architecture for name, entry in found.items() if _holds(space, entry)}
+
+
+def _holds(space: Space, entry: Published) -> bool:
+    from cambrian.spaces.space import Graphs
+
+    if type(space) is not type(entry.space):
+        return False
+    assert isinstance(space, Graphs)
+    assert isinstance(entry.space, Graphs)
+    try:
+        replay(space, entry.architecture)
+    except IllegalArchitecture:
+        return False
+    return space.graph(entry.architecture) == entry.space.graph(entry.architecture)
