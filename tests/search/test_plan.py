@@ -60,7 +60,7 @@ def test_a_plan_fits_its_budget(task: cambrian.Task, budget: str) -> None:
 def test_a_budget_of_trials_reaches_every_level(task: cambrian.Task, trials: int) -> None:
     """Few trials are shared among the levels instead of all being spent on the first; the plan counts
     what will be trained."""
-    found = plan(task, trials, workers=2)
+    found = plan(task, trials, workers=2, strategy="progressive")
     assert 0.9 * trials - 3 <= sum(found.trials.values()) <= trials
     assert len(found.trials) == (3 if trials >= 20 else 1)
     if trials >= 200:
@@ -69,7 +69,14 @@ def test_a_budget_of_trials_reaches_every_level(task: cambrian.Task, trials: int
 
 def test_the_plan_is_remembered(task: cambrian.Task, tmp_path: Path) -> None:
     """The rows printed and the trials expected are in the run's facts, where reports find them."""
-    found = plan(task, 1, workers=1, changes={"epochs": 1, "images": 50, "final_epochs": 1}, baselines=())
+    found = plan(
+        task,
+        1,
+        workers=1,
+        strategy="progressive",
+        changes={"epochs": 1, "images": 50, "final_epochs": 1},
+        baselines=(),
+    )
     found.search.final = None
     facts = found.search.run(tmp_path / "run").facts
     assert facts["plan"] == [list(row) for row in found.rows]
@@ -108,6 +115,8 @@ def test_any_space(task: cambrian.Task) -> None:
     """A space that is named is searched by what serves it: Bayesian optimisation for few trials, else
     progressive search where it grows; with the skeleton settings it has, and without a baseline of another
     space."""
+    assert type(plan(task, 60).search.strategy).__name__ == "Bayes"
+    assert type(plan(task, 60, changes={"levels": 2}).search.strategy).__name__ == "Progressive"
     assert type(plan(task, 3000, space="tiny-chain").search.strategy).__name__ == "Progressive"
     found = plan(task, 30, space="tiny-chain").search
     assert type(found.strategy).__name__ == "Bayes"

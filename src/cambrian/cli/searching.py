@@ -111,10 +111,10 @@ def search(
         "final_cells": final_cells,
     }
     _at_least_one(**changes, limit=limit, size=size, workers=workers)
-    chosen = None if strategy in (None, "progressive") else STRATEGIES.named(str(strategy))
+    chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.named(strategy)
     place = None if space == "pnas" else SPACES.named(space)
     if place is not None and strategy == "progressive":
-        chosen = STRATEGIES.make({"name": "progressive", "arguments": {"surrogate": surrogate}})
+        chosen = {"name": "progressive", "arguments": {"surrogate": surrogate}}
     task = _loaded(data, metric, limit, size, seed)
     found = plan(
         task,

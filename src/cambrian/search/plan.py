@@ -68,7 +68,8 @@ def plan(
     baselines: tuple[str, ...] = ("random", "pnasnet-5"),
     **settings: Any,
 ) -> Plan:
-    """A search for `task` within `budget`. `space` replaces PNAS's, `strategy` progressive search;
+    """A search for `task` within `budget`. `space` replaces PNAS's, `strategy` progressive search, or what
+    is usual for a budget of few trials;
     `changes` sets fields of the rung; `recipe` those of the training; `settings` go to `Search`.
     Measures the machine's speed for a second or two."""
     from cambrian.estimators.train import Train
@@ -83,7 +84,8 @@ def plan(
     rung = PAPER if paper else _rung(cost, given)
     rung = msgspec.structs.replace(rung, **dict(changes or {}))
     trials = cost.trials(rung)
-    chosen = _strategy(strategy, place, given.trials)
+    leveled = paper or bool({"levels", "keep"} & set(changes or {}))
+    chosen = _strategy(strategy, place, None if leveled else given.trials)
     first = None
     if chosen is not None and given == Budget():  # which would never stop by itself
         given = Budget(trials=sum(trials.values()))
@@ -112,12 +114,11 @@ def plan(
 
 def _strategy(given: Any, space: Space | None, trials: int | None) -> Strategy | None:
     """None for progressive search by the rung's levels, which are those of PNAS's space."""
-    if given is not None:
-        made: Strategy = component("strategy", given)
-        return made
-    if space is None or isinstance(space, PNAS):
+    pnas = space is None or isinstance(space, PNAS)
+    name = given or usual(space or PNAS(), trials)
+    if pnas and name == "progressive":
         return None
-    found: Strategy = component("strategy", usual(space, trials))
+    found: Strategy = component("strategy", name)
     return found
 
 
