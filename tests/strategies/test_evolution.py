@@ -13,7 +13,6 @@ from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Infeasible
 from cambrian.randomness import stream
-from cambrian.strategies import STRATEGIES
 from cambrian.strategies.evolution import Evolution, State
 from cambrian.strategies.population import Member, tournament
 from mocks import Toy
