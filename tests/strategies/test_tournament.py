@@ -13,6 +13,8 @@ from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.outcome import Infeasible
 from cambrian.randomness import stream
+from cambrian.spaces.branches.free_graph import FreeGraph
+from cambrian.spaces.branches.layered import split
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
@@ -92,14 +94,30 @@ def one_edit(old, new):
 
 
 def test_each_kind_of_edit_is_as_likely():
-    """Of a chain in the middle: three moves and the mutation, told apart by their results."""
+    """Of a chain in the middle: three moves and the mutation, which leaves the depth to them."""
     space, rng = TinyChain(layers=5), stream(0, "edits")
     start = trivial(space, 0)
     for _ in range(2):
         start = space.move("insert", start, rng)
-    deeper = sum(space.level(edited(space, start, rng)) > 3 for _ in range(1000))
-    # insert and duplicate; and of mutations (a seventh to a quarter change the depth) half
-    assert 500 - 50 < deeper < 500 + 250 * 0.25 + 50
+    change = Counter(space.level(edited(space, start, rng)) - 3 for _ in range(1000))
+    assert set(change) == {-1, 0, 1}  # delete; the mutation, or a duplicate and a drawn layer that are alike
+    assert chisquare([change[n] for n in (-1, 0, 1)], [250, 250, 500]).pvalue > 0.01
+
+
+def test_a_space_with_edits_of_its_own_has_no_others():
+    """Real's free graphs: from the linear model on, every child is what one of the paper's mutations makes
+    of its parent: at most a layer more or less, and one layer's answers changed at most."""
+    space = FreeGraph(layers=4)
+    trials, _, _ = play(Tournament(population=8), space, lambda a: len(a), 80)
+    assert dict(trials[0].architecture) == {"layers": 0}
+    assert max(space.level(t.architecture) for t in trials) == 4
+    for trial in trials[1:]:
+        old, new = (split(trials[trial.parent].architecture), split(trial.architecture))
+        assert abs(len(old) - len(new)) <= 1
+        if len(old) == len(new):
+            changed = [(a, b) for a, b in zip(old, new) if a != b]
+            assert len(changed) == 1
+            assert sum(changed[0][0][name] != changed[0][1][name] for name in changed[0][0]) == 1
 
 
 def test_without_moves_children_are_mutations():

@@ -218,7 +218,8 @@ def _legend(family: Family, total: int, show: Format) -> Sketch:
         ends = ", ".join(show(v) for v in (values[0], values[len(values) // 2], values[-1]))
         text = f"lowest, median and highest value: {ends}"
     if len(family.trials) < total:
-        text += f"; {len(family.trials):,} of {total:,} trials: the winner's line, its best offspring, the latest lines"
+        shown = f"{len(family.trials):,} of {total:,} trials"
+        text += f"; {shown}: the winner's line, its best offspring, the latest lines"
     return Sketch("", _WIDTH, 18, (*shapes, Text(14 * _SHADES + 10, 12, text, "soft")))
 
 

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from cambrian.architecture import Architecture, sample
-from cambrian.choices import Answer, Choice, Real
+from cambrian.architecture import Architecture, questions, sample
+from cambrian.choices import Answer, Choice, OneOf, Real
 from cambrian.errors import Rejected, UsageError
 from cambrian.outcome import Trial
 from cambrian.randomness import stream
+from cambrian.spaces.depth.moves import MOVES, TRIES
 from cambrian.spaces.space import Moves
 from cambrian.strategies.population import Member, mutated, tournament
 from cambrian.strategies.strategy import Evaluate, Proposal
@@ -42,8 +43,9 @@ class Tournament:
     """Grows to `population` members from the first one, then loses one for each it wins.
 
     The paper's thousand first members are one network, trained a thousand times: here it is
-    measured once. A child differs from its parent by one of the space's `Moves`, or by a mutation of one
-    answer, each kind equally likely (Sec. 3.2). Losers of tournaments whose child is under way are dead."""
+    measured once. A child differs from its parent by one of the space's `Moves`, each kind equally likely
+    (Sec. 3.2), or, where the space has none but edits of a list of layers, by one answer. Losers of
+    tournaments whose child is under way are dead."""
 
     population: int = 25
     needs: ClassVar[tuple[type, ...]] = ()
@@ -131,13 +133,25 @@ def _first(choice: Choice) -> Answer:
 
 
 def edited(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-    """One of the space's moves, or a mutation, each kind equally likely among those that are possible."""
-    kinds = ["", *(space.moves if isinstance(space, Moves) else ())]
+    """One of the space's moves. Where these put layers in and take them out and change none, a mutation of
+    one answer is a kind of its own; each kind is equally likely among those that are possible."""
+    if not isinstance(space, Moves):
+        return mutated(space, architecture, rng)
+    kinds = [*space.moves, *([""] if space.moves == MOVES else [])]
     for kind in rng.permutation(kinds).tolist():
-        if not kind:
-            break
-        assert isinstance(space, Moves)
-        child = space.move(kind, architecture, rng)
+        child = space.move(kind, architecture, rng) if kind else _altered(space, architecture, rng)
         if child is not None and child != architecture:
             return child
     return mutated(space, architecture, rng)
+
+
+def _altered(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+    """With one answer drawn anew, how many layers there are aside: that is for moves to change. None where
+    nothing else is asked."""
+    asked = questions(space, architecture)
+    depths = [c.path for c in asked if isinstance(c, OneOf) and c.depth]
+    for _ in range(TRIES):
+        child = mutated(space, architecture, rng)
+        if all(child.get(path) == architecture[path] for path in depths):
+            return child
+    return None
