@@ -164,7 +164,10 @@ class Loose:
         ({}, "cannot read"),
         ({"name": 5}, "cannot read"),
         ({"name": "plain", "arguments": [1]}, "cannot read"),
-        ({"name": "strict", "arguments": {"number": "x"}}, "'strict' cannot be made of .*'x'"),
+        (
+            {"name": "strict", "arguments": {"number": "x"}},
+            "'strict': number='x' cannot be: expected int, got str",
+        ),
         ({"name": "strict", "arguments": {"number": 0}}, "too small"),
         ("strict", "'strict' cannot be made of {}: .*number"),
         ("os:getcwd", "'os:getcwd' is no thing but 'builtin_function_or_method'"),

@@ -9,7 +9,9 @@ import importlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
+
+import msgspec
 
 from cambrian.errors import CambrianError, UnknownName, UsageError, did_you_mean
 
@@ -60,6 +62,7 @@ class Registry:
         for given in arguments:
             if given not in known:
                 raise UsageError(f"{self.kind} {name!r} has no setting {given!r}{did_you_mean(given, known)}")
+        self._typed(name, found if isinstance(found, type) else type(found), arguments)
         return self._made(name, found, arguments) if arguments or isinstance(found, type) else found
 
     def named(self, text: str) -> Any:
@@ -78,6 +81,21 @@ class Registry:
         if not hasattr(found, "paper"):
             raise UsageError(f"{self.kind} {name!r} has no settings of a paper's own: leave out '(paper)'")
         return found.paper()
+
+    def _typed(self, name: str, cls: type, arguments: Mapping[str, Any]) -> None:
+        """Raises UsageError for an argument that is not what its field says, as far as that can be told."""
+        try:
+            hints = get_type_hints(cls)
+        except Exception:  # names that only a type checker has
+            return
+        for setting, value in arguments.items():
+            try:
+                msgspec.convert(value, hints[setting])
+            except msgspec.ValidationError as error:
+                words = str(error).replace("`", "").replace("Expected", "expected")
+                raise UsageError(f"{self.kind} {name!r}: {setting}={value!r} cannot be: {words}") from None
+            except TypeError:  # a type that is no JSON
+                continue
 
     def _made(self, name: str, found: Any, arguments: dict[str, Any]) -> Any:
         try:

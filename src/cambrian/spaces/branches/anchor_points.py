@@ -47,6 +47,8 @@ class AnchorPoints(Layered):
             raise SpaceError(f"space 'anchor-points': expected 1 <= least <= layers, got {self}")
         if self.combine not in COMBINE:
             raise UnknownName("way to combine", self.combine, COMBINE)
+        for name in ("heights", "widths", "filters", "strides"):
+            _check(name, getattr(self, name), odd=name in ("heights", "widths"))
 
     @staticmethod
     def paper(strides: bool = False) -> AnchorPoints:
@@ -133,6 +135,19 @@ class AnchorPoints(Layered):
                 layer | ({"combine": combine} if self.combine != combine and len(sources) > 1 else {})
             )
         return replay(self, together(found))
+
+
+def _check(name: str, options: Sequence[int], odd: bool) -> None:
+    kind = "odd numbers" if odd else "numbers"
+    if (
+        not options
+        or min(options) < 1
+        or len(set(options)) < len(options)
+        or (odd and not all(n % 2 for n in options))
+    ):
+        raise SpaceError(
+            f"space 'anchor-points': {name} are different {kind} from 1 on, at least one, got {options}"
+        )
 
 
 def _kernel(layer: Layer) -> str:
