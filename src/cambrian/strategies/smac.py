@@ -16,7 +16,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.predictors.features import answers_of
 from cambrian.predictors.forest import Forest, grow
-from cambrian.predictors.gaussian_process import expected_improvement
+from cambrian.predictors.gaussian_process import expected_improvement, normal_scores
 from cambrian.randomness import integer_seed
 from cambrian.strategies.candidates import Acquisition
 from cambrian.strategies.model_based import Known, ModelBased, State, unknown
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SMAC(ModelBased):
-    """`trees` of the forest; a fraction `random` of the proposals is drawn at random in between. What is
-    pending is not told apart from what is not, but never proposed again."""
+    """`trees` of the forest; a fraction `random` of the proposals is drawn at random in between. Values enter
+    as normal scores, where SMAC takes the logarithm of a cost: only their order counts. What is pending is not told apart from what is not, but never proposed again."""
 
     trees: int = 30
     random: float = 0.1
@@ -55,13 +55,15 @@ class SMAC(ModelBased):
     def fit(self, state: State) -> Forest:
         architectures, values = self.lessons(state.trials)
         seed = integer_seed(state.seed, "smac", "forest", len(state.trials)) % 2**32
-        return grow([answers_of(state.space, a) for a in architectures], values, self.trees, seed)
+        return grow(
+            [answers_of(state.space, a) for a in architectures], normal_scores(values), self.trees, seed
+        )
 
     def acquisition(
         self, state: State, pending: Sequence[Architecture], rng: np.random.Generator
     ) -> Acquisition:
         forest: Forest = state.model
-        best = float(self.lessons(state.trials)[1].max())
+        best = float(normal_scores(self.lessons(state.trials)[1]).max())
 
         def hope(candidates: Sequence[Architecture]) -> NDArray[np.float64]:
             mean, deviation = forest.predict([answers_of(state.space, a) for a in candidates])
