@@ -16,7 +16,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.predictors.features import answers_of
 from cambrian.predictors.forest import Forest, grow
-from cambrian.predictors.gaussian_process import expected_improvement, normal_scores, normal_scores
+from cambrian.predictors.gaussian_process import expected_improvement, normal_scores
 from cambrian.randomness import integer_seed
 from cambrian.strategies.candidates import Acquisition
 from cambrian.strategies.model_based import Known, ModelBased, State, unknown
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class SMAC(ModelBased):
     """`trees` of the forest, which learns normal scores where the paper has it learn logarithms: a few broken
-    networks must not set the scale; a fraction `random` of the proposals is drawn at random in between. Values enter
-    as normal scores, where SMAC takes the logarithm of a cost: only their order counts. What is pending is not told apart from what is not, but never proposed again."""
+    networks must not set the scale. A fraction `random` of the proposals is drawn at random in between. What
+    is pending is not told apart from what is not, but never proposed again."""
 
     trees: int = 30
     random: float = 0.1
