@@ -29,9 +29,8 @@ def architecture_of(name: str) -> Published:
 
 def _read(file: Path) -> Mapping[str, Any]:
     if not file.exists():
-        raise UsageError(
-            f"{str(file)!r} is neither a file nor a published architecture{did_you_mean(str(file), names())}"
-        )
+        nearest = did_you_mean(str(file), names()) or ", such as pnasnet-5 or mobilenet-v2"
+        raise UsageError(f"{str(file)!r} is neither a file nor a published architecture{nearest}")
     try:
         entry = json.loads(file.read_text())
     except (OSError, ValueError, RecursionError) as error:
