@@ -22,11 +22,13 @@ OUTPUT_RULES = ("all", "unused")
 @dataclass(frozen=True)
 class Wiring:
     """What a cell computes, whatever its channels: its blocks, the states concatenated to its output, and
-    the blocks (from 0) that concatenate their two results; the others add them."""
+    the blocks (from 0) that concatenate their two results; the others add them. `twice`: the previous
+    cell's output is projected once more, as in ENAS's released code."""
 
     blocks: tuple[Block, ...]
     output: tuple[int, ...]
     concat: frozenset[int] = frozenset()
+    twice: bool = False
 
     @property
     def inputs(self) -> set[int]:
@@ -115,6 +117,8 @@ class Cell(nn.Module):
                 continue
             fit = FactorizedReduce if i == 0 and halve else relu_conv_bn
             self.fit[str(i)] = fit(channels[i], filters)
+            if i == 1 and wiring.twice:
+                self.fit[str(i)] = nn.Sequential(self.fit[str(i)], relu_conv_bn(filters, filters))
 
         def operation(k: int, operand: int) -> nn.Module:
             state, kind = wiring.blocks[k][2 * operand : 2 * operand + 2]

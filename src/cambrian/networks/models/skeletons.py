@@ -48,9 +48,10 @@ AMOEBANET: Skeletons = {  # (N, F) = (6, 36), (4, 50), (6, 190) (Real et al. 201
     "imagenet-mobile": _imagenet(50, 14, stem=32),
     "imagenet-large": _imagenet(190, 20, stem=96),
 }
-ENAS: Skeletons = {  # as in the released script: N = 5, 36 filters
+ENAS: Skeletons = {  # N = 6 has the 4.6M parameters of the paper's Table 2; the released script, N = 5
     "small": SMALL,
-    "cifar": Skeleton(filters=36, cells=17, dropout=0.2, widen=3),
+    "cifar": Skeleton(filters=36, cells=20, dropout=0.2, widen=3),
+    "released": Skeleton(filters=36, cells=17, dropout=0.2, widen=3),
     "search": Skeleton(filters=20, cells=8, dropout=0.1, widen=3),
 }
 DARTS: Skeletons = {  # evaluation and search (Liu et al. 2019, Sec. 3.1)

@@ -17,13 +17,13 @@ OPERATIONS = ("sep3x3", "sep5x5", "avg3x3", "max3x3", "skip")
 
 @dataclass(frozen=True)
 class ENASMicro(CellPair):
-    """`nodes` of the largest cell, its inputs left out. The released code projects a cell's second input
-    twice, which is left out here."""
+    """`nodes` of the largest cell, its inputs left out."""
 
     nodes: int = 5
     operations: tuple[str, ...] = OPERATIONS
 
     family: ClassVar[str] = "enas"
+    projects_twice: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check("enas-micro", self.nodes, self.operations, OPERATIONS)

@@ -34,12 +34,14 @@ KINDS = ("normal", "reduction")
 class CellPair(Space):
     """Abstract: a space says what a cell asks (`form`), which `family` of networks it makes, and which
     states a cell concatenates: those that no block reads, its inputs among them, and those of `also`
-    ("normal/previous", "reduction/block1"), or every block (`concatenates_all`)."""
+    ("normal/previous", "reduction/block1"), or every block (`concatenates_all`);
+    `projects_twice` is the `twice` of its wirings."""
 
     measure = "uniform over ordered pairs of cells, of all numbers of blocks together"
     skeleton = SETTINGS
     family: ClassVar[str]
     concatenates_all: ClassVar[bool] = False
+    projects_twice: ClassVar[bool] = False
     also: tuple[str, ...] = ()
 
     @property
@@ -78,7 +80,7 @@ class CellPair(Space):
         form = self.form
         blocks = tuple((i1, form.operation(o1), i2, form.operation(o2)) for i1, i2, o1, o2 in cell)
         concat = frozenset(k for k, block in enumerate(cell) if form.combiner(block[2]) == "concat")
-        return Wiring(blocks, self._output(kind, cell), concat)
+        return Wiring(blocks, self._output(kind, cell), concat, self.projects_twice)
 
     def _output(self, kind: str, cell: Sequence[Block]) -> tuple[int, ...]:
         """The states a cell concatenates."""
