@@ -19,6 +19,7 @@ from cambrian.predictors.mlp import ENSEMBLE as MLP_ENSEMBLE
 from cambrian.predictors.mlp import MLP
 from cambrian.randomness import integer_seed, stream
 from cambrian.spaces.cells.pnas import PNAS
+from cambrian.spaces.hierarchies.hierarchical import Hierarchical
 from cambrian.spaces.space import Pool, Space
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
 from cambrian.strategies.progressive import Progressive, lessons
@@ -286,6 +287,13 @@ def test_levels_first_and_cap_are_limits():
         assert {t.note["of"] for t in trials[3:]} == {10}
         assert reason == "level 2 is trained"
     assert len({tuple(t.architecture.key for t in trials[:3]) for trials, _, _ in runs}) > 1
+
+
+@pytest.mark.parametrize(("strategy", "expected"), [(Progressive().within(20), 10), (Progressive(), 1024)])
+def test_a_first_level_beyond_counting_is_sampled(strategy, expected):
+    """Of cells of two nodes the hierarchical space has 7^37."""
+    queue = strategy.start(Hierarchical(), 0).queue
+    assert len({c.architecture for c in queue}) == len(queue) == expected
 
 
 def test_an_unknown_trial_is_learned_from_all_the_same():

@@ -53,12 +53,14 @@ class State:
 
 
 KEEP = 256
+FIRST = 1024
+"""Architectures of the first level where neither `first` nor the run's trials limit them."""
 
 
 @dataclass(frozen=True)
 class Progressive:
     """`levels` is the paper's B (None: all the space has), `keep` its K. `first` limits the first
-    level to a seeded sample, `cap` the children scored per level.
+    level to a seeded sample (None: of 1,024), `cap` the children scored per level.
 
     Left open, `keep` is the paper's 256, or what is left of the run's `trials` shared evenly by the levels
     left: what a level is too small to use goes to those above it, and the last one is always reached. So
@@ -99,17 +101,22 @@ class Progressive:
                 f"({levels[0]} to {levels[-1]})"
             )
         levels = levels[: self.levels]
-        pool = self._first(space, len(levels), stream(seed, "progressive", "grow", levels[0]))
+        pool = self._first(space, levels, seed)
         queue = tuple(Candidate(pool.architecture(i)) for i in range(len(pool)))
         return State(space, seed, levels, queue, len(pool), pool.complete)
 
-    def _first(self, space: Any, levels: int, rng: np.random.Generator) -> Pool:
-        """The first level, or a sample where it would leave too few trials for more."""
-        pool: Pool = space.grow((), rng, cap=self.first)
-        if self.first or self.keep or self.trials is None or levels == 1 or 4 * len(pool) <= 3 * self.trials:
+    def _first(self, space: Any, levels: Sequence[int], seed: int) -> Pool:
+        """The first level, or a sample of it. No more is asked for than is wanted: a first level may be
+        beyond counting."""
+
+        def grown(cap: int | None) -> Pool:
+            pool: Pool = space.grow((), stream(seed, "progressive", "grow", levels[0]), cap=cap)
             return pool
-        sampled: Pool = space.grow((), rng, cap=max(1, self.trials // 2))
-        return sampled
+
+        if self.first or self.keep or self.trials is None or len(levels) == 1:
+            return grown(self.first or FIRST)
+        pool = grown(max(1, 3 * self.trials // 4))
+        return pool if pool.complete else grown(max(1, self.trials // 2))
 
     def _keep(self, state: State) -> int:
         """How many of the next level."""

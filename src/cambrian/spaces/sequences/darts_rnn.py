@@ -16,14 +16,11 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
-from cambrian.spaces.depth.growth import DepthGrowth
-from cambrian.spaces.sequences.recurrent import ACTIVATIONS, ROW_READER, language_model, row_reader
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.sequences.recurrent import ACTIVATIONS, RecurrentCells
+from cambrian.spaces.space import Graph, Pick
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from cambrian.networks.models.recurrent import LanguageModel, MakeCell
+    from cambrian.networks.models.recurrent import MakeCell
 
 OUTPUTS = ("all", "unused")
 
@@ -70,7 +67,7 @@ ENAS: tuple[Node, ...] = (
 
 
 @dataclass(frozen=True)
-class DARTSRNN(DepthGrowth):
+class DARTSRNN(RecurrentCells):
     """`nodes`: how many the largest cell has beyond the first (the paper's 8). `output`: the mean of "all"
     of these, as in DARTS, or of the "unused" ones, which no other reads, as in ENAS."""
 
@@ -78,7 +75,6 @@ class DARTSRNN(DepthGrowth):
     output: str = "all"
 
     measure = "uniform over numbers of nodes, then over ordered cells of as many"
-    skeleton = ROW_READER
 
     @staticmethod
     def enas() -> DARTSRNN:
@@ -104,17 +100,7 @@ class DARTSRNN(DepthGrowth):
             pick(f"node{n}/input", _names(n))
             pick(f"node{n}/activation", ACTIVATIONS)
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """A network that reads images row by row (see `row_reader` for its skeleton)."""
-        return row_reader(self._cell(architecture), task, self.checked(skeleton))
-
-    def language_model(
-        self, architecture: Architecture, vocabulary: int, **settings: Scalar
-    ) -> LanguageModel:
-        """A network that reads text (see `cambrian.spaces.sequences.recurrent.language_model`)."""
-        return language_model(self._cell(architecture), vocabulary, settings)
-
-    def _cell(self, architecture: Architecture) -> MakeCell:
+    def make_cell(self, architecture: Architecture) -> MakeCell:
         from cambrian.networks.models.recurrent import HighwayCell
 
         cell = self.cell(replay(self, architecture))

@@ -19,14 +19,11 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
-from cambrian.spaces.depth.growth import DepthGrowth
-from cambrian.spaces.sequences.recurrent import ACTIVATIONS, ROW_READER, language_model, row_reader
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.sequences.recurrent import ACTIVATIONS, RecurrentCells
+from cambrian.spaces.space import Graph, Pick
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from cambrian.networks.models.recurrent import LanguageModel, MakeCell
+    from cambrian.networks.models.recurrent import MakeCell
 
 COMBINATIONS = ("add", "multiply")
 CLAIMS = ("stay", "leaf", "join")
@@ -76,13 +73,12 @@ PUBLISHED = Tree(
 
 
 @dataclass(frozen=True)
-class NASCell(DepthGrowth):
+class NASCell(RecurrentCells):
     """`base`: the leaves of the largest tree (the paper's 8)."""
 
     base: int = 8
 
     measure = "uniform over numbers of leaves, then over labelled trees of as many and their memory's nodes"
-    skeleton = ROW_READER
 
     def __post_init__(self) -> None:
         if self.base < 1:
@@ -108,17 +104,7 @@ class NASCell(DepthGrowth):
                 for use in ("inject", "keep"):  # every node is equally likely to have it in the end
                     pick(f"{use}{n}", CLAIMS, weights=(2 * n - 3, 1, 1))
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """A network that reads images row by row (see `row_reader` for its skeleton)."""
-        return row_reader(self._cell(architecture), task, self.checked(skeleton))
-
-    def language_model(
-        self, architecture: Architecture, vocabulary: int, **settings: Scalar
-    ) -> LanguageModel:
-        """A network that reads text (see `cambrian.spaces.sequences.recurrent.language_model`)."""
-        return language_model(self._cell(architecture), vocabulary, settings)
-
-    def _cell(self, architecture: Architecture) -> MakeCell:
+    def make_cell(self, architecture: Architecture) -> MakeCell:
         from cambrian.networks.models.recurrent import TreeCell
 
         tree = self.tree(replay(self, architecture))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from typing import TYPE_CHECKING
 
+from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import UnknownName
+from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Signature
 
 if TYPE_CHECKING:
@@ -15,30 +17,34 @@ if TYPE_CHECKING:
     from cambrian.networks.models.recurrent import LanguageModel, MakeCell
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
+LANGUAGE_MODEL = ("hidden", "layers", "tied")
 
 
-ROW_READER = ("hidden", "layers")
+class RecurrentCells(DepthGrowth):
+    """Abstract: a space says what makes the cell of an architecture (`make_cell`)."""
 
+    skeleton = ("hidden", "layers")
 
-def row_reader(make: MakeCell, task: Signature, settings: Mapping[str, Any]) -> nn.Module:
-    """A network that reads images row by row: a row is one step of channels * width numbers. Its settings
-    are `hidden` units (64) and `layers` of cells (1)."""
-    from cambrian.networks.models.recurrent import RowReader
+    @abstractmethod
+    def make_cell(self, architecture: Architecture) -> MakeCell: ...
 
-    return RowReader(make, task.channels, task.width, task.classes, **settings)
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+        """A network that reads images row by row: a row is one step of channels * width numbers. Its
+        settings are `hidden` units (64) and `layers` of cells (1)."""
+        from cambrian.networks.models.recurrent import RowReader
 
+        settings = self.checked(skeleton)
+        return RowReader(self.make_cell(architecture), task.channels, task.width, task.classes, **settings)
 
-def language_model(make: MakeCell, vocabulary: int, settings: Mapping[str, Scalar]) -> LanguageModel:
-    """A network that reads int64[n, steps] tokens and predicts each one's successor. Its settings are
-    `hidden` units, as many as numbers in an embedding (128), `layers` of cells (1), `tied` embeddings
-    (True)."""
-    from cambrian.networks.models.recurrent import LanguageModel
+    def language_model(
+        self, architecture: Architecture, vocabulary: int, **settings: Scalar
+    ) -> LanguageModel:
+        """A network that reads int64[n, steps] tokens and predicts each one's successor. Its settings are
+        `hidden` units, as many as numbers in an embedding (128), `layers` of cells (1), `tied` embeddings
+        (True)."""
+        from cambrian.networks.models.recurrent import LanguageModel
 
-    return LanguageModel(make, vocabulary, **_known(settings, ("hidden", "layers", "tied")))
-
-
-def _known(given: Mapping[str, Scalar], valid: tuple[str, ...]) -> dict[str, Any]:
-    for name in given:
-        if name not in valid:
-            raise UnknownName("skeleton setting", name, valid)
-    return dict(given)
+        for name in settings:
+            if name not in LANGUAGE_MODEL:
+                raise UnknownName("skeleton setting", name, LANGUAGE_MODEL)
+        return LanguageModel(self.make_cell(architecture), vocabulary, **settings)  # type: ignore[arg-type]
