@@ -115,6 +115,34 @@ def plain(pick, task):
     pick.real("rate", 0.0, 1.0)
 
 
+@space
+def dependent(pick, task):
+    """What the second question offers depends on the first answer."""
+    if pick("kind", ["conv", "pool"]) == "conv":
+        pick("size", [1, 3, 5])
+    else:
+        pick("size", [2, 3])
+
+
+def test_options_may_depend_on_earlier_answers():
+    """As a strategy and in an objective of one's own: what is offered first has the path as its name, what
+    is offered otherwise has its options there too, and the sampler learns both."""
+    strategy, state, found = TPE(), TPE().start(dependent, 0), []
+    for n in range(40):
+        architecture = strategy.propose(state, [], stream(n, "dependent")).architecture
+        assert replay(dependent, architecture) == architecture
+        found.append(architecture["size"] + 2 * (architecture["kind"] == "pool"))
+        trial = Trial(n, architecture, Fidelity(), outcome=Done(float(found[-1])))
+        state = strategy.learn(state, trial)
+    assert found[20:].count(5) > 10  # five of six architectures are worth less
+
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
+    study.optimize(lambda trial: suggest(dependent, trial)["size"], n_trials=40)
+    names = {name for trial in study.trials for name in trial.params}
+    assert names in [{"kind", "size", "size [1, 3, 5]"}, {"kind", "size", "size [2, 3]"}]
+    assert study.best_value == 5
+
+
 def test_trials_are_told_as_they_ended():
     """Measured, failed and pending are complete, pruned and running; parameters are the answers."""
     architecture = sample(everything, stream(0, "told"))
@@ -125,7 +153,7 @@ def test_trials_are_told_as_they_ended():
         (Crashed("x"), states.PRUNED),
         (None, states.RUNNING),
     ]:
-        told = frozen(everything, Trial(0, architecture, Fidelity(), outcome=said))
+        told = frozen(everything, Trial(0, architecture, Fidelity(), outcome=said), {})
         assert told.state == state
         assert told.params["rate"] == architecture["rate"]
         chosen = [o for o in "abcd" if told.params.get(f"kept/{o}")]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Ask = Callable[[str, Any], Any]
 """A parameter's value, given its name and distribution."""
 
+Known = dict[str, Any]
+"""The distributions that names were first asked with in a study."""
+
 
 @dataclass(frozen=True)
 class State:
@@ -79,15 +82,21 @@ class TPE:
     def study(self, space: Space, trials: Sequence[Trial]) -> Any:
         """An Optuna study in memory that knows `trials`; those without an outcome are running."""
         study = _optuna().create_study(direction="maximize", sampler=self.sampled_by(0))
-        study.add_trials([frozen(space, trial) for trial in trials])
+        known: Known = {}
+        study.add_trials([frozen(space, trial, known) for trial in trials])
         return study
 
 
 def suggest(space: Space, trial: Any) -> Architecture:
     """The architecture that an Optuna trial suggests: call it in an objective of your own. Raises Rejected
-    where the space's `pick.require` says no."""
+    where the space's `pick.require` says no. A parameter is named by its question's path; where other options
+    are asked for under a path than the study's first trial had there, they follow in its name."""
+    known: Known = {}
+    for asked in trial.study.get_trials(deepcopy=False):
+        known = {**asked.distributions, **known}
 
-    def ask(name: str, distribution: Any) -> Any:
+    def ask(path: str, distribution: Any) -> Any:
+        name = _name(path, distribution, known)
         if hasattr(distribution, "choices"):
             return trial.suggest_categorical(name, distribution.choices)
         number = trial.suggest_int if isinstance(distribution.low, int) else trial.suggest_float
@@ -96,12 +105,13 @@ def suggest(space: Space, trial: Any) -> Architecture:
     return space.walk(lambda choice: _answer(choice, ask))
 
 
-def frozen(space: Space, trial: Trial) -> Any:
-    """`trial` as Optuna remembers it."""
+def frozen(space: Space, trial: Trial, known: Known) -> Any:
+    """`trial` as Optuna remembers it, in a study that has `known` names already, to which it adds."""
     optuna = _optuna()
     distributions: dict[str, Any] = {}
     values: dict[str, Any] = {}
-    space.walk(lambda choice: _recorded(choice, trial.architecture[choice.path], distributions, values))
+    answers = trial.architecture
+    space.walk(lambda choice: _recorded(choice, answers[choice.path], distributions, values, known))
     states = optuna.trial.TrialState
     ended = states.RUNNING if trial.outcome is None else states.PRUNED
     return optuna.trial.create_trial(
@@ -133,18 +143,27 @@ def _answer(choice: Choice, ask: Ask) -> Answer:
 
 
 def _recorded(
-    choice: Choice, answer: Answer, distributions: dict[str, Any], values: dict[str, Any]
+    choice: Choice, answer: Answer, distributions: dict[str, Any], values: dict[str, Any], known: Known
 ) -> Answer:
     """What would have been asked of Optuna, had it given this answer."""
 
-    def ask(name: str, distribution: Any) -> Any:
+    def ask(path: str, distribution: Any) -> Any:
+        name = _name(path, distribution, known)
         distributions[name] = distribution
         values[name] = answer
         if isinstance(answer, tuple):
-            values[name] = name.removeprefix(f"{choice.path}/") in map(str, answer)
+            values[name] = path.removeprefix(f"{choice.path}/") in map(str, answer)
         return values[name]
 
     return _answer(choice, ask)
+
+
+def _name(path: str, distribution: Any, known: Known) -> str:
+    """Optuna wants the same options under a name always; a question's may depend on earlier answers."""
+    options = getattr(distribution, "choices", None)
+    if options is None or known.setdefault(path, distribution) == distribution:
+        return path
+    return f"{path} [{', '.join(map(str, options))}]"
 
 
 def _note(study: Any, number: int) -> dict[str, Any]:
