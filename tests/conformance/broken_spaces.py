@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from cambrian.architecture import Architecture
+from cambrian.spaces.cells.nasbench201 import NASBench201
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.space import Graph, Pick, Pool
 
@@ -345,6 +346,29 @@ class Stuck(TinyChain):
         return None
 
 
+@dataclass(frozen=True)
+class Deaf(NASBench201):
+    """Shares weights, and runs as one architecture whichever is chosen."""
+
+    def share(self, outer: Any, task: Any, **skeleton: Any) -> Any:
+        supernet = super().share(outer, task, **skeleton)
+        choose = supernet.choose
+        supernet.choose = lambda _: choose(self.architecture((4, 4, 4, 4, 4, 4)))
+        return supernet
+
+
+@dataclass(frozen=True)
+class Leaky(NASBench201):
+    """Shares weights, and adds nothing times all of them."""
+
+    def share(self, outer: Any, task: Any, **skeleton: Any) -> Any:
+        supernet = super().share(outer, task, **skeleton)
+        supernet.register_forward_hook(
+            lambda net, inputs, logits: logits + 0 * sum(p.sum() for p in net.parameters())
+        )
+        return supernet
+
+
 BROKEN = [
     (Remembers, "program_depends_on_answers_alone"),
     (Moody, "sampling_depends_on_the_seed_alone"),
@@ -374,6 +398,8 @@ BROKEN = [
     (OneMoreClass, "build_gives_a_logit_per_class"),
     (Explodes, "build_gives_a_logit_per_class"),
     (Fixed, "networks_are_exported"),
+    (Deaf, "supernets_are_their_networks"),
+    (Leaky, "supernets_are_their_networks"),
     (Unteachable, "networks_train"),
     (Clings, "networks_are_plain_torch"),
     (Heavy, "sampling_allocates_no_weights"),

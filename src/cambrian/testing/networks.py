@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture
 from cambrian.choices import Choice
 from cambrian.errors import IllegalArchitecture, Unbuildable, UsageError
-from cambrian.spaces.space import Pick, Space
+from cambrian.spaces.space import Pick, Shares, Space
 from cambrian.testing.cases import SpaceCase
 from cambrian.testing.suite import applies, expect
 
@@ -107,6 +107,32 @@ def check_networks_are_exported(case: SpaceCase) -> None:
         expect(near, f"for {images} images the exported program gives other outputs")
 
 
+def check_supernets_are_their_networks(case: SpaceCase) -> None:
+    """Where the space shares weights: the supernet that has chosen an architecture is, bit for bit, the
+    network of that architecture with the supernet's weights, and what was not chosen gets no gradient."""
+    import torch
+
+    space = case.space
+    if not isinstance(space, Shares):
+        return applies(False, "the space shares no weights")
+    for architecture, network in _built(case):
+        supernet = space.share(architecture, case.task, **case.skeleton)
+        network.load_state_dict(supernet.weights(architecture))
+        supernet.choose(architecture)
+        inputs = torch.randn(4, case.task.channels, case.task.height, case.task.width)
+        for training in (False, True):
+            supernet.train(training)
+            network.train(training)
+            same = zip(_all(supernet(inputs)), _all(network(inputs)), strict=True)
+            expect(all(torch.equal(a, b) for a, b in same), f"shared, {architecture!r} has other outputs")
+        chosen = {weight.data_ptr() for weight in supernet.weights(architecture).values()}
+        torch.autograd.backward([logits.sum() for logits in _all(supernet(inputs))])
+        idle = [
+            n for n, p in supernet.named_parameters() if p.data_ptr() not in chosen and p.grad is not None
+        ]
+        expect(not idle, f"what {architecture!r} did not choose gets a gradient: {', '.join(idle[:3])}")
+
+
 def check_build_works_without_memory(case: SpaceCase) -> None:
     """Inside `with torch.device("meta")` nothing is allocated: how limits are checked before training."""
     import torch
@@ -192,6 +218,7 @@ CHECKS = (
     check_networks_can_be_copied,
     check_networks_train,
     check_networks_are_exported,
+    check_supernets_are_their_networks,
     check_build_works_without_memory,
     check_build_refuses_foreign_answers,
     check_unknown_skeleton_settings_are_refused,
