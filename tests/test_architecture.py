@@ -22,13 +22,14 @@ from cambrian.architecture import (
     completions,
     crossover,
     mutate,
-    neighbours,
     next_choice,
     questions,
     replay,
     sample,
+    walks,
 )
 from cambrian.errors import IllegalArchitecture, SpaceError
+from cambrian.neighbourhood import neighbours
 from cambrian.spaces.space import Pick, Space
 
 modest = settings(max_examples=30, deadline=None)
@@ -415,3 +416,41 @@ def test_architectures_are_frozen() -> None:
     assert architecture.key == key
     with pytest.raises(TypeError):
         architecture["a"] = 2  # type: ignore[index]
+
+
+@dataclass(frozen=True)
+class Dear(Never):
+    """Of 5^12 architectures nearly all are rejected, at the end of the walk."""
+
+    def program(self, pick: Pick) -> None:
+        costs = [pick(f"w{i}", [1, 8, 16, 32, 64]) for i in range(pick.depth("depth", 1, 12))]
+        pick.require(sum(costs) <= 12, "too dear")
+
+
+@dataclass(frozen=True)
+class Large(Never):
+    """Questions with more answers than memory holds, opened by another."""
+
+    def program(self, pick: Pick) -> None:
+        if pick("more", [False, True]):
+            pick.some("subset", list(range(60)), 0, 60)
+            pick.integer("number", 0, 2**40)
+
+
+@pytest.mark.parametrize(
+    ("space", "first"), [(Dear(), {"depth": 1, "w0": 1}), (Large(), {"more": False})], ids=["dear", "large"]
+)
+def test_neighbours_end_where_what_opens_is_beyond_counting(space: Space, first: Any) -> None:
+    """However much is rejected, and however many answers there are."""
+    found = neighbours(space, Architecture(first), rng())
+    assert found
+    assert [replay(space, a) for a in found] == found
+    assert neighbours(space, found[-1], rng(), cap=8)
+    assert len(list(completions(space, {}, limit=10))) == 10
+
+
+def test_rejected_walks_are_told_to_who_asks() -> None:
+    """Those and the accepted ones are all there are, in the order of `completions`."""
+    found = list(walks(SPACE, {}))
+    assert [a for a in found if a is not None] == list(completions(SPACE, {}))
+    assert len(found) == len(brute_force(strict=False))

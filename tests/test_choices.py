@@ -234,3 +234,14 @@ def test_questions_survive_json(choice: Choice) -> None:
     back = msgspec.json.decode(msgspec.json.encode(choice), type=Choice)  # type: ignore[arg-type]
     assert back == choice
     assert type(back) is type(choice)
+
+
+def test_near_whole_numbers_of_a_long_range_are_few() -> None:
+    """The next ones and some further off, all legal; at an end of the range too."""
+    choice = Integer("n", 0, 2**62)
+    for answer in (0, 2**40, 2**62):
+        near = list(choice.near(answer, rng()))
+        assert {a for a in (answer - 1, answer + 1) if 0 <= a <= 2**62} <= set(near)
+        assert [choice.check(a) for a in near] == near
+        assert 1 <= len(near) == len(set(near)) <= 6
+        assert answer not in near

@@ -11,15 +11,19 @@ import difflib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from cambrian.choices import Answer, Chance, Choice, Real
+from cambrian.choices import Answer, Chance, Choice
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
 
 Decide = Callable[[Choice], Answer]
+
+PATIENCE = 4
+"""Walks that may be rejected for each that is looked for, before enumerating is given up."""
 
 _sorted_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -149,7 +153,9 @@ def _missing(choice: Choice, left: list[str]) -> str:
     return f"question {choice.path!r} has no answer, which would be {choice.legal}{meant}"
 
 
-class _Open(Exception):
+class Open(Exception):
+    """A walk met a question that nobody has answered."""
+
     def __init__(self, choice: Choice) -> None:
         self.choice = choice
 
@@ -160,11 +166,11 @@ def next_choice(space: Walkable, answers: Mapping[str, Answer]) -> Choice | None
     def decide(choice: Choice) -> Answer:
         if choice.path in answers:
             return choice.check(answers[choice.path])
-        raise _Open(choice)
+        raise Open(choice)
 
     try:
         space.walk(decide)
-    except _Open as stop:
+    except Open as stop:
         return stop.choice
     return None
 
@@ -186,69 +192,50 @@ def completions(
 ) -> Iterator[Architecture]:
     """Every architecture that agrees with `answers` wherever it is asked, depth first, rejected
     ones left out; `completions(space, {})` enumerates a finite space."""
-    count = 0
-    stack: list[dict[str, Answer]] = [dict(answers)]
-    while stack and (limit is None or count < limit):
-        partial = stack.pop()
-        try:
-            choice = next_choice(space, partial)
-        except (Rejected, IllegalArchitecture):
-            continue
-        if choice is None:
-            count += 1
-            yield replay(space, partial, lambda c: next(c.answers()))
-        else:
-            stack += [{**partial, choice.path: a} for a in reversed(list(choice.answers()))]
+    return islice((a for a in walks(space, answers) if a is not None), limit)
 
 
-def neighbours(
-    space: Walkable, architecture: Architecture, rng: np.random.Generator, cap: int = 64
-) -> list[Architecture]:
-    """Architectures one answer away, `architecture` itself left out. Where the new answer opens
-    questions, their answers are enumerated up to `cap` per changed answer, then drawn at random."""
-    found: dict[Architecture, None] = {}
-    for choice in questions(space, architecture):
-        for answer in choice.near(architecture[choice.path], rng):
-            for near in _opened(space, {**architecture, choice.path: answer}, rng, cap):
-                if near != architecture:
-                    found[near] = None
-    return list(found)
+def walks(space: Walkable, answers: Mapping[str, Answer]) -> Iterator[Architecture | None]:
+    """As `completions`, with None for every walk that is rejected: nearly all may be, and who looks for
+    a few must know when to stop."""
 
-
-def _opened(
-    space: Walkable, wanted: dict[str, Answer], rng: np.random.Generator, cap: int
-) -> Iterator[Architecture]:
-    """All walks that keep `wanted` where legal; beyond `cap` of them, `cap` random ones."""
-    seen: list[Architecture] = []
-    stack: list[dict[str, Answer]] = [{}]
-    while stack and len(seen) <= cap:
-        forced = stack.pop()
-        branch: list[Choice] = []
-
-        def otherwise(
-            choice: Choice, forced: dict[str, Answer] = forced, branch: list[Choice] = branch
-        ) -> Answer:
+    def walked(forced: Mapping[str, Answer]) -> Architecture | None:
+        def decide(choice: Choice) -> Answer:
             if choice.path in forced:
-                return forced[choice.path]
-            if isinstance(choice, Real):
-                return choice.draw(rng)
-            branch.append(choice)
-            raise _Open(choice)
+                return choice.check(forced[choice.path])
+            raise Open(choice)
 
         try:
-            seen.append(replay(space, wanted, otherwise))
-        except _Open:
-            stack += [{**forced, branch[0].path: a} for a in reversed(list(branch[0].answers()))]
-        except Rejected:
+            return space.walk(decide)
+        except IllegalArchitecture:
+            return None
+
+    return leaves(walked, dict(answers))
+
+
+def leaves(
+    walked: Callable[[Mapping[str, Answer]], Architecture | None], forced: dict[str, Answer]
+) -> Iterator[Architecture | None]:
+    """What `walked` makes of the answers in `forced` and every answer to what it leaves open; None where
+    it is rejected. Answers are taken one by one: a question may have more than memory holds."""
+    stack = [iter([forced])]
+    while stack:
+        answers = next(stack[-1], None)
+        if answers is None:
+            stack.pop()
             continue
-    if len(seen) <= cap:
-        yield from seen
-        return
-    for _ in range(cap):
         try:
-            yield replay(space, wanted, lambda choice: choice.draw(rng))
-        except Rejected:
+            found = walked(answers)
+        except Open as stop:
+            stack.append(_answered(answers, stop.choice))
             continue
+        except Rejected:
+            found = None
+        yield found
+
+
+def _answered(forced: dict[str, Answer], choice: Choice) -> Iterator[dict[str, Answer]]:
+    return ({**forced, choice.path: answer} for answer in choice.answers())
 
 
 def mutate(

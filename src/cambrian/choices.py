@@ -19,6 +19,9 @@ from cambrian.errors import IllegalArchitecture, SpaceError, did_you_mean
 if TYPE_CHECKING:
     import numpy as np
 
+NEAR = 1024
+"""Whole numbers that are all near each other; in a longer range only some are."""
+
 Scalar = str | int | float | bool
 Answer = Scalar | tuple[Scalar, ...]
 
@@ -189,7 +192,15 @@ class Integer(msgspec.Struct, frozen=True, tag="integer"):
         yield from range(self.low, self.high + 1)
 
     def near(self, answer: Answer, rng: np.random.Generator) -> Iterator[Answer]:
-        yield from (n for n in range(self.low, self.high + 1) if n != answer)
+        """All others; of a long range the next ones and a few seeded steps, as of a real number."""
+        assert isinstance(answer, int)
+        every = range(self.low, self.high + 1)
+        if self.size <= NEAR:
+            yield from (n for n in every if n != answer)
+            return
+        steps = (round(float(z) * self.size) for z in rng.normal(0.0, 0.2, size=4))
+        wanted = (answer - 1, answer + 1, *(answer + step for step in steps))
+        yield from dict.fromkeys(n for n in wanted if n in every and n != answer)
 
 
 class Real(msgspec.Struct, frozen=True, tag="real"):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from published import needs_tables, raw, told
 
-from cambrian.architecture import Architecture, completions, neighbours, questions
+from cambrian.architecture import Architecture, completions, questions
 from cambrian.benchmarks import benchmark, play
+from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
 from cambrian.spaces.cells.edges import live_edges

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from published import needs_tables, raw, told
 
-from cambrian.architecture import Architecture, completions, neighbours, sample
+from cambrian.architecture import Architecture, completions, sample
 from cambrian.benchmarks import benchmark, play, table
 from cambrian.errors import CambrianError, DataError, IllegalArchitecture, Unbuildable, UnknownName
 from cambrian.estimators.tabular import Tabular
+from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Infeasible
 from cambrian.randomness import stream
 from cambrian.search.search import Search

@@ -51,7 +51,7 @@ def by_hand(trial):
     kept = []
     for i, option in enumerate("abcd"):
         if len(kept) < 3 and (
-            (i == 3 and not kept) or trial.suggest_categorical(f"kept/{option}", [False, True])
+            (i == 3 and not kept) or trial.suggest_categorical(f"kept[{option!r}]", [False, True])
         ):
             kept.append(option)
     return {**found, "kept": tuple(kept)}
@@ -143,6 +143,42 @@ def test_options_may_depend_on_earlier_answers():
     assert study.best_value == 5
 
 
+@space
+def branches(pick, task):
+    """A question's path could be mistaken for the name of an option of a subset."""
+    for branch in pick.some("branch", ["conv", "pool"], 0, 2):
+        pick.integer(f"branch/{branch}", 1, 8)
+
+
+@space
+def flags(pick, task):
+    """Options that Python says are equal."""
+    pick("flag", [True, False] if pick("kind", ["truth", "number"]) == "truth" else [1, 0])
+
+
+@space
+def changing(pick, task):
+    """A path under which a number is asked for, or one of some names."""
+    if pick("kind", ["number", "name"]) == "number":
+        pick.real("value", 0.0, 1.0)
+    else:
+        pick("value", ["a", "b"])
+
+
+@pytest.mark.parametrize(("asked", "kinds"), [(branches, 4), (flags, 4), (changing, 3)])
+def test_no_name_is_mistaken_for_another(asked, kinds):
+    """Every kind of architecture is proposed, and each is legal."""
+    strategy, state, found = TPE(), TPE().start(asked, 0), set()
+    for n in range(40):
+        architecture = strategy.propose(state, [], stream(n, "names")).architecture
+        assert replay(asked, architecture) == architecture
+        found.add(
+            repr([v for v in architecture.values() if not isinstance(v, float) and v not in range(2, 9)])
+        )
+        state = strategy.learn(state, Trial(n, architecture, Fidelity(), outcome=Done(0.0)))
+    assert len(found) >= kinds
+
+
 def test_trials_are_told_as_they_ended():
     """Measured, failed and pending are complete, pruned and running; parameters are the answers."""
     architecture = sample(everything, stream(0, "told"))
@@ -156,7 +192,7 @@ def test_trials_are_told_as_they_ended():
         told = frozen(everything, Trial(0, architecture, Fidelity(), outcome=said), {})
         assert told.state == state
         assert told.params["rate"] == architecture["rate"]
-        chosen = [o for o in "abcd" if told.params.get(f"kept/{o}")]
+        chosen = [o for o in "abcd" if told.params.get(f"kept[{o!r}]")]
         assert set(chosen) <= set(architecture["kept"])
 
 

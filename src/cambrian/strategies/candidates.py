@@ -14,15 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cambrian.architecture import (
-    Architecture,
-    completions,
-    crossover,
-    neighbours,
-    questions,
-    sample,
-)
+from cambrian.architecture import PATIENCE, Architecture, crossover, questions, sample, walks
 from cambrian.errors import SpaceError
+from cambrian.neighbourhood import neighbours
 from cambrian.predictors.features import Whole, remembered
 from cambrian.randomness import stream
 
@@ -120,8 +114,11 @@ def _counted(space: Space, most: int) -> Everything | None:
         sizes.append(np.prod([np.inf if c.size is None else float(c.size) for c in choices]))
     if np.mean(sizes) > 2 * most:
         return None
-    found = Whole(islice(completions(space, {}), most + 1))
-    return Everything(found) if len(found) <= most else None
+    # What is rejected counts too: it takes as long.
+    found = list(islice(walks(space, {}), (1 + PATIENCE) * most + 1))
+    accepted = [a for a in found if a is not None]
+    few = len(accepted) <= most and len(found) <= (1 + PATIENCE) * most
+    return Everything(Whole(accepted)) if few else None
 
 
 _enumerated = remembered(_counted, 4)

@@ -13,12 +13,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from cambrian.architecture import Architecture, neighbours, sample
+from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
+from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Trial
 from cambrian.randomness import stream
 from cambrian.spaces.space import Canonical
 from cambrian.strategies.population import Member
+from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -63,8 +65,7 @@ class HillClimbing:
             raise UsageError(
                 f"strategy 'hill-climbing': improvement is 'first' or 'best', got {self.improvement!r}"
             )
-        if self.cap < 1:
-            raise UsageError(f"strategy 'hill-climbing': cap must be at least 1, got {self.cap}")
+        check_settings(self, cap=Span(1, 10_000))
 
     def start(self, space: Space, seed: int) -> State:
         return State(space, seed, {})

@@ -137,7 +137,7 @@ def _answer(choice: Choice, ask: Ask) -> Answer:
     chosen: list[Any] = []
     for i, option in enumerate(choice.options):
         forced = len(chosen) + len(choice.options) - i <= choice.least
-        if len(chosen) < choice.most and (forced or ask(f"{choice.path}/{option}", yes_or_no)):
+        if len(chosen) < choice.most and (forced or ask(f"{choice.path}[{option!r}]", yes_or_no)):
             chosen.append(option)
     return tuple(chosen)
 
@@ -152,18 +152,21 @@ def _recorded(
         distributions[name] = distribution
         values[name] = answer
         if isinstance(answer, tuple):
-            values[name] = path.removeprefix(f"{choice.path}/") in map(str, answer)
+            values[name] = path in (f"{choice.path}[{chosen!r}]" for chosen in answer)
         return values[name]
 
     return _answer(choice, ask)
 
 
 def _name(path: str, distribution: Any, known: Known) -> str:
-    """Optuna wants the same options under a name always; a question's may depend on earlier answers."""
-    options = getattr(distribution, "choices", None)
-    if options is None or known.setdefault(path, distribution) == distribution:
+    """Optuna wants one kind of question and the same options under a name always; a question's may depend
+    on earlier answers. 1 and True, which are equal to Optuna, are two options."""
+    first, options = known.setdefault(path, distribution), getattr(distribution, "choices", None)
+    if type(first) is type(distribution) and repr(getattr(first, "choices", None)) == repr(options):
         return path
-    return f"{path} [{', '.join(map(str, options))}]"
+    if options is None:
+        return f"{path} [{distribution.low} to {distribution.high}]"
+    return f"{path} [{', '.join(map(repr, options))}]"
 
 
 def _note(study: Any, number: int) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import cast
 
 import numpy as np
 
-from cambrian.architecture import Architecture, mutate, neighbours, questions, replay, sample
+from cambrian.architecture import Architecture, mutate, questions, replay, sample
 from cambrian.choices import Integer, Real
+from cambrian.neighbourhood import neighbours
 from cambrian.randomness import stream
 from cambrian.spaces.space import Canonical, Encodes, Graphs, Grows, Moves, Pool, Settles
 from cambrian.testing.cases import SpaceCase

@@ -13,13 +13,13 @@ from cambrian.architecture import (
     Architecture,
     crossover,
     mutate,
-    neighbours,
     next_choice,
     questions,
     replay,
     sample,
 )
 from cambrian.errors import IllegalArchitecture, SpaceError
+from cambrian.neighbourhood import neighbours
 from cambrian.randomness import stream
 from cambrian.registry import Registry
 from cambrian.spaces.space import Canonical, Space, fingerprint

@@ -8,12 +8,12 @@ vocabulary, and with it a surrogate's embedding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from cambrian.architecture import Architecture, completions, replay
+from cambrian.architecture import PATIENCE, Architecture, replay, walks
 from cambrian.choices import Answer
 from cambrian.errors import Rejected
 from cambrian.spaces.depth.map import DepthMap, explore
@@ -66,9 +66,9 @@ class DepthGrowth(Space):
         import numpy as np
 
         limit = DRAWN if cap is None and self._map.continuous else cap
-        every = [] if self._map.continuous else list(islice(self._children(parents), _beyond(limit)))
-        complete = not self._map.continuous and (limit is None or len(every) <= limit)
-        children = self._distinct(every) if complete else self._drawn(parents, rng, limit or DRAWN)
+        every = None if self._map.continuous else self._every(parents, limit)
+        complete = every is not None
+        children = self._drawn(parents, rng, limit or DRAWN) if every is None else self._distinct(every)
         found = list(children)
         step = np.zeros((len(found), len(self.slots)), dtype=np.int64)
         if found:
@@ -77,7 +77,7 @@ class DepthGrowth(Space):
             parents=tuple(parents),
             parent=np.array([children[c] for c in found], dtype=np.int64),
             step=step,
-            before=len(every) if complete else len(found),
+            before=len(found) if every is None else len(every),
             complete=complete,
             materialise=found.__getitem__,
         )
@@ -101,9 +101,22 @@ class DepthGrowth(Space):
             if self.level(parent) in above
         ]
 
-    def _children(self, parents: Sequence[Architecture]) -> Iterator[tuple[Architecture, int]]:
+    def _every(
+        self, parents: Sequence[Architecture], limit: int | None
+    ) -> list[tuple[Architecture, int]] | None:
+        """All children, or None where they are more than `limit`, or so many walks are rejected on the way
+        that they may be."""
+        found: list[tuple[Architecture, int]] = []
+        rejected = 0
         for i, kept in self._seeds(parents):
-            yield from ((child, i) for child in completions(self, kept) if _keeps(child, kept))
+            for child in walks(self, kept):
+                if child is not None and _keeps(child, kept):
+                    found.append((child, i))
+                else:
+                    rejected += 1
+                if limit is not None and (len(found) > limit or rejected > PATIENCE * max(limit, 1000)):
+                    return None
+        return found
 
     def _distinct(self, children: Sequence[tuple[Architecture, int]]) -> dict[Architecture, int]:
         """The first of those that are the same function, where the space knows which are."""
@@ -136,7 +149,3 @@ class DepthGrowth(Space):
 
 def _keeps(child: Architecture, kept: Mapping[str, Answer]) -> bool:
     return all(path in child and child[path] == answer for path, answer in kept.items())
-
-
-def _beyond(limit: int | None) -> int | None:
-    return None if limit is None else limit + 1
