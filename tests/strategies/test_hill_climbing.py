@@ -142,7 +142,7 @@ def test_settings():
     assert STRATEGIES.make(STRATEGIES.spec(HillClimbing("best", cap=7))) == HillClimbing("best", cap=7)
     with pytest.raises(UsageError, match="improvement is 'first' or 'best', got 'steepest'"):
         HillClimbing("steepest")
-    with pytest.raises(UsageError, match="cap must be at least 1, got 0"):
+    with pytest.raises(UsageError, match="cap is 1 to 10,000, got 0"):
         HillClimbing(cap=0)
 
 

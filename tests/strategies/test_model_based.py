@@ -128,7 +128,7 @@ def test_climbing_finds_the_top_of_a_large_space():
 @pytest.mark.parametrize("setting", [{"initial": 1}, {"refit": 0}, {"memory": 1}, {"candidates": 0}])
 def test_settings_that_make_no_sense_are_refused(setting):
     """In a sentence that names the setting."""
-    with pytest.raises(UsageError, match=f"'oracle': {next(iter(setting))} must be at least"):
+    with pytest.raises(UsageError, match=f"Oracle': {next(iter(setting))} is "):
         Oracle(**setting)
 
 

@@ -336,7 +336,7 @@ def test_settings_are_json():
 
 def test_impossible_settings_are_one_sentence():
     """Which setting, what it is, and what the space has."""
-    with pytest.raises(UsageError, match="keep must be at least 1, got 0"):
+    with pytest.raises(UsageError, match="keep is at least 1, got 0"):
         Progressive(keep=0)
     with pytest.raises(UsageError, match=r"levels is 4, but the space has 3 \(1 to 3\)"):
         Progressive(levels=4).start(Nodes(), 0)

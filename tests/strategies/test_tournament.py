@@ -201,9 +201,9 @@ def test_settings():
     assert HierarchicalTournament.paper() == HierarchicalTournament(initial=200, mutations=1000, share=0.05)
     assert STRATEGIES.make("tournament") == Tournament()
     assert STRATEGIES.make("hierarchical-tournament") == HierarchicalTournament()
-    with pytest.raises(UsageError, match="population must be at least 2, got 1"):
+    with pytest.raises(UsageError, match="population is at least 2, got 1"):
         Tournament(population=1)
-    with pytest.raises(UsageError, match="expected initial >= 1 and mutations >= 0"):
+    with pytest.raises(UsageError, match="initial is at least 1, got 0"):
         HierarchicalTournament(initial=0)
-    with pytest.raises(UsageError, match="share is a part of 1, got 0"):
+    with pytest.raises(UsageError, match="share is above 0 and at most 1, got 0"):
         HierarchicalTournament(share=0)

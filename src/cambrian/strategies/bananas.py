@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.errors import UsageError
 from cambrian.predictors.deep_ensemble import Ensemble, Network, train
 from cambrian.predictors.features import Vector, graph_of, remembered
 from cambrian.predictors.gaussian_process import normal_scores
@@ -20,6 +19,7 @@ from cambrian.predictors.paths import path_counts
 from cambrian.randomness import stream
 from cambrian.strategies.candidates import Acquisition, Climb
 from cambrian.strategies.model_based import ModelBased, State
+from cambrian.strategies.settings import Span, check_settings, check_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,9 +39,15 @@ class BANANAS(ModelBased):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("members", "layers", "width", "epochs"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"strategy 'bananas': {name} must be at least 1, got {getattr(self, name)}")
+        check_settings(
+            self,
+            members=Span(1, 100),
+            layers=Span(1, 100),
+            width=Span(1, 1000),
+            epochs=Span(1, 10_000),
+        )
+        networks = f"{self.members} members of {self.layers} layers of {self.width} units"
+        check_weights(self, self.members * self.layers * self.width**2, networks)
 
     @staticmethod
     def paper() -> BANANAS:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from cambrian.architecture import Architecture, Walkable
 from cambrian.randomness import stream
 from cambrian.strategies.decisions import Before, Choose, Decision, Walk, sample_by
 from cambrian.strategies.lstm import Floats, Layer, Tape, advance, backward, blank, forward, product
+from cambrian.strategies.settings import Span, check_settings, check_weights
 
 Parameters = Mapping[str, Floats]
 Slope = Callable[[Floats, Floats], tuple[Floats, Floats]]
@@ -73,6 +75,22 @@ class Read:
         """[n, steps], of the softmaxes met."""
         found: Floats = -(np.exp(self.logs) * self.logs).sum(axis=2)
         return found
+
+
+def check(strategy: Any) -> None:
+    """Raises UsageError for settings of REINFORCE or PPO that no controller can have."""
+    check_settings(
+        strategy,
+        lr=Span(0, 1, above=True),
+        decay=Span(0, 1, below=True),
+        batch=Span(1),
+        layers=Span(1, 100),
+        hidden=Span(1, 1000),
+        bound=Span(0, 10, above=True),
+        bins=Span(1, 1000),
+    )
+    layers, hidden = strategy.layers, strategy.hidden
+    check_weights(strategy, 8 * layers * hidden**2, f"{layers} layers of {hidden} units")
 
 
 def start(seed: int, layers: int, hidden: int, bound: float) -> Policy:

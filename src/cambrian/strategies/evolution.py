@@ -15,6 +15,7 @@ from cambrian.architecture import crossover, sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.strategies.population import Member, mutated, tournament
+from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -51,12 +52,13 @@ class Evolution:
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
+        check_settings(self, population=Span(1), sample=Span(1))
         size, sample = self._sizes()
         if not 1 <= sample <= size:
             raise UsageError(
                 f"strategy 'evolution': sample must be between 1 and the population of {size}, got {sample}"
             )
-        if min(self.identity, self.crossover) < 0 or self.identity + self.crossover > 1:
+        if not (self.identity >= 0 and self.crossover >= 0 and self.identity + self.crossover <= 1):
             raise UsageError(
                 "strategy 'evolution': identity and crossover are probabilities of a sum up to 1, got "
                 f"{self.identity} and {self.crossover}"

@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture, sample
-from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.spaces.space import Canonical
 from cambrian.strategies.candidates import Acquisition, Climb, Everything, enumerated
+from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cambrian.spaces.space import Space
-
-LEAST = {"initial": 2, "refit": 1, "memory": 2, "candidates": 1}
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,7 @@ class ModelBased(ABC):
     enumerated: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
-        for name, least in LEAST.items():
-            if getattr(self, name) < least:
-                method = type(self).__name__.lower()
-                raise UsageError(
-                    f"strategy {method!r}: {name} must be at least {least}, got {getattr(self, name)}"
-                )
+        check_settings(self, initial=Span(2), refit=Span(1), memory=Span(2), candidates=Span(1, 10_000))
 
     @abstractmethod
     def fit(self, state: State) -> Any:

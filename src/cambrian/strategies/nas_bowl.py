@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.errors import UsageError
 from cambrian.predictors.features import graph_of, inner_products, remembered
 from cambrian.predictors.weisfeiler_lehman import subtree_counts
 from cambrian.strategies.bayes import Gaussian
+from cambrian.strategies.settings import Span, check_settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,7 @@ class NASBowl(Gaussian):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.rounds <= ROUNDS:
-            raise UsageError(f"strategy 'nas-bowl': rounds must be from 0 to {ROUNDS}, got {self.rounds}")
+        check_settings(self, rounds=Span(0, ROUNDS))
 
     @staticmethod
     def paper() -> NASBowl:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.errors import UsageError
 from cambrian.predictors.features import graph_of, remembered
 from cambrian.predictors.otmann import Layers, distance, layers
 from cambrian.strategies.bayes import Gaussian
 from cambrian.strategies.candidates import Climb
+from cambrian.strategies.settings import Span, check_settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,8 +39,7 @@ class NASBOT(Gaussian):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.structure > 0:
-            raise UsageError(f"strategy 'nasbot': structure must be above 0, got {self.structure}")
+        check_settings(self, structure=Span(0, 1000, above=True))
 
     @staticmethod
     def paper() -> NASBOT:

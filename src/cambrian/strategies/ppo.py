@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 import numpy as np
 
-from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.strategies import controller
 from cambrian.strategies.decisions import Walk, reward, walk_of, worse
 from cambrian.strategies.lstm import Floats
+from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -79,17 +79,16 @@ class PPO:
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        for name in ("lr", "clip", "batch", "epochs", "layers", "hidden", "bound", "bins"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"strategy 'ppo': {name} must be above 0, got {getattr(self, name)}")
-        if not 0 <= self.decay < 1:
-            raise UsageError(f"strategy 'ppo': decay must be in [0, 1), got {self.decay}")
-        if self.rerank < 0 or self.entropy < 0:
-            raise UsageError(
-                f"strategy 'ppo': rerank and entropy must be at least 0, got {self.rerank} and {self.entropy}"
-            )
-        if self.trials is not None and self.trials < 1:
-            raise UsageError(f"strategy 'ppo': trials must be above 0, got {self.trials}")
+        controller.check(self)
+        check_settings(
+            self,
+            clip=Span(0, 1000, above=True),
+            entropy=Span(0, 1000),
+            epochs=Span(1, 1000),
+            rerank=Span(0),
+            rerank_epochs=Span(1),
+            trials=Span(1),
+        )
 
     def within(self, trials: int) -> PPO:
         return self if self.trials else replace(self, trials=max(1, trials - self.rerank))

@@ -18,6 +18,7 @@ from cambrian.outcome import Infeasible, Trial
 from cambrian.predictors import PREDICTORS
 from cambrian.randomness import integer_seed, stream
 from cambrian.spaces.space import Encodes, Grows, Pool
+from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ KEEP = 256
 FIRST = 1024
 """Architectures of the first level where neither `first` nor the run's trials limit them."""
 
+MOST_FIRST = 100_000
+"""Of the first level, whatever limits it: all of them are in memory before the first trial."""
+
 
 @dataclass(frozen=True)
 class Progressive:
@@ -78,10 +82,14 @@ class Progressive:
     needs: ClassVar[tuple[type, ...]] = (Grows, Encodes)
 
     def __post_init__(self) -> None:
-        for name in ("levels", "keep", "first", "cap", "trials"):
-            number = getattr(self, name)
-            if number is not None and number < 1:
-                raise UsageError(f"strategy 'progressive': {name} must be at least 1, got {number}")
+        check_settings(
+            self,
+            levels=Span(1),
+            keep=Span(1),
+            first=Span(1, MOST_FIRST),
+            cap=Span(1, 10_000_000),
+            trials=Span(1),
+        )
         if not isinstance(self.surrogate, str | Mapping):
             object.__setattr__(self, "surrogate", PREDICTORS.spec(self.surrogate) or self.surrogate)
 
@@ -115,8 +123,8 @@ class Progressive:
 
         if self.first or self.keep or self.trials is None or len(levels) == 1:
             return grown(self.first or FIRST)
-        pool = grown(max(1, 3 * self.trials // 4))
-        return pool if pool.complete else grown(max(1, self.trials // 2))
+        pool = grown(max(1, min(3 * self.trials // 4, MOST_FIRST)))
+        return pool if pool.complete else grown(max(1, min(self.trials // 2, MOST_FIRST)))
 
     def _keep(self, state: State) -> int:
         """How many of the next level."""

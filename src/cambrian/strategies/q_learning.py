@@ -17,6 +17,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.randomness import stream
 from cambrian.strategies.decisions import Before, Choose, Decision, decisions, reward, sample_by, worse
+from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ class State:
 HORIZON = 500
 """Trials that the schedule is for where a run has no number of them."""
 
+MOST_OF_IT = 1000
+"""Horizons that an epsilon may last: one that stays is the last of the schedule."""
+
 
 @dataclass(frozen=True)
 class QLearning:
@@ -92,16 +96,20 @@ class QLearning:
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "replay", "bins"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"strategy 'q-learning': {name} must be above 0, got {getattr(self, name)}")
-        if self.horizon is not None and self.horizon < 1:
-            raise UsageError(f"strategy 'q-learning': horizon must be above 0, got {self.horizon}")
+        check_settings(
+            self,
+            horizon=Span(1, 10**12),
+            alpha=Span(0, 1, above=True),
+            gamma=Span(0, 1),
+            replay=Span(1, 10_000),
+            initial=Span(),
+            bins=Span(1, 1000),
+        )
         for epsilon, share in self.schedule or ((-1.0, 0.0),):
-            if not (0 <= epsilon <= 1 and share >= 0):
+            if not (0 <= epsilon <= 1 and 0 <= share <= MOST_OF_IT):
                 raise UsageError(
-                    f"strategy 'q-learning': schedule must be pairs of epsilon in [0, 1] and share >= 0, "
-                    f"got {self.schedule}"
+                    "strategy 'q-learning': schedule is pairs of epsilon, from 0 to 1, and share, from 0 to "
+                    f"{MOST_OF_IT:,}, got {self.schedule}"
                 )
 
     @staticmethod

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.strategies import controller
 from cambrian.strategies.decisions import Walk, reward, walk_of, worse
+from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -52,11 +52,8 @@ class Reinforce:
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        for name in ("lr", "power", "batch", "layers", "hidden", "bound", "bins"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"strategy 'reinforce': {name} must be above 0, got {getattr(self, name)}")
-        if not 0 <= self.decay < 1:
-            raise UsageError(f"strategy 'reinforce': decay must be in [0, 1), got {self.decay}")
+        controller.check(self)
+        check_settings(self, power=Span(0, 100, above=True))
 
     @staticmethod
     def paper() -> Reinforce:

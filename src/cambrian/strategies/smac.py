@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.predictors.features import answers_of
 from cambrian.predictors.forest import Forest, grow
@@ -20,6 +19,7 @@ from cambrian.predictors.gaussian_process import expected_improvement, normal_sc
 from cambrian.randomness import integer_seed
 from cambrian.strategies.candidates import Acquisition
 from cambrian.strategies.model_based import Known, ModelBased, State, unknown
+from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -37,11 +37,7 @@ class SMAC(ModelBased):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.trees < 2 or not 0 <= self.random < 1:
-            raise UsageError(
-                "strategy 'smac': expected at least 2 trees and 0 <= random < 1, got "
-                f"{self.trees} and {self.random}"
-            )
+        check_settings(self, trees=Span(2, 10_000), random=Span(0, 1, below=True))
 
     @staticmethod
     def paper() -> SMAC:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture, questions, sample
 from cambrian.choices import Answer, Choice, OneOf, Real
-from cambrian.errors import Rejected, UsageError
+from cambrian.errors import Rejected
 from cambrian.outcome import Trial
 from cambrian.randomness import stream
 from cambrian.spaces.depth.moves import MOVES, TRIES
 from cambrian.spaces.space import Moves
 from cambrian.strategies.population import Member, mutated, tournament
+from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ class Tournament:
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        if self.population < 2:
-            raise UsageError(f"strategy 'tournament': population must be at least 2, got {self.population}")
+        check_settings(self, population=Span(2))
 
     @staticmethod
     def paper() -> Tournament:
@@ -90,12 +90,7 @@ class HierarchicalTournament:
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        if self.initial < 1 or self.mutations < 0:
-            raise UsageError(
-                f"strategy 'hierarchical-tournament': expected initial >= 1 and mutations >= 0, got {self}"
-            )
-        if not 0 < self.share <= 1:
-            raise UsageError(f"strategy 'hierarchical-tournament': share is a part of 1, got {self.share}")
+        check_settings(self, initial=Span(1), mutations=Span(0, 10_000), share=Span(0, 1, above=True))
 
     @staticmethod
     def paper() -> HierarchicalTournament:
