@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from referee_cases import climbing, line
 
-from cambrian.referee.curves import checkpoints, over_evaluations, over_seconds
+from cambrian.referee.curves import Curves, checkpoints, over_evaluations, over_seconds
 from cambrian.referee.judgement import ALPHA, judge
 from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
 
@@ -92,11 +92,31 @@ def test_non_inferiority():
     base = climbing(rng, 20, 10)
     found = judged(10, a=base + 0.04, b=base + 1e-6 * climbing(rng, 20, 10))
     assert noninferior(found, 0.05, evaluations) == [
-        "After 10 evaluations, b is not inferior to a by more than 0.05 (95 % bootstrap interval of the "
-        "mean difference)."
+        "After 10 evaluations, b is not inferior to a by more than 0.05 (bootstrap interval and signed-rank "
+        "test of the differences)."
     ]
     assert noninferior(found, 0.03, evaluations) == []
     assert found.pairs[0].inferior(0.03) == (False, True)
+
+
+@pytest.mark.parametrize(("seeds", "chance"), [(1, 0.0), (2, 0.0), (5, 0.0), (6, 0.025), (30, 0.025)])
+def test_non_inferiority_is_seldom_said_of_what_is_worse_by_the_margin(seeds, chance):
+    """At most as often as it may be by chance, however few the seeds; of so few that they can say nothing,
+    never."""
+    rng, said = np.random.default_rng(6), 0
+    for _ in range(300):
+        a = rng.normal(0.0, 1.0, (seeds, 1))
+        found = judged(1, a=a + rng.normal(0.05, 0.1, (seeds, 1)), b=a)
+        said += not found.pairs[0].inferior(0.05)[1]
+    assert said / 300 <= chance + 3 * np.sqrt(chance * (1 - chance) / 300)
+
+
+def test_what_never_had_a_score_is_as_good_as_nothing():
+    """Eight seeds without a score, beside the worst there is."""
+    scores = np.stack([np.full((8, 5), 90.0), np.full((8, 5), 90.0)])
+    found = judge(Curves(("good", "dead"), np.arange(1.0, 6.0), scores, (0, 5)))
+    assert found.pairs[0].inferior(0.05) == (True, True)
+    assert noninferior(found, 0.05, evaluations) == []
 
 
 def test_wins_on_most_seeds_that_cost_more_on_the_others_tell_nothing():

@@ -49,8 +49,8 @@ def over_seconds(lines: Lines, points: int = 10 * POINTS) -> Curves:
     spent its budget of evaluations: what would have come later nobody knows. A search that ended by
     itself stays where it was."""
     every = [line for same in lines.values() for line in same]
-    end = min((line.clock()[-1] for line in every if not line.ended), default=0.0)
-    end = end or max(line.clock()[-1] for line in every)
+    end = min((line.clock()[-1] for line in every if line.trials and not line.ended), default=0.0)
+    end = end or max((line.clock()[-1] for line in every if line.trials), default=0.0)
     at = np.linspace(end / points, end, points)
 
     def scores(line: Line) -> NDArray[np.float64]:

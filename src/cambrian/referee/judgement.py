@@ -35,6 +35,8 @@ class Pair:
     ahead: NDArray[Any]
     p: NDArray[np.float64]
     better: tuple[float, float, float]
+    ends: NDArray[np.float64]
+    """The differences [seeds] at the end; empty where one of the two never had a score."""
 
     def apart(self, alpha: float = ALPHA) -> NDArray[Any]:
         """Who is told to be ahead at each checkpoint: 1, -1, or 0 for nobody."""
@@ -50,9 +52,16 @@ class Pair:
         other = np.flatnonzero(self.apart() != self.winner)
         return int(other[-1]) + 1 if len(other) else 0
 
-    def inferior(self, margin: float) -> tuple[bool, bool]:
-        """Whether a may be worse than b by more than `margin` at the end, and b than a."""
-        return bool(self.low[-1] <= -margin), bool(self.high[-1] >= margin)
+    def inferior(self, margin: float, alpha: float = ALPHA) -> tuple[bool, bool]:
+        """Whether a may be worse than b by more than `margin` at the end, and b than a: unless the bootstrap
+        interval and the signed-rank test of the differences less the margin both say no. The interval alone
+        is too narrow for few seeds, of which the test knows that they say nothing."""
+
+        def may_be(differences: NDArray[np.float64], low: float) -> bool:
+            statistic, p = wilcoxon(np.round(differences + margin, 9))
+            return not (low > -margin and statistic > 0 and p < alpha)
+
+        return may_be(self.ends, float(self.low[-1])), may_be(-self.ends, -float(self.high[-1]))
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,9 @@ def judge(curves: Curves) -> Judgement:
         mean = difference.mean(axis=0)
         agree = np.where(np.sign(mean) == np.sign(statistic), np.sign(mean), 0).astype(int)
         better = improvement(scores[a, :, -1], scores[b, :, -1])
-        pairs.append(Pair(names[a], names[b], mean, *interval(difference), agree, p, better))
+        known = max(chosen.since[a], chosen.since[b]) < len(chosen.at)
+        ends = difference[:, -1] if known else np.empty(0)
+        pairs.append(Pair(names[a], names[b], mean, *interval(difference), agree, p, better, ends))
     return Judgement(names, scores.shape[1], chosen.at, mean_ranks(scores[:, :, -1]), tuple(pairs))
 
 

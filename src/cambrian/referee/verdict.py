@@ -19,14 +19,15 @@ def verdict(judgement: Judgement, phrase: Phrase) -> list[str]:
 
 def noninferior(judgement: Judgement, margin: float, phrase: Phrase) -> list[str]:
     """Who is as good as the best in rank, but for the margin."""
-    best = judgement.order[0]
-    good = [name for name in judgement.order[1:] if not _inferior(judgement, name, best, margin)]
+    best, *others = judgement.order
+    alpha = ALPHA / max(1, len(others))  # Bonferroni's: one claim for each
+    good = [name for name in others if not _inferior(judgement, name, best, margin, alpha)]
     if not good:
         return []
     verb = "is" if len(good) == 1 else "are"
     return [
         f"After {phrase(judgement.at[-1])}, {listed(good)} {verb} not inferior to {best} by more than "
-        f"{margin:g} (95 % bootstrap interval of the mean difference)."
+        f"{margin:g} (bootstrap interval and signed-rank test of the differences)."
     ]
 
 
@@ -86,10 +87,10 @@ def _leads(judgement: Judgement, phrase: Phrase) -> list[str]:
     ]
 
 
-def _inferior(judgement: Judgement, name: str, best: str, margin: float) -> bool:
+def _inferior(judgement: Judgement, name: str, best: str, margin: float, alpha: float) -> bool:
     for pair in judgement.pairs:
         if {pair.a, pair.b} == {name, best}:
-            return pair.inferior(margin)[pair.b == name]
+            return pair.inferior(margin, alpha)[pair.b == name]
     raise KeyError(name)
 
 
