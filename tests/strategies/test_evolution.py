@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -76,6 +77,26 @@ def test_many_at_once(lag):
     for trial in trials[max(10, lag) :]:
         known = trial.number - lag + 1
         assert known - 10 <= trial.parent < known
+
+
+@dataclass(frozen=True)
+class Uniform(Toy):
+    """Nearly all answers have to be the same letter: of two such architectures there is no crossover."""
+
+    def program(self, pick):
+        letters = [pick(f"q{i}", ["a", "b", "c"]) for i in range(24)]
+        pick.require(max(map(letters.count, letters)) >= 23, "mixed")
+
+
+def test_where_no_crossover_is_accepted_there_is_a_mutation():
+    """The search goes on."""
+    parents = tuple(
+        Member(n, Architecture(dict.fromkeys((f"q{i}" for i in range(24)), letter)), 1.0 - n)
+        for n, letter in enumerate("ab")
+    )
+    strategy = Evolution(population=2, sample=2, crossover=1.0)
+    child = strategy.propose(State(Uniform(), parents, born=2), [], stream(0, "none")).architecture
+    assert apart(child, parents[0].architecture) == 1
 
 
 def test_crossover_takes_each_answer_from_a_parent():

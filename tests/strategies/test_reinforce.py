@@ -70,6 +70,18 @@ def test_the_baseline_is_a_moving_average():
         assert state.baseline == pytest.approx(baseline)
 
 
+def test_an_even_power_keeps_the_order_of_negative_values():
+    """What is worth -2 is no better than what is worth -1."""
+    space, strategy = Toy(), Reinforce(power=2, batch=100)
+    state = strategy.start(space, 0)
+    architecture = controller.sample(state.policy, space, stream(0, "b"), 16)
+    found = []
+    for n, value in enumerate([-1.0, -2.0, 0.5]):
+        learned = strategy.learn(state, Trial(n, architecture, Fidelity(), outcome=Done(value)))
+        found.append(learned.baseline)
+    assert found == [-1.0, -4.0, 0.25]
+
+
 def test_a_batch_makes_one_update():
     """Until it is full nothing moves, then one step of Adam is taken and the batch is empty."""
     strategy = Reinforce(hidden=5, batch=4)

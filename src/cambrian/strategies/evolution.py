@@ -8,11 +8,12 @@ and let the oldest die, however good it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import crossover, sample
-from cambrian.errors import UsageError
+from cambrian.errors import SpaceError, UsageError
 from cambrian.outcome import Trial
 from cambrian.strategies.population import Member, mutated, tournament
 from cambrian.strategies.settings import Span, check_settings
@@ -95,7 +96,8 @@ class Evolution:
             return Evaluate(best.architecture, parent=best.number, replicate=again)
         child = best.architecture
         if kind < self.identity + self.crossover and others:
-            child = crossover(state.space, child, others[0].architecture, rng)
+            with suppress(SpaceError):  # where no crossover is accepted, a mutation
+                child = crossover(state.space, child, others[0].architecture, rng)
         if child == best.architecture:
             child = mutated(state.space, child, rng)
         return Evaluate(child, parent=best.number)

@@ -6,6 +6,7 @@ times how much better than a moving average the architecture turned out, is foll
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -72,7 +73,7 @@ class Reinforce:
         found = reward(trial, state.worst)
         if found is None:
             return state
-        found **= self.power
+        found = math.copysign(abs(found) ** self.power, found)
         before = found if state.baseline is None else state.baseline
         baseline = self.decay * before + (1 - self.decay) * found
         walk = walk_of(state.space, trial.architecture, self.bins)
