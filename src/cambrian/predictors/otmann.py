@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +38,16 @@ class Layers:
     labels: tuple[str, ...]
     lengths: tuple[tuple[float, ...], ...]
     """Shortest, longest and random walk's, from the inputs and then to the outputs."""
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.labels, self.lengths))
+
+    def __hash__(self) -> int:  # once: distances are looked up by the million
+        return self._hash
+
+    def __lt__(self, other: Layers) -> bool:
+        return (self.labels, self.lengths) < (other.labels, other.lengths)
 
 
 def layers(graph: Graph) -> Layers:

@@ -61,7 +61,8 @@ class NASBOT(Gaussian):
 
     def _apart(self, some: Sequence[Layers], others: Sequence[Layers]) -> tuple[Array, Array]:
         """float[n, m] distances, and the same per layer."""
-        whole = np.array([[_distance(x, y, self.structure) for y in others] for x in some])
+        pairs = [[(x, y) if x < y else (y, x) for y in others] for x in some]  # d(x, y) is d(y, x)
+        whole = np.array([[_distance(x, y, self.structure) for x, y in row] for row in pairs])
         sizes = [np.array([len(x.labels) for x in side]) for side in (some, others)]
         return whole, whole / (sizes[0][:, None] + sizes[1])
 
