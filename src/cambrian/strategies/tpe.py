@@ -33,8 +33,11 @@ Known = dict[str, Any]
 
 @dataclass(frozen=True)
 class State:
+    """What is learned, as Optuna remembers it, and the names in it."""
+
     space: Any
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[Any, ...] = ()
+    known: Known = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class TPE:
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         with _quiet():
-            study = self.study(state.space, [*state.trials, *pending])
+            study = self.study(state, pending)
             study.sampler = self.sampled_by(int(rng.integers(2**32)))
             for _ in range(100):
                 trial = study.ask()
@@ -65,7 +68,8 @@ class TPE:
         return Evaluate(sample(state.space, rng))
 
     def learn(self, state: State, trial: Trial) -> State:
-        return replace(state, trials=(*state.trials, trial))
+        known = dict(state.known)
+        return replace(state, trials=(*state.trials, frozen(state.space, trial, known)), known=known)
 
     def sampled_by(self, seed: int) -> Any:
         """The sampler. Raises UnknownName or UsageError for one that Optuna has not."""
@@ -79,11 +83,11 @@ class TPE:
         except TypeError as error:
             raise UsageError(f"strategy 'tpe': {self.sampler} refuses its settings: {error}") from None
 
-    def study(self, space: Space, trials: Sequence[Trial]) -> Any:
-        """An Optuna study in memory that knows `trials`; those without an outcome are running."""
+    def study(self, state: State, pending: Sequence[Trial]) -> Any:
+        """An Optuna study in memory that knows what `state` knows; what is pending is running."""
         study = _optuna().create_study(direction="maximize", sampler=self.sampled_by(0))
-        known: Known = {}
-        study.add_trials([frozen(space, trial, known) for trial in trials])
+        known = dict(state.known)
+        study.add_trials([*state.trials, *(frozen(state.space, trial, known) for trial in pending)])
         return study
 
 
