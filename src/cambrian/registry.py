@@ -8,6 +8,7 @@ import dataclasses
 import importlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
@@ -75,8 +76,11 @@ class Registry:
             )
         name, inside = match[1], (match[2] or "").strip()
         if inside != "paper":
-            arguments = dict(_setting(part, self.kind, text) for part in parts(inside))
-            return self.make({"name": name, "arguments": arguments})
+            given = [_setting(part, self.kind, text) for part in parts(inside)]
+            for setting, times in Counter(setting for setting, _ in given).items():
+                if times > 1:
+                    raise UsageError(f"{self.kind} {text!r} has {setting!r} {times} times: give it once")
+            return self.make({"name": name, "arguments": dict(given)})
         found = self.get(name)
         if not hasattr(found, "paper"):
             raise UsageError(f"{self.kind} {name!r} has no settings of a paper's own: leave out '(paper)'")

@@ -177,7 +177,17 @@ BAD = {
     "twice named": ("a,a,value\nx,y,1\n", {}, "name each column once, got 'a'"),
     "no objective": ("a,score\nx,1\n", {}, "no column named valid_acc: which is the objective"),
     "wrong name": ("a,valid_acc\nx,1\ny,2\n", {"objective": "valid_ac"}, "did you mean 'valid_acc'"),
-    "words as values": ("a,value\nx,good\ny,bad\n", {}, "'value' must be a column of numbers"),
+    "words as values": (
+        "a,value\nx,good\ny,bad\n",
+        {},
+        "'value' must be a column of numbers, but row 1 has 'good'",
+    ),
+    "one word": ("a,value\nx,1\ny,\nz,n/a\n", {}, "but row 3 has 'n/a'"),
+    "words as seconds": ("a,value,t\nx,1,2s\n", {"seconds": "t"}, "the column of seconds 't' must be a"),
+    "words as a metric": ("a,value,b\nx,1,p\n", {"metrics": ("b",)}, "the metric 'b' must be a column of"),
+    "no test": ("a,value,test\nx,1,1\ny,2,\n", {}, "row 2 has a value but no test"),
+    "no seconds": ("a,value,t\nx,1,1\ny,,\n", {"seconds": "t"}, "row 2 has no t: fill it in"),
+    "no value": ("a,value\nx,\ny,\n", {}, "no row has a value"),
     "no questions": ("value,params\n1,2.5\n2,3.5\n", {}, "no column that could be a question"),
     "wrong question": ("a,value\nx,1\ny,2\n", {"questions": ("b",)}, "unknown column"),
     "same rows": ("a,value\nx,1\nx,2\n", {}, "rows 1 and 2 have the same answers"),
@@ -196,6 +206,34 @@ def test_bad_tables_are_one_sentence(tmp_path, case):
     with pytest.raises((DataError, UnknownName), match=sentence) as error:
         table(path, **settings)
     assert "bad.csv" in str(error.value)
+
+
+def test_headers_are_stripped_as_cells_are(tmp_path):
+    """Blanks around a name are no part of it, nor do they make two names of one."""
+    (tmp_path / "wide.csv").write_text("op1 , op2, valid_acc\nconv , pool, 1\npool, pool ,2\n")
+    found = table(tmp_path / "wide.csv")
+    assert found.space.questions == ("op1", "op2")
+    assert told(found, Architecture({"op1": "pool", "op2": "pool"})).value == 2
+    (tmp_path / "twice.csv").write_text("a, a,value\nx,y,1\n")
+    with pytest.raises(DataError, match="name each column once, got 'a'"):
+        table(tmp_path / "twice.csv")
+
+
+def test_a_row_without_a_value_needs_no_test(tmp_path):
+    """Nobody could have measured it; it is never the best."""
+    path = written(tmp_path / "t.csv", ("kind", "value", "test"), [("a", 1, 5), ("b", "", ""), ("c", 2, 7)])
+    found = table(path)
+    assert play(found, "random", 12).test[-1] == found.optimum == 7
+
+
+def test_one_array_is_no_table(tmp_path):
+    """What numpy.save wrote has no columns, whatever the file is called."""
+    with (tmp_path / "bad.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(
+        DataError, match=r"bad\.npz: it is one array, as numpy\.save writes it: expected arrays"
+    ):
+        table(tmp_path / "bad.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"text"])

@@ -14,10 +14,12 @@ import pytest
 import typer
 from PIL import Image
 
-from cambrian.architecture import Architecture
+from cambrian.architecture import Architecture, sample
 from cambrian.cli import comparing, main, searching
+from cambrian.cli.architectures import architecture_of
 from cambrian.cli.live import LiveWatch
 from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
+from cambrian.randomness import stream
 from cambrian.search.ledger import Row
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
@@ -99,11 +101,22 @@ def test_train_an_edited_architecture(tmp_path: Path) -> None:
     assert found["winner"]["architecture"] == answers
 
 
+def test_an_architecture_as_an_editor_left_it(tmp_path: Path) -> None:
+    """With a byte-order mark, and with its space written as on the command line."""
+    answers = sample(PNAS(blocks=2), stream(0, "cell")).to_json()
+    text = json.dumps({"space": "pnas(blocks=2)", "answers": answers})
+    (tmp_path / "marked.json").write_text(text, encoding="utf-8-sig")
+    found = architecture_of(str(tmp_path / "marked.json"))
+    assert (found.space, found.architecture.to_json()) == (PNAS(blocks=2), answers)
+
+
 FILES = {
     "illegal.json": {"blocks": 9},
     "number.json": {"space": 5, "answers": {}},
     "wrong.json": {"space": {"name": "pnas", "arguments": {"blocks": "x"}}, "answers": {}},
     "foreign.json": {"space": "os:getcwd", "answers": {}},
+    "called.json": {"space": "os:getcwd(blocks=1)", "answers": {}},
+    "unread.json": {"space": "(os:getcwd)", "answers": {}},
     "spec.json": {"space": {"name": "os:getcwd"}, "answers": {}},
     "list.json": [1, 2],
 }
@@ -125,6 +138,8 @@ FILES = {
         (["train", "pnasnet-5", "digits", "--seed", "-5"], ["seed", "-5"]),
         (["train", "foreign.json", "digits"], ["foreign.json", "os:getcwd", "none of cambrian's own"]),
         (["draw", "spec.json"], ["spec.json", "os:getcwd", "none of cambrian's own"]),
+        (["draw", "called.json"], ["called.json", "os:getcwd", "none of cambrian's own"]),
+        (["draw", "unread.json"], ["write NAME, NAME(paper)"]),
         (["draw", "illegal.json"], ["blocks", "9"]),
         (["draw", "number.json"], ["cannot read 5 as a space"]),
         (["draw", "wrong.json"], ["pnas", "'x'"]),

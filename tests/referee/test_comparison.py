@@ -1,5 +1,6 @@
 """Comparisons from the first search to the verdict: the same however they are carried out."""
 
+import math
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from cambrian.search.keys import trial_key
 from cambrian.search.result import Result
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies.evolution import Evolution
+from cambrian.strategies.random import Random
 from cambrian.testing import toy_task
 from cambrian.testing.descendants import marked
 
@@ -54,7 +56,7 @@ def test_a_line_is_what_play_plays(undisturbed):
     assert [i.score for i in line.incumbents] == played.test[numbers].tolist()
     assert line.trials == 40
     assert set(line.cost) == {0.0}  # the table knows of no seconds
-    timed = compare(OnBenchmark(toy(), 40, each=2.0), seeds=1).lines["random"][0]
+    timed = compare(OnBenchmark(toy(), 40, each=2.0), SMALL, seeds=1).lines["random"][0]
     new = [t.cached is None for t in play(toy(), "random", 40).trials]
     assert timed.cost == tuple(2.0 * n for n in new)
 
@@ -106,12 +108,12 @@ def test_more_seeds_and_strategies_add_to_it(tmp_path):
     def watch(line, done, total):
         told.append((line.strategy, line.seed, done, total))
 
-    compare(TOY, [], seeds=2, budget=5, directory=tmp_path, watch=watch)
-    compare(TOY, SMALL, seeds=3, budget=5, directory=tmp_path, watch=watch)
-    new = [(SMALL, 0, 3, 6), (SMALL, 1, 4, 6), (SMALL, 2, 5, 6), ("random", 2, 6, 6)]
-    assert told == [("random", 0, 1, 2), ("random", 1, 2, 2), *new]
+    compare(TOY, "tournament", seeds=1, budget=5, directory=tmp_path, watch=watch)
+    compare(TOY, ["tournament", SMALL], seeds=2, budget=5, directory=tmp_path, watch=watch)
+    new = [(SMALL, 0, 3, 6), ("tournament", 1, 4, 6), (SMALL, 1, 5, 6), ("random", 1, 6, 6)]
+    assert told == [("tournament", 0, 1, 2), ("random", 0, 2, 2), *new]
     with pytest.raises(RunChanged, match="budget was 5, now 6"):
-        compare(TOY, seeds=2, budget=6, directory=tmp_path)
+        compare(TOY, SMALL, seeds=2, budget=6, directory=tmp_path)
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path):
@@ -146,19 +148,39 @@ def fails(architecture, fidelity):
 def test_what_cannot_be_is_refused_before_the_run(tmp_path):
     """A benchmark nobody has, a strategy that needs more than the space is, numbers below one."""
     with pytest.raises(UnknownName, match="did you mean 'nb201-cifar10'"):
-        compare("nb201-cifar-10", seeds=2)
+        compare("nb201-cifar-10", SMALL, seeds=2)
     with pytest.raises(Incompatible, match="Progressive needs a space that is Grows"):
         compare(flat(), "progressive", seeds=2, directory=tmp_path / "none")
     with pytest.raises(UsageError, match="levels is 9, but the space has 3"):
         compare(TOY, "progressive(levels=9)", seeds=2, directory=tmp_path / "none")
     with pytest.raises(UsageError, match="seeds must be at least 1, got 0"):
-        compare(TOY, seeds=0)
+        compare(TOY, SMALL, seeds=0)
     with pytest.raises(UsageError, match="budget must be at least 1, got 0"):
-        compare(TOY, budget=0)
+        compare(TOY, SMALL, budget=0)
     with pytest.raises(UsageError, match="toy has no name another process could load it by"):
-        compare(toy(), seeds=2, workers=2)
+        compare(toy(), SMALL, seeds=2, workers=2)
     with pytest.raises(RunError, match="holds no comparison"):
         resume(tmp_path / "none")
+
+
+@pytest.mark.parametrize("strategies", ["", " , ", "random", "random,random", [], {"mine": Random()}])
+def test_random_search_alone_is_no_comparison(tmp_path, strategies):
+    """It is in every comparison; without another strategy nothing is played."""
+    with pytest.raises(UsageError, match="nothing to compare: name a strategy besides random"):
+        compare(TOY, strategies, seeds=2, directory=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -1.0])
+def test_margins_and_costs_are_numbers(tmp_path, number):
+    """A margin may be 0, a cost may not: there would be no time to compare at."""
+    with pytest.raises(UsageError, match=f"margin is at least 0.*, got {number}"):
+        compare(TOY, SMALL, seeds=2, margin=number, directory=tmp_path / "none")
+    with pytest.raises(UsageError, match=f"cost of an evaluation, in seconds, is above 0.*, got {number}"):
+        OnBenchmark(toy(), 5, each=number)
+    with pytest.raises(UsageError, match="above 0, got 0"):
+        OnBenchmark(toy(), 5, each=0)
+    assert not (tmp_path / "none").exists()
 
 
 def flat():

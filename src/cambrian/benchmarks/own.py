@@ -41,7 +41,8 @@ def table(
 
     Which column is the objective and which the test is known by usual names (valid_acc, test_acc);
     which are questions, where `questions` does not say, is guessed (see `_questions`); the rest are
-    metrics. Raises DataError with the file and what is wrong with it."""
+    metrics. A row without an objective is an architecture that could not be measured; one with it needs the
+    test too. Raises DataError with the file and what is wrong with it."""
     name = str(Path(path).absolute())
     found = opened(name)
     objective = _named(found, objective, OBJECTIVES, "objective")
@@ -49,10 +50,17 @@ def table(
     test = _named(found, test, (usual,), "test")
     taken = {objective, test, seconds, *(metrics or ())}
     asked = tuple(questions or _questions(found, taken))
-    for column in (*asked, *(metrics or ()), *((depth,) if depth else ()), *((seconds,) if seconds else ())):
+    for column in (*asked, *((depth,) if depth else ())):
         found.column(column)
+    for role, columns in (("metric", metrics), ("column of seconds", (seconds,) if seconds else ())):
+        for column in columns or ():
+            _check_numbers(found, column, role)
     if not asked:
-        raise DataError(f"{path} has no column that could be a question: name them with `questions`")
+        raise DataError(
+            f"{path} has no column that could be a question: expected one of words, or of at most {OPTIONS}"
+            " different whole numbers that repeat; others are for `questions` of cambrian.benchmarks.table"
+        )
+    _check_complete(found, objective, test, seconds)
     if metrics is None:
         numbers = [c for c, v in found.columns.items() if _numeric(v.values)]
         metrics = [c for c in numbers if c not in {*asked, objective, test, seconds}]
@@ -83,9 +91,32 @@ def _named(found: Table, given: str | None, usual: Sequence[str], role: str) -> 
         raise DataError(
             f"{found.name} has no column named {usual[0]}: which is the {role}? It has: {columns}"
         )
-    if not _numeric(found.column(name).values):
-        raise DataError(f"{found.name}: the {role} {name!r} must be a column of numbers")
+    _check_numbers(found, name, role)
     return name
+
+
+def _check_numbers(found: Table, name: str, role: str) -> None:
+    """Raises DataError for a column in which there is something else."""
+    values = found.column(name).values
+    if not _numeric(values):
+        cells = list(enumerate(values.tolist(), 1))
+        row, cell = next((each for each in cells if not _is_number(each[1])), cells[0])
+        raise DataError(
+            f"{found.name}: the {role} {name!r} must be a column of numbers, but row {row} has {cell!r}"
+        )
+
+
+def _check_complete(found: Table, objective: str, test: str, seconds: str | None) -> None:
+    """Raises DataError for a row of whose search nobody could say how good it was, or how long it took."""
+    measured = np.isfinite(found.column(objective).values)
+    if not measured.any():
+        raise DataError(f"{found.name}: no row has a {objective}, so that there is nothing to search for")
+    columns = [(test, measured, f"has a {objective} but no {test}")]
+    if seconds is not None:
+        columns.append((seconds, np.ones_like(measured), f"has no {seconds}"))
+    for column, rows, wrong in columns:
+        for row in np.flatnonzero(rows & ~np.isfinite(found.column(column).values)).tolist():
+            raise DataError(f"{found.name}: row {row + 1} {wrong}: fill it in, or leave out the row")
 
 
 def _questions(found: Table, taken: set[str | None]) -> list[str]:
@@ -108,6 +139,15 @@ def _questions(found: Table, taken: set[str | None]) -> list[str]:
             if combinations == rows == len(set(zip(*(columns[a] for a in asked), strict=True))):
                 break
     return asked
+
+
+def _is_number(cell: Any) -> bool:
+    """Of a cell of text; one that is empty is a number that is not known."""
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return not isinstance(cell, bool)
 
 
 def _numeric(values: NDArray[Any]) -> bool:

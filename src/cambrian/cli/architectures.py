@@ -32,7 +32,7 @@ def _read(file: Path) -> Mapping[str, Any]:
         nearest = did_you_mean(str(file), names()) or ", such as pnasnet-5 or mobilenet-v2"
         raise UsageError(f"{str(file)!r} is neither a file nor a published architecture{nearest}")
     try:
-        entry = json.loads(file.read_text())
+        entry = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read an architecture from {file}: {error}") from None
     if not isinstance(entry, dict):
@@ -43,12 +43,12 @@ def _read(file: Path) -> Mapping[str, Any]:
 def _own_space(spec: Any, where: str) -> Space:
     from cambrian.spaces import SPACES
 
-    name = spec.get("name") if isinstance(spec, Mapping) else spec
+    name = spec.get("name") if isinstance(spec, Mapping) else str(spec).partition("(")[0].strip()
     if isinstance(name, str) and ":" in name and name not in SPACES.names():
         raise UsageError(
             f"{where} names the space {name!r}, which is none of cambrian's own"
             f" ({', '.join(SPACES.names())}): a file may not have code imported, so use it from a program"
             " of your own"
         )
-    space: Space = SPACES.make(spec)
+    space: Space = SPACES.named(spec) if isinstance(spec, str) else SPACES.make(spec)
     return space

@@ -82,7 +82,7 @@ def compare(
         as_json,
         lambda watch: referee.compare(
             contest,
-            strategies or RIVALS,
+            _or(strategies, RIVALS),
             seeds=_or(seeds, 30),
             directory=place,
             workers=workers,

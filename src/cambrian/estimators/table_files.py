@@ -85,7 +85,8 @@ class _Rows(Mapping[Key, int]):
             if answers in rows:
                 raise DataError(
                     f"{self._name}: rows {rows[answers] + 1} and {row + 1} have the same answers to"
-                    f" {', '.join(paths)}: name all the `questions`, or keep one row of each architecture"
+                    f" {', '.join(paths)}: keep one row of each architecture, or have another column of"
+                    " words, or `questions` of cambrian.benchmarks.table, tell them apart"
                 )
             rows[answers] = row
         return rows
@@ -97,9 +98,9 @@ def _csv(path: Path) -> dict[str, NDArray[Any]]:
             rows = [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
-    header, body = (rows[0], rows[1:]) if rows else ([], [])
+    header, body = ([name.strip() for name in rows[0]], rows[1:]) if rows else ([], [])
     for name in header:
-        if not name.strip() or header.count(name) > 1:
+        if not name or header.count(name) > 1:
             raise DataError(f"{path}: the header must name each column once, got {name!r}")
     for number, row in enumerate(body, start=1):
         if len(row) != len(header):
@@ -116,8 +117,12 @@ def _column(cells: list[str]) -> NDArray[Any]:
 
 def _npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with path.open("rb") as file, np.load(file) as found:
-            columns = {name: found[name] for name in found.files}
+        with path.open("rb") as file:
+            found = np.load(file)
+            if isinstance(found, np.ndarray):
+                raise ValueError("it is one array, as numpy.save writes it")
+            with found:
+                columns = {name: found[name] for name in found.files}
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
         raise DataError(f"cannot read {path}: {error}: expected arrays saved by numpy.savez") from error
     for name, values in columns.items():

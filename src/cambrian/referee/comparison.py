@@ -10,7 +10,7 @@ from typing import Any
 
 from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.errors import RunError, UsageError
-from cambrian.referee.contenders import Contenders, contenders
+from cambrian.referee.contenders import BASELINE, Contenders, contenders
 from cambrian.referee.contest import Contest, OnBenchmark, contest_of, played
 from cambrian.referee.crew import crew
 from cambrian.referee.curves import Curves, Lines, over_evaluations, over_seconds
@@ -21,6 +21,7 @@ from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
 from cambrian.referee.worker import Job
 from cambrian.search.plan import duration
 from cambrian.search.settings import spec_of
+from cambrian.strategies.settings import Span
 
 MARGIN = 0.05
 Watch = Callable[[Line, int, int], None]
@@ -76,7 +77,7 @@ class Comparison:
 
 def compare(
     contest: Contest | Benchmark | str,
-    strategies: str | Iterable[str] | Mapping[str, Any] = "",
+    strategies: str | Iterable[str] | Mapping[str, Any],
     *,
     seeds: int = 30,
     budget: int = 300,
@@ -95,7 +96,10 @@ def compare(
     for name, number in (("seeds", seeds), ("workers", workers), ("budget", given.budget)):
         if number < 1:
             raise UsageError(f"{name} must be at least 1, got {number}")
+    Span(0).check("margin", margin)
     rivals = contenders(strategies)
+    if len(rivals) < 2:
+        raise UsageError(f"nothing to compare: name a strategy besides {BASELINE}")
     check(given, rivals)
     place = directory if directory is not None else given.home
     records = Records(None if place is None else Path(place).absolute())

@@ -20,6 +20,7 @@ from cambrian.search.directory import prepared
 from cambrian.search.search import Search
 from cambrian.search.settings import component, spec_of, task_of
 from cambrian.spaces.space import Space, fingerprint
+from cambrian.strategies.settings import Span
 from cambrian.strategies.strategy import Strategy
 from cambrian.tasks.metrics import METRICS
 from cambrian.tasks.task import Task
@@ -67,6 +68,10 @@ class OnBenchmark:
     name: str | None = None
     each: float | None = None
     home: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        if self.each is not None:
+            Span(0, above=True).check("the cost of an evaluation, in seconds,", self.each)
 
     def ready(self) -> None:
         """A table is read when it is needed."""
