@@ -202,6 +202,8 @@ def test_a_wrong_sampler_or_setting_is_refused_before_the_search():
         TPE("TPSampler").start(plain, 0)
     with pytest.raises(UsageError, match="TPESampler refuses its settings"):
         TPE(settings={"startup": 3}).start(plain, 0)
+    with pytest.raises(UsageError, match=r"NSGAIISampler refuses its settings: .*population_size"):
+        TPE("NSGAIISampler", {"population_size": 1}).start(plain, 0)
 
 
 def test_without_optuna_it_says_what_to_install(monkeypatch):

@@ -80,7 +80,7 @@ class TPE:
         try:
             with _quiet():
                 return getattr(samplers, self.sampler)(seed=seed, **self.settings)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise UsageError(f"strategy 'tpe': {self.sampler} refuses its settings: {error}") from None
 
     def study(self, state: State, pending: Sequence[Trial]) -> Any:
