@@ -15,6 +15,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cambrian.errors import IllegalArchitecture, SpaceError, did_you_mean
+from cambrian.options import Scalar as Scalar
+from cambrian.options import (
+    bound,
+    check_distinct,
+    check_path,
+    check_real,
+    check_some,
+    check_weights,
+    check_whole,
+    listed,
+    subsets,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +34,6 @@ if TYPE_CHECKING:
 NEAR = 1024
 """Whole numbers that are all near each other; in a longer range only some are."""
 
-Scalar = str | int | float | bool
 Answer = Scalar | tuple[Scalar, ...]
 
 
@@ -56,16 +67,10 @@ class OneOf(msgspec.Struct, frozen=True, tag="one"):
     module: bool = False
 
     def __post_init__(self) -> None:
-        _distinct(self.path, self.options)
-        if self.weights is not None and (
-            len(self.weights) != len(self.options)
-            or not all(0 <= w < math.inf for w in self.weights)
-            or sum(self.weights) <= 0
-        ):
-            raise SpaceError(
-                f"question {self.path!r}: weights must be {len(self.options)} finite numbers >= 0 "
-                f"with a positive sum, got {self.weights}"
-            )
+        check_path(self.path)
+        check_distinct(self.path, self.options)
+        if self.weights is not None:
+            check_weights(self.path, self.weights, len(self.options))
 
     @property
     def size(self) -> int:
@@ -106,12 +111,9 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
     module: bool = False
 
     def __post_init__(self) -> None:
-        _distinct(self.path, self.options)
-        if not 0 <= self.least <= self.most <= len(self.options):
-            raise SpaceError(
-                f"question {self.path!r}: cannot pick between {self.least} and {self.most} of "
-                f"{len(self.options)} options"
-            )
+        check_path(self.path)
+        check_distinct(self.path, self.options)
+        check_some(self.path, self.least, self.most, len(self.options))
 
     @property
     def legal(self) -> str:
@@ -119,11 +121,11 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
 
     @property
     def size(self) -> int:
-        return sum(math.comb(len(self.options), k) for k in range(self.least, self.most + 1))
+        return sum(subsets(len(self.options), self.least, self.most))
 
     def draw(self, rng: np.random.Generator | Chance) -> Answer:
         """Uniform over the subsets, not over their sizes."""
-        counts = [math.comb(len(self.options), k) for k in range(self.least, self.most + 1)]
+        counts = list(subsets(len(self.options), self.least, self.most))
         wanted = self.least + (_weighted(counts, rng) if len(counts) > 1 else 0)
         chosen, left = [], len(self.options)
         for option in self.options:  # selection sampling: Knuth, TAOCP 2, 3.4.2, algorithm S
@@ -151,8 +153,11 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
         """One option added, dropped, or exchanged."""
         here = set(answer) if isinstance(answer, tuple) else set()
         absent = [o for o in self.options if o not in here]
-        sets = [here | {o} for o in absent] + [here - {o} for o in here]
-        sets += [(here - {old}) | {new} for old in here for new in absent]
+        sets = itertools.chain(
+            (here | {o} for o in absent),
+            (here - {o} for o in here),
+            ((here - {old}) | {new} for old in here for new in absent),
+        )
         for chosen in sets:
             if self.least <= len(chosen) <= self.most:
                 yield tuple(o for o in self.options if o in chosen)
@@ -166,8 +171,8 @@ class Integer(msgspec.Struct, frozen=True, tag="integer"):
     high: int
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.low, int) and isinstance(self.high, int) and self.low <= self.high):
-            raise SpaceError(f"question {self.path!r}: no whole numbers from {self.low} to {self.high}")
+        check_path(self.path)
+        check_whole(self.path, self.low, self.high)
 
     @property
     def legal(self) -> str:
@@ -212,10 +217,11 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
     log: bool = False
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
-            raise SpaceError(f"question {self.path!r}: no numbers from {self.low} to {self.high}")
-        if self.log and self.low <= 0:
-            raise SpaceError(f"question {self.path!r}: a logarithmic range must start above 0")
+        check_path(self.path)
+        for name in ("low", "high"):
+            if type(getattr(self, name)) not in (int, float):  # NumPy's, which cannot be written as JSON
+                msgspec.structs.force_setattr(self, name, bound(self.path, getattr(self, name)))
+        check_real(self.path, self.low, self.high, self.log)
 
     @property
     def legal(self) -> str:
@@ -264,28 +270,10 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
 Choice = OneOf | SomeOf | Integer | Real
 
 
-def listed(options: Sequence[Scalar], most: int = 16) -> str:
-    """Options for people, the first few of many."""
-    names = ", ".join(map(repr, options[:most]))
-    return names if len(options) <= most else f"{names}, ... ({len(options)} in all)"
-
-
 def _weighted(weights: Sequence[float], rng: np.random.Generator | Chance) -> int:
     """An index, each with the probability its weight has in their sum."""
     sums = list(itertools.accumulate(weights))
     return min(bisect(sums, rng.random() * sums[-1]), sums.index(sums[-1]))
-
-
-def _distinct(path: str, options: tuple[Scalar, ...]) -> None:
-    if not options:
-        raise SpaceError(f"question {path!r} has no options: give it at least one")
-    for option in options:
-        if not isinstance(option, str | int | float):
-            raise SpaceError(
-                f"question {path!r}: an option is text, a number or a truth value, got {option!r}"
-            )
-    if len(set(map(repr, options))) != len(options) or len(set(options)) != len(options):
-        raise SpaceError(f"question {path!r} offers an option twice: {list(options)}")
 
 
 def _option(path: str, answer: object, options: tuple[Scalar, ...]) -> Scalar:

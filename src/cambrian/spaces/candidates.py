@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError, Unbuildable
+from cambrian.errors import CambrianError, SpaceError, Unbuildable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,16 +16,18 @@ Factory = Callable[..., Any]
 Factories = Mapping[Any, Factory]  # by the options' names, or numbers
 
 
-def made(path: str, option: Scalar, maker: Factory, arguments: tuple[Any, ...]) -> nn.Module:
+def made(path: str, option: Scalar, maker: Factory) -> nn.Module:
     """What `maker` makes; errors of its own name the question."""
     from torch import nn
 
     try:
-        module = maker(*arguments)
+        module = maker()
+    except (CambrianError, MemoryError):
+        raise
     except (RuntimeError, ValueError) as error:
         raise unbuildable(error, f"question {path!r}: {option!r} cannot be made") from error
-    except TypeError as error:
-        raise SpaceError(f"question {path!r}: {option!r} cannot be made: {error}") from error
+    except Exception as error:
+        raise SpaceError(f"question {path!r}: {option!r} cannot be made: {said(error)}") from error
     if not isinstance(module, nn.Module):
         raise SpaceError(
             f"question {path!r}: {option!r} must make a torch.nn.Module, it made {kind_of(module)}"
@@ -36,6 +38,12 @@ def made(path: str, option: Scalar, maker: Factory, arguments: tuple[Any, ...]) 
 def unbuildable(error: Exception, where: str) -> Exception:
     """What to raise for an error of torch's: running out of memory is not the shapes' fault."""
     return error if "memory" in str(error).lower() else Unbuildable(f"{where}: {error}")
+
+
+def said(error: Exception) -> str:
+    """An error that may be anything, for people: a KeyError's text alone is a mere name."""
+    plain = isinstance(error, RuntimeError | ValueError | TypeError)
+    return str(error) if plain else f"{type(error).__name__}: {error}"
 
 
 def asks(factory: Factory) -> bool:
@@ -54,8 +62,8 @@ def as_factory(path: str, option: Scalar, result: Any) -> Factory:
         return result  # type: ignore[no-any-return]
     left = [result]
 
-    def once(*arguments: Any) -> Any:
-        if arguments or not left:
+    def once(*given: Any, **named: Any) -> Any:
+        if given or named or not left:
             raise SpaceError(
                 f"question {path!r}: {option!r} is one module, wanted with arguments or more than once; "
                 f"let it return a function that makes the module"

@@ -6,13 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cambrian.errors import Unbuildable
+from cambrian.errors import CambrianError, Unbuildable
+from cambrian.options import told
+from cambrian.spaces.candidates import said
 from cambrian.spaces.space import Signature
 
 if TYPE_CHECKING:
     from torch import nn
 
 BATCH = 2
+UNKNOWN = object()  # not None, which is what a forward without a return gives
 
 
 def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.Module]] = ()) -> None:
@@ -23,16 +26,18 @@ def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.
     trace = _Trace(network, made)
     try:
         logits = _forward(network, task, trace)
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise Unbuildable(f"{trace.where()}: {error}") from error
+    except (CambrianError, MemoryError):
+        raise
+    except Exception as error:  # a forward of the user's own may raise anything
+        raise Unbuildable(f"{trace.where()}: {said(error)}") from error
     finally:
         trace.remove()
-    if logits is not None:
+    if logits is not UNKNOWN:
         _check_logits(logits, task.classes)
 
 
 def _forward(network: nn.Module, task: Signature, trace: _Trace) -> Any:
-    """The logits, or None where they can be had nowhere: a draft, whose weights are on the meta device,
+    """The logits, or UNKNOWN where they can be had nowhere: a draft, whose weights are on the meta device,
     that has to be run for real."""
     lazy = is_lazy(network)
     if lazy:  # a first forward tells its modules their sizes
@@ -43,7 +48,7 @@ def _forward(network: nn.Module, task: Signature, trace: _Trace) -> Any:
         if not _of_the_device(error):
             raise
     if any(tensor.device.type == "meta" for _, tensor in _tensors(network)):
-        return None
+        return UNKNOWN
     trace.restart()
     return _run(network, task, "cpu")
 
@@ -83,8 +88,15 @@ def _tensors(network: nn.Module) -> list[tuple[str, Any]]:
 
 
 def _check_logits(logits: Any, classes: int) -> None:
+    import torch
+
     for one in logits if isinstance(logits, tuple) else (logits,):
-        shape = tuple(getattr(one, "shape", ()))
+        if not isinstance(one, torch.Tensor):
+            raise Unbuildable(
+                f"the network gives {told(one)}, expected a tensor [{BATCH}, {classes}]: does its forward "
+                f"return the logits?"
+            )
+        shape = tuple(one.shape)
         if shape != (BATCH, classes):
             raise Unbuildable(
                 f"the network gives {list(shape)} for {BATCH} inputs, expected [{BATCH}, {classes}]: a logit "

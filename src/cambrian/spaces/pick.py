@@ -9,6 +9,7 @@ from typing import Any
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, Chance, Choice, Integer, OneOf, Real, Scalar, SomeOf
 from cambrian.errors import Rejected, SpaceError
+from cambrian.options import MOST, check_path, counting, offered, weighed
 
 Known = dict[str, tuple[Any, Any, Sequence[Scalar], tuple[Any, ...]]]
 """The question last asked under each path, and what it was made of: its kind, options and settings."""
@@ -35,15 +36,18 @@ class Pick:
 
     def __call__(self, path: str, options: Sequence[Scalar], weights: Sequence[float] | None = None) -> Any:
         if weights is not None:
-            return self._asked(OneOf, path, options, (as_weights(weights),))
-        name = self._prefix + path
-        known = self._known.get(name)
-        if self._random and known and known[1] is OneOf and not known[3] and name not in self._answers:
-            offered = known[2]
-            if offered is options or (len(offered) == len(options) and all(map(is_, offered, options))):
-                # `_asked` and OneOf.draw, without their calls: most of what a sample asks comes here.
-                answer = self._answers[name] = offered[int(self._random() * len(offered))]
-                return answer
+            return self._asked(OneOf, path, options, (self._weighed(path, weights),))
+        try:
+            name = self._prefix + path
+            known = self._known.get(name)
+            if self._random and known and known[1] is OneOf and not known[3] and name not in self._answers:
+                before = known[2]
+                if before is options or (len(before) == len(options) and all(map(is_, before, options))):
+                    # `_asked` and OneOf.draw, without their calls: most of what a sample asks comes here.
+                    answer = self._answers[name] = before[int(self._random() * len(before))]
+                    return answer
+        except (TypeError, OverflowError):  # neither path nor options need be what they should: see `_asked`
+            pass
         return self._asked(OneOf, path, options, ())
 
     def some(
@@ -63,8 +67,8 @@ class Pick:
 
     def depth(self, path: str, low: int, high: int, weights: Sequence[float] | None = None) -> int:
         """How many repetitions of a part: the complexity order that progressive search climbs."""
-        counts = counting(self._prefix + path, low, high)
-        return self._asked(OneOf, path, counts, (as_weights(weights), True))  # type: ignore[no-any-return]
+        counts = counting(self._path(path), low, high)
+        return self._asked(OneOf, path, counts, (self._weighed(path, weights), True))  # type: ignore[no-any-return]
 
     def require(self, ok: object, reason: str) -> None:
         """Reject the walk unless `ok`: samples are drawn again, neighbours and growth skip it."""
@@ -78,6 +82,12 @@ class Pick:
     def ask(self, choice: Choice) -> Answer:
         if choice.path in self._answers:
             raise SpaceError(f"question {choice.path!r} is asked twice in one walk")
+        if len(self._answers) >= MOST:
+            first, last = next(iter(self._answers)), choice.path
+            raise SpaceError(
+                f"{MOST} questions are asked in one walk, from {first!r} on, and {last!r} is one more: does "
+                f"a loop end?"
+            )
         answer = choice.draw(self._chance) if self._chance else choice.check(self._decide(choice))
         self._answers[choice.path] = answer
         return answer
@@ -88,21 +98,31 @@ class Pick:
     def _asked(self, kind: Any, path: str, options: Sequence[Scalar], settings: tuple[Any, ...]) -> Any:
         """The answer to the question of that kind, the very one of the last walk where it is the same:
         checking that options are distinct takes longer than asking."""
-        path = self._prefix + path
+        path = self._path(path)
         if path in self._known and path not in self._answers:
-            choice, of_kind, offered, set_so = self._known[path]
+            choice, of_kind, before, set_so = self._known[path]
             # Equal is not the same: 1, 1.0 and True are three options.
-            same = offered is options or (len(offered) == len(options) and all(map(is_, offered, options)))
+            try:
+                same = before is options or (len(before) == len(options) and all(map(is_, before, options)))
+            except (TypeError, OverflowError):
+                same = False
             if same and of_kind is kind and set_so == settings:
                 answer = choice.draw(self._chance) if self._chance else choice.check(self._decide(choice))
                 self._answers[path] = answer
                 return answer
-        if isinstance(options, str):
-            raise SpaceError(f"question {path!r}: options are a list, got the text {options!r}")
-        choice = kind(path, tuple(options), *settings)
-        offered = options if isinstance(options, tuple | range) else choice.options
-        self._known[path] = (choice, kind, offered, settings)
+        choice = kind(path, offered(path, options), *settings)
+        given = options if isinstance(options, tuple | range) else choice.options
+        self._known[path] = (choice, kind, given, settings)
         return self.ask(choice)
+
+    def _path(self, path: Any) -> str:
+        """The whole path of a question, which is text."""
+        if not isinstance(path, str):
+            check_path(path)
+        return f"{self._prefix}{path}"
+
+    def _weighed(self, path: Any, weights: Any) -> tuple[float, ...] | None:
+        return None if weights is None else weighed(self._path(path), weights)
 
 
 def _integer(path: str, bounds: tuple[int, int]) -> Integer:
@@ -111,14 +131,3 @@ def _integer(path: str, bounds: tuple[int, int]) -> Integer:
 
 def _real(path: str, bounds: tuple[float, float], log: bool) -> Real:
     return Real(path, *bounds, log)
-
-
-def as_weights(weights: Sequence[float] | None) -> tuple[float, ...] | None:
-    return None if weights is None else tuple(float(w) for w in weights)
-
-
-def counting(path: str, low: int, high: int) -> range:
-    """The numbers from `low` to `high`, how many of something there may be."""
-    if not (isinstance(low, int) and isinstance(high, int) and 0 <= low <= high):
-        raise SpaceError(f"question {path!r}: there cannot be between {low!r} and {high!r} of something")
-    return range(low, high + 1)

@@ -18,11 +18,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import Rejected, SpaceError
+from cambrian.options import told
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.depth.map import depth_path
 from cambrian.spaces.fit import check_fit
@@ -35,6 +37,18 @@ if TYPE_CHECKING:
     from torch import nn
 
 Body = Callable[..., Any]
+UNFIT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+
+
+def check_signature(task: object) -> None:
+    """Raise unless that is what a network's shape depends on."""
+    for name in ("channels", "height", "width", "classes"):
+        value = getattr(task, name, None)
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise SpaceError(
+                f"a task is Shape(channels, height, width, classes), whole numbers of at least 1, got "
+                f"{name}={told(value)} in {told(task)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,9 @@ class Shape:
     height: int = 32
     width: int = 32
     classes: int = 10
+
+    def __post_init__(self) -> None:
+        check_signature(self)
 
 
 @dataclass(frozen=True)
@@ -125,13 +142,14 @@ def space(function: Body | None = None, *, task: Signature = Shape()) -> Program
     with which signature it is sampled. It is walked a few times here: where all walks ask one
     `pick.depth` or `pick.repeat` the space has a complexity order and tokens (`Grows`, `Encodes`), and where
     some asks for modules they can be shared (`Shares`)."""
+    check_signature(task)
     if function is None:
         return lambda body: _program(body, task)
     return _program(function, task)
 
 
 def _program(function: Body, task: Signature) -> Program:
-    _check_signature(function)
+    _check_function(function)
     plain = Program(function, task)
     try:
         asked = met(plain, function.__name__)
@@ -149,13 +167,22 @@ def _program(function: Body, task: Signature) -> Program:
     return kinds[grows, any(map(is_shared, asked))](function, task)
 
 
-def _check_signature(function: Body) -> None:
-    parameters = list(inspect.signature(function).parameters.values())
+def _check_function(function: Body) -> None:
+    """Raise unless that can be a program: an ordinary function of two arguments, and settings by name."""
+    wanted = "a space is a function (pick, task, *, setting=default, ...)"
+    if not inspect.isroutine(function):
+        raise SpaceError(f"{wanted}, got {told(function)}")
+    if any(kind(function) for kind in UNFIT):
+        raise SpaceError(
+            f"{wanted} that returns its network, got {function.__name__}, which yields or awaits"
+        )
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some functions written in C have none
+        raise SpaceError(f"{wanted}, got {told(function)}") from None
+    parameters = list(signature.parameters.values())
     asked = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     rest = [p for p in parameters if p not in asked]
     fine = len(asked) == 2 and all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in rest)
     if not fine:
-        raise SpaceError(
-            f"a space is a function (pick, task, *, setting=default, ...), got "
-            f"{function.__name__}{inspect.signature(function)}"
-        )
+        raise SpaceError(f"{wanted}, got {function.__name__}{signature}")

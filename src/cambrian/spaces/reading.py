@@ -6,14 +6,14 @@ The questioner is the same each time; a `Reading` says which candidates of a for
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, OneOf, Scalar, SomeOf
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import CambrianError, SpaceError, UnknownName
+from cambrian.options import counting, told
 from cambrian.spaces.candidates import (
     Factories,
     Factory,
@@ -22,10 +22,12 @@ from cambrian.spaces.candidates import (
     check_factories,
     kind_of,
     made,
+    said,
     unbuildable,
 )
-from cambrian.spaces.pick import Pick, as_weights, counting
+from cambrian.spaces.pick import Pick
 from cambrian.spaces.space import Signature
+from cambrian.spaces.stand_in import module_list, stand_in
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,7 +71,7 @@ class ModulePick(Pick):
         self, path: str, factories: Factories, weights: Sequence[float] | None = None
     ) -> Callable[..., Any]:
         """The chosen factory, to be called wherever one of its modules is wanted, with any arguments."""
-        choice, makers = self._forked(OneOf, path, factories, (as_weights(weights), False, True))
+        choice, makers = self._forked(OneOf, path, factories, (self._weighed(path, weights), False, True))
         return self._reading.one(choice.path, makers)
 
     def modules(self, path: str, factories: Factories, least: int, most: int | None = None) -> Any:
@@ -96,8 +98,8 @@ class ModulePick(Pick):
         """`[part(pick, 0), part(pick, 1), ...]`, between `low` and `high` of them, each with a questioner
         whose paths begin with `path/i/`. How many is a complexity order, as with `depth`. To be shared,
         parts give modules, or functions that make them, which keep the shape of their input."""
-        counts = counting(self._prefix + path, low, high)
-        answer = self._asked(OneOf, path, counts, (as_weights(weights), True, True))
+        counts = counting(self._path(path), low, high)
+        answer = self._asked(OneOf, path, counts, (self._weighed(path, weights), True, True))
         choice = self._known[self._prefix + path][0]
         count = self._reading.count(choice, answer)
         return self._reading.repeated(choice, [part(self.inside(f"{path}/{i}"), i) for i in range(count)])
@@ -112,7 +114,12 @@ class ModulePick(Pick):
     ) -> tuple[Any, dict[Scalar, Factory]]:
         """The question of a fork, whose factories are looked at when it is new, and those of what is held,
         their own questions asked."""
-        full = self._prefix + path
+        full = self._path(path)
+        if not isinstance(factories, Mapping):
+            raise SpaceError(
+                f"question {full!r}: candidates are factories by name, as in {{'relu': nn.ReLU}}, got "
+                f"{told(factories)}"
+            )
         before = self._known.get(full)
         answer = self._asked(kind, path, factories, settings)  # type: ignore[arg-type]
         choice = self._known[full][0]
@@ -144,10 +151,10 @@ class Sampled(_Chosen):
     """No module is made."""
 
     def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
-        return _stand_in
+        return stand_in
 
     def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
-        return lambda *_: _module_list(_stand_in() for _ in makers)
+        return lambda *_, **__: module_list(stand_in() for _ in makers)
 
 
 ModulePick._reading = Sampled()  # unless `Read` says otherwise
@@ -161,15 +168,15 @@ class Built(_Chosen):
 
     def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
         ((option, maker),) = makers.items()
-        return lambda *arguments: self._make(path, option, maker, arguments)
+        return lambda *given, **named: self._make(path, option, partial(maker, *given, **named))
 
     def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
-        return lambda *arguments: _module_list(
-            self._make(path, option, maker, arguments) for option, maker in makers.items()
+        return lambda *given, **named: module_list(
+            self._make(path, option, partial(maker, *given, **named)) for option, maker in makers.items()
         )
 
-    def _make(self, path: str, option: Scalar, maker: Factory, arguments: tuple[Any, ...]) -> nn.Module:
-        module = made(path, option, maker, arguments)
+    def _make(self, path: str, option: Scalar, maker: Factory) -> nn.Module:
+        module = made(path, option, maker)
         self.made.append((f"{path!r} ({option})", module))
         return module
 
@@ -183,12 +190,12 @@ class Shared:
     def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
         from cambrian.networks.supernet import Fork
 
-        return lambda *arguments: Fork(path, list(makers), _all_made(path, makers, arguments))
+        return lambda *given, **named: Fork(path, list(makers), _all_made(path, makers, *given, **named))
 
     def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
         from cambrian.networks.supernet import Several
 
-        return lambda *arguments: Several(path, list(makers), _all_made(path, makers, arguments))
+        return lambda *given, **named: Several(path, list(makers), _all_made(path, makers, *given, **named))
 
     def count(self, choice: OneOf, answer: int) -> int:
         return int(choice.options[-1])
@@ -219,7 +226,7 @@ class Read:
         try:
             network = self._function(pick, self._task, **self._skeleton)
             if not isinstance(network, nn.Module) and callable(network):
-                network = network()
+                network = _made_by(network, self._function.__name__)
         except (RuntimeError, ValueError) as error:
             raise unbuildable(error, "its modules cannot be made") from error
         if not isinstance(network, nn.Module):
@@ -231,14 +238,27 @@ class Read:
         return pick.architecture()
 
 
+def _made_by(builder: Callable[[], Any], name: str) -> Any:
+    """What a program's builder makes. It is the author's: whatever it raises is said in a sentence."""
+    try:
+        return builder()
+    except (CambrianError, RuntimeError, ValueError, MemoryError):  # the shapes', and torch's
+        raise
+    except Exception as error:
+        raise SpaceError(
+            f"{name} returns {told(builder)}, which should make a torch.nn.Module without arguments: "
+            f"{said(error)}"
+        ) from error
+
+
 def skeleton_of(function: Callable[..., Any]) -> dict[str, Scalar]:
     """The keyword-only arguments and their defaults."""
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def _all_made(path: str, makers: Mapping[Scalar, Factory], arguments: tuple[Any, ...]) -> list[nn.Module]:
-    return [made(path, option, maker, arguments) for option, maker in makers.items()]
+def _all_made(path: str, makers: Mapping[Scalar, Factory], *given: Any, **named: Any) -> list[nn.Module]:
+    return [made(path, option, partial(maker, *given, **named)) for option, maker in makers.items()]
 
 
 def _optional(path: str, nth: int, part: Any) -> Any:
@@ -249,27 +269,8 @@ def _optional(path: str, nth: int, part: Any) -> Any:
     if isinstance(part, nn.Module):
         return Repetition(path, nth, part)
     if callable(part):
-        return lambda *arguments: Repetition(path, nth, part(*arguments))
+        return lambda *given, **named: Repetition(path, nth, part(*given, **named))
     raise SpaceError(
         f"question {path!r}: part {nth} gave {kind_of(part)}; to be shared it has to give a "
         f"torch.nn.Module or a function that makes one"
     )
-
-
-def _stand_in(*arguments: Any) -> Any:
-    return _identity() if "torch" in sys.modules else None
-
-
-@cache
-def _identity() -> Any:
-    from torch import nn
-
-    return nn.Identity()
-
-
-def _module_list(modules: Iterable[Any]) -> Any:
-    if "torch" not in sys.modules:
-        return list(modules)
-    from torch import nn
-
-    return nn.ModuleList(modules)

@@ -160,7 +160,7 @@ def _merged(old: Choice | None, new: Choice) -> Choice:
     """Options of some-of-n may depend on other answers: each ever met gets its slot."""
     if isinstance(old, SomeOf) and isinstance(new, SomeOf):
         options = tuple(dict.fromkeys(old.options + new.options))
-        return SomeOf(old.path, options, 0, len(options))
+        return SomeOf(old.path, options, min(old.least, new.least), max(old.most, new.most))
     return new if old is None else old
 
 

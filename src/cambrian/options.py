@@ -1,0 +1,198 @@
+"""What a question may offer: options that can be told apart, written as JSON and counted.
+
+A program hands over whatever its author likes; here it is looked at before anything is allocated, and what
+is wrong with it is said with the question's path.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+
+from cambrian.errors import SpaceError
+
+Scalar = str | int | float | bool
+
+MOST = 10_000
+"""Options of a question in a program, and questions of a walk: beyond, an author means something else."""
+
+MANY = 1e300
+"""Answers of some of several: how many there are of a size is a weight, and so a float."""
+
+LONGEST = 200  # characters of a value in a sentence
+
+
+def told(value: object) -> str:
+    """A value for people, whatever it is: shortened, on one line."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # an object of the user's own, or a number with more digits than Python writes
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def listed(options: Sequence[Scalar], most: int = 16) -> str:
+    """Options for people, the first few of many."""
+    names = ", ".join(map(repr, options[:most]))
+    return names if len(options) <= most else f"{names}, ... ({len(options)} in all)"
+
+
+def check_path(path: object) -> None:
+    if not isinstance(path, str):
+        raise SpaceError(f"a question's path is text, got {told(path)}")
+    if not _writable(path):
+        raise SpaceError(f"question {path!r}: a path is text that can be written as UTF-8")
+
+
+def check_distinct(path: str, options: tuple[Scalar, ...]) -> None:
+    """Raise unless these are options: at least one, no two the same, of Python's own types, which alone are
+    the same again when they come back from a file."""
+    if not options:
+        raise SpaceError(f"question {path!r} has no options: give it at least one")
+    for option in options:
+        wrong = _wrong(option)
+        if wrong:
+            raise SpaceError(f"question {path!r}: {wrong}, got {told(option)}")
+    if len(set(map(repr, options))) != len(options) or len(set(options)) != len(options):
+        raise SpaceError(f"question {path!r} offers an option twice: {told(list(options))}")
+
+
+def check_weights(path: str, weights: tuple[float, ...], count: int) -> None:
+    if (
+        len(weights) != count
+        or not all(0 <= w < math.inf for w in weights)
+        or not 0 < sum(weights) < math.inf  # finite ones may not add up to a finite one
+    ):
+        raise SpaceError(
+            f"question {path!r}: weights must be {count} finite numbers >= 0 "
+            f"with a positive sum, got {told(weights)}"
+        )
+
+
+def check_some(path: str, least: Any, most: Any, count: int) -> None:
+    whole = isinstance(least, int) and isinstance(most, int)
+    if not whole or not 0 <= least <= most <= count:
+        raise SpaceError(
+            f"question {path!r}: cannot pick between {told(least)} and {told(most)} of {count} options"
+        )
+    if any(answers > MANY for answers in accumulate(subsets(count, least, most))):
+        raise SpaceError(
+            f"question {path!r}: picks of {least} to {most} of {count} options are more than {MANY:g} answers"
+        )
+
+
+def subsets(count: int, least: int, most: int) -> Iterator[int]:
+    """How many subsets of `count` options there are of size `least`, of one more, ..."""
+    return (math.comb(count, k) for k in range(least, most + 1))
+
+
+def check_whole(path: str, low: Any, high: Any) -> None:
+    if not (isinstance(low, int) and isinstance(high, int) and low <= high):
+        raise SpaceError(f"question {path!r}: no whole numbers from {told(low)} to {told(high)}")
+    if low < -(1 << 63) or high >= 1 << 63:
+        raise SpaceError(
+            f"question {path!r}: whole numbers have 64 bits at most, got {told(low)} to {told(high)}"
+        )
+
+
+def bound(path: str, value: object) -> float:
+    """A bound that is no int or float as Python's own number."""
+    if isinstance(value, numbers.Real):
+        return float(value)
+    raise SpaceError(f"question {path!r}: a bound is a number, got {told(value)}")
+
+
+def check_real(path: str, low: float, high: float, log: bool) -> None:
+    between = f"from {told(low)} to {told(high)}"
+    if not (_finite(low) and _finite(high) and low <= high):
+        raise SpaceError(f"question {path!r}: no numbers {between}")
+    if log and low <= 0:
+        raise SpaceError(f"question {path!r}: a logarithmic range must start above 0")
+    if not _finite(high / low if log else high - low):
+        raise SpaceError(f"question {path!r}: numbers {between} are too wide a range for floats")
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
+
+
+def offered(path: str, options: Any) -> tuple[Any, ...]:
+    """The options that a program gave, as a tuple."""
+    if isinstance(options, str):
+        raise SpaceError(f"question {path!r}: options are a list, got the text {told(options)}")
+    count = _count(options)
+    if count is None:
+        raise SpaceError(f"question {path!r}: options are a list, got {told(options)}")
+    if count > MOST:
+        raise SpaceError(
+            f"question {path!r} offers {count} options: at most {MOST}; use pick.integer for whole numbers"
+        )
+    return tuple(options)
+
+
+def weighed(path: str, weights: Any) -> tuple[float, ...] | None:
+    """The weights that a program gave, None being none."""
+    if weights is None:
+        return None
+    count = None if isinstance(weights, str) else _count(weights)
+    try:
+        if count is not None and count <= MOST:
+            return tuple(float(w) for w in weights)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise SpaceError(f"question {path!r}: weights are a list of numbers, got {told(weights)}")
+
+
+def counting(path: str, low: Any, high: Any) -> range:
+    """The numbers from `low` to `high`, how many of something there may be."""
+    if not (isinstance(low, int) and isinstance(high, int) and 0 <= low <= high):
+        raise SpaceError(
+            f"question {path!r}: there cannot be between {told(low)} and {told(high)} of something"
+        )
+    if high - low >= MOST:
+        raise SpaceError(
+            f"question {path!r} offers {told(high - low + 1)} options: at most {MOST}; use pick.integer for "
+            f"a whole number"
+        )
+    return range(low, high + 1)
+
+
+def _count(options: Any) -> int | None:
+    """How many there are, without looking at any; None where that is unknown, as of a generator."""
+    try:
+        iter(options)
+        count: int = len(options)
+        return count
+    except TypeError:
+        return None
+    except OverflowError:  # of a range longer than memory
+        return (int(options[-1]) - int(options[0])) // int(options.step) + 1
+
+
+def _wrong(option: object) -> str:
+    """Why that is no option; nothing where it is one."""
+    if type(option) not in (str, int, float, bool):
+        plain = "; convert it first, as .item() or .tolist() do" if hasattr(option, "item") else ""
+        return f"an option is text, a number or a truth value{plain}"
+    if isinstance(option, float) and not math.isfinite(option):
+        return "a number among the options is finite"
+    if isinstance(option, str) and not _writable(option):
+        return "a text among the options can be written as UTF-8"
+    if isinstance(option, int) and not -(1 << 63) <= option < 1 << 63:
+        return "a whole number among the options has 64 bits at most"
+    return ""
+
+
+def _writable(text: str) -> bool:
+    """Whether it has no half of a surrogate pair: no file can hold one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
