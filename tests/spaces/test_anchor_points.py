@@ -200,7 +200,7 @@ def _is_edit(kind, at, before, after):
 
 def test_mistakes_are_named():
     """Settings, special cases of the other kind, kernels that the space does not have."""
-    with pytest.raises(SpaceError, match="least <= layers"):
+    with pytest.raises(SpaceError, match="least is 1 to 2, got 3"):
         AnchorPoints(layers=2, least=3)
     with pytest.raises(UnknownName, match="did you mean 'concat'"):
         AnchorPoints(combine="concatenate")

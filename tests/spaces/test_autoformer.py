@@ -183,7 +183,7 @@ def test_the_graph_has_both_residual_connections():
 
 def test_mistakes_are_named():
     """Settings of the space and of the skeleton."""
-    with pytest.raises(SpaceError, match="heads must be above 0"):
+    with pytest.raises(SpaceError, match="heads are"):
         AutoFormer(heads=())
     with pytest.raises(SpaceError, match="least and the greatest number of layers"):
         AutoFormer(depths=(3, 2))

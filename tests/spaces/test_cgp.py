@@ -133,9 +133,9 @@ def test_mutations_are_forced_or_neutral():
 
 def test_mistakes_are_named():
     """Settings and skeletons."""
-    with pytest.raises(SpaceError, match="at least 1"):
+    with pytest.raises(SpaceError, match="levels_back is 1 to 50, got 0"):
         CGP(levels_back=0)
-    with pytest.raises(SpaceError, match="least <= most"):
+    with pytest.raises(SpaceError, match="least is 1 to 2, got 3"):
         CGP(1, 2, least=3)
     with pytest.raises(UnknownName, match="did you mean 'conv'"):
         CGP(blocks="convset")

@@ -172,7 +172,7 @@ def test_the_graph_is_the_papers_picture():
 
 def test_mistakes_are_named():
     """Settings of the space, of the skeleton and of the language model."""
-    with pytest.raises(SpaceError, match="at least 1 node"):
+    with pytest.raises(SpaceError, match="nodes is 1 to 30, got 0"):
         DARTSRNN(nodes=0)
     with pytest.raises(UnknownName, match="did you mean 'unused'"):
         DARTSRNN(output="unusd")

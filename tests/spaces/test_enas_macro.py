@@ -99,7 +99,7 @@ def test_skips_follow_their_layers():
 
 def test_mistakes_are_named():
     """No layers, no filters, an unknown setting."""
-    with pytest.raises(SpaceError, match="least <= layers"):
+    with pytest.raises(SpaceError, match="layers is 1 to 30, got 0"):
         ENASMacro(layers=0)
     some = ENASMacro().architecture([("conv3x3", ())])
     with pytest.raises(UsageError, match="at least 2"):

@@ -198,7 +198,7 @@ def test_tournaments_grow_networks_from_nothing():
 
 def test_mistakes_are_named():
     """Settings and skeletons."""
-    with pytest.raises(SpaceError, match="at least 1"):
+    with pytest.raises(SpaceError, match="layers is 1 to 30"):
         FreeGraph(0)
     some = sample(FreeGraph(), stream(0))
     with pytest.raises(UsageError, match="above 0"):

@@ -102,7 +102,7 @@ def test_mistakes_are_named():
     """What nobody has written cannot be read; settings and skeletons."""
     with pytest.raises(IllegalArchitecture, match="layer1/reads"):
         replay(MemoryBanks(), {"layers": 1, "layer1/operation": "conv3x3", "layer1/reads": (2,)})
-    with pytest.raises(SpaceError, match="at least 1"):
+    with pytest.raises(SpaceError, match="banks is 1 to 16, got 0"):
         MemoryBanks(banks=0)
     some = sample(MemoryBanks(), stream(0))
     with pytest.raises(UsageError, match="at least 1"):

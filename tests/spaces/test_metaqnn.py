@@ -93,7 +93,7 @@ def test_networks_fit_any_image(size):
 
 def test_mistakes_are_named():
     """Settings and chains that the rules forbid."""
-    with pytest.raises(SpaceError, match="at least 1"):
+    with pytest.raises(SpaceError, match="layers is 1 to 50"):
         MetaQNN(layers=0)
     with pytest.raises(UnknownName, match="did you mean 'width'"):
         MetaQNN().build(MetaQNN(8).architecture([("conv", 3, 64)]), SHAPE, widht=1)

@@ -155,7 +155,7 @@ def test_mistakes_are_told():
         ProxylessNAS(widths=(8,))
     with pytest.raises(UnknownName, match="did you mean 'mnasnet-a1'"):
         MnasNet("mnasnet-a")
-    with pytest.raises(SpaceError, match="1 to 7 blocks, got 8"):
+    with pytest.raises(SpaceError, match="least is 1 to 7, got 8"):
         MnasNet(least=8)
     with pytest.raises(UnknownName, match="did you mean 'width'"):
         MnasNet().build(architecture, IMAGENET, widht=2)

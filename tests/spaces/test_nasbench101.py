@@ -172,7 +172,7 @@ def test_cells_the_paper_has_not():
     dense = SPACE.architecture([(0, 2), (0, 2, 2), (0, 2, 2, 2)])
     with pytest.raises(IllegalArchitecture, match="at most 9 edges"):
         replay(SPACE, dense)
-    with pytest.raises(SpaceError, match="2 to 7 vertices, got vertices=8"):
+    with pytest.raises(SpaceError, match="vertices is 2 to 7, got 8"):
         NASBench101(8)
 
 

@@ -194,7 +194,7 @@ def test_the_graph_shows_the_memory():
 
 def test_mistakes_are_named():
     """Settings of the space and of the skeleton."""
-    with pytest.raises(SpaceError, match="at least 1 leaf"):
+    with pytest.raises(SpaceError, match="base is 1 to 30, got 0"):
         NASCell(base=0)
     space = NASCell()
     with pytest.raises(UnknownName, match="did you mean 'layers'"):

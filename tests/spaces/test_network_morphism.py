@@ -121,7 +121,7 @@ def test_morphisms_enlarge():
 
 def test_mistakes_are_named():
     """Settings and skeletons."""
-    with pytest.raises(SpaceError, match="at least 3"):
+    with pytest.raises(SpaceError, match="layers is 3 to 30"):
         NetworkMorphism(2)
     some = sample(NetworkMorphism(), stream(0))
     with pytest.raises(UsageError, match="at least 1"):

@@ -295,7 +295,7 @@ def test_a_search_loop_knows_it_by_name(space):
         (UnknownName, "did you mean 'sep3x3'", lambda: NASNet(operations=("sep3x4",))),
         (UnknownName, "did you mean 'skip'", lambda: DARTS(operations=("skipp",))),
         (UnknownName, "did you mean 'normal/block2'", lambda: AmoebaNet(also=("norml/block2",))),
-        (SpaceError, "at least 1 block, got 0", lambda: ENASMicro(0)),
+        (SpaceError, "nodes is 1 to 20, got 0", lambda: ENASMicro(0)),
         (SpaceError, "distinct", lambda: AmoebaNet(operations=("sep3x3", "sep3x3"))),
         (SpaceError, "combiners are", lambda: NASNet(combiners=("concat",))),
     ],

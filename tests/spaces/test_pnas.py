@@ -97,7 +97,7 @@ def test_json_and_tokens_round_trip(seed):
         ({"operations": ("sep3x3", "sep5x6")}, UnknownName, "did you mean 'sep5x5'"),
         ({"operations": ("sep3x3", "sep3x3")}, SpaceError, "distinct"),
         ({"operations": ()}, SpaceError, "at least one"),
-        ({"blocks": 0}, SpaceError, "at least 1 block"),
+        ({"blocks": 0}, SpaceError, "blocks is 1 to 20, got 0"),
         ({"output": "unusd"}, UnknownName, "did you mean 'unused'"),
     ],
 )

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from cambrian.errors import UsageError
+from cambrian.architecture import replay, sample
+from cambrian.errors import SpaceError, UsageError
+from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.spaces.branches.anchor_points import AnchorPoints
 
@@ -26,11 +28,61 @@ def test_no_space_is_made_of_these(name: str, setting: str, value: Any) -> None:
     assert "cannot be made of" not in words  # what python itself says of a wrong argument
 
 
+NUMBERS = [
+    (name, field)
+    for name, field in CASES
+    for default in [getattr(SPACES.make(name), field)]
+    if not isinstance(default, str | bool) and not (isinstance(default, tuple) and str in map(type, default))
+    if default != ()
+]
+
+
+@pytest.mark.parametrize(("name", "setting"), NUMBERS)
+@pytest.mark.parametrize("value", [10**9, 10**30])
+def test_no_number_is_huge(name: str, setting: str, value: int) -> None:
+    """Of blocks, layers, filters, ...: it is refused, before anything is as large, with the largest named."""
+    default = getattr(SPACES.make(name), setting)
+    given = [value] * len(default) if isinstance(default, tuple) else value
+    with pytest.raises(SpaceError, match=rf"space '{name}': {setting} .*(to|most) \d+, got"):
+        SPACES.make({"name": name, "arguments": {setting: given}})
+
+
+LARGEST = [
+    "pnas(blocks=20)",
+    "nasnet(blocks=20)",
+    "amoebanet(blocks=20)",
+    "darts(nodes=20)",
+    "enas-micro(nodes=20)",
+    "cgp(rows=10, columns=50, levels_back=50, most=500)",
+    "tiny-chain(layers=50)",
+    "anchor-points(layers=30, least=30)",
+    "enas-macro(layers=30, least=30)",
+    "free-graph(layers=30)",
+    "network-morphism(layers=30)",
+    "memory-banks(layers=30, banks=16)",
+    "metaqnn(layers=50)",
+    "darts-rnn(nodes=30)",
+    "nascell(base=30)",
+    "stacked(stages=30, cells=30, cell=pnas, blocks=20)",
+    "hierarchical(motifs=[12, 12], nodes=[8, 8, 8])",
+    "proxylessnas(depths=[20, 20, 20, 20, 20, 20])",
+    "autoformer(depths=[50, 50])",
+]
+
+
+@pytest.mark.parametrize("text", LARGEST)
+def test_the_largest_is_sampled(text: str) -> None:
+    """At the bounds a sample is an architecture of the space, and is drawn at once."""
+    space = SPACES.named(text)
+    drawn = sample(space, stream(0))
+    assert replay(space, drawn) == drawn
+
+
 @pytest.mark.parametrize("setting", ["heights", "widths", "filters", "strides"])
 @pytest.mark.parametrize("value", [(), (0,), (3, 3)])
 def test_options_are_numbers_from_one_on(setting: str, value: tuple[int, ...]) -> None:
     """None, too small, twice."""
-    with pytest.raises(UsageError, match=f"space 'anchor-points': {setting} are different"):
+    with pytest.raises(UsageError, match=f"space 'anchor-points': {setting} are "):
         AnchorPoints(**{setting: value})
 
 

@@ -125,7 +125,7 @@ def test_mistakes_are_told():
     """In a sentence each."""
     with pytest.raises(UnknownName, match="did you mean 'pnas'"):
         Stacked(cell="pnass")
-    with pytest.raises(SpaceError, match="at least 1"):
+    with pytest.raises(SpaceError, match="is 1 to 30, got 0"):
         Stacked(stages=0)
     with pytest.raises(UnknownName, match="did you mean 'filters'"):
         EDGES.build(sample(EDGES, stream(0)), Shape(), filter=4)

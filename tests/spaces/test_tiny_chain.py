@@ -102,7 +102,7 @@ def test_networks_of_every_chain(size):
 
 def test_mistakes_are_named():
     """No layers, or a skeleton setting that does not exist."""
-    with pytest.raises(SpaceError, match="at least 1"):
+    with pytest.raises(SpaceError, match="is 1 to"):
         TinyChain(layers=0)
     space = TinyChain(layers=1)
     some = next(completions(space, {}))

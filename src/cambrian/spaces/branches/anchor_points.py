@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
-from cambrian.spaces.branches.layered import Layer, Layered, number, numbers, split, together
+from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.branches.layered import MOST, Layer, Layered, number, numbers, split, together
 from cambrian.spaces.canonical_graph import canonical_graph
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 COMBINE = ("concat", "sum", "either")
+PIXELS = 99  # of a kernel's side, or a stride
 SETTINGS = ("width",)
 
 
@@ -43,8 +45,8 @@ class AnchorPoints(Layered):
     measure = "uniform over the number of layers, then over answers"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.least <= self.layers:
-            raise SpaceError(f"space 'anchor-points': expected 1 <= least <= layers, got {self}")
+        check_bounds("anchor-points", MOST, layers=self.layers)
+        check_bounds("anchor-points", self.layers, least=self.least)
         if self.combine not in COMBINE:
             raise UnknownName("way to combine", self.combine, COMBINE)
         for name in ("heights", "widths", "filters", "strides"):
@@ -138,13 +140,9 @@ class AnchorPoints(Layered):
 
 
 def _check(name: str, options: Sequence[int], odd: bool) -> None:
+    check_bounds("anchor-points", FILTERS if name == "filters" else PIXELS, **{name: options})
     kind = "odd numbers" if odd else "numbers"
-    if (
-        not options
-        or min(options) < 1
-        or len(set(options)) < len(options)
-        or (odd and not all(n % 2 for n in options))
-    ):
+    if not options or len(set(options)) < len(options) or (odd and not all(n % 2 for n in options)):
         raise SpaceError(
             f"space 'anchor-points': {name} are different {kind} from 1 on, at least one, got {options}"
         )

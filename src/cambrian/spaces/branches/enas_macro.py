@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError
+from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
-from cambrian.spaces.branches.layered import Layered, numbers, split
+from cambrian.spaces.branches.layered import MOST, Layered, numbers, split
 from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -38,8 +38,8 @@ class ENASMacro(Layered):
     measure = "uniform over the number of layers, then over answers"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.least <= self.layers:
-            raise SpaceError(f"space 'enas-macro': expected 1 <= least <= layers, got {self}")
+        check_bounds("enas-macro", MOST, layers=self.layers)
+        check_bounds("enas-macro", self.layers, least=self.least)
 
     @staticmethod
     def paper() -> ENASMacro:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Layer = dict[str, Answer]
 DEPTH = "layers"
+MOST = 30  # layers: papers have up to 15, and a layer may read all earlier ones
 TRIES = 20  # draws of a new layer's answers before an edit counts as impossible
 
 

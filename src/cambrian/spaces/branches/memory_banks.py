@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError
-from cambrian.spaces.branches.layered import Layer, numbers, split, together
+from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.branches.layered import MOST, Layer, numbers, split, together
 from cambrian.spaces.canonical_graph import canonical_graph
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 OPERATIONS = ("conv3x3", "conv5x5", "dil3x3", "dil5x5")
+BANKS = 16
 SETTINGS = ("filters",)
 
 
@@ -39,8 +40,8 @@ class MemoryBanks(DepthGrowth):
     measure = "uniform over the number of layers, then over answers"
 
     def __post_init__(self) -> None:
-        if self.layers < 1 or self.banks < 1:
-            raise SpaceError(f"space 'memory-banks': layers and banks must be at least 1, got {self}")
+        check_bounds("memory-banks", MOST, layers=self.layers)
+        check_bounds("memory-banks", BANKS, banks=self.banks)
 
     def program(self, pick: Pick) -> None:
         written = {1}

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
-from cambrian.errors import SpaceError
+from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
-from cambrian.spaces.branches.layered import Layer, Layered, number, numbers, split
+from cambrian.spaces.branches.layered import MOST, Layer, Layered, number, numbers, split
 from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -45,8 +45,7 @@ class NetworkMorphism(Layered):
     measure = "uniform over the number of layers, then over answers"
 
     def __post_init__(self) -> None:
-        if self.layers < LEAST:
-            raise SpaceError(f"space 'network-morphism': layers must be at least {LEAST}, got {self.layers}")
+        check_bounds("network-morphism", MOST, LEAST, layers=self.layers)
 
     def readable(self, layer: int) -> range:
         return range(1, layer - 1)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.choices import Answer
 from cambrian.errors import SpaceError, UnknownName
+from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.cells.block_growth import new_blocks
 from cambrian.spaces.cells.isomorphism import Block
 from cambrian.spaces.space import Pick
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+MOST = 20  # blocks of a cell: the papers have five
 CELL_INPUTS = ("previous-previous", "previous")
 
 
@@ -118,10 +120,12 @@ class Blocks:
         return legal
 
 
-def check(space: str, blocks: int, operations: Sequence[str], known: Sequence[str]) -> None:
-    """Raise unless a cell has at least a block and distinct operations among those known."""
-    if blocks < 1:
-        raise SpaceError(f"space {space!r}: a cell has at least 1 block, got {blocks}")
+def check(
+    space: str, blocks: int, operations: Sequence[str], known: Sequence[str], part: str = "blocks"
+) -> None:
+    """Raise unless a cell has a number of blocks, which its space calls `part`, and distinct operations
+    among those known."""
+    check_bounds(space, MOST, **{part: blocks})
     for name in operations:
         if name not in known:
             raise UnknownName("operation", name, known)

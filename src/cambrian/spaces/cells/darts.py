@@ -27,7 +27,7 @@ class DARTS(CellPair):
     concatenates_all: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check("darts", self.nodes, self.operations, (*OPERATIONS, NONE))
+        check("darts", self.nodes, self.operations, (*OPERATIONS, NONE), "nodes")
 
     @cached_property
     def form(self) -> Blocks:

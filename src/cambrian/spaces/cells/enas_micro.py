@@ -26,7 +26,7 @@ class ENASMicro(CellPair):
     projects_twice: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check("enas-micro", self.nodes, self.operations, OPERATIONS)
+        check("enas-micro", self.nodes, self.operations, OPERATIONS, "nodes")
 
     @cached_property
     def form(self) -> Blocks:

@@ -15,6 +15,7 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
+from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
@@ -49,8 +50,7 @@ class NASBench101(Space):
     )
 
     def __post_init__(self) -> None:
-        if not 2 <= self.vertices <= 7:
-            raise SpaceError(f"space 'nasbench101': a cell has 2 to 7 vertices, got vertices={self.vertices}")
+        check_bounds("nasbench101", 7, 2, vertices=self.vertices)
 
     def program(self, pick: Pick) -> None:
         sizes = [float(len(OPERATIONS) ** (n - 2) * 3 ** ((n - 2) * (n - 1) // 2)) for n in self.levels]

@@ -16,7 +16,8 @@ import numpy as np
 
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import Answer, Scalar
-from cambrian.errors import Rejected, SpaceError, UnknownName
+from cambrian.errors import Rejected, UnknownName
+from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.canonical_graph import canonical_graph
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -31,6 +32,7 @@ ONE_INPUT = ("max-pool", "avg-pool")
 TWO_INPUTS = ("sum", "concat")
 RATE = 0.05  # of genes that a forced mutation changes (Sec. 4.1)
 TRIES = 100
+ROWS, COLUMNS = 10, 50  # at most: the paper has 5 and 30
 SETTINGS = ("width",)
 
 Node = tuple[str, tuple[int, ...]]  # a function and what it reads, 0 being the image
@@ -54,12 +56,12 @@ class CGP(Space):
     measure = "uniform over genotypes with an allowed number of active nodes"
 
     def __post_init__(self) -> None:
-        if min(self.rows, self.columns, self.levels_back) < 1:
-            raise SpaceError(f"space 'cgp': rows, columns and levels_back must be at least 1, got {self}")
+        check_bounds("cgp", ROWS, rows=self.rows)
+        check_bounds("cgp", COLUMNS, columns=self.columns, levels_back=self.levels_back)
         if self.blocks not in BLOCKS:
             raise UnknownName("kind of blocks", self.blocks, BLOCKS)
-        if not 1 <= self.least <= min(self.most, self.rows * self.columns):
-            raise SpaceError(f"space 'cgp': expected 1 <= least <= most and so many nodes, got {self}")
+        check_bounds("cgp", ROWS * COLUMNS, most=self.most)
+        check_bounds("cgp", min(self.most, self.rows * self.columns), least=self.least)
 
     @staticmethod
     def paper(blocks: str = "conv") -> CGP:

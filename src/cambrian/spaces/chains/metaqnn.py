@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
-from cambrian.errors import SpaceError
+from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -24,6 +24,8 @@ POOLS = ((5, 3), (3, 2), (2, 2))  # window and stride
 UNITS = (512, 256, 128)
 DENSE = 2  # dense layers at most, the last one to the classes not counted
 SMALL = 8  # a dense layer needs an image smaller than that
+MOST = 50  # layers: the paper has 18
+PIXELS = 4096
 SETTINGS = ("width", "normalise", "dropout")
 
 
@@ -43,8 +45,8 @@ class MetaQNN(DepthGrowth):
     measure = "uniform over the number of layers, then over answers"
 
     def __post_init__(self) -> None:
-        if self.layers < 1 or self.image < 1:
-            raise SpaceError(f"space 'metaqnn': layers and image must be at least 1, got {self}")
+        check_bounds("metaqnn", MOST, layers=self.layers)
+        check_bounds("metaqnn", PIXELS, image=self.image)
 
     @staticmethod
     def paper() -> MetaQNN:

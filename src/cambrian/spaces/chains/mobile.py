@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, ClassVar
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
+from cambrian.options import told
+from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.small import small
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SETTINGS = ("skeleton", "width", "stem", "features", "dropout", "activation")
+DEPTH = 20  # layers of a stage
 NOTHING = "skip"
 
 Row = tuple[str, str, int, int]  # a layer: path of its question, name of its operation, channels, stride
@@ -81,11 +84,12 @@ class ProxylessNAS(MobileChain):
     measure = "uniform over chains of all numbers of decided layers together"
 
     def __post_init__(self) -> None:
-        fine = 1 <= len(self.widths) == len(self.depths) <= len(self.strides)
-        if not fine or min(*self.widths, *self.depths) < 1:
+        check_bounds("proxylessnas", FILTERS, widths=self.widths)
+        check_bounds("proxylessnas", DEPTH, depths=self.depths)
+        if not 1 <= len(self.widths) == len(self.depths) <= len(self.strides):
             raise SpaceError(
                 f"space 'proxylessnas': expected as many widths as depths, 1 to {len(self.strides)} of them, "
-                f"each at least 1, got {self.widths} and {self.depths}"
+                f"got {told(self.widths)} and {told(self.depths)}"
             )
 
     @cached_property
@@ -176,8 +180,7 @@ class MnasNet(MobileChain):
     def __post_init__(self) -> None:
         if self.reference not in REFERENCES:
             raise UnknownName("reference network", self.reference, REFERENCES)
-        if not 1 <= self.least <= self.blocks:
-            raise SpaceError(f"space 'mnasnet': least is 1 to {self.blocks} blocks, got {self.least}")
+        check_bounds("mnasnet", self.blocks, least=self.least)
 
     @staticmethod
     def paper() -> MnasNet:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError
+from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
     from torch import nn
 
+MOST = 50  # layers
 KERNELS = {"conv3x3": 3, "conv5x5": 5}
 
 
@@ -32,8 +33,8 @@ class TinyChain(DepthGrowth):
     filters: int = 8
 
     def __post_init__(self) -> None:
-        if self.layers < 1 or self.filters < 1:
-            raise SpaceError(f"space 'tiny-chain': layers and filters must be at least 1, got {self}")
+        check_bounds("tiny-chain", MOST, layers=self.layers)
+        check_bounds("tiny-chain", FILTERS, filters=self.filters)
 
     def program(self, pick: Pick) -> None:
         for i in range(1, pick.depth("layers", 1, self.layers) + 1):

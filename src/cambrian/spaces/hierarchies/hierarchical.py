@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, ClassVar
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.errors import SpaceError
+from cambrian.options import told
+from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.hierarchies.motifs import NONE, Motif, live, motif_graph, motif_text
 from cambrian.spaces.small import small
@@ -24,6 +26,7 @@ from cambrian.spaces.space import Graph, Pick, Signature
 if TYPE_CHECKING:
     from torch import nn
 
+LEVELS, MOTIFS, NODES = 3, 12, 8  # at most: the paper has two levels, 6 motifs, 5 nodes
 SETTINGS = ("filters", "cells")
 
 
@@ -49,15 +52,14 @@ class Hierarchical(DepthGrowth):
     measure = "uniform over answers, question by question, of cells whose output is reached"
 
     def __post_init__(self) -> None:
-        if len(self.nodes) != len(self.motifs) + 1 or min(self.motifs, default=1) < 1 or min(self.nodes) < 2:
+        check_bounds("hierarchical", MOTIFS, motifs=self.motifs)
+        check_bounds("hierarchical", NODES, 2, nodes=self.nodes)
+        if not 1 <= len(self.nodes) == len(self.motifs) + 1 <= LEVELS:
             raise SpaceError(
                 "space 'hierarchical': expected as many numbers of nodes as of motifs and one for the cell, "
-                f"at least 1 motif and 2 nodes each, got motifs={self.motifs} and nodes={self.nodes}"
+                f"{LEVELS} at most, got motifs={told(self.motifs)} and nodes={told(self.nodes)}"
             )
-        if not 2 <= self.least <= self.nodes[-1]:
-            raise SpaceError(
-                f"space 'hierarchical': least is 2 to the cell's {self.nodes[-1]} nodes, got {self.least}"
-            )
+        check_bounds("hierarchical", self.nodes[-1], 2, least=self.least)
 
     @staticmethod
     def paper() -> Hierarchical:

@@ -13,7 +13,9 @@ from msgspec.structs import replace
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Choice, OneOf, Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import UnknownName
+from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.cells.blocks import MOST as BLOCKS
 from cambrian.spaces.cells.edges import NONE, live_edges
 from cambrian.spaces.cells.nasbench201 import PATHS, NASBench201
 from cambrian.spaces.cells.pnas import PNAS
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 CELLS = {"nasbench201": 1, "pnas": 2}  # how many states a cell reads
 WIDEN = (1.0, 1.5, 2.0)
+MOST = 30  # stages, and cells of a stage
 SETTINGS = ("filters",)
 
 
@@ -51,8 +54,8 @@ class Stacked(DepthGrowth):
     def __post_init__(self) -> None:
         if self.cell not in CELLS:
             raise UnknownName("cell space", self.cell, CELLS)
-        if min(self.stages, self.cells, self.blocks) < 1:
-            raise SpaceError(f"space 'stacked': stages, cells and blocks must be at least 1, got {self}")
+        check_bounds("stacked", MOST, stages=self.stages, cells=self.cells)
+        check_bounds("stacked", BLOCKS, blocks=self.blocks)
 
     @property
     def micro(self) -> NASBench201 | PNAS:

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
+from cambrian.options import told
+from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.depth.growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
     from torch import nn
 
+LAYERS, HEADS, WIDTH, RATIO = 50, 64, 4096, 16  # at most
 SETTINGS = ("patch", "relative")
 
 
@@ -50,16 +53,21 @@ class AutoFormer(DepthGrowth):
         return AutoFormer((528, 576, 624), (8, 9, 10), (3.0, 3.5, 4.0), (14, 16), 64)
 
     def __post_init__(self) -> None:
+        check_bounds("autoformer", WIDTH, embeddings=self.embeddings, head_width=self.head_width)
+        check_bounds("autoformer", HEADS, heads=self.heads)
+        check_bounds("autoformer", LAYERS, depths=self.depths)
+        if not all(0 < ratio <= RATIO for ratio in self.ratios):
+            raise SpaceError(
+                f"space 'autoformer': ratios are above 0 and at most {RATIO}, got {told(self.ratios)}"
+            )
         for name in ("embeddings", "heads", "ratios"):
-            if not getattr(self, name) or min(getattr(self, name)) <= 0:
-                raise SpaceError(f"space 'autoformer': {name} must be above 0, got {getattr(self, name)}")
-        if len(self.depths) != 2 or not 1 <= self.depths[0] <= self.depths[1]:
+            if not getattr(self, name):
+                raise SpaceError(f"space 'autoformer': {name} are at least one, got none")
+        if len(self.depths) != 2 or self.depths[0] > self.depths[1]:
             raise SpaceError(
                 f"space 'autoformer': depths are the least and the greatest number of layers, "
                 f"got {self.depths}"
             )
-        if self.head_width < 1:
-            raise SpaceError(f"space 'autoformer': head_width must be above 0, got {self.head_width}")
 
     def size(self, level: int) -> int:
         """How many architectures have `level` layers.

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError, UnknownName
+from cambrian.errors import UnknownName
+from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.sequences.recurrent import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
 
 if TYPE_CHECKING:
     from cambrian.networks.models.recurrent import MakeCell
 
+MOST = 30  # nodes
 OUTPUTS = ("all", "unused")
 
 Node = tuple[str, int]  # its activation, and the node it reads: 0 is the first, k the k-th further one
@@ -81,8 +83,7 @@ class DARTSRNN(RecurrentCells):
         return DARTSRNN(nodes=11, output="unused")
 
     def __post_init__(self) -> None:
-        if self.nodes < 1:
-            raise SpaceError(f"space 'darts-rnn': a cell has at least 1 node, got nodes={self.nodes}")
+        check_bounds("darts-rnn", MOST, nodes=self.nodes)
         if self.output not in OUTPUTS:
             raise UnknownName("output", self.output, OUTPUTS)
 

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
-from cambrian.errors import SpaceError
+from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.sequences.recurrent import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
 
 if TYPE_CHECKING:
     from cambrian.networks.models.recurrent import MakeCell
 
+MOST = 30  # leaves
 COMBINATIONS = ("add", "multiply")
 CLAIMS = ("stay", "leaf", "join")
 
@@ -81,8 +82,7 @@ class NASCell(RecurrentCells):
     measure = "uniform over numbers of leaves, then over labelled trees of as many and their memory's nodes"
 
     def __post_init__(self) -> None:
-        if self.base < 1:
-            raise SpaceError(f"space 'nascell': a tree has at least 1 leaf, got base={self.base}")
+        check_bounds("nascell", MOST, base=self.base)
 
     def size(self, level: int) -> int:
         """How many labelled trees there are with `level` leaves, and nodes for their memory.
