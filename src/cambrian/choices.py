@@ -125,7 +125,7 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
 
     def draw(self, rng: np.random.Generator | Chance) -> Answer:
         """Uniform over the subsets, not over their sizes."""
-        counts = list(subsets(len(self.options), self.least, self.most))
+        counts = [math.comb(len(self.options), k) for k in range(self.least, self.most + 1)]
         wanted = self.least + (_weighted(counts, rng) if len(counts) > 1 else 0)
         chosen, left = [], len(self.options)
         for option in self.options:  # selection sampling: Knuth, TAOCP 2, 3.4.2, algorithm S

@@ -98,7 +98,7 @@ class Pick:
     def _asked(self, kind: Any, path: str, options: Sequence[Scalar], settings: tuple[Any, ...]) -> Any:
         """The answer to the question of that kind, the very one of the last walk where it is the same:
         checking that options are distinct takes longer than asking."""
-        path = self._path(path)
+        path = self._prefix + path if type(path) is str else self._path(path)
         if path in self._known and path not in self._answers:
             choice, of_kind, before, set_so = self._known[path]
             # Equal is not the same: 1, 1.0 and True are three options.

@@ -115,7 +115,7 @@ class ModulePick(Pick):
         """The question of a fork, whose factories are looked at when it is new, and those of what is held,
         their own questions asked."""
         full = self._path(path)
-        if not isinstance(factories, Mapping):
+        if type(factories) is not dict and not isinstance(factories, Mapping):
             raise SpaceError(
                 f"question {full!r}: candidates are factories by name, as in {{'relu': nn.ReLU}}, got "
                 f"{told(factories)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,22 +85,23 @@ def explore(space: Walkable) -> DepthMap:
     depth = depth_path(space)
     assert depth is not None
     rng = stream(0, "explore")
-    todo: list[dict[str, Answer]] = [{}]
+    todo = deque[tuple[Mapping[str, Answer], Mapping[str, Answer]]]([({}, {})])  # answers, those changed
+    left = EXPLORED - 1  # what is added after so many would never be walked, and fills the memory
     tried: set[tuple[str, Answer]] = set()
     first: dict[str, int] = {}  # the lowest level at which a path is asked
     choices: dict[str, Choice] = {}
     words: dict[str, dict[Scalar, None]] = {}
-    for _ in range(EXPLORED):
-        if not todo:
-            break
-        asked = _asked(space, todo.pop(0), rng)
+    while todo:
+        before, changed = todo.popleft()
+        asked = _asked(space, {**before, **changed}, rng)
         if asked is None:
             continue
         answers = {c.path: answer for c, answer in asked}
         lower = [d for c, here in asked if c.path == depth for d in c.answers() if d < here]  # type: ignore[operator]
         for choice, _answer in asked:
             if choice.path not in choices:  # is it asked at lower levels too, all else being equal?
-                todo += [{**answers, depth: d} for d in lower]
+                todo.extend((answers, {depth: d}) for d in lower[:left])
+                left -= min(left, len(lower))
             choices[choice.path] = _merged(choices.get(choice.path), choice)
             first[choice.path] = min(first.get(choice.path, 10**9), int(answers[depth]))  # type: ignore[arg-type]
             for answer in _probes(choice):
@@ -108,7 +109,9 @@ def explore(space: Walkable) -> DepthMap:
                     words.setdefault(_kind(slot), {})[word] = None
                 if (choice.path, answer) not in tried:
                     tried.add((choice.path, answer))
-                    todo.append({**answers, choice.path: answer})
+                    if left:
+                        todo.append((answers, {choice.path: answer}))
+                        left -= 1
     del first[depth]
     levels = tuple(sorted(int(a) for p, a in tried if p == depth))  # type: ignore[arg-type]
     rows = {p: levels.index(at) for p, at in first.items()}
