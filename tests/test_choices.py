@@ -118,6 +118,21 @@ def test_reals_go_there_and_back(choice: Real, fraction: float) -> None:
         assert value == pytest.approx((1 - fraction) * choice.low + fraction * choice.high, rel=1e-9)
 
 
+def test_near_subsets_come_in_the_order_of_the_options() -> None:
+    """Added, dropped, exchanged; whatever text hashes to in this process."""
+    choice = SomeOf("s", ("red", "green", "blue", "grey"), 1, 3)
+    assert list(choice.near(("red", "blue"), rng())) == [
+        ("red", "green", "blue"),
+        ("red", "blue", "grey"),
+        ("blue",),
+        ("red",),
+        ("green", "blue"),
+        ("blue", "grey"),
+        ("red", "green"),
+        ("red", "grey"),
+    ]
+
+
 def test_near_reals_are_within_the_bounds() -> None:
     """Steps around an answer at the edge of the range stay inside it."""
     choice = Real("lr", 1e-4, 1.0, log=True)

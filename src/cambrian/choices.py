@@ -153,10 +153,11 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
         """One option added, dropped, or exchanged."""
         here = set(answer) if isinstance(answer, tuple) else set()
         absent = [o for o in self.options if o not in here]
+        present = [o for o in self.options if o in here]  # in an order that is the same in every process
         sets = itertools.chain(
             (here | {o} for o in absent),
-            (here - {o} for o in here),
-            ((here - {old}) | {new} for old in here for new in absent),
+            (here - {o} for o in present),
+            ((here - {old}) | {new} for old in present for new in absent),
         )
         for chosen in sets:
             if self.least <= len(chosen) <= self.most:
