@@ -203,7 +203,11 @@ async def awaiting(pick: Any, task: Any) -> Any:
     return pick("a", [1, 2])
 
 
-@pytest.mark.parametrize("body", [3, None, "x", dict, print, nn.Linear, yielding, awaiting], ids=repr)
+@pytest.mark.parametrize(
+    "body",
+    [3, None, "x", dict, print, nn.Linear, yielding, awaiting],
+    ids=["number", "none", "text", "type", "builtin", "module", "generator", "coroutine"],
+)
 def test_what_is_no_function_of_two_arguments(body: Any) -> None:
     """By the decorator's arguments too; a generator would give no network."""
     with pytest.raises(SpaceError, match="a space is a function"):

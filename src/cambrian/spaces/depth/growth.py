@@ -131,19 +131,23 @@ class DepthGrowth(Space):
     def _drawn(
         self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int
     ) -> dict[Architecture, int]:
-        """`cap` distinct children of parents drawn at random, fewer where draws keep repeating."""
+        """`cap` distinct children of parents drawn at random, fewer where draws keep repeating: of children
+        that are equally likely hardly one in a hundred is missed."""
         seeds = self._seeds(parents)
         children: dict[object, tuple[Architecture, int]] = {}
-        for _ in range(20 * cap if seeds else 0):
-            if len(children) == cap:
-                break
+        repeated = rejected = 0  # draws since the last new child, and in all
+        while seeds and len(children) < cap and repeated < 100 + 5 * len(children) and rejected < 20 * cap:
             i, kept = seeds[int(rng.integers(len(seeds)))]
             try:
                 child = replay(self, kept, lambda choice: choice.draw(rng))
             except Rejected:
+                rejected += 1
                 continue
-            if _keeps(child, kept):
-                children.setdefault(self._function(child), (child, i))
+            repeated += 1
+            function = self._function(child)
+            if _keeps(child, kept) and function not in children:
+                children[function] = child, i
+                repeated = 0
         return dict(children.values())
 
 
