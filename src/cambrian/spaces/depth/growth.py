@@ -135,7 +135,7 @@ class DepthGrowth(Space):
         that are equally likely hardly one in a hundred is missed."""
         seeds = self._seeds(parents)
         children: dict[object, tuple[Architecture, int]] = {}
-        repeated = rejected = 0  # draws since the last new child, and in all
+        repeated = rejected = 0  # since the last new child, and in all
         while seeds and len(children) < cap and repeated < 100 + 5 * len(children) and rejected < 20 * cap:
             i, kept = seeds[int(rng.integers(len(seeds)))]
             try:
