@@ -64,7 +64,7 @@ LARGEST = [
     "darts-rnn(nodes=30)",
     "nascell(base=30)",
     "stacked(stages=30, cells=30, cell=pnas, blocks=20)",
-    "hierarchical(motifs=[12, 12], nodes=[8, 8, 8])",
+    "hierarchical(motifs=[12, 12], nodes=[11, 11, 11])",
     "proxylessnas(depths=[20, 20, 20, 20, 20, 20])",
     "autoformer(depths=[50, 50])",
 ]

@@ -26,7 +26,7 @@ from cambrian.spaces.space import Graph, Pick, Signature
 if TYPE_CHECKING:
     from torch import nn
 
-LEVELS, MOTIFS, NODES = 3, 12, 8  # at most: the paper has two levels, 6 motifs, 5 nodes
+LEVELS, MOTIFS, NODES = 3, 12, 11  # at most: the paper has two levels, 6 motifs, 5 nodes; 11 in a flat cell
 SETTINGS = ("filters", "cells")
 
 
