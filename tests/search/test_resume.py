@@ -301,8 +301,8 @@ def test_a_dear_outcome_is_kept_before_the_strategy_thinks(tmp_path):
     class Slow:
         needs: ClassVar[tuple[type, ...]] = ()
 
-        def start(self, space, seed):
-            return space
+        def start(self, problem):
+            return problem.space
 
         def propose(self, state, pending, rng):
             if (tmp_path / "ledger.sqlite").exists():

@@ -10,6 +10,7 @@ from typing import Any
 
 from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.errors import RunError, UsageError
+from cambrian.problem import Problem
 from cambrian.referee.contenders import BASELINE, Contenders, contenders
 from cambrian.referee.contest import Contest, OnBenchmark, contest_of, played
 from cambrian.referee.crew import crew
@@ -150,7 +151,7 @@ def check(contest: Contest, rivals: Contenders) -> None:
     be searched by it with these settings."""
     for strategy in rivals.values():
         contest.search(strategy, 0)
-        strategy.start(contest.space, 0)
+        strategy.start(Problem(contest.space))
 
 
 def _contest(given: Contest | Benchmark | str, budget: int) -> Contest:

@@ -15,6 +15,7 @@ from cambrian.codec import encode
 from cambrian.errors import Incompatible, RunError, UnknownName, UsageError
 from cambrian.estimators.build import LIMITS
 from cambrian.outcome import Fidelity, Trial
+from cambrian.problem import Limit, Problem
 from cambrian.search.budget import Budget
 from cambrian.search.conversation import Conversation
 from cambrian.search.coordinator import Coordinator
@@ -38,7 +39,7 @@ from cambrian.search.settings import (
     versions,
 )
 from cambrian.spaces.space import Space, fingerprint
-from cambrian.strategies.strategy import Scales, Strategy
+from cambrian.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -352,15 +353,23 @@ class Search:
             **self.remarks,
         )
 
-    def _coordinator(self, ledger: Ledger) -> Coordinator:
-        strategy, planned = self.strategy, ledger.facts()["planned"]
-        return Coordinator(
+    def _problem(self, ledger: Ledger) -> Problem:
+        """What the strategy is started with; its budget is the one that the run began with."""
+        return Problem(
             self.space,
-            strategy.within(planned) if planned and isinstance(strategy, Scales) else strategy,
-            ledger,
-            seed=self.seed,
-            lag=self.lag,
+            limits=tuple(Limit(name, most) for name, most in self.limits.items()),
             fidelity=self.fidelity,
+            trials=ledger.facts()["planned"],
+            seconds=self.budget.seconds,
+            seed=self.seed,
+        )
+
+    def _coordinator(self, ledger: Ledger) -> Coordinator:
+        return Coordinator(
+            self._problem(ledger),
+            self.strategy,
+            ledger,
+            lag=self.lag,
             recipe=self._recipe(),
             forgiven=max((v["after"] for _, _, v in ledger.events("stop") if v["failing"]), default=0),
             raw=getattr(self.estimator, "raw", False),
