@@ -43,8 +43,7 @@ class Result:
     @staticmethod
     def open(directory: str | Path) -> Result:
         """Raises RunError where `directory` is no run directory, LedgerCorrupt where it is damaged."""
-        from cambrian.search.settings import LEDGER
-        from cambrian.spaces import SPACES
+        from cambrian.search.settings import LEDGER, space_for
         from cambrian.tasks.task import Task
 
         place = Path(directory).absolute()
@@ -60,7 +59,7 @@ class Result:
                 " program that began it"
             )
         task = Task.open(place / "task") if (place / "task" / "task.json").exists() else None
-        return Result(SPACES.make(spec), task, rows, facts, events, place)
+        return Result(space_for(spec, task), task, rows, facts, events, place)
 
     @property
     def trials(self) -> list[Trial]:

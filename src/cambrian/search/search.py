@@ -31,6 +31,7 @@ from cambrian.search.settings import (
     remedy,
     resumed,
     same_settings,
+    space_for,
     spec_of,
     task_of,
     unnamed,
@@ -78,9 +79,9 @@ class Search:
         device: str = "cpu",
         attempts: int = 5,
     ) -> None:
-        self.space: Space = component("space", space)
-        self.estimator = component("estimator", estimator)
         self.task = task_of(task)
+        self.space: Space = space_for(space, self.task)
+        self.estimator = component("estimator", estimator)
         self.budget = Budget.parse(budget)
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)

@@ -18,7 +18,7 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Answer, Choice
-from cambrian.errors import Rejected, RunChanged, RunError
+from cambrian.errors import Rejected, RunChanged, RunError, UsageError
 from cambrian.randomness import stream
 from cambrian.search.budget import Budget
 from cambrian.spaces.space import Encodes, Grows, Space
@@ -42,11 +42,32 @@ def versions() -> dict[str, str]:
 def component(kind: str, given: Any) -> Any:
     if isinstance(given, str | Mapping):
         return registry(kind).make(given)
+    if kind == "space":
+        _check_space(given)
     if callable(given) and kind == "estimator" and not hasattr(given, "estimate"):
         from cambrian.estimators.estimator import Function
 
         return Function(given)
     return given
+
+
+def _check_space(given: Any) -> None:
+    """Raise UsageError for what is nearly a space."""
+    name = getattr(given, "__name__", type(given).__name__)
+    if isinstance(given, type):
+        raise UsageError(f"a space is an object, got the class {name}: give {name}(...)")
+    if not (callable(getattr(given, "walk", None)) and callable(getattr(given, "build", None))):
+        mend = "write @cambrian.space above it" if callable(given) else "see cambrian.space"
+        raise UsageError(f"a space asks questions and builds networks, {name} does neither: {mend}")
+
+
+def space_for(given: Any, task: Any) -> Space:
+    """The space of that name or description, whose questions are those for the task's images, where there
+    is a task."""
+    found: Any = component("space", given)
+    fit = getattr(found, "for_task", None)  # a space of one's own need not have it
+    fitted: Space = found if fit is None or task is None else fit(task)
+    return fitted
 
 
 def registry(kind: str) -> Any:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cambrian.architecture import Architecture, Decide
-from cambrian.choices import Answer, OneOf, Scalar, SomeOf
+from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
 from cambrian.errors import CambrianError, SpaceError, UnknownName
 from cambrian.options import counting, told
 from cambrian.spaces.candidates import (
@@ -165,6 +165,7 @@ class Built(_Chosen):
 
     def __init__(self) -> None:
         self.made: list[tuple[str, nn.Module]] = []
+        self.making: str | None = None  # the question and the candidate that is being made
 
     def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
         ((option, maker),) = makers.items()
@@ -176,7 +177,9 @@ class Built(_Chosen):
         )
 
     def _make(self, path: str, option: Scalar, maker: Factory) -> nn.Module:
+        self.making = f"candidate {option!r} of question {path!r}"
         module = made(path, option, maker)
+        self.making = None
         self.made.append((f"{path!r} ({option})", module))
         return module
 
@@ -221,21 +224,49 @@ class Read:
     def walk(self, decide: Decide) -> Architecture:
         from torch import nn
 
-        pick = ModulePick(decide)
+        name = self._function.__name__
+        asked = _Asked(decide, name, self._reading)
+        pick = ModulePick(asked)
         pick._reading = self._reading
         try:
             network = self._function(pick, self._task, **self._skeleton)
             if not isinstance(network, nn.Module) and callable(network):
-                network = _made_by(network, self._function.__name__)
+                asked.late = f"in what {name} returns to make the network, which sampling never calls"
+                network = _made_by(network, name)
         except (RuntimeError, ValueError) as error:
             raise unbuildable(error, "its modules cannot be made") from error
         if not isinstance(network, nn.Module):
             raise SpaceError(
-                f"{self._function.__name__} must return a torch.nn.Module or a function without arguments "
+                f"{name} must return a torch.nn.Module or a function without arguments "
                 f"that makes one, got {kind_of(network)}"
             )
         self.network = network
-        return pick.architecture()
+        architecture = pick.architecture()
+        asked.late = "after the network was made, as in its forward"
+        pick._answers.clear()  # so that one that was asked before is late, too
+        return architecture
+
+
+class _Asked:
+    """Decides as long as questions may be asked; then they are a mistake of the program's author."""
+
+    def __init__(self, decide: Decide, name: str, reading: Reading) -> None:
+        self._decide, self._name, self._reading = decide, name, reading
+        self.late: str | None = None
+
+    def __call__(self, choice: Choice) -> Answer:
+        making = getattr(self._reading, "making", None)
+        if making is not None:
+            raise SpaceError(
+                f"question {choice.path!r} is asked while {making} is made, which sampling never does: give "
+                f"the candidate a first argument called pick, and let it return a function that makes it"
+            )
+        if self.late is not None:
+            raise SpaceError(
+                f"question {choice.path!r} is asked {self.late}: ask it in {self._name}, before anything is "
+                f"made, and give the module the answer"
+            )
+        return self._decide(choice)
 
 
 def _made_by(builder: Callable[[], Any], name: str) -> Any:
