@@ -6,6 +6,7 @@ in place of the weights, and what a forward keeps for itself (a computed weight,
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,17 @@ class Visit:
     """What a run on copies found: whether the forward made parts of the network (parameters, modules)."""
 
     made_parts: bool = False
+
+
+def copied(network: nn.Module, copies: dict[int, Any] | None = None) -> nn.Module:
+    """A deep copy, also of a network that keeps tensors which it computed with gradients (as torch's older
+    weight_norm does): Python's own copy refuses those. `copies` is filled with what became of which id."""
+    copies = {} if copies is None else copies
+    for module in network.modules():
+        for value in module.__dict__.values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                copies[id(value)] = value.detach().clone()
+    return copy.deepcopy(network, copies)
 
 
 @contextmanager

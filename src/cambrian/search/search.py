@@ -13,7 +13,7 @@ import msgspec
 from cambrian.architecture import Architecture, replay
 from cambrian.codec import encode
 from cambrian.errors import Incompatible, RunError, UnknownName, UsageError
-from cambrian.estimators.build import LIMITS
+from cambrian.estimators.build import LIMITS, signature
 from cambrian.outcome import Fidelity, Trial
 from cambrian.search.budget import Budget
 from cambrian.search.conversation import Conversation
@@ -38,6 +38,7 @@ from cambrian.search.settings import (
     usual,
     versions,
 )
+from cambrian.search.space_check import check_space, find_warnings, is_own
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Scales, Strategy
 
@@ -151,6 +152,8 @@ class Search:
             raise UsageError("several workers need a run directory to share the data: run('runs/first')")
         with at_work(place) as ledger:
             self._stored = prepared(self.task, place)
+            if not ledger.rows():
+                self._look(watch)
             self._agree(ledger)
             try:
                 self.engine.start(self._work())
@@ -160,6 +163,17 @@ class Search:
             return Result(
                 self.space, self.task, ledger.rows(), ledger.facts(), ledger.events(), directory=place
             )
+
+    def _look(self, watch: Watch) -> None:
+        """Raise, or warn, of what a space of one's own would do to every trial."""
+        if self.task is None or not self.estimator.delivers or not is_own(self.space):
+            return
+        shape = signature(self.task, self.fidelity)
+        architecture = check_space(self.space, shape, self.fidelity)
+        if self.device == "cpu":
+            exported = self.final is not None
+            for sentence in find_warnings(self.space, architecture, shape, self.fidelity, exported):
+                watch.warned(sentence)
 
     def _execution(self, ledger: Ledger, place: Path | None, watch: Watch) -> Execution:
         return Execution(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from inspect import isroutine
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ def _check_space(given: Any) -> None:
     if isinstance(given, type):
         raise UsageError(f"a space is an object, got the class {name}: give {name}(...)")
     if not (callable(getattr(given, "walk", None)) and callable(getattr(given, "build", None))):
-        mend = "write @cambrian.space above it" if callable(given) else "see cambrian.space"
-        raise UsageError(f"a space asks questions and builds networks, {name} does neither: {mend}")
+        mend = ": write @cambrian.space above it" if isroutine(given) else ""
+        raise UsageError(f"a space asks questions and builds networks, got {name}, which is none{mend}")
 
 
 def space_for(given: Any, task: Any) -> Space:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 BATCH = 2
 
 
+class WrongOutput(Unbuildable):
+    """The network can be run, and what it gives is no logit per class."""
+
+
 def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.Module]] = ()) -> None:
     """Raise Unbuildable unless `network`, in training and in evaluation mode, maps [2, channels, height,
     width] to [2, classes] (or a tuple of those, the first of which is scored), naming the layer that refuses
@@ -115,17 +119,17 @@ def _check_logits(output: Any, classes: int) -> None:
     wanted = f"[{BATCH}, {classes}]"
     for head in output if isinstance(output, tuple) and output else (output,):
         if not isinstance(head, torch.Tensor):
-            raise Unbuildable(
+            raise WrongOutput(
                 f"the network gives {_described(head)}, expected a tensor {wanted}: does its forward return "
                 f"the logits?"
             )
         if tuple(head.shape) != (BATCH, classes):
-            raise Unbuildable(
+            raise WrongOutput(
                 f"the network gives {list(head.shape)} for {BATCH} inputs, expected {wanted}: "
                 f"{_shape_advice(tuple(head.shape), classes)}"
             )
         if not head.is_floating_point():
-            raise Unbuildable(f"the network gives {head.dtype} numbers, expected logits: floats {wanted}")
+            raise WrongOutput(f"the network gives {head.dtype} numbers, expected logits: floats {wanted}")
 
 
 def _described(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,12 +45,22 @@ def make_network(
                 return network, made
 
 
+_shown: set[tuple[str, str, int]] = set()
+
+
 @contextmanager
 def torch_quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
+    """Without those warnings, and others once for each place in a process, however many networks there are:
+    Python's own account of that does not outlive a change of its filters."""
+    with warnings.catch_warnings(record=True) as others:
         for message in _OURS:
             warnings.filterwarnings("ignore", message)
         yield
+    for each in others:
+        place = str(each.message), each.filename, each.lineno
+        if place not in _shown:
+            _shown.add(place)
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
 
 def _drafting() -> bool:
@@ -83,6 +92,8 @@ def _read(
 def _own(network: nn.Module, made: Made, new: set[int], name: str) -> tuple[nn.Module, Made]:
     """The network, a copy where it has modules that were there before: what is trained in one trial must not
     be what the next one begins with."""
+    from cambrian.networks.tensor_copies import copied
+
     parameters = list(network.parameters())
     if any(p.device.type == "meta" for p in parameters):
         raise Unbuildable(f"{name} makes modules on torch's meta device, which have no weights to train")
@@ -90,7 +101,7 @@ def _own(network: nn.Module, made: Made, new: set[int], name: str) -> tuple[nn.M
         return network, made
     try:
         memo: dict[int, Any] = {}
-        return copy.deepcopy(network, memo), [(q, memo.get(id(m), m)) for q, m in made]
+        return copied(network, memo), [(q, memo.get(id(m), m)) for q, m in made]
     except CambrianError:
         raise
     except Exception as error:
