@@ -25,6 +25,7 @@ from cambrian.search.final import Final, FinalStage, best_distinct
 from cambrian.search.keys import digest
 from cambrian.search.ledger import FINAL, Ledger
 from cambrian.search.settings import (
+    code_of,
     component,
     published_architectures,
     questions,
@@ -295,6 +296,7 @@ class Search:
             "space": self._spec("space"),
             "questions": questions(self.space),
             "fingerprint": fingerprint(self.space),
+            "code": code_of(self.space, self.strategy, self.estimator),
             "strategy": self._spec("strategy"),
             "estimator": self._spec("estimator"),
             "task": self._data(),

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -22,6 +22,7 @@ from cambrian.choices import Answer, Choice
 from cambrian.errors import Rejected, RunChanged, RunError, UsageError
 from cambrian.randomness import stream
 from cambrian.search.budget import Budget
+from cambrian.search.program_code import VERSION, code_parts, edited
 from cambrian.spaces.space import Encodes, Grows, Space
 
 LEDGER = "ledger.sqlite"
@@ -150,9 +151,11 @@ def questions(space: Space, walks: int = 16) -> dict[str, Any]:
 
 def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -> None:
     """Raises RunChanged with what differs."""
+    old, new = dict(old), dict(new)
+    changes = _edits(old.pop("code", None), new.pop("code", None)) if old["space"] == new["space"] else []
     if old["space"] != new["space"]:  # then the questions are others, of course
         old, new = ({k: v for k, v in s.items() if k not in _QUESTIONS} for s in (old, new))
-    changes = _differences(old, new, "")
+    changes += _differences(old, new, "")
     if changes:
         more = f" and {len(changes) - 8} more" if len(changes) > 8 else ""
         raise RunChanged(
@@ -161,7 +164,28 @@ def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -
         )
 
 
-_QUESTIONS = ("questions", "fingerprint")
+def code_of(*components: object) -> dict[str, Any]:
+    """What tells the user's own code that components are made of from what it is after an edit."""
+    parts: dict[str, str] = {}
+    for each in components:
+        parts |= code_parts(each)
+    return {"python": VERSION, "parts": parts}
+
+
+def _edits(old: dict[str, Any] | None, new: dict[str, Any] | None) -> list[str]:
+    """A phrase for code that was edited; none where that cannot be told, as by another version of Python."""
+    if old is None or new is None or old["python"] != new["python"]:
+        return []
+    names = edited(old["parts"], new["parts"])
+    return [f"the code of {listed_names(names)} was edited"] if names else []
+
+
+def listed_names(names: Sequence[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+_QUESTIONS = ("questions", "fingerprint", "code")
 _SAID = {
     "fingerprint": "the space's program asks other questions than it did",
     "task.digest": "the data or their split are others",
