@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import traceback
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,11 +57,13 @@ def _place(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Without what torch logs and prints besides raising."""
+    """Without what torch logs, prints and warns of besides raising: what is exported is compared."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    out, err = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with out, err, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)

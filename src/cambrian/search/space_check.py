@@ -92,21 +92,32 @@ def _inputs(shape: Signature) -> Tensor:
 
 
 def _of_outputs(network: nn.Module, inputs: Tensor) -> list[str]:
-    import torch
-
-    from cambrian.networks.heads import first_head
-
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            outputs = first_head(network(inputs)).float()
+        outputs, again = _run(network, inputs, seed=0), _run(network, inputs, seed=1)
     except CambrianError:
         raise
     except Exception as error:  # a forward of the user's own may raise anything
         what = " ".join(str(error).split())[:300]
         raise Unbuildable(f"the network cannot be run on the CPU: {type(error).__name__}: {what}") from error
+    found = []
     if bool((outputs >= 0).all()) and bool(((outputs.sum(1) - 1).abs() < 1e-4).all()):
-        return ["the networks give probabilities, which training takes for logits: leave out the softmax"]
-    return []
+        found.append("the networks give probabilities, which training takes for logits: leave out the softmax")
+    if not bool(outputs.isclose(again, rtol=1e-3, atol=1e-4).all()):
+        found.append(
+            "the networks give something else each time, in evaluation mode too: is dropout told "
+            "training=self.training?"
+        )
+    return found
+
+
+def _run(network: nn.Module, inputs: Tensor, seed: int) -> Tensor:
+    import torch
+
+    from cambrian.networks.heads import first_head
+
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return first_head(network(inputs)).float()
 
 
 def _of_export(network: nn.Module, inputs: Tensor) -> list[str]:

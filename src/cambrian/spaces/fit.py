@@ -4,6 +4,7 @@ forward looks at numbers or makes tensors of its own on the CPU, a small one the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import CambrianError, Unbuildable
@@ -43,7 +44,7 @@ def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.
 def _forwards(network: nn.Module, task: Signature, trace: _Trace) -> list[Any]:
     """What the network gives in training and in evaluation mode; nothing where that can be had nowhere: a
     draft, whose weights are on the meta device, that has to be run for real."""
-    draft = any(tensor.device.type == "meta" for _, tensor in _tensors(network))
+    draft = is_draft(network)
     try:
         if is_lazy(network):  # a first forward tells its modules their sizes
             _run_once(network, task, draft)
@@ -65,13 +66,21 @@ def is_lazy(network: nn.Module) -> bool:
     return any(is_lazy(t) for _, t in _tensors(network))
 
 
+def is_draft(network: nn.Module) -> bool:
+    """Whether its weights, those too that it has yet to make, are on the meta device."""
+    import torch
+
+    devices = {tensor.device.type for _, tensor in _tensors(network)}
+    return "meta" in (devices or {torch.get_default_device().type})
+
+
 def _run_once(network: nn.Module, task: Signature, draft: bool) -> None:
     """A forward of the network itself, in which it makes the parts it lacks."""
     import torch
 
-    training = network.training
-    with torch.no_grad():
-        network.eval()(_zeros(task, "meta" if draft else "cpu"))
+    training, device = network.training, "meta" if draft else "cpu"
+    with torch.no_grad(), torch.device(device):
+        network.eval()(_zeros(task, device))
     network.train(training)
 
 
@@ -91,7 +100,8 @@ def _run(network: nn.Module, task: Signature, device: str, draft: bool) -> list[
 
     from cambrian.networks.tensor_copies import tensor_copies
 
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), tensor_copies(network, device) as visit:
+    default = nullcontext() if device == "meta" else torch.device(device)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), default, tensor_copies(network, device) as visit:
         outputs = [network.train(training)(_zeros(task, device)) for training in (True, False)]
     if visit.made_parts:
         _run_once(network, task, draft)
