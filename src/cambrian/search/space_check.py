@@ -101,7 +101,7 @@ def _of_outputs(network: nn.Module, inputs: Tensor) -> list[str]:
         raise Unbuildable(f"the network cannot be run on the CPU: {type(error).__name__}: {what}") from error
     found = []
     if bool((outputs >= 0).all()) and bool(((outputs.sum(1) - 1).abs() < 1e-4).all()):
-        found.append("the networks give probabilities, which training takes for logits: leave out the softmax")
+        found.append("the networks give probabilities, and training expects logits: leave out the softmax")
     if not bool(outputs.isclose(again, rtol=1e-3, atol=1e-4).all()):
         found.append(
             "the networks give something else each time, in evaluation mode too: is dropout told "
