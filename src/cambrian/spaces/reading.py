@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cambrian.architecture import Architecture, Decide
-from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
+from cambrian.choices import Answer, OneOf, Scalar, SomeOf
 from cambrian.errors import CambrianError, SpaceError, UnknownName
 from cambrian.options import counting, told
 from cambrian.spaces.candidates import (
@@ -25,6 +25,7 @@ from cambrian.spaces.candidates import (
     said,
     unbuildable,
 )
+from cambrian.spaces.late_questions import TimelyDecide
 from cambrian.spaces.pick import Pick
 from cambrian.spaces.space import Signature
 from cambrian.spaces.stand_in import module_list, stand_in
@@ -225,7 +226,7 @@ class Read:
         from torch import nn
 
         name = self._function.__name__
-        asked = _Asked(decide, name, self._reading)
+        asked = TimelyDecide(decide, name, self._reading)
         pick = ModulePick(asked)
         pick._reading = self._reading
         try:
@@ -245,28 +246,6 @@ class Read:
         asked.late = "after the network was made, as in its forward"
         pick._answers.clear()  # so that one that was asked before is late, too
         return architecture
-
-
-class _Asked:
-    """Decides as long as questions may be asked; then they are a mistake of the program's author."""
-
-    def __init__(self, decide: Decide, name: str, reading: Reading) -> None:
-        self._decide, self._name, self._reading = decide, name, reading
-        self.late: str | None = None
-
-    def __call__(self, choice: Choice) -> Answer:
-        making = getattr(self._reading, "making", None)
-        if making is not None:
-            raise SpaceError(
-                f"question {choice.path!r} is asked while {making} is made, which sampling never does: give "
-                f"the candidate a first argument called pick, and let it return a function that makes it"
-            )
-        if self.late is not None:
-            raise SpaceError(
-                f"question {choice.path!r} is asked {self.late}: ask it in {self._name}, before anything is "
-                f"made, and give the module the answer"
-            )
-        return self._decide(choice)
 
 
 def _made_by(builder: Callable[[], Any], name: str) -> Any:
