@@ -131,7 +131,7 @@ def test_any_space(task: cambrian.Task) -> None:
 def test_data_that_no_network_of_a_space_takes(task: cambrian.Task) -> None:
     """Is said before anything is begun."""
     space = {"name": "test_plan:Unfit", "arguments": {}}
-    with pytest.raises(cambrian.CambrianError, match="none of 5 architectures drawn from the space makes"):
+    with pytest.raises(cambrian.CambrianError, match="architectures drawn from the space makes"):
         plan(task, space=space)
 
 

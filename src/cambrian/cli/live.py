@@ -54,6 +54,9 @@ class LiveWatch(Watch):
 
     # -- what happens -----------------------------------------------------------------------------
 
+    def warned(self, sentence: str) -> None:
+        self._console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)
+
     def stage(self, name: str, total: int | None) -> None:
         self._stage = name
         if name == "final":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.errors import ExportMismatch, MissingExtra, RunError, UsageError
+from cambrian.errors import CambrianError, ExportMismatch, MissingExtra, RunError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,8 +101,13 @@ def export(
         difference = verify(partial)
         _describe(facts, partial, difference)
         _put(partial, target)
+    except (CambrianError, MemoryError):
+        raise
     except OSError as error:
         raise UsageError(f"the export cannot be written to {target}: {error.strerror or error}") from error
+    except Exception as error:  # a forward of the user's own, and torch, may raise anything
+        what = " ".join(str(error).split())[:200]
+        raise UsageError(f"the network cannot be exported: {type(error).__name__}: {what}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
@@ -175,24 +180,22 @@ def _write(
     samples: NDArray[Any] | None,
     onnx: bool,
 ) -> None:
-    import copy
-
     import torch
 
     from cambrian.delivery.normalised import Normalised, as_inputs
     from cambrian.networks.checkpoint import save_weights, serialised
+    from cambrian.networks.exporting import export_program
+    from cambrian.networks.heads import first_head
+    from cambrian.networks.tensor_copies import copied
 
-    network = copy.deepcopy(network).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    network = copied(network).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     inputs = as_inputs(samples if samples is not None else _noise(facts))
     mean, std = (torch.tensor(facts[name]).reshape(1, -1, 1, 1) for name in ("mean", "std"))
     with torch.inference_mode():
         normal = (inputs - mean) / std
-        logits, single = network(normal), torch.cat([network(normal[i : i + 1]) for i in range(len(normal))])
-    program = torch.export.export(
-        Normalised(network, facts["mean"], facts["std"]).eval(),
-        (inputs,),
-        dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
-    )
+        logits = first_head(network(normal))
+        single = torch.cat([first_head(network(normal[i : i + 1])) for i in range(len(normal))])
+    program = export_program(Normalised(network, facts["mean"], facts["std"]), inputs)
     torch.export.save(program, directory / PROGRAM)
     save_weights(network, directory / "weights.safetensors")
     (directory / SAMPLE).write_bytes(

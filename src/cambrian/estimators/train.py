@@ -197,8 +197,12 @@ class _Run:
         if self._context.weights is None:
             return None
         from cambrian.networks.checkpoint import save_weights
+        from cambrian.networks.known_outputs import describe_outputs
 
-        save_weights(self._training.network, self._context.weights)
+        seen = signature(self._task, self._fidelity)
+        outputs = describe_outputs(self._training.network, (seen.channels, seen.height, seen.width))
+        facts = {"outputs": outputs} if outputs else {}
+        save_weights(self._training.network, self._context.weights, facts)
         return str(self._context.weights)
 
     def _between_steps(self) -> None:

@@ -61,20 +61,22 @@ def latest(directory: Path, identity: str) -> tuple[dict[str, Tensor], dict[str,
     return None
 
 
-def save_weights(network: nn.Module, path: Path) -> None:
-    """The network's weights and buffers as a safetensors file, whole or not there."""
+def save_weights(network: nn.Module, path: Path, facts: Mapping[str, str] | None = None) -> None:
+    """The network's weights and buffers as a safetensors file, whole or not there; `facts` are kept in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace(path, serialised(network.state_dict()))
+    replace(path, serialised(network.state_dict(), facts))
 
 
-def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> None:
-    """Put what `save_weights` left at `path` into the network. Raises RunError where the file is not
-    there, is not the one of that hash (hexadecimal; None: unchecked), or is of another network."""
+def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> dict[str, str]:
+    """Put what `save_weights` left at `path` into the network, and give the facts kept with it. Raises
+    RunError where the file is not there, is not the one of that hash (hexadecimal; None: unchecked), or is of
+    another network."""
     try:
         data = path.read_bytes()
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise RunError(f"{path} is not the file that was written: its SHA-256 is not {sha256}")
         network.load_state_dict(load(data))
+        return _facts(data)
     except OSError as error:
         raise RunError(f"the weights cannot be read: {error}") from error
     except SafetensorError as error:
@@ -83,9 +85,16 @@ def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> N
         raise RunError(f"the weights in {path} are of another network: {error}") from error
 
 
-def serialised(tensors: Mapping[str, Tensor]) -> bytes:
+def serialised(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a safetensors file; tensors may lie in any memory format, on any device."""
-    return bytes(save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}))
+    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    return bytes(save(plain, dict(facts) if facts else None))
+
+
+def _facts(data: bytes) -> dict[str, str]:
+    """What is kept beside the tensors: the header is JSON of a length that the first 8 bytes tell."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return dict(header.get("__metadata__", {}))
 
 
 def replace(path: Path, data: bytes) -> None:

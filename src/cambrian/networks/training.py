@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambrian.networks.augment import Augment, Draws, cut_out, draw, pad, windows
+from cambrian.networks.heads import first_head
 from cambrian.networks.images import Images
 from cambrian.networks.models.cell_network import set_drop_path
 from cambrian.networks.recipe import Recipe
@@ -141,7 +142,7 @@ class Training:
             F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
             for logits in heads
         ]
-        return losses[0] + self.recipe.auxiliary * losses[1] if len(losses) > 1 else losses[0]
+        return losses[0] + self.recipe.auxiliary * sum(losses[1:]) if len(losses) > 1 else losses[0]
 
 
 def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, float]:
@@ -153,7 +154,7 @@ def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, flo
         for begin in range(0, len(images), batch_size):
             batch = slice(begin, begin + batch_size)
             targets = images.targets[batch]
-            logits = network(images.inputs(images.pixels[batch])).float()
+            logits = first_head(network(images.inputs(images.pixels[batch]))).float()
             right.append(logits.argmax(1) == targets)
             losses.append(F.cross_entropy(logits, targets, reduction="sum"))
     hits = torch.cat(right).double()

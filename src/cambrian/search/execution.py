@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,6 +39,9 @@ class Source(Protocol):
 
 class Watch:
     """Told what happens while it happens; every method may be left as it is."""
+
+    def warned(self, sentence: str) -> None:
+        warnings.warn(sentence, stacklevel=2)
 
     def stage(self, name: str, total: int | None) -> None: ...
     def claimed(self, trial: Trial) -> None: ...

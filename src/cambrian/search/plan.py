@@ -22,7 +22,8 @@ from cambrian.search.cost import Cost, scaled
 from cambrian.search.final import Final
 from cambrian.search.ladder import LADDER, Rung
 from cambrian.search.search import Search
-from cambrian.search.settings import component, published_architectures, usual
+from cambrian.search.settings import component, published_architectures, space_for, usual
+from cambrian.search.space_check import check_space, is_own
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.size import estimated_size
 from cambrian.spaces.space import Space
@@ -79,7 +80,9 @@ def plan(
     if given == Budget() and not paper and pixels > FEW_PIXELS:
         given = Budget(seconds=HALF_HOUR)
     crew = workers or (1 if device.startswith("cuda") else cores())
-    place = None if space is None else component("space", space)
+    place = None if space is None else space_for(space, task)
+    if place is not None and is_own(place):
+        check_space(place, task, Fidelity())
     cost = Cost(task, device, crew, place)
     rung = PAPER if paper else _rung(cost, given)
     rung = msgspec.structs.replace(rung, **dict(changes or {}))

@@ -13,7 +13,7 @@ import msgspec
 from cambrian.architecture import Architecture, replay
 from cambrian.codec import encode
 from cambrian.errors import Incompatible, RunError, UnknownName, UsageError
-from cambrian.estimators.build import LIMITS
+from cambrian.estimators.build import LIMITS, signature
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Limit, Problem
 from cambrian.search.budget import Budget
@@ -26,18 +26,21 @@ from cambrian.search.final import Final, FinalStage, best_distinct
 from cambrian.search.keys import digest
 from cambrian.search.ledger import FINAL, Ledger
 from cambrian.search.settings import (
+    code_of,
     component,
     published_architectures,
     questions,
     remedy,
     resumed,
     same_settings,
+    space_for,
     spec_of,
     task_of,
     unnamed,
     usual,
     versions,
 )
+from cambrian.search.space_check import check_space, find_warnings, is_own
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Strategy
 
@@ -79,9 +82,9 @@ class Search:
         device: str = "cpu",
         attempts: int = 5,
     ) -> None:
-        self.space: Space = component("space", space)
-        self.estimator = component("estimator", estimator)
         self.task = task_of(task)
+        self.space: Space = space_for(space, self.task)
+        self.estimator = component("estimator", estimator)
         self.budget = Budget.parse(budget)
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)
@@ -151,6 +154,8 @@ class Search:
             raise UsageError("several workers need a run directory to share the data: run('runs/first')")
         with at_work(place) as ledger:
             self._stored = prepared(self.task, place)
+            if not ledger.rows():
+                self._look(watch)
             self._agree(ledger)
             try:
                 self.engine.start(self._work())
@@ -160,6 +165,17 @@ class Search:
             return Result(
                 self.space, self.task, ledger.rows(), ledger.facts(), ledger.events(), directory=place
             )
+
+    def _look(self, watch: Watch) -> None:
+        """Raise, or warn, of what a space of one's own would do to every trial."""
+        if self.task is None or not self.estimator.delivers or not is_own(self.space):
+            return
+        shape = signature(self.task, self.fidelity)
+        architecture = check_space(self.space, shape, self.fidelity)
+        if self.device == "cpu":
+            exported = self.final is not None
+            for sentence in find_warnings(self.space, architecture, shape, self.fidelity, exported):
+                watch.warned(sentence)
 
     def _execution(self, ledger: Ledger, place: Path | None, watch: Watch) -> Execution:
         return Execution(
@@ -281,6 +297,7 @@ class Search:
             "space": self._spec("space"),
             "questions": questions(self.space),
             "fingerprint": fingerprint(self.space),
+            "code": code_of(self.space, self.strategy, self.estimator),
             "strategy": self._spec("strategy"),
             "estimator": self._spec("estimator"),
             "task": self._data(),
