@@ -164,9 +164,8 @@ class _Run:
         return Done(value, metrics, tuple(self.curve), self.seconds, weights)
 
     def _start(self, network: nn.Module) -> Training:
-        from cambrian.networks.training import Training
-
         from cambrian.networks.pointwise import memory_format
+        from cambrian.networks.training import Training
 
         context, fidelity = self._context, self._fidelity
         images = training_images(self._task, fidelity, context.stage, context.seed, context.device)
