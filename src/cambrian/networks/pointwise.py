@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def convolve(self: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def convolve(self: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """(n, channels, h, w) -> (n, out, ceil(h / stride), ceil(w / stride)), as `Conv2d` does it."""
     rows, columns = self.stride
-    return F.conv2d(x[:, :, ::rows, ::columns], weight, bias, groups=self.groups)
+    return F.conv2d(input[:, :, ::rows, ::columns], weight, bias, groups=self.groups)
 
 
 class StridedPointwise(nn.Conv2d):
@@ -56,8 +56,9 @@ def avoid_strided_pointwise(network: nn.Module) -> None:
     """Let every strided 1x1 `Conv2d` of the network compute in two steps; its weights, hooks and names
     stay."""
     for module in network.modules():
-        if is_strided_pointwise(module) and type(module)._conv_forward is nn.Conv2d._conv_forward:
-            module._conv_forward = MethodType(convolve, module)
+        plain = is_strided_pointwise(module) and not isinstance(module, StridedPointwise)
+        if plain and _is_known(module):
+            vars(module)["_conv_forward"] = MethodType(convolve, module)
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:
