@@ -36,7 +36,7 @@ PATIENCE = 6.0
 """Seconds that measuring one network may take."""
 GUESSED = 5e8
 """Multiply-accumulates a second, of one that could not be measured: a slow machine's."""
-EACH = 0.3
+EACH = 0.1
 """Seconds of a trial beside its training: its process, its network, its images."""
 SMALL = 16
 """Pixels a side of the images with which multiply-accumulates are compared."""
