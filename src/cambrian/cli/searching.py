@@ -78,7 +78,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find the best network for DATA and train it."""
-    from cambrian.search.plan import plan
+    from cambrian.search.plan import describe_data, plan
     from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
 
@@ -116,6 +116,7 @@ def search(
     if place is not None and strategy == "progressive":
         chosen = {"name": "progressive", "arguments": {"surrogate": surrogate}}
     task = _loaded(data, metric, limit, size, seed)
+    say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     found = plan(
         task,
         budget,
@@ -131,7 +132,7 @@ def search(
         timeout=None if timeout is None else _seconds(timeout),
         memory=None if memory is None else int(memory * 2**30),
     )
-    for label, text in found.rows:
+    for label, text in found.rows[1:]:
         say(f"{label:>9}  {text}", to_json=as_json)
     _run(found.search, run or _free("runs", task.name), found.trials, as_json)
 

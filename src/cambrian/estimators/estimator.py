@@ -29,7 +29,11 @@ class Context:
     or None. `limits` are hard bounds by metric name ("params", "macs"), to be checked before training:
     on the network that is measured, and on what the architecture becomes at `final`, the fidelity of
     the last stage (None: there is none). `replicate` counts the independent measurements that were
-    asked of the same architecture."""
+    asked of the same architecture.
+
+    `deadline` is when it has to have ended, by `time.monotonic()`, None for whenever it is ready. By then an
+    evaluation of the search raises OutOfTime: it will be done again, or not at all. Where `shorten` says so
+    it ends with what it has instead, for which it may plan ahead."""
 
     seed: int = 0
     trial: int = 0
@@ -40,6 +44,12 @@ class Context:
     limits: dict[str, float] = field(default_factory=dict)
     replicate: int = 0
     final: Fidelity | None = None
+    deadline: float | None = None
+    shorten: bool = False
+
+
+class OutOfTime(Exception):
+    """An evaluation has no result by its deadline."""
 
 
 Estimate = Generator[Point, None, Outcome]

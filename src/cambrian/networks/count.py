@@ -36,11 +36,12 @@ def sizes(network: nn.Module, shape: tuple[int, int, int]) -> dict[str, float]:
     return found
 
 
-def macs(network: nn.Module, shape: tuple[int, int, int]) -> int:
+def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False) -> int:
     """Multiply-accumulates of the convolutions and linear layers for one image of (channels, height,
     width). Biases, normalisation, activations, pooling and additions count nothing. Nothing is computed
     and no weight is copied: the network is run on the meta device. Raises Uncountable where it looks at
-    numbers, and PyTorch's own errors where shapes do not fit."""
+    numbers, and PyTorch's own errors where shapes do not fit. Where the network has weights, `computed` runs
+    it as it is: for small images that is faster."""
     counts: list[int] = []
 
     def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
@@ -53,8 +54,12 @@ def macs(network: nn.Module, shape: tuple[int, int, int]) -> int:
 
     hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, _ConvNd | nn.Linear)]
     try:
-        with _evaluating(network), tensor_copies(network, "meta"):
-            network(torch.empty(1, *shape, device="meta"))
+        with _evaluating(network):
+            if computed:
+                network(torch.zeros(1, *shape))
+            else:
+                with tensor_copies(network, "meta"):
+                    network(torch.empty(1, *shape, device="meta"))
     except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         if isinstance(error, NotImplementedError) or any(w in str(error).lower() for w in ("meta", "device")):
             raise Uncountable(f"its forward cannot be run without numbers: {error}") from error

@@ -19,7 +19,8 @@ from typing import Protocol
 import msgspec
 
 from cambrian.errors import RunError
-from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Point, Trial
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial
+from cambrian.search.deadlines import Deadlines, Endless
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.final import DELIVERED
 from cambrian.search.ledger import Ledger, Row
@@ -74,13 +75,22 @@ class Execution:
         self._running: dict[int, Row] = {}
         self._repeats: list[Trial] = []
         self._losses: Counter[int] = Counter()
+        self._deadlines: Deadlines = Endless()
+        self._stopping: set[int] = set()
 
     def elapsed(self) -> float:
         return time.monotonic() - self._began
 
-    def drive(self, source: Source, unfinished: Sequence[Row], halt: Callable[[], str | None]) -> str:
+    def drive(
+        self,
+        source: Source,
+        unfinished: Sequence[Row],
+        halt: Callable[[], str | None],
+        deadlines: Deadlines | None = None,
+    ) -> str:
         """Run `unfinished` rows once more, then what `source` gives, until it stops or `halt()` gives a
-        reason; whatever runs by then is finished. Returns the reason."""
+        reason; whatever runs by then is finished, as far as its deadline allows. Returns the reason."""
+        self._deadlines = deadlines or Endless()
         queue = self._again(source, unfinished)
         try:
             return self._drive(source, queue, halt)
@@ -93,6 +103,7 @@ class Execution:
         reason = self._fill(source, [], queue, halt)
         while self._running or (reason is None):
             outcomes = self._collect(self.engine.wait(1.0), queue)
+            self._stop_overdue()
             for row, outcome in outcomes:
                 source.finished(row.trial.number, outcome)
             if any(outcome.seconds >= DEAR for _, outcome in outcomes):
@@ -188,6 +199,8 @@ class Execution:
             Assignment(
                 trial=msgspec.structs.replace(row.trial, outcome=None),
                 attempt=row.attempt,
+                deadline=self._deadline(row.trial),
+                shorten=keeps,
                 seed=self.seed,
                 stage="deliver" if row.trial.role.startswith(DELIVERED) else "search",
                 device=self.device,
@@ -208,11 +221,14 @@ class Execution:
                 continue
             if report.point is not None:
                 self.watch.point(report.number, report.point)
-            if report.outcome is None and report.lost is None:
+            if not report.last:
                 continue
             del self._running[report.number]
             if report.outcome is not None:
                 outcomes.append((row, self._settled(report.number, report.outcome)))
+                continue
+            if self._late(row):
+                outcomes += self._give_up(row)
                 continue
             self._losses[report.number] += 1
             if self._losses[report.number] < self.attempts:
@@ -224,6 +240,29 @@ class Execution:
             self.ledger.record(again=[row.trial.number for row in lost])
             queue += [msgspec.structs.replace(row, attempt=row.attempt + 1) for row in lost]
         return outcomes
+
+    def _deadline(self, trial: Trial) -> float | None:
+        """On the clock that an evaluation has too."""
+        end = self._deadlines.of(trial)
+        return None if end is None else self._began + end
+
+    def _late(self, row: Row) -> bool:
+        return row.trial.number in self._stopping or self._deadlines.overdue(row.trial, self.elapsed())
+
+    def _stop_overdue(self) -> None:
+        for number, row in self._running.items():
+            if number not in self._stopping and self._late(row):
+                self._stopping.add(number)
+                self.engine.cancel(number)
+
+    def _give_up(self, row: Row) -> list[tuple[Row, Outcome]]:
+        """What was stopped at its deadline. A trial of the search stays as if it were under way, to be begun
+        again should there be more time; of the final stage it is said that it was not ready."""
+        self._stopping.discard(row.trial.number)
+        if row.trial.kind == "final":
+            return [(row, Infeasible("timeout", "the budget was spent before it was ready"))]
+        self.ledger.note("interrupted", numbers=[row.trial.number])
+        return []
 
     def _settled(self, number: int, outcome: Outcome) -> Outcome:
         """Weights by their name inside the run directory, their hash in the ledger."""

@@ -19,6 +19,7 @@ from cambrian.problem import Limit, Problem
 from cambrian.search.budget import Budget
 from cambrian.search.conversation import Conversation
 from cambrian.search.coordinator import Coordinator
+from cambrian.search.deadlines import FinalDeadlines, SearchDeadlines, expected_final
 from cambrian.search.directory import at_work, prepared
 from cambrian.search.engines.engine import Engine, Work
 from cambrian.search.execution import Execution, Watch
@@ -95,6 +96,7 @@ class Search:
         self.timeout, self.memory = timeout, memory
         self.notice: str | None = None
         self.remarks: dict[str, Any] = {}  # what the ledger shall remember besides, as JSON
+        self.spent = 0.0  # seconds of the budget that planning took
         self.engine = self._engine(engine, workers)
         self._lag = lag
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
@@ -115,7 +117,9 @@ class Search:
             self._search(ledger, execution, watch)
             if self.final is not None:
                 trials = [r.trial for r in ledger.rows() if r.trial.number < FINAL]
-                self._finish(ledger, execution, watch, best_distinct(self.space, trials, self.final.top))
+                best = best_distinct(self.space, trials, self.final.top)
+                untried = [t.architecture for t in trials if t.outcome is None]  # there was no time
+                self._finish(ledger, execution, watch, best or untried[:1])
 
         return self._session(directory, watch, work)
 
@@ -188,7 +192,7 @@ class Search:
             limits=self.limits,
             final=self.final.fidelity if self.final else None,
             attempts=self.attempts,
-            elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=0.0),
+            elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=self.spent),
         )
 
     def _search(self, ledger: Ledger, execution: Execution, watch: Watch) -> None:
@@ -198,16 +202,20 @@ class Search:
         for row in rows:
             if row.trial.outcome is not None:
                 watch.ended(row.trial)
-        limit, seconds, stopped = self.budget.trials, self._search_seconds(), self._stopped(ledger)
+        limit, stopped, deadlines = self.budget.trials, self._stopped(ledger), None
+        if self.budget.seconds is not None:
+            final = self.final is not None
+            deadlines = SearchDeadlines(self.budget.seconds, lambda: coordinator.trials, final)
 
         def halt() -> str | None:
             if limit is not None and len(coordinator.trials) >= limit:
                 return f"the budget of {limit} trials is spent"
-            if stopped or (seconds is not None and execution.elapsed() >= seconds):
+            if stopped or (deadlines is not None and deadlines.over(execution.elapsed())):
                 return f"the budget of {self.budget} is spent"
             return None
 
-        reason = execution.drive(coordinator, [r for r in rows if r.state == "running"], halt)
+        unfinished = [r for r in rows if r.state == "running" and not stopped]
+        reason = execution.drive(coordinator, unfinished, halt, deadlines)
         failing = coordinator.breaker.tripped
         if failing or not stopped:
             ledger.note(
@@ -228,7 +236,8 @@ class Search:
         if self.timeout is not None:
             execution.engine.close()
             execution.engine.start(self._work(timed=False))
-        finals = [r for r in ledger.rows() if r.trial.number >= FINAL]
+        rows = ledger.rows()
+        finals = [r for r in rows if r.trial.number >= FINAL]
         stage = FinalStage(
             self.space,
             self.final,
@@ -237,26 +246,26 @@ class Search:
             seed=self.seed,
             recipe=self._recipe(),
             published=published_architectures(self.space),
+            again=self._more_time(ledger),
         )
+        deadlines = None
+        if self.budget.seconds is not None:
+            each = expected_final(ledger.facts().get("speed"), [r.trial for r in rows])
+            deadlines = FinalDeadlines(self.budget.seconds, execution.elapsed(), each)
+            stage.within(deadlines, execution.elapsed)
         watch.stage("final", stage.total())
         for row in finals:
             if row.trial.outcome is not None:
                 watch.ended(row.trial)
 
-        def halt() -> str | None:
-            if self.budget.seconds is not None and execution.elapsed() >= self.budget.seconds:
-                stage.hurry()
-            return None
-
-        execution.drive(stage, [r for r in finals if r.state == "running"], halt)
+        execution.drive(stage, [r for r in finals if r.state == "running"], lambda: None, deadlines)
         winner = stage.winner()
-        ledger.note("final", winner=winner.number if winner else None)
+        ledger.note("final", winner=winner.number if winner else None, budget=self.budget)
 
-    def _search_seconds(self) -> float | None:
-        """The final stage is inside the budget: a third of it is kept for that."""
-        if self.budget.seconds is None:
-            return None
-        return self.budget.seconds * (2 / 3 if self.final is not None else 1.0)
+    def _more_time(self, ledger: Ledger) -> bool:
+        """Whether the run ended under another budget, so that what that one cut short is trained anew."""
+        ends = ledger.events("final")
+        return bool(ends) and ends[-1][2].get("budget") != msgspec.to_builtins(self.budget)
 
     def _stopped(self, ledger: Ledger) -> bool:
         """A search stopped by its seconds stays stopped when it is resumed with the same budget."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from cambrian.codec import decode, encode
 from cambrian.errors import CambrianError, Unbuildable
-from cambrian.estimators.estimator import Context, Estimator, Prepares, finite
+from cambrian.estimators.estimator import Context, Estimator, OutOfTime, Prepares, finite
 from cambrian.outcome import Crashed, Curve, Done, Fidelity, Infeasible, Outcome, Point, Trial
 from cambrian.randomness import integer_seed
 
@@ -60,6 +60,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     weights: str | None = None
     limits: dict[str, float] = {}
     final: Fidelity | None = None
+    deadline: float | None = None
+    shorten: bool = False
 
     def context(self) -> Context:
         return Context(
@@ -72,6 +74,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
             limits=dict(self.limits),
             replicate=self.trial.replicate,
             final=self.final,
+            deadline=self.deadline,
+            shorten=self.shorten,
         )
 
 
@@ -84,6 +88,10 @@ class Report(msgspec.Struct, frozen=True, tag="report"):
     point: Point | None = None
     outcome: Outcome | None = None
     lost: str | None = None
+
+    @property
+    def last(self) -> bool:
+        return self.outcome is not None or self.lost is not None
 
 
 class Engine(ABC):
@@ -144,6 +152,9 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
                 outcome = _tidy(end.value)
                 break
             yield Report(number, attempt, point=_finite(point))
+    except OutOfTime as error:
+        yield Report(number, attempt, lost=str(error))
+        return
     except Unbuildable as error:
         outcome = Infeasible("unbuildable", str(error))
     except (Exception, SystemExit) as error:
