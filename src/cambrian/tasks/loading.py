@@ -14,9 +14,12 @@ from cambrian.errors import DataError, UnknownName, UsageError, did_you_mean
 from cambrian.tasks.examples import Reader
 from cambrian.tasks.metrics import METRICS
 from cambrian.tasks.readers import READERS, TASKS
+from cambrian.tasks.reading import with_options
 from cambrian.tasks.splits import Split, split
 from cambrian.tasks.statistics import digest, leaks, mean_std
 from cambrian.tasks.task import Task
+
+SETTINGS = ("metric", "validation", "test", "seed", "limit", "size", "name")
 
 
 def load(
@@ -29,6 +32,7 @@ def load(
     limit: int | None = None,
     size: int | None = None,
     name: str | None = None,
+    **reading: Any,
 ) -> Task:
     """The task of classifying the images of `source`.
 
@@ -37,6 +41,7 @@ def load(
     arrays, or a (train, test) pair of either; or a reader. A test part that it brings along is kept as it
     is; splits are otherwise carved out by `test` and `validation`, fractions or numbers of images, with
     `seed`. `limit` takes a stratified subset of the training part, `size` resizes to size x size.
+    `reading` are fields of the reader, which override what it guesses (docs/data.md).
     Raises DataError, one sentence, before anything is trained.
 
     >>> load("digits").sizes
@@ -47,7 +52,7 @@ def load(
     for setting, value in (("limit", limit), ("size", size)):
         if value is not None and value < 1:
             raise UsageError(f"{setting}={value}: expected a positive integer")
-    examples = reader_of(source).examples()
+    examples = with_options(reader_of(source), reading, SETTINGS).examples()
     if name is not None:
         examples = replace(examples, name=name)
     chosen = split(examples, validation=validation, test=test, limit=limit, seed=seed)
