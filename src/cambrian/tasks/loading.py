@@ -13,6 +13,7 @@ import numpy as np
 from cambrian.errors import DataError, UnknownName, UsageError, did_you_mean
 from cambrian.tasks.examples import Reader
 from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.phrases import reason
 from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.reading import with_options
 from cambrian.tasks.splits import Split, split
@@ -79,18 +80,35 @@ def reader_of(source: Any) -> Reader:
     """The reader for `source`: itself, by name, by spec, by path, or for objects in memory."""
     if isinstance(source, Reader):
         return source
-    if isinstance(source, Mapping):
+    if isinstance(source, Mapping) and "name" in source and source.keys() <= {"name", "arguments"}:
         return cast(Reader, READERS.make(source))
     if isinstance(source, str) and source in TASKS.names():
         return cast(Reader, TASKS.make(source))
     if isinstance(source, str | os.PathLike):
-        return _of_path(Path(source).expanduser())
+        return _of_path(_path_of(source))
     return cast(Reader, READERS.get("memory")(source))
+
+
+def _path_of(source: str | os.PathLike[str]) -> Path:
+    text = os.fsdecode(source)
+    if not text.strip():
+        raise DataError("the path of the data is empty: give a path, or a known name")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # of nobody's home
+        raise DataError(f"no data set {text!r:.200}: {reason(error)}: write the whole path") from error
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long a name, or a zero in it
+        return False
 
 
 def _of_path(path: Path) -> Reader:
     """Formats are told apart by name, folders by what lies in them."""
-    if not path.exists():
+    if not _exists(path):
         raise DataError(
             f"no data set {str(path)!r}: it is neither an existing path nor a known name"
             f"{did_you_mean(str(path), TASKS.names())}"
