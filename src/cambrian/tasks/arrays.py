@@ -184,8 +184,8 @@ def _of_one_size(images: list[NDArray[Any]], size: int | None, place: Callable[[
         return np.stack(images)
     side = min(usual)
     raise DataError(
-        f"{place(wrong)} is {shapes[wrong][1]} x {shapes[wrong][0]} pixels, {count} others are "
-        f"{usual[1]} x {usual[0]}: bring all images to one size with size={side} (--size {side})"
+        f"{place(wrong)} is {shapes[wrong][1]} x {shapes[wrong][0]} pixels, but {usual[1]} x {usual[0]} are "
+        f"{count} others: bring all images to one size with size={side} (--size {side})"
     )
 
 

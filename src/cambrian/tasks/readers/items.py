@@ -62,15 +62,15 @@ class Items:
             if key is None:
                 asked = "" if given is None else f" {given!r}"
                 raise DataError(
-                    f"the items of {self.kind} hold {listed(list(keys))}, but no {role}{asked}: name the {role} "
-                    f"with {role}=KEY"
+                    f"the items of {self.kind} hold {listed(list(keys))}, but no {role}{asked}: name it with "
+                    f"{role}=KEY"
                 )
             found.append(key)
         left = [str(key) for key in item if key not in found]
         if left:
             self.notes = (
-                f"{self.kind}: of each item {found[0]!r} is the image and {found[1]!r} the label, left out is "
-                f"{listed(left)}: image= and label= choose others",
+                f"{self.kind}: of each item {found[0]!r} is the image and {found[1]!r} the label, left out "
+                f"is {listed(left)}: image= and label= choose others",
             )
         return found[0], found[1]
 
