@@ -15,6 +15,7 @@ from cambrian.errors import DataError
 from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Decode, Examples
 from cambrian.tasks.labels import read_labels
 from cambrian.tasks.layouts import UNKNOWN, Form, channels_last, is_first
+from cambrian.tasks.phrases import reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,10 +89,7 @@ def as_images(inputs: Any, where: str, form: Form = UNKNOWN) -> tuple[Images, tu
     if isinstance(array, list):
         return _of_several_sizes(array, where, form)
     if array.dtype.kind not in "uifb":
-        raise DataError(
-            f"{where}: expected images of integers or floats, got an array of {array.dtype}: if these are "
-            "paths of image files, write them and the labels to a CSV"
-        )
+        raise DataError(_no_numbers(where, array))
     if len(array.shape) < 2 or not array.size:
         raise DataError(
             f"{where}: expected images [n, height, width, channels], got an array {list(array.shape)}"
@@ -106,10 +104,27 @@ def _array_of(inputs: Any, where: str) -> NDArray[Any] | list[NDArray[Any]]:
         return np.asarray(inputs)
     if isinstance(inputs, np.ndarray) and inputs.ndim > 1:
         return _numbers(inputs, where)
-    images = [_numbers(np.asarray(image), where) for image in inputs]
-    if len({image.shape for image in images}) <= 1:
-        return np.array(images)
-    return images
+    images = [_array_of_one(image, where, i) for i, image in enumerate(inputs)]
+    if len({image.dtype.kind == "f" for image in images}) > 1 and all(hasattr(x, "dtype") for x in inputs):
+        raise DataError(f"{where}: some images are of integers and some of floats: bring them to one type")
+    return images if len({image.shape for image in images}) > 1 else np.stack(images or [np.empty(0)])
+
+
+def _array_of_one(image: Any, where: str, i: int) -> NDArray[Any]:
+    try:
+        array = np.asarray(image)
+    except Exception as error:  # rows of unequal length, or whatever an object raises
+        raise DataError(f"{where}: image {i} is not an array of numbers: {reason(error)}") from error
+    if array.dtype.kind not in "uifbO":
+        raise DataError(_no_numbers(where, array))
+    return _numbers(array, where)
+
+
+def _no_numbers(where: str, array: NDArray[Any]) -> str:
+    return (
+        f"{where}: expected images of integers or floats, got an array of {array.dtype}: if these are paths "
+        "of image files, write them and the labels to a CSV"
+    )
 
 
 def _numbers(array: NDArray[Any], where: str) -> NDArray[Any]:
@@ -224,9 +239,10 @@ def _pixels(array: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 def _finite(array: NDArray[Any], where: str) -> NDArray[Any]:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         single = np.ascontiguousarray(array, dtype=np.float32)
-    if not np.isfinite(single.sum(dtype=np.float64)):
+        total = single.sum(dtype=np.float64)
+    if not np.isfinite(total):
         wrong = np.argwhere(~np.isfinite(single))[0].tolist()
         raise DataError(
             f"{where}: image {wrong[0]} holds {array[tuple(wrong)]} at row {wrong[1]}, column {wrong[2]}: "

@@ -13,7 +13,6 @@ import numpy as np
 from cambrian.errors import DataError, UnknownName, UsageError, did_you_mean
 from cambrian.tasks.examples import Reader
 from cambrian.tasks.metrics import METRICS
-from cambrian.tasks.phrases import reason
 from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.reading import with_options
 from cambrian.tasks.splits import Split, split
@@ -39,10 +38,10 @@ def load(
 
     `source` is a known name; a path: a folder of class folders of images (perhaps inside train/, val/ and
     test/), an `.npz`, a `.csv`, a folder of IDX files; a map-style torch `Dataset`, `(inputs, labels)`
-    arrays, or a (train, test) pair of either; or a reader. A test part that it brings along is kept as it
-    is; splits are otherwise carved out by `test` and `validation`, fractions or numbers of images, with
-    `seed`. `limit` takes a stratified subset of the training part, `size` resizes to size x size.
-    `reading` are fields of the reader, which override what it guesses (docs/data.md).
+    arrays, a dictionary of arrays, or a (train, test) pair of these; or a reader. A test part that it brings
+    along is kept as it is; splits are otherwise carved out by `test` and `validation`, fractions or numbers
+    of images, with `seed`. `limit` takes a stratified subset of the training part, `size` resizes to
+    size x size. `reading` are fields of the reader, which override what it guesses (docs/data.md).
     Raises DataError, one sentence, before anything is trained.
 
     >>> load("digits").sizes
@@ -96,7 +95,7 @@ def _path_of(source: str | os.PathLike[str]) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:  # of nobody's home
-        raise DataError(f"no data set {text!r:.200}: {reason(error)}: write the whole path") from error
+        raise DataError(f"no data set {text!r:.200}: there is no such home: write the whole path") from error
 
 
 def _exists(path: Path) -> bool:

@@ -81,6 +81,8 @@ def _without_counters(table: Table, rows: PixelRows, columns: Columns) -> tuple[
     """The pixels, as positions in `rows.values`, without columns that count the rows."""
     width = rows.values.shape[1]
     dropped = counters(rows.values) if len(columns.pixels) == width else []
+    if len(dropped) == width:
+        raise DataError(f"{table.path}: no column of pixels: {table.name(columns.pixels[0])} counts the rows")
     named = ", ".join(table.name(columns.pixels[i]) for i in dropped)
     remark = f"{table.path}: {named} counts the rows and is not used: ignore=none keeps it"
     return [i for i in range(width) if i not in set(dropped)], (remark,) if dropped else ()

@@ -16,7 +16,7 @@ from cambrian.errors import DataError, did_you_mean
 from cambrian.tasks.examples import PARTS, TRAIN, VALIDATION
 from cambrian.tasks.phrases import listed
 from cambrian.tasks.readers.csv_files import are_files
-from cambrian.tasks.readers.csv_text import Table, is_file_name, is_number
+from cambrian.tasks.readers.csv_text import DECIMAL_COMMA, Table, is_file_name, is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -181,8 +181,11 @@ def _is_alike(values: NDArray[Any], neighbour: NDArray[Any]) -> bool:
 
 
 def _is_words(table: Table, column: int) -> bool:
+    """Whether no cell is a number, or so few that the others are no mistakes."""
     cells = [row[column] for row in table.sample]
-    return not any(map(is_number, cells))
+    numbers = [is_number(cell) or DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells if cell]
+    words = len(numbers) - sum(numbers)
+    return not any(numbers) or (words > 2 and words > len(cells) * 0.3)
 
 
 def _repeats(table: Table, column: int) -> bool:

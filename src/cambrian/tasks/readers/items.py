@@ -111,7 +111,7 @@ class Items:
             raise self._unusable(i, f"unlike the first, it is {type(item).__name__!r}") from error
 
     def _image(self, value: Any, i: int) -> NDArray[Any]:
-        array: NDArray[Any] = array_of(value)
+        array = self._array(value, i)
         while array.ndim > 3 and array.shape[0] == 1:
             array = array[0]
         if array.dtype.kind not in "uifb" or not 1 <= array.ndim <= 3:
@@ -119,6 +119,12 @@ class Items:
                 i, f"its image is {type(value).__name__!r}, an array {list(array.shape)} of {array.dtype}"
             )
         return array
+
+    def _array(self, value: Any, i: int) -> NDArray[Any]:
+        try:
+            return np.asarray(array_of(value))
+        except Exception as error:  # such as rows of unequal length
+            raise self._unusable(i, f"its image is not an array: {reason(error)}") from error
 
 
 def array_of(value: Any) -> Any:
