@@ -250,24 +250,24 @@ def test_anything(source: Any) -> None:
     check(source)
 
 
-CELLS = st.sampled_from(  # noqa: RUF005
-    ["0", "1", "2", "255", "0.5", "-1", "01", "1e9", "nan", "", " a ", "cat", "dog", "train", "test", "val"]
-    + [
-        "a.png",
-        "id",
-        "label",
-        "split",
-        "pixel1",
-        "0,5",
-        '"x',
-        '"0"',
-        "\x00",
-        "1_0",
-        "ä",
-        "1 2 3 4",
-        "../a.png",
-    ]
-) | st.text(max_size=4)
+WORDS = [
+    "nan",
+    "",
+    " a ",
+    "cat",
+    "dog",
+    "train",
+    "test",
+    "val",
+    "a.png",
+    "id",
+    "label",
+    "split",
+    "pixel1",
+    "ä",
+]
+ODD = ["0,5", '"x', '"0"', "\x00", "1_0", "1 2 3 4", "../a.png", "01", "1e9", "-1", "0.5"]
+CELLS = st.sampled_from([*WORDS, *ODD, "0", "1", "2", "255"]) | st.text(max_size=4)
 
 
 @st.composite

@@ -124,6 +124,8 @@ def _format(path: Path) -> str:
     if path.is_dir():
         return "npz" if is_npz_folder(path) else "folder"
     suffix = path.suffix.lower().removeprefix(".")
+    if suffix in ("tsv", "txt"):
+        return "csv"
     if suffix not in ("npz", "csv"):
         raise DataError(
             f"{path}: not a format that can be read: give a folder of class folders of images, "

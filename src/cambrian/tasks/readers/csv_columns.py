@@ -16,7 +16,7 @@ from cambrian.errors import DataError, did_you_mean
 from cambrian.tasks.examples import PARTS, TRAIN, VALIDATION
 from cambrian.tasks.phrases import listed
 from cambrian.tasks.readers.csv_files import are_files
-from cambrian.tasks.readers.csv_text import DECIMAL_COMMA, Table, is_file_name, is_number
+from cambrian.tasks.readers.csv_text import DECIMAL_COMMA, FEW_COLUMNS, Table, is_file_name, is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,6 @@ SPLITS = ("split", "part", "set", "subset", "partition", "usage", "phase", "fold
 IMAGES = ("path", "file", "filename", "file_name", "image", "img", "image_path", "img_path", "filepath", "id")
 COUNTERS = ("", "id", "index", "idx", "row", "no", "nr", "unnamed: 0", "unnamed: 0.1", "image_id", "imageid")
 MORE_PARTS = {"dev": VALIDATION, "publictest": VALIDATION, "privatetest": PARTS["test"]}
-FEW_COLUMNS = 12  # up to which a column without endings may name files
 COUNTED = 6  # rows from which on a column that counts them is an index
 
 

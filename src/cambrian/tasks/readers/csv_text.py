@@ -13,11 +13,13 @@ from typing import TextIO
 from cambrian.errors import DataError
 from cambrian.tasks.images import SUFFIXES
 from cambrian.tasks.phrases import reason
+from cambrian.tasks.readers.csv_files import are_files
 
 SAMPLE = 500  # rows by which columns are told apart
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+FEW_COLUMNS = 12  # up to which words without an ending may be names of files
 NUMBERED = 10  # columns from which on a first row that counts up is a header, not an image
 
 Row = tuple[int, list[str]]  # with the line it ends on, counted from 1
@@ -50,11 +52,11 @@ def read_table(path: Path, separator: str | None, header: str | None) -> Table:
     """The rows of the file. `header` is yes, no or None, which is a guess."""
     rows = _rows(path, separator)
     first = list(islice(rows, SAMPLE + 1))
-    if not first or not (first[1:] or not is_header([row for _, row in first], header)):
+    if not first or not (first[1:] or not is_header(path, [row for _, row in first], header)):
         raise DataError(f"{path}: there are no rows: expected one image per row, a label and its pixels")
     texts = [row for _, row in first]
     names, notes, body = None, tuple[str, ...](), first
-    if is_header(texts, header):
+    if is_header(path, texts, header):
         names, body = texts[0], first[1:]
         notes = _remark(path, names, header)
         names = _as_wide(names, body[0][1])
@@ -75,7 +77,7 @@ def is_file_name(cell: str) -> bool:
     return Path(cell).suffix.lower() in SUFFIXES
 
 
-def is_header(rows: list[list[str]], header: str | None) -> bool:
+def is_header(path: Path, rows: list[list[str]], header: str | None) -> bool:
     """Whether the first row names the columns: it has no number, or its numbers count up."""
     if header is not None:
         return header == "yes"
@@ -84,7 +86,7 @@ def is_header(rows: list[list[str]], header: str | None) -> bool:
     if any(map(is_file_name, first)):
         return False
     if not numbers:
-        return True
+        return len(first) > FEW_COLUMNS or not are_files(path, first)
     return _counts_up(numbers) and (len(numbers) >= NUMBERED or _unlike(first, others))
 
 
