@@ -58,7 +58,8 @@ def compare(
 
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
     adds to what is there."""
-    from cambrian.cli.searching import _device, _free, _loaded
+    from cambrian.cli.data import load_task
+    from cambrian.cli.searching import _device, _free
     from cambrian.referee import comparison as referee
 
     if benchmark is not None and task is not None:
@@ -74,7 +75,7 @@ def compare(
         contest = _table(benchmark, _or(budget, 300), cost)
         place = run or _free("runs", f"compare-{Path(benchmark).stem}")
     else:
-        data = _loaded(str(task), "accuracy", limit, size, 0)
+        data = load_task(str(task), "accuracy", limit, size, 0)
         place = run or _free("runs", f"compare-{data.name}")
         contest = _live(data, _or(budget, 300), place, space, epochs, filters, cells, _device(device))
     _present(

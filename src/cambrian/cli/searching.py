@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cambrian.cli.app import Json, Run, app, say
+from cambrian.cli.data import Read, load_task
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def search(
     memory: Annotated[float | None, typer.Option(help="GiB a trial may allocate.")] = None,
     limit: Limit = None,
     size: Size = None,
+    read: Read = None,
     seed: Seed = 0,
     workers: Workers = None,
     device: Device = "auto",
@@ -115,7 +117,7 @@ def search(
     place = None if space == "pnas" else SPACES.named(space)
     if place is not None and strategy == "progressive":
         chosen = {"name": "progressive", "arguments": {"surrogate": surrogate}}
-    task = _loaded(data, metric, limit, size, seed)
+    task = load_task(data, metric, limit, size, seed, read)
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     found = plan(
         task,
@@ -149,6 +151,7 @@ def train(
     metric: Metric = "accuracy",
     limit: Limit = None,
     size: Size = None,
+    read: Read = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -162,7 +165,7 @@ def train(
     _at_least_one(epochs=epochs, filters=filters, cells=cells, limit=limit, size=size)
     entry = architecture_of(architecture)
     space, answers = entry.space, entry.architecture
-    task = _loaded(data, metric, limit, size, seed)
+    task = load_task(data, metric, limit, size, seed, read)
     shape = {"filters": filters, "cells": cells, "skeleton": skeleton}
     given = {k: v for k, v in shape.items() if v is not None}
     fidelity = Fidelity(epochs, skeleton={**entry.skeleton, **given})
@@ -247,12 +250,6 @@ def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: F
 
     with torch.device("meta"):
         space.build(architecture, task, **fidelity.skeleton)
-
-
-def _loaded(data: str, metric: str, limit: int | None, size: int | None, seed: int) -> Task:
-    from cambrian.tasks import load
-
-    return load(data, metric=metric, limit=limit, size=size, seed=seed)
 
 
 def _device(name: str) -> str:
