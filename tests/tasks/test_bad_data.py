@@ -202,6 +202,13 @@ def test_bad_settings(setting) -> None:
     """Zero images and zero pixels are refused."""
     with pytest.raises(UsageError, match=f"{setting}=0: expected a positive integer"):
         load("digits", **{setting: 0})
+    with pytest.raises(UsageError, match=f"{setting}='8': expected a positive integer"):
+        load("digits", **{setting: "8"})
+    with pytest.raises(UsageError, match=r"seed=1\.5: expected a whole number"):
+        load("digits", seed=1.5)  # type: ignore[arg-type]
+    for other in ("test", "validation"):
+        with pytest.raises(UsageError, match=f"{other}='x': expected a number"):
+            load("digits", **{other: "x"})
 
 
 def test_large_folders_are_scanned_before_they_are_decoded(tmp_path, monkeypatch) -> None:

@@ -156,12 +156,14 @@ def _of_several_sizes(images: list[NDArray[Any]], where: str, form: Form) -> tup
 
 
 def _channels_are_first(shapes: list[tuple[int, ...]], form: Form) -> bool:
-    """The channels are the end that all have in common, if one is."""
+    """The channels are the end that all have in common, if one is and it is the smaller."""
     if form.layout is not None:
         return form.layout == "channels-first"
     firsts, lasts = ({shape[end] for shape in shapes} for end in (0, -1))
-    if (len(firsts) == 1) != (len(lasts) == 1):
-        return len(firsts) == 1
+    if len(firsts) == 1 and len(lasts) > 1 and max(firsts) <= min(lasts):
+        return True
+    if len(lasts) == 1 and len(firsts) > 1 and max(lasts) <= min(firsts):
+        return False
     return bool(shapes) and is_first(shapes[0], form.tensors)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,11 +48,16 @@ def load(
     >>> load("digits").sizes
     {'train': 1150, 'validation': 288, 'test': 359}
     """
-    if metric not in METRICS:
+    if metric not in tuple(METRICS):
         raise UnknownName("metric", metric, METRICS)
     for setting, value in (("limit", limit), ("size", size)):
-        if value is not None and value < 1:
-            raise UsageError(f"{setting}={value}: expected a positive integer")
+        if value is not None and not (isinstance(value, Integral) and value >= 1):
+            raise UsageError(f"{setting}={value!r:.40}: expected a positive integer")
+    for setting, share in (("validation", validation), ("test", test)):
+        if share is not None and not isinstance(share, Real):
+            raise UsageError(f"{setting}={share!r:.40}: expected a number")
+    if not isinstance(seed, Integral):
+        raise UsageError(f"seed={seed!r:.40}: expected a whole number")
     examples = with_options(reader_of(source), reading, SETTINGS).examples()
     if name is not None:
         examples = replace(examples, name=name)
