@@ -59,7 +59,7 @@ class Benchmark:
         name: str, space: Space, estimator: Tabular, test: NDArray[Any], fidelity: Fidelity | None = None
     ) -> Benchmark:
         """`test` is float[rows of the estimator's table]; rows without one have NaN."""
-        found = opened(estimator.table)
+        found = opened(estimator.table, estimator.questions)
         return Benchmark(
             name,
             space,

@@ -97,8 +97,8 @@ class Progressive:
 
     @staticmethod
     def paper() -> Progressive:
-        """B = 5, K = 256, the ensemble of MLPs (Sec. 5.1)."""
-        return Progressive(levels=5, keep=KEEP, surrogate="mlp-ensemble")
+        """B = 5, K = 256, the ensemble of MLPs (Sec. 5.1) that starts at the paper's accuracies."""
+        return Progressive(levels=5, keep=KEEP, surrogate="mlp-ensemble-paper")
 
     def start(self, problem: Problem) -> State:
         space: Any = problem.space
