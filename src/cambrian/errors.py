@@ -11,6 +11,7 @@ CambrianError
 │   └── MissingExtra           an optional dependency; says which `pip install` mends it
 ├── RunError                   a run directory that cannot be used: exit code 3
 │   ├── LedgerCorrupt          the ledger is damaged
+│   ├── DiskRefused            a file could not be written: no fault of what was to be in it
 │   ├── RunChanged             resumed with other settings than it was started with
 │   └── RunBusy                another process is at work in it
 ├── ExportMismatch             the exported program does not give the network's outputs
@@ -77,6 +78,10 @@ class RunError(CambrianError):
 
 
 class LedgerCorrupt(RunError):
+    pass
+
+
+class DiskRefused(RunError):
     pass
 
 

@@ -318,7 +318,7 @@ def test_it_climbs_the_space_of_the_paper():
 
 
 def test_the_papers_settings():
-    """B = 5, K = 256, the ensemble of MLPs that starts at the paper's accuracies (Liu et al. 2018, Sec. 5.1)."""
+    """B = 5, K = 256, MLPs that start at the accuracies of the paper (Liu et al. 2018, Sec. 5.1)."""
     paper = Progressive.paper()
     assert (paper.levels, paper.keep, paper.surrogate) == (5, 256, "mlp-ensemble-paper")
     assert (paper.first, PREDICTORS.make(paper.surrogate)) == (None, MLP(members=5, bias=1.8))

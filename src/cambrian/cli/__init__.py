@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import signal
 import sys
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import typer
 
 from cambrian.cli.app import app
+from cambrian.cli.output import Document, only_json, replace_unknown_signs
 from cambrian.errors import CambrianError
+
+_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_PARSING: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What the parser of the command line raises for what it cannot read."""
+
+
+class _End(NamedTuple):
+    """How a command ended: its exit code and, where it did not succeed, of what kind and why."""
+
+    code: int
+    kind: str = ""
+    message: str = ""
 
 
 def main() -> None:
@@ -15,26 +32,56 @@ def main() -> None:
     cannot be used is 3; Ctrl-C is 130 and SIGTERM 143, with the command that goes on."""
     import cambrian.cli.commands  # noqa: F401  (registers the commands)
 
-    interrupted = 130
+    replace_unknown_signs()
+    with only_json() if "--json" in sys.argv[1:] else nullcontext() as document:
+        end = _perform(document)
+        if document is not None:
+            document.give(_account(end))
+    sys.exit(end.code)
+
+
+def _perform(document: Document | None) -> _End:
+    interrupted = signal.SIGINT
 
     def terminate(signum: int, frame: object) -> None:
         """Stop as cleanly as for Ctrl-C, but say so in the exit code."""
         nonlocal interrupted
-        interrupted = 128 + signum
+        interrupted = signal.Signals(signum)
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, terminate)
     try:
-        app()
+        code = int(app(standalone_mode=False) or 0)
     except CambrianError as error:
-        if "--json" in sys.argv:
-            print(json.dumps({"error": type(error).__name__, "message": str(error)}))
         print(f"cambrian: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return _End(error.exit_code, type(error).__name__, str(error))
+    except _PARSING as error:
+        error.show(sys.stderr)
+        return _End(error.exit_code, "UsageError", error.format_message())
     except KeyboardInterrupt:
-        sys.exit(interrupted)
+        code = 130  # as typer has it
     except SystemExit as end:
-        sys.exit(interrupted if end.code == 130 else end.code)  # typer's code for KeyboardInterrupt
-    except BrokenPipeError:  # `cambrian status RUN | head`
-        sys.stderr.close()
-        sys.exit(141)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        return _refused(error)
+    except Exception as error:
+        if document is not None:
+            document.give(_account(_End(1, type(error).__name__, str(error))))
+        raise
+    if code == 130:
+        return _End(128 + interrupted, "Interrupted", f"stopped by {interrupted.name}")
+    return _End(code, "Failed" if code else "", "see standard error" if code else "")
+
+
+def _refused(error: OSError) -> _End:
+    where = f": {error.filename}" if error.filename else ""
+    message = f"the disk or its permissions do not allow it{where}: {error.strerror}"
+    print(f"cambrian: {message}", file=sys.stderr)
+    return _End(3, "RunError", message)
+
+
+def _account(end: _End) -> dict[str, Any]:
+    """What stands on standard output where the command itself gave nothing."""
+    return {"error": end.kind, "message": end.message} if end.kind else {"message": "see standard error"}

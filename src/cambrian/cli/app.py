@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from cambrian.cli.output import give
+
+__all__ = ["Json", "Run", "app", "give", "percent", "say"]
 
 app = typer.Typer(
     name="cambrian",
@@ -23,12 +27,7 @@ Run = Annotated[Path, typer.Argument(help="A run directory.", show_default=False
 
 def say(text: object = "", *, to_json: bool = False) -> None:
     """A line for people; kept away from standard output where that carries JSON."""
-    typer.echo(text, err=to_json)
-
-
-def give(value: Any) -> None:
-    """A JSON document on standard output."""
-    typer.echo(json.dumps(value, indent=1, default=_plain))
+    print(text, file=sys.stderr if to_json else sys.stdout, flush=True)
 
 
 def percent(value: float | None, absent: str = "-") -> str:
@@ -40,17 +39,3 @@ def percent(value: float | None, absent: str = "-") -> str:
     if value is None:
         return absent
     return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "to_json"):
-        return value.to_json()
-    if hasattr(value, "__struct_fields__"):
-        import msgspec
-
-        from cambrian.codec import encode
-
-        return msgspec.json.decode(encode(value))
-    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cambrian.cli.app import Json, app, give, say
-from cambrian.errors import UsageError
+from cambrian.cli.numbers import amount, count, share
+from cambrian.errors import CambrianError, UsageError
 
 if TYPE_CHECKING:
     from cambrian.referee.comparison import Comparison
@@ -33,24 +34,22 @@ def compare(
         str | None,
         typer.Option(help=f"Such as 'evolution,progressive(keep=32),ppo(paper)' [default: {RIVALS}]."),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Searches by each strategy [default: 30].")] = None,
-    budget: Annotated[int | None, typer.Option(help="Evaluations of each search [default: 300].")] = None,
+    seeds: Annotated[int | None, count("Searches by each strategy [default: 30].")] = None,
+    budget: Annotated[int | None, count("Evaluations of each search [default: 300].")] = None,
     run: Annotated[
         Path | None, typer.Option("--run", help="Directory [default: runs/compare-NAME-1, -2, ...].")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Searches at a time.")] = CORES,
+    workers: Annotated[int, count("Searches at a time.")] = CORES,
     margin: Annotated[
-        float | None, typer.Option(help="To be worse by less is not to be inferior [default: 0.05].")
+        float | None, share("To be worse by less is not to be inferior [default: 0.05].")
     ] = None,
-    cost: Annotated[
-        float | None, typer.Option(help="Seconds an evaluation costs, for tables that do not say.")
-    ] = None,
+    cost: Annotated[float | None, amount("Seconds an evaluation costs, for tables that do not say.")] = None,
     space: Annotated[str, typer.Option(help="Live: the space that is searched.")] = "pnas",
-    epochs: Annotated[int, typer.Option(help="Live: epochs each network is trained for.")] = 4,
-    filters: Annotated[int | None, typer.Option(help="Live: filters of the first cells.")] = None,
-    cells: Annotated[int | None, typer.Option(help="Live: cells in all.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Live: use at most so many images.")] = None,
-    size: Annotated[int | None, typer.Option(help="Live: scale images to so many pixels a side.")] = None,
+    epochs: Annotated[int, count("Live: epochs each network is trained for.")] = 4,
+    filters: Annotated[int | None, count("Live: filters of the first cells.")] = None,
+    cells: Annotated[int | None, count("Live: cells in all.")] = None,
+    limit: Annotated[int | None, count("Live: use at most so many images.")] = None,
+    size: Annotated[int | None, count("Live: scale images to so many pixels a side.")] = None,
     device: Annotated[str, typer.Option(help="Live: auto, cpu or cuda.")] = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -59,8 +58,9 @@ def compare(
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
     adds to what is there."""
     from cambrian.cli.data import load_task
-    from cambrian.cli.searching import _device, _free
+    from cambrian.cli.searching import _device
     from cambrian.referee import comparison as referee
+    from cambrian.search.directory import claim
 
     if benchmark is not None and task is not None:
         raise UsageError("give --benchmark for a table or --task for live training, not both")
@@ -73,11 +73,12 @@ def compare(
     contest: Contest
     if benchmark is not None:
         contest = _table(benchmark, _or(budget, 300), cost)
-        place = run or _free("runs", f"compare-{Path(benchmark).stem}")
+        place = run or claim(f"compare-{Path(benchmark).stem}")
     else:
         data = load_task(str(task), "accuracy", limit, size, 0)
-        place = run or _free("runs", f"compare-{data.name}")
-        contest = _live(data, _or(budget, 300), place, space, epochs, filters, cells, _device(device))
+        chosen = _device(device)
+        place = run or claim(f"compare-{data.name}")
+        contest = _live(data, _or(budget, 300), place, space, epochs, filters, cells, chosen)
     _present(
         place,
         as_json,
@@ -138,6 +139,7 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
 
     from cambrian.referee.figures import facts, plainly
     from cambrian.referee.page import write_all
+    from cambrian.search.directory import disclaim
 
     console = Console(stderr=True)
     tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
@@ -147,6 +149,9 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
         with Progress(*columns, console=console, transient=True) as progress:
             bar = progress.add_task("searches")
             found = play(lambda line, done, total: progress.update(bar, completed=done, total=total))
+    except CambrianError:
+        disclaim(place)
+        raise
     except KeyboardInterrupt:
         tell(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}")
         raise

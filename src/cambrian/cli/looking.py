@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cambrian.cli.app import Json, Run, app, give, say
+from cambrian.cli.numbers import count
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def draw(
     other: Annotated[str | None, typer.Argument(help="A second one: draw what differs.")] = None,
     out: Annotated[Path | None, typer.Option(help="A file ending in .svg or .png.")] = None,
     trial: Annotated[
-        list[int] | None, typer.Option(help="Number of the trial [default: the best]; two: what differs.")
+        list[int] | None, count("Number of the trial [default: the best]; two: what differs.", least=0)
     ] = None,
     family: Annotated[bool, typer.Option("--family", help="Who descends from whom in a run.")] = False,
     as_json: Json = False,

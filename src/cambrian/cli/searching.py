@@ -5,17 +5,19 @@ from __future__ import annotations
 import shlex
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cambrian.cli.app import Json, Run, app, say
+from cambrian.cli.app import Json, Run, app, give, say
 from cambrian.cli.data import Read, load_task
+from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
     from cambrian.architecture import Architecture
     from cambrian.outcome import Fidelity
+    from cambrian.search.result import Result
     from cambrian.search.search import Search
     from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task
@@ -27,13 +29,12 @@ Out = Annotated[Path | None, typer.Option("--run", help="Run directory [default:
 Metric = Annotated[str, typer.Option(help="accuracy or balanced-accuracy.")]
 Limit = Annotated[
     int | None,
-    typer.Option(help="Keep so many images, besides a validation or test part the data come with."),
+    count("Keep so many images, besides a validation or test part the data come with."),
 ]
-Size = Annotated[int | None, typer.Option(help="Scale images to so many pixels a side.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same search.")]
-Workers = Annotated[int | None, typer.Option(help="Trials at a time [default: the cores, 1 on a GPU].")]
+Size = Annotated[int | None, count("Scale images to so many pixels a side.")]
+Seed = Annotated[int, count("The same seed gives the same search.", least=0)]
+Workers = Annotated[int | None, count("Trials at a time [default: the cores, 1 on a GPU].")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Number = Annotated[int | None, typer.Option(show_default=False)]
 
 
 @app.command()
@@ -58,19 +59,19 @@ def search(
     surrogate: Annotated[str, typer.Option(help="What ranks cells nobody has trained.")] = "mlp-ensemble",
     paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
     metric: Metric = "accuracy",
-    levels: Annotated[int | None, typer.Option(help="B: blocks of the largest cells.")] = None,
-    keep: Annotated[int | None, typer.Option(help="K: cells trained at each level after the first.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs each cell is trained for.")] = None,
-    images: Annotated[int | None, typer.Option(help="Images each cell is trained on.")] = None,
-    filters: Annotated[int | None, typer.Option(help="Filters of a cell under search.")] = None,
-    cells: Annotated[int | None, typer.Option(help="Cells of a network under search.")] = None,
-    final_epochs: Annotated[int | None, typer.Option(help="Epochs of the final networks.")] = None,
-    final_filters: Annotated[int | None, typer.Option(help="Filters of the final networks.")] = None,
-    final_cells: Annotated[int | None, typer.Option(help="Cells of the final networks.")] = None,
-    max_params: Annotated[float | None, typer.Option(help="Refuse larger networks, untrained.")] = None,
-    max_macs: Annotated[float | None, typer.Option(help="Refuse costlier networks, untrained.")] = None,
+    levels: Annotated[int | None, count("B: blocks of the largest cells.")] = None,
+    keep: Annotated[int | None, count("K: cells trained at each level after the first.")] = None,
+    epochs: Annotated[int | None, count("Epochs each cell is trained for.")] = None,
+    images: Annotated[int | None, count("Images each cell is trained on.")] = None,
+    filters: Annotated[int | None, count("Filters of a cell under search.")] = None,
+    cells: Annotated[int | None, count("Cells of a network under search.")] = None,
+    final_epochs: Annotated[int | None, count("Epochs of the final networks.")] = None,
+    final_filters: Annotated[int | None, count("Filters of the final networks.")] = None,
+    final_cells: Annotated[int | None, count("Cells of the final networks.")] = None,
+    max_params: Annotated[float | None, amount("Refuse larger networks, untrained.")] = None,
+    max_macs: Annotated[float | None, amount("Refuse costlier networks, untrained.")] = None,
     timeout: Annotated[str | None, typer.Option(help="Longest a trial may take, such as 5m.")] = None,
-    memory: Annotated[float | None, typer.Option(help="GiB a trial may allocate.")] = None,
+    memory: Annotated[float | None, amount("GiB a trial may allocate.", most=2**32)] = None,
     limit: Limit = None,
     size: Size = None,
     read: Read = None,
@@ -80,10 +81,14 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find the best network for DATA and train it."""
+    from cambrian.search.budget import Budget
+    from cambrian.search.directory import claim
     from cambrian.search.plan import describe_data, plan
     from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
 
+    Budget.parse(budget)  # refused before data are read, as is the time
+    longest = None if timeout is None else seconds_of(timeout)
     _unused(run)
     _known_surrogate(surrogate)
     if benchmark is not None:
@@ -112,7 +117,6 @@ def search(
         "final_filters": final_filters,
         "final_cells": final_cells,
     }
-    _at_least_one(**changes, limit=limit, size=size, workers=workers)
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.named(strategy)
     place = None if space == "pnas" else SPACES.named(space)
     if place is not None and strategy == "progressive":
@@ -131,12 +135,12 @@ def search(
         changes={k: v for k, v in changes.items() if v is not None},
         seed=seed,
         limits={k: v for k, v in (("params", max_params), ("macs", max_macs)) if v is not None},
-        timeout=None if timeout is None else _seconds(timeout),
+        timeout=longest,
         memory=None if memory is None else int(memory * 2**30),
     )
     for label, text in found.rows[1:]:
         say(f"{label:>9}  {text}", to_json=as_json)
-    _run(found.search, run or _free("runs", task.name), found.trials, as_json)
+    _run(found.search, run or claim(task.name), found.trials, as_json)
 
 
 @app.command()
@@ -144,9 +148,9 @@ def train(
     architecture: Annotated[str, typer.Argument(help="A published name, or a JSON file.")],
     data: Data = "digits",
     run: Out = None,
-    epochs: Annotated[int, typer.Option(help="Epochs of training.")] = 15,
-    filters: Annotated[int | None, typer.Option(help="Filters of the first cells.")] = None,
-    cells: Annotated[int | None, typer.Option(help="Cells in all.")] = None,
+    epochs: Annotated[int, count("Epochs of training.")] = 15,
+    filters: Annotated[int | None, count("Filters of the first cells.")] = None,
+    cells: Annotated[int | None, count("Cells in all.")] = None,
     skeleton: Annotated[str | None, typer.Option(help="small, cifar, imagenet-mobile, ...")] = None,
     metric: Metric = "accuracy",
     limit: Limit = None,
@@ -159,10 +163,10 @@ def train(
     """Train a published, edited or transferred architecture on DATA and test it once."""
     from cambrian.cli.architectures import architecture_of
     from cambrian.outcome import Fidelity
+    from cambrian.search.directory import claim
     from cambrian.search.final import Final
     from cambrian.search.search import Search
 
-    _at_least_one(epochs=epochs, filters=filters, cells=cells, limit=limit, size=size)
     entry = architecture_of(architecture)
     space, answers = entry.space, entry.architecture
     task = load_task(data, metric, limit, size, seed, read)
@@ -180,7 +184,7 @@ def train(
         workers=1,
         final=Final(fidelity, top=1, baselines=()),
     )
-    place = run or _free("runs", f"{task.name}-{Path(architecture).stem}")
+    place = run or claim(f"{task.name}-{Path(architecture).stem}")
     _run(found, place, {}, as_json, architecture=answers)
 
 
@@ -230,18 +234,27 @@ def _run(
     trials = result.trials + result.finals
     if all(t.value is None for t in trials):
         last = f"; the last one: {why(trials[-1])}" if trials else ": none was begun"
-        say(f"no trial succeeded{last}", to_json=True)
-        raise typer.Exit(1)
-    summarise(result, as_json)
+        _fail(f"no trial succeeded{last}", result, as_json)
     if search.final is not None and result.winner is None:
-        say("no network could be trained in the final stage; see the failures: cambrian report", to_json=True)
-        raise typer.Exit(1)
+        if not as_json:
+            summarise(result)
+        _fail(
+            "no network could be trained in the final stage; see the failures: cambrian report"
+            f" {shlex.quote(str(place))}",
+            result,
+            as_json,
+        )
+    summarise(result, as_json)
 
 
-def _at_least_one(**given: int | None) -> None:
-    for name, value in given.items():
-        if value is not None and value < 1:
-            raise UsageError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+def _fail(sentence: str, result: Result, as_json: bool) -> NoReturn:
+    """Exit code 1, and where JSON is wanted all that is known of the run besides."""
+    from cambrian.cli.summary import facts
+
+    say(sentence, to_json=True)
+    if as_json:
+        give({"error": "Failed", "message": sentence, **facts(result)})
+    raise typer.Exit(1)
 
 
 def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: Fidelity) -> None:
@@ -264,15 +277,6 @@ def _device(name: str) -> str:
     return name
 
 
-def _seconds(text: str) -> float:
-    from cambrian.search.budget import Budget
-
-    seconds = Budget.parse(text).seconds
-    if seconds is None:
-        raise UsageError(f"cannot read the time {text!r}: write it as 90s, 5m or 1h")
-    return seconds
-
-
 def _unused(run: Path | None) -> None:
     """A second `search` would plan anew, and differ from the first."""
     if run is not None and (run / "ledger.sqlite").exists():
@@ -288,11 +292,3 @@ def _known_surrogate(name: str) -> None:
 
     if name not in PREDICTORS.names():
         raise UnknownName("surrogate", name, PREDICTORS.names())
-
-
-def _free(root: str, name: str) -> Path:
-    """The first of runs/NAME-1, runs/NAME-2, ... that is not taken."""
-    number = 1
-    while (Path(root) / f"{name}-{number}").exists():
-        number += 1
-    return Path(root) / f"{name}-{number}"

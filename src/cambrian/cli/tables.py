@@ -25,8 +25,9 @@ def search_table(
 ) -> None:
     """`name` is a benchmark's or the path of a table; `settings` are those of progressive search."""
     from cambrian.benchmarks import benchmark
-    from cambrian.cli.searching import _free, _run
+    from cambrian.cli.searching import _run
     from cambrian.search.budget import Budget
+    from cambrian.search.directory import claim
     from cambrian.search.result import Result
     from cambrian.search.search import Search
     from cambrian.search.settings import usual
@@ -40,7 +41,7 @@ def search_table(
         seed=seed,
         fidelity=found.fidelity,
     )
-    place = run or _free("runs", found.name)
+    place = run or claim(found.name)
     asked = getattr(found.space, "questions", None)
     if asked is not None:
         objective, metrics = found.estimator.objective, ", ".join(found.estimator.metrics) or "none"

@@ -12,7 +12,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from cambrian.errors import RunError
+from cambrian.errors import DiskRefused, RunError
 
 KEPT = 2
 _log = logging.getLogger(__name__)
@@ -33,16 +34,17 @@ class Unusable(Exception):
 
 def write(directory: Path, number: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     """Leave checkpoint `number`, keep it and the one before, and remove what is older. `state` is JSON
-    and has under "identity" whose checkpoint it is."""
-    directory.mkdir(parents=True, exist_ok=True)
+    and has under "identity" whose checkpoint it is. Raises DiskRefused."""
     data = serialised(tensors)
     digest = hashlib.sha256(data).hexdigest()
-    replace(directory / f"{number:08d}.safetensors", data)
     text = json.dumps({"sha256": digest, "state": state, "seal": _seal(state, digest)}, indent=1)
-    replace(directory / f"{number:08d}.json", text.encode())
-    for old in _numbers(directory)[KEPT:]:
-        for end in ("json", "safetensors"):  # the JSON first: without it the rest is no checkpoint
-            (directory / f"{old:08d}.{end}").unlink(missing_ok=True)
+    with _kept(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        replace(directory / f"{number:08d}.safetensors", data)
+        replace(directory / f"{number:08d}.json", text.encode())
+        for old in _numbers(directory)[KEPT:]:
+            for end in ("json", "safetensors"):  # the JSON first: without it the rest is no checkpoint
+                (directory / f"{old:08d}.{end}").unlink(missing_ok=True)
 
 
 def latest(directory: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -62,9 +64,11 @@ def latest(directory: Path, identity: str) -> tuple[dict[str, Tensor], dict[str,
 
 
 def save_weights(network: nn.Module, path: Path, facts: Mapping[str, str] | None = None) -> None:
-    """The network's weights and buffers as a safetensors file, whole or not there; `facts` are kept in it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace(path, serialised(network.state_dict(), facts))
+    """The network's weights and buffers as a safetensors file, whole or not there; `facts` are kept in it.
+    Raises DiskRefused."""
+    with _kept(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, serialised(network.state_dict(), facts))
 
 
 def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> dict[str, str]:
@@ -100,16 +104,30 @@ def _facts(data: bytes) -> dict[str, str]:
 def replace(path: Path, data: bytes) -> None:
     """Put `data` at `path` so that, whenever the power fails, either the old file is there or the new."""
     partial = path.with_name(f"{path.name}.part")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        with suppress(OSError):  # a part of a file takes the room there is
+            partial.unlink()
+        raise
     entry = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(entry)
     finally:
         os.close(entry)
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    """What the disk says of a file, as an error of ours: it says nothing of the network."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskRefused(f"the disk refused {path}: {error.strerror or error}") from error
 
 
 def _numbers(directory: Path) -> list[int]:

@@ -13,12 +13,13 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from cambrian.errors import RunError
+from cambrian.errors import DiskRefused, RunError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial
 from cambrian.search.deadlines import Deadlines, Endless
 from cambrian.search.engines.engine import Assignment, Engine, Report
@@ -94,9 +95,10 @@ class Execution:
         queue = self._again(source, unfinished)
         try:
             return self._drive(source, queue, halt)
-        except KeyboardInterrupt:  # asked for, and so no evidence against the trials under way
+        except (KeyboardInterrupt, RunError):  # asked for, or the disk's: no evidence against the trials
             waiting = (row.trial.number for row in queue)
-            self.ledger.note("interrupted", numbers=[*self._running, *waiting])
+            with suppress(RunError):  # the ledger's own is the one to tell
+                self.ledger.note("interrupted", numbers=[*self._running, *waiting])
             raise
 
     def _drive(self, source: Source, queue: list[Row], halt: Callable[[], str | None]) -> str:
@@ -219,6 +221,8 @@ class Execution:
             row = self._running.get(report.number)
             if row is None or row.attempt != report.attempt:
                 continue
+            if report.refused is not None:
+                raise DiskRefused(f"{report.refused}. What was recorded is safe; when this is mended, resume")
             if report.point is not None:
                 self.watch.point(report.number, report.point)
             if not report.last:

@@ -6,6 +6,7 @@ reports a lost execution (`Report.lost`) instead of inventing an outcome, and ne
 
 from __future__ import annotations
 
+import errno
 import random
 import sys
 import time
@@ -21,12 +22,15 @@ import msgspec
 import numpy as np
 
 from cambrian.codec import decode, encode
-from cambrian.errors import CambrianError, Unbuildable
+from cambrian.errors import CambrianError, DiskRefused, Unbuildable
 from cambrian.estimators.estimator import Context, Estimator, OutOfTime, Prepares, finite
 from cambrian.outcome import Crashed, Curve, Done, Fidelity, Infeasible, Outcome, Point, Trial
 from cambrian.randomness import integer_seed
 
 T = TypeVar("T")
+
+_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
+"""No room, a file too large, a quota, nothing may be written: whatever was evaluated, it is not to blame."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +85,20 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
     """News of an execution: a `point` of its curve, its `outcome` (the last report), or `lost`: the
-    process doing it was killed from outside or vanished, and nobody can say how it would have ended."""
+    process doing it was killed from outside or vanished, and nobody can say how it would have ended, or
+    `refused`: the disk did not take what it wrote, and would not take that of the next one either."""
 
     number: int
     attempt: int
     point: Point | None = None
     outcome: Outcome | None = None
     lost: str | None = None
+    refused: str | None = None
 
     @property
     def last(self) -> bool:
-        return self.outcome is not None or self.lost is not None
+        """Whether nothing more follows of this trial's attempt."""
+        return any(end is not None for end in (self.outcome, self.lost, self.refused))
 
 
 class Engine(ABC):
@@ -158,11 +165,24 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
     except Unbuildable as error:
         outcome = Infeasible("unbuildable", str(error))
     except (Exception, SystemExit) as error:
+        refusal = _refusal(error)
+        if refusal is not None:
+            yield Report(number, attempt, refused=refusal)
+            return
         outcome = _failure(error)
     seconds = time.perf_counter() - started
     if not outcome.seconds:
         outcome = msgspec.structs.replace(outcome, seconds=seconds)
     yield Report(number, attempt, outcome=outcome)
+
+
+def _refusal(error: BaseException) -> str | None:
+    """What the disk has against it, whoever wrote."""
+    if isinstance(error, DiskRefused):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return f"the disk refused {error.filename or 'what an evaluation wrote'}: {error.strerror}"
+    return None
 
 
 def too_late(limit: float | None, curve: Curve, seconds: float) -> Infeasible:

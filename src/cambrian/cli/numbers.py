@@ -1,0 +1,54 @@
+"""Options that are numbers: what is senseless is refused in one sentence, before anything is begun."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import typer
+
+from cambrian.errors import UsageError
+from cambrian.search.budget import MOST, Budget
+
+
+def count(help: str, least: int = 1, **more: Any) -> Any:
+    """An option for a whole number from `least` on."""
+    return typer.Option(
+        callback=_checks(lambda n: least <= n <= MOST, f"at least {least} and at most 2^53"),
+        help=help,
+        **more,
+    )
+
+
+def amount(help: str, most: float = MOST) -> Any:
+    """An option for a number above zero: neither NaN nor infinite, which would be no limit at all."""
+    wanted = f"above 0 and at most {most:.0e}"
+    return typer.Option(callback=_checks(lambda n: 0 < n <= most, wanted), help=help)
+
+
+def share(help: str) -> Any:
+    """An option for a finite number from zero on."""
+    return typer.Option(
+        callback=_checks(lambda n: n >= 0 and math.isfinite(n), "at least 0 and finite"), help=help
+    )
+
+
+def seconds_of(text: str) -> float:
+    """Of a time such as 90s, 5m or 1h, above zero."""
+    with suppress(UsageError):
+        limit = Budget.parse(text)
+        if limit.seconds is not None and limit.trials is None:
+            return limit.seconds
+    raise UsageError(f"cannot read the time {text!r}: write one above zero as 90s, 5m or 1h")
+
+
+def _checks(holds: Callable[[Any], bool], wanted: str) -> Callable[[typer.CallbackParam, Any], Any]:
+    def check(param: typer.CallbackParam, value: Any) -> Any:
+        for number in value if isinstance(value, list) else [value]:
+            if number is not None and not holds(number):
+                raise UsageError(f"{param.opts[0]} must be {wanted}, got {number}")
+        return value
+
+    return check
