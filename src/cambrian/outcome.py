@@ -46,19 +46,25 @@ Curve = tuple[Point, ...]
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """A measurement. `value` is finite and higher is better; `metrics` holds whatever else was
-    measured (params, macs, test scores of final models, ...); `seconds` is what it cost;
-    `weights` names a safetensors file inside the run directory."""
+    """A measurement. `value` is finite, in the user's unit; higher is better, or lower where it is to
+    `minimize`. `metrics` holds whatever else was measured (params, macs, test scores of final models,
+    ...); `seconds` is what it cost; `weights` names a safetensors file inside the run directory."""
 
     value: float
     metrics: dict[str, float] = {}
     curve: Curve = ()
     seconds: float = 0.0
     weights: str | None = None
+    minimize: bool = False
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
             raise ValueError(f"only a finite number can be an outcome's value, got {self.value}")
+
+    @property
+    def score(self) -> float:
+        """The value with its sign such that higher is better: the one place where a direction is turned."""
+        return -self.value if self.minimize else self.value
 
 
 class Infeasible(msgspec.Struct, frozen=True, tag="infeasible"):
@@ -80,6 +86,14 @@ class Crashed(msgspec.Struct, frozen=True, tag="crashed"):
 
 
 Outcome = Done | Infeasible | Crashed
+
+
+def directed(outcome: Outcome, minimize: bool) -> Outcome:
+    """The outcome of a search that is to `minimize`, or not: estimators need not know which."""
+    if not isinstance(outcome, Done) or outcome.minimize == minimize:
+        return outcome
+    return msgspec.structs.replace(outcome, minimize=minimize)
+
 
 REASONS = ("nan", "oom", "timeout", "unbuildable", "limit")
 
@@ -125,18 +139,30 @@ class Trial(msgspec.Struct, frozen=True):
         """The finite value, or None for what has not ended or did not end well."""
         return self.outcome.value if isinstance(self.outcome, Done) else None
 
+    @property
+    def score(self) -> float | None:
+        """The value, turned so that higher is better: what rankings go by."""
+        return self.outcome.score if isinstance(self.outcome, Done) else None
+
+    def maximised(self) -> Trial:
+        """The trial as strategies learn it, whose values are to be high."""
+        if not isinstance(self.outcome, Done) or not self.outcome.minimize:
+            return self
+        outcome = msgspec.structs.replace(self.outcome, value=self.outcome.score, minimize=False)
+        return msgspec.structs.replace(self, outcome=outcome)
+
 
 def incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
     """After each of the trials, in the order of their numbers, the best until then: that of the highest
-    value. Of equals it is the one which the strategy preferred when it last said so (`"prefers"` in a
+    score. Of equals it is the one which the strategy preferred when it last said so (`"prefers"` in a
     note: numbers of trials), else the first; None before there is a value."""
     equals: list[Trial] = []
     preferred: tuple[int, ...] = ()
     for trial in trials:
         preferred = tuple(trial.note.get("prefers", preferred))
-        if trial.value is not None:
-            highest = -math.inf if not equals or equals[0].value is None else equals[0].value
+        if trial.score is not None:
+            highest = -math.inf if not equals or equals[0].score is None else equals[0].score
             equals = (
-                [trial] if trial.value > highest else [*equals, trial] if trial.value == highest else equals
+                [trial] if trial.score > highest else [*equals, trial] if trial.score == highest else equals
             )
         yield next((t for t in equals if t.number in preferred), equals[0] if equals else None)

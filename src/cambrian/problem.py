@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,23 @@ class Objective:
     name: str = "value"
     minimize: bool = False
     reference: float | None = None
+
+
+LOWER = ("loss", "err", "error", "rmse", "mse", "mae", "nll", "perplexity", "ppl", "latency", "energy")
+HIGHER = ("acc", "accuracy", "score", "f1", "auc", "reward", "precision", "recall", "map", "miou", "r2")
+
+
+def lower_is_better(name: str) -> bool | None:
+    """Which way a metric of that name is usually meant; None where the name does not say.
+
+    >>> [lower_is_better(name) for name in ("val_loss", "test acc", "top1Error", "value")]
+    [True, False, True, None]
+    """
+    words = set(re.findall(r"[a-z]+|[0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower()))
+    words |= {a + b for a in words for b in words if (a, b) in (("f", "1"), ("r", "2"))}
+    if words & set(LOWER):
+        return True
+    return False if words & set(HIGHER) else None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
 from cambrian.estimators.table_files import SUFFIXES
 from cambrian.estimators.tables import opened
 from cambrian.estimators.tabular import Tabular
@@ -40,7 +41,8 @@ BENCHMARKS = Registry(
 class Benchmark:
     """What is searched and what counts. Strategies see what `estimator` gives at `fidelity`: the
     objective, a fraction for accuracies. `test(architecture)` is what a referee reports of the one
-    chosen, in percent for accuracies; `optimum` is the highest there is."""
+    chosen, in percent for accuracies; `optimum` is the highest there is, or the lowest where a test score
+    is to be low (`test_minimize`)."""
 
     name: str
     space: Space
@@ -48,6 +50,12 @@ class Benchmark:
     test: Callable[[Architecture], float]
     optimum: float
     fidelity: Fidelity = field(default_factory=Fidelity)
+    test_minimize: bool = False
+
+    @property
+    def minimize(self) -> bool:
+        """Whether the objective is to be low."""
+        return bool(getattr(self.estimator, "minimize", False))
 
     @property
     def timed(self) -> bool:
@@ -56,7 +64,12 @@ class Benchmark:
 
     @staticmethod
     def of_table(
-        name: str, space: Space, estimator: Tabular, test: NDArray[Any], fidelity: Fidelity | None = None
+        name: str,
+        space: Space,
+        estimator: Tabular,
+        test: NDArray[Any],
+        fidelity: Fidelity | None = None,
+        test_minimize: bool = False,
     ) -> Benchmark:
         """`test` is float[rows of the estimator's table]; rows without one have NaN."""
         found = opened(estimator.table, estimator.questions)
@@ -65,18 +78,24 @@ class Benchmark:
             space,
             estimator,
             lambda architecture: float(test[found.row(space, architecture)]),
-            float(np.nanmax(test)),
+            float(np.nanmin(test) if test_minimize else np.nanmax(test)),
             fidelity or Fidelity(),
+            test_minimize,
         )
 
 
 @cache
-def benchmark(name: str) -> Benchmark:
-    """A published or planted benchmark by its name, or a table of your own by its path (see `table_of`).
-    Raises UnknownName with the nearest name, DataError where a table is missing or damaged."""
+def benchmark(name: str, minimize: bool | None = None) -> Benchmark:
+    """A published or planted benchmark by its name, or a table of your own by its path (see `table_of`),
+    whose objective is to be low with `minimize`. Raises UnknownName with the nearest name, DataError where
+    a table is missing or damaged."""
     if any(suffix in name for suffix in SUFFIXES):
         from cambrian.benchmarks.own import table_of
 
-        return table_of(name)
+        return table_of(name, minimize)
     found: Benchmark = BENCHMARKS.get(name)()
+    if minimize is not None and minimize != found.minimize:
+        raise UsageError(
+            f"the objective of the published benchmark {name!r} is maximised: leave out minimize"
+        )
     return found

@@ -14,6 +14,7 @@ from cambrian.errors import DataError
 from cambrian.estimators.table_files import SUFFIXES, answers
 from cambrian.estimators.tables import Table, opened
 from cambrian.estimators.tabular import Tabular
+from cambrian.problem import lower_is_better
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +34,11 @@ def table(
     metrics: Sequence[str] | None = None,
     seconds: str | None = None,
     depth: str | None = None,
+    minimize: bool | None = None,
 ) -> Benchmark:
     """A `.csv` with a header or an `.npz` of columns as a benchmark: a row per architecture, a column per
-    question, empty where it was not asked. Search maximises `objective`, `test` is what is reported
+    question, empty where it was not asked. Search maximises `objective`, or minimises it where `minimize`
+    says so or, left open, its name does (val_loss, error, latency); `test` is what is reported
     (without it, the objective), `seconds` what a measurement cost; values are as the table has them.
     `depth` names the question that says how large an architecture is, for progressive search.
 
@@ -66,18 +69,23 @@ def table(
         metrics = [c for c in numbers if c not in {*asked, objective, test, seconds}]
     space = Listed(name, asked) if depth is None else GrowingListed(name, asked, depth)
     space.walk(lambda choice: next(choice.answers()))  # so that a table which makes no space is refused here
-    estimator = Tabular(name, objective, tuple(metrics), seconds, questions=asked)
-    return Benchmark.of_table(Path(path).stem, space, estimator, found.column(test).values)
+    low = bool(lower_is_better(objective)) if minimize is None else minimize
+    estimator = Tabular(name, objective, tuple(metrics), seconds, minimize=low, questions=asked)
+    low_test = low if test == objective else lower_is_better(test)
+    scores = found.column(test).values
+    return Benchmark.of_table(
+        Path(path).stem, space, estimator, scores, test_minimize=low if low_test is None else low_test
+    )
 
 
-def table_of(text: str) -> Benchmark:
+def table_of(text: str, minimize: bool | None = None) -> Benchmark:
     """`PATH`, `PATH:OBJECTIVE` or `PATH:OBJECTIVE:TEST`, as a command line gives it."""
     for suffix in SUFFIXES:
         path, found, columns = text.rpartition(suffix)
         if found and columns[:1] in ("", ":"):
             names = [name or None for name in columns.split(":")[1:]]
             if len(names) <= 2:
-                return table(path + found, *names)
+                return table(path + found, *names, minimize=minimize)
     raise DataError(
         f"cannot read {text!r}: write it as TABLE.csv, TABLE.csv:OBJECTIVE or TABLE.csv:OBJECTIVE:TEST"
     )

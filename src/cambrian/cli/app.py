@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cambrian.cli.output import give
 
-__all__ = ["Json", "Run", "app", "give", "percent", "say"]
+if TYPE_CHECKING:
+    from cambrian.outcome import Trial
+
+__all__ = ["Json", "Minimize", "Run", "app", "give", "percent", "say", "value_text"]
 
 app = typer.Typer(
     name="cambrian",
@@ -30,6 +33,16 @@ def say(text: object = "", *, to_json: bool = False) -> None:
     print(text, file=sys.stderr if to_json else sys.stdout, flush=True)
 
 
+Minimize = Annotated[
+    bool | None,
+    typer.Option(
+        "--minimize/--maximize",
+        help="Tables: lower or higher is better [default: by the objective's name, else higher].",
+        show_default=False,
+    ),
+]
+
+
 def percent(value: float | None, absent: str = "-") -> str:
     """A share of 1 as people read it, other values as they are.
 
@@ -39,3 +52,13 @@ def percent(value: float | None, absent: str = "-") -> str:
     if value is None:
         return absent
     return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
+
+
+def value_text(trial: Trial | None, absent: str = "-") -> str:
+    """The value of a trial: a share as people read it, or what is to be minimised as it is."""
+    from cambrian.outcome import Done
+
+    if trial is None or trial.value is None:
+        return absent
+    minimize = isinstance(trial.outcome, Done) and trial.outcome.minimize
+    return f"{trial.value:.4g}" if minimize else percent(trial.value, absent)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cambrian.cli.app import Json, app, give, say
+from cambrian.cli.app import Json, Minimize, app, give, say
 from cambrian.cli.numbers import amount, count, share
 from cambrian.errors import CambrianError, UsageError
 
@@ -29,6 +29,7 @@ def compare(
     benchmark: Annotated[
         str | None, typer.Option(help="A name such as nb201-cifar10, or a table of your own: .csv, .npz.")
     ] = None,
+    minimize: Minimize = None,
     task: Annotated[str | None, typer.Option(help="Train live instead: digits, or a path to data.")] = None,
     strategies: Annotated[
         str | None,
@@ -67,14 +68,16 @@ def compare(
     if benchmark is None and task is None:
         if run is None:
             raise UsageError("give --benchmark NAME, --task DATA, or --run of a comparison to go on with")
-        _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost)
+        _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost, minimize=minimize)
         _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch))
         return
     contest: Contest
     if benchmark is not None:
-        contest = _table(benchmark, _or(budget, 300), cost)
+        contest = _table(benchmark, _or(budget, 300), cost, minimize)
         place = run or claim(f"compare-{Path(benchmark).stem}")
     else:
+        if minimize is not None:
+            raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
         data = load_task(str(task), "accuracy", limit, size, 0)
         chosen = _device(device)
         place = run or claim(f"compare-{data.name}")
@@ -107,11 +110,11 @@ def _or(given: Any, usual: Any) -> Any:
     return usual if given is None else given
 
 
-def _table(name: str, budget: int, cost: float | None) -> Contest:
+def _table(name: str, budget: int, cost: float | None, minimize: bool | None) -> Contest:
     from cambrian.benchmarks import benchmark
     from cambrian.referee.contest import OnBenchmark
 
-    return OnBenchmark(benchmark(name), budget, name, cost)
+    return OnBenchmark(benchmark(name, minimize), budget, name, cost)
 
 
 def _live(

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cambrian.cli.app import percent
+from cambrian.cli.app import percent, value_text
 from cambrian.outcome import Point, Trial
 from cambrian.search.execution import Watch
 
@@ -76,7 +76,7 @@ class LiveWatch(Watch):
         if self._replaying:  # an earlier session's: it says nothing of how fast this one is
             self._replayed, self._counted_from = self._replayed + 1, time.monotonic()
         if trial.kind == "final":
-            self._line(f"  {trial.role}: {percent(trial.value)}")
+            self._line(f"  {trial.role}: {value_text(trial)}")
         else:
             self._trial(trial)
         self._progress.advance(self._bar)
@@ -91,12 +91,11 @@ class LiveWatch(Watch):
         self._levels[level].append(trial)
         if trial.value is None:
             self._failed += 1
-        elif self._best is None or trial.value > (self._best.value or 0.0):
+        elif self._best is None or (trial.score or 0.0) > (self._best.score or 0.0):
             self._best = trial
         if len(self._levels[level]) == self._expected.get(level):
-            best = max((t.value for t in self._levels[level] if t.value is not None), default=None)
             self._line(
-                f"level {level}: {len(self._levels[level])} trained, best {percent(best)},"
+                f"level {level}: {len(self._levels[level])} trained, best {self._best_of(level)},"
                 f" surrogate's rank correlation {self._rho(level)}"
             )
 
@@ -112,22 +111,26 @@ class LiveWatch(Watch):
             table.add_row(
                 str(level or "all"),
                 f"{len(trials)}" + (f"/{expected}" if expected else ""),
-                percent(max(values, default=None)),
+                self._best_of(level),
                 percent(sum(values) / len(values) if values else None),
                 self._rho(level),
             )
-        best = f"best so far {percent(self._best.value)} (trial {self._best.number})" if self._best else ""
+        best = f"best so far {value_text(self._best)} (trial {self._best.number})" if self._best else ""
         table.caption = "  ".join(t for t in (best, f"{self._failed} failed" if self._failed else "") if t)
         table.caption_justify = "left"
         return table
+
+    def _best_of(self, level: int) -> str:
+        scored = [t for t in self._levels[level] if t.score is not None]
+        return value_text(max(scored, key=lambda t: t.score or 0.0, default=None))
 
     def _rho(self, level: int) -> str:
         from cambrian.predictors.surrogate import spearman
 
         pairs = [
-            (t.note["predicted"], t.value)
+            (t.note["predicted"], t.score)
             for t in self._levels[level]
-            if t.value is not None and t.note.get("predicted") is not None
+            if t.score is not None and t.note.get("predicted") is not None
         ]
         if len(pairs) < 5:
             return "-"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cambrian.cli.app import Json, Run, app, give, say
+from cambrian.cli.app import Json, Minimize, Run, app, give, say
 from cambrian.cli.data import Read, load_task
 from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.errors import UsageError
@@ -47,6 +47,7 @@ def search(
     benchmark: Annotated[
         str | None, typer.Option(help="Look trials up in a published table or your own .csv or .npz.")
     ] = None,
+    minimize: Minimize = None,
     space: Annotated[
         str, typer.Option(help="What is searched: a name, NAME(setting=value, ...) or module:function.")
     ] = "pnas",
@@ -102,10 +103,13 @@ def search(
             run,
             seed,
             as_json,
+            minimize,
             levels=levels,
             keep=keep,
         )
         return
+    if minimize is not None:
+        raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
     changes = {
         "levels": levels,
         "keep": keep,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from cambrian.cli.app import give, percent, say
+from cambrian.cli.app import give, say, value_text
 from cambrian.outcome import Done, Trial
 from cambrian.search.result import Result
 
@@ -67,10 +67,10 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
     table = Table(title="best under search", box=None, title_justify="left", header_style="dim")
     for name in ("trial", "level", "validation", "params", "macs", "seconds"):
         table.add_column(name, justify="right")
-    ended = sorted((t for t in result.trials if t.value is not None), key=lambda t: -(t.value or 0.0))
+    ended = sorted((t for t in result.trials if t.score is not None), key=lambda t: -(t.score or 0.0))
     for trial in ended[:top]:
         level = str(trial.note.get("level", "-"))
-        table.add_row(str(trial.number), level, percent(trial.value), *_sizes(trial))
+        table.add_row(str(trial.number), level, value_text(trial), *_sizes(trial))
     return table
 
 
@@ -86,8 +86,8 @@ def _finals(result: Result) -> Any:
         tested = "test_accuracy" in metrics
         table.add_row(
             escape(trial.role),
-            "" if tested else percent(trial.value, "failed"),
-            percent(trial.value) if tested else "",
+            "" if tested else value_text(trial, "failed"),
+            value_text(trial) if tested else "",
             *_sizes(trial),
         )
     return table

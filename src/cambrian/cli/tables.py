@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.cli.app import say
 
 if TYPE_CHECKING:
-    pass
+    from cambrian.benchmarks import Benchmark
 
 TRIALS = "300"
 
@@ -21,6 +21,7 @@ def search_table(
     run: Path | None,
     seed: int,
     as_json: bool,
+    minimize: bool | None,
     **settings: int | None,
 ) -> None:
     """`name` is a benchmark's or the path of a table; `settings` are those of progressive search."""
@@ -32,7 +33,7 @@ def search_table(
     from cambrian.search.search import Search
     from cambrian.search.settings import usual
 
-    found, limit = benchmark(name), Budget.parse(budget or TRIALS)
+    found, limit = benchmark(name, minimize), Budget.parse(budget or TRIALS)
     search = Search(
         found.space,
         _strategy(strategy or usual(found.space, limit.trials), surrogate, settings),
@@ -44,7 +45,8 @@ def search_table(
     place = run or claim(found.name)
     asked = getattr(found.space, "questions", None)
     if asked is not None:
-        objective, metrics = found.estimator.objective, ", ".join(found.estimator.metrics) or "none"
+        metrics = ", ".join(found.estimator.metrics) or "none"
+        objective = _objective(found, minimize)
         say(
             f"questions: {', '.join(asked)}; objective: {objective}; further metrics: {metrics}",
             to_json=as_json,
@@ -53,7 +55,15 @@ def search_table(
     best = Result.open(place).best
     if best is not None:
         tested = found.test(best.architecture)
-        say(f"test of the best: {tested:.4g} (the highest there is: {found.optimum:.4g})", to_json=as_json)
+        end = "lowest" if found.test_minimize else "highest"
+        say(f"test of the best: {tested:.4g} (the {end} there is: {found.optimum:.4g})", to_json=as_json)
+
+
+def _objective(benchmark: Benchmark, said: bool | None) -> str:
+    """The column, which way is better, and what to say where that was only concluded from its name."""
+    better, other = ("lower", "maximize") if benchmark.minimize else ("higher", "minimize")
+    guessed = f" (--{other} says otherwise)" if said is None else ""
+    return f"{benchmark.estimator.objective}, {better} is better{guessed}"
 
 
 def _strategy(text: str, surrogate: str, settings: dict[str, Any]) -> Any:

@@ -97,14 +97,16 @@ class Prepares(Protocol):
 
 @dataclass(frozen=True)
 class Function:
-    """Any function as an estimator: `f(network, fidelity)` gives a number to maximise, or an iterable
-    of numbers, the points of a learning curve whose last one counts. With `builds=False` the function
-    is given the architecture instead of a network, and nothing is built: `f(architecture, fidelity)`.
+    """Any function as an estimator: `f(network, fidelity)` gives a number to maximise (or to `minimize`),
+    or an iterable of numbers, the points of a learning curve whose last one counts. With `builds=False` the
+    function is given the architecture instead of a network, and nothing is built: `f(architecture,
+    fidelity)`.
 
     Named as `"module:function"` it can run in worker processes; a function object runs in this one."""
 
     function: Callable[..., Any] | str
     builds: bool = True
+    minimize: bool = False
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = False
 

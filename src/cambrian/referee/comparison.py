@@ -45,12 +45,12 @@ class Comparison:
 
     @cached_property
     def curves(self) -> Curves:
-        return over_evaluations(self.lines, self.contest.budget)
+        return over_evaluations(self.lines, self.contest.budget, self.contest.minimize)
 
     @cached_property
     def timed(self) -> Curves | None:
         """Over seconds; None where nobody knows what a measurement costs."""
-        return over_seconds(self.lines) if self.contest.timed else None
+        return over_seconds(self.lines, minimize=self.contest.minimize) if self.contest.timed else None
 
     @cached_property
     def judgement(self) -> Judgement:

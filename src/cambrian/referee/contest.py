@@ -27,11 +27,11 @@ from cambrian.tasks.task import Task
 
 
 class Contest(Protocol):
-    """`budget` is evaluations per search; `unit` says what scores are; `optimum` is the highest possible
-    one. `cost` is what a trial cost in seconds, `timed` whether anybody knows. `spec` is what `contest_of`
-    makes it of in another process, None where it has no name; `identity` is what must be the same when a
-    comparison goes on. `home` is a directory it needs, made `ready` before the searches; `place` is the run
-    directory of a search in it."""
+    """`budget` is evaluations per search; `unit` says what scores are; `optimum` is the best possible one:
+    the highest, or the lowest where scores are to `minimize`. `cost` is what a trial cost in seconds,
+    `timed` whether anybody knows. `spec` is what `contest_of` makes it of in another process, None where
+    it has no name; `identity` is what must be the same when a comparison goes on. `home` is a directory it
+    needs, made `ready` before the searches; `place` is the run directory of a search in it."""
 
     @property
     def budget(self) -> int: ...
@@ -43,6 +43,8 @@ class Contest(Protocol):
     def unit(self) -> str: ...
     @property
     def optimum(self) -> float | None: ...
+    @property
+    def minimize(self) -> bool: ...
     @property
     def timed(self) -> bool: ...
     @property
@@ -86,7 +88,12 @@ class OnBenchmark:
 
     @property
     def unit(self) -> str:
-        return "test score of the incumbent"
+        low = ", lower is better" if self.minimize else ""
+        return f"test score of the incumbent{low}"
+
+    @property
+    def minimize(self) -> bool:
+        return self.benchmark.test_minimize
 
     @property
     def optimum(self) -> float | None:
@@ -99,7 +106,14 @@ class OnBenchmark:
     @property
     def spec(self) -> dict[str, Any] | None:
         return (
-            None if self.name is None else {"benchmark": self.name, "budget": self.budget, "each": self.each}
+            None
+            if self.name is None
+            else {
+                "benchmark": self.name,
+                "budget": self.budget,
+                "each": self.each,
+                "minimize": self.benchmark.minimize,
+            }
         )
 
     def identity(self) -> dict[str, Any]:
@@ -176,6 +190,10 @@ class OnTraining:
         return None
 
     @property
+    def minimize(self) -> bool:
+        return False
+
+    @property
     def timed(self) -> bool:
         return True
 
@@ -236,7 +254,8 @@ class OnTraining:
 def contest_of(spec: Mapping[str, Any]) -> Contest:
     """The contest that another process described by `spec`."""
     if "benchmark" in spec:
-        return OnBenchmark(benchmark(spec["benchmark"]), spec["budget"], spec["benchmark"], spec["each"])
+        found = benchmark(spec["benchmark"], spec.get("minimize"))
+        return OnBenchmark(found, spec["budget"], spec["benchmark"], spec["each"])
     home = Path(spec["training"])
     return OnTraining(
         Task.open(home / "task"),

@@ -107,7 +107,7 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, str]]:
     yield "seeds each", str(comparison.seeds)
     yield "evaluations a search", f"{contest.budget:,}"
     if contest.optimum is not None:
-        yield "highest possible score", f"{contest.optimum:.4g}"
+        yield ("lowest" if contest.minimize else "highest") + " possible score", f"{contest.optimum:.4g}"
 
 
 def _timed(comparison: Comparison) -> list[Html]:

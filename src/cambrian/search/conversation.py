@@ -8,7 +8,7 @@ import msgspec
 
 from cambrian.codec import decode, encode
 from cambrian.errors import UsageError
-from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, measured
+from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, directed, measured
 from cambrian.search.budget import Budget
 from cambrian.search.coordinator import Coordinator
 from cambrian.search.ledger import Ledger, Row
@@ -45,7 +45,8 @@ class Conversation:
     def tell(self, number: int, value: object) -> None:
         if number not in self._out:
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
-        outcome = _outcome(number, value)
+        minimize = self.coordinator.problem.objectives[0].minimize
+        outcome = directed(_outcome(number, value), minimize)
         self.ledger.record([(number, self._out[number].attempt, outcome, self._elapsed())])
         self.coordinator.finished(number, outcome)
         del self._out[number]

@@ -20,7 +20,7 @@ from typing import Protocol
 import msgspec
 
 from cambrian.errors import DiskRefused, RunError
-from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial, directed
 from cambrian.search.deadlines import Deadlines, Endless
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.final import DELIVERED
@@ -68,10 +68,11 @@ class Execution:
         final: Fidelity | None,
         attempts: int,
         elapsed: float,
+        minimize: bool = False,
     ) -> None:
         self.ledger, self.engine, self.directory, self.watch = ledger, engine, directory, watch
         self.seed, self.device, self.attempts = seed, device, attempts
-        self.limits, self.final = limits, final
+        self.limits, self.final, self.minimize = limits, final, minimize
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
         self._repeats: list[Trial] = []
@@ -229,7 +230,7 @@ class Execution:
                 continue
             del self._running[report.number]
             if report.outcome is not None:
-                outcomes.append((row, self._settled(report.number, report.outcome)))
+                outcomes.append((row, self._settled(report.number, directed(report.outcome, self.minimize))))
                 continue
             if self._late(row):
                 outcomes += self._give_up(row)

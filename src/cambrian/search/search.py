@@ -15,7 +15,7 @@ from cambrian.codec import encode
 from cambrian.errors import Incompatible, RunError, UnknownName, UsageError
 from cambrian.estimators.build import LIMITS, signature
 from cambrian.outcome import Fidelity, Trial
-from cambrian.problem import Limit, Problem
+from cambrian.problem import Limit, Objective, Problem
 from cambrian.search.budget import Budget
 from cambrian.search.conversation import Conversation
 from cambrian.search.coordinator import Coordinator
@@ -59,7 +59,8 @@ class Search:
     `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Coordinator`).
     `final=None` ends without a trained network. `limits` are hard bounds ("params", "macs") checked before
     training; `timeout` (seconds) and `memory` (bytes) bound one trial; `attempts` is how often a
-    trial may be lost to kills before it counts as crashed.
+    trial may be lost to kills before it counts as crashed. With `minimize` lower values are better; left
+    open, the estimator knows.
 
     Raises Incompatible where space, strategy and estimator cannot work together."""
 
@@ -82,6 +83,7 @@ class Search:
         memory: int | None = None,
         device: str = "cpu",
         attempts: int = 5,
+        minimize: bool | None = None,
     ) -> None:
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
@@ -90,6 +92,7 @@ class Search:
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)
         self.seed, self.device, self.attempts = seed, device, attempts
+        self.minimize = bool(getattr(self.estimator, "minimize", False) if minimize is None else minimize)
         self.fidelity = fidelity or Fidelity()
         self.final = final if self.estimator.delivers else None
         self.limits = dict(limits or {})
@@ -192,6 +195,7 @@ class Search:
             limits=self.limits,
             final=self.final.fidelity if self.final else None,
             attempts=self.attempts,
+            minimize=self.minimize,
             elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=self.spent),
         )
 
@@ -288,7 +292,7 @@ class Search:
         return self._talk.ask()
 
     def tell(self, number: int, value: object) -> None:
-        """What trial `number` gave: a number to maximise, or an Outcome."""
+        """What trial `number` gave: a number to maximise (or to `minimize`), or an Outcome."""
         if self._talk is None:
             raise UsageError("tell before ask: no trial is out")
         self._talk.tell(number, value)
@@ -314,6 +318,7 @@ class Search:
             "limits": self.limits,
             "seed": self.seed,
             "lag": self.lag,
+            **({"minimize": True} if self.minimize else {}),  # older runs do not have it
         }
 
     def _engine(self, engine: Engine | str | None, workers: int | None) -> Engine:
@@ -383,6 +388,7 @@ class Search:
         """What the strategy is started with; its budget is the one that the run began with."""
         return Problem(
             self.space,
+            objectives=(Objective(minimize=self.minimize),),
             limits=tuple(Limit(name, most) for name, most in self.limits.items()),
             fidelity=self.fidelity,
             trials=ledger.facts()["planned"],

@@ -244,4 +244,5 @@ def resumed(search: Any, directory: Path, budget: Any) -> Any:
         timeout=engine["timeout"],
         memory=engine["memory"],
         device=facts["device"],
+        minimize=facts["settings"].get("minimize", False),
     )
