@@ -286,7 +286,10 @@ def test_readers_are_specs(tmp_path) -> None:
     """A reader with JSON settings comes back from its spec; what lives in memory has no spec."""
     write_folder(tmp_path, GREY, CLASSES, ("a", "b", "c"))
     spec = READERS.spec(Folder(str(tmp_path)))
-    assert spec == {"name": "folder", "arguments": {"path": str(tmp_path)}}
+    assert spec == {
+        "name": "folder",
+        "arguments": {"path": str(tmp_path), "parts": "auto", "background": "auto", "levels": None},
+    }
     assert load(spec).digest == load(tmp_path).digest
     assert READERS.spec(READERS.get("memory")((GREY, CLASSES))) is None
     assert TASKS.names() == ["digits", "fashion-mnist"]
