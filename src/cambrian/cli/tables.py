@@ -61,8 +61,11 @@ def search_table(
 
 def _objective(benchmark: Benchmark, said: bool | None) -> str:
     """The column, which way is better, and what to say where that was only concluded from its name."""
+    from cambrian.problem import lower_is_better
+
     better, other = ("lower", "maximize") if benchmark.minimize else ("higher", "minimize")
-    guessed = f" (--{other} says otherwise)" if said is None else ""
+    plain = said is not None or lower_is_better(benchmark.estimator.objective) is False
+    guessed = "" if plain else f" (--{other} says otherwise)"
     return f"{benchmark.estimator.objective}, {better} is better{guessed}"
 
 
