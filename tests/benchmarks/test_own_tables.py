@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from published import needs_tables, raw, told
+from published import raw, told
 
 from cambrian.architecture import Architecture, completions, sample
 from cambrian.benchmarks import Benchmark, benchmark, play, table
@@ -21,6 +21,7 @@ from cambrian.randomness import stream
 from cambrian.search.search import Search
 from cambrian.spaces.program import Shape
 from cambrian.strategies.progressive import Progressive
+from published_tables import needs_tables
 
 KINDS = ("conv", "pool", "none")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from published import FOLDER, needs_tables, raw, told
+from published import FOLDER, raw, told
 
 from cambrian.architecture import sample
 from cambrian.benchmarks import BENCHMARKS, benchmark, play
@@ -21,6 +21,7 @@ from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench101 import NASBench101, edges
 from cambrian.spaces.chains.macro import Macro
 from cambrian.spaces.program import Shape
+from published_tables import needs_tables
 
 pytestmark = needs_tables
 

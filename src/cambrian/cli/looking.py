@@ -45,9 +45,10 @@ def report(
     """Write one self-contained HTML file of what was asked, tried, found and why."""
     from cambrian.search.result import Result
 
+    result = Result.open(run)
     if not (run / "table1.json").exists():
         say("fitting the paper's four surrogates to the run, once: about a minute", to_json=True)
-    path = Result.open(run).report(out)
+    path = result.report(out)
     give({"report": path}) if as_json else say(f"wrote {path}")
 
 
