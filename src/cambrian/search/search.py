@@ -105,6 +105,7 @@ class Search:
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
         self._talk: Conversation | None = None
         self._stored: Path | None = None
+        self._begun: dict[str, Any] = {}  # the settings that the run was begun with
         self._held = ExitStack()
         self._check()
 
@@ -361,7 +362,8 @@ class Search:
         return None if self.task is None else {"name": self.task.name, "digest": self.task.digest}
 
     def _recipe(self) -> str:
-        return digest(self._spec("estimator"), self._data())[:16]
+        """Of what a measurement is made with: as the run was begun, so that its keys stay as they are."""
+        return digest(self._begun.get("estimator") or self._spec("estimator"), self._data())[:16]
 
     def _spec(self, kind: str) -> dict[str, Any]:
         found = getattr(self, kind)
@@ -373,8 +375,9 @@ class Search:
         if "settings" in facts:
             self.lag = self._lag or facts["settings"]["lag"]
             same_settings(facts["settings"], msgspec.json.decode(encode(self.settings())), ledger.path)
+            self._begun = facts["settings"]
         ledger.remember(
-            settings=self.settings(),
+            settings=self._begun or self.settings(),
             budget=self.budget,
             final=self.final,
             engine={"workers": self.engine.slots, "timeout": self.timeout, "memory": self.memory},

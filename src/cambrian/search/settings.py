@@ -13,13 +13,14 @@ from dataclasses import replace
 from functools import cache
 from inspect import isroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Answer, Choice
-from cambrian.errors import Rejected, RunChanged, RunError, UsageError
+from cambrian.codec import encode
+from cambrian.errors import CambrianError, Rejected, RunChanged, RunError, UsageError
 from cambrian.randomness import stream
 from cambrian.search.budget import Budget
 from cambrian.search.program_code import VERSION, code_parts, edited
@@ -155,6 +156,7 @@ def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -
     changes = _edits(old.pop("code", None), new.pop("code", None)) if old["space"] == new["space"] else []
     if old["space"] != new["space"]:  # then the questions are others, of course
         old, new = ({k: v for k, v in s.items() if k not in _QUESTIONS} for s in (old, new))
+    old |= {kind: _with_new_fields(kind, old[kind]) for kind in ("space", "strategy", "estimator")}
     changes += _differences(old, new, "")
     if changes:
         more = f" and {len(changes) - 8} more" if len(changes) > 8 else ""
@@ -162,6 +164,18 @@ def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -
             f"{path.parent if path else 'the run'} was started with other settings:"
             f" {'; '.join(changes[:8])}{more}. Give the same settings, or another run directory"
         )
+
+
+def _with_new_fields(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """The spec of a component as it would be written now: settings that it did not have when the run was
+    begun have their defaults."""
+    if "name" not in spec:
+        return spec
+    try:
+        made = spec_of(kind, component(kind, spec))
+    except CambrianError:
+        return spec
+    return spec if made is None else cast("dict[str, Any]", msgspec.json.decode(encode(made)))
 
 
 def code_of(*components: object) -> dict[str, Any]:
