@@ -7,11 +7,18 @@ import pytest
 from cambrian.benchmarks import benchmark
 from cambrian.benchmarks.files import VARIABLE, tables_folder
 from cambrian.errors import DataError
+from cambrian.estimators.tables import opened
 
 
-@pytest.mark.parametrize("said", [None, "", "  ", "/no/such/folder"])
-def test_an_empty_or_missing_folder_is_absent(monkeypatch, said):
-    """Not set, empty, blank, or a folder that is not there: one sentence, the same everywhere."""
+@pytest.mark.parametrize("said", [None, "", "  ", "nowhere", "hollow"])
+def test_an_empty_or_missing_folder_is_absent(monkeypatch, tmp_path, said):
+    """Not set, empty, blank, a folder that is not there or one with nothing in it: one sentence, the same
+    everywhere, whatever lies in the working directory or was read before."""
+    (tmp_path / "hollow").mkdir()
+    (tmp_path / "nb201").mkdir()
+    monkeypatch.chdir(tmp_path)
+    benchmark.cache_clear()
+    opened.cache_clear()
     monkeypatch.delenv(VARIABLE, raising=False)
     if said is not None:
         monkeypatch.setenv(VARIABLE, said)

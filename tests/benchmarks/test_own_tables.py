@@ -330,11 +330,11 @@ def test_published_tables_that_are_not_there(monkeypatch, tmp_path):
     with pytest.raises(DataError, match=r"needs the table nb201/x\.npz: set CAMBRIAN_DATA to the folder"):
         arrays("nb201/x.npz", "ops")
     monkeypatch.setenv("CAMBRIAN_DATA", str(tmp_path))
+    (tmp_path / "nb201").mkdir()
     with pytest.raises(
         DataError, match=r"there is no table .*nb201/x\.npz: put it there, or set CAMBRIAN_DATA"
     ):
         arrays("nb201/x.npz", "ops")
-    (tmp_path / "nb201").mkdir()
     (tmp_path / "nb201" / "x.npz").write_bytes(b"PK damaged")
     with pytest.raises(DataError, match=r"nb201/x\.npz is damaged or another file .*: fetch it anew"):
         arrays("nb201/x.npz", "ops")

@@ -102,7 +102,7 @@ def test_cells_by_vertices():
 
 
 def published_cells():
-    path = table("ec_nasbench") / "ecnas_5V9E.json.gz"
+    path = table("ec_nasbench", "ecnas_5V9E.json.gz")
     return json.loads(gzip.decompress(path.read_bytes()))["rows"]
 
 
@@ -123,7 +123,7 @@ def test_values_of_cells():
     found = benchmark("nb101")
     chain = NASBench101().architecture([(1, 1), (0, 0, 1)])
     assert edges(NASBench101().rows(chain)) == [(0, 1), (1, 2), (2, 3)]
-    path = table("ec_nasbench") / "ecnas_4V9E.json.gz"
+    path = table("ec_nasbench", "ecnas_4V9E.json.gz")
     rows = json.loads(gzip.decompress(path.read_bytes()))["rows"]
     ops = "input,conv1x1-bn-relu,conv3x3-bn-relu,output"
     three = [

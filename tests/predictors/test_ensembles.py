@@ -12,18 +12,19 @@ from cambrian.predictors.deep_ensemble import Network, forward, gradient, train,
 from cambrian.predictors.features import columns_of, dense
 from cambrian.predictors.forest import grow
 from cambrian.predictors.surrogate import spearman
+from reseeding import default_rng
 
 
 def lessons(count, seed=0):
     """Ten features that are there or not; three of them and a pair matter."""
-    x = np.random.default_rng(seed).integers(0, 2, size=(count, 10))
+    x = default_rng(seed).integers(0, 2, size=(count, 10))
     vectors = [{f"f{j}": 1.0 for j in np.flatnonzero(row)} for row in x]
     return vectors, x[:, 0] + 0.5 * x[:, 1] - x[:, 2] + x[:, 3] * x[:, 4]
 
 
 def test_the_gradient_is_torchs():
     """Of the sum over members of the mean absolute error, for three layers of three members."""
-    rng = np.random.default_rng(0)
+    rng = default_rng(0)
     sizes, members = (4, 5, 6, 1), 3
     flat = rng.normal(size=members * sum((a + 1) * b for a, b in pairwise(sizes)))
     x, y = rng.normal(size=(members, 7, 4)), rng.normal(size=(members, 7))
@@ -45,7 +46,7 @@ def test_the_ensemble_learns_and_its_members_differ():
     """It ranks what it has not seen, and disagrees more about inputs unlike any it saw."""
     vectors, y = lessons(150)
     unseen, truth = lessons(200, seed=1)
-    found = train(vectors, (y - y.mean()) / y.std(), Network(layers=3, epochs=60), np.random.default_rng(0))
+    found = train(vectors, (y - y.mean()) / y.std(), Network(layers=3, epochs=60), default_rng(0))
     each = found.predict(unseen)
     assert each.shape == (5, 200)
     assert spearman(each.mean(axis=0), truth) > 0.85

@@ -18,6 +18,7 @@ from cambrian.predictors.gaussian_process import (
     normal_scores,
     posterior,
 )
+from reseeding import default_rng
 
 
 def rbf(x, y, length):
@@ -25,7 +26,7 @@ def rbf(x, y, length):
 
 
 def points(count, seed=0):
-    rng = np.random.default_rng(seed)
+    rng = default_rng(seed)
     x = rng.normal(size=(count, 3))
     return x, np.sin(x.sum(axis=1)) + 0.1 * rng.normal(size=count)
 
@@ -34,7 +35,7 @@ def points(count, seed=0):
 def test_the_posterior_is_scikit_learns(length):
     """Mean and standard deviation at new points, for a fixed kernel."""
     x, y = points(30)
-    new = np.random.default_rng(1).normal(size=(20, 3))
+    new = default_rng(1).normal(size=(20, 3))
     kernel = ConstantKernel(1.7, "fixed") * RBF(length, "fixed")
     mean, deviation = GaussianProcessRegressor(kernel, alpha=0.05).fit(x, y).predict(new, return_std=True)
     process = posterior(1.7 * rbf(x, x, length), 0.05, 1.7, y)

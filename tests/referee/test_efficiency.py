@@ -5,6 +5,7 @@ import pytest
 
 from cambrian.referee.efficiency import RESAMPLES, Effort, match, top_means
 from cambrian.referee.statistics import resampled
+from reseeding import default_rng
 
 PNAS = Effort(1160, 0.9e6)
 
@@ -36,7 +37,7 @@ def test_table_3(effort, billions):
 
 def test_top_means_against_sorting():
     """After every model the mean of the best so far; models without a value are nowhere among them."""
-    values = np.random.default_rng(0).random(40)
+    values = default_rng(0).random(40)
     values[[0, 7, 8]] = np.nan
     for top in (1, 5, 25):
         for n, mean in enumerate(top_means(values, top), start=1):
@@ -46,7 +47,7 @@ def test_top_means_against_sorting():
 
 def test_match_against_counting():
     """The first number of models at which the means meet, and the bootstrap's quantiles of the same."""
-    rng = np.random.default_rng(1)
+    rng = default_rng(1)
     curves = np.maximum.accumulate(rng.random((6, 30)), axis=1)
     targets = np.full(6, 0.9) + 0.02 * rng.random(6)
 

@@ -8,6 +8,7 @@ from referee_cases import climbing, line
 from cambrian.referee.curves import Curves, checkpoints, over_evaluations, over_seconds
 from cambrian.referee.judgement import ALPHA, judge
 from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
+from reseeding import default_rng
 
 
 def lines_of(**scores):
@@ -21,7 +22,7 @@ def judged(budget, **scores):
 def test_equal_strategies_are_told_apart_no_more_often_than_stated():
     """Of 300 comparisons of three strategies that are one, at most 5 % tell any two apart at the end,
     and at most 5 % see any early lead."""
-    rng = np.random.default_rng(0)
+    rng = default_rng(0)
     wrong, leads = [], []
     for _ in range(300):
         found = judged(12, **{name: climbing(rng, 14, 12) for name in "abc"})
@@ -35,7 +36,7 @@ def test_equal_strategies_are_told_apart_no_more_often_than_stated():
 def test_a_verdict_on_planted_curves():
     """A strategy that pulls away after 60 of 300 evaluations is said to win from about there; two that
     are drawn alike are said to be alike; both beat the one that never learns."""
-    rng = np.random.default_rng(1)
+    rng = default_rng(1)
     pull = np.where(np.arange(300) >= 60, 6.0, 0.0)
     found = judged(
         300,
@@ -55,7 +56,7 @@ def test_a_verdict_on_planted_curves():
 
 def test_an_early_lead_that_did_not_last():
     """Ahead up to 100 evaluations, overtaken from 150 on: both are said."""
-    rng = np.random.default_rng(2)
+    rng = default_rng(2)
     sprint = np.full((30, 300), 5.0) + 0.1 * climbing(rng, 30, 300)
     steady = climbing(rng, 30, 300) * 0.1 + np.where(np.arange(300) >= 149, 9.0, 0.0)
     found = judged(300, sprint=sprint, steady=steady)
@@ -67,7 +68,7 @@ def test_an_early_lead_that_did_not_last():
 
 def test_losers_of_the_same_length_are_named_together():
     """One clause for all whom the winner beats since the same budget."""
-    rng = np.random.default_rng(3)
+    rng = default_rng(3)
     noise = {name: climbing(rng, 30, 100) for name in ("a", "b", "c")}
     found = judged(100, best=climbing(rng, 30, 100, 50.0), **noise)
     first = verdict(found, evaluations)[0]
@@ -78,7 +79,7 @@ def test_losers_of_the_same_length_are_named_together():
 
 def test_too_few_seeds_are_said_to_be_too_few():
     """Four seeds tell nothing, six tell two strategies apart."""
-    rng = np.random.default_rng(4)
+    rng = default_rng(4)
     few = judged(10, a=climbing(rng, 4, 10), b=climbing(rng, 4, 10, 99.0))
     assert too_few(few) == ["4 seeds cannot tell 2 strategies apart, whatever they do: 6 is the least."]
     enough = judged(10, a=climbing(rng, 6, 10), b=climbing(rng, 6, 10, 99.0))
@@ -88,7 +89,7 @@ def test_too_few_seeds_are_said_to_be_too_few():
 
 def test_non_inferiority():
     """Worse by a constant 0.04 is not inferior by more than 0.05, but it is by more than 0.03."""
-    rng = np.random.default_rng(5)
+    rng = default_rng(5)
     base = climbing(rng, 20, 10)
     found = judged(10, a=base + 0.04, b=base + 1e-6 * climbing(rng, 20, 10))
     assert noninferior(found, 0.05, evaluations) == [
@@ -103,7 +104,7 @@ def test_non_inferiority():
 def test_non_inferiority_is_seldom_said_of_what_is_worse_by_the_margin(seeds, chance):
     """At most as often as it may be by chance, however few the seeds; of so few that they can say nothing,
     never."""
-    rng, said = np.random.default_rng(6), 0
+    rng, said = default_rng(6), 0
     for _ in range(300):
         a = rng.normal(0.0, 1.0, (seeds, 1))
         found = judged(1, a=a + rng.normal(0.05, 0.1, (seeds, 1)), b=a)
@@ -131,7 +132,7 @@ def test_wins_on_most_seeds_that_cost_more_on_the_others_tell_nothing():
 
 def test_groups_that_overlap():
     """a like b and b like c, but a better than c: two groups, best first."""
-    rng = np.random.default_rng(6)
+    rng = default_rng(6)
     noise = rng.normal(size=(3, 60, 1))
     noise -= noise.mean(axis=1, keepdims=True)
     found = judged(1, a=noise[0] + 0.3, b=noise[1], c=noise[2] - 0.3)

@@ -5,20 +5,20 @@ import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 from referee_cases import climbing, line, toy
 
 from cambrian.referee import Comparison, OnBenchmark
 from cambrian.referee.figures import pictures
 from cambrian.referee.page import write_all
+from reseeding import default_rng
 
 EVIL = "<script>document.title='owned'</script>"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def comparison(strategies=("evolution", EVIL, "random"), seeds=12, budget=40, each=2.0):
-    rng = np.random.default_rng(0)
+    rng = default_rng(0)
     lines = {
         name: [line(name, seed, row, cost=each or 0.0, thinking=0.01) for seed, row in enumerate(rows)]
         for name, rows in ((n, climbing(rng, seeds, budget, 3.0 * (n == "evolution"))) for n in strategies)

@@ -17,6 +17,7 @@ from cambrian.referee.statistics import (
     resampled,
     wilcoxon,
 )
+from reseeding import default_rng
 
 
 def brute_wilcoxon(differences):
@@ -40,21 +41,21 @@ def test_signed_ranks_with_ties_and_zeros(differences):
 @pytest.mark.parametrize("seeds", [6, 25, 100])
 def test_signed_ranks_as_scipy(seeds):
     """Without ties, scipy's exact distribution."""
-    differences = np.random.default_rng(seeds).normal(0.3, 1, seeds)
+    differences = default_rng(seeds).normal(0.3, 1, seeds)
     expected = stats.wilcoxon(differences, method="exact").pvalue
     assert wilcoxon(differences)[1] == pytest.approx(expected, rel=1e-9)
 
 
 def test_many_signed_ranks_as_scipy():
     """Beyond what is counted, scipy's normal approximation, ties and all."""
-    differences = np.random.default_rng(0).integers(-9, 11, 1000).astype(float)
+    differences = default_rng(0).integers(-9, 11, 1000).astype(float)
     expected = stats.wilcoxon(differences, method="approx", correction=False).pvalue
     assert wilcoxon(differences)[1] == pytest.approx(expected, rel=1e-6)
 
 
 def test_signed_ranks_reject_as_often_as_they_say():
     """Of 2,000 samples without an effect 5 % are rejected, but for chance."""
-    rng = np.random.default_rng(1)
+    rng = default_rng(1)
     rejected = np.mean([wilcoxon(rng.normal(size=20))[1] < 0.05 for _ in range(2000)])
     assert abs(rejected - 0.05) < 3.5 * np.sqrt(0.05 * 0.95 / 2000) + 0.003  # exact tests round down
 
@@ -75,14 +76,14 @@ def test_holm_rejects_as_its_closed_test(p, alpha):
 
 def test_holm_takes_each_column_alone():
     """Further axes are families of their own."""
-    p = np.random.default_rng(0).random((5, 3))
+    p = default_rng(0).random((5, 3))
     assert np.allclose(holm(p), np.stack([holm(column) for column in p.T], axis=1))
 
 
 def test_bootstrap_as_theory_and_scipy():
     """The interval of a mean of 400 normal numbers is the mean within 1.96 standard errors; scipy's
     percentile bootstrap is the same."""
-    values = np.random.default_rng(2).normal(3, 2, 400)
+    values = default_rng(2).normal(3, 2, 400)
     low, high = interval(values)
     error = values.std() / 20
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.06 * error)
@@ -93,7 +94,7 @@ def test_bootstrap_as_theory_and_scipy():
 
 def test_bootstrap_is_paired_over_budgets():
     """All columns are drawn with the same seeds: of a column and twice it, twice the interval."""
-    values = np.random.default_rng(0).normal(size=(15, 1))
+    values = default_rng(0).normal(size=(15, 1))
     low, high = interval(np.hstack([values, 2 * values]))
     assert np.allclose([low[1], high[1]], [2 * low[0], 2 * high[0]])
 
@@ -109,7 +110,7 @@ def test_resamples_are_draws_with_replacement():
 
 def test_improvement_as_mann_whitney():
     """Mann & Whitney's U as a share of all couples, draws counting one half."""
-    rng = np.random.default_rng(4)
+    rng = default_rng(4)
     a, b = rng.integers(0, 6, 30).astype(float), rng.integers(0, 5, 30).astype(float)
     found, low, high = improvement(a, b)
     assert found == pytest.approx(stats.mannwhitneyu(a, b).statistic / 900)

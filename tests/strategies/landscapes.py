@@ -9,8 +9,8 @@ from cambrian.benchmarks import benchmark
 from cambrian.benchmarks import play as search
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Problem
-from cambrian.randomness import stream
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
+from reseeding import SHIFT, stream
 
 
 def planted(architecture):
@@ -36,7 +36,7 @@ def apart(one, other):
 def play(strategy, space, value, budget, seed=0, lag=1):
     """(trials, the state knowing all that was learned, why it stopped) of a search in which a proposal
     knows all but the `lag` - 1 trials before it. `value` may give an outcome instead."""
-    state, trials, learned = strategy.start(Problem(space, seed=seed)), [], 0
+    state, trials, learned = strategy.start(Problem(space, seed=seed + SHIFT)), [], 0
     while len(trials) < budget:
         proposal = strategy.propose(state, trials[learned:], stream(seed, "propose", len(trials)))
         if isinstance(proposal, Stop):
@@ -76,7 +76,7 @@ def scores_on(name, strategy, budget, seeds):
     """float[seeds, budget]: the incumbent's test score on the benchmark after each trial."""
     found = np.full((seeds, budget), np.nan)
     for seed in range(seeds):
-        test = search(benchmark(name), strategy, budget, seed).test
+        test = search(benchmark(name), strategy, budget, seed + SHIFT).test
         found[seed, : len(test)] = test
         found[seed, len(test) :] = test[-1]
     return found

@@ -14,9 +14,9 @@ from scipy.stats import chisquare
 from cambrian.architecture import completions, sample
 from cambrian.choices import Integer, OneOf, Real, SomeOf
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
-from cambrian.randomness import stream
 from cambrian.spaces.space import Space
 from cambrian.strategies.decisions import decide, decisions, reward, sample_by, walk_of, worse
+from reseeding import stream
 
 
 class Asks(Space):
@@ -98,7 +98,7 @@ def test_weights_are_the_spaces_own_measure(choice):
     rng, n = stream(0, "measure"), 2000
     counts = Counter(decide(choice, by_weight(rng), {}, rng, 4) for _ in range(n))
     chances = np.array(getattr(choice, "weights", None) or [1.0] * choice.size)
-    assert chisquare([counts[a] for a in choice.answers()], n * chances / chances.sum()).pvalue > 0.01
+    assert chisquare([counts[a] for a in choice.answers()], n * chances / chances.sum()).pvalue > 1e-4
 
 
 def test_an_option_of_weight_0_is_legal_but_rare():

@@ -9,12 +9,12 @@ from cambrian.architecture import sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Problem
-from cambrian.randomness import stream
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies import STRATEGIES, Evaluate, Wait
 from cambrian.strategies.hill_climbing import HillClimbing
 from mocks import Toy
 from published_tables import needs_tables
+from reseeding import stream
 
 TOY = Toy(questions=4)
 RUGGED = everything(TOY, rugged)

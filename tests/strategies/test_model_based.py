@@ -14,11 +14,11 @@ from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Problem
-from cambrian.randomness import stream
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.strategies.candidates import Climb
 from cambrian.strategies.model_based import Known, ModelBased
 from mocks import Toy
+from reseeding import stream
 
 TOY = Toy(questions=6)
 

@@ -11,13 +11,13 @@ from landscapes import planted, play, reaches, scores_on
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Trial
 from cambrian.problem import Problem
-from cambrian.randomness import stream
 from cambrian.strategies import Stop, Wait, controller
 from cambrian.strategies.decisions import walk_of
 from cambrian.strategies.ppo import PPO, Lesson, clipped, ratios, steepest
 from cambrian.testing import StrategyCase, StrategySuite
 from mocks import Toy
 from published_tables import needs_tables
+from reseeding import stream
 
 SMALL = PPO(hidden=8, batch=4)
 

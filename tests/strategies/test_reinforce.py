@@ -12,7 +12,6 @@ from landscapes import planted, play, reaches, scores_on
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Problem
-from cambrian.randomness import stream
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES, Evaluate, controller
 from cambrian.strategies.decisions import walk_of
@@ -20,6 +19,7 @@ from cambrian.strategies.reinforce import Reinforce, steepest
 from cambrian.testing import StrategyCase, StrategySuite
 from mocks import Toy
 from published_tables import needs_tables
+from reseeding import stream
 
 
 class TestEveryKindOfQuestion(StrategySuite):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 
@@ -13,7 +14,6 @@ from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.outcome import Infeasible
 from cambrian.problem import Problem
-from cambrian.randomness import stream
 from cambrian.spaces.branches.free_graph import FreeGraph
 from cambrian.spaces.branches.layered import split
 from cambrian.spaces.chains.tiny_chain import TinyChain
@@ -21,6 +21,7 @@ from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.tournament import HierarchicalTournament, Tournament, edited, trivial
 from mocks import Toy
+from reseeding import stream
 
 TOY = Toy(questions=6)
 
@@ -48,7 +49,8 @@ def test_the_loser_of_each_pair_dies():
 def test_pairs_are_drawn_evenly():
     """The r-th best of P wins with probability (P - r) / C(P, 2), and loses with (r - 1) / C(P, 2)."""
     strategy, state = Tournament(population=6), Tournament(population=6).start(Problem(TOY))
-    trials, _, _ = play(strategy, TOY, rugged, 6)
+    values = itertools.count()  # no two alike, whatever was drawn
+    trials, _, _ = play(strategy, TOY, lambda _: next(values), 6)
     for trial in trials:
         state = strategy.learn(state, trial)
     order = [t.number for t in sorted(trials, key=lambda t: -t.value)]
@@ -56,8 +58,8 @@ def test_pairs_are_drawn_evenly():
     wins, losses = Counter(p.parent for p in drawn), Counter(p.note["beaten"] for p in drawn)
     assert wins[order[-1]] == losses[order[0]] == 0
     expected = [1500 * (6 - r) / math.comb(6, 2) for r in range(1, 6)]
-    assert chisquare([wins[n] for n in order[:5]], expected).pvalue > 0.01
-    assert chisquare([losses[n] for n in order[:0:-1]], expected).pvalue > 0.01
+    assert chisquare([wins[n] for n in order[:5]], expected).pvalue > 1e-4
+    assert chisquare([losses[n] for n in order[:0:-1]], expected).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("lag", [3, 12])
@@ -102,7 +104,7 @@ def test_each_kind_of_edit_is_as_likely():
         start = space.move("insert", start, rng)
     change = Counter(space.level(edited(space, start, rng)) - 3 for _ in range(1000))
     assert set(change) == {-1, 0, 1}  # delete; the mutation, or a duplicate and a drawn layer that are alike
-    assert chisquare([change[n] for n in (-1, 0, 1)], [250, 250, 500]).pvalue > 0.01
+    assert chisquare([change[n] for n in (-1, 0, 1)], [250, 250, 500]).pvalue > 1e-4
 
 
 def test_a_space_with_edits_of_its_own_has_no_others():
@@ -157,15 +159,15 @@ def test_nobody_dies_in_the_hierarchical_tournament():
 
 def test_five_per_cent_are_drawn():
     """Of 40 members two: the r-th best wins with probability (40 - r) / C(40, 2)."""
-    strategy = HierarchicalTournament(initial=40, mutations=20)
-    trials, _, _ = play(strategy, TOY, rugged, 40)
+    strategy, values = HierarchicalTournament(initial=40, mutations=20), itertools.count()
+    trials, _, _ = play(strategy, TOY, lambda _: next(values), 40)
     state = strategy.start(Problem(TOY))
     for trial in trials:
         state = strategy.learn(state, trial)
     rank = {t.number: r for r, t in enumerate(sorted(trials, key=lambda t: -t.value))}
     wins = Counter(rank[strategy.propose(state, [], stream(n, "five")).parent] // 10 for n in range(1200))
     expected = [sum(39 - r for r in range(q, q + 10)) / math.comb(40, 2) * 1200 for q in (0, 10, 20, 30)]
-    assert chisquare([wins[q] for q in range(4)], expected).pvalue > 0.01
+    assert chisquare([wins[q] for q in range(4)], expected).pvalue > 1e-4
 
 
 def test_many_mutations_forget_where_they_began():
@@ -174,7 +176,7 @@ def test_many_mutations_forget_where_they_began():
     state = strategy.start(Problem(space))
     keys = [strategy.propose(state, [], stream(n, "far")).architecture.key for n in range(480)]
     assert len(set(keys)) == 16
-    assert chisquare(list(Counter(keys).values())).pvalue > 0.01
+    assert chisquare(list(Counter(keys).values())).pvalue > 1e-4
 
 
 def test_what_fails_loses():

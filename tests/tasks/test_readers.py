@@ -344,10 +344,10 @@ def test_cifar10() -> None:
     assert np.bincount(found.parts).tolist() == [50_000, 0, 10_000]
     assert np.bincount(found.targets).tolist() == [6_000] * 10
     assert (found.labels[0], found.labels[9]) == ("airplane", "truck")
-    inputs, notes = found.decode(np.arange(2_000), None)
-    assert inputs.shape == (2_000, 32, 32, 3)
-    assert not notes
-    assert (inputs / 255).mean((0, 1, 2)) == pytest.approx((0.4914, 0.4822, 0.4465), abs=0.01)
+    decoded = found.decode(np.arange(2_000), None)
+    assert decoded.inputs.shape == (2_000, 32, 32, 3)
+    assert not decoded.notes
+    assert (decoded.inputs / 255).mean((0, 1, 2)) == pytest.approx((0.4914, 0.4822, 0.4465), abs=0.01)
 
 
 def test_no_torch() -> None:

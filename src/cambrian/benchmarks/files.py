@@ -20,9 +20,10 @@ VARIABLE = "CAMBRIAN_DATA"
 
 
 def tables_folder() -> Path | None:
-    """The folder of published tables; None where the variable is not set, empty, or names no folder."""
-    folder = os.environ.get(VARIABLE, "").strip()
-    return Path(folder) if folder and Path(folder).is_dir() else None
+    """The folder of published tables; None where the variable is not set or empty, or names a folder that is
+    not there or holds nothing."""
+    said = os.environ.get(VARIABLE, "").strip()
+    return Path(said) if said and Path(said).is_dir() and any(Path(said).iterdir()) else None
 
 
 def place(name: str) -> Path:
@@ -30,7 +31,7 @@ def place(name: str) -> Path:
     folder = tables_folder()
     if folder is None:
         said = os.environ.get(VARIABLE, "").strip()
-        wrong = f", which is {said!r} and no folder," if said else ""
+        wrong = f", which is {said!r} and no folder that holds anything," if said else ""
         raise DataError(
             f"this benchmark needs the table {name}: set {VARIABLE}{wrong} to the folder of published tables"
         )

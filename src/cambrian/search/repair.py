@@ -19,6 +19,9 @@ from cambrian.search.settings import LEDGER
 
 T = TypeVar("T")
 
+UNREADABLE = (LedgerCorrupt, RunError, sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading what is damaged raises; the last where SQLite quotes a cell that is no text any more."""
+
 
 def repair(directory: Path) -> dict[str, Any]:
     """Replace the ledger by a new one of its readable rows, up to the first that is lost: later ones
@@ -56,7 +59,7 @@ def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
     try:
         facts: dict[str, Any] = _tried(ledger.facts, {})
         rows: list[Row] = []
-        with suppress(LedgerCorrupt, RunError, sqlite3.DatabaseError):
+        with suppress(*UNREADABLE):
             for number in _numbers(db):
                 rows.append(ledger.row(number))
         there = _tried(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), 0)
@@ -68,7 +71,7 @@ def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
 def _tried(read: Callable[[], T], otherwise: T) -> T:
     try:
         return read()
-    except (LedgerCorrupt, RunError, sqlite3.DatabaseError):
+    except UNREADABLE:
         return otherwise
 
 
