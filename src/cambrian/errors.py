@@ -12,7 +12,8 @@ CambrianError
 ├── RunError                   a run directory that cannot be used: exit code 3
 │   ├── LedgerCorrupt          the ledger is damaged
 │   ├── RunChanged             resumed with other settings than it was started with
-│   └── RunBusy                another process is at work in it
+│   ├── RunBusy                another process is at work in it
+│   └── DiskRefused            a file of a run that the disk did not take
 ├── ExportMismatch             the exported program does not give the network's outputs
 └── Rejected                   `pick.require` said no: not a mistake, a walk to be drawn again
 
@@ -86,6 +87,12 @@ class RunChanged(RunError):
 
 class RunBusy(RunError):
     pass
+
+
+class DiskRefused(RunError):
+    @classmethod
+    def to_write(cls, path: object, error: OSError) -> DiskRefused:
+        return cls(f"the disk refused {path}: {error.strerror or error}")
 
 
 class ExportMismatch(CambrianError):

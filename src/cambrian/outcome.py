@@ -46,8 +46,8 @@ Curve = tuple[Point, ...]
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """A measurement. `value` is finite and higher is better; `metrics` holds whatever else was
-    measured (params, macs, test scores of final models, ...); `seconds` is what it cost;
+    """A measurement. `value` is finite and higher is better, unless `minimize`; `metrics` holds whatever
+    else was measured (params, macs, test scores of final models, ...); `seconds` is what it cost;
     `weights` names a safetensors file inside the run directory."""
 
     value: float
@@ -55,6 +55,7 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     curve: Curve = ()
     seconds: float = 0.0
     weights: str | None = None
+    minimize: bool = False
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
@@ -94,7 +95,7 @@ def measured(value: object, **rest: Any) -> Outcome:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return Crashed(
-            f"expected a number to maximise, got {value!r:.80} of type {type(value).__name__}",
+            f"expected a number, got {value!r:.80} of type {type(value).__name__}",
             seconds=rest.get("seconds", 0.0),
         )
     if not math.isfinite(number):
@@ -125,18 +126,39 @@ class Trial(msgspec.Struct, frozen=True):
         """The finite value, or None for what has not ended or did not end well."""
         return self.outcome.value if isinstance(self.outcome, Done) else None
 
+    @property
+    def merit(self) -> float | None:
+        """The value as strategies and rankings see it: higher is better, whatever the direction."""
+        if not isinstance(self.outcome, Done):
+            return None
+        return -self.outcome.value if self.outcome.minimize else self.outcome.value
+
+    def maximised(self) -> Trial:
+        """This trial with its merit as the value: what a strategy is told."""
+        if not isinstance(self.outcome, Done) or not self.outcome.minimize:
+            return self
+        assert self.merit is not None
+        outcome = msgspec.structs.replace(self.outcome, value=self.merit, minimize=False)
+        return msgspec.structs.replace(self, outcome=outcome)
+
+
+def directed(outcome: Outcome, minimize: bool) -> Outcome:
+    """`outcome` with the direction of the search that asked for it."""
+    if not isinstance(outcome, Done) or outcome.minimize == minimize:
+        return outcome
+    return msgspec.structs.replace(outcome, minimize=minimize)
+
 
 def incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
     """After each of the trials, in the order of their numbers, the best until then: that of the highest
-    value. Of equals it is the one which the strategy preferred when it last said so (`"prefers"` in a
+    merit. Of equals it is the one which the strategy preferred when it last said so (`"prefers"` in a
     note: numbers of trials), else the first; None before there is a value."""
     equals: list[Trial] = []
     preferred: tuple[int, ...] = ()
     for trial in trials:
         preferred = tuple(trial.note.get("prefers", preferred))
-        if trial.value is not None:
-            highest = -math.inf if not equals or equals[0].value is None else equals[0].value
-            equals = (
-                [trial] if trial.value > highest else [*equals, trial] if trial.value == highest else equals
-            )
+        if trial.merit is not None:
+            highest = -math.inf if not equals or equals[0].merit is None else equals[0].merit
+            if trial.merit >= highest:
+                equals = [trial] if trial.merit > highest else [*equals, trial]
         yield next((t for t in equals if t.number in preferred), equals[0] if equals else None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
 from cambrian.estimators.table_files import SUFFIXES
 from cambrian.estimators.tables import opened
 from cambrian.estimators.tabular import Tabular
@@ -40,7 +41,9 @@ BENCHMARKS = Registry(
 class Benchmark:
     """What is searched and what counts. Strategies see what `estimator` gives at `fidelity`: the
     objective, a fraction for accuracies. `test(architecture)` is what a referee reports of the one
-    chosen, in percent for accuracies; `optimum` is the highest there is."""
+    chosen, in percent for accuracies; `optimum` is the best there is. Higher is better of the objective
+    unless the estimator has `minimize`, and of the test score unless `test_minimize`, which left open is as
+    the objective's."""
 
     name: str
     space: Space
@@ -48,6 +51,17 @@ class Benchmark:
     test: Callable[[Architecture], float]
     optimum: float
     fidelity: Fidelity = field(default_factory=Fidelity)
+    test_minimize: bool | None = None
+
+    @property
+    def minimize(self) -> bool:
+        """Whether search looks for the lowest objective."""
+        return bool(getattr(self.estimator, "minimize", False))
+
+    @property
+    def lowest_wins(self) -> bool:
+        """Whether the lower of two test scores is the better one."""
+        return self.minimize if self.test_minimize is None else self.test_minimize
 
     @property
     def timed(self) -> bool:
@@ -56,27 +70,44 @@ class Benchmark:
 
     @staticmethod
     def of_table(
-        name: str, space: Space, estimator: Tabular, test: NDArray[Any], fidelity: Fidelity | None = None
+        name: str,
+        space: Space,
+        estimator: Tabular,
+        test: NDArray[Any],
+        fidelity: Fidelity | None = None,
+        *,
+        minimize: bool | None = None,
+        test_minimize: bool | None = None,
     ) -> Benchmark:
-        """`test` is float[rows of the estimator's table]; rows without one have NaN."""
-        found = opened(estimator.table)
+        """`test` is float[rows of the estimator's table]; rows without one have NaN. `minimize` is the
+        estimator's where it is left open, `test_minimize` is the objective's."""
+        directed = estimator if minimize is None else replace(estimator, minimize=minimize)
+        lower = directed.minimize if test_minimize is None else test_minimize
+        table = opened(estimator.table, estimator.questions)
         return Benchmark(
             name,
             space,
-            estimator,
-            lambda architecture: float(test[found.row(space, architecture)]),
-            float(np.nanmax(test)),
+            directed,
+            lambda architecture: float(test[table.row(space, architecture)]),
+            float(np.nanmin(test) if lower else np.nanmax(test)),
             fidelity or Fidelity(),
+            test_minimize,
         )
 
 
 @cache
-def benchmark(name: str) -> Benchmark:
-    """A published or planted benchmark by its name, or a table of your own by its path (see `table_of`).
-    Raises UnknownName with the nearest name, DataError where a table is missing or damaged."""
+def benchmark(name: str, minimize: bool | None = None) -> Benchmark:
+    """A published or planted benchmark by its name, or a table of your own by its path (see `table_of`),
+    whose objective is minimised or not. Raises UnknownName with the nearest name, DataError where a table is
+    missing or damaged, UsageError for a direction that is not a benchmark's own."""
     if any(suffix in name for suffix in SUFFIXES):
         from cambrian.benchmarks.own import table_of
 
-        return table_of(name)
+        return table_of(name, minimize)
     found: Benchmark = BENCHMARKS.get(name)()
+    if minimize is not None and minimize != found.minimize:
+        best = "lowest" if found.minimize else "highest"
+        raise UsageError(
+            f"the benchmark {name!r} is searched for the {best} value: a direction is for own tables"
+        )
     return found

@@ -14,6 +14,7 @@ from cambrian.errors import DataError
 from cambrian.estimators.table_files import SUFFIXES, answers
 from cambrian.estimators.tables import Table, opened
 from cambrian.estimators.tabular import Tabular
+from cambrian.objective import decide_direction, sounds_higher, sounds_lower
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,11 +34,15 @@ def table(
     metrics: Sequence[str] | None = None,
     seconds: str | None = None,
     depth: str | None = None,
+    minimize: bool | None = None,
+    test_minimize: bool | None = None,
 ) -> Benchmark:
     """A `.csv` with a header or an `.npz` of columns as a benchmark: a row per architecture, a column per
-    question, empty where it was not asked. Search maximises `objective`, `test` is what is reported
-    (without it, the objective), `seconds` what a measurement cost; values are as the table has them.
-    `depth` names the question that says how large an architecture is, for progressive search.
+    question, empty where it was not asked. Search maximises `objective`, or minimises it (`minimize`, which
+    must be said where the column's name is that of a loss); `test` is what is reported (without it, the
+    objective), best where it is highest or lowest by its name (`test_minimize` overrules), else as the
+    objective is; `seconds` is what a measurement cost; values are as the table has them. `depth` names the
+    question that says how large an architecture is, for progressive search.
 
     Which column is the objective and which the test is known by usual names (valid_acc, test_acc);
     which are questions, where `questions` does not say, is guessed (see `_questions`); the rest are
@@ -46,6 +51,7 @@ def table(
     name = str(Path(path).absolute())
     found = opened(name)
     objective = _named(found, objective, OBJECTIVES, "objective")
+    lower = decide_direction(objective, minimize)
     usual = next((c for c in TESTS if c in found.columns), objective)
     test = _named(found, test, (usual,), "test")
     taken = {objective, test, seconds, *(metrics or ())}
@@ -66,18 +72,21 @@ def table(
         metrics = [c for c in numbers if c not in {*asked, objective, test, seconds}]
     space = Listed(name, asked) if depth is None else GrowingListed(name, asked, depth)
     space.walk(lambda choice: next(choice.answers()))  # so that a table which makes no space is refused here
-    estimator = Tabular(name, objective, tuple(metrics), seconds, questions=asked)
-    return Benchmark.of_table(Path(path).stem, space, estimator, found.column(test).values)
+    estimator = Tabular(name, objective, tuple(metrics), seconds, questions=asked, minimize=lower)
+    if test_minimize is None and test != objective:
+        test_minimize = True if sounds_lower(test) else False if sounds_higher(test) else None
+    scores = found.column(test).values
+    return Benchmark.of_table(Path(path).stem, space, estimator, scores, test_minimize=test_minimize)
 
 
-def table_of(text: str) -> Benchmark:
+def table_of(text: str, minimize: bool | None = None) -> Benchmark:
     """`PATH`, `PATH:OBJECTIVE` or `PATH:OBJECTIVE:TEST`, as a command line gives it."""
     for suffix in SUFFIXES:
         path, found, columns = text.rpartition(suffix)
         if found and columns[:1] in ("", ":"):
             names = [name or None for name in columns.split(":")[1:]]
             if len(names) <= 2:
-                return table(path + found, *names)
+                return table(path + found, *names, minimize=minimize)
     raise DataError(
         f"cannot read {text!r}: write it as TABLE.csv, TABLE.csv:OBJECTIVE or TABLE.csv:OBJECTIVE:TEST"
     )

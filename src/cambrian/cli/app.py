@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from cambrian.cli.streams import documents
 
 app = typer.Typer(
     name="cambrian",
@@ -18,20 +21,35 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
+Minimize = Annotated[
+    bool | None,
+    typer.Option(
+        "--minimize/--maximize",
+        help="Of a table of your own: lower, or higher, is better [default: higher].",
+        show_default=False,
+    ),
+]
 Run = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
 
 
 def say(text: object = "", *, to_json: bool = False) -> None:
     """A line for people; kept away from standard output where that carries JSON."""
-    typer.echo(text, err=to_json)
+    print(text, file=sys.stderr if to_json else sys.stdout)
 
 
 def give(value: Any) -> None:
     """A JSON document on standard output."""
-    typer.echo(json.dumps(value, indent=1, default=_plain))
+    documents.write(value, default=_plain)
 
 
-def percent(value: float | None, absent: str = "-") -> str:
+def stop(sentence: str, tell: Callable[[str], object], to_json: bool) -> None:
+    """Say that Ctrl-C was heard, and how to go on."""
+    tell(sentence)
+    if to_json:
+        give({"error": "Interrupted", "message": sentence})
+
+
+def percent(value: float | None, absent: str = "-", share: bool = True) -> str:
     """A share of 1 as people read it, other values as they are.
 
     >>> percent(0.98333), percent(3.25), percent(None)
@@ -39,6 +57,8 @@ def percent(value: float | None, absent: str = "-") -> str:
     """
     if value is None:
         return absent
+    if not share:
+        return f"{value:.4g}"
     return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
 
 

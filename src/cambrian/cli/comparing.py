@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cambrian.cli.app import Json, app, give, say
+from cambrian.cli.app import Json, Minimize, app, give, say, stop
+from cambrian.cli.numbers import check_amounts, check_counts, check_shares
+from cambrian.cli.places import run_directory
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
     from cambrian.referee.comparison import Comparison
-    from cambrian.referee.contest import Contest
+    from cambrian.referee.contest import Contest, OnBenchmark
 
 CORES = os.cpu_count() or 1
 RIVALS = "progressive,evolution,reinforce,random"
@@ -52,44 +54,62 @@ def compare(
     limit: Annotated[int | None, typer.Option(help="Live: use at most so many images.")] = None,
     size: Annotated[int | None, typer.Option(help="Live: scale images to so many pixels a side.")] = None,
     device: Annotated[str, typer.Option(help="Live: auto, cpu or cuda.")] = "cpu",
+    minimize: Minimize = None,
     as_json: Json = False,
 ) -> None:
     """Compare search strategies on a benchmark's table, or on live training whose trials they share.
 
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
     adds to what is there."""
-    from cambrian.cli.searching import _device, _free, _loaded
+    from cambrian.cli.searching import _device, _loaded
     from cambrian.referee import comparison as referee
 
+    check_counts(
+        seeds=seeds,
+        budget=budget,
+        workers=workers,
+        epochs=epochs,
+        filters=filters,
+        cells=cells,
+        limit=limit,
+        size=size,
+    )
+    check_amounts(cost=cost)
+    check_shares(margin=margin)
     if benchmark is not None and task is not None:
         raise UsageError("give --benchmark for a table or --task for live training, not both")
     if benchmark is None and task is None:
         if run is None:
             raise UsageError("give --benchmark NAME, --task DATA, or --run of a comparison to go on with")
-        _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost)
+        _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost, minimize=minimize)
         _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch))
         return
-    contest: Contest
+    if benchmark is None and minimize is not None:
+        raise UsageError("--minimize and --maximize are for --benchmark with a table of your own")
+
+    def play(place: Path, contest: Contest) -> None:
+        _present(
+            place,
+            as_json,
+            lambda watch: referee.compare(
+                contest,
+                _or(strategies, RIVALS),
+                seeds=_or(seeds, 30),
+                directory=place,
+                workers=workers,
+                margin=_or(margin, 0.05),
+                watch=watch,
+            ),
+        )
+
     if benchmark is not None:
-        contest = _table(benchmark, _or(budget, 300), cost)
-        place = run or _free("runs", f"compare-{Path(benchmark).stem}")
-    else:
-        data = _loaded(str(task), "accuracy", limit, size, 0)
-        place = run or _free("runs", f"compare-{data.name}")
-        contest = _live(data, _or(budget, 300), place, space, epochs, filters, cells, _device(device))
-    _present(
-        place,
-        as_json,
-        lambda watch: referee.compare(
-            contest,
-            _or(strategies, RIVALS),
-            seeds=_or(seeds, 30),
-            directory=place,
-            workers=workers,
-            margin=_or(margin, 0.05),
-            watch=watch,
-        ),
-    )
+        contest = _table(benchmark, minimize, _or(budget, 300), cost)
+        with run_directory(run, f"compare-{contest.title}") as place:
+            play(place, contest)
+        return
+    data, where = _loaded(str(task), "accuracy", limit, size, 0), _device(device)
+    with run_directory(run, f"compare-{data.name}") as place:
+        play(place, _live(data, _or(budget, 300), place, space, epochs, filters, cells, where))
 
 
 def _alone(**options: Any) -> None:
@@ -105,11 +125,11 @@ def _or(given: Any, usual: Any) -> Any:
     return usual if given is None else given
 
 
-def _table(name: str, budget: int, cost: float | None) -> Contest:
+def _table(name: str, minimize: bool | None, budget: int, cost: float | None) -> OnBenchmark:
     from cambrian.benchmarks import benchmark
     from cambrian.referee.contest import OnBenchmark
 
-    return OnBenchmark(benchmark(name), budget, name, cost)
+    return OnBenchmark(benchmark(name, minimize), budget, name, cost)
 
 
 def _live(
@@ -147,7 +167,7 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
             bar = progress.add_task("searches")
             found = play(lambda line, done, total: progress.update(bar, completed=done, total=total))
     except KeyboardInterrupt:
-        tell(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}")
+        stop(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}", tell, as_json)
         raise
     paths = write_all(found, place)
     if as_json:

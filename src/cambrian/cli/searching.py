@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cambrian.cli.app import Json, Run, app, say
+from cambrian.cli.app import Json, Minimize, Run, app, say, stop
+from cambrian.cli.numbers import check_amounts, check_counts, check_seed
+from cambrian.cli.places import run_directory
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
     from cambrian.architecture import Architecture
     from cambrian.outcome import Fidelity
+    from cambrian.search.result import Result
     from cambrian.search.search import Search
     from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task
@@ -75,13 +78,30 @@ def search(
     seed: Seed = 0,
     workers: Workers = None,
     device: Device = "auto",
+    minimize: Minimize = None,
     as_json: Json = False,
 ) -> None:
     """Find the best network for DATA and train it."""
+    from cambrian.search.budget import Budget
     from cambrian.search.plan import plan
     from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
 
+    changes = {
+        "levels": levels,
+        "keep": keep,
+        "epochs": epochs,
+        "images": images,
+        "filters": filters,
+        "cells": cells,
+        "final_epochs": final_epochs,
+        "final_filters": final_filters,
+        "final_cells": final_cells,
+    }
+    check_counts(**changes, limit=limit, size=size, workers=workers)
+    check_amounts(max_params=max_params, max_macs=max_macs, memory=memory)
+    check_seed(seed)
+    Budget.parse(budget)
     _unused(run)
     _known_surrogate(surrogate)
     if benchmark is not None:
@@ -95,25 +115,19 @@ def search(
             run,
             seed,
             as_json,
+            minimize,
             levels=levels,
             keep=keep,
         )
         return
-    changes = {
-        "levels": levels,
-        "keep": keep,
-        "epochs": epochs,
-        "images": images,
-        "filters": filters,
-        "cells": cells,
-        "final_epochs": final_epochs,
-        "final_filters": final_filters,
-        "final_cells": final_cells,
-    }
-    _at_least_one(**changes, limit=limit, size=size, workers=workers)
+    if minimize is not None:
+        raise UsageError(
+            f"--{'minimize' if minimize else 'maximize'} is for --benchmark with a table of your own:"
+            f" networks that are trained are searched for the highest {metric}"
+        )
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.named(strategy)
-    place = None if space == "pnas" else SPACES.named(space)
-    if place is not None and strategy == "progressive":
+    named = None if space == "pnas" else SPACES.named(space)
+    if named is not None and strategy == "progressive":
         chosen = {"name": "progressive", "arguments": {"surrogate": surrogate}}
     task = _loaded(data, metric, limit, size, seed)
     found = plan(
@@ -122,7 +136,7 @@ def search(
         paper=paper,
         workers=workers,
         device=_device(device),
-        space=place,
+        space=named,
         strategy=chosen,
         surrogate=surrogate,
         changes={k: v for k, v in changes.items() if v is not None},
@@ -133,7 +147,8 @@ def search(
     )
     for label, text in found.rows:
         say(f"{label:>9}  {text}", to_json=as_json)
-    _run(found.search, run or _free("runs", task.name), found.trials, as_json)
+    with run_directory(run, task.name) as place:
+        _run(found.search, place, found.trials, as_json)
 
 
 @app.command()
@@ -158,7 +173,8 @@ def train(
     from cambrian.search.final import Final
     from cambrian.search.search import Search
 
-    _at_least_one(epochs=epochs, filters=filters, cells=cells, limit=limit, size=size)
+    check_seed(seed)
+    check_counts(epochs=epochs, filters=filters, cells=cells, limit=limit, size=size)
     entry = architecture_of(architecture)
     space, answers = entry.space, entry.architecture
     task = _loaded(data, metric, limit, size, seed)
@@ -176,8 +192,8 @@ def train(
         workers=1,
         final=Final(fidelity, top=1, baselines=()),
     )
-    place = run or _free("runs", f"{task.name}-{Path(architecture).stem}")
-    _run(found, place, {}, as_json, architecture=answers)
+    with run_directory(run, f"{task.name}-{Path(architecture).stem}") as place:
+        _run(found, place, {}, as_json, architecture=answers)
 
 
 @app.command()
@@ -200,13 +216,12 @@ def resume(
 
 def _run(
     search: Search, place: Path, expected: dict[Any, int], as_json: bool, architecture: Any = None
-) -> None:
+) -> Result:
     """Run, with a display on standard error; on Ctrl-C say how to go on."""
     from rich.console import Console
 
     from cambrian.cli.live import LiveWatch
     from cambrian.cli.summary import summarise
-    from cambrian.delivery.evidence import why
 
     console = Console(stderr=True)
     tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
@@ -214,30 +229,36 @@ def _run(
         if sentence:
             tell(f"note: {sentence}")
     tell(f"run: {place}")
+    share = not search.objective.minimize
     try:
-        with LiveWatch(console, {int(k): v for k, v in expected.items()}) as watch:
+        with LiveWatch(console, {int(k): v for k, v in expected.items()}, share) as watch:
             if architecture is not None:
                 result = search.train(architecture, place, watch)
             else:
                 result = search.run(place, watch)
     except KeyboardInterrupt:
-        tell(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}")
+        stop(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}", tell, as_json)
         raise
+    wrong = _failure(search, result)
+    if as_json or result.best is not None or result.winner is not None:
+        summarise(result, as_json, wrong)
+    if wrong is not None:
+        say(wrong, to_json=True)
+        raise typer.Exit(1)
+    return result
+
+
+def _failure(search: Search, result: Result) -> str | None:
+    """What a run that came to an end did not reach."""
+    from cambrian.delivery.evidence import why
+
     trials = result.trials + result.finals
     if all(t.value is None for t in trials):
         last = f"; the last one: {why(trials[-1])}" if trials else ": none was begun"
-        say(f"no trial succeeded{last}", to_json=True)
-        raise typer.Exit(1)
-    summarise(result, as_json)
+        return f"no trial succeeded{last}"
     if search.final is not None and result.winner is None:
-        say("no network could be trained in the final stage; see the failures: cambrian report", to_json=True)
-        raise typer.Exit(1)
-
-
-def _at_least_one(**given: int | None) -> None:
-    for name, value in given.items():
-        if value is not None and value < 1:
-            raise UsageError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+        return "no network could be trained in the final stage; see the failures: cambrian report"
+    return None
 
 
 def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: Fidelity) -> None:
@@ -290,11 +311,3 @@ def _known_surrogate(name: str) -> None:
 
     if name not in PREDICTORS.names():
         raise UnknownName("surrogate", name, PREDICTORS.names())
-
-
-def _free(root: str, name: str) -> Path:
-    """The first of runs/NAME-1, runs/NAME-2, ... that is not taken."""
-    number = 1
-    while (Path(root) / f"{name}-{number}").exists():
-        number += 1
-    return Path(root) / f"{name}-{number}"

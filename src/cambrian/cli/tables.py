@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.cli.app import say
 
 if TYPE_CHECKING:
-    pass
+    from cambrian.benchmarks import Benchmark
 
 TRIALS = "300"
 
@@ -21,17 +21,18 @@ def search_table(
     run: Path | None,
     seed: int,
     as_json: bool,
+    minimize: bool | None = None,
     **settings: int | None,
 ) -> None:
     """`name` is a benchmark's or the path of a table; `settings` are those of progressive search."""
     from cambrian.benchmarks import benchmark
-    from cambrian.cli.searching import _free, _run
+    from cambrian.cli.places import run_directory
+    from cambrian.cli.searching import _run
     from cambrian.search.budget import Budget
-    from cambrian.search.result import Result
     from cambrian.search.search import Search
     from cambrian.search.settings import usual
 
-    found, limit = benchmark(name), Budget.parse(budget or TRIALS)
+    found, limit = benchmark(name, minimize), Budget.parse(budget or TRIALS)
     search = Search(
         found.space,
         _strategy(strategy or usual(found.space, limit.trials), surrogate, settings),
@@ -39,20 +40,23 @@ def search_table(
         budget=limit,
         seed=seed,
         fidelity=found.fidelity,
+        minimize=found.minimize,
     )
-    place = run or _free("runs", found.name)
-    asked = getattr(found.space, "questions", None)
-    if asked is not None:
-        objective, metrics = found.estimator.objective, ", ".join(found.estimator.metrics) or "none"
-        say(
-            f"questions: {', '.join(asked)}; objective: {objective}; further metrics: {metrics}",
-            to_json=as_json,
-        )
-    _run(search, place, {}, as_json)
-    best = Result.open(place).best
+    say(_asked(found, str(search.objective)), to_json=as_json)
+    with run_directory(run, found.name) as place:
+        best = _run(search, place, {}, as_json).best
     if best is not None:
-        tested = found.test(best.architecture)
-        say(f"test of the best: {tested:.4g} (the highest there is: {found.optimum:.4g})", to_json=as_json)
+        tested, extreme = found.test(best.architecture), "lowest" if found.lowest_wins else "highest"
+        say(f"test of the best: {tested:.4g} (the {extreme} there is: {found.optimum:.4g})", to_json=as_json)
+
+
+def _asked(found: Benchmark, objective: str) -> str:
+    """What is searched for; of a table of one's own also in which columns what was found."""
+    asked = getattr(found.space, "questions", None)
+    if asked is None:
+        return f"objective: {objective}"
+    metrics = ", ".join(found.estimator.metrics) or "none"
+    return f"questions: {', '.join(asked)}; objective: {objective}; further metrics: {metrics}"
 
 
 def _strategy(text: str, surrogate: str, settings: dict[str, Any]) -> Any:

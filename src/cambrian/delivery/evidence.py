@@ -53,17 +53,17 @@ def anytime(trials: Iterable[Trial]) -> list[Best]:
     """The best value so far after every ended trial from the first that has one on. A repeat counts as
     a trial and costs no seconds; a failure costs what it took."""
     curve: list[Best] = []
-    best: float | None = None
+    best: Trial | None = None
     seconds, count = 0.0, 0
     for trial in searched(trials):
         if trial.outcome is None:
             continue
         count += 1
         seconds += trial.outcome.seconds if trial.cached is None else 0.0
-        if trial.value is not None:
-            best = trial.value if best is None else max(best, trial.value)
-        if best is not None:
-            curve.append(Best(count, seconds, best))
+        if trial.merit is not None and (best is None or best.merit is None or trial.merit > best.merit):
+            best = trial
+        if best is not None and best.value is not None:
+            curve.append(Best(count, seconds, best.value))
     return curve
 
 
@@ -73,7 +73,9 @@ def levels(trials: Iterable[Trial]) -> list[Level]:
     for trial in searched(trials):
         guess = trial.note.get("predicted")
         if trial.value is not None and isinstance(guess, int | float):
-            pairs[int(trial.note.get("level", 0))].append((float(guess), trial.value))
+            lower = isinstance(trial.outcome, Done) and trial.outcome.minimize
+            foretold = -float(guess) if lower else float(guess)  # a surrogate foretells merits
+            pairs[int(trial.note.get("level", 0))].append((foretold, trial.value))
     found = []
     for level, rows in sorted(pairs.items()):
         predicted, measured = [p for p, _ in rows], [m for _, m in rows]
@@ -85,7 +87,7 @@ def levels(trials: Iterable[Trial]) -> list[Level]:
 
 def best_trials(trials: Iterable[Trial], top: int) -> list[Trial]:
     """The `top` best trials of different architectures, best first, earlier ones first among equals."""
-    ranked = sorted((t for t in searched(trials) if t.value is not None), key=lambda t: -(t.value or 0.0))
+    ranked = sorted((t for t in searched(trials) if t.value is not None), key=lambda t: -(t.merit or 0.0))
     first: dict[Architecture, Trial] = {}
     for trial in ranked:
         first.setdefault(trial.architecture, trial)

@@ -74,12 +74,12 @@ class Family:
         return size
 
     def best(self) -> int:
-        """The trial of the highest value, of equals the first."""
-        return max(self.trials, key=lambda n: (self.value(n), -n))
+        """The trial of the highest merit, of equals the first."""
+        return max(self.trials, key=lambda n: (self.merit(n), -n))
 
-    def value(self, number: int) -> float:
-        value = self.trials[number].value
-        return float("-inf") if value is None else value
+    def merit(self, number: int) -> float:
+        merit = self.trials[number].merit
+        return float("-inf") if merit is None else merit
 
     def thinned(self, winner: int) -> Family:
         """Of many trials: the winner's ancestors, the best children of each, and the ancestors of the
@@ -89,7 +89,7 @@ class Family:
         children = self.children()
         kept = set(self.ancestors(winner))
         for number in sorted(kept):
-            kept.update(sorted(children[number], key=self.value, reverse=True)[:_CHILDREN])
+            kept.update(sorted(children[number], key=self.merit, reverse=True)[:_CHILDREN])
         for number in list(self.trials)[-_RECENT:]:
             kept.update(self.ancestors(number))
         return Family({n: t for n, t in self.trials.items() if n in kept})
@@ -202,21 +202,23 @@ def _axis(last: int, bottom: float) -> list[Shape]:
 
 def _shades(family: Family) -> dict[int, str]:
     """By rank, a seventh of the trials each, equal values alike; a trial without a value is empty."""
-    values = sorted(t.value for t in family.trials.values() if t.value is not None)
-    first = {value: i for i, value in reversed(list(enumerate(values)))}
+    merits = sorted(t.merit for t in family.trials.values() if t.merit is not None)
+    first = {merit: i for i, merit in reversed(list(enumerate(merits)))}
     return {
-        n: "plain" if t.value is None else f"ring v{_SHADES * first[t.value] // len(values)}"
+        n: "plain" if t.merit is None else f"ring v{_SHADES * first[t.merit] // len(merits)}"
         for n, t in family.trials.items()
     }
 
 
 def _legend(family: Family, total: int, show: Format) -> Sketch:
-    values = sorted(t.value for t in family.trials.values() if t.value is not None)
+    ranked = sorted((t for t in family.trials.values() if t.merit is not None), key=lambda t: t.merit or 0.0)
+    values = [t.value for t in ranked if t.value is not None]
     shapes: list[Shape] = [Rect(Box(7 + 14 * i, 8, 14, 12), f"v{i}", 0) for i in range(_SHADES)]
     text = "no values"
     if values:
         ends = ", ".join(show(v) for v in (values[0], values[len(values) // 2], values[-1]))
-        text = f"lowest, median and highest value: {ends}"
+        names = "lowest, median and highest" if values[0] <= values[-1] else "highest, median and lowest"
+        text = f"{names} value: {ends}"
     if len(family.trials) < total:
         shown = f"{len(family.trials):,} of {total:,} trials"
         text += f"; {shown}: the winner's line, its best offspring, the latest lines"

@@ -87,14 +87,16 @@ class Prepares(Protocol):
 
 @dataclass(frozen=True)
 class Function:
-    """Any function as an estimator: `f(network, fidelity)` gives a number to maximise, or an iterable
-    of numbers, the points of a learning curve whose last one counts. With `builds=False` the function
-    is given the architecture instead of a network, and nothing is built: `f(architecture, fidelity)`.
+    """Any function as an estimator: `f(network, fidelity)` gives a number, or an iterable of numbers, the
+    points of a learning curve whose last one counts: higher is better, unless `minimize`. With
+    `builds=False` the function is given the architecture instead of a network, and nothing is built:
+    `f(architecture, fidelity)`.
 
     Named as `"module:function"` it can run in worker processes; a function object runs in this one."""
 
     function: Callable[..., Any] | str
     builds: bool = True
+    minimize: bool = field(default=False, metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = False
 
@@ -133,6 +135,13 @@ class Function:
         self._function()
         if self.builds:
             import torch  # noqa: F401
+
+    @property
+    def objective(self) -> str:
+        """The function's name."""
+        if isinstance(self.function, str):
+            return self.function.rpartition(":")[2]
+        return str(getattr(self.function, "__name__", "value"))
 
     def _function(self) -> Callable[..., Any]:
         if not isinstance(self.function, str):

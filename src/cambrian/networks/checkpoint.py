@@ -13,6 +13,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from cambrian.errors import RunError
+from cambrian.errors import DiskRefused, RunError
 
 KEPT = 2
 _log = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ class Unusable(Exception):
 def write(directory: Path, number: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     """Leave checkpoint `number`, keep it and the one before, and remove what is older. `state` is JSON
     and has under "identity" whose checkpoint it is."""
-    directory.mkdir(parents=True, exist_ok=True)
     data = serialised(tensors)
     digest = hashlib.sha256(data).hexdigest()
     replace(directory / f"{number:08d}.safetensors", data)
@@ -63,7 +63,6 @@ def latest(directory: Path, identity: str) -> tuple[dict[str, Tensor], dict[str,
 
 def save_weights(network: nn.Module, path: Path) -> None:
     """The network's weights and buffers as a safetensors file, whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, serialised(network.state_dict()))
 
 
@@ -89,14 +88,30 @@ def serialised(tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that, whenever the power fails, either the old file is there or the new."""
+    """Put `data` at `path` so that, whenever the power fails, either the old file is there or the new. Raises
+    DiskRefused, leaving no part of the new one."""
     partial = path.with_name(f"{path.name}.part")
-    with open(partial, "wb") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_through(partial, data)
+        os.replace(partial, path)
+        _sync(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)  # a full disk is not to keep half a file
+        raise DiskRefused.to_write(path, error) from error
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(partial, path)
-    entry = os.open(path.parent, os.O_RDONLY)
+
+
+def _sync(directory: Path) -> None:
+    """Make a rename inside `directory` survive a power cut."""
+    entry = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(entry)
     finally:

@@ -44,12 +44,14 @@ class Comparison:
 
     @cached_property
     def curves(self) -> Curves:
-        return over_evaluations(self.lines, self.contest.budget)
+        return over_evaluations(self.lines, self.contest.budget, self.contest.lowest_wins)
 
     @cached_property
     def timed(self) -> Curves | None:
         """Over seconds; None where nobody knows what a measurement costs."""
-        return over_seconds(self.lines) if self.contest.timed else None
+        if not self.contest.timed:
+            return None
+        return over_seconds(self.lines, lowest_wins=self.contest.lowest_wins)
 
     @cached_property
     def judgement(self) -> Judgement:

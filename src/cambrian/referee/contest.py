@@ -27,11 +27,11 @@ from cambrian.tasks.task import Task
 
 
 class Contest(Protocol):
-    """`budget` is evaluations per search; `unit` says what scores are; `optimum` is the highest possible
-    one. `cost` is what a trial cost in seconds, `timed` whether anybody knows. `spec` is what `contest_of`
-    makes it of in another process, None where it has no name; `identity` is what must be the same when a
-    comparison goes on. `home` is a directory it needs, made `ready` before the searches; `place` is the run
-    directory of a search in it."""
+    """`budget` is evaluations per search; `unit` says what scores are; `optimum` is the best possible
+    one, the lowest where `lowest_wins`. `cost` is what a trial cost in seconds, `timed` whether anybody
+    knows. `spec` is what `contest_of` makes it of in another process, None where it has no name; `identity`
+    is what must be the same when a comparison goes on. `home` is a directory it needs, made `ready` before
+    the searches; `place` is the run directory of a search in it."""
 
     @property
     def budget(self) -> int: ...
@@ -41,6 +41,8 @@ class Contest(Protocol):
     def space(self) -> Space: ...
     @property
     def unit(self) -> str: ...
+    @property
+    def lowest_wins(self) -> bool: ...
     @property
     def optimum(self) -> float | None: ...
     @property
@@ -86,7 +88,11 @@ class OnBenchmark:
 
     @property
     def unit(self) -> str:
-        return "test score of the incumbent"
+        return "test score of the incumbent" + (", lower is better" if self.lowest_wins else "")
+
+    @property
+    def lowest_wins(self) -> bool:
+        return self.benchmark.lowest_wins
 
     @property
     def optimum(self) -> float | None:
@@ -98,9 +104,10 @@ class OnBenchmark:
 
     @property
     def spec(self) -> dict[str, Any] | None:
-        return (
-            None if self.name is None else {"benchmark": self.name, "budget": self.budget, "each": self.each}
-        )
+        if self.name is None:
+            return None
+        named = {"benchmark": self.name, "budget": self.budget, "each": self.each}
+        return {**named, "minimize": True} if self.benchmark.minimize else named
 
     def identity(self) -> dict[str, Any]:
         found = self.benchmark
@@ -118,6 +125,7 @@ class OnBenchmark:
     def search(self, strategy: Strategy, seed: int) -> Search:
         found = self.benchmark
         settings = {"budget": self.budget, "seed": seed, "fidelity": found.fidelity, "engine": "serial"}
+        settings["minimize"] = found.minimize
         return Search(found.space, strategy, found.estimator, **settings)  # type: ignore[arg-type]
 
     def score(self, trial: Trial) -> float:
@@ -170,6 +178,10 @@ class OnTraining:
     @property
     def unit(self) -> str:
         return f"validation {self.task.metric}" + (", %" if self.task.metric in METRICS else "")
+
+    @property
+    def lowest_wins(self) -> bool:
+        return False
 
     @property
     def optimum(self) -> float | None:
@@ -236,7 +248,8 @@ class OnTraining:
 def contest_of(spec: Mapping[str, Any]) -> Contest:
     """The contest that another process described by `spec`."""
     if "benchmark" in spec:
-        return OnBenchmark(benchmark(spec["benchmark"]), spec["budget"], spec["benchmark"], spec["each"])
+        found = benchmark(spec["benchmark"], spec.get("minimize", False))
+        return OnBenchmark(found, spec["budget"], spec["benchmark"], spec["each"])
     home = Path(spec["training"])
     return OnTraining(
         Task.open(home / "task"),

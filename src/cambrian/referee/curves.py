@@ -20,31 +20,39 @@ POINTS = 30
 @dataclass(frozen=True)
 class Curves:
     """`scores` [strategies, seeds, budgets] of the incumbents after budgets `at` [budgets]. Where a search
-    has none yet, the lowest score of all searches stands in; `since[s]` is the first budget from which on
+    has none yet, the worst score of all searches stands in; `since[s]` is the first budget from which on
     all searches of strategy s have one of their own."""
 
     strategies: tuple[str, ...]
     at: NDArray[np.float64]
     scores: NDArray[np.float64]
     since: tuple[int, ...]
+    lowest_wins: bool = False
+
+    @property
+    def merits(self) -> NDArray[np.float64]:
+        """The scores with a sign by which higher is better."""
+        return -self.scores if self.lowest_wins else self.scores
 
     def at_budgets(self, which: Sequence[int]) -> Curves:
         """These few of the budgets."""
         since = tuple(int(np.searchsorted(which, s)) for s in self.since)
-        return Curves(self.strategies, self.at[list(which)], self.scores[:, :, list(which)], since)
+        scores = self.scores[:, :, list(which)]
+        return Curves(self.strategies, self.at[list(which)], scores, since, self.lowest_wins)
 
 
 Lines = Mapping[str, Sequence[Line]]
 """By strategy, in the order of seeds, the same for all."""
 
 
-def over_evaluations(lines: Lines, budget: int) -> Curves:
+def over_evaluations(lines: Lines, budget: int, lowest_wins: bool = False) -> Curves:
     """After 1 to `budget` evaluations. A search that ended by itself stays where it was."""
     at = np.arange(1, budget + 1)
-    return _curves(lines, at.astype(float), [[line.after(at) for line in same] for same in lines.values()])
+    scores = [[line.after(at) for line in same] for same in lines.values()]
+    return _curves(lines, at.astype(float), scores, lowest_wins)
 
 
-def over_seconds(lines: Lines, points: int = 10 * POINTS) -> Curves:
+def over_seconds(lines: Lines, points: int = 10 * POINTS, lowest_wins: bool = False) -> Curves:
     """After seconds of estimator and strategy together, up to the time at which the first search had
     spent its budget of evaluations: what would have come later nobody knows. A search that ended by
     itself stays where it was."""
@@ -56,7 +64,7 @@ def over_seconds(lines: Lines, points: int = 10 * POINTS) -> Curves:
     def scores(line: Line) -> NDArray[np.float64]:
         return line.after(np.searchsorted(line.clock(), at, side="right"))
 
-    return _curves(lines, at, [[scores(line) for line in same] for same in lines.values()])
+    return _curves(lines, at, [[scores(line) for line in same] for same in lines.values()], lowest_wins)
 
 
 def checkpoints(count: int, most: int = POINTS) -> list[int]:
@@ -65,9 +73,9 @@ def checkpoints(count: int, most: int = POINTS) -> list[int]:
     return list(range(count - 1, -1, -step))[::-1]
 
 
-def _curves(lines: Lines, at: NDArray[np.float64], scores: Any) -> Curves:
+def _curves(lines: Lines, at: NDArray[np.float64], scores: Any, lowest_wins: bool) -> Curves:
     stacked = np.array(scores, dtype=np.float64)
     unknown = np.isnan(stacked)
-    lowest = 0.0 if unknown.all() else float(np.nanmin(stacked))
+    worst = 0.0 if unknown.all() else float(np.nanmax(stacked) if lowest_wins else np.nanmin(stacked))
     since = tuple(int(unknown[s].any(axis=0).sum()) for s in range(len(stacked)))
-    return Curves(tuple(lines), at, np.where(unknown, lowest, stacked), since)
+    return Curves(tuple(lines), at, np.where(unknown, worst, stacked), since, lowest_wins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import msgspec
@@ -19,8 +20,10 @@ class Budget(msgspec.Struct, frozen=True):
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if (self.trials is not None and self.trials < 1) or (self.seconds is not None and self.seconds <= 0):
-            raise UsageError(f"a budget must be above zero, got {self}")
+        if self.trials is not None and not 1 <= self.trials < math.inf:
+            raise UsageError(f"a budget must be above zero: at least 1 trial, got {self.trials}")
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise UsageError(f"a budget must be above zero and finite, got {self.seconds:g} seconds")
 
     @staticmethod
     def parse(text: str | int | float | Budget | None) -> Budget:

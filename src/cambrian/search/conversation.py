@@ -8,7 +8,7 @@ import msgspec
 
 from cambrian.codec import decode, encode
 from cambrian.errors import UsageError
-from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, measured
+from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, directed, measured
 from cambrian.search.budget import Budget
 from cambrian.search.coordinator import Coordinator
 from cambrian.search.ledger import Ledger, Row
@@ -18,8 +18,10 @@ from cambrian.strategies.strategy import Stop, Wait
 class Conversation:
     """ask and tell over a coordinator. What an earlier session asked and never told is asked again."""
 
-    def __init__(self, coordinator: Coordinator, ledger: Ledger, budget: Budget) -> None:
-        self.coordinator, self.ledger, self.budget = coordinator, ledger, budget
+    def __init__(
+        self, coordinator: Coordinator, ledger: Ledger, budget: Budget, minimize: bool = False
+    ) -> None:
+        self.coordinator, self.ledger, self.budget, self.minimize = coordinator, ledger, budget, minimize
         rows = ledger.rows()
         self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
         self._again = list(self._out.values())
@@ -45,7 +47,7 @@ class Conversation:
     def tell(self, number: int, value: object) -> None:
         if number not in self._out:
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
-        outcome = _outcome(number, value)
+        outcome = directed(_outcome(number, value), self.minimize)
         self.ledger.record([(number, self._out[number].attempt, outcome, self._elapsed())])
         self.coordinator.finished(number, outcome)
         del self._out[number]

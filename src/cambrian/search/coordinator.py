@@ -126,7 +126,7 @@ class Coordinator:
     def _learn(self) -> None:
         trial = self._resolved(self.trials[self.learned])
         self.trials[self.learned] = trial
-        self.state = self._timed(self.strategy.learn, self.state, trial)
+        self.state = self._timed(self.strategy.learn, self.state, trial.maximised())
         self.learned += 1
         self.breaker.see(trial)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,24 @@ def at_work(place: Path | None) -> Iterator[Ledger]:
         yield from _closing(Ledger.open(path) if path.exists() else Ledger.create(path))
     finally:
         lock.release()
+
+
+def claim(root: str | Path, name: str) -> Path:
+    """A new directory, the first of ROOT/NAME-1, ROOT/NAME-2, ... that nobody has: of several processes that
+    ask at once each gets one of its own. Raises UsageError where none can be made."""
+    for number in count(1):
+        place = Path(root) / f"{name}-{number}"
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.mkdir()
+        except FileExistsError:
+            if not place.parent.is_dir():
+                raise UsageError(f"cannot make a run directory in {root}: it is a file") from None
+            continue
+        except OSError as error:
+            raise UsageError(f"cannot make the run directory {place}: {error.strerror}") from error
+        return place
+    raise AssertionError("there is always another number")
 
 
 def prepared(task: Any, place: Path | None) -> Path | None:

@@ -12,13 +12,14 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from cambrian.errors import RunError
-from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Point, Trial
+from cambrian.errors import DiskRefused, RunError
+from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Point, Trial, directed
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.final import DELIVERED
 from cambrian.search.ledger import Ledger, Row
@@ -62,14 +63,16 @@ class Execution:
         final: Fidelity | None,
         attempts: int,
         elapsed: float,
+        minimize: bool = False,
     ) -> None:
         self.ledger, self.engine, self.directory, self.watch = ledger, engine, directory, watch
         self.seed, self.device, self.attempts = seed, device, attempts
-        self.limits, self.final = limits, final
+        self.limits, self.final, self.minimize = limits, final, minimize
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
         self._repeats: list[Trial] = []
         self._losses: Counter[int] = Counter()
+        self._refused: str | None = None
 
     def elapsed(self) -> float:
         return time.monotonic() - self._began
@@ -80,9 +83,10 @@ class Execution:
         queue = self._again(source, unfinished)
         try:
             return self._drive(source, queue, halt)
-        except KeyboardInterrupt:  # asked for, and so no evidence against the trials under way
+        except (KeyboardInterrupt, DiskRefused):  # no evidence against the trials under way
             waiting = (row.trial.number for row in queue)
-            self.ledger.note("interrupted", numbers=[*self._running, *waiting])
+            with suppress(RunError):  # the disk may refuse this too
+                self.ledger.note("interrupted", numbers=[*self._running, *waiting])
             raise
 
     def _drive(self, source: Source, queue: list[Row], halt: Callable[[], str | None]) -> str:
@@ -91,9 +95,11 @@ class Execution:
             outcomes = self._collect(self.engine.wait(1.0), queue)
             for row, outcome in outcomes:
                 source.finished(row.trial.number, outcome)
-            if any(outcome.seconds >= DEAR for _, outcome in outcomes):
+            if self._refused or any(outcome.seconds >= DEAR for _, outcome in outcomes):
                 self._record(outcomes)
                 outcomes = []
+            if self._refused:
+                raise DiskRefused(f"{self._refused}; make room, then resume: nothing counts as failed for it")
             if reason is None:
                 reason = self._fill(source, outcomes, queue, halt)
             else:
@@ -204,11 +210,15 @@ class Execution:
                 continue
             if report.point is not None:
                 self.watch.point(report.number, report.point)
-            if report.outcome is None and report.lost is None:
+            if not report.last:
+                continue
+            if report.refused is not None:
+                self._refused = report.refused  # the row stays as it is, to be run again by `resume`
                 continue
             del self._running[report.number]
             if report.outcome is not None:
-                outcomes.append((row, self._settled(report.number, report.outcome)))
+                outcome = directed(report.outcome, self.minimize)
+                outcomes.append((row, self._settled(report.number, outcome)))
                 continue
             self._losses[report.number] += 1
             if self._losses[report.number] < self.attempts:
@@ -240,7 +250,7 @@ class Execution:
         try:
             path.parent.mkdir(exist_ok=True)
         except OSError as error:
-            raise RunError(f"cannot write in {self.directory}: {error.strerror}") from error
+            raise DiskRefused.to_write(path.parent, error) from error
         return str(path)
 
     def _clean(self, row: Row) -> None:

@@ -146,7 +146,7 @@ class FinalStage:
 def best_distinct(space: Space, trials: Sequence[Trial], count: int) -> list[Architecture]:
     """The `count` best different architectures with a finite value, best first, earlier ones first
     among equals."""
-    ranked = sorted((t for t in trials if t.value is not None), key=lambda t: (-(t.value or 0.0), t.number))
+    ranked = sorted((t for t in trials if t.merit is not None), key=lambda t: (-(t.merit or 0.0), t.number))
     found: dict[str, Architecture] = {}
     for trial in ranked:
         key = trial_key(space, trial.architecture, Fidelity(), "", 0)

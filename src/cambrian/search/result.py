@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cambrian.errors import RunError
+from cambrian.objective import Objective
 from cambrian.outcome import Done, Trial, incumbents
 from cambrian.search.ledger import FINAL, Ledger, Row
 from cambrian.spaces.space import Space
@@ -63,6 +66,12 @@ class Result:
         return Result(SPACES.make(spec), task, rows, facts, events, place)
 
     @property
+    def objective(self) -> Objective:
+        """What was sought; of a run that does not say, the most of the task's metric."""
+        name = "value" if self.task is None else self.task.metric
+        return msgspec.convert(self.facts.get("settings", {}).get("objective", {"name": name}), Objective)
+
+    @property
     def trials(self) -> list[Trial]:
         """The search's trials in order of number, with their outcomes."""
         return [r.trial for r in self.rows if r.trial.number < FINAL]
@@ -74,7 +83,7 @@ class Result:
 
     @property
     def best(self) -> Trial | None:
-        """The trial of the highest value; of equals the one that the strategy preferred, else the first."""
+        """The trial of the best value; of equals the one that the strategy preferred, else the first."""
         return deque(incumbents(self.trials), maxlen=1).pop() if self.trials else None
 
     @property

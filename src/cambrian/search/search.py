@@ -14,6 +14,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.codec import encode
 from cambrian.errors import Incompatible, RunError, UnknownName, UsageError
 from cambrian.estimators.build import LIMITS
+from cambrian.objective import sounds_lower
 from cambrian.outcome import Fidelity, Trial
 from cambrian.search.budget import Budget
 from cambrian.search.conversation import Conversation
@@ -24,8 +25,10 @@ from cambrian.search.execution import Execution, Watch
 from cambrian.search.final import Final, FinalStage, best_distinct
 from cambrian.search.keys import digest
 from cambrian.search.ledger import FINAL, Ledger
+from cambrian.search.numbers import check_numbers
 from cambrian.search.settings import (
     component,
+    objective_of,
     published_architectures,
     questions,
     remedy,
@@ -54,7 +57,8 @@ class Search:
     `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Coordinator`).
     `final=None` ends without a trained network. `limits` are hard bounds ("params", "macs") checked before
     training; `timeout` (seconds) and `memory` (bytes) bound one trial; `attempts` is how often a
-    trial may be lost to kills before it counts as crashed.
+    trial may be lost to kills before it counts as crashed. `minimize`: lower is better; left open it is
+    as the estimator says, else higher is.
 
     Raises Incompatible where space, strategy and estimator cannot work together."""
 
@@ -77,10 +81,19 @@ class Search:
         memory: int | None = None,
         device: str = "cpu",
         attempts: int = 5,
+        minimize: bool | None = None,
     ) -> None:
+        check_numbers(seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts)
         self.space: Space = component("space", space)
         self.estimator = component("estimator", estimator)
         self.task = task_of(task)
+        self.objective = objective_of(self.estimator, self.task, minimize)
+        if minimize is None and not self.objective.minimize and sounds_lower(self.objective.name):
+            warnings.warn(
+                f"the objective {self.objective.name!r} is maximised: say minimize=True if lower is better,"
+                " minimize=False if it is not",
+                stacklevel=2,
+            )
         self.budget = Budget.parse(budget)
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)
@@ -172,6 +185,7 @@ class Search:
             final=self.final.fidelity if self.final else None,
             attempts=self.attempts,
             elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=0.0),
+            minimize=self.objective.minimize,
         )
 
     def _search(self, ledger: Ledger, execution: Execution, watch: Watch) -> None:
@@ -258,11 +272,11 @@ class Search:
             place = None if directory is None else Path(directory).absolute()
             ledger = self._held.enter_context(at_work(place))
             self._agree(ledger)
-            self._talk = Conversation(self._coordinator(ledger), ledger, self.budget)
+            self._talk = Conversation(self._coordinator(ledger), ledger, self.budget, self.objective.minimize)
         return self._talk.ask()
 
     def tell(self, number: int, value: object) -> None:
-        """What trial `number` gave: a number to maximise, or an Outcome."""
+        """What trial `number` gave: a number, or an Outcome."""
         if self._talk is None:
             raise UsageError("tell before ask: no trial is out")
         self._talk.tell(number, value)
@@ -287,6 +301,7 @@ class Search:
             "limits": self.limits,
             "seed": self.seed,
             "lag": self.lag,
+            "objective": msgspec.to_builtins(self.objective),
         }
 
     def _engine(self, engine: Engine | str | None, workers: int | None) -> Engine:
@@ -312,6 +327,7 @@ class Search:
         for name in self.limits:
             if name not in LIMITS:
                 raise UnknownName("limit", name, LIMITS)
+        check_numbers(**self.limits)
         if self.limits and not getattr(self.estimator, "builds", True):
             raise Incompatible(
                 f"limits on {', '.join(self.limits)} need an estimator that builds networks, which"
@@ -340,7 +356,8 @@ class Search:
         facts = ledger.facts()
         if "settings" in facts:
             self.lag = self._lag or facts["settings"]["lag"]
-            same_settings(facts["settings"], msgspec.json.decode(encode(self.settings())), ledger.path)
+            old = {"objective": {"name": self.objective.name, "minimize": False}, **facts["settings"]}
+            same_settings(old, msgspec.json.decode(encode(self.settings())), ledger.path)
         ledger.remember(
             settings=self.settings(),
             budget=self.budget,

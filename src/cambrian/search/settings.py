@@ -18,7 +18,8 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Answer, Choice
-from cambrian.errors import Rejected, RunChanged, RunError
+from cambrian.errors import Rejected, RunChanged, RunError, UsageError
+from cambrian.objective import Objective
 from cambrian.randomness import stream
 from cambrian.search.budget import Budget
 from cambrian.spaces.space import Encodes, Grows, Space
@@ -47,6 +48,22 @@ def component(kind: str, given: Any) -> Any:
 
         return Function(given)
     return given
+
+
+def objective_of(estimator: Any, task: Any, minimize: bool | None) -> Objective:
+    """What is sought, by the name that the estimator or the task has for it. Raises UsageError where the
+    lowest share of right answers is asked for."""
+    from cambrian.estimators.train import Train
+    from cambrian.tasks.metrics import METRICS
+
+    trained = task is not None and isinstance(estimator, Train)
+    name = task.metric if trained else str(getattr(estimator, "objective", "value"))
+    if trained and minimize and name in METRICS:
+        raise UsageError(
+            f"{name} is a share of right answers, of which more is better: it cannot be minimised"
+        )
+    own = bool(getattr(estimator, "minimize", False))
+    return Objective(name, own if minimize is None else minimize)
 
 
 def registry(kind: str) -> Any:
@@ -143,6 +160,7 @@ _QUESTIONS = ("questions", "fingerprint")
 _SAID = {
     "fingerprint": "the space's program asks other questions than it did",
     "task.digest": "the data or their split are others",
+    "objective.minimize": "the objective's direction is the other one",
 }
 
 
@@ -198,4 +216,5 @@ def resumed(search: Any, directory: Path, budget: Any) -> Any:
         timeout=engine["timeout"],
         memory=engine["memory"],
         device=facts["device"],
+        minimize=facts["settings"].get("objective", {}).get("minimize"),
     )

@@ -28,7 +28,7 @@ def live(work: Work, assignment: Assignment, worker: int, reports: int, stderr: 
         _confine(work, assignment)
         known = frozenset(sys.modules)
         for report in evaluate(work, assignment):
-            if report.outcome is not None:
+            if report.last:
                 _write(reports, pack(Imported([name for name in sys.modules if name not in known])))
             _write(reports, pack(report))
     except MemoryError as error:

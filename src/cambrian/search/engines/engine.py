@@ -6,6 +6,8 @@ reports a lost execution (`Report.lost`) instead of inventing an outcome, and ne
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import sys
 import time
@@ -21,7 +23,7 @@ import msgspec
 import numpy as np
 
 from cambrian.codec import decode, encode
-from cambrian.errors import CambrianError, Unbuildable
+from cambrian.errors import CambrianError, DiskRefused, Unbuildable
 from cambrian.estimators.estimator import Context, Estimator, Prepares, finite
 from cambrian.outcome import Crashed, Curve, Done, Fidelity, Infeasible, Outcome, Point, Trial
 from cambrian.randomness import integer_seed
@@ -77,13 +79,20 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
     """News of an execution: a `point` of its curve, its `outcome` (the last report), or `lost`: the
-    process doing it was killed from outside or vanished, and nobody can say how it would have ended."""
+    process doing it was killed from outside or vanished, and nobody can say how it would have ended.
+    `refused` is a sentence of what the disk did not take, which says nothing of the architecture."""
 
     number: int
     attempt: int
     point: Point | None = None
     outcome: Outcome | None = None
     lost: str | None = None
+    refused: str | None = None
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing more will be reported of the execution."""
+        return not (self.outcome is None and self.lost is None and self.refused is None)
 
 
 class Engine(ABC):
@@ -147,6 +156,9 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
     except Unbuildable as error:
         outcome = Infeasible("unbuildable", str(error))
     except (Exception, SystemExit) as error:
+        if (refused := _refusal(error)) is not None:
+            yield Report(number, attempt, refused=refused)
+            return
         outcome = _failure(error)
     seconds = time.perf_counter() - started
     if not outcome.seconds:
@@ -218,6 +230,22 @@ def _failure(error: BaseException) -> Outcome:
     if isinstance(error, CambrianError):
         return Crashed(text[:500])
     return Crashed(text[:500], _printable("".join(traceback.format_exception(error))[-20000:]))
+
+
+_REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""What a disk says that has no room, or may not be written."""
+
+
+def _refusal(error: BaseException) -> str | None:
+    """What the disk refused, where that is why an evaluation ended; libraries say so in words alone."""
+    if isinstance(error, DiskRefused):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        return str(DiskRefused.to_write(error.filename or "a file", error))
+    full = os.strerror(errno.ENOSPC)
+    if isinstance(error, OSError | RuntimeError) and full.lower() in str(error).lower():
+        return _printable(f"the disk refused a file: {error}")[:500]
+    return None
 
 
 def _printable(text: str) -> str:

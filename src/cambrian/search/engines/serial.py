@@ -42,7 +42,7 @@ class Serial(Engine):
         if running is None:
             return []
         report = running.step()
-        if report.outcome is None and report.lost is None:
+        if not report.last:
             self._running = running
         return [report]
 

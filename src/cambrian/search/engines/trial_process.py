@@ -82,7 +82,7 @@ class TrialProcess:
                 if not isinstance(message, Report):
                     continue
                 reports.append(message)
-                if message.outcome is not None:
+                if message.last:
                     return reports
                 if message.point is not None:
                     self._curve.append(message.point)

@@ -149,7 +149,7 @@ class Worker:
         if not (dead or late) and len(self._outbox) >= BACKLOG:
             return
         reports = trial.listen(everything=dead or late)
-        last = reports.pop() if reports and reports[-1].outcome is not None else None
+        last = reports.pop() if reports and reports[-1].last else None
         for report in reports:
             self._send(report)
         if last is not None and not (dead or late):
