@@ -304,7 +304,10 @@ def test_search_on_a_table_from_the_command_line(small, tmp_path):
     """One command: what was taken for questions, the best row, its test score; then a run directory."""
     done = run(tmp_path, "--benchmark", "small.csv", "--strategy", "random", "--budget", "60")
     assert done.returncode == 0, done.stderr
-    assert "questions: a, b, width; objective: valid_acc; further metrics: params" in done.stdout
+    assert (
+        "questions: a, b, width; objective: valid_acc, higher is better; further metrics: params"
+        in done.stdout
+    )
     assert "test of the best: 111 (the highest there is: 111)" in done.stdout
     assert (tmp_path / "runs" / "small-1" / "ledger.sqlite").exists()
 
