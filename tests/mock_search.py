@@ -91,7 +91,7 @@ class InOrder:
     deeds: tuple[str, ...] = DEEDS
     needs: ClassVar[tuple[type, ...]] = ()
 
-    def start(self, space, seed):
+    def start(self, problem):
         return 0
 
     def propose(self, state, pending, rng):

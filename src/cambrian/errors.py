@@ -11,9 +11,9 @@ CambrianError
 │   └── MissingExtra           an optional dependency; says which `pip install` mends it
 ├── RunError                   a run directory that cannot be used: exit code 3
 │   ├── LedgerCorrupt          the ledger is damaged
+│   ├── DiskRefused            a file could not be written: no fault of what was to be in it
 │   ├── RunChanged             resumed with other settings than it was started with
-│   ├── RunBusy                another process is at work in it
-│   └── DiskRefused            a file of a run that the disk did not take
+│   └── RunBusy                another process is at work in it
 ├── ExportMismatch             the exported program does not give the network's outputs
 └── Rejected                   `pick.require` said no: not a mistake, a walk to be drawn again
 
@@ -81,18 +81,16 @@ class LedgerCorrupt(RunError):
     pass
 
 
+class DiskRefused(RunError):
+    pass
+
+
 class RunChanged(RunError):
     pass
 
 
 class RunBusy(RunError):
     pass
-
-
-class DiskRefused(RunError):
-    @classmethod
-    def to_write(cls, path: object, error: OSError) -> DiskRefused:
-        return cls(f"the disk refused {path}: {error.strerror or error}")
 
 
 class ExportMismatch(CambrianError):

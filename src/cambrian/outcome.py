@@ -46,9 +46,9 @@ Curve = tuple[Point, ...]
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """A measurement. `value` is finite and higher is better, unless `minimize`; `metrics` holds whatever
-    else was measured (params, macs, test scores of final models, ...); `seconds` is what it cost;
-    `weights` names a safetensors file inside the run directory."""
+    """A measurement. `value` is finite, in the user's unit; higher is better, or lower where it is to
+    `minimize`. `metrics` holds whatever else was measured (params, macs, test scores of final models,
+    ...); `seconds` is what it cost; `weights` names a safetensors file inside the run directory."""
 
     value: float
     metrics: dict[str, float] = {}
@@ -60,6 +60,11 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
             raise ValueError(f"only a finite number can be an outcome's value, got {self.value}")
+
+    @property
+    def score(self) -> float:
+        """The value with its sign such that higher is better: the one place where a direction is turned."""
+        return -self.value if self.minimize else self.value
 
 
 class Infeasible(msgspec.Struct, frozen=True, tag="infeasible"):
@@ -82,6 +87,14 @@ class Crashed(msgspec.Struct, frozen=True, tag="crashed"):
 
 Outcome = Done | Infeasible | Crashed
 
+
+def directed(outcome: Outcome, minimize: bool) -> Outcome:
+    """The outcome of a search that is to `minimize`, or not: estimators need not know which."""
+    if not isinstance(outcome, Done) or outcome.minimize == minimize:
+        return outcome
+    return msgspec.structs.replace(outcome, minimize=minimize)
+
+
 REASONS = ("nan", "oom", "timeout", "unbuildable", "limit")
 
 
@@ -95,7 +108,7 @@ def measured(value: object, **rest: Any) -> Outcome:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return Crashed(
-            f"expected a number, got {value!r:.80} of type {type(value).__name__}",
+            f"expected a number to maximise, got {value!r:.80} of type {type(value).__name__}",
             seconds=rest.get("seconds", 0.0),
         )
     if not math.isfinite(number):
@@ -127,38 +140,29 @@ class Trial(msgspec.Struct, frozen=True):
         return self.outcome.value if isinstance(self.outcome, Done) else None
 
     @property
-    def merit(self) -> float | None:
-        """The value as strategies and rankings see it: higher is better, whatever the direction."""
-        if not isinstance(self.outcome, Done):
-            return None
-        return -self.outcome.value if self.outcome.minimize else self.outcome.value
+    def score(self) -> float | None:
+        """The value, turned so that higher is better: what rankings go by."""
+        return self.outcome.score if isinstance(self.outcome, Done) else None
 
     def maximised(self) -> Trial:
-        """This trial with its merit as the value: what a strategy is told."""
+        """The trial as strategies learn it, whose values are to be high."""
         if not isinstance(self.outcome, Done) or not self.outcome.minimize:
             return self
-        assert self.merit is not None
-        outcome = msgspec.structs.replace(self.outcome, value=self.merit, minimize=False)
+        outcome = msgspec.structs.replace(self.outcome, value=self.outcome.score, minimize=False)
         return msgspec.structs.replace(self, outcome=outcome)
-
-
-def directed(outcome: Outcome, minimize: bool) -> Outcome:
-    """`outcome` with the direction of the search that asked for it."""
-    if not isinstance(outcome, Done) or outcome.minimize == minimize:
-        return outcome
-    return msgspec.structs.replace(outcome, minimize=minimize)
 
 
 def incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
     """After each of the trials, in the order of their numbers, the best until then: that of the highest
-    merit. Of equals it is the one which the strategy preferred when it last said so (`"prefers"` in a
+    score. Of equals it is the one which the strategy preferred when it last said so (`"prefers"` in a
     note: numbers of trials), else the first; None before there is a value."""
     equals: list[Trial] = []
     preferred: tuple[int, ...] = ()
     for trial in trials:
         preferred = tuple(trial.note.get("prefers", preferred))
-        if trial.merit is not None:
-            highest = -math.inf if not equals or equals[0].merit is None else equals[0].merit
-            if trial.merit >= highest:
-                equals = [trial] if trial.merit > highest else [*equals, trial]
+        if trial.score is not None:
+            highest = -math.inf if not equals or equals[0].score is None else equals[0].score
+            equals = (
+                [trial] if trial.score > highest else [*equals, trial] if trial.score == highest else equals
+            )
         yield next((t for t in equals if t.number in preferred), equals[0] if equals else None)

@@ -136,19 +136,10 @@ class Registry:
         if cls.__module__ == "__main__" or "<" in cls.__qualname__ or not dataclasses.is_dataclass(component):
             return None
         name = next((n for n, t in self._entries.items() if t == target), target)
-        arguments = {
-            f.name: getattr(component, f.name) for f in dataclasses.fields(component) if _said(f, component)
-        }
+        arguments = {f.name: getattr(component, f.name) for f in dataclasses.fields(component) if f.init}
         if not all(_plain(v) for v in arguments.values()):
             return None
         return {"name": name, "arguments": {k: _listed(v) for k, v in arguments.items()}}
-
-
-def _said(field: dataclasses.Field[Any], component: Any) -> bool:
-    """Whether a spec names this setting. One that came later is left out where it is as if it were not there,
-    so that runs older than it are the same runs."""
-    later = field.metadata.get("later") and getattr(component, field.name) == field.default
-    return field.init and not later
 
 
 def parts(text: str) -> list[str]:

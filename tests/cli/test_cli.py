@@ -18,7 +18,6 @@ from cambrian.architecture import Architecture, sample
 from cambrian.cli import comparing, main, searching
 from cambrian.cli.architectures import architecture_of
 from cambrian.cli.live import LiveWatch
-from cambrian.objective import Objective
 from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream
 from cambrian.search.ledger import Row
@@ -243,7 +242,6 @@ class Ended:
 
     def __init__(self, outcome: Outcome | None, notice: str | None = None) -> None:
         self.outcome, self.notice, self.task, self.final = outcome, notice, None, None
-        self.objective = Objective("accuracy")
 
     def run(self, place: Path, watch: LiveWatch) -> Result:
         if self.outcome is None:

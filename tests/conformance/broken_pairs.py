@@ -12,6 +12,7 @@ import numpy as np
 from cambrian.architecture import sample
 from cambrian.estimators.estimator import Context, Estimate
 from cambrian.outcome import Done, Point, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.strategies.strategy import Evaluate, Proposal
 
@@ -36,9 +37,9 @@ class Forgetful:
     needs: ClassVar[tuple[type, ...]] = ()
     asked: ClassVar[list[int]] = []
 
-    def start(self, space: Any, seed: int) -> Any:
+    def start(self, problem: Problem) -> Any:
         self.asked.clear()
-        return space
+        return problem.space
 
     def propose(self, state: Any, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         self.asked.append(len(pending))
@@ -54,8 +55,8 @@ class Failing:
 
     needs: ClassVar[tuple[type, ...]] = ()
 
-    def start(self, space: Any, seed: int) -> Any:
-        return space, 0
+    def start(self, problem: Problem) -> Any:
+        return problem.space, 0
 
     def propose(self, state: Any, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         space, learned = state

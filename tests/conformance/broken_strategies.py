@@ -11,6 +11,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture, completions, sample
 from cambrian.outcome import Done, Trial
+from cambrian.problem import Problem
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 
@@ -29,8 +30,8 @@ class Listed:
     limit: int = 25
     needs: ClassVar[tuple[type, ...]] = ()
 
-    def start(self, space: Any, seed: int) -> Known:
-        return Known(list(completions(space, {}, self.limit)), [])
+    def start(self, problem: Problem) -> Known:
+        return Known(list(completions(problem.space, {}, self.limit)), [])
 
     def propose(self, state: Known, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         number = len(state.learned) + len(pending)
@@ -52,8 +53,8 @@ class Pops(Listed):
 class Dices(Listed):
     """Draws from a generator of its own."""
 
-    def start(self, space: Any, seed: int) -> Any:
-        return space
+    def start(self, problem: Problem) -> Any:
+        return problem.space
 
     def propose(self, state: Any, pending: Sequence[Trial], rng: Any) -> Proposal:
         return Evaluate(sample(state, np.random.default_rng()))
@@ -148,8 +149,8 @@ class NeedsValues(Listed):
 class GrowsUnasked(Listed):
     """Uses a complexity order that it does not say it needs."""
 
-    def start(self, space: Any, seed: int) -> Known:
-        pool = space.grow((), np.random.default_rng(seed))
+    def start(self, problem: Problem) -> Known:
+        pool = problem.space.grow((), np.random.default_rng(problem.seed))
         return Known([pool.architecture(i) for i in range(len(pool))], [])
 
 

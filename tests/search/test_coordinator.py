@@ -15,7 +15,8 @@ import mocks
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import CambrianError
 from cambrian.estimators.estimator import Function
-from cambrian.outcome import Crashed, Done, Fidelity
+from cambrian.outcome import Crashed, Done
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.search.breaker import ALIKE
 from cambrian.search.coordinator import EXHAUSTED, Coordinator
@@ -35,8 +36,8 @@ class Witness:
     stop: int = 40
     needs: ClassVar[tuple[type, ...]] = ()
 
-    def start(self, space: Any, seed: int) -> tuple[Any, ...]:
-        return (space,)
+    def start(self, problem: Problem) -> tuple[Any, ...]:
+        return (problem.space,)
 
     def propose(self, state, pending, rng):
         space, *learned = state
@@ -55,12 +56,10 @@ class Witness:
 
 def coordinator(strategy, ledger=None, lag=1, **more):
     return Coordinator(
-        SPACE,
+        Problem(SPACE),
         strategy,
         ledger or Ledger.create(None),
-        seed=0,
         lag=lag,
-        fidelity=Fidelity(),
         recipe="",
         **more,
     )

@@ -8,6 +8,7 @@ import pytest
 from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.randomness import stream
+from cambrian.search.deadlines import FinalDeadlines
 from cambrian.search.final import Final, FinalStage, best_distinct
 from cambrian.search.ledger import FINAL, Row
 from cambrian.spaces.cells.pnas import PNAS
@@ -73,23 +74,46 @@ def test_a_single_candidate_is_delivered_at_once() -> None:
 
 
 def test_when_time_is_spent_only_the_winner_is_trained() -> None:
-    """In a hurry no further finalist and no baseline is begun; what has been measured decides, and where
-    nothing has, the search's best is delivered."""
+    """Once the time is too short no further finalist and no baseline is begun; what has been measured
+    decides, and where nothing has, the search's best is delivered."""
+    now = [0.0]
     found = stage(cells(3))
+    found.within(FinalDeadlines(100.0, 0.0, each=30.0), lambda: now[0])
     first = claim(found)
-    found.hurry()
+    now[0] = 41.0  # room for the winner, and for no finalist before it
     assert isinstance(found.next(), Wait)
-    found.finished(first.trial.number, Done(0.3))
+    found.finished(first.trial.number, Done(0.3, seconds=41.0))
     winner = claim(found)
     assert winner.trial.role == "winner"
     assert winner.trial.architecture == first.trial.architecture
+    now[0] = 82.0
+    assert isinstance(found.next(), Wait), "a baseline is begun that will not be ready"
     found.finished(winner.trial.number, Done(0.3))
     assert isinstance(found.next(), Stop)
 
+
+@pytest.mark.parametrize("ended", [None, Infeasible("timeout")])
+def test_without_time_to_choose_the_searchs_best_is_delivered(ended: Infeasible | None) -> None:
+    """No finalist was begun, or none was ready."""
     candidates = cells(3)
     late = stage(candidates)
-    late.hurry()
+    late.within(FinalDeadlines(100.0, 0.0, each=40.0), lambda: 30.0 if ended is None else 10.0)
+    while ended is not None and not isinstance(row := late.next(), Wait) and row.trial.role == "finalist":
+        late.claimed(row)
+        late.finished(row.trial.number, ended)
     assert claim(late).trial.architecture == candidates[0]
+
+
+def test_with_more_time_what_was_cut_short_is_trained_anew() -> None:
+    """Resumed under another budget the shortened winner is none; under the same it is."""
+    (candidate,) = cells(1)
+    row = claim(stage([candidate]))
+    cut = Done(0.5, {"epochs": 2.5, "planned_epochs": 15.0})
+    row = msgspec.structs.replace(row, trial=msgspec.structs.replace(row.trial, outcome=cut))
+    settings = Final(Fidelity(), top=3, baselines=())
+    for again in (True, False):
+        found = FinalStage(SPACE, settings, [candidate], [row], seed=0, recipe="r", published={}, again=again)
+        assert isinstance(found.next(), Row if again else Stop)
 
 
 def test_failed_finalists_are_never_chosen() -> None:

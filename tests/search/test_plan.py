@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
+import signal
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from torch import nn
@@ -25,6 +29,13 @@ from cambrian.strategies.random import Random
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose speed no load changes: a tenth of a millisecond an image and block."""
     monkeypatch.setattr(Cost, "_measured", lambda self, blocks, device: 1e-4 * blocks)
+
+
+@pytest.fixture(scope="module")
+def photos() -> cambrian.Task:
+    """Forty images, of which 24 are trained on."""
+    images = np.random.default_rng(0).integers(0, 255, (40, 16, 16, 3), dtype=np.uint8)
+    return cambrian.load((images, np.arange(40) % 2))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +64,9 @@ def test_a_plan_fits_its_budget(task: cambrian.Task, budget: str) -> None:
         return cost.search_seconds(rung) <= 0.6 * seconds and cost.final_seconds(rung) <= seconds / 3
 
     assert fits(found.rung)
-    assert not any(fits(rung) for rung in LADDER[LADDER.index(found.rung) + 1 :])
+    longer = [msgspec.structs.replace(r, epochs=1, final_epochs=1) for r in LADDER]
+    chosen = longer.index(msgspec.structs.replace(found.rung, epochs=1, final_epochs=1))
+    assert not any(fits(rung) for rung in LADDER[chosen + 1 :])
 
 
 @pytest.mark.parametrize("trials", [1, 5, 20, 100, 200, 500])
@@ -131,7 +144,7 @@ def test_any_space(task: cambrian.Task) -> None:
 def test_data_that_no_network_of_a_space_takes(task: cambrian.Task) -> None:
     """Is said before anything is begun."""
     space = {"name": "test_plan:Unfit", "arguments": {}}
-    with pytest.raises(cambrian.CambrianError, match="none of 5 architectures drawn from the space makes"):
+    with pytest.raises(cambrian.CambrianError, match="architectures drawn from the space makes"):
         plan(task, space=space)
 
 
@@ -144,3 +157,35 @@ class Unfit(Space):
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         raise Unbuildable("question 'width': it does not fit")
+
+
+@pytest.mark.parametrize("budget", [None, 12, "20m"])
+def test_few_images_are_seen_often(photos: cambrian.Task, budget: object) -> None:
+    """An epoch of one step is none: the networks of a search are trained for 60 steps, the final ones for
+    120, unless it is said otherwise."""
+    found = plan(photos, budget, workers=2)
+    steps = found.search.estimator.batches(len(photos.train))
+    assert steps == 1
+    assert found.rung.epochs == 60
+    assert found.rung.final_epochs == 120
+    assert "60 steps" in dict(found.rows)["each"]
+    said = plan(photos, budget, workers=2, changes={"epochs": 4})
+    assert said.rung.epochs == 4
+    assert "too few" in dict(said.rows)["each"]
+
+
+def test_a_budget_that_is_too_small_for_the_lowest_rung(photos: cambrian.Task) -> None:
+    """Each network is trained for less, the plan says so, and how few networks there will be."""
+    rows = dict(plan(photos, "1s", workers=2).rows)
+    assert "too few" in rows["each"]
+    assert re.search(
+        r"for all of it; budget: 1s, in which the search ends after about \d+ network", rows["time"]
+    )
+
+
+def test_a_crash_while_the_speed_is_measured(photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is no end: the speed is guessed, and that is said."""
+    monkeypatch.setattr(Cost, "_measured", lambda self, level, device: os.kill(os.getpid(), signal.SIGSEGV))
+    found = plan(photos, "1h", workers=2)
+    assert "was guessed: its process was ended by SIGSEGV" in dict(found.rows)["time"]
+    assert found.seconds > 0

@@ -11,6 +11,7 @@ from cambrian.architecture import completions
 from cambrian.benchmarks import benchmark
 from cambrian.benchmarks import play as search
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
 
@@ -42,7 +43,7 @@ def apart(one, other):
 def play(strategy, space, value, budget, seed=0, lag=1):
     """(trials, the state knowing all that was learned, why it stopped) of a search in which a proposal
     knows all but the `lag` - 1 trials before it. `value` may give an outcome instead."""
-    state, trials, learned = strategy.start(space, seed), [], 0
+    state, trials, learned = strategy.start(Problem(space, seed=seed)), [], 0
     while len(trials) < budget:
         proposal = strategy.propose(state, trials[learned:], stream(seed, "propose", len(trials)))
         if isinstance(proposal, Stop):

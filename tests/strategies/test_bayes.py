@@ -9,6 +9,7 @@ from scipy.stats import bootstrap, norm, rankdata
 
 from cambrian.architecture import completions
 from cambrian.predictors.paths import IDENTITIES, path_counts
+from cambrian.problem import Problem
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Graphs
 from cambrian.strategies.bayes import Bayes
@@ -37,7 +38,7 @@ def test_every_proposal_has_the_greatest_expected_improvement(space):
     """Of all that is unknown, by matrix inversion in double precision from the likeliest settings."""
     value = rugged if isinstance(space, Toy) else lambda a: float(len(set(a.values())))
     trials, _, _ = play(strategy := Bayes(), space, value, 25)
-    state, everything = strategy.start(space, 0), list(completions(space, {}))
+    state, everything = strategy.start(Problem(space)), list(completions(space, {}))
     for trial in trials:
         if len(state.trials) in (10, 17, 24):
             model, known = state.model, [t.architecture for t in state.trials]

@@ -13,6 +13,7 @@ from scipy.stats import chisquare, mannwhitneyu
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Infeasible
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.strategies.evolution import Evolution, State
 from cambrian.strategies.population import Member, tournament
@@ -30,7 +31,7 @@ def test_the_oldest_dies():
     """However good it is: after every trial those alive are the last P."""
     strategy = Evolution(population=7, sample=3)
     trials, _, _ = play(strategy, TOY, lambda a: -rugged(a), 40)
-    state = strategy.start(TOY, 0)
+    state = strategy.start(Problem(TOY))
     for n, trial in enumerate(trials):
         state = strategy.learn(state, trial)
         assert [m.number for m in state.population] == list(range(max(0, n - 6), n + 1))
@@ -95,7 +96,7 @@ def test_where_no_crossover_is_accepted_there_is_a_mutation():
         for n, letter in enumerate("ab")
     )
     strategy = Evolution(population=2, sample=2, crossover=1.0)
-    child = strategy.propose(State(Uniform(), parents, born=2), [], stream(0, "none")).architecture
+    child = strategy.propose(State(Uniform(), 2, 2, parents, born=2), [], stream(0, "none")).architecture
     assert apart(child, parents[0].architecture) == 1
 
 
@@ -106,7 +107,7 @@ def test_crossover_takes_each_answer_from_a_parent():
         for n, letter in enumerate("ab")
     )
     strategy = Evolution(population=2, sample=2, crossover=1.0)
-    state, counts = State(TOY, parents, born=2), []
+    state, counts = State(TOY, 2, 2, parents, born=2), []
     for n in range(400):
         proposal = strategy.propose(state, [], stream(n, "crossover"))
         child = proposal.architecture
@@ -150,11 +151,18 @@ def test_settings():
     """The paper's, a third of few trials, and what cannot be."""
     paper = Evolution.paper()
     assert (paper.population, paper.sample, paper.crossover) == (100, 25, 0.0)
-    assert Evolution().within(1000) == Evolution().within(150) == Evolution(50, 10)
-    assert Evolution().within(30) == Evolution(population=10, sample=2)
-    assert Evolution().within(1) == Evolution(population=1, sample=1)
-    assert Evolution(sample=5).within(9) == Evolution(population=5, sample=5)
-    assert paper.within(30) == paper
+    sizes = [
+        (Evolution(), None, 50, 10),
+        (Evolution(), 1000, 50, 10),
+        (Evolution(), 150, 50, 10),
+        (Evolution(), 30, 10, 2),
+        (Evolution(), 1, 1, 1),
+        (Evolution(sample=5), 9, 5, 5),
+        (paper, 30, 100, 25),
+    ]
+    for strategy, trials, size, drawn in sizes:
+        state = strategy.start(Problem(TOY, trials=trials))
+        assert (state.size, state.sample) == (size, drawn)
     with pytest.raises(UsageError, match="sample must be between 1 and the population of 5, got 6"):
         Evolution(population=5, sample=6)
     with pytest.raises(UsageError, match=r"probabilities of a sum up to 1, got 0.6 and 0.5"):

@@ -8,6 +8,7 @@ from landscapes import apart, everything, needed, needs_tables, planted, play, r
 from cambrian.architecture import sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies import STRATEGIES, Evaluate, Wait
@@ -118,7 +119,7 @@ def test_with_many_at_once_it_waits_for_the_last_neighbour():
     """The start is known and all its neighbours are under way: nothing else is worth measuring."""
     strategy = HillClimbing()
     start = Trial(0, sample(TOY, stream(0)), Fidelity(), outcome=Done(0.5))
-    state, pending = strategy.learn(strategy.start(TOY, 0), start), []
+    state, pending = strategy.learn(strategy.start(Problem(TOY)), start), []
     for n in range(1, 13):
         proposal = strategy.propose(state, pending, stream(n))
         assert isinstance(proposal, Evaluate)

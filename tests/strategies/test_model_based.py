@@ -13,6 +13,7 @@ from landscapes import everything, planted, play, rugged
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.strategies.candidates import Climb
@@ -63,7 +64,7 @@ def test_a_space_it_knows_by_heart_is_no_mistake():
 
 def test_fits_become_rarer():
     """Every `refit` trials at first, then each time there are a tenth more."""
-    strategy, state, fits = Oracle(initial=4, refit=3), Oracle().start(TOY, 0), []
+    strategy, state, fits = Oracle(initial=4, refit=3), Oracle().start(Problem(TOY)), []
     for n in range(100):
         before = state.fitted
         state = strategy.learn(state, measured(n, float(n % 7)))
@@ -76,7 +77,7 @@ def test_fits_become_rarer():
 
 def test_failures_are_as_bad_as_the_worst():
     """Whatever the failure; and nothing is fitted before two values differ."""
-    strategy, state = Oracle(initial=2), Oracle().start(TOY, 0)
+    strategy, state = Oracle(initial=2), Oracle().start(Problem(TOY))
     outcomes = [Crashed("x"), Infeasible("nan"), Done(0.5), Done(0.5), Crashed("x"), Done(0.2)]
     for n, outcome in enumerate(outcomes):
         assert state.model is None

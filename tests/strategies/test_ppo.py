@@ -10,6 +10,7 @@ from landscapes import needs_tables, planted, play, reaches, scores_on
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.strategies import Stop, Wait, controller
 from cambrian.strategies.decisions import walk_of
@@ -139,16 +140,16 @@ def test_reranking_nothing_stops():
     trials, _, reason = play(PPO(hidden=8, trials=6, rerank=2), Toy(), lambda a: Crashed("x"), 20)
     assert len(trials) == 6
     assert reason
-    state = PPO().start(Toy(), 0)
+    state = PPO().start(Problem(Toy()))
     assert not isinstance(PPO().propose(state, (), stream(0, "p")), Stop)
 
 
 def test_trials_of_another_origin_are_learned_from():
     """One whose note holds no probability counts as drawn from the policy that learns it."""
-    state = SMALL.start(Toy(), 0)
+    state = SMALL.start(Problem(Toy()))
     architecture = controller.sample(state.policy, Toy(), stream(0, "o"), 16)
     state = SMALL.learn(state, Trial(0, architecture, Fidelity(), outcome=Done(0.5)))
-    own = SMALL.propose(SMALL.start(Toy(), 0), (), stream(0, "o"))
+    own = SMALL.propose(SMALL.start(Problem(Toy())), (), stream(0, "o"))
     assert own.architecture == architecture
     assert state.batch[0].log == pytest.approx(own.note["log_probability"], abs=1e-12)
 

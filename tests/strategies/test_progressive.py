@@ -17,6 +17,7 @@ from cambrian.predictors import PREDICTORS, spearman
 from cambrian.predictors.lstm import ENSEMBLE as LSTM_ENSEMBLE
 from cambrian.predictors.mlp import ENSEMBLE as MLP_ENSEMBLE
 from cambrian.predictors.mlp import MLP
+from cambrian.problem import Problem
 from cambrian.randomness import integer_seed, stream
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.hierarchies.hierarchical import Hierarchical
@@ -107,10 +108,10 @@ def separable(architecture):
     return float(sum(WEIGHTS[j, architecture[f"{j}->{k}"]] for k in range(1, b + 1) for j in range(k)))
 
 
-def play(strategy, space, value, seed=0, lag=1, budget=10**6):
+def play(strategy, space, value, seed=0, lag=1, budget=10**6, trials=None):
     """The trials of a search in which a proposal knows all but the `lag` - 1 trials before it, the
-    state after each, and why it stopped."""
-    state, trials, learned = strategy.start(space, seed), [], 0
+    last state, and why it stopped; `trials` is what the strategy is told of the budget."""
+    state, trials, learned = strategy.start(Problem(space, trials=trials, seed=seed)), [], 0
     while len(trials) < budget:
         proposal = strategy.propose(state, trials[learned:], stream(seed, "propose", len(trials)))
         if isinstance(proposal, Stop):
@@ -209,11 +210,11 @@ def test_state_is_what_folding_learn_gives():
     surrogate's weights included; proposing changes nothing."""
     space, strategy = Nodes(), Progressive(keep=4, surrogate=MLP(members=2, updates=10))
     trials, last, _ = play(strategy, space, separable, seed=2, lag=3)
-    state = strategy.start(space, 2)
+    state = strategy.start(Problem(space, seed=2))
     for n, trial in enumerate(trials):
         proposal = strategy.propose(state, trials[n:n], stream(2, "propose", n))
         assert proposal.architecture == trial.architecture
-        again = strategy.start(space, 2)
+        again = strategy.start(Problem(space, seed=2))
         for earlier in trials[:n] if n % 5 == 0 else ():
             again = strategy.learn(again, earlier)
         assert n % 5 or again == state
@@ -264,17 +265,17 @@ def test_nothing_but_failures_ends_the_search():
 )
 def test_levels_share_the_trials_of_a_run(budget, expected):
     """Left open, K is what is left of the run's trials over the levels left, and all of them are used."""
-    strategy = Progressive(surrogate="ridge").within(budget)
-    trials, _, reason = play(strategy, Nodes(), separable)
+    trials, _, reason = play(Progressive(surrogate="ridge"), Nodes(), separable, trials=budget)
     assert [sum(t.note["level"] == b for t in trials) for b in (1, 2, 3)] == expected
     assert reason == "level 3 is trained"
 
 
-def test_what_was_said_stays():
-    """A K that was given, and a number of trials that was filled in, are not changed by another."""
-    assert Progressive(keep=7).within(100) == Progressive(keep=7)
-    assert Progressive().within(100).within(50).trials == 100
-    assert len(Progressive.paper().within(9).start(PNAS(), 0).queue) == 136
+def test_settings_outweigh_the_budget():
+    """Levels, K and a number of trials that the user set are not changed by the run's budget."""
+    assert Progressive(trials=100).start(Problem(Nodes(), trials=50)).trials == 100
+    assert len(Progressive.paper().start(Problem(PNAS(), trials=9)).queue) == 136
+    trials, _, _ = play(Progressive(keep=7, surrogate="ridge"), Nodes(), separable, trials=100)
+    assert [sum(t.note["level"] == b for t in trials) for b in (1, 2, 3)] == [5, 7, 7]
 
 
 def test_levels_first_and_cap_are_limits():
@@ -289,10 +290,10 @@ def test_levels_first_and_cap_are_limits():
     assert len({tuple(t.architecture.key for t in trials[:3]) for trials, _, _ in runs}) > 1
 
 
-@pytest.mark.parametrize(("strategy", "expected"), [(Progressive().within(20), 10), (Progressive(), 1024)])
+@pytest.mark.parametrize(("strategy", "expected"), [(Progressive(trials=20), 10), (Progressive(), 1024)])
 def test_a_first_level_beyond_counting_is_sampled(strategy, expected):
     """Of cells of two nodes the hierarchical space has 7^37."""
-    queue = strategy.start(Hierarchical(), 0).queue
+    queue = strategy.start(Problem(Hierarchical())).queue
     assert len({c.architecture for c in queue}) == len(queue) == expected
 
 
@@ -300,7 +301,7 @@ def test_an_unknown_trial_is_learned_from_all_the_same():
     """A trial nobody queued (a user's own) is data, and does not end a level."""
     strategy, space = Progressive(surrogate="ridge", keep=3), Nodes()
     stranger = Trial(0, everything(space)[2][7], Fidelity(), outcome=Done(9.0))
-    state = strategy.learn(strategy.start(space, 0), stranger)
+    state = strategy.learn(strategy.start(Problem(space)), stranger)
     assert len(lessons(state.learned)[1]) == 1
     assert strategy.propose(state, [], stream(0)).note == {"level": 1}
 
@@ -317,10 +318,10 @@ def test_it_climbs_the_space_of_the_paper():
 
 
 def test_the_papers_settings():
-    """B = 5, K = 256, the ensemble of MLPs (Liu et al. 2018, Sec. 5.1)."""
+    """B = 5, K = 256, MLPs that start at the accuracies of the paper (Liu et al. 2018, Sec. 5.1)."""
     paper = Progressive.paper()
-    assert (paper.levels, paper.keep, paper.surrogate) == (5, 256, "mlp-ensemble")
-    assert (paper.first, PREDICTORS.make(paper.surrogate)) == (None, MLP_ENSEMBLE)
+    assert (paper.levels, paper.keep, paper.surrogate) == (5, 256, "mlp-ensemble-paper")
+    assert (paper.first, PREDICTORS.make(paper.surrogate)) == (None, MLP(members=5, bias=1.8))
 
 
 def test_settings_are_json():
@@ -339,7 +340,7 @@ def test_impossible_settings_are_one_sentence():
     with pytest.raises(UsageError, match="keep is at least 1, got 0"):
         Progressive(keep=0)
     with pytest.raises(UsageError, match=r"levels is 4, but the space has 3 \(1 to 3\)"):
-        Progressive(levels=4).start(Nodes(), 0)
+        Progressive(levels=4).start(Problem(Nodes()))
 
 
 # On NAS-Bench-201: node b of cells with b < 3 nodes goes to the output by a skip connection.

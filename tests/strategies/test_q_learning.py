@@ -17,6 +17,7 @@ from cambrian.benchmarks import benchmark
 from cambrian.benchmarks import play as search
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
@@ -68,7 +69,7 @@ def best_from(space, value):
 
 def learned(strategy, space, value, sweeps):
     """The state after every architecture has been learned `sweeps` times."""
-    state, n = strategy.start(space, 0), 0
+    state, n = strategy.start(Problem(space)), 0
     for _ in range(sweeps):
         for architecture in completions(space, {}):
             trial = Trial(n, architecture, Fidelity(), outcome=Done(value(architecture)))
@@ -109,7 +110,8 @@ def test_one_walk_through_bellmans_equation():
     """By hand, from the last decision to the first, with what is unknown at 1/2: alpha 0.1, reward 1."""
     strategy = QLearning(alpha=0.1, replay=1, initial=0.5)
     architecture = replay(Chain(2), {"step0": "left", "step1": "right"})
-    state = strategy.learn(strategy.start(Chain(2), 0), Trial(0, architecture, Fidelity(), outcome=Done(1.0)))
+    start = strategy.start(Problem(Chain(2)))
+    state = strategy.learn(start, Trial(0, architecture, Fidelity(), outcome=Done(1.0)))
     late = 0.9 * 0.5 + 0.1 * 1.0
     assert state.values == {
         (("step1", "'left'"), "'right'"): pytest.approx(late),
@@ -121,11 +123,13 @@ def test_the_papers_schedule():
     """Epsilon trial by trial as in MetaQNN's Table 2; scaled, the same shares of any horizon."""
     table = {1.0: 1500, 0.9: 100, 0.8: 100, 0.7: 100} | dict.fromkeys((0.6, 0.5, 0.4, 0.3, 0.2, 0.1), 150)
     paper = QLearning.paper()
-    assert Counter(paper.epsilon(n) for n in range(2700)) == table
-    epsilons = [paper.epsilon(n) for n in range(3000)]
+    assert Counter(paper.epsilon(n, 2700) for n in range(2700)) == table
+    epsilons = [paper.epsilon(n, 2700) for n in range(3000)]
     assert epsilons == sorted(epsilons, reverse=True)
     assert epsilons[-1] == 0.1
-    scaled = Counter(QLearning(horizon=270).epsilon(n) for n in range(270))
+    scaled = Counter(QLearning().epsilon(n, 270) for n in range(270))
+    horizons = [QLearning().start(Problem(Toy(), trials=n)).horizon for n in (None, 270)]
+    assert [*horizons, paper.start(Problem(Toy(), trials=270)).horizon] == [500, 270, 2700]
     assert scaled == {e: n // 10 for e, n in table.items()}
     assert (paper.alpha, paper.gamma, paper.replay, paper.initial) == (0.01, 1.0, 128, 0.5)
 
@@ -141,7 +145,7 @@ def test_it_explores_as_epsilon_says():
     assert {p.note["epsilon"] for p in asked} == {0.4}
     hits = sum(p.architecture["q0"] == "c" for p in asked)
     assert binomtest(hits, 1000, 0.7).pvalue > 0.01
-    start = strategy.start(space, 0)
+    start = strategy.start(Problem(space))
     assert strategy.propose(start, late, stream(0, "e")).note["epsilon"] == 1.0
     assert strategy.propose(start, late * 5, stream(0, "e")).note["epsilon"] == 0.4
 
@@ -151,7 +155,7 @@ def test_the_greedy_walk_is_the_best_one():
     strategy = QLearning(schedule=((0.0, 1.0),), alpha=0.2, replay=40)
     state = learned(strategy, Chain(2), turns, 60)
     assert all(turns(strategy.propose(state, (), stream(n, "g")).architecture) == 1.25 for n in range(20))
-    blank = strategy.start(Toy(questions=1), 0)
+    blank = strategy.start(Problem(Toy(questions=1)))
     drawn = Counter(strategy.propose(blank, (), stream(n, "g")).architecture["q0"] for n in range(200))
     assert min(drawn[x] for x in "abcd") > 25
 

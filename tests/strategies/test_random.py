@@ -8,6 +8,7 @@ from scipy.stats import chisquare
 
 from cambrian.architecture import sample
 from cambrian.outcome import Done, Fidelity, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.strategies import STRATEGIES, Evaluate
 from mocks import Toy
@@ -16,7 +17,7 @@ from mocks import Toy
 def test_it_draws_what_sampling_draws():
     """Proposal n is the space's sample from the same generator, whatever is pending or learned."""
     strategy = STRATEGIES.make("random")
-    state = strategy.start(Toy(), seed=0)
+    state = strategy.start(Problem(Toy()))
     pending = []
     for n in range(20):
         proposal = strategy.propose(state, pending, stream(0, "propose", n))

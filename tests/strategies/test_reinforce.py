@@ -11,6 +11,7 @@ from landscapes import needs_tables, planted, play, reaches, scores_on
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES, Evaluate, controller
@@ -61,7 +62,7 @@ def test_the_baseline_is_a_moving_average():
     """b <- decay b + (1 - decay) R from the first reward on; what is learned from is R - b before it,
     R the value to the power asked for."""
     space, strategy = Toy(), Reinforce(decay=0.9, power=3, batch=100)
-    values, state, baseline = [0.5, 0.9, 0.2, 0.7], strategy.start(space, 0), 0.5**3
+    values, state, baseline = [0.5, 0.9, 0.2, 0.7], strategy.start(Problem(space)), 0.5**3
     for n, value in enumerate(values):
         architecture = controller.sample(state.policy, space, stream(n, "b"), 16)
         state = strategy.learn(state, Trial(n, architecture, Fidelity(), outcome=Done(value)))
@@ -73,7 +74,7 @@ def test_the_baseline_is_a_moving_average():
 def test_an_even_power_keeps_the_order_of_negative_values():
     """What is worth -2 is no better than what is worth -1."""
     space, strategy = Toy(), Reinforce(power=2, batch=100)
-    state = strategy.start(space, 0)
+    state = strategy.start(Problem(space))
     architecture = controller.sample(state.policy, space, stream(0, "b"), 16)
     found = []
     for n, value in enumerate([-1.0, -2.0, 0.5]):
@@ -94,7 +95,7 @@ def test_a_batch_makes_one_update():
 def test_a_better_arm_gains_and_a_worse_one_loses():
     """A single update after a second trial moves its probability the way of its value."""
     space, strategy = Toy(questions=1), Reinforce()
-    first = strategy.start(space, 0)
+    first = strategy.start(Problem(space))
     walks = [walk_of(space, {"q0": arm}, 16) for arm in "ab"]
     for value, sign in ((0.9, 1), (0.1, -1)):
         known, old = first, None
@@ -124,7 +125,7 @@ def test_failures_are_learned_from_as_bad():
 def test_the_policy_sharpens_on_what_is_good():
     """Its entropy falls from that of the uniform policy, and rewards rise."""
     space = Toy(questions=4)
-    start = entropy(Reinforce().start(space, 0), space)
+    start = entropy(Reinforce().start(Problem(space)), space)
     assert start == pytest.approx(4 * np.log(4), abs=0.1)
     trials, state, _ = play(Reinforce(), space, planted, 300)
     assert entropy(state, space) < start / 2

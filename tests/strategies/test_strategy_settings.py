@@ -7,6 +7,7 @@ from typing import get_type_hints
 import pytest
 
 from cambrian.errors import UsageError
+from cambrian.problem import Problem
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.progressive import MOST_FIRST, Progressive
 from cambrian.strategies.settings import Span, check_settings
@@ -83,7 +84,7 @@ def test_a_first_level_is_no_larger_for_more_trials():
         def __len__(self):
             return 0
 
-    Progressive(trials=HUGE).start(Endless(), 0)
+    Progressive(trials=HUGE).start(Problem(Endless()))
     assert asked == [MOST_FIRST, MOST_FIRST]
 
 

@@ -12,6 +12,7 @@ from scipy.stats import chisquare
 from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.outcome import Infeasible
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.branches.free_graph import FreeGraph
 from cambrian.spaces.branches.layered import split
@@ -29,7 +30,7 @@ def test_the_loser_of_each_pair_dies():
     parent, drawn with it. Nobody else dies."""
     strategy = Tournament(population=8)
     trials, _, _ = play(strategy, TOY, rugged, 60)
-    state, alive = strategy.start(TOY, 0), []
+    state, alive = strategy.start(Problem(TOY)), []
     for trial in trials:
         beaten = trial.note.get("beaten")
         assert (beaten is not None) == (len(alive) == 8)
@@ -46,7 +47,7 @@ def test_the_loser_of_each_pair_dies():
 
 def test_pairs_are_drawn_evenly():
     """The r-th best of P wins with probability (P - r) / C(P, 2), and loses with (r - 1) / C(P, 2)."""
-    strategy, state = Tournament(population=6), Tournament(population=6).start(TOY, 0)
+    strategy, state = Tournament(population=6), Tournament(population=6).start(Problem(TOY))
     trials, _, _ = play(strategy, TOY, rugged, 6)
     for trial in trials:
         state = strategy.learn(state, trial)
@@ -158,7 +159,7 @@ def test_five_per_cent_are_drawn():
     """Of 40 members two: the r-th best wins with probability (40 - r) / C(40, 2)."""
     strategy = HierarchicalTournament(initial=40, mutations=20)
     trials, _, _ = play(strategy, TOY, rugged, 40)
-    state = strategy.start(TOY, 0)
+    state = strategy.start(Problem(TOY))
     for trial in trials:
         state = strategy.learn(state, trial)
     rank = {t.number: r for r, t in enumerate(sorted(trials, key=lambda t: -t.value))}
@@ -170,7 +171,7 @@ def test_five_per_cent_are_drawn():
 def test_many_mutations_forget_where_they_began():
     """The first population is even over a space of 16; a single mutation would not be."""
     space, strategy = Toy(questions=2), HierarchicalTournament(initial=1000, mutations=30)
-    state = strategy.start(space, 0)
+    state = strategy.start(Problem(space))
     keys = [strategy.propose(state, [], stream(n, "far")).architecture.key for n in range(480)]
     assert len(set(keys)) == 16
     assert chisquare(list(Counter(keys).values())).pvalue > 0.01

@@ -10,6 +10,7 @@ import pytest
 from cambrian.architecture import replay, sample
 from cambrian.errors import MissingExtra, UnknownName, UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.program import space
 from cambrian.strategies import STRATEGIES
@@ -62,7 +63,7 @@ def test_it_proposes_what_optuna_alone_proposes(sampler):
     """A study that Optuna keeps from the first trial to the last, its sampler seeded for every trial as
     the bridge seeds it, asks for the same forty architectures."""
     strategy = TPE(sampler)
-    state = strategy.start(everything, 0)
+    state = strategy.start(Problem(everything))
     study = optuna.create_study(direction="maximize")
     for n in range(40):
         proposal = strategy.propose(state, [], stream(0, "propose", n))
@@ -86,7 +87,7 @@ def test_it_proposes_what_optuna_alone_proposes(sampler):
 def test_what_a_sampler_writes_on_trials_is_kept():
     """NSGA-II counts generations there: twenty trials in populations of five are generations 0 to 3."""
     strategy = TPE("NSGAIISampler", {"population_size": 5})
-    state, generations = strategy.start(everything, 0), []
+    state, generations = strategy.start(Problem(everything)), []
     for n in range(20):
         proposal = strategy.propose(state, [], stream(0, "propose", n))
         generations.append(proposal.note["optuna"]["NSGAIISampler:generation"])
@@ -127,7 +128,7 @@ def dependent(pick, task):
 def test_options_may_depend_on_earlier_answers():
     """As a strategy and in an objective of one's own: what is offered first has the path as its name, what
     is offered otherwise has its options there too, and the sampler learns both."""
-    strategy, state, found = TPE(), TPE().start(dependent, 0), []
+    strategy, state, found = TPE(), TPE().start(Problem(dependent)), []
     for n in range(40):
         architecture = strategy.propose(state, [], stream(n, "dependent")).architecture
         assert replay(dependent, architecture) == architecture
@@ -168,7 +169,7 @@ def changing(pick, task):
 @pytest.mark.parametrize(("asked", "kinds"), [(branches, 4), (flags, 4), (changing, 3)])
 def test_no_name_is_mistaken_for_another(asked, kinds):
     """Every kind of architecture is proposed, and each is legal."""
-    strategy, state, found = TPE(), TPE().start(asked, 0), set()
+    strategy, state, found = TPE(), TPE().start(Problem(asked)), set()
     for n in range(40):
         architecture = strategy.propose(state, [], stream(n, "names")).architecture
         assert replay(asked, architecture) == architecture
@@ -199,11 +200,11 @@ def test_trials_are_told_as_they_ended():
 def test_a_wrong_sampler_or_setting_is_refused_before_the_search():
     """With the nearest name, or with what Optuna said."""
     with pytest.raises(UnknownName, match="did you mean 'TPESampler'"):
-        TPE("TPSampler").start(plain, 0)
+        TPE("TPSampler").start(Problem(plain))
     with pytest.raises(UsageError, match="TPESampler refuses its settings"):
-        TPE(settings={"startup": 3}).start(plain, 0)
+        TPE(settings={"startup": 3}).start(Problem(plain))
     with pytest.raises(UsageError, match=r"NSGAIISampler refuses its settings: .*population_size"):
-        TPE("NSGAIISampler", {"population_size": 1}).start(plain, 0)
+        TPE("NSGAIISampler", {"population_size": 1}).start(Problem(plain))
 
 
 def test_without_optuna_it_says_what_to_install(monkeypatch):
@@ -211,4 +212,4 @@ def test_without_optuna_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     strategy = STRATEGIES.make("tpe")
     with pytest.raises(MissingExtra, match=r"pip install 'cambrian\[optuna\]'"):
-        strategy.start(plain, 0)
+        strategy.start(Problem(plain))

@@ -123,16 +123,19 @@ def test_mixed_sizes(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("inputs", "targets", "sentence"),
     [
-        (X, Y - 1, "label -1 of image 0 is negative"),
-        (X, np.where(np.arange(12) == 3, 99, Y), "label 99 of image 3 is out of range"),
+        (X, np.where(np.arange(12) == 3, 99, Y), "class '99' has only 1 training image"),
         (X, Y + 0.5, "label 0.5 of image 0 is not an integer"),
-        (X, np.where(Y == 1, np.nan, 0.0), "label nan of image 1 is not an integer"),
-        (X, np.eye(2)[Y], r"one-hot, give targets\.argmax\(1\)"),
+        (X, np.where(Y == 1, np.nan, 0.0), "image 1 has no label, as do 5 more"),
+        (X, np.eye(2)[Y] / 2, r"several labels an image \(2\).*column=0.*targets\.argmax\(1\)"),
+        (X, np.arange(12), "12 different labels of 12 images look like numbers to be predicted"),
         (X, Y[:-1], "12 images but 11 labels"),
         (np.where(X[2, 1, 3] == X, np.nan, X.astype(float)), Y, "holds nan at row .*: replace or remove"),
         (np.full((12, 4, 4), 1e300), Y, "image 0 holds 1e[+]300"),
         (X.astype(int) - 300, Y, "integer pixels must lie in 0 to 255"),
-        (X.reshape(12, 16)[:, :15], Y, "15 values per image do not make a square"),
+        (X.reshape(12, 16)[:, :15], Y, "15 values per image look like a table .* shape=HEIGHTxWIDTH"),
+        (X.reshape(12, 16), Y, "16 values per image look like a table of features"),
+        (RNG.normal(size=(12, 64)), Y, "64 values per image look like a table of features"),
+        (X.transpose(1, 2, 0), Y, r"4 images but 12 labels: .* np\.moveaxis\(images, -1, 0\)"),
         (X[0, 0], Y[:4], r"expected images \[n, height, width, channels\]"),
         (X[:0], Y[:0], r"expected images \[n, height, width, channels\]"),
         (X.astype(str), Y, "expected images of integers or floats"),
@@ -156,12 +159,16 @@ def test_labels_beyond_the_names(tmp_path) -> None:
 def test_a_million_classes() -> None:
     """As many classes as images is a mistake, and found at once."""
     many = np.arange(1_000_000)
-    refused((np.zeros((1_000_000, 1, 1), np.uint8), many), "999999 more classes too few")
+    refused((np.zeros((1_000_000, 2, 2), np.uint8), many), "1000000 different labels of 1000000 images")
+    words = np.arange(1_000).astype(str)
+    refused((np.zeros((1_000, 2, 2), np.uint8), words), "999 more classes too few")
 
 
 def test_parts_that_differ() -> None:
-    """Training and test images of different shapes, and a class that is only in the test part."""
-    refused(((X, Y), (X[:, :3], Y)), "the parts differ")
+    """Images of different sizes, which a size mends, or types, and a class that is only in the test part."""
+    refused(((X, Y), (X[:, :3], Y)), "image 0 of the test part is 4 x 3 pixels, .* with size=4")
+    assert load(((X, Y), (X[:, :3], Y)), size=4).sizes["test"] == 12
+    refused(((X, Y), (X / 255, Y)), "the parts differ: 1 channels of uint8 and 1 channels of float32")
     refused(((X, Y), (X, Y + 1)), "class '2' has no training image")
 
 
@@ -183,11 +190,11 @@ class Failing:
 def test_bad_datasets() -> None:
     """The item is named; what is no data set at all is told what would do."""
     refused(Failing(None), "item 3 of Failing cannot be had as .image, label.: KeyError")
-    refused(Failing((5, 5)), r"item 3 of Failing has shape \[5, 5\], the first \[4, 4\]")
+    refused(Failing((5, 5)), r"image 3 is 5 x 5 pixels, but 4 x 4 are 11 others: .* size=4 \(--size 4\)")
     refused([], "list is empty")
     refused(iter([]), "cannot use 'list_iterator' as a data set")
     refused(42, "cannot use 'int' as a data set")
-    refused((X, Y, X, Y), "a tuple of 4 is no data set")
+    refused((X, Y, X, Y), "a tuple of 4 is not a data set")
 
 
 @pytest.mark.parametrize("setting", ["limit", "size"])
@@ -195,6 +202,13 @@ def test_bad_settings(setting) -> None:
     """Zero images and zero pixels are refused."""
     with pytest.raises(UsageError, match=f"{setting}=0: expected a positive integer"):
         load("digits", **{setting: 0})
+    with pytest.raises(UsageError, match=f"{setting}='8': expected a positive integer"):
+        load("digits", **{setting: "8"})
+    with pytest.raises(UsageError, match=r"seed=1\.5: expected a whole number"):
+        load("digits", seed=1.5)  # type: ignore[arg-type]
+    for other in ("test", "validation"):
+        with pytest.raises(UsageError, match=f"{other}='x': expected a number"):
+            load("digits", **{other: "x"})
 
 
 def test_large_folders_are_scanned_before_they_are_decoded(tmp_path, monkeypatch) -> None:

@@ -223,7 +223,8 @@ def test_csv_with_a_named_label(tmp_path) -> None:
     inputs = RNG.random((12, 2, 2, 1)).astype(np.float32)
     rows = [f"{x[0]};{x[1]};{'ab'[i % 2]};{x[2]};{x[3]}" for i, x in enumerate(inputs.reshape(12, 4))]
     (tmp_path / "d.csv").write_text("\n".join(["p0;p1;kind;p2;p3", *rows]))
-    same(load(Csv(str(tmp_path / "d.csv"), label="kind")), inputs, np.arange(12) % 2, ("a", "b"))
+    task = load(tmp_path / "d.csv", label="kind", shape="2x2")
+    same(task, inputs, np.arange(12) % 2, ("a", "b"))
     with pytest.raises(DataError, match="did you mean 'kind'"):
         load(Csv(str(tmp_path / "d.csv"), label="kinds"))
 

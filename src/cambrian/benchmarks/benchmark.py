@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +41,8 @@ BENCHMARKS = Registry(
 class Benchmark:
     """What is searched and what counts. Strategies see what `estimator` gives at `fidelity`: the
     objective, a fraction for accuracies. `test(architecture)` is what a referee reports of the one
-    chosen, in percent for accuracies; `optimum` is the best there is. Higher is better of the objective
-    unless the estimator has `minimize`, and of the test score unless `test_minimize`, which left open is as
-    the objective's."""
+    chosen, in percent for accuracies; `optimum` is the highest there is, or the lowest where a test score
+    is to be low (`test_minimize`)."""
 
     name: str
     space: Space
@@ -51,17 +50,12 @@ class Benchmark:
     test: Callable[[Architecture], float]
     optimum: float
     fidelity: Fidelity = field(default_factory=Fidelity)
-    test_minimize: bool | None = None
+    test_minimize: bool = False
 
     @property
     def minimize(self) -> bool:
-        """Whether search looks for the lowest objective."""
+        """Whether the objective is to be low."""
         return bool(getattr(self.estimator, "minimize", False))
-
-    @property
-    def lowest_wins(self) -> bool:
-        """Whether the lower of two test scores is the better one."""
-        return self.minimize if self.test_minimize is None else self.test_minimize
 
     @property
     def timed(self) -> bool:
@@ -75,21 +69,16 @@ class Benchmark:
         estimator: Tabular,
         test: NDArray[Any],
         fidelity: Fidelity | None = None,
-        *,
-        minimize: bool | None = None,
-        test_minimize: bool | None = None,
+        test_minimize: bool = False,
     ) -> Benchmark:
-        """`test` is float[rows of the estimator's table]; rows without one have NaN. `minimize` is the
-        estimator's where it is left open, `test_minimize` is the objective's."""
-        directed = estimator if minimize is None else replace(estimator, minimize=minimize)
-        lower = directed.minimize if test_minimize is None else test_minimize
-        table = opened(estimator.table, estimator.questions)
+        """`test` is float[rows of the estimator's table]; rows without one have NaN."""
+        found = opened(estimator.table, estimator.questions)
         return Benchmark(
             name,
             space,
-            directed,
-            lambda architecture: float(test[table.row(space, architecture)]),
-            float(np.nanmin(test) if lower else np.nanmax(test)),
+            estimator,
+            lambda architecture: float(test[found.row(space, architecture)]),
+            float(np.nanmin(test) if test_minimize else np.nanmax(test)),
             fidelity or Fidelity(),
             test_minimize,
         )
@@ -98,16 +87,15 @@ class Benchmark:
 @cache
 def benchmark(name: str, minimize: bool | None = None) -> Benchmark:
     """A published or planted benchmark by its name, or a table of your own by its path (see `table_of`),
-    whose objective is minimised or not. Raises UnknownName with the nearest name, DataError where a table is
-    missing or damaged, UsageError for a direction that is not a benchmark's own."""
+    whose objective is to be low with `minimize`. Raises UnknownName with the nearest name, DataError where
+    a table is missing or damaged."""
     if any(suffix in name for suffix in SUFFIXES):
         from cambrian.benchmarks.own import table_of
 
         return table_of(name, minimize)
     found: Benchmark = BENCHMARKS.get(name)()
     if minimize is not None and minimize != found.minimize:
-        best = "lowest" if found.minimize else "highest"
         raise UsageError(
-            f"the benchmark {name!r} is searched for the {best} value: a direction is for own tables"
+            f"the objective of the published benchmark {name!r} is maximised: leave out minimize"
         )
     return found

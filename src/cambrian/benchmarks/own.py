@@ -14,7 +14,7 @@ from cambrian.errors import DataError
 from cambrian.estimators.table_files import SUFFIXES, answers
 from cambrian.estimators.tables import Table, opened
 from cambrian.estimators.tabular import Tabular
-from cambrian.objective import decide_direction, sounds_higher, sounds_lower
+from cambrian.problem import lower_is_better
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,14 +35,12 @@ def table(
     seconds: str | None = None,
     depth: str | None = None,
     minimize: bool | None = None,
-    test_minimize: bool | None = None,
 ) -> Benchmark:
     """A `.csv` with a header or an `.npz` of columns as a benchmark: a row per architecture, a column per
-    question, empty where it was not asked. Search maximises `objective`, or minimises it (`minimize`, which
-    must be said where the column's name is that of a loss); `test` is what is reported (without it, the
-    objective), best where it is highest or lowest by its name (`test_minimize` overrules), else as the
-    objective is; `seconds` is what a measurement cost; values are as the table has them. `depth` names the
-    question that says how large an architecture is, for progressive search.
+    question, empty where it was not asked. Search maximises `objective`, or minimises it where `minimize`
+    says so or, left open, its name does (val_loss, error, latency); `test` is what is reported
+    (without it, the objective), `seconds` what a measurement cost; values are as the table has them.
+    `depth` names the question that says how large an architecture is, for progressive search.
 
     Which column is the objective and which the test is known by usual names (valid_acc, test_acc);
     which are questions, where `questions` does not say, is guessed (see `_questions`); the rest are
@@ -51,7 +49,6 @@ def table(
     name = str(Path(path).absolute())
     found = opened(name)
     objective = _named(found, objective, OBJECTIVES, "objective")
-    lower = decide_direction(objective, minimize)
     usual = next((c for c in TESTS if c in found.columns), objective)
     test = _named(found, test, (usual,), "test")
     taken = {objective, test, seconds, *(metrics or ())}
@@ -72,11 +69,13 @@ def table(
         metrics = [c for c in numbers if c not in {*asked, objective, test, seconds}]
     space = Listed(name, asked) if depth is None else GrowingListed(name, asked, depth)
     space.walk(lambda choice: next(choice.answers()))  # so that a table which makes no space is refused here
-    estimator = Tabular(name, objective, tuple(metrics), seconds, questions=asked, minimize=lower)
-    if test_minimize is None and test != objective:
-        test_minimize = True if sounds_lower(test) else False if sounds_higher(test) else None
+    low = bool(lower_is_better(objective)) if minimize is None else minimize
+    estimator = Tabular(name, objective, tuple(metrics), seconds, minimize=low, questions=asked)
+    low_test = low if test == objective else lower_is_better(test)
     scores = found.column(test).values
-    return Benchmark.of_table(Path(path).stem, space, estimator, scores, test_minimize=test_minimize)
+    return Benchmark.of_table(
+        Path(path).stem, space, estimator, scores, test_minimize=low if low_test is None else low_test
+    )
 
 
 def table_of(text: str, minimize: bool | None = None) -> Benchmark:

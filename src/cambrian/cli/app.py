@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cambrian.cli.streams import documents
+from cambrian.cli.output import give
+
+if TYPE_CHECKING:
+    from cambrian.outcome import Trial
+
+__all__ = ["Json", "Minimize", "Run", "app", "give", "percent", "say", "value_text"]
 
 app = typer.Typer(
     name="cambrian",
@@ -21,35 +25,25 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
-Minimize = Annotated[
-    bool | None,
-    typer.Option(
-        "--minimize/--maximize",
-        help="Of a table of your own: lower, or higher, is better [default: higher].",
-        show_default=False,
-    ),
-]
 Run = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
 
 
 def say(text: object = "", *, to_json: bool = False) -> None:
     """A line for people; kept away from standard output where that carries JSON."""
-    print(text, file=sys.stderr if to_json else sys.stdout)
+    print(text, file=sys.stderr if to_json else sys.stdout, flush=True)
 
 
-def give(value: Any) -> None:
-    """A JSON document on standard output."""
-    documents.write(value, default=_plain)
+Minimize = Annotated[
+    bool | None,
+    typer.Option(
+        "--minimize/--maximize",
+        help="Tables: lower or higher is better [default: by the objective's name, else higher].",
+        show_default=False,
+    ),
+]
 
 
-def stop(sentence: str, tell: Callable[[str], object], to_json: bool) -> None:
-    """Say that Ctrl-C was heard, and how to go on."""
-    tell(sentence)
-    if to_json:
-        give({"error": "Interrupted", "message": sentence})
-
-
-def percent(value: float | None, absent: str = "-", share: bool = True) -> str:
+def percent(value: float | None, absent: str = "-") -> str:
     """A share of 1 as people read it, other values as they are.
 
     >>> percent(0.98333), percent(3.25), percent(None)
@@ -57,20 +51,14 @@ def percent(value: float | None, absent: str = "-", share: bool = True) -> str:
     """
     if value is None:
         return absent
-    if not share:
-        return f"{value:.4g}"
     return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "to_json"):
-        return value.to_json()
-    if hasattr(value, "__struct_fields__"):
-        import msgspec
+def value_text(trial: Trial | None, absent: str = "-") -> str:
+    """The value of a trial: a share as people read it, or what is to be minimised as it is."""
+    from cambrian.outcome import Done
 
-        from cambrian.codec import encode
-
-        return msgspec.json.decode(encode(value))
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    if trial is None or trial.value is None:
+        return absent
+    minimize = isinstance(trial.outcome, Done) and trial.outcome.minimize
+    return f"{trial.value:.4g}" if minimize else percent(trial.value, absent)

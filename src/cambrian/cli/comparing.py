@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cambrian.cli.app import Json, Minimize, app, give, say, stop
-from cambrian.cli.numbers import check_amounts, check_counts, check_shares
-from cambrian.cli.places import run_directory
-from cambrian.errors import UsageError
+from cambrian.cli.app import Json, Minimize, app, give, say
+from cambrian.cli.numbers import amount, count, share
+from cambrian.errors import CambrianError, UsageError
 
 if TYPE_CHECKING:
     from cambrian.referee.comparison import Comparison
-    from cambrian.referee.contest import Contest, OnBenchmark
+    from cambrian.referee.contest import Contest
 
 CORES = os.cpu_count() or 1
 RIVALS = "progressive,evolution,reinforce,random"
@@ -30,52 +29,40 @@ def compare(
     benchmark: Annotated[
         str | None, typer.Option(help="A name such as nb201-cifar10, or a table of your own: .csv, .npz.")
     ] = None,
+    minimize: Minimize = None,
     task: Annotated[str | None, typer.Option(help="Train live instead: digits, or a path to data.")] = None,
     strategies: Annotated[
         str | None,
         typer.Option(help=f"Such as 'evolution,progressive(keep=32),ppo(paper)' [default: {RIVALS}]."),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Searches by each strategy [default: 30].")] = None,
-    budget: Annotated[int | None, typer.Option(help="Evaluations of each search [default: 300].")] = None,
+    seeds: Annotated[int | None, count("Searches by each strategy [default: 30].")] = None,
+    budget: Annotated[int | None, count("Evaluations of each search [default: 300].")] = None,
     run: Annotated[
         Path | None, typer.Option("--run", help="Directory [default: runs/compare-NAME-1, -2, ...].")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Searches at a time.")] = CORES,
+    workers: Annotated[int, count("Searches at a time.")] = CORES,
     margin: Annotated[
-        float | None, typer.Option(help="To be worse by less is not to be inferior [default: 0.05].")
+        float | None, share("To be worse by less is not to be inferior [default: 0.05].")
     ] = None,
-    cost: Annotated[
-        float | None, typer.Option(help="Seconds an evaluation costs, for tables that do not say.")
-    ] = None,
+    cost: Annotated[float | None, amount("Seconds an evaluation costs, for tables that do not say.")] = None,
     space: Annotated[str, typer.Option(help="Live: the space that is searched.")] = "pnas",
-    epochs: Annotated[int, typer.Option(help="Live: epochs each network is trained for.")] = 4,
-    filters: Annotated[int | None, typer.Option(help="Live: filters of the first cells.")] = None,
-    cells: Annotated[int | None, typer.Option(help="Live: cells in all.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Live: use at most so many images.")] = None,
-    size: Annotated[int | None, typer.Option(help="Live: scale images to so many pixels a side.")] = None,
+    epochs: Annotated[int, count("Live: epochs each network is trained for.")] = 4,
+    filters: Annotated[int | None, count("Live: filters of the first cells.")] = None,
+    cells: Annotated[int | None, count("Live: cells in all.")] = None,
+    limit: Annotated[int | None, count("Live: use at most so many images.")] = None,
+    size: Annotated[int | None, count("Live: scale images to so many pixels a side.")] = None,
     device: Annotated[str, typer.Option(help="Live: auto, cpu or cuda.")] = "cpu",
-    minimize: Minimize = None,
     as_json: Json = False,
 ) -> None:
     """Compare search strategies on a benchmark's table, or on live training whose trials they share.
 
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
     adds to what is there."""
-    from cambrian.cli.searching import _device, _loaded
+    from cambrian.cli.data import load_task
+    from cambrian.cli.searching import _device
     from cambrian.referee import comparison as referee
+    from cambrian.search.directory import claim
 
-    check_counts(
-        seeds=seeds,
-        budget=budget,
-        workers=workers,
-        epochs=epochs,
-        filters=filters,
-        cells=cells,
-        limit=limit,
-        size=size,
-    )
-    check_amounts(cost=cost)
-    check_shares(margin=margin)
     if benchmark is not None and task is not None:
         raise UsageError("give --benchmark for a table or --task for live training, not both")
     if benchmark is None and task is None:
@@ -84,32 +71,30 @@ def compare(
         _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost, minimize=minimize)
         _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch))
         return
-    if benchmark is None and minimize is not None:
-        raise UsageError("--minimize and --maximize are for --benchmark with a table of your own")
-
-    def play(place: Path, contest: Contest) -> None:
-        _present(
-            place,
-            as_json,
-            lambda watch: referee.compare(
-                contest,
-                _or(strategies, RIVALS),
-                seeds=_or(seeds, 30),
-                directory=place,
-                workers=workers,
-                margin=_or(margin, 0.05),
-                watch=watch,
-            ),
-        )
-
+    contest: Contest
     if benchmark is not None:
-        contest = _table(benchmark, minimize, _or(budget, 300), cost)
-        with run_directory(run, f"compare-{contest.title}") as place:
-            play(place, contest)
-        return
-    data, where = _loaded(str(task), "accuracy", limit, size, 0), _device(device)
-    with run_directory(run, f"compare-{data.name}") as place:
-        play(place, _live(data, _or(budget, 300), place, space, epochs, filters, cells, where))
+        contest = _table(benchmark, _or(budget, 300), cost, minimize)
+        place = run or claim(f"compare-{Path(benchmark).stem}")
+    else:
+        if minimize is not None:
+            raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+        data = load_task(str(task), "accuracy", limit, size, 0)
+        chosen = _device(device)
+        place = run or claim(f"compare-{data.name}")
+        contest = _live(data, _or(budget, 300), place, space, epochs, filters, cells, chosen)
+    _present(
+        place,
+        as_json,
+        lambda watch: referee.compare(
+            contest,
+            _or(strategies, RIVALS),
+            seeds=_or(seeds, 30),
+            directory=place,
+            workers=workers,
+            margin=_or(margin, 0.05),
+            watch=watch,
+        ),
+    )
 
 
 def _alone(**options: Any) -> None:
@@ -125,7 +110,7 @@ def _or(given: Any, usual: Any) -> Any:
     return usual if given is None else given
 
 
-def _table(name: str, minimize: bool | None, budget: int, cost: float | None) -> OnBenchmark:
+def _table(name: str, budget: int, cost: float | None, minimize: bool | None) -> Contest:
     from cambrian.benchmarks import benchmark
     from cambrian.referee.contest import OnBenchmark
 
@@ -157,6 +142,7 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
 
     from cambrian.referee.figures import facts, plainly
     from cambrian.referee.page import write_all
+    from cambrian.search.directory import disclaim
 
     console = Console(stderr=True)
     tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
@@ -166,8 +152,11 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
         with Progress(*columns, console=console, transient=True) as progress:
             bar = progress.add_task("searches")
             found = play(lambda line, done, total: progress.update(bar, completed=done, total=total))
+    except CambrianError:
+        disclaim(place)
+        raise
     except KeyboardInterrupt:
-        stop(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}", tell, as_json)
+        tell(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}")
         raise
     paths = write_all(found, place)
     if as_json:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
-from functools import partial
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -13,21 +11,19 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cambrian.cli.app import percent
+from cambrian.cli.app import percent, value_text
 from cambrian.outcome import Point, Trial
 from cambrian.search.execution import Watch
 
 
 class LiveWatch(Watch):
     """A `Watch` for a terminal; use as a context manager. Where standard error is no terminal it
-    prints a line per level and per stage instead. `expected` maps levels to their trials; `share`:
-    values from 0 to 1 are shares, shown in percent."""
+    prints a line per level and per stage instead. `expected` maps levels to their trials."""
 
-    def __init__(self, console: Console, expected: dict[int, int], share: bool = True) -> None:
+    def __init__(self, console: Console, expected: dict[int, int]) -> None:
         self._console, self._expected = console, expected
         self._levels: dict[int, list[Trial]] = defaultdict(list)
         self._failed = 0
-        self._show = partial(percent, share=share)
         self._best: Trial | None = None
         self._replaying, self._replayed, self._counted_from = True, 0, time.monotonic()
         self._stage = "search"
@@ -58,6 +54,9 @@ class LiveWatch(Watch):
 
     # -- what happens -----------------------------------------------------------------------------
 
+    def warned(self, sentence: str) -> None:
+        self._console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)
+
     def stage(self, name: str, total: int | None) -> None:
         self._stage = name
         if name == "final":
@@ -77,7 +76,7 @@ class LiveWatch(Watch):
         if self._replaying:  # an earlier session's: it says nothing of how fast this one is
             self._replayed, self._counted_from = self._replayed + 1, time.monotonic()
         if trial.kind == "final":
-            self._line(f"  {trial.role}: {self._show(trial.value)}")
+            self._line(f"  {trial.role}: {value_text(trial)}")
         else:
             self._trial(trial)
         self._progress.advance(self._bar)
@@ -92,12 +91,11 @@ class LiveWatch(Watch):
         self._levels[level].append(trial)
         if trial.value is None:
             self._failed += 1
-        elif self._best is None or (trial.merit or 0.0) > (self._best.merit or 0.0):
+        elif self._best is None or (trial.score or 0.0) > (self._best.score or 0.0):
             self._best = trial
         if len(self._levels[level]) == self._expected.get(level):
-            best = _best_value(self._levels[level])
             self._line(
-                f"level {level}: {len(self._levels[level])} trained, best {self._show(best)},"
+                f"level {level}: {len(self._levels[level])} trained, best {self._best_of(level)},"
                 f" surrogate's rank correlation {self._rho(level)}"
             )
 
@@ -113,22 +111,26 @@ class LiveWatch(Watch):
             table.add_row(
                 str(level or "all"),
                 f"{len(trials)}" + (f"/{expected}" if expected else ""),
-                self._show(_best_value(trials)),
-                self._show(sum(values) / len(values) if values else None),
+                self._best_of(level),
+                percent(sum(values) / len(values) if values else None),
                 self._rho(level),
             )
-        best = f"best so far {self._show(self._best.value)} (trial {self._best.number})" if self._best else ""
+        best = f"best so far {value_text(self._best)} (trial {self._best.number})" if self._best else ""
         table.caption = "  ".join(t for t in (best, f"{self._failed} failed" if self._failed else "") if t)
         table.caption_justify = "left"
         return table
+
+    def _best_of(self, level: int) -> str:
+        scored = [t for t in self._levels[level] if t.score is not None]
+        return value_text(max(scored, key=lambda t: t.score or 0.0, default=None))
 
     def _rho(self, level: int) -> str:
         from cambrian.predictors.surrogate import spearman
 
         pairs = [
-            (t.note["predicted"], t.merit)
+            (t.note["predicted"], t.score)
             for t in self._levels[level]
-            if t.merit is not None and t.note.get("predicted") is not None
+            if t.score is not None and t.note.get("predicted") is not None
         ]
         if len(pairs) < 5:
             return "-"
@@ -144,8 +146,3 @@ class LiveWatch(Watch):
 
     def _line(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False)
-
-
-def _best_value(trials: Iterable[Trial]) -> float | None:
-    best = max((t for t in trials if t.merit is not None), key=lambda t: t.merit or 0.0, default=None)
-    return None if best is None else best.value

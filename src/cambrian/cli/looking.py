@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cambrian.cli.app import Json, Run, app, give, say
+from cambrian.cli.numbers import count
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def status(run: Run, as_json: Json = False) -> None:
     best, quoted = found["best"], shlex.quote(str(run))
     say(f"{found['trials']} trials, {found['running']} running, {found['failed']} failed")
     if best is not None:
-        lower = ", lower is better" if found["objective"]["minimize"] else ""
-        say(f"best {best['value']:.4f} (trial {best['number']}){lower}")
+        say(f"best {best['value']:.4f} (trial {best['number']})")
     if found["winner"] is not None:
         say(f"final network: {found['winner']['value']:.4f} on test; cambrian export {quoted} OUT")
     else:
@@ -45,10 +45,9 @@ def report(
     """Write one self-contained HTML file of what was asked, tried, found and why."""
     from cambrian.search.result import Result
 
-    result = Result.open(run)
     if not (run / "table1.json").exists():
         say("fitting the paper's four surrogates to the run, once: about a minute", to_json=True)
-    path = result.report(out)
+    path = Result.open(run).report(out)
     give({"report": path}) if as_json else say(f"wrote {path}")
 
 
@@ -58,7 +57,7 @@ def draw(
     other: Annotated[str | None, typer.Argument(help="A second one: draw what differs.")] = None,
     out: Annotated[Path | None, typer.Option(help="A file ending in .svg or .png.")] = None,
     trial: Annotated[
-        list[int] | None, typer.Option(help="Number of the trial [default: the best]; two: what differs.")
+        list[int] | None, count("Number of the trial [default: the best]; two: what differs.", least=0)
     ] = None,
     family: Annotated[bool, typer.Option("--family", help="Who descends from whom in a run.")] = False,
     as_json: Json = False,

@@ -1,43 +1,54 @@
-"""Numbers on the command line: what is out of bounds is refused before anything runs."""
+"""Options that are numbers: what is senseless is refused in one sentence, before anything is begun."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import typer
 
 from cambrian.errors import UsageError
-from cambrian.strategies.settings import Span
-
-AMOUNT = Span(0, above=True)
-SHARE = Span(0)
-SEED = Span(0)
+from cambrian.search.budget import MOST, Budget
 
 
-def check_counts(**counts: int | None) -> None:
-    """Raises UsageError for one below 1."""
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise UsageError(f"{_option(name)} must be at least 1, got {count}")
+def count(help: str, least: int = 1, **more: Any) -> Any:
+    """An option for a whole number from `least` on."""
+    return typer.Option(
+        callback=_checks(lambda n: least <= n <= MOST, f"at least {least} and at most 2^53"),
+        help=help,
+        **more,
+    )
 
 
-def check_amounts(**amounts: float | None) -> None:
-    """Raises UsageError for one that is not a finite number above zero."""
-    _check(AMOUNT, amounts)
+def amount(help: str, most: float = MOST) -> Any:
+    """An option for a number above zero: neither NaN nor infinite, which would be no limit at all."""
+    wanted = f"above 0 and at most {most:.0e}"
+    return typer.Option(callback=_checks(lambda n: 0 < n <= most, wanted), help=help)
 
 
-def check_shares(**shares: float | None) -> None:
-    """Raises UsageError for one that is not a finite number from zero on."""
-    _check(SHARE, shares)
+def share(help: str) -> Any:
+    """An option for a finite number from zero on."""
+    return typer.Option(
+        callback=_checks(lambda n: n >= 0 and math.isfinite(n), "at least 0 and finite"), help=help
+    )
 
 
-def check_seed(seed: int) -> None:
-    _check(SEED, {"seed": seed})
+def seconds_of(text: str) -> float:
+    """Of a time such as 90s, 5m or 1h, above zero."""
+    with suppress(UsageError):
+        limit = Budget.parse(text)
+        if limit.seconds is not None and limit.trials is None:
+            return limit.seconds
+    raise UsageError(f"cannot read the time {text!r}: write one above zero as 90s, 5m or 1h")
 
 
-def _check(span: Span, numbers: Mapping[str, float | None]) -> None:
-    for name, number in numbers.items():
-        if number is not None:
-            span.check(_option(name), number)
+def _checks(holds: Callable[[Any], bool], wanted: str) -> Callable[[typer.CallbackParam, Any], Any]:
+    def check(param: typer.CallbackParam, value: Any) -> Any:
+        for number in value if isinstance(value, list) else [value]:
+            if number is not None and not holds(number):
+                raise UsageError(f"{param.opts[0]} must be {wanted}, got {number}")
+        return value
 
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return check

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cambrian.cli.app import Json, Minimize, Run, app, say, stop
-from cambrian.cli.numbers import check_amounts, check_counts, check_seed
-from cambrian.cli.places import run_directory
+from cambrian.cli.app import Json, Minimize, Run, app, give, say
+from cambrian.cli.data import Read, load_task
+from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,13 +29,12 @@ Out = Annotated[Path | None, typer.Option("--run", help="Run directory [default:
 Metric = Annotated[str, typer.Option(help="accuracy or balanced-accuracy.")]
 Limit = Annotated[
     int | None,
-    typer.Option(help="Keep so many images, besides a validation or test part the data come with."),
+    count("Keep so many images, besides a validation or test part the data come with."),
 ]
-Size = Annotated[int | None, typer.Option(help="Scale images to so many pixels a side.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same search.")]
-Workers = Annotated[int | None, typer.Option(help="Trials at a time [default: the cores, 1 on a GPU].")]
+Size = Annotated[int | None, count("Scale images to so many pixels a side.")]
+Seed = Annotated[int, count("The same seed gives the same search.", least=0)]
+Workers = Annotated[int | None, count("Trials at a time [default: the cores, 1 on a GPU].")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Number = Annotated[int | None, typer.Option(show_default=False)]
 
 
 @app.command()
@@ -48,6 +47,7 @@ def search(
     benchmark: Annotated[
         str | None, typer.Option(help="Look trials up in a published table or your own .csv or .npz.")
     ] = None,
+    minimize: Minimize = None,
     space: Annotated[
         str, typer.Option(help="What is searched: a name, NAME(setting=value, ...) or module:function.")
     ] = "pnas",
@@ -60,48 +60,36 @@ def search(
     surrogate: Annotated[str, typer.Option(help="What ranks cells nobody has trained.")] = "mlp-ensemble",
     paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
     metric: Metric = "accuracy",
-    levels: Annotated[int | None, typer.Option(help="B: blocks of the largest cells.")] = None,
-    keep: Annotated[int | None, typer.Option(help="K: cells trained at each level after the first.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs each cell is trained for.")] = None,
-    images: Annotated[int | None, typer.Option(help="Images each cell is trained on.")] = None,
-    filters: Annotated[int | None, typer.Option(help="Filters of a cell under search.")] = None,
-    cells: Annotated[int | None, typer.Option(help="Cells of a network under search.")] = None,
-    final_epochs: Annotated[int | None, typer.Option(help="Epochs of the final networks.")] = None,
-    final_filters: Annotated[int | None, typer.Option(help="Filters of the final networks.")] = None,
-    final_cells: Annotated[int | None, typer.Option(help="Cells of the final networks.")] = None,
-    max_params: Annotated[float | None, typer.Option(help="Refuse larger networks, untrained.")] = None,
-    max_macs: Annotated[float | None, typer.Option(help="Refuse costlier networks, untrained.")] = None,
+    levels: Annotated[int | None, count("B: blocks of the largest cells.")] = None,
+    keep: Annotated[int | None, count("K: cells trained at each level after the first.")] = None,
+    epochs: Annotated[int | None, count("Epochs each cell is trained for.")] = None,
+    images: Annotated[int | None, count("Images each cell is trained on.")] = None,
+    filters: Annotated[int | None, count("Filters of a cell under search.")] = None,
+    cells: Annotated[int | None, count("Cells of a network under search.")] = None,
+    final_epochs: Annotated[int | None, count("Epochs of the final networks.")] = None,
+    final_filters: Annotated[int | None, count("Filters of the final networks.")] = None,
+    final_cells: Annotated[int | None, count("Cells of the final networks.")] = None,
+    max_params: Annotated[float | None, amount("Refuse larger networks, untrained.")] = None,
+    max_macs: Annotated[float | None, amount("Refuse costlier networks, untrained.")] = None,
     timeout: Annotated[str | None, typer.Option(help="Longest a trial may take, such as 5m.")] = None,
-    memory: Annotated[float | None, typer.Option(help="GiB a trial may allocate.")] = None,
+    memory: Annotated[float | None, amount("GiB a trial may allocate.", most=2**32)] = None,
     limit: Limit = None,
     size: Size = None,
+    read: Read = None,
     seed: Seed = 0,
     workers: Workers = None,
     device: Device = "auto",
-    minimize: Minimize = None,
     as_json: Json = False,
 ) -> None:
     """Find the best network for DATA and train it."""
     from cambrian.search.budget import Budget
-    from cambrian.search.plan import plan
+    from cambrian.search.directory import claim
+    from cambrian.search.plan import describe_data, plan
     from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
 
-    changes = {
-        "levels": levels,
-        "keep": keep,
-        "epochs": epochs,
-        "images": images,
-        "filters": filters,
-        "cells": cells,
-        "final_epochs": final_epochs,
-        "final_filters": final_filters,
-        "final_cells": final_cells,
-    }
-    check_counts(**changes, limit=limit, size=size, workers=workers)
-    check_amounts(max_params=max_params, max_macs=max_macs, memory=memory)
-    check_seed(seed)
-    Budget.parse(budget)
+    Budget.parse(budget)  # refused before data are read, as is the time
+    longest = None if timeout is None else seconds_of(timeout)
     _unused(run)
     _known_surrogate(surrogate)
     if benchmark is not None:
@@ -121,34 +109,42 @@ def search(
         )
         return
     if minimize is not None:
-        raise UsageError(
-            f"--{'minimize' if minimize else 'maximize'} is for --benchmark with a table of your own:"
-            f" networks that are trained are searched for the highest {metric}"
-        )
+        raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+    changes = {
+        "levels": levels,
+        "keep": keep,
+        "epochs": epochs,
+        "images": images,
+        "filters": filters,
+        "cells": cells,
+        "final_epochs": final_epochs,
+        "final_filters": final_filters,
+        "final_cells": final_cells,
+    }
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.named(strategy)
-    named = None if space == "pnas" else SPACES.named(space)
-    if named is not None and strategy == "progressive":
+    place = None if space == "pnas" else SPACES.named(space)
+    if place is not None and strategy == "progressive":
         chosen = {"name": "progressive", "arguments": {"surrogate": surrogate}}
-    task = _loaded(data, metric, limit, size, seed)
+    task = load_task(data, metric, limit, size, seed, read)
+    say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     found = plan(
         task,
         budget,
         paper=paper,
         workers=workers,
         device=_device(device),
-        space=named,
+        space=place,
         strategy=chosen,
         surrogate=surrogate,
         changes={k: v for k, v in changes.items() if v is not None},
         seed=seed,
         limits={k: v for k, v in (("params", max_params), ("macs", max_macs)) if v is not None},
-        timeout=None if timeout is None else _seconds(timeout),
+        timeout=longest,
         memory=None if memory is None else int(memory * 2**30),
     )
-    for label, text in found.rows:
+    for label, text in found.rows[1:]:
         say(f"{label:>9}  {text}", to_json=as_json)
-    with run_directory(run, task.name) as place:
-        _run(found.search, place, found.trials, as_json)
+    _run(found.search, run or claim(task.name), found.trials, as_json)
 
 
 @app.command()
@@ -156,13 +152,14 @@ def train(
     architecture: Annotated[str, typer.Argument(help="A published name, or a JSON file.")],
     data: Data = "digits",
     run: Out = None,
-    epochs: Annotated[int, typer.Option(help="Epochs of training.")] = 15,
-    filters: Annotated[int | None, typer.Option(help="Filters of the first cells.")] = None,
-    cells: Annotated[int | None, typer.Option(help="Cells in all.")] = None,
+    epochs: Annotated[int, count("Epochs of training.")] = 15,
+    filters: Annotated[int | None, count("Filters of the first cells.")] = None,
+    cells: Annotated[int | None, count("Cells in all.")] = None,
     skeleton: Annotated[str | None, typer.Option(help="small, cifar, imagenet-mobile, ...")] = None,
     metric: Metric = "accuracy",
     limit: Limit = None,
     size: Size = None,
+    read: Read = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -170,14 +167,13 @@ def train(
     """Train a published, edited or transferred architecture on DATA and test it once."""
     from cambrian.cli.architectures import architecture_of
     from cambrian.outcome import Fidelity
+    from cambrian.search.directory import claim
     from cambrian.search.final import Final
     from cambrian.search.search import Search
 
-    check_seed(seed)
-    check_counts(epochs=epochs, filters=filters, cells=cells, limit=limit, size=size)
     entry = architecture_of(architecture)
     space, answers = entry.space, entry.architecture
-    task = _loaded(data, metric, limit, size, seed)
+    task = load_task(data, metric, limit, size, seed, read)
     shape = {"filters": filters, "cells": cells, "skeleton": skeleton}
     given = {k: v for k, v in shape.items() if v is not None}
     fidelity = Fidelity(epochs, skeleton={**entry.skeleton, **given})
@@ -192,8 +188,8 @@ def train(
         workers=1,
         final=Final(fidelity, top=1, baselines=()),
     )
-    with run_directory(run, f"{task.name}-{Path(architecture).stem}") as place:
-        _run(found, place, {}, as_json, architecture=answers)
+    place = run or claim(f"{task.name}-{Path(architecture).stem}")
+    _run(found, place, {}, as_json, architecture=answers)
 
 
 @app.command()
@@ -216,12 +212,13 @@ def resume(
 
 def _run(
     search: Search, place: Path, expected: dict[Any, int], as_json: bool, architecture: Any = None
-) -> Result:
+) -> None:
     """Run, with a display on standard error; on Ctrl-C say how to go on."""
     from rich.console import Console
 
     from cambrian.cli.live import LiveWatch
     from cambrian.cli.summary import summarise
+    from cambrian.delivery.evidence import why
 
     console = Console(stderr=True)
     tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
@@ -229,36 +226,39 @@ def _run(
         if sentence:
             tell(f"note: {sentence}")
     tell(f"run: {place}")
-    share = not search.objective.minimize
     try:
-        with LiveWatch(console, {int(k): v for k, v in expected.items()}, share) as watch:
+        with LiveWatch(console, {int(k): v for k, v in expected.items()}) as watch:
             if architecture is not None:
                 result = search.train(architecture, place, watch)
             else:
                 result = search.run(place, watch)
     except KeyboardInterrupt:
-        stop(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}", tell, as_json)
+        tell(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}")
         raise
-    wrong = _failure(search, result)
-    if as_json or result.best is not None or result.winner is not None:
-        summarise(result, as_json, wrong)
-    if wrong is not None:
-        say(wrong, to_json=True)
-        raise typer.Exit(1)
-    return result
-
-
-def _failure(search: Search, result: Result) -> str | None:
-    """What a run that came to an end did not reach."""
-    from cambrian.delivery.evidence import why
-
     trials = result.trials + result.finals
     if all(t.value is None for t in trials):
         last = f"; the last one: {why(trials[-1])}" if trials else ": none was begun"
-        return f"no trial succeeded{last}"
+        _fail(f"no trial succeeded{last}", result, as_json)
     if search.final is not None and result.winner is None:
-        return "no network could be trained in the final stage; see the failures: cambrian report"
-    return None
+        if not as_json:
+            summarise(result)
+        _fail(
+            "no network could be trained in the final stage; see the failures: cambrian report"
+            f" {shlex.quote(str(place))}",
+            result,
+            as_json,
+        )
+    summarise(result, as_json)
+
+
+def _fail(sentence: str, result: Result, as_json: bool) -> NoReturn:
+    """Exit code 1, and where JSON is wanted all that is known of the run besides."""
+    from cambrian.cli.summary import facts
+
+    say(sentence, to_json=True)
+    if as_json:
+        give({"error": "Failed", "message": sentence, **facts(result)})
+    raise typer.Exit(1)
 
 
 def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: Fidelity) -> None:
@@ -267,12 +267,6 @@ def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: F
 
     with torch.device("meta"):
         space.build(architecture, task, **fidelity.skeleton)
-
-
-def _loaded(data: str, metric: str, limit: int | None, size: int | None, seed: int) -> Task:
-    from cambrian.tasks import load
-
-    return load(data, metric=metric, limit=limit, size=size, seed=seed)
 
 
 def _device(name: str) -> str:
@@ -285,15 +279,6 @@ def _device(name: str) -> str:
     if name != "cpu" and not name.startswith("cuda"):
         raise UsageError(f"unknown device {name!r}: use auto, cpu or cuda")
     return name
-
-
-def _seconds(text: str) -> float:
-    from cambrian.search.budget import Budget
-
-    seconds = Budget.parse(text).seconds
-    if seconds is None:
-        raise UsageError(f"cannot read the time {text!r}: write it as 90s, 5m or 1h")
-    return seconds
 
 
 def _unused(run: Path | None) -> None:

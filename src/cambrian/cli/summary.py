@@ -5,16 +5,15 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from cambrian.cli.app import give, percent, say
+from cambrian.cli.app import give, say, value_text
 from cambrian.outcome import Done, Trial
 from cambrian.search.result import Result
 
 
-def summarise(result: Result, as_json: bool = False, wrong: str | None = None) -> None:
-    """The whole, once a run has ended; `wrong` is what it did not reach."""
+def summarise(result: Result, as_json: bool = False) -> None:
+    """The whole, once a run has ended."""
     if as_json:
-        failed = {} if wrong is None else {"error": "RunFailed", "message": wrong}
-        give({**failed, **facts(result, measured=True)})
+        give(facts(result, measured=True))
         return
     from rich.console import Console
 
@@ -39,7 +38,6 @@ def facts(result: Result, measured: bool = False) -> dict[str, Any]:
     best, winner = result.best, result.winner
     return {
         "run": result.directory,
-        "objective": {"name": result.objective.name, "minimize": result.objective.minimize},
         "trials": len(result.trials),
         "failed": sum(t.outcome is not None and t.value is None for t in result.trials),
         "running": sum(t.outcome is None for t in result.trials + result.finals),
@@ -69,11 +67,10 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
     table = Table(title="best under search", box=None, title_justify="left", header_style="dim")
     for name in ("trial", "level", "validation", "params", "macs", "seconds"):
         table.add_column(name, justify="right")
-    share = not result.objective.minimize
-    ended = sorted((t for t in result.trials if t.value is not None), key=lambda t: -(t.merit or 0.0))
+    ended = sorted((t for t in result.trials if t.score is not None), key=lambda t: -(t.score or 0.0))
     for trial in ended[:top]:
         level = str(trial.note.get("level", "-"))
-        table.add_row(str(trial.number), level, percent(trial.value, share=share), *_sizes(trial))
+        table.add_row(str(trial.number), level, value_text(trial), *_sizes(trial))
     return table
 
 
@@ -81,7 +78,6 @@ def _finals(result: Result) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    share = not result.objective.minimize
     table = Table(title="final stage", box=None, title_justify="left", header_style="dim")
     for name in ("network", "validation", "test", "params", "macs", "seconds"):
         table.add_column(name, justify="left" if name == "network" else "right")
@@ -90,8 +86,8 @@ def _finals(result: Result) -> Any:
         tested = "test_accuracy" in metrics
         table.add_row(
             escape(trial.role),
-            "" if tested else percent(trial.value, "failed", share),
-            percent(trial.value, share=share) if tested else "",
+            "" if tested else value_text(trial, "failed"),
+            value_text(trial) if tested else "",
             *_sizes(trial),
         )
     return table
@@ -113,7 +109,8 @@ def _latency(result: Result) -> list[Any]:
         return []
     task, size = result.task, result.winner.fidelity.resolution
     shape = (task.channels, size or task.height, size or task.width)
-    return latency(result.model(), shape, device=str(result.facts.get("device", "cpu")))
+    device = str(result.facts.get("device", "cpu"))
+    return latency(result.model(), shape, device=device, seconds=1.0)  # it is waited for
 
 
 def _where(result: Result) -> list[str]:

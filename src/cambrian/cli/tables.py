@@ -21,14 +21,15 @@ def search_table(
     run: Path | None,
     seed: int,
     as_json: bool,
-    minimize: bool | None = None,
+    minimize: bool | None,
     **settings: int | None,
 ) -> None:
     """`name` is a benchmark's or the path of a table; `settings` are those of progressive search."""
     from cambrian.benchmarks import benchmark
-    from cambrian.cli.places import run_directory
     from cambrian.cli.searching import _run
     from cambrian.search.budget import Budget
+    from cambrian.search.directory import claim
+    from cambrian.search.result import Result
     from cambrian.search.search import Search
     from cambrian.search.settings import usual
 
@@ -40,23 +41,29 @@ def search_table(
         budget=limit,
         seed=seed,
         fidelity=found.fidelity,
-        minimize=found.minimize,
     )
-    say(_asked(found, str(search.objective)), to_json=as_json)
-    with run_directory(run, found.name) as place:
-        best = _run(search, place, {}, as_json).best
-    if best is not None:
-        tested, extreme = found.test(best.architecture), "lowest" if found.lowest_wins else "highest"
-        say(f"test of the best: {tested:.4g} (the {extreme} there is: {found.optimum:.4g})", to_json=as_json)
-
-
-def _asked(found: Benchmark, objective: str) -> str:
-    """What is searched for; of a table of one's own also in which columns what was found."""
+    place = run or claim(found.name)
     asked = getattr(found.space, "questions", None)
-    if asked is None:
-        return f"objective: {objective}"
-    metrics = ", ".join(found.estimator.metrics) or "none"
-    return f"questions: {', '.join(asked)}; objective: {objective}; further metrics: {metrics}"
+    if asked is not None:
+        metrics = ", ".join(found.estimator.metrics) or "none"
+        objective = _objective(found, minimize)
+        say(
+            f"questions: {', '.join(asked)}; objective: {objective}; further metrics: {metrics}",
+            to_json=as_json,
+        )
+    _run(search, place, {}, as_json)
+    best = Result.open(place).best
+    if best is not None:
+        tested = found.test(best.architecture)
+        end = "lowest" if found.test_minimize else "highest"
+        say(f"test of the best: {tested:.4g} (the {end} there is: {found.optimum:.4g})", to_json=as_json)
+
+
+def _objective(benchmark: Benchmark, said: bool | None) -> str:
+    """The column, which way is better, and what to say where that was only concluded from its name."""
+    better, other = ("lower", "maximize") if benchmark.minimize else ("higher", "minimize")
+    guessed = f" (--{other} says otherwise)" if said is None else ""
+    return f"{benchmark.estimator.objective}, {better} is better{guessed}"
 
 
 def _strategy(text: str, surrogate: str, settings: dict[str, Any]) -> Any:

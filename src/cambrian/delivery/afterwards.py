@@ -64,8 +64,8 @@ def measured_by_level(result: Result) -> dict[int, tuple[list[Architecture], lis
         return {}
     first: dict[Architecture, float] = {}
     for trial in searched(result.trials):
-        if trial.merit is not None:
-            first.setdefault(trial.architecture, trial.merit)
+        if trial.score is not None:
+            first.setdefault(trial.architecture, trial.score)
     found: dict[int, tuple[list[Architecture], list[float]]] = defaultdict(lambda: ([], []))
     for architecture, value in first.items():
         architectures, values = found[result.space.level(architecture)]

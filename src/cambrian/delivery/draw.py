@@ -92,11 +92,11 @@ def _difference(space: Space, old: Architecture, new: Architecture, title: str) 
 def family_tree(
     trials: Sequence[Trial], winner: Architecture | None = None, *, show: Format = plain
 ) -> Drawing:
-    """Who descends from whom, and what changed on the way to the winner, without it to the trial of the
-    best value. Raises UsageError where no trial names a parent."""
+    """Who descends from whom, and what changed on the way to the winner, without it to the best
+    trial. Raises UsageError where no trial names a parent."""
     family = Family.of(trials)
     same = [n for n, t in family.trials.items() if t.architecture == winner]
-    chosen = max(same, key=lambda n: (family.merit(n), -n), default=family.best())
+    chosen = max(same, key=lambda n: (family.score(n), -n), default=family.best())
     return Drawing(
         lambda: "\n".join(map(printable, steps(family, chosen, show))),
         lambda: family_sketch(family, chosen, f"the family of trial {chosen}", show),

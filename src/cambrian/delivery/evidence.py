@@ -60,7 +60,7 @@ def anytime(trials: Iterable[Trial]) -> list[Best]:
             continue
         count += 1
         seconds += trial.outcome.seconds if trial.cached is None else 0.0
-        if trial.merit is not None and (best is None or best.merit is None or trial.merit > best.merit):
+        if trial.score is not None and (best is None or best.score is None or trial.score > best.score):
             best = trial
         if best is not None and best.value is not None:
             curve.append(Best(count, seconds, best.value))
@@ -73,9 +73,8 @@ def levels(trials: Iterable[Trial]) -> list[Level]:
     for trial in searched(trials):
         guess = trial.note.get("predicted")
         if trial.value is not None and isinstance(guess, int | float):
-            lower = isinstance(trial.outcome, Done) and trial.outcome.minimize
-            foretold = -float(guess) if lower else float(guess)  # a surrogate foretells merits
-            pairs[int(trial.note.get("level", 0))].append((foretold, trial.value))
+            turned = guess if trial.score == trial.value else -guess  # strategies predict scores
+            pairs[int(trial.note.get("level", 0))].append((float(turned), trial.value))
     found = []
     for level, rows in sorted(pairs.items()):
         predicted, measured = [p for p, _ in rows], [m for _, m in rows]
@@ -87,7 +86,7 @@ def levels(trials: Iterable[Trial]) -> list[Level]:
 
 def best_trials(trials: Iterable[Trial], top: int) -> list[Trial]:
     """The `top` best trials of different architectures, best first, earlier ones first among equals."""
-    ranked = sorted((t for t in searched(trials) if t.value is not None), key=lambda t: -(t.merit or 0.0))
+    ranked = sorted((t for t in searched(trials) if t.score is not None), key=lambda t: -(t.score or 0.0))
     first: dict[Architecture, Trial] = {}
     for trial in ranked:
         first.setdefault(trial.architecture, trial)

@@ -5,6 +5,7 @@ loaded in a clean process, without cambrian, and has given the network's outputs
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.errors import ExportMismatch, MissingExtra, RunError, UsageError
+from cambrian.errors import CambrianError, ExportMismatch, MissingExtra, RunError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +54,7 @@ give for them, all at once and one by one.
 
 _CHECK = """
 import json, sys
+sys.path[:] = sys.argv[1:]
 class Blocked:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] == "cambrian":
@@ -101,8 +103,13 @@ def export(
         difference = verify(partial)
         _describe(facts, partial, difference)
         _put(partial, target)
+    except (CambrianError, MemoryError):
+        raise
     except OSError as error:
         raise UsageError(f"the export cannot be written to {target}: {error.strerror or error}") from error
+    except Exception as error:  # a forward of the user's own, and torch, may raise anything
+        what = " ".join(str(error).split())[:200]
+        raise UsageError(f"the network cannot be exported: {type(error).__name__}: {what}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
@@ -137,7 +144,12 @@ def verify(directory: Path) -> float:
     library may add in another order for another number of images, and large logits show it). Raises
     ExportMismatch."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _CHECK], cwd=directory, capture_output=True, text=True, check=False
+        [sys.executable, "-I", "-c", _CHECK, *_import_path()],
+        cwd=directory,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
@@ -151,6 +163,20 @@ def verify(directory: Path) -> float:
             f"{allowed:.3g}; nothing was written"
         )
     return difference
+
+
+def _import_path() -> list[str]:
+    """Where this process imports from, in that order, so that another one finds the same torch wherever it
+    was found here (PYTHONPATH, a .pth file, a directory of the user's), less the places of the program that
+    runs here: the directory it was started in, and its own."""
+    program = getattr(sys.modules.get("__main__"), "__file__", None)
+    own = {os.getcwd(), os.path.dirname(os.path.abspath(program or sys.argv[0]))}
+    path = [os.path.abspath(entry) for entry in sys.path]
+    return [entry for entry in path if entry not in own or _holds_torch(entry)]
+
+
+def _holds_torch(place: str) -> bool:
+    return os.path.isdir(os.path.join(place, "torch"))
 
 
 def _usable(facts: Mapping[str, Any], target: Path, onnx: bool) -> None:
@@ -175,26 +201,26 @@ def _write(
     samples: NDArray[Any] | None,
     onnx: bool,
 ) -> None:
-    import copy
-
     import torch
 
     from cambrian.delivery.normalised import Normalised, as_inputs
-    from cambrian.networks.checkpoint import save_weights, serialised
+    from cambrian.networks.checkpoint import serialised
+    from cambrian.networks.exporting import export_program
+    from cambrian.networks.heads import first_head
+    from cambrian.networks.tensor_copies import copied
 
-    network = copy.deepcopy(network).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    network = copied(network).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     inputs = as_inputs(samples if samples is not None else _noise(facts))
     mean, std = (torch.tensor(facts[name]).reshape(1, -1, 1, 1) for name in ("mean", "std"))
     with torch.inference_mode():
         normal = (inputs - mean) / std
-        logits, single = network(normal), torch.cat([network(normal[i : i + 1]) for i in range(len(normal))])
-    program = torch.export.export(
-        Normalised(network, facts["mean"], facts["std"]).eval(),
-        (inputs,),
-        dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
-    )
-    torch.export.save(program, directory / PROGRAM)
-    save_weights(network, directory / "weights.safetensors")
+        logits = first_head(network(normal))
+        single = torch.cat([first_head(network(normal[i : i + 1])) for i in range(len(normal))])
+    program = export_program(Normalised(network, facts["mean"], facts["std"]), inputs)
+    written = io.BytesIO()  # torch's writer to a file says nothing of why it could not
+    torch.export.save(program, written)
+    (directory / PROGRAM).write_bytes(written.getvalue())
+    (directory / "weights.safetensors").write_bytes(serialised(network.state_dict()))
     (directory / SAMPLE).write_bytes(
         serialised({"inputs": inputs, "logits": logits, "single_logits": single})
     )
@@ -222,7 +248,8 @@ def _describe(facts: Mapping[str, Any], directory: Path, difference: float) -> N
     (directory / MODEL).write_text(json.dumps(record, indent=1) + "\n")
     sizes = {name: facts[name] for name in ("channels", "height", "width")}
     name = str(facts.get("name", "network")).replace("\n", " ")
-    (directory / "README.md").write_text(_README.format(name=name, unit=unit, **sizes))
+    text = _README.format(name=name, unit=unit, **sizes)
+    (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")
 
 
 def _put(partial: Path, target: Path) -> None:

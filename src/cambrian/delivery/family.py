@@ -74,12 +74,12 @@ class Family:
         return size
 
     def best(self) -> int:
-        """The trial of the highest merit, of equals the first."""
-        return max(self.trials, key=lambda n: (self.merit(n), -n))
+        """The best trial, of equals the first."""
+        return max(self.trials, key=lambda n: (self.score(n), -n))
 
-    def merit(self, number: int) -> float:
-        merit = self.trials[number].merit
-        return float("-inf") if merit is None else merit
+    def score(self, number: int) -> float:
+        score = self.trials[number].score
+        return float("-inf") if score is None else score
 
     def thinned(self, winner: int) -> Family:
         """Of many trials: the winner's ancestors, the best children of each, and the ancestors of the
@@ -89,7 +89,7 @@ class Family:
         children = self.children()
         kept = set(self.ancestors(winner))
         for number in sorted(kept):
-            kept.update(sorted(children[number], key=self.merit, reverse=True)[:_CHILDREN])
+            kept.update(sorted(children[number], key=self.score, reverse=True)[:_CHILDREN])
         for number in list(self.trials)[-_RECENT:]:
             kept.update(self.ancestors(number))
         return Family({n: t for n, t in self.trials.items() if n in kept})
@@ -202,23 +202,22 @@ def _axis(last: int, bottom: float) -> list[Shape]:
 
 def _shades(family: Family) -> dict[int, str]:
     """By rank, a seventh of the trials each, equal values alike; a trial without a value is empty."""
-    merits = sorted(t.merit for t in family.trials.values() if t.merit is not None)
-    first = {merit: i for i, merit in reversed(list(enumerate(merits)))}
+    scores = sorted(t.score for t in family.trials.values() if t.score is not None)
+    first = {score: i for i, score in reversed(list(enumerate(scores)))}
     return {
-        n: "plain" if t.merit is None else f"ring v{_SHADES * first[t.merit] // len(merits)}"
+        n: "plain" if t.score is None else f"ring v{_SHADES * first[t.score] // len(scores)}"
         for n, t in family.trials.items()
     }
 
 
 def _legend(family: Family, total: int, show: Format) -> Sketch:
-    ranked = sorted((t for t in family.trials.values() if t.merit is not None), key=lambda t: t.merit or 0.0)
-    values = [t.value for t in ranked if t.value is not None]
+    measured = [t for t in family.trials.values() if t.value is not None]
+    values = [t.value for t in sorted(measured, key=lambda t: t.score or 0.0) if t.value is not None]
     shapes: list[Shape] = [Rect(Box(7 + 14 * i, 8, 14, 12), f"v{i}", 0) for i in range(_SHADES)]
     text = "no values"
     if values:
         ends = ", ".join(show(v) for v in (values[0], values[len(values) // 2], values[-1]))
-        names = "lowest, median and highest" if values[0] <= values[-1] else "highest, median and lowest"
-        text = f"{names} value: {ends}"
+        text = f"worst, median and best value: {ends}"
     if len(family.trials) < total:
         shown = f"{len(family.trials):,} of {total:,} trials"
         text += f"; {shown}: the winner's line, its best offspring, the latest lines"

@@ -43,8 +43,8 @@ def latency(
     seconds: float = 5.0,
 ) -> list[Latency]:
     """Time `network` in evaluation mode on images of `shape` (channels, height, width), a row per batch
-    size. `warmup` forwards are not counted; after `seconds` no further repeat is begun. The network
-    itself is not changed."""
+    size. `warmup` forwards are not counted; after `seconds` no further one, and no further repeat, is
+    begun. The network itself is not changed."""
     import copy
 
     import torch
@@ -54,8 +54,10 @@ def latency(
     with torch.inference_mode():
         for batch in batches:
             images = torch.rand(batch, *shape, device=device)
+            begun = time.perf_counter()
             for _ in range(warmup):
-                _forward(subject, images, device)
+                if time.perf_counter() - begun < seconds:
+                    _forward(subject, images, device)
             begun = time.perf_counter()
             times = [_forward(subject, images, device)]
             while len(times) < repeats and time.perf_counter() - begun < seconds:

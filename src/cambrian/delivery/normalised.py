@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cambrian.networks.heads import first_head
+
 
 class Normalised(nn.Module):
     """`network` behind its normalisation: float32 [n, c, h, w] in the unit of `mean` and `std` (one number
@@ -25,8 +27,7 @@ class Normalised(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(1, -1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network((images - self.mean) / self.std)
-        return logits
+        return first_head(self.network((images - self.mean) / self.std))
 
 
 def as_inputs(images: NDArray[Any]) -> Tensor:

@@ -40,6 +40,8 @@ def built(
     Raises Unbuildable where shapes do not fit, UnknownName for a limit on what is not counted."""
     import torch
 
+    from cambrian.networks.pointwise import avoid_strided_pointwise
+
     if task is None:
         raise UsageError("building a network needs a task: it says the input's and output's shape")
     excess = _excess(space, architecture, fidelity, task, context)
@@ -47,7 +49,9 @@ def built(
         return Infeasible("limit", excess)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(context.seed, "weights", context.trial))
-        return space.build(architecture, signature(task, fidelity), **fidelity.skeleton)
+        network = space.build(architecture, signature(task, fidelity), **fidelity.skeleton)
+    avoid_strided_pointwise(network)
+    return network
 
 
 def _excess(

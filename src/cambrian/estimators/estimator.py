@@ -29,7 +29,11 @@ class Context:
     or None. `limits` are hard bounds by metric name ("params", "macs"), to be checked before training:
     on the network that is measured, and on what the architecture becomes at `final`, the fidelity of
     the last stage (None: there is none). `replicate` counts the independent measurements that were
-    asked of the same architecture."""
+    asked of the same architecture.
+
+    `deadline` is when it has to have ended, by `time.monotonic()`, None for whenever it is ready. By then an
+    evaluation of the search raises OutOfTime: it will be done again, or not at all. Where `shorten` says so
+    it ends with what it has instead, for which it may plan ahead."""
 
     seed: int = 0
     trial: int = 0
@@ -40,6 +44,12 @@ class Context:
     limits: dict[str, float] = field(default_factory=dict)
     replicate: int = 0
     final: Fidelity | None = None
+    deadline: float | None = None
+    shorten: bool = False
+
+
+class OutOfTime(Exception):
+    """An evaluation has no result by its deadline."""
 
 
 Estimate = Generator[Point, None, Outcome]
@@ -87,16 +97,16 @@ class Prepares(Protocol):
 
 @dataclass(frozen=True)
 class Function:
-    """Any function as an estimator: `f(network, fidelity)` gives a number, or an iterable of numbers, the
-    points of a learning curve whose last one counts: higher is better, unless `minimize`. With
-    `builds=False` the function is given the architecture instead of a network, and nothing is built:
-    `f(architecture, fidelity)`.
+    """Any function as an estimator: `f(network, fidelity)` gives a number to maximise (or to `minimize`),
+    or an iterable of numbers, the points of a learning curve whose last one counts. With `builds=False` the
+    function is given the architecture instead of a network, and nothing is built: `f(architecture,
+    fidelity)`.
 
     Named as `"module:function"` it can run in worker processes; a function object runs in this one."""
 
     function: Callable[..., Any] | str
     builds: bool = True
-    minimize: bool = field(default=False, metadata={"later": True})
+    minimize: bool = False
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = False
 
@@ -135,13 +145,6 @@ class Function:
         self._function()
         if self.builds:
             import torch  # noqa: F401
-
-    @property
-    def objective(self) -> str:
-        """The function's name."""
-        if isinstance(self.function, str):
-            return self.function.rpartition(":")[2]
-        return str(getattr(self.function, "__name__", "value"))
 
     def _function(self) -> Callable[..., Any]:
         if not isinstance(self.function, str):

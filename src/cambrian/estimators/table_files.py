@@ -59,13 +59,22 @@ class _Rows(Mapping[Key, int]):
 
     def __init__(self, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
         self._name, self._columns = name, columns
-        self._found: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
+        self._found: dict[tuple[str, ...], dict[tuple[str, ...], list[int]]] = {}
 
     def __getitem__(self, key: Key) -> int:
+        """Raises DataError where several rows have these answers. That others do is no matter: of rows with
+        another answer, more may have been asked."""
         paths, answers = key
         if paths not in self._found:
             self._found[paths] = self._index(paths)
-        return self._found[paths][answers]
+        rows = self._found[paths][answers]
+        if len(rows) > 1:
+            raise DataError(
+                f"{self._name}: rows {rows[0] + 1} and {rows[1] + 1} have the same answers to"
+                f" {', '.join(paths)}: keep one row of each architecture, or have another column of"
+                " words, or `questions` of cambrian.benchmarks.table, tell them apart"
+            )
+        return rows[0]
 
     def __len__(self) -> int:
         return len(next(iter(self._columns.values())))
@@ -77,18 +86,12 @@ class _Rows(Mapping[Key, int]):
         """Answers as text, for a file does not tell the text 3 from the number."""
         return list(map(str, answers(self._columns[path])))
 
-    def _index(self, paths: tuple[str, ...]) -> dict[tuple[str, ...], int]:
+    def _index(self, paths: tuple[str, ...]) -> dict[tuple[str, ...], list[int]]:
         if not all(path in self._columns for path in paths):
             return {}
-        rows: dict[tuple[str, ...], int] = {}
+        rows: dict[tuple[str, ...], list[int]] = {}
         for row, answers in enumerate(zip(*(self._texts(p) for p in paths), strict=True)):
-            if answers in rows:
-                raise DataError(
-                    f"{self._name}: rows {rows[answers] + 1} and {row + 1} have the same answers to"
-                    f" {', '.join(paths)}: keep one row of each architecture, or have another column of"
-                    " words, or `questions` of cambrian.benchmarks.table, tell them apart"
-                )
-            rows[answers] = row
+            rows.setdefault(answers, []).append(row)
         return rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture
@@ -20,7 +20,8 @@ class Tabular:
     """Column `objective` of `table` (a name, or the path of a `.csv` or `.npz`) times `scale`, as measured
     at the fidelity's epochs; the points of a curve before it where it is one of a curve. `metrics` are
     columns to be reported besides, `seconds` the column of what the measurement cost. `questions` names a
-    file's columns of answers where not every architecture is asked the same. `minimize`: lower is better.
+    file's columns of answers where not every architecture is asked the same; with `minimize` the lowest
+    value is the best.
 
     `raw`: cells that are the same function were measured apart, each is a trial of its own."""
 
@@ -30,8 +31,8 @@ class Tabular:
     seconds: str | None = None
     scale: float = 1.0
     raw: bool = False
+    minimize: bool = False
     questions: tuple[str, ...] = ()
-    minimize: bool = field(default=False, metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False

@@ -18,6 +18,7 @@ from cambrian.estimators.answers import instructed
 from cambrian.estimators.build import built, signature
 from cambrian.estimators.data import scored_images, training_images
 from cambrian.estimators.estimator import Context, Estimate
+from cambrian.estimators.pace import Pace
 from cambrian.networks.recipe import Recipe
 from cambrian.outcome import Done, Fidelity, Infeasible, Point
 
@@ -43,7 +44,10 @@ class Train(Recipe):
 
     A training whose loss is not finite, on what it learns from or is scored on, ends as
     Infeasible("nan"). Answers under `train.` take the place of settings. With
-    `context.checkpoints` it goes on where it was killed, yielding the points it had once more."""
+    `context.checkpoints` it goes on where it was killed, yielding the points it had once more.
+
+    A training that `context` allows to be shortened, and that would not be ready by the deadline, takes as
+    many steps as fit, and its outcome says so: `epochs` it was trained of `planned_epochs`."""
 
     needs: ClassVar[tuple[type, ...]] = ()
     builds: ClassVar[bool] = True
@@ -110,10 +114,11 @@ class _Run:
         self._started = self._saved = started
         self._training = self._start(network)
         self._resume()
+        self._pace = Pace(context, self._ending())
 
     @property
     def finished(self) -> bool:
-        return self._training.epoch >= self._training.epochs
+        return self._training.finished
 
     @property
     def seconds(self) -> float:
@@ -134,6 +139,8 @@ class _Run:
             self._remember(metrics["value"])
         if time.perf_counter() - self._saved >= self._train.checkpoint_seconds:
             self._save()
+        if not self.finished:
+            self._pace.keep(self._training)
         return None
 
     def outcome(self, sizes: dict[str, float]) -> Done | Infeasible:
@@ -153,17 +160,17 @@ class _Run:
             }
         value = metrics.pop("value")
         weights = self._leave_weights()
-        return Done(value, metrics | sizes, tuple(self.curve), self.seconds, weights)
+        metrics |= sizes | self._shortened()
+        return Done(value, metrics, tuple(self.curve), self.seconds, weights)
 
     def _start(self, network: nn.Module) -> Training:
-        import torch
-
+        from cambrian.networks.pointwise import memory_format
         from cambrian.networks.training import Training
 
         context, fidelity = self._context, self._fidelity
         images = training_images(self._task, fidelity, context.stage, context.seed, context.device)
         return Training(
-            network.to(context.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+            network.to(context.device, memory_format=memory_format(network)),  # type: ignore[call-overload]
             images,
             self._train,
             self._train.augmentation(self._task, fidelity),
@@ -171,6 +178,15 @@ class _Run:
             context.seed,
             context.trial,
         )
+
+    def _ending(self) -> float:
+        """The last score, in steps: forward alone takes about a third of a step's time for each image."""
+        scored = self._task.test if self._context.stage == "deliver" else self._task.validation
+        return 1 + len(scored) / (3 * self._training.batch)
+
+    def _shortened(self) -> dict[str, float]:
+        trained, planned = self._training.epochs_trained, float(self._training.epochs)
+        return {} if trained >= planned else {"epochs": round(trained, 3), "planned_epochs": planned}
 
     def _score(self) -> dict[str, float]:
         from cambrian.networks.training import scores
@@ -197,14 +213,19 @@ class _Run:
         if self._context.weights is None:
             return None
         from cambrian.networks.checkpoint import save_weights
+        from cambrian.networks.known_outputs import describe_outputs
 
-        save_weights(self._training.network, self._context.weights)
+        seen = signature(self._task, self._fidelity)
+        outputs = describe_outputs(self._training.network, (seen.channels, seen.height, seen.width))
+        facts = {"outputs": outputs} if outputs else {}
+        save_weights(self._training.network, self._context.weights, facts)
         return str(self._context.weights)
 
     def _between_steps(self) -> None:
         pause = self._train.checkpoint_seconds
         if pause > 0 and time.perf_counter() - self._saved >= pause:
             self._save()
+        self._pace.keep(self._training)
 
     def _save(self) -> None:
         if self._context.checkpoints is None:

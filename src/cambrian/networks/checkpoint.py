@@ -12,8 +12,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +34,17 @@ class Unusable(Exception):
 
 def write(directory: Path, number: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     """Leave checkpoint `number`, keep it and the one before, and remove what is older. `state` is JSON
-    and has under "identity" whose checkpoint it is."""
+    and has under "identity" whose checkpoint it is. Raises DiskRefused."""
     data = serialised(tensors)
     digest = hashlib.sha256(data).hexdigest()
-    replace(directory / f"{number:08d}.safetensors", data)
     text = json.dumps({"sha256": digest, "state": state, "seal": _seal(state, digest)}, indent=1)
-    replace(directory / f"{number:08d}.json", text.encode())
-    for old in _numbers(directory)[KEPT:]:
-        for end in ("json", "safetensors"):  # the JSON first: without it the rest is no checkpoint
-            (directory / f"{old:08d}.{end}").unlink(missing_ok=True)
+    with _kept(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        replace(directory / f"{number:08d}.safetensors", data)
+        replace(directory / f"{number:08d}.json", text.encode())
+        for old in _numbers(directory)[KEPT:]:
+            for end in ("json", "safetensors"):  # the JSON first: without it the rest is no checkpoint
+                (directory / f"{old:08d}.{end}").unlink(missing_ok=True)
 
 
 def latest(directory: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -61,19 +63,24 @@ def latest(directory: Path, identity: str) -> tuple[dict[str, Tensor], dict[str,
     return None
 
 
-def save_weights(network: nn.Module, path: Path) -> None:
-    """The network's weights and buffers as a safetensors file, whole or not there."""
-    replace(path, serialised(network.state_dict()))
+def save_weights(network: nn.Module, path: Path, facts: Mapping[str, str] | None = None) -> None:
+    """The network's weights and buffers as a safetensors file, whole or not there; `facts` are kept in it.
+    Raises DiskRefused."""
+    with _kept(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, serialised(network.state_dict(), facts))
 
 
-def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> None:
-    """Put what `save_weights` left at `path` into the network. Raises RunError where the file is not
-    there, is not the one of that hash (hexadecimal; None: unchecked), or is of another network."""
+def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> dict[str, str]:
+    """Put what `save_weights` left at `path` into the network, and give the facts kept with it. Raises
+    RunError where the file is not there, is not the one of that hash (hexadecimal; None: unchecked), or is of
+    another network."""
     try:
         data = path.read_bytes()
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise RunError(f"{path} is not the file that was written: its SHA-256 is not {sha256}")
         network.load_state_dict(load(data))
+        return _facts(data)
     except OSError as error:
         raise RunError(f"the weights cannot be read: {error}") from error
     except SafetensorError as error:
@@ -82,40 +89,45 @@ def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> N
         raise RunError(f"the weights in {path} are of another network: {error}") from error
 
 
-def serialised(tensors: Mapping[str, Tensor]) -> bytes:
+def serialised(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a safetensors file; tensors may lie in any memory format, on any device."""
-    return bytes(save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}))
+    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    return bytes(save(plain, dict(facts) if facts else None))
+
+
+def _facts(data: bytes) -> dict[str, str]:
+    """What is kept beside the tensors: the header is JSON of a length that the first 8 bytes tell."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return dict(header.get("__metadata__", {}))
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that, whenever the power fails, either the old file is there or the new. Raises
-    DiskRefused, leaving no part of the new one."""
+    """Put `data` at `path` so that, whenever the power fails, either the old file is there or the new."""
     partial = path.with_name(f"{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_through(partial, data)
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, path)
-        _sync(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)  # a full disk is not to keep half a file
-        raise DiskRefused.to_write(path, error) from error
-
-
-def _write_through(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    """Make a rename inside `directory` survive a power cut."""
-    entry = os.open(directory, os.O_RDONLY)
+    except OSError:
+        with suppress(OSError):  # a part of a file takes the room there is
+            partial.unlink()
+        raise
+    entry = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(entry)
     finally:
         os.close(entry)
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    """What the disk says of a file, as an error of ours: it says nothing of the network."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskRefused(f"the disk refused {path}: {error.strerror or error}") from error
 
 
 def _numbers(directory: Path) -> list[int]:

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cambrian.networks.pointwise import conv2d
+
 Factory = Callable[[int, int, int], nn.Module]  # (channels in, channels out, stride) -> operation
 Make = Callable[
     [str, str, int, int, int], nn.Module
@@ -22,7 +24,7 @@ Make = Callable[
 
 def conv_bn(channels: int, out: int, kernel: int = 1, stride: int = 1, padding: int = 0) -> nn.Sequential:
     """Convolution without bias and normalisation: (n, channels, h, w) -> (n, out, h', w')."""
-    conv = nn.Conv2d(channels, out, kernel, stride, padding, bias=False)
+    conv = conv2d(channels, out, kernel, stride, padding, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out))
 
 
@@ -129,8 +131,8 @@ class FactorizedReduce(nn.Module):
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
         self.relu = nn.ReLU()
-        self.even = nn.Conv2d(channels, out // 2, 1, 2, bias=False)
-        self.odd = nn.Conv2d(channels, out - out // 2, 1, 2, bias=False)
+        self.even = conv2d(channels, out // 2, 1, 2, bias=False)
+        self.odd = conv2d(channels, out - out // 2, 1, 2, bias=False)
         self.norm = nn.BatchNorm2d(out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

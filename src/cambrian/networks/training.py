@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambrian.networks.augment import Augment, Draws, cut_out, draw, pad, windows
+from cambrian.networks.heads import first_head
 from cambrian.networks.images import Images
 from cambrian.networks.models.cell_network import set_drop_path
+from cambrian.networks.pointwise import memory_format
 from cambrian.networks.recipe import Recipe
 from cambrian.randomness import integer_seed, stream
 
@@ -28,7 +30,8 @@ CHECK_STEPS = 5
 
 class Training:
     """`network`, on the images' device, trained on `images` for `epochs` epochs. `epoch` and `step` say
-    where it stands: epochs done, and steps done of the present one."""
+    where it stands: epochs done, and steps done of the present one. `length` is how many steps it has in
+    all, which `shorten` makes fewer."""
 
     def __init__(
         self,
@@ -45,7 +48,9 @@ class Training:
         self.epoch = self.step = 0
         self._images, self._augment = images, augment
         self._padded = pad(images.pixels, augment.crop)
+        self._format = memory_format(network)
         self._steps = recipe.batches(len(images))
+        self.length = epochs * self._steps
         self._total = torch.zeros((), device=images.pixels.device)  # the sum of this epoch's losses
         self._name = (seed, trial)
         self._drop_path = recipe.drop_path or float(getattr(network, "drop_path", 0.0))
@@ -56,20 +61,38 @@ class Training:
     def steps_done(self) -> int:
         return self.epoch * self._steps + self.step
 
+    @property
+    def batch(self) -> float:
+        """Images in a step."""
+        return len(self._images) / self._steps
+
+    @property
+    def finished(self) -> bool:
+        return self.steps_done >= self.length
+
+    @property
+    def epochs_trained(self) -> float:
+        """Of a finished training, by its steps: less than `epochs` where it was shortened."""
+        return self.length / self._steps
+
+    def shorten(self, steps: int) -> None:
+        """End after so many steps in all; the schedule goes on from where it is and reaches its end there."""
+        self.length = max(min(steps, self.length), self.steps_done, 1)
+
     def run_epoch(self, after_step: Callable[[], None] = lambda: None) -> float:
         """Train to the end of the present epoch; `after_step` is called between its steps. Returns the
         mean loss over the epoch, or NaN at once, within CHECK_STEPS steps, when a loss was not finite."""
         draws = self._draws()
         self.network.train()
         with _own_randomness(self._padded.device):
-            while self.step < self._steps:
+            while self.step < self._steps and not self.finished:
                 self._take_step(draws)
                 self.step += 1
                 if self.step % CHECK_STEPS == 0 and not math.isfinite(self._total.item()):
                     return math.nan
-                if self.step < self._steps:
+                if self.step < self._steps and not self.finished:
                     after_step()
-        mean = self._total.item() / self._steps
+        mean = self._total.item() / self.step
         self.epoch, self.step = self.epoch + 1, 0
         self._total.zero_()
         return mean if math.isfinite(mean) else math.nan
@@ -81,7 +104,7 @@ class Training:
             for name, value in self._optimiser.state[parameter].items():
                 tensors[f"optimiser.{i}.{name}"] = value
         tensors["total"] = self._total
-        return tensors, {"epoch": self.epoch, "step": self.step}
+        return tensors, {"epoch": self.epoch, "step": self.step, "length": self.length}
 
     def restore(self, tensors: dict[str, Tensor], place: dict[str, Any]) -> None:
         """Go on from what `state` gave. Every tensor is copied into the layout it had: fused kernels
@@ -98,6 +121,7 @@ class Training:
                 )
         self._total.copy_(tensors["total"])
         self.epoch, self.step = int(place["epoch"]), int(place["step"])
+        self.length = int(place.get("length", self.length))
 
     def _draws(self) -> Draws:
         rng = stream(self._name[0], "trial", self._name[1], "epoch", self.epoch)
@@ -106,7 +130,7 @@ class Training:
         return Draws(*(t.to(device) for t in (draws.order, draws.corner, draws.mirrored, draws.hole)))
 
     def _take_step(self, draws: Draws) -> None:
-        done, steps = self.steps_done, self.epochs * self._steps
+        done, steps = self.steps_done, self.length
         for group in self._optimiser.param_groups:
             group["lr"] = self.recipe.rate(done, steps)
         if self._drop_path:
@@ -131,7 +155,7 @@ class Training:
         inputs = self._images.inputs(pixels)
         if self._augment.cutout:
             inputs = cut_out(inputs, self._augment.cutout, draws.hole[batch])
-        return inputs, self._images.targets[draws.order[batch]]
+        return inputs.contiguous(memory_format=self._format), self._images.targets[draws.order[batch]]
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         with _half_precision(inputs.device):
@@ -141,7 +165,7 @@ class Training:
             F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
             for logits in heads
         ]
-        return losses[0] + self.recipe.auxiliary * losses[1] if len(losses) > 1 else losses[0]
+        return losses[0] + self.recipe.auxiliary * sum(losses[1:]) if len(losses) > 1 else losses[0]
 
 
 def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, float]:
@@ -153,7 +177,7 @@ def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, flo
         for begin in range(0, len(images), batch_size):
             batch = slice(begin, begin + batch_size)
             targets = images.targets[batch]
-            logits = network(images.inputs(images.pixels[batch])).float()
+            logits = first_head(network(images.inputs(images.pixels[batch]))).float()
             right.append(logits.argmax(1) == targets)
             losses.append(F.cross_entropy(logits, targets, reduction="sum"))
     hits = torch.cat(right).double()

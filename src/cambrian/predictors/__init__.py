@@ -11,8 +11,10 @@ PREDICTORS = Registry(
     {
         "mlp": "cambrian.predictors.mlp:MLP",
         "mlp-ensemble": "cambrian.predictors.mlp:ENSEMBLE",
+        "mlp-ensemble-paper": "cambrian.predictors.mlp:PAPER",
         "lstm": "cambrian.predictors.lstm:LSTM",
         "lstm-ensemble": "cambrian.predictors.lstm:ENSEMBLE",
+        "lstm-ensemble-paper": "cambrian.predictors.lstm:PAPER",
         "ridge": "cambrian.predictors.ridge:Ridge",
     },
 )

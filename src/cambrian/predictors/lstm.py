@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cambrian.predictors.neural import Fitted, Neural, Parameters, one_thread
+from cambrian.predictors.neural import PAPER_BIAS, Fitted, Neural, Parameters, one_thread
 from cambrian.predictors.surrogate import Tokens, Values, check_tokens, chunks, prefixes
 
 
@@ -109,3 +109,6 @@ def _value(p: Parameters, h: Tensor) -> Tensor:
 
 
 ENSEMBLE = LSTM(members=5)
+
+PAPER = LSTM(members=5, bias=PAPER_BIAS)
+"""The paper's own, for first levels of about its accuracies."""

@@ -1,6 +1,10 @@
 """What the neural surrogates of PNAS share (Liu et al. 2018, Sec. 4.2 and 5.2): L1 loss, Adam at 0.01
-on the first level and 0.002 when fine-tuned on later ones, embeddings from U[-0.1, 0.1], a sigmoid
-whose bias starts at 1.8, and ensembles whose members each see four fifths of the data.
+on the first level and 0.002 when fine-tuned on later ones, embeddings from U[-0.1, 0.1], a sigmoid,
+and ensembles whose members each see four fifths of the data.
+
+The paper starts the sigmoid at the mean accuracy of its own first level (`PAPER_BIAS`); here it starts at
+that of the level at hand. Started far from it, the whole network is pushed the one way: before it is where
+the targets are, its units are dead or its sigmoid is saturated, and every prediction is the same.
 
 All members are one computation with a leading dimension m. Everything runs on one thread, so that a
 ranking does not depend on how many there are, and draws from its own named stream.
@@ -25,33 +29,55 @@ from cambrian.errors import UsageError
 from cambrian.predictors.surrogate import Tokens, Values, check_tokens, chunks
 from cambrian.randomness import stream
 
-BIAS = 1.8
+PAPER_BIAS = 1.8
 """sigmoid(1.8) = 0.86, the mean accuracy of the paper's one-block cells."""
+
+EDGE = 0.001
+"""A mean closer to 0 or 1 than this is where a sigmoid of single precision hardly moves."""
+
+FENCE = 3.0
+"""Interquartile ranges beyond the quartiles at which Tukey calls a value far out."""
+
+STUCK = 0.01
+"""A member is stuck whose predictions spread less than this share of what the values do."""
 
 Parameters = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The affine map from values to what a sigmoid can say. Accuracies, in [0, 1], are left as they
-    are; any other range is mapped onto [0.1, 0.9]. Increasing, so it never changes a rank."""
+    """The affine map from values to what a sigmoid can say. Accuracies, in [0, 1] and not all at one end of
+    it, are left as they are; any other range is mapped onto [0.1, 0.9]. Values far out (a loss that
+    exploded) are the worst or the best there is, and leave the range to the others."""
 
     zero: float = 0.0
     one: float = 1.0
 
     @staticmethod
     def of(values: Values) -> Scale:
-        low, high = float(values.min()), float(values.max())
-        if low >= 0 and high <= 1:
+        if values.min() >= 0 and values.max() <= 1 and EDGE <= values.mean() <= 1 - EDGE:
             return Scale()
+        low, high = _range(values)
         margin = (high - low) / 8 or max(abs(low), 1.0)
         return Scale(low - margin, high + margin)
 
+    def covers(self, values: Values) -> bool:
+        low, high = _range(values)
+        return self.zero <= low and high <= self.one
+
     def shrink(self, values: Values) -> Values:
-        return (values - self.zero) / (self.one - self.zero)
+        return np.clip((values - self.zero) / (self.one - self.zero), 0.0, 1.0)
 
     def stretch(self, unit: Values) -> Values:
         return self.zero + unit * (self.one - self.zero)
+
+
+def _range(values: Values) -> tuple[float, float]:
+    """The lowest and the highest value that is not far out."""
+    first, third = np.quantile(values, (0.25, 0.75))
+    reach = FENCE * (third - first) or np.inf  # of values that are mostly equal, none is far out
+    near = values[(values >= first - reach) & (values <= third + reach)]
+    return float(near.min()), float(near.max())
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +116,9 @@ class Neural(ABC):
     """`members` networks whose mean is the prediction. A fit takes `updates` steps of Adam on batches of
     `batch`, so that the hundred examples of the first level are seen often enough and the thousand of
     the last take no longer, but stops after `epochs`: seen more often, a handful of examples drives
-    members into dead units that later levels cannot wake."""
+    members into dead units that later levels cannot wake.
+
+    `bias` is where the sigmoid starts; None: at the mean of the first values that are fitted."""
 
     members: int = 1
     updates: int = 1000
@@ -100,6 +128,7 @@ class Neural(ABC):
     lr_later: float = 0.002
     embedding: int = 100
     hidden: int = 100
+    bias: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("members", "updates", "epochs", "batch", "lr", "lr_later", "embedding", "hidden"):
@@ -107,6 +136,11 @@ class Neural(ABC):
                 raise UsageError(
                     f"predictor {type(self).__name__}: {name} must be above 0, got {getattr(self, name)}"
                 )
+        if self.bias is not None and not math.isfinite(self.bias):
+            raise UsageError(
+                f"predictor {type(self).__name__}: bias must be a finite number, or None for the mean of the"
+                f" first values; got {self.bias}"
+            )
 
     @abstractmethod
     def shapes(self, slots: int, tokens: int) -> dict[str, tuple[int, ...]]:
@@ -125,20 +159,33 @@ class Neural(ABC):
         rng = stream(seed, "surrogate", "start")
         shapes = self.shapes(len(slots), sum(vocabulary.values()))
         drawn = {name: _initial(name, (self.members, *shape), rng) for name, shape in shapes.items()}
+        drawn["bias"] += self.bias or 0.0
         return Fitted(tuple(slots), dict(vocabulary), seed, drawn)
 
     def fit(self, state: Fitted, tokens: Tokens, values: Values) -> Fitted:
-        scale = Scale.of(values)
-        inputs = self._inputs(state, tokens)
+        """First values that are all equal teach their mean alone, and the next fit is the first: trained
+        with nothing to tell apart, units would die. So does a fit start over whose members came to say the
+        same of everything, as after a level of almost equal values."""
+        if state.fits and self._is_stuck(state, tokens, values):
+            state = self.start(state.slots, state.vocabulary, state.seed)
+        scale = state.scale if state.fits and state.scale.covers(values) else Scale.of(values)
         targets = torch.tensor(scale.shrink(values), dtype=torch.float32)
+        equal = bool((values == values[0]).all())
+        inputs, p = self._inputs(state, tokens), state.tensors()
+        if state.fits == 0:
+            bias = None if equal or scale != Scale() else self.bias
+            p["bias"].fill_(_logit(float(targets.mean())) if bias is None else bias)
+            if equal:
+                return replace(state, parameters=_arrays(p), scale=scale)
         rng = stream(state.seed, "surrogate", "fit", state.fits)
-        p = state.tensors()
-        if state.fits == 0 and scale != Scale():
-            p["bias"].fill_(math.log(float(targets.mean()) / (1 - float(targets.mean()))))
         with one_thread():
             self._train(p, inputs, targets, self.lr_later if state.fits else self.lr, rng)
-        parameters = {name: t.detach().numpy() for name, t in p.items()}
-        return replace(state, parameters=parameters, fits=state.fits + 1, scale=scale)
+        return replace(state, parameters=_arrays(p), fits=state.fits + 1, scale=scale)
+
+    def _is_stuck(self, state: Fitted, tokens: Tokens, values: Values) -> bool:
+        """Whether some member's predictions hardly differ where the values do."""
+        spread = self.members_predict(state, tokens).std(axis=1).min()
+        return bool(spread < STUCK * state.scale.shrink(values).std())
 
     def predict(self, state: Fitted, tokens: Tokens) -> Values:
         return state.scale.stretch(self.members_predict(state, tokens).mean(axis=0))
@@ -193,13 +240,19 @@ def folds(n: int, members: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def _initial(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
-    if name == "bias":
-        return np.full(shape, BIAS, dtype=np.float32)
     if name.startswith("b"):
         return np.zeros(shape, dtype=np.float32)
     # The paper gives the embeddings' range alone; the layers' is the usual one over the fan-in.
     bound = 0.1 if name == "embedding" else 1 / math.sqrt(shape[-2])
     return rng.uniform(-bound, bound, size=shape).astype(np.float32)
+
+
+def _arrays(p: Parameters) -> dict[str, NDArray[np.float32]]:
+    return {name: t.detach().numpy() for name, t in p.items()}
+
+
+def _logit(p: float) -> float:
+    return math.log(p / (1 - p))
 
 
 @contextmanager

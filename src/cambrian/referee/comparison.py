@@ -10,6 +10,7 @@ from typing import Any
 
 from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.errors import RunError, UsageError
+from cambrian.problem import Problem
 from cambrian.referee.contenders import BASELINE, Contenders, contenders
 from cambrian.referee.contest import Contest, OnBenchmark, contest_of, played
 from cambrian.referee.crew import crew
@@ -44,14 +45,12 @@ class Comparison:
 
     @cached_property
     def curves(self) -> Curves:
-        return over_evaluations(self.lines, self.contest.budget, self.contest.lowest_wins)
+        return over_evaluations(self.lines, self.contest.budget, self.contest.minimize)
 
     @cached_property
     def timed(self) -> Curves | None:
         """Over seconds; None where nobody knows what a measurement costs."""
-        if not self.contest.timed:
-            return None
-        return over_seconds(self.lines, lowest_wins=self.contest.lowest_wins)
+        return over_seconds(self.lines, minimize=self.contest.minimize) if self.contest.timed else None
 
     @cached_property
     def judgement(self) -> Judgement:
@@ -152,7 +151,7 @@ def check(contest: Contest, rivals: Contenders) -> None:
     be searched by it with these settings."""
     for strategy in rivals.values():
         contest.search(strategy, 0)
-        strategy.start(contest.space, 0)
+        strategy.start(Problem(contest.space))
 
 
 def _contest(given: Contest | Benchmark | str, budget: int) -> Contest:

@@ -27,11 +27,11 @@ from cambrian.tasks.task import Task
 
 
 class Contest(Protocol):
-    """`budget` is evaluations per search; `unit` says what scores are; `optimum` is the best possible
-    one, the lowest where `lowest_wins`. `cost` is what a trial cost in seconds, `timed` whether anybody
-    knows. `spec` is what `contest_of` makes it of in another process, None where it has no name; `identity`
-    is what must be the same when a comparison goes on. `home` is a directory it needs, made `ready` before
-    the searches; `place` is the run directory of a search in it."""
+    """`budget` is evaluations per search; `unit` says what scores are; `optimum` is the best possible one:
+    the highest, or the lowest where scores are to `minimize`. `cost` is what a trial cost in seconds,
+    `timed` whether anybody knows. `spec` is what `contest_of` makes it of in another process, None where
+    it has no name; `identity` is what must be the same when a comparison goes on. `home` is a directory it
+    needs, made `ready` before the searches; `place` is the run directory of a search in it."""
 
     @property
     def budget(self) -> int: ...
@@ -42,9 +42,9 @@ class Contest(Protocol):
     @property
     def unit(self) -> str: ...
     @property
-    def lowest_wins(self) -> bool: ...
-    @property
     def optimum(self) -> float | None: ...
+    @property
+    def minimize(self) -> bool: ...
     @property
     def timed(self) -> bool: ...
     @property
@@ -88,11 +88,12 @@ class OnBenchmark:
 
     @property
     def unit(self) -> str:
-        return "test score of the incumbent" + (", lower is better" if self.lowest_wins else "")
+        low = ", lower is better" if self.minimize else ""
+        return f"test score of the incumbent{low}"
 
     @property
-    def lowest_wins(self) -> bool:
-        return self.benchmark.lowest_wins
+    def minimize(self) -> bool:
+        return self.benchmark.test_minimize
 
     @property
     def optimum(self) -> float | None:
@@ -104,10 +105,16 @@ class OnBenchmark:
 
     @property
     def spec(self) -> dict[str, Any] | None:
-        if self.name is None:
-            return None
-        named = {"benchmark": self.name, "budget": self.budget, "each": self.each}
-        return {**named, "minimize": True} if self.benchmark.minimize else named
+        return (
+            None
+            if self.name is None
+            else {
+                "benchmark": self.name,
+                "budget": self.budget,
+                "each": self.each,
+                "minimize": self.benchmark.minimize,
+            }
+        )
 
     def identity(self) -> dict[str, Any]:
         found = self.benchmark
@@ -125,7 +132,6 @@ class OnBenchmark:
     def search(self, strategy: Strategy, seed: int) -> Search:
         found = self.benchmark
         settings = {"budget": self.budget, "seed": seed, "fidelity": found.fidelity, "engine": "serial"}
-        settings["minimize"] = found.minimize
         return Search(found.space, strategy, found.estimator, **settings)  # type: ignore[arg-type]
 
     def score(self, trial: Trial) -> float:
@@ -180,12 +186,12 @@ class OnTraining:
         return f"validation {self.task.metric}" + (", %" if self.task.metric in METRICS else "")
 
     @property
-    def lowest_wins(self) -> bool:
-        return False
-
-    @property
     def optimum(self) -> float | None:
         return None
+
+    @property
+    def minimize(self) -> bool:
+        return False
 
     @property
     def timed(self) -> bool:
@@ -248,7 +254,7 @@ class OnTraining:
 def contest_of(spec: Mapping[str, Any]) -> Contest:
     """The contest that another process described by `spec`."""
     if "benchmark" in spec:
-        found = benchmark(spec["benchmark"], spec.get("minimize", False))
+        found = benchmark(spec["benchmark"], spec.get("minimize"))
         return OnBenchmark(found, spec["budget"], spec["benchmark"], spec["each"])
     home = Path(spec["training"])
     return OnTraining(

@@ -27,32 +27,34 @@ class Curves:
     at: NDArray[np.float64]
     scores: NDArray[np.float64]
     since: tuple[int, ...]
-    lowest_wins: bool = False
+    minimize: bool = False
 
     @property
-    def merits(self) -> NDArray[np.float64]:
-        """The scores with a sign by which higher is better."""
-        return -self.scores if self.lowest_wins else self.scores
+    def oriented(self) -> NDArray[np.float64]:
+        """The scores, turned so that higher is better."""
+        return -self.scores if self.minimize else self.scores
 
     def at_budgets(self, which: Sequence[int]) -> Curves:
         """These few of the budgets."""
         since = tuple(int(np.searchsorted(which, s)) for s in self.since)
-        scores = self.scores[:, :, list(which)]
-        return Curves(self.strategies, self.at[list(which)], scores, since, self.lowest_wins)
+        return Curves(
+            self.strategies, self.at[list(which)], self.scores[:, :, list(which)], since, self.minimize
+        )
 
 
 Lines = Mapping[str, Sequence[Line]]
 """By strategy, in the order of seeds, the same for all."""
 
 
-def over_evaluations(lines: Lines, budget: int, lowest_wins: bool = False) -> Curves:
+def over_evaluations(lines: Lines, budget: int, minimize: bool = False) -> Curves:
     """After 1 to `budget` evaluations. A search that ended by itself stays where it was."""
     at = np.arange(1, budget + 1)
-    scores = [[line.after(at) for line in same] for same in lines.values()]
-    return _curves(lines, at.astype(float), scores, lowest_wins)
+    return _curves(
+        lines, at.astype(float), [[line.after(at) for line in same] for same in lines.values()], minimize
+    )
 
 
-def over_seconds(lines: Lines, points: int = 10 * POINTS, lowest_wins: bool = False) -> Curves:
+def over_seconds(lines: Lines, points: int = 10 * POINTS, minimize: bool = False) -> Curves:
     """After seconds of estimator and strategy together, up to the time at which the first search had
     spent its budget of evaluations: what would have come later nobody knows. A search that ended by
     itself stays where it was."""
@@ -64,7 +66,7 @@ def over_seconds(lines: Lines, points: int = 10 * POINTS, lowest_wins: bool = Fa
     def scores(line: Line) -> NDArray[np.float64]:
         return line.after(np.searchsorted(line.clock(), at, side="right"))
 
-    return _curves(lines, at, [[scores(line) for line in same] for same in lines.values()], lowest_wins)
+    return _curves(lines, at, [[scores(line) for line in same] for same in lines.values()], minimize)
 
 
 def checkpoints(count: int, most: int = POINTS) -> list[int]:
@@ -73,9 +75,9 @@ def checkpoints(count: int, most: int = POINTS) -> list[int]:
     return list(range(count - 1, -1, -step))[::-1]
 
 
-def _curves(lines: Lines, at: NDArray[np.float64], scores: Any, lowest_wins: bool) -> Curves:
+def _curves(lines: Lines, at: NDArray[np.float64], scores: Any, minimize: bool) -> Curves:
     stacked = np.array(scores, dtype=np.float64)
     unknown = np.isnan(stacked)
-    worst = 0.0 if unknown.all() else float(np.nanmax(stacked) if lowest_wins else np.nanmin(stacked))
+    worst = 0.0 if unknown.all() else float(np.nanmax(stacked) if minimize else np.nanmin(stacked))
     since = tuple(int(unknown[s].any(axis=0).sum()) for s in range(len(stacked)))
-    return Curves(tuple(lines), at, np.where(unknown, worst, stacked), since, lowest_wins)
+    return Curves(tuple(lines), at, np.where(unknown, worst, stacked), since, minimize)

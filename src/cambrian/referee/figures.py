@@ -94,22 +94,20 @@ def _beyond_random(judgement: Judgement, name: str) -> float | None:
     return None
 
 
-def pairs(judgement: Judgement, margin: float, lowest_wins: bool = False) -> list[dict[str, Any]]:
-    """A row per pair, at the end of the budget; differences are of scores, a less b."""
-    return [_pair(pair, margin, lowest_wins) for pair in judgement.pairs]
+def pairs(judgement: Judgement, margin: float) -> list[dict[str, Any]]:
+    """A row per pair, at the end of the budget."""
+    return [_pair(pair, margin) for pair in judgement.pairs]
 
 
-def _pair(pair: Pair, margin: float, lowest_wins: bool) -> dict[str, Any]:
+def _pair(pair: Pair, margin: float) -> dict[str, Any]:
     a_inferior, b_inferior = pair.inferior(margin)
-    sign = -1 if lowest_wins else 1  # from merits to scores
-    ends = sign * float(pair.low[-1]), sign * float(pair.high[-1])
     good = [name for name, bad in ((pair.a, a_inferior), (pair.b, b_inferior)) if not bad]
     return {
         "a": pair.a,
         "b": pair.b,
-        "difference": sign * float(pair.difference[-1]),
-        "low": min(ends),
-        "high": max(ends),
+        "difference": float(pair.difference[-1]),
+        "low": float(pair.low[-1]),
+        "high": float(pair.high[-1]),
         "p": float(pair.p[-1]),
         "winner": {1: pair.a, -1: pair.b}.get(pair.winner),
         "better": list(pair.better),
@@ -122,7 +120,6 @@ def facts(comparison: Comparison) -> dict[str, Any]:
     found = {
         "contest": comparison.contest.identity(),
         "unit": comparison.contest.unit,
-        "lowest wins": comparison.contest.lowest_wins,
         "seeds": comparison.seeds,
         "margin": comparison.margin,
         "verdict": comparison.verdict,
@@ -141,7 +138,7 @@ def _judged(judgement: Judgement, curves: Curves, margin: float) -> dict[str, An
     few = curves.at_budgets(checkpoints(len(curves.at), DRAWN))
     low, high = zip(*(interval(scores) for scores in few.scores))
     return {
-        "pairs": pairs(judgement, margin, curves.lowest_wins),
+        "pairs": pairs(judgement, margin),
         "curves": {
             name: {
                 "at": few.at[since:],
@@ -154,10 +151,7 @@ def _judged(judgement: Judgement, curves: Curves, margin: float) -> dict[str, An
         "checkpoints": {
             "at": judgement.at,
             "p": {f"{p.a} / {p.b}": p.p for p in judgement.pairs},
-            "difference": {
-                f"{p.a} / {p.b}": -p.difference if curves.lowest_wins else p.difference
-                for p in judgement.pairs
-            },
+            "difference": {f"{p.a} / {p.b}": p.difference for p in judgement.pairs},
         },
     }
 

@@ -22,10 +22,10 @@ SHORTEST_LEAD = 3
 
 @dataclass(frozen=True)
 class Pair:
-    """Strategies `a` and `b` at each of the checkpoints: the mean difference of their scores (a less b)
-    with its 95 % bootstrap interval, who is ahead (1: a, -1: b, 0: means and ranks disagree), and the
-    signed-rank test's p-value, adjusted for the number of pairs. `better` is the probability that a ends
-    better than b, with its interval. Differences are those of merits: above zero a is the better one."""
+    """Strategies `a` and `b` at each of the checkpoints: the mean difference of their scores (a less b,
+    turned so that it is above zero where a is better) with its 95 % bootstrap interval, who is ahead (1: a,
+    -1: b, 0: means and ranks disagree), and the signed-rank test's p-value, adjusted for the number of
+    pairs. `better` is the probability that a ends better than b, with its interval."""
 
     a: str
     b: str
@@ -113,7 +113,7 @@ def judge(curves: Curves) -> Judgement:
     (a fixed sequence of hypotheses); pairs are adjusted for by Holm's procedure. Of equal strategies
     any two are told apart with a probability of at most ALPHA."""
     chosen = curves.at_budgets(checkpoints(len(curves.at)))
-    names, scores = chosen.strategies, chosen.merits
+    names, scores = chosen.strategies, chosen.oriented
     couples = list(itertools.combinations(range(len(names)), 2))
     differences = [np.round(scores[a] - scores[b], 9) for a, b in couples]  # each [seeds, checkpoints]
     tests = np.array([[wilcoxon(column) for column in d.T] for d in differences])

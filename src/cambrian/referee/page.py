@@ -49,14 +49,13 @@ def write_all(comparison: Comparison, directory: Path) -> list[Path]:
 def html(comparison: Comparison, drawn: dict[str, str]) -> str:
     """The whole page as text."""
     title = f"Strategies compared: {comparison.contest.title}"
-    lowest = comparison.contest.lowest_wins
     body = [
         element("h1", title),
         *(element("p", sentence, "lead") for sentence in comparison.verdict),
         tiles(_figures(comparison)),
         element("div", joined(figure(svg, CAPTIONS[name]) for name, svg in drawn.items()), "row"),
         section("Standings", table(*standings_table(comparison))),
-        section("Pairs", table(*pairs_table(comparison.judgement, comparison.margin, lowest))),
+        section("Pairs", table(*pairs_table(comparison.judgement, comparison.margin))),
         *_timed(comparison),
         section("How it was decided", *(element("p", text) for text in _method(comparison))),
         section("Settings", details("What was compared", element("pre", _settings(comparison)))),
@@ -86,9 +85,7 @@ def standings_table(comparison: Comparison) -> tuple[list[str], list[list[Any]]]
     return [*header, *(["measuring"] if timed else []), *(["ended early"] if ended else [])], rows
 
 
-def pairs_table(
-    judgement: Judgement, margin: float, lowest_wins: bool = False
-) -> tuple[list[str], list[list[Any]]]:
+def pairs_table(judgement: Judgement, margin: float) -> tuple[list[str], list[list[Any]]]:
     header = ["pair", "difference", "95 %", "p (Holm)", "told apart", f"not inferior by {margin:g}"]
     rows = [
         [
@@ -99,7 +96,7 @@ def pairs_table(
             f"{row['winner']} wins" if row["winner"] else "no",
             ", ".join(row["not inferior"]) or "neither",
         ]
-        for row in pairs(judgement, margin, lowest_wins)
+        for row in pairs(judgement, margin)
     ]
     return header, rows
 
@@ -110,7 +107,7 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, str]]:
     yield "seeds each", str(comparison.seeds)
     yield "evaluations a search", f"{contest.budget:,}"
     if contest.optimum is not None:
-        yield f"{'lowest' if contest.lowest_wins else 'highest'} possible score", f"{contest.optimum:.4g}"
+        yield ("lowest" if contest.minimize else "highest") + " possible score", f"{contest.optimum:.4g}"
 
 
 def _timed(comparison: Comparison) -> list[Html]:
@@ -123,15 +120,14 @@ def _timed(comparison: Comparison) -> list[Html]:
                 "note",
             )
         ]
-    rows = pairs_table(judgement, comparison.margin, comparison.contest.lowest_wins)
     sentences = (element("p", sentence) for sentence in comparison.timed_verdict)
-    return [section("At equal times", *sentences, table(*rows))]
+    return [section("At equal times", *sentences, table(*pairs_table(judgement, comparison.margin)))]
 
 
 def _method(comparison: Comparison) -> Sequence[str]:
     return (
         f"Every strategy searched under the same {comparison.seeds} seeds, which pair the searches. Scores "
-        f"are the {comparison.contest.unit}, the architecture of the best objective so far.",
+        f"are the {comparison.contest.unit}, the architecture of the highest objective so far.",
         "Pairs are tested by Wilcoxon's signed-rank test over seeds, two-sided, exact, the p-values adjusted "
         f"for the number of pairs by Holm's procedure at each of {len(comparison.judgement.at)} budgets. One "
         "strategy beats another from a budget on where ranks and means agree and the adjusted p-value stays "

@@ -65,7 +65,9 @@ class Records:
         self.lines[line.strategy, line.seed] = line
         if self._file is not None:
             with told(self.directory):
-                os.write(self._file, encode(Stored(checksum([line]), line)) + b"\n")
+                data = encode(Stored(checksum([line]), line)) + b"\n"
+                while data:  # a disk that is nearly full takes a part
+                    data = data[os.write(self._file, data) :]
                 os.fsync(self._file)
 
     def close(self) -> None:

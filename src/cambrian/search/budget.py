@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 import msgspec
 
 from cambrian.errors import UsageError
+
+MOST = 2**53
+"""Beyond it not every whole number is one in JSON, which the ledger is written in."""
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -20,10 +22,10 @@ class Budget(msgspec.Struct, frozen=True):
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if self.trials is not None and not 1 <= self.trials < math.inf:
-            raise UsageError(f"a budget must be above zero: at least 1 trial, got {self.trials}")
-        if self.seconds is not None and not 0 < self.seconds < math.inf:
-            raise UsageError(f"a budget must be above zero and finite, got {self.seconds:g} seconds")
+        if self.trials is not None and not 0 < self.trials <= MOST:
+            raise UsageError(f"a budget must be above zero and at most 2^53 trials, got {self.trials:.6g}")
+        if self.seconds is not None and not 0 < self.seconds <= MOST:
+            raise UsageError(f"a budget must be above zero and at most 2^53 s, got {self.seconds:.6g} s")
 
     @staticmethod
     def parse(text: str | int | float | Budget | None) -> Budget:
@@ -37,10 +39,10 @@ class Budget(msgspec.Struct, frozen=True):
         trials: int | None = None
         seconds: float | None = None
         for part in str(text).replace(" ", "").lower().split(","):
-            if trials is None and re.fullmatch(r"\d+(trials?)?", part):
+            if trials is None and re.fullmatch(r"[0-9]{1,99}(trials?)?", part):
                 trials = int(part.rstrip("trials"))
-            elif seconds is None and re.fullmatch(r"(\d+(\.\d+)?[smhd])+", part):
-                amounts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", part)
+            elif seconds is None and re.fullmatch(r"([0-9]{1,99}(\.[0-9]+)?[smhd])+", part):
+                amounts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd])", part)
                 seconds = sum(float(n) * _UNITS[unit] for n, unit in amounts)
             else:
                 raise UsageError(

@@ -18,10 +18,8 @@ from cambrian.strategies.strategy import Stop, Wait
 class Conversation:
     """ask and tell over a coordinator. What an earlier session asked and never told is asked again."""
 
-    def __init__(
-        self, coordinator: Coordinator, ledger: Ledger, budget: Budget, minimize: bool = False
-    ) -> None:
-        self.coordinator, self.ledger, self.budget, self.minimize = coordinator, ledger, budget, minimize
+    def __init__(self, coordinator: Coordinator, ledger: Ledger, budget: Budget) -> None:
+        self.coordinator, self.ledger, self.budget = coordinator, ledger, budget
         rows = ledger.rows()
         self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
         self._again = list(self._out.values())
@@ -47,7 +45,8 @@ class Conversation:
     def tell(self, number: int, value: object) -> None:
         if number not in self._out:
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
-        outcome = directed(_outcome(number, value), self.minimize)
+        minimize = self.coordinator.problem.objectives[0].minimize
+        outcome = directed(_outcome(number, value), minimize)
         self.ledger.record([(number, self._out[number].attempt, outcome, self._elapsed())])
         self.coordinator.finished(number, outcome)
         del self._out[number]

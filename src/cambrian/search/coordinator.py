@@ -16,12 +16,13 @@ import msgspec
 from cambrian.architecture import replay
 from cambrian.codec import encode
 from cambrian.errors import CambrianError
-from cambrian.outcome import Fidelity, Outcome, Trial
+from cambrian.outcome import Outcome, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.search.breaker import Breaker
 from cambrian.search.keys import trial_key
 from cambrian.search.ledger import FINAL, Ledger, Row
-from cambrian.spaces.space import Canonical, Space
+from cambrian.spaces.space import Canonical
 from cambrian.strategies.strategy import Evaluate, Job, Stop, Strategy, Wait
 
 EXHAUSTED = 200
@@ -33,20 +34,18 @@ class Coordinator:
 
     def __init__(
         self,
-        space: Space,
+        problem: Problem,
         strategy: Strategy,
         ledger: Ledger,
         *,
-        seed: int,
         lag: int,
-        fidelity: Fidelity,
         recipe: str,
         forgiven: int = 0,
         raw: bool = False,
     ) -> None:
-        self.space, self.strategy, self.ledger = space, strategy, ledger
-        self.seed, self.lag, self.fidelity, self.recipe = seed, lag, fidelity, recipe
-        self.raw = raw or not isinstance(space, Canonical)  # asked once: a protocol is slow to tell
+        self.problem, self.space, self.strategy, self.ledger = problem, problem.space, strategy, ledger
+        self.lag, self.recipe = lag, recipe
+        self.raw = raw or not isinstance(self.space, Canonical)  # asked once: a protocol is slow to tell
         rows = ledger.rows()
         self.trials: list[Trial] = [r.trial for r in rows if r.trial.number < FINAL]
         self._numbers: dict[str, int] = {}
@@ -55,7 +54,7 @@ class Coordinator:
         self.thinking = 0.0
         self.learned = 0
         self.breaker = Breaker(forgiven)
-        self.state: Any = self._timed(strategy.start, space, seed)
+        self.state: Any = self._timed(strategy.start, problem)
         knew = max((r.knew for r in rows if r.trial.number < FINAL), default=0)
         while self.learned < knew:
             self._learn()
@@ -72,9 +71,8 @@ class Coordinator:
         while True:
             if self.breaker.tripped:
                 return Stop(self.breaker.reason)
-            proposal = self._timed(
-                self.strategy.propose, self.state, self._pending(), stream(self.seed, "propose", number)
-            )
+            rng = stream(self.problem.seed, "propose", number)
+            proposal = self._timed(self.strategy.propose, self.state, self._pending(), rng)
             if not isinstance(proposal, Wait):
                 break
             if self.learned == number:
@@ -101,7 +99,7 @@ class Coordinator:
         if isinstance(proposal, Job):
             raise CambrianError(f"no estimator here can do the job {proposal.name!r}")
         architecture = replay(self.space, proposal.architecture)
-        fidelity = proposal.fidelity or self.fidelity
+        fidelity = proposal.fidelity or self.problem.fidelity
         key = trial_key(self.space, architecture, fidelity, self.recipe, proposal.replicate, self.raw)
         cached = self._numbers.get(key)
         trial = Trial(

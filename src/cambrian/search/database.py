@@ -109,7 +109,7 @@ def told(path: Path | None) -> Iterator[None]:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LedgerCorrupt(f"{path} is damaged: {error}{REPAIR}") from error
     except OSError as error:
-        raise RunError(f"cannot use {path}: {error.strerror}") from error
+        raise RunError(f"cannot use {path}: {error.strerror or error}") from error
 
 
 def _found(db: sqlite3.Connection, schema: Sequence[str], version: int) -> None:

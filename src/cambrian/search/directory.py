@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,26 @@ from cambrian.search.lock import Lock
 from cambrian.search.settings import LEDGER
 
 
+def claim(name: str, root: Path = Path("runs")) -> Path:
+    """The first of ROOT/NAME-1, ROOT/NAME-2, ... that is not there, made: of searches begun at the same
+    time each has its own. Raises UsageError where none can be made."""
+    with _making(root):
+        root.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        place = root / f"{name}-{number}"
+        with _making(place), suppress(FileExistsError):
+            place.mkdir()
+            return place
+    raise AssertionError("there is always a next number")
+
+
+def disclaim(place: Path) -> None:
+    """Give back what `claim` made, where nothing has been put into it."""
+    with suppress(OSError):
+        place.rmdir()
+        place.parent.rmdir()
+
+
 @contextmanager
 def at_work(place: Path | None) -> Iterator[Ledger]:
     """The ledger of the run in `place`, made where there is none, and nobody else at work there until
@@ -21,34 +41,14 @@ def at_work(place: Path | None) -> Iterator[Ledger]:
     if place is None:
         yield from _closing(Ledger.create(None))
         return
-    try:
+    with _making(place):
         place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the run directory {place}: {error.strerror}") from error
     lock = Lock(place)
     try:
         path = place / LEDGER
         yield from _closing(Ledger.open(path) if path.exists() else Ledger.create(path))
     finally:
         lock.release()
-
-
-def claim(root: str | Path, name: str) -> Path:
-    """A new directory, the first of ROOT/NAME-1, ROOT/NAME-2, ... that nobody has: of several processes that
-    ask at once each gets one of its own. Raises UsageError where none can be made."""
-    for number in count(1):
-        place = Path(root) / f"{name}-{number}"
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.mkdir()
-        except FileExistsError:
-            if not place.parent.is_dir():
-                raise UsageError(f"cannot make a run directory in {root}: it is a file") from None
-            continue
-        except OSError as error:
-            raise UsageError(f"cannot make the run directory {place}: {error.strerror}") from error
-        return place
-    raise AssertionError("there is always another number")
 
 
 def prepared(task: Any, place: Path | None) -> Path | None:
@@ -60,8 +60,16 @@ def prepared(task: Any, place: Path | None) -> Path | None:
     try:
         prepare(task, place / "task")
     except OSError as error:
-        raise RunError(f"cannot write the data into {place / 'task'}: {error.strerror}") from error
+        raise RunError(f"cannot write the data into {place / 'task'}: {error.strerror or error}") from error
     return place / "task"
+
+
+@contextmanager
+def _making(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot make the run directory {place}: {error.strerror or error}") from error
 
 
 def _closing(ledger: Ledger) -> Iterator[Ledger]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,7 +20,8 @@ from typing import Protocol
 import msgspec
 
 from cambrian.errors import DiskRefused, RunError
-from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Point, Trial, directed
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial, directed
+from cambrian.search.deadlines import Deadlines, Endless
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.final import DELIVERED
 from cambrian.search.ledger import Ledger, Row
@@ -39,6 +41,9 @@ class Source(Protocol):
 
 class Watch:
     """Told what happens while it happens; every method may be left as it is."""
+
+    def warned(self, sentence: str) -> None:
+        warnings.warn(sentence, stacklevel=2)
 
     def stage(self, name: str, total: int | None) -> None: ...
     def claimed(self, trial: Trial) -> None: ...
@@ -72,20 +77,28 @@ class Execution:
         self._running: dict[int, Row] = {}
         self._repeats: list[Trial] = []
         self._losses: Counter[int] = Counter()
-        self._refused: str | None = None
+        self._deadlines: Deadlines = Endless()
+        self._stopping: set[int] = set()
 
     def elapsed(self) -> float:
         return time.monotonic() - self._began
 
-    def drive(self, source: Source, unfinished: Sequence[Row], halt: Callable[[], str | None]) -> str:
+    def drive(
+        self,
+        source: Source,
+        unfinished: Sequence[Row],
+        halt: Callable[[], str | None],
+        deadlines: Deadlines | None = None,
+    ) -> str:
         """Run `unfinished` rows once more, then what `source` gives, until it stops or `halt()` gives a
-        reason; whatever runs by then is finished. Returns the reason."""
+        reason; whatever runs by then is finished, as far as its deadline allows. Returns the reason."""
+        self._deadlines = deadlines or Endless()
         queue = self._again(source, unfinished)
         try:
             return self._drive(source, queue, halt)
-        except (KeyboardInterrupt, DiskRefused):  # no evidence against the trials under way
+        except (KeyboardInterrupt, RunError):  # asked for, or the disk's: no evidence against the trials
             waiting = (row.trial.number for row in queue)
-            with suppress(RunError):  # the disk may refuse this too
+            with suppress(RunError):  # the ledger's own is the one to tell
                 self.ledger.note("interrupted", numbers=[*self._running, *waiting])
             raise
 
@@ -93,13 +106,12 @@ class Execution:
         reason = self._fill(source, [], queue, halt)
         while self._running or (reason is None):
             outcomes = self._collect(self.engine.wait(1.0), queue)
+            self._stop_overdue()
             for row, outcome in outcomes:
                 source.finished(row.trial.number, outcome)
-            if self._refused or any(outcome.seconds >= DEAR for _, outcome in outcomes):
+            if any(outcome.seconds >= DEAR for _, outcome in outcomes):
                 self._record(outcomes)
                 outcomes = []
-            if self._refused:
-                raise DiskRefused(f"{self._refused}; make room, then resume: nothing counts as failed for it")
             if reason is None:
                 reason = self._fill(source, outcomes, queue, halt)
             else:
@@ -190,6 +202,8 @@ class Execution:
             Assignment(
                 trial=msgspec.structs.replace(row.trial, outcome=None),
                 attempt=row.attempt,
+                deadline=self._deadline(row.trial),
+                shorten=keeps,
                 seed=self.seed,
                 stage="deliver" if row.trial.role.startswith(DELIVERED) else "search",
                 device=self.device,
@@ -208,17 +222,18 @@ class Execution:
             row = self._running.get(report.number)
             if row is None or row.attempt != report.attempt:
                 continue
+            if report.refused is not None:
+                raise DiskRefused(f"{report.refused}. What was recorded is safe; when this is mended, resume")
             if report.point is not None:
                 self.watch.point(report.number, report.point)
             if not report.last:
                 continue
-            if report.refused is not None:
-                self._refused = report.refused  # the row stays as it is, to be run again by `resume`
-                continue
             del self._running[report.number]
             if report.outcome is not None:
-                outcome = directed(report.outcome, self.minimize)
-                outcomes.append((row, self._settled(report.number, outcome)))
+                outcomes.append((row, self._settled(report.number, directed(report.outcome, self.minimize))))
+                continue
+            if self._late(row):
+                outcomes += self._give_up(row)
                 continue
             self._losses[report.number] += 1
             if self._losses[report.number] < self.attempts:
@@ -230,6 +245,29 @@ class Execution:
             self.ledger.record(again=[row.trial.number for row in lost])
             queue += [msgspec.structs.replace(row, attempt=row.attempt + 1) for row in lost]
         return outcomes
+
+    def _deadline(self, trial: Trial) -> float | None:
+        """On the clock that an evaluation has too."""
+        end = self._deadlines.of(trial)
+        return None if end is None else self._began + end
+
+    def _late(self, row: Row) -> bool:
+        return row.trial.number in self._stopping or self._deadlines.overdue(row.trial, self.elapsed())
+
+    def _stop_overdue(self) -> None:
+        for number, row in self._running.items():
+            if number not in self._stopping and self._late(row):
+                self._stopping.add(number)
+                self.engine.cancel(number)
+
+    def _give_up(self, row: Row) -> list[tuple[Row, Outcome]]:
+        """What was stopped at its deadline. A trial of the search stays as if it were under way, to be begun
+        again should there be more time; of the final stage it is said that it was not ready."""
+        self._stopping.discard(row.trial.number)
+        if row.trial.kind == "final":
+            return [(row, Infeasible("timeout", "the budget was spent before it was ready"))]
+        self.ledger.note("interrupted", numbers=[row.trial.number])
+        return []
 
     def _settled(self, number: int, outcome: Outcome) -> Outcome:
         """Weights by their name inside the run directory, their hash in the ledger."""
@@ -250,7 +288,7 @@ class Execution:
         try:
             path.parent.mkdir(exist_ok=True)
         except OSError as error:
-            raise DiskRefused.to_write(path.parent, error) from error
+            raise RunError(f"cannot write in {self.directory}: {error.strerror}") from error
         return str(path)
 
     def _clean(self, row: Row) -> None:

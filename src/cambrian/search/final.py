@@ -4,7 +4,7 @@ with is finished in the same way, after every choice has been made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -12,8 +12,9 @@ import msgspec
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import OneOf
 from cambrian.errors import IllegalArchitecture, Rejected
-from cambrian.outcome import Fidelity, Outcome, Trial
+from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream
+from cambrian.search.deadlines import FinalDeadlines
 from cambrian.search.keys import trial_key
 from cambrian.search.ledger import FINAL, Row
 from cambrian.spaces.space import Space
@@ -46,18 +47,22 @@ class FinalStage:
         seed: int,
         recipe: str,
         published: Mapping[str, Architecture],
+        again: bool = False,
     ) -> None:
+        """`rows` are those of earlier sessions; with `again`, what their budget cut short is trained anew."""
         self.space, self.settings, self.seed, self.recipe = space, settings, seed, recipe
         self._known: dict[str, Trial] = {}
         for row in rows:
-            self._known.setdefault(row.key, row.trial)
+            if not (again and cut_short(row.trial)):
+                self._known.setdefault(row.key, row.trial)
         self._count = len(rows)
         self._only = candidates[0] if len(candidates) == 1 else None
         self._finalists = self._plan([("finalist", a) for a in candidates if self._only is None])
         self._best = candidates[0] if candidates else None
         self._published = published
         self._others = self.settings.baselines
-        self._hurried = False
+        self._deadlines: FinalDeadlines | None = None
+        self._elapsed: Callable[[], float] = lambda: 0.0
         self._delivered: list[tuple[str, str, Architecture]] | None = None
         self.thinking = 0.0
 
@@ -68,16 +73,16 @@ class FinalStage:
                 return row
             outcomes = [self._known[key] for _, key, _ in self._finalists if key in self._known]
             chosen = [self._only] if self._only else best_distinct(self.space, outcomes, 1)
-            if not chosen and self._hurried and self._best is not None:
+            if not chosen and self._best is not None and all(map(cut_short, outcomes)):
                 chosen = [self._best]
             if not chosen:
                 return Stop("no finalist could be trained")
             self._delivered = self._plan([("winner", chosen[0]), *self._baselines(chosen[0])])
         return self._open(self._delivered) or Stop("the final stage is complete")
 
-    def hurry(self) -> None:
-        """The budget is spent: nothing more is trained for the choice or beside the winner."""
-        self._hurried = True
+    def within(self, deadlines: FinalDeadlines, elapsed: Callable[[], float]) -> None:
+        """Keep to these from now on: what would not be ready is not begun, except for the winner."""
+        self._deadlines, self._elapsed = deadlines, elapsed
 
     def claimed(self, row: Row) -> None:
         self._known[row.key] = row.trial
@@ -87,6 +92,8 @@ class FinalStage:
         for key, trial in self._known.items():
             if trial.number == number:
                 self._known[key] = msgspec.structs.replace(trial, outcome=outcome)
+        if self._deadlines is not None and isinstance(outcome, Done):
+            self._deadlines.learn(outcome.seconds)
 
     def winner(self) -> Trial | None:
         """The trained network to hand over, once there is one."""
@@ -101,11 +108,14 @@ class FinalStage:
     def _open(self, plan: Sequence[tuple[str, str, Architecture]]) -> Row | Wait | None:
         """The next row of a round, or Wait for those under way, or None when the round is over."""
         for role, key, architecture in plan:
-            if key not in self._known and (role == "winner" or not self._hurried):
+            if key not in self._known and (role == "winner" or self._fits(role)):
                 return self._row(role, key, architecture)
         if any(key in self._known and self._known[key].outcome is None for _, key, _ in plan):
             return Wait()
         return None
+
+    def _fits(self, role: str) -> bool:
+        return self._deadlines is None or self._deadlines.fits(role, self._elapsed())
 
     def _plan(self, roles: Sequence[tuple[str, Architecture]]) -> list[tuple[str, str, Architecture]]:
         return [(role, self._key(role, a), a) for role, a in roles]
@@ -143,10 +153,17 @@ class FinalStage:
         raise IllegalArchitecture("the space rejects random architectures of the winner's size")
 
 
+def cut_short(trial: Trial) -> bool:
+    """Whether the budget ended before its training did."""
+    if isinstance(trial.outcome, Done):
+        return "planned_epochs" in trial.outcome.metrics
+    return isinstance(trial.outcome, Infeasible) and trial.outcome.reason == "timeout"
+
+
 def best_distinct(space: Space, trials: Sequence[Trial], count: int) -> list[Architecture]:
     """The `count` best different architectures with a finite value, best first, earlier ones first
     among equals."""
-    ranked = sorted((t for t in trials if t.merit is not None), key=lambda t: (-(t.merit or 0.0), t.number))
+    ranked = sorted((t for t in trials if t.score is not None), key=lambda t: (-(t.score or 0.0), t.number))
     found: dict[str, Architecture] = {}
     for trial in ranked:
         key = trial_key(space, trial.architecture, Fidelity(), "", 0)

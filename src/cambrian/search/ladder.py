@@ -21,8 +21,8 @@ class Rung(msgspec.Struct, frozen=True):
 
 
 LADDER = (
-    Rung(2, 8, 1, 500, final_epochs=3, final_filters=8, final_cells=2),
-    Rung(2, 16, 2, 1000, final_epochs=5, final_filters=8, final_cells=2),
+    Rung(2, 8, 4, 500, final_epochs=3, final_filters=8, final_cells=2),
+    Rung(2, 16, 3, 1000, final_epochs=5, final_filters=8, final_cells=2),
     Rung(3, 16, 2, 1500, final_epochs=10, final_filters=16, final_cells=2),
     Rung(3, 28, 4, 2000, final_cells=2),
     Rung(3, 48, 4, 5000),

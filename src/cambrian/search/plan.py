@@ -8,8 +8,11 @@ instead of chosen.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,10 +22,12 @@ from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.budget import Budget
 from cambrian.search.cost import Cost, scaled
+from cambrian.search.deadlines import SEARCHED
 from cambrian.search.final import Final
 from cambrian.search.ladder import LADDER, Rung
 from cambrian.search.search import Search
-from cambrian.search.settings import component, published_architectures, usual
+from cambrian.search.settings import component, published_architectures, space_for, usual
+from cambrian.search.space_check import check_space, is_own
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.size import estimated_size
 from cambrian.spaces.space import Space
@@ -30,6 +35,7 @@ from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
+    from cambrian.networks.recipe import Recipe
     from cambrian.tasks.task import Task
 
 
@@ -74,14 +80,18 @@ def plan(
     Measures the machine's speed for a second or two."""
     from cambrian.estimators.train import Train
 
+    began = time.monotonic()
     given = Budget.parse(budget)
     pixels = len(task.train) * task.height * task.width
     if given == Budget() and not paper and pixels > FEW_PIXELS:
         given = Budget(seconds=HALF_HOUR)
     crew = workers or (1 if device.startswith("cuda") else cores())
-    place = None if space is None else component("space", space)
+    place = None if space is None else space_for(space, task)
+    if place is not None and is_own(place):
+        check_space(place, task, Fidelity())
+    train = Train(**{**(PAPER_RECIPE if paper else {}), **dict(recipe or {})})
     cost = Cost(task, device, crew, place)
-    rung = PAPER if paper else _rung(cost, given)
+    rung = PAPER if paper else _rung(cost, given, train)
     rung = msgspec.structs.replace(rung, **dict(changes or {}))
     trials = cost.trials(rung)
     leveled = paper or bool({"levels", "keep"} & set(changes or {}))
@@ -96,7 +106,7 @@ def plan(
     search = Search(
         where,
         chosen or Progressive(rung.levels, rung.keep, surrogate=surrogate, first=first),
-        Train(**{**(PAPER_RECIPE if paper else {}), **dict(recipe or {})}),
+        train,
         task,
         given,
         engine="processes" if crew > 1 else "serial",
@@ -108,7 +118,15 @@ def plan(
     )
     rows = tuple(_rows(search, rung, trials, cost))
     levels = trials if chosen is None else {}
-    search.remarks = {"plan": rows, "expected": {str(level): n for level, n in levels.items()}}
+    search.remarks = {
+        "plan": rows,
+        "expected": {str(level): n for level, n in levels.items()},
+        "speed": {
+            "trial": {str(level): cost.trial_seconds(rung, level) for level in trials},
+            "final": cost.training_seconds(rung),
+        },
+    }
+    search.spent = time.monotonic() - began
     return Plan(search, rung, levels, cost.seconds(rung), rows)
 
 
@@ -133,16 +151,48 @@ PAPER_FINAL: Mapping[str, Scalar] = {"auxiliary": True, "drop_path": 0.4}
 """Sec. 5.1 and 5.3: cosine decay from 0.01; the auxiliary head and drop-path for the final network alone."""
 
 
-def _rung(cost: Cost, budget: Budget) -> Rung:
-    if budget.seconds is None:
-        return UNTOLD
-    fitting = [
-        rung
-        for rung in LADDER
-        if cost.search_seconds(rung) <= budget.seconds * 0.6
-        and cost.final_seconds(rung) <= budget.seconds / 3
-    ]
-    return fitting[-1] if fitting else LADDER[0]
+STEPS = 60
+"""Fewer of them teach a network next to nothing: where there are few images, an epoch counts in steps."""
+WORTHWHILE = 12
+"""Networks that a search in haste compares, by training each for less."""
+
+
+def _rung(cost: Cost, budget: Budget, train: Recipe) -> Rung:
+    seconds = budget.seconds
+    if seconds is None:
+        return _lengthened(UNTOLD, cost, train)
+    rungs = [_lengthened(rung, cost, train) for rung in LADDER]
+    fitting = list(takewhile(lambda rung: _fits(cost, rung, seconds), rungs))
+    return fitting[-1] if fitting else _hasty(rungs[0], cost, seconds)
+
+
+def _lengthened(rung: Rung, cost: Cost, train: Recipe) -> Rung:
+    """Where there are fewer images than it wants: as many epochs as make STEPS steps, and twice as many in
+    the final stage."""
+    if cost.images(rung) == rung.images:
+        return rung
+    each, final = (train.batches(n) for n in (cost.images(rung), len(cost.task.train)))
+    return msgspec.structs.replace(
+        rung,
+        epochs=max(rung.epochs, math.ceil(STEPS / each)),
+        final_epochs=max(rung.final_epochs, math.ceil(2 * STEPS / final)),
+    )
+
+
+def _hasty(rung: Rung, cost: Cost, seconds: float) -> Rung:
+    """The lowest rung where not even that fits: with fewer epochs, so that there is something to compare
+    and the final networks are ready."""
+    once = msgspec.structs.replace(rung, epochs=1, final_epochs=1)
+    share = seconds * 0.6 * cost.workers / WORTHWHILE
+    return msgspec.structs.replace(
+        rung,
+        epochs=max(1, min(rung.epochs, int(share / cost.trial_seconds(once, 1)))),
+        final_epochs=max(1, min(rung.final_epochs, int(seconds / 6 / cost.training_seconds(once)))),
+    )
+
+
+def _fits(cost: Cost, rung: Rung, seconds: float) -> bool:
+    return cost.search_seconds(rung) <= seconds * 0.6 and cost.final_seconds(rung) <= seconds / 3
 
 
 def _fitted(rung: Rung, budget: int, first: int, said: frozenset[str]) -> tuple[Rung, int | None]:
@@ -168,6 +218,13 @@ def _final_fidelity(rung: Rung, space: Space, paper: bool) -> Fidelity:
     return Fidelity(rung.final_epochs, skeleton=skeleton)
 
 
+def describe_data(task: Task) -> str:
+    """The plan's first row, which needs no measuring."""
+    size = f"{task.height}x{task.width}x{task.channels}"
+    counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
+    return f"{task.name}: {size}, {task.classes} classes; {counts}"
+
+
 def _rows(search: Search, rung: Rung, trials: dict[int, int], cost: Cost) -> list[tuple[str, str]]:
     task, space, final = search.task, search.space, search.final
     assert task is not None
@@ -176,22 +233,39 @@ def _rows(search: Search, rung: Rung, trials: dict[int, int], cost: Cost) -> lis
     count = f"{sum(trials.values())} cells trained: {levels}"
     if not (isinstance(search.strategy, Progressive) and isinstance(space, PNAS)):
         count = f"{search.budget.trials or 'as many as fit'} networks trained"
-    size = f"{task.height}x{task.width}x{task.channels}"
-    counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
-    held = f"{task.name}: {size}, {task.classes} classes; {counts}"
     return [
-        ("data", held),
+        ("data", describe_data(task)),
         ("space", _space_row(space, rung)),
         ("strategy", f"{type(search.strategy).__name__.lower()}: {count}"),
-        ("each", f"{rung.epochs} epochs of {cost.images(rung)} images{_said(search.fidelity)}"),
+        ("each", _each_row(search, rung.epochs, cost.images(rung))),
         (
             "then",
             f"the best {final.top} from scratch: {rung.final_epochs} epochs{_said(final.fidelity)}; the best"
             " of them on all but test",
         ),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
-        ("time", f"about {duration(cost.seconds(rung))}; budget: {search.budget}"),
+        ("time", _time_row(search.budget, rung, trials, cost)),
     ]
+
+
+def _each_row(search: Search, epochs: int, images: int) -> str:
+    """Epochs tell little where images are few."""
+    steps = epochs * search.estimator.batches(images)
+    text = f"{epochs} epoch{'s' if epochs > 1 else ''} of {images} images{_said(search.fidelity)}"
+    if steps < STEPS // 2:
+        return f"{text}: {steps} steps, too few to learn much from, so that chance decides which is best"
+    return text if steps > 4 * STEPS else f"{text}: {steps} steps"
+
+
+def _time_row(budget: Budget, rung: Rung, trials: dict[int, int], cost: Cost) -> str:
+    """What is expected, and where that is more than there is, what becomes of it."""
+    expected = f"about {duration(cost.seconds(rung))}"
+    guessed = f"; {cost.notice}" if cost.notice else ""
+    if budget.seconds is None or cost.seconds(rung) <= budget.seconds:
+        return f"{expected}; budget: {budget}{guessed}"
+    fitting = int(budget.seconds * SEARCHED * cost.workers / cost.trial_seconds(rung, 1))
+    fewer = f"the search ends after about {max(1, min(fitting, sum(trials.values())))} networks"
+    return f"{expected} for all of it; budget: {budget}, in which {fewer}{guessed}"
 
 
 def _space_row(space: Space, rung: Rung) -> str:

@@ -11,10 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from cambrian.errors import RunError
-from cambrian.objective import Objective
 from cambrian.outcome import Done, Trial, incumbents
 from cambrian.search.ledger import FINAL, Ledger, Row
 from cambrian.spaces.space import Space
@@ -46,8 +43,7 @@ class Result:
     @staticmethod
     def open(directory: str | Path) -> Result:
         """Raises RunError where `directory` is no run directory, LedgerCorrupt where it is damaged."""
-        from cambrian.search.settings import LEDGER
-        from cambrian.spaces import SPACES
+        from cambrian.search.settings import LEDGER, space_for
         from cambrian.tasks.task import Task
 
         place = Path(directory).absolute()
@@ -63,13 +59,7 @@ class Result:
                 " program that began it"
             )
         task = Task.open(place / "task") if (place / "task" / "task.json").exists() else None
-        return Result(SPACES.make(spec), task, rows, facts, events, place)
-
-    @property
-    def objective(self) -> Objective:
-        """What was sought; of a run that does not say, the most of the task's metric."""
-        name = "value" if self.task is None else self.task.metric
-        return msgspec.convert(self.facts.get("settings", {}).get("objective", {"name": name}), Objective)
+        return Result(space_for(spec, task), task, rows, facts, events, place)
 
     @property
     def trials(self) -> list[Trial]:
@@ -83,7 +73,7 @@ class Result:
 
     @property
     def best(self) -> Trial | None:
-        """The trial of the best value; of equals the one that the strategy preferred, else the first."""
+        """The trial of the highest value; of equals the one that the strategy preferred, else the first."""
         return deque(incumbents(self.trials), maxlen=1).pop() if self.trials else None
 
     @property
@@ -105,17 +95,18 @@ class Result:
 
     def model(self, trial: Trial | None = None) -> nn.Module:
         """The trained network, in evaluation mode: plain torch.nn, taking normalised float[n, c, h, w].
-        Without `trial` the winner's. Raises RunError where it has no weights."""
-        from cambrian.networks.checkpoint import load_weights
+        Without `trial` the winner's. Raises RunError where it has no weights, RunChanged where the space
+        builds another network than it did."""
+        from cambrian.search.trained_network import load_trained
 
         chosen = trial or self.winner
         if chosen is None or not isinstance(chosen.outcome, Done) or chosen.outcome.weights is None:
             raise RunError(f"{self.directory} holds no trained network yet: resume it to its end")
         assert self.directory is not None
         assert self.task is not None
-        network = self.space.build(chosen.architecture, self.task, **chosen.fidelity.skeleton)
-        load_weights(network, self.directory / chosen.outcome.weights, self._hash(chosen.outcome.weights))
-        return network.eval()
+        name = chosen.outcome.weights
+        place = self.directory / name
+        return load_trained(self.space, self.task, chosen, place, self._hash(name), self.facts)
 
     def export(self, directory: str | Path, *, onnx: bool = False) -> Path:
         """The winner as files that need torch alone, loaded in a clean process and compared; with

@@ -13,35 +13,37 @@ import msgspec
 from cambrian.architecture import Architecture, replay
 from cambrian.codec import encode
 from cambrian.errors import Incompatible, RunError, UnknownName, UsageError
-from cambrian.estimators.build import LIMITS
-from cambrian.objective import sounds_lower
+from cambrian.estimators.build import LIMITS, signature
 from cambrian.outcome import Fidelity, Trial
+from cambrian.problem import Limit, Objective, Problem
 from cambrian.search.budget import Budget
 from cambrian.search.conversation import Conversation
 from cambrian.search.coordinator import Coordinator
+from cambrian.search.deadlines import FinalDeadlines, SearchDeadlines, expected_final
 from cambrian.search.directory import at_work, prepared
 from cambrian.search.engines.engine import Engine, Work
 from cambrian.search.execution import Execution, Watch
 from cambrian.search.final import Final, FinalStage, best_distinct
 from cambrian.search.keys import digest
 from cambrian.search.ledger import FINAL, Ledger
-from cambrian.search.numbers import check_numbers
 from cambrian.search.settings import (
+    code_of,
     component,
-    objective_of,
     published_architectures,
     questions,
     remedy,
     resumed,
     same_settings,
+    space_for,
     spec_of,
     task_of,
     unnamed,
     usual,
     versions,
 )
+from cambrian.search.space_check import check_space, find_warnings, is_own
 from cambrian.spaces.space import Space, fingerprint
-from cambrian.strategies.strategy import Scales, Strategy
+from cambrian.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -57,8 +59,8 @@ class Search:
     `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Coordinator`).
     `final=None` ends without a trained network. `limits` are hard bounds ("params", "macs") checked before
     training; `timeout` (seconds) and `memory` (bytes) bound one trial; `attempts` is how often a
-    trial may be lost to kills before it counts as crashed. `minimize`: lower is better; left open it is
-    as the estimator says, else higher is.
+    trial may be lost to kills before it counts as crashed. With `minimize` lower values are better; left
+    open, the estimator knows.
 
     Raises Incompatible where space, strategy and estimator cannot work together."""
 
@@ -83,27 +85,21 @@ class Search:
         attempts: int = 5,
         minimize: bool | None = None,
     ) -> None:
-        check_numbers(seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts)
-        self.space: Space = component("space", space)
-        self.estimator = component("estimator", estimator)
         self.task = task_of(task)
-        self.objective = objective_of(self.estimator, self.task, minimize)
-        if minimize is None and not self.objective.minimize and sounds_lower(self.objective.name):
-            warnings.warn(
-                f"the objective {self.objective.name!r} is maximised: say minimize=True if lower is better,"
-                " minimize=False if it is not",
-                stacklevel=2,
-            )
+        self.space: Space = space_for(space, self.task)
+        self.estimator = component("estimator", estimator)
         self.budget = Budget.parse(budget)
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)
         self.seed, self.device, self.attempts = seed, device, attempts
+        self.minimize = bool(getattr(self.estimator, "minimize", False) if minimize is None else minimize)
         self.fidelity = fidelity or Fidelity()
         self.final = final if self.estimator.delivers else None
         self.limits = dict(limits or {})
         self.timeout, self.memory = timeout, memory
         self.notice: str | None = None
         self.remarks: dict[str, Any] = {}  # what the ledger shall remember besides, as JSON
+        self.spent = 0.0  # seconds of the budget that planning took
         self.engine = self._engine(engine, workers)
         self._lag = lag
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
@@ -124,7 +120,9 @@ class Search:
             self._search(ledger, execution, watch)
             if self.final is not None:
                 trials = [r.trial for r in ledger.rows() if r.trial.number < FINAL]
-                self._finish(ledger, execution, watch, best_distinct(self.space, trials, self.final.top))
+                best = best_distinct(self.space, trials, self.final.top)
+                untried = [t.architecture for t in trials if t.outcome is None]  # there was no time
+                self._finish(ledger, execution, watch, best or untried[:1])
 
         return self._session(directory, watch, work)
 
@@ -163,6 +161,8 @@ class Search:
             raise UsageError("several workers need a run directory to share the data: run('runs/first')")
         with at_work(place) as ledger:
             self._stored = prepared(self.task, place)
+            if not ledger.rows():
+                self._look(watch)
             self._agree(ledger)
             try:
                 self.engine.start(self._work())
@@ -172,6 +172,17 @@ class Search:
             return Result(
                 self.space, self.task, ledger.rows(), ledger.facts(), ledger.events(), directory=place
             )
+
+    def _look(self, watch: Watch) -> None:
+        """Raise, or warn, of what a space of one's own would do to every trial."""
+        if self.task is None or not self.estimator.delivers or not is_own(self.space):
+            return
+        shape = signature(self.task, self.fidelity)
+        architecture = check_space(self.space, shape, self.fidelity)
+        if self.device == "cpu":
+            exported = self.final is not None
+            for sentence in find_warnings(self.space, architecture, shape, self.fidelity, exported):
+                watch.warned(sentence)
 
     def _execution(self, ledger: Ledger, place: Path | None, watch: Watch) -> Execution:
         return Execution(
@@ -184,8 +195,8 @@ class Search:
             limits=self.limits,
             final=self.final.fidelity if self.final else None,
             attempts=self.attempts,
-            elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=0.0),
-            minimize=self.objective.minimize,
+            minimize=self.minimize,
+            elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=self.spent),
         )
 
     def _search(self, ledger: Ledger, execution: Execution, watch: Watch) -> None:
@@ -195,16 +206,20 @@ class Search:
         for row in rows:
             if row.trial.outcome is not None:
                 watch.ended(row.trial)
-        limit, seconds, stopped = self.budget.trials, self._search_seconds(), self._stopped(ledger)
+        limit, stopped, deadlines = self.budget.trials, self._stopped(ledger), None
+        if self.budget.seconds is not None:
+            final = self.final is not None
+            deadlines = SearchDeadlines(self.budget.seconds, lambda: coordinator.trials, final)
 
         def halt() -> str | None:
             if limit is not None and len(coordinator.trials) >= limit:
                 return f"the budget of {limit} trials is spent"
-            if stopped or (seconds is not None and execution.elapsed() >= seconds):
+            if stopped or (deadlines is not None and deadlines.over(execution.elapsed())):
                 return f"the budget of {self.budget} is spent"
             return None
 
-        reason = execution.drive(coordinator, [r for r in rows if r.state == "running"], halt)
+        unfinished = [r for r in rows if r.state == "running" and not stopped]
+        reason = execution.drive(coordinator, unfinished, halt, deadlines)
         failing = coordinator.breaker.tripped
         if failing or not stopped:
             ledger.note(
@@ -225,7 +240,8 @@ class Search:
         if self.timeout is not None:
             execution.engine.close()
             execution.engine.start(self._work(timed=False))
-        finals = [r for r in ledger.rows() if r.trial.number >= FINAL]
+        rows = ledger.rows()
+        finals = [r for r in rows if r.trial.number >= FINAL]
         stage = FinalStage(
             self.space,
             self.final,
@@ -234,26 +250,26 @@ class Search:
             seed=self.seed,
             recipe=self._recipe(),
             published=published_architectures(self.space),
+            again=self._more_time(ledger),
         )
+        deadlines = None
+        if self.budget.seconds is not None:
+            each = expected_final(ledger.facts().get("speed"), [r.trial for r in rows])
+            deadlines = FinalDeadlines(self.budget.seconds, execution.elapsed(), each)
+            stage.within(deadlines, execution.elapsed)
         watch.stage("final", stage.total())
         for row in finals:
             if row.trial.outcome is not None:
                 watch.ended(row.trial)
 
-        def halt() -> str | None:
-            if self.budget.seconds is not None and execution.elapsed() >= self.budget.seconds:
-                stage.hurry()
-            return None
-
-        execution.drive(stage, [r for r in finals if r.state == "running"], halt)
+        execution.drive(stage, [r for r in finals if r.state == "running"], lambda: None, deadlines)
         winner = stage.winner()
-        ledger.note("final", winner=winner.number if winner else None)
+        ledger.note("final", winner=winner.number if winner else None, budget=self.budget)
 
-    def _search_seconds(self) -> float | None:
-        """The final stage is inside the budget: a third of it is kept for that."""
-        if self.budget.seconds is None:
-            return None
-        return self.budget.seconds * (2 / 3 if self.final is not None else 1.0)
+    def _more_time(self, ledger: Ledger) -> bool:
+        """Whether the run ended under another budget, so that what that one cut short is trained anew."""
+        ends = ledger.events("final")
+        return bool(ends) and ends[-1][2].get("budget") != msgspec.to_builtins(self.budget)
 
     def _stopped(self, ledger: Ledger) -> bool:
         """A search stopped by its seconds stays stopped when it is resumed with the same budget."""
@@ -272,11 +288,11 @@ class Search:
             place = None if directory is None else Path(directory).absolute()
             ledger = self._held.enter_context(at_work(place))
             self._agree(ledger)
-            self._talk = Conversation(self._coordinator(ledger), ledger, self.budget, self.objective.minimize)
+            self._talk = Conversation(self._coordinator(ledger), ledger, self.budget)
         return self._talk.ask()
 
     def tell(self, number: int, value: object) -> None:
-        """What trial `number` gave: a number, or an Outcome."""
+        """What trial `number` gave: a number to maximise (or to `minimize`), or an Outcome."""
         if self._talk is None:
             raise UsageError("tell before ask: no trial is out")
         self._talk.tell(number, value)
@@ -294,6 +310,7 @@ class Search:
             "space": self._spec("space"),
             "questions": questions(self.space),
             "fingerprint": fingerprint(self.space),
+            "code": code_of(self.space, self.strategy, self.estimator),
             "strategy": self._spec("strategy"),
             "estimator": self._spec("estimator"),
             "task": self._data(),
@@ -301,7 +318,7 @@ class Search:
             "limits": self.limits,
             "seed": self.seed,
             "lag": self.lag,
-            "objective": msgspec.to_builtins(self.objective),
+            **({"minimize": True} if self.minimize else {}),  # older runs do not have it
         }
 
     def _engine(self, engine: Engine | str | None, workers: int | None) -> Engine:
@@ -327,7 +344,6 @@ class Search:
         for name in self.limits:
             if name not in LIMITS:
                 raise UnknownName("limit", name, LIMITS)
-        check_numbers(**self.limits)
         if self.limits and not getattr(self.estimator, "builds", True):
             raise Incompatible(
                 f"limits on {', '.join(self.limits)} need an estimator that builds networks, which"
@@ -356,8 +372,7 @@ class Search:
         facts = ledger.facts()
         if "settings" in facts:
             self.lag = self._lag or facts["settings"]["lag"]
-            old = {"objective": {"name": self.objective.name, "minimize": False}, **facts["settings"]}
-            same_settings(old, msgspec.json.decode(encode(self.settings())), ledger.path)
+            same_settings(facts["settings"], msgspec.json.decode(encode(self.settings())), ledger.path)
         ledger.remember(
             settings=self.settings(),
             budget=self.budget,
@@ -369,15 +384,24 @@ class Search:
             **self.remarks,
         )
 
-    def _coordinator(self, ledger: Ledger) -> Coordinator:
-        strategy, planned = self.strategy, ledger.facts()["planned"]
-        return Coordinator(
+    def _problem(self, ledger: Ledger) -> Problem:
+        """What the strategy is started with; its budget is the one that the run began with."""
+        return Problem(
             self.space,
-            strategy.within(planned) if planned and isinstance(strategy, Scales) else strategy,
-            ledger,
-            seed=self.seed,
-            lag=self.lag,
+            objectives=(Objective(minimize=self.minimize),),
+            limits=tuple(Limit(name, most) for name, most in self.limits.items()),
             fidelity=self.fidelity,
+            trials=ledger.facts()["planned"],
+            seconds=self.budget.seconds,
+            seed=self.seed,
+        )
+
+    def _coordinator(self, ledger: Ledger) -> Coordinator:
+        return Coordinator(
+            self._problem(ledger),
+            self.strategy,
+            ledger,
+            lag=self.lag,
             recipe=self._recipe(),
             forgiven=max((v["after"] for _, _, v in ledger.events("stop") if v["failing"]), default=0),
             raw=getattr(self.estimator, "raw", False),

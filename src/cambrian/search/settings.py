@@ -7,10 +7,11 @@ import os
 import platform
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from inspect import isroutine
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ import msgspec
 from cambrian.architecture import Architecture
 from cambrian.choices import Answer, Choice
 from cambrian.errors import Rejected, RunChanged, RunError, UsageError
-from cambrian.objective import Objective
 from cambrian.randomness import stream
 from cambrian.search.budget import Budget
+from cambrian.search.program_code import VERSION, code_parts, edited
 from cambrian.spaces.space import Encodes, Grows, Space
 
 LEDGER = "ledger.sqlite"
@@ -43,6 +44,8 @@ def versions() -> dict[str, str]:
 def component(kind: str, given: Any) -> Any:
     if isinstance(given, str | Mapping):
         return registry(kind).make(given)
+    if kind == "space":
+        _check_space(given)
     if callable(given) and kind == "estimator" and not hasattr(given, "estimate"):
         from cambrian.estimators.estimator import Function
 
@@ -50,20 +53,23 @@ def component(kind: str, given: Any) -> Any:
     return given
 
 
-def objective_of(estimator: Any, task: Any, minimize: bool | None) -> Objective:
-    """What is sought, by the name that the estimator or the task has for it. Raises UsageError where the
-    lowest share of right answers is asked for."""
-    from cambrian.estimators.train import Train
-    from cambrian.tasks.metrics import METRICS
+def _check_space(given: Any) -> None:
+    """Raise UsageError for what is nearly a space."""
+    name = getattr(given, "__name__", type(given).__name__)
+    if isinstance(given, type):
+        raise UsageError(f"a space is an object, got the class {name}: give {name}(...)")
+    if not (callable(getattr(given, "walk", None)) and callable(getattr(given, "build", None))):
+        mend = ": write @cambrian.space above it" if isroutine(given) else ""
+        raise UsageError(f"a space asks questions and builds networks, got {name}, which is none{mend}")
 
-    trained = task is not None and isinstance(estimator, Train)
-    name = task.metric if trained else str(getattr(estimator, "objective", "value"))
-    if trained and minimize and name in METRICS:
-        raise UsageError(
-            f"{name} is a share of right answers, of which more is better: it cannot be minimised"
-        )
-    own = bool(getattr(estimator, "minimize", False))
-    return Objective(name, own if minimize is None else minimize)
+
+def space_for(given: Any, task: Any) -> Space:
+    """The space of that name or description, whose questions are those for the task's images, where there
+    is a task."""
+    found: Any = component("space", given)
+    fit = getattr(found, "for_task", None)  # a space of one's own need not have it
+    fitted: Space = found if fit is None or task is None else fit(task)
+    return fitted
 
 
 def registry(kind: str) -> Any:
@@ -145,9 +151,11 @@ def questions(space: Space, walks: int = 16) -> dict[str, Any]:
 
 def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -> None:
     """Raises RunChanged with what differs."""
+    old, new = dict(old), dict(new)
+    changes = _edits(old.pop("code", None), new.pop("code", None)) if old["space"] == new["space"] else []
     if old["space"] != new["space"]:  # then the questions are others, of course
         old, new = ({k: v for k, v in s.items() if k not in _QUESTIONS} for s in (old, new))
-    changes = _differences(old, new, "")
+    changes += _differences(old, new, "")
     if changes:
         more = f" and {len(changes) - 8} more" if len(changes) > 8 else ""
         raise RunChanged(
@@ -156,11 +164,31 @@ def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -
         )
 
 
-_QUESTIONS = ("questions", "fingerprint")
+def code_of(*components: object) -> dict[str, Any]:
+    """What tells the user's own code that components are made of from what it is after an edit."""
+    parts: dict[str, str] = {}
+    for each in components:
+        parts |= code_parts(each)
+    return {"python": VERSION, "parts": parts}
+
+
+def _edits(old: dict[str, Any] | None, new: dict[str, Any] | None) -> list[str]:
+    """A phrase for code that was edited; none where that cannot be told, as by another version of Python."""
+    if old is None or new is None or old["python"] != new["python"]:
+        return []
+    names = edited(old["parts"], new["parts"])
+    return [f"the code of {listed_names(names)} was edited"] if names else []
+
+
+def listed_names(names: Sequence[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+_QUESTIONS = ("questions", "fingerprint", "code")
 _SAID = {
     "fingerprint": "the space's program asks other questions than it did",
     "task.digest": "the data or their split are others",
-    "objective.minimize": "the objective's direction is the other one",
 }
 
 
@@ -216,5 +244,5 @@ def resumed(search: Any, directory: Path, budget: Any) -> Any:
         timeout=engine["timeout"],
         memory=engine["memory"],
         device=facts["device"],
-        minimize=facts["settings"].get("objective", {}).get("minimize"),
+        minimize=facts["settings"].get("minimize", False),
     )

@@ -3,7 +3,8 @@ forward looks at numbers or makes tensors of its own on the CPU, a small one the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import CambrianError, Unbuildable
@@ -15,58 +16,78 @@ if TYPE_CHECKING:
     from torch import nn
 
 BATCH = 2
-UNKNOWN = object()  # not None, which is what a forward without a return gives
+
+
+class WrongOutput(Unbuildable):
+    """The network can be run, and what it gives is no logit per class."""
 
 
 def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.Module]] = ()) -> None:
-    """Raise Unbuildable unless `network` maps [2, channels, height, width] to [2, classes], naming the
-    layer that refuses and the question (of `made`: name and module) it was made for, with the shapes
-    as torch puts them. Weights, buffers and the random state stay as they are, unless there are lazy
-    modules: those get their weights here."""
+    """Raise Unbuildable unless `network`, in training and in evaluation mode, maps [2, channels, height,
+    width] to [2, classes] (or a tuple of those, the first of which is scored), naming the layer that refuses
+    and the question (of `made`: name and module) it was made for, with the shapes as torch puts them.
+    Weights, buffers and the random state stay as they are, unless there are parts that are made in a first
+    forward, as torch's lazy modules are: those are made here."""
     trace = _Trace(network, made)
     try:
-        logits = _forward(network, task, trace)
+        outputs = _forwards(network, task, trace)
     except (CambrianError, MemoryError):
         raise
     except Exception as error:  # a forward of the user's own may raise anything
-        raise Unbuildable(f"{trace.where()}: {said(error)}") from error
+        raise Unbuildable(f"{trace.where()}: {said(error)}{_types_said(network)}") from error
     finally:
         trace.remove()
-    if logits is not UNKNOWN:
-        _check_logits(logits, task.classes)
+    for output in outputs:
+        _check_logits(output, task.classes)
 
 
-def _forward(network: nn.Module, task: Signature, trace: _Trace) -> Any:
-    """The logits, or UNKNOWN where they can be had nowhere: a draft, whose weights are on the meta device,
-    that has to be run for real."""
-    lazy = is_lazy(network)
-    if lazy:  # a first forward tells its modules their sizes
-        _first(network, task, lazy)
+def _forwards(network: nn.Module, task: Signature, trace: _Trace) -> list[Any]:
+    """What the network gives in training and in evaluation mode; nothing where that can be had nowhere: a
+    draft, whose weights are on the meta device, that has to be run for real."""
+    draft = is_draft(network)
     try:
-        return _run(network, task, "meta")
+        if is_lazy(network):  # a first forward tells its modules their sizes
+            _run_once(network, task, draft)
+        if not _other_types(network):  # which the meta device mixes, and a CPU does not
+            return _run(network, task, "meta", draft)
     except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
         if not _of_the_device(error):
             raise
-    if any(tensor.device.type == "meta" for _, tensor in _tensors(network)):
-        return UNKNOWN
+    if draft:
+        return []
     trace.restart()
-    return _run(network, task, "cpu")
+    return _run(network, task, "cpu", draft)
 
 
-def is_lazy(network: nn.Module) -> str | None:
-    """The device of a parameter that does not know its size yet (torch's lazy modules)."""
+def is_lazy(network: nn.Module) -> bool:
+    """Whether some parameter does not know its size yet (torch's lazy modules)."""
     from torch.nn.parameter import is_lazy
 
-    return next((t.device.type for _, t in _tensors(network) if is_lazy(t)), None)
+    return any(is_lazy(t) for _, t in _tensors(network))
 
 
-def _first(network: nn.Module, task: Signature, device: str) -> None:
+def is_draft(network: nn.Module) -> bool:
+    """Whether its weights, those too that it has yet to make, are on the meta device."""
     import torch
 
-    training = network.training
-    with torch.no_grad():
-        network.eval()(torch.zeros(BATCH, task.channels, task.height, task.width, device=device))
+    devices = {tensor.device.type for _, tensor in _tensors(network)}
+    return "meta" in (devices or {torch.get_default_device().type})
+
+
+def _run_once(network: nn.Module, task: Signature, draft: bool) -> None:
+    """A forward of the network itself, in which it makes the parts it lacks."""
+    import torch
+
+    training, device = network.training, "meta" if draft else "cpu"
+    with torch.no_grad(), torch.device(device):
+        network.eval()(_zeros(task, device))
     network.train(training)
+
+
+def _zeros(task: Signature, device: str) -> Any:
+    import torch
+
+    return torch.zeros(BATCH, task.channels, task.height, task.width, device=device)
 
 
 def _of_the_device(error: Exception) -> bool:
@@ -74,34 +95,66 @@ def _of_the_device(error: Exception) -> bool:
     return isinstance(error, NotImplementedError) or any(w in str(error).lower() for w in ("meta", "device"))
 
 
-def _run(network: nn.Module, task: Signature, device: str) -> Any:
+def _run(network: nn.Module, task: Signature, device: str, draft: bool) -> list[Any]:
     import torch
 
-    copies = {name: tensor.detach().to(device, copy=True) for name, tensor in _tensors(network)}
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        inputs = torch.zeros(BATCH, task.channels, task.height, task.width, device=device)
-        return torch.func.functional_call(network, copies, (inputs,))
+    from cambrian.networks.tensor_copies import tensor_copies
+
+    default = nullcontext() if device == "meta" else torch.device(device)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), default, tensor_copies(network, device) as visit:
+        outputs = [network.train(training)(_zeros(task, device)) for training in (True, False)]
+    if visit.made_parts:
+        _run_once(network, task, draft)
+    return outputs
 
 
 def _tensors(network: nn.Module) -> list[tuple[str, Any]]:
     return [*network.named_parameters(), *network.named_buffers()]
 
 
-def _check_logits(logits: Any, classes: int) -> None:
+def _other_types(network: nn.Module) -> list[str]:
+    """Types of weights that are not those of the images."""
+    found = {str(p.dtype).removeprefix("torch.") for p in network.parameters() if p.is_floating_point()}
+    return sorted(found - {"float32"})
+
+
+def _types_said(network: nn.Module) -> str:
+    types = _other_types(network)
+    return f" (weights are {' and '.join(types)}, images come as float32: make it .float())" if types else ""
+
+
+def _check_logits(output: Any, classes: int) -> None:
     import torch
 
-    for one in logits if isinstance(logits, tuple) else (logits,):
-        if not isinstance(one, torch.Tensor):
-            raise Unbuildable(
-                f"the network gives {told(one)}, expected a tensor [{BATCH}, {classes}]: does its forward "
-                f"return the logits?"
+    wanted = f"[{BATCH}, {classes}]"
+    for head in output if isinstance(output, tuple) and output else (output,):
+        if not isinstance(head, torch.Tensor):
+            raise WrongOutput(
+                f"the network gives {_described(head)}, expected a tensor {wanted}: does its forward return "
+                f"the logits?"
             )
-        shape = tuple(one.shape)
-        if shape != (BATCH, classes):
-            raise Unbuildable(
-                f"the network gives {list(shape)} for {BATCH} inputs, expected [{BATCH}, {classes}]: a logit "
-                f"per class"
+        if tuple(head.shape) != (BATCH, classes):
+            raise WrongOutput(
+                f"the network gives {list(head.shape)} for {BATCH} inputs, expected {wanted}: "
+                f"{_shape_advice(tuple(head.shape), classes)}"
             )
+        if not head.is_floating_point():
+            raise WrongOutput(f"the network gives {head.dtype} numbers, expected logits: floats {wanted}")
+
+
+def _described(value: Any) -> str:
+    """What is no tensor, for people: tensors inside would fill lines."""
+    if isinstance(value, Mapping):
+        return f"a {type(value).__name__} with the keys {told(list(value))}"
+    return f"a list of {len(value)}" if isinstance(value, list) else told(value)
+
+
+def _shape_advice(shape: tuple[int, ...], classes: int) -> str:
+    if shape[:2] == (BATCH, classes):
+        return "a logit per class; nn.Flatten at the end takes dimensions away"
+    if classes == 2 and shape in ((BATCH,), (BATCH, 1)):
+        return "a logit per class, so two for two classes"
+    return "a logit per class"
 
 
 class _Trace:

@@ -21,22 +21,26 @@ from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
-from cambrian.errors import Rejected, SpaceError
+from cambrian.architecture import Architecture, Decide
+from cambrian.choices import Answer, Choice, Scalar
+from cambrian.errors import CambrianError, Rejected, SpaceError
 from cambrian.options import told
 from cambrian.spaces.depth.growth import DepthGrowth
-from cambrian.spaces.depth.map import depth_path
 from cambrian.spaces.fit import check_fit
-from cambrian.spaces.reading import Built, ModulePick, Read, skeleton_of
+from cambrian.spaces.making import make_network
+from cambrian.spaces.reading import ModulePick, skeleton_of
 from cambrian.spaces.shared import ForkSharing, is_shared
 from cambrian.spaces.space import Pick, Signature, Space
-from cambrian.spaces.tried import makes_weights, met, weightless
+from cambrian.spaces.tried import ask_samples, depth_of, makes_weights, weightless
+from cambrian.spaces.walk_memory import WalkMemory
 
 if TYPE_CHECKING:
     from torch import nn
 
 Body = Callable[..., Any]
+SHAPES = (AssertionError, LookupError, ArithmeticError, OSError)
+"""What a body may raise for a shape it is not made for, besides what torch raises."""
+
 UNFIT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 
 
@@ -84,10 +88,60 @@ class Program(Space):
         try:
             if not self._makes_weights:
                 return self.function(pick, self.task)
-            with weightless(self.function):
-                return self.function(pick, self.task)
+            return self._run_dear(pick)
         except (RuntimeError, ValueError) as error:
-            raise Rejected(f"its modules cannot be made: {error}") from error
+            task = self.task
+            raise Rejected(
+                f"its modules cannot be made for {task.classes} classes of images {task.channels} x "
+                f"{task.height} x {task.width} (with which a space is tried where it is defined; "
+                f"@space(task=Shape(...)) changes that): {error}"
+            ) from error
+
+    def walk(self, decide: Decide) -> Architecture:
+        """Where the body makes weights it is run only for answers that are new."""
+        return self._memory.walk(decide, self._walk_anew) if self._makes_weights else self._walk_anew(decide)
+
+    def _walk_anew(self, decide: Decide) -> Architecture:
+        return super().walk(decide)
+
+    def for_task(self, task: Signature) -> Space:
+        """This space, sampled with what a network's shape depends on in `task`. Raises SpaceError where its
+        body cannot be run with that."""
+        shape = Shape(task.channels, task.height, task.width, task.classes)
+        if shape == self.task:
+            return self
+        try:
+            return _program(self.function, shape)
+        except SHAPES as error:
+            raise SpaceError(
+                f"{self.function.__name__} cannot be run for {shape}: {type(error).__name__}: {error}"
+            ) from error
+
+    def _run_dear(self, pick: ModulePick) -> object:
+        """The body on the meta device, or, where it cannot be run there, since it computes with numbers, on
+        the CPU, with the answers it has got already."""
+        if not self._computes:
+            before = set(pick._answers)
+            try:
+                with weightless(self.function):
+                    return self.function(pick, self.task)
+            except CambrianError:
+                raise
+            except Exception:
+                pick = _answering(pick, before)
+        with weightless(self.function, "cpu"):
+            result = self.function(pick, self.task)
+        self._computes.append(True)
+        return result
+
+    @cached_property
+    def _computes(self) -> list[bool]:
+        """Not empty once the body is known to compute with numbers."""
+        return []
+
+    @cached_property
+    def _memory(self) -> WalkMemory:
+        return WalkMemory()
 
     @cached_property
     def _makes_weights(self) -> bool:
@@ -96,11 +150,9 @@ class Program(Space):
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """As `Space.build`, ending with a forward on the meta device: Unbuildable names the question
         whose module got a shape that it cannot take."""
-        reading = Built()
-        read = Read(self.function, task, skeleton, reading)
-        replay(read, architecture)
-        check_fit(read.network, task, reading.made)
-        return read.network
+        network, made = make_network(self.function, architecture, task, skeleton)
+        check_fit(network, task, made)
+        return network
 
     @property
     def skeleton(self) -> dict[str, Scalar]:
@@ -113,7 +165,7 @@ class Program(Space):
         found: Any = sys.modules.get(module)
         for part in name.split("."):
             found = getattr(found, part, None)
-        if module == "__main__" or found is not self:
+        if module == "__main__" or getattr(found, "function", None) is not self.function:
             return None
         return {"name": f"{module}:{name}"}
 
@@ -145,15 +197,18 @@ def space(function: Body | None = None, *, task: Signature = Shape()) -> Program
     check_signature(task)
     if function is None:
         return lambda body: _program(body, task)
-    return _program(function, task)
+    try:
+        return _program(function, task)
+    except SHAPES:  # of the made-up shape, it may be: the data's is tried in `for_task`
+        return Program(function, task)
 
 
 def _program(function: Body, task: Signature) -> Program:
     _check_function(function)
     plain = Program(function, task)
     try:
-        asked = met(plain, function.__name__)
-        grows = depth_path(plain) is not None
+        dear = plain._makes_weights
+        samples = ask_samples(plain.walk, plain._walk_anew, function.__name__, dear)
     except NameError as error:
         raise SpaceError(
             f"{function.__name__} is tried where it is defined, and {error}: define what it uses above it"
@@ -164,7 +219,18 @@ def _program(function: Body, task: Signature) -> Program:
         (False, True): SharingProgram,
         (True, True): GrowingSharingProgram,
     }
-    return kinds[grows, any(map(is_shared, asked))](function, task)
+    shared = any(is_shared(choice) for asked in samples for choice in asked)
+    return kinds[depth_of(samples) is not None, shared](function, task)
+
+
+def _answering(pick: ModulePick, before: set[str]) -> ModulePick:
+    """A questioner that asks anew what was not asked `before`, and has the answers."""
+    answers = {path: pick._answers.pop(path) for path in list(pick._answers) if path not in before}
+
+    def decide(choice: Choice) -> Answer:
+        return answers[choice.path] if choice.path in answers else pick._decide(choice)
+
+    return ModulePick(decide, pick._prefix, pick._answers, pick._known)
 
 
 def _check_function(function: Body) -> None:

@@ -25,6 +25,7 @@ from cambrian.spaces.candidates import (
     said,
     unbuildable,
 )
+from cambrian.spaces.late_questions import TimelyDecide
 from cambrian.spaces.pick import Pick
 from cambrian.spaces.space import Signature
 from cambrian.spaces.stand_in import module_list, stand_in
@@ -165,6 +166,7 @@ class Built(_Chosen):
 
     def __init__(self) -> None:
         self.made: list[tuple[str, nn.Module]] = []
+        self.making: str | None = None  # the question and the candidate that is being made
 
     def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
         ((option, maker),) = makers.items()
@@ -176,7 +178,9 @@ class Built(_Chosen):
         )
 
     def _make(self, path: str, option: Scalar, maker: Factory) -> nn.Module:
+        self.making = f"candidate {option!r} of question {path!r}"
         module = made(path, option, maker)
+        self.making = None
         self.made.append((f"{path!r} ({option})", module))
         return module
 
@@ -221,21 +225,27 @@ class Read:
     def walk(self, decide: Decide) -> Architecture:
         from torch import nn
 
-        pick = ModulePick(decide)
+        name = self._function.__name__
+        asked = TimelyDecide(decide, name, self._reading)
+        pick = ModulePick(asked)
         pick._reading = self._reading
         try:
             network = self._function(pick, self._task, **self._skeleton)
             if not isinstance(network, nn.Module) and callable(network):
-                network = _made_by(network, self._function.__name__)
+                asked.late = f"in what {name} returns to make the network, which sampling never calls"
+                network = _made_by(network, name)
         except (RuntimeError, ValueError) as error:
             raise unbuildable(error, "its modules cannot be made") from error
         if not isinstance(network, nn.Module):
             raise SpaceError(
-                f"{self._function.__name__} must return a torch.nn.Module or a function without arguments "
+                f"{name} must return a torch.nn.Module or a function without arguments "
                 f"that makes one, got {kind_of(network)}"
             )
         self.network = network
-        return pick.architecture()
+        architecture = pick.architecture()
+        asked.late = "after the network was made, as in its forward"
+        pick._answers.clear()  # so that one that was asked before is late, too
+        return architecture
 
 
 def _made_by(builder: Callable[[], Any], name: str) -> Any:

@@ -10,7 +10,8 @@ from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, Unbuildable, did_you_mean
 from cambrian.randomness import integer_seed, stream
 from cambrian.spaces.fit import is_lazy
-from cambrian.spaces.reading import Built, Read, Shared
+from cambrian.spaces.making import make_network, torch_quiet
+from cambrian.spaces.reading import Read, Shared
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class ForkSharing(Space):
         from cambrian.networks.supernet import Supernet
 
         read = Read(self.function, task, skeleton, Shared())
-        choices, used = all_questions(read.walk, outer)
+        with torch_quiet():
+            choices, used = all_questions(read.walk, outer)
         if is_lazy(read.network):
             raise SpaceError("a network with lazy modules cannot be shared: give its modules their sizes")
         supernet = Supernet(read.network, choices, used, lambda a: self._draft(a, task, skeleton))
@@ -97,10 +99,8 @@ class ForkSharing(Space):
         """The architecture's own network, without weights and without a look at what fits."""
         import torch
 
-        read = Read(self.function, task, skeleton, Built())
         with torch.device("meta"):
-            replay(read, architecture)
-        return read.network
+            return make_network(self.function, architecture, task, skeleton)[0]
 
 
 def check_shared(space: Space, supernet: Supernet, task: Signature, skeleton: Mapping[str, Scalar]) -> None:

@@ -73,6 +73,10 @@ class Space(ABC):
                 raise UnknownName("skeleton setting", name, self.skeleton)
         return dict(skeleton)
 
+    def for_task(self, task: Signature) -> Space:
+        """The space whose questions are those for `task`: itself, unless they depend on it."""
+        return self
+
     def walk(self, decide: Decide) -> Architecture:
         pick = self._picks(decide, "", None, self._known)
         self.program(pick)

@@ -4,36 +4,43 @@ may ask, whether its body makes weights."""
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
-from cambrian.architecture import Walkable
-from cambrian.choices import Answer, Choice
+from cambrian.architecture import Decide
+from cambrian.choices import Answer, Choice, OneOf
 from cambrian.errors import Rejected, SpaceError
 from cambrian.randomness import stream
 
-if TYPE_CHECKING:
-    import numpy as np
-
-WALKS = 16
+WALKS = 32
 TWICE = 4  # of these are walked again with the same answers
+FEW, ONCE = 6, 1  # walks, and repetitions, of a body that makes weights: it may load them, or make large ones
 Asked = list[tuple[Choice, Answer]]
+Walk = Callable[[Decide], object]
 
 
-def met(space: Walkable, name: str) -> list[Choice]:
-    """The questions met on some walks. Raises SpaceError for a program that, given the same answers again,
-    asks something else."""
-    found: dict[str, Choice] = {}
-    for n in range(WALKS):
-        asked = _walked(space, n)
-        if asked is not None and n < TWICE:
-            _again(space, name, asked)
-        found |= {choice.path: choice for choice, _ in asked or ()}
-    return list(found.values())
+def ask_samples(walk: Walk, repeat: Walk, name: str, dear: bool) -> list[list[Choice]]:
+    """The questions met on some walks, a list for each that was not rejected. Raises SpaceError for a program
+    that, given the same answers again (`repeat` runs it anew), asks something else."""
+    samples = []
+    for n in range(FEW if dear else WALKS):
+        asked = _walked(walk, n)
+        if asked is not None:
+            if n < (ONCE if dear else TWICE):
+                _again(repeat, name, asked)
+            samples.append([choice for choice, _ in asked])
+    return samples
 
 
-def _walked(space: Walkable, n: int) -> Asked | None:
+def depth_of(samples: list[list[Choice]]) -> str | None:
+    """The path of the one `pick.depth` that every walk asks, or None where there is no such thing."""
+    found = {tuple(c.path for c in asked if isinstance(c, OneOf) and c.depth) for asked in samples}
+    return next(iter(found))[0] if len(found) == 1 and len(next(iter(found))) == 1 else None
+
+
+def _walked(walk: Walk, n: int) -> Asked | None:
     rng = stream(0, "tried", n)
     asked: Asked = []
 
@@ -43,13 +50,13 @@ def _walked(space: Walkable, n: int) -> Asked | None:
         return answer
 
     try:
-        space.walk(decide)
+        walk(decide)
     except Rejected:
         return None
     return asked
 
 
-def _again(space: Walkable, name: str, asked: Asked) -> None:
+def _again(walk: Walk, name: str, asked: Asked) -> None:
     left = iter(asked)
 
     def decide(choice: Choice) -> Answer:
@@ -59,7 +66,7 @@ def _again(space: Walkable, name: str, asked: Asked) -> None:
         return answer
 
     try:
-        space.walk(decide)
+        walk(decide)
     except Rejected as reason:
         raise SpaceError(f"{name} accepts a walk and, given the same answers, rejects it: {reason}") from None
     for before, _ in left:
@@ -77,20 +84,24 @@ def _described(choice: Choice | None) -> str:
     return "nothing more" if choice is None else f"{choice.path!r}, {choice.legal}"
 
 
-def makes_weights(walk: Callable[[Callable[[Choice], Answer]], object], function: Any) -> bool:
-    """Whether some walk of a function's body makes a parameter, so that sampling needs the meta device."""
+def makes_weights(walk: Walk, function: Any) -> bool:
+    """Whether a walk of a function's body makes a parameter, so that sampling needs the meta device; some are
+    walked until one does."""
+    return any(_makes_weights_in(walk, function, n) for n in range(TWICE))
+
+
+def _makes_weights_in(walk: Walk, function: Any, n: int) -> bool:
+    rng = stream(0, "tried", n)
     made: list[bool] = []
-    for n in range(TWICE):
-        rng = stream(0, "weights", n)
-
-        def decide(choice: Choice, rng: np.random.Generator = rng) -> Answer:
-            return choice.draw(rng)
-
-        with weightless(function), _noting(made):
-            try:
-                walk(decide)
-            except (Rejected, RuntimeError, ValueError):  # modules that cannot be made are modules
-                made.append(True)
+    with weightless(function), _noting(made):
+        try:
+            walk(lambda choice: choice.draw(rng))
+        except Rejected:
+            pass
+        except (SpaceError, NameError):
+            raise
+        except Exception:  # modules that cannot be made, here or on that device, are modules
+            made.append(True)
     return bool(made)
 
 
@@ -108,11 +119,18 @@ def _noting(made: list[bool]) -> Iterator[None]:
         hook.remove()
 
 
-def weightless(function: Any) -> AbstractContextManager[Any]:
-    """The meta device, unless nobody has imported torch nor is about to: then a body makes no modules."""
+@contextmanager
+def weightless(function: Any, device: str = "meta") -> Iterator[None]:
+    """The meta device, unless nobody has imported torch nor is about to: then a body makes no modules. With
+    another device, that one, and torch's random state as it was. torch's warnings, which come again when
+    a network is built, are left for then."""
     names = getattr(getattr(function, "__code__", None), "co_names", ())
     if "torch" not in sys.modules and not any(n.split(".")[0] == "torch" for n in names):
-        return nullcontext()
+        yield
+        return
     import torch
 
-    return torch.device("meta")
+    kept = nullcontext() if device == "meta" else torch.random.fork_rng(devices=[])
+    with torch.device(device), kept, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

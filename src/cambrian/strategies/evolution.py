@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cambrian.architecture import crossover, sample
 from cambrian.errors import SpaceError, UsageError
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
 from cambrian.strategies.population import Member, mutated, tournament
 from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class State:
-    """`population` is ordered by age, the oldest first; `born` counts all there ever were."""
+    """`population` is ordered by age, the oldest first; `born` counts all there ever were. `size` is
+    the paper's P, `sample` its S."""
 
     space: Space
+    size: int
+    sample: int
     population: tuple[Member, ...] = ()
     born: int = 0
 
@@ -54,7 +58,7 @@ class Evolution:
 
     def __post_init__(self) -> None:
         check_settings(self, population=Span(1), sample=Span(1))
-        size, sample = self._sizes()
+        size, sample = self._sizes(None)
         if not 1 <= sample <= size:
             raise UsageError(
                 f"strategy 'evolution': sample must be between 1 and the population of {size}, got {sample}"
@@ -70,26 +74,20 @@ class Evolution:
         """P = 100, S = 25 (Sec. 4, for 20,000 models), and one mutation in twenty the identity."""
         return Evolution(population=100, sample=25, identity=0.05)
 
-    def within(self, trials: int) -> Evolution:
-        """P = 50 would leave less than two thirds of fewer than 150 trials to evolution."""
-        if self.population is not None:
-            return self
-        size = max(1, min(POPULATION, trials // 3), self.sample or 1)
-        return replace(self, population=size, sample=self.sample or -(-size // 5))
-
-    def _sizes(self) -> tuple[int, int]:
-        """P and S."""
-        size = POPULATION if self.population is None else self.population
+    def _sizes(self, trials: int | None) -> tuple[int, int]:
+        """P and S. P = 50 would leave less than two thirds of fewer than 150 trials to evolution."""
+        size = self.population
+        if size is None:
+            size = POPULATION if trials is None else max(1, min(POPULATION, trials // 3), self.sample or 1)
         return size, -(-size // 5) if self.sample is None else self.sample
 
-    def start(self, space: Space, seed: int) -> State:
-        return State(space)
+    def start(self, problem: Problem) -> State:
+        return State(problem.space, *self._sizes(problem.trials))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        size, drawn = self._sizes()
-        if state.born + len(pending) < size or not state.population:
+        if state.born + len(pending) < state.size or not state.population:
             return Evaluate(sample(state.space, rng))
-        best, *others = tournament(state.population, drawn, rng)
+        best, *others = tournament(state.population, state.sample, rng)
         kind = rng.random()
         if kind < self.identity:
             again = state.born + len(pending)  # a number no other replicate has
@@ -103,5 +101,5 @@ class Evolution:
         return Evaluate(child, parent=best.number)
 
     def learn(self, state: State, trial: Trial) -> State:
-        alive = (*state.population, Member.of(trial))[-self._sizes()[0] :]
+        alive = (*state.population, Member.of(trial))[-state.size :]
         return replace(state, population=alive, born=state.born + 1)

@@ -17,6 +17,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.space import Canonical
 from cambrian.strategies.population import Member
@@ -67,8 +68,8 @@ class HillClimbing:
             )
         check_settings(self, cap=Span(1, 10_000))
 
-    def start(self, space: Space, seed: int) -> State:
-        return State(space, seed, {})
+    def start(self, problem: Problem) -> State:
+        return State(problem.space, problem.seed, {})
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         taken = state.known.keys() | {_function(state.space, t.architecture) for t in pending}

@@ -15,6 +15,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
 from cambrian.spaces.space import Canonical
 from cambrian.strategies.candidates import Acquisition, Climb, Everything, enumerated
 from cambrian.strategies.settings import Span, check_settings
@@ -66,8 +67,8 @@ class ModelBased(ABC):
     ) -> Acquisition:
         """What is hoped of measuring each of some architectures, knowing what is pending."""
 
-    def start(self, space: Space, seed: int) -> State:
-        return State(space, seed)
+    def start(self, problem: Problem) -> State:
+        return State(problem.space, problem.seed)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         known = Known(state.space, [*state.trials, *pending])

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
 from cambrian.strategies import controller
 from cambrian.strategies.decisions import Walk, reward, walk_of, worse
 from cambrian.strategies.lstm import Floats
@@ -37,11 +38,12 @@ class Lesson:
 
 @dataclass(frozen=True)
 class State:
-    """`learned` are the trials of the search, those of the reranking left out. `baseline` is the moving
-    average of rewards, `batch` what was learned since the last update."""
+    """After `trials` of the search comes the reranking; `learned` are those of the search alone. `baseline`
+    is the moving average of rewards, `batch` what was learned since the last update."""
 
     space: Space
     policy: controller.Policy
+    trials: int
     learned: tuple[Trial, ...] = ()
     reranked: tuple[int | None, ...] = ()
     baseline: float | None = None
@@ -90,21 +92,20 @@ class PPO:
             trials=Span(1),
         )
 
-    def within(self, trials: int) -> PPO:
-        return self if self.trials else replace(self, trials=max(1, trials - self.rerank))
-
     @staticmethod
     def paper() -> PPO:
         """100 units, weights from U[-0.1, 0.1], Adam at 0.00035, entropy weighted 0.00001, batches of 20;
         of 20,000 architectures, trained for 20 epochs, the best 250 are trained for 300."""
         return PPO(lr=3.5e-4, batch=20, rerank=250, rerank_epochs=300, trials=20_000)
 
-    def start(self, space: Space, seed: int) -> State:
-        return State(space, controller.start(seed, self.layers, self.hidden, self.bound))
+    def start(self, problem: Problem) -> State:
+        policy = controller.start(problem.seed, self.layers, self.hidden, self.bound)
+        left = TRIALS if problem.trials is None else max(1, problem.trials - self.rerank)
+        return State(problem.space, policy, self.trials or left)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         searching = [t for t in pending if not _again(t)]
-        if self.rerank and len(state.learned) + len(searching) >= (self.trials or TRIALS):
+        if self.rerank and len(state.learned) + len(searching) >= state.trials:
             return Wait() if searching else self._rerank(state, pending)
         architecture = controller.sample(state.policy, state.space, rng, self.bins)
         walk = walk_of(state.space, architecture, self.bins)

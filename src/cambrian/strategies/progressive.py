@@ -16,6 +16,7 @@ from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.outcome import Infeasible, Trial
 from cambrian.predictors import PREDICTORS
+from cambrian.problem import Problem
 from cambrian.randomness import integer_seed, stream
 from cambrian.spaces.space import Encodes, Grows, Pool
 from cambrian.strategies.settings import Span, check_settings
@@ -44,6 +45,7 @@ class State:
 
     space: Any
     seed: int
+    trials: int | None
     levels: tuple[int, ...]
     queue: tuple[Candidate, ...]
     pool: int
@@ -95,13 +97,12 @@ class Progressive:
 
     @staticmethod
     def paper() -> Progressive:
-        """B = 5, K = 256, the ensemble of MLPs (Sec. 5.1)."""
-        return Progressive(levels=5, keep=KEEP, surrogate="mlp-ensemble")
+        """B = 5, K = 256, the ensemble of MLPs (Sec. 5.1) that starts at the paper's accuracies."""
+        return Progressive(levels=5, keep=KEEP, surrogate="mlp-ensemble-paper")
 
-    def within(self, trials: int) -> Progressive:
-        return self if self.keep or self.trials else replace(self, trials=trials)
-
-    def start(self, space: Any, seed: int) -> State:
+    def start(self, problem: Problem) -> State:
+        space: Any = problem.space
+        seed, trials = problem.seed, self.trials or problem.trials
         levels = tuple(space.levels)
         if self.levels is not None and self.levels > len(levels):
             raise UsageError(
@@ -109,11 +110,11 @@ class Progressive:
                 f"({levels[0]} to {levels[-1]})"
             )
         levels = levels[: self.levels]
-        pool = self._first(space, levels, seed)
+        pool = self._first(space, levels, seed, trials)
         queue = tuple(Candidate(pool.architecture(i)) for i in range(len(pool)))
-        return State(space, seed, levels, queue, len(pool), pool.complete)
+        return State(space, seed, trials, levels, queue, len(pool), pool.complete)
 
-    def _first(self, space: Any, levels: Sequence[int], seed: int) -> Pool:
+    def _first(self, space: Any, levels: Sequence[int], seed: int, trials: int | None) -> Pool:
         """The first level, or a sample of it. No more is asked for than is wanted: a first level may be
         beyond counting."""
 
@@ -121,16 +122,16 @@ class Progressive:
             pool: Pool = space.grow((), stream(seed, "progressive", "grow", levels[0]), cap=cap)
             return pool
 
-        if self.first or self.keep or self.trials is None or len(levels) == 1:
+        if self.first or self.keep or trials is None or len(levels) == 1:
             return grown(self.first or FIRST)
-        pool = grown(max(1, min(3 * self.trials // 4, MOST_FIRST)))
-        return pool if pool.complete else grown(max(1, min(self.trials // 2, MOST_FIRST)))
+        pool = grown(max(1, min(3 * trials // 4, MOST_FIRST)))
+        return pool if pool.complete else grown(max(1, min(trials // 2, MOST_FIRST)))
 
     def _keep(self, state: State) -> int:
         """How many of the next level."""
-        if self.keep or self.trials is None:
+        if self.keep or state.trials is None:
             return self.keep or KEEP
-        left, levels = self.trials - len(state.learned), len(state.levels) - 1
+        left, levels = state.trials - len(state.learned), len(state.levels) - 1
         return max(1, -(-left // levels))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:

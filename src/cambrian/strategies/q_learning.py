@@ -15,6 +15,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.strategies.decisions import Before, Choose, Decision, decisions, reward, sample_by, worse
 from cambrian.strategies.settings import Span, check_settings
@@ -61,6 +62,7 @@ class State:
 
     space: Any
     seed: int
+    horizon: int
     unknown: float
     values: Values = field(default_factory=dict)
     memory: tuple[Episode, ...] = ()
@@ -118,14 +120,12 @@ class QLearning:
         start at 0.5 (Sec. 4.3 and 5.2)."""
         return QLearning(horizon=2700, alpha=0.01, initial=0.5)
 
-    def within(self, trials: int) -> QLearning:
-        return self if self.horizon else replace(self, horizon=trials)
-
-    def start(self, space: Any, seed: int) -> State:
-        return State(space, seed, self.initial or 0.0)
+    def start(self, problem: Problem) -> State:
+        horizon = self.horizon or problem.trials or HORIZON
+        return State(problem.space, problem.seed, horizon, self.initial or 0.0)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        epsilon = self.epsilon(state.trials + len(pending))
+        epsilon = self.epsilon(state.trials + len(pending), state.horizon)
         architecture = sample_by(state.space, lambda: _chooser(state, epsilon, rng), rng, self.bins)
         return Evaluate(architecture, note={"epsilon": epsilon})
 
@@ -140,11 +140,11 @@ class QLearning:
         state = replace(state, memory=memory, total=total, unknown=unknown)
         return replace(state, values=self._replayed(state))
 
-    def epsilon(self, trial: int) -> float:
-        """How likely the decisions of `trial` are random."""
+    def epsilon(self, trial: int, horizon: int) -> float:
+        """How likely the decisions of `trial` are random, of a schedule for `horizon` trials."""
         end = 0.0
         for epsilon, share in self.schedule:
-            end += share * (self.horizon or HORIZON)
+            end += share * horizon
             if trial < round(end):
                 return epsilon
         return self.schedule[-1][0]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import sample
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class Random:
     needs: ClassVar[tuple[type, ...]] = ()
 
-    def start(self, space: Space, seed: int) -> Space:
+    def start(self, problem: Problem) -> Space:
+        space: Space = problem.space
         return space
 
     def propose(self, state: Space, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:

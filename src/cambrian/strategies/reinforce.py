@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
 from cambrian.strategies import controller
 from cambrian.strategies.decisions import Walk, reward, walk_of, worse
 from cambrian.strategies.settings import Span, check_settings
@@ -62,8 +63,8 @@ class Reinforce:
         cube of the accuracy (Sec. 4.1)."""
         return Reinforce(lr=6e-4, decay=0.95, power=3, batch=8)
 
-    def start(self, space: Space, seed: int) -> State:
-        return State(space, controller.start(seed, self.layers, self.hidden, self.bound))
+    def start(self, problem: Problem) -> State:
+        return State(problem.space, controller.start(problem.seed, self.layers, self.hidden, self.bound))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         return Evaluate(controller.sample(state.policy, state.space, rng, self.bins))

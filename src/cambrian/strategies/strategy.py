@@ -13,11 +13,10 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Fidelity, Trial
+from cambrian.problem import Problem
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from cambrian.spaces.space import Space
 
 
 class Evaluate(msgspec.Struct, frozen=True, tag="evaluate"):
@@ -62,7 +61,7 @@ class Strategy(Protocol):
         """Protocols the space must fulfil."""
         ...
 
-    def start(self, space: Space, seed: int) -> Any:
+    def start(self, problem: Problem) -> Any:
         """The state before anything is known."""
         ...
 
@@ -75,11 +74,3 @@ class Strategy(Protocol):
     def learn(self, state: Any, trial: Trial) -> Any:
         """The state knowing `trial`, which has an outcome; called in the order of trial numbers."""
         ...
-
-
-@runtime_checkable
-class Scales(Protocol):
-    """Knows how a run of so many trials is best divided. Settings left open (None) are filled in by
-    `within`, once, from the number of trials a run begins with: to go on with more changes nothing."""
-
-    def within(self, trials: int) -> Strategy: ...

@@ -18,6 +18,7 @@ from cambrian.architecture import Architecture, questions, sample
 from cambrian.choices import Answer, Choice, OneOf, Real
 from cambrian.errors import Rejected
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.depth.moves import MOVES, TRIES
 from cambrian.spaces.space import Moves
@@ -59,8 +60,8 @@ class Tournament:
         """A thousand members (Sec. 3.1)."""
         return Tournament(population=1000)
 
-    def start(self, space: Space, seed: int) -> State:
-        return State(space, trivial(space, seed))
+    def start(self, problem: Problem) -> State:
+        return State(problem.space, trivial(problem.space, problem.seed))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if not state.born and not pending:
@@ -97,8 +98,8 @@ class HierarchicalTournament:
         """200 first members of 7,000, a thousand mutations each, tournaments of 5 % (Sec. 4.1)."""
         return HierarchicalTournament(initial=200, mutations=1000, share=0.05)
 
-    def start(self, space: Space, seed: int) -> State:
-        return State(space, trivial(space, seed))
+    def start(self, problem: Problem) -> State:
+        return State(problem.space, trivial(problem.space, problem.seed))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if state.born + len(pending) < self.initial or not state.population:

@@ -17,6 +17,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.choices import Answer, Choice, Integer, OneOf, Real
 from cambrian.errors import MissingExtra, Rejected, UnknownName, UsageError
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ class TPE:
     settings: Mapping[str, Any] = field(default_factory=dict)
     needs: ClassVar[tuple[type, ...]] = ()
 
-    def start(self, space: Space, seed: int) -> State:
+    def start(self, problem: Problem) -> State:
         self.sampled_by(0)  # a wrong name or setting is told before anything runs
-        return State(space)
+        return State(problem.space)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         with _quiet():

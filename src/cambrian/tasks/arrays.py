@@ -1,83 +1,228 @@
-"""Images that already are arrays: brought to uint8 or float32 [n, height, width, channels] and checked."""
+"""Images that already are arrays: brought to uint8 or float32 [n, height, width, channels] and checked.
+
+Images of one size are one array. Images of several sizes are a list, which `size=` brings to one.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.tasks.examples import Decode, Examples, labelled
+from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Decode, Examples
+from cambrian.tasks.labels import read_labels
+from cambrian.tasks.layouts import UNKNOWN, Form, channels_last, is_first
+from cambrian.tasks.phrases import reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Images = NDArray[Any] | list[NDArray[Any]]
+
+PART_NAMES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
+
 
 def from_arrays(
-    name: str, parts: Mapping[int, tuple[Any, Any]], names: Sequence[str] | None = None, where: str = ""
+    name: str,
+    parts: Mapping[int, tuple[Any, Any]],
+    names: Sequence[str] | None = None,
+    where: str = "",
+    form: Form = UNKNOWN,
+    notes: tuple[str, ...] = (),
 ) -> Examples:
-    """Examples from `{TRAIN: (inputs, labels), TEST: (inputs, labels)}`. `where` opens error messages."""
+    """Examples from `{TRAIN: (inputs, labels), TEST: (inputs, labels)}`. `where` opens error messages, `form`
+    is what is known of the arrays, and the user reads `notes`."""
     where = where or name
-    images, values, marks = [], [], []
-    for part, (inputs, labels) in parts.items():
-        images.append(as_images(inputs, where))
-        values.append(np.asarray(labels).reshape(len(labels), -1))
-        if len(images[-1]) != len(values[-1]):
-            raise DataError(
-                f"{where}: {len(images[-1])} images but {len(values[-1])} labels: give one label per image"
-            )
-        marks.append(np.full(len(labels), part, np.int8))
-    _alike(images, where)
-    inputs = images[0] if len(images) == 1 else np.concatenate(images)
-    targets, found = labelled(np.concatenate(values), where, names)
-    return Examples(name, targets, found, np.concatenate(marks), decode_array(inputs))
+    held: list[Images] = []
+    labels, marks, places = [], [], []
+    for part, (inputs, given) in parts.items():
+        images, remarks = as_images(inputs, where, form)
+        _check_counts(images, given, where)
+        held.append(images)
+        labels += list(given)
+        marks.append(np.full(len(images), part, np.int8))
+        places += [(part, i) for i in range(len(images))]
+        notes += remarks
+    whole = parts[TRAIN][1] if len(parts) == 1 and hasattr(parts[TRAIN][1], "shape") else labels
+    classes = read_labels(whole, where, names, form.column)
+
+    def place(i: int) -> str:
+        of_part = f" of the {PART_NAMES[places[i][0]]} part" if len(parts) > 1 else ""
+        return f"{where}: image {places[i][1]}{of_part}"
+
+    decode = with_notes(decode_images(_joined(held, where), place), (*notes, *classes.notes))
+    return Examples(name, classes.targets, classes.labels, np.concatenate(marks), decode)
 
 
-def decode_array(inputs: NDArray[Any]) -> Decode:
+def with_notes(decode: Decode, notes: Sequence[str]) -> Decode:
+    """`decode`, which also gives `notes`."""
+
+    def decode_with_notes(
+        indices: NDArray[np.int64], size: int | None
+    ) -> tuple[NDArray[Any], tuple[str, ...]]:
+        images, remarks = decode(indices, size)
+        return images, tuple(dict.fromkeys((*notes, *remarks)))
+
+    return decode_with_notes
+
+
+def decode_images(images: Images, place: Callable[[int], str]) -> Decode:
+    """Choose and resize `images`; errors call image i `place(i)`."""
+
     def decode(indices: NDArray[np.int64], size: int | None) -> tuple[NDArray[Any], tuple[str, ...]]:
-        whole = len(indices) == len(inputs)  # sorted and distinct, hence all of them
-        chosen = inputs if whole else inputs[indices]
-        if size is not None and chosen.shape[1:3] != (size, size):
-            from cambrian.tasks.images import resized
-
-            chosen = resized(chosen, size, size)
-        return chosen, ()
+        if isinstance(images, list):
+            return _of_one_size([images[i] for i in indices], size, lambda row: place(int(indices[row]))), ()
+        whole = len(indices) == len(images)  # sorted and distinct, hence all of them
+        return _resized(images if whole else images[indices], size), ()
 
     return decode
 
 
-def as_images(inputs: Any, where: str) -> NDArray[Any]:
-    """uint8 or float32 [n, height, width, channels] from [n, h, w], [n, h, w, c], [n, c, h, w] with at
-    most four channels, or [n, h * h]. Other integers must lie in 0 to 255; floats must be finite."""
-    array = np.asarray(inputs)
+def as_images(inputs: Any, where: str, form: Form = UNKNOWN) -> tuple[Images, tuple[str, ...]]:
+    """uint8 or float32 images [n, height, width, channels] from numbers in any layout, and sentences about
+    what was guessed; a list of [height, width, channels] where they are of several sizes. Integers must lie
+    in 0 to 255; floats must be finite."""
+    array = _array_of(inputs, where)
+    if isinstance(array, list):
+        return _of_several_sizes(array, where, form)
     if array.dtype.kind not in "uifb":
-        raise DataError(f"{where}: expected images of integers or floats, got an array of {array.dtype}")
+        raise DataError(_no_numbers(where, array))
     if len(array.shape) < 2 or not array.size:
         raise DataError(
             f"{where}: expected images [n, height, width, channels], got an array {list(array.shape)}"
         )
-    return _pixels(_shaped(array, where), where)
+    shaped, notes = channels_last(array, form, where)
+    return _pixels(shaped, where), notes
 
 
-def _shaped(array: NDArray[Any], where: str) -> NDArray[Any]:
-    if array.ndim == 2:
-        side = math.isqrt(array.shape[1])
-        if side * side != array.shape[1]:
-            raise DataError(
-                f"{where}: {array.shape[1]} values per image do not make a square: give images "
-                "[n, height, width, channels]"
-            )
-        return array.reshape(-1, side, side, 1)
-    if array.ndim == 3:
-        return array[..., None]
-    if array.ndim != 4:
+def _array_of(inputs: Any, where: str) -> NDArray[Any] | list[NDArray[Any]]:
+    """One array, or a list of arrays of several shapes."""
+    if not isinstance(inputs, list | tuple) and getattr(inputs, "dtype", None) != np.dtype(object):
+        return np.asarray(inputs)
+    if isinstance(inputs, np.ndarray) and inputs.ndim > 1:
+        return _numbers(inputs, where)
+    images = [_array_of_one(image, where, i) for i, image in enumerate(inputs)]
+    if len({image.dtype.kind == "f" for image in images}) > 1 and all(hasattr(x, "dtype") for x in inputs):
+        raise DataError(f"{where}: some images are of integers and some of floats: bring them to one type")
+    return images if len({image.shape for image in images}) > 1 else np.stack(images or [np.empty(0)])
+
+
+def _array_of_one(image: Any, where: str, i: int) -> NDArray[Any]:
+    try:
+        array = np.asarray(image)
+    except Exception as error:  # rows of unequal length, or whatever an object raises
+        raise DataError(f"{where}: image {i} is not an array of numbers: {reason(error)}") from error
+    if array.dtype.kind not in "uifbO":
+        raise DataError(_no_numbers(where, array))
+    return _numbers(array, where)
+
+
+def _no_numbers(where: str, array: NDArray[Any]) -> str:
+    return (
+        f"{where}: expected images of integers or floats, got an array of {array.dtype}: if these are paths "
+        "of image files, write them and the labels to a CSV"
+    )
+
+
+def _numbers(array: NDArray[Any], where: str) -> NDArray[Any]:
+    """Objects that are numbers, as numbers."""
+    if array.dtype != object:
+        return array
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
-            f"{where}: expected images [n, height, width, channels], got an array {list(array.shape)}"
+            f"{where}: expected images of integers or floats, got Python objects such as "
+            f"{type(array.flat[0]).__name__!r}: make every image an array of numbers"
+        ) from error
+
+
+def _of_several_sizes(images: list[NDArray[Any]], where: str, form: Form) -> tuple[Images, tuple[str, ...]]:
+    for i, image in enumerate(images):
+        if image.ndim not in (2, 3) or not image.size or image.dtype.kind not in "uifb":
+            raise DataError(
+                f"{where}: image {i} is an array {list(image.shape)} of {image.dtype}, expected numbers "
+                "[height, width] or [height, width, channels]"
+            )
+    first = _channels_are_first([image.shape for image in images if image.ndim == 3], form)
+    alike = [_pixels(_with_channels(image, first)[None], where)[0] for image in images]
+    alike, notes = _with_equal_channels(alike, where)
+    if len({image.dtype for image in alike}) > 1:
+        raise DataError(f"{where}: some images are of integers and some of floats: bring them to one type")
+    return (np.stack(alike) if len({image.shape for image in alike}) == 1 else alike), notes
+
+
+def _channels_are_first(shapes: list[tuple[int, ...]], form: Form) -> bool:
+    """The channels are the end that all have in common, if one is and it is the smaller."""
+    if form.layout is not None:
+        return form.layout == "channels-first"
+    firsts, lasts = ({shape[end] for shape in shapes} for end in (0, -1))
+    if len(firsts) == 1 and len(lasts) > 1 and max(firsts) <= min(lasts):
+        return True
+    if len(lasts) == 1 and len(firsts) > 1 and max(lasts) <= min(firsts):
+        return False
+    return bool(shapes) and is_first(shapes[0], form.tensors)
+
+
+def _with_channels(image: NDArray[Any], first: bool) -> NDArray[Any]:
+    if image.ndim == 2:
+        return image[..., None]
+    return image.transpose(1, 2, 0) if first else image
+
+
+def _with_equal_channels(
+    images: list[NDArray[Any]], where: str
+) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
+    """Grey images among images of three colours are made such."""
+    counts = Counter(image.shape[2] for image in images)
+    if len(counts) == 1:
+        return images, ()
+    if counts.keys() != {1, 3}:
+        usual = counts.most_common(1)[0][0]
+        wrong = next(i for i, image in enumerate(images) if image.shape[2] != usual)
+        raise DataError(
+            f"{where}: image {wrong} has {images[wrong].shape[2]} channels where others have {usual}: bring "
+            "all to one number of channels"
         )
-    channels_first = array.shape[1] <= 4 < array.shape[3]
-    return array.transpose(0, 2, 3, 1) if channels_first else array
+    remark = f"{where}: {counts[1]} of {len(images)} images are grey among colour images and were made RGB"
+    return [np.repeat(x, 3, axis=2) if x.shape[2] == 1 else x for x in images], (remark,)
+
+
+def _of_one_size(images: list[NDArray[Any]], size: int | None, place: Callable[[int], str]) -> NDArray[Any]:
+    if size is not None:
+        return np.concatenate([_resized(image[None], size) for image in images])
+    shapes = [image.shape[:2] for image in images]
+    usual, count = Counter(shapes).most_common(1)[0]
+    wrong = next((i for i, shape in enumerate(shapes) if shape != usual), None)
+    if wrong is None:
+        return np.stack(images)
+    side = min(usual)
+    raise DataError(
+        f"{place(wrong)} is {shapes[wrong][1]} x {shapes[wrong][0]} pixels, but {usual[1]} x {usual[0]} are "
+        f"{count} others: bring all images to one size with size={side} (--size {side})"
+    )
+
+
+def _resized(images: NDArray[Any], size: int | None) -> NDArray[Any]:
+    if size is None or images.shape[1:3] == (size, size):
+        return images
+    from cambrian.tasks.images import resized
+
+    return resized(images, size, size)
+
+
+def _check_counts(images: Images, labels: Any, where: str) -> None:
+    if len(images) == len(labels):
+        return
+    shape = np.shape(images) if not isinstance(images, list) else ()
+    last = len(labels) in shape[-2:]  # MATLAB's order
+    hint = "give one label per image"
+    if last:
+        hint = "if the last axis counts the images, give np.moveaxis(images, -1, 0)"
+    raise DataError(f"{where}: {len(images)} images but {len(labels)} labels: {hint}")
 
 
 def _pixels(array: NDArray[Any], where: str) -> NDArray[Any]:
@@ -96,9 +241,10 @@ def _pixels(array: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 def _finite(array: NDArray[Any], where: str) -> NDArray[Any]:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         single = np.ascontiguousarray(array, dtype=np.float32)
-    if not np.isfinite(single.sum(dtype=np.float64)):
+        total = single.sum(dtype=np.float64)
+    if not np.isfinite(total):
         wrong = np.argwhere(~np.isfinite(single))[0].tolist()
         raise DataError(
             f"{where}: image {wrong[0]} holds {array[tuple(wrong)]} at row {wrong[1]}, column {wrong[2]}: "
@@ -107,11 +253,18 @@ def _finite(array: NDArray[Any], where: str) -> NDArray[Any]:
     return single
 
 
-def _alike(images: list[NDArray[Any]], where: str) -> None:
-    first = images[0]
-    for other in images[1:]:
-        if other.shape[1:] != first.shape[1:] or other.dtype != first.dtype:
-            raise DataError(
-                f"{where}: the parts differ: images {list(first.shape[1:])} of {first.dtype} and "
-                f"{list(other.shape[1:])} of {other.dtype}: bring them to one shape and type"
-            )
+def _joined(parts: list[Images], where: str) -> Images:
+    """The images of all parts, which must have one type and number of channels."""
+    kinds = dict.fromkeys((image.dtype, image.shape[-1]) for part in parts for image in _some(part))
+    if len(kinds) > 1:
+        told = " and ".join(f"{channels} channels of {dtype}" for dtype, channels in kinds)
+        raise DataError(f"{where}: the parts differ: {told}: bring them to one number of channels and type")
+    if len(parts) == 1:
+        return parts[0]
+    if any(isinstance(part, list) for part in parts) or len({np.shape(part)[1:] for part in parts}) > 1:
+        return [image for part in parts for image in part]
+    return np.concatenate(parts)
+
+
+def _some(part: Images) -> list[NDArray[Any]]:
+    return part if isinstance(part, list) else [part]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +15,12 @@ from cambrian.errors import DataError, UnknownName, UsageError, did_you_mean
 from cambrian.tasks.examples import Reader
 from cambrian.tasks.metrics import METRICS
 from cambrian.tasks.readers import READERS, TASKS
+from cambrian.tasks.reading import with_options
 from cambrian.tasks.splits import Split, split
 from cambrian.tasks.statistics import digest, leaks, mean_std
 from cambrian.tasks.task import Task
+
+SETTINGS = ("metric", "validation", "test", "seed", "limit", "size", "name")
 
 
 def load(
@@ -29,25 +33,32 @@ def load(
     limit: int | None = None,
     size: int | None = None,
     name: str | None = None,
+    **reading: Any,
 ) -> Task:
     """The task of classifying the images of `source`.
 
     `source` is a known name; a path: a folder of class folders of images (perhaps inside train/, val/ and
     test/), an `.npz`, a `.csv`, a folder of IDX files; a map-style torch `Dataset`, `(inputs, labels)`
-    arrays, or a (train, test) pair of either; or a reader. A test part that it brings along is kept as it
-    is; splits are otherwise carved out by `test` and `validation`, fractions or numbers of images, with
-    `seed`. `limit` takes a stratified subset of the training part, `size` resizes to size x size.
+    arrays, a dictionary of arrays, or a (train, test) pair of these; or a reader. A test part that it brings
+    along is kept as it is; splits are otherwise carved out by `test` and `validation`, fractions or numbers
+    of images, with `seed`. `limit` takes a stratified subset of the training part, `size` resizes to
+    size x size. `reading` are fields of the reader, which override what it guesses (docs/data.md).
     Raises DataError, one sentence, before anything is trained.
 
     >>> load("digits").sizes
     {'train': 1150, 'validation': 288, 'test': 359}
     """
-    if metric not in METRICS:
+    if metric not in tuple(METRICS):
         raise UnknownName("metric", metric, METRICS)
     for setting, value in (("limit", limit), ("size", size)):
-        if value is not None and value < 1:
-            raise UsageError(f"{setting}={value}: expected a positive integer")
-    examples = reader_of(source).examples()
+        if value is not None and not (isinstance(value, Integral) and value >= 1):
+            raise UsageError(f"{setting}={value!r:.40}: expected a positive integer")
+    for setting, share in (("validation", validation), ("test", test)):
+        if share is not None and not isinstance(share, Real):
+            raise UsageError(f"{setting}={share!r:.40}: expected a number")
+    if not isinstance(seed, Integral):
+        raise UsageError(f"seed={seed!r:.40}: expected a whole number")
+    examples = with_options(reader_of(source), reading, SETTINGS).examples()
     if name is not None:
         examples = replace(examples, name=name)
     chosen = split(examples, validation=validation, test=test, limit=limit, seed=seed)
@@ -74,18 +85,35 @@ def reader_of(source: Any) -> Reader:
     """The reader for `source`: itself, by name, by spec, by path, or for objects in memory."""
     if isinstance(source, Reader):
         return source
-    if isinstance(source, Mapping):
+    if isinstance(source, Mapping) and "name" in source and source.keys() <= {"name", "arguments"}:
         return cast(Reader, READERS.make(source))
     if isinstance(source, str) and source in TASKS.names():
         return cast(Reader, TASKS.make(source))
     if isinstance(source, str | os.PathLike):
-        return _of_path(Path(source).expanduser())
+        return _of_path(_path_of(source))
     return cast(Reader, READERS.get("memory")(source))
+
+
+def _path_of(source: str | os.PathLike[str]) -> Path:
+    text = os.fsdecode(source)
+    if not text.strip():
+        raise DataError("the path of the data is empty: give a path, or a known name")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # of nobody's home
+        raise DataError(f"no data set {text!r:.200}: there is no such home: write the whole path") from error
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long a name, or a zero in it
+        return False
 
 
 def _of_path(path: Path) -> Reader:
     """Formats are told apart by name, folders by what lies in them."""
-    if not path.exists():
+    if not _exists(path):
         raise DataError(
             f"no data set {str(path)!r}: it is neither an existing path nor a known name"
             f"{did_you_mean(str(path), TASKS.names())}"
@@ -102,6 +130,8 @@ def _format(path: Path) -> str:
     if path.is_dir():
         return "npz" if is_npz_folder(path) else "folder"
     suffix = path.suffix.lower().removeprefix(".")
+    if suffix in ("tsv", "txt"):
+        return "csv"
     if suffix not in ("npz", "csv"):
         raise DataError(
             f"{path}: not a format that can be read: give a folder of class folders of images, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def reason(error: Exception) -> str:
     """What an exception of another library says, in one line of at most 160 characters.
@@ -20,3 +22,13 @@ def short(label: str) -> str:
     "'cat'"
     """
     return repr(label if len(label) <= 60 else label[:57] + "...")
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names quoted, the first few of many.
+
+    >>> listed(["a", "b", "c"], most=2)
+    "'a', 'b' and 1 more"
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(short, names[:most])) + more

@@ -18,6 +18,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.codec import decode, encode
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Strategy, Wait
@@ -87,7 +88,7 @@ class Game:
         self.proposals: list[Proposal] = []
         self.stopped: Stop | None = None
         self.learned = 0
-        self.state: Any = case.strategy.start(self.space, 7)
+        self.state: Any = case.strategy.start(Problem(self.space, fidelity=case.fidelity, seed=7))
         while self.learned < learned:
             self.learn()
 

@@ -8,6 +8,7 @@ import json
 from cambrian.architecture import replay
 from cambrian.codec import encode
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.registry import Registry
 from cambrian.strategies.strategy import Proposal, Stop, Wait
@@ -202,7 +203,7 @@ def _survives(case: StrategyCase, measure: Measure) -> None:
 
 
 def _fold(case: StrategyCase, strategy: object, game: Game, known: int) -> object:
-    state = strategy.start(case.space, 7)  # type: ignore[attr-defined]
+    state = strategy.start(Problem(case.space, fidelity=case.fidelity, seed=7))  # type: ignore[attr-defined]
     for number in range(known):
         state = strategy.learn(state, game.outcome_of(number))  # type: ignore[attr-defined]
     return state

@@ -12,6 +12,7 @@ from torch import nn
 from cambrian.networks.models.branch import Plan, Size
 from cambrian.networks.models.settings import positive
 from cambrian.networks.operations import Make
+from cambrian.networks.pointwise import conv2d
 
 
 def network(
@@ -45,5 +46,5 @@ def convolution(path: str, name: str, channels: int, out: int, stride: int) -> n
     """ "conv3x5": (n, channels, h, w) -> (n, out, ceil(h / stride), ceil(w / stride))."""
     height, width = map(int, name.removeprefix("conv").split("x"))
     padding = (height // 2, width // 2)
-    conv = nn.Conv2d(channels, out, (height, width), stride, padding, bias=False)
+    conv = conv2d(channels, out, (height, width), stride, padding, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU())

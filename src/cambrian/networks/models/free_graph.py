@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cambrian.networks.models.branch import Plan, Size
 from cambrian.networks.models.settings import positive
 from cambrian.networks.operations import Make
+from cambrian.networks.pointwise import conv2d
 
 
 class Row(NamedTuple):
@@ -76,6 +77,6 @@ def operation(path: str, name: str, channels: int, out: int, stride: int) -> nn.
     height, width = map(int, kernel.split("x"))
     padding = (height // 2, width // 2)
     if activation == "linear":
-        return nn.Conv2d(channels, out, (height, width), stride, padding)
-    conv = nn.Conv2d(channels, out, (height, width), stride, padding, bias=False)
+        return conv2d(channels, out, (height, width), stride, padding)
+    conv = conv2d(channels, out, (height, width), stride, padding, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU())

@@ -7,7 +7,6 @@ reports a lost execution (`Report.lost`) instead of inventing an outcome, and ne
 from __future__ import annotations
 
 import errno
-import os
 import random
 import sys
 import time
@@ -24,11 +23,14 @@ import numpy as np
 
 from cambrian.codec import decode, encode
 from cambrian.errors import CambrianError, DiskRefused, Unbuildable
-from cambrian.estimators.estimator import Context, Estimator, Prepares, finite
+from cambrian.estimators.estimator import Context, Estimator, OutOfTime, Prepares, finite
 from cambrian.outcome import Crashed, Curve, Done, Fidelity, Infeasible, Outcome, Point, Trial
 from cambrian.randomness import integer_seed
 
 T = TypeVar("T")
+
+_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
+"""No room, a file too large, a quota, nothing may be written: whatever was evaluated, it is not to blame."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     weights: str | None = None
     limits: dict[str, float] = {}
     final: Fidelity | None = None
+    deadline: float | None = None
+    shorten: bool = False
 
     def context(self) -> Context:
         return Context(
@@ -74,13 +78,15 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
             limits=dict(self.limits),
             replicate=self.trial.replicate,
             final=self.final,
+            deadline=self.deadline,
+            shorten=self.shorten,
         )
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
     """News of an execution: a `point` of its curve, its `outcome` (the last report), or `lost`: the
-    process doing it was killed from outside or vanished, and nobody can say how it would have ended.
-    `refused` is a sentence of what the disk did not take, which says nothing of the architecture."""
+    process doing it was killed from outside or vanished, and nobody can say how it would have ended, or
+    `refused`: the disk did not take what it wrote, and would not take that of the next one either."""
 
     number: int
     attempt: int
@@ -91,8 +97,8 @@ class Report(msgspec.Struct, frozen=True, tag="report"):
 
     @property
     def last(self) -> bool:
-        """Whether nothing more will be reported of the execution."""
-        return not (self.outcome is None and self.lost is None and self.refused is None)
+        """Whether nothing more follows of this trial's attempt."""
+        return any(end is not None for end in (self.outcome, self.lost, self.refused))
 
 
 class Engine(ABC):
@@ -153,17 +159,30 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
                 outcome = _tidy(end.value)
                 break
             yield Report(number, attempt, point=_finite(point))
+    except OutOfTime as error:
+        yield Report(number, attempt, lost=str(error))
+        return
     except Unbuildable as error:
         outcome = Infeasible("unbuildable", str(error))
     except (Exception, SystemExit) as error:
-        if (refused := _refusal(error)) is not None:
-            yield Report(number, attempt, refused=refused)
+        refusal = _refusal(error)
+        if refusal is not None:
+            yield Report(number, attempt, refused=refusal)
             return
         outcome = _failure(error)
     seconds = time.perf_counter() - started
     if not outcome.seconds:
         outcome = msgspec.structs.replace(outcome, seconds=seconds)
     yield Report(number, attempt, outcome=outcome)
+
+
+def _refusal(error: BaseException) -> str | None:
+    """What the disk has against it, whoever wrote."""
+    if isinstance(error, DiskRefused):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return f"the disk refused {error.filename or 'what an evaluation wrote'}: {error.strerror}"
+    return None
 
 
 def too_late(limit: float | None, curve: Curve, seconds: float) -> Infeasible:
@@ -230,22 +249,6 @@ def _failure(error: BaseException) -> Outcome:
     if isinstance(error, CambrianError):
         return Crashed(text[:500])
     return Crashed(text[:500], _printable("".join(traceback.format_exception(error))[-20000:]))
-
-
-_REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
-"""What a disk says that has no room, or may not be written."""
-
-
-def _refusal(error: BaseException) -> str | None:
-    """What the disk refused, where that is why an evaluation ended; libraries say so in words alone."""
-    if isinstance(error, DiskRefused):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in _REFUSALS:
-        return str(DiskRefused.to_write(error.filename or "a file", error))
-    full = os.strerror(errno.ENOSPC)
-    if isinstance(error, OSError | RuntimeError) and full.lower() in str(error).lower():
-        return _printable(f"the disk refused a file: {error}")[:500]
-    return None
 
 
 def _printable(text: str) -> str:

@@ -68,7 +68,7 @@ class TrialProcess:
         return [descriptor for descriptor in wanted if descriptor not in self._ended]
 
     def listen(self, everything: bool = False) -> list[Report]:
-        """What the child has reported by now; an outcome is the last of it. Of a child that does
+        """What the child has reported by now; an outcome or a loss is the last of it. Of a child that does
         nothing but report, only some unless `everything`, lest it keeps the worker from the clock."""
         reports: list[Report] = []
         while data := self._read(self.reports):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, Walkable
 from cambrian.choices import Answer, Choice, Integer, OneOf, Real, Scalar, SomeOf
-from cambrian.errors import IllegalArchitecture, Rejected
+from cambrian.errors import IllegalArchitecture, Rejected, SpaceError
 from cambrian.randomness import stream
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def explore(space: Walkable) -> DepthMap:
     """Walk until every answer of every question met has been given once, each in a walk that is
     otherwise like the one in which the question was met."""
     depth = depth_path(space)
-    assert depth is not None
+    if depth is None:
+        raise SpaceError("not every walk of the space asks the same `pick.depth`, so that it has no order")
     rng = stream(0, "explore")
     todo = deque[tuple[Mapping[str, Answer], Mapping[str, Answer]]]([({}, {})])  # answers, those changed
     left = EXPLORED - 1  # what is added after so many would never be walked, and fills the memory

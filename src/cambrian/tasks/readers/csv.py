@@ -1,161 +1,130 @@
-"""CSV: a label and the pixels of a square image per row, or a label and the path of an image file."""
+"""CSV: a label and the pixels of an image per row, or a label and the name of an image file."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cambrian.errors import DataError, did_you_mean
-from cambrian.tasks.arrays import from_arrays
-from cambrian.tasks.examples import TRAIN, Examples, labelled
-from cambrian.tasks.images import SUFFIXES, decode_files
-from cambrian.tasks.phrases import reason
+from cambrian.errors import DataError
+from cambrian.tasks.arrays import from_arrays, with_notes
+from cambrian.tasks.examples import Examples
+from cambrian.tasks.images import decode_files
+from cambrian.tasks.labels import read_labels
+from cambrian.tasks.layouts import Form, Layout
+from cambrian.tasks.readers.csv_columns import (
+    Columns,
+    counters,
+    find_image,
+    find_split,
+    first_or_last,
+    of_files,
+    of_pixels,
+)
+from cambrian.tasks.readers.csv_files import find_files
+from cambrian.tasks.readers.csv_pixels import PixelRows, as_integers, marks_of, read_pixels, typed_labels
+from cambrian.tasks.readers.csv_text import SEPARATORS, Table, read_table
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-LABELS = {"label", "labels", "class", "target", "y"}
-
-Rows = Iterator[tuple[int, list[str]]]  # with the line each ends on, counted from 1
+    pass
 
 
 @dataclass(frozen=True)
 class Csv:
-    """`label` names the column of labels; without it, one called label, class, target or y, else the
-    first. The rest of a row is the pixels of a square grey image, or one column holds paths of image
-    files, relative to the CSV's folder and within it. A header is optional; comma, semicolon or tab
-    separate."""
+    """The rows of `path`, which comma, semicolon, tab or bar separate, with or without a header. Columns are
+    given by name, or by number from 0 (-1 is the last).
+
+    `label` is the column of labels, `split` that of the parts (none draws them anew), `image` that of the
+    names of image files, `ignore` columns that are not pixels (A,B,C, or none to keep all), `header` yes or
+    no, `separator` a character or tab. `layout` and `shape`, such as 28x28, say how pixels make an image."""
 
     path: str
-    label: str | None = None
+    label: str | int | None = None
+    split: str | int | None = None
+    image: str | int | None = None
+    ignore: str | None = None
+    header: Literal["yes", "no"] | None = None
+    separator: str | None = None
+    layout: Layout | None = None
+    shape: str | None = None
 
     def examples(self) -> Examples:
-        path = Path(self.path)
-        header, first, rows = _table(path)
-        files = _file_column(first)
-        column = self._label_column(header, files, path)
-        labels: list[str] = []
-        images: list[Any] = []  # paths or pixels
-        for line, row in rows:
-            labels.append(row[column])
-            images.append(_pixels(path, line, row, column) if files is None else row[files])
-        found = _numbers_or_names(labels)
-        if files is not None:
-            return _of_files(path, images, found)
-        return from_arrays(path.stem, {TRAIN: (_whole(np.stack(images)), found)}, where=str(path))
+        if self.separator and self.separator not in SEPARATORS and len(self.separator) != 1:
+            valid = ", ".join(SEPARATORS)
+            raise DataError(f"separator={self.separator!r:.40}: expected one character, or one of {valid}")
+        table = read_table(Path(self.path), self.separator, self.header)
+        split, notes = find_split(table, self.split)
+        image = find_image(table, self.image, split)
+        if image is not None:
+            return _of_files(table, of_files(table, self.label, image, split), notes)
+        columns = of_pixels(table, self.label, self.ignore, split)
+        return self._of_pixels(table, columns, notes)
 
-    def _label_column(self, header: list[str] | None, files: int | None, path: Path) -> int:
-        names = header or []
-        if self.label is not None:
-            if self.label not in names:
-                raise DataError(f"{path}: no column {self.label!r}{did_you_mean(self.label, names)}")
-            return names.index(self.label)
-        named = (i for i, name in enumerate(names) if name.strip().lower() in LABELS)
-        return next(named, 1 if files == 0 else 0)
-
-
-def _table(path: Path) -> tuple[list[str] | None, list[str], Rows]:
-    """The header, if there is one, the first row, and all rows, which come as they are read: their text
-    would take many times the memory of the pixels."""
-    rows = _rows(path)
-    head = next(rows, None)
-    header = head[1] if head and _is_header(head[1]) else None
-    first = next(rows, None) if header else head
-    if first is None:
-        raise DataError(f"{path}: there are no rows: expected one image per row, a label and its pixels")
-    width = len(header or first[1])
-    if width < 2:
-        raise DataError(
-            f"{path}: there is one column only: expected a label and pixels, or a label and a path"
-        )
-    return header, first[1], _even(path, chain([first], rows), width)
+    def _of_pixels(self, table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
+        rows = read_pixels(table, columns)
+        kept, remarks = _without_counters(table, rows, columns) if self.ignore is None else (None, ())
+        label, kept, more = _label_of(table, rows, columns, kept)
+        labels = typed_labels(table, rows.lines, rows.texts[label])
+        marks = marks_of(table, columns.split, rows.lines, rows.texts.get(columns.split or 0, []))
+        inputs = as_integers(rows.values[:, kept])
+        parts = {int(part): (inputs[marks == part], labels[marks == part]) for part in np.unique(marks)}
+        notes += (*table.notes, *columns.notes, *remarks, *more)
+        form = Form(self.layout, self.shape)
+        return from_arrays(table.path.stem, parts, where=str(table.path), form=form, notes=notes)
 
 
-def _rows(path: Path) -> Rows:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: a byte order mark is no content
-            delimiter = max(",;\t", key=file.readline().count)
-            file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter)
-            for row in reader:
-                if row:
-                    yield reader.line_num, row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path}: cannot be read as UTF-8 CSV ({reason(error)}): save it again as such"
-        ) from error
+def _without_counters(table: Table, rows: PixelRows, columns: Columns) -> tuple[list[int], tuple[str, ...]]:
+    """The pixels, as positions in `rows.values`, without columns that count the rows."""
+    width = rows.values.shape[1]
+    dropped = counters(rows.values) if len(columns.pixels) == width else []
+    if len(dropped) == width:
+        raise DataError(f"{table.path}: no column of pixels: {table.name(columns.pixels[0])} counts the rows")
+    named = ", ".join(table.name(columns.pixels[i]) for i in dropped)
+    remark = f"{table.path}: {named} counts the rows and is not used: ignore=none keeps it"
+    return [i for i in range(width) if i not in set(dropped)], (remark,) if dropped else ()
 
 
-def _even(path: Path, rows: Iterable[tuple[int, list[str]]], width: int) -> Rows:
-    for line, row in rows:
-        if len(row) != width:
-            raise DataError(
-                f"{path}, line {line}: {len(row)} columns where {width} are expected: mend or remove the row"
-            )
-        yield line, row
+def _label_of(
+    table: Table, rows: PixelRows, columns: Columns, kept: list[int] | None
+) -> tuple[int, Any, tuple[str, ...]]:
+    """The column of the label, the positions of the pixels, and a sentence if the label was guessed."""
+    places = list(range(rows.values.shape[1])) if kept is None else kept
+    if columns.label is not None:
+        whole = len(places) == rows.values.shape[1]
+        return columns.label, slice(None) if whole else places, ()
+    if len(places) < 3:
+        raise DataError(f"{table.path}: which column is the label? say with label=NAME or label=NUMBER")
+    ends = [rows.values[:, places[i]] for i in (0, -1, 1, -2)]
+    place = places[-1 if first_or_last(*ends) else 0]
+    label = columns.pixels[place]
+    remark = f"{table.path}: {table.name(label)} is taken as the label: label= names another"
+    return label, [i for i in places if i != place], (remark,)
 
 
-def _is_header(row: list[str]) -> bool:
-    return _file_column(row) is None and not any(map(_is_number, row))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _file_column(row: list[str]) -> int | None:
-    return next((i for i, cell in enumerate(row) if Path(cell).suffix.lower() in SUFFIXES), None)
-
-
-def _numbers_or_names(cells: list[str]) -> NDArray[Any]:
-    """Labels as numbers where all of them are, else as strings."""
-    return np.array([float(cell) for cell in cells] if all(map(_is_number, cells)) else cells)
-
-
-def _pixels(path: Path, line: int, row: list[str], label: int) -> NDArray[np.float32]:
-    cells = row[:label] + row[label + 1 :]
-    try:
-        with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
-            values = np.array(list(map(float, cells)), np.float32)
-    except ValueError:
-        wrong = next(cell for cell in cells if not _is_number(cell))
-        raise DataError(
-            f"{path}, line {line}: {wrong!r:.60} is not a number: give every pixel a number"
-        ) from None
-    if not np.isfinite(values).all():
-        wrong = cells[int(np.flatnonzero(~np.isfinite(values))[0])]
-        raise DataError(f"{path}, line {line}: {wrong!r:.60} is not a finite number: mend or remove the row")
-    return values
-
-
-def _whole(inputs: NDArray[np.float32]) -> NDArray[Any]:
-    """Integers where all pixels are."""
-    if not np.array_equal(inputs, np.floor(inputs)):
-        return inputs
-    grey = inputs.min() >= 0 and inputs.max() <= 255
-    return inputs.astype(np.uint8 if grey else np.int64)
-
-
-def _of_files(path: Path, cells: list[str], labels: NDArray[Any]) -> Examples:
-    files, inside = [path.parent / cell for cell in cells], path.parent.resolve()
-    for cell, file in zip(cells, files, strict=True):
-        if not file.resolve().is_relative_to(inside):
-            raise DataError(
-                f"{path}: {cell!r:.200} leads out of {path.parent}: copy the images in, and give paths"
-                " relative to it"
-            )
-        if not file.is_file():
-            raise DataError(f"{path}: no image file {cell!r:.200}: give paths relative to {path.parent}")
-    targets, names = labelled(labels, str(path))
+def _of_files(table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
+    path, rows = table.path, list(table.rows)
+    lines = [line for line, _ in rows]
+    cells, texts, split = (
+        [row[column or 0] for _, row in rows] for column in (columns.image, columns.label, columns.split)
+    )
+    files, remarks = find_files(path, cells)
+    classes = read_labels(typed_labels(table, lines, texts), str(path))
     decode = decode_files(path.stem, files.__getitem__, lambda i: str(files[i]))
-    return Examples(path.stem, targets, names, np.full(len(files), TRAIN, np.int8), decode)
+    notes += (*table.notes, *columns.notes, *remarks, *classes.notes, *_contradictions(path, cells, texts))
+    marks = marks_of(table, columns.split, lines, split)
+    return Examples(path.stem, classes.targets, classes.labels, marks, with_notes(decode, notes))
+
+
+def _contradictions(path: Path, cells: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    times = Counter(cell for cell, _ in set(zip(cells, labels, strict=True)))
+    several = [cell for cell, count in times.items() if count > 1]
+    if not several:
+        return ()
+    return (
+        f"{path}: {len(several)} images have several labels, such as {several[0]!r:.80}, and are taken once "
+        "for each: keep one row of each",
+    )

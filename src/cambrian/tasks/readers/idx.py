@@ -21,6 +21,7 @@ import numpy as np
 from cambrian.errors import DataError
 from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import PARTS, TRAIN, Examples
+from cambrian.tasks.layouts import Form, Layout
 from cambrian.tasks.limits import check_unpacked
 from cambrian.tasks.phrases import reason
 
@@ -34,10 +35,12 @@ UNSIGNED_BYTE = 0x08
 @dataclass(frozen=True)
 class Idx:
     """A folder of `train-images-idx3-ubyte[.gz]`, `train-labels-idx1-ubyte[.gz]` and perhaps `t10k-...`
-    or `test-...` files; or, where a folder holds several data sets, one of the training image files."""
+    or `test-...` files; or, where a folder holds several data sets, one of the training image files.
+    `names` are the names of the classes 0, 1, ...; `layout` is channels-first or channels-last."""
 
     path: str
     names: tuple[str, ...] | None = None
+    layout: Layout | None = None
 
     def examples(self) -> Examples:
         path = Path(self.path)
@@ -45,7 +48,7 @@ class Idx:
         if TRAIN not in files:
             raise DataError(f"{path}: there is a test part but no train-images-idx3-ubyte file")
         parts = {part: (read(images), read(labels)) for part, (images, labels) in files.items()}
-        return from_arrays(path.name, parts, self.names, where=str(path))
+        return from_arrays(path.name, parts, self.names, str(path), Form(self.layout))
 
 
 @dataclass(frozen=True)

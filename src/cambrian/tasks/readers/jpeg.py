@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.tasks.examples import Examples, labelled
+from cambrian.tasks.arrays import with_notes
+from cambrian.tasks.examples import Examples
 from cambrian.tasks.images import decode_files
+from cambrian.tasks.labels import read_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +32,7 @@ def from_jpegs(name: str, parts: Mapping[int, tuple[Path, Mapping[str, NDArray[A
     path = next(iter(parts.values()))[0]
     names = CIFAR10 if "cifar10_" in f"{name} {path.name}".lower() else None
     held_labels = np.concatenate([held["labels"] for _, held in parts.values()])
-    targets, labels = labelled(held_labels, str(path), names)
+    classes = read_labels(held_labels, str(path), names)
     marks = np.concatenate([np.full(len(held["labels"]), part, np.int8) for part, (_, held) in parts.items()])
 
     def source(i: int) -> bytes:
@@ -40,7 +42,8 @@ def from_jpegs(name: str, parts: Mapping[int, tuple[Path, Mapping[str, NDArray[A
     def place(i: int) -> str:
         return f"{streams[i][0]}: image {streams[i][1]}"
 
-    return Examples(name, targets, labels, marks, decode_files(name, source, place))
+    decode = with_notes(decode_files(name, source, place), classes.notes)
+    return Examples(name, classes.targets, classes.labels, marks, decode)
 
 
 def _streams(path: Path, held: Mapping[str, NDArray[Any]]) -> list[tuple[Path, int, bytes, memoryview]]:

@@ -1,46 +1,109 @@
-"""What a Python program already holds: arrays, tensors, map-style torch `Dataset`s. torch itself is never
-imported: a data set is whatever has a length and items `(image, label)`."""
+"""What a Python program already holds: arrays, tensors, dictionaries of them, torch `Dataset`s. torch itself
+is never imported: a data set is whatever has a length and items of an image and a label."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from cambrian.errors import DataError
 from cambrian.tasks.arrays import from_arrays
-from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Examples
-from cambrian.tasks.phrases import reason
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from cambrian.tasks.examples import PARTS, TEST, TRAIN, VALIDATION, Examples
+from cambrian.tasks.labels import class_names
+from cambrian.tasks.layouts import Form, Layout
+from cambrian.tasks.readers.items import Items, array_of, axes_of, is_tensor
+from cambrian.tasks.readers.npz import NAMES, find_keys
 
 LAYOUTS = {2: (TRAIN, TEST), 3: (TRAIN, VALIDATION, TEST)}
+REMEDY = (
+    "give a path, a name, (inputs, labels) arrays, or a map-style data set with a length and items "
+    "(image, label)"
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """`source` is a data set; or `(inputs, labels)` arrays; or a pair (train, test) or triple (train,
-    validation, test) of either. It has no name it could be loaded by again: a run directory keeps its
-    own copy, which worker processes open, and `resume` too."""
+    """`source` is a data set; or `(inputs, labels)` arrays; or a dictionary of arrays, named as in an .npz;
+    or a pair (train, test) or triple (train, validation, test) of data sets or of arrays, or a dictionary of
+    these. It has no name it could be loaded by again: a run directory keeps its own copy, which worker
+    processes open, and `resume` too.
+
+    `image` and `label` are the keys or positions of both in an item of several values; `column` chooses one
+    of several labels; `layout` is channels-first or channels-last; `shape`, such as 28x28, makes images of
+    rows."""
 
     source: Any
+    image: str | int | None = None
+    label: str | int | None = None
+    column: int | None = None
+    layout: Layout | None = None
+    shape: str | None = None
 
     def examples(self) -> Examples:
-        source = self.source
-        if _is_arrays(source) or not isinstance(source, tuple):
-            parts = {TRAIN: source}
-        elif len(source) in LAYOUTS:
-            parts = dict(zip(LAYOUTS[len(source)], source, strict=True))
-        else:
-            raise DataError(
-                f"a tuple of {len(source)} is no data set: give (train, test), or (inputs, labels)"
-            )
-        name = type(source).__name__ if parts[TRAIN] is source and not isinstance(source, tuple) else "data"
-        names = getattr(parts[TRAIN], "classes", None)
-        names = list(names) if isinstance(names, list | tuple) else None
-        return from_arrays(name, {part: _arrays(held) for part, held in parts.items()}, names)
+        parts = _parts_of(self.source)
+        first = parts[TRAIN]
+        plain = isinstance(self.source, tuple | list | Mapping)
+        name = "data" if plain else type(_dataset_of(first)).__name__
+        notes: tuple[str, ...] = ()
+        held = {}
+        tensors = False
+        for part, source in parts.items():
+            images, labels, remarks, of_tensors = self._arrays(source)
+            held[part] = (images, labels)
+            notes += remarks
+            tensors |= of_tensors
+        form = Form(self.layout, self.shape, self.column, tensors)
+        return from_arrays(name, held, _names_of(first, self.source), form=form, notes=notes)
+
+    def _arrays(self, source: Any) -> tuple[Any, Any, tuple[str, ...], bool]:
+        """Images, labels, sentences about what was guessed, and whether the images are tensors."""
+        if _is_arrays(source):
+            images, labels = source
+            return array_of(images), array_of(labels), (), is_tensor(images)
+        found = _dataset_of(source)
+        length = _length_of(found)
+        items = Items(found, length, self.image, self.label)
+        notes = items.notes
+        if found is not source:
+            notes += (f"the data set of the {type(source).__name__} is read, not its batches",)
+        return items.images, items.labels, notes, items.are_tensors
+
+
+def _parts_of(source: Any) -> dict[int, Any]:
+    """The data set, or arrays, of each part."""
+    if isinstance(source, Mapping):
+        return _parts_of_mapping(source)
+    if isinstance(source, list) and len(source) == 2 and _is_arrays(tuple(source)):
+        source = tuple(source)
+    if _is_arrays(source) or not isinstance(source, tuple):
+        return {TRAIN: source}
+    if len(source) in LAYOUTS:
+        return dict(zip(LAYOUTS[len(source)], source, strict=True))
+    raise DataError(f"a tuple of {len(source)} is not a data set: give (train, test), or (inputs, labels)")
+
+
+def _parts_of_mapping(source: Mapping[Any, Any]) -> dict[int, Any]:
+    """Of {"train": ..., "test": ...}, or of arrays called as in an .npz."""
+    parts = {PARTS[str(key).lower()]: held for key, held in source.items() if str(key).lower() in PARTS}
+    if TRAIN in parts:
+        return dict(sorted(parts.items()))
+    keys, _ = find_keys([key for key in source if isinstance(key, str)], "the dictionary")
+    return {part: (source[images], source[labels]) for part, (images, labels) in keys.items()}
+
+
+def _names_of(first: Any, source: Any) -> tuple[str, ...] | None:
+    """The names of the classes, as the data set has them or one that it is a part of."""
+    if isinstance(source, Mapping):
+        key = next((key for key in source if str(key).lower() in NAMES), None)
+        return None if key is None else class_names(source[key])
+    for _ in range(8):  # a Subset of a Subset of ...
+        names = class_names(_attribute(first, "classes"))
+        if names is not None:
+            return names
+        inner = _attribute(first, "datasets")
+        first = inner[0] if isinstance(inner, list) and inner else _attribute(first, "dataset")
+    return None
 
 
 def _is_arrays(source: Any) -> bool:
@@ -48,56 +111,54 @@ def _is_arrays(source: Any) -> bool:
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "shape") or (isinstance(value, list) and not _is_item(value[:1]))
+    """Whether this is an array, or a list of images or of labels, not of items."""
+    if isinstance(value, tuple):  # of labels; two or three of anything else are parts
+        return bool(value) and (len(value) > max(LAYOUTS) or axes_of(value[0]) == 0)
+    if isinstance(value, list):
+        return not value or not _is_item(value[0])
+    return _has_numbers(value)
 
 
-def _is_item(first: list[Any]) -> bool:
-    """Whether a list that begins so is a data set: a list of (image, label)."""
-    return bool(first) and isinstance(first[0], tuple) and len(first[0]) == 2
+def _has_numbers(value: Any) -> bool:
+    """Whether this is an array, a tensor or a table; data sets may have a shape, too."""
+    shape = _attribute(value, "shape")
+    return bool(shape) and any(_attribute(value, name) is not None for name in ("dtype", "to_numpy"))
 
 
-def _arrays(source: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    if _is_arrays(source):
-        return _array(source[0]), _array(source[1])
-    if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
-        raise DataError(
-            f"cannot use {type(source).__name__!r} as a data set: give a path, a name, (inputs, labels) "
-            "arrays, or a map-style data set with a length and items (image, label)"
-        )
-    images, labels = [], []
-    for i in range(len(source)):
-        image, label = _item(source, i)
-        images.append(image)
-        labels.append(label)
-        if image.shape != images[0].shape:
-            raise DataError(
-                f"item {i} of {type(source).__name__} has shape {list(image.shape)}, the first "
-                f"{list(images[0].shape)}: bring the images to one shape in the data set's transform"
-            )
-    if not images:
-        raise DataError(f"{type(source).__name__} is empty: expected items (image, label)")
-    return np.stack(images), np.asarray(labels)
+def _is_item(value: Any) -> bool:
+    """Whether a list that holds this is a data set: {"image": ..., "label": ...} or (image, label)."""
+    if isinstance(value, Mapping):
+        return True
+    if not isinstance(value, tuple | list) or len(value) < 2:
+        return False
+    axes = {axes_of(part) for part in value}
+    return len(axes) > 1 or (isinstance(value, tuple) and not isinstance(value[0], int | float))
 
 
-def _item(source: Any, i: int) -> tuple[NDArray[Any], Any]:
+def _dataset_of(source: Any) -> Any:
+    """The data set that a loader of batches reads."""
+    inner = _attribute(source, "dataset")
+    return inner if inner is not None and not hasattr(type(source), "__getitem__") else source
+
+
+def _length_of(source: Any) -> int:
+    """How many items there are. Raises DataError where this is not a map-style data set."""
+    kind = type(source).__name__
+    if _has_numbers(source):
+        raise DataError(f"{kind!r} is one array or table: give two arrays, (inputs, labels), or write a CSV")
+    if isinstance(source, str | bytes | bytearray | set | range) or not hasattr(source, "__getitem__"):
+        raise DataError(f"cannot use {kind!r} as a data set: {REMEDY}")
     try:
-        image, label = source[i]
-    except Exception as error:  # user code: whatever it raises, the user must learn which item it was
-        raise DataError(
-            f"item {i} of {type(source).__name__} cannot be had as (image, label): "
-            f"{type(error).__name__}: {reason(error)}"
-        ) from error
-    array = _array(image)
-    if hasattr(image, "detach") and array.ndim == 3:
-        array = array.transpose(1, 2, 0)  # tensors are [channels, height, width]
-    return array, label.item() if hasattr(label, "item") else label
+        length = len(source)
+    except Exception as error:  # such as of torch's IterableDataset
+        raise DataError(f"cannot use {kind!r} as a data set, since it has no length: {REMEDY}") from error
+    if not length:
+        raise DataError(f"{kind} is empty: expected items (image, label)")
+    return length
 
 
-def _array(value: Any) -> NDArray[Any]:
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-    if hasattr(value, "mode") and hasattr(value, "convert"):  # a Pillow image
-        from cambrian.tasks.images import GREY, converted
-
-        return converted(value, value.mode in GREY)
-    return np.asarray(value)
+def _attribute(value: Any, name: str) -> Any:
+    try:
+        return getattr(value, name, None)
+    except Exception:  # user code
+        return None

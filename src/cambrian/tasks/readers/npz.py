@@ -9,25 +9,27 @@ import math
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.errors import DataError
+from cambrian.errors import DataError, did_you_mean
 from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import PARTS, TEST, TRAIN, Examples
+from cambrian.tasks.labels import class_names
+from cambrian.tasks.layouts import Form, Layout
 from cambrian.tasks.limits import check_unpacked
-from cambrian.tasks.phrases import reason
+from cambrian.tasks.phrases import listed, reason
 from cambrian.tasks.readers.jpeg import CODED, from_jpegs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-INPUTS = {"x", "image", "images", "input", "inputs", "data", "features", "arr_0"}
-TARGETS = {"y", "label", "labels", "target", "targets", "arr_1"}
+INPUTS = ("images", "image", "x", "inputs", "input", "data", "features", "arr_0")
+TARGETS = ("labels", "label", "y", "targets", "target", "arr_1")
 NAMES = {"classes", "names", "class_names", "label_names", "target_names"}
 
 
@@ -35,25 +37,50 @@ NAMES = {"classes", "names", "class_names", "label_names", "target_names"}
 class Npz:
     """One archive with `x_train`, `y_train`, `x_test`, `y_test` (or images/labels, inputs/targets,
     train_images/train_labels, ...; the test part is optional), a training archive with a test archive
-    beside it (`..._train.npz`, `..._test.npz`), or the folder that holds these two."""
+    beside it (`..._train.npz`, `..._test.npz`), or the folder that holds these two.
+
+    `images` and `labels` are the names of the arrays; `column` chooses one of several labels; `layout` is
+    channels-first or channels-last; `shape`, such as 28x28, makes images of rows; `names` are the names of
+    the classes 0, 1, ..."""
 
     path: str
+    images: str | None = None
+    labels: str | None = None
+    column: int | None = None
+    layout: Layout | None = None
+    shape: str | None = None
+    names: tuple[str, ...] | None = None
 
     def examples(self) -> Examples:
         path = Path(self.path)
         files = _files(path)
         name = path.stem
-        if set(members(files[TRAIN])) >= CODED:
+        if set(members(files[TRAIN])) >= CODED and self.images is None:
             return from_jpegs(name, {part: (file, arrays(file, CODED)) for part, file in files.items()})
         parts: dict[int, tuple[Any, Any]] = {}
-        names = None
+        names = self.names
+        notes = _remarks(path, files)
         for part, file in files.items():
-            keys = _keys(members(file), str(file))
+            keys, left = self._keys(file)
             held = arrays(file, [key for pair in keys.values() for key in pair])
             for inner, (inputs, targets) in keys.items():
                 parts[inner if len(keys) > 1 else part] = (held[inputs], held[targets])
             names = names or _names(file)
-        return from_arrays(name, parts, names, where=str(path))
+            notes += left
+        form = Form(self.layout, self.shape, self.column)
+        return from_arrays(name, parts, names, where=str(path), form=form, notes=notes)
+
+    def _keys(self, file: Path) -> tuple[dict[int, tuple[str, str]], tuple[str, ...]]:
+        """The keys of the inputs and targets of every part, as asked for or as they are usually called."""
+        found = members(file)
+        if self.images is None and self.labels is None:
+            return find_keys(found, str(file))
+        if self.images is None or self.labels is None:
+            raise DataError(f"{file}: give both images= and labels=, the names of two of its arrays")
+        for key in (self.images, self.labels):
+            if key not in found:
+                raise DataError(f"{file}: no array {key!r}{did_you_mean(key, found)}")
+        return {TRAIN: (self.images, self.labels)}, ()
 
 
 def is_npz_folder(path: Path) -> bool:
@@ -63,7 +90,7 @@ def is_npz_folder(path: Path) -> bool:
 def members(path: Path) -> list[str]:
     """The names of the arrays in the archive."""
     with _archive(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist()]
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
 
 
 def arrays(path: Path, keys: Iterable[str]) -> dict[str, NDArray[Any]]:
@@ -77,7 +104,7 @@ def arrays(path: Path, keys: Iterable[str]) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as loaded:
             return {key: loaded[key] for key in wanted}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise _damaged(path, error) from error
 
 
@@ -128,25 +155,41 @@ def _train_files(folder: Path) -> list[Path]:
     return [p for p in sorted(folder.glob("*.npz")) if "train" in p.name]
 
 
-def _keys(found: list[str], where: str) -> dict[int, tuple[str, str]]:
-    """For every part of the archive the keys of its inputs and targets."""
+def _remarks(path: Path, files: Mapping[int, Path]) -> tuple[str, ...]:
+    if path.is_dir() or TEST not in files:
+        return ()
+    return (f"{path}: {files[TEST].name} beside it is taken as the test part: move it away if it is not",)
+
+
+def find_keys(found: Sequence[str], where: str) -> tuple[dict[int, tuple[str, str]], tuple[str, ...]]:
+    """For every part the keys of its inputs and targets, and a sentence about arrays that are left out."""
     pairs: dict[int, dict[str, str]] = {}
-    for key in found:
-        words = key.lower().split("_")
-        part = next((PARTS[word] for word in words if word in PARTS), TRAIN)
-        rest = "_".join(word for word in words if word not in PARTS)
-        role = "inputs" if rest in INPUTS else "targets" if rest in TARGETS else None
-        if role:
-            pairs.setdefault(part, {}).setdefault(role, key)
+    for usual, role in ((INPUTS, "inputs"), (TARGETS, "targets")):
+        for name in reversed(usual):  # of several, the first of `usual` stays
+            for key in found:
+                part, rest = _part_and_rest(key)
+                if rest == name:
+                    pairs.setdefault(part, {})[role] = key
     complete = {part: (p["inputs"], p["targets"]) for part, p in pairs.items() if len(p) == 2}
     if TRAIN not in complete:
         raise DataError(
             f"{where}: no images and labels among its arrays ({', '.join(found[:12]) or 'none'}): call them "
-            "x_train and y_train (and x_test, y_test), or images and labels"
+            "x_train and y_train (and x_test, y_test), or images and labels, or say which they are with "
+            "images= and labels="
         )
-    return dict(sorted(complete.items()))
+    used = {key for pair in complete.values() for key in pair}
+    left = [key for key in found if key not in used and key.lower() not in NAMES]
+    notes = (f"{where}: the arrays {listed(left)} are left out: images= and labels= choose others",)
+    return dict(sorted(complete.items())), notes if left else ()
 
 
-def _names(path: Path) -> list[str] | None:
+def _part_and_rest(key: str) -> tuple[int, str]:
+    """The part that a key such as x_train is of, and the rest of the key."""
+    words = re.sub("([a-z])([A-Z])", r"\1_\2", key).lower().split("_")
+    part = next((PARTS[word] for word in words if word in PARTS), TRAIN)
+    return part, "_".join(word for word in words if word not in PARTS)
+
+
+def _names(path: Path) -> tuple[str, ...] | None:
     key = next((key for key in members(path) if key.lower() in NAMES), None)
-    return None if key is None else [str(name) for name in arrays(path, [key])[key].ravel()]
+    return None if key is None else class_names(arrays(path, [key])[key].ravel())

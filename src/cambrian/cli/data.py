@@ -1,0 +1,30 @@
+"""The data a command is given, and the options that override what is guessed about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from cambrian.tasks.task import Task
+
+Read = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        metavar="NAME=VALUE",
+        help="Override what is guessed of DATA, such as label=digit; may be given several times.",
+    ),
+]
+
+
+def load_task(
+    data: str, metric: str, limit: int | None, size: int | None, seed: int, read: list[str] | None = None
+) -> Task:
+    """The task of `data`, read with the options `read`, each NAME=VALUE."""
+    from cambrian.tasks.loading import load, reader_of
+    from cambrian.tasks.reading import parse_options, with_options
+
+    reader = with_options(reader_of(data), parse_options(read or ()))
+    return load(reader, metric=metric, limit=limit, size=size, seed=seed)

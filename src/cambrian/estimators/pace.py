@@ -1,0 +1,50 @@
+"""A training within its time: how many of its steps fit before the deadline, by those it has taken."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cambrian.estimators.estimator import Context, OutOfTime
+
+if TYPE_CHECKING:
+    from cambrian.networks.training import Training
+
+FIRST_STEPS = 3
+"""Steps before a training's speed is known; the very first, which allocates, is not counted."""
+TOLERATED = 0.97
+"""Of what is left to do: where so much of it fits, nothing is shortened yet, since no speed is constant."""
+
+
+class Pace:
+    """Asked after each step, it shortens the training to what fits, so that the learning rate comes to its
+    end before the deadline; or raises OutOfTime where nothing may be shortened. `ending` is how many steps'
+    time the last look at the network takes."""
+
+    def __init__(self, context: Context, ending: float) -> None:
+        self._deadline, self._shorten, self._ending = context.deadline, context.shorten, ending
+        self._first = (0.0, 0)  # when a step had ended, and its number
+        self._steps = 0
+
+    def keep(self, training: Training) -> None:
+        if self._deadline is None:
+            return
+        now = time.monotonic()
+        if now >= self._deadline and not self._shorten:
+            raise OutOfTime("its time was over before its training")
+        if not self._steps:
+            self._first = (now, training.steps_done)
+        self._steps += 1
+        if self._shorten:
+            self._fit(training, now, self._deadline - now)
+
+    def _fit(self, training: Training, now: float, left: float) -> None:
+        began, done = self._first
+        taken = training.steps_done - done
+        if left <= 0:
+            training.shorten(training.steps_done)
+        elif taken >= FIRST_STEPS:
+            fitting = left * taken / (now - began) - self._ending
+            wanted = training.length - training.steps_done
+            if fitting < TOLERATED * wanted:
+                training.shorten(training.steps_done + max(0, int(fitting)))

@@ -1,0 +1,63 @@
+"""What a strategy is started with: where to search, what counts, how dearly, and for how long."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cambrian.outcome import Fidelity
+
+if TYPE_CHECKING:
+    from cambrian.spaces.space import Space
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric of outcomes that counts. `minimize` says that lower is better; `reference` is the worst value
+    that is still of use, from which the hypervolume of a front is measured (None: taken from the trials)."""
+
+    name: str = "value"
+    minimize: bool = False
+    reference: float | None = None
+
+
+LOWER = ("loss", "err", "error", "rmse", "mse", "mae", "nll", "perplexity", "ppl", "latency", "energy")
+HIGHER = ("acc", "accuracy", "score", "f1", "auc", "reward", "precision", "recall", "map", "miou", "r2")
+
+
+def lower_is_better(name: str) -> bool | None:
+    """Which way a metric of that name is usually meant; None where the name does not say.
+
+    >>> [lower_is_better(name) for name in ("val_loss", "test acc", "top1Error", "value")]
+    [True, False, True, None]
+    """
+    words = set(re.findall(r"[a-z]+|[0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower()))
+    words |= {a + b for a in words for b in words if (a, b) in (("f", "1"), ("r", "2"))}
+    if words & set(LOWER):
+        return True
+    return False if words & set(HIGHER) else None
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`measure` of a network, such as its `params`, is at most `most`: what is over it is never trained."""
+
+    measure: str
+    most: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The problem a search solves. `trials` and `seconds` are the budget that the run began with (None:
+    without end): going on with a larger one changes nothing here, so that proposals stay as they were.
+
+    `fidelity` is the one at which a request is measured that names no other."""
+
+    space: Space
+    objectives: tuple[Objective, ...] = (Objective(),)
+    limits: tuple[Limit, ...] = ()
+    fidelity: Fidelity = field(default_factory=Fidelity)
+    trials: int | None = None
+    seconds: float | None = None
+    seed: int = 0

@@ -1,0 +1,110 @@
+"""By when what a run does has to have ended, in the run's seconds, where its budget is a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Protocol
+
+from cambrian.outcome import Trial
+
+SEARCHED = 2 / 3
+"""Of the time, where a final stage follows."""
+AT_ANY_PRICE = 0.9
+"""Of the time, while no trial has a value yet: without one there is nothing to choose."""
+PATIENCE = 5.0
+"""Seconds beyond its deadline that a final training, which ends by itself, may take to be scored."""
+LEAST = 3.0
+"""Seconds that the winner is trained for, however late it is."""
+
+
+class Deadlines(Protocol):
+    """`of(trial)`: by when it has to have ended, None for no matter when. `overdue`: whether it is to be
+    stopped from outside."""
+
+    def of(self, trial: Trial) -> float | None: ...
+    def overdue(self, trial: Trial, elapsed: float) -> bool: ...
+
+
+class Endless:
+    """No budget of time."""
+
+    def of(self, trial: Trial) -> float | None:
+        return None
+
+    def overdue(self, trial: Trial, elapsed: float) -> bool:
+        return False
+
+
+@dataclass
+class SearchDeadlines:
+    """`seconds` for the whole run; what is under way at the search's own end is stopped, and counts as
+    never begun."""
+
+    seconds: float
+    trials: Callable[[], Sequence[Trial]]
+    final: bool
+
+    def end(self) -> float:
+        if not self.final:
+            return self.seconds
+        valued = any(trial.value is not None for trial in self.trials())
+        return self.seconds * (SEARCHED if valued else AT_ANY_PRICE)
+
+    def of(self, trial: Trial) -> float | None:
+        return self.end()
+
+    def overdue(self, trial: Trial, elapsed: float) -> bool:
+        return elapsed >= self.end()
+
+    def over(self, elapsed: float) -> bool:
+        """Whether a trial that takes as long as the last ones would not be ready."""
+        lasted = [t.outcome.seconds for t in self.trials() if t.outcome is not None and t.cached is None]
+        return elapsed + (median(lasted[-8:]) if lasted else 0.0) >= self.end()
+
+
+@dataclass
+class FinalDeadlines:
+    """`each` is how long a final training is expected to take, None where nobody knows."""
+
+    seconds: float
+    began: float
+    each: float | None
+    _lasted: list[float] = field(default_factory=list)
+
+    @property
+    def last(self) -> float:
+        return max(self.seconds, self.began + LEAST)
+
+    def learn(self, seconds: float) -> None:
+        """Of a final training that took so long."""
+        self._lasted.append(seconds)
+        self.each = max(self._lasted)
+
+    def fits(self, role: str, elapsed: float) -> bool:
+        """Whether what has this role can be begun; before the winner, its time is kept for it."""
+        trainings = 2 if role == "finalist" else 1
+        return elapsed + trainings * (self.each or 0.0) < self.seconds
+
+    def of(self, trial: Trial) -> float | None:
+        if trial.role != "finalist":
+            return self.last
+        left = self.seconds - self.began
+        return self.seconds - min(self.each or left / 2, left / 2)
+
+    def overdue(self, trial: Trial, elapsed: float) -> bool:
+        """The winner never is: a run ends with a network."""
+        end = self.of(trial)
+        return trial.role != "winner" and end is not None and elapsed >= end + PATIENCE
+
+
+def expected_final(speed: Mapping[str, Any] | None, trials: Sequence[Trial]) -> float | None:
+    """Seconds of a final training: as planned, times what the search's own trials took of what was planned
+    for them. `speed` is what a plan leaves: seconds of a "trial" by its level, and of a "final" training."""
+    if not speed:
+        return None
+    ended = [t for t in trials if t.value is not None and t.cached is None and t.outcome is not None]
+    planned = sum(float(speed["trial"].get(str(t.note.get("level", 1)), 0.0)) for t in ended)
+    took = sum(t.outcome.seconds for t in ended if t.outcome is not None)
+    return float(speed["final"]) * (took / planned if planned > 0 else 1.0)

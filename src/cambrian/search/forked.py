@@ -1,0 +1,86 @@
+"""A function called in a child process: what ends that process does not end this one."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import select
+import signal
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import msgspec
+
+from cambrian.codec import encode
+from cambrian.search.engines.confine import die_with_parent
+
+
+class Failed(Exception):
+    """The child ended without a result; the text says how."""
+
+
+def call_each(functions: Sequence[Callable[[], Any]], at_once: int, seconds: float) -> list[Any]:
+    """What each function returned, as JSON gives it back, or a Failed: of one that raised, that took longer
+    than `seconds`, or whose process was ended. They print nothing. `at_once` run at a time."""
+    results: list[Any] = []
+    for first in range(0, len(functions), at_once):
+        children = [_Child(function, seconds) for function in functions[first : first + at_once]]
+        results += [child.result() for child in children]
+    return results
+
+
+class _Child:
+    def __init__(self, function: Callable[[], Any], seconds: float) -> None:
+        self._pipe, end = os.pipe()
+        self._until, self._seconds = time.monotonic() + seconds, seconds
+        parent = os.getpid()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads: none is needed
+            self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self._pipe)
+            _live(function, end, parent)
+        os.close(end)
+
+    def result(self) -> Any:
+        data, late = self._read()
+        if late:
+            os.kill(self._pid, signal.SIGKILL)
+        _, status = os.waitpid(self._pid, 0)
+        os.close(self._pipe)
+        if late:
+            return Failed(f"it took longer than {self._seconds:g} s")
+        if status:
+            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+            how = f"was ended by {signal.Signals(number).name}" if number else "failed"
+            return Failed(f"its process {how}{f': {data.decode()}' if data else ''}")
+        return msgspec.json.decode(data)
+
+    def _read(self) -> tuple[bytes, bool]:
+        """All it wrote, and whether time was over before its end."""
+        data = b""
+        while select.select([self._pipe], [], [], max(0.0, self._until - time.monotonic()))[0]:
+            part = os.read(self._pipe, 1 << 16)
+            if not part:
+                return data, False
+            data += part
+        return data, True
+
+
+def _live(function: Callable[[], Any], pipe: int, parent: int) -> NoReturn:
+    status = 1
+    try:
+        die_with_parent(parent)
+        faulthandler.disable()  # the parent says how it ended
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(nothing, number)
+        data = encode(function())
+        status = 0
+    except BaseException as error:
+        data = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")[:500]
+    with open(pipe, "wb") as file:
+        file.write(data)
+    os._exit(status)

@@ -1,0 +1,182 @@
+"""The code of a component that a user wrote, as hashes by name: so that a run tells when it was edited.
+
+Bytecode is hashed, not text: comments, formatting, docstrings and the names of local variables do not count.
+What a function or class refers to counts as far as it is the user's own; of a library its name does.
+"""
+
+from __future__ import annotations
+
+import dis
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+VERSION = ".".join(map(str, sys.version_info[:2]))
+"""Bytecode is that of a version of Python: hashes of another one cannot be compared."""
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
+_SKIPPED = {
+    *("__module__", "__doc__", "__dict__", "__weakref__", "__qualname__", "__annotations__", "__annotate__"),
+    *("__firstlineno__", "__static_attributes__", "__parameters__", "__orig_bases__", "__abstractmethods__"),
+    *("__dataclass_fields__", "__dataclass_params__", "__match_args__", "__annotate_func__", "_abc_impl"),
+}
+
+
+def code_parts(component: object) -> dict[str, str]:
+    """A hash for each function, class and constant of the user's own that the component is made of, by
+    "module:name"; none for what is cambrian's."""
+    function = getattr(component, "function", None)
+    begin = function if isinstance(function, FunctionType) else type(component)
+    found = _Parts(begin.__module__.partition(".")[0])
+    found.text(begin)
+    return dict(sorted(found.parts.items()))
+
+
+def edited(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The names whose code is not what it was, those that are used no more, or newly, among them."""
+    return [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+
+
+class _Parts:
+    """Goes through what refers to what; `parts` are the hashes of what was met. `package` is the user's."""
+
+    def __init__(self, package: str) -> None:
+        self.parts: dict[str, str] = {}
+        self._package = package
+        self._names: dict[int, str] = {}  # of functions and classes under way or done: circles end here
+
+    def text(self, value: Any) -> str:
+        """What tells a value from another one."""
+        if isinstance(value, _PLAIN):
+            return repr(value)
+        if isinstance(value, tuple | list):
+            return f"{type(value).__name__}({self._joined(value)})"
+        if isinstance(value, set | frozenset):
+            return f"set({', '.join(sorted(map(self.text, value)))})"
+        if isinstance(value, Mapping):
+            return f"dict({self._joined(value.items())})"
+        if isinstance(value, FunctionType | type):
+            return self._named(value)
+        return self._wrapped(value)
+
+    def _wrapped(self, value: Any) -> str:
+        if isinstance(value, ModuleType):
+            return value.__name__
+        if isinstance(value, staticmethod | classmethod | MethodType):
+            return self.text(value.__func__)
+        if isinstance(value, property):
+            return self._joined((value.fget, value.fset))
+        if isinstance(value, partial):
+            return self._joined((value.func, value.args, value.keywords))
+        for name in ("function", "__wrapped__"):  # another space, or a function behind a cache
+            if isinstance(vars(value).get(name) if hasattr(value, "__dict__") else None, FunctionType):
+                return self.text(vars(value)[name])
+        return self._named(type(value))  # an object's state is not code
+
+    def _joined(self, values: Iterable[Any]) -> str:
+        return ", ".join(map(self.text, values))
+
+    def _named(self, value: Any) -> str:
+        """The name of a function or class, its contents among the parts where it is the user's own."""
+        if not self._is_users(value.__module__):
+            return f"{value.__module__}:{value.__qualname__}"
+        if id(value) not in self._names:
+            name = self._names[id(value)] = self._free(f"{value.__module__}:{value.__qualname__}")
+            self.parts[name] = ""
+            self.parts[name] = _hash(self._class(value) if isinstance(value, type) else self._function(value))
+        return self._names[id(value)]
+
+    def _free(self, name: str) -> str:
+        """Lambdas of one place have one name: the second is called so."""
+        number = sum(known.partition("#")[0] == name for known in self.parts)
+        return f"{name}#{number + 1}" if number else name
+
+    def _class(self, cls: type) -> str:
+        members = sorted((k, v) for k, v in vars(cls).items() if k not in _SKIPPED and not _is_made(v))
+        return f"{self._joined(cls.__bases__)}; {self._joined(members)}"
+
+    def _function(self, function: FunctionType) -> str:
+        code = function.__code__
+        cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+        stored = set(_stored(code))
+        held = [self._value(n, _content(cell)) for n, cell in cells if n not in stored]
+        defaults = self._joined((function.__defaults__, function.__kwdefaults__))
+        return f"{self._code(code, function.__globals__)}; {defaults}; {held}"
+
+    def _code(self, code: CodeType, names: Mapping[str, Any]) -> str:
+        constants = code.co_consts[1:] if _has_docstring_place(code) else code.co_consts
+        texts = [self._code(c, names) if isinstance(c, CodeType) else self.text(c) for c in constants]
+        self._look_up(code, names)
+        return f"{code.co_code.hex()} {code.co_names} {texts}"
+
+    def _look_up(self, code: CodeType, names: Mapping[str, Any]) -> None:
+        """What the code names and finds in its module, or in another module of the user's own."""
+        here = str(names.get("__name__"))
+        spaces = [(here, names)]
+        modules = [names[n] for n in code.co_names if isinstance(names.get(n), ModuleType)]
+        spaces += [(module.__name__, vars(module)) for module in modules]
+        stored = set(_stored(code))
+        for module, inside in spaces:
+            for name in code.co_names if self._is_users(module) else ():
+                if name in inside and name not in stored:
+                    self._constant(f"{module}:{name}", name, inside[name])
+
+    def _constant(self, path: str, name: str, value: Any) -> None:
+        text = self._value(name, value)
+        if text and not isinstance(value, FunctionType | type | ModuleType):
+            self.parts[path] = _hash(text)
+
+    def _value(self, name: str, value: Any) -> str:
+        """The text of what has that name; of what may be filled while a program runs, only where it is named
+        as constants are."""
+        text = self.text(value)
+        return "" if isinstance(value, list | dict | set) and not name.isupper() else text
+
+    def _is_users(self, module: str | None) -> bool:
+        """Whether it is of the user's own: not cambrian, and not of Python's or an installed library."""
+        top = str(module).partition(".")[0]
+        if module not in sys.modules or top in {"cambrian", *sys.stdlib_module_names} - {"__main__"}:
+            return False
+        file = getattr(sys.modules[module], "__file__", None) or ""
+        installed = {"site-packages", "dist-packages"} & set(Path(file).parts)
+        return top == self._package or not installed
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def _stored(code: CodeType) -> Iterator[str]:
+    """Names of an outer place that the code itself, or what is in it, gives values while it runs."""
+    for step in dis.get_instructions(code):
+        if step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
+            yield str(step.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _stored(constant)
+
+
+def _has_docstring_place(code: CodeType) -> bool:
+    """Whether the first constant is a function's docstring, or None in its place."""
+    first = code.co_consts[0] if code.co_consts else ""
+    if sys.version_info >= (3, 13):
+        return bool(code.co_flags & 0x4000000)
+    return not code.co_name.startswith("<") and (first is None or isinstance(first, str))
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # of a name that is not yet bound
+        return None
+
+
+def _is_made(member: object) -> bool:
+    """Whether a class has it without its author having written it: slots, and what dataclasses make."""
+    code = getattr(member, "__code__", None)
+    kinds = ("getset_descriptor", "member_descriptor", "wrapper_descriptor")
+    return type(member).__name__ in kinds or (code is not None and code.co_filename == "<string>")

@@ -1,0 +1,130 @@
+"""A look at a space of the user's own before trials are spent on it: whether it makes networks for these
+data, and what of them will be found out late."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cambrian.architecture import Architecture, sample
+from cambrian.errors import CambrianError, SpaceError, Unbuildable, UsageError
+from cambrian.outcome import Fidelity
+from cambrian.randomness import integer_seed, stream
+from cambrian.spaces.space import Signature, Space
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+DRAWN = 20
+"""Architectures that are drawn in vain before a space is refused."""
+
+
+def is_own(space: Space) -> bool:
+    """Whether its program is a user's, who may make any mistake there is."""
+    function: Any = getattr(space, "function", type(space))
+    return str(getattr(function, "__module__", "")).partition(".")[0] != "cambrian"
+
+
+def check_space(space: Space, shape: Signature, fidelity: Fidelity) -> Architecture:
+    """An architecture of the space that makes a network of that shape in the fidelity's skeleton, made
+    without weights. Raises Unbuildable, saying why, where none of those drawn does."""
+    last: Unbuildable | None = None
+    for n in range(DRAWN):
+        architecture = sample(space, stream(0, "check", n))
+        try:
+            _draft(space, architecture, shape, fidelity)
+            return architecture
+        except Unbuildable as error:
+            last = error
+    raise Unbuildable(
+        f"none of {DRAWN} architectures drawn from the space makes a network for {shape.classes} classes of "
+        f"images {shape.channels} x {shape.height} x {shape.width}; the last: {last}{_advice(last)}"
+    )
+
+
+def _draft(space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity) -> None:
+    import torch
+
+    from cambrian.spaces.fit import check_fit
+
+    with torch.device("meta"):
+        network = space.build(architecture, shape, **fidelity.skeleton)
+    if not isinstance(network, torch.nn.Module):
+        raise SpaceError(
+            f"{type(space).__name__}.build gives {type(network).__name__}, not a torch.nn.Module"
+        )
+    check_fit(network, shape)
+
+
+def _advice(error: Unbuildable | None) -> str:
+    from cambrian.spaces.fit import WrongOutput
+
+    return "" if isinstance(error, WrongOutput) else "; where images are too small, --size makes them larger"
+
+
+def find_warnings(
+    space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity, exported: bool
+) -> list[str]:
+    """What is to be said of such networks before they are trained: that they give probabilities, that they
+    cannot be exported, where that is to come. Raises Unbuildable for one that nothing can be trained of or
+    that fails with weights."""
+    network = _with_weights(space, architecture, shape, fidelity)
+    if not any(p.requires_grad for p in network.parameters()):
+        raise Unbuildable("the network has no weights that can be trained: each is frozen, or there is none")
+    inputs = _inputs(shape)
+    return [*_of_outputs(network, inputs), *(_of_export(network, inputs) if exported else ())]
+
+
+def _with_weights(
+    space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity
+) -> nn.Module:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(integer_seed(0, "check"))
+        return space.build(architecture, shape, **fidelity.skeleton).eval()
+
+
+def _inputs(shape: Signature) -> Tensor:
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(4, shape.channels, shape.height, shape.width, generator=generator)
+
+
+def _of_outputs(network: nn.Module, inputs: Tensor) -> list[str]:
+    try:
+        outputs, again = _run(network, inputs, seed=0), _run(network, inputs, seed=1)
+    except CambrianError:
+        raise
+    except Exception as error:  # a forward of the user's own may raise anything
+        what = " ".join(str(error).split())[:300]
+        raise Unbuildable(f"the network cannot be run on the CPU: {type(error).__name__}: {what}") from error
+    found = []
+    if bool((outputs >= 0).all()) and bool(((outputs.sum(1) - 1).abs() < 1e-4).all()):
+        found.append("the networks give probabilities, and training expects logits: leave out the softmax")
+    if not bool(outputs.isclose(again, rtol=1e-3, atol=1e-4).all()):
+        found.append(
+            "the networks give something else each time, in evaluation mode too: is dropout told "
+            "training=self.training?"
+        )
+    return found
+
+
+def _run(network: nn.Module, inputs: Tensor, seed: int) -> Tensor:
+    import torch
+
+    from cambrian.networks.heads import first_head
+
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return first_head(network(inputs)).float()
+
+
+def _of_export(network: nn.Module, inputs: Tensor) -> list[str]:
+    from cambrian.networks.exporting import export_program
+
+    try:
+        export_program(network, inputs)
+    except UsageError as error:
+        return [f"what this search finds can be trained and not be handed over: {error}"]
+    return []

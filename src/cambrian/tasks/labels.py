@@ -1,0 +1,274 @@
+"""Labels as people have them to targets and class names: distinct values are classes, named by the values.
+
+One-hot rows are one label each; missing, continuous and several labels an image are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.errors import DataError
+from cambrian.tasks.phrases import listed, short
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EXACT = 2**53  # the whole numbers that floats hold exactly
+FEW = 10  # images a class, below which many classes are worth a sentence
+NO_TYPES = "expected labels that are integers or strings"
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """`targets` int64[n] below `len(labels)`, each of which has an image; `notes` say what was guessed."""
+
+    targets: NDArray[np.int64]
+    labels: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_labels(
+    values: Any, where: str, names: Sequence[str] | None = None, column: int | None = None
+) -> Classes:
+    """The classes of labels [n], [n, 1] or one-hot [n, classes]. `names` are those of the integers 0, 1,
+    ...; `column` chooses one where there are several labels an image.
+
+    >>> read_labels([-1, 1, 1], "here").labels
+    ('-1', '1')
+    """
+    array, notes = _one_per_image(_array_of(values, where), where, column)
+    if not len(array):
+        raise DataError(f"{where}: there are no labels, so there is nothing to learn from")
+    array = _plain(array, where)
+    if names is not None and array.dtype.kind in "iub":
+        return _named(array.astype(np.int64), tuple(names), where, notes)
+    distinct, targets = np.unique(array, return_inverse=True)
+    notes += _remarks(distinct, len(array), where)
+    return Classes(targets.reshape(-1).astype(np.int64), tuple(map(str, distinct.tolist())), notes)
+
+
+def class_names(names: Any) -> tuple[str, ...] | None:
+    """Names of the classes 0, 1, ... as data sets hold them, bytes among them; None where there are none.
+
+    >>> class_names([b"K\\xe4fer", "dog"]), class_names({"cat": 0, "dog": 1}), class_names(10)
+    (('Käfer', 'dog'), ('cat', 'dog'), None)
+    """
+    if isinstance(names, Mapping):
+        names = _ordered(names)
+    if hasattr(names, "tolist"):
+        names = names.tolist()
+    if not isinstance(names, list | tuple) or not names:
+        return None
+    return tuple(text_of(name) if isinstance(name, bytes) else str(name) for name in names)
+
+
+def text_of(label: bytes) -> str:
+    """Bytes as UTF-8, or where they are not, as Latin-1."""
+    try:
+        return label.decode()
+    except UnicodeDecodeError:
+        return label.decode("latin-1")
+
+
+def _ordered(names: Mapping[Any, Any]) -> list[Any] | None:
+    """The names in {0: name, 1: name} or {name: 0, name: 1}, if they count without a gap."""
+    pairs = names.items() if 0 in names else ((number, name) for name, number in names.items())
+    try:
+        held = {int(number): name for number, name in pairs}
+    except (TypeError, ValueError):
+        return None
+    return [held[i] for i in range(len(held))] if held.keys() == set(range(len(names))) else None
+
+
+def _array_of(values: Any, where: str) -> NDArray[Any]:
+    """An array [n, ...]; a list of what numpy cannot bring together becomes an array of objects."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    if isinstance(values, list | tuple):
+        return _of_list([v.item() if np.ndim(v) == 0 and hasattr(v, "item") else v for v in values], where)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        array = np.empty((), object)
+    if not array.ndim:
+        raise DataError(f"{where}: expected one label per image, got {type(values).__name__!r}")
+    return array
+
+
+def _of_list(values: list[Any], where: str) -> NDArray[Any]:
+    """Strings stay apart from numbers, which numpy would turn into strings."""
+    array = np.empty(len(values), object)
+    array[:] = [_flat(value) for value in values]
+    several = [i for i, value in enumerate(array) if isinstance(value, np.ndarray)]
+    if len(several) < len(values) or not several:
+        return array
+    if len({len(value) for value in array}) > 1:
+        raise _several(where, f"{min(map(len, array))} to {max(map(len, array))}")
+    return np.stack(array.tolist())
+
+
+def _flat(value: Any) -> Any:
+    """An array of the label's several values, if it has any, else the label."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    if not isinstance(value, list | tuple | set | np.ndarray) and not hasattr(value, "__array__"):
+        return value
+    try:
+        array = np.asarray(sorted(value, key=str) if isinstance(value, set) else value)
+    except (TypeError, ValueError):
+        return value
+    return array.item() if array.size == 1 else array.reshape(-1)
+
+
+def _one_per_image(
+    array: NDArray[Any], where: str, column: int | None
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    if array.ndim == 1 or not array.size:
+        return array.reshape(-1), ()
+    table = array.reshape(len(array), -1)
+    if column is not None:
+        if not -table.shape[1] <= column < table.shape[1]:
+            raise DataError(f"{where}: column={column}, but there are {table.shape[1]} labels an image")
+        return table[:, column], ()
+    if table.shape[1] == 1:
+        return table[:, 0], ()
+    if _is_one_hot(table):
+        return table.argmax(1), (
+            f"{where}: the labels are one-hot, {table.shape[1]} values of which one is 1: its column is the "
+            "class",
+        )
+    raise _several(where, str(table.shape[1]))
+
+
+def _is_one_hot(table: NDArray[Any]) -> bool:
+    if table.dtype.kind not in "iufb":
+        return False
+    return bool(((table == 0) | (table == 1)).all() and (table.sum(1) == 1).all())
+
+
+def _several(where: str, count: str) -> DataError:
+    return DataError(
+        f"{where}: there are several labels an image ({count}), where one is expected: choose one with "
+        "column=0, 1, ..., or if they are scores of the classes, give targets.argmax(1)"
+    )
+
+
+def _plain(array: NDArray[Any], where: str) -> NDArray[Any]:
+    """Strings without spaces around them, booleans, or integers."""
+    kind = array.dtype.kind
+    if kind in "OT":
+        array = _of_objects(array.astype(object).tolist(), where)
+        kind = array.dtype.kind
+    if kind == "S":
+        array = np.array([text_of(label) for label in array.tolist()])
+    if kind in "SU":
+        return _stripped(array, where)
+    if kind == "f":
+        return _whole(array, where)
+    if kind not in "iub":
+        raise DataError(f"{where}: {NO_TYPES}, got {array.dtype}")
+    return array
+
+
+def _stripped(array: NDArray[Any], where: str) -> NDArray[Any]:
+    array = np.strings.strip(array) if hasattr(np, "strings") else np.char.strip(array)
+    empty = np.flatnonzero(array == "")
+    if len(empty):
+        raise _missing(where, int(empty[0]), len(empty))
+    return array
+
+
+def _whole(array: NDArray[Any], where: str) -> NDArray[Any]:
+    missing = np.flatnonzero(np.isnan(array))
+    if len(missing):
+        raise _missing(where, int(missing[0]), len(missing))
+    wrong = np.flatnonzero(~np.isfinite(array) | (array != np.floor(array)) | (np.abs(array) > EXACT))
+    if len(wrong):
+        raise DataError(
+            f"{where}: label {array[wrong[0]]} of image {wrong[0]} is not an integer: labels are classes, "
+            "not measurements: number the classes 0, 1, 2, ..., or label them by strings"
+        )
+    return array.astype(np.int64)
+
+
+def _of_objects(values: list[Any], where: str) -> NDArray[Any]:
+    """Objects that are all strings, or all numbers, as an array of such."""
+    missing = [i for i, value in enumerate(values) if _is_missing(value)]
+    if missing:
+        raise _missing(where, missing[0], len(missing))
+    if any(isinstance(value, list | tuple | np.ndarray) for value in values):
+        raise _several(where, "lists")
+    values = [text_of(value) if isinstance(value, bytes) else value for value in values]
+    words = [isinstance(value, str) for value in values]
+    if all(words):
+        return np.array(values)
+    numbers = [isinstance(value, int | float | np.number | np.bool_) for value in values]
+    if not all(w or n for w, n in zip(words, numbers, strict=True)):
+        wrong = next(i for i in range(len(values)) if not (words[i] or numbers[i]))
+        raise DataError(f"{where}: {NO_TYPES}, got {type(values[wrong]).__name__!r} for image {wrong}")
+    if any(words):
+        first, other = words.index(True), words.index(False)
+        raise DataError(
+            f"{where}: some labels are strings and some are numbers ({values[first]!r:.60} of image {first}, "
+            f"{values[other]!r:.60} of image {other}): write all as strings or all as integers"
+        )
+    array = np.array(values)
+    if array.dtype.kind not in "iufb":
+        raise DataError(f"{where}: {NO_TYPES}, got numbers that do not fit into 64 bits")
+    return array
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def _missing(where: str, first: int, count: int) -> DataError:
+    more = f", as do {count - 1} more" if count > 1 else ""
+    return DataError(f"{where}: image {first} has no label{more}: label the images, or leave them out")
+
+
+def _named(array: NDArray[np.int64], names: tuple[str, ...], where: str, notes: tuple[str, ...]) -> Classes:
+    if array.min() == 1 and array.max() == len(names):
+        array = array - 1
+        notes += (
+            f"{where}: the labels count from 1, as many as there are named classes: 1 is {short(names[0])}",
+        )
+    wrong = np.flatnonzero((array < 0) | (array >= len(names)))
+    if len(wrong):
+        raise DataError(
+            f"{where}: label {int(array[wrong[0]])} of image {wrong[0]} is out of range for the "
+            f"{len(names)} named classes: expected 0 to {len(names) - 1}"
+        )
+    used, targets = np.unique(array, return_inverse=True)
+    present = set(used.tolist())
+    unused = [name for i, name in enumerate(names) if i not in present]
+    if unused:
+        notes += (
+            f"{where}: {len(unused)} of {len(names)} named classes have no image and are left out: "
+            f"{listed(unused)}",
+        )
+    return Classes(targets.reshape(-1).astype(np.int64), tuple(names[i] for i in used), notes)
+
+
+def _remarks(distinct: NDArray[Any], images: int, where: str) -> tuple[str, ...]:
+    """Sentences about labels that may not be meant as classes."""
+    count = len(distinct)
+    numbers = distinct.dtype.kind in "iu"
+    if numbers and count > max(FEW, images / 2):
+        raise DataError(
+            f"{where}: {count} different labels of {images} images look like numbers to be predicted, which "
+            "cambrian does not do: label the images by few classes"
+        )
+    if numbers and count > 2 and distinct[0] == -1:
+        return (f"{where}: -1 is taken as a class: leave its images out if it means that they have none",)
+    if count > FEW and images < FEW * count:
+        return (f"{where}: {count} classes of {images} images, fewer than {FEW} each: few to learn from",)
+    return ()

@@ -1,0 +1,158 @@
+"""The text of a CSV as rows: what separates the cells, and whether the first row is a header."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import TextIO
+
+from cambrian.errors import DataError
+from cambrian.tasks.images import SUFFIXES
+from cambrian.tasks.phrases import reason
+from cambrian.tasks.readers.csv_files import are_files
+
+SAMPLE = 500  # rows by which columns are told apart
+SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+FEW_COLUMNS = 12  # up to which words without an ending may be names of files
+NUMBERED = 10  # columns from which on a first row that counts up is a header, not an image
+
+Row = tuple[int, list[str]]  # with the line it ends on, counted from 1
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """`header` has a name for each column, or is None; `sample` are the first rows; `rows` are all, which
+    come as they are read: their text would take many times the memory of the pixels."""
+
+    path: Path
+    header: list[str] | None
+    sample: list[list[str]]
+    rows: Iterator[Row]
+    notes: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        return len(self.sample[0])
+
+    def name(self, column: int) -> str:
+        """What a sentence calls the column."""
+        named = self.header is not None and self.header[column]
+        return (
+            f"column {column} ({self.header[column]!r:.60})" if named and self.header else f"column {column}"
+        )
+
+
+def read_table(path: Path, separator: str | None, header: str | None) -> Table:
+    """The rows of the file. `header` is yes, no or None, which is a guess."""
+    rows = _rows(path, separator)
+    first = list(islice(rows, SAMPLE + 1))
+    if not first or not (first[1:] or not is_header(path, [row for _, row in first], header)):
+        raise DataError(f"{path}: there are no rows: expected one image per row, a label and its pixels")
+    texts = [row for _, row in first]
+    names, notes, body = None, tuple[str, ...](), first
+    if is_header(path, texts, header):
+        names, body = texts[0], first[1:]
+        notes = _remark(path, names, header)
+        names = _as_wide(names, body[0][1])
+    width = len(names or body[0][1])
+    if width < 2:
+        raise DataError(
+            f"{path}: there is one column only: expected a label and pixels, or a label and a path"
+        )
+    sample = [row for _, row in _even(path, body, width)]
+    return Table(path, names, sample, _even(path, chain(body, rows), width), notes)
+
+
+def is_number(cell: str) -> bool:
+    return NUMBER.fullmatch(cell) is not None
+
+
+def is_file_name(cell: str) -> bool:
+    return Path(cell).suffix.lower() in SUFFIXES
+
+
+def is_header(path: Path, rows: list[list[str]], header: str | None) -> bool:
+    """Whether the first row names the columns: it has no number, or its numbers count up."""
+    if header is not None:
+        return header == "yes"
+    first, *others = rows
+    numbers = [cell for cell in first if is_number(cell)]
+    if any(map(is_file_name, first)):
+        return False
+    if not numbers:
+        return len(first) > FEW_COLUMNS or not are_files(path, first)
+    return _counts_up(numbers) and (len(numbers) >= NUMBERED or _unlike(first, others))
+
+
+def _counts_up(cells: list[str]) -> bool:
+    """Whether these are the numbers that pandas gives to columns without names."""
+    return cells in ([str(i) for i in range(start, start + len(cells))] for start in (0, 1))
+
+
+def _unlike(first: list[str], others: list[list[str]]) -> bool:
+    """Whether a column has a number in the first row, and words or names of files below."""
+    below = [row for row in others if len(row) == len(first)]
+    columns = [[row[i] for row in below] for i, cell in enumerate(first) if is_number(cell)]
+    return any(
+        any(map(is_file_name, cells)) or (len(cells) > 2 and not any(map(is_number, cells)))
+        for cells in columns
+    )
+
+
+def _remark(path: Path, names: list[str], header: str | None) -> tuple[str, ...]:
+    if header is not None or not any(map(is_number, names)):
+        return ()
+    return (f"{path}: the first row, which counts up, is taken as a header: header=no takes it as an image",)
+
+
+def _as_wide(names: list[str], row: list[str]) -> list[str]:
+    """R writes no name above the names of rows, and some programs a separator at the end of each row."""
+    if len(row) != len(names) + 1:
+        return names
+    return [*names, ""] if row[-1] == "" else ["", *names]
+
+
+def _rows(path: Path, separator: str | None) -> Iterator[Row]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: a byte order mark is not content
+            delimiter = SEPARATORS.get(separator or "", separator) or _separator(file)
+            reader = csv.reader(file, delimiter=delimiter, skipinitialspace=delimiter != "\t")
+            for row in reader:
+                cells = [cell.strip() for cell in row]
+                if any(cells):
+                    if reader.line_num == 1:
+                        cells[0] = cells[0].lstrip("# ")  # as numpy.savetxt writes
+                    yield reader.line_num, cells
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"{path}: cannot be read as UTF-8 CSV ({reason(error)}): save it again as such"
+        ) from error
+
+
+def _separator(file: TextIO) -> str:
+    """What occurs equally often in the first lines; of several, not the comma, which may be in numbers."""
+    lines = [line for line in islice(file, 6) if line.strip()]
+    told = re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE) if lines else None  # as Excel writes
+    file.seek(0)
+    if told:
+        file.readline()
+        return told[1]
+    candidates = sorted(SEPARATORS.values(), key=",".__eq__)
+    counts = {c: {line.count(c) for line in lines} for c in candidates}
+    even = [c for c, times in counts.items() if len(times) == 1 and times != {0}]
+    return even[0] if even else max(reversed(candidates), key=(lines or [""])[0].count)
+
+
+def _even(path: Path, rows: Iterable[Row], width: int) -> Iterator[Row]:
+    for line, row in rows:
+        if len(row) != width:
+            raise DataError(
+                f"{path}, line {line}: {len(row)} columns where {width} are expected: mend or remove the row"
+            )
+        yield line, row

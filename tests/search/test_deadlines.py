@@ -1,0 +1,148 @@
+"""Budgets of time: what is begun, what is stopped, what is shortened, and what a larger budget does anew."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+import mocks
+from cambrian.architecture import Architecture
+from cambrian.outcome import Done, Fidelity, Point, Trial
+from cambrian.search.deadlines import FinalDeadlines, SearchDeadlines, expected_final
+from cambrian.search.final import Final
+from cambrian.search.ledger import Ledger
+from cambrian.search.search import Search
+from cambrian.spaces.chains.tiny_chain import TinyChain
+
+SOME = Architecture({"layers": 1, "layer1/operation": "skip"})
+
+
+@dataclass(frozen=True)
+class Patient:
+    """The first three trials end at once; later ones, and final trainings other than the winner's, only once
+    a file says that there is time."""
+
+    released: str
+    first: int = 3
+    delivers: ClassVar[bool] = True
+    builds: ClassVar[bool] = False
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def prepare(self) -> None:
+        pass
+
+    def estimate(self, space, architecture, fidelity, task, context):
+        step = 0
+        quick = context.trial < self.first or context.stage == "deliver"
+        while not quick and not os.path.exists(self.released):
+            time.sleep(0.02)
+            yield Point(step := step + 1, {"value": 0.0})
+        return Done(mocks.truth(architecture, 0))
+
+
+def search(tmp_path: Path, engine: str, budget: str, first: int = 3, final: bool = False) -> Search:
+    return Search(
+        TinyChain(4),
+        "random",
+        Patient(str(tmp_path / "released"), first),
+        budget=budget,
+        engine=engine,
+        lag=4,
+        final=Final(Fidelity(2), top=2, baselines=()) if final else None,
+    )
+
+
+def rows(place: Path) -> list[tuple[int, str]]:
+    ledger = Ledger.read(place / "ledger.sqlite")
+    found = [(row.trial.number, row.state) for row in ledger.rows()]
+    ledger.close()
+    return found
+
+
+def contents(place: Path) -> list[tuple[object, ...]]:
+    ledger = Ledger.read(place / "ledger.sqlite")
+    found = ledger.contents()
+    ledger.close()
+    return found
+
+
+@pytest.mark.parametrize("engine", ["serial", "processes"])
+def test_what_is_late_is_stopped_and_done_again(tmp_path: Path, engine: str) -> None:
+    """A trial that would never end is stopped with the budget: it is no failure, keeps its row, and under
+    the same budget is let lie. With a larger one the search goes on to what an undisturbed one gives."""
+    result = search(tmp_path, engine, "8,4s").run(tmp_path / "run")
+    late = [n for n, state in rows(tmp_path / "run") if state == "running"]
+    assert late
+    assert len(late) <= 2
+    assert {t.number for t in result.trials if t.value is not None} <= {0, 1, 2}
+    assert all(t.value is not None or t.outcome is None for t in result.trials)
+    before = rows(tmp_path / "run")
+    search(tmp_path, engine, "8,4s").run(tmp_path / "run")
+    assert rows(tmp_path / "run") == before
+    (tmp_path / "released").touch()
+    search(tmp_path, engine, "8,1h").run(tmp_path / "run")
+    search(tmp_path, engine, "8").run(tmp_path / "undisturbed")
+    values = [[row[-1] for row in contents(tmp_path / name)] for name in ("run", "undisturbed")]
+    assert len(values[0]) == 8
+    assert values[0] == values[1]
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_a_run_ends_with_a_network(tmp_path: Path, first: int) -> None:
+    """Finalists that are never ready are given up, and where not one trial was ready the first architecture
+    that was proposed is delivered."""
+    result = search(tmp_path, "serial", "2s", first, final=True).run(tmp_path / "run")
+    assert result.winner is not None
+    assert result.winner.value is not None
+    ended = [t for t in result.trials if t.value is not None]
+    assert len(ended) == first
+    finalists = [t for t in result.finals if t.role == "finalist"]
+    assert all(t.outcome.reason == "timeout" for t in finalists)
+    if not first:
+        assert result.winner.architecture == result.trials[0].architecture
+
+
+def ended(number: int, seconds: float, value: float = 0.5, level: int = 1) -> Trial:
+    return Trial(number, SOME, Fidelity(), note={"level": level}, outcome=Done(value, seconds=seconds))
+
+
+def test_the_search_begins_what_will_be_ready() -> None:
+    """With two thirds of the time for it: not a trial as long as the last ones that would end later; and
+    without any value, until nine tenths."""
+    trials = [ended(n, seconds) for n, seconds in enumerate([1, 1, 1, 9, 9, 9, 9, 9, 9, 9, 9])]
+    deadlines = SearchDeadlines(90.0, lambda: trials, final=True)
+    assert [deadlines.over(at) for at in (40.0, 50.9, 51.0, 60.0)] == [False, False, True, True]
+    assert deadlines.of(trials[0]) == 60.0
+    trials.clear()
+    assert [deadlines.over(at) for at in (60.0, 80.9, 81.0)] == [False, False, True]
+    assert SearchDeadlines(90.0, list, final=False).end() == 90.0
+
+
+def test_the_final_stage_keeps_the_winners_time() -> None:
+    """A finalist is begun while two trainings fit, a baseline while one does; what is learned of a
+    training's length counts more than what was expected."""
+    deadlines = FinalDeadlines(100.0, began=60.0, each=10.0)
+    assert [deadlines.fits("finalist", at) for at in (60.0, 79.9, 80.0)] == [True, True, False]
+    assert [deadlines.fits("baseline random", at) for at in (80.0, 90.0)] == [True, False]
+    finalist, winner = (Trial(0, SOME, Fidelity(), kind="final", role=r) for r in ("finalist", "winner"))
+    assert (deadlines.of(finalist), deadlines.of(winner)) == (90.0, 100.0)
+    assert not deadlines.overdue(winner, 1e9)
+    assert deadlines.overdue(finalist, 95.0)
+    deadlines.learn(20.0)
+    assert deadlines.fits("finalist", 59.0)
+    assert not deadlines.fits("finalist", 60.0)
+    assert FinalDeadlines(100.0, began=120.0, each=10.0).of(winner) == 123.0
+
+
+def test_a_slower_machine_makes_longer_trainings() -> None:
+    """The search's own trials took three times what was planned for their levels: so will the final ones."""
+    speed = {"trial": {"1": 1.0, "2": 2.0}, "final": 10.0}
+    trials = [ended(0, 3.0), ended(1, 6.0, level=2)]
+    assert expected_final(speed, trials) == pytest.approx(30.0)
+    assert expected_final(speed, []) == 10.0
+    assert expected_final(None, trials) is None

@@ -1,0 +1,134 @@
+"""Lower may be better: the user's sign everywhere, the same proposals as for the opposite."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cambrian.architecture import completions
+from cambrian.benchmarks import table
+from cambrian.errors import RunChanged, UsageError
+from cambrian.estimators.estimator import Function
+from cambrian.outcome import Done, Trial, incumbents
+from cambrian.problem import lower_is_better
+from cambrian.search.search import Search
+from cambrian.spaces.chains.tiny_chain import TinyChain
+from cambrian.strategies import STRATEGIES
+
+SPACE = TinyChain(3)
+SMALL = {
+    "progressive": {"keep": 6, "first": 4, "surrogate": "ridge"},
+    "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
+    "reinforce": {"hidden": 8},
+    "ppo": {"hidden": 8, "rerank": 3, "trials": 14},
+    "bananas": {"initial": 6, "candidates": 4, "layers": 2, "epochs": 5},
+    **{name: {"initial": 6, "refit": 8, "candidates": 4} for name in ("bayes", "nas-bowl", "smac", "nasbot")},
+}
+
+
+def gain(architecture, fidelity):
+    """A made-up accuracy, a function of the architecture."""
+    return sum(len(path) * (n + 1) % 7 + len(str(a)) for n, (path, a) in enumerate(architecture.items())) / 50
+
+
+def loss(architecture, fidelity):
+    return -gain(architecture, fidelity)
+
+
+def searched(function, strategy, minimize, trials=20):
+    spec = {"name": strategy, "arguments": SMALL.get(strategy, {})}
+    return Search(
+        SPACE, spec, Function(function, builds=False), budget=trials, seed=5, minimize=minimize
+    ).run()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.names())
+def test_minimising_a_loss_is_maximising_its_opposite(strategy):
+    """The same proposals, the same best architecture; values in the user's own sign."""
+    high, low = searched(gain, strategy, None), searched(loss, strategy, True)
+    assert [t.architecture for t in low.trials] == [t.architecture for t in high.trials]
+    assert [t.value for t in low.trials] == [None if t.value is None else -t.value for t in high.trials]
+    assert low.best.architecture == high.best.architecture
+    assert low.best.value == min(t.value for t in low.trials if t.value is not None)
+
+
+def test_ask_and_tell_minimise():
+    """What is told is kept in its sign; the best is the lowest."""
+    search = Search(SPACE, "random", Function(loss, builds=False), budget=10, minimize=True)
+    while (trial := search.ask()) is not None:
+        search.tell(trial.number, loss(trial.architecture, None))
+    trials = search._talk.coordinator.trials
+    assert all(t.outcome.minimize for t in trials)
+    *_, best = incumbents(trials)
+    assert best.value == min(t.value for t in trials)
+
+
+def test_the_direction_is_a_setting_of_the_run(tmp_path):
+    """Resumed it stays; another is refused."""
+    spec = {"name": "function", "arguments": {"function": "test_direction:loss", "builds": False}}
+    first = Search(SPACE, "random", spec, budget=5, minimize=True).run(tmp_path / "run")
+    more = Search.resume(tmp_path / "run", 9).run(tmp_path / "run")
+    assert more.best.value == min(t.value for t in more.trials if t.value is not None) <= first.best.value
+    with pytest.raises(RunChanged, match="minimize was True, now absent"):
+        Search(SPACE, "random", spec, budget=9).run(tmp_path / "run")
+
+
+def written(place: Path, column: str, sign: float) -> Path:
+    """Every chain of `SPACE` with its gain, times `sign`, in a CSV."""
+    chains = list(completions(SPACE, {}))
+    paths = list(max(chains, key=len))  # as they are asked
+    rows = [",".join([*(str(c.get(p, "")) for p in paths), str(sign * gain(c, None))]) for c in chains]
+    file = place / f"{column}.csv"
+    file.write_text("\n".join([",".join([*paths, column]), *rows]))
+    return file
+
+
+def test_a_table_of_losses(tmp_path):
+    """The direction is that of the objective's name, unless it is said; the optimum is the lowest."""
+    low = table(written(tmp_path, "val_loss", -1.0), "val_loss")
+    lowest = -max(gain(c, None) for c in completions(SPACE, {}))
+    assert low.minimize
+    assert low.optimum == pytest.approx(lowest)
+    assert not table(tmp_path / "val_loss.csv", "val_loss", minimize=False).minimize
+    assert not table(written(tmp_path, "val_acc", 1.0)).minimize
+
+
+def test_the_command_finds_the_lowest(tmp_path, monkeypatch):
+    """By its name, and it is said before the search; JSON has the user's sign."""
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path, "val_loss", -1.0)
+    arguments = ["search", "--benchmark", f"{path}:val_loss", "--strategy", "random", "--budget", "400"]
+    command = [sys.executable, "-m", "cambrian", *arguments, "--run", str(tmp_path / "run"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "val_loss, lower is better (--maximize says otherwise)" in done.stderr
+    lowest = -max(gain(c, None) for c in completions(SPACE, {}))
+    assert json.loads(done.stdout)["best"]["value"] == pytest.approx(lowest)
+
+
+def test_published_tables_have_their_direction():
+    """A direction that is not theirs is refused in a sentence."""
+    from cambrian.benchmarks import benchmark
+
+    with pytest.raises(UsageError, match="is maximised"):
+        benchmark("planted", minimize=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "low"),
+    [("val_loss", True), ("testError", True), ("valid_acc", False), ("F1", False), ("value", None)],
+)
+def test_names_say_which_way_is_better(name, low):
+    """Words of a name, however they are written together."""
+    assert lower_is_better(name) is low
+
+
+def test_scores_turn_the_sign_once():
+    """Strategies are told what is to be high."""
+    trial = Trial(0, None, None, outcome=Done(0.3, minimize=True))
+    assert (trial.value, trial.score, trial.maximised().value) == (0.3, -0.3, -0.3)
+    assert trial.maximised().maximised() == trial.maximised()

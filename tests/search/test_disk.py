@@ -1,0 +1,117 @@
+"""A disk that refuses: files beyond a size, which a limit of the operating system stands in for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cambrian.architecture import Architecture
+from cambrian.errors import DiskRefused
+from cambrian.outcome import Crashed
+from cambrian.search.result import Result
+from cambrian.search.search import Search
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "train-finished"
+LIMITED = """
+import resource, sys
+from cambrian.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), -1))
+main()
+"""
+SEARCH = ["search", "digits", "--limit", 200, "--budget", 2, "--epochs", 1, "--final-epochs", 1]
+
+
+def cambrian(limit: int, *arguments: object, place: Path) -> subprocess.CompletedProcess[str]:
+    """A command in a process whose files may have so many bytes (-1: any number)."""
+    command = [sys.executable, "-c", LIMITED, str(limit), *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_weights_that_find_no_room(workers: int, tmp_path: Path) -> None:
+    """The run stops with a sentence, however often it is tried, and ends well once there is room: nothing
+    is held against the networks."""
+    done = cambrian(90_000, *SEARCH, "--workers", workers, "--run", "run", place=tmp_path)
+    for _ in range(6):  # more often than a trial may be begun that ends its process
+        assert done.returncode == 3, done.stderr
+        assert "File too large" in done.stderr.splitlines()[-1]
+        assert "resume" in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+        done = cambrian(90_000, "resume", "run", place=tmp_path)
+    assert not list((tmp_path / "run" / "weights").iterdir()), "parts of files are left"
+    done = cambrian(-1, "resume", "run", place=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = Result.open(tmp_path / "run")
+    assert result.winner is not None
+    assert all(trial.value is not None for trial in (*result.trials, *result.finals))
+
+
+@pytest.mark.parametrize("limit", [1_000, 20_000])
+def test_a_run_that_cannot_be_begun(limit: int, tmp_path: Path) -> None:
+    """Neither its ledger nor the data find room: a sentence, and the same command works afterwards."""
+    done = cambrian(limit, *SEARCH, "--workers", 1, "--run", "run", place=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("cambrian: cannot ")
+    again = ["resume", "run"] if (tmp_path / "run" / "ledger.sqlite").exists() else [*SEARCH, "--run", "run"]
+    done = cambrian(-1, *again, place=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["report", "run"], 2),
+        (["export", "run", "out"], 2),
+        (["draw", "run", "--out", "cell.png"], 2),
+        (["draw", "run", "--out", "cell.svg"], 2),
+    ],
+)
+def test_files_that_find_no_room(arguments: list[str], code: int, tmp_path: Path) -> None:
+    """A sentence that names the file, and no part of it is left where it was wanted."""
+    shutil.copytree(GOLDEN, tmp_path / "run")
+    done = cambrian(300, *arguments, place=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert {path.name for path in tmp_path.iterdir()} <= {"run"}
+    assert not (tmp_path / "run" / "report.html").exists()
+
+
+class Refusing:
+    """An evaluation whose writing fails so."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def __call__(self, architecture: Architecture) -> float:
+        if self.code:
+            raise OSError(self.code, os.strerror(self.code), "/scratch/features")
+        return 1.0
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS])
+def test_a_function_of_ones_own_that_finds_no_room(code: int, tmp_path: Path) -> None:
+    """It stops the run, naming the file, and is evaluated again."""
+    function = Refusing(code)
+
+    def search() -> Search:
+        return Search("tiny-chain", "random", function, budget=2)
+
+    with pytest.raises(DiskRefused, match="/scratch/features"):
+        search().run(tmp_path)
+    function.code = 0
+    assert [trial.value for trial in search().run(tmp_path).trials] == [1.0, 1.0]
+
+
+def test_a_file_that_is_missing_is_the_evaluations_own_fault(tmp_path: Path) -> None:
+    """Only what concerns the disk stops a run: other errors of the system are a failed trial."""
+    trials = Search("tiny-chain", "random", Refusing(errno.ENOENT), budget=2).run(tmp_path).trials
+    assert all(isinstance(trial.outcome, Crashed) for trial in trials)

@@ -1,0 +1,34 @@
+"""Functions called in child processes: what they return, and every way of not returning."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from cambrian.search.forked import Failed, call_each
+
+
+def fail() -> None:
+    raise ValueError("no such thing")
+
+
+def test_results_come_in_order_and_failures_are_told() -> None:
+    """Whatever happens in a child, its neighbours' results are there; each failure says how it ended."""
+    ways = [
+        lambda: {"speed": 0.5},
+        lambda: os.kill(os.getpid(), signal.SIGSEGV),
+        fail,
+        lambda: time.sleep(60),
+        lambda: "x" * 300_000,
+        lambda: os.getpid(),
+    ]
+    results = call_each(ways, at_once=2, seconds=2.0)
+    assert results[0] == {"speed": 0.5}
+    said = [str(result) for result in results[1:4]]
+    assert all(isinstance(result, Failed) for result in results[1:4])
+    assert said[0] == "its process was ended by SIGSEGV"
+    assert said[1] == "its process failed: ValueError: no such thing"
+    assert said[2] == "it took longer than 2 s"
+    assert results[4] == "x" * 300_000
+    assert results[5] != os.getpid()
