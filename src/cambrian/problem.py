@@ -21,6 +21,9 @@ class Objective:
     minimize: bool = False
     reference: float | None = None
 
+    def __str__(self) -> str:
+        return f"{self.name}, {'lower' if self.minimize else 'higher'} is better"
+
 
 LOWER = ("loss", "err", "error", "rmse", "mse", "mae", "nll", "perplexity", "ppl", "latency", "energy")
 HIGHER = ("acc", "accuracy", "score", "f1", "auc", "reward", "precision", "recall", "map", "miou", "r2")

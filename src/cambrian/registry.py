@@ -136,10 +136,19 @@ class Registry:
         if cls.__module__ == "__main__" or "<" in cls.__qualname__ or not dataclasses.is_dataclass(component):
             return None
         name = next((n for n, t in self._entries.items() if t == target), target)
-        arguments = {f.name: getattr(component, f.name) for f in dataclasses.fields(component) if f.init}
+        arguments = {
+            f.name: getattr(component, f.name) for f in dataclasses.fields(component) if _names(f, component)
+        }
         if not all(_plain(v) for v in arguments.values()):
             return None
         return {"name": name, "arguments": {k: _listed(v) for k, v in arguments.items()}}
+
+
+def _names(field: dataclasses.Field[Any], component: Any) -> bool:
+    """Whether a spec names this setting. One that came "later" is left out at its default, so that a run
+    which is older than the setting is the same run."""
+    unchanged = field.metadata.get("later") and getattr(component, field.name) == field.default
+    return field.init and not unchanged
 
 
 def parts(text: str) -> list[str]:

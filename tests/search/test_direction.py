@@ -74,7 +74,7 @@ def test_the_direction_is_a_setting_of_the_run(tmp_path):
     more = Search.resume(tmp_path / "run", 9).run(tmp_path / "run")
     assert more.best.value == min(t.value for t in more.trials if t.value is not None) <= first.best.value
     with pytest.raises(RunChanged, match="minimize was True, now absent"):
-        Search(SPACE, "random", spec, budget=9).run(tmp_path / "run")
+        Search(SPACE, "random", spec, budget=9, minimize=False).run(tmp_path / "run")
 
 
 def written(place: Path, column: str, sign: float) -> Path:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cambrian.cli.output import give
+from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
     from cambrian.outcome import Trial
 
-__all__ = ["Json", "Minimize", "Run", "app", "give", "percent", "say", "value_text"]
+__all__ = [
+    "Json",
+    "Minimize",
+    "Out",
+    "Run",
+    "app",
+    "give",
+    "percent",
+    "read_place",
+    "say",
+    "say_stopped",
+    "value_text",
+]
 
 app = typer.Typer(
     name="cambrian",
@@ -24,8 +38,26 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def read_place(text: str) -> Path:
+    """A path as it was given. Raises UsageError for an empty one, as an unset variable of a shell leaves it,
+    which would be the current directory."""
+    if not text:
+        raise UsageError("the name of a run directory is empty: give one, or . for the current directory")
+    return Path(text)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
-Run = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
+Run = Annotated[
+    Path, typer.Argument(help="A run directory.", show_default=False, parser=read_place, metavar="RUN")
+]
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--run", help="Run directory [default: runs/NAME-1, -2, ...].", parser=read_place, metavar="PATH"
+    ),
+]
 
 
 def say(text: object = "", *, to_json: bool = False) -> None:
@@ -41,6 +73,13 @@ Minimize = Annotated[
         show_default=False,
     ),
 ]
+
+
+def say_stopped(sentence: str, tell: Callable[[str], object], to_json: bool) -> None:
+    """Ctrl-C was heard: say so, and how to go on."""
+    tell(sentence)
+    if to_json:
+        give({"error": "Interrupted", "message": sentence})
 
 
 def percent(value: float | None, absent: str = "-") -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cambrian.cli.app import Json, Minimize, app, give, say
+from cambrian.cli.app import Json, Minimize, app, give, read_place, say, say_stopped
 from cambrian.cli.numbers import amount, count, share
 from cambrian.errors import CambrianError, UsageError
 
@@ -38,7 +38,13 @@ def compare(
     seeds: Annotated[int | None, count("Searches by each strategy [default: 30].")] = None,
     budget: Annotated[int | None, count("Evaluations of each search [default: 300].")] = None,
     run: Annotated[
-        Path | None, typer.Option("--run", help="Directory [default: runs/compare-NAME-1, -2, ...].")
+        Path | None,
+        typer.Option(
+            "--run",
+            help="Directory [default: runs/compare-NAME-1, -2, ...].",
+            parser=read_place,
+            metavar="PATH",
+        ),
     ] = None,
     workers: Annotated[int, count("Searches at a time.")] = CORES,
     margin: Annotated[
@@ -156,7 +162,7 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
         disclaim(place)
         raise
     except KeyboardInterrupt:
-        tell(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}")
+        say_stopped(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}", tell, as_json)
         raise
     paths = write_all(found, place)
     if as_json:

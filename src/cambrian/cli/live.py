@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cambrian.cli.app import percent, value_text
-from cambrian.outcome import Point, Trial
+from cambrian.outcome import Done, Point, Trial
 from cambrian.search.execution import Watch
 
 
@@ -106,13 +106,12 @@ class LiveWatch(Watch):
         for name in ("level", "trained", "best", "mean", "rank correlation"):
             table.add_column(name, justify="right" if name != "level" else "left")
         for level, trials in sorted(self._levels.items()):
-            values = [t.value for t in trials if t.value is not None]
             expected = self._expected.get(level)
             table.add_row(
                 str(level or "all"),
                 f"{len(trials)}" + (f"/{expected}" if expected else ""),
                 self._best_of(level),
-                percent(sum(values) / len(values) if values else None),
+                self._mean_of(level),
                 self._rho(level),
             )
         best = f"best so far {value_text(self._best)} (trial {self._best.number})" if self._best else ""
@@ -123,6 +122,13 @@ class LiveWatch(Watch):
     def _best_of(self, level: int) -> str:
         scored = [t for t in self._levels[level] if t.score is not None]
         return value_text(max(scored, key=lambda t: t.score or 0.0, default=None))
+
+    def _mean_of(self, level: int) -> str:
+        ended = [t.outcome for t in self._levels[level] if isinstance(t.outcome, Done)]
+        if not ended:
+            return "-"
+        mean = sum(outcome.value for outcome in ended) / len(ended)
+        return f"{mean:.4g}" if ended[0].minimize else percent(mean)
 
     def _rho(self, level: int) -> str:
         from cambrian.predictors.surrogate import spearman

@@ -29,7 +29,8 @@ def status(run: Run, as_json: Json = False) -> None:
     best, quoted = found["best"], shlex.quote(str(run))
     say(f"{found['trials']} trials, {found['running']} running, {found['failed']} failed")
     if best is not None:
-        say(f"best {best['value']:.4f} (trial {best['number']})")
+        lower = ", lower is better" if found["objective"]["minimize"] else ""
+        say(f"best {best['value']:.4f} (trial {best['number']}){lower}")
     if found["winner"] is not None:
         say(f"final network: {found['winner']['value']:.4f} on test; cambrian export {quoted} OUT")
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cambrian.cli.app import Json, Minimize, Run, app, give, say
+from cambrian.cli.app import Json, Minimize, Out, Run, app, give, say, say_stopped
 from cambrian.cli.data import Read, load_task
 from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.errors import UsageError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Data = Annotated[
     str, typer.Argument(help="digits, fashion-mnist, or a path: class folders, .npz, .csv, IDX.")
 ]
-Out = Annotated[Path | None, typer.Option("--run", help="Run directory [default: runs/NAME-1, -2, ...].")]
 Metric = Annotated[str, typer.Option(help="accuracy or balanced-accuracy.")]
 Limit = Annotated[
     int | None,
@@ -233,7 +232,7 @@ def _run(
             else:
                 result = search.run(place, watch)
     except KeyboardInterrupt:
-        tell(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}")
+        say_stopped(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}", tell, as_json)
         raise
     trials = result.trials + result.finals
     if all(t.value is None for t in trials):

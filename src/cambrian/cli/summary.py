@@ -38,6 +38,7 @@ def facts(result: Result, measured: bool = False) -> dict[str, Any]:
     best, winner = result.best, result.winner
     return {
         "run": result.directory,
+        "objective": {"name": result.objective.name, "minimize": result.objective.minimize},
         "trials": len(result.trials),
         "failed": sum(t.outcome is not None and t.value is None for t in result.trials),
         "running": sum(t.outcome is None for t in result.trials + result.finals),

@@ -36,21 +36,14 @@ def search_table(
     found, limit = benchmark(name, minimize), Budget.parse(budget or TRIALS)
     search = Search(
         found.space,
-        _strategy(strategy or usual(found.space, limit.trials), surrogate, settings),
+        _strategy(usual(found.space, limit.trials) if strategy is None else strategy, surrogate, settings),
         found.estimator,
         budget=limit,
         seed=seed,
         fidelity=found.fidelity,
     )
     place = run or claim(found.name)
-    asked = getattr(found.space, "questions", None)
-    if asked is not None:
-        metrics = ", ".join(found.estimator.metrics) or "none"
-        objective = _objective(found, minimize)
-        say(
-            f"questions: {', '.join(asked)}; objective: {objective}; further metrics: {metrics}",
-            to_json=as_json,
-        )
+    say(_asked(found, f"{search.objective}", minimize), to_json=as_json)
     _run(search, place, {}, as_json)
     best = Result.open(place).best
     if best is not None:
@@ -59,14 +52,19 @@ def search_table(
         say(f"test of the best: {tested:.4g} (the {end} there is: {found.optimum:.4g})", to_json=as_json)
 
 
-def _objective(benchmark: Benchmark, said: bool | None) -> str:
-    """The column, which way is better, and what to say where that was only concluded from its name."""
+def _asked(benchmark: Benchmark, objective: str, said: bool | None) -> str:
+    """The objective; of a table of one's own what each column was taken for, and what to say where a
+    direction was only concluded from the column's name."""
     from cambrian.problem import lower_is_better
 
-    better, other = ("lower", "maximize") if benchmark.minimize else ("higher", "minimize")
+    asked = getattr(benchmark.space, "questions", None)
+    if asked is None:
+        return f"objective: {objective}"
+    other = "maximize" if benchmark.minimize else "minimize"
     plain = said is not None or lower_is_better(benchmark.estimator.objective) is False
     guessed = "" if plain else f" (--{other} says otherwise)"
-    return f"{benchmark.estimator.objective}, {better} is better{guessed}"
+    metrics = ", ".join(benchmark.estimator.metrics) or "none"
+    return f"questions: {', '.join(asked)}; objective: {objective}{guessed}; further metrics: {metrics}"
 
 
 def _strategy(text: str, surrogate: str, settings: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
+from cambrian.problem import Objective
 from cambrian.spaces.space import Space
 from cambrian.tasks.metrics import METRICS
 from cambrian.tasks.task import Task
@@ -25,7 +26,8 @@ class Story:
     (label, detail). `task` has "name", "metric", "labels", and counts such as "test". `seconds` are by
     kind ("search", "final", "strategy"). `table1` are rows of a table, all with the same keys. `events`
     are (Unix time, name, value). `winner` is the one of `trials` that is handed over: once a run was
-    continued it need not be the first of that role, nor have that role at all."""
+    continued it need not be the first of that role, nor have that role at all. `objective` is what was
+    sought."""
 
     title: str
     space: Space
@@ -39,10 +41,11 @@ class Story:
     versions: Mapping[str, str] = field(default_factory=dict)
     events: Sequence[tuple[float, str, Mapping[str, Any]]] = ()
     winner: Trial | None = None
+    objective: Objective = Objective()
 
     @property
     def metric(self) -> str:
-        return str(self.task.get("metric", "value"))
+        return str(self.task.get("metric", self.objective.name))
 
     @property
     def percent(self) -> bool:
@@ -55,6 +58,8 @@ class Story:
 
     @property
     def unit(self) -> str:
+        if self.objective.minimize:
+            return str(self.objective)
         return f"{self.metric}, %" if self.percent else self.metric
 
     def value(self, value: float | None) -> str:
@@ -87,6 +92,7 @@ def story_of(
         versions=result.facts.get("versions", {}),
         events=result.events,
         winner=result.winner,
+        objective=result.objective,
     )
 
 

@@ -106,7 +106,7 @@ class Function:
 
     function: Callable[..., Any] | str
     builds: bool = True
-    minimize: bool = False
+    minimize: bool = field(default=False, metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = False
 

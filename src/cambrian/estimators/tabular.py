@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture
@@ -31,8 +31,8 @@ class Tabular:
     seconds: str | None = None
     scale: float = 1.0
     raw: bool = False
-    minimize: bool = False
     questions: tuple[str, ...] = ()
+    minimize: bool = field(default=False, metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False

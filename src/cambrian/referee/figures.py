@@ -95,19 +95,22 @@ def _beyond_random(judgement: Judgement, name: str) -> float | None:
 
 
 def pairs(judgement: Judgement, margin: float) -> list[dict[str, Any]]:
-    """A row per pair, at the end of the budget."""
-    return [_pair(pair, margin) for pair in judgement.pairs]
+    """A row per pair, at the end of the budget; a difference is the score of a less that of b."""
+    return [_pair(pair, margin, judgement.minimize) for pair in judgement.pairs]
 
 
-def _pair(pair: Pair, margin: float) -> dict[str, Any]:
+def _pair(pair: Pair, margin: float, minimize: bool) -> dict[str, Any]:
     a_inferior, b_inferior = pair.inferior(margin)
     good = [name for name, bad in ((pair.a, a_inferior), (pair.b, b_inferior)) if not bad]
+    difference, low, high = (float(d[-1]) for d in (pair.difference, pair.low, pair.high))
+    if minimize:  # back from where higher is better
+        difference, low, high = -difference, -high, -low
     return {
         "a": pair.a,
         "b": pair.b,
-        "difference": float(pair.difference[-1]),
-        "low": float(pair.low[-1]),
-        "high": float(pair.high[-1]),
+        "difference": difference,
+        "low": low,
+        "high": high,
         "p": float(pair.p[-1]),
         "winner": {1: pair.a, -1: pair.b}.get(pair.winner),
         "better": list(pair.better),
@@ -120,6 +123,7 @@ def facts(comparison: Comparison) -> dict[str, Any]:
     found = {
         "contest": comparison.contest.identity(),
         "unit": comparison.contest.unit,
+        "minimize": comparison.contest.minimize,
         "seeds": comparison.seeds,
         "margin": comparison.margin,
         "verdict": comparison.verdict,
@@ -151,7 +155,10 @@ def _judged(judgement: Judgement, curves: Curves, margin: float) -> dict[str, An
         "checkpoints": {
             "at": judgement.at,
             "p": {f"{p.a} / {p.b}": p.p for p in judgement.pairs},
-            "difference": {f"{p.a} / {p.b}": p.difference for p in judgement.pairs},
+            "difference": {
+                f"{p.a} / {p.b}": -p.difference if judgement.minimize else p.difference
+                for p in judgement.pairs
+            },
         },
     }
 

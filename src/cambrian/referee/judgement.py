@@ -83,6 +83,8 @@ class Judgement:
     at: NDArray[np.float64]
     ranks: NDArray[np.float64]
     pairs: tuple[Pair, ...]
+    minimize: bool = False
+    """Whether lower scores are better, against which the pairs' differences are turned."""
 
     @property
     def order(self) -> list[str]:
@@ -126,7 +128,8 @@ def judge(curves: Curves) -> Judgement:
         known = max(chosen.since[a], chosen.since[b]) < len(chosen.at)
         ends = difference[:, -1] if known else np.empty(0)
         pairs.append(Pair(names[a], names[b], mean, *interval(difference), agree, p, better, ends))
-    return Judgement(names, scores.shape[1], chosen.at, mean_ranks(scores[:, :, -1]), tuple(pairs))
+    ranks = mean_ranks(scores[:, :, -1])
+    return Judgement(names, scores.shape[1], chosen.at, ranks, tuple(pairs), curves.minimize)
 
 
 def _winner(pair: Pair) -> str | None:

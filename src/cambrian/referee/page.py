@@ -127,7 +127,7 @@ def _timed(comparison: Comparison) -> list[Html]:
 def _method(comparison: Comparison) -> Sequence[str]:
     return (
         f"Every strategy searched under the same {comparison.seeds} seeds, which pair the searches. Scores "
-        f"are the {comparison.contest.unit}, the architecture of the highest objective so far.",
+        f"are the {comparison.contest.unit}, the architecture of the best objective so far.",
         "Pairs are tested by Wilcoxon's signed-rank test over seeds, two-sided, exact, the p-values adjusted "
         f"for the number of pairs by Holm's procedure at each of {len(comparison.judgement.at)} budgets. One "
         "strategy beats another from a budget on where ranks and means agree and the adjusted p-value stays "

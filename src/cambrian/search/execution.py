@@ -79,6 +79,7 @@ class Execution:
         self._losses: Counter[int] = Counter()
         self._deadlines: Deadlines = Endless()
         self._stopping: set[int] = set()
+        self._refused: str | None = None
 
     def elapsed(self) -> float:
         return time.monotonic() - self._began
@@ -109,9 +110,11 @@ class Execution:
             self._stop_overdue()
             for row, outcome in outcomes:
                 source.finished(row.trial.number, outcome)
-            if any(outcome.seconds >= DEAR for _, outcome in outcomes):
+            if self._refused or any(outcome.seconds >= DEAR for _, outcome in outcomes):
                 self._record(outcomes)
                 outcomes = []
+            if self._refused:
+                raise DiskRefused(f"{self._refused}. What was recorded is safe; when this is mended, resume")
             if reason is None:
                 reason = self._fill(source, outcomes, queue, halt)
             else:
@@ -223,7 +226,8 @@ class Execution:
             if row is None or row.attempt != report.attempt:
                 continue
             if report.refused is not None:
-                raise DiskRefused(f"{report.refused}. What was recorded is safe; when this is mended, resume")
+                self._refused = report.refused  # its row stays as it is, to be run again
+                continue
             if report.point is not None:
                 self.watch.point(report.number, report.point)
             if not report.last:

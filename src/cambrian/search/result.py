@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import RunError
 from cambrian.outcome import Done, Trial, incumbents
+from cambrian.problem import Objective
+from cambrian.search.direction import objective_name
 from cambrian.search.ledger import FINAL, Ledger, Row
 from cambrian.spaces.space import Space
 
@@ -62,6 +64,13 @@ class Result:
         return Result(space_for(spec, task), task, rows, facts, events, place)
 
     @property
+    def objective(self) -> Objective:
+        """What values are called, and which way is better."""
+        settings = self.facts.get("settings", {})
+        name = objective_name(settings.get("estimator", {}), self.task)
+        return Objective(name, settings.get("minimize", False))
+
+    @property
     def trials(self) -> list[Trial]:
         """The search's trials in order of number, with their outcomes."""
         return [r.trial for r in self.rows if r.trial.number < FINAL]
@@ -73,7 +82,7 @@ class Result:
 
     @property
     def best(self) -> Trial | None:
-        """The trial of the highest value; of equals the one that the strategy preferred, else the first."""
+        """The trial of the best value; of equals the one that the strategy preferred, else the first."""
         return deque(incumbents(self.trials), maxlen=1).pop() if self.trials else None
 
     @property

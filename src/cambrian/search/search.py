@@ -20,12 +20,14 @@ from cambrian.search.budget import Budget
 from cambrian.search.conversation import Conversation
 from cambrian.search.coordinator import Coordinator
 from cambrian.search.deadlines import FinalDeadlines, SearchDeadlines, expected_final
+from cambrian.search.direction import check_direction, objective_name
 from cambrian.search.directory import at_work, prepared
 from cambrian.search.engines.engine import Engine, Work
 from cambrian.search.execution import Execution, Watch
 from cambrian.search.final import Final, FinalStage, best_distinct
 from cambrian.search.keys import digest
 from cambrian.search.ledger import FINAL, Ledger
+from cambrian.search.numbers import check_numbers
 from cambrian.search.settings import (
     code_of,
     component,
@@ -85,6 +87,7 @@ class Search:
         attempts: int = 5,
         minimize: bool | None = None,
     ) -> None:
+        check_numbers(seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts)
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
         self.estimator = component("estimator", estimator)
@@ -108,6 +111,7 @@ class Search:
         self._begun: dict[str, Any] = {}  # the settings that the run was begun with
         self._held = ExitStack()
         self._check()
+        check_direction(self.objective, self.estimator, said=minimize is not None)
 
     # -- running ----------------------------------------------------------------------------------
 
@@ -305,6 +309,11 @@ class Search:
 
     # -- what it is -------------------------------------------------------------------------------
 
+    @property
+    def objective(self) -> Objective:
+        """What values are called, and which way is better."""
+        return Objective(objective_name(self._spec("estimator"), self.task), self.minimize)
+
     def settings(self) -> dict[str, Any]:
         """All that must be the same when a run is resumed, as JSON."""
         return {
@@ -345,6 +354,7 @@ class Search:
         for name in self.limits:
             if name not in LIMITS:
                 raise UnknownName("limit", name, LIMITS)
+        check_numbers(**self.limits)
         if self.limits and not getattr(self.estimator, "builds", True):
             raise Incompatible(
                 f"limits on {', '.join(self.limits)} need an estimator that builds networks, which"
@@ -391,7 +401,7 @@ class Search:
         """What the strategy is started with; its budget is the one that the run began with."""
         return Problem(
             self.space,
-            objectives=(Objective(minimize=self.minimize),),
+            objectives=(self.objective,),
             limits=tuple(Limit(name, most) for name, most in self.limits.items()),
             fidelity=self.fidelity,
             trials=ledger.facts()["planned"],

@@ -1,0 +1,35 @@
+"""What a search is after, by name, and which way is better."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from cambrian.errors import UsageError
+from cambrian.problem import Objective, lower_is_better
+
+
+def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
+    """What values are called, by the estimator's spec: a table's column, a function, a training's metric."""
+    arguments = estimator.get("arguments", {})
+    if "objective" in arguments:
+        return str(arguments["objective"])
+    if "function" in arguments:
+        return str(arguments["function"]).rpartition(":")[2]
+    return str(task.metric) if task is not None and estimator.get("name") == "train" else "value"
+
+
+def check_direction(objective: Objective, estimator: Any, said: bool) -> None:
+    """Raises UsageError for a share of right answers that is to be low; warns where values that nobody gave a
+    direction are called by a name of which lower is better."""
+    from cambrian.estimators.train import Train
+    from cambrian.tasks.metrics import METRICS
+
+    if objective.minimize and isinstance(estimator, Train) and objective.name in METRICS:
+        raise UsageError(f"{objective.name} is a share of right answers: it cannot be minimised")
+    name = getattr(getattr(estimator, "function", None), "__name__", objective.name)
+    if not said and not objective.minimize and lower_is_better(name):
+        warnings.warn(
+            f"{name!r} is maximised: say minimize=True if lower is better, else minimize=False", stacklevel=4
+        )
