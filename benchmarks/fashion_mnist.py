@@ -20,7 +20,7 @@ from scipy.stats import mannwhitneyu
 
 import cambrian
 from cambrian.outcome import Done
-from cambrian.search.final import Final
+from cambrian.search.loop.final_stage import Final
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.strategies.progressive import Progressive
@@ -118,7 +118,7 @@ def at(cost: np.ndarray, value: np.ndarray, limit: float) -> float:
 
 
 def surrogates(found: list[Result]) -> list[dict[str, object]]:
-    from cambrian.predictors.table1 import table1
+    from cambrian.predictors.pnas_table1 import table1
 
     rows: dict[tuple[str, int], list[tuple[float, float]]] = {}
     for seed, result in enumerate(found):

@@ -25,7 +25,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.randomness import stream
 from cambrian.spaces.cells.isomorphism import canonical_codes
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.program import space
+from cambrian.spaces.program.function_space import space
 
 OPERATIONS = ("conv3", "conv5", "pool", "skip")
 CELLS = 100_000

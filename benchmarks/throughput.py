@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from cambrian.networks.augment import Augment
-from cambrian.networks.images import Images, images
-from cambrian.networks.models.cell_network import cell_network
-from cambrian.networks.recipe import Recipe
-from cambrian.networks.training import Training, scores
+from cambrian.networks.skeletons.cell_network import cell_network
+from cambrian.networks.training.augment import Augment
+from cambrian.networks.training.batches import Images, images
+from cambrian.networks.training.recipe import Recipe
+from cambrian.networks.training.trainer import Training, scores
 
 CROP, RECIPE = 3, Recipe(learning_rate=0.05, schedule="constant", warmup=0.0)
 # The cell of the CIFAR-10 and ImageNet networks of PNAS has five such blocks; these are three of them.

@@ -23,8 +23,8 @@ from typing import Any, ClassVar
 import mocks
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Infeasible, Point, Trial
-from cambrian.search.execution import Watch
-from cambrian.search.ledger import Ledger
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.loop.execution import Watch
 from cambrian.search.search import Search
 from cambrian.spaces.space import Pick, Space
 from cambrian.strategies.strategy import Evaluate, Stop
@@ -298,7 +298,7 @@ def _coordinate(
 
 def _end_before(statement: int) -> None:
     """Exit without a word before the `statement`-th SQL statement of this process is carried out."""
-    from cambrian.search import database
+    from cambrian.search.ledger import database
 
     connect, left = database.sqlite3.connect, [statement]
 

@@ -73,7 +73,7 @@ def test_the_strategy_keeps_its_contract(check: Callable[[Any], None]) -> None:
 
 def test_the_pages_name_every_question() -> None:
     """The table of questions in the page is complete."""
-    from cambrian.spaces.program import ModulePick
+    from cambrian.spaces.program.function_space import ModulePick
 
     text = (DOCS / "new-space.md").read_text()
     public = {n for n, _ in inspect.getmembers(ModulePick, inspect.isfunction) if not n.startswith("_")}

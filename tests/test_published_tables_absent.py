@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cambrian.benchmarks import benchmark
-from cambrian.benchmarks.files import VARIABLE, tables_folder
+from cambrian.benchmarks.published_files import VARIABLE, tables_folder
 from cambrian.errors import DataError
 from cambrian.estimators.tables import opened
 

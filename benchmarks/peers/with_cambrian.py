@@ -9,8 +9,8 @@ from stopwatch import OPTIONS, POPULATION, QUESTIONS, SAMPLE, Evaluation, main
 import cambrian
 from cambrian.estimators.estimator import Function
 from cambrian.outcome import Trial
-from cambrian.search.execution import Watch
-from cambrian.strategies.evolution import Evolution
+from cambrian.search.loop.execution import Watch
+from cambrian.strategies.evolution.regularized import Evolution
 
 
 @cambrian.space

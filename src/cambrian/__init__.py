@@ -11,35 +11,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cambrian.architecture import Architecture
-    from cambrian.delivery.draw import draw
     from cambrian.errors import CambrianError
     from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
-    from cambrian.search.budget import Budget
-    from cambrian.search.final import Final
-    from cambrian.search.plan import plan
+    from cambrian.pictures.draw import draw
+    from cambrian.search.loop.final_stage import Final
+    from cambrian.search.planning.budget import Budget
+    from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result
     from cambrian.search.search import Search
-    from cambrian.spaces.program import space
+    from cambrian.spaces.program.function_space import space
     from cambrian.tasks import Task, load
 
 _HOMES = {
     "Architecture": "cambrian.architecture",
-    "Budget": "cambrian.search.budget",
+    "Budget": "cambrian.search.planning.budget",
     "CambrianError": "cambrian.errors",
     "Crashed": "cambrian.outcome",
     "Done": "cambrian.outcome",
     "Fidelity": "cambrian.outcome",
-    "Final": "cambrian.search.final",
+    "Final": "cambrian.search.loop.final_stage",
     "Infeasible": "cambrian.outcome",
     "Point": "cambrian.outcome",
     "Result": "cambrian.search.result",
     "Search": "cambrian.search.search",
     "Task": "cambrian.tasks",
     "Trial": "cambrian.outcome",
-    "draw": "cambrian.delivery.draw",
+    "draw": "cambrian.pictures.draw",
     "load": "cambrian.tasks",
-    "plan": "cambrian.search.plan",
-    "space": "cambrian.spaces.program",
+    "plan": "cambrian.search.planning.plan",
+    "space": "cambrian.spaces.program.function_space",
 }
 
 __all__ = [

@@ -19,7 +19,7 @@ from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Infeasible
 from cambrian.randomness import stream
 from cambrian.search.search import Search
-from cambrian.spaces.program import Shape
+from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.progressive import Progressive
 from published_tables import needs_tables
 
@@ -215,7 +215,7 @@ def test_a_search_goes_on_by_name(small, tmp_path):
 @needs_tables
 def test_nas_bench_201_as_anybodys_table(tmp_path):
     """The published table written as a CSV gives searches the trials that the built-in one gives."""
-    from cambrian.spaces.cells.nasbench201 import PATHS, NASBench201
+    from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
 
     published, names = raw("nb201/nb201_accuracy.npz"), NASBench201.operations
     rows = zip(published["ops"].tolist(), published["c10_val_200"], published["c10_test_200"], strict=True)
@@ -324,7 +324,7 @@ def test_a_column_the_estimator_does_not_find(small):
 
 def test_published_tables_that_are_not_there(monkeypatch, tmp_path):
     """Without CAMBRIAN_DATA, without the file, with a damaged one: a sentence that says what to do."""
-    from cambrian.benchmarks.files import arrays
+    from cambrian.benchmarks.published_files import arrays
 
     monkeypatch.delenv("CAMBRIAN_DATA", raising=False)
     with pytest.raises(DataError, match=r"needs the table nb201/x\.npz: set CAMBRIAN_DATA to the folder"):

@@ -15,11 +15,11 @@ from cambrian.architecture import sample
 from cambrian.benchmarks import BENCHMARKS, benchmark, play
 from cambrian.errors import Unbuildable
 from cambrian.estimators.tables import opened
-from cambrian.networks.models.nasbench101 import network
 from cambrian.randomness import stream
-from cambrian.spaces.cells.nasbench101 import NASBench101, edges
-from cambrian.spaces.chains.macro import Macro
-from cambrian.spaces.program import Shape
+from cambrian.spaces.cells.nasbench101.network import network
+from cambrian.spaces.cells.nasbench101.space import NASBench101, edges
+from cambrian.spaces.chains.macro.space import Macro
+from cambrian.spaces.program.function_space import Shape
 from published_tables import needs_tables, table
 
 pytestmark = needs_tables

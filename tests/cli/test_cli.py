@@ -15,12 +15,14 @@ import typer
 from PIL import Image
 
 from cambrian.architecture import Architecture, sample
-from cambrian.cli import comparing, main, searching
+from cambrian.cli import compare as comparing
+from cambrian.cli import main
+from cambrian.cli import search as searching
 from cambrian.cli.architectures import architecture_of
 from cambrian.cli.live import LiveWatch
 from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream
-from cambrian.search.ledger import Row
+from cambrian.search.ledger.ledger import Row
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import cambrian.cli.commands  # noqa: F401  (registers the commands)
 from cambrian.cli import app, main
 from cambrian.errors import UsageError
-from cambrian.search.budget import Budget
+from cambrian.search.planning.budget import Budget
 
 FIRST = {"train": ["pnasnet-5"], "draw": ["pnasnet-5"]}
 """What a command cannot be called without."""

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from cambrian.architecture import Architecture
-from cambrian.spaces.cells.nasbench201 import NASBench201
+from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.space import Graph, Pick, Pool
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from cambrian.spaces.program import space
+from cambrian.spaces.program.function_space import space
 
 
 @space

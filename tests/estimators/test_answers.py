@@ -9,10 +9,10 @@ from torch import nn
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
-from cambrian.estimators.answers import instructed
 from cambrian.estimators.train import Train
+from cambrian.estimators.training_answers import instructed
 from cambrian.outcome import Fidelity
-from cambrian.spaces.program import space
+from cambrian.spaces.program.function_space import space
 from small_training import estimated, timeless
 
 

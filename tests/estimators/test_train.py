@@ -17,10 +17,10 @@ from torch import nn
 
 from cambrian.errors import UsageError
 from cambrian.estimators import ESTIMATORS
-from cambrian.estimators.data import subset, training_images
 from cambrian.estimators.estimator import Context, Estimator, Prepares
 from cambrian.estimators.train import Train
-from cambrian.networks.training import scores
+from cambrian.estimators.training_data import subset, training_images
+from cambrian.networks.training.trainer import scores
 from cambrian.outcome import Done, Fidelity, Infeasible
 from cambrian.testing.estimators import EstimatorCase, EstimatorSuite
 from small_training import ARCHITECTURE, SmallConv, bars, equal, estimated, timeless, with_inputs

@@ -74,9 +74,9 @@ def test_the_schedule_reaches_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_shortened_training_that_is_killed_ends_as_short(tmp_path: Any) -> None:
     """The number of its steps is in the checkpoint: it goes on with the same schedule."""
-    from cambrian.networks.augment import Augment
-    from cambrian.networks.images import images
-    from cambrian.networks.training import Training
+    from cambrian.networks.training.augment import Augment
+    from cambrian.networks.training.batches import images
+    from cambrian.networks.training.trainer import Training
     from small_training import ARCHITECTURE, SmallConv
 
     task = bars()

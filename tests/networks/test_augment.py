@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cambrian.networks.augment import Augment, Draws, automatic, cut_out, draw, pad, windows
+from cambrian.networks.training.augment import Augment, Draws, automatic, cut_out, draw, pad, windows
 
 SIDE = (5, 7)
 

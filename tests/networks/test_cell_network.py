@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from network_cells import PNASNET5, cells
 
 from cambrian.errors import Unbuildable, UnknownName
-from cambrian.networks.count import params
-from cambrian.networks.models.cell import Cell, dropped, output_blocks, wired
-from cambrian.networks.models.cell_network import cell_network, set_drop_path, strided_cells
+from cambrian.networks.measure.sizes import params
+from cambrian.networks.skeletons.cell import Cell, dropped, output_blocks, wired
+from cambrian.networks.skeletons.cell_network import cell_network, set_drop_path, strided_cells
 
 modest = settings(max_examples=25, deadline=None)
 

@@ -8,8 +8,8 @@ from network_cells import PNASNET5, cells
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cambrian.networks.count import Uncountable, macs, params, sizes
-from cambrian.networks.models.cell_network import cell_network
+from cambrian.networks.measure.sizes import Uncountable, macs, params, sizes
+from cambrian.networks.skeletons.cell_network import cell_network
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cambrian.networks.count import params
+from cambrian.networks.measure.sizes import params
 from cambrian.networks.operations import OPERATIONS, FactorizedReduce
 
 

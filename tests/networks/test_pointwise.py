@@ -23,7 +23,7 @@ from cambrian.networks.pointwise import (
 )
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
-from cambrian.spaces.program import Shape
+from cambrian.spaces.program.function_space import Shape
 
 BACKWARD = """
 import sys

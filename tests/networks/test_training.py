@@ -15,10 +15,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from cambrian.errors import UsageError
-from cambrian.networks.augment import Augment
-from cambrian.networks.images import Images, images
-from cambrian.networks.recipe import Recipe
-from cambrian.networks.training import Training, scores
+from cambrian.networks.training.augment import Augment
+from cambrian.networks.training.batches import Images, images
+from cambrian.networks.training.recipe import Recipe
+from cambrian.networks.training.trainer import Training, scores
 
 PLAIN = Recipe(batch_size=8, warmup=0.0, gradient_clip=0.0, learning_rate=0.05)
 
@@ -221,7 +221,7 @@ def test_scaling_down_averages() -> None:
 
 def test_drop_path_grows_to_the_networks_own_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is set before each step, in proportion to the progress, from 0."""
-    from cambrian.networks import training as module
+    from cambrian.networks.training import trainer as module
 
     rates: list[float] = []
     monkeypatch.setattr(module, "set_drop_path", lambda network, rate: rates.append(rate))

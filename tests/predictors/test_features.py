@@ -11,7 +11,7 @@ from cambrian.architecture import completions, sample
 from cambrian.predictors.features import Whole, distances
 from cambrian.predictors.paths import path_counts
 from cambrian.randomness import stream
-from cambrian.spaces.cells.nasbench201 import NASBench201
+from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
 from mocks import Toy
 

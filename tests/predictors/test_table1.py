@@ -7,7 +7,7 @@ import pytest
 
 from cambrian.architecture import sample
 from cambrian.predictors import PREDICTORS, kendall, spearman
-from cambrian.predictors.table1 import PAPER, table1
+from cambrian.predictors.pnas_table1 import PAPER, table1
 from cambrian.randomness import integer_seed, stream
 from cambrian.spaces.cells.pnas import OPERATIONS, PNAS
 

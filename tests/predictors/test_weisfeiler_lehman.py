@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cambrian.predictors.weisfeiler_lehman import subtree_counts
 from cambrian.spaces.space import Graph
-from cambrian.strategies.nas_bowl import NASBowl
+from cambrian.strategies.bayesian.nas_bowl import NASBowl
 
 
 @given(graphs(), st.integers(0, 99))

@@ -10,7 +10,7 @@ from referee_cases import ONE, Counted, run
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Point
-from cambrian.referee.cached import Cached
+from cambrian.referee.outcome_cache import Cached
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.testing import ESTIMATOR, EstimatorCase
 
@@ -18,7 +18,7 @@ SAME = Architecture({"layers": 2, "layer1/operation": "skip", "layer2/operation"
 OTHER = Architecture({"layers": 1, "layer1/operation": "max3x3"})
 ASK = """
 import sys
-from cambrian.referee.cached import Cached
+from cambrian.referee.outcome_cache import Cached
 from referee_cases import ONE, run
 print(repr(run(Cached({"name": "referee_cases:Counted", "arguments": {"place": sys.argv[1], "seconds": 0.3}},
                       sys.argv[2]), ONE, trial=int(sys.argv[3]))[0].value))

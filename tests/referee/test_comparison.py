@@ -16,10 +16,10 @@ from cambrian.errors import Incompatible, RunChanged, RunError, UnknownName, Usa
 from cambrian.outcome import Fidelity
 from cambrian.referee import OnBenchmark, OnTraining, compare, resume
 from cambrian.referee.records import LINES
-from cambrian.search.keys import trial_key
+from cambrian.search.ledger.keys import trial_key
 from cambrian.search.result import Result
 from cambrian.spaces.chains.tiny_chain import TinyChain
-from cambrian.strategies.evolution import Evolution
+from cambrian.strategies.evolution.regularized import Evolution
 from cambrian.strategies.random import Random
 from cambrian.testing import toy_task
 from cambrian.testing.descendants import marked

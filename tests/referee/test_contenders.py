@@ -6,7 +6,7 @@ from referee_cases import Deadly
 from cambrian.errors import UnknownName, UsageError
 from cambrian.referee.contenders import contenders
 from cambrian.strategies import STRATEGIES
-from cambrian.strategies.evolution import Evolution
+from cambrian.strategies.evolution.regularized import Evolution
 from cambrian.strategies.random import Random
 
 

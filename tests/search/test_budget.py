@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cambrian.errors import UsageError
-from cambrian.search.budget import Budget
+from cambrian.search.planning.budget import Budget
 
 counts = st.integers(1, 10**6)
 units = st.sampled_from([("s", 1), ("m", 60), ("h", 3600), ("d", 86400)])

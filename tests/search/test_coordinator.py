@@ -18,9 +18,9 @@ from cambrian.estimators.estimator import Function
 from cambrian.outcome import Crashed, Done
 from cambrian.problem import Problem
 from cambrian.randomness import stream
-from cambrian.search.breaker import ALIKE
-from cambrian.search.coordinator import EXHAUSTED, Coordinator
-from cambrian.search.ledger import Ledger
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.loop.breaker import ALIKE
+from cambrian.search.loop.coordinator import EXHAUSTED, Coordinator
 from cambrian.search.search import Search
 from cambrian.strategies.strategy import Evaluate, Job, Stop, Wait
 

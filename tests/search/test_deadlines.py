@@ -13,9 +13,9 @@ import pytest
 import mocks
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Fidelity, Point, Trial
-from cambrian.search.deadlines import FinalDeadlines, SearchDeadlines, expected_final
-from cambrian.search.final import Final
-from cambrian.search.ledger import Ledger
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expected_final
+from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from cambrian.errors import UsageError
-from cambrian.search.directory import claim, disclaim
+from cambrian.search.ledger.run_directory import claim, disclaim
 
 CLAIM = """
 import sys
-from cambrian.search.directory import claim
+from cambrian.search.ledger.run_directory import claim
 sys.stdin.readline()
 for _ in range(20):
     print(claim("photos"))

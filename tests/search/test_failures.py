@@ -13,8 +13,8 @@ from cambrian.errors import RunError
 from cambrian.estimators.estimator import Function
 from cambrian.outcome import Crashed, Done, Infeasible
 from cambrian.predictors.ridge import Ridge
-from cambrian.search.breaker import ALIKE
-from cambrian.search.ledger import Ledger
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.loop.breaker import ALIKE
 from cambrian.search.search import Search
 from mock_search import DEEDS, Deeds, InOrder
 

@@ -8,9 +8,9 @@ import pytest
 from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.randomness import stream
-from cambrian.search.deadlines import FinalDeadlines
-from cambrian.search.final import Final, FinalStage, best_distinct
-from cambrian.search.ledger import FINAL, Row
+from cambrian.search.ledger.ledger import FINAL, Row
+from cambrian.search.loop.deadlines import FinalDeadlines
+from cambrian.search.loop.final_stage import Final, FinalStage, best_distinct
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.published import published_in
 from cambrian.strategies.strategy import Stop, Wait

@@ -8,8 +8,8 @@ from typing import ClassVar
 import mocks
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Fidelity
-from cambrian.search.final import Final, best_distinct
-from cambrian.search.ledger import FINAL
+from cambrian.search.ledger.ledger import FINAL
+from cambrian.search.loop.final_stage import Final, best_distinct
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from cambrian.search.forked import Failed, call_each
+from cambrian.search.planning.forked import Failed, call_each
 
 
 def fail() -> None:

@@ -18,8 +18,8 @@ import mock_search
 from cambrian.architecture import Architecture
 from cambrian.errors import LedgerCorrupt, RunBusy, RunError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
-from cambrian.search.ledger import FINAL, Ledger, Row
-from cambrian.search.lock import Lock
+from cambrian.search.ledger.ledger import FINAL, Ledger, Row
+from cambrian.search.ledger.lock import Lock
 
 
 def row(number: int, state: str = "running", **more: object) -> Row:
@@ -156,8 +156,8 @@ def test_a_directory_nobody_may_write_to_can_be_read(tmp_path):
 import os, sys
 from pathlib import Path
 from cambrian.errors import RunError
-from cambrian.search.directory import at_work
-from cambrian.search.ledger import Ledger
+from cambrian.search.ledger.run_directory import at_work
+from cambrian.search.ledger.ledger import Ledger
 place = Path(sys.argv[1])
 if os.geteuid() == 0:  # whom no permission stops
     os.setgroups([])
@@ -221,7 +221,7 @@ def test_one_process_at_a_time(tmp_path):
 import sys, time
 from pathlib import Path
 from cambrian.errors import RunBusy
-from cambrian.search.directory import at_work
+from cambrian.search.ledger.run_directory import at_work
 sys.stdin.readline()
 try:
     with at_work(Path(sys.argv[1])):
@@ -255,7 +255,7 @@ def test_the_lock_goes_with_its_holder(tmp_path):
     code = """
 import os, sys
 from pathlib import Path
-from cambrian.search.lock import Lock
+from cambrian.search.ledger.lock import Lock
 Lock(Path(sys.argv[1]))
 os.kill(os.getpid(), 9)
 """

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cambrian.errors import LedgerCorrupt, RunError
-from cambrian.search.ledger import Ledger
-from cambrian.search.repair import repair
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.repair import repair
 from mock_search import contents, search
 from reseeding import seeded
 

@@ -6,9 +6,9 @@ import pytest
 
 import cambrian
 from cambrian.errors import Incompatible, RunChanged, UnknownName
-from cambrian.networks.count import params
+from cambrian.networks.measure.sizes import params
 from cambrian.outcome import Infeasible
-from cambrian.search.final import Final
+from cambrian.search.loop.final_stage import Final
 from cambrian.spaces.chains.tiny_chain import TinyChain
 
 

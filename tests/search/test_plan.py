@@ -17,9 +17,9 @@ import cambrian
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable
-from cambrian.search.cost import Cost
-from cambrian.search.ladder import LADDER
-from cambrian.search.plan import PAPER, UNTOLD, plan
+from cambrian.search.planning.cost import Cost
+from cambrian.search.planning.ladder import LADDER
+from cambrian.search.planning.plan import PAPER, UNTOLD, plan
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.random import Random

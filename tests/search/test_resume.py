@@ -18,8 +18,8 @@ import mocks
 from cambrian.errors import RunBusy, RunChanged, RunError, UsageError
 from cambrian.estimators.estimator import Function
 from cambrian.outcome import Done, Fidelity
-from cambrian.search.final import Final
-from cambrian.search.ledger import FINAL, Ledger
+from cambrian.search.ledger.ledger import FINAL, Ledger
+from cambrian.search.loop.final_stage import Final
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.space import Pick

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 import cambrian
-from cambrian.delivery.export import export
 from cambrian.errors import Unbuildable, UsageError
+from cambrian.exports.export import export
 from cambrian.networks.heads import first_head
-from cambrian.search.final import Final
-from cambrian.search.plan import plan
+from cambrian.search.loop.final_stage import Final
+from cambrian.search.planning.plan import plan
 
 Forward = Callable[[nn.Module, torch.Tensor], Any]
 

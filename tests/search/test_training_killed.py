@@ -11,7 +11,7 @@ import pytest
 
 import mock_search
 import mocks
-from cambrian.search.ledger import Ledger
+from cambrian.search.ledger.ledger import Ledger
 from mock_search import contents
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans are found by /proc")
@@ -21,8 +21,8 @@ import sys
 from cambrian.estimators.train import Train
 from cambrian.outcome import Fidelity
 from cambrian.search.engines.processes import Processes
-from cambrian.search.execution import Watch
-from cambrian.search.final import Final
+from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
 from cambrian.spaces.cells.pnas import PNAS
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cambrian.spaces.program import space
+from cambrian.spaces.program.function_space import space
 
 NAMES = ("chain", "repeated", "cells", "branches", "nested", "lazy", "joined")
 

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from cambrian.architecture import completions, questions, replay, sample
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
-from cambrian.spaces.branches.anchor_points import AnchorPoints
+from cambrian.spaces.branches.anchor_points.space import AnchorPoints
 from cambrian.spaces.branches.layered import split
-from cambrian.spaces.program import Shape
+from cambrian.spaces.program.function_space import Shape
 
 SHAPE = Shape(3, 8, 8, 4)
 

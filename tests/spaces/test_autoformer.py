@@ -8,11 +8,11 @@ import torch
 from cambrian.architecture import completions, replay, sample
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError
 from cambrian.estimators.train import Train
-from cambrian.networks.models.transformer import EncoderLayer, RelativePositions, fitting_patch
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
-from cambrian.spaces.program import Shape
-from cambrian.spaces.sequences.autoformer import AutoFormer
+from cambrian.spaces.program.function_space import Shape
+from cambrian.spaces.sequences.autoformer.network import EncoderLayer, RelativePositions, fitting_patch
+from cambrian.spaces.sequences.autoformer.space import AutoFormer
 from cambrian.tasks.loading import load
 from small_training import estimated
 

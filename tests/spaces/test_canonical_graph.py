@@ -7,7 +7,7 @@ import random
 import pytest
 from branch_graphs import least_text
 
-from cambrian.spaces.canonical_graph import canonical_graph
+from cambrian.spaces.graphs.canonical import canonical_graph
 
 
 def random_graph(rng, nodes, labels, ordered):

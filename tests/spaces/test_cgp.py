@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from cambrian.architecture import Architecture, completions, questions, replay, sample
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
-from cambrian.spaces.chains.cgp import CGP
-from cambrian.spaces.program import Shape
+from cambrian.spaces.chains.cgp.space import CGP
+from cambrian.spaces.program.function_space import Shape
 
 SHAPE = Shape(2, 8, 8, 3)
 

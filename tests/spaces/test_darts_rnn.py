@@ -11,10 +11,10 @@ import torch
 
 from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
-from cambrian.networks.models.recurrent import HighwayCell
 from cambrian.randomness import stream
-from cambrian.spaces.program import Shape
-from cambrian.spaces.sequences.darts_rnn import DARTS_V1, DARTS_V2, DARTSRNN, ENAS
+from cambrian.spaces.program.function_space import Shape
+from cambrian.spaces.sequences.recurrent.darts_rnn import DARTS_V1, DARTS_V2, DARTSRNN, ENAS
+from cambrian.spaces.sequences.recurrent.network import HighwayCell
 
 ACTIVATIONS = {
     "tanh": np.tanh,

@@ -10,8 +10,8 @@ from cambrian.architecture import completions, replay, sample
 from cambrian.randomness import stream
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.chains.tiny_chain import TinyChain
-from cambrian.spaces.depth.moves import MOVES
-from cambrian.spaces.program import space
+from cambrian.spaces.growth.moves import MOVES
+from cambrian.spaces.program.function_space import space
 from cambrian.spaces.space import Moves
 
 KINDS = [("conv3x3", 1), ("conv3x3", 2), ("conv5x5", 1), ("conv5x5", 2), ("max3x3", 0), ("skip", 0)]

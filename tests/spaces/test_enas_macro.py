@@ -9,8 +9,8 @@ from branch_graphs import parameters
 from cambrian.architecture import completions, questions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
-from cambrian.spaces.branches.enas_macro import OPERATIONS, ENASMacro
-from cambrian.spaces.program import Shape
+from cambrian.spaces.branches.enas_macro.space import OPERATIONS, ENASMacro
+from cambrian.spaces.program.function_space import Shape
 
 
 def test_the_papers_space_has_its_size():

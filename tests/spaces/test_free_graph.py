@@ -11,10 +11,10 @@ from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
 from cambrian.outcome import Done
 from cambrian.randomness import stream
-from cambrian.spaces.branches.free_graph import CHANNELS, RATE, STRIDES, FreeGraph
+from cambrian.spaces.branches.free_graph.space import CHANNELS, RATE, STRIDES, FreeGraph
 from cambrian.spaces.branches.layered import split
-from cambrian.spaces.program import Shape
-from cambrian.strategies.tournament import Tournament, trivial
+from cambrian.spaces.program.function_space import Shape
+from cambrian.strategies.evolution.tournament import Tournament, trivial
 from cambrian.testing.play import Game, StrategyCase
 
 SHAPE = Shape(2, 8, 8, 3)

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from cambrian.architecture import Architecture, mutate, sample
 from cambrian.errors import Rejected, SpaceError, UnknownName
-from cambrian.networks.models.hierarchy import Motif, network, primitive
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.randomness import stream
-from cambrian.spaces.canonical_graph import canonical_graph
-from cambrian.spaces.hierarchies.hierarchical import Hierarchical
-from cambrian.spaces.hierarchies.motifs import flatten, live, motif_text
-from cambrian.spaces.program import Shape
+from cambrian.spaces.graphs.canonical import canonical_graph
+from cambrian.spaces.hierarchies.hierarchical.motifs import flatten, live, motif_text
+from cambrian.spaces.hierarchies.hierarchical.network import Motif, network, primitive
+from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
+from cambrian.spaces.program.function_space import Shape
+from cambrian.strategies.evolution.tournament import HierarchicalTournament, trivial
 from cambrian.strategies.strategy import Evaluate
-from cambrian.strategies.tournament import HierarchicalTournament, trivial
 
 SPACE = Hierarchical()
 SMALL = Hierarchical(motifs=(2,), nodes=(3, 3))

@@ -9,8 +9,8 @@ import pytest
 
 from cambrian.errors import UnknownName
 from cambrian.randomness import stream
-from cambrian.spaces.chains.macro import FIRST, Macro
-from cambrian.spaces.program import Shape
+from cambrian.spaces.chains.macro.space import FIRST, Macro
+from cambrian.spaces.program.function_space import Shape
 
 SPACE = Macro()
 SHAPE = Shape(2, 8, 8, 3)

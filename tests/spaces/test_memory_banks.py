@@ -11,8 +11,8 @@ from cambrian.architecture import completions, replay, sample
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
 from cambrian.spaces.branches.layered import together
-from cambrian.spaces.branches.memory_banks import OPERATIONS, MemoryBanks
-from cambrian.spaces.program import Shape
+from cambrian.spaces.branches.memory_banks.space import OPERATIONS, MemoryBanks
+from cambrian.spaces.program.function_space import Shape
 
 SHAPE = Shape(2, 8, 8, 3)
 ONE = {f"layer{n}/operation": "conv3x3" for n in range(1, 4)}

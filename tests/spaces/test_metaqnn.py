@@ -11,8 +11,8 @@ import torch
 from cambrian.architecture import completions, sample
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
-from cambrian.spaces.chains.metaqnn import MetaQNN
-from cambrian.spaces.program import Shape
+from cambrian.spaces.chains.metaqnn.space import MetaQNN
+from cambrian.spaces.program.function_space import Shape
 
 SHAPE = Shape(3, 32, 32, 10)
 

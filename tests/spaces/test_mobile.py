@@ -9,11 +9,11 @@ import torch
 
 from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
-from cambrian.networks.count import macs, params
-from cambrian.networks.models.mobile import Layer, network
+from cambrian.networks.measure.sizes import macs, params
 from cambrian.randomness import stream
-from cambrian.spaces.chains.mobile import REFERENCES, MnasNet, ProxylessNAS
-from cambrian.spaces.program import Shape
+from cambrian.spaces.chains.mobile.network import Layer, network
+from cambrian.spaces.chains.mobile.space import REFERENCES, MnasNet, ProxylessNAS
+from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.published import published
 
 IMAGENET = Shape(3, 224, 224, 1000)

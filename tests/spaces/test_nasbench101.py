@@ -10,8 +10,8 @@ import pytest
 from cambrian.architecture import Architecture, completions, questions, replay, sample
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
-from cambrian.spaces.cells.nasbench101 import EDGES, OPERATIONS, NASBench101, edges, graph_text
-from cambrian.spaces.program import Shape
+from cambrian.spaces.cells.nasbench101.space import EDGES, OPERATIONS, NASBench101, edges, graph_text
+from cambrian.spaces.program.function_space import Shape
 
 SPACE = NASBench101()
 

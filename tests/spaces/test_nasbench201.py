@@ -11,8 +11,8 @@ from cambrian.architecture import sample
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.randomness import stream
 from cambrian.spaces.cells.edges import EDGES, cell_text, live_edges
-from cambrian.spaces.cells.nasbench201 import NASBench201
-from cambrian.spaces.program import Shape
+from cambrian.spaces.cells.nasbench201.space import NASBench201
+from cambrian.spaces.program.function_space import Shape
 
 SPACE = NASBench201()
 POOL, CONVOLUTIONS = 4, (2, 3)

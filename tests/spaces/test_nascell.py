@@ -10,10 +10,10 @@ import torch
 
 from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName
-from cambrian.networks.models.recurrent import TreeCell
 from cambrian.randomness import stream
-from cambrian.spaces.program import Shape
-from cambrian.spaces.sequences.nascell import PUBLISHED, NASCell, Tree, joined, node_names
+from cambrian.spaces.program.function_space import Shape
+from cambrian.spaces.sequences.recurrent.nascell import PUBLISHED, NASCell, Tree, joined, node_names
+from cambrian.spaces.sequences.recurrent.network import TreeCell
 
 SHAPE = Shape(2, 5, 6, 3)
 

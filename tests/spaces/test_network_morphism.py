@@ -11,9 +11,9 @@ from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
 from cambrian.spaces.branches.layered import split
-from cambrian.spaces.branches.network_morphism import NetworkMorphism
-from cambrian.spaces.program import Shape
-from cambrian.strategies.tournament import trivial
+from cambrian.spaces.branches.network_morphism.space import NetworkMorphism
+from cambrian.spaces.program.function_space import Shape
+from cambrian.strategies.evolution.tournament import trivial
 
 SHAPE = Shape(2, 8, 8, 3)
 

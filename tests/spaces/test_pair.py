@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from cambrian.architecture import Architecture, completions, questions, replay, sample
 from cambrian.errors import SpaceError, Unbuildable, UnknownName
-from cambrian.networks.models.cell import Cell, Wiring
-from cambrian.networks.models.cell_network import pair_network
-from cambrian.networks.models.skeletons import NASNET
 from cambrian.networks.operations import fresh
+from cambrian.networks.skeletons.cell import Cell, Wiring
+from cambrian.networks.skeletons.cell_network import pair_network
+from cambrian.networks.skeletons.defaults import NASNET
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.spaces.cells.amoebanet import AmoebaNet
@@ -26,7 +26,7 @@ from cambrian.spaces.cells.enas_micro import ENASMicro
 from cambrian.spaces.cells.nasnet import NASNet
 from cambrian.spaces.cells.pair import blocks_of
 from cambrian.spaces.cells.skeleton import SETTINGS
-from cambrian.spaces.program import Shape
+from cambrian.spaces.program.function_space import Shape
 
 SPACES_OF_PAIRS = [NASNet(), AmoebaNet(), ENASMicro(), DARTS()]
 TWO = ("sep3x3", "identity")

@@ -146,7 +146,7 @@ def test_published_network_sizes():
     """PNASNet-5's cell gives the released ImageNet network's parameters, and CIFAR-10's."""
     import torch
 
-    from cambrian.networks.count import params
+    from cambrian.networks.measure.sizes import params
 
     with torch.device("meta"):
         large = PNAS().build(PNASNET_5, Images(3, 331, 331, 1000), skeleton="imagenet-large")

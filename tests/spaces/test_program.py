@@ -16,7 +16,7 @@ from torch import nn
 from cambrian.architecture import Architecture, completions, sample
 from cambrian.errors import SpaceError, Unbuildable, UnknownName
 from cambrian.registry import Registry
-from cambrian.spaces.program import Shape, space
+from cambrian.spaces.program.function_space import Shape, space
 from cambrian.spaces.space import Encodes, Grows
 
 TASK = Shape(channels=1, height=8, width=8, classes=3)

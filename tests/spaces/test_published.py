@@ -5,10 +5,10 @@ import torch
 
 from cambrian.architecture import replay
 from cambrian.errors import UnknownName
-from cambrian.networks.count import params
+from cambrian.networks.measure.sizes import params
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.chains.mobile import MnasNet
-from cambrian.spaces.program import Shape
+from cambrian.spaces.chains.mobile.space import MnasNet
+from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.published import names, published, published_in
 
 

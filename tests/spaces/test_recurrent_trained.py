@@ -11,8 +11,8 @@ import torch
 from cambrian.estimators.estimator import Context, Function
 from cambrian.estimators.train import Train
 from cambrian.outcome import Done, Fidelity
-from cambrian.spaces.sequences.darts_rnn import DARTS_V2, DARTSRNN
-from cambrian.spaces.sequences.nascell import PUBLISHED, NASCell
+from cambrian.spaces.sequences.recurrent.darts_rnn import DARTS_V2, DARTSRNN
+from cambrian.spaces.sequences.recurrent.nascell import PUBLISHED, NASCell
 from cambrian.tasks.loading import load
 from published_tables import table
 from small_training import estimated

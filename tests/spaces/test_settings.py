@@ -11,7 +11,7 @@ from cambrian.architecture import replay, sample
 from cambrian.errors import SpaceError, UsageError
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
-from cambrian.spaces.branches.anchor_points import AnchorPoints
+from cambrian.spaces.branches.anchor_points.space import AnchorPoints
 
 CASES = [(name, field.name) for name in SPACES.names() for field in dataclasses.fields(SPACES.get(name))]
 

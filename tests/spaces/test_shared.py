@@ -12,11 +12,11 @@ from torch import nn
 
 from cambrian.architecture import Architecture, completions, replay, sample
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, UnknownName, UsageError
-from cambrian.networks.supernet import Fork, Supernet
+from cambrian.networks.sharing.supernet import Fork, Supernet
 from cambrian.randomness import stream
-from cambrian.spaces.cells.nasbench201 import PATHS, NASBench201
-from cambrian.spaces.program import Shape, space
-from cambrian.spaces.shared import outer
+from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
+from cambrian.spaces.program.function_space import Shape, space
+from cambrian.spaces.program.shared import outer
 from cambrian.spaces.space import Grows, Shares, Space
 
 TASK = Shape(channels=2, height=8, width=8, classes=3)

@@ -9,10 +9,10 @@ import torch
 
 from cambrian.architecture import sample
 from cambrian.errors import UnknownName, UsageError
-from cambrian.networks.count import params
+from cambrian.networks.measure.sizes import params
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
-from cambrian.spaces.program import Shape
+from cambrian.spaces.program.function_space import Shape
 
 DIGITS = Shape(1, 8, 8, 10)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cambrian.errors import Unbuildable
-from cambrian.spaces.cells.nasbench201 import NASBench201
+from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.spikenas import SpikingCells
-from cambrian.spaces.program import Shape
+from cambrian.spaces.program.function_space import Shape
 from cambrian.testing.cases import SpaceCase
 from cambrian.testing.knowledge import CHECKS
 

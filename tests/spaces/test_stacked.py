@@ -9,12 +9,12 @@ import torch
 
 from cambrian.architecture import Architecture, replay, sample
 from cambrian.errors import SpaceError, UnknownName
-from cambrian.networks.count import params
+from cambrian.networks.measure.sizes import params
 from cambrian.randomness import stream
-from cambrian.spaces.cells.nasbench201 import NASBench201
+from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.hierarchies.stacked import Stacked
-from cambrian.spaces.program import Shape
+from cambrian.spaces.hierarchies.stacked.space import Stacked
+from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.published import published
 
 EDGES, BLOCKS = Stacked(), Stacked(cell="pnas")

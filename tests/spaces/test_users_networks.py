@@ -16,8 +16,8 @@ from torch import nn
 import cambrian
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import CambrianError, SpaceError, Unbuildable
-from cambrian.networks.count import macs, params
-from cambrian.spaces.program import Program, Shape, space
+from cambrian.networks.measure.sizes import macs, params
+from cambrian.spaces.program.function_space import Program, Shape, space
 from cambrian.spaces.space import Grows
 
 TASK = Shape(channels=1, height=8, width=8, classes=3)

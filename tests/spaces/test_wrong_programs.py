@@ -16,7 +16,7 @@ from cambrian.architecture import Architecture, replay, sample
 from cambrian.errors import CambrianError, IllegalArchitecture, SpaceError, Unbuildable
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
-from cambrian.spaces.program import Shape, space
+from cambrian.spaces.program.function_space import Shape, space
 
 TASK = Shape(channels=1, height=8, width=8, classes=3)
 

@@ -12,7 +12,7 @@ from cambrian.predictors.paths import IDENTITIES, path_counts
 from cambrian.problem import Problem
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Graphs
-from cambrian.strategies.bayes import Bayes
+from cambrian.strategies.bayesian.bayes import Bayes
 from mocks import Toy
 from published_tables import needs_tables
 

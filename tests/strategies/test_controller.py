@@ -16,8 +16,8 @@ from test_lstm import torchs
 
 from cambrian.architecture import completions
 from cambrian.architecture import sample as draw
-from cambrian.strategies import controller
-from cambrian.strategies.decisions import walk_of
+from cambrian.policies import controller
+from cambrian.policies.decisions import walk_of
 from mocks import Toy
 from reseeding import stream
 
@@ -161,7 +161,7 @@ def test_the_order_of_meeting_questions_changes_nothing():
 def test_threads_change_nothing():
     """A search of a policy wide enough for a BLAS library to share out, on one thread and on four."""
     program = (
-        "from cambrian.strategies.ppo import PPO\n"
+        "from cambrian.strategies.reinforcement.ppo import PPO\n"
         "from landscapes import play, planted\n"
         "from mocks import Toy\n"
         "state = play(PPO(batch=4), Toy(questions=4), planted, 8)[1]\n"

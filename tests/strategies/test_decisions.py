@@ -14,8 +14,8 @@ from scipy.stats import chisquare
 from cambrian.architecture import completions, sample
 from cambrian.choices import Integer, OneOf, Real, SomeOf
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.policies.decisions import decide, decisions, reward, sample_by, walk_of, worse
 from cambrian.spaces.space import Space
-from cambrian.strategies.decisions import decide, decisions, reward, sample_by, walk_of, worse
 from reseeding import stream
 
 

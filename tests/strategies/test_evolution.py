@@ -14,8 +14,8 @@ from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Infeasible
 from cambrian.problem import Problem
-from cambrian.strategies.evolution import Evolution, State
-from cambrian.strategies.population import Member, tournament
+from cambrian.strategies.evolution.population import Member, tournament
+from cambrian.strategies.evolution.regularized import Evolution, State
 from mocks import Toy
 from published_tables import needs_tables
 from reseeding import stream

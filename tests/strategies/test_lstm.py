@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from cambrian.policies.lstm import advance, backward, blank, forward
 from cambrian.randomness import stream
-from cambrian.strategies.lstm import advance, backward, blank, forward
 
 
 def layers_of(count, width, hidden, rng):

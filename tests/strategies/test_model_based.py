@@ -15,8 +15,8 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Problem
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.strategies.candidates import Climb
-from cambrian.strategies.model_based import Known, ModelBased
+from cambrian.strategies.bayesian.candidates import Climb
+from cambrian.strategies.bayesian.model_based import Known, ModelBased
 from mocks import Toy
 from reseeding import stream
 

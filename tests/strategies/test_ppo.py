@@ -10,10 +10,11 @@ from landscapes import planted, play, reaches, scores_on
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Trial
+from cambrian.policies import controller
+from cambrian.policies.decisions import walk_of
 from cambrian.problem import Problem
-from cambrian.strategies import Stop, Wait, controller
-from cambrian.strategies.decisions import walk_of
-from cambrian.strategies.ppo import PPO, Lesson, clipped, ratios, steepest
+from cambrian.strategies import Stop, Wait
+from cambrian.strategies.reinforcement.ppo import PPO, Lesson, clipped, ratios, steepest
 from cambrian.testing import StrategyCase, StrategySuite
 from mocks import Toy
 from published_tables import needs_tables

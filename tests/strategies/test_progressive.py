@@ -18,7 +18,7 @@ from cambrian.predictors.mlp import MLP
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed, stream
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.hierarchies.hierarchical import Hierarchical
+from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
 from cambrian.spaces.space import Pool, Space
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
 from cambrian.strategies.progressive import Progressive, lessons

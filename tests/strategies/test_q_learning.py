@@ -20,7 +20,7 @@ from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Problem
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
-from cambrian.strategies.q_learning import QLearning, Situates
+from cambrian.strategies.reinforcement.q_learning import QLearning, Situates
 from cambrian.testing import StrategyCase, StrategySuite
 from mocks import Toy
 from published_tables import needs_tables

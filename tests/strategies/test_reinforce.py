@@ -11,11 +11,12 @@ from landscapes import planted, play, reaches, scores_on
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.policies import controller
+from cambrian.policies.decisions import walk_of
 from cambrian.problem import Problem
 from cambrian.spaces.space import Space
-from cambrian.strategies import STRATEGIES, Evaluate, controller
-from cambrian.strategies.decisions import walk_of
-from cambrian.strategies.reinforce import Reinforce, steepest
+from cambrian.strategies import STRATEGIES, Evaluate
+from cambrian.strategies.reinforcement.reinforce import Reinforce, steepest
 from cambrian.testing import StrategyCase, StrategySuite
 from mocks import Toy
 from published_tables import needs_tables

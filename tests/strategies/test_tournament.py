@@ -14,12 +14,12 @@ from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.outcome import Infeasible
 from cambrian.problem import Problem
-from cambrian.spaces.branches.free_graph import FreeGraph
+from cambrian.spaces.branches.free_graph.space import FreeGraph
 from cambrian.spaces.branches.layered import split
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
-from cambrian.strategies.tournament import HierarchicalTournament, Tournament, edited, trivial
+from cambrian.strategies.evolution.tournament import HierarchicalTournament, Tournament, edited, trivial
 from mocks import Toy
 from reseeding import stream
 

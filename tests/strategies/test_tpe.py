@@ -12,9 +12,9 @@ from cambrian.errors import MissingExtra, UnknownName, UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
-from cambrian.spaces.program import space
+from cambrian.spaces.program.function_space import space
 from cambrian.strategies import STRATEGIES
-from cambrian.strategies.tpe import TPE, frozen, suggest
+from cambrian.strategies.bayesian.tpe import TPE, frozen, suggest
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from refusals import refused
 
-from cambrian.delivery.predict import image_files
 from cambrian.errors import CambrianError, DataError
+from cambrian.exports.predict import image_files
 from cambrian.tasks import Task, load, read_images
 from cambrian.tasks.readers.folder import Folder
 

@@ -90,7 +90,7 @@ def benchmark(name: str, minimize: bool | None = None) -> Benchmark:
     whose objective is to be low with `minimize`. Raises UnknownName with the nearest name, DataError where
     a table is missing or damaged."""
     if any(suffix in name for suffix in SUFFIXES):
-        from cambrian.benchmarks.own import table_of
+        from cambrian.benchmarks.user_table import table_of
 
         return table_of(name, minimize)
     found: Benchmark = BENCHMARKS.get(name)()

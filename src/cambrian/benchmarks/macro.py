@@ -7,10 +7,10 @@ on the test images. It holds no training times: cost is the number of trials.
 from __future__ import annotations
 
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.benchmarks.files import arrays
+from cambrian.benchmarks.published_files import arrays
 from cambrian.estimators.tables import Column, Table, opened
 from cambrian.estimators.tabular import Tabular
-from cambrian.spaces.chains.macro import Macro
+from cambrian.spaces.chains.macro.space import Macro
 
 
 def table() -> Table:

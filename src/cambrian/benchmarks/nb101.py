@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.benchmarks.files import gzipped_json
+from cambrian.benchmarks.published_files import gzipped_json
 from cambrian.estimators.tables import Column, Table, opened
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
-from cambrian.spaces.cells.nasbench101 import NASBench101, graph_text
+from cambrian.spaces.cells.nasbench101.space import NASBench101, graph_text
 
 EPOCHS = (4, 12, 36, 108)
 FIELDS = {"val_acc": 3, "test_acc": 4, "seconds": 1, "energy_kwh": 5}  # by their places in a row's "evals"

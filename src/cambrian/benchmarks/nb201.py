@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.benchmarks.files import arrays
+from cambrian.benchmarks.published_files import arrays
 from cambrian.estimators.tables import Column, Table, opened
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
-from cambrian.spaces.cells.nasbench201 import NASBench201
+from cambrian.spaces.cells.nasbench201.space import NASBench201
 
 DEVICES = (
     "1080ti_1",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.benchmarks.files import arrays
+from cambrian.benchmarks.published_files import arrays
 from cambrian.estimators.tables import Column, Table, opened
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from cambrian.cli import comparing, doctor, looking, searching, taking
+from cambrian.cli import compare as comparing
+from cambrian.cli import doctor
+from cambrian.cli import export as taking
+from cambrian.cli import inspect as looking
+from cambrian.cli import search as searching
 
 __all__ = ["comparing", "doctor", "looking", "searching", "taking"]

@@ -26,7 +26,7 @@ def doctor(
     """Say what is installed and what is missing; examine a run, or repair its ledger."""
     found: dict[str, Any] = {"versions": _versions(), "missing": _missing(), "cuda": _cuda()}
     if repair is not None:
-        from cambrian.search.repair import repair as mend
+        from cambrian.search.ledger.repair import repair as mend
 
         found["repaired"] = mend(repair)
     if run is not None:

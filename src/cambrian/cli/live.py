@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cambrian.cli.app import percent, value_text
 from cambrian.outcome import Done, Point, Trial
-from cambrian.search.execution import Watch
+from cambrian.search.loop.execution import Watch
 
 
 class LiveWatch(Watch):

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from cambrian.errors import UsageError
-from cambrian.search.budget import MOST, Budget
+from cambrian.search.planning.budget import MOST, Budget
 
 
 def count(help: str, least: int = 1, **more: Any) -> Any:

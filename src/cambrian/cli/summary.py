@@ -22,7 +22,7 @@ def summarise(result: Result, as_json: bool = False) -> None:
     if result.trials:
         console.print(_leaderboard(result))
     if best is not None:
-        from cambrian.delivery.draw import text
+        from cambrian.pictures.draw import text
 
         console.print(text(result.space, best.architecture), highlight=False, markup=False)
     if result.finals:
@@ -111,7 +111,7 @@ def _sizes(trial: Trial) -> list[str]:
 
 def _latency(result: Result) -> list[Any]:
     """The winner's, on the device it was trained on, where it is at hand."""
-    from cambrian.delivery.latency import latency
+    from cambrian.exports.latency import latency
 
     if result.winner is None or result.task is None:
         return []

@@ -8,7 +8,7 @@ from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import integer_seed
-from cambrian.spaces.program import Shape
+from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _excess(
     """What is over a limit, in a sentence, or None; found on networks without weights."""
     import torch
 
-    from cambrian.networks.count import sizes
+    from cambrian.networks.measure.sizes import sizes
 
     drafts = [("", fidelity)]
     if context.final is not None and _settings(context.final) != _settings(fidelity):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cambrian.estimators.estimator import Context, OutOfTime
 
 if TYPE_CHECKING:
-    from cambrian.networks.training import Training
+    from cambrian.networks.training.trainer import Training
 
 FIRST_STEPS = 3
 """Steps before a training's speed is known; the very first, which allocates, is not counted."""

@@ -14,19 +14,19 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.estimators.answers import instructed
 from cambrian.estimators.build import built, signature
-from cambrian.estimators.data import scored_images, training_images
 from cambrian.estimators.estimator import Context, Estimate
 from cambrian.estimators.pace import Pace
-from cambrian.networks.recipe import Recipe
+from cambrian.estimators.training_answers import instructed
+from cambrian.estimators.training_data import scored_images, training_images
+from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Done, Fidelity, Infeasible, Point
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from cambrian.networks.augment import Augment
-    from cambrian.networks.training import Training
+    from cambrian.networks.training.augment import Augment
+    from cambrian.networks.training.trainer import Training
     from cambrian.spaces.space import Signature, Space
     from cambrian.tasks.task import Task
 
@@ -57,7 +57,9 @@ class Train(Recipe):
         """Import all that a training needs, once for the trials that a worker process forks."""
         import torch._dynamo  # noqa: F401  (what torch's optimisers import when the first one is made)
 
-        from cambrian.networks import checkpoint, count, training  # noqa: F401
+        from cambrian.networks import checkpoint  # noqa: F401
+        from cambrian.networks.measure import sizes as count  # noqa: F401
+        from cambrian.networks.training import trainer as training  # noqa: F401
 
     def estimate(
         self,
@@ -86,7 +88,7 @@ class Train(Recipe):
 
     def augmentation(self, task: Signature, fidelity: Fidelity) -> Augment:
         """What is done to the images of a task, the automatic choices made; its text is for people."""
-        from cambrian.networks.augment import automatic
+        from cambrian.networks.training.augment import automatic
 
         seen = signature(task, fidelity)
         return automatic(seen.height, seen.width, seen.channels, self.crop, self.flip, self.cutout)
@@ -165,7 +167,7 @@ class _Run:
 
     def _start(self, network: nn.Module) -> Training:
         from cambrian.networks.pointwise import memory_format
-        from cambrian.networks.training import Training
+        from cambrian.networks.training.trainer import Training
 
         context, fidelity = self._context, self._fidelity
         images = training_images(self._task, fidelity, context.stage, context.seed, context.device)
@@ -189,7 +191,7 @@ class _Run:
         return {} if trained >= planned else {"epochs": round(trained, 3), "planned_epochs": planned}
 
     def _score(self) -> dict[str, float]:
-        from cambrian.networks.training import scores
+        from cambrian.networks.training.trainer import scores
 
         images = scored_images(self._task, self._fidelity, self._context.stage, self._context.device)
         found = scores(self._training.network, images, 4 * self._train.batch_size)
@@ -263,7 +265,7 @@ class _Run:
 
 
 def _sizes(network: nn.Module, fidelity: Fidelity, task: Task) -> dict[str, float]:
-    from cambrian.networks.count import sizes
+    from cambrian.networks.measure.sizes import sizes
 
     seen = signature(task, fidelity)
     return sizes(network, (seen.channels, seen.height, seen.width))

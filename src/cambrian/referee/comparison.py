@@ -13,14 +13,14 @@ from cambrian.errors import RunError, UsageError
 from cambrian.problem import Problem
 from cambrian.referee.contenders import BASELINE, Contenders, contenders
 from cambrian.referee.contest import Contest, OnBenchmark, contest_of, played
-from cambrian.referee.crew import crew
 from cambrian.referee.curves import Curves, Lines, over_evaluations, over_seconds
 from cambrian.referee.judgement import Judgement, judge
 from cambrian.referee.line import Line
+from cambrian.referee.process_pool import crew
 from cambrian.referee.records import Records, remembered
 from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
 from cambrian.referee.worker import Job
-from cambrian.search.plan import duration
+from cambrian.search.planning.plan import duration
 from cambrian.search.settings import spec_of
 from cambrian.strategies.settings import Span
 

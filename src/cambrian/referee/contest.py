@@ -13,10 +13,10 @@ import msgspec
 
 from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.outcome import Fidelity, Trial
-from cambrian.referee.cached import Cached
 from cambrian.referee.line import Line, line_of
-from cambrian.search.database import told
-from cambrian.search.directory import prepared
+from cambrian.referee.outcome_cache import Cached
+from cambrian.search.ledger.database import told
+from cambrian.search.ledger.run_directory import prepared
 from cambrian.search.search import Search
 from cambrian.search.settings import component, spec_of, task_of
 from cambrian.spaces.space import Space, fingerprint

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from cambrian.delivery.charts import Series, bands, plain
+from cambrian.pictures.charts import Series, bands, plain
 from cambrian.referee.comparison import Comparison
 from cambrian.referee.contenders import BASELINE
 from cambrian.referee.curves import Curves, checkpoints
 from cambrian.referee.judgement import Judgement, Pair
 from cambrian.referee.ranks import picture
 from cambrian.referee.statistics import interval
-from cambrian.search.plan import duration
+from cambrian.search.planning.plan import duration
 
 DRAWN = 150
 """Points of a drawn line."""

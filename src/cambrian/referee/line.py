@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from cambrian.outcome import Trial, incumbents
-from cambrian.search.ledger import FINAL, Row
+from cambrian.search.ledger.ledger import FINAL, Row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

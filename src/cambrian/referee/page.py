@@ -9,7 +9,11 @@ from typing import Any
 import msgspec
 
 from cambrian.codec import encode
-from cambrian.delivery.page import (
+from cambrian.referee.comparison import Comparison
+from cambrian.referee.figures import facts, pairs, pictures, plainly, seconds, standings
+from cambrian.referee.judgement import ALPHA, Judgement
+from cambrian.referee.records import write
+from cambrian.reports.page import (
     Html,
     definitions,
     details,
@@ -21,10 +25,6 @@ from cambrian.delivery.page import (
     table,
     tiles,
 )
-from cambrian.referee.comparison import Comparison
-from cambrian.referee.figures import facts, pairs, pictures, plainly, seconds, standings
-from cambrian.referee.judgement import ALPHA, Judgement
-from cambrian.referee.records import write
 from cambrian.search.settings import versions
 
 CAPTIONS = {

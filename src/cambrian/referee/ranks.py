@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import math
 
-from cambrian.delivery.charts import plain
-from cambrian.delivery.markup import label, number, svg_document
+from cambrian.pictures.charts import plain
+from cambrian.pictures.markup import label, number, svg_document
 from cambrian.referee.judgement import Judgement
 
 _LONG, _AXIS, _ROW, _BAR = 300.0, 44.0, 20.0, 7.0

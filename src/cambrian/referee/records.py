@@ -11,8 +11,8 @@ import msgspec
 from cambrian.codec import decode, encode
 from cambrian.errors import LedgerCorrupt, RunChanged, RunError
 from cambrian.referee.line import Line
-from cambrian.search.database import checksum, told
-from cambrian.search.lock import Lock
+from cambrian.search.ledger.database import checksum, told
+from cambrian.search.ledger.lock import Lock
 from cambrian.search.settings import same_settings
 
 LINES = "lines.jsonl"

@@ -15,7 +15,7 @@ from cambrian.errors import RunError
 from cambrian.outcome import Done, Trial, incumbents
 from cambrian.problem import Objective
 from cambrian.search.direction import objective_name
-from cambrian.search.ledger import FINAL, Ledger, Row
+from cambrian.search.ledger.ledger import FINAL, Ledger, Row
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -120,18 +120,18 @@ class Result:
     def export(self, directory: str | Path, *, onnx: bool = False) -> Path:
         """The winner as files that need torch alone, loaded in a clean process and compared; with
         `onnx` as an ONNX file too."""
-        from cambrian.delivery.export import export_result
+        from cambrian.exports.export import export_result
 
         return export_result(self, Path(directory), onnx=onnx)
 
     def report(self, path: str | Path | None = None) -> Path:
         """One self-contained HTML file; without `path`, report.html in the run directory."""
-        from cambrian.delivery.story import write_report
+        from cambrian.reports.contents import write_report
 
         return write_report(self, path)
 
     def _repr_html_(self) -> str:
-        from cambrian.delivery.glance import glance
+        from cambrian.reports.notebook import glance
 
         return glance(self)
 

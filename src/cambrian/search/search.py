@@ -16,18 +16,18 @@ from cambrian.errors import Incompatible, RunError, UnknownName, UsageError
 from cambrian.estimators.build import LIMITS, signature
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Limit, Objective, Problem
-from cambrian.search.budget import Budget
-from cambrian.search.conversation import Conversation
-from cambrian.search.coordinator import Coordinator
-from cambrian.search.deadlines import FinalDeadlines, SearchDeadlines, expected_final
 from cambrian.search.direction import check_direction, objective_name
-from cambrian.search.directory import at_work, prepared
 from cambrian.search.engines.engine import Engine, Work
-from cambrian.search.execution import Execution, Watch
-from cambrian.search.final import Final, FinalStage, best_distinct
-from cambrian.search.keys import digest
-from cambrian.search.ledger import FINAL, Ledger
+from cambrian.search.ledger.keys import digest
+from cambrian.search.ledger.ledger import FINAL, Ledger
+from cambrian.search.ledger.run_directory import at_work, prepared
+from cambrian.search.loop.ask_tell import Conversation
+from cambrian.search.loop.coordinator import Coordinator
+from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expected_final
+from cambrian.search.loop.execution import Execution, Watch
+from cambrian.search.loop.final_stage import Final, FinalStage, best_distinct
 from cambrian.search.numbers import check_numbers
+from cambrian.search.planning.budget import Budget
 from cambrian.search.settings import (
     code_of,
     component,

@@ -22,7 +22,7 @@ from cambrian.choices import Answer, Choice
 from cambrian.codec import encode
 from cambrian.errors import CambrianError, Rejected, RunChanged, RunError, UsageError
 from cambrian.randomness import stream
-from cambrian.search.budget import Budget
+from cambrian.search.planning.budget import Budget
 from cambrian.search.program_code import VERSION, code_parts, edited
 from cambrian.spaces.space import Encodes, Grows, Space
 
@@ -228,8 +228,8 @@ def _brief(value: Any) -> str:
 def resumed(search: Any, directory: Path, budget: Any) -> Any:
     """A `search` object with what the run in `directory` remembers."""
     from cambrian.outcome import Fidelity
-    from cambrian.search.final import Final
-    from cambrian.search.ledger import Ledger
+    from cambrian.search.ledger.ledger import Ledger
+    from cambrian.search.loop.final_stage import Final
     from cambrian.tasks.task import Task
 
     ledger = Ledger.read(directory / LEDGER)

@@ -44,7 +44,7 @@ def check_space(space: Space, shape: Signature, fidelity: Fidelity) -> Architect
 def _draft(space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity) -> None:
     import torch
 
-    from cambrian.spaces.fit import check_fit
+    from cambrian.spaces.program.shape_check import check_fit
 
     with torch.device("meta"):
         network = space.build(architecture, shape, **fidelity.skeleton)
@@ -56,7 +56,7 @@ def _draft(space: Space, architecture: Architecture, shape: Signature, fidelity:
 
 
 def _advice(error: Unbuildable | None) -> str:
-    from cambrian.spaces.fit import WrongOutput
+    from cambrian.spaces.program.shape_check import WrongOutput
 
     return "" if isinstance(error, WrongOutput) else "; where images are too small, --size makes them larger"
 

@@ -17,15 +17,15 @@ import msgspec
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, Choice, Scalar
 from cambrian.errors import Rejected, UnknownName
-from cambrian.spaces.pick import Known
-from cambrian.spaces.pick import Pick as Pick
+from cambrian.spaces.program.pick import Known
+from cambrian.spaces.program.pick import Pick as Pick
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
-    from cambrian.networks.supernet import Supernet
+    from cambrian.networks.sharing.supernet import Supernet
 
 
 class Signature(Protocol):

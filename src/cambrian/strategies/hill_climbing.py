@@ -20,7 +20,7 @@ from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.space import Canonical
-from cambrian.strategies.population import Member
+from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 

@@ -9,7 +9,7 @@ from typing import cast
 from cambrian.architecture import Architecture, sample
 from cambrian.choices import Scalar
 from cambrian.randomness import stream
-from cambrian.spaces.program import Shape
+from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.space import Canonical, Grows, Pool, Signature, Space
 
 SAMPLES = 20

@@ -9,16 +9,16 @@ from pathlib import Path
 import msgspec
 
 from cambrian.architecture import mutate, sample
-from cambrian.delivery.draw import Drawing, draw, family_tree
 from cambrian.outcome import Fidelity, Trial
+from cambrian.pictures.draw import Drawing, draw, family_tree
 from cambrian.randomness import stream
-from cambrian.spaces.branches.anchor_points import AnchorPoints
+from cambrian.spaces.branches.anchor_points.space import AnchorPoints
 from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.hierarchies.hierarchical import Hierarchical
+from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
 from cambrian.spaces.published import published, published_in
-from cambrian.spaces.sequences.autoformer import AutoFormer
-from cambrian.spaces.sequences.darts_rnn import DARTS_V2, DARTSRNN
+from cambrian.spaces.sequences.autoformer.space import AutoFormer
+from cambrian.spaces.sequences.recurrent.darts_rnn import DARTS_V2, DARTSRNN
 from cambrian.testing.play import smooth
 
 

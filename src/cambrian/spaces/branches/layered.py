@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer
 from cambrian.errors import Rejected
-from cambrian.spaces.depth.growth import DepthGrowth
+from cambrian.spaces.growth.depth_growth import DepthGrowth
 
 if TYPE_CHECKING:
     import numpy as np

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from cambrian.networks.models.cell import Wiring
+    from cambrian.networks.skeletons.cell import Wiring
 
 KINDS = ("normal", "reduction")
 
@@ -59,10 +59,10 @@ class CellPair(Space):
             self.form.ask(pick, blocks, f"{kind}/")
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """See `cambrian.networks.models.cell_network.pair_network` for the settings of a skeleton; which
+        """See `cambrian.networks.skeletons.cell_network.pair_network` for the settings of a skeleton; which
         skeleton of the family it is follows from the image's size unless `skeleton=` names it."""
-        from cambrian.networks.models.cell_network import pair_network
-        from cambrian.networks.models.skeletons import FAMILIES
+        from cambrian.networks.skeletons.cell_network import pair_network
+        from cambrian.networks.skeletons.defaults import FAMILIES
 
         known = FAMILIES[self.family]
         settings = settings_of(task, self.checked(skeleton), known)
@@ -75,7 +75,7 @@ class CellPair(Space):
         return self._wiring("normal", normal), self._wiring("reduction", reduction)
 
     def _wiring(self, kind: str, cell: Sequence[Block]) -> Wiring:
-        from cambrian.networks.models.cell import Wiring
+        from cambrian.networks.skeletons.cell import Wiring
 
         form = self.form
         blocks = tuple((i1, form.operation(o1), i2, form.operation(o2)) for i1, i2, o1, o2 in cell)

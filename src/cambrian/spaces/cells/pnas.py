@@ -65,11 +65,11 @@ class PNAS(Space):
         self.form.ask(pick, pick.depth("blocks", 1, self.blocks, weights))
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """See `cambrian.networks.models.cell_network.pair_network` for the settings of a skeleton; which
+        """See `cambrian.networks.skeletons.cell_network.pair_network` for the settings of a skeleton; which
         skeleton it is follows from the image's size unless `skeleton=` names it. Its operations keep
         shapes by construction, for every cell alike, so no forward is spent on checking them."""
-        from cambrian.networks.models import skeletons
-        from cambrian.networks.models.cell_network import cell_network
+        from cambrian.networks.skeletons import defaults as skeletons
+        from cambrian.networks.skeletons.cell_network import cell_network
 
         settings = settings_of(task, self.checked(skeleton), skeletons.PNAS)
         cell = self.cell(replay(self, architecture))

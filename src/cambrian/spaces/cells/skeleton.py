@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from cambrian.choices import Scalar
-from cambrian.spaces.small import is_small
+from cambrian.spaces.small_images import is_small
 from cambrian.spaces.space import Signature
 
 SETTINGS = ("skeleton", "filters", "cells", "auxiliary", "drop_path", "dropout", "stem", "stem_stride")
-"""Of `cambrian.networks.models.cell_network.pair_network`."""
+"""Of `cambrian.networks.skeletons.cell_network.pair_network`."""
 
 
 def settings_of(task: Signature, given: Mapping[str, Scalar], known: Collection[str]) -> dict[str, Any]:

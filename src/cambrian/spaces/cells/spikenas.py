@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable
-from cambrian.spaces.cells.nasbench201 import NASBench201
+from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.space import Signature
 
 if TYPE_CHECKING:

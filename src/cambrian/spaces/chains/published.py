@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
-from cambrian.spaces.chains.metaqnn import MetaQNN
-from cambrian.spaces.chains.mobile import NOTHING, MnasNet, ProxylessNAS
+from cambrian.spaces.chains.metaqnn.space import MetaQNN
+from cambrian.spaces.chains.mobile.space import NOTHING, MnasNet, ProxylessNAS
 from cambrian.spaces.published import Published
 
 

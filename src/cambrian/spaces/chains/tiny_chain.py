@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.spaces.bounds import FILTERS, check_bounds
-from cambrian.spaces.depth.growth import DepthGrowth
+from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class TinyChain(DepthGrowth):
         """The skeleton has one setting, `filters`."""
         from torch import nn
 
-        from cambrian.networks.models.settings import whole
+        from cambrian.networks.settings import whole
 
         filters = self.checked(skeleton).get("filters", self.filters)
         whole(filters=filters)

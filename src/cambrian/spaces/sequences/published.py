@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cambrian.spaces.published import Published
-from cambrian.spaces.sequences.autoformer import AutoFormer
-from cambrian.spaces.sequences.darts_rnn import DARTS_V1, DARTS_V2, DARTSRNN, ENAS
-from cambrian.spaces.sequences.nascell import PUBLISHED, NASCell
+from cambrian.spaces.sequences.autoformer.space import AutoFormer
+from cambrian.spaces.sequences.recurrent.darts_rnn import DARTS_V1, DARTS_V2, DARTSRNN, ENAS
+from cambrian.spaces.sequences.recurrent.nascell import PUBLISHED, NASCell
 
 _DARTS = "Liu et al. 2019, DARTS, arXiv 1806.09055"
 

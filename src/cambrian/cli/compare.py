@@ -1,0 +1,193 @@
+"""`compare`: which strategy is better, from which budget on, how surely."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cambrian.cli.app import Json, Minimize, app, give, read_place, say, say_stopped
+from cambrian.cli.numbers import amount, count, share
+from cambrian.errors import CambrianError, UsageError
+
+if TYPE_CHECKING:
+    from cambrian.referee.comparison import Comparison
+    from cambrian.referee.contest import Contest
+
+CORES = os.cpu_count() or 1
+RIVALS = "progressive,evolution,reinforce,random"
+SMALL = {"filters": 8, "cells": 2}
+"""The skeleton in which cells of the PNAS space are compared, where nothing else is said."""
+
+
+@app.command()
+def compare(
+    benchmark: Annotated[
+        str | None, typer.Option(help="A name such as nb201-cifar10, or a table of your own: .csv, .npz.")
+    ] = None,
+    minimize: Minimize = None,
+    task: Annotated[str | None, typer.Option(help="Train live instead: digits, or a path to data.")] = None,
+    strategies: Annotated[
+        str | None,
+        typer.Option(help=f"Such as 'evolution,progressive(keep=32),ppo(paper)' [default: {RIVALS}]."),
+    ] = None,
+    seeds: Annotated[int | None, count("Searches by each strategy [default: 30].")] = None,
+    budget: Annotated[int | None, count("Evaluations of each search [default: 300].")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            help="Directory [default: runs/compare-NAME-1, -2, ...].",
+            parser=read_place,
+            metavar="PATH",
+        ),
+    ] = None,
+    workers: Annotated[int, count("Searches at a time.")] = CORES,
+    margin: Annotated[
+        float | None, share("To be worse by less is not to be inferior [default: 0.05].")
+    ] = None,
+    cost: Annotated[float | None, amount("Seconds an evaluation costs, for tables that do not say.")] = None,
+    space: Annotated[str, typer.Option(help="Live: the space that is searched.")] = "pnas",
+    epochs: Annotated[int, count("Live: epochs each network is trained for.")] = 4,
+    filters: Annotated[int | None, count("Live: filters of the first cells.")] = None,
+    cells: Annotated[int | None, count("Live: cells in all.")] = None,
+    limit: Annotated[int | None, count("Live: use at most so many images.")] = None,
+    size: Annotated[int | None, count("Live: scale images to so many pixels a side.")] = None,
+    device: Annotated[str, typer.Option(help="Live: auto, cpu or cuda.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Compare search strategies on a benchmark's table, or on live training whose trials they share.
+
+    After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
+    adds to what is there."""
+    from cambrian.cli.data import load_task
+    from cambrian.cli.search import _device
+    from cambrian.referee import comparison as referee
+    from cambrian.search.ledger.run_directory import claim
+
+    if benchmark is not None and task is not None:
+        raise UsageError("give --benchmark for a table or --task for live training, not both")
+    if benchmark is None and task is None:
+        if run is None:
+            raise UsageError("give --benchmark NAME, --task DATA, or --run of a comparison to go on with")
+        _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost, minimize=minimize)
+        _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch))
+        return
+    contest: Contest
+    if benchmark is not None:
+        contest = _table(benchmark, _or(budget, 300), cost, minimize)
+        place = run or claim(f"compare-{Path(benchmark).stem}")
+    else:
+        if minimize is not None:
+            raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+        data = load_task(str(task), "accuracy", limit, size, 0)
+        chosen = _device(device)
+        place = run or claim(f"compare-{data.name}")
+        contest = _live(data, _or(budget, 300), place, space, epochs, filters, cells, chosen)
+    _present(
+        place,
+        as_json,
+        lambda watch: referee.compare(
+            contest,
+            _or(strategies, RIVALS),
+            seeds=_or(seeds, 30),
+            directory=place,
+            workers=workers,
+            margin=_or(margin, 0.05),
+            watch=watch,
+        ),
+    )
+
+
+def _alone(**options: Any) -> None:
+    """Going on by the directory alone repeats what was asked: options besides would be passed over."""
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(
+                f"--{name} changes what is compared: give --benchmark or --task too, or --run alone to go on"
+            )
+
+
+def _or(given: Any, usual: Any) -> Any:
+    return usual if given is None else given
+
+
+def _table(name: str, budget: int, cost: float | None, minimize: bool | None) -> Contest:
+    from cambrian.benchmarks import benchmark
+    from cambrian.referee.contest import OnBenchmark
+
+    return OnBenchmark(benchmark(name, minimize), budget, name, cost)
+
+
+def _live(
+    data: Any,
+    budget: int,
+    place: Path,
+    space: str,
+    epochs: int,
+    filters: int | None,
+    cells: int | None,
+    device: str,
+) -> Contest:
+    from cambrian.outcome import Fidelity
+    from cambrian.referee.contest import OnTraining
+
+    given: dict[str, Any] = {name: n for name, n in (("filters", filters), ("cells", cells)) if n is not None}
+    skeleton = {**(SMALL if space == "pnas" else {}), **given}
+    return OnTraining(data, budget, place, Fidelity(epochs, skeleton=skeleton), space, "train", device)
+
+
+def _present(place: Path, as_json: bool, play: Any) -> None:
+    """Play with a display on standard error, write the files, say what came out."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from cambrian.referee.figures import facts, plainly
+    from cambrian.referee.page import write_all
+    from cambrian.search.ledger.run_directory import disclaim
+
+    console = Console(stderr=True)
+    tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    tell(f"run: {place}")
+    columns = (TextColumn("searches"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=console, transient=True) as progress:
+            bar = progress.add_task("searches")
+            found = play(lambda line, done, total: progress.update(bar, completed=done, total=total))
+    except CambrianError:
+        disclaim(place)
+        raise
+    except KeyboardInterrupt:
+        say_stopped(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}", tell, as_json)
+        raise
+    paths = write_all(found, place)
+    if as_json:
+        give(plainly(facts(found)))
+        return
+    _say(found)
+    say(f"wrote {', '.join(path.name for path in paths)} into {place}")
+
+
+def _say(found: Comparison) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cambrian.referee.page import standings_table
+
+    header, rows = standings_table(found)
+    title = f"{found.contest.title}: {found.contest.budget} evaluations, {found.seeds} seeds"
+    table = Table(title=title, box=None, title_justify="left", header_style="dim", padding=(0, 1, 0, 0))
+    for name in header:
+        words = name in ("strategy", "ended early")
+        table.add_column(name, justify="left" if words else "right", no_wrap=not words)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    for sentence in found.verdict:
+        say(sentence)
+    if found.timed_verdict:
+        say("At equal times: " + " ".join(found.timed_verdict))

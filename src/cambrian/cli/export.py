@@ -1,0 +1,43 @@
+"""`export`, `predict`: what is taken home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cambrian.cli.app import Json, Run, app, give, say
+
+
+@app.command()
+def export(
+    run: Run,
+    out: Annotated[Path, typer.Argument(help="A directory to make.", show_default=False)],
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the trained network as files that need torch alone, and verify them in a clean process."""
+    from cambrian.search.result import Result
+
+    path = Result.open(run).export(out, onnx=onnx)
+    give({"export": path}) if as_json else say(f"wrote {path}: loaded without cambrian, same outputs")
+
+
+@app.command()
+def predict(
+    exported: Annotated[Path, typer.Argument(help="A directory `cambrian export` wrote.")],
+    files: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    as_json: Json = False,
+) -> None:
+    """Classify image files with an exported network."""
+    from cambrian.exports.predict import image_files, predict_files
+
+    for folder in (file for file in files if file.is_dir()):
+        say(f"{folder}: a folder of {len(image_files(folder))} images", to_json=True)
+    rows = predict_files(exported, files)
+    if as_json:
+        give(rows)
+        return
+    for row in rows:
+        say(f"{row.file}: {row.label} ({100 * row.probability:.1f} %)")

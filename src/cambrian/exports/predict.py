@@ -1,0 +1,111 @@
+"""Run an exported program on images."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from cambrian.errors import DataError, UsageError
+from cambrian.exports.export import MODEL, PROGRAM
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BATCH = 256
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """The likeliest class of an image file, and the program's probability for it."""
+
+    file: str
+    label: str
+    probability: float
+
+
+def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[np.float32]:
+    """Probabilities float32 [n, classes] for images [n, height, width, channels]: uint8, or floats in
+    the unit `model.json` tells. Raises DataError where they have another size."""
+    import torch
+
+    from cambrian.exports.normalisation import as_inputs
+
+    place = Path(directory)
+    facts = model_facts(place)
+    wanted = tuple(int(facts[name]) for name in ("height", "width", "channels"))
+    if images.ndim != 4 or images.shape[1:] != wanted:
+        raise DataError(
+            f"{place} takes images [n, height, width, channels] of size {list(wanted)}, got an array of "
+            f"shape {list(images.shape)}"
+        )
+    try:
+        program = torch.export.load(place / PROGRAM).module()
+    except Exception as error:  # torch raises what it happens to meet
+        raise UsageError(f"{place / PROGRAM} is missing or damaged: export the network again") from error
+    found = np.empty((len(images), len(facts["labels"])), np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(images), _BATCH):
+            part = as_inputs(np.asarray(images[start : start + _BATCH]))
+            found[start : start + _BATCH] = program(part).softmax(1).numpy()
+    return found
+
+
+def predict_files(
+    directory: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]]
+) -> list[Prediction]:
+    """Predictions for image files, each scaled to the program's size. Raises DataError for a file that
+    is no image."""
+    from cambrian.tasks import read_images
+
+    facts = model_facts(Path(directory))
+    if facts["input"] != "uint8":
+        raise UsageError(f"{directory} was trained on float arrays, not on image files: use it from Python")
+    paths = [path for file in files for path in image_files(Path(file))]
+    rendering = facts.get("rendering")
+    images = read_images(paths, facts["channels"], facts["height"], facts["width"], rendering)
+    probabilities = predict(directory, images)
+    labels = [str(label) for label in facts["labels"]]
+    return [
+        Prediction(str(path), labels[int(row.argmax())], float(row.max()))
+        for path, row in zip(paths, probabilities)
+    ]
+
+
+def image_files(path: Path) -> list[Path]:
+    """The file itself, or all images below a folder. Raises DataError where it holds none."""
+    from cambrian.tasks.images import is_image
+
+    if not path.is_dir():
+        return [path]
+    inside = sorted(file for file in path.rglob("*") if file.is_file() and is_image(file))
+    if not inside:
+        raise DataError(f"{path}: the folder holds no images: give image files, or a folder of them")
+    return inside
+
+
+def model_facts(directory: Path) -> dict[str, Any]:
+    """The content of model.json. Raises UsageError where `directory` is no export."""
+    try:
+        facts: dict[str, Any] = json.loads((directory / MODEL).read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{directory} is no exported network ({error}): make one with cambrian export"
+        ) from error
+    if not _whole(facts):
+        raise UsageError(f"{directory / MODEL} is damaged: export the network again")
+    return facts
+
+
+def _whole(facts: object) -> bool:
+    """Whether all is there that predicting needs."""
+    return (
+        isinstance(facts, dict)
+        and all(isinstance(facts.get(name), int) for name in ("height", "width", "channels"))
+        and isinstance(facts.get("labels"), list)
+        and isinstance(facts.get("input"), str)
+    )

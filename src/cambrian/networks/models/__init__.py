@@ -1,1 +1,0 @@
-"""The networks that architectures describe, one file a family, named as its space."""

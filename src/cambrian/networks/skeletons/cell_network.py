@@ -1,0 +1,235 @@
+"""A network of cells: stem, cells of which some stride, global pooling, one linear layer (NASNet, Zoph et
+al. 2018, Fig. 2; PNAS, Liu et al. 2018, Fig. 1; details of the ImageNet networks, the auxiliary head and
+drop-path as in the released code). PNAS strides the one cell it has; the others have a second cell for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cambrian.errors import UnknownName
+from cambrian.networks.operations import Make, conv_bn, fresh
+from cambrian.networks.settings import probability, truth, whole
+from cambrian.networks.skeletons import defaults as skeletons
+from cambrian.networks.skeletons.cell import Block, Cell, Wiring, wired
+from cambrian.networks.skeletons.defaults import Skeletons
+
+
+def strided_cells(cells: int) -> set[int]:
+    """Which of so many cells (from 0) stride: those after one and two thirds, never the first.
+
+    >>> sorted(strided_cells(9)), sorted(strided_cells(12)), strided_cells(2), strided_cells(1)
+    ([3, 6], [4, 8], {1}, set())
+    """
+    return {cells // 3, 2 * cells // 3} - {0}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells in their order, stem cells first: how many filters, which stride, which are read at all.
+    A cell that does not read the previous one may leave every other cell without a reader: those are
+    not built. -1 is the stem, and stands for what lies before it too."""
+
+    normal: Wiring
+    reduction: Wiring
+    filters: int
+    cells: int
+    stem_cells: int
+    stem: int  # channels
+
+    @property
+    def total(self) -> int:
+        return self.stem_cells + self.cells
+
+    def strides(self, t: int) -> bool:
+        return 0 <= t < self.stem_cells or t - self.stem_cells in strided_cells(self.cells)
+
+    def wiring(self, t: int) -> Wiring:
+        return self.reduction if self.strides(t) else self.normal
+
+    def channels(self, t: int) -> int:
+        """Of what cell t gives."""
+        return self.wiring(t).width(self.width(t)) if t >= 0 else self.stem
+
+    def width(self, t: int) -> int:
+        """Filters of cell t: doubled at every strided cell from the first counted one on, and so that
+        the stem cells lead up to it."""
+        if t < self.stem_cells:
+            return int(self.filters // 2 ** (self.stem_cells - t))
+        return int(self.filters << sum(self.strides(k) for k in range(self.stem_cells, t + 1)))
+
+    def live(self) -> list[int]:
+        """The cells whose output reaches the last one's."""
+        found: set[int] = set()
+        frontier = {self.total - 1}
+        while frontier:
+            found |= frontier
+            frontier = {t - 2 + i for t in frontier for i in self.wiring(t).inputs if t - 2 + i >= 0} - found
+        return sorted(found)
+
+
+def cell_network(
+    blocks: Sequence[Block], channels: int, classes: int, *, output: str = "all", **settings: Any
+) -> CellNetwork:
+    """The network that repeats one cell, with stride 2 where it reduces: (n, channels, h, w) -> logits
+    (n, classes).
+
+    `blocks`: (input1, operation1, input2, operation2) each, the inputs being states. `output`: "all" blocks
+    or the "unused" ones make a cell's output. For `settings` see `pair_network`; the skeletons are PNAS's."""
+    cell = wired(blocks, output)
+    return pair_network(cell, cell, channels, classes, skeletons.PNAS, **settings)
+
+
+def pair_network(
+    normal: Wiring,
+    reduction: Wiring,
+    channels: int,
+    classes: int,
+    known: Skeletons,
+    *,
+    skeleton: str = "cifar",
+    filters: int | None = None,
+    cells: int | None = None,
+    auxiliary: bool = False,
+    drop_path: float = 0.0,
+    dropout: float | None = None,
+    stem: int | None = None,
+    stem_stride: int = 1,
+    make: Make = fresh,
+) -> CellNetwork:
+    """The network of a normal and a strided cell: (n, channels, h, w) -> logits (n, classes).
+
+    `skeleton`: one of those `known`. `filters`: channels of a block in the first cells; doubled at every
+    strided cell. `cells`: how many in all; two of them stride, after one and two thirds.
+    `auxiliary`: a second head before the last strided cell; in training, forward then returns
+    (logits, auxiliary logits). `drop_path`: the last cell's rate at the end of training.
+    `dropout`: before the linear layer. `stem`: channels of the first convolution, `stem_stride` its
+    stride (ImageNet's is always 2). None stands for the skeleton's own value. `make` gives the operations.
+
+    Raises UnknownName and Unbuildable where these do not make a network."""
+    if skeleton not in known:
+        raise UnknownName("skeleton", skeleton, known)
+    own = known[skeleton]
+    filters = own.filters if filters is None else filters
+    cells = own.cells if cells is None else cells
+    least = max(2, 2**own.stem_cells)
+    dropout = own.dropout if dropout is None else dropout
+    whole(cells=cells, stem_stride=stem_stride)
+    whole(least, filters=filters)
+    whole(0, stem=stem or 0)
+    probability(drop_path=drop_path, dropout=dropout)
+    truth(auxiliary=auxiliary)
+    network = CellNetwork(
+        Plan(normal, reduction, filters, cells, own.stem_cells, stem or own.stem or own.widen * filters),
+        channels,
+        classes,
+        stem_stride=2 if own.stem_cells else stem_stride,
+        auxiliary=auxiliary,
+        dropout=dropout,
+        make=make,
+    )
+    network.drop_path = drop_path
+    network.drop_path_progress = 1.0
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = own.epsilon
+    return network
+
+
+def set_drop_path(network: nn.Module, rate: float) -> None:
+    """Every path of the network's last cell is dropped at `rate` from now on, those of earlier cells
+    linearly less. Networks without cells are left as they are."""
+    for module in network.modules():
+        if isinstance(module, CellNetwork):
+            for k, cell in zip(module.places, module.cells, strict=True):
+                assert isinstance(cell, Cell)
+                cell.drop_path = rate * (k + 1) / module.total
+
+
+class AuxiliaryHead(nn.Module):
+    """A second classifier, of training only: (n, channels, h, w) -> logits (n, classes). The released
+    one has a kernel as large as its pooled map; a map of 2x2 makes it fit every resolution."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            *conv_bn(channels, 128),
+            nn.ReLU(inplace=True),
+            *conv_bn(128, 768, kernel=2),
+            nn.ReLU(inplace=True),
+        )
+        self.linear = nn.Linear(768, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.linear(self.features(x).flatten(1))
+        return y
+
+
+class CellNetwork(nn.Module):
+    """See `pair_network`. `drop_path` is the rate at the end of training; setting
+    `drop_path_progress` between 0 and 1 sets the rates of now."""
+
+    drop_path: float = 0.0
+
+    def __init__(
+        self,
+        plan: Plan,
+        channels: int,
+        classes: int,
+        *,
+        stem_stride: int,
+        auxiliary: bool,
+        dropout: float,
+        make: Make,
+    ) -> None:
+        super().__init__()
+        padding = 0 if plan.stem_cells else 1
+        self.stem = conv_bn(channels, plan.stem, 3, stem_stride, padding)
+        self.places = tuple(plan.live())
+        self.total = plan.total
+        self.cells = nn.ModuleList(
+            Cell(
+                plan.wiring(t),
+                (plan.channels(t - 2), plan.channels(t - 1)),
+                plan.width(t),
+                stride=2 if plan.strides(t) else 1,
+                halve=plan.strides(t - 1),
+                fit_first=t > 0 or plan.stem_cells == 0,
+                make=make,
+                name=f"cell{t}",
+            )
+            for t in self.places
+        )
+        before = plan.stem_cells + max(strided_cells(plan.cells), default=plan.cells) - 1
+        self.watched = max((t for t in self.places if t <= before), default=self.places[0])
+        self.auxiliary = AuxiliaryHead(plan.channels(self.watched), classes) if auxiliary else None
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(plan.channels(plan.total - 1), classes)
+
+    @property
+    def drop_path_progress(self) -> float:
+        return self._progress
+
+    @drop_path_progress.setter
+    def drop_path_progress(self, progress: float) -> None:
+        self._progress = progress
+        set_drop_path(self, self.drop_path * progress)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        stem = self.stem(x)
+        outputs: dict[int, torch.Tensor] = {}
+        for t, cell in zip(self.places, self.cells, strict=True):
+            outputs[t] = cell(outputs.get(t - 2, stem), outputs.get(t - 1, stem))
+        pooled = F.relu(outputs[self.total - 1]).mean((2, 3))
+        logits: torch.Tensor = self.linear(self.dropout(pooled))
+        if self.training and self.auxiliary is not None:
+            return logits, self.auxiliary(outputs[self.watched])
+        return logits

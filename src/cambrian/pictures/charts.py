@@ -1,0 +1,200 @@
+"""Small charts as SVG, one idea each, sized so that their text is legible at a phone's width."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cambrian.pictures.markup import escaped, label, number, rect, svg_document
+
+_WIDTH, _HEIGHT = 380.0, 250.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 14.0, 34.0, 44.0
+Format = Callable[[float], str]
+
+
+def plain(value: float) -> str:
+    """
+    >>> plain(1200.0), plain(0.25), plain(3.0)
+    ('1,200', '0.25', '3')
+    """
+    return f"{value:,.0f}" if value == round(value) else f"{value:.4g}"
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten apart) from `low` to `high`.
+
+    >>> ticks(0.0, 10.0), ticks(0.913, 0.984, 4)
+    ([0.0, 2.0, 4.0, 6.0, 8.0, 10.0], [0.92, 0.94, 0.96, 0.98])
+    """
+    if not high > low:
+        return [low]
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = min((m * power for m in (1, 2, 5, 10)), key=lambda s: abs(math.log(s / raw)))
+    first = math.ceil(low / step - 1e-9)
+    count = math.floor(high / step + 1e-9) - first + 1
+    digits = max(0, -math.floor(math.log10(step)))
+    return [round((first + i) * step, digits) for i in range(count)]
+
+
+class _Axes:
+    """The frame of a chart: data coordinates to pixels, gridlines, numbers, names."""
+
+    def __init__(self, x: Sequence[float], y: Sequence[float], whole: bool = False) -> None:
+        self.x0, self.x1 = _range(x, pad=0.0 if whole else 0.05)
+        self.y0, self.y1 = _range(y, pad=0.06)
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        across = (x - self.x0) / (self.x1 - self.x0)
+        up = (y - self.y0) / (self.y1 - self.y0)
+        return _LEFT + across * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
+
+    def grid(self, x_name: str, y_name: str, x_format: Format, y_format: Format) -> list[str]:
+        bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+        parts = []
+        for value in ticks(self.y0, self.y1):
+            _, y = self.at(self.x0, value)
+            parts.append(_line(_LEFT, y, right, y, "grid"))
+            parts.append(label(_LEFT - 7, y + 4, y_format(value), "soft end"))
+        for value in ticks(self.x0, self.x1, 4):
+            x, _ = self.at(value, self.y0)
+            parts.append(_line(x, bottom, x, bottom + 4, "grid"))
+            parts.append(label(x, bottom + 17, x_format(value), "soft middle"))
+        parts.append(label((_LEFT + right) / 2, _HEIGHT - 8, x_name, "soft middle"))
+        parts.append(label(8, 24, y_name, "soft"))
+        return parts
+
+
+def steps(
+    title: str,
+    points: Sequence[tuple[float, float]],
+    x_name: str,
+    y_name: str,
+    y_format: Format = plain,
+) -> str:
+    """A value that holds from each point to the next, such as the best so far."""
+    axes = _Axes([0.0, *(x for x, _ in points)], [y for _, y in points], whole=True)
+    data = ""
+    for i, (x, y) in enumerate(points):
+        px, py = axes.at(x, y)
+        data += f"{'H' + number(px) + 'V' + number(py) if i else 'M' + number(px) + ' ' + number(py)}"
+    body = axes.grid(x_name, y_name, plain, y_format)
+    body.append(f'<path d="{data}" fill="none" stroke="var(--a)" stroke-width="2"/>')
+    x, y = axes.at(*points[-1])
+    body.append(_dot(x, y, 4, y_format(points[-1][1])))
+    return svg_document(title, _WIDTH, _HEIGHT, body)
+
+
+def scatter(
+    title: str,
+    x: Sequence[float],
+    y: Sequence[float],
+    x_name: str,
+    y_name: str,
+    value_format: Format = plain,
+) -> str:
+    """Points, and the line on which both coordinates agree where it passes."""
+    axes = _Axes(x, y)
+    body = axes.grid(x_name, y_name, value_format, value_format)
+    low, high = max(axes.x0, axes.y0), min(axes.x1, axes.y1)
+    if low < high:
+        body.append(_line(*axes.at(low, low), *axes.at(high, high), "grid", ' stroke-dasharray="4 4"'))
+    for a, b in zip(x, y):
+        body.append(_dot(*axes.at(a, b), 3, f"{x_name} {value_format(a)}, {y_name} {value_format(b)}", 0.65))
+    return svg_document(title, _WIDTH, _HEIGHT, body)
+
+
+@dataclass(frozen=True)
+class Series:
+    """A named line through (x, y), within a band from `low` to `high`."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+_HUES = "abcdef"
+
+
+def bands(
+    title: str,
+    series: Sequence[Series],
+    x_name: str,
+    y_name: str,
+    y_range: tuple[float, float],
+    x_format: Format = plain,
+) -> str:
+    """Lines with their bands over the same axes, from zero on, and their names below. What lies outside
+    `y_range` is cut off. After the sixth, hues come again, dashed."""
+    axes = _Axes([0.0, *(x for s in series for x in s.x)], y_range, whole=True)
+    left, bottom = axes.at(axes.x0, axes.y0)
+    right, top = axes.at(axes.x1, axes.y1)
+    width, height = number(right - left), number(bottom - top)
+    area = f'<rect x="{number(left)}" y="{number(top)}" width="{width}" height="{height}"/>'
+    name = f"area-{zlib.crc32(title.encode()):x}"  # of its own: several charts share a page
+    body = [f'<clipPath id="{name}">{area}</clipPath>', *axes.grid(x_name, y_name, x_format, plain)]
+    body.append(f'<g clip-path="url(#{name})">')
+    body += [_band(axes, s, i) for i, s in enumerate(series)]
+    body += [_stroke(axes, s, i) for i, s in enumerate(series)]
+    body.append("</g>")
+    for i, s in enumerate(series):
+        y = _HEIGHT + 8 + 18.0 * i
+        body.append(f'<path d="M{number(_LEFT)} {number(y - 4)}h24" {_look(i)}/>')
+        body.append(label(_LEFT + 32, y, s.name, "soft"))
+    return svg_document(title, _WIDTH, _HEIGHT + 18.0 * len(series), body)
+
+
+def _path(axes: _Axes, x: Sequence[float], y: Sequence[float]) -> str:
+    return "L".join(" ".join(map(number, axes.at(a, b))) for a, b in zip(x, y))
+
+
+def _band(axes: _Axes, series: Series, i: int) -> str:
+    there = _path(axes, series.x, series.high)
+    back = _path(axes, list(series.x)[::-1], list(series.low)[::-1])
+    return f'<path d="M{there}L{back}Z" fill="var(--{_HUES[i % 6]})" opacity="0.18"/>'
+
+
+def _stroke(axes: _Axes, series: Series, i: int) -> str:
+    return f'<path d="M{_path(axes, series.x, series.y)}" {_look(i)}/>'
+
+
+def _look(i: int) -> str:
+    dashes = f' stroke-dasharray="{6 + i // 6} 4"' if i >= 6 else ""
+    return f'fill="none" stroke="var(--{_HUES[i % 6]})" stroke-width="2"{dashes}'
+
+
+def shares(title: str, parts: Sequence[tuple[str, float]], value_format: Format = plain) -> str:
+    """Parts of a whole: a bar each, of a length in proportion."""
+    longest = max((v for _, v in parts), default=0.0) or 1.0
+    height = 34.0 * len(parts) + 16
+    body = []
+    for i, (name, value) in enumerate(parts):
+        y = 12 + 34.0 * i
+        body.append(label(10, y + 10, name, "soft"))
+        body.append(label(_WIDTH - 10, y + 10, value_format(value), "soft end"))
+        body.append(rect(10, y + 15, max(2.0, (_WIDTH - 20) * value / longest), 8, f"bar{i % 3}", 3))
+    return svg_document(title, _WIDTH, height, body)
+
+
+def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    if low == high:
+        around = abs(low) * 0.1 or 1.0
+        return low - around, high + around
+    return low - pad * (high - low), high + pad * (high - low)
+
+
+def _line(x0: float, y0: float, x1: float, y1: float, kind: str, more: str = "") -> str:
+    ends = f'x1="{number(x0)}" y1="{number(y0)}" x2="{number(x1)}" y2="{number(y1)}"'
+    return f'<line class="{kind}" {ends}{more}/>'
+
+
+def _dot(x: float, y: float, radius: float, title: str, opacity: float = 1.0) -> str:
+    return (
+        f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(radius)}" fill="var(--a)" '
+        f'opacity="{opacity:g}"><title>{escaped(title)}</title></circle>'
+    )

@@ -1,0 +1,125 @@
+"""Draw an architecture: its data-flow graph where the space knows it, else the tree of its answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
+from cambrian.outcome import Trial
+from cambrian.pictures import sketches as drawings
+from cambrian.pictures import svg as vector
+from cambrian.pictures.difference import difference_sketch, difference_text
+from cambrian.pictures.family_tree import Family, Format, family_sketch, plain, steps
+from cambrian.pictures.graph_parts import overview
+from cambrian.pictures.picture import picture
+from cambrian.pictures.shapes import Sketch
+from cambrian.pictures.terminal import graph_text, printable, tree_text
+from cambrian.spaces.space import Graphs, Space
+
+__all__ = ["Drawing", "draw", "family_tree", "network_svg", "svg", "text"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture that a notebook shows, that `save` writes, and that is text where it is printed."""
+
+    words: Callable[[], str]
+    sketched: Callable[[], Sketch]
+
+    def __str__(self) -> str:
+        return self.words()
+
+    __repr__ = __str__
+
+    @cached_property
+    def sketch(self) -> Sketch:
+        return self.sketched()
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+    def svg(self) -> str:
+        """Self-contained, legible on light and dark pages."""
+        return vector.svg(self.sketch)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a file whose name ends in .svg or .png."""
+        target = Path(path)
+        if target.suffix not in (".svg", ".png"):
+            raise UsageError(f"cannot draw {target}: the file's name must end in .svg or .png")
+        try:
+            if target.suffix == ".svg":
+                target.write_text(self.svg(), encoding="utf-8")
+            else:
+                from cambrian.pictures.raster import png
+
+                png(self.sketch, target)
+        except OSError as error:
+            raise UsageError(f"the picture cannot be written to {target}: {error.strerror}") from error
+        return target
+
+
+def draw(
+    space: Space,
+    architecture: Architecture,
+    *,
+    before: Architecture | None = None,
+    stages: Sequence[tuple[str, str]] = (),
+    title: str | None = None,
+) -> Drawing:
+    """The architecture; of a graph of very many nodes, an overview. With `before`, what changed from that
+    to this. `stages`, rows of (label, detail) from input to output, are drawn beside it as the network it
+    is repeated in."""
+    name = title or f"architecture {architecture.key}"
+    if before is not None:
+        return _difference(space, before, architecture, title or f"from {before.key} to {architecture.key}")
+    if isinstance(space, Graphs):
+        graph = space.graph(architecture)
+        return Drawing(
+            lambda: graph_text(graph), lambda: drawings.cell(picture(overview(graph)), name, stages)
+        )
+    return Drawing(lambda: tree_text(architecture), lambda: drawings.tree(architecture, name))
+
+
+def _difference(space: Space, old: Architecture, new: Architecture, title: str) -> Drawing:
+    return Drawing(lambda: difference_text(old, new), lambda: difference_sketch(space, old, new, title))
+
+
+def family_tree(
+    trials: Sequence[Trial], winner: Architecture | None = None, *, show: Format = plain
+) -> Drawing:
+    """Who descends from whom, and what changed on the way to the winner, without it to the best
+    trial. Raises UsageError where no trial names a parent."""
+    family = Family.of(trials)
+    same = [n for n, t in family.trials.items() if t.architecture == winner]
+    chosen = max(same, key=lambda n: (family.score(n), -n), default=family.best())
+    return Drawing(
+        lambda: "\n".join(map(printable, steps(family, chosen, show))),
+        lambda: family_sketch(family, chosen, f"the family of trial {chosen}", show),
+    )
+
+
+def svg(
+    space: Space,
+    architecture: Architecture,
+    *,
+    stages: Sequence[tuple[str, str]] = (),
+    title: str | None = None,
+) -> str:
+    """The architecture as one self-contained SVG."""
+    return draw(space, architecture, stages=stages, title=title).svg()
+
+
+def network_svg(stages: Sequence[tuple[str, str]], title: str = "network") -> str:
+    """The network as its stages from input to output: rows of (label, detail)."""
+    return vector.svg(drawings.network(stages, title))
+
+
+def text(space: Space, architecture: Architecture) -> str:
+    """The architecture for a terminal, a line for every block."""
+    return str(draw(space, architecture))

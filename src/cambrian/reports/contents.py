@@ -1,0 +1,156 @@
+"""What a report is made of: plain things, gathered from a run or from anywhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian.errors import UsageError
+from cambrian.outcome import Trial
+from cambrian.problem import Objective
+from cambrian.spaces.space import Space
+from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.task import Task
+
+if TYPE_CHECKING:
+    from cambrian.search.result import Result
+
+
+@dataclass(frozen=True)
+class Story:
+    """`trials` are those of the search and of the final stage together (`Trial.kind`, `Trial.role`).
+    `settings` may be nested. `plan` are rows of (label, text), `stages` those of the winner's network
+    (label, detail). `task` has "name", "metric", "labels", and counts such as "test". `seconds` are by
+    kind ("search", "final", "strategy"). `table1` are rows of a table, all with the same keys. `events`
+    are (Unix time, name, value). `winner` is the one of `trials` that is handed over: once a run was
+    continued it need not be the first of that role, nor have that role at all. `objective` is what was
+    sought."""
+
+    title: str
+    space: Space
+    trials: Sequence[Trial]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    plan: Sequence[tuple[str, str]] = ()
+    stages: Sequence[tuple[str, str]] = ()
+    task: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    table1: Sequence[Mapping[str, Any]] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    events: Sequence[tuple[float, str, Mapping[str, Any]]] = ()
+    winner: Trial | None = None
+    objective: Objective = Objective()
+
+    @property
+    def metric(self) -> str:
+        return str(self.task.get("metric", self.objective.name))
+
+    @property
+    def percent(self) -> bool:
+        """Whether values are shares, which people read as percentages."""
+        return self.metric in METRICS
+
+    def axis(self, value: float) -> str:
+        """`value` beside an axis that is named for `unit`."""
+        return f"{100 * value if self.percent else value:.4g}"
+
+    @property
+    def unit(self) -> str:
+        if self.objective.minimize:
+            return str(self.objective)
+        return f"{self.metric}, %" if self.percent else self.metric
+
+    def value(self, value: float | None) -> str:
+        """
+        >>> Story("", None, [], task={"metric": "accuracy"}).value(0.98333)
+        '98.33 %'
+        """
+        if value is None:
+            return "–"
+        return f"{100 * value:.2f} %" if self.percent else f"{value:.4g}"
+
+
+def story_of(
+    result: Result, *, plan: Sequence[tuple[str, str]] = (), table1: Sequence[Mapping[str, Any]] = ()
+) -> Story:
+    """The story of a run, finished or not."""
+    settings = dict(result.facts.get("settings", {}))
+    settings |= {k: result.facts[k] for k in ("budget", "final", "engine", "device") if k in result.facts}
+    name = result.task.name if result.task is not None else "a search"
+    return Story(
+        title=str(name),
+        space=result.space,
+        trials=[*result.trials, *result.finals],
+        settings=settings,
+        plan=[(str(a), str(b)) for a, b in plan or result.facts.get("plan", ())],
+        stages=winner_stages(result),
+        task=task_facts(result.task) if result.task is not None else {},
+        seconds=result.seconds(),
+        table1=table1,
+        versions=result.facts.get("versions", {}),
+        events=result.events,
+        winner=result.winner,
+        objective=result.objective,
+    )
+
+
+def task_facts(task: Task) -> dict[str, Any]:
+    """The facts of a task that people and exported networks need, as JSON."""
+    return task.facts() | {
+        "channels": task.channels,
+        "height": task.height,
+        "width": task.width,
+        "input": str(task.inputs.dtype),
+        "train": len(task.train),
+        "validation": len(task.validation),
+        "test": len(task.test),
+    }
+
+
+def winner_stages(result: Result) -> list[tuple[str, str]]:
+    """The stages of the winner's network, untrained; none where there is no winner."""
+    if result.winner is None or result.task is None:
+        return []
+    import torch
+
+    from cambrian.pictures.stages import stages
+
+    winner, task = result.winner, result.task
+    with torch.device("meta"):
+        network = result.space.build(winner.architecture, task, **winner.fidelity.skeleton)
+    size = winner.fidelity.resolution
+    return stages(network, (task.channels, size or task.height, size or task.width))
+
+
+def write_report(
+    result: Result,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    plan: Sequence[tuple[str, str]] = (),
+    table1: Sequence[Mapping[str, Any]] | None = None,
+) -> Path:
+    """Write the report of a run; without `path`, to report.html in its directory. `table1=None` fits the
+    surrogates after the fact, once (see `afterwards`)."""
+    from cambrian.reports.report import report_html
+    from cambrian.reports.surrogate_ranks import fitted_afterwards
+
+    if path is None:
+        if result.directory is None:
+            raise UsageError(
+                "a result that is kept in memory has no directory for its report: give report(path), or"
+                " search with run('runs/first')"
+            )
+        path = result.directory / "report.html"
+    target = Path(path)
+    rows = fitted_afterwards(result) if table1 is None else table1
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(report_html(story_of(result, plan=plan, table1=rows)), encoding="utf-8")
+        os.replace(partial, target)
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to {target}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,111 @@
+"""A self-contained HTML page: its look, and the few elements a report is made of. Everything that is
+not `Html` is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cambrian.pictures.markup import STYLE, escaped
+
+
+class Html(str):
+    """Text that is markup already."""
+
+
+_LOOK = """
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font-size:16px;line-height:1.5}
+main{max-width:1080px;margin:0 auto;padding:16px 16px 64px}
+h1{font-size:1.6rem;line-height:1.2;margin:.6em 0 .3em;overflow-wrap:anywhere}
+h2{font-size:1.2rem;margin:2em 0 .5em;padding-top:.6em;border-top:1px solid var(--edge)}
+h3{font-size:1rem;margin:1.2em 0 .4em}p{margin:.5em 0;overflow-wrap:anywhere}
+.lead{font-size:1.1rem}.note{color:var(--soft);font-size:.875rem}
+.row{display:flex;flex-wrap:wrap;gap:16px;align-items:flex-start}
+.scroll+.row{margin-top:16px}.row figure{flex:0 1 auto;min-width:0}figure{margin:0;max-width:100%}
+figcaption{color:var(--soft);font-size:.875rem;margin:.3em 0 .6em;overflow-wrap:anywhere}
+.scroll{overflow-x:auto;max-width:100%}
+table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
+th,td{text-align:left;padding:5px 14px 5px 0;border-bottom:1px solid var(--edge);vertical-align:top}
+th{color:var(--soft);font-weight:500;white-space:nowrap}td.n{text-align:right}th.n{text-align:right}
+td.wide{overflow-wrap:anywhere;min-width:12em}
+dl{display:grid;grid-template-columns:minmax(6em,auto) 1fr;gap:4px 16px;font-size:.9rem;margin:.5em 0}
+dt{color:var(--soft);overflow-wrap:anywhere}dd{margin:0;overflow-wrap:anywhere}
+pre{background:var(--frame);padding:10px;border-radius:8px;overflow-x:auto;font-size:.8rem;line-height:1.35}
+summary{cursor:pointer;color:var(--a);padding:6px 0}svg{display:block}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:10px;margin:1em 0}
+.tiles div{background:var(--frame);border:1px solid var(--edge);border-radius:10px;padding:10px 12px}
+.tiles b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums}
+.tiles span{color:var(--soft);font-size:.8rem}
+""".strip().replace("\n", "")
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched, no script ever runs
+
+
+def page(title: str, body: Iterable[str]) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escaped(title)}</title><style>{STYLE}{_LOOK}</style></head>"
+        f'<body class="cambrian"><main>{"".join(body)}</main></body></html>\n'
+    )
+
+
+def shown(value: object) -> str:
+    return value if isinstance(value, Html) else escaped(value)
+
+
+def element(tag: str, content: object, kind: str = "") -> Html:
+    attribute = f' class="{kind}"' if kind else ""
+    return Html(f"<{tag}{attribute}>{shown(content)}</{tag}>")
+
+
+def joined(parts: Iterable[object]) -> Html:
+    return Html("".join(map(shown, parts)))
+
+
+def section(title: str, *parts: object) -> Html:
+    return element("section", joined([element("h2", title), *parts]))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
+    """Numbers stand right; texts of more than 40 characters may break."""
+    cells = [list(row) for row in rows]
+    right = [bool(cells) and all(_numeric(row[i]) for row in cells) for i in range(len(header))]
+    head = joined(element("th", name, "n" if right[i] else "") for i, name in enumerate(header))
+    body = joined(
+        element("tr", joined(element("td", v, "n" if right[i] else _width(v)) for i, v in enumerate(row)))
+        for row in cells
+    )
+    inner = joined([element("thead", element("tr", head)), element("tbody", body)])
+    return element("div", element("table", inner), "scroll")
+
+
+def _numeric(value: object) -> bool:
+    text = str(value).removesuffix(" %").removesuffix(" s").replace(",", "").lstrip("-")
+    return text in ("", "–") or text.replace(".", "", 1).isdigit()
+
+
+def _width(value: object) -> str:
+    return "wide" if not isinstance(value, Html) and len(str(value)) > 40 else ""
+
+
+def definitions(rows: Iterable[tuple[object, object]]) -> Html:
+    return element("dl", joined(joined([element("dt", k), element("dd", v)]) for k, v in rows))
+
+
+def tiles(rows: Iterable[tuple[object, object]]) -> Html:
+    """A few figures to be seen first, each over its name."""
+    return element(
+        "div", joined(element("div", joined([element("b", v), element("span", k)])) for k, v in rows), "tiles"
+    )
+
+
+def figure(svg: str, caption: object) -> Html:
+    picture = element("div", Html(svg), "scroll")
+    return element("figure", joined([picture, element("figcaption", caption)]))
+
+
+def details(summary: object, content: object) -> Html:
+    return element("details", joined([element("summary", summary), content]))

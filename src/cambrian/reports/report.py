@@ -1,0 +1,280 @@
+"""The report of a search: one HTML file that fetches nothing, readable on a phone and on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cambrian.errors import UsageError
+from cambrian.outcome import Crashed, Done, Trial
+from cambrian.pictures import charts, draw
+from cambrian.reports.contents import Story
+from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels, searched, why
+from cambrian.reports.page import (
+    Html,
+    definitions,
+    details,
+    element,
+    figure,
+    joined,
+    page,
+    section,
+    table,
+    tiles,
+)
+from cambrian.reports.verdict import baselines, verdict
+
+_FAILURES_SHOWN = 20
+_KINDS = {
+    "search": "training and scoring trials",
+    "final": "final stage",
+    "strategy": "strategy (surrogate, ranking)",
+}
+
+
+def report_html(story: Story) -> str:
+    """The whole page as text."""
+    title = f"Architecture search: {story.title}"
+    body: list[Html] = [element("h1", title), element("p", verdict(story), "lead"), tiles(_figures(story))]
+    parts = (_winner, _final, _progress, _surrogate, _leaders, _family, _failed, _cost, _asked, _machine)
+    body += [html for part in parts if (html := part(story))]
+    return page(title, body)
+
+
+def _figures(story: Story) -> Iterator[tuple[str, str]]:
+    """The few numbers to be seen first."""
+    trials = [t for t in searched(story.trials) if t.outcome is not None]
+    best = best_trials(trials, 1)
+    yield "trials", f"{len(trials):,}"
+    if best:
+        yield f"best {story.metric} in the search", story.value(best[0].value)
+    if story.winner is not None and isinstance(story.winner.outcome, Done):
+        yield "of the final network", story.value(story.winner.value)
+        yield from ((n, _integer(story.winner.outcome.metrics.get(n))) for n in ("params", "macs"))
+    if story.seconds:
+        yield "seconds of work", f"{sum(story.seconds.values()):,.0f}"
+
+
+def _winner(story: Story) -> Html | None:
+    if story.winner is None:
+        return None
+    architecture = story.winner.architecture
+    pictures = [figure(draw.svg(story.space, architecture, title="the best cell found"), "the architecture")]
+    if story.stages:
+        pictures.append(figure(draw.network_svg(story.stages), "the network it makes"))
+    return section("The network", element("div", joined(pictures), "row"), _written(story, architecture))
+
+
+def _written(story: Story, architecture: Any) -> Html:
+    return details("as text", element("pre", draw.text(story.space, architecture)))
+
+
+def _final(story: Story) -> Html | None:
+    finals = [t for t in story.trials if t.kind == "final"]
+    if not finals:
+        return None
+    rows = [_final_row(story, t) for t in finals]
+    header = ["role", "scored on", story.metric, "params", "macs", "seconds", "architecture"]
+    drawn = [
+        figure(draw.svg(story.space, t.architecture, title=name), f"{name}: {story.value(t.value)}")
+        for name, t in baselines(story)
+    ]
+    return section(
+        "Final stage",
+        element("p", "Trained from scratch in the final skeleton; only the winner and what it is compared "
+                "with have seen the test part, once each, after every choice had been made.", "note"),
+        table(header, rows),
+        details("the baselines, drawn", element("div", joined(drawn), "row")) if drawn else "",
+    )  # fmt: skip
+
+
+def _final_row(story: Story, trial: Trial) -> list[object]:
+    metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
+    on = "validation" if trial.role == "finalist" else "test"
+    value = story.value(trial.value) if trial.value is not None else why(trial) or "running"
+    seconds = f"{trial.outcome.seconds:,.0f}" if trial.outcome else "–"
+    sizes = [_integer(metrics.get(n)) for n in ("params", "macs")]
+    return [_role(story, trial), on, value, *sizes, seconds, trial.architecture.key]
+
+
+def _role(story: Story, trial: Trial) -> str:
+    """As it is now: a continued run may have found another winner, one that was a baseline before."""
+    if trial == story.winner:
+        return "winner"
+    return "an earlier winner" if trial.role == "winner" and story.winner is not None else trial.role
+
+
+def _progress(story: Story) -> Html | None:
+    curve = anytime(story.trials)
+    if not curve:
+        return None
+    name = f"best {story.unit}"
+    trials = charts.steps(
+        "best value over trials", [(b.trials, b.value) for b in curve], "trials", name, story.axis
+    )
+    seconds = charts.steps(
+        "best value over seconds", [(b.seconds, b.value) for b in curve], "seconds", name, story.axis
+    )
+    rows = [figure(trials, "over trials"), figure(seconds, "over seconds of evaluation, added up")]
+    return section("Best value so far", element("div", joined(rows), "row"))
+
+
+def _surrogate(story: Story) -> Html | None:
+    """Level by level what was foretold, and Table 1 of the PNAS paper on this run's trials."""
+    found = levels(story.trials)
+    if not found and not story.table1:
+        return None
+    pictures = []
+    for level in found:
+        rho = "not defined" if level.rho is None else f"{level.rho:.2f}"
+        caption = f"level {level.level}: {len(level.measured)} trials, Spearman's rho {rho}"
+        picture = charts.scatter(
+            caption,
+            level.predicted,
+            level.measured,
+            f"predicted {story.unit}",
+            f"measured {story.unit}",
+            story.axis,
+        )
+        pictures.append(figure(picture, caption))
+    note = (
+        "What the surrogate foretold of the trials it chose, before they were trained. Chosen trials are "
+        "alike, so that rho is lower among them than among all. Dashed: where both agree."
+    )
+    return section(
+        "Prediction against truth",
+        element("p", note, "note") if found else "",
+        element("div", joined(pictures), "row"),
+        _table1(story),
+    )
+
+
+def _table1(story: Story) -> Html:
+    if not story.table1:
+        return Html("")
+    header = list(story.table1[0])
+    rows = [[_cell(row.get(name)) for name in header] for row in story.table1]
+    title = element("h3", "Four surrogates fitted after the fact (PNAS, Table 1)")
+    return joined([title, table(header, rows)])
+
+
+def _leaders(story: Story) -> Html | None:
+    rows = leaderboard(story.trials, 10)
+    if not rows:
+        return None
+    header = ["rank", "trial", story.metric, "level", "params", "macs", "seconds", "architecture"]
+    cells = [
+        [
+            row["rank"],
+            row["trial"],
+            story.value(row["value"]),
+            "–" if row["level"] is None else row["level"],
+            _integer(row["params"]),
+            _integer(row["macs"]),
+            f"{row['seconds']:,.1f}",
+            row["key"],
+        ]
+        for row in rows
+    ]
+    drawn = [
+        joined([figure(draw.svg(story.space, t.architecture), f"trial {t.number}: {story.value(t.value)}")])
+        for t in best_trials(story.trials, 3)
+    ]
+    return section("Leaderboard", table(header, cells), element("div", joined(drawn), "row"))
+
+
+def _family(story: Story) -> Html | None:
+    """Drawn where the strategy said of what it made its architectures."""
+    if all(t.parent is None for t in searched(story.trials)):
+        return None
+    winner = story.winner.architecture if story.winner is not None else None
+    try:
+        tree = draw.family_tree(searched(story.trials), winner, show=story.value)
+    except UsageError:  # the parents named are none of these trials
+        return None
+    caption = "trials by number, each under the one it was made of"
+    return section("Descent", figure(tree.svg(), caption))
+
+
+def _failed(story: Story) -> Html | None:
+    found = failures(story.trials)
+    if not found:
+        return None
+    parts: list[Html] = []
+    for group in found:
+        rows = [[t.number, why(t)] for t in group.trials[:_FAILURES_SHOWN]]
+        parts.append(element("h3", f"{group.reason}: {len(group.trials)}"))
+        parts.append(table(["trial", "what happened"], rows))
+        if len(group.trials) > len(rows):
+            parts.append(element("p", f"and {len(group.trials) - len(rows)} more", "note"))
+        trace = next((t.outcome.traceback for t in group.trials if isinstance(t.outcome, Crashed)), "")
+        parts.append(details("traceback of the first", element("pre", trace)) if trace else Html(""))
+    return section("Failures", *parts)
+
+
+def _cost(story: Story) -> Html | None:
+    if not story.seconds:
+        return None
+    parts = [(_KINDS.get(kind, kind), seconds) for kind, seconds in story.seconds.items()]
+    bars = charts.shares("seconds by kind of work", parts, lambda s: f"{s:,.1f} s")
+    return section("What it cost", figure(bars, "seconds of work, of all workers together"))
+
+
+def _asked(story: Story) -> Html | None:
+    parts = []
+    if story.plan:
+        parts.append(definitions(story.plan))
+    if story.task:
+        parts += [element("h3", "Data"), definitions(_data(story.task))]
+    if story.settings:
+        rows = definitions((k, _cell(v)) for k, v in _flat(story.settings))
+        parts.append(details("all settings", rows))
+    return section("What was asked", *parts) if parts else None
+
+
+def _data(task: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What people ask of a data set; what its own warnings say."""
+    size = "x".join(str(task[k]) for k in ("channels", "height", "width") if k in task)
+    rows = [("name", task.get("name")), ("images", size), ("type", task.get("input"))]
+    rows += [(k, task.get(k)) for k in ("train", "validation", "test", "labels", "metric", "warnings")]
+    return [(k, _cell(v)) for k, v in rows if v not in (None, "", [], ())]
+
+
+def _machine(story: Story) -> Html | None:
+    rows: list[tuple[str, str]] = [(k, str(v)) for k, v in story.versions.items()]
+    rows.append(("sampling", story.space.measure))
+    events = [[_time(at), name, _cell(dict(value))] for at, name, value in story.events if name != "weights"]
+    log = details(f"{len(events)} events", table(["time", "event", ""], events)) if events else Html("")
+    return section("Versions and machine", definitions(rows), log)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "–" if value is None else str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        more = f" … ({len(value):,} in all)" if len(value) > 20 else ""
+        return ", ".join(map(_cell, value[:20])) + more
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}: {_cell(v)}" for k, v in value.items())
+    return str(value)
+
+
+def _integer(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

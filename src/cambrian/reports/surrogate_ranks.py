@@ -1,0 +1,90 @@
+"""Table 1 of PNAS (Liu et al. 2018) on a run's own trials, for its report. Fitting the four surrogates
+takes up to a minute, so that the rows are kept in the run directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian.architecture import Architecture
+from cambrian.outcome import Trial
+from cambrian.reports.evidence import searched
+from cambrian.spaces.space import Encodes, Grows
+
+if TYPE_CHECKING:
+    from cambrian.search.result import Result
+
+KEPT = "table1.json"
+FEWEST = 10
+"""Architectures a level must have for its rank correlation to be worth a row."""
+
+_COLUMNS = {
+    "surrogate": "surrogate",
+    "level": "fitted to level",
+    "fitted": "on",
+    "spearman": "rho there",
+    "kendall": "tau there",
+    "unseen": "one level more",
+    "spearman_next": "rho there, unseen",
+    "kendall_next": "tau there, unseen",
+}
+
+
+def fitted_afterwards(result: Result) -> list[dict[str, Any]]:
+    """Rows for `Story.table1`: none while the search still goes on, nor where fewer than two levels have
+    ten measured architectures, nor for a space that has no levels or no tokens."""
+    ended = any(name == "stop" for _, name, _ in result.events)
+    known = measured_by_level(result)
+    if not ended or len(known) < 2 or not isinstance(result.space, Encodes):
+        return []
+    identity = _digest(result.trials)
+    place = result.directory / KEPT if result.directory is not None else None
+    kept = _read(place, identity)
+    if kept is not None:
+        return kept
+    from cambrian.predictors.pnas_table1 import table1
+
+    rows = [
+        {title: getattr(row, name) for name, title in _COLUMNS.items()} for row in table1(result.space, known)
+    ]
+    if place is not None:
+        with suppress(OSError):  # then they are fitted again another time
+            place.write_text(json.dumps({"of": identity, "rows": rows}, indent=1))
+    return rows
+
+
+def measured_by_level(result: Result) -> dict[int, tuple[list[Architecture], list[float]]]:
+    """The different architectures with a value, by level; small levels are left out."""
+    if not isinstance(result.space, Grows):
+        return {}
+    first: dict[Architecture, float] = {}
+    for trial in searched(result.trials):
+        if trial.score is not None:
+            first.setdefault(trial.architecture, trial.score)
+    found: dict[int, tuple[list[Architecture], list[float]]] = defaultdict(lambda: ([], []))
+    for architecture, value in first.items():
+        architectures, values = found[result.space.level(architecture)]
+        architectures.append(architecture)
+        values.append(value)
+    return {level: found[level] for level in sorted(found) if len(found[level][0]) >= FEWEST}
+
+
+def _digest(trials: Sequence[Trial]) -> str:
+    """Of what the rows are made of: numbers, architectures and values."""
+    measured = [(t.number, t.architecture.key, t.value) for t in searched(trials) if t.value is not None]
+    return hashlib.sha256(json.dumps(measured).encode()).hexdigest()
+
+
+def _read(place: Path | None, identity: str) -> list[dict[str, Any]] | None:
+    """Rows that were kept for the same trials; what cannot be read is made again."""
+    try:
+        kept = json.loads(place.read_text()) if place is not None else {}
+        rows: list[dict[str, Any]] | None = kept["rows"] if kept.get("of") == identity else None
+        return rows
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,77 @@
+"""What came out, in one or two sentences."""
+
+from __future__ import annotations
+
+import math
+
+from cambrian.outcome import Trial
+from cambrian.reports.contents import Story
+from cambrian.reports.evidence import best_trials, failures, searched
+
+
+def verdict(story: Story) -> str:
+    """The winner and what stands beside it; else the best so far; else why there is nothing."""
+    trials = searched(story.trials)
+    ended = [t for t in trials if t.outcome is not None]
+    if story.winner is not None:
+        return " ".join([_won(story, story.winner, len(ended)), *_beside(story, story.winner)])
+    if not ended:
+        return "Nothing has been measured yet."
+    best = best_trials(trials, 1)
+    if not best:
+        return _nothing(ended)
+    part = " on validation" if story.percent else ""
+    return (
+        f"The best of {_count(len(ended), 'architecture')} measured so far reaches "
+        f"{story.value(best[0].value)}{part}; no final network has been trained."
+    )
+
+
+def baselines(story: Story) -> list[tuple[str, Trial]]:
+    """What was finished in the same way as the winner, by name."""
+    prefix = "baseline "
+    return [
+        (t.role.removeprefix(prefix), t)
+        for t in story.trials
+        if t.role.startswith(prefix) and t.value is not None and t != story.winner
+    ]
+
+
+def _nothing(ended: list[Trial]) -> str:
+    reasons = failures(ended)
+    commonest = f": most often {reasons[0].reason} ({len(reasons[0].trials)})" if reasons else ""
+    return f"None of the {_count(len(ended), 'evaluation')} gave a value{commonest}."
+
+
+def _won(story: Story, winner: Trial, count: int) -> str:
+    part = " on the test images" if story.percent else ""
+    if not count:
+        return f"The network trained reaches {story.value(winner.value)}{part}."
+    return (
+        f"The network found reaches {story.value(winner.value)}{part}. "
+        f"It was chosen on validation among {_count(count, 'trained architecture')}."
+    )
+
+
+def _beside(story: Story, winner: Trial) -> list[str]:
+    """The differences to the baselines, and how large one must be to mean something: two standard
+    errors of the difference of two shares of the test images."""
+    others = [(name, t.value) for name, t in baselines(story) if t.value is not None]
+    if not others or winner.value is None:
+        return []
+    phrases = [f"{_named(name)} {story.value(v)}" for name, v in others]
+    sentences = [f"Finished in the same way, {' and '.join(phrases)}."]
+    count = story.task.get("test")
+    if story.percent and isinstance(count, int) and count:
+        error = 2 * math.sqrt(2 * winner.value * (1 - winner.value) / count)
+        size = f"{100 * error:.1f} points" if error >= 0.0005 else "a handful of images"
+        sentences.append(f"This is one run on {count:,} test images: differences below {size} say little.")
+    return sentences
+
+
+def _named(name: str) -> str:
+    return "a random architecture reaches" if name == "random" else f"{name} reaches"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")

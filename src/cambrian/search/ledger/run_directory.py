@@ -1,0 +1,79 @@
+"""A run directory while one process works in it: locked, with its ledger and its task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from cambrian.errors import RunError, UsageError
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.lock import Lock
+from cambrian.search.settings import LEDGER
+
+
+def claim(name: str, root: Path = Path("runs")) -> Path:
+    """The first of ROOT/NAME-1, ROOT/NAME-2, ... that is not there, made: of searches begun at the same
+    time each has its own. Raises UsageError where none can be made."""
+    with _making(root):
+        root.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        place = root / f"{name}-{number}"
+        with _making(place), suppress(FileExistsError):
+            place.mkdir()
+            return place
+    raise AssertionError("there is always a next number")
+
+
+def disclaim(place: Path) -> None:
+    """Give back what `claim` made, where nothing has been put into it."""
+    with suppress(OSError):
+        place.rmdir()
+        place.parent.rmdir()
+
+
+@contextmanager
+def at_work(place: Path | None) -> Iterator[Ledger]:
+    """The ledger of the run in `place`, made where there is none, and nobody else at work there until
+    the end; in memory without a place. Raises RunBusy, RunError, LedgerCorrupt."""
+    if place is None:
+        yield from _closing(Ledger.create(None))
+        return
+    with _making(place):
+        place.mkdir(parents=True, exist_ok=True)
+    lock = Lock(place)
+    try:
+        path = place / LEDGER
+        yield from _closing(Ledger.open(path) if path.exists() else Ledger.create(path))
+    finally:
+        lock.release()
+
+
+def prepared(task: Any, place: Path | None) -> Path | None:
+    """The task on disk in `place`, where workers map it into memory."""
+    if task is None or place is None:
+        return None
+    from cambrian.tasks import prepare
+
+    try:
+        prepare(task, place / "task")
+    except OSError as error:
+        raise RunError(f"cannot write the data into {place / 'task'}: {error.strerror or error}") from error
+    return place / "task"
+
+
+@contextmanager
+def _making(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot make the run directory {place}: {error.strerror or error}") from error
+
+
+def _closing(ledger: Ledger) -> Iterator[Ledger]:
+    try:
+        yield ledger
+    finally:
+        ledger.close()

@@ -1,0 +1,72 @@
+"""ask and tell: the search decides, the evaluating is yours."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from cambrian.codec import decode, encode
+from cambrian.errors import UsageError
+from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, directed, measured
+from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.loop.coordinator import Coordinator
+from cambrian.search.planning.budget import Budget
+from cambrian.strategies.strategy import Stop, Wait
+
+
+class Conversation:
+    """ask and tell over a coordinator. What an earlier session asked and never told is asked again."""
+
+    def __init__(self, coordinator: Coordinator, ledger: Ledger, budget: Budget) -> None:
+        self.coordinator, self.ledger, self.budget = coordinator, ledger, budget
+        rows = ledger.rows()
+        self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
+        self._again = list(self._out.values())
+        self._began = time.monotonic() - max((r.elapsed or 0.0 for r in rows), default=0.0)
+
+    def ask(self) -> Trial | None:
+        if self._again:
+            return self._again.pop(0).trial
+        while not self._spent():
+            row = self.coordinator.next()
+            if isinstance(row, Stop):
+                return None
+            if isinstance(row, Wait):
+                out = sorted(self._out)
+                raise UsageError(f"tell trials {out} first: the next one cannot be known before")
+            self.ledger.record(claimed=[row])
+            self.coordinator.claimed(row)
+            if row.state == "running":
+                self._out[row.trial.number] = row
+                return row.trial
+        return None
+
+    def tell(self, number: int, value: object) -> None:
+        if number not in self._out:
+            raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
+        minimize = self.coordinator.problem.objectives[0].minimize
+        outcome = directed(_outcome(number, value), minimize)
+        self.ledger.record([(number, self._out[number].attempt, outcome, self._elapsed())])
+        self.coordinator.finished(number, outcome)
+        del self._out[number]
+        self._again = [row for row in self._again if row.trial.number != number]
+
+    def _spent(self) -> bool:
+        trials, seconds = self.budget.trials, self.budget.seconds
+        return (trials is not None and len(self.coordinator.trials) >= trials) or (
+            seconds is not None and self._elapsed() >= seconds
+        )
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+
+def _outcome(number: int, value: object) -> Outcome:
+    if not isinstance(value, Done | Infeasible | Crashed):
+        return measured(value)
+    try:
+        found: Outcome = decode(encode(value), Outcome)
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise UsageError(f"what trial {number} was told cannot be kept as JSON: {error}") from None
+    return found

@@ -1,0 +1,171 @@
+"""The last stage: the best few trained again from scratch in the final skeleton, the best of them
+on validation trained once more on all that is not test, and tested, once. Whatever it is compared
+with is finished in the same way, after every choice has been made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from cambrian.architecture import Architecture, questions, replay
+from cambrian.choices import OneOf
+from cambrian.errors import IllegalArchitecture, Rejected
+from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Trial
+from cambrian.randomness import stream
+from cambrian.search.ledger.keys import trial_key
+from cambrian.search.ledger.ledger import FINAL, Row
+from cambrian.search.loop.deadlines import FinalDeadlines
+from cambrian.spaces.space import Space
+from cambrian.strategies.strategy import Stop, Wait
+
+DELIVERED = ("winner", "baseline")
+"""Roles whose networks learn from train and validation and see the test split."""
+
+
+class Final(msgspec.Struct, frozen=True):
+    """`top` finalists at `fidelity`; `baselines` are finished beside the winner: names of published
+    architectures that belong to the space, and "random", one drawn from it of the winner's size."""
+
+    fidelity: Fidelity
+    top: int = 3
+    baselines: tuple[str, ...] = ("random",)
+
+
+class FinalStage:
+    """Gives the rows of the final stage, in the manner of a `Coordinator`. Of a single candidate there
+    is nothing to choose, so that one is delivered at once."""
+
+    def __init__(
+        self,
+        space: Space,
+        settings: Final,
+        candidates: Sequence[Architecture],
+        rows: Sequence[Row],
+        *,
+        seed: int,
+        recipe: str,
+        published: Mapping[str, Architecture],
+        again: bool = False,
+    ) -> None:
+        """`rows` are those of earlier sessions; with `again`, what their budget cut short is trained anew."""
+        self.space, self.settings, self.seed, self.recipe = space, settings, seed, recipe
+        self._known: dict[str, Trial] = {}
+        for row in rows:
+            if not (again and cut_short(row.trial)):
+                self._known.setdefault(row.key, row.trial)
+        self._count = len(rows)
+        self._only = candidates[0] if len(candidates) == 1 else None
+        self._finalists = self._plan([("finalist", a) for a in candidates if self._only is None])
+        self._best = candidates[0] if candidates else None
+        self._published = published
+        self._others = self.settings.baselines
+        self._deadlines: FinalDeadlines | None = None
+        self._elapsed: Callable[[], float] = lambda: 0.0
+        self._delivered: list[tuple[str, str, Architecture]] | None = None
+        self.thinking = 0.0
+
+    def next(self) -> Row | Wait | Stop:
+        if self._delivered is None:
+            row = self._open(self._finalists)
+            if row is not None:
+                return row
+            outcomes = [self._known[key] for _, key, _ in self._finalists if key in self._known]
+            chosen = [self._only] if self._only else best_distinct(self.space, outcomes, 1)
+            if not chosen and self._best is not None and all(map(cut_short, outcomes)):
+                chosen = [self._best]
+            if not chosen:
+                return Stop("no finalist could be trained")
+            self._delivered = self._plan([("winner", chosen[0]), *self._baselines(chosen[0])])
+        return self._open(self._delivered) or Stop("the final stage is complete")
+
+    def within(self, deadlines: FinalDeadlines, elapsed: Callable[[], float]) -> None:
+        """Keep to these from now on: what would not be ready is not begun, except for the winner."""
+        self._deadlines, self._elapsed = deadlines, elapsed
+
+    def claimed(self, row: Row) -> None:
+        self._known[row.key] = row.trial
+        self._count += 1
+
+    def finished(self, number: int, outcome: Outcome) -> None:
+        for key, trial in self._known.items():
+            if trial.number == number:
+                self._known[key] = msgspec.structs.replace(trial, outcome=outcome)
+        if self._deadlines is not None and isinstance(outcome, Done):
+            self._deadlines.learn(outcome.seconds)
+
+    def winner(self) -> Trial | None:
+        """The trained network to hand over, once there is one."""
+        if not self._delivered:
+            return None
+        found = self._known.get(self._delivered[0][1])
+        return found if found is not None and found.value is not None else None
+
+    def total(self) -> int:
+        return len(self._finalists) + 1 + len(self._others)
+
+    def _open(self, plan: Sequence[tuple[str, str, Architecture]]) -> Row | Wait | None:
+        """The next row of a round, or Wait for those under way, or None when the round is over."""
+        for role, key, architecture in plan:
+            if key not in self._known and (role == "winner" or self._fits(role)):
+                return self._row(role, key, architecture)
+        if any(key in self._known and self._known[key].outcome is None for _, key, _ in plan):
+            return Wait()
+        return None
+
+    def _fits(self, role: str) -> bool:
+        return self._deadlines is None or self._deadlines.fits(role, self._elapsed())
+
+    def _plan(self, roles: Sequence[tuple[str, Architecture]]) -> list[tuple[str, str, Architecture]]:
+        return [(role, self._key(role, a), a) for role, a in roles]
+
+    def _key(self, role: str, architecture: Architecture) -> str:
+        stage = "deliver" if role.startswith(DELIVERED) else "finalist"
+        return trial_key(self.space, architecture, self.settings.fidelity, f"{self.recipe} {stage}", 0)
+
+    def _row(self, role: str, key: str, architecture: Architecture) -> Row:
+        number = FINAL + self._count
+        trial = Trial(number, architecture, self.settings.fidelity, kind="final", role=role)
+        return Row(trial, key, "running", 1, 0)
+
+    def _baselines(self, winner: Architecture) -> list[tuple[str, Architecture]]:
+        """What a smaller space does not hold is left out."""
+        found: list[tuple[str, Architecture]] = []
+        for name in self.settings.baselines:
+            with suppress(IllegalArchitecture):
+                if name == "random":
+                    found.append((f"baseline {name}", self._random(winner)))
+                elif name in self._published:
+                    found.append((f"baseline {name}", replay(self.space, self._published[name])))
+        return found
+
+    def _random(self, winner: Architecture) -> Architecture:
+        """A random architecture of the winner's size: with as many layers or blocks."""
+        depths = [c.path for c in questions(self.space, winner) if isinstance(c, OneOf) and c.depth]
+        rng = stream(self.seed, "baseline")
+        for _ in range(1000):
+            try:
+                same = {path: winner[path] for path in depths}
+                return replay(self.space, same, lambda choice: choice.draw(rng))
+            except Rejected:
+                continue
+        raise IllegalArchitecture("the space rejects random architectures of the winner's size")
+
+
+def cut_short(trial: Trial) -> bool:
+    """Whether the budget ended before its training did."""
+    if isinstance(trial.outcome, Done):
+        return "planned_epochs" in trial.outcome.metrics
+    return isinstance(trial.outcome, Infeasible) and trial.outcome.reason == "timeout"
+
+
+def best_distinct(space: Space, trials: Sequence[Trial], count: int) -> list[Architecture]:
+    """The `count` best different architectures with a finite value, best first, earlier ones first
+    among equals."""
+    ranked = sorted((t for t in trials if t.score is not None), key=lambda t: (-(t.score or 0.0), t.number))
+    found: dict[str, Architecture] = {}
+    for trial in ranked:
+        key = trial_key(space, trial.architecture, Fidelity(), "", 0)
+        found.setdefault(key, trial.architecture)
+    return list(found.values())[:count]

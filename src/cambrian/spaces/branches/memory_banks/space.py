@@ -1,0 +1,110 @@
+"""Networks as memory banks that are read and written (Brock et al., "SMASH", ICLR 2018, arXiv 1708.05344,
+Sec. 3.1): each layer reads some banks, concatenated, and adds what it computes to others. A residual
+network reads and writes one bank; a densely connected one writes to a bank that none has written before,
+and reads all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cambrian.architecture import Architecture, replay
+from cambrian.choices import Scalar
+from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.branches.layered import MOST, Layer, numbers, split, together
+from cambrian.spaces.graphs.canonical import canonical_graph
+from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.space import Graph, Pick, Signature
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPERATIONS = ("conv3x3", "conv5x5", "dil3x3", "dil5x5")
+BANKS = 16
+SETTINGS = ("filters",)
+
+
+@dataclass(frozen=True)
+class MemoryBanks(DepthGrowth):
+    """1 to `layers` layers over `banks` banks of equal width, the first of which holds the stem's output.
+    A layer reads and writes at least one bank; one that nobody has written to yet cannot be read, and all
+    that have been written to go to the classifier."""
+
+    skeleton = SETTINGS
+
+    layers: int = 5
+    banks: int = 4
+
+    measure = "uniform over the number of layers, then over answers"
+
+    def __post_init__(self) -> None:
+        check_bounds("memory-banks", MOST, layers=self.layers)
+        check_bounds("memory-banks", BANKS, banks=self.banks)
+
+    def program(self, pick: Pick) -> None:
+        written = {1}
+        for n in range(1, pick.depth("layers", 1, self.layers) + 1):
+            inside = pick.inside(f"layer{n}")
+            inside("operation", OPERATIONS)
+            inside.some("reads", sorted(written), 1, len(written))
+            written |= set(inside.some("writes", range(1, self.banks + 1), 1, self.banks))
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+        """The skeleton has one setting, `filters` of a bank (16)."""
+        from cambrian.spaces.branches.memory_banks.network import network
+
+        settings = self.checked(skeleton)
+        layers = split(replay(self, architecture))
+        rows = [(str(a["operation"]), numbers(a, "reads"), numbers(a, "writes")) for a in layers]
+        return network(rows, self._halves, task.channels, task.classes, **settings)
+
+    @property
+    def _halves(self) -> tuple[int, int]:
+        return self.layers // 3, 2 * (self.layers // 3)
+
+    def canonical(self, architecture: Architecture) -> str:
+        """Equal for isomorphic graphs: names of banks, and the order of layers that share none, make no
+        difference."""
+        graph = self.graph(architecture)
+        inputs: list[list[int]] = [[] for _ in graph.labels]
+        for source, node in graph.edges:
+            inputs[node].append(source)
+        return canonical_graph(graph.labels, inputs)
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """The layers, and every bank's content after each writing to it; of two banks with the same content
+        there are two nodes."""
+        labels, groups, edges = ["input"], ["input"], list[tuple[int, int]]()
+
+        def node(label: str, group: str, read: Sequence[int]) -> int:
+            edges.extend((s, len(labels)) for s in read)
+            labels.append(label)
+            groups.append(group)
+            return len(labels) - 1
+
+        banks = {1: node("bank", "stem", [0])}
+        for n, layer in enumerate(split(architecture), 1):
+            halved = sum(n > h for h in self._halves if h)
+            read = [banks[b] for b in numbers(layer, "reads")]
+            here = node(f"{layer['operation']}" + f" at 1/{2**halved}" * (halved > 0), f"layer {n}", read)
+            for b in numbers(layer, "writes"):
+                banks[b] = node("bank", f"layer {n}", [*([banks[b]] if b in banks else []), here])
+        node("output", "output", sorted(banks.values()))
+        return Graph(tuple(labels), tuple(edges), tuple(groups))
+
+    # The special cases
+
+    def resnet(self, layers: int, operation: str = OPERATIONS[0]) -> Architecture:
+        """One bank: each layer adds to what all before it have added to."""
+        return self._named([((1,), (1,))] * layers, operation)
+
+    def densenet(self, operation: str = OPERATIONS[0]) -> Architecture:
+        """As many layers as banks but one: each writes to a bank of its own and reads all before."""
+        reads = [tuple(range(1, n + 1)) for n in range(1, self.banks)]
+        return self._named([(read, (len(read) + 1,)) for read in reads], operation)
+
+    def _named(self, rows: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], operation: str) -> Architecture:
+        layers: list[Layer] = [{"operation": operation, "reads": r, "writes": w} for r, w in rows]
+        return replay(self, together(layers))

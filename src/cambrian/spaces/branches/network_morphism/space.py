@@ -1,0 +1,149 @@
+"""The space of network morphisms (Elsken, Metzen & Hutter, "Simple and Efficient Architecture Search for
+Convolutional Neural Networks", arXiv 1711.04528, Sec. 3-4): a small convolutional network grows by layers,
+by widths and by skip connections that add or concatenate.
+
+Its moves only enlarge, as morphisms do: they are the ones after which a network could keep its function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from cambrian.architecture import Architecture, replay
+from cambrian.choices import Answer, Scalar
+from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.branches.backbone import backbone_graph
+from cambrian.spaces.branches.layered import MOST, Layer, Layered, number, numbers, split
+from cambrian.spaces.small_images import small
+from cambrian.spaces.space import Graph, Pick, Signature
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+LEAST = 3  # layers of the first network: convolution, pooling, convolution, pooling, convolution
+KERNELS = (3, 5)
+WIDTHS = (1, 2, 4, 8)
+POOLS = 2
+COMBINE = ("sum", "concat")
+SETTINGS = ("filters",)
+
+
+@dataclass(frozen=True)
+class NetworkMorphism(Layered):
+    """Chains of 3 to `layers` convolutions of 1 to 8 times the skeleton's filters; a pooling follows two
+    of them at most. A layer joins skips to what the layer before it gives."""
+
+    skeleton = SETTINGS
+
+    layers: int = 6
+
+    reads: ClassVar[str] = "skips"
+    chained: ClassVar[bool] = True
+    measure = "uniform over the number of layers, then over answers"
+
+    def __post_init__(self) -> None:
+        check_bounds("network-morphism", MOST, LEAST, layers=self.layers)
+
+    def readable(self, layer: int) -> range:
+        return range(1, layer - 1)
+
+    def program(self, pick: Pick) -> None:
+        pools = 0
+        for n in range(1, pick.depth("layers", LEAST, self.layers) + 1):
+            inside = pick.inside(f"layer{n}")
+            inside("kernel", KERNELS)
+            inside("width", WIDTHS)
+            pools += pools < POOLS and inside("pool", (True, False))
+            if n > 2 and inside.some("skips", self.readable(n), 0, n - 2):
+                inside("combine", COMBINE)
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+        """The skeleton has one setting, `filters` of the narrowest layer (16; 8 for small
+        images)."""
+        from cambrian.spaces.branches.network_morphism.network import Row, network
+
+        settings = small(task, self.checked(skeleton), filters=8)
+        rows = [
+            Row(
+                number(a, "kernel"),
+                number(a, "width"),
+                bool(a.get("pool")),
+                _skips(a),
+                str(a.get("combine", "sum")),
+            )
+            for a in split(replay(self, architecture))
+        ]
+        return network(rows, (task.channels, task.height, task.width), task.classes, **settings)
+
+    def canonical(self, architecture: Architecture) -> str:
+        """Every network is a function of its own: each layer reads the one before, so none can change its
+        place."""
+        words = [
+            " ".join(filter(None, (_label(layer), str(layer.get("combine", "")), *map(str, _skips(layer)))))
+            for layer in split(architecture)
+        ]
+        return ", ".join(words)
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """A layer with skips is two nodes: what joins them, and the convolution."""
+        layers = split(architecture)
+        joins = [str(layer.get("combine", "")) for layer in layers]
+        return backbone_graph(list(map(_label, layers)), joins, list(map(_skips, layers)))
+
+    # Moves
+
+    @property
+    def moves(self) -> tuple[str, ...]:
+        return ("deepen", "widen", *(f"skip-{how}" for how in COMBINE))
+
+    def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+        """A morphism of Sec. 3: a convolution put in behind another, as wide; a layer made twice as wide;
+        one skip more, added or concatenated."""
+        layers = split(architecture)
+        if kind == "deepen":
+            edited = self._deepened(layers, rng)
+        else:
+            edited = self._widened(layers, rng) if kind == "widen" else self._skipped(layers, rng, kind[5:])
+        return None if edited is None else self.edited(architecture, edited, rng)
+
+    def _deepened(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:
+        if len(layers) == self.layers:
+            return None
+        at = int(rng.integers(1, len(layers) + 1))
+        kernel = KERNELS[int(rng.integers(len(KERNELS)))]
+        new: Layer = {"kernel": kernel, "width": layers[at - 1]["width"], "pool": False, "skips": ()}
+        edited = self._edit("insert", at, layers)
+        return [*edited[:at], new, *edited[at + 1 :]]
+
+    def _widened(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:
+        narrow = [n for n, layer in enumerate(layers) if layer["width"] != WIDTHS[-1]]
+        if not narrow:
+            return None
+        at = narrow[int(rng.integers(len(narrow)))]
+        return [*layers[:at], {**layers[at], "width": 2 * number(layers[at], "width")}, *layers[at + 1 :]]
+
+    def _skipped(self, layers: Sequence[Layer], rng: np.random.Generator, how: str) -> list[Layer] | None:
+        absent = [
+            (n, source)
+            for n, layer in enumerate(layers)
+            for source in self.readable(n + 1)
+            if source not in _skips(layer) and layer.get("combine", how) == how
+        ]
+        if not absent:
+            return None
+        at, source = absent[int(rng.integers(len(absent)))]
+        skips: Answer = tuple(sorted([*_skips(layers[at]), source]))
+        return [*layers[:at], {**layers[at], "skips": skips, "combine": how}, *layers[at + 1 :]]
+
+
+def _skips(layer: Layer) -> list[int]:
+    return numbers(layer, "skips")
+
+
+def _label(layer: Layer) -> str:
+    return f"conv{layer['kernel']}x{layer['kernel']} x{layer['width']}" + (
+        " pool" if layer.get("pool") else ""
+    )

@@ -1,0 +1,189 @@
+"""Cartesian genetic programming (Suganuma, Shirakawa & Nagao, GECCO 2017, arXiv 1704.00764, Sec. 3): a grid
+of nodes, each a function of one or two outputs of the columns before it. What the output does not depend
+on is inactive: it is inherited and mutated, and is no part of the network.
+
+Left out is a complexity order (`Grows`): a genotype has a fixed length, and which of its nodes count is
+said by the last question, the output's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cambrian.architecture import Architecture, questions, replay
+from cambrian.choices import Answer, Scalar
+from cambrian.errors import Rejected, UnknownName
+from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.canonical import canonical_graph
+from cambrian.spaces.space import Graph, Pick, Signature, Space
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+BLOCKS = {"conv": "ConvBlock", "res": "ResBlock"}
+FILTERS = (32, 64, 128)
+KERNELS = (3, 5)
+ONE_INPUT = ("max-pool", "avg-pool")
+TWO_INPUTS = ("sum", "concat")
+RATE = 0.05  # of genes that a forced mutation changes (Sec. 4.1)
+TRIES = 100
+ROWS, COLUMNS = 10, 50  # at most: the paper has 5 and 30
+SETTINGS = ("width",)
+
+Node = tuple[str, tuple[int, ...]]  # a function and what it reads, 0 being the image
+
+
+@dataclass(frozen=True)
+class CGP(Space):
+    """A grid of `rows` x `columns` nodes; one reads the `levels_back` columns before its own, the image
+    counting as one before the first. `blocks` are "conv" (ConvSet) or "res" (ResSet). Networks have
+    `least` to `most` active nodes."""
+
+    skeleton = SETTINGS
+
+    rows: int = 2
+    columns: int = 6
+    levels_back: int = 4
+    blocks: str = "conv"
+    least: int = 1
+    most: int = 50
+
+    measure = "uniform over genotypes with an allowed number of active nodes"
+
+    def __post_init__(self) -> None:
+        check_bounds("cgp", ROWS, rows=self.rows)
+        check_bounds("cgp", COLUMNS, columns=self.columns, levels_back=self.levels_back)
+        if self.blocks not in BLOCKS:
+            raise UnknownName("kind of blocks", self.blocks, BLOCKS)
+        check_bounds("cgp", ROWS * COLUMNS, most=self.most)
+        check_bounds("cgp", min(self.most, self.rows * self.columns), least=self.least)
+
+    @staticmethod
+    def paper(blocks: str = "conv") -> CGP:
+        """5 rows, 30 columns, 10 levels back, 10 to 50 active nodes (Table 2)."""
+        return CGP(rows=5, columns=30, levels_back=10, blocks=blocks, least=10, most=50)
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        names = (f"{BLOCKS[self.blocks]}({f},{k})" for f in FILTERS for k in KERNELS)
+        return (*names, *ONE_INPUT, *TWO_INPUTS)
+
+    def sources(self, column: int) -> tuple[int, ...]:
+        """What nodes of that column, counted from 0, may read; the output is read from a column more."""
+        first = column - self.levels_back
+        nodes = range(max(first, 0) * self.rows + 1, column * self.rows + 1)
+        return (*([0] if first < 0 else []), *nodes)
+
+    def program(self, pick: Pick) -> None:
+        nodes: dict[int, Node] = {}
+        for n in range(1, self.rows * self.columns + 1):
+            inside, sources = pick.inside(f"node{n}"), self.sources((n - 1) // self.rows)
+            function = str(inside("function", self.functions))
+            nodes[n] = function, (inside("input1", sources), inside("input2", sources))
+        used = len(_active(nodes, pick("output", self.sources(self.columns))))
+        pick.require(self.least <= used <= self.most, f"{used} nodes are active")
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+        """The skeleton has one setting, `width`, which multiplies all filters (1.0)."""
+        from cambrian.spaces.chains.cgp.network import network
+
+        settings = self.checked(skeleton)
+        nodes = self.active(replay(self, architecture))
+        return network(nodes, (task.channels, task.height, task.width), task.classes, **settings)
+
+    def active(self, architecture: Mapping[str, Answer]) -> list[Node]:
+        """What the output depends on, in order, itself last: nodes are called 1, 2, ... among themselves."""
+        nodes: dict[int, Node] = {}
+        for n in range(1, self.rows * self.columns + 1):
+            inputs = (_number(architecture[f"node{n}/input1"]), _number(architecture[f"node{n}/input2"]))
+            nodes[n] = str(architecture[f"node{n}/function"]), inputs
+        used = _active(nodes, _number(architecture["output"]))
+        name = {0: 0} | {n: place for place, n in enumerate(used, 1)}
+        return [(nodes[n][0], tuple(name[i] for i in _read(nodes[n]))) for n in used]
+
+    def canonical(self, architecture: Architecture) -> str:
+        """Equal for isomorphic active graphs. The operands of a sum may change places, not so those of a
+        concatenation, whose channels are counted."""
+        nodes = self.active(architecture)
+        labels, inputs = ["input", *(f for f, _ in nodes)], [(), *(i for _, i in nodes)]
+        return canonical_graph(labels, inputs, [label == "concat" for label in labels])
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """The active nodes; an output that a node reads twice has one edge to it, which its label says."""
+        nodes = self.active(architecture)
+        twice = [f"{f} twice" if len(set(i)) < len(i) else f for f, i in nodes]
+        edges = [(s, n) for n, (_, inputs) in enumerate(nodes, 1) for s in sorted(set(inputs))]
+        labels = ("input", *twice, "output")
+        groups = ("input", *(f"node {n}" for n in range(1, len(nodes) + 1)), "output")
+        return Graph(labels, (*edges, (len(nodes), len(nodes) + 1)), groups)
+
+    # Encodes
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("function", "input", "input")
+
+    @property
+    def vocabulary(self) -> Mapping[str, int]:
+        return {"function": len(self.functions), "input": min(self.most, self.rows * self.columns) + 1}
+
+    def tokens(self, architectures: Sequence[Architecture]) -> NDArray[np.int64]:
+        """int[n, active nodes of the largest, 3]: function and inputs of every active node, the second
+        input of what has one being the first again."""
+        found = [self.active(a) for a in architectures]
+        out = np.full((len(found), max(map(len, found), default=0), 3), -1, np.int64)
+        for token, nodes in zip(out, found, strict=True):
+            for row, (function, inputs) in zip(token, nodes, strict=False):
+                row[:] = self.functions.index(function), inputs[0], inputs[-1]
+        return out
+
+    # Moves
+
+    @property
+    def moves(self) -> tuple[str, ...]:
+        return ("forced", "neutral")
+
+    def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+        """The mutations of Sec. 3.3: "forced" changes genes until an active node is another; "neutral"
+        changes genes of inactive nodes alone, so that another network is near."""
+        before = self.active(architecture)
+        for _ in range(TRIES):
+            child = self._mutated(architecture, rng)
+            same = child is not None and self.active(child) == before
+            if child is not None and child != architecture and same == (kind == "neutral"):
+                return child
+        return None
+
+    def _mutated(self, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+        """Every gene drawn anew with a small chance; None where the space rejects that."""
+        asked = questions(self, architecture)
+        genes = [choice for choice in asked if rng.random() < RATE]
+        try:
+            return replay(self, {**architecture, **{c.path: c.draw(rng) for c in genes}})
+        except Rejected:
+            return None
+
+
+def _read(node: Node) -> tuple[int, ...]:
+    function, inputs = node
+    return inputs if function in TWO_INPUTS else inputs[:1]
+
+
+def _active(nodes: Mapping[int, Node], output: int) -> list[int]:
+    """The nodes that the output depends on, ascending."""
+    found, todo = set[int](), [output]
+    while todo:
+        n = todo.pop()
+        if n and n not in found:
+            found.add(n)
+            todo += _read(nodes[n])
+    return sorted(found)
+
+
+def _number(answer: Answer) -> int:
+    return int(answer)  # type: ignore[arg-type]

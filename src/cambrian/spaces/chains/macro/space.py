@@ -1,0 +1,93 @@
+"""The networks of NAS-Bench-Macro (Su et al., CVPR 2021, arXiv 2103.11922): a chain of eight layers in
+stages of two, three and three, each an inverted residual block or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cambrian.architecture import Architecture, replay
+from cambrian.choices import Scalar
+from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.small_images import small
+from cambrian.spaces.space import Graph, Pick, Signature
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+OPERATIONS = ("identity", "mb3_k3", "mb6_k5")
+STAGES = (2, 3, 3)
+LAYERS = sum(STAGES)
+FIRST = frozenset({0, 2, 5})  # these layers halve the image: one that is nothing is a projection
+SETTINGS = ("filters",)
+
+Codes = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Macro(DepthGrowth):
+    """A level is how many layers are decided, the first ones; those after them are nothing. So the 3 + 9
+    + ... + 6,561 architectures are the 6,561 networks, smaller ones more than once."""
+
+    skeleton = SETTINGS
+
+    measure = "uniform over chains of all numbers of layers together"
+
+    def program(self, pick: Pick) -> None:
+        weights = [float(len(OPERATIONS) ** d) for d in range(1, LAYERS + 1)]
+        for n in range(1, pick.depth("layers", 1, LAYERS, weights) + 1):
+            pick(f"layer{n}", OPERATIONS)
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+        """The skeleton has one setting, `filters` of the stem (32; 8 for small images)."""
+        from cambrian.spaces.chains.macro.network import network
+
+        settings = small(task, self.checked(skeleton), filters=8)
+        return network(
+            self.codes(replay(self, architecture)), STAGES, task.channels, task.classes, **settings
+        )
+
+    def codes(self, architecture: Architecture) -> Codes:
+        """The place in `OPERATIONS` of each of the eight layers."""
+        names = (str(architecture.get(f"layer{n}", OPERATIONS[0])) for n in range(1, LAYERS + 1))
+        return tuple(OPERATIONS.index(name) for name in names)
+
+    def architecture(self, codes: Sequence[int]) -> Architecture:
+        """The chain whose first layers are decided so."""
+        layers = {f"layer{n}": OPERATIONS[code] for n, code in enumerate(codes, start=1)}
+        return Architecture({"layers": len(codes), **layers})
+
+    def canonical(self, architecture: Architecture) -> str:
+        """Where in its stage a layer is nothing makes no difference, the stage's first layer aside."""
+        codes, ends = self.codes(architecture), np.cumsum(STAGES).tolist()
+        stages = [codes[end - size : end] for size, end in zip(STAGES, ends, strict=True)]
+        return "|".join(str(s[0]) + "".join(str(c) for c in s[1:] if c) for s in stages)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("layer", "operation")
+
+    @property
+    def vocabulary(self) -> Mapping[str, int]:
+        return {"layer": LAYERS, "operation": len(OPERATIONS)}
+
+    def tokens(self, architectures: Sequence[Architecture]) -> NDArray[np.int64]:
+        """int[n, layers of the longest, 2] (layer, operation) of every layer that is decided."""
+        levels = [self.level(a) for a in architectures]
+        tokens = np.full((len(levels), max(levels, default=0), 2), -1, np.int64)
+        for token, architecture, level in zip(tokens, architectures, levels, strict=True):
+            token[:level] = list(enumerate(self.codes(architecture)[:level]))
+        return tokens
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """A chain: every layer that does something."""
+        codes = self.codes(architecture)
+        kept = [n for n, c in enumerate(codes) if c or n in FIRST]
+        labels = ("input", *(OPERATIONS[codes[n]] for n in kept), "output")
+        groups = ("input", *(f"layer {n + 1}" for n in kept), "output")
+        return Graph(labels, tuple((i, i + 1) for i in range(len(kept) + 1)), groups)

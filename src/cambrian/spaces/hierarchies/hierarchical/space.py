@@ -1,0 +1,156 @@
+"""Hierarchical representations (Liu et al., ICLR 2018, arXiv 1711.00436, Sec. 2): motifs of primitives,
+a cell of motifs.
+
+Every level above the first holds graphs with an operation of the level below on every edge, or none. What
+arrives at a node is concatenated by depth (Sec. 2.1); a motif that is not the cell ends in a 1x1
+convolution to as many channels as it reads (Sec. 4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, ClassVar
+
+from cambrian.architecture import Architecture, replay
+from cambrian.choices import Answer, Scalar
+from cambrian.errors import SpaceError
+from cambrian.options import told
+from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.hierarchies.hierarchical.motifs import NONE, Motif, live, motif_graph, motif_text
+from cambrian.spaces.small_images import small
+from cambrian.spaces.space import Graph, Pick, Signature
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LEVELS, MOTIFS, NODES = 3, 12, 11  # at most: the paper has two levels, 6 motifs, 5 nodes; 11 in a flat cell
+SETTINGS = ("filters", "cells")
+
+
+@dataclass(frozen=True)
+class Hierarchical(DepthGrowth):
+    """`motifs` of every level between the primitives and the cell, `nodes` of each of them and, last, of
+    the cell. So `motifs=(), nodes=(11,)` is the paper's flat representation.
+
+    A level of growth is a number of nodes of the cell, from `least` on, all motifs being there from the
+    first. The paper's cells all have the most nodes (`paper`). Where its evolution begins is the first
+    answer to every question, a chain of identities; after a thousand mutations, one answer each, each of
+    the 46 has been drawn anew some twenty times, so that the measure is uniform but for what is rejected.
+    (The paper mutates a random level first, which this space leaves to the strategy.)"""
+
+    skeleton = SETTINGS
+
+    primitives: ClassVar[tuple[str, ...]] = ("identity", "conv1x1", "dw3x3", "sep3x3", "max3x3", "avg3x3")
+
+    motifs: tuple[int, ...] = (6,)
+    nodes: tuple[int, ...] = (4, 5)
+    least: int = 2
+
+    measure = "uniform over answers, question by question, of cells whose output is reached"
+
+    def __post_init__(self) -> None:
+        check_bounds("hierarchical", MOTIFS, motifs=self.motifs)
+        check_bounds("hierarchical", NODES, 2, nodes=self.nodes)
+        if not 1 <= len(self.nodes) == len(self.motifs) + 1 <= LEVELS:
+            raise SpaceError(
+                "space 'hierarchical': expected as many numbers of nodes as of motifs and one for the cell, "
+                f"{LEVELS} at most, got motifs={told(self.motifs)} and nodes={told(self.nodes)}"
+            )
+        check_bounds("hierarchical", self.nodes[-1], 2, least=self.least)
+
+    @staticmethod
+    def paper() -> Hierarchical:
+        """Six motifs of four nodes, a cell of five (Sec. 4.1)."""
+        return Hierarchical(least=5)
+
+    def size(self) -> int:
+        """How many answers there are for the largest cell, those included in which nothing is reached.
+
+        >>> Hierarchical().size() == 7**46
+        True
+        """
+        found, below = 1, len(self.primitives)
+        for motifs, nodes in zip((*self.motifs, 1), self.nodes, strict=True):
+            found *= (below + 1) ** (motifs * _pairs(nodes))
+            below = motifs
+        return found
+
+    def program(self, pick: Pick) -> None:
+        answers: dict[str, Answer] = {}
+        below = self.primitives
+        for level, (motifs, nodes) in enumerate(zip(self.motifs, self.nodes), 2):
+            paths = [f"level{level}/motif{m}" for m in range(1, motifs + 1)]
+            for path in paths:
+                answers |= {at: pick(at, options) for at, options in _edges(path, nodes, below)}
+            below = tuple(f"motif{m}" for m in range(1, motifs + 1))
+        nodes = answers["nodes"] = pick.depth("nodes", self.least, self.nodes[-1])
+        answers |= {at: pick(at, options) for at, options in _edges("cell", nodes, below)}
+        pick.require(self.cell(answers), "nothing reaches the output of the cell")
+
+    def cell(self, answers: Mapping[str, Answer]) -> Motif:
+        """The cell, as far as it is alive; empty where its output is not reached."""
+        return self._motif(answers, "cell", int(answers["nodes"]), len(self.motifs) + 1)  # type: ignore[arg-type]
+
+    def _motif(self, answers: Mapping[str, Answer], path: str, nodes: int, level: int) -> Motif:
+        """The motif at a path, as far as it is alive, made of the motifs of `level`, or of primitives (1)."""
+        operations: list[str | Motif] = [str(answers[at]) for at, _ in _edges(path, nodes, ())]
+        if level > 1:
+            made = {
+                name: self._motif(answers, f"level{level}/{name}", self.nodes[level - 2], level - 1)
+                for name in set(operations) - {NONE}
+            }
+            made = {name: alive and _closed(alive, self.nodes[level - 2]) for name, alive in made.items()}
+            operations = [made.get(str(name), NONE) for name in operations]
+        return _alive(nodes, tuple(operations))
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+        """The skeleton has `filters` of the first of three stages (16; 8 for small images) and
+        `cells` per stage (1). What is
+        not alive is left out. Every shape fits every other, so no forward is spent on checking."""
+        from cambrian.spaces.hierarchies.hierarchical.network import network
+
+        settings = small(task, self.checked(skeleton), filters=8)
+        cell = self.cell(replay(self, architecture))
+        return network(cell, task.channels, min(task.height, task.width), task.classes, **settings)
+
+    def canonical(self, architecture: Architecture) -> str:
+        """Equal for cells that are the same function of the same weights, whichever motifs they are made
+        of: of the flattened graph, exactly (see `motif_text`)."""
+        return _text(self.cell(architecture))
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """The flattened graph, what is alive of it."""
+        return motif_graph(self.cell(architecture))
+
+
+_text = lru_cache(maxsize=1 << 16)(motif_text)
+
+
+def _pairs(nodes: int) -> int:
+    return nodes * (nodes - 1) // 2
+
+
+@cache
+def _edges(path: str, nodes: int, below: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(path, operations) of the question of every edge of a motif. First on the chain of nodes is the first
+    operation, first beside it none."""
+    return tuple(
+        (f"{path}/node{to}/from{source}", (*below, NONE) if source == to - 1 else (NONE, *below))
+        for to in range(2, nodes + 1)
+        for source in range(1, to)
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _alive(nodes: int, operations: tuple[str | Motif, ...]) -> Motif:
+    ends = [(source, to) for to in range(2, nodes + 1) for source in range(1, to)]
+    edges = [(a, b, operation, 0) for (a, b), operation in zip(ends, operations, strict=True)]
+    return live(edges, nodes)
+
+
+def _closed(alive: Motif, nodes: int) -> Motif:
+    """With the convolution that ends a motif which is not the cell."""
+    return (*alive, (nodes, nodes + 1, "conv1x1", 1))

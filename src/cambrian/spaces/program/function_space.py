@@ -1,0 +1,254 @@
+"""A space written as an ordinary function, read three ways: sampled (`walk`), built (`build`), and shared
+(`share`, see `cambrian.spaces.program.shared`).
+
+    @space
+    def net(pick, task, *, filters=16):
+        width = filters * pick("widen", [1, 2])
+        op = pick.module("op", {"conv": lambda: nn.Conv2d(task.channels, width, 3), ...})
+        return nn.Sequential(op, ...)
+
+Sampling allocates no weights. The function may return a builder, a callable without arguments that
+sampling never calls; otherwise its body, which makes modules, runs on torch's meta device.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar, overload
+
+from cambrian.architecture import Architecture, Decide
+from cambrian.choices import Answer, Choice, Scalar
+from cambrian.errors import CambrianError, Rejected, SpaceError
+from cambrian.options import told
+from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.program.making import make_network
+from cambrian.spaces.program.probe import ask_samples, depth_of, makes_weights, weightless
+from cambrian.spaces.program.reading import ModulePick, skeleton_of
+from cambrian.spaces.program.shape_check import check_fit
+from cambrian.spaces.program.shared import ForkSharing, is_shared
+from cambrian.spaces.program.walk_memory import WalkMemory
+from cambrian.spaces.space import Pick, Signature, Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Body = Callable[..., Any]
+SHAPES = (AssertionError, LookupError, ArithmeticError, OSError)
+"""What a body may raise for a shape it is not made for, besides what torch raises."""
+
+UNFIT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+
+
+def check_signature(task: object) -> None:
+    """Raise unless that is what a network's shape depends on."""
+    for name in ("channels", "height", "width", "classes"):
+        value = getattr(task, name, None)
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise SpaceError(
+                f"a task is Shape(channels, height, width, classes), whole numbers of at least 1, got "
+                f"{name}={told(value)} in {told(task)}"
+            )
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A task's signature without a task: what a program is given while it is only sampled."""
+
+    channels: int = 3
+    height: int = 32
+    width: int = 32
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        check_signature(self)
+
+
+@dataclass(frozen=True)
+class Program(Space):
+    """The space of `function(pick, task, *, skeleton...)`. `task` is the signature it is sampled
+    with; keyword-only arguments are the skeleton, given to `build` and never searched."""
+
+    function: Body
+    task: Signature = Shape()
+
+    _picks: ClassVar[type[Pick]] = ModulePick
+
+    def __call__(self, pick: Pick, task: Signature, **skeleton: Any) -> Any:
+        """What the function returns: a space is part of another by `head(pick.inside("head"), task)`."""
+        return self.function(pick, task, **skeleton)
+
+    def program(self, pick: Pick) -> object:
+        if not isinstance(pick, ModulePick):  # another space's questioner
+            pick = ModulePick(pick._decide, pick._prefix, pick._answers, pick._known)
+        try:
+            if not self._makes_weights:
+                return self.function(pick, self.task)
+            return self._run_dear(pick)
+        except (RuntimeError, ValueError) as error:
+            task = self.task
+            raise Rejected(
+                f"its modules cannot be made for {task.classes} classes of images {task.channels} x "
+                f"{task.height} x {task.width} (with which a space is tried where it is defined; "
+                f"@space(task=Shape(...)) changes that): {error}"
+            ) from error
+
+    def walk(self, decide: Decide) -> Architecture:
+        """Where the body makes weights it is run only for answers that are new."""
+        return self._memory.walk(decide, self._walk_anew) if self._makes_weights else self._walk_anew(decide)
+
+    def _walk_anew(self, decide: Decide) -> Architecture:
+        return super().walk(decide)
+
+    def for_task(self, task: Signature) -> Space:
+        """This space, sampled with what a network's shape depends on in `task`. Raises SpaceError where its
+        body cannot be run with that."""
+        shape = Shape(task.channels, task.height, task.width, task.classes)
+        if shape == self.task:
+            return self
+        try:
+            return _program(self.function, shape)
+        except SHAPES as error:
+            raise SpaceError(
+                f"{self.function.__name__} cannot be run for {shape}: {type(error).__name__}: {error}"
+            ) from error
+
+    def _run_dear(self, pick: ModulePick) -> object:
+        """The body on the meta device, or, where it cannot be run there, since it computes with numbers, on
+        the CPU, with the answers it has got already."""
+        if not self._computes:
+            before = set(pick._answers)
+            try:
+                with weightless(self.function):
+                    return self.function(pick, self.task)
+            except CambrianError:
+                raise
+            except Exception:
+                pick = _answering(pick, before)
+        with weightless(self.function, "cpu"):
+            result = self.function(pick, self.task)
+        self._computes.append(True)
+        return result
+
+    @cached_property
+    def _computes(self) -> list[bool]:
+        """Not empty once the body is known to compute with numbers."""
+        return []
+
+    @cached_property
+    def _memory(self) -> WalkMemory:
+        return WalkMemory()
+
+    @cached_property
+    def _makes_weights(self) -> bool:
+        return makes_weights(lambda decide: self.function(ModulePick(decide), self.task), self.function)
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+        """As `Space.build`, ending with a forward on the meta device: Unbuildable names the question
+        whose module got a shape that it cannot take."""
+        network, made = make_network(self.function, architecture, task, skeleton)
+        check_fit(network, task, made)
+        return network
+
+    @property
+    def skeleton(self) -> dict[str, Scalar]:
+        """The keyword-only arguments and their defaults."""
+        return skeleton_of(self.function)
+
+    def spec(self) -> dict[str, Any] | None:
+        """`module:function`, or None where another process could not find it under that name."""
+        module, name = self.function.__module__, self.function.__qualname__
+        found: Any = sys.modules.get(module)
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if module == "__main__" or getattr(found, "function", None) is not self.function:
+            return None
+        return {"name": f"{module}:{name}"}
+
+
+@dataclass(frozen=True)
+class GrowingProgram(DepthGrowth, Program):
+    """A program every walk of which asks one `pick.depth`."""
+
+
+@dataclass(frozen=True)
+class SharingProgram(ForkSharing, Program):
+    """A program that asks for modules."""
+
+
+@dataclass(frozen=True)
+class GrowingSharingProgram(DepthGrowth, ForkSharing, Program):
+    """Both."""
+
+
+@overload
+def space(function: Body) -> Program: ...
+@overload
+def space(*, task: Signature) -> Callable[[Body], Program]: ...
+def space(function: Body | None = None, *, task: Signature = Shape()) -> Program | Callable[[Body], Program]:
+    """Turn `function(pick, task, *, skeleton...)` into a space; `@space(task=Shape(1, 8, 8, 10))` says
+    with which signature it is sampled. It is walked a few times here: where all walks ask one
+    `pick.depth` or `pick.repeat` the space has a complexity order and tokens (`Grows`, `Encodes`), and where
+    some asks for modules they can be shared (`Shares`)."""
+    check_signature(task)
+    if function is None:
+        return lambda body: _program(body, task)
+    try:
+        return _program(function, task)
+    except SHAPES:  # of the made-up shape, it may be: the data's is tried in `for_task`
+        return Program(function, task)
+
+
+def _program(function: Body, task: Signature) -> Program:
+    _check_function(function)
+    plain = Program(function, task)
+    try:
+        dear = plain._makes_weights
+        samples = ask_samples(plain.walk, plain._walk_anew, function.__name__, dear)
+    except NameError as error:
+        raise SpaceError(
+            f"{function.__name__} is tried where it is defined, and {error}: define what it uses above it"
+        ) from error
+    kinds = {
+        (False, False): Program,
+        (True, False): GrowingProgram,
+        (False, True): SharingProgram,
+        (True, True): GrowingSharingProgram,
+    }
+    shared = any(is_shared(choice) for asked in samples for choice in asked)
+    return kinds[depth_of(samples) is not None, shared](function, task)
+
+
+def _answering(pick: ModulePick, before: set[str]) -> ModulePick:
+    """A questioner that asks anew what was not asked `before`, and has the answers."""
+    answers = {path: pick._answers.pop(path) for path in list(pick._answers) if path not in before}
+
+    def decide(choice: Choice) -> Answer:
+        return answers[choice.path] if choice.path in answers else pick._decide(choice)
+
+    return ModulePick(decide, pick._prefix, pick._answers, pick._known)
+
+
+def _check_function(function: Body) -> None:
+    """Raise unless that can be a program: an ordinary function of two arguments, and settings by name."""
+    wanted = "a space is a function (pick, task, *, setting=default, ...)"
+    if not inspect.isroutine(function):
+        raise SpaceError(f"{wanted}, got {told(function)}")
+    if any(kind(function) for kind in UNFIT):
+        raise SpaceError(
+            f"{wanted} that returns its network, got {function.__name__}, which yields or awaits"
+        )
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some functions written in C have none
+        raise SpaceError(f"{wanted}, got {told(function)}") from None
+    parameters = list(signature.parameters.values())
+    asked = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = [p for p in parameters if p not in asked]
+    fine = len(asked) == 2 and all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in rest)
+    if not fine:
+        raise SpaceError(f"{wanted}, got {function.__name__}{signature}")

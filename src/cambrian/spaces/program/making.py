@@ -1,0 +1,111 @@
+"""The network that a program makes of an architecture: as the body would have it, and nobody else's."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cambrian.architecture import replay
+from cambrian.choices import Answer, Scalar
+from cambrian.errors import CambrianError, SpaceError, Unbuildable
+from cambrian.spaces.program.reading import Built, Read
+from cambrian.spaces.space import Signature
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_OURS = ("Lazy modules are a new feature", "for .*: copying from a non-meta parameter")
+"""What torch warns of that is the business of whoever makes networks, not of who wrote the program: lazy
+modules get their sizes here, and a draft has no weights to copy to."""
+
+Made = list[tuple[str, "nn.Module"]]
+
+
+def make_network(
+    function: Callable[..., Any],
+    architecture: Mapping[str, Answer],
+    task: Signature,
+    skeleton: Mapping[str, Scalar],
+) -> tuple[nn.Module, Made]:
+    """The network, and (question, module) of what was asked for. Under torch's meta device it is a draft; a
+    body that cannot be run there, as where it computes with numbers, makes it with weights."""
+    if not _drafting():
+        with torch_quiet():
+            return _own(*_read(function, architecture, task, skeleton), function.__name__)
+    import torch
+
+    with torch_quiet():
+        try:
+            return _read(function, architecture, task, skeleton)[:2]
+        except Exception:
+            with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+                network, made, _ = _read(function, architecture, task, skeleton)
+                return network, made
+
+
+_shown: set[tuple[str, str, int]] = set()
+
+
+@contextmanager
+def torch_quiet() -> Iterator[None]:
+    """Without those warnings, and others once for each place in a process, however many networks there are:
+    Python's own account of that does not outlive a change of its filters."""
+    with warnings.catch_warnings(record=True) as others:
+        for message in _OURS:
+            warnings.filterwarnings("ignore", message)
+        yield
+    for each in others:
+        place = str(each.message), each.filename, each.lineno
+        if place not in _shown:
+            _shown.add(place)
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+
+
+def _drafting() -> bool:
+    import torch
+
+    return torch.get_default_device().type == "meta"
+
+
+def _read(
+    function: Callable[..., Any],
+    architecture: Mapping[str, Answer],
+    task: Signature,
+    skeleton: Mapping[str, Scalar],
+) -> tuple[nn.Module, Made, set[int]]:
+    """The network, what it was made of, and the ids of the parameters that were registered meanwhile."""
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    new: list[Any] = []  # and not their ids: those of parameters that are gone come again
+    hook = register_module_parameter_registration_hook(lambda _, __, parameter: new.append(parameter))
+    reading = Built()
+    read = Read(function, task, skeleton, reading)
+    try:
+        replay(read, architecture)
+    finally:
+        hook.remove()
+    return read.network, reading.made, {id(parameter) for parameter in new}
+
+
+def _own(network: nn.Module, made: Made, new: set[int], name: str) -> tuple[nn.Module, Made]:
+    """The network, a copy where it has modules that were there before: what is trained in one trial must not
+    be what the next one begins with."""
+    from cambrian.networks.tensor_copies import copied
+
+    parameters = list(network.parameters())
+    if any(p.device.type == "meta" for p in parameters):
+        raise Unbuildable(f"{name} makes modules on torch's meta device, which have no weights to train")
+    if all(id(p) in new for p in parameters):
+        return network, made
+    try:
+        memo: dict[int, Any] = {}
+        return copied(network, memo), [(q, memo.get(id(m), m)) for q, m in made]
+    except CambrianError:
+        raise
+    except Exception as error:
+        raise SpaceError(
+            f"{name} puts a module into its network that was made before it was called, and that cannot be "
+            f"copied ({error}): make it, or copy it, inside of {name}"
+        ) from error

@@ -1,0 +1,286 @@
+"""How a program is read: what becomes of the modules it asks for while it is sampled, built or shared.
+
+The questioner is the same each time; a `Reading` says which candidates of a fork are made, and into what.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cambrian.architecture import Architecture, Decide
+from cambrian.choices import Answer, OneOf, Scalar, SomeOf
+from cambrian.errors import CambrianError, SpaceError, UnknownName
+from cambrian.options import counting, told
+from cambrian.spaces.program.candidates import (
+    Factories,
+    Factory,
+    as_factory,
+    asks,
+    check_factories,
+    kind_of,
+    made,
+    said,
+    unbuildable,
+)
+from cambrian.spaces.program.late_questions import TimelyDecide
+from cambrian.spaces.program.pick import Pick
+from cambrian.spaces.program.stand_in import module_list, stand_in
+from cambrian.spaces.space import Signature
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Reading(Protocol):
+    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+        """The options whose candidates are made."""
+        ...
+
+    def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        """Takes the factories' arguments, gives the module of a fork."""
+        ...
+
+    def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        """The same for some of several."""
+        ...
+
+    def count(self, choice: OneOf, answer: int) -> int:
+        """How often a repeated part is run."""
+        ...
+
+    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]: ...
+
+
+class ModulePick(Pick):
+    """The questioner handed to a function: `Pick`, and questions whose answers are modules.
+
+    A candidate is a factory: a class or function that makes a module. One whose first argument is called
+    `pick` has questions of its own, under `path/name/`: it is called with their questioner where the fork is
+    asked and returns the factory."""
+
+    _reading: Reading
+
+    def module(self, path: str, factories: Factories, weights: Sequence[float] | None = None) -> Any:
+        """The module that the chosen factory makes. While sampling no factory is called, and a
+        stand-in without weights is returned."""
+        return self.fork(path, factories, weights)()
+
+    def fork(
+        self, path: str, factories: Factories, weights: Sequence[float] | None = None
+    ) -> Callable[..., Any]:
+        """The chosen factory, to be called wherever one of its modules is wanted, with any arguments."""
+        choice, makers = self._forked(OneOf, path, factories, (self._weighed(path, weights), False, True))
+        return self._reading.one(choice.path, makers)
+
+    def modules(self, path: str, factories: Factories, least: int, most: int | None = None) -> Any:
+        """An nn.ModuleList of what the chosen factories make, `least` of them or between `least` and
+        `most`, in the order of `factories`. Go through it in `forward`."""
+        return self.forks(path, factories, least, most)()
+
+    def forks(
+        self, path: str, factories: Factories, least: int, most: int | None = None
+    ) -> Callable[..., Any]:
+        """As `fork`, of several: gives an nn.ModuleList for each call."""
+        settings = (least, least if most is None else most, True)
+        choice, makers = self._forked(SomeOf, path, factories, settings)
+        return self._reading.several(choice.path, makers)
+
+    def repeat(
+        self,
+        path: str,
+        low: int,
+        high: int,
+        part: Callable[[Any, int], Any],
+        weights: Sequence[float] | None = None,
+    ) -> list[Any]:
+        """`[part(pick, 0), part(pick, 1), ...]`, between `low` and `high` of them, each with a questioner
+        whose paths begin with `path/i/`. How many is a complexity order, as with `depth`. To be shared,
+        parts give modules, or functions that make them, which keep the shape of their input."""
+        counts = counting(self._path(path), low, high)
+        answer = self._asked(OneOf, path, counts, (self._weighed(path, weights), True, True))
+        choice = self._known[self._prefix + path][0]
+        count = self._reading.count(choice, answer)
+        return self._reading.repeated(choice, [part(self.inside(f"{path}/{i}"), i) for i in range(count)])
+
+    def inside(self, prefix: str) -> ModulePick:
+        inner = ModulePick(self._decide, f"{self._prefix}{prefix}/", self._answers, self._known)
+        inner._reading = self._reading
+        return inner
+
+    def _forked(
+        self, kind: Any, path: str, factories: Factories, settings: tuple[Any, ...]
+    ) -> tuple[Any, dict[Scalar, Factory]]:
+        """The question of a fork, whose factories are looked at when it is new, and those of what is held,
+        their own questions asked."""
+        full = self._path(path)
+        if type(factories) is not dict and not isinstance(factories, Mapping):
+            raise SpaceError(
+                f"question {full!r}: candidates are factories by name, as in {{'relu': nn.ReLU}}, got "
+                f"{told(factories)}"
+            )
+        before = self._known.get(full)
+        answer = self._asked(kind, path, factories, settings)  # type: ignore[arg-type]
+        choice = self._known[full][0]
+        if before is None or before[0] is not choice:
+            check_factories(full, factories)
+        makers: dict[Scalar, Factory] = {}
+        for option in self._reading.held(choice, answer):
+            factory = factories[option]
+            if asks(factory):
+                factory = as_factory(full, option, factory(self.inside(f"{path}/{option}")))
+            makers[option] = factory
+        return choice, makers
+
+
+class _Chosen:
+    """What is chosen is read, nothing else."""
+
+    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+        return answer if isinstance(answer, tuple) else (answer,)
+
+    def count(self, choice: OneOf, answer: int) -> int:
+        return answer
+
+    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]:
+        return parts
+
+
+class Sampled(_Chosen):
+    """No module is made."""
+
+    def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        return stand_in
+
+    def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        return lambda *_, **__: module_list(stand_in() for _ in makers)
+
+
+ModulePick._reading = Sampled()  # unless `Read` says otherwise
+
+
+class Built(_Chosen):
+    """The chosen ones are made; `made` collects (question, module)."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, nn.Module]] = []
+        self.making: str | None = None  # the question and the candidate that is being made
+
+    def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        ((option, maker),) = makers.items()
+        return lambda *given, **named: self._make(path, option, partial(maker, *given, **named))
+
+    def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        return lambda *given, **named: module_list(
+            self._make(path, option, partial(maker, *given, **named)) for option, maker in makers.items()
+        )
+
+    def _make(self, path: str, option: Scalar, maker: Factory) -> nn.Module:
+        self.making = f"candidate {option!r} of question {path!r}"
+        module = made(path, option, maker)
+        self.making = None
+        self.made.append((f"{path!r} ({option})", module))
+        return module
+
+
+class Shared:
+    """All are made, and wait to be chosen."""
+
+    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+        return choice.options
+
+    def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        from cambrian.networks.sharing.supernet import Fork
+
+        return lambda *given, **named: Fork(path, list(makers), _all_made(path, makers, *given, **named))
+
+    def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
+        from cambrian.networks.sharing.supernet import Several
+
+        return lambda *given, **named: Several(path, list(makers), _all_made(path, makers, *given, **named))
+
+    def count(self, choice: OneOf, answer: int) -> int:
+        return int(choice.options[-1])
+
+    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]:
+        least = int(choice.options[0])
+        return parts[:least] + [_optional(choice.path, n, p) for n, p in enumerate(parts) if n >= least]
+
+
+class Read:
+    """One reading of a function that makes modules: what is walked, and `network`, what came of it."""
+
+    network: nn.Module
+
+    def __init__(
+        self, function: Callable[..., Any], task: Signature, skeleton: Mapping[str, Scalar], reading: Reading
+    ) -> None:
+        for name in skeleton:
+            if name not in skeleton_of(function):
+                raise UnknownName("skeleton setting", name, skeleton_of(function))
+        self._function, self._task, self._skeleton, self._reading = function, task, skeleton, reading
+
+    def walk(self, decide: Decide) -> Architecture:
+        from torch import nn
+
+        name = self._function.__name__
+        asked = TimelyDecide(decide, name, self._reading)
+        pick = ModulePick(asked)
+        pick._reading = self._reading
+        try:
+            network = self._function(pick, self._task, **self._skeleton)
+            if not isinstance(network, nn.Module) and callable(network):
+                asked.late = f"in what {name} returns to make the network, which sampling never calls"
+                network = _made_by(network, name)
+        except (RuntimeError, ValueError) as error:
+            raise unbuildable(error, "its modules cannot be made") from error
+        if not isinstance(network, nn.Module):
+            raise SpaceError(
+                f"{name} must return a torch.nn.Module or a function without arguments "
+                f"that makes one, got {kind_of(network)}"
+            )
+        self.network = network
+        architecture = pick.architecture()
+        asked.late = "after the network was made, as in its forward"
+        pick._answers.clear()  # so that one that was asked before is late, too
+        return architecture
+
+
+def _made_by(builder: Callable[[], Any], name: str) -> Any:
+    """What a program's builder makes. It is the author's: whatever it raises is said in a sentence."""
+    try:
+        return builder()
+    except (CambrianError, RuntimeError, ValueError, MemoryError):  # the shapes', and torch's
+        raise
+    except Exception as error:
+        raise SpaceError(
+            f"{name} returns {told(builder)}, which should make a torch.nn.Module without arguments: "
+            f"{said(error)}"
+        ) from error
+
+
+def skeleton_of(function: Callable[..., Any]) -> dict[str, Scalar]:
+    """The keyword-only arguments and their defaults."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def _all_made(path: str, makers: Mapping[Scalar, Factory], *given: Any, **named: Any) -> list[nn.Module]:
+    return [made(path, option, partial(maker, *given, **named)) for option, maker in makers.items()]
+
+
+def _optional(path: str, nth: int, part: Any) -> Any:
+    from torch import nn
+
+    from cambrian.networks.sharing.supernet import Repetition
+
+    if isinstance(part, nn.Module):
+        return Repetition(path, nth, part)
+    if callable(part):
+        return lambda *given, **named: Repetition(path, nth, part(*given, **named))
+    raise SpaceError(
+        f"question {path!r}: part {nth} gave {kind_of(part)}; to be shared it has to give a "
+        f"torch.nn.Module or a function that makes one"
+    )

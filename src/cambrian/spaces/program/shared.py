@@ -1,0 +1,151 @@
+"""The third reading of a space: shared, one network that holds every candidate of its module forks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from cambrian.architecture import Architecture, Walkable, questions, replay
+from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
+from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, Unbuildable, did_you_mean
+from cambrian.randomness import integer_seed, stream
+from cambrian.spaces.program.making import make_network, torch_quiet
+from cambrian.spaces.program.reading import Read, Shared
+from cambrian.spaces.program.shape_check import is_lazy
+from cambrian.spaces.space import Signature, Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cambrian.networks.sharing.supernet import Supernet
+
+CHECKED = 3  # architectures that a new supernet is compared with
+
+
+def is_shared(choice: Choice) -> bool:
+    """Whether one network can hold all answers of `choice`; else it is outer."""
+    return isinstance(choice, OneOf | SomeOf) and choice.module
+
+
+def outer(space: Walkable, architecture: Architecture) -> dict[str, Answer]:
+    """The answers of `architecture` that a supernet is made for."""
+    return {c.path: architecture[c.path] for c in questions(space, architecture) if not is_shared(c)}
+
+
+def all_questions(
+    walk: Callable[[Callable[[Choice], Answer]], object], outer: Mapping[str, Answer]
+) -> tuple[dict[str, Choice], dict[str, Answer]]:
+    """The shared questions that `walk`, a reading that goes through every candidate, asks when the outer ones
+    are answered as in `outer`; and those outer answers. Strict, as `replay` is."""
+    shared: dict[str, Choice] = {}
+    used: dict[str, Answer] = {}
+
+    def decide(choice: Choice) -> Answer:
+        if is_shared(choice):
+            shared[choice.path] = choice
+            return next(choice.answers())
+        if choice.path not in outer:
+            raise IllegalArchitecture(
+                f"question {choice.path!r} is not shared and needs an answer: it has none"
+            )
+        used[choice.path] = choice.check(outer[choice.path])
+        return used[choice.path]
+
+    try:
+        walk(decide)
+    except Rejected as reason:
+        raise IllegalArchitecture(f"the space rejects these answers: {reason}") from None
+    for path in outer:
+        if path not in used and path not in shared:
+            raise IllegalArchitecture(f"no question {path!r} is asked{did_you_mean(path, [*used, *shared])}")
+    return shared, used
+
+
+def forking(make: Callable[..., nn.Module | None], choices: Mapping[str, Choice]) -> Callable[..., nn.Module]:
+    """`make(path, option, ...)`, through which a network makes its operations, as one that makes all options
+    of the question at `path` and leaves the choice open. What is made as None brings zeros."""
+    from cambrian.networks.sharing.supernet import Fork, Nothing
+
+    def fork(path: str, option: Scalar, *arguments: Any) -> nn.Module:
+        choice = choices[path]
+        assert isinstance(choice, OneOf)
+        return Fork(path, choice.options, [make(path, o, *arguments) or Nothing() for o in choice.options])
+
+    return fork
+
+
+class ForkSharing(Space):
+    """`Shares` for programs: their function read once more, every candidate made."""
+
+    function: Callable[..., Any]
+
+    def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
+        """As `Shares.share`. A few architectures are compared with their own networks, since what a program
+        does with its modules is its own affair: SpaceError for one that cannot be shared."""
+        from cambrian.networks.sharing.supernet import Supernet
+
+        read = Read(self.function, task, skeleton, Shared())
+        with torch_quiet():
+            choices, used = all_questions(read.walk, outer)
+        if is_lazy(read.network):
+            raise SpaceError("a network with lazy modules cannot be shared: give its modules their sizes")
+        supernet = Supernet(read.network, choices, used, lambda a: self._draft(a, task, skeleton))
+        check_shared(self, supernet, task, skeleton)
+        return supernet
+
+    def _draft(
+        self, architecture: Mapping[str, Answer], task: Signature, skeleton: Mapping[str, Scalar]
+    ) -> nn.Module:
+        """The architecture's own network, without weights and without a look at what fits."""
+        import torch
+
+        with torch.device("meta"):
+            return make_network(self.function, architecture, task, skeleton)[0]
+
+
+def check_shared(space: Space, supernet: Supernet, task: Signature, skeleton: Mapping[str, Scalar]) -> None:
+    """Raise SpaceError unless random architectures are, in `supernet`, their own networks bit for bit."""
+    import torch
+
+    if any(p.device.type == "meta" for p in supernet.parameters()):
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(integer_seed(0, "shared"))
+        inputs = torch.randn(2, task.channels, task.height, task.width)
+        for n in range(CHECKED):
+            architecture = _drawn(space, supernet.outer, n)
+            try:
+                own = None if architecture is None else space.build(architecture, task, **skeleton)
+            except Unbuildable:
+                continue
+            if own is not None and not _equal(supernet, own, cast(Architecture, architecture), inputs):
+                raise SpaceError(
+                    f"shared, {architecture!r} computes something else than its own network: modules must "
+                    f"not be put together by how many there are, and a repeated part must keep the shape of "
+                    f"its input"
+                )
+
+
+def _drawn(space: Space, outer: Mapping[str, Answer], n: int) -> Architecture | None:
+    rng = stream(0, "shared", n)
+    try:
+        return replay(space, outer, lambda choice: choice.draw(rng))
+    except Rejected:
+        return None
+
+
+def _equal(supernet: Supernet, own: nn.Module, architecture: Architecture, inputs: Any) -> bool:
+    import torch
+
+    own.load_state_dict(supernet.weights(architecture))
+    supernet.choose(architecture)
+    training = supernet.training
+    with torch.no_grad():
+        try:
+            outputs = supernet.eval()(inputs), own.eval()(inputs)
+        except (RuntimeError, ValueError) as error:
+            raise SpaceError(f"shared, {architecture!r} cannot be run: {error}") from error
+        finally:
+            supernet.train(training)
+    one, other = (o if isinstance(o, tuple) else (o,) for o in outputs)
+    return len(one) == len(other) and all(map(torch.equal, one, other))

@@ -1,0 +1,186 @@
+"""Recurrent cells, and two networks that use one: a reader of images row by row, a language model.
+
+A cell keeps `states` vectors from step to step, the first of which is its output. `cell.input` is what
+it does to its input, for all steps at once; `cell(x, state)` is one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cambrian.networks.settings import truth, whole
+
+MakeCell = Callable[[int, int], nn.Module]  # (features, hidden) -> cell
+Step = tuple[str, str]  # combination, activation
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "identity": lambda x: x,
+}
+COMBINATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"add": torch.add, "multiply": torch.mul}
+
+
+class HighwayCell(nn.Module):
+    """DARTS's recurrent cell (Liu et al. 2019, arXiv 1806.09055, Sec. 2.1 and 3.1), after ENAS's (Pham et
+    al. 2018). Every node moves the state it reads some way, by a gate of its own, towards an activation
+    of it; the nodes of `outputs` are averaged. Node 0, always tanh, reads the input and the last output."""
+
+    states = 1
+
+    def __init__(
+        self, features: int, hidden: int, nodes: Sequence[tuple[str, int]], outputs: Sequence[int]
+    ) -> None:
+        """`nodes`: the activation of node 1, 2, ... and the node it reads."""
+        super().__init__()
+        self.nodes, self.outputs = tuple(nodes), tuple(outputs)
+        self.input = nn.Linear(features, 2 * hidden, bias=False)
+        self.recurrent = nn.Linear(hidden, 2 * hidden, bias=False)
+        self.weights = nn.ModuleList(nn.Linear(hidden, 2 * hidden, bias=False) for _ in nodes)
+
+    def forward(self, x: Tensor, state: Tensor) -> Tensor:
+        """(n, 2 hidden), (1, n, hidden) -> (1, n, hidden)."""
+        states = [_towards(state[0], x + self.recurrent(state[0]), "tanh")]
+        for (activation, source), weight in zip(self.nodes, self.weights, strict=True):
+            states.append(_towards(states[source], weight(states[source]), activation))
+        return torch.stack([states[i] for i in self.outputs]).mean(0, keepdim=True)
+
+
+def _towards(state: Tensor, computed: Tensor, activation: str) -> Tensor:
+    gate, new = computed.chunk(2, -1)
+    return state + torch.sigmoid(gate) * (ACTIVATIONS[activation](new) - state)
+
+
+class TreeCell(nn.Module):
+    """A cell of Zoph & Le (ICLR 2017, arXiv 1611.01578, Sec. 3.4). Leaves combine linear maps of the input
+    and of the last output; only they have weights. `steps` are the leaves and then the joins, `joins`
+    the two earlier nodes each of these takes; the last node is the output. The memory of the last step
+    is merged into the result of node `inject` by `injection`; what node `keep` has combined, before its
+    activation, is the memory of the next."""
+
+    states = 2
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        *,
+        steps: Sequence[Step],
+        joins: Sequence[tuple[int, int]],
+        inject: int,
+        injection: Step,
+        keep: int,
+    ) -> None:
+        super().__init__()
+        self.steps, self.joins, self.leaves = tuple(steps), tuple(joins), len(steps) - len(joins)
+        self.inject, self.injection, self.keep = inject, injection, keep
+        self.input = nn.Linear(features, self.leaves * hidden, bias=False)
+        self.recurrent = nn.Linear(hidden, self.leaves * hidden, bias=False)
+
+    def forward(self, x: Tensor, state: Tensor) -> Tensor:
+        """(n, leaves * hidden), (2, n, hidden): output and memory -> (2, n, hidden)."""
+        outputs = self.recurrent(state[0]).chunk(self.leaves, -1)
+        pairs = list(zip(x.chunk(self.leaves, -1), outputs, strict=True))
+        combined: list[Tensor] = []
+        results: list[Tensor] = []
+        for k, (combination, activation) in enumerate(self.steps):
+            if k >= self.leaves:
+                left, right = self.joins[k - self.leaves]
+                pairs.append((results[left], results[right]))
+            combined.append(COMBINATIONS[combination](*pairs[k]))
+            results.append(ACTIVATIONS[activation](combined[k]))
+            if k == self.inject:
+                combination, activation = self.injection
+                results[k] = ACTIVATIONS[activation](COMBINATIONS[combination](results[k], state[1]))
+        return torch.stack([results[-1], combined[self.keep]])
+
+
+class Layers(nn.Module):
+    """One cell or several, each reading the outputs of the one before."""
+
+    def __init__(self, make: MakeCell, features: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        whole(hidden=hidden, layers=layers)
+        self.hidden = hidden
+        self.cells = nn.ModuleList(make(hidden if n else features, hidden) for n in range(layers))
+
+    def forward(self, inputs: Tensor, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(n, steps, features) -> the last layer's outputs (n, steps, hidden), and the state it ends in,
+        (layers, states, n, hidden), with which another sequence may begin; zeros where none is given."""
+        ends: list[Tensor] = []
+        for n, cell in enumerate(self.cells):
+            empty = inputs.new_zeros(_states(cell), inputs.shape[0], self.hidden)
+            state = empty if before is None else before[n]
+            outputs = []
+            for x in cell.get_submodule("input")(inputs).unbind(1):
+                state = cell(x, state)
+                outputs.append(state[0])
+            inputs = torch.stack(outputs, 1)
+            ends.append(state)
+        return inputs, torch.stack(ends)
+
+
+def _states(cell: nn.Module) -> int:
+    states: Any = cell.states
+    return int(states)
+
+
+class RowReader(nn.Module):
+    """Reads an image row by row and classifies by the last output."""
+
+    def __init__(
+        self,
+        make: MakeCell,
+        channels: int,
+        width: int,
+        classes: int,
+        *,
+        hidden: int = 64,
+        layers: int = 1,
+    ) -> None:
+        super().__init__()
+        self.layers = Layers(make, channels * width, hidden, layers)
+        self.head = nn.Linear(hidden, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, channels, h, w) -> (n, classes)."""
+        rows = images.transpose(1, 2).flatten(2)  # (n, h, channels * w)
+        outputs, _ = self.layers(rows)
+        logits: Tensor = self.head(outputs[:, -1])
+        return logits
+
+
+class LanguageModel(nn.Module):
+    """What comes next after each token of a text. `tied`: a token's embedding is also the weight of its
+    logit (Inan et al. 2017; Press & Wolf 2017), so that embeddings are as wide as the last output."""
+
+    def __init__(
+        self,
+        make: MakeCell,
+        vocabulary: int,
+        *,
+        hidden: int = 128,
+        layers: int = 1,
+        tied: bool = True,
+    ) -> None:
+        super().__init__()
+        whole(vocabulary=vocabulary, hidden=hidden)
+        truth(tied=tied)
+        self.embedding = nn.Embedding(vocabulary, hidden)
+        self.layers = Layers(make, hidden, hidden, layers)
+        self.head = nn.Linear(hidden, vocabulary)
+        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        nn.init.zeros_(self.head.bias)
+        if tied:
+            self.head.weight = self.embedding.weight
+
+    def forward(self, tokens: Tensor, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """int64(n, steps) -> logits of each next token (n, steps, vocabulary), and the state (see
+        `Layers`)."""
+        outputs, state = self.layers(self.embedding(tokens), before)
+        return self.head(outputs), state

@@ -1,0 +1,151 @@
+"""The loop of sequential model-based optimisation: measure a few at random, then always what a model of
+all measurements hopes most of (Hutter, Hoos & Leyton-Brown 2011, Algorithm 1).
+
+A strategy adds the model and the hope; everything about the space follows from its questions.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from cambrian.architecture import Architecture, sample
+from cambrian.outcome import Trial
+from cambrian.problem import Problem
+from cambrian.spaces.space import Canonical
+from cambrian.strategies.bayesian.candidates import Acquisition, Climb, Everything, enumerated
+from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.strategy import Evaluate, Proposal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cambrian.spaces.space import Space
+
+
+@dataclass(frozen=True)
+class State:
+    """`trials` are all that were learned; `model` is what was fitted when there were `fitted` of them."""
+
+    space: Any
+    seed: int
+    trials: tuple[Trial, ...] = ()
+    model: Any = None
+    fitted: int = 0
+
+
+@dataclass(frozen=True)
+class ModelBased(ABC):
+    """`initial` architectures are random. The model is fitted anew after `refit` more trials, or a tenth
+    more where that is greater, on at most `memory` of them: the best half and the newest half.
+    `candidates` random architectures, and a few times as many around the best, are put to it for each
+    proposal."""
+
+    initial: int = 20
+    refit: int = 5
+    memory: int = 300
+    candidates: int = 100
+    needs: ClassVar[tuple[type, ...]] = ()
+    climb: ClassVar[Climb] = Climb()
+    starts: ClassVar[int] = 5
+    enumerated: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        check_settings(self, initial=Span(2), refit=Span(1), memory=Span(2), candidates=Span(1, 10_000))
+
+    @abstractmethod
+    def fit(self, state: State) -> Any:
+        """The model of `lessons(state.trials)`."""
+
+    @abstractmethod
+    def acquisition(
+        self, state: State, pending: Sequence[Architecture], rng: np.random.Generator
+    ) -> Acquisition:
+        """What is hoped of measuring each of some architectures, knowing what is pending."""
+
+    def start(self, problem: Problem) -> State:
+        return State(problem.space, problem.seed)
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        known = Known(state.space, [*state.trials, *pending])
+        if state.model is None or len(state.trials) + len(pending) < self.initial:
+            return Evaluate(unknown(state.space, known, rng))
+        acquisition = self.acquisition(state, [t.architecture for t in pending], rng)
+        found = self._searched(state).maximise(
+            state.space, acquisition, best(state.trials, self.starts), known, rng
+        )
+        if found is None:
+            return Evaluate(unknown(state.space, known, rng))
+        return Evaluate(found[0], note={"acquisition": found[1], **_preference(state.trials, acquisition)})
+
+    def _searched(self, state: State) -> Climb | Everything:
+        known_all = enumerated(state.space, self.enumerated) if self.enumerated else None
+        if known_all is not None:
+            return known_all
+        return replace(self.climb, random=self.candidates, near=max(self.candidates // 2, 1))
+
+    def learn(self, state: State, trial: Trial) -> State:
+        state = replace(state, trials=(*state.trials, trial))
+        count = len(state.trials)
+        due = count >= self.initial and count >= state.fitted + max(self.refit, state.fitted // 10)
+        if not due or len({t.value for t in state.trials} - {None}) < 2:
+            return state
+        return replace(state, model=self.fit(state), fitted=count)
+
+    def lessons(self, trials: Sequence[Trial]) -> tuple[list[Architecture], NDArray[np.float64]]:
+        """What a model is told: the last value of each architecture, at most `memory` of them; what
+        failed is as bad as the worst that did not."""
+        last = {t.architecture: t.value for t in trials}
+        worst = min(v for v in last.values() if v is not None)
+        values = {a: worst if v is None else v for a, v in last.items()}
+        kept = list(values)
+        if len(kept) > self.memory:
+            top = sorted(kept, key=lambda a: -values[a])[: self.memory // 2]
+            kept = list(dict.fromkeys([*top, *reversed(kept)]))[: self.memory]
+        return kept, np.array([values[a] for a in kept], np.float64)
+
+
+def _preference(trials: Sequence[Trial], acquisition: Acquisition) -> dict[str, list[int]]:
+    """Of several trials with the highest value, the one that more is hoped of: see `incumbents`."""
+    highest = max((t.value for t in trials if t.value is not None), default=None)
+    equals = [t for t in trials if t.value is not None and t.value == highest]
+    if len(equals) < 2:
+        return {}
+    hopes = acquisition([t.architecture for t in equals])
+    return {"prefers": [equals[int(np.argmax(hopes))].number]}
+
+
+class Known:
+    """What need not be proposed: what was. A search that answered a trial from memory (`cached`) goes
+    by functions, not by their names, and then so does this."""
+
+    def __init__(self, space: Space, trials: Sequence[Trial]) -> None:
+        by_function = isinstance(space, Canonical) and any(t.cached is not None for t in trials)
+        self._key = space.canonical if by_function else _itself  # type: ignore[attr-defined]
+        self._keys = {self._key(t.architecture) for t in trials}
+
+    def __contains__(self, architecture: object) -> bool:
+        return isinstance(architecture, Architecture) and self._key(architecture) in self._keys
+
+
+def _itself(architecture: Architecture) -> Architecture:
+    return architecture
+
+
+def unknown(space: Space, known: Known, rng: np.random.Generator, tries: int = 20) -> Architecture:
+    """A random architecture, not a known one where `tries` draws find another."""
+    for _ in range(tries):
+        found = sample(space, rng)
+        if found not in known:
+            break
+    return found
+
+
+def best(trials: Sequence[Trial], count: int) -> list[Architecture]:
+    """The `count` best architectures measured, the best first."""
+    measured = {t.architecture: t.value for t in trials if t.value is not None}
+    return sorted(measured, key=lambda a: -measured[a])[:count]

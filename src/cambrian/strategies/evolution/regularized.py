@@ -1,0 +1,105 @@
+"""Regularized evolution: Real et al., "Regularized Evolution for Image Classifier Architecture Search"
+(AAAI 2019), Algorithm 1.
+
+A population of P random architectures; then, for ever: draw S of them, mutate the best, add the child,
+and let the oldest die, however good it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from cambrian.architecture import crossover, sample
+from cambrian.errors import SpaceError, UsageError
+from cambrian.outcome import Trial
+from cambrian.problem import Problem
+from cambrian.strategies.evolution.population import Member, mutated, tournament
+from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.strategy import Evaluate, Proposal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cambrian.spaces.space import Space
+
+
+@dataclass(frozen=True)
+class State:
+    """`population` is ordered by age, the oldest first; `born` counts all there ever were. `size` is
+    the paper's P, `sample` its S."""
+
+    space: Space
+    size: int
+    sample: int
+    population: tuple[Member, ...] = ()
+    born: int = 0
+
+
+POPULATION = 50
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """`population` is the paper's P, `sample` its S; left open, P is 50, or a third of the run's trials
+    where that is less, and S a fifth of P. A child is its parent again, measured anew, with probability
+    `identity`; answer by answer one of the two best of the sample with probability `crossover` (not in the
+    paper); otherwise a mutation of the best.
+
+    With several trials under way nothing waits: parents are drawn from those that are known."""
+
+    population: int | None = None
+    sample: int | None = None
+    identity: float = 0.0
+    crossover: float = 0.0
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def __post_init__(self) -> None:
+        check_settings(self, population=Span(1), sample=Span(1))
+        size, sample = self._sizes(None)
+        if not 1 <= sample <= size:
+            raise UsageError(
+                f"strategy 'evolution': sample must be between 1 and the population of {size}, got {sample}"
+            )
+        if not (self.identity >= 0 and self.crossover >= 0 and self.identity + self.crossover <= 1):
+            raise UsageError(
+                "strategy 'evolution': identity and crossover are probabilities of a sum up to 1, got "
+                f"{self.identity} and {self.crossover}"
+            )
+
+    @staticmethod
+    def paper() -> Evolution:
+        """P = 100, S = 25 (Sec. 4, for 20,000 models), and one mutation in twenty the identity."""
+        return Evolution(population=100, sample=25, identity=0.05)
+
+    def _sizes(self, trials: int | None) -> tuple[int, int]:
+        """P and S. P = 50 would leave less than two thirds of fewer than 150 trials to evolution."""
+        size = self.population
+        if size is None:
+            size = POPULATION if trials is None else max(1, min(POPULATION, trials // 3), self.sample or 1)
+        return size, -(-size // 5) if self.sample is None else self.sample
+
+    def start(self, problem: Problem) -> State:
+        return State(problem.space, *self._sizes(problem.trials))
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        if state.born + len(pending) < state.size or not state.population:
+            return Evaluate(sample(state.space, rng))
+        best, *others = tournament(state.population, state.sample, rng)
+        kind = rng.random()
+        if kind < self.identity:
+            again = state.born + len(pending)  # a number no other replicate has
+            return Evaluate(best.architecture, parent=best.number, replicate=again)
+        child = best.architecture
+        if kind < self.identity + self.crossover and others:
+            with suppress(SpaceError):  # where no crossover is accepted, a mutation
+                child = crossover(state.space, child, others[0].architecture, rng)
+        if child == best.architecture:
+            child = mutated(state.space, child, rng)
+        return Evaluate(child, parent=best.number)
+
+    def learn(self, state: State, trial: Trial) -> State:
+        alive = (*state.population, Member.of(trial))[-state.size :]
+        return replace(state, population=alive, born=state.born + 1)

@@ -1,0 +1,153 @@
+"""Tournament evolution without ageing.
+
+`Tournament` is Real et al., "Large-Scale Evolution of Image Classifiers" (ICML 2017), Sec. 3.1: two
+members are drawn, the worse dies, the better has a child; all descend from a trivial network.
+
+`HierarchicalTournament` is Liu et al., "Hierarchical Representations for Efficient Architecture Search"
+(ICLR 2018), Sec. 3: the best of a random 5 % has a child, and nobody dies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from cambrian.architecture import Architecture, questions, sample
+from cambrian.choices import Answer, Choice, OneOf, Real
+from cambrian.errors import Rejected
+from cambrian.outcome import Trial
+from cambrian.problem import Problem
+from cambrian.randomness import stream
+from cambrian.spaces.growth.moves import MOVES, TRIES
+from cambrian.spaces.space import Moves
+from cambrian.strategies.evolution.population import Member, mutated, tournament
+from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.strategy import Evaluate, Proposal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cambrian.spaces.space import Space
+
+
+@dataclass(frozen=True)
+class State:
+    space: Space
+    trivial: Architecture
+    population: tuple[Member, ...] = ()
+    born: int = 0
+
+
+@dataclass(frozen=True)
+class Tournament:
+    """Grows to `population` members from the first one, then loses one for each it wins.
+
+    The paper's thousand first members are one network, trained a thousand times: here it is
+    measured once. A child differs from its parent by one of the space's `Moves`, each kind equally likely
+    (Sec. 3.2), or, where the space has none but edits of a list of layers, by one answer. Losers of
+    tournaments whose child is under way are dead."""
+
+    population: int = 25
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def __post_init__(self) -> None:
+        check_settings(self, population=Span(2))
+
+    @staticmethod
+    def paper() -> Tournament:
+        """A thousand members (Sec. 3.1)."""
+        return Tournament(population=1000)
+
+    def start(self, problem: Problem) -> State:
+        return State(problem.space, trivial(problem.space, problem.seed))
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        if not state.born and not pending:
+            return Evaluate(state.trivial)
+        dead = {t.note.get("beaten") for t in pending}
+        alive = [m for m in state.population if m.number not in dead]
+        if not alive:
+            return Evaluate(edited(state.space, state.trivial, rng))
+        winner, *losers = tournament(alive, 2, rng)
+        full = len(alive) + len(pending) >= self.population
+        note = {"beaten": losers[0].number} if losers and full else {}
+        return Evaluate(edited(state.space, winner.architecture, rng), parent=winner.number, note=note)
+
+    def learn(self, state: State, trial: Trial) -> State:
+        alive = tuple(m for m in state.population if m.number != trial.note.get("beaten"))
+        return replace(state, population=(*alive, Member.of(trial)), born=state.born + 1)
+
+
+@dataclass(frozen=True)
+class HierarchicalTournament:
+    """`initial` members, each the trivial architecture after `mutations` random mutations; then children
+    of the best of a random `share` of all there are."""
+
+    initial: int = 20
+    mutations: int = 100
+    share: float = 0.05
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def __post_init__(self) -> None:
+        check_settings(self, initial=Span(1), mutations=Span(0, 10_000), share=Span(0, 1, above=True))
+
+    @staticmethod
+    def paper() -> HierarchicalTournament:
+        """200 first members of 7,000, a thousand mutations each, tournaments of 5 % (Sec. 4.1)."""
+        return HierarchicalTournament(initial=200, mutations=1000, share=0.05)
+
+    def start(self, problem: Problem) -> State:
+        return State(problem.space, trivial(problem.space, problem.seed))
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        if state.born + len(pending) < self.initial or not state.population:
+            child = state.trivial
+            for _ in range(self.mutations):
+                child = mutated(state.space, child, rng)
+            return Evaluate(child)
+        size = math.ceil(self.share * len(state.population))
+        winner = tournament(state.population, size, rng)[0]
+        return Evaluate(mutated(state.space, winner.architecture, rng), parent=winner.number)
+
+    def learn(self, state: State, trial: Trial) -> State:
+        return replace(state, population=(*state.population, Member.of(trial)), born=state.born + 1)
+
+
+def trivial(space: Space, seed: int) -> Architecture:
+    """The first answer to every question, which is the least depth where depth is asked; a random
+    architecture where the space rejects that."""
+    try:
+        return space.walk(_first)
+    except Rejected:
+        return sample(space, stream(seed, "trivial"))
+
+
+def _first(choice: Choice) -> Answer:
+    return choice.low if isinstance(choice, Real) else next(choice.answers())
+
+
+def edited(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+    """One of the space's moves. Where these put layers in and take them out and change none, a mutation of
+    one answer is a kind of its own; each kind is equally likely among those that are possible."""
+    if not isinstance(space, Moves):
+        return mutated(space, architecture, rng)
+    kinds = [*space.moves, *([""] if space.moves == MOVES else [])]
+    for kind in rng.permutation(kinds).tolist():
+        child = space.move(kind, architecture, rng) if kind else _altered(space, architecture, rng)
+        if child is not None and child != architecture:
+            return child
+    return mutated(space, architecture, rng)
+
+
+def _altered(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+    """With one answer drawn anew, how many layers there are aside: that is for moves to change. None where
+    nothing else is asked."""
+    asked = questions(space, architecture)
+    depths = [c.path for c in asked if isinstance(c, OneOf) and c.depth]
+    for _ in range(TRIES):
+        child = mutated(space, architecture, rng)
+        if all(child.get(path) == architecture[path] for path in depths):
+            return child
+    return None

@@ -1,0 +1,190 @@
+"""PPO as NASNet used it: Zoph et al., "Learning Transferable Architectures for Scalable Image
+Recognition" (CVPR 2018, App. A.1), with the clipped objective of Schulman et al. (2017, Sec. 3).
+
+The controller of REINFORCE with one layer, updated several times on each batch of architectures, as
+far as their probabilities stay near those they were drawn with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+import numpy as np
+
+from cambrian.outcome import Trial
+from cambrian.policies import controller
+from cambrian.policies.decisions import Walk, reward, walk_of, worse
+from cambrian.policies.lstm import Floats
+from cambrian.problem import Problem
+from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
+
+if TYPE_CHECKING:
+    from cambrian.spaces.space import Space
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A walk, by how much it was better than the baseline, and the logarithm of the probability it was
+    drawn with."""
+
+    walk: Walk
+    better: float
+    log: float
+
+
+@dataclass(frozen=True)
+class State:
+    """After `trials` of the search comes the reranking; `learned` are those of the search alone. `baseline`
+    is the moving average of rewards, `batch` what was learned since the last update."""
+
+    space: Space
+    policy: controller.Policy
+    trials: int
+    learned: tuple[Trial, ...] = ()
+    reranked: tuple[int | None, ...] = ()
+    baseline: float | None = None
+    worst: float | None = None
+    batch: tuple[Lesson, ...] = ()
+
+
+TRIALS = 300
+"""Before the reranking, where a run has no number of trials."""
+
+
+@dataclass(frozen=True)
+class PPO:
+    """Each `batch` trials make `epochs` updates with ratios clipped at 1 +- `clip`; `entropy` is the
+    weight of the policy's entropy, `decay` that of the moving average. A trial that failed is learned
+    from as the worst value known.
+
+    With `rerank`, the search ends after `trials` of them (None: the run's but those of the reranking), and
+    the `rerank` best architectures are measured once more, for `rerank_epochs` (None: again as they were,
+    independently)."""
+
+    lr: float = 2e-3
+    clip: float = 0.2
+    entropy: float = 1e-5
+    batch: int = 10
+    epochs: int = 4
+    decay: float = 0.95
+    layers: int = 1
+    hidden: int = 100
+    bound: float = 0.1
+    bins: int = 16
+    rerank: int = 0
+    rerank_epochs: int | None = None
+    trials: int | None = None
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def __post_init__(self) -> None:
+        controller.check(self)
+        check_settings(
+            self,
+            clip=Span(0, 1000, above=True),
+            entropy=Span(0, 1000),
+            epochs=Span(1, 1000),
+            rerank=Span(0),
+            rerank_epochs=Span(1),
+            trials=Span(1),
+        )
+
+    @staticmethod
+    def paper() -> PPO:
+        """100 units, weights from U[-0.1, 0.1], Adam at 0.00035, entropy weighted 0.00001, batches of 20;
+        of 20,000 architectures, trained for 20 epochs, the best 250 are trained for 300."""
+        return PPO(lr=3.5e-4, batch=20, rerank=250, rerank_epochs=300, trials=20_000)
+
+    def start(self, problem: Problem) -> State:
+        policy = controller.start(problem.seed, self.layers, self.hidden, self.bound)
+        left = TRIALS if problem.trials is None else max(1, problem.trials - self.rerank)
+        return State(problem.space, policy, self.trials or left)
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        searching = [t for t in pending if not _again(t)]
+        if self.rerank and len(state.learned) + len(searching) >= state.trials:
+            return Wait() if searching else self._rerank(state, pending)
+        architecture = controller.sample(state.policy, state.space, rng, self.bins)
+        walk = walk_of(state.space, architecture, self.bins)
+        return Evaluate(architecture, note={"log_probability": _log_probability(state.policy, walk)})
+
+    def learn(self, state: State, trial: Trial) -> State:
+        if _again(trial):
+            return replace(state, reranked=(*state.reranked, trial.parent))
+        state = replace(state, learned=(*state.learned, trial), worst=worse(trial, state.worst))
+        found = reward(trial, state.worst)
+        if found is None:
+            return state
+        before = found if state.baseline is None else state.baseline
+        state = replace(state, baseline=self.decay * before + (1 - self.decay) * found)
+        walk = walk_of(state.space, trial.architecture, self.bins)
+        drawn = trial.note.get("log_probability")
+        drawn = _log_probability(state.policy, walk) if drawn is None else drawn
+        batch = (*state.batch, Lesson(walk, found - before, drawn))
+        if len(batch) < self.batch:
+            return replace(state, batch=batch)
+        return replace(state, batch=(), policy=self._update(state.policy, batch))
+
+    def _update(self, policy: controller.Policy, batch: Sequence[Lesson]) -> controller.Policy:
+        walks = [lesson.walk for lesson in batch]
+        for _ in range(self.epochs):
+            policy = controller.ascend(policy, walks, steepest(batch, self.clip, self.entropy), self.lr)
+        return policy
+
+    def _rerank(self, state: State, pending: Sequence[Trial]) -> Proposal:
+        asked = {*state.reranked, *(t.parent for t in pending)}
+        for rank, trial in enumerate(_best(state.learned, self.rerank), start=1):
+            if trial.number in asked:
+                continue
+            fidelity, note = None, {"rerank": rank}
+            if self.rerank_epochs is not None:
+                fidelity = msgspec.structs.replace(trial.fidelity, epochs=self.rerank_epochs)
+            replicate = int(fidelity is None)
+            return Evaluate(trial.architecture, fidelity, trial.number, replicate, note)
+        return Stop(f"the best {self.rerank} of {len(state.learned)} have been measured again")
+
+
+def ratios(logs: Floats, batch: Sequence[Lesson]) -> Floats:
+    """How much more probable [n] each architecture is than when it was drawn."""
+    found: Floats = np.exp(logs - [lesson.log for lesson in batch])
+    return found
+
+
+def clipped(ratio: Floats, better: Floats, clip: float) -> Floats:
+    """[n], whose mean is L^CLIP (Schulman et al. 2017, equation 7)."""
+    return np.minimum(ratio * better, ratio.clip(1 - clip, 1 + clip) * better)
+
+
+def steepest(batch: Sequence[Lesson], clip: float, entropy: float) -> controller.Slope:
+    """The gradient of L^CLIP and `entropy` times the mean entropy: that of ratio * better, whose
+    derivative by the log-probability is itself, where it is not clipped."""
+    better = np.array([lesson.better for lesson in batch])
+
+    def slope(logs: Floats, entropies: Floats) -> tuple[Floats, Floats]:
+        plain = ratios(logs, batch) * better
+        free = clipped(ratios(logs, batch), better, clip) == plain
+        return np.where(free, plain, 0.0) / len(batch), np.full(len(batch), entropy / len(batch))
+
+    return slope
+
+
+def _log_probability(policy: controller.Policy, walk: Walk) -> float:
+    policy = controller.knowing(policy, [decision for decision, _ in walk])
+    return float(controller.read(policy, [walk]).log_probability()[0])
+
+
+def _again(trial: Trial) -> bool:
+    return "rerank" in trial.note
+
+
+def _best(trials: Sequence[Trial], count: int) -> list[Trial]:
+    """The first trials of the `count` best architectures, best first."""
+    first: dict[Any, Trial] = {}
+    for trial in sorted(
+        (t for t in trials if t.value is not None), key=lambda t: (-float(t.value or 0), t.number)
+    ):
+        first.setdefault(trial.architecture, trial)
+    return list(first.values())[:count]

@@ -1,0 +1,208 @@
+"""Tabular Q-learning: MetaQNN (Baker et al., "Designing Neural Network Architectures using Reinforcement
+Learning", ICLR 2017, Sec. 4) and BlockQNN (Zhong et al., CVPR 2018, Sec. 3.2).
+
+An epsilon-greedy agent takes one decision after the other; walks are kept, and replayed at random
+through Bellman's equation, the last decision first. Epsilon falls in steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer
+from cambrian.errors import UsageError
+from cambrian.outcome import Trial
+from cambrian.policies.decisions import Before, Choose, Decision, decisions, reward, sample_by, worse
+from cambrian.problem import Problem
+from cambrian.randomness import stream
+from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.strategy import Evaluate, Proposal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BAKER = (
+    *((1.0, 1500 / 2700), (0.9, 100 / 2700), (0.8, 100 / 2700), (0.7, 100 / 2700)),
+    *((epsilon / 10, 150 / 2700) for epsilon in range(6, 0, -1)),
+)
+"""(epsilon, share of the trials) of MetaQNN's Table 2."""
+
+
+@runtime_checkable
+class Situates(Protocol):
+    """Knows the state of an agent that is to answer the question `path`: what of the answers before
+    matters, as text."""
+
+    def situation(self, path: str, before: Mapping[str, Answer]) -> str: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """A decision as the table knows it: the situation it was met in, its legal options, and which was
+    taken."""
+
+    situation: tuple[str, str]
+    options: tuple[str, ...]
+    taken: str
+
+
+Episode = tuple[tuple[Step, ...], float]
+"""A walk and its reward."""
+
+Values = Mapping[tuple[tuple[str, str], str], float]
+"""Q: (situation, option) -> the reward expected."""
+
+
+@dataclass(frozen=True)
+class State:
+    """`unknown` is what the table says of an option never replayed."""
+
+    space: Any
+    seed: int
+    horizon: int
+    unknown: float
+    values: Values = field(default_factory=dict)
+    memory: tuple[Episode, ...] = ()
+    total: float = 0.0
+    worst: float | None = None
+    trials: int = 0
+
+
+HORIZON = 500
+"""Trials that the schedule is for where a run has no number of them."""
+
+MOST_OF_IT = 1000
+"""Horizons that an epsilon may last: one that stays is the last of the schedule."""
+
+
+@dataclass(frozen=True)
+class QLearning:
+    """A situation is the question and the decision before it, unless the space knows better (see
+    `Situates`). `alpha` is the learning rate, `gamma` the discount, `replay` how many walks are
+    replayed after each trial. `schedule` is pairs of epsilon and the share of the `horizon` trials (None: the
+    run's) it lasts; the last epsilon stays. `initial` is the value of what is unknown (None: the mean
+    reward so far). `shaped` spreads a reward evenly over the decisions, as BlockQNN does. A trial that
+    failed is learned from as the worst value known."""
+
+    horizon: int | None = None
+    schedule: tuple[tuple[float, float], ...] = BAKER
+    alpha: float = 0.03
+    gamma: float = 1.0
+    replay: int = 128
+    initial: float | None = None
+    shaped: bool = False
+    bins: int = 16
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def __post_init__(self) -> None:
+        check_settings(
+            self,
+            horizon=Span(1, 10**12),
+            alpha=Span(0, 1, above=True),
+            gamma=Span(0, 1),
+            replay=Span(1, 10_000),
+            initial=Span(),
+            bins=Span(1, 1000),
+        )
+        for epsilon, share in self.schedule or ((-1.0, 0.0),):
+            if not (0 <= epsilon <= 1 and 0 <= share <= MOST_OF_IT):
+                raise UsageError(
+                    "strategy 'q-learning': schedule is pairs of epsilon, from 0 to 1, and share, from 0 to "
+                    f"{MOST_OF_IT:,}, got {self.schedule}"
+                )
+
+    @staticmethod
+    def paper() -> QLearning:
+        """MetaQNN's 2,700 trials, 1,500 of them with epsilon 1, a learning rate of 0.01, and values that
+        start at 0.5 (Sec. 4.3 and 5.2)."""
+        return QLearning(horizon=2700, alpha=0.01, initial=0.5)
+
+    def start(self, problem: Problem) -> State:
+        horizon = self.horizon or problem.trials or HORIZON
+        return State(problem.space, problem.seed, horizon, self.initial or 0.0)
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        epsilon = self.epsilon(state.trials + len(pending), state.horizon)
+        architecture = sample_by(state.space, lambda: _chooser(state, epsilon, rng), rng, self.bins)
+        return Evaluate(architecture, note={"epsilon": epsilon})
+
+    def learn(self, state: State, trial: Trial) -> State:
+        state = replace(state, trials=state.trials + 1, worst=worse(trial, state.worst))
+        found = reward(trial, state.worst)
+        if found is None:
+            return state
+        memory = (*state.memory, (_steps(state.space, trial.architecture, self.bins), found))
+        total = state.total + found
+        unknown = total / len(memory) if self.initial is None else self.initial
+        state = replace(state, memory=memory, total=total, unknown=unknown)
+        return replace(state, values=self._replayed(state))
+
+    def epsilon(self, trial: int, horizon: int) -> float:
+        """How likely the decisions of `trial` are random, of a schedule for `horizon` trials."""
+        end = 0.0
+        for epsilon, share in self.schedule:
+            end += share * horizon
+            if trial < round(end):
+                return epsilon
+        return self.schedule[-1][0]
+
+    def _replayed(self, state: State) -> Values:
+        rng = stream(state.seed, "q-learning", "replay", state.trials)
+        values = dict(state.values)
+        for i in rng.integers(len(state.memory), size=self.replay).tolist():
+            steps, found = state.memory[i]
+            self.bellman(values, steps, found, state.unknown)
+        return values
+
+    def bellman(
+        self,
+        values: dict[tuple[tuple[str, str], str], float],
+        steps: Sequence[Step],
+        found: float,
+        unknown: float,
+    ) -> None:
+        """One walk through Q <- (1 - alpha) Q + alpha (r + gamma max Q'), changing `values`."""
+        share = found / len(steps) if self.shaped and steps else 0.0
+        target = share if self.shaped else found
+        for step in reversed(steps):
+            key = (step.situation, step.taken)
+            values[key] = (1 - self.alpha) * values.get(key, unknown) + self.alpha * target
+            best = max(values.get((step.situation, option), unknown) for option in step.options)
+            target = share + self.gamma * best
+
+
+def _chooser(state: State, epsilon: float, rng: np.random.Generator) -> Choose:
+    last = ""
+
+    def choose(decision: Decision, before: Before) -> int:
+        nonlocal last
+        legal = [i for i, w in enumerate(decision.weights) if w > 0]
+        if rng.random() < epsilon:
+            weights = [decision.weights[i] for i in legal]
+            taken = int(rng.choice(legal, p=[w / sum(weights) for w in weights]))
+        else:
+            here = _situation(state.space, decision, before, last)
+            found = [state.values.get((here, decision.options[i]), state.unknown) for i in legal]
+            best = [i for i, value in zip(legal, found) if value == max(found)]
+            taken = best[int(rng.integers(len(best)))]
+        last = decision.options[taken]
+        return taken
+
+    return choose
+
+
+def _steps(space: Any, architecture: Architecture, bins: int) -> tuple[Step, ...]:
+    found: list[Step] = []
+    for decision, taken, before in decisions(space, architecture, bins):
+        here = _situation(space, decision, before, found[-1].taken if found else "")
+        legal = tuple(o for o, w in zip(decision.options, decision.weights) if w > 0)
+        found.append(Step(here, legal, decision.options[taken]))
+    return tuple(found)
+
+
+def _situation(space: Any, decision: Decision, before: Before, last: str) -> tuple[str, str]:
+    known = space.situation(decision.path, before) if isinstance(space, Situates) else last
+    return decision.path, known

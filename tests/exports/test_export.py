@@ -1,0 +1,307 @@
+"""Exports: whole, verified in a clean process, or not there at all."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from cambrian.errors import DataError, ExportMismatch, MissingExtra, UsageError
+from cambrian.exports.export import export, verify
+from cambrian.exports.latency import latency
+from cambrian.exports.normalisation import Normalised, as_inputs
+from cambrian.exports.predict import predict, predict_files
+from cambrian.pictures.stages import stages
+
+FACTS = {
+    "name": "shapes <b>",
+    "labels": ["a", "b", "c"],
+    "mean": [0.4],
+    "std": [0.2],
+    "channels": 1,
+    "height": 6,
+    "width": 5,
+    "input": "uint8",
+}
+ANSWERS = {"answers": {"depth": 2}}
+
+
+def small_network(seed=0):
+    """With batch normalisation and dropout, so that its mode matters."""
+    torch.manual_seed(seed)
+    network = nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(8, 3),
+    )
+    network(torch.randn(16, 1, 6, 5))  # running statistics that are not the initial ones
+    return network
+
+
+def by_hand(network, images):
+    """Probabilities without the program: bytes over 255, less the mean, over the deviation."""
+    mean, std = np.array(FACTS["mean"]), np.array(FACTS["std"])
+    inputs = torch.from_numpy(((images / 255.0 - mean) / std).transpose(0, 3, 1, 2)).float()
+    with torch.inference_mode():
+        return network.eval()(inputs).softmax(1).numpy()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """One export for all that only read it; exporting takes seconds."""
+    network = small_network()
+    return network, export(network, FACTS, tmp_path_factory.mktemp("out") / "net", architecture_json=ANSWERS)
+
+
+def test_an_export_is_complete_and_leaves_the_network_as_it_was(exported):
+    """All files, their content, and a network still in the mode it came in."""
+    network, place = exported
+    assert sorted(p.name for p in place.iterdir()) == [
+        *("README.md", "architecture.json", "model.json", "program.pt2"),
+        *("sample.safetensors", "weights.safetensors"),
+    ]
+    assert sorted(p.name for p in place.parent.iterdir()) == ["net"]
+    assert network.training
+    record = json.loads((place / "model.json").read_text())
+    assert {k: record[k] for k in FACTS} == FACTS
+    assert record["verified_difference"] <= 1e-5
+    assert json.loads((place / "architecture.json").read_text()) == ANSWERS
+    fresh = small_network(1)
+    fresh.load_state_dict(load_file(place / "weights.safetensors"))
+    assert all(torch.equal(a, b) for a, b in zip(fresh.state_dict().values(), network.state_dict().values()))
+
+
+def test_the_program_predicts_as_the_network_does(exported):
+    """On bytes and on floats, for batches of 0, 1, 7 and more than are run at once."""
+    network, place = exported
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (300, 6, 5, 1), dtype=np.uint8)
+    expected = by_hand(network, images)
+    for count in (0, 1, 7, 300):
+        found = predict(place, images[:count])
+        assert found.shape == (count, 3)
+        np.testing.assert_allclose(found, expected[:count], atol=1e-6)
+    np.testing.assert_allclose(predict(place, (images[:9] / 255).astype(np.float32)), expected[:9], atol=1e-5)
+
+
+def test_the_readmes_lines_work_with_torch_alone(exported):
+    """The code in the export's README runs in a clean process and names a class."""
+    _, place = exported
+    code = (place / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    code += '\nimport sys; assert "cambrian" not in sys.modules'
+    done = subprocess.run(
+        [sys.executable, "-I", "-W", "error", "-c", code],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() in FACTS["labels"], done.stderr
+
+
+def test_a_broken_program_is_not_delivered(tmp_path, monkeypatch):
+    """A program that normalises wrongly is found by running it; nothing is left, and an earlier export
+    stays as it was."""
+    target = tmp_path / "net"
+    target.mkdir()
+    (target / "model.json").write_text("{}")
+
+    def wrong(self, images):
+        return self.network((images - self.mean) / self.std) + 2e-5
+
+    monkeypatch.setattr(Normalised, "forward", wrong)
+    with pytest.raises(ExportMismatch, match=r"differ from the network's by 2.*e-05, more than 1e-05"):
+        export(small_network(), FACTS, target, architecture_json=ANSWERS)
+    assert [p.name for p in tmp_path.iterdir()] == ["net"]
+    assert [p.name for p in target.iterdir()] == ["model.json"]
+
+
+def test_verification_runs_the_program_that_lies_there(tmp_path):
+    """Outputs that are not finite, and a truncated program, are found."""
+    place = doubling(tmp_path, torch.full((2, 3), float("nan")))
+    with pytest.raises(ExportMismatch, match="differ"):
+        verify(place)
+    os.truncate(place / "program.pt2", 1000)
+    with pytest.raises(ExportMismatch, match="does not run in a clean process"):
+        verify(place)
+
+
+@pytest.mark.parametrize("wrong", ["together", "single"])
+def test_the_tolerance_is_absolute(tmp_path, wrong):
+    """1e-5, all images at once and one by one: it does not grow with logits of ten."""
+    ten = torch.full((2, 3), 10.0)
+    logits = {"together": ten, "single": ten.clone(), wrong: ten + 1.5e-5}
+    with pytest.raises(ExportMismatch, match=r"by 1.5\de-05, more than 1e-05"):
+        verify(doubling(tmp_path, logits["together"], logits["single"], inputs=5.0))
+
+
+def test_large_logits_are_met(tmp_path):
+    """A network whose logits are a thousand times as large is exported, within its last bits."""
+    network = small_network()
+    with torch.no_grad():
+        network[-1].weight *= 1000
+    place = export(network, FACTS, tmp_path / "net", architecture_json=ANSWERS)
+    largest = float(load_file(place / "sample.safetensors")["logits"].abs().max())
+    assert largest > 50
+    assert json.loads((place / "model.json").read_text())["verified_difference"] <= 5e-7 * largest
+
+
+def test_what_needs_cambrian_is_not_delivered(tmp_path, monkeypatch):
+    """The clean process cannot import cambrian, although it is installed here."""
+    from cambrian.exports import export as module
+
+    monkeypatch.setattr(module, "_CHECK", module._CHECK + "\nimport cambrian.errors\n")
+    with pytest.raises(ExportMismatch, match="must not need cambrian"):
+        verify(doubling(tmp_path, torch.zeros(2, 3)))
+
+
+def doubling(place, logits, single=None, inputs=0.0):
+    """The smallest thing the clean process accepts: twice the inputs, which are all alike."""
+
+    class Double(nn.Module):
+        def forward(self, images):
+            return images * 2
+
+    batch = {"images": {0: torch.export.Dim("batch", min=1)}}
+    program = torch.export.export(Double(), (torch.zeros(2, 3),), dynamic_shapes=batch)
+    torch.export.save(program, place / "program.pt2")
+    single = logits.clone() if single is None else single
+    sample = {"inputs": torch.full((2, 3), inputs), "logits": logits, "single_logits": single}
+    save_file(sample, place / "sample.safetensors")
+    return place
+
+
+def test_refusals_come_before_any_work(tmp_path):
+    """A directory with other files, a file in the way, missing facts, a missing extra."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("")
+    with pytest.raises(UsageError, match="holds other files"):
+        export(small_network(), FACTS, tmp_path / "full", architecture_json={})
+    with pytest.raises(UsageError, match="is a file"):
+        export(small_network(), FACTS, tmp_path / "full" / "thesis.tex", architecture_json={})
+    with pytest.raises(UsageError, match=r"cannot be written to .*inside"):
+        export(small_network(), FACTS, tmp_path / "full" / "thesis.tex" / "inside", architecture_json={})
+    with pytest.raises(UsageError, match="missing: labels"):
+        export(
+            small_network(),
+            {k: v for k, v in FACTS.items() if k != "labels"},
+            tmp_path / "x",
+            architecture_json={},
+        )
+    assert [p.name for p in tmp_path.iterdir()] == ["full"]
+
+
+def test_onnx_is_an_extra(tmp_path, monkeypatch):
+    """Without onnx the sentence says how to get it."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'cambrian\[export\]'"):
+        export(small_network(), FACTS, tmp_path / "x", architecture_json={}, onnx=True)
+
+
+def test_predicting_refuses_what_does_not_fit(exported, tmp_path):
+    """Another size, and a directory that is no export."""
+    _, place = exported
+    with pytest.raises(DataError, match=r"size \[6, 5, 1\], got an array of shape \[1, 5, 6, 1\]"):
+        predict(place, np.zeros((1, 5, 6, 1), np.uint8))
+    with pytest.raises(UsageError, match="no exported network"):
+        predict(tmp_path, np.zeros((1, 6, 5, 1), np.uint8))
+
+
+@pytest.mark.parametrize("name", ["model.json", "program.pt2"])
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b"\xff\xfe"])
+def test_a_damaged_export_is_one_sentence(exported, tmp_path, name, damage):
+    """Whatever happened to its files: they are named, and what to do."""
+    _, place = exported
+    broken = tmp_path / "net"
+    shutil.copytree(place, broken)
+    (broken / name).write_bytes(damage)
+    with pytest.raises(UsageError, match=re.escape(str(broken))) as caught:
+        predict(broken, np.zeros((1, 6, 5, 1), np.uint8))
+    assert "\n" not in str(caught.value)
+
+
+def test_files_are_predicted_as_their_pixels(exported, tmp_path):
+    """A row per file: the likeliest class and its probability. A text file is refused by name."""
+    network, place = exported
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 6, 5, 1), dtype=np.uint8)
+    files = [tmp_path / f"{i}.png" for i in range(3)]
+    for file, image in zip(files, pixels):
+        Image.fromarray(image[:, :, 0]).save(file)
+    expected = by_hand(network, pixels)
+    rows = predict_files(place, files)
+    assert [(r.file, r.label) for r in rows] == [
+        (str(f), FACTS["labels"][k]) for f, k in zip(files, expected.argmax(1))
+    ]
+    np.testing.assert_allclose([r.probability for r in rows], expected.max(1), atol=1e-5)
+    (tmp_path / "notes.png").write_text("no image")
+    with pytest.raises(DataError, match=r"notes\.png"):
+        predict_files(place, [tmp_path / "notes.png"])
+
+
+def test_float_images_go_in_as_they_are():
+    """Bytes are divided by 255, floats are not; channels move to the front."""
+    images = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    np.testing.assert_allclose(as_inputs(images).numpy(), images.transpose(0, 3, 1, 2), rtol=1e-6)
+    grey = np.array([0, 51, 255], np.uint8).reshape(1, 1, 3, 1)
+    assert as_inputs(grey).flatten().tolist() == pytest.approx([0, 0.2, 1])
+
+
+def test_latency_counts_every_forward_and_orders_its_quantiles():
+    """A network that sleeps 4 ms takes at least that; warm-up forwards are not among the repeats."""
+    import time
+
+    calls = []
+
+    class Slow(nn.Module):
+        def forward(self, x):
+            calls.append(len(x))
+            time.sleep(0.004)
+            return x
+
+    one, many = latency(Slow().train(), (1, 2, 2), batches=(1, 8), repeats=6, warmup=2)
+    assert calls == [1] * 8 + [8] * 8
+    for row in (one, many):
+        assert 4.0 <= row.low <= row.median <= row.high
+        assert row.repeats == 6
+    assert many.per_image == many.median / 8
+    (short,) = latency(Slow(), (1, 2, 2), batches=(1,), repeats=10**6, seconds=0.05)
+    assert short.repeats <= 13
+
+
+def test_stages_are_the_modules_and_their_shapes():
+    """Top-level modules with what they give; neighbours alike are counted, the input comes first."""
+    assert stages(small_network(), (1, 6, 5)) == [
+        ("image", "1x6x5"),
+        ("conv2d", "8x6x5"),
+        ("batchnorm2d", "8x6x5"),
+        ("relu", "8x6x5"),
+        ("adaptiveavgpool2d", "8x1x1"),
+        ("linear", "3"),
+    ]
+
+    class Cell(nn.Conv2d):
+        pass
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cells = nn.ModuleList([Cell(1, 1, 1), Cell(1, 1, 1), Cell(1, 1, 1, stride=2)])
+
+        def forward(self, x):
+            for cell in self.cells:
+                x = cell(x)
+            return x
+
+    assert stages(Net(), (1, 4, 4)) == [("image", "1x4x4"), ("cell x 2", "1x4x4"), ("cell", "1x2x2")]

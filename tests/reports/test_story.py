@@ -1,0 +1,145 @@
+"""From a run to its report: what is gathered, and the table that is fitted once."""
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+
+from cambrian.errors import UsageError
+from cambrian.outcome import Done, Fidelity, Infeasible, Trial
+from cambrian.predictors import pnas_table1 as module
+from cambrian.reports.contents import story_of, write_report
+from cambrian.reports.surrogate_ranks import fitted_afterwards, measured_by_level
+from cambrian.search.ledger.ledger import Row
+from cambrian.search.result import Result
+from cambrian.spaces.cells.pnas import PNAS
+from cambrian.tasks.task import Task
+from report_cases import STAGES, cells, finals
+
+STOP = (1.0, "stop", {"reason": "enough", "after": 3})
+
+
+def small_task():
+    """Twelve images of noise."""
+    rng = np.random.default_rng(0)
+    parts = np.split(np.arange(12), 3)
+    images, targets = rng.integers(0, 256, (12, 8, 8, 1), dtype=np.uint8), np.arange(12) % 2
+    return Task("noise", images, targets, ("a", "b"), *parts, mean=(0.5,), std=(0.3,))
+
+
+def run_of(trials, directory, events=(STOP,)):
+    rows = [Row(t, str(t.number), "done", 1, 0, thinking=0.5) for t in trials]
+    facts = {
+        "settings": {"seed": 3},
+        "budget": {"trials": 9},
+        "versions": {"torch": "1"},
+        "plan": [["data", "noise"]],
+    }
+    return Result(PNAS(), small_task(), rows, facts, list(events), directory)
+
+
+def levelled(*counts):
+    """So many trials of 1, 2, ... blocks, valued by their number; the first of all failed."""
+    trials = []
+    for blocks, count in enumerate(counts, start=1):
+        for cell in cells(count, blocks, seed=blocks):
+            value = Done(float(len(trials)), seconds=2.0) if trials else Infeasible("nan", seconds=2.0)
+            trials.append(Trial(len(trials), cell, Fidelity(), outcome=value))
+    return trials
+
+
+def test_a_story_holds_what_the_run_knows(tmp_path):
+    """Trials and finals, the winner's stages as built, seconds by kind, task, versions, settings."""
+    trials = levelled(3, 3)
+    events = [STOP, (2.0, "final", {"winner": 10**9 + 1})]
+    story = story_of(run_of([*trials, *finals(trials)], tmp_path, events))
+    assert (story.title, story.metric, story.percent) == ("noise", "accuracy", True)
+    assert [t.number for t in story.trials] == [*range(6), *(10**9 + i for i in range(3))]
+    assert story.winner.number == 10**9 + 1
+    assert story.seconds == {"search": 12.0, "final": 0.0, "strategy": 4.5}
+    assert story.settings["budget"] == {"trials": 9}
+    assert story.plan == [("data", "noise")]
+    assert (story.task["test"], story.task["height"], story.task["input"]) == (4, 8, "uint8")
+    assert story.stages[0] == ("image", "1x8x8")
+    assert story.stages[-1] == ("linear", "2")
+    assert len(story.stages) >= len(STAGES)
+
+
+def test_the_winner_is_the_one_the_run_delivers(tmp_path):
+    """A continued run's last choice counts, whatever the roles say of the rows."""
+    trials = levelled(3, 3)
+    events = [STOP, (2.0, "final", {"winner": 10**9 + 1}), (3.0, "final", {"winner": 10**9 + 2})]
+    story = story_of(run_of([*trials, *finals(trials)], tmp_path, events))
+    assert (story.winner.number, story.winner.role) == (10**9 + 2, "baseline random")
+
+
+def test_a_result_in_memory_says_where_it_could_go(tmp_path):
+    """Without a directory there is no place for a report or an export to come from, nor an assertion."""
+    run = run_of(levelled(2), None)
+    for ask in (run.report, lambda: run.export(tmp_path / "out")):
+        with pytest.raises(UsageError, match=r"run\('runs/first'\)"):
+            ask()
+    assert run.report(tmp_path / "report.html").exists()
+
+
+def test_reports_are_written_whole(tmp_path):
+    """In the run directory unless told otherwise; a place that cannot be written is one sentence."""
+    run = run_of(levelled(2), tmp_path)
+    assert write_report(run) == tmp_path / "report.html"
+    assert "noise" in (tmp_path / "report.html").read_text()
+    assert write_report(run, tmp_path / "other.html").exists()
+    with pytest.raises(UsageError, match="cannot be written to"):
+        write_report(run, tmp_path / "missing" / "report.html")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["other.html", "report.html"]
+
+
+def test_levels_are_the_spaces_own(tmp_path):
+    """Also for strategies that note none; failures, repeats and small levels are left out."""
+    trials = levelled(11, 12, 9)
+    again = Trial(99, trials[1].architecture, Fidelity(), outcome=Done(7.0), cached=1)
+    known = measured_by_level(run_of([*trials, again], tmp_path))
+    distinct = {b: len({t.architecture for t in trials[1:] if t.architecture["blocks"] == b}) for b in (1, 2)}
+    assert {level: len(values) for level, (_, values) in known.items()} == distinct
+    assert known[2][1] == [float(t.number) for t in trials[11:23]]
+
+
+def test_a_table_of_other_values_is_fitted_again(tmp_path, monkeypatch):
+    """As many trials with other values are not the same trials; where nothing can be kept it is shown
+    all the same."""
+    calls = []
+    monkeypatch.setattr(module, "table1", lambda space, levels: calls.append(1) or [])
+    first = levelled(11, 12)
+    other = [*first[:-1], msgspec.structs.replace(first[-1], outcome=Done(0.125))]
+    for trials in (first, first, other):
+        fitted_afterwards(run_of(trials, tmp_path))
+    assert len(calls) == 2
+    (tmp_path / "table1.json").unlink()
+    (tmp_path / "table1.json").mkdir()
+    assert fitted_afterwards(run_of(first, tmp_path)) == []
+
+
+def test_the_table_is_fitted_once(tmp_path, monkeypatch):
+    """Of a run that has ended, and again only when it has measured more; a damaged file is no obstacle."""
+    calls = []
+
+    def fitted(space, levels):
+        calls.append({level: len(values) for level, (_, values) in levels.items()})
+        return [module.Row("mlp", 1, 10, 0.5, 0.25)]
+
+    monkeypatch.setattr(module, "table1", fitted)
+    first, larger = levelled(11, 12), levelled(11, 13)
+    assert fitted_afterwards(run_of(first, tmp_path, events=())) == []
+    assert fitted_afterwards(run_of(levelled(11), tmp_path)) == []
+    assert calls == []
+    rows = fitted_afterwards(run_of(first, tmp_path))
+    assert rows[0]["surrogate"] == "mlp"
+    assert rows[0]["rho there"] == 0.5
+    assert fitted_afterwards(run_of(first, tmp_path)) == rows
+    assert len(calls) == 1
+    fitted_afterwards(run_of(larger, tmp_path))
+    assert [c[2] for c in calls] == [12, 13]
+    (tmp_path / "table1.json").write_text('{"of": ')
+    assert fitted_afterwards(run_of(larger, tmp_path)) == rows
+    assert len(calls) == 3
+    assert json.loads((tmp_path / "table1.json").read_text())["rows"] == rows
