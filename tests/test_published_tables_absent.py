@@ -7,7 +7,7 @@ import pytest
 from cambrian.benchmarks import benchmark
 from cambrian.benchmarks.published_files import VARIABLE, tables_folder
 from cambrian.errors import DataError
-from cambrian.estimators.tables import opened
+from cambrian.estimators.tables import open_table
 
 
 @pytest.mark.parametrize("said", [None, "", "  ", "nowhere", "hollow"])
@@ -18,7 +18,7 @@ def test_an_empty_or_missing_folder_is_absent(monkeypatch, tmp_path, said):
     (tmp_path / "nb201").mkdir()
     monkeypatch.chdir(tmp_path)
     benchmark.cache_clear()
-    opened.cache_clear()
+    open_table.cache_clear()
     monkeypatch.delenv(VARIABLE, raising=False)
     if said is not None:
         monkeypatch.setenv(VARIABLE, said)

@@ -227,14 +227,14 @@ def leaves(
         try:
             found = walked(answers)
         except Open as stop:
-            stack.append(_answered(answers, stop.choice))
+            stack.append(_extend(answers, stop.choice))
             continue
         except Rejected:
             found = None
         yield found
 
 
-def _answered(forced: dict[str, Answer], choice: Choice) -> Iterator[dict[str, Answer]]:
+def _extend(forced: dict[str, Answer], choice: Choice) -> Iterator[dict[str, Answer]]:
     return ({**forced, choice.path: answer} for answer in choice.answers())
 
 

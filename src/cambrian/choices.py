@@ -17,14 +17,14 @@ import msgspec
 from cambrian.errors import IllegalArchitecture, SpaceError, did_you_mean
 from cambrian.options import Scalar as Scalar
 from cambrian.options import (
-    bound,
+    check_bound,
     check_distinct,
     check_path,
     check_real,
     check_some,
     check_weights,
     check_whole,
-    listed,
+    list_options,
     subsets,
 )
 
@@ -79,7 +79,7 @@ class OneOf(msgspec.Struct, frozen=True, tag="one"):
     @property
     def legal(self) -> str:
         """What an answer would be, for people."""
-        return f"one of {listed(self.options)}"
+        return f"one of {list_options(self.options)}"
 
     def draw(self, rng: np.random.Generator | Chance) -> Answer:
         options = self.options
@@ -117,7 +117,7 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
 
     @property
     def legal(self) -> str:
-        return f"a list of {self.least} to {self.most} of {listed(self.options)}"
+        return f"a list of {self.least} to {self.most} of {list_options(self.options)}"
 
     @property
     def size(self) -> int:
@@ -221,7 +221,7 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
         check_path(self.path)
         for name in ("low", "high"):
             if type(getattr(self, name)) not in (int, float):  # NumPy's, which cannot be written as JSON
-                msgspec.structs.force_setattr(self, name, bound(self.path, getattr(self, name)))
+                msgspec.structs.force_setattr(self, name, check_bound(self.path, getattr(self, name)))
         check_real(self.path, self.low, self.high, self.log)
 
     @property

@@ -21,19 +21,19 @@ def neighbours(
     found: dict[Architecture, None] = {}
     for choice in questions(space, architecture):
         for answer in choice.near(architecture[choice.path], rng):
-            for near in _opened(space, {**architecture, choice.path: answer}, rng, cap):
+            for near in _walks_with(space, {**architecture, choice.path: answer}, rng, cap):
                 if near != architecture:
                     found[near] = None
     return list(found)
 
 
-def _opened(
+def _walks_with(
     space: Walkable, wanted: dict[str, Answer], rng: np.random.Generator, cap: int
 ) -> Iterator[Architecture]:
     """All walks that keep `wanted` where legal; `cap` random ones where there are more, or where so many
     are rejected that there may be."""
 
-    def walked(forced: Mapping[str, Answer]) -> Architecture:
+    def walk(forced: Mapping[str, Answer]) -> Architecture:
         def otherwise(choice: Choice) -> Answer:
             if choice.path in forced:
                 return forced[choice.path]
@@ -44,7 +44,7 @@ def _opened(
         return replay(space, wanted, otherwise)
 
     seen, rejected = [], 0
-    for found in leaves(walked, {}):
+    for found in leaves(walk, {}):
         if found is None:
             rejected += 1
         else:

@@ -25,7 +25,7 @@ MANY = 1e300
 LONGEST = 200  # characters of a value in a sentence
 
 
-def told(value: object) -> str:
+def shorten(value: object) -> str:
     """A value for people, whatever it is: shortened, on one line."""
     try:
         text = " ".join(repr(value).split())
@@ -34,7 +34,7 @@ def told(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def listed(options: Sequence[Scalar], most: int = 16) -> str:
+def list_options(options: Sequence[Scalar], most: int = 16) -> str:
     """Options for people, the first few of many."""
     names = ", ".join(map(repr, options[:most]))
     return names if len(options) <= most else f"{names}, ... ({len(options)} in all)"
@@ -44,7 +44,7 @@ def check_path(path: object) -> None:
     if type(path) is str and path.isascii():
         return
     if not isinstance(path, str):
-        raise SpaceError(f"a question's path is text, got {told(path)}")
+        raise SpaceError(f"a question's path is text, got {shorten(path)}")
     if not _writable(path):
         raise SpaceError(f"question {path!r}: a path is text that can be written as UTF-8")
 
@@ -59,9 +59,9 @@ def check_distinct(path: str, options: tuple[Scalar, ...]) -> None:
             continue
         wrong = _wrong(option)
         if wrong:
-            raise SpaceError(f"question {path!r}: {wrong}, got {told(option)}")
+            raise SpaceError(f"question {path!r}: {wrong}, got {shorten(option)}")
     if len(set(map(repr, options))) != len(options) or len(set(options)) != len(options):
-        raise SpaceError(f"question {path!r} offers an option twice: {told(list(options))}")
+        raise SpaceError(f"question {path!r} offers an option twice: {shorten(list(options))}")
 
 
 def check_weights(path: str, weights: tuple[float, ...], count: int) -> None:
@@ -72,7 +72,7 @@ def check_weights(path: str, weights: tuple[float, ...], count: int) -> None:
     ):
         raise SpaceError(
             f"question {path!r}: weights must be {count} finite numbers >= 0 "
-            f"with a positive sum, got {told(weights)}"
+            f"with a positive sum, got {shorten(weights)}"
         )
 
 
@@ -80,7 +80,7 @@ def check_some(path: str, least: Any, most: Any, count: int) -> None:
     whole = isinstance(least, int) and isinstance(most, int)
     if not whole or not 0 <= least <= most <= count:
         raise SpaceError(
-            f"question {path!r}: cannot pick between {told(least)} and {told(most)} of {count} options"
+            f"question {path!r}: cannot pick between {shorten(least)} and {shorten(most)} of {count} options"
         )
     if count < 990:  # 2 to that power is less than MANY
         return
@@ -97,22 +97,22 @@ def subsets(count: int, least: int, most: int) -> Iterator[int]:
 
 def check_whole(path: str, low: Any, high: Any) -> None:
     if not (isinstance(low, int) and isinstance(high, int) and low <= high):
-        raise SpaceError(f"question {path!r}: no whole numbers from {told(low)} to {told(high)}")
+        raise SpaceError(f"question {path!r}: no whole numbers from {shorten(low)} to {shorten(high)}")
     if low < -(1 << 63) or high >= 1 << 63:
         raise SpaceError(
-            f"question {path!r}: whole numbers have 64 bits at most, got {told(low)} to {told(high)}"
+            f"question {path!r}: whole numbers have 64 bits at most, got {shorten(low)} to {shorten(high)}"
         )
 
 
-def bound(path: str, value: object) -> float:
+def check_bound(path: str, value: object) -> float:
     """A bound that is no int or float as Python's own number."""
     if isinstance(value, numbers.Real):
         return float(value)
-    raise SpaceError(f"question {path!r}: a bound is a number, got {told(value)}")
+    raise SpaceError(f"question {path!r}: a bound is a number, got {shorten(value)}")
 
 
 def check_real(path: str, low: float, high: float, log: bool) -> None:
-    between = f"from {told(low)} to {told(high)}"
+    between = f"from {shorten(low)} to {shorten(high)}"
     if not (_finite(low) and _finite(high) and low <= high):
         raise SpaceError(f"question {path!r}: no numbers {between}")
     if log and low <= 0:
@@ -128,15 +128,15 @@ def _finite(value: float) -> bool:
         return False
 
 
-def offered(path: str, options: Any) -> tuple[Any, ...]:
+def check_options(path: str, options: Any) -> tuple[Any, ...]:
     """The options that a program gave, as a tuple."""
     if type(options) in (list, tuple) and len(options) <= MOST:
         return tuple(options)
     if isinstance(options, str):
-        raise SpaceError(f"question {path!r}: options are a list, got the text {told(options)}")
+        raise SpaceError(f"question {path!r}: options are a list, got the text {shorten(options)}")
     count = _count(options)
     if count is None:
-        raise SpaceError(f"question {path!r}: options are a list, got {told(options)}")
+        raise SpaceError(f"question {path!r}: options are a list, got {shorten(options)}")
     if count > MOST:
         raise SpaceError(
             f"question {path!r} offers {count} options: at most {MOST}; use pick.integer for whole numbers"
@@ -144,7 +144,7 @@ def offered(path: str, options: Any) -> tuple[Any, ...]:
     return tuple(options)
 
 
-def weighed(path: str, weights: Any) -> tuple[float, ...] | None:
+def validate_weights(path: str, weights: Any) -> tuple[float, ...] | None:
     """The weights that a program gave, None being none."""
     if weights is None:
         return None
@@ -154,19 +154,19 @@ def weighed(path: str, weights: Any) -> tuple[float, ...] | None:
             return tuple(float(w) for w in weights)
     except (TypeError, ValueError, OverflowError):
         pass
-    raise SpaceError(f"question {path!r}: weights are a list of numbers, got {told(weights)}")
+    raise SpaceError(f"question {path!r}: weights are a list of numbers, got {shorten(weights)}")
 
 
 def counting(path: str, low: Any, high: Any) -> range:
     """The numbers from `low` to `high`, how many of something there may be."""
     if not (isinstance(low, int) and isinstance(high, int) and 0 <= low <= high):
         raise SpaceError(
-            f"question {path!r}: there cannot be between {told(low)} and {told(high)} of something"
+            f"question {path!r}: there cannot be between {shorten(low)} and {shorten(high)} of something"
         )
     if high - low >= MOST:
         raise SpaceError(
-            f"question {path!r} offers {told(high - low + 1)} options: at most {MOST}; use pick.integer for "
-            f"a whole number"
+            f"question {path!r} offers {shorten(high - low + 1)} options: at most {MOST}; use pick.integer "
+            f"for a whole number"
         )
     return range(low, high + 1)
 

@@ -98,7 +98,7 @@ def directed(outcome: Outcome, minimize: bool) -> Outcome:
 REASONS = ("nan", "oom", "timeout", "unbuildable", "limit")
 
 
-def measured(value: object, **rest: Any) -> Outcome:
+def outcome_of(value: object, **rest: Any) -> Outcome:
     """An outcome from whatever a user's function returned: `Done` for a finite real number,
     `Infeasible("nan")` for NaN and infinities, `Crashed` for what is no number."""
     kept = {k: rest[k] for k in ("curve", "seconds") if k in rest}

@@ -63,8 +63,8 @@ class Registry:
         for given in arguments:
             if given not in known:
                 raise UsageError(f"{self.kind} {name!r} has no setting {given!r}{did_you_mean(given, known)}")
-        self._typed(name, found if isinstance(found, type) else type(found), arguments)
-        return self._made(name, found, arguments) if arguments or isinstance(found, type) else found
+        self._check_types(name, found if isinstance(found, type) else type(found), arguments)
+        return self._make(name, found, arguments) if arguments or isinstance(found, type) else found
 
     def named(self, text: str) -> Any:
         """The component that `NAME`, `NAME(paper)` or `NAME(setting=value, ...)` describes, as on a command
@@ -86,7 +86,7 @@ class Registry:
             raise UsageError(f"{self.kind} {name!r} has no settings of a paper's own: leave out '(paper)'")
         return found.paper()
 
-    def _typed(self, name: str, cls: type, arguments: Mapping[str, Any]) -> None:
+    def _check_types(self, name: str, cls: type, arguments: Mapping[str, Any]) -> None:
         """Raises UsageError for an argument that is not what its field says, as far as that can be told."""
         try:
             hints = get_type_hints(cls)
@@ -101,7 +101,7 @@ class Registry:
             except TypeError:  # a type that is no JSON
                 continue
 
-    def _made(self, name: str, found: Any, arguments: dict[str, Any]) -> Any:
+    def _make(self, name: str, found: Any, arguments: dict[str, Any]) -> Any:
         try:
             return found(**arguments) if isinstance(found, type) else dataclasses.replace(found, **arguments)
         except (TypeError, ValueError) as error:
@@ -117,7 +117,7 @@ class Registry:
                 f"cannot read {spec!r:.80} as a {self.kind}: expected a name, or an object with 'name' and"
                 " 'arguments'"
             )
-        return name, {str(k): _tupled(v) for k, v in arguments.items()}
+        return name, {str(k): _as_tuple(v) for k, v in arguments.items()}
 
     def _no_component(self, name: str, found: object) -> UsageError:
         what = found.__name__ if isinstance(found, type) else type(found).__name__
@@ -141,7 +141,7 @@ class Registry:
         }
         if not all(_plain(v) for v in arguments.values()):
             return None
-        return {"name": name, "arguments": {k: _listed(v) for k, v in arguments.items()}}
+        return {"name": name, "arguments": {k: _as_list(v) for k, v in arguments.items()}}
 
 
 def _names(field: dataclasses.Field[Any], component: Any) -> bool:
@@ -197,11 +197,11 @@ def _plain(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
 
 
-def _listed(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return [_listed(v) for v in value]
+        return [_as_list(v) for v in value]
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def _tupled(value: Any) -> Any:
-    return tuple(map(_tupled, value)) if isinstance(value, list) else value
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value

@@ -14,7 +14,7 @@ from published import raw, told
 from cambrian.architecture import sample
 from cambrian.benchmarks import BENCHMARKS, benchmark, play
 from cambrian.errors import Unbuildable
-from cambrian.estimators.tables import opened
+from cambrian.estimators.tables import open_table
 from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench101.network import network
 from cambrian.spaces.cells.nasbench101.space import NASBench101, edges
@@ -97,7 +97,7 @@ def test_cells_by_vertices():
     space = NASBench101()
     levels = grown(space)
     assert {n: len(cells) for n, cells in levels.items()} == {2: 1, 3: 6, 4: 84, 5: 2441}
-    rows = [opened("nb101").row(space, cell) for cells in levels.values() for cell in cells]
+    rows = [open_table("nb101").row(space, cell) for cells in levels.values() for cell in cells]
     assert sorted(rows) == list(range(2532))
 
 
@@ -145,7 +145,7 @@ def test_sampled_cells_have_rows():
     """Whatever is drawn is in the table, and larger cells are drawn more often."""
     space = NASBench101()
     drawn = [sample(space, stream(n, "rows")) for n in range(300)]
-    assert all(opened("nb101").row(space, cell) >= 0 for cell in drawn)
+    assert all(open_table("nb101").row(space, cell) >= 0 for cell in drawn)
     assert Counter(space.level(cell) for cell in drawn).most_common(1)[0][0] == 5
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cambrian.errors import Unbuildable
-from cambrian.estimators.build import built
+from cambrian.estimators.build import build_network
 from cambrian.outcome import Done, Infeasible, Point
 from cambrian.randomness import stream
 
@@ -22,7 +22,7 @@ class Quick:
     delivers: ClassVar[bool] = True
 
     def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Any) -> Any:
-        network = built(space, architecture, fidelity, task, context)
+        network = build_network(space, architecture, fidelity, task, context)
         if isinstance(network, Infeasible):
             return network
         curve = []

@@ -10,7 +10,7 @@ from torch import nn
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
 from cambrian.estimators.train import Train
-from cambrian.estimators.training_answers import instructed
+from cambrian.estimators.training_answers import apply_answers
 from cambrian.outcome import Fidelity
 from cambrian.spaces.program.function_space import space
 from small_training import estimated, timeless
@@ -49,20 +49,20 @@ def test_settings_by_name() -> None:
     asked = Architecture(
         {"op": "conv", "train.lr": 0.3, "train.optimiser": "adamw", "train.weight_decay": 0.01}
     )
-    found = instructed(Train(), asked)
+    found = apply_answers(Train(), asked)
     assert found == Train(learning_rate=0.3, optimiser="adamw", weight_decay=0.01)
-    assert instructed(Train(), Architecture({"op": "conv", "trainer": 3})) == Train()
+    assert apply_answers(Train(), Architecture({"op": "conv", "trainer": 3})) == Train()
 
 
 def test_what_a_training_does_not_have() -> None:
     """The nearest name; what kind of number; the range."""
     with pytest.raises(UnknownName, match="did you mean 'weight_decay'"):
-        instructed(Train(), Architecture({"train.weightdecay": 0.1}))
+        apply_answers(Train(), Architecture({"train.weightdecay": 0.1}))
     with pytest.raises(UnknownName, match="unknown training setting 'score'"):
-        instructed(Train(), Architecture({"train.score": "best"}))
+        apply_answers(Train(), Architecture({"train.score": "best"}))
     with pytest.raises(UsageError, match=r"'train.batch_size': expected a whole number, got 8\.5"):
-        instructed(Train(), Architecture({"train.batch_size": 8.5}))
+        apply_answers(Train(), Architecture({"train.batch_size": 8.5}))
     with pytest.raises(UsageError, match=r"'train.momentum': expected a number, got 'high'"):
-        instructed(Train(), Architecture({"train.momentum": "high"}))
+        apply_answers(Train(), Architecture({"train.momentum": "high"}))
     with pytest.raises(UsageError, match="learning_rate must be above 0"):
-        instructed(Train(), Architecture({"train.lr": 0.0}))
+        apply_answers(Train(), Architecture({"train.lr": 0.0}))

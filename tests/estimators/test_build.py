@@ -10,7 +10,7 @@ from torch import nn
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName
-from cambrian.estimators.build import built
+from cambrian.estimators.build import build_network
 from cambrian.estimators.estimator import Context
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.spaces.space import Pick, Space
@@ -26,7 +26,7 @@ def parameters(times: int) -> int:
 
 
 def built_with(limits: dict[str, float], fidelity: Fidelity = SEARCH, **known: Any) -> Any:
-    return built(SmallConv(), ARCHITECTURE, fidelity, bars(), Context(limits=limits, **known))
+    return build_network(SmallConv(), ARCHITECTURE, fidelity, bars(), Context(limits=limits, **known))
 
 
 def test_a_limit_holds_for_the_final_network_too() -> None:
@@ -83,7 +83,7 @@ def test_networks_are_built_for_the_images_they_will_see() -> None:
     for resolution, pixels in ((4, 16), (None, 64)):
         fidelity = Fidelity(resolution=resolution)
         limits = {"params": 4.0 * pixels + 4, "macs": 4.0 * pixels}
-        network = built(Flat(), only, fidelity, bars(), Context(limits=limits))
+        network = build_network(Flat(), only, fidelity, bars(), Context(limits=limits))
         assert isinstance(network, nn.Sequential)
         assert network[1].in_features == pixels
 
@@ -104,9 +104,9 @@ class Centred(nn.Module):
 def test_what_cannot_be_counted_is_refused_only_where_it_is_limited() -> None:
     """A limit on parameters is kept; one on multiply-accumulates cannot be, which the outcome says."""
     for limits in ({}, {"params": 1e6}):
-        network = built(Looking(), ARCHITECTURE, SEARCH, bars(), Context(limits=limits))
+        network = build_network(Looking(), ARCHITECTURE, SEARCH, bars(), Context(limits=limits))
         assert isinstance(network, nn.Module)
-    refused = built(Looking(), ARCHITECTURE, SEARCH, bars(), Context(limits={"macs": 1e12}))
+    refused = build_network(Looking(), ARCHITECTURE, SEARCH, bars(), Context(limits={"macs": 1e12}))
     assert isinstance(refused, Infeasible)
     assert refused.reason == "limit"
     assert "macs are limited and cannot be counted" in refused.detail

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cambrian.architecture import Architecture, mutate, sample
-from cambrian.pictures.difference import changes, difference, marked, matched, summary
+from cambrian.pictures.difference import changes, difference, mark_changes, match_nodes, summary
 from cambrian.pictures.draw import draw
 from cambrian.spaces import SPACES
 from cambrian.spaces.space import Graph, Graphs
@@ -59,7 +59,7 @@ def test_nothing_is_marked_where_nothing_differs(name):
     one = sample(space, np.random.default_rng(0))
     assert not changes(one, one)
     assert summary(difference(one, one)) == f"{len(one)} the same, 0 changed, 0 added, 0 removed"
-    for marks in marked(space.graph(one), space.graph(one)):
+    for marks in mark_changes(space.graph(one), space.graph(one)):
         assert not marks.nodes
         assert not marks.edges
 
@@ -73,7 +73,7 @@ def test_marks_are_what_turns_one_graph_into_the_other(name):
     for _ in range(20):
         old = sample(space, rng)
         a, b = space.graph(old), space.graph(mutate(space, mutate(space, old, rng), rng))
-        (before, after), match = marked(a, b), matched(a, b)
+        (before, after), match = mark_changes(a, b), match_nodes(a, b)
         assert {v for v in range(len(a.labels)) if before.nodes.get(v) != "removed"} == set(match)
         assert {w for w in range(len(b.labels)) if after.nodes.get(w) != "added"} == set(match.values())
         for v, w in match.items():
@@ -86,7 +86,7 @@ def test_a_changed_operation_is_marked_in_both():
     """conv becomes pool in one group; a node and its edges come into another."""
     old = Graph(("in", "conv", "out"), ((0, 1), (1, 2)), ("in", "a", "out"))
     new = Graph(("in", "pool", "skip", "out"), ((0, 1), (1, 3), (0, 2), (2, 3)), ("in", "a", "b", "out"))
-    before, after = marked(old, new)
+    before, after = mark_changes(old, new)
     assert (before.nodes, before.edges) == ({1: "changed"}, {})
     assert after.nodes == {1: "changed", 2: "added"}
     assert after.edges == {(0, 2): "added", (2, 3): "added"}

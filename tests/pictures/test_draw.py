@@ -10,7 +10,7 @@ from PIL import Image
 
 from cambrian.architecture import Architecture
 from cambrian.pictures import draw
-from cambrian.pictures.markup import escaped
+from cambrian.pictures.markup import escape
 from cambrian.pictures.sketches import tree_rows
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.published import published
@@ -54,7 +54,7 @@ def test_names_in_a_drawing_are_inert(space):
 @given(st.text())
 def test_any_text_survives_xml(text):
     """Whatever is printable in XML comes back; control characters and lone surrogates do not break it."""
-    found = ElementTree.fromstring(f'<a b="{escaped(text)}">{escaped(text)}</a>')
+    found = ElementTree.fromstring(f'<a b="{escape(text)}">{escape(text)}</a>')
     if re.fullmatch(r"[\x20-\ud7ff\ue000-\ufffd]*", text):
         assert (found.text or "") == text
         assert found.get("b") == text

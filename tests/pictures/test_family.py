@@ -14,7 +14,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.pictures.draw import family_tree
 from cambrian.pictures.family_tree import MANY, Family, rows, steps
-from cambrian.testing.gallery import evolved
+from cambrian.testing.gallery import evolve
 from report_cases import EVIL, cells
 
 CELLS = cells(8)
@@ -87,22 +87,22 @@ def test_links_do_not_cross(trials):
 def test_a_thinned_family_keeps_the_winners_line():
     """Of a thousand trials few are drawn, but every ancestor of the winner and of the latest, and the best
     child of each of the winner's."""
-    trials = evolved(1000)
+    trials = evolve(1000)
     family = Family.of(trials)
     winner = family.best()
-    kept = family.thinned(winner)
+    kept = family.thin_out(winner)
     assert len(kept.trials) < 400
     assert kept.ancestors(winner) == family.ancestors(winner)
     assert kept.ancestors(999) == family.ancestors(999)
     for n in family.ancestors(winner):
         if children := family.children()[n]:
             assert max(children, key=family.value) in kept.trials
-    assert Family.of(trials[:MANY]).thinned(0) == Family.of(trials[:MANY])
+    assert Family.of(trials[:MANY]).thin_out(0) == Family.of(trials[:MANY])
 
 
 def test_a_thousand_trials_are_drawn_within_a_second():
     """Of processor time, in a picture that is no taller than a few screens."""
-    trials = evolved(1000)
+    trials = evolve(1000)
     start = time.process_time()
     drawing = family_tree(trials)
     root = ElementTree.fromstring(drawing.svg())

@@ -10,7 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from cambrian.errors import SpaceError
 from cambrian.pictures.graph_parts import blocks
-from cambrian.pictures.layout import GAP_X, _inversions, _spread, gap_between, layered
+from cambrian.pictures.layout import GAP_X, _inversions, _spread_apart, gap_between, place_layers
 from cambrian.pictures.picture import picture
 from cambrian.spaces.space import Graph
 
@@ -59,7 +59,7 @@ def contains(outer, inner):
 def test_boxes_keep_apart_and_edges_point_down(graph):
     """No two boxes overlap, every edge ends below where it begins, everything lies on the paper."""
     sizes, edges = graph
-    placed = layered(sizes, edges)
+    placed = place_layers(sizes, edges)
     assert [(b.width, b.height) for b in placed.boxes] == sizes
     assert all(apart(a, b) for a, b in itertools.combinations(placed.boxes, 2))
     for u, v in edges:
@@ -76,7 +76,7 @@ def test_routes_lead_from_box_to_box_and_through_none(graph):
     """A route goes from the source's bottom to the target's top, downwards; where it passes a layer it
     runs straight and keeps out of every box."""
     sizes, edges = graph
-    placed = layered(sizes, edges)
+    placed = place_layers(sizes, edges)
     assert set(placed.routes) == set(edges)
     for (u, v), points in placed.routes.items():
         source, target = placed.boxes[u], placed.boxes[v]
@@ -92,7 +92,7 @@ def test_routes_lead_from_box_to_box_and_through_none(graph):
 @settings(max_examples=40, deadline=None)
 def test_a_layer_of_boxes_is_as_wide_as_allowed(graph, width):
     """Boxes of one layer and their gaps fit in the width, unless it is a single box."""
-    placed = layered(*graph, width=float(width))
+    placed = place_layers(*graph, width=float(width))
     rows = {}
     for box in placed.boxes:
         rows.setdefault(round(box.y, 3), []).append(box.width)
@@ -111,7 +111,7 @@ def test_spreading_is_an_isotonic_regression(row):
     offsets = np.cumsum([0.0, *steps])
     places, free = np.arange(len(row)), np.array(wanted) - offsets
     fitted = IsotonicRegression().fit(places, free, weights).predict(places)
-    found = _spread(list(range(len(row))), widths, wanted, weights)
+    found = _spread_apart(list(range(len(row))), widths, wanted, weights)
     np.testing.assert_allclose(found, fitted + offsets, atol=1e-9)
 
 
@@ -127,7 +127,7 @@ def test_crossings_are_counted_as_by_brute_force(pairs):
 
 def test_a_crossing_that_need_not_be_is_removed():
     """Two edges that cross in the order given are drawn without a crossing."""
-    placed = layered([(40.0, 20.0)] * 4, [(0, 3), (1, 2)])
+    placed = place_layers([(40.0, 20.0)] * 4, [(0, 3), (1, 2)])
     (a, _), (b, _) = placed.routes[0, 3][0], placed.routes[1, 2][0]
     (c, _), (d, _) = placed.routes[0, 3][-1], placed.routes[1, 2][-1]
     assert (a < b) == (c < d)

@@ -17,7 +17,7 @@ from cambrian.reports.contents import Story
 from cambrian.reports.report import report_html
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.published import published
-from cambrian.testing.gallery import evolved
+from cambrian.testing.gallery import evolve
 from report_cases import Nested, nested
 
 
@@ -36,7 +36,7 @@ def evolution(tmp_path_factory):
 
 def test_a_drawing_shows_itself_and_saves_itself(tmp_path):
     """In a notebook as SVG, printed as text; .svg and .png by the name, another one refused by name."""
-    drawing = cambrian.draw(PNAS(), evolved(1)[0].architecture)
+    drawing = cambrian.draw(PNAS(), evolve(1)[0].architecture)
     assert drawing._repr_svg_().startswith("<svg")
     assert str(drawing) == repr(drawing)
     assert str(drawing).splitlines()[-1].endswith("concat")
@@ -106,7 +106,7 @@ def test_a_result_shows_itself(evolution):
 
 def test_a_report_draws_descent_where_there_is_one():
     """Of trials with parents; of trials without there is no such section."""
-    trials = evolved(30)
+    trials = evolve(30)
     assert "Descent" in report_html(Story("with", PNAS(), trials))
     assert "Descent" not in report_html(Story("without", PNAS(), trials[:10]))
 

@@ -22,7 +22,7 @@ from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies.evolution.regularized import Evolution
 from cambrian.strategies.random import Random
 from cambrian.testing import toy_task
-from cambrian.testing.descendants import marked
+from cambrian.testing.descendants import find_marked
 
 TOY = "referee_cases:toy"
 SMALL = "evolution(population=4, sample=2)"
@@ -80,7 +80,7 @@ def test_killed_and_continued(undisturbed, tmp_path):
         )
         for _ in range(lines):
             process.stdout.readline()
-        assert len(marked(mark)) == 3  # itself and two workers
+        assert len(find_marked(mark)) == 3  # itself and two workers
         process.kill()
         process.wait()
         process.stdout.close()
@@ -96,9 +96,9 @@ def test_killed_and_continued(undisturbed, tmp_path):
 
 def nobody(mark, patience=10.0):
     end = time.monotonic() + patience
-    while marked(mark) and time.monotonic() < end:
+    while find_marked(mark) and time.monotonic() < end:
         time.sleep(0.02)
-    return not marked(mark)
+    return not find_marked(mark)
 
 
 def test_more_seeds_and_strategies_add_to_it(tmp_path):

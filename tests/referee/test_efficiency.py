@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cambrian.referee.efficiency import RESAMPLES, Effort, match, top_means
-from cambrian.referee.statistics import resampled
+from cambrian.referee.statistics import bootstrap_weights
 from reseeding import default_rng
 
 PNAS = Effort(1160, 0.9e6)
@@ -61,7 +61,7 @@ def test_match_against_counting():
 
     found = match(curves, targets)
     assert found.models == counted(np.full(6, 1 / 6))
-    several = sorted(counted(weights) for weights in resampled(6, RESAMPLES))
+    several = sorted(counted(weights) for weights in bootstrap_weights(6, RESAMPLES))
     assert found.low == several[round(0.025 * (RESAMPLES - 1))]
     assert found.high == several[round(0.975 * (RESAMPLES - 1))]
 

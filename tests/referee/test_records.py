@@ -4,7 +4,7 @@ import pytest
 from referee_cases import line
 
 from cambrian.errors import LedgerCorrupt, RunBusy, RunChanged, RunError
-from cambrian.referee.records import LINES, SETTINGS, Records, remembered
+from cambrian.referee.records import LINES, SETTINGS, Records, read_settings
 
 LINES_OF = [line("a", 0, [1.0, 2.0]), line("a", 1, [0.0, 0.5], thinking=0.25), line("b", 0, [3.0], ended="x")]
 
@@ -71,14 +71,14 @@ def test_only_the_same_comparison_goes_on(tmp_path):
     with pytest.raises(RunChanged, match="another strategy as 'a'"):
         records.agree({"space": None, "budget": 3}, asked(a={"name": "evolution"}))
     records.close()
-    assert remembered(tmp_path)["strategies"] == {"a": {"name": "random"}, "b": {"name": "evolution"}}
-    assert remembered(tmp_path)["asked"] == asked(b={"name": "evolution"})
+    assert read_settings(tmp_path)["strategies"] == {"a": {"name": "random"}, "b": {"name": "evolution"}}
+    assert read_settings(tmp_path)["asked"] == asked(b={"name": "evolution"})
 
 
 def test_a_directory_without_a_comparison(tmp_path):
     """Said, and so is a damaged settings file."""
     with pytest.raises(RunError, match="holds no comparison"):
-        remembered(tmp_path)
+        read_settings(tmp_path)
     (tmp_path / SETTINGS).write_text("{")
     with pytest.raises(LedgerCorrupt, match="is damaged"):
-        remembered(tmp_path)
+        read_settings(tmp_path)

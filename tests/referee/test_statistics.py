@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cambrian.referee.statistics import (
+    bootstrap_weights,
     fewest_seeds,
     holm,
     improvement,
     interval,
     mean_ranks,
-    resampled,
     wilcoxon,
 )
 from reseeding import default_rng
@@ -101,11 +101,11 @@ def test_bootstrap_is_paired_over_budgets():
 
 def test_resamples_are_draws_with_replacement():
     """Each sample weighs its seeds by wholes of 1/n, all together 1; every call gives the same."""
-    weights = resampled(7, 50)
+    weights = bootstrap_weights(7, 50)
     assert np.allclose(weights.sum(axis=1), 1)
     assert np.allclose(np.rint(weights * 7), weights * 7)
-    resampled.cache_clear()
-    assert np.array_equal(weights, resampled(7, 50))
+    bootstrap_weights.cache_clear()
+    assert np.array_equal(weights, bootstrap_weights(7, 50))
 
 
 def test_improvement_as_mann_whitney():

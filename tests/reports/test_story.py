@@ -10,7 +10,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import pnas_table1 as module
 from cambrian.reports.contents import story_of, write_report
-from cambrian.reports.surrogate_ranks import fitted_afterwards, measured_by_level
+from cambrian.reports.surrogate_ranks import rank_surrogates, trials_by_level
 from cambrian.search.ledger.ledger import Row
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
@@ -98,7 +98,7 @@ def test_levels_are_the_spaces_own(tmp_path):
     """Also for strategies that note none; failures, repeats and small levels are left out."""
     trials = levelled(11, 12, 9)
     again = Trial(99, trials[1].architecture, Fidelity(), outcome=Done(7.0), cached=1)
-    known = measured_by_level(run_of([*trials, again], tmp_path))
+    known = trials_by_level(run_of([*trials, again], tmp_path))
     distinct = {b: len({t.architecture for t in trials[1:] if t.architecture["blocks"] == b}) for b in (1, 2)}
     assert {level: len(values) for level, (_, values) in known.items()} == distinct
     assert known[2][1] == [float(t.number) for t in trials[11:23]]
@@ -112,11 +112,11 @@ def test_a_table_of_other_values_is_fitted_again(tmp_path, monkeypatch):
     first = levelled(11, 12)
     other = [*first[:-1], msgspec.structs.replace(first[-1], outcome=Done(0.125))]
     for trials in (first, first, other):
-        fitted_afterwards(run_of(trials, tmp_path))
+        rank_surrogates(run_of(trials, tmp_path))
     assert len(calls) == 2
     (tmp_path / "table1.json").unlink()
     (tmp_path / "table1.json").mkdir()
-    assert fitted_afterwards(run_of(first, tmp_path)) == []
+    assert rank_surrogates(run_of(first, tmp_path)) == []
 
 
 def test_the_table_is_fitted_once(tmp_path, monkeypatch):
@@ -129,17 +129,17 @@ def test_the_table_is_fitted_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "table1", fitted)
     first, larger = levelled(11, 12), levelled(11, 13)
-    assert fitted_afterwards(run_of(first, tmp_path, events=())) == []
-    assert fitted_afterwards(run_of(levelled(11), tmp_path)) == []
+    assert rank_surrogates(run_of(first, tmp_path, events=())) == []
+    assert rank_surrogates(run_of(levelled(11), tmp_path)) == []
     assert calls == []
-    rows = fitted_afterwards(run_of(first, tmp_path))
+    rows = rank_surrogates(run_of(first, tmp_path))
     assert rows[0]["surrogate"] == "mlp"
     assert rows[0]["rho there"] == 0.5
-    assert fitted_afterwards(run_of(first, tmp_path)) == rows
+    assert rank_surrogates(run_of(first, tmp_path)) == rows
     assert len(calls) == 1
-    fitted_afterwards(run_of(larger, tmp_path))
+    rank_surrogates(run_of(larger, tmp_path))
     assert [c[2] for c in calls] == [12, 13]
     (tmp_path / "table1.json").write_text('{"of": ')
-    assert fitted_afterwards(run_of(larger, tmp_path)) == rows
+    assert rank_surrogates(run_of(larger, tmp_path)) == rows
     assert len(calls) == 3
     assert json.loads((tmp_path / "table1.json").read_text())["rows"] == rows

@@ -110,9 +110,9 @@ class Third:
         odd = [math.nan, math.inf, -math.inf, None, "good", 1 + 2j, 10**400]
         value = odd[context.trial % 7] if context.trial % 3 == 0 else np.float32(context.trial % 11)
         yield from ()
-        from cambrian.outcome import measured
+        from cambrian.outcome import outcome_of
 
-        return measured(value)
+        return outcome_of(value)
 
 
 def test_surrogates_and_the_best_see_finite_numbers():

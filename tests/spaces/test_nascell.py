@@ -12,7 +12,7 @@ from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.randomness import stream
 from cambrian.spaces.program.function_space import Shape
-from cambrian.spaces.sequences.recurrent.nascell import PUBLISHED, NASCell, Tree, joined, node_names
+from cambrian.spaces.sequences.recurrent.nascell import PUBLISHED, NASCell, Tree, node_names, pairs_of
 from cambrian.spaces.sequences.recurrent.network import TreeCell
 
 SHAPE = Shape(2, 5, 6, 3)
@@ -39,9 +39,9 @@ def test_the_space_has_the_papers_size():
 
 def test_trees_of_the_papers_bases_are_complete():
     """Numbered as the paper does: the joins of two leaves each, then of four, then of eight."""
-    assert joined(8) == ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 11), (12, 13))
-    assert joined(2) == ((0, 1),)
-    assert joined(1) == ()
+    assert pairs_of(8) == ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 11), (12, 13))
+    assert pairs_of(2) == ((0, 1),)
+    assert pairs_of(1) == ()
 
 
 def test_every_tree_has_every_leaf_once():
@@ -49,10 +49,10 @@ def test_every_tree_has_every_leaf_once():
     and a tree of one leaf less is what remains without the last leaf and its join."""
     for leaves in range(1, 20):
         below = [[n] for n in range(leaves)]
-        for left, right in joined(leaves):
+        for left, right in pairs_of(leaves):
             below.append(below[left] + below[right])
         assert below[-1] == list(range(leaves))
-        assert sorted(n for pair in joined(leaves) for n in pair) == list(range(2 * leaves - 2))
+        assert sorted(n for pair in pairs_of(leaves) for n in pair) == list(range(2 * leaves - 2))
         names = node_names(leaves)
         assert set(names) - set(node_names(leaves - 1)) == {f"leaf{leaves}", f"join{leaves}"} & set(names)
 
@@ -95,7 +95,7 @@ def test_the_papers_example_is_computed_as_printed():
         3,
         4,
         steps=EXAMPLE.steps,
-        joins=joined(2),
+        joins=pairs_of(2),
         inject=EXAMPLE.inject,
         injection=EXAMPLE.injection,
         keep=EXAMPLE.keep,

@@ -14,7 +14,7 @@ from cambrian.policies import controller
 from cambrian.policies.decisions import walk_of
 from cambrian.problem import Problem
 from cambrian.strategies import Stop, Wait
-from cambrian.strategies.reinforcement.ppo import PPO, Lesson, clipped, ratios, steepest
+from cambrian.strategies.reinforcement.ppo import PPO, Lesson, clip_objective, ratios, steepest
 from cambrian.testing import StrategyCase, StrategySuite
 from mocks import Toy
 from published_tables import needs_tables
@@ -65,7 +65,7 @@ def test_trials_that_were_drawn_long_ago_keep_their_probability():
 )
 def test_the_clipped_objective(ratio, better, expected):
     """At clip .2: gains end at 1.2 times the advantage, losses are never hidden (Schulman, Fig. 1)."""
-    assert clipped(np.array([ratio]), np.array([better]), 0.2)[0] == pytest.approx(expected)
+    assert clip_objective(np.array([ratio]), np.array([better]), 0.2)[0] == pytest.approx(expected)
 
 
 def test_its_gradient_is_autograds():

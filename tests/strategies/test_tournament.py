@@ -19,7 +19,7 @@ from cambrian.spaces.branches.layered import split
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
-from cambrian.strategies.evolution.tournament import HierarchicalTournament, Tournament, edited, trivial
+from cambrian.strategies.evolution.tournament import HierarchicalTournament, Tournament, edit, trivial
 from mocks import Toy
 from reseeding import stream
 
@@ -102,7 +102,7 @@ def test_each_kind_of_edit_is_as_likely():
     start = trivial(space, 0)
     for _ in range(2):
         start = space.move("insert", start, rng)
-    change = Counter(space.level(edited(space, start, rng)) - 3 for _ in range(1000))
+    change = Counter(space.level(edit(space, start, rng)) - 3 for _ in range(1000))
     assert set(change) == {-1, 0, 1}  # delete; the mutation, or a duplicate and a drawn layer that are alike
     assert chisquare([change[n] for n in (-1, 0, 1)], [250, 250, 500]).pvalue > 1e-4
 

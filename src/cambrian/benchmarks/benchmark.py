@@ -12,7 +12,7 @@ import numpy as np
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.estimators.table_files import SUFFIXES
-from cambrian.estimators.tables import opened
+from cambrian.estimators.tables import open_table
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
 from cambrian.registry import Registry
@@ -72,7 +72,7 @@ class Benchmark:
         test_minimize: bool = False,
     ) -> Benchmark:
         """`test` is float[rows of the estimator's table]; rows without one have NaN."""
-        found = opened(estimator.table, estimator.questions)
+        found = open_table(estimator.table, estimator.questions)
         return Benchmark(
             name,
             space,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.benchmarks.published_files import arrays
-from cambrian.estimators.tables import Column, Table, opened
+from cambrian.estimators.tables import Column, Table, open_table
 from cambrian.estimators.tabular import Tabular
 from cambrian.spaces.chains.macro.space import Macro
 
@@ -23,4 +23,6 @@ def table() -> Table:
 
 def cifar10() -> Benchmark:
     estimator = Tabular("nb-macro", "first_acc", ("params", "flops"), scale=0.01)
-    return Benchmark.of_table("nb-macro", Macro(), estimator, opened("nb-macro").column("mean_acc").values)
+    return Benchmark.of_table(
+        "nb-macro", Macro(), estimator, open_table("nb-macro").column("mean_acc").values
+    )

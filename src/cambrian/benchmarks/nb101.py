@@ -12,7 +12,7 @@ import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.benchmarks.published_files import gzipped_json
-from cambrian.estimators.tables import Column, Table, opened
+from cambrian.estimators.tables import Column, Table, open_table
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
 from cambrian.spaces.cells.nasbench101.space import NASBench101, graph_text
@@ -53,7 +53,7 @@ def four() -> Benchmark:
 
 
 def _benchmark(name: str, vertices: int, epochs: int) -> Benchmark:
-    test = 100 * opened("nb101").column("test_acc").values[:, EPOCHS.index(epochs)]
+    test = 100 * open_table("nb101").column("test_acc").values[:, EPOCHS.index(epochs)]
     estimator = Tabular("nb101", "val_acc", ("params", "energy_kwh"), "seconds")
     return Benchmark.of_table(name, NASBench101(vertices), estimator, test, Fidelity(epochs))
 

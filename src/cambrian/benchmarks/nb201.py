@@ -11,7 +11,7 @@ import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.benchmarks.published_files import arrays
-from cambrian.estimators.tables import Column, Table, opened
+from cambrian.estimators.tables import Column, Table, open_table
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
 from cambrian.spaces.cells.nasbench201.space import NASBench201
@@ -68,6 +68,6 @@ def _benchmark(name: str, data: str, epochs: int) -> Benchmark:
         name,
         NASBench201(),
         Tabular("nb201", f"{data}_val", METRICS, scale=0.01, raw=True),
-        opened("nb201").column(f"{data}_test_200").values,
+        open_table("nb201").column(f"{data}_test_200").values,
         Fidelity(epochs),
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.benchmarks.published_files import arrays
-from cambrian.estimators.tables import Column, Table, opened
+from cambrian.estimators.tables import Column, Table, open_table
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
 from cambrian.spaces.cells.spikenas import SpikingCells
@@ -36,5 +36,5 @@ def cifar10() -> Benchmark:
     """Search the validation accuracy after 100 epochs, or any number from 1 on; test as published (690
     cells were trained for 200 epochs, and are tested after those)."""
     estimator = Tabular("spikenas", "val_acc", ("params",), "seconds", scale=0.01, raw=True)
-    test = opened("spikenas").column("test_acc").values
+    test = open_table("spikenas").column("test_acc").values
     return Benchmark.of_table("spikenas", SpikingCells(), estimator, test, Fidelity(EPOCHS[-1]))

@@ -11,7 +11,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import OneOf, Scalar
 from cambrian.errors import DataError, Unbuildable
 from cambrian.estimators.table_files import ABSENT, answers
-from cambrian.estimators.tables import opened
+from cambrian.estimators.tables import open_table
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Pick, Signature, Space
 
@@ -68,7 +68,7 @@ class Question:
 
 @cache
 def _tree(table: str, questions: tuple[str, ...]) -> Fork | None:
-    found = opened(table, questions)
+    found = open_table(table, questions)
     asked = [_question(path, answers(found.column(path).values)) for path in questions]
     return _fork(table, asked, range(len(asked[0].answers)))
 

@@ -12,7 +12,7 @@ from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.benchmarks.table_space import GrowingListed, Listed
 from cambrian.errors import DataError
 from cambrian.estimators.table_files import SUFFIXES, answers
-from cambrian.estimators.tables import Table, opened
+from cambrian.estimators.tables import Table, open_table
 from cambrian.estimators.tabular import Tabular
 from cambrian.problem import lower_is_better
 
@@ -47,7 +47,7 @@ def table(
     metrics. A row without an objective is an architecture that could not be measured; one with it needs the
     test too. Raises DataError with the file and what is wrong with it."""
     name = str(Path(path).absolute())
-    found = opened(name)
+    found = open_table(name)
     objective = _named(found, objective, OBJECTIVES, "objective")
     usual = next((c for c in TESTS if c in found.columns), objective)
     test = _named(found, test, (usual,), "test")

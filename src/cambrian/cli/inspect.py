@@ -65,7 +65,7 @@ def draw(
     as_json: Json = False,
 ) -> None:
     """Draw an architecture, what two differ in, or a run's family tree: in the terminal, or as a picture."""
-    drawing, facts = _family(what, other, trial) if family else _drawn(what, other, trial or [])
+    drawing, facts = _family(what, other, trial) if family else _draw(what, other, trial or [])
     if out is not None:
         say(f"wrote {drawing.save(out)}", to_json=as_json)
     if as_json:
@@ -74,7 +74,7 @@ def draw(
         say(str(drawing))
 
 
-def _drawn(what: str, other: str | None, numbers: list[int]) -> tuple[Drawing, Any]:
+def _draw(what: str, other: str | None, numbers: list[int]) -> tuple[Drawing, Any]:
     """The picture and its facts: an architecture, or with a second one the list of what differs."""
     from cambrian.pictures.difference import changes
     from cambrian.pictures.draw import draw
@@ -85,7 +85,7 @@ def _drawn(what: str, other: str | None, numbers: list[int]) -> tuple[Drawing, A
     if len(numbers) > len(runs):
         raise UsageError(f"{len(numbers)} trials for {len(runs)} run directories: give one --trial for each")
     given = iter(numbers)
-    chosen = [_chosen(name, next(given, None)) for name in (what, other) if name is not None]
+    chosen = [_choose(name, next(given, None)) for name in (what, other) if name is not None]
     if len(chosen) == 1:
         return draw(*chosen[0]), chosen[0][1]
     (space, old), (_, new) = chosen
@@ -108,7 +108,7 @@ def _family(what: str, other: str | None, numbers: list[int] | None) -> tuple[Dr
     return family_tree(result.trials, winner), facts
 
 
-def _chosen(what: str, number: int | None) -> tuple[Any, Any]:
+def _choose(what: str, number: int | None) -> tuple[Any, Any]:
     from cambrian.cli.architectures import architecture_of
     from cambrian.search.result import Result
 

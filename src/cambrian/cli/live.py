@@ -80,7 +80,7 @@ class LiveWatch(Watch):
         else:
             self._trial(trial)
         self._progress.advance(self._bar)
-        self._progress.update(self._bar, left=self._left())
+        self._progress.update(self._bar, left=self._time_left())
 
     def stopped(self, reason: str) -> None:
         if self._stage == "search":
@@ -142,7 +142,7 @@ class LiveWatch(Watch):
             return "-"
         return f"{spearman([p for p, _ in pairs], [v for _, v in pairs]):+.2f}"
 
-    def _left(self) -> str:
+    def _time_left(self) -> str:
         task = self._progress.tasks[0]
         spent, ended = time.monotonic() - self._counted_from, task.completed - self._replayed
         if not task.total or ended < 5:

@@ -89,8 +89,8 @@ def search(
 
     Budget.parse(budget)  # refused before data are read, as is the time
     longest = None if timeout is None else seconds_of(timeout)
-    _unused(run)
-    _known_surrogate(surrogate)
+    _check_unused(run)
+    _check_surrogate(surrogate)
     if benchmark is not None:
         from cambrian.cli.benchmark_search import search_table
 
@@ -280,7 +280,7 @@ def _device(name: str) -> str:
     return name
 
 
-def _unused(run: Path | None) -> None:
+def _check_unused(run: Path | None) -> None:
     """A second `search` would plan anew, and differ from the first."""
     if run is not None and (run / "ledger.sqlite").exists():
         raise UsageError(
@@ -289,7 +289,7 @@ def _unused(run: Path | None) -> None:
         )
 
 
-def _known_surrogate(name: str) -> None:
+def _check_surrogate(name: str) -> None:
     from cambrian.errors import UnknownName
     from cambrian.predictors import PREDICTORS
 

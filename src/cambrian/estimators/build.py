@@ -28,7 +28,7 @@ def signature(task: Signature, fidelity: Fidelity) -> Shape:
     return Shape(task.channels, height, width, task.classes)
 
 
-def built(
+def build_network(
     space: Space,
     architecture: Architecture,
     fidelity: Fidelity,

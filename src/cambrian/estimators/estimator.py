@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Point, measured
+from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Point, outcome_of
 
 if TYPE_CHECKING:
     from cambrian.spaces.space import Space
@@ -122,9 +122,9 @@ class Function:
         function = self._function()
         subject: Any = architecture
         if self.builds:
-            from cambrian.estimators.build import built
+            from cambrian.estimators.build import build_network
 
-            network = built(space, architecture, fidelity, task, context)
+            network = build_network(space, architecture, fidelity, task, context)
             if isinstance(network, Infeasible):
                 return network
             subject = network
@@ -133,13 +133,13 @@ class Function:
         if _many(result):
             last: object = None
             for step, last in enumerate(result, start=1):
-                outcome = measured(last, curve=tuple(curve))
+                outcome = outcome_of(last, curve=tuple(curve))
                 if not isinstance(outcome, Done):
                     return outcome
                 curve.append(Point(step, {"value": outcome.value}, time.perf_counter() - started))
                 yield curve[-1]
             result = last
-        return measured(result, curve=tuple(curve), seconds=time.perf_counter() - started)
+        return outcome_of(result, curve=tuple(curve), seconds=time.perf_counter() - started)
 
     def prepare(self) -> None:
         self._function()

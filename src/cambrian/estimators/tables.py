@@ -73,7 +73,7 @@ class Table:
 
 
 @cache
-def opened(name: str, questions: tuple[str, ...] = ()) -> Table:
+def open_table(name: str, questions: tuple[str, ...] = ()) -> Table:
     """The table of that name, or the `.csv` or `.npz` file at that path, read once; `questions` are a file's
     columns that are, for where not all are always asked. Raises UnknownName, or DataError where the file
     is missing or damaged."""

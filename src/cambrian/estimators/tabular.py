@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.architecture import Architecture
 from cambrian.estimators.estimator import Context, Estimate
-from cambrian.estimators.tables import opened
-from cambrian.outcome import Fidelity, Point, measured
+from cambrian.estimators.tables import open_table
+from cambrian.outcome import Fidelity, Point, outcome_of
 
 if TYPE_CHECKING:
     from cambrian.spaces.space import Space
@@ -45,7 +45,7 @@ class Tabular:
         task: Task | None,
         context: Context,
     ) -> Estimate:
-        table = opened(self.table, self.questions)
+        table = open_table(self.table, self.questions)
         row, column = table.row(space, architecture), table.column(self.objective)
         cost = table.column(self.seconds) if self.seconds else None
         value = self.scale * column.at(row, fidelity.epochs)
@@ -56,7 +56,7 @@ class Tabular:
             for epoch, measure, seconds in zip(column.epochs, values, spent, strict=False):
                 curve.append(Point(epoch, {self.objective: self.scale * measure}, seconds))
                 yield curve[-1]
-        return measured(
+        return outcome_of(
             value,
             metrics={name: table.column(name).at(row, fidelity.epochs) for name in self.metrics},
             curve=tuple(curve),
@@ -64,4 +64,4 @@ class Tabular:
         )
 
     def prepare(self) -> None:
-        opened(self.table, self.questions)
+        open_table(self.table, self.questions)

@@ -14,10 +14,10 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.estimators.build import built, signature
+from cambrian.estimators.build import build_network, signature
 from cambrian.estimators.estimator import Context, Estimate
 from cambrian.estimators.pace import Pace
-from cambrian.estimators.training_answers import instructed
+from cambrian.estimators.training_answers import apply_answers
 from cambrian.estimators.training_data import scored_images, training_images
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Done, Fidelity, Infeasible, Point
@@ -72,11 +72,11 @@ class Train(Recipe):
         started = time.perf_counter()
         if task is None:
             raise UsageError("training needs a task: data to train on")
-        network = built(space, architecture, fidelity, task, context)
+        network = build_network(space, architecture, fidelity, task, context)
         if isinstance(network, Infeasible):
             return network
         sizes = _sizes(network, fidelity, task)
-        recipe = instructed(self, architecture)
+        recipe = apply_answers(self, architecture)
         run = _Run(recipe, architecture, fidelity, task, context, network, started)
         yield from run.curve
         while not run.finished:
@@ -150,7 +150,7 @@ class _Run:
         if self._best_weights:
             self._training.network.load_state_dict(self._best_weights)
         if self._context.stage == "search":
-            metrics = self._reported()
+            metrics = self._best_metrics()
         else:
             metrics = dict(self.curve[-1].metrics)
             scored = self._score()
@@ -205,7 +205,7 @@ class _Run:
             state = self._training.network.state_dict()
             self._best_weights = {k: v.detach().clone() for k, v in state.items()}
 
-    def _reported(self) -> dict[str, float]:
+    def _best_metrics(self) -> dict[str, float]:
         assert self._best is not None
         epoch, value = self._best
         point = self.curve[epoch - 1] if self._train.score == "best" else self.curve[-1]

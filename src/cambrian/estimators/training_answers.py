@@ -18,7 +18,7 @@ KEPT = ("score", "checkpoint_seconds")  # how a training is judged and kept is n
 Trained = TypeVar("Trained", bound=Recipe)
 
 
-def instructed(recipe: Trained, architecture: Mapping[str, Answer]) -> Trained:
+def apply_answers(recipe: Trained, architecture: Mapping[str, Answer]) -> Trained:
     """`recipe` as the architecture's answers would have it; UsageError names the question that asks for
     what a training does not have, or gives what it cannot use."""
     valid = {f.name: f for f in dataclasses.fields(Recipe) if f.name not in KEPT}

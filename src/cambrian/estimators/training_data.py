@@ -27,13 +27,13 @@ _held: WeakKeyDictionary[Task, dict[tuple[object, ...], Images]] = WeakKeyDictio
 def training_images(task: Task, fidelity: Fidelity, stage: str, seed: int, device: str) -> Images:
     """What is trained on: the training part, when a network is to be delivered the validation part
     too, and of that the fidelity's fraction, which is the same for every architecture of a run."""
-    _known(stage)
+    _check_stage(stage)
     return _images(task, ("train", stage, fidelity.fraction, seed), fidelity, device)
 
 
 def scored_images(task: Task, fidelity: Fidelity, stage: str, device: str) -> Images:
     """What the value is measured on: validation in a search, test (and only then) at delivery."""
-    _known(stage)
+    _check_stage(stage)
     return _images(task, ("score", stage, 1.0, 0), fidelity, device)
 
 
@@ -75,6 +75,6 @@ def _indices(task: Task, part: Part) -> NDArray[np.int64]:
     return subset(indices, task.targets, fraction, seed)
 
 
-def _known(stage: str) -> None:
+def _check_stage(stage: str) -> None:
     if stage not in STAGES:
         raise UsageError(f"an evaluation's stage is one of {', '.join(STAGES)}, got {stage!r}")

@@ -204,7 +204,7 @@ def _write(
     import torch
 
     from cambrian.exports.normalisation import Normalised, as_inputs
-    from cambrian.networks.checkpoint import serialised
+    from cambrian.networks.checkpoint import serialise
     from cambrian.networks.exporting import export_program
     from cambrian.networks.heads import first_head
     from cambrian.networks.tensor_copies import copied
@@ -220,10 +220,8 @@ def _write(
     written = io.BytesIO()  # torch's writer to a file says nothing of why it could not
     torch.export.save(program, written)
     (directory / PROGRAM).write_bytes(written.getvalue())
-    (directory / "weights.safetensors").write_bytes(serialised(network.state_dict()))
-    (directory / SAMPLE).write_bytes(
-        serialised({"inputs": inputs, "logits": logits, "single_logits": single})
-    )
+    (directory / "weights.safetensors").write_bytes(serialise(network.state_dict()))
+    (directory / SAMPLE).write_bytes(serialise({"inputs": inputs, "logits": logits, "single_logits": single}))
     (directory / "architecture.json").write_text(json.dumps(architecture, indent=1) + "\n")
     if onnx:
         torch.onnx.export(program, (), directory / "program.onnx", dynamo=True, verbose=False)

@@ -35,7 +35,7 @@ class Unusable(Exception):
 def write(directory: Path, number: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     """Leave checkpoint `number`, keep it and the one before, and remove what is older. `state` is JSON
     and has under "identity" whose checkpoint it is. Raises DiskRefused."""
-    data = serialised(tensors)
+    data = serialise(tensors)
     digest = hashlib.sha256(data).hexdigest()
     text = json.dumps({"sha256": digest, "state": state, "seal": _seal(state, digest)}, indent=1)
     with _kept(directory):
@@ -68,7 +68,7 @@ def save_weights(network: nn.Module, path: Path, facts: Mapping[str, str] | None
     Raises DiskRefused."""
     with _kept(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, serialised(network.state_dict(), facts))
+        replace(path, serialise(network.state_dict(), facts))
 
 
 def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> dict[str, str]:
@@ -89,7 +89,7 @@ def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> d
         raise RunError(f"the weights in {path} are of another network: {error}") from error
 
 
-def serialised(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> bytes:
+def serialise(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a safetensors file; tensors may lie in any memory format, on any device."""
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     return bytes(save(plain, dict(facts) if facts else None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cambrian.pictures.layout import Box, Edge, Placed, Point, layered, layers_of
+from cambrian.pictures.layout import Box, Edge, Placed, Point, layers_of, place_layers
 from cambrian.spaces.space import Graph
 
 FONT, SMALL = 13.0, 11.0
@@ -53,13 +53,13 @@ def part(graph: Graph, title: str, members: list[int], width: float) -> Part:
     """The members laid out in that order, as far as layers leave it free."""
     sizes = [(max(text_width(graph.labels[v]) + 2 * PADDING, _LEAST), _HEIGHT) for v in members]
     if not title:
-        return Part("", members, layered(sizes, []))
+        return Part("", members, place_layers(sizes, []))
     index = {v: i for i, v in enumerate(members)}
     edges = [(index[u], index[v]) for u, v in graph.edges if u in index and v in index]
     layers = layers_of(sizes, edges, width)
     doors = _doors(graph, index, layers)
     number = {door: i for i, door in enumerate(dict.fromkeys(doors.values()), len(members))}
-    placed = layered(
+    placed = place_layers(
         [*sizes, *[(0.0, 0.0)] * len(number)],
         [*edges, *(_inside(edge, number[door], index) for edge, door in doors.items())],
         gap=_GAP,

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cambrian.pictures.markup import escaped, label, number, rect, svg_document
+from cambrian.pictures.markup import escape, label, number, rect, svg_document
 
 _WIDTH, _HEIGHT = 380.0, 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 14.0, 34.0, 44.0
@@ -196,5 +196,5 @@ def _line(x0: float, y0: float, x1: float, y1: float, kind: str, more: str = "")
 def _dot(x: float, y: float, radius: float, title: str, opacity: float = 1.0) -> str:
     return (
         f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(radius)}" fill="var(--a)" '
-        f'opacity="{opacity:g}"><title>{escaped(title)}</title></circle>'
+        f'opacity="{opacity:g}"><title>{escape(title)}</title></circle>'
     )

@@ -12,8 +12,8 @@ from cambrian.choices import Answer
 from cambrian.pictures.block_layout import short, text_width
 from cambrian.pictures.layout import Box
 from cambrian.pictures.picture import GAP, picture
-from cambrian.pictures.shapes import Rect, Shape, Sketch, Text, joined
-from cambrian.pictures.sketches import INKS, MARGIN, ROW, SIGNS, Marks, drawn, margined
+from cambrian.pictures.shapes import Rect, Shape, Sketch, Text, join
+from cambrian.pictures.sketches import INKS, MARGIN, ROW, SIGNS, Marks, add_margin, draw_picture
 from cambrian.pictures.terminal import printable
 from cambrian.spaces.space import Graph, Graphs, Space
 
@@ -94,15 +94,15 @@ def difference_sketch(space: Space, old: Architecture, new: Architecture, title:
     """The answers that differ, and where the space has a graph both graphs with what differs marked."""
     rows = _rows(difference(old, new))
     if not isinstance(space, Graphs):
-        return margined(rows, title)
+        return add_margin(rows, title)
     graphs = space.graph(old), space.graph(new)
     pictures = [
-        _headed(name, drawn(picture(graph), marks))
-        for name, graph, marks in zip(("before", "after"), graphs, marked(*graphs))
+        _add_heading(name, draw_picture(picture(graph), marks))
+        for name, graph, marks in zip(("before", "after"), graphs, mark_changes(*graphs))
     ]
     across = sum(p.width for p in pictures) + GAP <= _WIDEST
-    both = joined(title, pictures, 2 * GAP, across)
-    return margined(joined(title, [rows, both], GAP, across=False), title)
+    both = join(title, pictures, 2 * GAP, across)
+    return add_margin(join(title, [rows, both], GAP, across=False), title)
 
 
 def _rows(entries: list[Entry]) -> Sketch:
@@ -119,15 +119,15 @@ def _rows(entries: list[Entry]) -> Sketch:
     return Sketch("", width, ROW * (len(lines) + 1), tuple(shapes))
 
 
-def _headed(name: str, sketch: Sketch) -> Sketch:
+def _add_heading(name: str, sketch: Sketch) -> Sketch:
     head = Text(0, 13, name, "soft")
-    return Sketch("", max(sketch.width, 40.0), sketch.height + ROW, (head, *sketch.moved(0, ROW)))
+    return Sketch("", max(sketch.width, 40.0), sketch.height + ROW, (head, *sketch.move(0, ROW)))
 
 
-def marked(old: Graph, new: Graph) -> tuple[Marks, Marks]:
+def mark_changes(old: Graph, new: Graph) -> tuple[Marks, Marks]:
     """What to mark in either graph. Nodes are matched group by group, in order, by their labels first; edges
     are the same where they join matched nodes."""
-    match = matched(old, new)
+    match = match_nodes(old, new)
     back = {w: v for v, w in match.items()}
     differs = {v: "changed" for v, w in match.items() if old.labels[v] != new.labels[w]}
     before = differs | {v: "removed" for v in range(len(old.labels)) if v not in match}
@@ -140,7 +140,7 @@ def marked(old: Graph, new: Graph) -> tuple[Marks, Marks]:
     return Marks(before, gone), Marks(after, come)
 
 
-def matched(old: Graph, new: Graph) -> dict[int, int]:
+def match_nodes(old: Graph, new: Graph) -> dict[int, int]:
     """Nodes of `old` and the nodes of `new` they became."""
     groups_old, groups_new = _groups(old), _groups(new)
     found: dict[int, int] = {}

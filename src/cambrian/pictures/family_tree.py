@@ -14,8 +14,8 @@ from cambrian.pictures.block_layout import SMALL, short, text_width
 from cambrian.pictures.charts import ticks
 from cambrian.pictures.difference import changes
 from cambrian.pictures.layout import Box
-from cambrian.pictures.shapes import Dot, Line, Rect, Shape, Sketch, Text, joined
-from cambrian.pictures.sketches import MARGIN, ROW, margined
+from cambrian.pictures.shapes import Dot, Line, Rect, Shape, Sketch, Text, join
+from cambrian.pictures.sketches import MARGIN, ROW, add_margin
 
 MANY = 150  # trials, from which on lines that died out are left out
 _CHILDREN, _RECENT = 6, 20  # of many: children shown of each of the winner's ancestors, and latest trials
@@ -81,7 +81,7 @@ class Family:
         score = self.trials[number].score
         return float("-inf") if score is None else score
 
-    def thinned(self, winner: int) -> Family:
+    def thin_out(self, winner: int) -> Family:
         """Of many trials: the winner's ancestors, the best children of each, and the ancestors of the
         latest trials; of few, all."""
         if len(self.trials) <= MANY:
@@ -109,10 +109,10 @@ def steps(family: Family, winner: int, show: Format = plain) -> list[str]:
 
 def family_sketch(family: Family, winner: int, title: str, show: Format = plain) -> Sketch:
     """Trials from left to right by number, coloured by value; the winner's line on top, its steps below."""
-    shown = family.thinned(winner)
+    shown = family.thin_out(winner)
     tree = _tree(shown, winner, max(family.trials), show)
     below = _steps(steps(family, winner, show))
-    return margined(joined(title, [_legend(shown, len(family.trials), show), tree, below], 10, False), title)
+    return add_margin(join(title, [_legend(shown, len(family.trials), show), tree, below], 10, False), title)
 
 
 def rows(family: Family, winner: int, room: float = 0.0) -> dict[int, int]:

@@ -14,7 +14,7 @@ _CHANNEL = 30.0  # between columns, where the edge climbs to the next one
 _TURN = 20.0  # above and below, where it turns
 
 
-def folded(placed: Placed, width: float) -> Placed:
+def fold(placed: Placed, width: float) -> Placed:
     """The drawing in as many columns as its height asks for, its layers allow and `width` holds; a large one
     may become wider than that, so as not to be higher than wide."""
     cuts = _cuts(placed)
@@ -71,13 +71,13 @@ def _columns(placed: Placed, cuts: list[float]) -> Placed:
         shifts.append((right + _CHANNEL - left, _TURN - top))
         right = max(x for x, _ in inside) + shifts[-1][0]
     height = max(max(y for _, y in inside) + dy for inside, (_, dy) in zip(found, shifts)) + _TURN
-    boxes = [box.moved(*shifts[bisect(cuts, box.y)]) for box in placed.boxes]
+    boxes = [box.move(*shifts[bisect(cuts, box.y)]) for box in placed.boxes]
     starts = [min(x for x, _ in inside) + dx for inside, (dx, _) in zip(found, shifts)]
-    routes = {edge: _turned(points, cuts, shifts, starts) for edge, points in placed.routes.items()}
+    routes = {edge: _turn_route(points, cuts, shifts, starts) for edge, points in placed.routes.items()}
     return Placed(boxes, routes, right, height)
 
 
-def _turned(
+def _turn_route(
     points: Sequence[Point], cuts: list[float], shifts: list[Point], starts: list[float]
 ) -> list[Point]:
     """The route through its columns: from the foot of one up to the head of the next."""

@@ -23,7 +23,7 @@ class Cell:
     graph: Graph
 
 
-def checked(graph: Graph) -> Graph:
+def check_graph(graph: Graph) -> Graph:
     for u, v in graph.edges:
         if not 0 <= u < v < len(graph.labels):
             raise SpaceError(
@@ -44,7 +44,7 @@ def cells(graph: Graph) -> list[Cell]:
 
 def _cell(graph: Graph, title: str, titles: Sequence[str]) -> Cell:
     nodes = tuple(v for v, own in enumerate(titles) if own == title)
-    return Cell(title, nodes, _renamed(_within(graph, nodes), f"{title} "))
+    return Cell(title, nodes, _strip_prefix(_within(graph, nodes), f"{title} "))
 
 
 def _within(graph: Graph, nodes: Sequence[int]) -> Graph:
@@ -54,7 +54,7 @@ def _within(graph: Graph, nodes: Sequence[int]) -> Graph:
     return Graph(tuple(graph.labels[v] for v in nodes), edges, groups)
 
 
-def _renamed(graph: Graph, prefix: str) -> Graph:
+def _strip_prefix(graph: Graph, prefix: str) -> Graph:
     labels = tuple(label.removeprefix(prefix) for label in graph.labels)
     return Graph(labels, graph.edges, tuple(group.removeprefix(prefix) for group in graph.groups))
 
@@ -95,10 +95,10 @@ def overview(graph: Graph) -> Graph:
     """A large graph in fewer nodes: blocks become one, then rows of equal nodes. A small one as it is."""
     if len(graph.labels) > MANY:
         found = blocks(graph)
-        graph = _merged(graph, list(found.values()), [_summary(graph, t, vs) for t, vs in found.items()])
+        graph = _merge(graph, list(found.values()), [_summary(graph, t, vs) for t, vs in found.items()])
     if len(graph.labels) > MANY:
         runs = _runs(graph)
-        graph = _merged(graph, runs, [f"{graph.labels[run[0]]} ×{len(run)}" for run in runs])
+        graph = _merge(graph, runs, [f"{graph.labels[run[0]]} ×{len(run)}" for run in runs])
     return graph
 
 
@@ -127,7 +127,7 @@ def _runs(graph: Graph) -> list[list[int]]:
     return [run for run in runs.values() if len(run) > 1]
 
 
-def _merged(graph: Graph, merged: Sequence[Sequence[int]], labels: Sequence[str]) -> Graph:
+def _merge(graph: Graph, merged: Sequence[Sequence[int]], labels: Sequence[str]) -> Graph:
     """The graph with each of these sets of nodes as one node, labelled so."""
     home = {v: str(i) for i, nodes in enumerate(merged) for v in nodes}
     at = {part: i for i, part in enumerate(order(graph, {str(i): nodes for i, nodes in enumerate(merged)}))}

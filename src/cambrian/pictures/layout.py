@@ -50,7 +50,7 @@ class Box:
     def bottom(self) -> float:
         return self.y + self.height / 2
 
-    def moved(self, dx: float, dy: float) -> Box:
+    def move(self, dx: float, dy: float) -> Box:
         return Box(self.x + dx, self.y + dy, self.width, self.height)
 
 
@@ -65,7 +65,7 @@ class Placed:
     height: float
 
 
-def layered(
+def place_layers(
     sizes: Sequence[tuple[float, float]],
     edges: Sequence[Edge],
     *,
@@ -81,7 +81,7 @@ def layered(
     lanes = len({lane for chain in chains.values() for lane in chain[1:-1]})
     widths = [w for w, _ in sizes] + [_LANE] * lanes
     links = list(dict.fromkeys(pair for chain in chains.values() for pair in pairwise(chain)))
-    rows = _ordered(_rows(layer, chains), links)
+    rows = _order_rows(_rows(layer, chains), links)
     x = _columns(rows, links, widths, len(sizes))
     tops, bottoms = _bands(rows, sizes, gap)
     boxes = [Box(x[v], (tops[layer[v]] + bottoms[layer[v]]) / 2, w, h) for v, (w, h) in enumerate(sizes)]
@@ -136,7 +136,7 @@ def _sweeps(links: Sequence[Edge]) -> int:
     return _SWEEPS if len(links) < _MANY else 3
 
 
-def _ordered(rows: list[list[int]], links: list[Edge]) -> list[list[int]]:
+def _order_rows(rows: list[list[int]], links: list[Edge]) -> list[list[int]]:
     """The order with the fewest crossings among barycentre sweeps down and up."""
     best, least = rows, _crossings(rows, links)
     for sweep in range(_sweeps(links)):
@@ -192,27 +192,27 @@ def _columns(rows: list[list[int]], links: list[Edge], widths: list[float], node
     continuation; order and gaps kept. What is numbered from `nodes` on is a lane."""
     x = [0.0] * len(widths)
     for row in rows:
-        for v, at in zip(row, _spread(row, widths, [0.0] * len(row))):
+        for v, at in zip(row, _spread_apart(row, widths, [0.0] * len(row))):
             x[v] = at
     pulls = [1.0 if v < nodes else _STRAIGHT for v in range(len(widths))]
     sweeps = _sweeps(links)
     for sweep in range(sweeps):
         neighbours = _neighbours(links, up=None if sweep == sweeps - 1 else sweep % 2 == 0)
         for row in rows if sweep % 2 == 0 else reversed(rows):
-            wanted = [_drawn(v, neighbours[v], x, pulls) for v in row]
-            for v, at in zip(row, _spread(row, widths, wanted, [pulls[v] for v in row])):
+            wanted = [_pull_towards(v, neighbours[v], x, pulls) for v in row]
+            for v, at in zip(row, _spread_apart(row, widths, wanted, [pulls[v] for v in row])):
                 x[v] = at
     left = min((x[v] - w / 2 for v, w in enumerate(widths)), default=0.0)
     return [at - left for at in x]
 
 
-def _drawn(v: int, neighbours: list[int], x: list[float], pulls: list[float]) -> float:
+def _pull_towards(v: int, neighbours: list[int], x: list[float], pulls: list[float]) -> float:
     """Where `v` wants to be; a link pulls as both its ends do."""
     total = sum(pulls[v] * pulls[u] for u in neighbours)
     return sum(pulls[v] * pulls[u] * x[u] for u in neighbours) / total if total else x[v]
 
 
-def _spread(
+def _spread_apart(
     row: list[int], widths: list[float], wanted: list[float], weights: Sequence[float] | None = None
 ) -> list[float]:
     """Weighted least squares to `wanted` under x[i+1] - x[i] >= half the widths + gap: subtracting the

@@ -39,7 +39,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 """.strip().replace("\n", "")
 
 
-def escaped(value: object) -> str:
+def escape(value: object) -> str:
     """`value` as text for an element or a quoted attribute; what XML cannot hold is shown as U+FFFD."""
     return html.escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True)
 
@@ -55,7 +55,7 @@ def svg_document(title: str, width: float, height: float, body: Sequence[str]) -
     w, h = number(width), number(height)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cambrian" viewBox="0 0 {w} {h}" width="{w}" '
-        f'height="{h}" role="img" style="max-width:100%;height:auto"><title>{escaped(title)}</title>'
+        f'height="{h}" role="img" style="max-width:100%;height:auto"><title>{escape(title)}</title>'
         f'<style>{STYLE}</style><rect class="paper" width="{w}" height="{h}" rx="8"/>'
         + "".join(body)
         + "</svg>"
@@ -72,4 +72,4 @@ def rect(x: float, y: float, width: float, height: float, kind: str, radius: flo
 def label(x: float, y: float, value: object, kind: str = "") -> str:
     """Text with its baseline at `y`."""
     attribute = f' class="{kind}"' if kind else ""
-    return f'<text x="{number(x)}" y="{number(y)}"{attribute}>{escaped(value)}</text>'
+    return f'<text x="{number(x)}" y="{number(y)}"{attribute}>{escape(value)}</text>'

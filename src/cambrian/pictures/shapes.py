@@ -22,8 +22,8 @@ class Rect:
     radius: float = 6.0
     hint: str = ""
 
-    def moved(self, dx: float, dy: float) -> Rect:
-        return replace(self, box=self.box.moved(dx, dy))
+    def move(self, dx: float, dy: float) -> Rect:
+        return replace(self, box=self.box.move(dx, dy))
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Text:
     kind: str = ""
     hint: str = ""
 
-    def moved(self, dx: float, dy: float) -> Text:
+    def move(self, dx: float, dy: float) -> Text:
         return replace(self, x=self.x + dx, y=self.y + dy)
 
 
@@ -48,7 +48,7 @@ class Curve:
     kind: str = "flow"
     tip: bool = True
 
-    def moved(self, dx: float, dy: float) -> Curve:
+    def move(self, dx: float, dy: float) -> Curve:
         return replace(self, points=tuple((x + dx, y + dy) for x, y in self.points))
 
 
@@ -59,7 +59,7 @@ class Line:
     points: tuple[Point, ...]
     kind: str
 
-    def moved(self, dx: float, dy: float) -> Line:
+    def move(self, dx: float, dy: float) -> Line:
         return replace(self, points=tuple((x + dx, y + dy) for x, y in self.points))
 
 
@@ -71,7 +71,7 @@ class Dot:
     kind: str
     hint: str = ""
 
-    def moved(self, dx: float, dy: float) -> Dot:
+    def move(self, dx: float, dy: float) -> Dot:
         return replace(self, x=self.x + dx, y=self.y + dy)
 
 
@@ -87,16 +87,16 @@ class Sketch:
     height: float
     shapes: tuple[Shape, ...]
 
-    def moved(self, dx: float, dy: float) -> tuple[Shape, ...]:
-        return tuple(shape.moved(dx, dy) for shape in self.shapes)
+    def move(self, dx: float, dy: float) -> tuple[Shape, ...]:
+        return tuple(shape.move(dx, dy) for shape in self.shapes)
 
 
-def joined(title: str, sketches: Sequence[Sketch], gap: float = 0.0, across: bool = True) -> Sketch:
+def join(title: str, sketches: Sequence[Sketch], gap: float = 0.0, across: bool = True) -> Sketch:
     """Beside each other, or one under the other."""
     shapes: list[Shape] = []
     x = y = width = height = 0.0
     for sketch in sketches:
-        shapes += sketch.moved(x, y)
+        shapes += sketch.move(x, y)
         width, height = max(width, x + sketch.width), max(height, y + sketch.height)
         x, y = (x + sketch.width + gap, y) if across else (x, y + sketch.height + gap)
     return Sketch(title, width, height, tuple(shapes))

@@ -11,7 +11,7 @@ from cambrian.architecture import Architecture
 from cambrian.pictures.block_layout import SMALL, short, text_width
 from cambrian.pictures.layout import Box, Edge, Point
 from cambrian.pictures.picture import Frame, Node, Picture
-from cambrian.pictures.shapes import Curve, Rect, Shape, Sketch, Text, joined
+from cambrian.pictures.shapes import Curve, Rect, Shape, Sketch, Text, join
 
 MARGIN = 14.0
 ROW = 22.0
@@ -42,21 +42,21 @@ def kind(node: Node) -> str:
     return next((colour for pattern, colour in _KINDS if pattern.search(text)), "plain")
 
 
-def margined(sketch: Sketch, title: str) -> Sketch:
+def add_margin(sketch: Sketch, title: str) -> Sketch:
     """With paper around it."""
     width, height = sketch.width + 2 * MARGIN, sketch.height + 2 * MARGIN
-    return Sketch(title, width, height, sketch.moved(MARGIN, MARGIN))
+    return Sketch(title, width, height, sketch.move(MARGIN, MARGIN))
 
 
 def cell(picture: Picture, title: str, stages: Sequence[tuple[str, str]] = ()) -> Sketch:
     """The picture, and right of it the stack of stages where there are any."""
-    sketches = [drawn(picture), *([_stack(stages)] if stages else [])]
-    return margined(joined(title, sketches, 2 * MARGIN), title)
+    sketches = [draw_picture(picture), *([_stack(stages)] if stages else [])]
+    return add_margin(join(title, sketches, 2 * MARGIN), title)
 
 
 def network(stages: Sequence[tuple[str, str]], title: str = "network") -> Sketch:
     """The network as its stages from input to output: rows of (label, detail)."""
-    return margined(_stack(stages), title)
+    return add_margin(_stack(stages), title)
 
 
 def tree(architecture: Architecture, title: str) -> Sketch:
@@ -68,10 +68,10 @@ def tree(architecture: Architecture, title: str) -> Sketch:
         for i, (line, (depth, _, answer)) in enumerate(zip(lines, rows))
     )
     width = max((18 * r[0] + text_width(line, longest=60) for line, r in zip(lines, rows)), default=80.0)
-    return margined(Sketch(title, width, ROW * len(rows), shapes), title)
+    return add_margin(Sketch(title, width, ROW * len(rows), shapes), title)
 
 
-def drawn(picture: Picture, marks: Marks | None = None) -> Sketch:
+def draw_picture(picture: Picture, marks: Marks | None = None) -> Sketch:
     """Frames, then edges, then nodes, so that nothing is hidden."""
     shapes: list[Shape] = [shape for frame in picture.frames for shape in _frame(frame)]
     there: set[object] = set()

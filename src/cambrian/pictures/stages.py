@@ -32,7 +32,7 @@ def stages(network: nn.Module, shape: tuple[int, int, int]) -> list[tuple[str, s
         module.register_forward_hook(hook(name))
     with torch.inference_mode():
         meta(torch.empty(1, *shape, device="meta"))
-    return [("image", "x".join(map(str, shape))), *_counted(rows)]
+    return [("image", "x".join(map(str, shape))), *_count_repeats(rows)]
 
 
 def _top(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -42,16 +42,16 @@ def _top(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for name, child in network.named_children():
         if isinstance(child, nn.ModuleList) or isinstance(network, nn.Sequential):
             members = child.children() if isinstance(child, nn.ModuleList) else [child]
-            yield from ((type(m).__name__.lower(), m) for m in members if _shown(m))
-        elif _shown(child):
+            yield from ((type(m).__name__.lower(), m) for m in members if _is_shown(m))
+        elif _is_shown(child):
             yield name, child
 
 
-def _shown(module: nn.Module) -> bool:
+def _is_shown(module: nn.Module) -> bool:
     return not type(module).__name__.startswith(_PLUMBING)
 
 
-def _counted(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _count_repeats(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
     runs: list[tuple[str, str, int]] = []
     for name, detail in rows:
         if runs and runs[-1][:2] == (name, detail):

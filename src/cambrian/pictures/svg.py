@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from cambrian.pictures.layout import Point
-from cambrian.pictures.markup import escaped, number, svg_document
+from cambrian.pictures.markup import escape, number, svg_document
 from cambrian.pictures.shapes import Curve, Dot, Line, Rect, Shape, Sketch, Text, pieces, shaft
 
 
 def svg(sketch: Sketch) -> str:
-    return svg_document(sketch.title, sketch.width, sketch.height, [_drawn(s) for s in sketch.shapes])
+    return svg_document(sketch.title, sketch.width, sketch.height, [_draw_shape(s) for s in sketch.shapes])
 
 
-def _drawn(shape: Shape) -> str:
+def _draw_shape(shape: Shape) -> str:
     if isinstance(shape, Curve):
         return _curve(shape)
     if isinstance(shape, Line):
         return _element("path", {"d": "M" + "L".join(map(_at, shape.points))}, shape.kind)
     if isinstance(shape, Text):
         at = {"x": number(shape.x), "y": number(shape.y)}
-        return _element("text", at, shape.kind, escaped(shape.value), shape.hint)
+        return _element("text", at, shape.kind, escape(shape.value), shape.hint)
     if isinstance(shape, Dot):
         at = {"cx": number(shape.x), "cy": number(shape.y), "r": number(shape.radius)}
         return _element("circle", at, shape.kind, hint=shape.hint)
@@ -46,5 +46,5 @@ def _at(point: Point) -> str:
 
 def _element(tag: str, attributes: dict[str, str], kind: str, content: str = "", hint: str = "") -> str:
     listed = "".join(f' {k}="{v}"' for k, v in ({"class": kind} | attributes if kind else attributes).items())
-    inner = (f"<title>{escaped(hint)}</title>" if hint else "") + content
+    inner = (f"<title>{escape(hint)}</title>" if hint else "") + content
     return f"<{tag}{listed}>{inner}</{tag}>" if inner else f"<{tag}{listed}/>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cambrian.architecture import Architecture
-from cambrian.pictures.graph_parts import blocks, cells, checked
+from cambrian.pictures.graph_parts import blocks, cells, check_graph
 from cambrian.pictures.sketches import tree_rows
 from cambrian.spaces.space import Graph
 
@@ -16,7 +16,7 @@ def graph_text(graph: Graph) -> str:
     ● previous
     ├─● block 1 = sep3x3(previous) + max3x3(previous)
     """
-    found = cells(checked(graph))
+    found = cells(check_graph(graph))
     if len(found) == 1:
         return _rows(graph)
     return "\n\n".join(f"{printable(cell.title)}\n{_rows(cell.graph)}" for cell in found)
@@ -72,16 +72,16 @@ def _feeds(graph: Graph) -> list[list[int]]:
 def _expression(graph: Graph, feeds: list[list[int]], nodes: list[int], title: dict[int, str]) -> str:
     """What a block computes, written from its last nodes back to what comes from outside."""
 
-    def written(v: int) -> str:
+    def write_node(v: int) -> str:
         if v not in nodes:
             return title.get(v, graph.labels[v])
-        operands = [written(u) for u in feeds[v]]
+        operands = [write_node(u) for u in feeds[v]]
         if graph.labels[v].lower() in ("add", "sum", "+"):
             return " + ".join(operands)
         return f"{graph.labels[v]}({', '.join(operands)})" if operands else graph.labels[v]
 
     inner = {u for v in nodes for u in feeds[v]}
-    return ", ".join(written(v) for v in nodes if v not in inner)
+    return ", ".join(write_node(v) for v in nodes if v not in inner)
 
 
 def _rails(sources: Sequence[Sequence[int]]) -> list[str]:

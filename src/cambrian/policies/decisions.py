@@ -63,7 +63,7 @@ def decisions(
     before: dict[str, Answer] = {}
     for choice in questions(space, architecture):
         answer = choice.check(architecture[choice.path])
-        for decision, taken in _taken(choice, answer, bins):
+        for decision, taken in _decisions_taken(choice, answer, bins):
             yield decision, taken, before
         before = {**before, choice.path: answer}
 
@@ -88,11 +88,11 @@ def sample_by(
 def _decide(choose: Choose, rng: np.random.Generator, bins: int) -> Decide:
     before: dict[str, Answer] = {}
 
-    def decided(choice: Choice) -> Answer:
+    def answer_from_decisions(choice: Choice) -> Answer:
         before[choice.path] = answer = decide(choice, choose, before, rng, bins)
         return answer
 
-    return decided
+    return answer_from_decisions
 
 
 def reward(trial: Trial, worst: float | None) -> float | None:
@@ -118,10 +118,10 @@ def _decision(choice: OneOf | Integer | Real, bins: int) -> Decision:
     return Decision(choice.path, tuple(f"{i} of {n}" for i in range(n)), sizes)
 
 
-def _taken(choice: Choice, answer: Answer, bins: int) -> list[tuple[Decision, int]]:
+def _decisions_taken(choice: Choice, answer: Answer, bins: int) -> list[tuple[Decision, int]]:
     """The decisions on one question that lead to `answer`."""
     if isinstance(choice, SomeOf):
-        return _taken_or_not(choice, answer)
+        return _subset_decisions(choice, answer)
     decision = _decision(choice, bins)
     if isinstance(choice, OneOf):
         return [(decision, choice.options.index(answer))]
@@ -155,7 +155,7 @@ def _subsets(choice: SomeOf, chosen: int, left: int) -> float:
     return float(sum(math.comb(left, k) for k in counts))
 
 
-def _taken_or_not(choice: SomeOf, answer: Answer) -> list[tuple[Decision, int]]:
+def _subset_decisions(choice: SomeOf, answer: Answer) -> list[tuple[Decision, int]]:
     found: list[tuple[Decision, int]] = []
 
     def take(decision: Decision, option: Scalar) -> bool:

@@ -59,7 +59,7 @@ def forward(layers: Sequence[Layer], x: Floats) -> tuple[Floats, list[Tape]]:
     tapes = []
     for below, past, bias in layers:
         tapes.append(_layer(x, product("nti,ig->ntg", x, below) + bias, past))
-        x = _said(tapes[-1])
+        x = _read_out(tapes[-1])
     return x, tapes
 
 
@@ -111,7 +111,7 @@ def _through_time(past: Floats, tape: Tape, slope: Floats) -> Floats:
     return found
 
 
-def _said(tape: Tape) -> Floats:
+def _read_out(tape: Tape) -> Floats:
     said: Floats = _four(tape.gates)[3] * np.tanh(tape.cells)
     return said
 

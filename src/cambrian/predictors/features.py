@@ -136,7 +136,7 @@ def dense(columns: Mapping[Hashable, int], vectors: Vectors, absent: float = 0.0
     return rows
 
 
-def remembered(function: Callable[[Any, Any], Any], size: int = 1 << 14) -> Callable[..., Any]:
+def memoise(function: Callable[[Any, Any], Any], size: int = 1 << 14) -> Callable[..., Any]:
     """`function(space, what)`, not computed twice for the `size` last asked for; a space that cannot be a
     key is asked every time."""
     cached = lru_cache(size)(function)
@@ -151,11 +151,11 @@ def remembered(function: Callable[[Any, Any], Any], size: int = 1 << 14) -> Call
     return lookup
 
 
-answers_of = remembered(answer_vector)
-paths_of = remembered(graph_vector)
+answers_of = memoise(answer_vector)
+paths_of = memoise(graph_vector)
 
 
-def _described(space: Any, whole: Whole) -> list[Matrix]:
+def _describe(space: Any, whole: Whole) -> list[Matrix]:
     matrices = []
     for part in parts_of(space):
         vectors = [part(space, a) for a in whole]
@@ -177,11 +177,11 @@ def _from_whole(space: Any, pair: tuple[Whole, Architecture]) -> list[Singles]:
     return found
 
 
-_matrices = remembered(_described, 4)
-_column = remembered(_from_whole, 512)
+_matrices = memoise(_describe, 4)
+_column = memoise(_from_whole, 512)
 
 
-@remembered
+@memoise
 def graph_of(space: Graphs, architecture: Architecture) -> Graph:
     """The data-flow graph; of a space without one, its tree of answers: a node per answer, children
     under the longest path that is a part of theirs."""

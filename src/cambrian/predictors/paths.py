@@ -38,7 +38,7 @@ def path_counts(graph: Graph, limit: int = 1000, silent: Container[str] = ()) ->
         for source in sources:
             for path, count in ending[source].items():
                 found[path + last] += count
-        ending.append(_shortened(found) if len(found) > limit else found)
+        ending.append(_shorten(found) if len(found) > limit else found)
     total: Counter[Path] = Counter()
     for node, found in enumerate(ending):
         if node not in feeding:
@@ -46,7 +46,7 @@ def path_counts(graph: Graph, limit: int = 1000, silent: Container[str] = ()) ->
     return total
 
 
-def _shortened(paths: Counter[Path]) -> Counter[Path]:
+def _shorten(paths: Counter[Path]) -> Counter[Path]:
     ends: Counter[Path] = Counter()
     for path, count in paths.items():
         ends[path[-3:]] += count

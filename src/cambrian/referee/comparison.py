@@ -12,12 +12,12 @@ from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.errors import RunError, UsageError
 from cambrian.problem import Problem
 from cambrian.referee.contenders import BASELINE, Contenders, contenders
-from cambrian.referee.contest import Contest, OnBenchmark, contest_of, played
+from cambrian.referee.contest import Contest, OnBenchmark, contest_of, play_search
 from cambrian.referee.curves import Curves, Lines, over_evaluations, over_seconds
 from cambrian.referee.judgement import Judgement, judge
 from cambrian.referee.line import Line
 from cambrian.referee.process_pool import crew
-from cambrian.referee.records import Records, remembered
+from cambrian.referee.records import Records, read_settings
 from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
 from cambrian.referee.worker import Job
 from cambrian.search.planning.plan import duration
@@ -111,10 +111,10 @@ def compare(
         given.ready()
         every = [(label, seed) for seed in range(seeds) for label in rivals]
         missing = [key for key in every if key not in records.lines]
-        for line in _played(given, rivals, missing, workers):
+        for line in _play(given, rivals, missing, workers):
             records.add(line)
             if watch is not None:
-                watch(line, len(every) - len(missing) + _done(records, missing), len(every))
+                watch(line, len(every) - len(missing) + _count_done(records, missing), len(every))
         lines = {label: [records.lines[label, seed] for seed in range(seeds)] for label in rivals}
         return Comparison(given, lines, margin, records.directory)
     finally:
@@ -125,7 +125,7 @@ def resume(directory: str | Path, *, workers: int = 1, watch: Watch | None = Non
     """The comparison in `directory`, brought to its end. Raises RunError where there is none, or where a
     part of it has no name it could be loaded by."""
     place = Path(directory).absolute()
-    asked = remembered(place)["asked"]
+    asked = read_settings(place)["asked"]
     unnamed = [label for label, spec in asked["strategies"].items() if "name" not in spec]
     if unnamed or asked["contest"] is None:
         raise RunError(
@@ -160,11 +160,11 @@ def _contest(given: Contest | Benchmark | str, budget: int) -> Contest:
     return OnBenchmark(given, budget) if isinstance(given, Benchmark) else given
 
 
-def _played(
+def _play(
     contest: Contest, rivals: Contenders, keys: Sequence[tuple[str, int]], workers: int
 ) -> Iterator[Line]:
     if workers == 1 or len(keys) < 2:
-        return (played(contest, label, rivals[label], seed) for label, seed in keys)
+        return (play_search(contest, label, rivals[label], seed) for label, seed in keys)
     specs = {label: spec_of("strategy", strategy) for label, strategy in rivals.items()}
     unnamed = [label for label, spec in specs.items() if spec is None]
     if contest.spec is None or unnamed:
@@ -175,7 +175,7 @@ def _played(
     return crew(contest.spec, [Job(label, specs[label] or {}, seed) for label, seed in keys], workers)
 
 
-def _done(records: Records, keys: Sequence[tuple[str, int]]) -> int:
+def _count_done(records: Records, keys: Sequence[tuple[str, int]]) -> int:
     return sum(key in records.lines for key in keys)
 
 

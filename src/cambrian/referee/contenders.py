@@ -19,7 +19,7 @@ def contenders(given: str | Iterable[str] | Mapping[str, Any]) -> Contenders:
     """Strategies by label, of text, of several texts, or of objects, names and specs by labels of one's
     own. Raises UnknownName with the nearest name, UsageError for a setting nobody has."""
     if isinstance(given, Mapping):
-        found = {str(label): _made(what) for label, what in given.items()}
+        found = {str(label): _make(what) for label, what in given.items()}
     else:
         texts = parts(given) if isinstance(given, str) else [str(text).strip() for text in given]
         found = {text: STRATEGIES.named(text) for text in texts}
@@ -29,7 +29,7 @@ def contenders(given: str | Iterable[str] | Mapping[str, Any]) -> Contenders:
     return found
 
 
-def _made(given: Any) -> Strategy:
+def _make(given: Any) -> Strategy:
     if isinstance(given, str):
         given = STRATEGIES.named(given)
     made: Strategy = STRATEGIES.make(given) if isinstance(given, Mapping) else given

@@ -15,8 +15,8 @@ from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.outcome import Fidelity, Trial
 from cambrian.referee.line import Line, line_of
 from cambrian.referee.outcome_cache import Cached
-from cambrian.search.ledger.database import told
-from cambrian.search.ledger.run_directory import prepared
+from cambrian.search.ledger.database import translate_errors
+from cambrian.search.ledger.run_directory import prepare_task
 from cambrian.search.search import Search
 from cambrian.search.settings import component, spec_of, task_of
 from cambrian.spaces.space import Space, fingerprint
@@ -168,9 +168,9 @@ class OnTraining:
         object.__setattr__(self, "task", task_of(self.task))
 
     def ready(self) -> None:
-        with told(self.home):
+        with translate_errors(self.home):
             self.home.mkdir(parents=True, exist_ok=True)
-        prepared(self.task, self.home)
+        prepare_task(self.task, self.home)
 
     @property
     def title(self) -> str:
@@ -244,7 +244,7 @@ class OnTraining:
     def place(self, label: str, seed: int) -> Path | None:
         """With a link to the data that all searches share."""
         place = self.home / "runs" / f"{re.sub(r'[^A-Za-z0-9._=-]+', '-', label).strip('-')}-{seed}"
-        with told(place):
+        with translate_errors(place):
             place.mkdir(parents=True, exist_ok=True)
             if not (place / "task").exists():
                 os.symlink(Path("..", "..", "task"), place / "task")
@@ -268,7 +268,7 @@ def contest_of(spec: Mapping[str, Any]) -> Contest:
     )
 
 
-def played(contest: Contest, label: str, strategy: Strategy, seed: int) -> Line:
+def play_search(contest: Contest, label: str, strategy: Strategy, seed: int) -> Line:
     """One search from its first trial to its last, or from where it was interrupted."""
     result = contest.search(strategy, seed).run(contest.place(label, seed))
     reasons = [value["reason"] for _, name, value in result.events if name == "stop"]

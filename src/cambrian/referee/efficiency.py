@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.referee.statistics import resampled
+from cambrian.referee.statistics import bootstrap_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +70,7 @@ class Match:
 
 def match(curves: NDArray[np.float64], targets: NDArray[np.float64]) -> Match:
     """When the mean of `curves` [seeds, models] first reaches that of `targets` [seeds], seed by seed."""
-    weights = resampled(len(curves), RESAMPLES)
+    weights = bootstrap_weights(len(curves), RESAMPLES)
     edges = np.quantile(_first(weights @ curves, weights @ targets), [0.025, 0.975], method="nearest")
     found = _first(curves.mean(0, keepdims=True), targets.mean(keepdims=True))
     return Match(float(found[0]), float(edges[0]), float(edges[1]))

@@ -129,16 +129,16 @@ def facts(comparison: Comparison) -> dict[str, Any]:
         "verdict": comparison.verdict,
         "verdict over seconds": comparison.timed_verdict,
         "standings": standings(comparison),
-        "evaluations": _judged(comparison.judgement, comparison.curves, comparison.margin),
+        "evaluations": _judgement_data(comparison.judgement, comparison.curves, comparison.margin),
         "seconds": None,
         "directory": None if comparison.directory is None else str(comparison.directory),
     }
     if comparison.timed is not None and comparison.timed_judgement is not None:
-        found["seconds"] = _judged(comparison.timed_judgement, comparison.timed, comparison.margin)
+        found["seconds"] = _judgement_data(comparison.timed_judgement, comparison.timed, comparison.margin)
     return found
 
 
-def _judged(judgement: Judgement, curves: Curves, margin: float) -> dict[str, Any]:
+def _judgement_data(judgement: Judgement, curves: Curves, margin: float) -> dict[str, Any]:
     few = curves.at_budgets(checkpoints(len(curves.at), DRAWN))
     low, high = zip(*(interval(scores) for scores in few.scores))
     return {

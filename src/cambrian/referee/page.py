@@ -19,7 +19,7 @@ from cambrian.reports.page import (
     details,
     element,
     figure,
-    joined,
+    join,
     page,
     section,
     table,
@@ -53,10 +53,10 @@ def html(comparison: Comparison, drawn: dict[str, str]) -> str:
         element("h1", title),
         *(element("p", sentence, "lead") for sentence in comparison.verdict),
         tiles(_figures(comparison)),
-        element("div", joined(figure(svg, CAPTIONS[name]) for name, svg in drawn.items()), "row"),
+        element("div", join(figure(svg, CAPTIONS[name]) for name, svg in drawn.items()), "row"),
         section("Standings", table(*standings_table(comparison))),
         section("Pairs", table(*pairs_table(comparison.judgement, comparison.margin))),
-        *_timed(comparison),
+        *_timed_sections(comparison),
         section("How it was decided", *(element("p", text) for text in _method(comparison))),
         section("Settings", details("What was compared", element("pre", _settings(comparison)))),
         section("Machine", definitions(versions().items())),
@@ -110,7 +110,7 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, str]]:
         yield ("lowest" if contest.minimize else "highest") + " possible score", f"{contest.optimum:.4g}"
 
 
-def _timed(comparison: Comparison) -> list[Html]:
+def _timed_sections(comparison: Comparison) -> list[Html]:
     judgement = comparison.timed_judgement
     if judgement is None:
         return [

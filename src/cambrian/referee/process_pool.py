@@ -40,7 +40,7 @@ def crew(contest: Mapping[str, Any], jobs: Sequence[Job], workers: int) -> Itera
                         yield _line(answer, job)
                     elif answer is not None:
                         members.remove(member)
-                        queue.insert(0, _lost(job, answer, losses))
+                        queue.insert(0, _retry(job, answer, losses))
                         member = _Worker(contest, selector)
                         members.append(member)
                     if member.job is None and queue:
@@ -56,7 +56,7 @@ def _line(answer: Answer, job: Job) -> Line:
     return answer.line
 
 
-def _lost(job: Job, end: str, losses: Counter[tuple[str, int]]) -> Job:
+def _retry(job: Job, end: str, losses: Counter[tuple[str, int]]) -> Job:
     losses[job.label, job.seed] += 1
     if losses[job.label, job.seed] >= ATTEMPTS:
         raise RunError(f"the search by {job.label} under seed {job.seed} was lost {ATTEMPTS} times: {end}")

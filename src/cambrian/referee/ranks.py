@@ -19,7 +19,7 @@ def picture(judgement: Judgement) -> str:
     cannot be told apart."""
     order, groups = judgement.order, judgement.alike()
     last = len(judgement.strategies)
-    left = 24 + _LETTER * max(len(_named(judgement, name)) for name in order)
+    left = 24 + _LETTER * max(len(_ranked_name(judgement, name)) for name in order)
     right = left + _LONG
 
     def at(rank: float) -> float:
@@ -41,12 +41,12 @@ def picture(judgement: Judgement) -> str:
         end = left - 8 if better else right + 8
         body.append(_line(x, _AXIS, x, y) + _line(x, y, end, y))
         body.append(
-            label(end + (-6 if better else 6), y + 4, _named(judgement, name), "end" if better else "")
+            label(end + (-6 if better else 6), y + 4, _ranked_name(judgement, name), "end" if better else "")
         )
     return svg_document("Mean ranks", left + right, top + _ROW * (half - 1) + 16, body)
 
 
-def _named(judgement: Judgement, name: str) -> str:
+def _ranked_name(judgement: Judgement, name: str) -> str:
     return f"{name} {judgement.rank(name):.2f}"
 
 

@@ -11,7 +11,7 @@ import msgspec
 from cambrian.codec import decode, encode
 from cambrian.errors import LedgerCorrupt, RunChanged, RunError
 from cambrian.referee.line import Line
-from cambrian.search.ledger.database import checksum, told
+from cambrian.search.ledger.database import checksum, translate_errors
 from cambrian.search.ledger.lock import Lock
 from cambrian.search.settings import same_settings
 
@@ -36,7 +36,7 @@ class Records:
         self._lock: Lock | None = None
         self._file: int | None = None
         if directory is not None:
-            with told(directory):
+            with translate_errors(directory):
                 directory.mkdir(parents=True, exist_ok=True)
             self._lock = Lock(directory)
             try:
@@ -52,7 +52,7 @@ class Records:
         if self.directory is None:
             return
         path = self.directory / SETTINGS
-        known = remembered(self.directory) if path.exists() else None
+        known = read_settings(self.directory) if path.exists() else None
         if known is not None:
             same_settings(known["identity"], msgspec.json.decode(encode(identity)), path)
             _same_strategies(known["strategies"], msgspec.json.decode(encode(asked["strategies"])), path)
@@ -64,7 +64,7 @@ class Records:
         """On the disk when this returns."""
         self.lines[line.strategy, line.seed] = line
         if self._file is not None:
-            with told(self.directory):
+            with translate_errors(self.directory):
                 data = encode(Stored(checksum([line]), line)) + b"\n"
                 while data:  # a disk that is nearly full takes a part
                     data = data[os.write(self._file, data) :]
@@ -77,7 +77,7 @@ class Records:
             self._lock.release()
 
     def _open(self, path: Path) -> None:
-        with told(path):
+        with translate_errors(path):
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             data = path.read_bytes()
             whole = data.rfind(b"\n") + 1
@@ -91,7 +91,7 @@ class Records:
             self.lines[line.strategy, line.seed] = line
 
 
-def remembered(directory: Path) -> dict[str, Any]:
+def read_settings(directory: Path) -> dict[str, Any]:
     """What `agree` wrote. Raises RunError where `directory` holds no comparison."""
     path = directory / SETTINGS
     try:
@@ -106,7 +106,7 @@ def remembered(directory: Path) -> dict[str, Any]:
 def write(path: Path, data: bytes) -> None:
     """The whole file or, after a kill, the one there was."""
     draft = path.with_name(f"{path.name}.new")
-    with told(path):
+    with translate_errors(path):
         draft.write_bytes(data)
         os.replace(draft, path)
 

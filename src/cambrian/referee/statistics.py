@@ -67,7 +67,7 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=2)
-def resampled(seeds: int, times: int = RESAMPLES) -> NDArray[np.float64]:
+def bootstrap_weights(seeds: int, times: int = RESAMPLES) -> NDArray[np.float64]:
     """Weights [times, seeds] of bootstrap samples (Efron 1979): how often each seed was drawn, of all
     draws. Always the same, so that comparing twice gives the same figures."""
     counts = stream(0, "bootstrap", seeds).multinomial(seeds, np.full(seeds, 1 / seeds), times)
@@ -80,7 +80,7 @@ def interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[NDArray[
     """The percentile bootstrap's confidence interval of the mean over the first axis of
     `values` [seeds, ...]."""
     flat = values.reshape(len(values), -1)
-    edges = np.quantile(resampled(len(flat)) @ flat, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    edges = np.quantile(bootstrap_weights(len(flat)) @ flat, [(1 - level) / 2, (1 + level) / 2], axis=0)
     low, high = edges.reshape(2, *values.shape[1:])
     return low, high
 
@@ -89,7 +89,7 @@ def improvement(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, 
     """The probability that a search with scores like `a` [seeds] ends better than one with scores like
     `b` [seeds], a draw counting one half (Mann & Whitney 1947), and its 95 % bootstrap interval."""
     better = (np.sign(a[:, None] - b[None, :]) + 1) / 2
-    weights = resampled(len(a))
+    weights = bootstrap_weights(len(a))
     samples = np.einsum("bi,ij,bj->b", weights, better, weights, optimize=True)
     low, high = np.quantile(samples, [0.025, 0.975])
     return float(better.mean()), float(low), float(high)

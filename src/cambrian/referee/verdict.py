@@ -26,7 +26,7 @@ def noninferior(judgement: Judgement, margin: float, phrase: Phrase) -> list[str
         return []
     verb = "is" if len(good) == 1 else "are"
     return [
-        f"After {phrase(judgement.at[-1])}, {listed(good)} {verb} not inferior to {best} by more than "
+        f"After {phrase(judgement.at[-1])}, {join_names(good)} {verb} not inferior to {best} by more than "
         f"{margin:g} (bootstrap interval and signed-rank test of the differences)."
     ]
 
@@ -46,9 +46,9 @@ def evaluations(count: float) -> str:
     return f"{count:,.0f} evaluation" + ("" if count == 1 else "s")
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """
-    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    >>> listed(["a"]), listed(["a", "b"]), join_names(["a", "b", "c"])
     ('a', 'a and b', 'a, b and c')
     """
     *most, end = names
@@ -57,7 +57,7 @@ def listed(names: Iterable[str]) -> str:
 
 def _victories(judgement: Judgement, phrase: Phrase) -> list[str]:
     return [
-        f"{winner} beats {listed(_since(judgement, beaten, phrase))}."
+        f"{winner} beats {join_names(_since(judgement, beaten, phrase))}."
         for winner in judgement.order
         if (beaten := judgement.beaten_by(winner))
     ]
@@ -71,12 +71,12 @@ def _since(judgement: Judgement, beaten: dict[str, int], phrase: Phrase) -> list
         when = f"from {phrase(judgement.at[since])} on"
         if since == len(judgement.at) - 1:
             when = f"after {phrase(judgement.at[since])}"
-        found.append(f"{listed(names)} {when}")
+        found.append(f"{join_names(names)} {when}")
     return found
 
 
 def _alike(judgement: Judgement) -> list[str]:
-    return [f"{listed(group)} cannot be told apart." for group in judgement.alike()]
+    return [f"{join_names(group)} cannot be told apart." for group in judgement.alike()]
 
 
 def _leads(judgement: Judgement, phrase: Phrase) -> list[str]:

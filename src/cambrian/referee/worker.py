@@ -14,7 +14,7 @@ import msgspec
 
 from cambrian.codec import decode, encode
 from cambrian.errors import CambrianError
-from cambrian.referee.contest import contest_of, played
+from cambrian.referee.contest import contest_of, play_search
 from cambrian.referee.line import Line
 from cambrian.search.engines.confine import die_with_parent
 from cambrian.strategies import STRATEGIES
@@ -43,7 +43,7 @@ def main() -> None:
     for text in sys.stdin.buffer:
         job: Job = decode(text, Job)
         try:
-            answer = Answer(line=played(contest, job.label, STRATEGIES.make(job.spec), job.seed))
+            answer = Answer(line=play_search(contest, job.label, STRATEGIES.make(job.spec), job.seed))
         except CambrianError as error:
             answer = Answer(error=str(error))
         answers.write(encode(answer) + b"\n")

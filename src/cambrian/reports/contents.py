@@ -134,7 +134,7 @@ def write_report(
     """Write the report of a run; without `path`, to report.html in its directory. `table1=None` fits the
     surrogates after the fact, once (see `afterwards`)."""
     from cambrian.reports.report import report_html
-    from cambrian.reports.surrogate_ranks import fitted_afterwards
+    from cambrian.reports.surrogate_ranks import rank_surrogates
 
     if path is None:
         if result.directory is None:
@@ -144,7 +144,7 @@ def write_report(
             )
         path = result.directory / "report.html"
     target = Path(path)
-    rows = fitted_afterwards(result) if table1 is None else table1
+    rows = rank_surrogates(result) if table1 is None else table1
     partial = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         partial.write_text(report_html(story_of(result, plan=plan, table1=rows)), encoding="utf-8")

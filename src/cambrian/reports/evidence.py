@@ -44,7 +44,7 @@ class Failures:
     trials: list[Trial] = field(default_factory=list)
 
 
-def searched(trials: Iterable[Trial]) -> list[Trial]:
+def search_trials(trials: Iterable[Trial]) -> list[Trial]:
     """The search's own trials, in order of number."""
     return sorted((t for t in trials if t.kind == "trial"), key=lambda t: t.number)
 
@@ -55,7 +55,7 @@ def anytime(trials: Iterable[Trial]) -> list[Best]:
     curve: list[Best] = []
     best: Trial | None = None
     seconds, count = 0.0, 0
-    for trial in searched(trials):
+    for trial in search_trials(trials):
         if trial.outcome is None:
             continue
         count += 1
@@ -70,7 +70,7 @@ def anytime(trials: Iterable[Trial]) -> list[Best]:
 def levels(trials: Iterable[Trial]) -> list[Level]:
     """Predicted against measured by level, from `note["level"]` and `note["predicted"]`."""
     pairs: dict[int, list[tuple[float, float]]] = defaultdict(list)
-    for trial in searched(trials):
+    for trial in search_trials(trials):
         guess = trial.note.get("predicted")
         if trial.value is not None and isinstance(guess, int | float):
             turned = guess if trial.score == trial.value else -guess  # strategies predict scores
@@ -86,7 +86,9 @@ def levels(trials: Iterable[Trial]) -> list[Level]:
 
 def best_trials(trials: Iterable[Trial], top: int) -> list[Trial]:
     """The `top` best trials of different architectures, best first, earlier ones first among equals."""
-    ranked = sorted((t for t in searched(trials) if t.score is not None), key=lambda t: -(t.score or 0.0))
+    ranked = sorted(
+        (t for t in search_trials(trials) if t.score is not None), key=lambda t: -(t.score or 0.0)
+    )
     first: dict[Architecture, Trial] = {}
     for trial in ranked:
         first.setdefault(trial.architecture, trial)

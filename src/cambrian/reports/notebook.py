@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cambrian.pictures.draw import draw
-from cambrian.reports.page import Html, element, joined
+from cambrian.reports.page import Html, element, join
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -23,4 +23,4 @@ def glance(result: Result) -> str:
         facts.append(f"final network {winner.value:.4g}")
     shown = winner or best
     picture = Html(draw(result.space, shown.architecture).svg()) if shown is not None else Html("")
-    return joined([element("p", ", ".join(facts)), picture])
+    return join([element("p", ", ".join(facts)), picture])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cambrian.pictures.markup import STYLE, escaped
+from cambrian.pictures.markup import STYLE, escape
 
 
 class Html(str):
@@ -47,38 +47,38 @@ def page(title: str, body: Iterable[str]) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{escaped(title)}</title><style>{STYLE}{_LOOK}</style></head>"
+        f"<title>{escape(title)}</title><style>{STYLE}{_LOOK}</style></head>"
         f'<body class="cambrian"><main>{"".join(body)}</main></body></html>\n'
     )
 
 
-def shown(value: object) -> str:
-    return value if isinstance(value, Html) else escaped(value)
+def to_html(value: object) -> str:
+    return value if isinstance(value, Html) else escape(value)
 
 
 def element(tag: str, content: object, kind: str = "") -> Html:
     attribute = f' class="{kind}"' if kind else ""
-    return Html(f"<{tag}{attribute}>{shown(content)}</{tag}>")
+    return Html(f"<{tag}{attribute}>{to_html(content)}</{tag}>")
 
 
-def joined(parts: Iterable[object]) -> Html:
-    return Html("".join(map(shown, parts)))
+def join(parts: Iterable[object]) -> Html:
+    return Html("".join(map(to_html, parts)))
 
 
 def section(title: str, *parts: object) -> Html:
-    return element("section", joined([element("h2", title), *parts]))
+    return element("section", join([element("h2", title), *parts]))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
     """Numbers stand right; texts of more than 40 characters may break."""
     cells = [list(row) for row in rows]
     right = [bool(cells) and all(_numeric(row[i]) for row in cells) for i in range(len(header))]
-    head = joined(element("th", name, "n" if right[i] else "") for i, name in enumerate(header))
-    body = joined(
-        element("tr", joined(element("td", v, "n" if right[i] else _width(v)) for i, v in enumerate(row)))
+    head = join(element("th", name, "n" if right[i] else "") for i, name in enumerate(header))
+    body = join(
+        element("tr", join(element("td", v, "n" if right[i] else _width(v)) for i, v in enumerate(row)))
         for row in cells
     )
-    inner = joined([element("thead", element("tr", head)), element("tbody", body)])
+    inner = join([element("thead", element("tr", head)), element("tbody", body)])
     return element("div", element("table", inner), "scroll")
 
 
@@ -92,20 +92,20 @@ def _width(value: object) -> str:
 
 
 def definitions(rows: Iterable[tuple[object, object]]) -> Html:
-    return element("dl", joined(joined([element("dt", k), element("dd", v)]) for k, v in rows))
+    return element("dl", join(join([element("dt", k), element("dd", v)]) for k, v in rows))
 
 
 def tiles(rows: Iterable[tuple[object, object]]) -> Html:
     """A few figures to be seen first, each over its name."""
     return element(
-        "div", joined(element("div", joined([element("b", v), element("span", k)])) for k, v in rows), "tiles"
+        "div", join(element("div", join([element("b", v), element("span", k)])) for k, v in rows), "tiles"
     )
 
 
 def figure(svg: str, caption: object) -> Html:
     picture = element("div", Html(svg), "scroll")
-    return element("figure", joined([picture, element("figcaption", caption)]))
+    return element("figure", join([picture, element("figcaption", caption)]))
 
 
 def details(summary: object, content: object) -> Html:
-    return element("details", joined([element("summary", summary), content]))
+    return element("details", join([element("summary", summary), content]))

@@ -10,14 +10,14 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Trial
 from cambrian.pictures import charts, draw
 from cambrian.reports.contents import Story
-from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels, searched, why
+from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels, search_trials, why
 from cambrian.reports.page import (
     Html,
     definitions,
     details,
     element,
     figure,
-    joined,
+    join,
     page,
     section,
     table,
@@ -37,14 +37,25 @@ def report_html(story: Story) -> str:
     """The whole page as text."""
     title = f"Architecture search: {story.title}"
     body: list[Html] = [element("h1", title), element("p", verdict(story), "lead"), tiles(_figures(story))]
-    parts = (_winner, _final, _progress, _surrogate, _leaders, _family, _failed, _cost, _asked, _machine)
+    parts = (
+        _winner,
+        _final,
+        _progress,
+        _surrogate,
+        _leaders,
+        _family,
+        _failures,
+        _cost,
+        _questions,
+        _machine,
+    )
     body += [html for part in parts if (html := part(story))]
     return page(title, body)
 
 
 def _figures(story: Story) -> Iterator[tuple[str, str]]:
     """The few numbers to be seen first."""
-    trials = [t for t in searched(story.trials) if t.outcome is not None]
+    trials = [t for t in search_trials(story.trials) if t.outcome is not None]
     best = best_trials(trials, 1)
     yield "trials", f"{len(trials):,}"
     if best:
@@ -63,10 +74,10 @@ def _winner(story: Story) -> Html | None:
     pictures = [figure(draw.svg(story.space, architecture, title="the best cell found"), "the architecture")]
     if story.stages:
         pictures.append(figure(draw.network_svg(story.stages), "the network it makes"))
-    return section("The network", element("div", joined(pictures), "row"), _written(story, architecture))
+    return section("The network", element("div", join(pictures), "row"), _as_text(story, architecture))
 
 
-def _written(story: Story, architecture: Any) -> Html:
+def _as_text(story: Story, architecture: Any) -> Html:
     return details("as text", element("pre", draw.text(story.space, architecture)))
 
 
@@ -85,7 +96,7 @@ def _final(story: Story) -> Html | None:
         element("p", "Trained from scratch in the final skeleton; only the winner and what it is compared "
                 "with have seen the test part, once each, after every choice had been made.", "note"),
         table(header, rows),
-        details("the baselines, drawn", element("div", joined(drawn), "row")) if drawn else "",
+        details("the baselines, drawn", element("div", join(drawn), "row")) if drawn else "",
     )  # fmt: skip
 
 
@@ -117,7 +128,7 @@ def _progress(story: Story) -> Html | None:
         "best value over seconds", [(b.seconds, b.value) for b in curve], "seconds", name, story.axis
     )
     rows = [figure(trials, "over trials"), figure(seconds, "over seconds of evaluation, added up")]
-    return section("Best value so far", element("div", joined(rows), "row"))
+    return section("Best value so far", element("div", join(rows), "row"))
 
 
 def _surrogate(story: Story) -> Html | None:
@@ -145,7 +156,7 @@ def _surrogate(story: Story) -> Html | None:
     return section(
         "Prediction against truth",
         element("p", note, "note") if found else "",
-        element("div", joined(pictures), "row"),
+        element("div", join(pictures), "row"),
         _table1(story),
     )
 
@@ -156,7 +167,7 @@ def _table1(story: Story) -> Html:
     header = list(story.table1[0])
     rows = [[_cell(row.get(name)) for name in header] for row in story.table1]
     title = element("h3", "Four surrogates fitted after the fact (PNAS, Table 1)")
-    return joined([title, table(header, rows)])
+    return join([title, table(header, rows)])
 
 
 def _leaders(story: Story) -> Html | None:
@@ -178,26 +189,26 @@ def _leaders(story: Story) -> Html | None:
         for row in rows
     ]
     drawn = [
-        joined([figure(draw.svg(story.space, t.architecture), f"trial {t.number}: {story.value(t.value)}")])
+        join([figure(draw.svg(story.space, t.architecture), f"trial {t.number}: {story.value(t.value)}")])
         for t in best_trials(story.trials, 3)
     ]
-    return section("Leaderboard", table(header, cells), element("div", joined(drawn), "row"))
+    return section("Leaderboard", table(header, cells), element("div", join(drawn), "row"))
 
 
 def _family(story: Story) -> Html | None:
     """Drawn where the strategy said of what it made its architectures."""
-    if all(t.parent is None for t in searched(story.trials)):
+    if all(t.parent is None for t in search_trials(story.trials)):
         return None
     winner = story.winner.architecture if story.winner is not None else None
     try:
-        tree = draw.family_tree(searched(story.trials), winner, show=story.value)
+        tree = draw.family_tree(search_trials(story.trials), winner, show=story.value)
     except UsageError:  # the parents named are none of these trials
         return None
     caption = "trials by number, each under the one it was made of"
     return section("Descent", figure(tree.svg(), caption))
 
 
-def _failed(story: Story) -> Html | None:
+def _failures(story: Story) -> Html | None:
     found = failures(story.trials)
     if not found:
         return None
@@ -221,7 +232,7 @@ def _cost(story: Story) -> Html | None:
     return section("What it cost", figure(bars, "seconds of work, of all workers together"))
 
 
-def _asked(story: Story) -> Html | None:
+def _questions(story: Story) -> Html | None:
     parts = []
     if story.plan:
         parts.append(definitions(story.plan))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Trial
-from cambrian.reports.evidence import searched
+from cambrian.reports.evidence import search_trials
 from cambrian.spaces.space import Encodes, Grows
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ _COLUMNS = {
 }
 
 
-def fitted_afterwards(result: Result) -> list[dict[str, Any]]:
+def rank_surrogates(result: Result) -> list[dict[str, Any]]:
     """Rows for `Story.table1`: none while the search still goes on, nor where fewer than two levels have
     ten measured architectures, nor for a space that has no levels or no tokens."""
     ended = any(name == "stop" for _, name, _ in result.events)
-    known = measured_by_level(result)
+    known = trials_by_level(result)
     if not ended or len(known) < 2 or not isinstance(result.space, Encodes):
         return []
     identity = _digest(result.trials)
@@ -58,12 +58,12 @@ def fitted_afterwards(result: Result) -> list[dict[str, Any]]:
     return rows
 
 
-def measured_by_level(result: Result) -> dict[int, tuple[list[Architecture], list[float]]]:
+def trials_by_level(result: Result) -> dict[int, tuple[list[Architecture], list[float]]]:
     """The different architectures with a value, by level; small levels are left out."""
     if not isinstance(result.space, Grows):
         return {}
     first: dict[Architecture, float] = {}
-    for trial in searched(result.trials):
+    for trial in search_trials(result.trials):
         if trial.score is not None:
             first.setdefault(trial.architecture, trial.score)
     found: dict[int, tuple[list[Architecture], list[float]]] = defaultdict(lambda: ([], []))
@@ -76,7 +76,7 @@ def measured_by_level(result: Result) -> dict[int, tuple[list[Architecture], lis
 
 def _digest(trials: Sequence[Trial]) -> str:
     """Of what the rows are made of: numbers, architectures and values."""
-    measured = [(t.number, t.architecture.key, t.value) for t in searched(trials) if t.value is not None]
+    measured = [(t.number, t.architecture.key, t.value) for t in search_trials(trials) if t.value is not None]
     return hashlib.sha256(json.dumps(measured).encode()).hexdigest()
 
 

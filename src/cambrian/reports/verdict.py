@@ -6,15 +6,15 @@ import math
 
 from cambrian.outcome import Trial
 from cambrian.reports.contents import Story
-from cambrian.reports.evidence import best_trials, failures, searched
+from cambrian.reports.evidence import best_trials, failures, search_trials
 
 
 def verdict(story: Story) -> str:
     """The winner and what stands beside it; else the best so far; else why there is nothing."""
-    trials = searched(story.trials)
+    trials = search_trials(story.trials)
     ended = [t for t in trials if t.outcome is not None]
     if story.winner is not None:
-        return " ".join([_won(story, story.winner, len(ended)), *_beside(story, story.winner)])
+        return " ".join([_winner_sentence(story, story.winner, len(ended)), *_beside(story, story.winner)])
     if not ended:
         return "Nothing has been measured yet."
     best = best_trials(trials, 1)
@@ -43,7 +43,7 @@ def _nothing(ended: list[Trial]) -> str:
     return f"None of the {_count(len(ended), 'evaluation')} gave a value{commonest}."
 
 
-def _won(story: Story, winner: Trial, count: int) -> str:
+def _winner_sentence(story: Story, winner: Trial, count: int) -> str:
     part = " on the test images" if story.percent else ""
     if not count:
         return f"The network trained reaches {story.value(winner.value)}{part}."
@@ -59,7 +59,7 @@ def _beside(story: Story, winner: Trial) -> list[str]:
     others = [(name, t.value) for name, t in baselines(story) if t.value is not None]
     if not others or winner.value is None:
         return []
-    phrases = [f"{_named(name)} {story.value(v)}" for name, v in others]
+    phrases = [f"{_reaches(name)} {story.value(v)}" for name, v in others]
     sentences = [f"Finished in the same way, {' and '.join(phrases)}."]
     count = story.task.get("test")
     if story.percent and isinstance(count, int) and count:
@@ -69,7 +69,7 @@ def _beside(story: Story, winner: Trial) -> list[str]:
     return sentences
 
 
-def _named(name: str) -> str:
+def _reaches(name: str) -> str:
     return "a random architecture reaches" if name == "random" else f"{name} reaches"
 
 

@@ -20,7 +20,7 @@ from cambrian.search.direction import check_direction, objective_name
 from cambrian.search.engines.engine import Engine, Work
 from cambrian.search.ledger.keys import digest
 from cambrian.search.ledger.ledger import FINAL, Ledger
-from cambrian.search.ledger.run_directory import at_work, prepared
+from cambrian.search.ledger.run_directory import at_work, prepare_task
 from cambrian.search.loop.ask_tell import Conversation
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expected_final
@@ -31,15 +31,15 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.settings import (
     code_of,
     component,
+    identity_of,
     published_architectures,
     questions,
     remedy,
-    resumed,
+    resume_search,
     same_settings,
     space_for,
     spec_of,
     task_of,
-    unnamed,
     usual,
     versions,
 )
@@ -146,7 +146,7 @@ class Search:
     def resume(directory: str | Path, budget: Budget | str | int | None = None) -> Search:
         """The search that began the run in `directory`, to be run there again; a larger `budget` lets
         it go on. Raises RunError where a part of it has no name it could be loaded by."""
-        found: Search = resumed(Search, Path(directory), budget)
+        found: Search = resume_search(Search, Path(directory), budget)
         return found
 
     def _session(
@@ -165,7 +165,7 @@ class Search:
         if place is None and self.task is not None and self.engine.slots > 1:
             raise UsageError("several workers need a run directory to share the data: run('runs/first')")
         with at_work(place) as ledger:
-            self._stored = prepared(self.task, place)
+            self._stored = prepare_task(self.task, place)
             if not ledger.rows():
                 self._look(watch)
             self._agree(ledger)
@@ -211,7 +211,7 @@ class Search:
         for row in rows:
             if row.trial.outcome is not None:
                 watch.ended(row.trial)
-        limit, stopped, deadlines = self.budget.trials, self._stopped(ledger), None
+        limit, stopped, deadlines = self.budget.trials, self._was_stopped(ledger), None
         if self.budget.seconds is not None:
             final = self.final is not None
             deadlines = SearchDeadlines(self.budget.seconds, lambda: coordinator.trials, final)
@@ -276,7 +276,7 @@ class Search:
         ends = ledger.events("final")
         return bool(ends) and ends[-1][2].get("budget") != msgspec.to_builtins(self.budget)
 
-    def _stopped(self, ledger: Ledger) -> bool:
+    def _was_stopped(self, ledger: Ledger) -> bool:
         """A search stopped by its seconds stays stopped when it is resumed with the same budget."""
         same = msgspec.to_builtins(self.budget)
         return self.budget.seconds is not None and any(
@@ -377,7 +377,7 @@ class Search:
 
     def _spec(self, kind: str) -> dict[str, Any]:
         found = getattr(self, kind)
-        return spec_of(kind, found) or {"unnamed": unnamed(found)}
+        return spec_of(kind, found) or {"unnamed": identity_of(found)}
 
     def _agree(self, ledger: Ledger) -> None:
         """Let the ledger be of a run with these settings. Raises RunChanged where it is of another."""

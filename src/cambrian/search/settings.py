@@ -96,7 +96,7 @@ def spec_of(kind: str, component: Any) -> dict[str, Any] | None:
     return found
 
 
-def unnamed(component: Any) -> str:
+def identity_of(component: Any) -> str:
     """What tells a component that has no name from another: its type, and of a function the code."""
     function: Any = getattr(component, "function", None)
     code = getattr(function, "__code__", None)
@@ -225,7 +225,7 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def resumed(search: Any, directory: Path, budget: Any) -> Any:
+def resume_search(search: Any, directory: Path, budget: Any) -> Any:
     """A `search` object with what the run in `directory` remembers."""
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.ledger import Ledger

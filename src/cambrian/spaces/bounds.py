@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cambrian.errors import SpaceError
-from cambrian.options import told
+from cambrian.options import shorten
 
 FILTERS = 4096
 """Of a layer: a 3x3 convolution of as many to as many has 151 million weights."""
@@ -26,7 +26,7 @@ def check_bounds(space: str, most: int, least: int = 1, /, **settings: object) -
         numbers: Sequence[object] = value if isinstance(value, tuple | list) else (value,)
         if not all(_within(n, least, most) for n in numbers):
             are = "are whole numbers from" if numbers is value else "is"
-            raise SpaceError(f"space {space!r}: {name} {are} {least} to {most}, got {told(value)}")
+            raise SpaceError(f"space {space!r}: {name} {are} {least} to {most}, got {shorten(value)}")
 
 
 def _within(value: object, least: int, most: int) -> bool:

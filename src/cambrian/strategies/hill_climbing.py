@@ -91,9 +91,9 @@ class HillClimbing:
             state = self._at(replace(state, climbs=state.climbs + 1), found)
         elif state.here is not None and function not in state.around and found.value > state.here.value:
             state = self._at(state, found)  # a better start, or near where the climb was before
-        return self._settled(state)
+        return self._settle(state)
 
-    def _settled(self, state: State) -> State:
+    def _settle(self, state: State) -> State:
         """Moved on for as long as what is known says where to. `here` is None at a local optimum, and
         where an earlier climb has passed, whose end is known."""
         while state.here is not None:

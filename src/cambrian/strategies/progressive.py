@@ -118,14 +118,14 @@ class Progressive:
         """The first level, or a sample of it. No more is asked for than is wanted: a first level may be
         beyond counting."""
 
-        def grown(cap: int | None) -> Pool:
+        def grow(cap: int | None) -> Pool:
             pool: Pool = space.grow((), stream(seed, "progressive", "grow", levels[0]), cap=cap)
             return pool
 
         if self.first or self.keep or trials is None or len(levels) == 1:
-            return grown(self.first or FIRST)
-        pool = grown(max(1, min(3 * trials // 4, MOST_FIRST)))
-        return pool if pool.complete else grown(max(1, min(trials // 2, MOST_FIRST)))
+            return grow(self.first or FIRST)
+        pool = grow(max(1, min(3 * trials // 4, MOST_FIRST)))
+        return pool if pool.complete else grow(max(1, min(trials // 2, MOST_FIRST)))
 
     def _keep(self, state: State) -> int:
         """How many of the next level."""
@@ -152,7 +152,7 @@ class Progressive:
 
     def _climb(self, state: State) -> State:
         """The level in the queue is trained: fit, expand, score, keep the best."""
-        parents = _measured(state)
+        parents = _measured_parents(state)
         if not parents:
             return replace(state, finished=f"nothing at level {state.levels[0]} could be measured")
         if len(state.levels) == 1:
@@ -197,7 +197,7 @@ def lessons(trials: Sequence[Trial]) -> tuple[list[Architecture], NDArray[np.flo
     return [t.architecture for t in known], np.array(values, dtype=np.float64)
 
 
-def _measured(state: State) -> dict[Architecture, int]:
+def _measured_parents(state: State) -> dict[Architecture, int]:
     """The current level's architectures that have a value, in the queue's order, and their trials."""
     number = {t.architecture: t.number for t in state.learned if t.value is not None}
     queue = (c.architecture for c in state.queue)

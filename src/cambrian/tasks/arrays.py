@@ -207,9 +207,9 @@ def _of_one_size(images: list[NDArray[Any]], size: int | None, place: Callable[[
 def _resized(images: NDArray[Any], size: int | None) -> NDArray[Any]:
     if size is None or images.shape[1:3] == (size, size):
         return images
-    from cambrian.tasks.images import resized
+    from cambrian.tasks.images import resize_images
 
-    return resized(images, size, size)
+    return resize_images(images, size, size)
 
 
 def _check_counts(images: Images, labels: Any, where: str) -> None:

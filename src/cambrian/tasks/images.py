@@ -111,7 +111,7 @@ def decode_files(
 
     def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:
         rows = [(source(i), where(i)) for i in indices.tolist()]
-        headers: list[Header] = _threaded(lambda row: header(*rows[row]), len(rows))
+        headers: list[Header] = _run_threaded(lambda row: header(*rows[row]), len(rows))
         grey = all(h.grey for h in headers)
         places = [place for _, place in rows]
         height, width = (size, size) if size else _common(headers, places)
@@ -122,7 +122,7 @@ def decode_files(
         def fill(row: int) -> None:
             inputs[row] = pixels(*rows[row], grey, (height, width), rendering, resize=size is not None)
 
-        _threaded(fill, len(rows))
+        _run_threaded(fill, len(rows))
         return Decoded(inputs, (*_mixture(name, headers, places), *notes), msgspec.to_builtins(rendering))
 
     return decode
@@ -141,7 +141,7 @@ def _rendering(
     ground, notes = _ground(name, clear, background)
     black, white = parse_levels(levels) if levels else (0, 65535)
     if wide and not levels:
-        ranges = _threaded(lambda row: _looked_at(wide[row], range_of), len(wide))
+        ranges = _run_threaded(lambda row: _looked_at(wide[row], range_of), len(wide))
         black, white = choose_levels(ranges)
         notes.append(
             f"{name}: of {len(wide)} images of 16 bits, whose values are {min(a for a, _ in ranges)} to "
@@ -156,7 +156,7 @@ def _ground(name: str, clear: Sequence[tuple[Source, str]], background: str) -> 
     if background in GROUNDS or not clear:
         return GROUNDS.get(background, 255), []
     step = -(-len(clear) // SAMPLED)
-    inks = _threaded(lambda row: _looked_at(clear[row * step], ink_of), len(clear[::step]))
+    inks = _run_threaded(lambda row: _looked_at(clear[row * step], ink_of), len(clear[::step]))
     shown = [grey for transparent, grey in inks if transparent > 0]
     if not shown:
         return GROUNDS["white"], []
@@ -169,11 +169,11 @@ def _ground(name: str, clear: Sequence[tuple[Source, str]], background: str) -> 
 
 
 def _looked_at(row: tuple[Source, str], look: Callable[[Image.Image], Any]) -> Any:
-    with _opened(*row) as image:
+    with _open_image(*row) as image:
         return look(image)
 
 
-def _threaded(work: Callable[[int], Any], count: int) -> list[Any]:
+def _run_threaded(work: Callable[[int], Any], count: int) -> list[Any]:
     """`[work(0), ..., work(count - 1)]` on two threads, since Pillow decodes without the GIL. All files that
     cannot be read are named in one sentence."""
 
@@ -219,7 +219,7 @@ def is_image(path: str | Path) -> bool:
 
 def header(source: Source, where: str) -> Header:
     """What the header says, without decoding the pixels."""
-    with _opened(source, where) as image:
+    with _open_image(source, where) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise DataError(
@@ -248,18 +248,18 @@ def pixels(
     resize: bool = True,
 ) -> NDArray[np.uint8]:
     """The decoded image, uint8 [height, width, 1 or 3]."""
-    with _opened(source, where) as image:
+    with _open_image(source, where) as image:
         if resize:  # a JPEG decodes at a half, a quarter or an eighth of its size for less
             image.draft(None, (2 * max(shape), 2 * max(shape)))
-        array = converted(ImageOps.exif_transpose(image), grey, rendering)
+        array = convert(ImageOps.exif_transpose(image), grey, rendering)
     if array.shape[:2] != shape:
         if not resize:
             raise _differs(where, array.shape[:2], "the others", shape, min(shape))
-        array = resized(array[None], *shape)[0]
+        array = resize_images(array[None], *shape)[0]
     return array
 
 
-def resized(inputs: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+def resize_images(inputs: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     """[n, h, w, c] to [n, height, width, c], uint8 or float32, bilinear with antialiasing; squeezed
     where the proportions differ."""
     out = np.empty((len(inputs), height, width, inputs.shape[3]), inputs.dtype)
@@ -270,7 +270,7 @@ def resized(inputs: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     return out
 
 
-def converted(image: Image.Image, grey: bool, rendering: Rendering | None = None) -> NDArray[np.uint8]:
+def convert(image: Image.Image, grey: bool, rendering: Rendering | None = None) -> NDArray[np.uint8]:
     """uint8 [height, width, 1 or 3]."""
     rendering = rendering or Rendering()
     if image.mode.startswith("I"):  # 16-bit grey, which convert("L") would clip instead of scaling
@@ -281,7 +281,7 @@ def converted(image: Image.Image, grey: bool, rendering: Rendering | None = None
 
 
 @contextmanager
-def _opened(source: Source, where: str) -> Iterator[Image.Image]:
+def _open_image(source: Source, where: str) -> Iterator[Image.Image]:
     """The image, with whatever its decoding raises as one sentence. Pillow's plugins raise nearly
     anything on damaged files (OSError, SyntaxError, struct.error, ...), hence the wide net."""
     try:

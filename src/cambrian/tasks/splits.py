@@ -50,15 +50,15 @@ def split(
     needed = 1 + sum(not len(indices) for indices in given.values())
     _check(examples, pool, needed)
     if limit is not None and limit < len(pool):
-        pool = _limited(examples, pool, needed, limit, seed)
+        pool = _limit(examples, pool, needed, limit, seed)
     held_out = given[TEST]
     if not len(held_out):
-        held_out = _carved(examples, pool, "test", test, needed - 1, seed)
+        held_out = _carve(examples, pool, "test", test, needed - 1, seed)
         pool = np.setdiff1d(pool, held_out, assume_unique=True)
     chosen_by = given[VALIDATION]
     if not len(chosen_by):
         share = min(max(500 / len(pool), 0.1), 0.2) if validation is None else validation
-        chosen_by = _carved(examples, pool, "validation", share, 1, seed)
+        chosen_by = _carve(examples, pool, "validation", share, 1, seed)
         pool = np.setdiff1d(pool, chosen_by, assume_unique=True)
     return Split(pool, chosen_by, held_out)
 
@@ -102,17 +102,17 @@ def _check(examples: Examples, pool: Indices, needed: int) -> None:
     )
 
 
-def _limited(examples: Examples, pool: Indices, needed: int, limit: int, seed: int) -> Indices:
+def _limit(examples: Examples, pool: Indices, needed: int, limit: int, seed: int) -> Indices:
     least = needed * len(examples.labels)
     if limit < least:
         raise DataError(
             f"{examples.name}: a limit of {limit} images is too few for {len(examples.labels)} classes "
             f"in {needed} splits: give at least {least}"
         )
-    return _drawn(examples, pool, limit, needed, 0, stream(seed, "task", "limit"))
+    return _draw(examples, pool, limit, needed, 0, stream(seed, "task", "limit"))
 
 
-def _carved(examples: Examples, pool: Indices, part: str, share: float, keep: int, seed: int) -> Indices:
+def _carve(examples: Examples, pool: Indices, part: str, share: float, keep: int, seed: int) -> Indices:
     """Draw the part, leaving at least `keep` images of every class behind."""
     images = share > 1 and float(share).is_integer()  # 1 would leave it open which is meant
     if not (share < len(pool) if images else 0 < share < 1):
@@ -121,10 +121,10 @@ def _carved(examples: Examples, pool: Indices, part: str, share: float, keep: in
             f"or a number of images from 2 to {len(pool) - 1}"
         )
     count = int(share) if images else round(share * len(pool))
-    return _drawn(examples, pool, count, 1, keep, stream(seed, "task", part))
+    return _draw(examples, pool, count, 1, keep, stream(seed, "task", part))
 
 
-def _drawn(
+def _draw(
     examples: Examples, pool: Indices, count: int, least: int, keep: int, rng: np.random.Generator
 ) -> Indices:
     targets = examples.targets[pool]

@@ -87,10 +87,10 @@ class Task:
         for name, array in arrays.items():
             with _replacing(directory / f"{name}.npy") as file:
                 np.save(file, array, allow_pickle=False)
-        _synchronised(directory)  # the arrays' names are on the disk before that of task.json is
+        _sync_directory(directory)  # the arrays' names are on the disk before that of task.json is
         with _replacing(directory / "task.json") as file:
             file.write(json.dumps(self.facts(), indent=1).encode())
-        _synchronised(directory)
+        _sync_directory(directory)
 
     @staticmethod
     def open(directory: Path) -> Task:
@@ -129,7 +129,7 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     os.replace(partial, path)
 
 
-def _synchronised(directory: Path) -> None:
+def _sync_directory(directory: Path) -> None:
     """The names in it are on the disk."""
     handle = os.open(directory, os.O_RDONLY)
     try:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 
-def marked(mark: str) -> list[int]:
+def find_marked(mark: str) -> list[int]:
     """The processes other than this one, zombies aside, that inherited `mark` in their environment."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):

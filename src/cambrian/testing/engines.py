@@ -15,7 +15,7 @@ from cambrian.codec import decode, encode
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.registry import Registry
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work, evaluate
-from cambrian.testing.descendants import marked
+from cambrian.testing.descendants import find_marked
 from cambrian.testing.suite import Conformance, Suite, Violation, applies, expect
 from cambrian.testing.toys import HARMLESS, Ending, Endings
 
@@ -34,7 +34,7 @@ class EngineCase:
 
 def check_slots_are_a_number(case: EngineCase) -> None:
     """At least one assignment runs at once."""
-    with _started(case) as engine:
+    with _start_engine(case) as engine:
         expect(isinstance(engine.slots, int) and engine.slots >= 1, f"slots is {engine.slots!r}")
 
 
@@ -54,7 +54,10 @@ def check_outcomes_are_what_they_are_here(case: EngineCase) -> None:
     for assignment, last in zip(assignments, _last(_run(case, assignments)), strict=True):
         here = list(evaluate(_work(), assignment))[-1]
         do = assignment.trial.architecture["do"]
-        expect(_told(last) == _told(here), f"{do!r} ends in {last.outcome!r:.150}, not {here.outcome!r:.150}")
+        expect(
+            _summary(last) == _summary(here),
+            f"{do!r} ends in {last.outcome!r:.150}, not {here.outcome!r:.150}",
+        )
 
 
 def check_exceptions_are_outcomes(case: EngineCase) -> None:
@@ -102,7 +105,7 @@ def check_evaluations_know_their_context(case: EngineCase) -> None:
 
 def check_waiting_for_nothing_returns(case: EngineCase) -> None:
     """With nothing running `wait` gives an empty list at once, before the first trial and after the last."""
-    with _started(case) as engine:
+    with _start_engine(case) as engine:
         began = time.monotonic()
         expect(engine.wait(None) == [], "reports before anything was submitted")
         _drive(engine, _assignments(["value"]))
@@ -112,7 +115,7 @@ def check_waiting_for_nothing_returns(case: EngineCase) -> None:
 def check_closing_twice_is_closing(case: EngineCase) -> None:
     """`close` may be called before `start`, while something runs, and again."""
     case.make().close()
-    with _started(case) as engine:
+    with _start_engine(case) as engine:
         engine.submit(_assignments(["curve"])[0])
         engine.close()
         engine.close()
@@ -120,7 +123,7 @@ def check_closing_twice_is_closing(case: EngineCase) -> None:
 
 def check_starting_again_works(case: EngineCase) -> None:
     """After `close` it can be started again, and tells nothing of its former life."""
-    with _started(case) as engine:
+    with _start_engine(case) as engine:
         engine.submit(_assignments(["curve"])[0])
         engine.close()
         engine.start(_work())
@@ -134,21 +137,21 @@ def check_no_process_is_left(case: EngineCase) -> None:
     mark = f"CAMBRIAN_CONFORMANCE_{uuid.uuid4().hex}"
     os.environ[mark] = "1"
     try:
-        with _started(case) as engine:
+        with _start_engine(case) as engine:
             _drive(engine, _assignments(["value"] * 2))
             engine.submit(_assignments(["hang" if case.isolates else "curve"])[0])
             engine.wait(0.2)
         until = time.monotonic() + GRACE
-        while marked(mark) and time.monotonic() < until:
+        while find_marked(mark) and time.monotonic() < until:
             time.sleep(0.05)
-        expect(not marked(mark), f"processes {marked(mark)} are alive after close")
+        expect(not find_marked(mark), f"processes {find_marked(mark)} are alive after close")
     finally:
         del os.environ[mark]
 
 
 def check_cancelled_trials_end(case: EngineCase) -> None:
     """A cancelled trial's last report follows, and the engine goes on."""
-    with _started(case) as engine:
+    with _start_engine(case) as engine:
         first, second = _assignments(["sleep" if case.isolates else "curve", "value"])
         engine.submit(first)
         engine.wait(0.2 if case.isolates else None)
@@ -217,7 +220,7 @@ def _assignments(
 
 
 @contextmanager
-def _started(case: EngineCase, work: Work | None = None) -> Iterator[Engine]:
+def _start_engine(case: EngineCase, work: Work | None = None) -> Iterator[Engine]:
     engine = case.make()
     engine.start(work or _work())
     try:
@@ -227,7 +230,7 @@ def _started(case: EngineCase, work: Work | None = None) -> Iterator[Engine]:
 
 
 def _run(case: EngineCase, assignments: Sequence[Assignment], work: Work | None = None) -> list[Report]:
-    with _started(case, work) as engine:
+    with _start_engine(case, work) as engine:
         return _drive(engine, assignments)
 
 
@@ -258,7 +261,7 @@ def _is_last(report: Report) -> bool:
     return report.outcome is not None or report.lost is not None
 
 
-def _told(report: Report) -> tuple[object, ...]:
+def _summary(report: Report) -> tuple[object, ...]:
     """What an outcome says, without seconds and tracebacks."""
     outcome = report.outcome
     names = ("value", "metrics", "reason", "detail", "error")

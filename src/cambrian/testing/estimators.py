@@ -49,7 +49,7 @@ class EstimatorCase:
     @cached_property
     def run(self) -> Run:
         """One plain evaluation."""
-        return evaluated(self)
+        return evaluate(self)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Run:
     outcome: Any
 
 
-def evaluated(case: EstimatorCase, task: Task | None = None, space: Space | None = None, **known: Any) -> Run:
+def evaluate(case: EstimatorCase, task: Task | None = None, space: Space | None = None, **known: Any) -> Run:
     """The estimator run to its end, knowing `Context(seed=3, **known)`."""
     context = Context(**{"seed": 3, **known})
     estimate = case.estimator.estimate(
@@ -132,8 +132,8 @@ def check_outcomes_survive_json(case: EstimatorCase) -> None:
 def check_outcomes_depend_on_seed_and_trial_alone(case: EstimatorCase) -> None:
     """Repeated with the same seed and trial, whatever the global generators and files around it, an
     attempt gives the same numbers."""
-    with _disturbed():
-        again = evaluated(case)
+    with _disturb_generators():
+        again = evaluate(case)
     expect(_plain(again.outcome) == _plain(case.run.outcome), "the same seed and trial give other numbers")
     expect(list(map(_plain, again.points)) == list(map(_plain, case.run.points)), "other points")
 
@@ -144,13 +144,13 @@ def check_trials_have_noise_of_their_own(case: EstimatorCase) -> None:
     first = _plain(case.run.outcome)
     others: tuple[dict[str, Any], ...] = ({"trial": 1}, {"seed": 4})
     for known in others:
-        expect(_plain(evaluated(case, **known).outcome) != first, f"with {known} the numbers are the same")
+        expect(_plain(evaluate(case, **known).outcome) != first, f"with {known} the numbers are the same")
 
 
 def check_the_test_split_is_not_looked_at(case: EstimatorCase) -> None:
     """In stage "search" other images and labels in the test split change nothing."""
     task = _task(case)
-    poisoned = evaluated(case, task=_poisoned(task, task.test))
+    poisoned = evaluate(case, task=_poison(task, task.test))
     expect(_plain(poisoned.outcome) == _plain(case.run.outcome), "the outcome depends on the test split")
     expect(list(map(_plain, poisoned.points)) == list(map(_plain, case.run.points)), "the curve does")
 
@@ -159,7 +159,7 @@ def check_inputs_are_left_alone(case: EstimatorCase) -> None:
     """An evaluation changes neither the task's arrays, nor the architecture, nor its own settings."""
     held = (case.task, case.architecture, case.estimator)
     before = snapshot(held)
-    evaluated(case)
+    evaluate(case)
     expect(snapshot(held) == before, "evaluating changed the task, the architecture or the estimator")
 
 
@@ -167,10 +167,10 @@ def check_limits_come_before_training(case: EstimatorCase) -> None:
     """Beyond a hard limit it ends as Infeasible("limit") without a point; within, as if there were none."""
     applies(case.builds, "this estimator builds nothing")
     for name in ("params", "macs"):
-        run = evaluated(case, limits={name: 0.0})
+        run = evaluate(case, limits={name: 0.0})
         refused = isinstance(run.outcome, Infeasible) and run.outcome.reason == "limit"
         expect(refused and not run.points, f"with at most 0 {name} it gives {run.outcome!r:.100}")
-    roomy = evaluated(case, limits={"params": 1e12, "macs": 1e18})
+    roomy = evaluate(case, limits={"params": 1e12, "macs": 1e18})
     expect(_plain(roomy.outcome) == _plain(case.run.outcome), "a limit that is kept changes the outcome")
 
 
@@ -178,7 +178,7 @@ def check_unbuildable_shapes_are_said(case: EstimatorCase) -> None:
     """Where the space cannot build, it raises Unbuildable or ends in Infeasible("unbuildable")."""
     applies(case.builds, "this estimator builds nothing")
     try:
-        outcome = evaluated(case, space=Misfit(case.space)).outcome
+        outcome = evaluate(case, space=Misfit(case.space)).outcome
     except Unbuildable:
         return
     said = isinstance(outcome, Infeasible) and outcome.reason == "unbuildable"
@@ -190,7 +190,7 @@ def check_weights_are_left_when_asked(case: EstimatorCase) -> None:
     space builds; asked for none it leaves none, as does one that does not deliver."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "weights.safetensors")
-        outcome = evaluated(case, weights=path).outcome
+        outcome = evaluate(case, weights=path).outcome
         delivers, left = case.estimator.delivers, path.exists()
         expect(left == delivers, f"delivers is {delivers}, and weights are {'' if left else 'not '}left")
         named = getattr(outcome, "weights", None)
@@ -209,7 +209,7 @@ def check_interrupted_evaluations_resume(case: EstimatorCase) -> None:
         for _point in zip(range(1), estimate):
             pass
         estimate.close()
-        resumed = evaluated(case, checkpoints=Path(folder))
+        resumed = evaluate(case, checkpoints=Path(folder))
     expect(_plain(resumed.outcome) == _plain(case.run.outcome), "resumed, it ends with other numbers")
 
 
@@ -219,7 +219,7 @@ def _task(case: EstimatorCase) -> Task:
     return case.task
 
 
-def _poisoned(task: Task, part: Any) -> Task:
+def _poison(task: Task, part: Any) -> Task:
     """The task with noise for the images of `part`, and with other labels."""
     inputs, targets = np.array(task.inputs), np.array(task.targets)
     noise = stream(0, "poison").integers(0, 255, size=inputs[part].shape)
@@ -241,7 +241,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _disturbed() -> Iterator[None]:
+def _disturb_generators() -> Iterator[None]:
     """The global generators in other states than before, put back at the end."""
     import torch
 

@@ -36,10 +36,10 @@ def pictures() -> Iterator[tuple[str, Drawing]]:
     recurrent = DARTSRNN()
     yield "recurrent", draw(recurrent, recurrent.architecture(DARTS_V2))
     yield "difference", draw(DARTS(), darts["darts-v2"], before=darts["darts-v1"])
-    yield "family", family_tree(evolved(100))
+    yield "family", family_tree(evolve(100))
 
 
-def evolved(count: int) -> list[Trial]:
+def evolve(count: int) -> list[Trial]:
     """Trials of ageing evolution on made-up values: each after the tenth is a child of the best of five of
     the last thirty."""
     space, trials = PNAS(), list[Trial]()

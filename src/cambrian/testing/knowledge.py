@@ -195,11 +195,11 @@ def check_moves_are_legal(case: SpaceCase) -> None:
     applies(isinstance(case.space, Moves), "the space has no moves")
     space = cast(Moves, case.space)
     for kind in space.moves:
-        led = [_moved(case, kind, a, n) for n, a in enumerate(case.samples)]
+        led = [_move(case, kind, a, n) for n, a in enumerate(case.samples)]
         expect(any(child is not None for child in led), f"no sample can be moved by {kind!r}")
 
 
-def _moved(case: SpaceCase, kind: str, architecture: Architecture, n: int) -> Architecture | None:
+def _move(case: SpaceCase, kind: str, architecture: Architecture, n: int) -> Architecture | None:
     one, other = (
         cast(Moves, case.space).move(kind, architecture, stream(1, "move", kind, n)) for _ in range(2)
     )

@@ -22,7 +22,7 @@ def check_build_gives_a_logit_per_class(case: SpaceCase) -> None:
     """float[n, channels, height, width] becomes finite float[n, classes], in training and evaluation."""
     import torch
 
-    for _architecture, network in _built(case):
+    for _architecture, network in _build_some(case):
         inputs = torch.randn(4, case.task.channels, case.task.height, case.task.width)
         for training in (True, False):
             network.train(training)
@@ -35,7 +35,7 @@ def check_build_depends_on_the_seed_alone(case: SpaceCase) -> None:
     """Built twice after the same torch seed, a network has the same modules and the same weights."""
     import torch
 
-    for architecture, network in _built(case):
+    for architecture, network in _build_some(case):
         again = _build(case, architecture)
         expect(str(again) == str(network), f"a second build of {architecture!r} has other modules")
         one, other = network.state_dict(), again.state_dict()
@@ -46,13 +46,13 @@ def check_build_depends_on_the_seed_alone(case: SpaceCase) -> None:
 def check_build_leaves_the_architecture_alone(case: SpaceCase) -> None:
     """Building changes neither the architecture nor what is built from the next one."""
     before = [(dict(a), a.key) for a in case.samples[:BUILT]]
-    _built(case)
+    _build_some(case)
     expect(before == [(dict(a), a.key) for a in case.samples[:BUILT]], "building changed an architecture")
 
 
 def check_networks_are_plain_torch(case: SpaceCase) -> None:
     """No module holds the space, an architecture or a questioner: the network stands alone."""
-    for _architecture, network in _built(case):
+    for _architecture, network in _build_some(case):
         for name, module in network.named_modules():
             found = _ours(vars(module), 6)
             expect(not found, f"module {name!r} holds a {found}")
@@ -64,7 +64,7 @@ def check_networks_can_be_copied(case: SpaceCase) -> None:
 
     import torch
 
-    for _architecture, network in _built(case):
+    for _architecture, network in _build_some(case):
         network.eval()
         inputs = torch.randn(2, case.task.channels, case.task.height, case.task.width)
         same = zip(_all(copy.deepcopy(network)(inputs)), _all(network(inputs)), strict=True)
@@ -75,7 +75,7 @@ def check_networks_train(case: SpaceCase) -> None:
     """The loss has a finite, not everywhere vanishing gradient, and a step along it changes outputs."""
     import torch
 
-    for architecture, network in _built(case):
+    for architecture, network in _build_some(case):
         torch.manual_seed(1)
         inputs = torch.randn(8, case.task.channels, case.task.height, case.task.width)
         targets = torch.arange(8) % case.task.classes
@@ -94,7 +94,7 @@ def check_networks_are_exported(case: SpaceCase) -> None:
 
     import torch
 
-    _architecture, network = _built(case)[0]
+    _architecture, network = _build_some(case)[0]
     network.eval()
     shape = (case.task.channels, case.task.height, case.task.width)
     left_open = ({0: torch.export.Dim("batch", min=1)},)
@@ -115,7 +115,7 @@ def check_supernets_are_their_networks(case: SpaceCase) -> None:
     space = case.space
     if not isinstance(space, Shares):
         return applies(False, "the space shares no weights")
-    for architecture, network in _built(case):
+    for architecture, network in _build_some(case):
         supernet = space.share(architecture, case.task, **case.skeleton)
         network.load_state_dict(supernet.weights(architecture))
         supernet.choose(architecture)
@@ -137,7 +137,7 @@ def check_build_works_without_memory(case: SpaceCase) -> None:
     """Inside `with torch.device("meta")` nothing is allocated: how limits are checked before training."""
     import torch
 
-    for architecture, network in _built(case):
+    for architecture, network in _build_some(case):
         with torch.device("meta"):
             draft = case.space.build(architecture, case.task, **case.skeleton)
         expect(all(p.device.type == "meta" for p in draft.parameters()), "a draft allocates weights")
@@ -178,7 +178,7 @@ def _build(case: SpaceCase, architecture: Architecture) -> nn.Module:
         return case.space.build(architecture, case.task, **case.skeleton)
 
 
-def _built(case: SpaceCase) -> list[tuple[Architecture, nn.Module]]:
+def _build_some(case: SpaceCase) -> list[tuple[Architecture, nn.Module]]:
     found: list[tuple[Architecture, nn.Module]] = []
     for architecture in dict.fromkeys(case.samples):
         if len(found) == BUILT:

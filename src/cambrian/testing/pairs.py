@@ -112,10 +112,10 @@ def _in_a_child(work: Callable[[], None], words: Path) -> int:
             words.write_text(traceback.format_exc())
         finally:
             os._exit(1)
-    return _awaited(child)
+    return _wait_for(child)
 
 
-def _awaited(child: int) -> int:
+def _wait_for(child: int) -> int:
     until = time.monotonic() + PATIENCE
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)

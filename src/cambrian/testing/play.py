@@ -33,7 +33,7 @@ def smooth(trial: Trial) -> Outcome:
     return Done(sum(shares) / (1 + len(shares)), seconds=1.0)
 
 
-def mixed(trial: Trial) -> Outcome:
+def mixed_outcomes(trial: Trial) -> Outcome:
     """Every third trial fails, in turn for each reason there is."""
     bad = (Infeasible("nan"), Crashed("ValueError: made up"), Infeasible("oom", "made up"))
     return bad[trial.number // 3 % 3] if trial.number % 3 == 0 else smooth(trial)
@@ -162,10 +162,10 @@ class _Bare(Space):
 def _bare(space: Space, protocols: Sequence[type]) -> Space:
     """`space` stripped to `protocols`."""
     names = {n for p in protocols for n in dir(p) if not n.startswith("_")}
-    members = {name: _forwarded(name) for name in names}
+    members = {name: _forward(name) for name in names}
     stripped: Space = type("Bare", (_Bare,), members)(space)
     return stripped
 
 
-def _forwarded(name: str) -> property:
+def _forward(name: str) -> property:
     return property(lambda bare: getattr(bare._space, name))

@@ -12,7 +12,7 @@ from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.registry import Registry
 from cambrian.strategies.strategy import Proposal, Stop, Wait
-from cambrian.testing.play import Game, Measure, StrategyCase, failing, mixed
+from cambrian.testing.play import Game, Measure, StrategyCase, failing, mixed_outcomes
 from cambrian.testing.snapshot import snapshot
 from cambrian.testing.suite import Conformance, NotApplicable, Suite, applies, expect
 
@@ -118,11 +118,11 @@ def check_pending_is_not_proposed_again(case: StrategyCase) -> None:
     applies(not case.repeats, "the strategy may repeat itself")
     game = Game(case, lag=case.trials)
     while len(game.trials) < case.trials and game.stopped is None:
-        pending = {_asked(t) for t in game.pending()}
+        pending = {_request_of(t) for t in game.pending()}
         before = len(game.trials)
         game.step()
-        still = pending & {_asked(t) for t in game.trials[game.learned : before]}
-        again = len(game.trials) > before and _asked(game.trials[-1]) in still
+        still = pending & {_request_of(t) for t in game.trials[game.learned : before]}
+        again = len(game.trials) > before and _request_of(game.trials[-1]) in still
         expect(not again, f"trial {before} is pending already")
 
 
@@ -168,7 +168,7 @@ def check_stopping_is_final(case: StrategyCase) -> None:
 
 def check_failures_are_survived(case: StrategyCase) -> None:
     """Trials that are infeasible or crash are learned like others, and the search goes on."""
-    _survives(case, mixed)
+    _survives(case, mixed_outcomes)
 
 
 def check_nothing_but_failures_is_survived(case: StrategyCase) -> None:
@@ -209,7 +209,7 @@ def _fold(case: StrategyCase, strategy: object, game: Game, known: int) -> objec
     return state
 
 
-def _asked(trial: Trial) -> tuple[str, bytes, int]:
+def _request_of(trial: Trial) -> tuple[str, bytes, int]:
     return trial.architecture.key, encode(trial.fidelity), trial.replicate
 
 

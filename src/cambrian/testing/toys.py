@@ -14,7 +14,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable
 from cambrian.estimators.estimator import Context, Estimate
-from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Point, measured
+from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Point, outcome_of
 from cambrian.randomness import stream
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.tasks.task import Task
@@ -94,7 +94,7 @@ def _end(do: str, architecture: Architecture, context: Context) -> Any:
     if do == "infeasible":
         return Infeasible("limit", "made up")
     if do == "nan":
-        return measured(float("nan"))
+        return outcome_of(float("nan"))
     noise = float(stream(context.seed, "trial", context.trial).random())
     known = {"seed": context.seed, "trial": context.trial, "limit": context.limits.get("params", 0.0)}
     value = float(architecture["number"]) + noise  # type: ignore[arg-type]

@@ -174,9 +174,9 @@ class Supernet(nn.Module):
         for mine, own in zip_longest(held, wanted.items(), fillvalue=None):
             if mine is None or own is None or _kind(*mine) != _kind(*own):
                 raise SpaceError(
-                    f"shared, {dict(architecture)!r} has {_named(mine)} where its own network has "
-                    f"{_named(own)}: what modules are made may depend on outer answers only, and a repeated "
-                    f"part must keep the shape of its input"
+                    f"shared, {dict(architecture)!r} has {_name_of(mine)} where its own network has "
+                    f"{_name_of(own)}: what modules are made may depend on outer answers only, and a "
+                    f"repeated part must keep the shape of its input"
                 )
         return {own: value for own, (_, value) in zip(wanted, held, strict=True)}
 
@@ -203,5 +203,5 @@ def _kind(name: str, tensor: Tensor) -> tuple[str, torch.Size]:
     return name.rpartition(".")[2], tensor.shape
 
 
-def _named(item: tuple[str, Tensor] | None) -> str:
+def _name_of(item: tuple[str, Tensor] | None) -> str:
     return "nothing" if item is None else f"{item[0]!r} {list(item[1].shape)}"

@@ -30,7 +30,7 @@ class Size(NamedTuple):
         """After a padded operation with that stride."""
         return Size(channels, -(-self.height // stride), -(-self.width // stride))
 
-    def halved(self) -> Size:
+    def halve(self) -> Size:
         """After 2x2 pooling with stride 2; an axis of one pixel is left alone."""
         return Size(self.channels, max(1, self.height // 2), max(1, self.width // 2))
 
@@ -64,7 +64,7 @@ class Plan:
     def add(self, reads: Sequence[int], make: Make, combine: str = "sum", fit: str = "pad") -> int:
         """The number of the new node: what `make` gives for the size that its joined inputs have."""
         read = [self.sizes[r] for r in reads]
-        operation, size = make(joined(read, combine, fit))
+        operation, size = make(joined_size(read, combine, fit))
         self._nodes.append(operation if len(reads) == 1 else Join(combine, fit, operation))
         self._reads.append(reads)
         self.sizes.append(size)
@@ -87,19 +87,19 @@ class Join(nn.Module):
         self.combine, self.fit, self.operation = combine, fit, operation
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(n, c_i, h_i, w_i) each -> what the operation gives for (n, c, h, w), see `joined`."""
+        """(n, c_i, h_i, w_i) each -> what the operation gives for (n, c, h, w), see `joined_size`."""
         sizes = [Size(*x.shape[1:]) for x in inputs]
-        channels, height, width = joined(sizes, self.combine, self.fit)
-        fitted = [_fitted(x, height, width, self.fit) for x in inputs]
+        channels, height, width = joined_size(sizes, self.combine, self.fit)
+        fitted = [_fit(x, height, width, self.fit) for x in inputs]
         if self.combine == "concat":
             together = torch.cat(fitted, 1)
         else:
-            together = torch.stack([_widened(x, channels) for x in fitted]).sum(0)
+            together = torch.stack([_widen(x, channels) for x in fitted]).sum(0)
         y: Tensor = self.operation(together)
         return y
 
 
-def joined(sizes: Sequence[Size], combine: str, fit: str) -> Size:
+def joined_size(sizes: Sequence[Size], combine: str, fit: str) -> Size:
     """The size of what `Join` gives its operation."""
     channels = [s.channels for s in sizes]
     heights, widths = [s.height for s in sizes], [s.width for s in sizes]
@@ -111,7 +111,7 @@ def joined(sizes: Sequence[Size], combine: str, fit: str) -> Size:
     return Size(sum(channels) if combine == "concat" else max(channels), *image[fit])
 
 
-def _fitted(x: Tensor, height: int, width: int, fit: str) -> Tensor:
+def _fit(x: Tensor, height: int, width: int, fit: str) -> Tensor:
     rows, columns = x.shape[2:]
     if (rows, columns) == (height, width):
         return x
@@ -125,5 +125,5 @@ def _fitted(x: Tensor, height: int, width: int, fit: str) -> Tensor:
     return F.pad(x, (left, width - columns - left, top, height - rows - top))
 
 
-def _widened(x: Tensor, channels: int) -> Tensor:
+def _widen(x: Tensor, channels: int) -> Tensor:
     return F.pad(x, (0, 0, 0, 0, 0, channels - x.shape[1])) if x.shape[1] < channels else x

@@ -46,15 +46,15 @@ class Wiring:
         return sum(widths[i] for i in self.output)
 
 
-def wired(blocks: Sequence[Block], rule: str = "all") -> Wiring:
+def wire(blocks: Sequence[Block], rule: str = "all") -> Wiring:
     """A cell of blocks that add, and of whose results `rule` says which make the output."""
     if not blocks:
         raise Unbuildable("a cell needs at least one block, got none")
-    made = checked(blocks)
+    made = check_blocks(blocks)
     return Wiring(made, tuple(k + 2 for k in output_blocks(made, rule)))
 
 
-def checked(blocks: Sequence[Block]) -> tuple[Block, ...]:
+def check_blocks(blocks: Sequence[Block]) -> tuple[Block, ...]:
     """`blocks`, or Unbuildable / UnknownName: a block reads earlier states, through known operations."""
     for k, (input1, operation1, input2, operation2) in enumerate(blocks):
         for i in (input1, input2):
@@ -75,7 +75,7 @@ def output_blocks(blocks: Sequence[Block], rule: str) -> tuple[int, ...]:
     return tuple(k for k in range(len(blocks)) if k + 2 not in used)
 
 
-def dropped(x: torch.Tensor, rate: float) -> torch.Tensor:
+def drop_paths(x: torch.Tensor, rate: float) -> torch.Tensor:
     """Stochastic depth: each example (n, ...) is zeroed with probability `rate`, the others scaled to
     keep the expectation."""
     kept = torch.empty((len(x), 1, 1, 1), device=x.device, dtype=x.dtype).bernoulli_(1 - rate)
@@ -153,7 +153,7 @@ class Cell(nn.Module):
         y: torch.Tensor = operation(x)
         if not self.training or self.drop_path == 0 or isinstance(operation, nn.Identity):
             return y
-        return dropped(y, self.drop_path)
+        return drop_paths(y, self.drop_path)
 
 
 def _end(channels: int, filters: int, stride: int) -> nn.Module:

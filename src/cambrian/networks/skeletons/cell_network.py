@@ -17,7 +17,7 @@ from cambrian.errors import UnknownName
 from cambrian.networks.operations import Make, conv_bn, fresh
 from cambrian.networks.settings import probability, truth, whole
 from cambrian.networks.skeletons import defaults as skeletons
-from cambrian.networks.skeletons.cell import Block, Cell, Wiring, wired
+from cambrian.networks.skeletons.cell import Block, Cell, Wiring, wire
 from cambrian.networks.skeletons.defaults import Skeletons
 
 
@@ -82,7 +82,7 @@ def cell_network(
 
     `blocks`: (input1, operation1, input2, operation2) each, the inputs being states. `output`: "all" blocks
     or the "unused" ones make a cell's output. For `settings` see `pair_network`; the skeletons are PNAS's."""
-    cell = wired(blocks, output)
+    cell = wire(blocks, output)
     return pair_network(cell, cell, channels, classes, skeletons.PNAS, **settings)
 
 

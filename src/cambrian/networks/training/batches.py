@@ -47,7 +47,7 @@ def images(
     """Copies of the arrays on `device`, scaled to `resolution` pixels a side where that is given."""
     tensor = torch.from_numpy(np.array(pixels)).to(device)
     if resolution is not None and tuple(tensor.shape[1:3]) != (resolution, resolution):
-        tensor = torch.cat([_scaled(part, resolution) for part in torch.split(tensor, 4096)])
+        tensor = torch.cat([_scale(part, resolution) for part in torch.split(tensor, 4096)])
     return Images(
         tensor,
         torch.from_numpy(np.array(targets, dtype=np.int64)).to(device),
@@ -56,7 +56,7 @@ def images(
     )
 
 
-def _scaled(pixels: Tensor, resolution: int) -> Tensor:
+def _scale(pixels: Tensor, resolution: int) -> Tensor:
     """Bilinear with antialiasing, in the same type of number (uint8 is rounded)."""
     size = (resolution, resolution)
     floats = pixels.permute(0, 3, 1, 2).float()

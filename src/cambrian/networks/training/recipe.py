@@ -45,9 +45,9 @@ class Recipe:
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        _named("optimiser", self.optimiser, OPTIMISERS)
-        _named("schedule", self.schedule, SCHEDULES)
-        _named("score", self.score, SCORES)
+        _check_name("optimiser", self.optimiser, OPTIMISERS)
+        _check_name("schedule", self.schedule, SCHEDULES)
+        _check_name("score", self.score, SCORES)
         _between("learning_rate", self.learning_rate, 0.0, math.inf, above=True)
         _between("batch_size", self.batch_size, 2, math.inf)
         for name in ("momentum", "warmup", "label_smoothing", "drop_path"):
@@ -72,7 +72,7 @@ class Recipe:
         return max(1, min(round(examples / self.batch_size), examples // 2))
 
 
-def _named(setting: str, name: str, valid: tuple[str, ...]) -> None:
+def _check_name(setting: str, name: str, valid: tuple[str, ...]) -> None:
     if name not in valid:
         raise UsageError(f"training: unknown {setting} {name!r}{did_you_mean(name, valid)}")
 

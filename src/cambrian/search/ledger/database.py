@@ -25,12 +25,12 @@ _CIRCUMSTANCES = ("BUSY", "LOCKED", "FULL", "READONLY", "IOERR", "CANTOPEN", "PE
 def create(path: Path, schema: Sequence[str], version: int) -> None:
     """The file at `path`, made under another name and renamed: whoever finds it finds all of it."""
     draft = path.with_name(f"{path.name}.new")
-    with told(path):
+    with translate_errors(path):
         for left in (draft, *(path.with_name(path.name + side) for side in SIDES)):
             left.unlink(missing_ok=True)  # a WAL without its file would be taken for that of the new one
         db = sqlite3.connect(draft, isolation_level=None)
         db.execute("PRAGMA journal_mode = MEMORY")
-        _found(db, schema, version)
+        _create_schema(db, schema, version)
         db.close()
         os.replace(draft, path)
         _sync(path.parent)
@@ -38,7 +38,7 @@ def create(path: Path, schema: Sequence[str], version: int) -> None:
 
 def in_memory(schema: Sequence[str], version: int) -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
-    _found(db, schema, version)
+    _create_schema(db, schema, version)
     return db
 
 
@@ -95,7 +95,7 @@ def identity(path: Path | None) -> tuple[int, int] | None:
 
 
 @contextmanager
-def told(path: Path | None) -> Iterator[None]:
+def translate_errors(path: Path | None) -> Iterator[None]:
     """Errors of SQLite, of the decoder and of the file system as ours, naming the file."""
     try:
         yield
@@ -112,7 +112,7 @@ def told(path: Path | None) -> Iterator[None]:
         raise RunError(f"cannot use {path}: {error.strerror or error}") from error
 
 
-def _found(db: sqlite3.Connection, schema: Sequence[str], version: int) -> None:
+def _create_schema(db: sqlite3.Connection, schema: Sequence[str], version: int) -> None:
     db.executescript(f"BEGIN; {'; '.join(schema)}; PRAGMA user_version = {version}; COMMIT;")
 
 

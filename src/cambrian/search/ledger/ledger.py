@@ -20,7 +20,7 @@ from cambrian.codec import decode, encode
 from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.outcome import Outcome, Trial
 from cambrian.search.ledger import database
-from cambrian.search.ledger.database import REPAIR, checksum, told
+from cambrian.search.ledger.database import REPAIR, checksum, translate_errors
 
 VERSION = 1
 FINAL = 1_000_000
@@ -90,12 +90,12 @@ class Ledger:
 
     @staticmethod
     def open(path: Path) -> Ledger:
-        return _opened(path, database.connect)
+        return _open(path, database.connect)
 
     @staticmethod
     def read(path: Path) -> Ledger:
         """Read-only: can neither change nor lock a run that is under way."""
-        return _opened(path, database.connect_to_read)
+        return _open(path, database.connect_to_read)
 
     def close(self) -> None:
         self._db.close()
@@ -104,9 +104,9 @@ class Ledger:
 
     def facts(self) -> dict[str, Any]:
         """What `remember` stored."""
-        with told(self.path):
+        with translate_errors(self.path):
             rows = self._db.execute("SELECT name, value, checksum FROM run").fetchall()
-            return {name: msgspec.json.decode(value) for name, value in self._checked("fact", rows)}
+            return {name: msgspec.json.decode(value) for name, value in self._check("fact", rows)}
 
     def remember(self, **facts: Any) -> None:
         with self._commit():
@@ -120,18 +120,18 @@ class Ledger:
             self._event(time.time(), name, value)
 
     def events(self, name: str | None = None) -> list[Event]:
-        with told(self.path):
+        with translate_errors(self.path):
             rows = self._db.execute("SELECT at, name, value, checksum FROM event ORDER BY id").fetchall()
-            found = [(at, n, msgspec.json.decode(v)) for at, n, v in self._checked("event", rows)]
+            found = [(at, n, msgspec.json.decode(v)) for at, n, v in self._check("event", rows)]
         return [event for event in found if name in (None, event[1])]
 
     # -- trials -----------------------------------------------------------------------------------
 
     def rows(self) -> list[Row]:
         """All rows in order of number, outcomes of cached ones filled in."""
-        with told(self.path):
+        with translate_errors(self.path):
             found = self._db.execute("SELECT * FROM trial ORDER BY number").fetchall()
-            rows = {r[0]: _row(_Stored(*r)) for r in self._checked("row", found)}
+            rows = {r[0]: _row(_Stored(*r)) for r in self._check("row", found)}
         self._gapless(list(rows))
         for number, row in rows.items():
             if row.trial.cached is not None:
@@ -143,8 +143,8 @@ class Ledger:
 
     def row(self, number: int) -> Row:
         """One row, its outcome as stored. Raises LedgerCorrupt where it is missing or damaged."""
-        with told(self.path):
-            return _row(self._stored(number))
+        with translate_errors(self.path):
+            return _row(self._read_stored(number))
 
     def restore(self, rows: Sequence[Row], events: Sequence[Event]) -> None:
         """Rows with their outcomes, and events, in one commit: for a new ledger made of an old one."""
@@ -172,7 +172,7 @@ class Ledger:
             for row in claimed:
                 self._insert(row)
             for number in again:
-                stored = self._stored(number)
+                stored = self._read_stored(number)
                 if stored.state == "running":
                     self._write("REPLACE", stored._replace(attempt=stored.attempt + 1))
         return accepted
@@ -192,7 +192,7 @@ class Ledger:
         ]
 
     def _finish(self, number: int, attempt: int, outcome: Outcome, elapsed: float) -> bool:
-        stored, text = self._stored(number), encode(outcome).decode()
+        stored, text = self._read_stored(number), encode(outcome).decode()
         if (stored.state, stored.attempt) != ("running", attempt):
             late = {"number": number, "attempt": attempt, "state": stored.state, "outcome": text}
             self._event(time.time(), "late", late)
@@ -230,11 +230,11 @@ class Ledger:
         values = (*stored, checksum(stored))
         self._db.execute(f"{verb} INTO trial VALUES ({', '.join('?' * len(values))})", values)
 
-    def _stored(self, number: int) -> _Stored:
+    def _read_stored(self, number: int) -> _Stored:
         found = self._db.execute("SELECT * FROM trial WHERE number = ?", (number,)).fetchall()
         if not found:
             raise LedgerCorrupt(f"{self.path} has no row {number}{REPAIR}")
-        return _Stored(*next(self._checked("row", found)))
+        return _Stored(*next(self._check("row", found)))
 
     def _event(self, at: float, name: str, value: dict[str, Any]) -> None:
         row = (at, name, encode(value).decode())
@@ -242,7 +242,7 @@ class Ledger:
             "INSERT INTO event (at, name, value, checksum) VALUES (?, ?, ?, ?)", (*row, checksum(row))
         )
 
-    def _checked(self, what: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    def _check(self, what: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """Rows without their last column, which is the checksum of the others."""
         for *values, expected in rows:
             if checksum(values) != expected:
@@ -262,7 +262,7 @@ class Ledger:
     def _commit(self) -> Iterator[None]:
         if database.identity(self.path) != self._file:  # a deleted file takes what is written, for nobody
             raise RunError(f"{self.path} is gone: it was deleted or replaced while the run was at work")
-        with told(self.path):
+        with translate_errors(self.path):
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
@@ -273,14 +273,14 @@ class Ledger:
                 raise
 
 
-def _opened(path: Path, connect: Any) -> Ledger:
+def _open(path: Path, connect: Any) -> Ledger:
     try:
         there = path.exists()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
     if not there:
         raise RunError(f"{path.parent} is not a run directory: it holds no {path.name}")
-    with told(path):
+    with translate_errors(path):
         db = connect(path)
         try:
             database.check(db, path, SCHEMA, VERSION)

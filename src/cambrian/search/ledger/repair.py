@@ -57,18 +57,18 @@ def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
     db = sqlite3.connect(path, isolation_level=None)
     ledger = Ledger(db, path)
     try:
-        facts: dict[str, Any] = _tried(ledger.facts, {})
+        facts: dict[str, Any] = _attempt(ledger.facts, {})
         rows: list[Row] = []
         with suppress(*UNREADABLE):
             for number in _numbers(db):
                 rows.append(ledger.row(number))
-        there = _tried(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), 0)
-        return facts, rows, _tried(ledger.events, []), max(0, there - len(rows))
+        there = _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), 0)
+        return facts, rows, _attempt(ledger.events, []), max(0, there - len(rows))
     finally:
         db.close()
 
 
-def _tried(read: Callable[[], T], otherwise: T) -> T:
+def _attempt(read: Callable[[], T], otherwise: T) -> T:
     try:
         return read()
     except UNREADABLE:

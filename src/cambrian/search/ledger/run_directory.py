@@ -51,7 +51,7 @@ def at_work(place: Path | None) -> Iterator[Ledger]:
         lock.release()
 
 
-def prepared(task: Any, place: Path | None) -> Path | None:
+def prepare_task(task: Any, place: Path | None) -> Path | None:
     """The task on disk in `place`, where workers map it into memory."""
     if task is None or place is None:
         return None

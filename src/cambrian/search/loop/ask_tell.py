@@ -8,7 +8,7 @@ import msgspec
 
 from cambrian.codec import decode, encode
 from cambrian.errors import UsageError
-from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, directed, measured
+from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, directed, outcome_of
 from cambrian.search.ledger.ledger import Ledger, Row
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.planning.budget import Budget
@@ -28,7 +28,7 @@ class Conversation:
     def ask(self) -> Trial | None:
         if self._again:
             return self._again.pop(0).trial
-        while not self._spent():
+        while not self._is_spent():
             row = self.coordinator.next()
             if isinstance(row, Stop):
                 return None
@@ -47,24 +47,24 @@ class Conversation:
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
         minimize = self.coordinator.problem.objectives[0].minimize
         outcome = directed(_outcome(number, value), minimize)
-        self.ledger.record([(number, self._out[number].attempt, outcome, self._elapsed())])
+        self.ledger.record([(number, self._out[number].attempt, outcome, self._seconds_elapsed())])
         self.coordinator.finished(number, outcome)
         del self._out[number]
         self._again = [row for row in self._again if row.trial.number != number]
 
-    def _spent(self) -> bool:
+    def _is_spent(self) -> bool:
         trials, seconds = self.budget.trials, self.budget.seconds
         return (trials is not None and len(self.coordinator.trials) >= trials) or (
-            seconds is not None and self._elapsed() >= seconds
+            seconds is not None and self._seconds_elapsed() >= seconds
         )
 
-    def _elapsed(self) -> float:
+    def _seconds_elapsed(self) -> float:
         return time.monotonic() - self._began
 
 
 def _outcome(number: int, value: object) -> Outcome:
     if not isinstance(value, Done | Infeasible | Crashed):
-        return measured(value)
+        return outcome_of(value)
     try:
         found: Outcome = decode(encode(value), Outcome)
     except (msgspec.MsgspecError, TypeError, ValueError) as error:

@@ -54,7 +54,7 @@ class Coordinator:
         self.thinking = 0.0
         self.learned = 0
         self.breaker = Breaker(forgiven)
-        self.state: Any = self._timed(strategy.start, problem)
+        self.state: Any = self._time(strategy.start, problem)
         knew = max((r.knew for r in rows if r.trial.number < FINAL), default=0)
         while self.learned < knew:
             self._learn()
@@ -72,7 +72,7 @@ class Coordinator:
             if self.breaker.tripped:
                 return Stop(self.breaker.reason)
             rng = stream(self.problem.seed, "propose", number)
-            proposal = self._timed(self.strategy.propose, self.state, self._pending(), rng)
+            proposal = self._time(self.strategy.propose, self.state, self._pending(), rng)
             if not isinstance(proposal, Wait):
                 break
             if self.learned == number:
@@ -88,7 +88,7 @@ class Coordinator:
 
     def claimed(self, row: Row) -> None:
         """Told of what `next` gave, before it is asked for more."""
-        self.trials.append(self._resolved(row.trial))
+        self.trials.append(self._resolve(row.trial))
         self._numbers.setdefault(row.key, row.trial.number)
 
     def finished(self, number: int, outcome: Outcome) -> None:
@@ -119,16 +119,16 @@ class Coordinator:
         return [msgspec.structs.replace(t, outcome=None) for t in self.trials[self.learned :]]
 
     def _learnable(self) -> bool:
-        return self._resolved(self.trials[self.learned]).outcome is not None
+        return self._resolve(self.trials[self.learned]).outcome is not None
 
     def _learn(self) -> None:
-        trial = self._resolved(self.trials[self.learned])
+        trial = self._resolve(self.trials[self.learned])
         self.trials[self.learned] = trial
-        self.state = self._timed(self.strategy.learn, self.state, trial.maximised())
+        self.state = self._time(self.strategy.learn, self.state, trial.maximised())
         self.learned += 1
         self.breaker.see(trial)
 
-    def _resolved(self, trial: Trial) -> Trial:
+    def _resolve(self, trial: Trial) -> Trial:
         if trial.cached is None or trial.outcome is not None:
             return trial
         return msgspec.structs.replace(trial, outcome=self.trials[trial.cached].outcome)
@@ -141,7 +141,7 @@ class Coordinator:
             count += 1
         return count
 
-    def _timed(self, function: Any, *arguments: Any) -> Any:
+    def _time(self, function: Any, *arguments: Any) -> Any:
         started = time.perf_counter()
         try:
             return function(*arguments)

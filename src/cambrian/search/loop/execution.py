@@ -185,9 +185,9 @@ class Execution:
             self.ledger.record(finished, claimed)
         for row, outcome in outcomes:
             self._clean(row)
-            self._ended(row.trial, outcome)
+            self._announce_end(row.trial, outcome)
 
-    def _ended(self, trial: Trial, outcome: Outcome) -> None:
+    def _announce_end(self, trial: Trial, outcome: Outcome) -> None:
         """A repeat ends with what it repeats."""
         self.watch.ended(msgspec.structs.replace(trial, outcome=outcome))
         for repeat in [t for t in self._repeats if t.cached == trial.number]:
@@ -234,7 +234,9 @@ class Execution:
                 continue
             del self._running[report.number]
             if report.outcome is not None:
-                outcomes.append((row, self._settled(report.number, directed(report.outcome, self.minimize))))
+                outcomes.append(
+                    (row, self._register_weights(report.number, directed(report.outcome, self.minimize)))
+                )
                 continue
             if self._late(row):
                 outcomes += self._give_up(row)
@@ -273,7 +275,7 @@ class Execution:
         self.ledger.note("interrupted", numbers=[row.trial.number])
         return []
 
-    def _settled(self, number: int, outcome: Outcome) -> Outcome:
+    def _register_weights(self, number: int, outcome: Outcome) -> Outcome:
         """Weights by their name inside the run directory, their hash in the ledger."""
         if not isinstance(outcome, Done) or outcome.weights is None or self.directory is None:
             return outcome

@@ -89,10 +89,10 @@ class Cost:
         known = sorted(self._speed)
         if not isinstance(self._space, PNAS):
             level = known[len(known) // 2]
-        here = np.interp(level, known, [self._scaled(k, filters, cells) for k in known])
+        here = np.interp(level, known, [self._scale(k, filters, cells) for k in known])
         return float(here) * 1.15  # scoring on validation, and what lies between the steps
 
-    def _scaled(self, level: int, filters: int, cells: int) -> float:
+    def _scale(self, level: int, filters: int, cells: int) -> float:
         small = self._macs(level, LADDER[0].filters, LADDER[0].cells)
         return self._speed[level] * max(1.0, self._macs(level, filters, cells) / max(small, 1.0))
 
@@ -129,14 +129,14 @@ class Cost:
             return self._build(architecture, filters, cells)
 
     def _build(self, architecture: Architecture, filters: int, cells: int) -> nn.Module:
-        return self._space.build(architecture, self.task, **scaled(self._space, filters, cells))
+        return self._space.build(architecture, self.task, **skeleton_settings(self._space, filters, cells))
 
     def _measure(self, device: str) -> dict[int, float]:
         """Seconds per image of each level's sample."""
         levels = list(self._samples)
         if device.startswith("cuda"):  # which a forked process cannot use
-            return {level: self._measured(level, device) for level in levels}
-        jobs = [partial(self._measured, level, device) for level in levels]
+            return {level: self._measure_speed(level, device) for level in levels}
+        jobs = [partial(self._measure_speed, level, device) for level in levels]
         speeds = dict(zip(levels, call_each(jobs, max(self.workers, 1), PATIENCE)))
         failures = [speed for speed in speeds.values() if isinstance(speed, Failed)]
         if failures:
@@ -146,7 +146,7 @@ class Cost:
     def _guessed(self, level: int) -> float:
         return 3 * self._macs(level, LADDER[0].filters, LADDER[0].cells) / GUESSED
 
-    def _measured(self, level: int, device: str) -> float:
+    def _measure_speed(self, level: int, device: str) -> float:
         import torch
         from torch.nn import functional as F
 
@@ -173,7 +173,7 @@ class Cost:
         return min(times[1:]) / images
 
 
-def scaled(space: Space, filters: int, cells: int) -> dict[str, Scalar]:
+def skeleton_settings(space: Space, filters: int, cells: int) -> dict[str, Scalar]:
     """Those of a rung's settings that the space's skeleton has."""
     return {k: v for k, v in (("filters", filters), ("cells", cells)) if k in space.skeleton}
 
@@ -187,7 +187,7 @@ def _middling(space: Space, size: Callable[[Architecture], float]) -> dict[int, 
         sized = []
         for n in range(DRAWN):
             with suppress(Unbuildable):
-                architecture = _drawn(space, level, stream(0, "plan", level, n))
+                architecture = _draw(space, level, stream(0, "plan", level, n))
                 sized.append((size(architecture), n, architecture))
         if sized:
             found[level] = sorted(sized, key=lambda s: s[:2])[len(sized) // 2][2]
@@ -199,7 +199,7 @@ def _middling(space: Space, size: Callable[[Architecture], float]) -> dict[int, 
     return found
 
 
-def _drawn(space: Space, level: int, rng: np.random.Generator) -> Architecture:
+def _draw(space: Space, level: int, rng: np.random.Generator) -> Architecture:
     """Of that level, where one question decides it."""
 
     def decide(choice: Choice) -> Answer:

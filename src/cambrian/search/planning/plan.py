@@ -23,7 +23,7 @@ from cambrian.randomness import stream
 from cambrian.search.loop.deadlines import SEARCHED
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
-from cambrian.search.planning.cost import Cost, scaled
+from cambrian.search.planning.cost import Cost, skeleton_settings
 from cambrian.search.planning.ladder import LADDER, Rung
 from cambrian.search.search import Search
 from cambrian.search.settings import component, published_architectures, space_for, usual
@@ -100,7 +100,7 @@ def plan(
     if chosen is not None and given == Budget():  # which would never stop by itself
         given = Budget(trials=sum(trials.values()))
     if chosen is None and given.trials is not None and not paper:
-        rung, first = _fitted(rung, given.trials, trials[1], frozenset(changes or {}))
+        rung, first = _fit_rung(rung, given.trials, trials[1], frozenset(changes or {}))
         trials = {b: min(n, (first or n) if b == 1 else n) for b, n in cost.trials(rung).items()}
     where = place or PNAS(blocks=max(5, rung.levels) if chosen is None else rung.levels)
     search = Search(
@@ -112,7 +112,7 @@ def plan(
         engine="processes" if crew > 1 else "serial",
         workers=crew,
         fidelity=_fidelity(rung, task, where),
-        final=Final(_final_fidelity(rung, where, paper), baselines=_shown(baselines, where)),
+        final=Final(_final_fidelity(rung, where, paper), baselines=_baselines_in(baselines, where)),
         device=device,
         **settings,
     )
@@ -140,7 +140,7 @@ def _strategy(given: Any, space: Space | None, trials: int | None) -> Strategy |
     return found
 
 
-def _shown(baselines: tuple[str, ...], space: Space) -> tuple[str, ...]:
+def _baselines_in(baselines: tuple[str, ...], space: Space) -> tuple[str, ...]:
     """Those that the space holds."""
     known = {"random", *published_architectures(space)}
     return tuple(name for name in baselines if name in known)
@@ -195,7 +195,7 @@ def _fits(cost: Cost, rung: Rung, seconds: float) -> bool:
     return cost.search_seconds(rung) <= seconds * 0.6 and cost.final_seconds(rung) <= seconds / 3
 
 
-def _fitted(rung: Rung, budget: int, first: int, said: frozenset[str]) -> tuple[Rung, int | None]:
+def _fit_rung(rung: Rung, budget: int, first: int, said: frozenset[str]) -> tuple[Rung, int | None]:
     """The rung with as many levels and as much kept as so many trials allow, and how many of the first
     level's: all of them where at least a quarter of the budget is left for the others."""
     levels = rung.levels if "levels" in said else min(rung.levels, max(1, budget // 4))
@@ -208,11 +208,11 @@ def _fitted(rung: Rung, budget: int, first: int, said: frozenset[str]) -> tuple[
 
 def _fidelity(rung: Rung, task: Task, space: Space) -> Fidelity:
     share = min(1.0, rung.images / len(task.train))
-    return Fidelity(rung.epochs, round(share, 4), skeleton=scaled(space, rung.filters, rung.cells))
+    return Fidelity(rung.epochs, round(share, 4), skeleton=skeleton_settings(space, rung.filters, rung.cells))
 
 
 def _final_fidelity(rung: Rung, space: Space, paper: bool) -> Fidelity:
-    skeleton = scaled(space, rung.final_filters, rung.final_cells)
+    skeleton = skeleton_settings(space, rung.final_filters, rung.final_cells)
     if paper:
         skeleton |= {k: v for k, v in PAPER_FINAL.items() if k in space.skeleton}
     return Fidelity(rung.final_epochs, skeleton=skeleton)
@@ -240,8 +240,8 @@ def _rows(search: Search, rung: Rung, trials: dict[int, int], cost: Cost) -> lis
         ("each", _each_row(search, rung.epochs, cost.images(rung))),
         (
             "then",
-            f"the best {final.top} from scratch: {rung.final_epochs} epochs{_said(final.fidelity)}; the best"
-            " of them on all but test",
+            f"the best {final.top} from scratch: {rung.final_epochs} epochs{_settings(final.fidelity)}; the "
+            "best of them on all but test",
         ),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
         ("time", _time_row(search.budget, rung, trials, cost)),
@@ -251,7 +251,7 @@ def _rows(search: Search, rung: Rung, trials: dict[int, int], cost: Cost) -> lis
 def _each_row(search: Search, epochs: int, images: int) -> str:
     """Epochs tell little where images are few."""
     steps = epochs * search.estimator.batches(images)
-    text = f"{epochs} epoch{'s' if epochs > 1 else ''} of {images} images{_said(search.fidelity)}"
+    text = f"{epochs} epoch{'s' if epochs > 1 else ''} of {images} images{_settings(search.fidelity)}"
     if steps < STEPS // 2:
         return f"{text}: {steps} steps, too few to learn much from, so that chance decides which is best"
     return text if steps > 4 * STEPS else f"{text}: {steps} steps"
@@ -276,7 +276,7 @@ def _space_row(space: Space, rung: Rung) -> str:
     return f"{type(space).__name__}: {counted} architectures, sampled {space.measure}"
 
 
-def _said(fidelity: Fidelity) -> str:
+def _settings(fidelity: Fidelity) -> str:
     return "".join(f", {value} {name}" for name, value in fidelity.skeleton.items())
 
 

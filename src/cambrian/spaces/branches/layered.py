@@ -67,13 +67,11 @@ class Layered(DepthGrowth):
         instead = [*numbers(here[0], self.reads), *([at] * self.chained)] if kind == "delete" else []
         start = at + (kind != "delete")  # layers from this index on are those whose sources have moved
         return [
-            self._renumbered(layer, n + 1, at + (kind != "insert"), grown, instead) if n >= start else layer
+            self._renumber(layer, n + 1, at + (kind != "insert"), grown, instead) if n >= start else layer
             for n, layer in enumerate(edited)
         ]
 
-    def _renumbered(
-        self, layer: Layer, number: int, changed: int, grown: int, instead: Sequence[int]
-    ) -> Layer:
+    def _renumber(self, layer: Layer, number: int, changed: int, grown: int, instead: Sequence[int]) -> Layer:
         """Sources after `changed` are called `grown` more; `changed` itself where it is gone, `instead`."""
         found: set[int] = set()
         for source in numbers(layer, self.reads):

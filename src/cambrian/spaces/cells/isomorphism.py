@@ -130,7 +130,7 @@ class _Race:
 def first_of_each(codes: NDArray[np.int64], below: int) -> NDArray[np.int64]:
     """The ascending indices of the first of every kind of row of `codes` (all within 0..below-1)."""
     fit = max(1, int(63 // math.log2(below)))  # so many codes fit into one 63-bit word
-    words = [_packed(codes[:, at : at + fit], below) for at in range(0, codes.shape[1], fit)]
+    words = [_pack(codes[:, at : at + fit], below) for at in range(0, codes.shape[1], fit)]
     order = np.lexsort(words)
     fresh = np.zeros(len(order), bool)
     fresh[:1] = True
@@ -139,7 +139,7 @@ def first_of_each(codes: NDArray[np.int64], below: int) -> NDArray[np.int64]:
     return np.sort(order[fresh])
 
 
-def _packed(codes: NDArray[np.int64], below: int) -> NDArray[np.int64]:
+def _pack(codes: NDArray[np.int64], below: int) -> NDArray[np.int64]:
     word = np.zeros(len(codes), np.int64)
     for column in codes.T:
         word = word * below + column

@@ -86,10 +86,10 @@ class CellPair(Space):
         """The states a cell concatenates."""
         if self.concatenates_all and cell:
             return tuple(range(2, len(cell) + 2))
-        read = {i for i1, i2, _, _ in cell for i in (i1, i2)} - self._kept(kind)
+        read = {i for i1, i2, _, _ in cell for i in (i1, i2)} - self._states_kept(kind)
         return tuple(i for i in range(len(cell) + 2) if i not in read)
 
-    def _kept(self, kind: str) -> set[int]:
+    def _states_kept(self, kind: str) -> set[int]:
         """The states that `also` names of a cell of this kind."""
         named = (name.partition("/") for name in self.also)
         return {self.form.states.index(state) for cell, _, state in named if cell == kind}
@@ -132,7 +132,7 @@ class CellPair(Space):
 
     def _marks(self, kind: str) -> list[int]:
         """What sets the operations of each block apart that is kept: it may not change places with others."""
-        kept = self._kept(kind)
+        kept = self._states_kept(kind)
         return [self.form.kinds * (b + 2 in kept) for b in range(self.form.most + 1)]
 
     # Grows
@@ -156,8 +156,8 @@ class CellPair(Space):
         other = np.array([p[1 - turn] for p in pairs], np.int64).reshape(len(pairs), -1, 4)
         new = self.form.new(now.shape[1])
         grown = children(
-            self._marked(KINDS[turn], now),
-            self._marked(KINDS[turn], new[:, None], now.shape[1])[:, 0],
+            self._mark(KINDS[turn], now),
+            self._mark(KINDS[turn], new[:, None], now.shape[1])[:, 0],
             2 * self.form.kinds,
             rng,
             cap,
@@ -166,14 +166,14 @@ class CellPair(Space):
         step = grown.step.copy()
         step[:, 2:] %= self.form.kinds
 
-        def made(i: int) -> Architecture:
+        def make(i: int) -> Architecture:
             cell = [*now[grown.parent[i]].tolist(), step[i].tolist()]
             rest = other[grown.parent[i]].tolist()
             return self.architecture(*((rest, cell) if turn else (cell, rest)))
 
-        return pool_of(grown, parents, np.insert(step, 0, turn, axis=1), made)
+        return pool_of(grown, parents, np.insert(step, 0, turn, axis=1), make)
 
-    def _marked(self, kind: str, cells: NDArray[np.int64], first: int = 0) -> NDArray[np.int64]:
+    def _mark(self, kind: str, cells: NDArray[np.int64], first: int = 0) -> NDArray[np.int64]:
         """`cells`, int[n, blocks, 4] from block `first` on, with kept blocks set apart."""
         marked = cells.copy()
         marks = self._marks(kind)[first : first + cells.shape[1]]
@@ -182,7 +182,7 @@ class CellPair(Space):
 
     def _same(self, kind: str, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         """int[n]: a number per cell, the same for cells that are the same."""
-        codes = canonical_codes(self._marked(kind, cells), 2 * self.form.kinds)
+        codes = canonical_codes(self._mark(kind, cells), 2 * self.form.kinds)
         return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
     # Encodes

@@ -113,10 +113,10 @@ class PNAS(Space):
             raise SpaceError("only architectures of one level can be grown together")
         grown = children(cells, self.form.new(cells.shape[1]), len(self.operations), rng, cap)
 
-        def made(i: int) -> Architecture:
+        def make(i: int) -> Architecture:
             return self.architecture([*cells[grown.parent[i]].tolist(), grown.step[i].tolist()])
 
-        return pool_of(grown, parents, grown.step, made)
+        return pool_of(grown, parents, grown.step, make)
 
     # Encodes
 

@@ -42,7 +42,7 @@ class _Graph:
 
     def least(self, colours: list[int]) -> str:
         """The least text over all ways to tell apart what refinement cannot."""
-        colours = self._refined(colours)
+        colours = self._refine(colours)
         alike = self._different(_first_alike(colours))
         if len(alike) == 1:
             return self.least(_apart(colours, alike[0]))
@@ -56,9 +56,9 @@ class _Graph:
 
     def _first(self, colours: list[int]) -> str:
         """The text where always the first node is set apart."""
-        colours = self._refined(colours)
+        colours = self._refine(colours)
         while alike := _first_alike(colours):
-            colours = self._refined(_apart(colours, alike[0]))
+            colours = self._refine(_apart(colours, alike[0]))
         return self._text(colours)
 
     def _different(self, nodes: Sequence[int]) -> list[int]:
@@ -66,14 +66,14 @@ class _Graph:
         kinds = {(tuple(sorted(self.reads[n])), tuple(sorted(self.read_by[n]))): n for n in nodes}
         return list(kinds.values())
 
-    def _refined(self, colours: list[int]) -> list[int]:
+    def _refine(self, colours: list[int]) -> list[int]:
         while True:
-            finer = _ranks([self._seen(n, colours) for n in range(len(colours))])
+            finer = _ranks([self._view(n, colours) for n in range(len(colours))])
             if len(set(finer)) == len(set(colours)):
                 return finer
             colours = finer
 
-    def _seen(self, node: int, colours: list[int]) -> tuple[Any, ...]:
+    def _view(self, node: int, colours: list[int]) -> tuple[Any, ...]:
         """A node's own colour, then what it reads and who reads it."""
         return (
             colours[node],

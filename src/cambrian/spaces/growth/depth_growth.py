@@ -17,7 +17,7 @@ from cambrian.architecture import PATIENCE, Architecture, replay, walks
 from cambrian.choices import Answer
 from cambrian.errors import Rejected
 from cambrian.spaces.growth.layer_map import DepthMap, explore
-from cambrian.spaces.growth.moves import MOVES, moved
+from cambrian.spaces.growth.moves import MOVES, move_layer
 from cambrian.spaces.space import Canonical, Pool, Space
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class DepthGrowth(Space):
         limit = DRAWN if cap is None and self._map.continuous else cap
         every = None if self._map.continuous else self._every(parents, limit)
         complete = every is not None
-        children = self._drawn(parents, rng, limit or DRAWN) if every is None else self._distinct(every)
+        children = self._draw_some(parents, rng, limit or DRAWN) if every is None else self._distinct(every)
         found = list(children)
         step = np.zeros((len(found), len(self.slots)), dtype=np.int64)
         if found:
@@ -87,7 +87,7 @@ class DepthGrowth(Space):
         return MOVES
 
     def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
-        return moved(self, self._map, kind, architecture, rng)
+        return move_layer(self, self._map, kind, architecture, rng)
 
     def _seeds(self, parents: Sequence[Architecture]) -> list[tuple[int, dict[str, Answer]]]:
         """(parent's index, the answers its children keep), for every parent with a level above."""
@@ -128,7 +128,7 @@ class DepthGrowth(Space):
     def _function(self, architecture: Architecture) -> object:
         return self.canonical(architecture) if isinstance(self, Canonical) else architecture
 
-    def _drawn(
+    def _draw_some(
         self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int
     ) -> dict[Architecture, int]:
         """`cap` distinct children of parents drawn at random, fewer where draws keep repeating: of children

@@ -25,7 +25,7 @@ def depth_path(space: Walkable, walks: int = 16) -> str | None:
     """The path of the one `pick.depth` that every walk asks, or None where there is no such thing."""
     found: set[tuple[str, ...]] = set()
     for n in range(walks):
-        asked = _asked(space, {}, stream(0, "depth", n))
+        asked = _ask(space, {}, stream(0, "depth", n))
         if asked is not None:
             found.add(tuple(c.path for c, _ in asked if isinstance(c, OneOf) and c.depth))
     return next(iter(found))[0] if len(found) == 1 and len(next(iter(found))) == 1 else None
@@ -94,7 +94,7 @@ def explore(space: Walkable) -> DepthMap:
     words: dict[str, dict[Scalar, None]] = {}
     while todo:
         before, changed = todo.popleft()
-        asked = _asked(space, {**before, **changed}, rng)
+        asked = _ask(space, {**before, **changed}, rng)
         if asked is None:
             continue
         answers = {c.path: answer for c, answer in asked}
@@ -103,7 +103,7 @@ def explore(space: Walkable) -> DepthMap:
             if choice.path not in choices:  # is it asked at lower levels too, all else being equal?
                 todo.extend((answers, {depth: d}) for d in lower[:left])
                 left -= min(left, len(lower))
-            choices[choice.path] = _merged(choices.get(choice.path), choice)
+            choices[choice.path] = _merge(choices.get(choice.path), choice)
             first[choice.path] = min(first.get(choice.path, 10**9), int(answers[depth]))  # type: ignore[arg-type]
             for answer in _probes(choice):
                 for slot, word in _words(choice, answer) if choice.path != depth else ():
@@ -137,7 +137,7 @@ def _layout(
     return place, list(columns)
 
 
-def _asked(
+def _ask(
     space: Walkable, wanted: Mapping[str, Answer], rng: np.random.Generator, tries: int = 20
 ) -> list[tuple[Choice, Answer]] | None:
     """The questions and answers of a walk that answers as `wanted` where legal; None if rejected."""
@@ -160,7 +160,7 @@ def _asked(
     return None
 
 
-def _merged(old: Choice | None, new: Choice) -> Choice:
+def _merge(old: Choice | None, new: Choice) -> Choice:
     """Options of some-of-n may depend on other answers: each ever met gets its slot."""
     if isinstance(old, SomeOf) and isinstance(new, SomeOf):
         options = tuple(dict.fromkeys(old.options + new.options))
@@ -168,7 +168,7 @@ def _merged(old: Choice | None, new: Choice) -> Choice:
     return new if old is None else old
 
 
-def _binned(choice: Choice) -> bool:
+def _is_binned(choice: Choice) -> bool:
     return isinstance(choice, Real) or (isinstance(choice, Integer) and choice.size > 2 * BINS)
 
 
@@ -177,7 +177,7 @@ def _probes(choice: Choice) -> list[Answer]:
     and leave each out."""
     if isinstance(choice, Real):
         return [choice.at((n + 0.5) / BINS) for n in range(BINS)]
-    if isinstance(choice, Integer) and _binned(choice):
+    if isinstance(choice, Integer) and _is_binned(choice):
         return [choice.low + (2 * n + 1) * (choice.size - 1) // (2 * BINS) for n in range(BINS)]
     if isinstance(choice, SomeOf) and choice.size > 2 * BINS:
         turned = [choice.options[n:] + choice.options[:n] for n in range(len(choice.options))]
@@ -193,7 +193,7 @@ def _words(choice: Choice, answer: Answer) -> list[tuple[str, Scalar]]:
     assert not isinstance(answer, tuple)
     if isinstance(choice, Real):
         return [(choice.path, min(int(choice.fraction(float(answer)) * BINS), BINS - 1))]
-    if isinstance(choice, Integer) and _binned(choice):
+    if isinstance(choice, Integer) and _is_binned(choice):
         return [(choice.path, (int(answer) - choice.low) * BINS // choice.size)]
     return [(choice.path, answer)]
 

@@ -17,7 +17,7 @@ MOVES = ("insert", "delete", "duplicate")
 TRIES = 20  # draws of a new layer's answers before an edit counts as impossible
 
 
-def moved(
+def move_layer(
     space: Walkable, known: DepthMap, kind: str, architecture: Architecture, rng: np.random.Generator
 ) -> Architecture | None:
     """`architecture` with a random layer inserted, deleted or duplicated; None where the depth does not
@@ -27,7 +27,7 @@ def moved(
     if after not in known.levels or (depth == 0 and kind != "insert"):
         return None
     at = int(rng.integers(depth + 1 if kind == "insert" else depth))
-    wanted = {**_shifted(known, kind, at, architecture), known.depth: after}
+    wanted = {**_shift(known, kind, at, architecture), known.depth: after}
     for _ in range(TRIES):
         try:
             return replay(space, wanted, lambda choice: choice.draw(rng))
@@ -36,7 +36,7 @@ def moved(
     return None
 
 
-def _shifted(known: DepthMap, kind: str, at: int, architecture: Architecture) -> dict[str, Answer]:
+def _shift(known: DepthMap, kind: str, at: int, architecture: Architecture) -> dict[str, Answer]:
     """The answers under the paths they have after the edit at layer `at`, counted from 0."""
     places = known.layers
     found: dict[str, Answer] = {}

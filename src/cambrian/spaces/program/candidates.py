@@ -16,7 +16,7 @@ Factory = Callable[..., Any]
 Factories = Mapping[Any, Factory]  # by the options' names, or numbers
 
 
-def made(path: str, option: Scalar, maker: Factory) -> nn.Module:
+def make_candidate(path: str, option: Scalar, maker: Factory) -> nn.Module:
     """What `maker` makes; errors of its own name the question."""
     from torch import nn
 
@@ -27,7 +27,7 @@ def made(path: str, option: Scalar, maker: Factory) -> nn.Module:
     except (RuntimeError, ValueError) as error:
         raise unbuildable(error, f"question {path!r}: {option!r} cannot be made") from error
     except Exception as error:
-        raise SpaceError(f"question {path!r}: {option!r} cannot be made: {said(error)}") from error
+        raise SpaceError(f"question {path!r}: {option!r} cannot be made: {error_text(error)}") from error
     if not isinstance(module, nn.Module):
         raise SpaceError(
             f"question {path!r}: {option!r} must make a torch.nn.Module, it made {kind_of(module)}"
@@ -40,7 +40,7 @@ def unbuildable(error: Exception, where: str) -> Exception:
     return error if "memory" in str(error).lower() else Unbuildable(f"{where}: {error}")
 
 
-def said(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """An error that may be anything, for people: a KeyError's text alone is a mere name."""
     plain = isinstance(error, RuntimeError | ValueError | TypeError)
     return str(error) if plain else f"{type(error).__name__}: {error}"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, Choice, Scalar
 from cambrian.errors import CambrianError, Rejected, SpaceError
-from cambrian.options import told
+from cambrian.options import shorten
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.program.making import make_network
 from cambrian.spaces.program.probe import ask_samples, depth_of, makes_weights, weightless
@@ -51,7 +51,7 @@ def check_signature(task: object) -> None:
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise SpaceError(
                 f"a task is Shape(channels, height, width, classes), whole numbers of at least 1, got "
-                f"{name}={told(value)} in {told(task)}"
+                f"{name}={shorten(value)} in {shorten(task)}"
             )
 
 
@@ -237,7 +237,7 @@ def _check_function(function: Body) -> None:
     """Raise unless that can be a program: an ordinary function of two arguments, and settings by name."""
     wanted = "a space is a function (pick, task, *, setting=default, ...)"
     if not inspect.isroutine(function):
-        raise SpaceError(f"{wanted}, got {told(function)}")
+        raise SpaceError(f"{wanted}, got {shorten(function)}")
     if any(kind(function) for kind in UNFIT):
         raise SpaceError(
             f"{wanted} that returns its network, got {function.__name__}, which yields or awaits"
@@ -245,7 +245,7 @@ def _check_function(function: Body) -> None:
     try:
         signature = inspect.signature(function)
     except ValueError:  # some functions written in C have none
-        raise SpaceError(f"{wanted}, got {told(function)}") from None
+        raise SpaceError(f"{wanted}, got {shorten(function)}") from None
     parameters = list(signature.parameters.values())
     asked = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     rest = [p for p in parameters if p not in asked]

@@ -9,7 +9,7 @@ from typing import Any
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, Chance, Choice, Integer, OneOf, Real, Scalar, SomeOf
 from cambrian.errors import Rejected, SpaceError
-from cambrian.options import MOST, check_path, counting, offered, weighed
+from cambrian.options import MOST, check_options, check_path, counting, validate_weights
 
 Known = dict[str, tuple[Any, Any, Sequence[Scalar], tuple[Any, ...]]]
 """The question last asked under each path, and what it was made of: its kind, options and settings."""
@@ -36,39 +36,39 @@ class Pick:
 
     def __call__(self, path: str, options: Sequence[Scalar], weights: Sequence[float] | None = None) -> Any:
         if weights is not None:
-            return self._asked(OneOf, path, options, (self._weighed(path, weights),))
+            return self._ask(OneOf, path, options, (self._check_weights(path, weights),))
         try:
             name = self._prefix + path
             known = self._known.get(name)
             if self._random and known and known[1] is OneOf and not known[3] and name not in self._answers:
                 before = known[2]
                 if before is options or (len(before) == len(options) and all(map(is_, before, options))):
-                    # `_asked` and OneOf.draw, without their calls: most of what a sample asks comes here.
+                    # `_ask` and OneOf.draw, without their calls: most of what a sample asks comes here.
                     answer = self._answers[name] = before[int(self._random() * len(before))]
                     return answer
-        except (TypeError, OverflowError):  # neither path nor options need be what they should: see `_asked`
+        except (TypeError, OverflowError):  # neither path nor options need be what they should: see `_ask`
             pass
-        return self._asked(OneOf, path, options, ())
+        return self._ask(OneOf, path, options, ())
 
     def some(
         self, path: str, options: Sequence[Scalar], least: int, most: int | None = None
     ) -> tuple[Any, ...]:
         """`least` of the options, or between `least` and `most` of them, as a tuple."""
         most = least if most is None else most
-        answer = self._asked(SomeOf, path, options, (least, most))
+        answer = self._ask(SomeOf, path, options, (least, most))
         assert isinstance(answer, tuple)
         return answer
 
     def integer(self, path: str, low: int, high: int) -> int:
-        return self._asked(_integer, path, (low, high), ())  # type: ignore[no-any-return]
+        return self._ask(_integer, path, (low, high), ())  # type: ignore[no-any-return]
 
     def real(self, path: str, low: float, high: float, log: bool = False) -> float:
-        return self._asked(_real, path, (low, high), (log,))  # type: ignore[no-any-return]
+        return self._ask(_real, path, (low, high), (log,))  # type: ignore[no-any-return]
 
     def depth(self, path: str, low: int, high: int, weights: Sequence[float] | None = None) -> int:
         """How many repetitions of a part: the complexity order that progressive search climbs."""
         counts = counting(self._path(path), low, high)
-        return self._asked(OneOf, path, counts, (self._weighed(path, weights), True))  # type: ignore[no-any-return]
+        return self._ask(OneOf, path, counts, (self._check_weights(path, weights), True))  # type: ignore[no-any-return]
 
     def require(self, ok: object, reason: str) -> None:
         """Reject the walk unless `ok`: samples are drawn again, neighbours and growth skip it."""
@@ -95,7 +95,7 @@ class Pick:
     def architecture(self) -> Architecture:
         return Architecture(self._answers)
 
-    def _asked(self, kind: Any, path: str, options: Sequence[Scalar], settings: tuple[Any, ...]) -> Any:
+    def _ask(self, kind: Any, path: str, options: Sequence[Scalar], settings: tuple[Any, ...]) -> Any:
         """The answer to the question of that kind, the very one of the last walk where it is the same:
         checking that options are distinct takes longer than asking."""
         path = self._prefix + path if type(path) is str else self._path(path)
@@ -110,7 +110,7 @@ class Pick:
                 answer = choice.draw(self._chance) if self._chance else choice.check(self._decide(choice))
                 self._answers[path] = answer
                 return answer
-        choice = kind(path, offered(path, options), *settings)
+        choice = kind(path, check_options(path, options), *settings)
         given = options if isinstance(options, tuple | range) else choice.options
         self._known[path] = (choice, kind, given, settings)
         return self.ask(choice)
@@ -121,8 +121,8 @@ class Pick:
             check_path(path)
         return f"{self._prefix}{path}"
 
-    def _weighed(self, path: Any, weights: Any) -> tuple[float, ...] | None:
-        return None if weights is None else weighed(self._path(path), weights)
+    def _check_weights(self, path: Any, weights: Any) -> tuple[float, ...] | None:
+        return None if weights is None else validate_weights(self._path(path), weights)
 
 
 def _integer(path: str, bounds: tuple[int, int]) -> Integer:

@@ -26,7 +26,7 @@ def ask_samples(walk: Walk, repeat: Walk, name: str, dear: bool) -> list[list[Ch
     that, given the same answers again (`repeat` runs it anew), asks something else."""
     samples = []
     for n in range(FEW if dear else WALKS):
-        asked = _walked(walk, n)
+        asked = _walk(walk, n)
         if asked is not None:
             if n < (ONCE if dear else TWICE):
                 _again(repeat, name, asked)
@@ -40,7 +40,7 @@ def depth_of(samples: list[list[Choice]]) -> str | None:
     return next(iter(found))[0] if len(found) == 1 and len(next(iter(found))) == 1 else None
 
 
-def _walked(walk: Walk, n: int) -> Asked | None:
+def _walk(walk: Walk, n: int) -> Asked | None:
     rng = stream(0, "tried", n)
     asked: Asked = []
 
@@ -75,12 +75,12 @@ def _again(walk: Walk, name: str, asked: Asked) -> None:
 
 def _unsteady(name: str, before: Choice | None, now: Choice | None) -> SpaceError:
     return SpaceError(
-        f"{name} asks for {_described(before)}, and, given the same answers again, for {_described(now)}: "
+        f"{name} asks for {_describe(before)}, and, given the same answers again, for {_describe(now)}: "
         f"what is asked may depend on answers only, not on chance, time or earlier walks"
     )
 
 
-def _described(choice: Choice | None) -> str:
+def _describe(choice: Choice | None) -> str:
     return "nothing more" if choice is None else f"{choice.path!r}, {choice.legal}"
 
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, OneOf, Scalar, SomeOf
 from cambrian.errors import CambrianError, SpaceError, UnknownName
-from cambrian.options import counting, told
+from cambrian.options import counting, shorten
 from cambrian.spaces.program.candidates import (
     Factories,
     Factory,
     as_factory,
     asks,
     check_factories,
+    error_text,
     kind_of,
-    made,
-    said,
+    make_candidate,
     unbuildable,
 )
 from cambrian.spaces.program.late_questions import TimelyDecide
@@ -72,7 +72,9 @@ class ModulePick(Pick):
         self, path: str, factories: Factories, weights: Sequence[float] | None = None
     ) -> Callable[..., Any]:
         """The chosen factory, to be called wherever one of its modules is wanted, with any arguments."""
-        choice, makers = self._forked(OneOf, path, factories, (self._weighed(path, weights), False, True))
+        choice, makers = self._ask_fork(
+            OneOf, path, factories, (self._check_weights(path, weights), False, True)
+        )
         return self._reading.one(choice.path, makers)
 
     def modules(self, path: str, factories: Factories, least: int, most: int | None = None) -> Any:
@@ -85,7 +87,7 @@ class ModulePick(Pick):
     ) -> Callable[..., Any]:
         """As `fork`, of several: gives an nn.ModuleList for each call."""
         settings = (least, least if most is None else most, True)
-        choice, makers = self._forked(SomeOf, path, factories, settings)
+        choice, makers = self._ask_fork(SomeOf, path, factories, settings)
         return self._reading.several(choice.path, makers)
 
     def repeat(
@@ -100,7 +102,7 @@ class ModulePick(Pick):
         whose paths begin with `path/i/`. How many is a complexity order, as with `depth`. To be shared,
         parts give modules, or functions that make them, which keep the shape of their input."""
         counts = counting(self._path(path), low, high)
-        answer = self._asked(OneOf, path, counts, (self._weighed(path, weights), True, True))
+        answer = self._ask(OneOf, path, counts, (self._check_weights(path, weights), True, True))
         choice = self._known[self._prefix + path][0]
         count = self._reading.count(choice, answer)
         return self._reading.repeated(choice, [part(self.inside(f"{path}/{i}"), i) for i in range(count)])
@@ -110,7 +112,7 @@ class ModulePick(Pick):
         inner._reading = self._reading
         return inner
 
-    def _forked(
+    def _ask_fork(
         self, kind: Any, path: str, factories: Factories, settings: tuple[Any, ...]
     ) -> tuple[Any, dict[Scalar, Factory]]:
         """The question of a fork, whose factories are looked at when it is new, and those of what is held,
@@ -119,10 +121,10 @@ class ModulePick(Pick):
         if type(factories) is not dict and not isinstance(factories, Mapping):
             raise SpaceError(
                 f"question {full!r}: candidates are factories by name, as in {{'relu': nn.ReLU}}, got "
-                f"{told(factories)}"
+                f"{shorten(factories)}"
             )
         before = self._known.get(full)
-        answer = self._asked(kind, path, factories, settings)  # type: ignore[arg-type]
+        answer = self._ask(kind, path, factories, settings)  # type: ignore[arg-type]
         choice = self._known[full][0]
         if before is None or before[0] is not choice:
             check_factories(full, factories)
@@ -162,7 +164,7 @@ ModulePick._reading = Sampled()  # unless `Read` says otherwise
 
 
 class Built(_Chosen):
-    """The chosen ones are made; `made` collects (question, module)."""
+    """The chosen ones are made; `make_candidate` collects (question, module)."""
 
     def __init__(self) -> None:
         self.made: list[tuple[str, nn.Module]] = []
@@ -179,7 +181,7 @@ class Built(_Chosen):
 
     def _make(self, path: str, option: Scalar, maker: Factory) -> nn.Module:
         self.making = f"candidate {option!r} of question {path!r}"
-        module = made(path, option, maker)
+        module = make_candidate(path, option, maker)
         self.making = None
         self.made.append((f"{path!r} ({option})", module))
         return module
@@ -233,7 +235,7 @@ class Read:
             network = self._function(pick, self._task, **self._skeleton)
             if not isinstance(network, nn.Module) and callable(network):
                 asked.late = f"in what {name} returns to make the network, which sampling never calls"
-                network = _made_by(network, name)
+                network = _run_builder(network, name)
         except (RuntimeError, ValueError) as error:
             raise unbuildable(error, "its modules cannot be made") from error
         if not isinstance(network, nn.Module):
@@ -248,7 +250,7 @@ class Read:
         return architecture
 
 
-def _made_by(builder: Callable[[], Any], name: str) -> Any:
+def _run_builder(builder: Callable[[], Any], name: str) -> Any:
     """What a program's builder makes. It is the author's: whatever it raises is said in a sentence."""
     try:
         return builder()
@@ -256,8 +258,8 @@ def _made_by(builder: Callable[[], Any], name: str) -> Any:
         raise
     except Exception as error:
         raise SpaceError(
-            f"{name} returns {told(builder)}, which should make a torch.nn.Module without arguments: "
-            f"{said(error)}"
+            f"{name} returns {shorten(builder)}, which should make a torch.nn.Module without arguments: "
+            f"{error_text(error)}"
         ) from error
 
 
@@ -268,7 +270,7 @@ def skeleton_of(function: Callable[..., Any]) -> dict[str, Scalar]:
 
 
 def _all_made(path: str, makers: Mapping[Scalar, Factory], *given: Any, **named: Any) -> list[nn.Module]:
-    return [made(path, option, partial(maker, *given, **named)) for option, maker in makers.items()]
+    return [make_candidate(path, option, partial(maker, *given, **named)) for option, maker in makers.items()]
 
 
 def _optional(path: str, nth: int, part: Any) -> Any:

@@ -8,8 +8,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import CambrianError, Unbuildable
-from cambrian.options import told
-from cambrian.spaces.program.candidates import said
+from cambrian.options import shorten
+from cambrian.spaces.program.candidates import error_text
 from cambrian.spaces.space import Signature
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.
     except (CambrianError, MemoryError):
         raise
     except Exception as error:  # a forward of the user's own may raise anything
-        raise Unbuildable(f"{trace.where()}: {said(error)}{_types_said(network)}") from error
+        raise Unbuildable(f"{trace.where()}: {error_text(error)}{_types_said(network)}") from error
     finally:
         trace.remove()
     for output in outputs:
@@ -145,8 +145,8 @@ def _check_logits(output: Any, classes: int) -> None:
 def _described(value: Any) -> str:
     """What is no tensor, for people: tensors inside would fill lines."""
     if isinstance(value, Mapping):
-        return f"a {type(value).__name__} with the keys {told(list(value))}"
-    return f"a list of {len(value)}" if isinstance(value, list) else told(value)
+        return f"a {type(value).__name__} with the keys {shorten(list(value))}"
+    return f"a list of {len(value)}" if isinstance(value, list) else shorten(value)
 
 
 def _shape_advice(shape: tuple[int, ...], classes: int) -> str:
@@ -183,10 +183,10 @@ class _Trace:
     def where(self) -> str:
         asked = [self._questions[id(m)] for m, _ in self._inside if id(m) in self._questions]
         if asked:
-            return f"question {asked[-1]}: {self._refused()}"
-        return self._refused() + (f", after question {self._passed}" if self._passed else "")
+            return f"question {asked[-1]}: {self._describe_refusal()}"
+        return self._describe_refusal() + (f", after question {self._passed}" if self._passed else "")
 
-    def _refused(self) -> str:
+    def _describe_refusal(self) -> str:
         """ "layer '3', Linear(8, 2), cannot take [2, 7]"."""
         if not self._inside:
             return "the network cannot be run"

@@ -113,7 +113,7 @@ def check_shared(space: Space, supernet: Supernet, task: Signature, skeleton: Ma
         torch.manual_seed(integer_seed(0, "shared"))
         inputs = torch.randn(2, task.channels, task.height, task.width)
         for n in range(CHECKED):
-            architecture = _drawn(space, supernet.outer, n)
+            architecture = _draw(space, supernet.outer, n)
             try:
                 own = None if architecture is None else space.build(architecture, task, **skeleton)
             except Unbuildable:
@@ -126,7 +126,7 @@ def check_shared(space: Space, supernet: Supernet, task: Signature, skeleton: Ma
                 )
 
 
-def _drawn(space: Space, outer: Mapping[str, Answer], n: int) -> Architecture | None:
+def _draw(space: Space, outer: Mapping[str, Answer], n: int) -> Architecture | None:
     rng = stream(0, "shared", n)
     try:
         return replay(space, outer, lambda choice: choice.draw(rng))

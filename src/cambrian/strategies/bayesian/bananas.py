@@ -13,7 +13,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.predictors.deep_ensemble import Ensemble, Network, train
-from cambrian.predictors.features import Vector, graph_of, remembered
+from cambrian.predictors.features import Vector, graph_of, memoise
 from cambrian.predictors.gaussian_process import normal_scores
 from cambrian.predictors.paths import path_counts
 from cambrian.randomness import stream
@@ -76,6 +76,6 @@ class BANANAS(ModelBased):
         return hope
 
 
-@remembered
+@memoise
 def _bits(space: Any, architecture: Architecture) -> Vector:
     return dict.fromkeys(path_counts(graph_of(space, architecture)), 1.0)

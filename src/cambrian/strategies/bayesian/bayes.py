@@ -113,10 +113,10 @@ class Bayes(Gaussian):
         scales = [max(float(d.mean()), 1e-12) for d in apart]
         for length in LENGTHS:
             rates = tuple(1.0 / (2.0 * length**2 * scale) for scale in scales)
-            yield rates, _decayed(rates, apart), 0.0
+            yield rates, _decay(rates, apart), 0.0
 
     def correlation(self, kernel: Any, some: Any, others: Any) -> Array:
-        return _decayed(kernel, _apart(some, others))
+        return _decay(kernel, _apart(some, others))
 
 
 def _apart(some: Any, others: Any) -> list[Array]:
@@ -124,7 +124,7 @@ def _apart(some: Any, others: Any) -> list[Array]:
     return distances(space, ours, theirs)
 
 
-def _decayed(rates: Sequence[float], apart: Sequence[Array]) -> Array:
+def _decay(rates: Sequence[float], apart: Sequence[Array]) -> Array:
     """The mean over the parts, in the precision of their distances."""
     parts = [np.exp(d * d.dtype.type(-rate)) for rate, d in zip(rates, apart, strict=True)]
     total: Array = reduce(np.add, parts)

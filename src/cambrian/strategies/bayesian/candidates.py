@@ -17,7 +17,7 @@ import numpy as np
 from cambrian.architecture import PATIENCE, Architecture, crossover, questions, sample, walks
 from cambrian.errors import SpaceError
 from cambrian.neighbourhood import neighbours
-from cambrian.predictors.features import Whole, remembered
+from cambrian.predictors.features import Whole, memoise
 from cambrian.randomness import stream
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Climb:
             fresh = list(dict.fromkeys(a for a in architectures if a not in scores))
             scores.update(zip(fresh, acquisition(fresh).tolist() if fresh else (), strict=True))
 
-        meet([*(sample(space, rng) for _ in range(self.random)), *_crossed(space, starts, rng)])
+        meet([*(sample(space, rng) for _ in range(self.random)), *_cross(space, starts, rng)])
         heads: Sequence[Architecture] = starts
         for _ in range(self.rounds):
             climbed.update(heads)
@@ -75,7 +75,7 @@ def _all_near(space: Space, head: Architecture) -> list[Architecture]:
     return neighbours(space, head, stream(0, "neighbours", head.key), cap=4)
 
 
-_neighbours = remembered(_all_near, 64)  # hundreds each
+_neighbours = memoise(_all_near, 64)  # hundreds each
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def enumerated(space: Space, most: int) -> Everything | None:
     return found
 
 
-def _counted(space: Space, most: int) -> Everything | None:
+def _count(space: Space, most: int) -> Everything | None:
     rng, sizes = stream(0, "enumerate"), []
     for _ in range(64):
         choices = questions(space, sample(space, rng))
@@ -121,12 +121,10 @@ def _counted(space: Space, most: int) -> Everything | None:
     return Everything(Whole(accepted)) if few else None
 
 
-_enumerated = remembered(_counted, 4)
+_enumerated = memoise(_count, 4)
 
 
-def _crossed(
-    space: Space, parents: Sequence[Architecture], rng: np.random.Generator
-) -> Iterable[Architecture]:
+def _cross(space: Space, parents: Sequence[Architecture], rng: np.random.Generator) -> Iterable[Architecture]:
     try:
         return [crossover(space, one, other, rng) for one in parents for other in parents if one != other]
     except SpaceError:

@@ -75,14 +75,14 @@ class ModelBased(ABC):
         if state.model is None or len(state.trials) + len(pending) < self.initial:
             return Evaluate(unknown(state.space, known, rng))
         acquisition = self.acquisition(state, [t.architecture for t in pending], rng)
-        found = self._searched(state).maximise(
+        found = self._search_method(state).maximise(
             state.space, acquisition, best(state.trials, self.starts), known, rng
         )
         if found is None:
             return Evaluate(unknown(state.space, known, rng))
         return Evaluate(found[0], note={"acquisition": found[1], **_preference(state.trials, acquisition)})
 
-    def _searched(self, state: State) -> Climb | Everything:
+    def _search_method(self, state: State) -> Climb | Everything:
         known_all = enumerated(state.space, self.enumerated) if self.enumerated else None
         if known_all is not None:
             return known_all

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.predictors.features import graph_of, inner_products, remembered
+from cambrian.predictors.features import graph_of, inner_products, memoise
 from cambrian.predictors.weisfeiler_lehman import subtree_counts
 from cambrian.strategies.bayesian.bayes import Gaussian
 from cambrian.strategies.settings import Span, check_settings
@@ -49,16 +49,16 @@ class NASBowl(Gaussian):
 
     def correlation(self, kernel: int, some: Any, others: Any) -> Array:
         """<x, y> / |x| |y|, names of all rounds together."""
-        vectors = [[_joined(counts[: kernel + 1]) for counts in side] for side in (some, others)]
+        vectors = [[_join(counts[: kernel + 1]) for counts in side] for side in (some, others)]
         norms = [np.sqrt([sum(v * v for v in x.values()) for x in side]) for side in vectors]
         cosine: Array = inner_products(vectors[0], vectors[1]) / norms[0][:, None] / norms[1]
         return cosine
 
 
-def _joined(counts: Sequence[Any]) -> dict[Any, float]:
+def _join(counts: Sequence[Any]) -> dict[Any, float]:
     return {(i, name): float(v) for i, count in enumerate(counts) for name, v in count.items()}
 
 
-@remembered
+@memoise
 def _subtrees(space: Any, architecture: Architecture) -> list[Any]:
     return list(subtree_counts(graph_of(space, architecture), ROUNDS))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.predictors.features import graph_of, remembered
+from cambrian.predictors.features import graph_of, memoise
 from cambrian.predictors.otmann import Layers, distance, layers
 from cambrian.strategies.bayesian.bayes import Gaussian
 from cambrian.strategies.bayesian.candidates import Climb
@@ -54,10 +54,10 @@ class NASBOT(Gaussian):
         scales = [max(float(d.mean()), 1e-12) for d in apart]
         for weight, rate in product((0.0, 0.5, 1.0), RATES):
             kernel = (weight, rate / scales[0], rate / scales[1])
-            yield kernel, _mixed(kernel, apart), 0.0
+            yield kernel, _mix(kernel, apart), 0.0
 
     def correlation(self, kernel: Any, some: Any, others: Any) -> Array:
-        return _mixed(kernel, self._apart(some, others))
+        return _mix(kernel, self._apart(some, others))
 
     def _apart(self, some: Sequence[Layers], others: Sequence[Layers]) -> tuple[Array, Array]:
         """float[n, m] distances, and the same per layer."""
@@ -67,7 +67,7 @@ class NASBOT(Gaussian):
         return whole, whole / (sizes[0][:, None] + sizes[1])
 
 
-def _mixed(kernel: tuple[float, float, float], apart: tuple[Array, Array]) -> Array:
+def _mix(kernel: tuple[float, float, float], apart: tuple[Array, Array]) -> Array:
     weight, rate, rate_per_layer = kernel
     total: Array = weight * np.exp(-rate * apart[0]) + (1 - weight) * np.exp(-rate_per_layer * apart[1])
     return total
@@ -76,6 +76,6 @@ def _mixed(kernel: tuple[float, float, float], apart: tuple[Array, Array]) -> Ar
 _distance = lru_cache(1 << 18)(distance)
 
 
-@remembered
+@memoise
 def _layers(space: Any, architecture: Architecture) -> Layers:
     return layers(graph_of(space, architecture))

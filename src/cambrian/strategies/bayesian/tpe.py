@@ -116,7 +116,7 @@ def frozen(space: Space, trial: Trial, known: Known) -> Any:
     distributions: dict[str, Any] = {}
     values: dict[str, Any] = {}
     answers = trial.architecture
-    space.walk(lambda choice: _recorded(choice, answers[choice.path], distributions, values, known))
+    space.walk(lambda choice: _record(choice, answers[choice.path], distributions, values, known))
     states = optuna.trial.TrialState
     ended = states.RUNNING if trial.outcome is None else states.PRUNED
     return optuna.trial.create_trial(
@@ -147,7 +147,7 @@ def _answer(choice: Choice, ask: Ask) -> Answer:
     return tuple(chosen)
 
 
-def _recorded(
+def _record(
     choice: Choice, answer: Answer, distributions: dict[str, Any], values: dict[str, Any], known: Known
 ) -> Answer:
     """What would have been asked of Optuna, had it given this answer."""

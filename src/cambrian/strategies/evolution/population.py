@@ -37,7 +37,7 @@ def tournament(members: Sequence[Member], size: int, rng: np.random.Generator) -
     return sorted((members[int(i)] for i in drawn), key=lambda m: -m.value)
 
 
-def mutated(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+def mutate_or_draw(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture:
     """A mutation; a random architecture where every mutation is rejected."""
     try:
         return mutate(space, architecture, rng)

@@ -16,7 +16,7 @@ from cambrian.architecture import crossover, sample
 from cambrian.errors import SpaceError, UsageError
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
-from cambrian.strategies.evolution.population import Member, mutated, tournament
+from cambrian.strategies.evolution.population import Member, mutate_or_draw, tournament
 from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
@@ -97,7 +97,7 @@ class Evolution:
             with suppress(SpaceError):  # where no crossover is accepted, a mutation
                 child = crossover(state.space, child, others[0].architecture, rng)
         if child == best.architecture:
-            child = mutated(state.space, child, rng)
+            child = mutate_or_draw(state.space, child, rng)
         return Evaluate(child, parent=best.number)
 
     def learn(self, state: State, trial: Trial) -> State:

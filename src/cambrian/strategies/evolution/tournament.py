@@ -22,7 +22,7 @@ from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.growth.moves import MOVES, TRIES
 from cambrian.spaces.space import Moves
-from cambrian.strategies.evolution.population import Member, mutated, tournament
+from cambrian.strategies.evolution.population import Member, mutate_or_draw, tournament
 from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
@@ -69,11 +69,11 @@ class Tournament:
         dead = {t.note.get("beaten") for t in pending}
         alive = [m for m in state.population if m.number not in dead]
         if not alive:
-            return Evaluate(edited(state.space, state.trivial, rng))
+            return Evaluate(edit(state.space, state.trivial, rng))
         winner, *losers = tournament(alive, 2, rng)
         full = len(alive) + len(pending) >= self.population
         note = {"beaten": losers[0].number} if losers and full else {}
-        return Evaluate(edited(state.space, winner.architecture, rng), parent=winner.number, note=note)
+        return Evaluate(edit(state.space, winner.architecture, rng), parent=winner.number, note=note)
 
     def learn(self, state: State, trial: Trial) -> State:
         alive = tuple(m for m in state.population if m.number != trial.note.get("beaten"))
@@ -105,11 +105,11 @@ class HierarchicalTournament:
         if state.born + len(pending) < self.initial or not state.population:
             child = state.trivial
             for _ in range(self.mutations):
-                child = mutated(state.space, child, rng)
+                child = mutate_or_draw(state.space, child, rng)
             return Evaluate(child)
         size = math.ceil(self.share * len(state.population))
         winner = tournament(state.population, size, rng)[0]
-        return Evaluate(mutated(state.space, winner.architecture, rng), parent=winner.number)
+        return Evaluate(mutate_or_draw(state.space, winner.architecture, rng), parent=winner.number)
 
     def learn(self, state: State, trial: Trial) -> State:
         return replace(state, population=(*state.population, Member.of(trial)), born=state.born + 1)
@@ -128,26 +128,26 @@ def _first(choice: Choice) -> Answer:
     return choice.low if isinstance(choice, Real) else next(choice.answers())
 
 
-def edited(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+def edit(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture:
     """One of the space's moves. Where these put layers in and take them out and change none, a mutation of
     one answer is a kind of its own; each kind is equally likely among those that are possible."""
     if not isinstance(space, Moves):
-        return mutated(space, architecture, rng)
+        return mutate_or_draw(space, architecture, rng)
     kinds = [*space.moves, *([""] if space.moves == MOVES else [])]
     for kind in rng.permutation(kinds).tolist():
-        child = space.move(kind, architecture, rng) if kind else _altered(space, architecture, rng)
+        child = space.move(kind, architecture, rng) if kind else _alter(space, architecture, rng)
         if child is not None and child != architecture:
             return child
-    return mutated(space, architecture, rng)
+    return mutate_or_draw(space, architecture, rng)
 
 
-def _altered(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+def _alter(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
     """With one answer drawn anew, how many layers there are aside: that is for moves to change. None where
     nothing else is asked."""
     asked = questions(space, architecture)
     depths = [c.path for c in asked if isinstance(c, OneOf) and c.depth]
     for _ in range(TRIES):
-        child = mutated(space, architecture, rng)
+        child = mutate_or_draw(space, architecture, rng)
         if all(child.get(path) == architecture[path] for path in depths):
             return child
     return None

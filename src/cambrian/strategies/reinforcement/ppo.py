@@ -153,7 +153,7 @@ def ratios(logs: Floats, batch: Sequence[Lesson]) -> Floats:
     return found
 
 
-def clipped(ratio: Floats, better: Floats, clip: float) -> Floats:
+def clip_objective(ratio: Floats, better: Floats, clip: float) -> Floats:
     """[n], whose mean is L^CLIP (Schulman et al. 2017, equation 7)."""
     return np.minimum(ratio * better, ratio.clip(1 - clip, 1 + clip) * better)
 
@@ -165,7 +165,7 @@ def steepest(batch: Sequence[Lesson], clip: float, entropy: float) -> controller
 
     def slope(logs: Floats, entropies: Floats) -> tuple[Floats, Floats]:
         plain = ratios(logs, batch) * better
-        free = clipped(ratios(logs, batch), better, clip) == plain
+        free = clip_objective(ratios(logs, batch), better, clip) == plain
         return np.where(free, plain, 0.0) / len(batch), np.full(len(batch), entropy / len(batch))
 
     return slope

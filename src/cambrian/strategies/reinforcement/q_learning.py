@@ -138,7 +138,7 @@ class QLearning:
         total = state.total + found
         unknown = total / len(memory) if self.initial is None else self.initial
         state = replace(state, memory=memory, total=total, unknown=unknown)
-        return replace(state, values=self._replayed(state))
+        return replace(state, values=self._replay_episodes(state))
 
     def epsilon(self, trial: int, horizon: int) -> float:
         """How likely the decisions of `trial` are random, of a schedule for `horizon` trials."""
@@ -149,7 +149,7 @@ class QLearning:
                 return epsilon
         return self.schedule[-1][0]
 
-    def _replayed(self, state: State) -> Values:
+    def _replay_episodes(self, state: State) -> Values:
         rng = stream(state.seed, "q-learning", "replay", state.trials)
         values = dict(state.values)
         for i in rng.integers(len(state.memory), size=self.replay).tolist():

@@ -91,7 +91,7 @@ def is_idx(path: Path) -> bool:
 def read(path: Path) -> NDArray[np.uint8]:
     """The array in an IDX file of unsigned bytes."""
     try:
-        with _opened(path) as file:
+        with _open(path) as file:
             magic = file.read(4)
             if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] != UNSIGNED_BYTE or not 1 <= magic[3] <= 4:
                 raise DataError(
@@ -111,7 +111,7 @@ def read(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _open(path: Path) -> IO[bytes]:
     return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 

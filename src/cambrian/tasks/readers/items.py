@@ -134,9 +134,9 @@ def array_of(value: Any) -> Any:
     if is_tensor(value):
         return _of_tensor(value)
     if _is_picture(value):
-        from cambrian.tasks.images import GREY, converted
+        from cambrian.tasks.images import GREY, convert
 
-        return converted(value, value.mode in GREY)
+        return convert(value, value.mode in GREY)
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
     return np.asarray(value)

@@ -105,17 +105,17 @@ def arrays(path: Path, keys: Iterable[str]) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as loaded:
             return {key: loaded[key] for key in wanted}
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path, error) from error
+        raise _damage(path, error) from error
 
 
 def _archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error) from error
+        raise _damage(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> DataError:
+def _damage(path: Path, error: Exception) -> DataError:
     return DataError(f"{path}: not a whole .npz archive ({reason(error)}): save it again with numpy.savez")
 
 
@@ -130,7 +130,7 @@ def _check_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -
             shape, _, dtype = header(file)
             held = info.file_size - file.tell()
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path, error) from error
+        raise _damage(path, error) from error
     if dtype.hasobject:
         raise DataError(
             f"{path}: the array {info.filename.removesuffix('.npy')!r} holds Python objects, which would "

@@ -114,7 +114,7 @@ class AnchorPoints(Layered):
     def densenet(self, layers: int, filters: int = 24) -> Architecture:
         """A dense block (Huang et al., CVPR 2017): every layer, the last one too, reads all earlier ones.
         `filters` of each is the growth rate."""
-        return self._named("concat", filters, [tuple(range(1, n)) for n in range(1, layers + 1)])
+        return self._chain_of("concat", filters, [tuple(range(1, n)) for n in range(1, layers + 1)])
 
     def resnet(self, blocks: int, filters: int = 24) -> Architecture:
         """Residual blocks x + b(a(x)) of two layers after a first one (He et al., CVPR 2016), and a last
@@ -123,9 +123,9 @@ class AnchorPoints(Layered):
         reads: list[tuple[int, ...]] = [()]
         for k in range(blocks):
             reads += [stream[k], (2 * k + 2,)]
-        return self._named("sum", filters, [*reads, stream[blocks]])
+        return self._chain_of("sum", filters, [*reads, stream[blocks]])
 
-    def _named(self, combine: str, filters: int, reads: Sequence[tuple[int, ...]]) -> Architecture:
+    def _chain_of(self, combine: str, filters: int, reads: Sequence[tuple[int, ...]]) -> Architecture:
         if self.combine not in (combine, "either"):
             raise SpaceError(f"space 'anchor-points': that needs combine={combine!r}, got {self.combine!r}")
         found: list[Layer] = []

@@ -112,8 +112,8 @@ class FreeGraph(Layered):
         if kind == "alter-learning-rate":
             return replay(self, {**architecture, RATE: _other(RATES, architecture[RATE], rng)})
         if kind in ("insert-convolution", "insert-one-to-one"):
-            return self._inserted(architecture, layers, kind == "insert-convolution", rng)
-        edit = self._skipped if kind.endswith("skip") else self._altered
+            return self._insert_layer(architecture, layers, kind == "insert-convolution", rng)
+        edit = self._change_skip if kind.endswith("skip") else self._alter_layer
         convolutions = [n for n, layer in enumerate(layers) if layer["type"] == "conv"]
         if kind == "remove-convolution":
             edited = self._edit("delete", _one(convolutions, rng), layers) if convolutions else None
@@ -121,7 +121,7 @@ class FreeGraph(Layered):
             edited = edit(kind, layers, convolutions, rng)
         return None if edited is None else self.edited(architecture, edited, rng)
 
-    def _inserted(
+    def _insert_layer(
         self, architecture: Architecture, layers: Sequence[Layer], conv: bool, rng: np.random.Generator
     ) -> Architecture | None:
         if len(layers) == self.layers:
@@ -136,7 +136,7 @@ class FreeGraph(Layered):
         edited = self._edit("insert", at, layers)
         return self.edited(architecture, [*edited[:at], new, *edited[at + 1 :]], rng)
 
-    def _altered(
+    def _alter_layer(
         self, kind: str, layers: Sequence[Layer], convolutions: Sequence[int], rng: np.random.Generator
     ) -> list[Layer] | None:
         """One number of one convolution, to one that lies next to it."""
@@ -149,7 +149,7 @@ class FreeGraph(Layered):
         near = _one([options[n] for n in (place - 1, place + 1) if 0 <= n < len(options)], rng)
         return [*layers[:at], {**layers[at], name: near}, *layers[at + 1 :]]
 
-    def _skipped(
+    def _change_skip(
         self, kind: str, layers: Sequence[Layer], convolutions: Sequence[int], rng: np.random.Generator
     ) -> list[Layer] | None:
         """One skip connection more or less."""

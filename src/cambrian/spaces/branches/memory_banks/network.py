@@ -57,13 +57,13 @@ class Banks(nn.Module):
             self.layers, self.reads, self.writes, self.halved, strict=True
         ):
             if halved:
-                banks = {b: _halved(y) for b, y in banks.items()}
+                banks = {b: _halve(y) for b, y in banks.items()}
             y = layer(torch.cat([banks[b] for b in reads], 1))
             banks |= {b: banks[b] + y if b in banks else y for b in writes}
         return torch.cat([banks[b] for b in sorted(banks)], 1)
 
 
-def _halved(x: Tensor) -> Tensor:
+def _halve(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, (min(2, x.shape[2]), min(2, x.shape[3])))
 
 

@@ -98,13 +98,15 @@ class MemoryBanks(DepthGrowth):
 
     def resnet(self, layers: int, operation: str = OPERATIONS[0]) -> Architecture:
         """One bank: each layer adds to what all before it have added to."""
-        return self._named([((1,), (1,))] * layers, operation)
+        return self._compose([((1,), (1,))] * layers, operation)
 
     def densenet(self, operation: str = OPERATIONS[0]) -> Architecture:
         """As many layers as banks but one: each writes to a bank of its own and reads all before."""
         reads = [tuple(range(1, n + 1)) for n in range(1, self.banks)]
-        return self._named([(read, (len(read) + 1,)) for read in reads], operation)
+        return self._compose([(read, (len(read) + 1,)) for read in reads], operation)
 
-    def _named(self, rows: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], operation: str) -> Architecture:
+    def _compose(
+        self, rows: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], operation: str
+    ) -> Architecture:
         layers: list[Layer] = [{"operation": operation, "reads": r, "writes": w} for r, w in rows]
         return replay(self, together(layers))

@@ -51,7 +51,7 @@ def _node(
     if not pool:
         return conv, given
     halves = (min(2, given.height), min(2, given.width))
-    return nn.Sequential(conv, nn.MaxPool2d(halves)), given.halved()
+    return nn.Sequential(conv, nn.MaxPool2d(halves)), given.halve()
 
 
 def operation(path: str, name: str, channels: int, out: int, stride: int) -> nn.Module:

@@ -104,12 +104,12 @@ class NetworkMorphism(Layered):
         one skip more, added or concatenated."""
         layers = split(architecture)
         if kind == "deepen":
-            edited = self._deepened(layers, rng)
+            edited = self._deepen(layers, rng)
         else:
-            edited = self._widened(layers, rng) if kind == "widen" else self._skipped(layers, rng, kind[5:])
+            edited = self._widen(layers, rng) if kind == "widen" else self._add_skip(layers, rng, kind[5:])
         return None if edited is None else self.edited(architecture, edited, rng)
 
-    def _deepened(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:
+    def _deepen(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:
         if len(layers) == self.layers:
             return None
         at = int(rng.integers(1, len(layers) + 1))
@@ -118,14 +118,14 @@ class NetworkMorphism(Layered):
         edited = self._edit("insert", at, layers)
         return [*edited[:at], new, *edited[at + 1 :]]
 
-    def _widened(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:
+    def _widen(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:
         narrow = [n for n, layer in enumerate(layers) if layer["width"] != WIDTHS[-1]]
         if not narrow:
             return None
         at = narrow[int(rng.integers(len(narrow)))]
         return [*layers[:at], {**layers[at], "width": 2 * number(layers[at], "width")}, *layers[at + 1 :]]
 
-    def _skipped(self, layers: Sequence[Layer], rng: np.random.Generator, how: str) -> list[Layer] | None:
+    def _add_skip(self, layers: Sequence[Layer], rng: np.random.Generator, how: str) -> list[Layer] | None:
         absent = [
             (n, source)
             for n, layer in enumerate(layers)

@@ -151,7 +151,7 @@ class NASBench201(Space):
         first: dict[str, tuple[int, Codes]] = {}
         for number, (prefix, step) in enumerate(pairs):
             begun = (*prefix, *step)
-            cell = _closed(begun, level)
+            cell = _close(begun, level)
             if _level(cell) == level:
                 first.setdefault(self._future(begun, level), (number, cell))
         return list(first.values())
@@ -204,7 +204,7 @@ def _edges(nodes: int) -> int:
     return nodes * (nodes + 1) // 2
 
 
-def _closed(begun: Codes, level: int) -> Codes:
+def _close(begun: Codes, level: int) -> Codes:
     """The cell whose first `level` nodes are `begun`, the last of them being its output."""
     if level == NODES - 1:
         return begun
@@ -215,7 +215,7 @@ def _closed(begun: Codes, level: int) -> Codes:
 
 @cache
 def _level(cell: Codes) -> int:
-    return next(b for b in range(1, NODES) if _closed(cell[: _edges(b)], b) == cell)
+    return next(b for b in range(1, NODES) if _close(cell[: _edges(b)], b) == cell)
 
 
 def _rows(steps: Sequence[Sequence[int]]) -> NDArray[np.int64]:

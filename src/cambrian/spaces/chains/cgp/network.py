@@ -40,7 +40,7 @@ def _node(make: Make, path: str, function: str, width: float, size: Size) -> tup
     if function in ("sum", "concat"):
         return nn.Identity(), size
     if function.endswith("pool"):
-        return _pool(function, size), size.halved()
+        return _pool(function, size), size.halve()
     block, filters, kernel = re.fullmatch(r"(\w+)\((\d+),(\d+)\)", function).groups()  # type: ignore[union-attr]
     out = max(1, round(int(filters) * width))
     made = make(path, f"{block}{kernel}x{kernel}", size.channels, out, 1)

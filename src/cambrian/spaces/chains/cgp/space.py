@@ -153,13 +153,13 @@ class CGP(Space):
         changes genes of inactive nodes alone, so that another network is near."""
         before = self.active(architecture)
         for _ in range(TRIES):
-            child = self._mutated(architecture, rng)
+            child = self._mutate(architecture, rng)
             same = child is not None and self.active(child) == before
             if child is not None and child != architecture and same == (kind == "neutral"):
                 return child
         return None
 
-    def _mutated(self, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+    def _mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
         """Every gene drawn anew with a small chance; None where the space rejects that."""
         asked = questions(self, architecture)
         genes = [choice for choice in asked if rng.random() < RATE]

@@ -35,7 +35,7 @@ def network(
     for n, (kind, size, other) in enumerate(layers):
         path = f"layer{n + 1}"
         if kind == "conv":
-            out = _scaled(other, width)
+            out = _scale(other, width)
             found.append(make(path, f"conv{size}x{size}", channels, out, 1))
             channels = out
         elif kind == "pool" and size <= min(pixels):
@@ -44,7 +44,7 @@ def network(
         elif kind == "dense":
             features = channels if flat else channels * pixels[0] * pixels[1]
             found += [] if flat else [nn.Flatten()]
-            channels, flat = _scaled(size, width), True
+            channels, flat = _scale(size, width), True
             found += [nn.Linear(features, channels), nn.ReLU()]
         if dropout and n % 2:
             found.append(nn.Dropout(dropout * (n + 1) / len(layers)))
@@ -63,5 +63,5 @@ def operation(
     return nn.Sequential(conv, *([nn.BatchNorm2d(out)] if normalise else []), nn.ReLU())
 
 
-def _scaled(size: int, width: float) -> int:
+def _scale(size: int, width: float) -> int:
     return max(1, round(size * width))

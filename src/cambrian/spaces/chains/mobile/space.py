@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
-from cambrian.options import told
+from cambrian.options import shorten
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
@@ -89,7 +89,7 @@ class ProxylessNAS(MobileChain):
         if not 1 <= len(self.widths) == len(self.depths) <= len(self.strides):
             raise SpaceError(
                 f"space 'proxylessnas': expected as many widths as depths, 1 to {len(self.strides)} of them, "
-                f"got {told(self.widths)} and {told(self.depths)}"
+                f"got {shorten(self.widths)} and {shorten(self.depths)}"
             )
 
     @cached_property

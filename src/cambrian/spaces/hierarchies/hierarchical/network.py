@@ -93,9 +93,9 @@ class Motif(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         nodes: dict[int, list[Tensor]] = {1: [x]}
         for (source, to), operation in zip(self.edges, self.operations.values(), strict=True):
-            nodes.setdefault(to, []).append(operation(_joined(nodes[source])))
-        return _joined(nodes[self.edges[-1][1]])
+            nodes.setdefault(to, []).append(operation(_join(nodes[source])))
+        return _join(nodes[self.edges[-1][1]])
 
 
-def _joined(parts: list[Tensor]) -> Tensor:
+def _join(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.errors import SpaceError
-from cambrian.options import told
+from cambrian.options import shorten
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.hierarchies.hierarchical.motifs import NONE, Motif, live, motif_graph, motif_text
@@ -57,7 +57,7 @@ class Hierarchical(DepthGrowth):
         if not 1 <= len(self.nodes) == len(self.motifs) + 1 <= LEVELS:
             raise SpaceError(
                 "space 'hierarchical': expected as many numbers of nodes as of motifs and one for the cell, "
-                f"{LEVELS} at most, got motifs={told(self.motifs)} and nodes={told(self.nodes)}"
+                f"{LEVELS} at most, got motifs={shorten(self.motifs)} and nodes={shorten(self.nodes)}"
             )
         check_bounds("hierarchical", self.nodes[-1], 2, least=self.least)
 
@@ -102,7 +102,7 @@ class Hierarchical(DepthGrowth):
                 name: self._motif(answers, f"level{level}/{name}", self.nodes[level - 2], level - 1)
                 for name in set(operations) - {NONE}
             }
-            made = {name: alive and _closed(alive, self.nodes[level - 2]) for name, alive in made.items()}
+            made = {name: alive and _close(alive, self.nodes[level - 2]) for name, alive in made.items()}
             operations = [made.get(str(name), NONE) for name in operations]
         return _alive(nodes, tuple(operations))
 
@@ -151,6 +151,6 @@ def _alive(nodes: int, operations: tuple[str | Motif, ...]) -> Motif:
     return live(edges, nodes)
 
 
-def _closed(alive: Motif, nodes: int) -> Motif:
+def _close(alive: Motif, nodes: int) -> Motif:
     """With the convolution that ends a motif which is not the cell."""
     return (*alive, (nodes, nodes + 1, "conv1x1", 1))

@@ -114,7 +114,7 @@ def edge_cells(
 
 def block_cells(blocks: Sequence[pair_cells.Block], output: str) -> MakeCell:
     """Cells of PNAS, of blocks as `cambrian.networks.skeletons.cell` has them."""
-    wiring = pair_cells.wired(blocks, output)
+    wiring = pair_cells.wire(blocks, output)
 
     def cell(path: str, channels: tuple[int, int], filters: int) -> tuple[nn.Module, int]:
         return pair_cells.Cell(wiring, channels, filters, name=path), wiring.width(filters)

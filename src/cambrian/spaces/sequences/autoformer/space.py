@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
-from cambrian.options import told
+from cambrian.options import shorten
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -58,7 +58,7 @@ class AutoFormer(DepthGrowth):
         check_bounds("autoformer", LAYERS, depths=self.depths)
         if not all(0 < ratio <= RATIO for ratio in self.ratios):
             raise SpaceError(
-                f"space 'autoformer': ratios are above 0 and at most {RATIO}, got {told(self.ratios)}"
+                f"space 'autoformer': ratios are above 0 and at most {RATIO}, got {shorten(self.ratios)}"
             )
         for name in ("embeddings", "heads", "ratios"):
             if not getattr(self, name):

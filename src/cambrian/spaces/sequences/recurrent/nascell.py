@@ -111,7 +111,7 @@ class NASCell(RecurrentCells):
         return partial(
             TreeCell,
             steps=tree.steps,
-            joins=joined(tree.leaves),
+            joins=pairs_of(tree.leaves),
             inject=tree.inject,
             injection=tree.injection,
             keep=tree.keep,
@@ -145,7 +145,7 @@ class NASCell(RecurrentCells):
             if k == tree.inject:
                 text += "+" + "-".join(tree.injection)
             if k >= tree.leaves:
-                text += "(" + " ".join(sorted(texts[i] for i in joined(tree.leaves)[k - tree.leaves])) + ")"
+                text += "(" + " ".join(sorted(texts[i] for i in pairs_of(tree.leaves)[k - tree.leaves])) + ")"
             texts.append(text)
         return texts[-1]
 
@@ -165,7 +165,7 @@ class NASCell(RecurrentCells):
             return at
 
         for k, (name, step) in enumerate(zip(node_names(tree.leaves), tree.steps, strict=True)):
-            sources = (0, 1) if k < tree.leaves else joined(tree.leaves)[k - tree.leaves]
+            sources = (0, 1) if k < tree.leaves else pairs_of(tree.leaves)[k - tree.leaves]
             combined.append(add(name, step, *(sources if k < tree.leaves else (results[i] for i in sources))))
             results.append(combined[-1] + 1)
             if k == tree.inject:
@@ -186,10 +186,10 @@ def node_names(leaves: int) -> tuple[str, ...]:
 
 
 @cache
-def joined(leaves: int) -> tuple[tuple[int, int], ...]:
+def pairs_of(leaves: int) -> tuple[tuple[int, int], ...]:
     """The two nodes that each join takes.
 
-    >>> joined(4), joined(3)
+    >>> joined(4), pairs_of(3)
     (((0, 1), (2, 3), (4, 5)), ((0, 1), (3, 2)))
     """
     number = {n: leaves + k for k, n in enumerate(_joins(leaves))}
