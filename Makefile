@@ -3,7 +3,11 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
 # Published benchmark tables, where they are at hand; tests that need them say so and are skipped elsewhere.
-export CAMBRIAN_DATA ?= $(abspath $(wildcard ../shared/data))
+ifneq ($(wildcard ../shared/data),)
+export CAMBRIAN_DATA ?= $(abspath ../shared/data)
+endif
+# Which tests `make unit` runs: all, unless some are named.
+TESTS ?=
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: search test lint unit evidence bench clean
@@ -20,7 +24,7 @@ lint: .venv/installed
 	$(BIN)/lint-imports
 
 unit: .venv/installed
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow" $(TESTS)
 
 evidence: .venv/installed
 	$(BIN)/pytest -n 2 -m slow

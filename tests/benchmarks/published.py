@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from cambrian.outcome import Fidelity
-
-FOLDER = os.environ.get("CAMBRIAN_DATA", "")
-needs_tables = pytest.mark.skipif(
-    not (Path(FOLDER) / "nb201").is_dir(), reason="set CAMBRIAN_DATA to the folder of published tables"
-)
+from published_tables import table
 
 
 def raw(name):
     """A published file as it is, read without cambrian."""
-    with np.load(Path(FOLDER) / name) as found:
+    with np.load(table(name)) as found:
         return {key: found[key] for key in found.files}
 
 

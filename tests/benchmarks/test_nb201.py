@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from published import needs_tables, raw, told
+from published import raw, told
 
 from cambrian.architecture import Architecture, completions, questions
 from cambrian.benchmarks import benchmark, play
@@ -14,6 +14,7 @@ from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
 from cambrian.spaces.cells.edges import live_edges
+from published_tables import needs_tables
 
 pytestmark = needs_tables
 

@@ -6,11 +6,10 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
-from published import FOLDER, needs_tables, raw, told
+from published import raw, told
 
 from cambrian.architecture import sample
 from cambrian.benchmarks import BENCHMARKS, benchmark, play
@@ -21,6 +20,7 @@ from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench101 import NASBench101, edges
 from cambrian.spaces.chains.macro import Macro
 from cambrian.spaces.program import Shape
+from published_tables import needs_tables, table
 
 pytestmark = needs_tables
 
@@ -102,7 +102,7 @@ def test_cells_by_vertices():
 
 
 def published_cells():
-    path = Path(FOLDER) / "ec_nasbench" / "ecnas_5V9E.json.gz"
+    path = table("ec_nasbench") / "ecnas_5V9E.json.gz"
     return json.loads(gzip.decompress(path.read_bytes()))["rows"]
 
 
@@ -123,7 +123,7 @@ def test_values_of_cells():
     found = benchmark("nb101")
     chain = NASBench101().architecture([(1, 1), (0, 0, 1)])
     assert edges(NASBench101().rows(chain)) == [(0, 1), (1, 2), (2, 3)]
-    path = Path(FOLDER) / "ec_nasbench" / "ecnas_4V9E.json.gz"
+    path = table("ec_nasbench") / "ecnas_4V9E.json.gz"
     rows = json.loads(gzip.decompress(path.read_bytes()))["rows"]
     ops = "input,conv1x1-bn-relu,conv3x3-bn-relu,output"
     three = [

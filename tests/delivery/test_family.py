@@ -96,7 +96,7 @@ def test_a_thinned_family_keeps_the_winners_line():
     assert kept.ancestors(999) == family.ancestors(999)
     for n in family.ancestors(winner):
         if children := family.children()[n]:
-            assert max(children, key=family.value) in kept.trials
+            assert max(children, key=family.score) in kept.trials
     assert Family.of(trials[:MANY]).thinned(0) == Family.of(trials[:MANY])
 
 

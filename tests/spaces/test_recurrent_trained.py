@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from cambrian.outcome import Done, Fidelity
 from cambrian.spaces.sequences.darts_rnn import DARTS_V2, DARTSRNN
 from cambrian.spaces.sequences.nascell import PUBLISHED, NASCell
 from cambrian.tasks.loading import load
+from published_tables import table
 from small_training import estimated
 
 DARTS = (DARTSRNN(), DARTSRNN().architecture(DARTS_V2))
@@ -27,11 +26,7 @@ LENGTH, BATCH, STEPS = 16, 32, 100
 def shakespeare():
     """Tokens of the first 40,000 characters to learn from and of the 4,000 after them, and how many kinds
     of character there are."""
-    folder = os.environ.get("CAMBRIAN_DATA")
-    path = Path(folder or "") / "text" / "tinyshakespeare.txt.gz"
-    if not folder or not path.exists():
-        pytest.skip("text/tinyshakespeare.txt.gz is not in the folder CAMBRIAN_DATA names")
-    text = gzip.decompress(path.read_bytes()).decode()[:44_000]
+    text = gzip.decompress(table("text", "tinyshakespeare.txt.gz").read_bytes()).decode()[:44_000]
     tokens = torch.tensor(np.unique(list(text), return_inverse=True)[1])
     return tokens[:40_000], tokens[40_000:], int(tokens.max()) + 1
 

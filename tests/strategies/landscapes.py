@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
-import pytest
 
 from cambrian.architecture import completions
 from cambrian.benchmarks import benchmark
@@ -14,10 +11,6 @@ from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
-
-needs_tables = pytest.mark.skipif(
-    "CAMBRIAN_DATA" not in os.environ, reason="set CAMBRIAN_DATA to where the NAS-Bench-201 tables lie"
-)
 
 
 def planted(architecture):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from landscapes import apart, needed, needs_tables, planted, play, reaches, rugged, scores_on
+from landscapes import apart, needed, planted, play, reaches, rugged, scores_on
 from scipy.stats import chisquare, mannwhitneyu
 
 from cambrian.architecture import Architecture, sample
@@ -18,6 +18,7 @@ from cambrian.randomness import stream
 from cambrian.strategies.evolution import Evolution, State
 from cambrian.strategies.population import Member, tournament
 from mocks import Toy
+from published_tables import needs_tables
 
 TOY = Toy(questions=6)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from kinds import Kinds
-from landscapes import needs_tables, planted, play, reaches, scores_on
+from landscapes import planted, play, reaches, scores_on
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Trial
@@ -17,6 +17,7 @@ from cambrian.strategies.decisions import walk_of
 from cambrian.strategies.ppo import PPO, Lesson, clipped, ratios, steepest
 from cambrian.testing import StrategyCase, StrategySuite
 from mocks import Toy
+from published_tables import needs_tables
 
 SMALL = PPO(hidden=8, batch=4)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +22,7 @@ from cambrian.spaces.hierarchies.hierarchical import Hierarchical
 from cambrian.spaces.space import Pool, Space
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
 from cambrian.strategies.progressive import Progressive, lessons
+from published_tables import needs_tables, table
 
 
 @dataclass(frozen=True)
@@ -345,15 +344,11 @@ def test_impossible_settings_are_one_sentence():
 
 # On NAS-Bench-201: node b of cells with b < 3 nodes goes to the output by a skip connection.
 
-needs_tables = pytest.mark.skipif(
-    "CAMBRIAN_DATA" not in os.environ, reason="set CAMBRIAN_DATA to where the NAS-Bench-201 tables lie"
-)
-
 
 @pytest.fixture(scope="module")
 def tables():
     """Validation and test accuracy after 200 epochs (CIFAR-10) of an architecture of `Nodes`."""
-    with np.load(Path(os.environ["CAMBRIAN_DATA"]) / "nb201" / "nb201_accuracy.npz") as file:
+    with np.load(table("nb201", "nb201_accuracy.npz")) as file:
         ops, valid, test = file["ops"], file["c10_val_200"], file["c10_test_200"]
     number = {tuple(row): i for i, row in enumerate(ops.tolist())}
     none, skip = 0, 1

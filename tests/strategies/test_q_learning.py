@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from kinds import Kinds
-from landscapes import needs_tables, planted, play, reaches
+from landscapes import planted, play, reaches
 from scipy.stats import binomtest
 
 from cambrian.architecture import completions, replay
@@ -24,6 +24,7 @@ from cambrian.strategies import STRATEGIES
 from cambrian.strategies.q_learning import QLearning, Situates
 from cambrian.testing import StrategyCase, StrategySuite
 from mocks import Toy
+from published_tables import needs_tables
 
 
 class TestEveryKindOfQuestion(StrategySuite):

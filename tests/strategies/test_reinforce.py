@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 from kinds import Kinds
-from landscapes import needs_tables, planted, play, reaches, scores_on
+from landscapes import planted, play, reaches, scores_on
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
@@ -19,6 +19,7 @@ from cambrian.strategies.decisions import walk_of
 from cambrian.strategies.reinforce import Reinforce, steepest
 from cambrian.testing import StrategyCase, StrategySuite
 from mocks import Toy
+from published_tables import needs_tables
 
 
 class TestEveryKindOfQuestion(StrategySuite):

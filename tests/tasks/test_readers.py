@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import struct
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from cambrian.tasks.readers.csv import Csv
 from cambrian.tasks.readers.folder import Folder
 from cambrian.tasks.readers.idx import LABELS, FashionMnist
 from cambrian.tasks.readers.npz import Npz
+from published_tables import table
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (24, 6, 6, 1), dtype=np.uint8)
@@ -286,7 +286,10 @@ def test_readers_are_specs(tmp_path) -> None:
     """A reader with JSON settings comes back from its spec; what lives in memory has no spec."""
     write_folder(tmp_path, GREY, CLASSES, ("a", "b", "c"))
     spec = READERS.spec(Folder(str(tmp_path)))
-    assert spec == {"name": "folder", "arguments": {"path": str(tmp_path)}}
+    assert spec == {
+        "name": "folder",
+        "arguments": {"path": str(tmp_path), "parts": "auto", "background": "auto", "levels": None},
+    }
     assert load(spec).digest == load(tmp_path).digest
     assert READERS.spec(READERS.get("memory")((GREY, CLASSES))) is None
     assert TASKS.names() == ["digits", "fashion-mnist"]
@@ -337,10 +340,7 @@ def test_cifar10s_names_follow_from_the_file_alone(tmp_path) -> None:
 
 def test_cifar10() -> None:
     """The JPEG-coded CIFAR-10: official names, and near the published means (0.4914, 0.4822, 0.4465)."""
-    data = os.environ.get("CAMBRIAN_DATA")
-    if not data or not (Path(data) / "cifar10_jpeg").is_dir():
-        pytest.skip("CAMBRIAN_DATA does not hold cifar10_jpeg")
-    found = Npz(str(Path(data) / "cifar10_jpeg")).examples()
+    found = Npz(str(table("cifar10_jpeg"))).examples()
     assert np.bincount(found.parts).tolist() == [50_000, 0, 10_000]
     assert np.bincount(found.targets).tolist() == [6_000] * 10
     assert (found.labels[0], found.labels[9]) == ("airplane", "truck")

@@ -19,14 +19,22 @@ if TYPE_CHECKING:
 VARIABLE = "CAMBRIAN_DATA"
 
 
+def tables_folder() -> Path | None:
+    """The folder of published tables; None where the variable is not set, empty, or names no folder."""
+    folder = os.environ.get(VARIABLE, "").strip()
+    return Path(folder) if folder and Path(folder).is_dir() else None
+
+
 def place(name: str) -> Path:
     """The file `name` of the folder of tables. Raises DataError saying what to do where it is not there."""
-    folder = os.environ.get(VARIABLE)
-    if not folder:
+    folder = tables_folder()
+    if folder is None:
+        said = os.environ.get(VARIABLE, "").strip()
+        wrong = f", which is {said!r} and no folder," if said else ""
         raise DataError(
-            f"this benchmark needs the table {name}: set {VARIABLE} to the folder of published tables"
+            f"this benchmark needs the table {name}: set {VARIABLE}{wrong} to the folder of published tables"
         )
-    path = Path(folder) / name
+    path = folder / name
     if not path.is_file():
         raise DataError(
             f"there is no table {path}: put it there, or set {VARIABLE} to the folder that has it"

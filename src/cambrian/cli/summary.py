@@ -86,12 +86,19 @@ def _finals(result: Result) -> Any:
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
         tested = "test_accuracy" in metrics
         table.add_row(
-            escape(trial.role),
+            escape(trial.role + _shortened(metrics)),
             "" if tested else value_text(trial, "failed"),
             value_text(trial) if tested else "",
             *_sizes(trial),
         )
     return table
+
+
+def _shortened(metrics: dict[str, float]) -> str:
+    """Of a training that the budget ended."""
+    if "planned_epochs" not in metrics:
+        return ""
+    return f" ({metrics['epochs']:.3g} of {metrics['planned_epochs']:g} epochs)"
 
 
 def _sizes(trial: Trial) -> list[str]:

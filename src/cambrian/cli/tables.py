@@ -55,11 +55,13 @@ def search_table(
 def _asked(benchmark: Benchmark, objective: str, said: bool | None) -> str:
     """The objective; of a table of one's own what each column was taken for, and what to say where a
     direction was only concluded from the column's name."""
+    from cambrian.problem import lower_is_better
+
     asked = getattr(benchmark.space, "questions", None)
     if asked is None:
         return f"objective: {objective}"
-    other = "maximize" if benchmark.minimize else "minimize"
-    guessed = f" (--{other} says otherwise)" if said is None else ""
+    plain = said is not None or lower_is_better(benchmark.estimator.objective) is False
+    guessed = "" if plain else f" (--{'maximize' if benchmark.minimize else 'minimize'} says otherwise)"
     metrics = ", ".join(benchmark.estimator.metrics) or "none"
     return f"questions: {', '.join(asked)}; objective: {objective}{guessed}; further metrics: {metrics}"
 

@@ -27,12 +27,14 @@ def export(
 @app.command()
 def predict(
     exported: Annotated[Path, typer.Argument(help="A directory `cambrian export` wrote.")],
-    files: Annotated[list[Path], typer.Argument(help="Image files.")],
+    files: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: Json = False,
 ) -> None:
     """Classify image files with an exported network."""
-    from cambrian.delivery.predict import predict_files
+    from cambrian.delivery.predict import image_files, predict_files
 
+    for folder in (file for file in files if file.is_dir()):
+        say(f"{folder}: a folder of {len(image_files(folder))} images", to_json=True)
     rows = predict_files(exported, files)
     if as_json:
         give(rows)

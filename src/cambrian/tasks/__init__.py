@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cambrian.tasks.loading import load
 from cambrian.tasks.metrics import METRICS
@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def read_images(paths: Sequence[str | Path], channels: int, height: int, width: int) -> NDArray[np.uint8]:
+def read_images(
+    paths: Sequence[str | Path],
+    channels: int,
+    height: int,
+    width: int,
+    rendering: Mapping[str, Any] | None = None,
+) -> NDArray[np.uint8]:
     """Image files as a network's inputs, uint8 [n, height, width, channels], decoded and resized as the
-    images it was trained on. Raises DataError, one sentence that names the file."""
+    images it was trained on, whose task has that `rendering`. Raises DataError, one sentence that names the
+    file."""
     from cambrian.tasks import images  # late: Pillow takes a moment to import
+    from cambrian.tasks.rendering import Rendering
 
-    return images.read_images(paths, channels, height, width)
+    how = Rendering(**rendering) if rendering else None
+    return images.read_images(paths, channels, height, width, how)
 
 
 __all__ = ["METRICS", "READERS", "TASKS", "Task", "load", "prepare", "read_images"]

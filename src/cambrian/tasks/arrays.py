@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Decode, Examples
+from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Decode, Decoded, Examples
 from cambrian.tasks.labels import read_labels
 from cambrian.tasks.layouts import UNKNOWN, Form, channels_last, is_first
 from cambrian.tasks.phrases import reason
@@ -60,11 +60,9 @@ def from_arrays(
 def with_notes(decode: Decode, notes: Sequence[str]) -> Decode:
     """`decode`, which also gives `notes`."""
 
-    def decode_with_notes(
-        indices: NDArray[np.int64], size: int | None
-    ) -> tuple[NDArray[Any], tuple[str, ...]]:
-        images, remarks = decode(indices, size)
-        return images, tuple(dict.fromkeys((*notes, *remarks)))
+    def decode_with_notes(indices: NDArray[np.int64], size: int | None) -> Decoded:
+        decoded = Decoded(*decode(indices, size))
+        return decoded._replace(notes=tuple(dict.fromkeys((*notes, *decoded.notes))))
 
     return decode_with_notes
 

@@ -6,9 +6,9 @@ limit before the first image is decoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,19 +18,34 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, TEST = 0, 1, 2
 PARTS = {
     "train": TRAIN,
+    "trn": TRAIN,
     "training": TRAIN,
     "val": VALIDATION,
     "valid": VALIDATION,
     "validation": VALIDATION,
+    "dev": VALIDATION,
+    "development": VALIDATION,
+    "eval": VALIDATION,
+    "evaluation": VALIDATION,
     "test": TEST,
     "testing": TEST,
+    "tst": TEST,
     "t10k": TEST,
 }
 """The names by which data sets call their parts. What has no given part is TRAIN, to be carved from."""
 
-Decode = Callable[["NDArray[np.int64]", int | None], "tuple[NDArray[Any], tuple[str, ...]]"]
-"""`decode(indices, size)`: the images at `indices` as uint8 or float32 [n, height, width, channels],
-each resized to size x size unless `size` is None, and sentences the user should read."""
+
+class Decoded(NamedTuple):
+    """`inputs` are uint8 or float32 [n, height, width, channels], `notes` sentences the user should read;
+    `rendering` says how files became bytes (see `cambrian.tasks.rendering`), empty where there were none."""
+
+    inputs: NDArray[Any]
+    notes: tuple[str, ...] = ()
+    rendering: Mapping[str, Any] = {}
+
+
+Decode = Callable[["NDArray[np.int64]", int | None], "Decoded | tuple[NDArray[Any], tuple[str, ...]]"]
+"""`decode(indices, size)`: the images at `indices`, each resized to size x size unless `size` is None."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,16 @@
 """Image files to arrays. Training data and `cambrian predict` are decoded here, the same way.
 
-Conventions: the EXIF orientation is applied; one grey channel where every image is grey, else RGB; 16-bit
-grey is scaled to 8 bits; transparency is dropped; palettes, CMYK and the rest are Pillow's conversion.
+Conventions: the orientation that EXIF or XMP tells is applied; one grey channel where every image is grey,
+else RGB; 16-bit grey and transparency become bytes as `rendering` says, by one rule for all images of a data
+set; palettes, CMYK and the rest are Pillow's conversion.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,13 +18,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cambrian.errors import DataError
-from cambrian.tasks.examples import Decode
+from cambrian.tasks.examples import Decode, Decoded
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.phrases import reason
+from cambrian.tasks.rendering import (
+    GROUNDS,
+    LIGHT,
+    Rendering,
+    choose_levels,
+    has_alpha,
+    ink_of,
+    parse_levels,
+    range_of,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +45,11 @@ SUFFIXES = {
     ".png",
     ".jpg",
     ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".jif",
+    ".dib",
+    ".pnm",
     ".bmp",
     ".gif",
     ".webp",
@@ -44,7 +63,10 @@ SUFFIXES = {
 MAX_PIXELS = 64_000_000  # of one image; what a camera makes fits, a decompression bomb does not
 BLOCK = 256  # images per piece of work handed to a thread
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
-TURNED = {5, 6, 7, 8}  # EXIF orientations that swap height and width
+TURNED = {5, 6, 7, 8}  # orientations that swap height and width
+ORIENTED = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")  # what may hold an orientation
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+SAMPLED = 200  # transparent images that are looked at to choose what they are laid on
 
 Source = Path | bytes
 
@@ -54,9 +76,17 @@ class Header:
     height: int
     width: int
     grey: bool
+    wide: bool = False
+    alpha: bool = False
 
 
-def read_images(paths: Sequence[str | Path], channels: int, height: int, width: int) -> NDArray[np.uint8]:
+def read_images(
+    paths: Sequence[str | Path],
+    channels: int,
+    height: int,
+    width: int,
+    rendering: Rendering | None = None,
+) -> NDArray[np.uint8]:
     """The image files as uint8 [n, height, width, channels]; `channels` is 1 (grey) or 3 (RGB)."""
     if channels not in (1, 3):
         raise DataError(f"image files have 1 or 3 channels, but {channels} are expected here")
@@ -64,45 +94,127 @@ def read_images(paths: Sequence[str | Path], channels: int, height: int, width: 
     with _quiet():
         for i, path in enumerate(map(Path, paths)):
             header(path, str(path))
-            inputs[i] = pixels(path, str(path), channels == 1, (height, width))
+            inputs[i] = pixels(path, str(path), channels == 1, (height, width), rendering or Rendering())
     return inputs
 
 
-def decode_files(name: str, source: Callable[[int], Source], where: Callable[[int], str]) -> Decode:
+def decode_files(
+    name: str,
+    source: Callable[[int], Source],
+    where: Callable[[int], str],
+    background: str = "auto",
+    levels: str | None = None,
+) -> Decode:
     """Decode image files: `source(i)` is a path or the file's bytes, which errors call `where(i)`. All
-    headers are read before the first image is decoded, so that most mistakes cost a moment."""
+    headers are read before the first image is decoded, so that most mistakes cost a moment. `background` and
+    `levels` (LOW-HIGH) say how transparency and 16-bit images become bytes, which else the images tell."""
 
-    def decode(indices: NDArray[np.int64], size: int | None) -> tuple[NDArray[Any], tuple[str, ...]]:
+    def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:
         rows = [(source(i), where(i)) for i in indices.tolist()]
-        headers = _threaded(lambda row: header(*rows[row]), len(rows))
+        headers: list[Header] = _threaded(lambda row: header(*rows[row]), len(rows))
         grey = all(h.grey for h in headers)
         places = [place for _, place in rows]
         height, width = (size, size) if size else _common(headers, places)
         check_memory(name, len(rows) * height * width * (1 if grey else 3))
+        rendering, notes = _rendering(name, rows, headers, background, levels)
         inputs = np.empty((len(rows), height, width, 1 if grey else 3), np.uint8)
 
         def fill(row: int) -> None:
-            inputs[row] = pixels(*rows[row], grey, (height, width), resize=size is not None)
+            inputs[row] = pixels(*rows[row], grey, (height, width), rendering, resize=size is not None)
 
         _threaded(fill, len(rows))
-        return inputs, _mixture(name, headers, places)
+        return Decoded(inputs, (*_mixture(name, headers, places), *notes), msgspec.to_builtins(rendering))
 
     return decode
 
 
+def _rendering(
+    name: str,
+    rows: Sequence[tuple[Source, str]],
+    headers: Sequence[Header],
+    background: str,
+    levels: str | None,
+) -> tuple[Rendering, list[str]]:
+    """How these images become bytes, and what is said of it."""
+    clear = [row for row, head in zip(rows, headers) if head.alpha]
+    wide = [row for row, head in zip(rows, headers) if head.wide]
+    ground, notes = _ground(name, clear, background)
+    black, white = parse_levels(levels) if levels else (0, 65535)
+    if wide and not levels:
+        ranges = _threaded(lambda row: _looked_at(wide[row], range_of), len(wide))
+        black, white = choose_levels(ranges)
+        notes.append(
+            f"{name}: of {len(wide)} images of 16 bits, whose values are {min(a for a, _ in ranges)} to "
+            f"{max(b for _, b in ranges)}, the values {black} to {white} became 0 to 255: levels=LOW-HIGH "
+            "says otherwise"
+        )
+    return Rendering(ground, black, white), notes
+
+
+def _ground(name: str, clear: Sequence[tuple[Source, str]], background: str) -> tuple[int, list[str]]:
+    """What transparent parts are laid on: white, as viewers do, or black where the ink is light."""
+    if background in GROUNDS or not clear:
+        return GROUNDS.get(background, 255), []
+    step = -(-len(clear) // SAMPLED)
+    inks = _threaded(lambda row: _looked_at(clear[row * step], ink_of), len(clear[::step]))
+    shown = [grey for transparent, grey in inks if transparent > 0]
+    if not shown:
+        return GROUNDS["white"], []
+    chosen = "black" if sum(shown) / len(shown) > LIGHT else "white"
+    other = "white" if chosen == "black" else "black"
+    return GROUNDS[chosen], [
+        f"{name}: {len(clear)} images may have transparent parts, which were laid on {chosen}: "
+        f"background={other} says otherwise"
+    ]
+
+
+def _looked_at(row: tuple[Source, str], look: Callable[[Image.Image], Any]) -> Any:
+    with _opened(*row) as image:
+        return look(image)
+
+
 def _threaded(work: Callable[[int], Any], count: int) -> list[Any]:
-    """`[work(0), ..., work(count - 1)]` on two threads, since Pillow decodes without the GIL. Of several
-    errors the first in order is raised."""
+    """`[work(0), ..., work(count - 1)]` on two threads, since Pillow decodes without the GIL. All files that
+    cannot be read are named in one sentence."""
+
+    def attempt(i: int) -> Any:
+        try:
+            return work(i)
+        except DataError as error:
+            return error
 
     def block(start: int) -> list[Any]:
-        return [work(i) for i in range(start, min(start + BLOCK, count))]
+        return [attempt(i) for i in range(start, min(start + BLOCK, count))]
 
     with _quiet(), ThreadPoolExecutor(2) as pool:
-        try:
-            return [result for results in pool.map(block, range(0, count, BLOCK)) for result in results]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # do not go on decoding after an error
-            raise
+        done = [result for results in pool.map(block, range(0, count, BLOCK)) for result in results]
+    errors = [result for result in done if isinstance(result, DataError)]
+    if errors:
+        raise _together(errors)
+    return done
+
+
+def _together(errors: Sequence[DataError], most: int = 5) -> DataError:
+    """The first error, and which other files have one."""
+    if len(errors) == 1:
+        return errors[0]
+    names = [str(error).partition(": ")[0] for error in errors[1 : most + 1]]
+    more = f" and {len(errors) - 1 - most} more" if len(errors) - 1 > most else ""
+    return DataError(
+        f"{errors[0]} ({len(errors)} files in all cannot be read; also {', '.join(names)}{more})"
+    )
+
+
+def is_image(path: str | Path) -> bool:
+    """Whether a file is an image, by its ending, or where that says nothing by its first bytes."""
+    if os.path.splitext(path)[1].lower() in SUFFIXES:
+        return True
+    try:
+        with open(path, "rb") as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    return start.startswith(MAGIC) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
 
 
 def header(source: Source, where: str) -> Header:
@@ -121,22 +233,28 @@ def header(source: Source, where: str) -> Header:
             )
         if image.mode == "F":
             raise DataError(f"{where}: an image of floats: give such data as an .npz of float32 arrays")
-        turned = "exif" in image.info and image.getexif().get(0x0112) in TURNED
+        oriented = any(key in image.info for key in ORIENTED)
+        turned = oriented and image.getexif().get(0x0112) in TURNED
         height, width = (width, height) if turned else (height, width)
-        return Header(height, width, image.mode in GREY)
+        return Header(height, width, image.mode in GREY, image.mode.startswith("I"), has_alpha(image))
 
 
 def pixels(
-    source: Source, where: str, grey: bool, shape: tuple[int, int], resize: bool = True
+    source: Source,
+    where: str,
+    grey: bool,
+    shape: tuple[int, int],
+    rendering: Rendering,
+    resize: bool = True,
 ) -> NDArray[np.uint8]:
     """The decoded image, uint8 [height, width, 1 or 3]."""
     with _opened(source, where) as image:
         if resize:  # a JPEG decodes at a half, a quarter or an eighth of its size for less
             image.draft(None, (2 * max(shape), 2 * max(shape)))
-        array = converted(ImageOps.exif_transpose(image), grey)
+        array = converted(ImageOps.exif_transpose(image), grey, rendering)
     if array.shape[:2] != shape:
         if not resize:
-            raise _differs(where, array.shape[:2], "the others", shape)
+            raise _differs(where, array.shape[:2], "the others", shape, min(shape))
         array = resized(array[None], *shape)[0]
     return array
 
@@ -152,15 +270,13 @@ def resized(inputs: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     return out
 
 
-def converted(image: Image.Image, grey: bool) -> NDArray[np.uint8]:
+def converted(image: Image.Image, grey: bool, rendering: Rendering | None = None) -> NDArray[np.uint8]:
     """uint8 [height, width, 1 or 3]."""
+    rendering = rendering or Rendering()
     if image.mode.startswith("I"):  # 16-bit grey, which convert("L") would clip instead of scaling
-        wide = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        plane = ((wide + 128) // 257).astype(np.uint8)[..., None]
+        plane = rendering.levels(np.asarray(image))[..., None]
         return plane if grey else np.repeat(plane, 3, axis=2)
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")  # as Pillow asks for
-    array = np.asarray(image.convert("L" if grey else "RGB"))
+    array = np.asarray(rendering.lay(image).convert("L" if grey else "RGB"))
     return array[..., None] if grey else array
 
 
@@ -196,18 +312,27 @@ def _quiet() -> Iterator[None]:
 
 
 def _common(headers: Sequence[Header], where: Sequence[str]) -> tuple[int, int]:
-    first = headers[0]
-    for other, place in zip(headers, where, strict=True):
-        if (other.height, other.width) != (first.height, first.width):
-            raise _differs(place, (other.height, other.width), where[0], (first.height, first.width))
-    return first.height, first.width
+    """The size of all images. Where one differs, the sentence proposes the usual size."""
+    sizes = Counter((head.height, head.width) for head in headers)
+    usual, _ = sizes.most_common(1)[0]
+    if len(sizes) == 1:
+        return usual
+    sides = sorted(min(head.height, head.width) for head in headers)
+    most_alike = 2 * sizes[usual] > len(headers)
+    side = min(usual) if most_alike else max(1, sides[len(sides) // 2])
+    for head, place in zip(headers, where, strict=True):
+        if (head.height, head.width) != usual:
+            other = where[next(i for i, h in enumerate(headers) if (h.height, h.width) == usual)]
+            raise _differs(place, (head.height, head.width), other, usual, side)
+    return usual
 
 
-def _differs(where: str, shape: tuple[int, ...], other: str, expected: tuple[int, int]) -> DataError:
-    side = min(*shape, *expected)
+def _differs(
+    where: str, shape: tuple[int, ...], other: str, expected: tuple[int, int], side: int
+) -> DataError:
     return DataError(
         f"{where}: {shape[1]} x {shape[0]} pixels, but {expected[1]} x {expected[0]} in {other}: "
-        f"bring all images to one size with size={side} (--size {side})"
+        f"bring all images to one size with size={side} (--size {side}), or remove it"
     )
 
 

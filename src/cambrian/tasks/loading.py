@@ -12,12 +12,12 @@ from typing import Any, cast
 import numpy as np
 
 from cambrian.errors import DataError, UnknownName, UsageError, did_you_mean
-from cambrian.tasks.examples import Reader
+from cambrian.tasks.examples import Decoded, Reader
 from cambrian.tasks.metrics import METRICS
 from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.reading import with_options
 from cambrian.tasks.splits import Split, split
-from cambrian.tasks.statistics import digest, leaks, mean_std
+from cambrian.tasks.statistics import digest, leaks, mean_std, refuse_alike
 from cambrian.tasks.task import Task
 
 SETTINGS = ("metric", "validation", "test", "seed", "limit", "size", "name")
@@ -63,7 +63,8 @@ def load(
         examples = replace(examples, name=name)
     chosen = split(examples, validation=validation, test=test, limit=limit, seed=seed)
     kept = np.sort(np.concatenate([chosen.train, chosen.validation, chosen.test]))
-    inputs, notes = examples.decode(kept, size)
+    inputs, notes, rendering = Decoded(*examples.decode(kept, size))
+    notes = (*notes, *refuse_alike(examples.name, inputs))
     parts = Split(*(np.searchsorted(kept, part) for part in (chosen.train, chosen.validation, chosen.test)))
     mean, std = mean_std(inputs, parts.train)
     task = Task(
@@ -77,6 +78,7 @@ def load(
         mean=mean,
         std=std,
         metric=metric,
+        rendering=rendering,
     )
     return replace(task, digest=digest(task), warnings=(*notes, *leaks(task)))
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cambrian.errors import DataError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -75,6 +77,23 @@ def leaks(task: Task) -> tuple[str, ...]:
                 f"which flatters the {part} score: remove the duplicates if that matters"
             )
     return tuple(sentences)
+
+
+def refuse_alike(name: str, inputs: NDArray[Any]) -> tuple[str, ...]:
+    """A sentence about images that hold a single colour each. Raises DataError where nothing can be learned:
+    all images hold one and the same value, or all are the same image."""
+    rows = np.arange(len(inputs))
+    if len(inputs) > 1 and all((block == inputs[0]).all() for block in _blocks(inputs, rows)):
+        plain = (inputs[0] == inputs[0].flat[0]).all()
+        what = "hold the same value everywhere" if plain else "are the same"
+        raise DataError(
+            f"{name}: all {len(inputs)} images {what}, so that there is nothing to learn: look at the"
+            " files, and whether the drawing is in a part of them that is not read"
+        )
+    flat = sum(bool((image == image[0, 0]).all()) for image in inputs)
+    if not flat or inputs.shape[1:3] == (1, 1):
+        return ()
+    return (f"{name}: {flat} of {len(inputs)} images hold a single colour: remove them if they are damaged",)
 
 
 def _fingerprint(image: NDArray[Any]) -> bytes:

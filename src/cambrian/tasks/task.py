@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -27,7 +27,8 @@ class Task:
     networks like it), `targets` int64[n] below `len(labels)`. `train`, `validation` and `test` are
     disjoint sorted int64 indices into both. `mean` and `std` are per channel over the training part,
     in the unit in which networks get their inputs: uint8 divided by 255, float32 as it is. `digest` tells
-    whether two tasks are the same, and `warnings` are sentences for the user to read."""
+    whether two tasks are the same, and `warnings` are sentences for the user to read. `rendering` says
+    how image files became bytes (see `cambrian.tasks.rendering`)."""
 
     name: str
     inputs: NDArray[Any]
@@ -41,6 +42,7 @@ class Task:
     metric: str = "accuracy"
     digest: str = ""
     warnings: tuple[str, ...] = ()
+    rendering: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def height(self) -> int:
@@ -75,6 +77,7 @@ class Task:
             "warnings": list(self.warnings),
             "sizes": self.sizes,
             "shape": [self.height, self.width, self.channels],
+            "rendering": dict(self.rendering),
         }
 
     def save(self, directory: Path) -> None:
@@ -108,6 +111,7 @@ class Task:
                 metric=facts["metric"],
                 digest=facts["digest"],
                 warnings=tuple(facts["warnings"]),
+                rendering=facts.get("rendering", {}),
                 **arrays,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
