@@ -361,7 +361,8 @@ def test_search_on_a_table_from_the_command_line(small, tmp_path):
     """One command: what was taken for questions, the best row, its test score; then a run directory."""
     done = run(tmp_path, "--benchmark", "small.csv", "--strategy", "random", "--budget", "60")
     assert done.returncode == 0, done.stderr
-    assert "objective: valid_acc, higher is better; further metrics: params" in done.stdout
+    said = "questions: a, b, width; objective: valid_acc, higher is better; further metrics: params"
+    assert said in done.stdout
     assert "test of the best: 111 (the highest there is: 111)" in done.stdout
     assert (tmp_path / "runs" / "small-1" / "ledger.sqlite").exists()
 

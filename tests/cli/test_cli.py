@@ -158,6 +158,9 @@ FILES = {
         (["search", "digits", "--levels", "0"], ["levels"]),
         (["train", "pnasnet-6", "digits"], ["pnasnet-5"]),
         (["status", "nowhere"], ["nowhere"]),
+        (["status", ""], ["run directory is empty"]),
+        (["search", "digits", "--run", ""], ["run directory is empty"]),
+        (["report", "nowhere"], ["nowhere is not a run directory"]),
         (["resume", "nowhere"], ["nowhere"]),
         (["export", "nowhere", "out"], ["nowhere"]),
         (["predict", "nowhere", "a.png"], ["nowhere"]),
@@ -183,6 +186,7 @@ def test_mistakes_are_one_sentence(
     printed = capsys.readouterr().err.splitlines()
     message = [line for line in printed if line.startswith("cambrian: ")]
     assert len(message) == 1, printed
+    assert not any(line.startswith("fitting") for line in printed), printed
     for word in words:
         assert word in message[0]
     assert not (tmp_path / "runs").exists(), "a run was begun"

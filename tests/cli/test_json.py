@@ -185,7 +185,7 @@ def test_a_search_without_success(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_search(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    """Is a document as well, with the signal's exit code."""
+    """Is a document as well, with the command that goes on and the signal's exit code."""
     process = start("search", *QUICK[:-4], "--budget", 9999, "--workers", 1, "--json", place=tmp_path)
     while not list(tmp_path.glob("runs/*/ledger.sqlite")):
         assert process.poll() is None
@@ -193,7 +193,9 @@ def test_an_interrupted_search(number: signal.Signals, code: int, tmp_path: Path
     process.send_signal(number)
     out, err = process.communicate(timeout=240)
     assert process.returncode == code, err
-    assert json.loads(out) == {"error": "Interrupted", "message": f"stopped by {number.name}"}
+    told = json.loads(out)
+    assert told["error"] == "Interrupted"
+    assert "go on with: cambrian resume runs/digits-1" in told["message"]
 
 
 def test_help_is_for_people(tmp_path: Path) -> None:

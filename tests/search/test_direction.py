@@ -5,19 +5,27 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cambrian.architecture import completions
 from cambrian.benchmarks import table
+from cambrian.cli import summary
 from cambrian.errors import RunChanged, UsageError
+from cambrian.estimators import ESTIMATORS
 from cambrian.estimators.estimator import Function
+from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Done, Trial, incumbents
 from cambrian.problem import lower_is_better
+from cambrian.referee.comparison import compare
+from cambrian.referee.figures import facts
+from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies import STRATEGIES
+from cambrian.tasks import load
 
 SPACE = TinyChain(3)
 SMALL = {
@@ -132,3 +140,85 @@ def test_scores_turn_the_sign_once():
     trial = Trial(0, None, None, outcome=Done(0.3, minimize=True))
     assert (trial.value, trial.score, trial.maximised().value) == (0.3, -0.3, -0.3)
     assert trial.maximised().maximised() == trial.maximised()
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [Tabular("results.csv", "val_acc"), Function("test_direction:gain")],
+    ids=["table", "function"],
+)
+def test_runs_older_than_the_direction_are_the_same_runs(estimator):
+    """What is maximised is described as it was before there was a direction, so that they resume."""
+    spec = ESTIMATORS.spec(estimator)
+    assert "minimize" not in spec["arguments"]
+    assert ESTIMATORS.make(spec) == estimator
+    low = replace(estimator, minimize=True)
+    assert ESTIMATORS.make(ESTIMATORS.spec(low)) == low
+
+
+def test_strategies_compare_as_on_the_opposite_table(tmp_path):
+    """The same ranks, p-values and winners; means, differences and bounds in the user's own sign."""
+    found = {}
+    for name, sign in (("val_loss", -1.0), ("val_acc", 1.0)):
+        benchmark = table(written(tmp_path, name, sign), name)
+        found[name] = facts(compare(benchmark, "evolution", seeds=6, budget=25))
+    low, high = found["val_loss"], found["val_acc"]
+    assert (low["minimize"], high["minimize"]) == (True, False)
+    assert "lower is better" in low["unit"]
+    for a, b in zip(low["standings"], high["standings"], strict=True):
+        assert (a["strategy"], a["rank"], a["better than random"]) == (
+            b["strategy"],
+            b["rank"],
+            b["better than random"],
+        )
+        assert a["mean"] == pytest.approx(-b["mean"])
+    (one,), (other,) = low["evaluations"]["pairs"], high["evaluations"]["pairs"]
+    for same in ("winner", "p", "better", "not inferior"):
+        assert one[same] == other[same]
+    assert one["difference"] == pytest.approx(-other["difference"])
+    assert (one["low"], one["high"]) == pytest.approx((-other["high"], -other["low"]))
+    means = {row["strategy"]: row["mean"] for row in low["standings"]}
+    assert one["difference"] == pytest.approx(means[one["a"]] - means[one["b"]])
+
+
+def test_a_result_says_what_was_sought(tmp_path):
+    """By the column's name, in the result, its JSON and its report."""
+    benchmark = table(written(tmp_path, "val_loss", -1.0), "val_loss")
+    search = Search(benchmark.space, "random", benchmark.estimator, budget=12, fidelity=benchmark.fidelity)
+    assert str(search.objective) == "val_loss, lower is better"
+    search.run(tmp_path / "run")
+    result = Result.open(tmp_path / "run")
+    assert result.objective == search.objective
+    assert summary.facts(result)["objective"] == {"name": "val_loss", "minimize": True}
+    assert "best val_loss, lower is better" in result.report().read_text(encoding="utf-8")
+
+
+def test_directions_that_make_no_sense():
+    """The lowest accuracy is nobody's aim; a loss that is maximised is warned of, unless that is said."""
+    with pytest.raises(UsageError, match="accuracy is a share of right answers"):
+        Search("pnas", "random", "train", load("digits", limit=200), 3, minimize=True)
+    function = Function(loss, builds=False)
+    with pytest.warns(UserWarning, match="'loss' is maximised: say minimize=True"):
+        Search(SPACE, "random", function, budget=3)
+    assert not Search(SPACE, "random", function, budget=3, minimize=False).minimize
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"timeout": float("nan")}, "timeout is above 0 and finite, got nan"),
+        ({"timeout": 0}, "timeout is above 0, got 0"),
+        ({"workers": 0}, "workers is at least 1, got 0"),
+        ({"lag": -1}, "lag is at least 1, got -1"),
+        ({"seed": -1}, "seed is at least 0, got -1"),
+        ({"seed": 1.5}, "seed is a whole number, got 1.5"),
+        ({"memory": 0}, "memory is at least 1, got 0"),
+        ({"attempts": 0}, "attempts is at least 1, got 0"),
+        ({"limits": {"params": float("nan")}}, "params is above 0 and finite, got nan"),
+        ({"limits": {"macs": -5}}, "macs is above 0, got -5"),
+    ],
+)
+def test_numbers_of_a_search_are_checked_before_it_runs(settings, sentence):
+    """One sentence when the search is made."""
+    with pytest.raises(UsageError, match=sentence):
+        Search(SPACE, "random", Function(gain), budget=3, **settings)

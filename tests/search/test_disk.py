@@ -13,7 +13,10 @@ import pytest
 
 from cambrian.architecture import Architecture
 from cambrian.errors import DiskRefused
-from cambrian.outcome import Crashed
+from cambrian.estimators.estimator import Function
+from cambrian.outcome import Crashed, Done, Fidelity
+from cambrian.search.engines.engine import Assignment, Engine, Report, Work
+from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 
@@ -91,7 +94,7 @@ class Refusing:
     def __init__(self, code: int) -> None:
         self.code = code
 
-    def __call__(self, architecture: Architecture) -> float:
+    def __call__(self, architecture: Architecture, fidelity: Fidelity) -> float:
         if self.code:
             raise OSError(self.code, os.strerror(self.code), "/scratch/features")
         return 1.0
@@ -103,7 +106,7 @@ def test_a_function_of_ones_own_that_finds_no_room(code: int, tmp_path: Path) ->
     function = Refusing(code)
 
     def search() -> Search:
-        return Search("tiny-chain", "random", function, budget=2)
+        return Search("tiny-chain", "random", Function(function, builds=False), budget=2)
 
     with pytest.raises(DiskRefused, match="/scratch/features"):
         search().run(tmp_path)
@@ -111,7 +114,42 @@ def test_a_function_of_ones_own_that_finds_no_room(code: int, tmp_path: Path) ->
     assert [trial.value for trial in search().run(tmp_path).trials] == [1.0, 1.0]
 
 
+class OneIsRefused(Engine):
+    """Of two evaluations that end together, the disk refused what the second wrote."""
+
+    slots = 2
+
+    def start(self, work: Work) -> None:
+        self.given: list[Assignment] = []
+
+    def submit(self, assignment: Assignment) -> None:
+        self.given.append(assignment)
+
+    def wait(self, timeout: float | None = None) -> list[Report]:
+        first, second = self.given
+        return [
+            Report(first.trial.number, first.attempt, outcome=Done(1.0)),
+            Report(second.trial.number, second.attempt, refused="the disk refused a file: full"),
+        ]
+
+    def cancel(self, number: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_what_ended_beside_a_refusal_is_kept(tmp_path: Path) -> None:
+    """Only the trial whose file was refused is evaluated again, and neither counts as failed."""
+    with pytest.raises(DiskRefused, match="the disk refused a file: full"):
+        Search("tiny-chain", "random", Function(Refusing(0)), budget=2, engine=OneIsRefused()).run(tmp_path)
+    ledger = Ledger.read(tmp_path / "ledger.sqlite")
+    first, second = (row.trial for row in ledger.rows())
+    ledger.close()
+    assert (first.value, second.outcome) == (1.0, None)
+
+
 def test_a_file_that_is_missing_is_the_evaluations_own_fault(tmp_path: Path) -> None:
     """Only what concerns the disk stops a run: other errors of the system are a failed trial."""
-    trials = Search("tiny-chain", "random", Refusing(errno.ENOENT), budget=2).run(tmp_path).trials
-    assert all(isinstance(trial.outcome, Crashed) for trial in trials)
+    function = Function(Refusing(errno.ENOENT), builds=False)
+    for trial in Search("tiny-chain", "random", function, budget=2).run(tmp_path).trials:
+        assert isinstance(trial.outcome, Crashed)
+        assert "/scratch/features" in trial.outcome.error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,20 +49,30 @@ class Drawing:
         return vector.svg(self.sketch)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write a file whose name ends in .svg or .png."""
+        """Write a file whose name ends in .svg or .png, whole or not at all."""
         target = Path(path)
         if target.suffix not in (".svg", ".png"):
             raise UsageError(f"cannot draw {target}: the file's name must end in .svg or .png")
+        partial = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
         try:
-            if target.suffix == ".svg":
-                target.write_text(self.svg(), encoding="utf-8")
-            else:
-                from cambrian.pictures.raster import png
-
-                png(self.sketch, target)
+            self._write(partial)
+            os.replace(partial, target)
         except OSError as error:
-            raise UsageError(f"the picture cannot be written to {target}: {error.strerror}") from error
+            raise UsageError(
+                f"the picture cannot be written to {target}: {error.strerror or error}"
+            ) from error
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
         return target
+
+    def _write(self, target: Path) -> None:
+        if target.suffix == ".svg":
+            target.write_text(self.svg(), encoding="utf-8")
+            return
+        from cambrian.pictures.raster import png
+
+        png(self.sketch, target)
 
 
 def draw(

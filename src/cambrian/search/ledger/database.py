@@ -53,12 +53,13 @@ def connect(path: Path) -> sqlite3.Connection:
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """For looking on: can neither change nor lock a run that is under way."""
     uri = path.absolute().as_uri()
+    quiet = not _size(path.with_name(path.name + "-wal"))
     db = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None, timeout=30)
     try:
         db.execute("PRAGMA user_version")
-    except sqlite3.OperationalError:  # WAL wants a file beside it; nobody writes where that cannot be made
+    except sqlite3.OperationalError:  # WAL wants files beside it, which a full disk or a mode may not allow
         db.close()
-        if path.with_name(path.name + "-wal").exists() or os.access(path.parent, os.W_OK):
+        if not quiet:
             raise
         db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None)
     return db
@@ -92,6 +93,14 @@ def identity(path: Path | None) -> tuple[int, int] | None:
     except OSError:
         return None
     return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _size(path: Path) -> int:
+    """In bytes, 0 where there is no such file."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 @contextmanager
