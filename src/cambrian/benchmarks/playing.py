@@ -64,6 +64,7 @@ def play(benchmark: Benchmark, strategy: Any, budget: Any, seed: int = 0) -> Pla
         budget=budget,
         seed=seed,
         fidelity=benchmark.fidelity,
+        minimize=benchmark.minimize,
         engine="serial",
     )
     result = search.run()

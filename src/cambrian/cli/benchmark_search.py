@@ -41,6 +41,7 @@ def search_table(
         budget=limit,
         seed=seed,
         fidelity=found.fidelity,
+        minimize=found.minimize,
     )
     place = run or claim(found.name)
     say(_asked(found, f"{search.objective}", minimize), to_json=as_json)

@@ -131,8 +131,16 @@ class OnBenchmark:
 
     def search(self, strategy: Strategy, seed: int) -> Search:
         found = self.benchmark
-        settings = {"budget": self.budget, "seed": seed, "fidelity": found.fidelity, "engine": "serial"}
-        return Search(found.space, strategy, found.estimator, **settings)  # type: ignore[arg-type]
+        return Search(
+            found.space,
+            strategy,
+            found.estimator,
+            budget=self.budget,
+            seed=seed,
+            engine="serial",
+            fidelity=found.fidelity,
+            minimize=found.minimize,
+        )
 
     def score(self, trial: Trial) -> float:
         return float(self.benchmark.test(trial.architecture))

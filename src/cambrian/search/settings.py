@@ -156,7 +156,8 @@ def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -
     changes = _edits(old.pop("code", None), new.pop("code", None)) if old["space"] == new["space"] else []
     if old["space"] != new["space"]:  # then the questions are others, of course
         old, new = ({k: v for k, v in s.items() if k not in _QUESTIONS} for s in (old, new))
-    old |= {kind: _with_new_fields(kind, old[kind]) for kind in ("space", "strategy", "estimator")}
+    named = [kind for kind in ("space", "strategy", "estimator") if old.get(kind)]
+    old |= {kind: _with_new_fields(kind, old[kind]) for kind in named}
     changes += _differences(old, new, "")
     if changes:
         more = f" and {len(changes) - 8} more" if len(changes) > 8 else ""
