@@ -28,7 +28,7 @@ from cambrian.strategies.random import Random
 @pytest.fixture(autouse=True)
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose speed no load changes: a tenth of a millisecond an image and block."""
-    monkeypatch.setattr(Cost, "_measured", lambda self, blocks, device: 1e-4 * blocks)
+    monkeypatch.setattr(Cost, "_measure_speed", lambda self, blocks, device: 1e-4 * blocks)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,9 @@ def test_a_budget_that_is_too_small_for_the_lowest_rung(photos: cambrian.Task) -
 
 def test_a_crash_while_the_speed_is_measured(photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is no end: the speed is guessed, and that is said."""
-    monkeypatch.setattr(Cost, "_measured", lambda self, level, device: os.kill(os.getpid(), signal.SIGSEGV))
+    monkeypatch.setattr(
+        Cost, "_measure_speed", lambda self, level, device: os.kill(os.getpid(), signal.SIGSEGV)
+    )
     found = plan(photos, "1h", workers=2)
     assert "was guessed: its process was ended by SIGSEGV" in dict(found.rows)["time"]
     assert found.seconds > 0

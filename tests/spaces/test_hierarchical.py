@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cambrian.architecture import Architecture, mutate, sample
 from cambrian.errors import Rejected, SpaceError, UnknownName
 from cambrian.outcome import Done, Fidelity, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.hierarchies.hierarchical.motifs import flatten, live, motif_text
@@ -238,7 +239,7 @@ def test_the_hierarchical_tournament_runs_on_it():
     def accuracy(architecture):
         return sum(label in ("sep3x3", "conv1x1") for label in space.graph(architecture).labels) / 100
 
-    state, trials = strategy.start(space, 0), []
+    state, trials = strategy.start(Problem(space)), []
     for n in range(20):
         proposal = strategy.propose(state, [], stream(0, "propose", n))
         assert isinstance(proposal, Evaluate)

@@ -192,7 +192,7 @@ def test_all_broken_files_are_named(tmp_path):
     root = classes(tmp_path, ["a", "b"])
     for name in ("2", "5", "7"):
         (root / "b" / f"{name}.png").write_bytes(b"no image")
-    refused(root, r"2\.png: a corrupt .*\(3 files in all cannot be read; also .*5\.png, .*7\.png\)")
+    refused(root, r"2\.png: a corrupt .*\(3 images in all cannot be read; also in 5\.png, 7\.png\)")
 
 
 def test_orientation_in_xmp(tmp_path):

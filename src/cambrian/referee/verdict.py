@@ -48,7 +48,7 @@ def evaluations(count: float) -> str:
 
 def join_names(names: Iterable[str]) -> str:
     """
-    >>> listed(["a"]), listed(["a", "b"]), join_names(["a", "b", "c"])
+    >>> join_names(["a"]), join_names(["a", "b"]), join_names(["a", "b", "c"])
     ('a', 'a and b', 'a, b and c')
     """
     *most, end = names

@@ -198,11 +198,10 @@ def _together(errors: Sequence[DataError], most: int = 5) -> DataError:
     """The first error, and which other files have one."""
     if len(errors) == 1:
         return errors[0]
-    names = [str(error).partition(": ")[0] for error in errors[1 : most + 1]]
-    more = f" and {len(errors) - 1 - most} more" if len(errors) - 1 > most else ""
-    return DataError(
-        f"{errors[0]} ({len(errors)} files in all cannot be read; also {', '.join(names)}{more})"
-    )
+    names = list(dict.fromkeys(Path(str(error).partition(": ")[0]).name[-40:] for error in errors[1:]))
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    others = f"{', '.join(names[:most])}{more}"
+    return DataError(f"{errors[0]} ({len(errors)} images in all cannot be read; also in {others})")
 
 
 def is_image(path: str | Path) -> bool:

@@ -189,7 +189,7 @@ def node_names(leaves: int) -> tuple[str, ...]:
 def pairs_of(leaves: int) -> tuple[tuple[int, int], ...]:
     """The two nodes that each join takes.
 
-    >>> joined(4), pairs_of(3)
+    >>> pairs_of(4), pairs_of(3)
     (((0, 1), (2, 3), (4, 5)), ((0, 1), (3, 2)))
     """
     number = {n: leaves + k for k, n in enumerate(_joins(leaves))}
