@@ -89,6 +89,7 @@ def plan(
     place = None if space is None else space_for(space, task)
     if place is not None and is_own(place):
         check_space(place, task, Fidelity())
+    ranks = "mlp-ensemble-paper" if paper and surrogate == "mlp-ensemble" else surrogate
     train = Train(**{**(PAPER_RECIPE if paper else {}), **dict(recipe or {})})
     cost = Cost(task, device, crew, place)
     rung = PAPER if paper else _rung(cost, given, train)
@@ -105,7 +106,7 @@ def plan(
     where = place or PNAS(blocks=max(5, rung.levels) if chosen is None else rung.levels)
     search = Search(
         where,
-        chosen or Progressive(rung.levels, rung.keep, surrogate=surrogate, first=first),
+        chosen or Progressive(rung.levels, rung.keep, surrogate=ranks, first=first),
         train,
         task,
         given,
