@@ -250,6 +250,33 @@ def test_files_are_predicted_as_their_pixels(exported, tmp_path):
         predict_files(place, [tmp_path / "notes.png"])
 
 
+def test_images_in_a_folder_are_predicted(exported, tmp_path):
+    """A folder stands for its images, in folders within, too."""
+    _, place = exported
+    (tmp_path / "in" / "deeper").mkdir(parents=True)
+    files = [tmp_path / "in" / "a.png", tmp_path / "in" / "deeper" / "b.jpg"]
+    for file in files:
+        Image.fromarray(np.arange(30, dtype=np.uint8).reshape(6, 5)).save(file)
+    (tmp_path / "in" / "notes.txt").write_text("text")
+    assert predict_files(place, [tmp_path / "in"]) == predict_files(place, files)
+
+
+def test_files_are_prepared_as_those_of_the_training(tmp_path):
+    """An export records what transparency is laid on and how 16 bits are scaled, and predicts so."""
+    network = small_network()
+    facts = FACTS | {"rendering": {"background": [0, 0, 0], "levels": [0, 510]}}
+    place = export(network, facts, tmp_path / "net", architecture_json=ANSWERS)
+    assert json.loads((place / "model.json").read_text())["rendering"] == facts["rendering"]
+    levels = np.arange(30).reshape(6, 5)
+    Image.fromarray((levels * 17).astype(np.uint16)).save(tmp_path / "wide.png")
+    rgba = np.full((6, 5, 4), 255, np.uint8)
+    rgba[..., 3] = levels
+    Image.fromarray(rgba).save(tmp_path / "clear.png")
+    expected = by_hand(network, np.stack([np.rint(levels * 8.5), levels])[..., None])
+    rows = predict_files(place, [tmp_path / "wide.png", tmp_path / "clear.png"])
+    np.testing.assert_allclose([r.probability for r in rows], expected.max(1), atol=1e-5)
+
+
 def test_float_images_go_in_as_they_are():
     """Bytes are divided by 255, floats are not; channels move to the front."""
     images = np.random.default_rng(0).normal(size=(2, 3, 4, 5))

@@ -1,22 +1,16 @@
-"""Folders and image files as people have them: parts, transparency, 16 bits, odd endings; no tracebacks."""
+"""Folders and image files as people have them: parts, transparency, 16 bits, odd endings."""
 
 from __future__ import annotations
 
-import io
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from refusals import refused
 
 from cambrian.errors import CambrianError, DataError
-from cambrian.exports.predict import image_files
-from cambrian.tasks import Task, load, read_images
+from cambrian.tasks import Task, list_images, load, read_images
 from cambrian.tasks.readers.folder import Folder
 
 RNG = np.random.default_rng(5)
@@ -61,7 +55,7 @@ def test_what_lies_beside_parts_is_passed_over(tmp_path, beside):
     if beside == "sample":
         classes(tmp_path / beside, ["cat"], 2)
     if beside == "notes":
-        refused(tmp_path, "notes: an empty folder beside the parts of the data")
+        refused(tmp_path, "notes: an empty folder beside the parts 'train', 'dev'")
         assert load(tmp_path, parts="yes").labels == ("cat", "dog")
         return
     task = load(tmp_path)
@@ -129,22 +123,6 @@ def test_the_ground_can_be_said(tmp_path):
     assert load(root, background="white").inputs.max() == 255
 
 
-@pytest.mark.parametrize(("scale", "white"), [(1, 255), (16, 4095), (257, 65535)])
-def test_sixteen_bits_keep_their_grey_levels(tmp_path, scale, white):
-    """Scaled by the bits that the data use, alike in all images; said, and the same when predicting."""
-    planes = RNG.integers(0, 250, (16, 24, 24), dtype=np.uint16)
-    planes[0, 0, 0] = 249
-    for i, plane in enumerate(planes):
-        (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
-        Image.fromarray(plane * scale).save(tmp_path / "ab"[i % 2] / f"{i}.png")
-    task = load(tmp_path)
-    assert task.rendering["white"] == white
-    assert len(np.unique(task.inputs)) > 200
-    expected = np.floor(planes.astype(np.int64) * scale * 255 / white + 0.5).astype(np.uint8)
-    assert sorted(x.tobytes() for x in task.inputs) == sorted(x.tobytes() for x in expected)
-    assert any(f"0 to {white} became 0 to 255" in note for note in task.warnings)
-
-
 def test_a_narrow_range_is_spread(tmp_path):
     """Detectors with an offset keep more than a hundred levels; levels= says otherwise."""
     for i in range(12):
@@ -165,7 +143,10 @@ def test_odd_endings_and_what_is_passed_over(tmp_path):
         (tmp_path / "b" / f"{n}.xml").write_text("<annotation/>")
     task = load(tmp_path)
     assert sum(task.sizes.values()) == 2 * 27 + 1
-    assert any("3 files that are no images were passed over (3 .xml)" in note for note in task.warnings)
+    assert any(
+        "3 files are not of a kind that can be read as an image, and passed over: 3 .xml" in note
+        for note in task.warnings
+    )
 
 
 def test_images_that_tell_nothing(tmp_path):
@@ -213,81 +194,16 @@ def test_a_folder_to_predict(tmp_path):
     """Its images, however deep; a folder without any is a sentence."""
     classes(tmp_path, ["a", "b"], 2)
     (tmp_path / "a" / "readme.txt").write_text("no image")
-    assert len(image_files(tmp_path)) == 4
+    assert len(list_images([tmp_path])) == 4
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="the folder holds no images"):
-        image_files(tmp_path / "empty")
+        list_images([tmp_path / "empty"])
 
 
 def test_options_are_checked(tmp_path):
     """A value that an option does not take is a sentence."""
     root = classes(tmp_path, ["a", "b"])
-    for wrong in ({"parts": "maybe"}, {"background": "blue"}, {"levels": "bright"}):
+    for wrong in ({"parts": "maybe"}, {"background": "blurple"}, {"levels": "bright"}):
         with pytest.raises(CambrianError):
             load(root, **wrong)
     assert Folder(str(root)).parts == "auto"
-
-
-NAMES = st.sampled_from(
-    [
-        "train",
-        "test",
-        "val",
-        "dev",
-        "a",
-        "b",
-        "c",
-        "Ω",
-        "lost+found",
-        "annotations",
-        "x y",
-        "CON",
-        "b.png",
-        "sample",
-    ]
-)
-MODES = st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"])
-
-
-def encoded(mode: str, size: int, kind: str) -> bytes:
-    levels = np.arange(size * size, dtype=np.uint16).reshape(size, size) * 40
-    image = Image.fromarray(levels) if mode == "I;16" else Image.fromarray((levels % 256).astype(np.uint8))
-    image = (
-        image
-        if mode in ("I;16", "L")
-        else image.convert("RGB").convert(mode)
-        if mode != "LA"
-        else image.convert("LA")
-    )
-    file = io.BytesIO()
-    image.save(file, "TIFF" if mode == "CMYK" else kind)
-    return file.getvalue()
-
-
-CONTENTS = st.one_of(
-    st.builds(encoded, MODES, st.sampled_from([4, 4, 4, 5]), st.just("PNG")), st.binary(max_size=40)
-)
-FILES = st.tuples(
-    st.lists(NAMES, max_size=3), st.sampled_from(["1.png", "2.png", "3.jpg", "4", "5.txt", "6.tif"]), CONTENTS
-)
-
-
-@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(st.lists(FILES, max_size=14), st.lists(st.lists(NAMES, min_size=1, max_size=3), max_size=3))
-def test_any_folder_is_a_task_or_a_sentence(files, empty):
-    """Whatever lies in a folder: `load` gives a task or raises our errors, never another's."""
-    with tempfile.TemporaryDirectory() as place:
-        root = Path(place) / "data"
-        root.mkdir()
-        for folders, name, content in files:
-            folder = root.joinpath(*folders)
-            if any(p.is_file() for p in (folder, *folder.parents) if p != Path("/")):
-                continue
-            folder.mkdir(parents=True, exist_ok=True)
-            if not (folder / name).is_dir():
-                (folder / name).write_bytes(content)
-        for folders in empty:
-            if not any(p.is_file() for p in (root.joinpath(*folders), *root.joinpath(*folders).parents)):
-                root.joinpath(*folders).mkdir(parents=True, exist_ok=True)
-        with suppress(CambrianError):
-            assert load(root).classes >= 2

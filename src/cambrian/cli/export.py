@@ -31,10 +31,11 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Classify image files with an exported network."""
-    from cambrian.exports.predict import image_files, predict_files
+    from cambrian.exports.predict import predict_files
+    from cambrian.tasks import list_images
 
     for folder in (file for file in files if file.is_dir()):
-        say(f"{folder}: a folder of {len(image_files(folder))} images", to_json=True)
+        say(f"{folder}: a folder of {len(list_images([folder]))} images", to_json=True)
     rows = predict_files(exported, files)
     if as_json:
         give(rows)

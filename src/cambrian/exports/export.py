@@ -47,9 +47,10 @@ probabilities = program(images).softmax(1)  # normalisation is part of the progr
 print(model["labels"][int(probabilities[0].argmax())])
 ```
 
-`model.json` has the classes, the input's size and how images are prepared; `weights.safetensors` and
-`architecture.json` are the network's; `sample.safetensors` holds inputs and the logits the program must
-give for them, all at once and one by one.
+`model.json` has the classes, the input's size and how images are prepared: "rendering" has the colour
+that transparent pixels are laid on, and the levels of 16-bit images that become 0 and 255.
+`weights.safetensors` and `architecture.json` are the network's; `sample.safetensors` holds inputs and the
+logits the program must give for them, all at once and one by one.
 """
 
 _CHECK = """
@@ -238,7 +239,7 @@ def _noise(facts: Mapping[str, Any]) -> NDArray[Any]:
 def _describe(facts: Mapping[str, Any], directory: Path, difference: float) -> None:
     unit = _UNITS.get(facts["input"], _UNITS["float32"])
     record = {
-        **{name: facts[name] for name in ("name", *_FACTS) if name in facts},
+        **{name: facts[name] for name in ("name", "rendering", *_FACTS) if name in facts},
         "preprocessing": f"float32 [n, channels, height, width], {unit}; the program normalises them",
         "output": "logits [n, classes]; softmax makes them probabilities",
         "verified_difference": difference,

@@ -60,12 +60,12 @@ def predict_files(
 ) -> list[Prediction]:
     """Predictions for image files, each scaled to the program's size. Raises DataError for a file that
     is no image."""
-    from cambrian.tasks import read_images
+    from cambrian.tasks import list_images, read_images
 
     facts = model_facts(Path(directory))
     if facts["input"] != "uint8":
         raise UsageError(f"{directory} was trained on float arrays, not on image files: use it from Python")
-    paths = [path for file in files for path in image_files(Path(file))]
+    paths = list_images(files)
     rendering = facts.get("rendering")
     images = read_images(paths, facts["channels"], facts["height"], facts["width"], rendering)
     probabilities = predict(directory, images)
@@ -74,18 +74,6 @@ def predict_files(
         Prediction(str(path), labels[int(row.argmax())], float(row.max()))
         for path, row in zip(paths, probabilities)
     ]
-
-
-def image_files(path: Path) -> list[Path]:
-    """The file itself, or all images below a folder. Raises DataError where it holds none."""
-    from cambrian.tasks.images import is_image
-
-    if not path.is_dir():
-        return [path]
-    inside = sorted(file for file in path.rglob("*") if file.is_file() and is_image(file))
-    if not inside:
-        raise DataError(f"{path}: the folder holds no images: give image files, or a folder of them")
-    return inside
 
 
 def model_facts(directory: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,17 @@ def read_images(
     images it was trained on, whose task has that `rendering`. Raises DataError, one sentence that names the
     file."""
     from cambrian.tasks import images  # late: Pillow takes a moment to import
-    from cambrian.tasks.rendering import Rendering
+    from cambrian.tasks.rendering import read_rendering
 
-    how = Rendering(**rendering) if rendering else None
+    how = read_rendering(rendering or {})
     return images.read_images(paths, channels, height, width, how)
 
 
-__all__ = ["METRICS", "READERS", "TASKS", "Task", "load", "prepare", "read_images"]
+def list_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """The paths, with the images within for each that is a folder. Raises DataError where there are none."""
+    from cambrian.tasks.readers import listing
+
+    return listing.list_images(paths)
+
+
+__all__ = ["METRICS", "READERS", "TASKS", "Task", "list_images", "load", "prepare", "read_images"]

@@ -1,95 +1,111 @@
-"""How image files become bytes where that is not plain: transparency, and grey levels of 16 bits.
+"""How image files become pixels of 8 bits where there is a choice: what transparent pixels are laid on, and
+which grey levels of 16-bit images become 0 and 255.
 
-One rule for a whole data set, found from its images, kept with the task and with what is exported, so that a
-new image is read as those were that a network was trained on.
+One rendering holds for all images of a data set. A task keeps it, and so does an exported network: images to
+be predicted are rendered as those that were trained on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import msgspec
-import numpy as np
-from PIL import Image
+from cambrian.errors import DataError, UsageError
 
-from cambrian.errors import UsageError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-ALPHA = {"RGBA", "LA", "PA", "La", "RGBa"}
-GROUNDS = {"white": 255, "black": 0}
-LIGHT = 170
-"""Ink that is lighter on average is laid on black: on white it would hardly be seen."""
-FEW_LEVELS = 64
-"""Grey levels below which the range is cut to what the images hold."""
+Colour = tuple[int, int, int]
+WIDEST = (0, 65535)
+KEPT = "none"
+GROUNDS: dict[str, Colour] = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (128, 128, 128)}
+"""In the order in which they are tried: viewers show white."""
 
 
-class Rendering(msgspec.Struct, frozen=True):
-    """`background` is the grey that transparent parts are laid on (None: transparency is dropped, as earlier
-    versions did); `black` and `white` are the values of 16-bit images that become 0 and 255."""
+@dataclass(frozen=True)
+class Rendering:
+    """`background` is the colour transparent pixels are laid on, None where transparency is dropped. `levels`
+    are those of images with more than 8 bits that become 0 and 255."""
 
-    background: int | None = None
-    black: int = 0
-    white: int = 65535
+    background: Colour | None = None
+    levels: tuple[int, int] = WIDEST
 
-    def levels(self, wide: NDArray[Any]) -> NDArray[np.uint8]:
-        """Grey values of up to 16 bits as bytes."""
-        span = max(1, self.white - self.black)
-        inside = np.clip(wide.astype(np.int64), self.black, self.white) - self.black
-        return ((2 * 255 * inside + span) // (2 * span)).astype(np.uint8)
-
-    def lay(self, image: Image.Image) -> Image.Image:
-        """The image without transparency."""
-        if self.background is None or not has_alpha(image):
-            return image.convert("RGBA") if image.mode == "P" and "transparency" in image.info else image
-        drawn = image.convert("RGBA")
-        ground = Image.new("RGBA", drawn.size, (self.background,) * 3 + (255,))
-        return Image.alpha_composite(ground, drawn).convert("RGB")
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "background": None if self.background is None else list(self.background),
+            "levels": list(self.levels),
+        }
 
 
-def has_alpha(image: Image.Image) -> bool:
-    """Whether it may have transparent parts, in whichever way its format says so."""
-    return image.mode in ALPHA or "transparency" in image.info
+UPRIGHT = Rendering(GROUNDS["white"])
+"""Of a picture that is alone, as viewers show it."""
 
 
-def range_of(image: Image.Image) -> tuple[int, int]:
-    """The lowest and the highest value of a 16-bit image."""
-    wide = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-    return int(wide.min()), int(wide.max())
+def read_rendering(facts: object) -> Rendering:
+    """The rendering that a task or an export has recorded; where nothing is recorded, as earlier versions
+    rendered. Raises DataError where it is damaged."""
+    if not isinstance(facts, Mapping):
+        raise DataError(f"how images are rendered is damaged: {facts!r:.80}")
+    background, levels = facts.get("background"), facts.get("levels", WIDEST)
+    if not (background is None or _are_whole(background, 3)) or not _are_whole(levels, 2):
+        raise DataError(f"how images are rendered is damaged: {facts!r:.80}")
+    return Rendering(None if background is None else (*background,), check_levels((*levels,)))
 
 
-def ink_of(image: Image.Image) -> tuple[float, float]:
-    """How much of it is transparent, from 0 to 1, and the mean grey of what is not."""
-    drawn = np.asarray(image.convert("RGBA")).astype(np.float64)
-    opacity = drawn[..., 3] / 255
-    grey = drawn[..., :3] @ np.array([0.299, 0.587, 0.114])
-    shown = float(opacity.sum())
-    return float(1 - opacity.mean()), float((grey * opacity).sum() / shown) if shown else 0.0
+def read_background(text: str) -> Colour | None:
+    """The colour called so, None for "none". Raises UsageError.
 
-
-def choose_levels(ranges: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Black and white for images whose values lie in `ranges`: all values of as many bits as are used; where
-    that would leave few grey levels, from the lowest to the highest value.
-
-    >>> choose_levels([(0, 4000)]), choose_levels([(0, 255)]), choose_levels([(30_000, 30_500)])
-    ((0, 4095), (0, 255), (30000, 30500))
+    >>> read_background("white"), read_background("#102030"), read_background("none")
+    ((255, 255, 255), (16, 32, 48), None)
     """
-    low, high = min(a for a, _ in ranges), max(b for _, b in ranges)
-    white = max(255, (1 << high.bit_length()) - 1)
-    if 255 * (high - low) / white < FEW_LEVELS and high > low:
-        return low, high
-    return 0, white
+    from PIL import ImageColor
+
+    if text.strip().lower() == KEPT:
+        return None
+    try:
+        red, green, blue = ImageColor.getrgb(text.strip())[:3]
+    except ValueError:
+        raise UsageError(
+            f"background={text!r:.60}: not a colour: give white, black, grey, another colour such as "
+            "#ff8000, none to drop transparency, or auto"
+        ) from None
+    return red, green, blue
 
 
-def parse_levels(text: str) -> tuple[int, int]:
-    """`LOW-HIGH` as a user writes it.
+def read_levels(text: str) -> tuple[int, int]:
+    """`LOWEST-HIGHEST` as a user writes it. Raises UsageError.
 
-    >>> parse_levels("0-4095")
-    (0, 4095)
+    >>> read_levels("0-4095"), read_levels("-100-100")
+    ((0, 4095), (-100, 100))
     """
-    low, dash, high = text.partition("-")
-    if not (dash and low.strip().isdigit() and high.strip().isdigit() and int(low) < int(high) <= 65535):
-        raise UsageError(f"levels={text!r:.40}: write the values that are black and white, such as 0-4095")
-    return int(low), int(high)
+    match = re.fullmatch(r"\s*(-?\d{1,10})\s*-\s*(-?\d{1,10})\s*", text)
+    if not match:
+        raise UsageError(
+            f"levels={text!r:.40}: expected the lowest and the highest grey level, such as 0-4095"
+        )
+    return check_levels((int(match[1]), int(match[2])))
+
+
+def check_levels(levels: tuple[int, int]) -> tuple[int, int]:
+    """Raises UsageError where they are not a range."""
+    if not levels[0] < levels[1]:
+        raise UsageError(
+            f"levels={levels[0]}-{levels[1]}: expected the lowest and the highest grey level, such as 0-4095"
+        )
+    return levels
+
+
+def name_colour(colour: Colour | None) -> str:
+    """
+    >>> name_colour((255, 255, 255)), name_colour((16, 32, 48))
+    ('white', '#102030')
+    """
+    if colour is None:
+        return KEPT
+    names = {ground: name for name, ground in GROUNDS.items()}
+    return names.get(colour, "#{:02x}{:02x}{:02x}".format(*colour))
+
+
+def _are_whole(values: object, count: int) -> bool:
+    return (
+        isinstance(values, list | tuple) and len(values) == count and all(isinstance(v, int) for v in values)
+    )

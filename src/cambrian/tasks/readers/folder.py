@@ -1,154 +1,154 @@
-"""A folder of class folders of images, perhaps inside train/, val/ and test/.
+"""A folder of class folders of images, perhaps inside train/, val/ and test/ (see `arrangement`).
 
-Links that lead out of the folder are refused: what is read must lie where the user pointed to. Files that are
-no images are passed over and counted, hidden ones are passed over.
+Links that lead out of the folder are refused: what is read must lie where the user pointed to. Files are
+images by their ending or their first bytes; others are passed over and counted.
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.tasks.arrays import with_notes
-from cambrian.tasks.examples import Examples
-from cambrian.tasks.images import SUFFIXES, decode_files, is_image
+from cambrian.tasks.examples import TRAIN, Examples
+from cambrian.tasks.images import SUFFIXES, decode_files
 from cambrian.tasks.phrases import short
-from cambrian.tasks.readers.folder_parts import find_parts
+from cambrian.tasks.readers.arrangement import MEANINGS, REMEDY, arrange, describe, enter
+from cambrian.tasks.readers.listing import (
+    Listing,
+    count_loose,
+    holds_images,
+    is_companion,
+    show,
+    system_folders,
+)
 
 
 @dataclass(frozen=True)
 class Folder:
-    """`parts` says whether folders called train, val or test are parts of the data (yes), classes (no), or
-    what they look like (auto). `background` is what transparent parts are laid on, `levels` the values of
-    16-bit images that become black and white, such as 0-4095."""
+    """`parts` says whether folders called train, val or test are parts of the data ("yes"), classes ("no"),
+    or what they look like ("auto"); or it names the part folders, such as "fold1,fold2": in the order train,
+    test or train, validation, test. `background` is the colour that transparent pixels are laid on, "none"
+    drops transparency. `levels` are those of 16-bit images that become 0 and 255, such as "0-4095"."""
 
     path: str
-    parts: Literal["auto", "yes", "no"] = "auto"
-    background: Literal["auto", "white", "black"] = "auto"
+    parts: str = "auto"
+    background: str = "auto"
     levels: str | None = None
 
     def examples(self) -> Examples:
         root = Path(self.path)
-        files: list[Path] = []
-        classes: list[str] = []
-        marks: list[int] = []
-        left_out: Counter[str] = Counter()
-        folders = [Path(entry.path) for entry in _entries(root) if entry.is_dir()]
-        found = find_parts(root, folders, _has_images, self.parts)
-        for part, folder in found.parts:
-            _check_link(folder, root)
-            for name, images in _classes(folder, root, found.passed, left_out):
-                files += images
-                classes += [name] * len(images)
-                marks += [part] * len(images)
-        labels = sorted(set(classes))
+        scan = Scan(root)
+        scan.read(self.parts)
+        labels = sorted(set(scan.classes))
         number = {name: i for i, name in enumerate(labels)}
         decode = decode_files(
-            root.name, files.__getitem__, lambda i: str(files[i]), self.background, self.levels
+            show(root.name),
+            scan.files.__getitem__,
+            lambda i: show(scan.files[i]),
+            self.background,
+            self.levels,
         )
-        notes = (*found.notes, *_passed_over(root, left_out))
-        return Examples(
-            root.resolve().name,
-            np.array([number[name] for name in classes], np.int64),
-            tuple(map(_text, labels)),
-            np.array(marks, np.int8),
-            with_notes(decode, notes),
-        )
+        targets = np.array([number[name] for name in scan.classes], np.int64)
+        name = show(root.resolve().name)
+        marks = np.array(scan.marks, np.int8)
+        return Examples(name, targets, tuple(map(_text, labels)), marks, with_notes(decode, scan.notes))
 
 
-def _passed_over(root: Path, left_out: Counter[str]) -> list[str]:
-    """How many files were left out, by their endings."""
-    if not left_out:
-        return []
-    kinds = ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in left_out.most_common(5))
-    return [f"{root}: {left_out.total()} files that are no images were passed over ({kinds})"]
+class Scan:
+    """The images below a root with their classes and parts, and sentences about what else there is."""
 
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.listing = Listing(root)
+        self.files: list[Path] = []
+        self.classes: list[str] = []
+        self.marks: list[int] = []
+        self.notes: list[str] = []
 
-def _check_link(folder: Path, root: Path) -> None:
-    if folder != root:
-        with os.scandir(folder.parent) as entries:
-            for entry in entries:
-                if entry.name == folder.name:
-                    _within(entry, root.resolve())
+    def read(self, parts: str) -> None:
+        """Read the root as it is arranged; `parts` is the reader's."""
+        arrangement = arrange(self.root, self.listing, parts)
+        self.notes += arrangement.notes
+        if arrangement.classes or not arrangement.parts:
+            self._take(TRAIN, self.root, arrangement.classes)
+        for part, folder in arrangement.parts:
+            inner = enter(folder)
+            self._take(part, inner, self.listing.folders(inner))
+        self._note_beside({self.root, *(enter(folder) for _, folder in arrangement.parts)})
 
-
-def _has_images(folder: Path) -> bool:
-    return any(_is_image(entry) for entry in _entries(folder))
-
-
-def _classes(
-    folder: Path, root: Path, passed: Sequence[Path], left_out: Counter[str]
-) -> Iterator[tuple[str, list[Path]]]:
-    """The class folders by name, each with its images; endings of other files are counted."""
-    entries = _entries(folder)
-    class_folders = [entry for entry in entries if entry.is_dir() and Path(entry.path) not in passed]
-    if not class_folders:
-        loose = any(map(_is_image, entries))
-        raise DataError(
-            f"{folder}: {'holds images but no class folders' if loose else 'the folder is empty'}: "
-            "put the images of each class into a folder named after the class"
-        )
-    inside = root.resolve()
-    for entry in class_folders:
-        images = sorted(_images(entry, inside, left_out))
-        if not images:
-            raise DataError(
-                f"{entry.path}: the class folder holds no images ({', '.join(sorted(SUFFIXES))}): "
-                "fill it or remove it"
+    def _take(self, part: int, folder: Path, classes: Sequence[Path]) -> None:
+        full = [entry for entry in classes if holds_images(entry)]
+        empty = [entry for entry in classes if entry not in full]
+        if part == TRAIN:
+            _check_classes(folder, full, empty)
+        elif not {_class_of(entry) for entry in full} & {*self.classes}:
+            self.notes.append(
+                f"{show(folder)}: passed over as a {MEANINGS[part]} part, since {describe(full)} are not "
+                "classes of the training part"
             )
-        if len(class_folders) == 1:
-            raise DataError(_only_class(entry, folder))
-        yield entry.name, images
+            return
+        if empty:
+            self.notes.append(f"{show(folder)}: passed over without images: {describe(empty)}")
+        for entry in full:
+            self._add(part, entry)
+
+    def _add(self, part: int, folder: Path) -> None:
+        images = self.listing.images(folder)
+        self.files += images
+        self.classes += [_class_of(folder)] * len(images)
+        self.marks += [part] * len(images)
+
+    def _note_beside(self, folders: set[Path]) -> None:
+        for folder in sorted(folders):
+            left = system_folders(folder)
+            if left:
+                self.notes.append(f"{show(folder)}: passed over as the file system's: {_listed(left)}")
+            loose = count_loose(folder)
+            if loose:
+                images = "image that lies" if loose == 1 else "images that lie"
+                self.notes.append(f"{show(folder)}: passed over {loose} {images} in no class folder")
+        self.notes += self.listing.remark()
 
 
-def _only_class(entry: os.DirEntry[str], folder: Path) -> str:
-    deeper = any(inner.is_dir() for inner in _entries(Path(entry.path)))
-    hint = f"; did you mean {entry.path}?" if deeper else ""
+def _check_classes(folder: Path, full: Sequence[Path], empty: Sequence[Path]) -> None:
+    """Raises DataError where the folders are not classes to be trained on."""
+    if not full and not empty:
+        wrong = "holds images but no class folders" if count_loose(folder) else "the folder is empty"
+        raise DataError(f"{show(folder)}: {wrong}: {REMEDY}")
+    unknown = [entry for entry in empty if not is_companion(entry)]
+    if unknown or not full:
+        first = show((unknown or empty)[0])
+        raise DataError(
+            f"{first}: the class folder holds no images ({', '.join(sorted(SUFFIXES))}): fill it or remove it"
+        )
+    if len(full) == 1:
+        raise DataError(_only_class(full[0], folder))
+
+
+def _only_class(entry: Path, folder: Path) -> str:
+    hint = f"; did you mean {show(entry)}?" if Listing(entry).folders(entry) else ""
     return (
-        f"{folder}: there is only one class folder, {short(entry.name)}: "
+        f"{show(folder)}: there is only one class folder, {short(show(entry.name))}: "
         f"a classifier needs at least two{hint}"
     )
 
 
-def _images(entry: os.DirEntry[str], root: Path, left_out: Counter[str]) -> Iterator[Path]:
-    _within(entry, root)
-    for inner in _entries(Path(entry.path)):
-        if inner.is_dir(follow_symlinks=False):
-            yield from _images(inner, root, left_out)
-        elif _is_image(inner):
-            _within(inner, root)
-            yield Path(inner.path)
-        elif inner.name.lower() not in ("thumbs.db", "desktop.ini"):
-            left_out[os.path.splitext(inner.name)[1].lower()] += 1
-
-
-def _within(entry: os.DirEntry[str], root: Path) -> None:
-    if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
-        raise DataError(
-            f"{entry.path}: a link that leads out of the folder, to {os.path.realpath(entry.path)}: "
-            "copy the images in, or remove the link"
-        )
-
-
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return entry.is_file() and is_image(entry.path)
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return sorted((e for e in found if not e.name.startswith(".")), key=lambda e: e.name)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror}): check its permissions") from error
+def _class_of(folder: Path) -> str:
+    """Its name, in which accents are written in one way: file systems and archives differ in that."""
+    return unicodedata.normalize("NFC", folder.name)
 
 
 def _text(name: str) -> str:
-    """The name as text that can be printed, whatever bytes the file system has."""
+    """The name as text, whatever bytes the file system has."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(short(show(name)) for name in names)

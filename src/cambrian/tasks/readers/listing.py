@@ -1,0 +1,206 @@
+"""What lies in a folder of images: which files are images, and what is passed over, counted by its kind."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cambrian.errors import DataError
+from cambrian.tasks.images import SUFFIXES
+
+SYSTEM = {
+    "lost+found",
+    "@eadir",
+    "#recycle",
+    "#snapshot",
+    "$recycle.bin",
+    "system volume information",
+    "__macosx",
+    "__pycache__",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+}
+"""Folders and files that file systems and tools leave behind, in small letters. Hidden ones are, too."""
+
+COMPANIONS = {
+    "annotation",
+    "annotations",
+    "code",
+    "doc",
+    "docs",
+    "info",
+    "json",
+    "label",
+    "labels",
+    "log",
+    "logs",
+}
+COMPANIONS |= {"meta", "metadata", "readme", "sample", "samples", "script", "scripts", "xml"}
+"""Folders that tools put beside images. Without images they are passed over, even if they are empty."""
+
+UNFINISHED = {".part", ".partial", ".tmp", ".temp", ".bak", ".old", ".orig", ".download", ".crdownload"}
+STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
+KINDS = 6  # told by name
+
+
+@dataclass
+class Listing:
+    """Lists folders within `root`, and counts the files it passes over in `left` by their ending."""
+
+    root: Path
+    left: Counter[str] = field(default_factory=Counter)
+
+    def folders(self, folder: Path) -> list[Path]:
+        """The folders that may hold images, by name."""
+        entries = [entry for entry in entries_of(folder) if is_folder(entry)]
+        for entry in entries:
+            self.check(entry)
+        return [folder / entry.name for entry in entries]
+
+    def images(self, folder: Path) -> list[Path]:
+        """The images in the folder and in those within, by path."""
+        images: list[Path] = []
+        waiting = [folder]
+        while waiting:
+            for entry in entries_of(waiting.pop()):
+                if is_folder(entry):
+                    if not entry.is_symlink():
+                        waiting.append(Path(entry.path))
+                elif is_image(entry):
+                    self.check(entry)
+                    images.append(Path(entry.path))
+                else:
+                    self.left[_kind(entry.name)] += 1
+        return sorted(images)
+
+    def check(self, entry: os.DirEntry[str]) -> None:
+        """Raises DataError where it is a link out of the root, or back to a folder it lies in."""
+        if not entry.is_symlink():
+            return
+        target, root, parent = (
+            Path(os.path.realpath(p)) for p in (entry.path, self.root, os.path.dirname(entry.path))
+        )
+        if not target.is_relative_to(root) or parent.is_relative_to(target):
+            way = "back" if parent.is_relative_to(target) else "out of the folder"
+            raise DataError(
+                f"{show(entry.path)}: a link that leads {way}, to {show(target)}: "
+                "copy the images in, or remove the link"
+            )
+
+    def remark(self) -> tuple[str, ...]:
+        """A sentence about the files that were passed over."""
+        if not self.left:
+            return ()
+        kinds = [f"{count} {kind}" for kind, count in self.left.most_common(KINDS)]
+        more = sum(self.left.values()) - sum(count for _, count in self.left.most_common(KINDS))
+        kinds += [f"{more} others"] if more else []
+        total = sum(self.left.values())
+        files = "1 file is" if total == 1 else f"{total} files are"
+        return (
+            f"{show(self.root.name)}: {files} not of a kind that can be read as an image, and passed over: "
+            f"{', '.join(kinds)}",
+        )
+
+
+def count_loose(folder: Path) -> int:
+    """How many images lie in the folder itself."""
+    return sum(not is_folder(entry) and is_image(entry) for entry in entries_of(folder))
+
+
+def entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in it by name, without hidden things and what file systems leave behind."""
+    try:
+        with os.scandir(folder) as entries:
+            listed = [e for e in entries if not (e.name.startswith(".") or e.name.lower() in SYSTEM)]
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{show(folder)}: cannot be listed ({why}): check its permissions") from error
+    return sorted(listed, key=lambda entry: entry.name)
+
+
+def system_folders(folder: Path) -> list[str]:
+    """The folders in it, not hidden, that file systems and tools have left behind."""
+    return sorted(e.name for e in os.scandir(folder) if e.name.lower() in SYSTEM and is_folder(e))
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def is_companion(folder: Path) -> bool:
+    return folder.name.lower() in COMPANIONS
+
+
+def is_image(entry: os.DirEntry[str]) -> bool:
+    """By its ending, or else by its first bytes."""
+    ending = os.path.splitext(entry.name)[1].lower()
+    try:
+        if not entry.is_file():
+            return False
+    except OSError:
+        return False
+    return ending in SUFFIXES or (
+        ending not in UNFINISHED and not entry.name.endswith("~") and _starts(entry)
+    )
+
+
+def show(path: str | os.PathLike[str]) -> str:
+    """The path as one line that can be printed, whatever bytes the file system has."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _starts(entry: os.DirEntry[str]) -> bool:
+    try:
+        with open(entry.path, "rb") as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    return start.startswith(STARTS) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")
+
+
+def _kind(name: str) -> str:
+    ending = os.path.splitext(name)[1].lower()
+    return show(ending[:12]) if ending else "without an ending"
+
+
+def list_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The paths, with the images in it and in folders within for each that is a folder. Raises DataError for
+    a folder without images."""
+    files: list[Path] = []
+    for path in map(Path, paths):
+        images = Listing(path).images(path) if path.is_dir() else [path]
+        if not images:
+            raise DataError(f"{show(path)}: the folder holds no images ({', '.join(sorted(SUFFIXES))})")
+        files += images
+    return files
+
+
+def count_images(folder: Path) -> int:
+    """How many images are in the folder and in those within; links are not followed."""
+    waiting, count = [folder], 0
+    while waiting:
+        for entry in entries_of(waiting.pop()):
+            if is_folder(entry):
+                waiting += [] if entry.is_symlink() else [Path(entry.path)]
+            else:
+                count += is_image(entry)
+    return count
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether there is an image in the folder or in those within."""
+    waiting = [folder]
+    while waiting:
+        entries = entries_of(waiting.pop())
+        if any(not is_folder(entry) and is_image(entry) for entry in entries):
+            return True
+        waiting += [Path(e.path) for e in entries if is_folder(e) and not e.is_symlink()]
+    return False
