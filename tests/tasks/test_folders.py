@@ -250,3 +250,31 @@ def test_folders_in_folders_of_images(tmp_path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="none: the folder holds no images"):
         list_images([tmp_path / "none"])
+
+
+def test_parts_within_classes(tmp_path) -> None:
+    """cat/train, cat/test, dog/train, dog/test: the test images are not trained on."""
+    for name in ("cat", "dog"):
+        fill(tmp_path / name / "train", 6)
+        fill(tmp_path / name / "test", 3)
+    task = load(tmp_path)
+    assert (task.labels, task.sizes["test"]) == (("cat", "dog"), 6)
+    assert "every class holds its own parts: 'train' is the training part" in said(task)
+
+
+def test_eval_is_the_test_part_where_there_is_a_validation_part(tmp_path) -> None:
+    """A guess, and therefore said."""
+    for name, count in (("train", 6), ("valid", 2), ("eval", 3)):
+        classes(tmp_path / name, count=count)
+    task = load(tmp_path)
+    assert task.sizes == {"train": 12, "validation": 4, "test": 6}
+    assert "'eval' is the test part" in said(task)
+
+
+def test_accents_in_either_writing(tmp_path) -> None:
+    """Archives of one system write them as one character, those of another as two: one class."""
+    classes(tmp_path / "train", ("caf\u00e9", "pub"))
+    classes(tmp_path / "test", ("cafe\u0301", "pub"), 2)
+    task = load(tmp_path)
+    assert task.labels == ("caf\u00e9", "pub")
+    assert task.sizes["test"] == 4

@@ -17,6 +17,7 @@ from cambrian.tasks.phrases import short
 from cambrian.tasks.readers.listing import (
     Listing,
     count_images,
+    count_loose,
     entries_of,
     holds_images,
     is_companion,
@@ -65,6 +66,14 @@ def arrange(root: Path, listing: Listing, parts: str = "auto") -> Arrangement:
 def holds_classes(folder: Path) -> bool:
     """Whether there are images in the folders within."""
     return any(map(holds_images, Listing(folder).folders(folder)))
+
+
+def parts_within(folder: Path) -> dict[Path, int]:
+    """The parts of a class by their folders, where it holds nothing else: cat/train and cat/test."""
+    inner = [f for f in Listing(folder).folders(folder) if holds_images(f)]
+    named = _guessed(inner)
+    whole = len(named) == len(inner) > 1 and TRAIN in named.values() and not count_loose(folder)
+    return named if whole else {}
 
 
 def enter(folder: Path) -> Path:

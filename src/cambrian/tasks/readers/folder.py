@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.examples import TRAIN, Examples
 from cambrian.tasks.images import SUFFIXES, decode_files
 from cambrian.tasks.phrases import short
-from cambrian.tasks.readers.arrangement import MEANINGS, REMEDY, arrange, describe, enter
+from cambrian.tasks.readers.arrangement import MEANINGS, REMEDY, arrange, describe, enter, parts_within
 from cambrian.tasks.readers.listing import (
     Listing,
     count_loose,
@@ -96,13 +96,28 @@ class Scan:
             return
         if empty:
             self.notes.append(f"{show(folder)}: passed over without images: {describe(empty)}")
+        within = {entry: parts_within(entry) for entry in full}
+        if folder == self.root and all(within.values()):
+            self._add_parts_of_classes(within)
+            return
         for entry in full:
-            self._add(part, entry)
+            self._add(part, entry, _class_of(entry))
 
-    def _add(self, part: int, folder: Path) -> None:
+    def _add_parts_of_classes(self, within: Mapping[Path, Mapping[Path, int]]) -> None:
+        for entry, parts in within.items():
+            for folder, part in parts.items():
+                self._add(part, folder, _class_of(entry))
+        told = {folder.name: part for parts in within.values() for folder, part in parts.items()}
+        ordered = sorted(told, key=lambda name: (told[name], name))
+        self.notes.append(
+            f"{show(self.root.name)}: every class holds its own parts: "
+            + ", ".join(f"{short(show(name))} is the {MEANINGS[told[name]]} part" for name in ordered)
+        )
+
+    def _add(self, part: int, folder: Path, name: str) -> None:
         images = self.listing.images(folder)
         self.files += images
-        self.classes += [_class_of(folder)] * len(images)
+        self.classes += [name] * len(images)
         self.marks += [part] * len(images)
 
     def _note_beside(self, folders: set[Path]) -> None:
