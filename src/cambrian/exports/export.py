@@ -238,7 +238,7 @@ def _noise(facts: Mapping[str, Any]) -> NDArray[Any]:
 def _describe(facts: Mapping[str, Any], directory: Path, difference: float) -> None:
     unit = _UNITS.get(facts["input"], _UNITS["float32"])
     record = {
-        **{name: facts[name] for name in ("name", *_FACTS) if name in facts},
+        **{name: facts[name] for name in ("name", *_FACTS, "rendering") if name in facts},
         "preprocessing": f"float32 [n, channels, height, width], {unit}; the program normalises them",
         "output": "logits [n, classes]; softmax makes them probabilities",
         "verified_difference": difference,
