@@ -207,3 +207,21 @@ def test_options_are_checked(tmp_path):
         with pytest.raises(CambrianError):
             load(root, **wrong)
     assert Folder(str(root)).parts == "auto"
+
+
+def test_an_export_reads_images_as_they_were_for_training(tmp_path):
+    """What transparent ink is laid on goes with the exported network."""
+    from torch import nn
+
+    from cambrian.exports.export import export
+    from cambrian.exports.predict import model_facts
+    from cambrian.reports.contents import task_facts
+
+    task = load(drawings(tmp_path / "in", "RGBA", 0))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16 * 16 * 3, 2))
+    export(network, task_facts(task), tmp_path / "out", architecture_json={})
+    facts = model_facts(tmp_path / "out")
+    assert facts["rendering"] == {"background": [255, 255, 255], "levels": [0, 65535]}
+    files = sorted((tmp_path / "in").rglob("*.png"))
+    again = read_images(files, 3, 16, 16, facts["rendering"])
+    assert sorted(x.tobytes() for x in again) == sorted(x.tobytes() for x in task.inputs)
