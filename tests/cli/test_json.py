@@ -198,6 +198,15 @@ def test_an_interrupted_search(number: signal.Signals, code: int, tmp_path: Path
     assert "go on with: cambrian resume runs/digits-1" in told["message"]
 
 
+@pytest.mark.parametrize(("forget", "code"), [("", -signal.SIGINT), ("forget_interrupt()", 130)])
+def test_an_interrupt_within_code_from_a_string(forget: str, code: int, tmp_path: Path) -> None:
+    """Handled, it ends `python -m` by SIGINT all the same, unless it is forgotten: then the code is ours."""
+    handled = "try:\n    exec('raise KeyboardInterrupt')\nexcept KeyboardInterrupt:\n    pass\n"
+    script = f"import sys\nfrom cambrian.cli import forget_interrupt\n{handled}{forget}\nsys.exit(130)\n"
+    (tmp_path / "interrupted.py").write_text(script)
+    assert subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path).returncode == code
+
+
 def test_help_is_for_people(tmp_path: Path) -> None:
     """It comes out on standard error, and the document says where to look."""
     found, err = document("search", "--help", "--json", place=tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+from collections import namedtuple
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -37,7 +38,17 @@ def main() -> None:
         end = _perform(document)
         if document is not None:
             document.give(_account(end))
+    if end.kind == "Interrupted":
+        forget_interrupt()
     sys.exit(end.code)
+
+
+def forget_interrupt() -> None:
+    """Let this process end with the exit code it is given. An interrupt that comes while CPython runs code
+    from a string, as the making of dataclasses and named tuples does, makes `python -m` end by SIGINT at
+    last, though it was handled (importing torch is full of such code). The next code of the kind makes it
+    forget."""
+    namedtuple("Nothing", ())
 
 
 def _perform(document: Document | None) -> _End:
