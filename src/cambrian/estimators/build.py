@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import integer_seed
 from cambrian.spaces.program.function_space import Shape
-from cambrian.spaces.space import Signature, Space
+from cambrian.spaces.space import Signature
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from cambrian.estimators.estimator import Context
+    from cambrian.estimators.job import Job
     from cambrian.tasks.task import Task
 
 
@@ -28,49 +27,42 @@ def signature(task: Signature, fidelity: Fidelity) -> Shape:
     return Shape(task.channels, height, width, task.classes)
 
 
-def build_network(
-    space: Space,
-    architecture: Architecture,
-    fidelity: Fidelity,
-    task: Task | None,
-    context: Context,
-) -> nn.Module | Infeasible:
-    """The network with its initial weights, a function of (seed, trial) alone, or why it cannot be
-    had: over a hard limit, here or as it will be at `context.final`, found before anything is allocated.
+def build_network(job: Job) -> nn.Module | Infeasible:
+    """The job's network with its initial weights, a function of (seed, number) alone, or why it cannot be
+    had: over a hard limit, here or as it will be at `job.final`, found before anything is allocated.
     Raises Unbuildable where shapes do not fit, UnknownName for a limit on what is not counted."""
     import torch
 
     from cambrian.networks.pointwise import avoid_strided_pointwise
 
-    if task is None:
+    if job.task is None:
         raise UsageError("building a network needs a task: it says the input's and output's shape")
-    excess = _excess(space, architecture, fidelity, task, context)
+    excess = _excess(job, job.task)
     if excess is not None:
         return Infeasible("limit", excess)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer_seed(context.seed, "weights", context.trial))
-        network = space.build(architecture, signature(task, fidelity), **fidelity.skeleton)
+        torch.manual_seed(integer_seed(job.seed, "weights", job.number))
+        shape = signature(job.task, job.fidelity)
+        network = job.space.build(job.architecture, shape, **job.fidelity.skeleton)
     avoid_strided_pointwise(network)
     return network
 
 
-def _excess(
-    space: Space, architecture: Architecture, fidelity: Fidelity, task: Task, context: Context
-) -> str | None:
+def _excess(job: Job, task: Task) -> str | None:
     """What is over a limit, in a sentence, or None; found on networks without weights."""
     import torch
 
     from cambrian.networks.measure.sizes import sizes
 
-    drafts = [("", fidelity)]
-    if context.final is not None and _settings(context.final) != _settings(fidelity):
-        drafts.append(("final ", context.final))
-    for which, drafted in drafts if context.limits else ():
+    drafts = [("", job.fidelity)]
+    if job.final is not None and _settings(job.final) != _settings(job.fidelity):
+        drafts.append(("final ", job.final))
+    for which, drafted in drafts if job.limits else ():
         shape = signature(task, drafted)
         with torch.device("meta"):
-            draft = space.build(architecture, shape, **drafted.skeleton)
+            draft = job.space.build(job.architecture, shape, **drafted.skeleton)
         found = sizes(draft, (shape.channels, shape.height, shape.width))
-        for name, limit in context.limits.items():
+        for name, limit in job.limits.items():
             excess = _beyond(name, limit, found)
             if excess:
                 where = _settings(drafted)
