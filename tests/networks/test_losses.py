@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from cambrian.networks.training import losses, recipe
-from cambrian.networks.training.losses import CrossEntropy, Distillation, SquaredError, recipe_loss
+from cambrian.networks.training.losses import CrossEntropy, Distillation, SquaredError, make_loss
 from cambrian.networks.training.recipe import Recipe
 
 
@@ -21,8 +21,8 @@ TARGETS = torch.tensor([0, 1, 2, 3, 3, 1, 0])
 def test_every_name_of_a_recipe_has_a_loss() -> None:
     """The recipe, which knows no torch, names just those that there are, and hands on its smoothing."""
     assert set(recipe.LOSSES) == set(losses.LOSSES)
-    assert recipe_loss(Recipe(label_smoothing=0.1)) == CrossEntropy(0.1)
-    assert recipe_loss(Recipe(loss="squared-error")) == SquaredError(0.0)
+    assert make_loss(Recipe(label_smoothing=0.1)) == CrossEntropy(0.1)
+    assert make_loss(Recipe(loss="squared-error")) == SquaredError(0.0)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

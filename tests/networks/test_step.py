@@ -103,7 +103,7 @@ def by_objective(objective: Any) -> Callable[[Forked], Step]:
     return lambda network: GradientStep(network, RECIPE, objective)
 
 
-WAYS: dict[str, Callable[[Forked], Step]] = {
+METHODS: dict[str, Callable[[Forked], Step]] = {
     "path": by_objective(drawn_path),
     "sandwich": by_objective(sandwich),
     "bilevel": lambda network: Bilevel(network, RECIPE),
@@ -114,10 +114,10 @@ def training(name: str, epochs: int) -> Training:
     torch.manual_seed(0)
     network = Forked()
     augment = Augment(crop=1, flip=True)
-    return Training(network, some_images(24), RECIPE, augment, epochs, way=WAYS[name](network))
+    return Training(network, some_images(24), RECIPE, augment, epochs, method=METHODS[name](network))
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", METHODS)
 def test_it_goes_on_from_any_step(name: str) -> None:
     """From the state after each step, into a training of the same length or of more, all is bit for bit that
     of the whole: weights, moments, gates."""
@@ -162,7 +162,7 @@ def test_what_was_not_run_has_no_moment() -> None:
     plain.load_state_dict(network.state_dict())
     recipe = replace(RECIPE, weight_decay=0.0, gradient_clip=0.0)
     loop = Training(
-        network, some_images(24), recipe, Augment(), 1, way=GradientStep(network, recipe, in_turn)
+        network, some_images(24), recipe, Augment(), 1, method=GradientStep(network, recipe, in_turn)
     )
     batches = [loop.batches.batch(0, step) for step in range(3)]
     loop.run_epoch()
@@ -176,15 +176,15 @@ def test_what_was_not_run_has_no_moment() -> None:
         optimiser.step()
     for one, other in zip(network.parameters(), plain.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
-    assert not any(name.startswith(("4.", "5.")) for name in loop._way.state())
+    assert not any(name.startswith(("4.", "5.")) for name in loop._method.state())
 
 
 def test_gates_learn_on_their_own_batches() -> None:
     """The gates move, and the stream of validation is another than that of training."""
     loop = training("bilevel", 1)
     loop.run_epoch()
-    assert isinstance(loop._way, Bilevel)
-    assert loop._way.gates.abs().min() > 0
-    own = loop._way.validation
+    assert isinstance(loop._method, Bilevel)
+    assert loop._method.gates.abs().min() > 0
+    own = loop._method.validation
     assert [len(own.batch(0, k)[1]) for k in range(3)] == [6, 7, 7]
     assert not torch.equal(own.draws(0).order, own.draws(1).order)

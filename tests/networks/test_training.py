@@ -196,6 +196,17 @@ def test_restored_at_any_step(optimiser: str) -> None:
         assert torch.equal(weights(again.network), weights(whole.network))
 
 
+def test_settings_that_came_later_change_no_identity() -> None:
+    """At their defaults they are in no identity, so that checkpoints of before them are of the same training;
+    how often checkpoints are written never is."""
+    facts = Recipe().facts
+    assert set(facts) == {
+        *("learning_rate", "optimiser", "momentum", "weight_decay", "batch_size", "schedule", "warmup"),
+        *("label_smoothing", "drop_path", "auxiliary", "gradient_clip", "crop", "flip", "cutout", "score"),
+    }
+    assert Recipe(decay_epochs=9.0, checkpoint_seconds=1.0).facts == {**facts, "decay_epochs": 9.0}
+
+
 def test_pixels_become_inputs() -> None:
     """uint8 is divided by 255, float32 is not; both are normalised, channels last in memory."""
     rng = np.random.default_rng(0)

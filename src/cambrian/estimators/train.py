@@ -272,6 +272,6 @@ def _sizes(network: nn.Module, fidelity: Fidelity, task: Task) -> dict[str, floa
 
 def _identity(train: Train, architecture: Architecture, fidelity: Fidelity, context: Context) -> str:
     """A hash of all that the result is a function of: a checkpoint of something else is none of ours."""
-    facts: list[Any] = [architecture.key, msgspec.to_builtins(fidelity), train.facts()]
+    facts: list[Any] = [architecture.key, msgspec.to_builtins(fidelity), train.facts]
     facts += [context.seed, context.trial, context.stage]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

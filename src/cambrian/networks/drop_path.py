@@ -20,7 +20,7 @@ class DropsPaths(Protocol):
         ...
 
 
-def path_droppers(network: nn.Module) -> list[DropsPaths]:
+def find_path_droppers(network: nn.Module) -> list[DropsPaths]:
     """The modules of the network, itself included, that drop paths. Looked up once for a training: the check
     of a protocol is slow beside the setting of a rate."""
     return [module for module in network.modules() if isinstance(module, DropsPaths)]
@@ -28,5 +28,5 @@ def path_droppers(network: nn.Module) -> list[DropsPaths]:
 
 def set_drop_path(network: nn.Module, rate: float) -> None:
     """Every module that drops paths does so at `rate` from now on. Other networks are left as they are."""
-    for module in path_droppers(network):
+    for module in find_path_droppers(network):
         module.set_drop_path(rate)

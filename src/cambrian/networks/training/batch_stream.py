@@ -1,5 +1,4 @@
-"""Batches of augmented images, each a function of (name, epoch, step) and of nothing that was drawn
-before."""
+"""Batches of augmented images, each a function of (name, epoch, step) and not of earlier draws."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from cambrian.randomness import stream
 
 class BatchStream:
     """`steps` batches of nearly equal size in each epoch, in an order of the epoch's own. `name` is the seed
-    and what the stream is for: a step that needs a second one (validation for gates) names it otherwise."""
+    and the stream's purpose: a step that needs a second one (validation for gates) names it otherwise."""
 
     def __init__(
         self,
@@ -29,7 +28,7 @@ class BatchStream:
         self._drawn: tuple[int, Draws] | None = None  # the epoch whose draws were asked for last
 
     def draws(self, epoch: int) -> Draws:
-        """What chance decides in that epoch, on the images' device."""
+        """The random draws of that epoch, on the images' device."""
         if self._drawn is None or self._drawn[0] != epoch:
             rng = stream(*self._name, "epoch", epoch)
             draws = draw(self._augment, len(self.images), self.images.side, rng)

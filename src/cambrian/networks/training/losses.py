@@ -57,8 +57,8 @@ class Distillation:
         """float[n, classes] twice -> float[]."""
         target = (teacher.detach() / self.temperature).softmax(1)
         loss = F.cross_entropy(student / self.temperature, target)
-        # Gradients shrink with the square of the temperature (Sec. 2.1); labels' weight shall not depend on
-        # it.
+        # Gradients shrink with the square of the temperature (Sec. 2.1), which must not decide how much
+        # this loss weighs beside one of labels.
         return loss * self.temperature**2
 
 
@@ -68,5 +68,6 @@ LOSSES: Mapping[str, Callable[[float], Loss]] = {
 }
 
 
-def recipe_loss(recipe: Recipe) -> Loss:
+def make_loss(recipe: Recipe) -> Loss:
+    """The loss that the recipe names, with its smoothing."""
     return LOSSES[recipe.loss](recipe.label_smoothing)

@@ -96,6 +96,7 @@ class Recipe:
         """The learning rate of step `step` (from 0) of `steps`."""
         return self.learning_rate * self.rates.rate(step, steps, steps_per_epoch)
 
+    @property
     def facts(self) -> dict[str, Any]:
         """The settings that the trained weights are a function of, as JSON; those that came later are left
         out at their defaults, so that older checkpoints are of the same training."""

@@ -1,4 +1,4 @@
-"""One step of a training: what is done with a batch. The loop around it (`trainer`) brings batches, seeds,
+"""A step of a training learns from one batch. The loop around it (`trainer`) brings batches, seeds,
 checkpoints and pace, and knows nothing of losses, networks and optimisers.
 
 `GradientStep` descends one loss. A method with a loss of its own (a path drawn for each step; the sandwich
@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from cambrian.networks.drop_path import path_droppers
+from cambrian.networks.drop_path import find_path_droppers
 from cambrian.networks.training.descent import Descent
-from cambrian.networks.training.losses import Loss, recipe_loss
+from cambrian.networks.training.losses import Loss, make_loss
 from cambrian.networks.training.recipe import Recipe
 
 
@@ -39,7 +39,7 @@ class Moment:
 
 class Step(Protocol):
     """A way to learn from batches. Before each step torch's generator of the device is seeded by the step's
-    number, so that what is drawn from it is the same in a training that was resumed."""
+    number, so that draws from it are the same in a training that was resumed."""
 
     @property
     def prefix(self) -> bool:
@@ -56,12 +56,12 @@ class Step(Protocol):
         ...
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what `state` gave, which may lie on another device and in another layout."""
+        """Go on from the tensors that `state` gave, which may lie on another device and in another layout."""
         ...
 
 
 class Objective(Protocol):
-    """What a gradient step descends."""
+    """The loss that a gradient step descends."""
 
     def __call__(self, network: nn.Module, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         """The loss [], with its gradient."""
@@ -90,9 +90,9 @@ class GradientStep:
 
     def __init__(self, network: nn.Module, recipe: Recipe, objective: Objective | None = None) -> None:
         self._network, self._recipe = network, recipe
-        self._objective = objective or HeadsLoss(recipe_loss(recipe), recipe.auxiliary)
+        self._objective = objective or HeadsLoss(make_loss(recipe), recipe.auxiliary)
         self._descent = Descent([p for p in network.parameters() if p.requires_grad], recipe)
-        rates = [(d, recipe.drop_path or d.drop_path) for d in path_droppers(network)]
+        rates = [(d, recipe.drop_path or d.drop_path) for d in find_path_droppers(network)]
         self._droppers = [(dropper, rate) for dropper, rate in rates if rate]
 
     @property

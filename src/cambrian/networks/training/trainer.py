@@ -1,6 +1,6 @@
 """The training of one network: steps, epochs, scores, and a state from which it goes on bit for bit.
 
-Whatever is random in it is a function of (seed, trial, epoch, step), never of what was drawn before.
+All that is random in it is a function of (seed, trial, epoch, step), never of earlier draws.
 On CPU with the same number of threads a training that is resumed therefore ends with the same weights;
 on CUDA some of cuDNN's and torch's kernels add in an order that varies, and equality is to rounding.
 """
@@ -32,8 +32,8 @@ CHECK_STEPS = 5
 
 class Training:
     """`network`, on the images' device, trained on `images` for `epochs` epochs; `seed` and `trial`, which
-    may be any name of what is trained, decide all that is random. `way` is what is done with each batch: by
-    default a step down the gradient of the recipe's loss.
+    may be any name of what is trained, decide all that is random. `method` learns from each batch: by default
+    by a step down the gradient of the recipe's loss.
 
     `epoch` and `step` say where it stands: epochs done, and steps done of the present one. `length` is how
     many steps it has in all, which `shorten` makes fewer."""
@@ -47,7 +47,7 @@ class Training:
         epochs: int,
         seed: int = 0,
         trial: int | str = 0,
-        way: Step | None = None,
+        method: Step | None = None,
     ) -> None:
         self.network = network
         self.recipe, self.epochs = recipe, epochs
@@ -58,7 +58,7 @@ class Training:
         self.length = epochs * self._steps
         self._device = images.pixels.device
         self._total = torch.zeros((), device=self._device)  # the sum of this epoch's losses
-        self._way = way or GradientStep(network, recipe)
+        self._method = method or GradientStep(network, recipe)
 
     @property
     def steps_done(self) -> int:
@@ -75,8 +75,8 @@ class Training:
 
     @property
     def prefix(self) -> bool:
-        """Whether what was done up to now does not depend on `epochs`: a longer training begins with it."""
-        return self._way.prefix
+        """Whether no step depends on `epochs`: a longer training begins with this one."""
+        return self._method.prefix
 
     @property
     def epochs_trained(self) -> float:
@@ -84,7 +84,7 @@ class Training:
         return self.length / self._steps
 
     def shorten(self, steps: int) -> None:
-        """End after so many steps in all; the schedule goes on from where it is and reaches its end there."""
+        """End after so many steps in all; a schedule that goes by the length reaches its end there."""
         self.length = max(min(steps, self.length), self.steps_done, 1)
 
     def run_epoch(self, after_step: Callable[[], None] = lambda: None) -> float:
@@ -108,21 +108,21 @@ class Training:
         """All that the rest of the training depends on: tensors by name, and the place as JSON."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         # The name is older than steps of other kinds, and in the checkpoints of kept runs.
-        tensors |= {f"optimiser.{k}": v for k, v in self._way.state().items()}
+        tensors |= {f"optimiser.{k}": v for k, v in self._method.state().items()}
         tensors["total"] = self._total
         place = {"epoch": self.epoch, "step": self.step, "length": self.length, "epochs": self.epochs}
         return tensors, place
 
     def restore(self, tensors: dict[str, Tensor], place: dict[str, Any]) -> None:
-        """Go on from what `state` gave, also that of a training of fewer or more epochs where neither knows
-        how long it is (`prefix`). Raises UsageError where this would be another training."""
+        """Go on from a state that `state` gave, also that of a training of fewer or more epochs where neither
+        depends on its length (`prefix`). Raises UsageError where this would be another training."""
         epochs = int(place.get("epochs", self.epochs))  # older checkpoints are of the same length always
         if epochs != self.epochs:
             self._check_continues(place, epochs)
         else:
             self.length = int(place.get("length", self.length))
-        self.network.load_state_dict(_under("network.", tensors))
-        self._way.restore(_under("optimiser.", tensors))
+        self.network.load_state_dict(_select("network.", tensors))
+        self._method.restore(_select("optimiser.", tensors))
         self._total.copy_(tensors["total"])
         self.epoch, self.step = int(place["epoch"]), int(place["step"])
 
@@ -144,10 +144,10 @@ class Training:
         moment = Moment(self.epoch, self.step, self._steps, self.length)
         inputs, targets = self.batches.batch(self.epoch, self.step)
         _seed(self._device, integer_seed(*self._name, "step", moment.done))
-        self._total += self._way.take(inputs, targets, moment)
+        self._total += self._method.take(inputs, targets, moment)
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _select(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
