@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from network_cells import PNASNET5, cells
 
 from cambrian.errors import Unbuildable, UnknownName
+from cambrian.networks.drop_path import set_drop_path
 from cambrian.networks.measure.sizes import params
 from cambrian.networks.skeletons.cell import Cell, drop_paths, output_blocks, wire
-from cambrian.networks.skeletons.cell_network import cell_network, set_drop_path, strided_cells
+from cambrian.networks.skeletons.cell_network import cell_network, strided_cells
 
 modest = settings(max_examples=25, deadline=None)
 

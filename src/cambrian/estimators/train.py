@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -272,7 +271,7 @@ class _Run:
         same result, and the outcome says so."""
         from cambrian.networks.checkpoint import load_tensors
 
-        if not self._training.continues:
+        if not self._training.prefix:
             self._data["anew"] = (
                 f"its schedule ends with each fidelity, so that row {row} is not gone on from"
             )
@@ -286,7 +285,7 @@ class _Run:
             self._data["anew"] = f"the training of row {row} is another one"
             return
         self._restore(tensors, state)
-        self._training.proceed(tensors, state["place"])
+        self._training.restore(tensors, state["place"])
 
     def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
@@ -305,10 +304,9 @@ def _sizes(network: nn.Module, fidelity: Fidelity, task: Task) -> dict[str, floa
 def _identity(train: Train, job: Job, lasting: bool = False) -> str:
     """A hash of all that the result is a function of: a checkpoint of something else is none of ours. A
     `lasting` one leaves out how long: trainings that differ in nothing else begin alike."""
-    recipe = {k: v for k, v in dataclasses.asdict(train).items() if k != "checkpoint_seconds"}
     fidelity = msgspec.to_builtins(job.fidelity)
     if lasting:
         fidelity.pop("epochs", None)
-    facts: list[Any] = [job.architecture.key, fidelity, recipe]
+    facts: list[Any] = [job.architecture.key, fidelity, train.facts]
     facts += [job.seed, job.number, job.stage]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

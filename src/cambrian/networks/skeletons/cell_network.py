@@ -142,16 +142,6 @@ def pair_network(
     return network
 
 
-def set_drop_path(network: nn.Module, rate: float) -> None:
-    """Every path of the network's last cell is dropped at `rate` from now on, those of earlier cells
-    linearly less. Networks without cells are left as they are."""
-    for module in network.modules():
-        if isinstance(module, CellNetwork):
-            for k, cell in zip(module.places, module.cells, strict=True):
-                assert isinstance(cell, Cell)
-                cell.drop_path = rate * (k + 1) / module.total
-
-
 class AuxiliaryHead(nn.Module):
     """A second classifier, of training only: (n, channels, h, w) -> logits (n, classes). The released
     one has a kernel as large as its pooled map; a map of 2x2 makes it fit every resolution."""
@@ -221,7 +211,14 @@ class CellNetwork(nn.Module):
     @drop_path_progress.setter
     def drop_path_progress(self, progress: float) -> None:
         self._progress = progress
-        set_drop_path(self, self.drop_path * progress)
+        self.set_drop_path(self.drop_path * progress)
+
+    def set_drop_path(self, rate: float) -> None:
+        """Every path of the last cell is dropped at `rate` from now on, those of earlier cells linearly less
+        (Zoph et al. 2018, Sec. 4)."""
+        for k, cell in zip(self.places, self.cells, strict=True):
+            assert isinstance(cell, Cell)
+            cell.drop_path = rate * (k + 1) / self.total
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         stem = self.stem(x)
