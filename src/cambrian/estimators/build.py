@@ -28,7 +28,7 @@ def signature(task: Signature, fidelity: Fidelity) -> Shape:
 
 
 def build_network(job: Job) -> nn.Module | Infeasible:
-    """The job's network with its initial weights, a function of (seed, number) alone, or why it cannot be
+    """The job's network with its initial weights, a function of (seed, identity) alone, or why it cannot be
     had: over a hard limit, here or as it will be at `job.final`, found before anything is allocated.
     Raises Unbuildable where shapes do not fit, UnknownName for a limit on what is not counted."""
     import torch
@@ -41,7 +41,7 @@ def build_network(job: Job) -> nn.Module | Infeasible:
     if excess is not None:
         return Infeasible("limit", excess)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer_seed(job.seed, "weights", job.number))
+        torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
         shape = signature(job.task, job.fidelity)
         network = job.space.build(job.architecture, shape, **job.fidelity.skeleton)
     avoid_strided_pointwise(network)

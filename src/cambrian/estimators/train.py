@@ -140,7 +140,7 @@ class _Run:
 
     def outcome(self, sizes: dict[str, float]) -> Done | Infeasible:
         """Of the finished training; leaves its artifacts where they are wanted."""
-        if self._job.keep is not None and self._job.stage == "search":
+        if self._job.keep is not None and not self._job.shorten:
             self._leave_training(self._job.keep)  # before the best weights take the place of the last
         if self._best_weights:
             self._training.network.load_state_dict(self._best_weights)
@@ -174,7 +174,7 @@ class _Run:
             self._train.augmentation(self._task, fidelity),
             fidelity.epochs,
             job.seed,
-            job.number,
+            job.identity,
         )
 
     def _ending(self) -> float:
@@ -308,5 +308,5 @@ def _identity(train: Train, job: Job, lasting: bool = False) -> str:
     if lasting:
         fidelity.pop("epochs", None)
     facts: list[Any] = [job.architecture.key, fidelity, train.facts]
-    facts += [job.seed, job.number, job.stage]
+    facts += [job.seed, job.replicate, job.stage]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
