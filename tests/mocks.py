@@ -18,7 +18,8 @@ from typing import ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.estimators.estimator import Context, Estimate, Function
+from cambrian.estimators.estimator import Context, Estimate
+from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity, Point, Trial
 from cambrian.randomness import stream
 from cambrian.search.engines.engine import Assignment, Engine, Work

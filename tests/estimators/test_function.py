@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from cambrian.architecture import Architecture
-from cambrian.estimators.estimator import Context, Estimator, Function
+from cambrian.estimators.estimator import Context, Estimator
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible
 from small_training import SmallConv
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.benchmarks import Benchmark
-from cambrian.estimators.estimator import Context, Function
+from cambrian.estimators.estimator import Context
+from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
 from cambrian.referee.line import Incumbent, Line

@@ -136,7 +136,7 @@ def test_a_failing_search_is_named():
 def failing():
     from dataclasses import replace
 
-    from cambrian.estimators.estimator import Function
+    from cambrian.estimators.function import Function
 
     return replace(toy(), estimator=Function("test_comparison:fails", builds=False))
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import CambrianError, ExportMismatch, MissingExtra, RunError, UsageError
+from cambrian.reports.contents import task_facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +77,30 @@ print(json.dumps({"difference": difference, "largest": float(sample["logits"].ab
 """
 
 
-def export(
+def export(result: Result, directory: str | os.PathLike[str], *, onnx: bool = False) -> Path:
+    """Write the network that a run chose as files that need torch alone, loaded in a clean process and
+    compared; with `onnx` as an ONNX file too. Raises RunError where the run has none yet, and what
+    `export_network` raises."""
+    if result.directory is None:
+        raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
+    if result.winner is None or result.task is None:
+        raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
+    task = result.task
+    facts = task_facts(task)
+    size = result.winner.fidelity.resolution
+    samples: NDArray[Any] | None = np.asarray(task.inputs[task.train[:8]])
+    if size:
+        facts, samples = facts | {"height": size, "width": size}, None
+    answers = result.winner.architecture.to_json()
+    skeleton = dict(result.winner.fidelity.skeleton)
+    space = result.facts.get("settings", {}).get("space")
+    architecture = {"space": space, "answers": answers, "skeleton": skeleton}
+    return export_network(
+        result.model(), facts, directory, architecture_json=architecture, samples=samples, onnx=onnx
+    )
+
+
+def export_network(
     network: nn.Module,
     facts: Mapping[str, Any],
     directory: str | os.PathLike[str],
@@ -86,7 +110,7 @@ def export(
     onnx: bool = False,
 ) -> Path:
     """Write `network` (normalised float[n, c, h, w] to logits float[n, classes]) to `directory`, which
-    must be new, empty or an earlier export. `facts` are a task's (`story.task_facts`): labels, mean, std,
+    must be new, empty or an earlier export. `facts` are a task's (`contents.task_facts`): labels, mean, std,
     channels, height, width, and "input", the type of its images. `samples` are images [n, h, w, c] of
     that type to compare outputs on; without them, seeded noise.
 
@@ -114,29 +138,6 @@ def export(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
-
-
-def export_result(result: Result, directory: Path, *, onnx: bool = False) -> Path:
-    """Export a run's winner. Raises RunError where it has none."""
-    from cambrian.reports.contents import task_facts
-
-    if result.directory is None:
-        raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
-    if result.winner is None or result.task is None:
-        raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
-    task = result.task
-    facts = task_facts(task)
-    size = result.winner.fidelity.resolution
-    samples: NDArray[Any] | None = np.asarray(task.inputs[task.train[:8]])
-    if size:
-        facts, samples = facts | {"height": size, "width": size}, None
-    answers = result.winner.architecture.to_json()
-    skeleton = dict(result.winner.fidelity.skeleton)
-    space = result.facts.get("settings", {}).get("space")
-    architecture = {"space": space, "answers": answers, "skeleton": skeleton}
-    return export(
-        result.model(), facts, directory, architecture_json=architecture, samples=samples, onnx=onnx
-    )
 
 
 def verify(directory: Path) -> float:
