@@ -40,7 +40,7 @@ def list_nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def list_targets(node: ast.AST) -> Iterator[str]:
-    """Dotted names of what a node may load; `from a import b` is `a.b`, be it a module or something in one."""
+    """Dotted names of what a node may load; `from a import b` is `a.b`, a module or something in one."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module is not None:

@@ -145,3 +145,43 @@ def test_what_is_trained_and_odd(task: cambrian.Task, forward: Forward, says: st
     """Is trained, and said."""
     with pytest.warns(UserWarning, match=says):
         assert len(searched(program(forward), task).trials) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"fidelity": {"skeleton": {"filters": -1}}}, "filters is at least 2, got -1"),
+        ({"fidelity": {"skeleton": {"cells": 1.5}}}, "cells is a whole number, got 1.5"),
+        (
+            {"fidelity": {"skeleton": {"filter": 8}}},
+            "unknown skeleton setting 'filter'; did you mean 'filters'?",
+        ),
+        (
+            {"fidelity": {"skeleton": {"skeleton": "cifer"}}},
+            "unknown skeleton 'cifer'; did you mean 'cifar'?",
+        ),
+        ({"fidelity": {"skeleton": {"drop_path": 1}}}, "drop_path is at least 0 and below 1, got 1"),
+        ({"final": {"skeleton": {"filters": 0}}}, "filters is at least 2, got 0"),
+        ({"fidelity": {"epochs": 0}}, "fidelity: epochs is at least 1, got 0"),
+        ({"fidelity": {"fraction": 1.5}}, "fidelity: fraction is above 0 and at most 1, got 1.5"),
+        ({"fidelity": {"resolution": 0}}, "fidelity: resolution is at least 1, got 0"),
+        ({"estimator": {"batch_size": 0}}, "training: batch_size is at least 2, got 0"),
+        ({"estimator": {"momentum": 1}}, "training: momentum is at least 0 and below 1, got 1"),
+        ({"estimator": {"learning_rate": float("inf")}}, "learning_rate is above 0 and finite, got inf"),
+    ],
+)
+def test_a_wrong_setting_is_refused_when_the_search_is_made(
+    settings: dict[str, Any], sentence: str, task: cambrian.Task
+) -> None:
+    """Of the skeleton, the fidelity, the final training, the estimator: before any budget is spent."""
+    with pytest.raises(UsageError, match=re.escape(sentence)) as caught:
+        cambrian.Search(
+            "pnas",
+            "random",
+            {"name": "train", "arguments": settings.get("estimator", {})},
+            task,
+            budget=2,
+            fidelity=cambrian.Fidelity(**settings.get("fidelity", {})),
+            final=Final(cambrian.Fidelity(**settings["final"])) if "final" in settings else None,
+        )
+    assert not isinstance(caught.value, Unbuildable)

@@ -21,7 +21,8 @@ from cambrian.architecture import Architecture, Walkable
 from cambrian.policies.decisions import Before, Choose, Decision, Walk, sample_by
 from cambrian.policies.lstm import Floats, Layer, Tape, advance, backward, blank, forward, product
 from cambrian.randomness import stream
-from cambrian.strategies.settings import Span, check_settings, check_weights
+from cambrian.settings import Span
+from cambrian.strategies.settings import check_settings, check_weights
 
 Parameters = Mapping[str, Floats]
 Slope = Callable[[Floats, Floats], tuple[Floats, Floats]]

@@ -19,9 +19,10 @@ from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
+from cambrian.settings import Span
 from cambrian.spaces.space import Canonical
 from cambrian.strategies.evolution.population import Member
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from cambrian.outcome import Infeasible, Trial
 from cambrian.predictors import PREDICTORS
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed, stream
+from cambrian.settings import Span
 from cambrian.spaces.space import Encodes, Grows, Pool
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from cambrian.predictors.features import Vector, graph_of, memoise
 from cambrian.predictors.gaussian_process import normal_scores
 from cambrian.predictors.paths import path_counts
 from cambrian.randomness import stream
+from cambrian.settings import Span
 from cambrian.strategies.bayesian.candidates import Acquisition, Climb
 from cambrian.strategies.bayesian.model_based import ModelBased, State
-from cambrian.strategies.settings import Span, check_settings, check_weights
+from cambrian.strategies.settings import check_settings, check_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,9 +16,10 @@ import numpy as np
 from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
+from cambrian.settings import Span
 from cambrian.spaces.space import Canonical
 from cambrian.strategies.bayesian.candidates import Acquisition, Climb, Everything, enumerated
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:

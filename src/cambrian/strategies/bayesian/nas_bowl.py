@@ -13,8 +13,9 @@ import numpy as np
 from cambrian.architecture import Architecture
 from cambrian.predictors.features import graph_of, inner_products, memoise
 from cambrian.predictors.weisfeiler_lehman import subtree_counts
+from cambrian.settings import Span
 from cambrian.strategies.bayesian.bayes import Gaussian
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,9 +15,10 @@ import numpy as np
 from cambrian.architecture import Architecture
 from cambrian.predictors.features import graph_of, memoise
 from cambrian.predictors.otmann import Layers, distance, layers
+from cambrian.settings import Span
 from cambrian.strategies.bayesian.bayes import Gaussian
 from cambrian.strategies.bayesian.candidates import Climb
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

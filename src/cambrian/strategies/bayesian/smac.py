@@ -17,9 +17,10 @@ from cambrian.predictors.features import answers_of
 from cambrian.predictors.forest import Forest, grow
 from cambrian.predictors.gaussian_process import expected_improvement, normal_scores
 from cambrian.randomness import integer_seed
+from cambrian.settings import Span
 from cambrian.strategies.bayesian.candidates import Acquisition
 from cambrian.strategies.bayesian.model_based import Known, ModelBased, State, unknown
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:

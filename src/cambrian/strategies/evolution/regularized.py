@@ -16,8 +16,9 @@ from cambrian.architecture import crossover, sample
 from cambrian.errors import SpaceError, UsageError
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
+from cambrian.settings import Span
 from cambrian.strategies.evolution.population import Member, mutate_or_draw, tournament
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:

@@ -20,10 +20,11 @@ from cambrian.errors import Rejected
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
+from cambrian.settings import Span
 from cambrian.spaces.growth.moves import MOVES, TRIES
 from cambrian.spaces.space import Moves
 from cambrian.strategies.evolution.population import Member, mutate_or_draw, tournament
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from cambrian.outcome import Trial
 from cambrian.policies.decisions import Before, Choose, Decision, decisions, reward, sample_by, worse
 from cambrian.problem import Problem
 from cambrian.randomness import stream
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.settings import Span
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:

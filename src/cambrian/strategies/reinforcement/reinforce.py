@@ -17,7 +17,8 @@ from cambrian.outcome import Trial
 from cambrian.policies import controller
 from cambrian.policies.decisions import Walk, reward, walk_of, worse
 from cambrian.problem import Problem
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.settings import Span
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
