@@ -8,7 +8,6 @@ import importlib.util
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import CambrianError, ExportMismatch, MissingExtra, RunError, UsageError
+from cambrian.files import stage_folder
 from cambrian.reports.contents import task_facts
 
 if TYPE_CHECKING:
@@ -120,14 +120,10 @@ def export_network(
     beyond 20), and UsageError where `directory` cannot be written."""
     target = Path(directory).absolute()
     _usable(facts, target, onnx)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        _write(network, facts, partial, architecture_json, samples, onnx)
-        difference = verify(partial)
-        _describe(facts, partial, difference)
-        _put(partial, target)
+        with stage_folder(target) as draft:
+            _write(network, facts, draft, architecture_json, samples, onnx)
+            _describe(facts, draft, verify(draft))
     except (CambrianError, MemoryError):
         raise
     except OSError as error:
@@ -135,8 +131,6 @@ def export_network(
     except Exception as error:  # a forward of the user's own, and torch, may raise anything
         what = " ".join(str(error).split())[:200]
         raise UsageError(f"the network cannot be exported: {type(error).__name__}: {what}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 
@@ -250,12 +244,3 @@ def _describe(facts: Mapping[str, Any], directory: Path, difference: float) -> N
     name = str(facts.get("name", "network")).replace("\n", " ")
     text = _README.format(name=name, unit=unit, **sizes)
     (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")
-
-
-def _put(partial: Path, target: Path) -> None:
-    """Rename the whole export into place; an earlier one steps aside first and is then removed."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
-        os.replace(target, old)
-    os.replace(partial, target)
-    shutil.rmtree(old, ignore_errors=True)

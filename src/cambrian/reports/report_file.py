@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import UsageError
+from cambrian.files import write_file
 from cambrian.reports.contents import story_of
 from cambrian.reports.report import report_html
 
@@ -36,12 +37,9 @@ def report(
         path = result.directory / "report.html"
     target = Path(path)
     rows = rank_surrogates(result) if table1 is None else table1
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    text = report_html(story_of(result, plan=plan, table1=rows))
     try:
-        partial.write_text(report_html(story_of(result, plan=plan, table1=rows)), encoding="utf-8")
-        os.replace(partial, target)
+        write_file(target, text.encode())
     except OSError as error:
         raise UsageError(f"the report cannot be written to {target}: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return target
