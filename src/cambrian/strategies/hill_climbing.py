@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
@@ -59,7 +59,7 @@ class HillClimbing:
     are known. Several starts drawn at once are one start: the best of them."""
 
     improvement: str = "first"
-    cap: int = 64
+    cap: Annotated[int, Span(1, 10_000)] = 64
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class HillClimbing:
             raise UsageError(
                 f"strategy 'hill-climbing': improvement is 'first' or 'best', got {self.improvement!r}"
             )
-        check_settings(self, cap=Span(1, 10_000))
+        check_settings(self)
 
     def start(self, problem: Problem) -> State:
         return State(problem.space, problem.seed, {})

@@ -5,6 +5,7 @@ Bounds above are where a setting would take all of the memory, or days for one p
 
 from __future__ import annotations
 
+from cambrian import settings
 from cambrian.errors import UsageError
 from cambrian.registry import name_of
 from cambrian.settings import Span
@@ -14,17 +15,20 @@ WEIGHTS = 20_000_000
 
 
 def check_settings(strategy: object, **spans: Span) -> None:
-    """Raises UsageError for a setting that is not in its span. One left open (None) is anywhere."""
+    """Raises UsageError for a setting that is not in its span, that of its annotation or one of `spans`. One
+    left open (None) is anywhere."""
+    where = f"strategy {name_of(strategy)!r}"
+    settings.check_settings(strategy, where)
     for name, span in spans.items():
         value = getattr(strategy, name)
         if value is not None:
-            span.check(f"strategy {name_of(strategy)!r}: {name}", value)
+            span.check(f"{where}: {name}", value)
 
 
-def check_weights(strategy: object, count: int, settings: str) -> None:
-    """Raises UsageError where `settings`, each within its span, make too large a network together."""
+def check_weights(strategy: object, count: int, parts: str) -> None:
+    """Raises UsageError where `parts`, each within its span, make too large a network together."""
     if count > WEIGHTS:
         raise UsageError(
-            f"strategy {name_of(strategy)!r}: {settings} make a network of {count:,} weights, expected at"
+            f"strategy {name_of(strategy)!r}: {parts} make a network of {count:,} weights, expected at"
             f" most {WEIGHTS:,}"
         )
