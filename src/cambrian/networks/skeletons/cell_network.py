@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from cambrian.errors import UnknownName
 from cambrian.networks.operations import Make, conv_bn, fresh
-from cambrian.networks.settings import probability, truth, whole
 from cambrian.networks.skeletons import defaults as skeletons
 from cambrian.networks.skeletons.cell import Block, Cell, Wiring, wire
 from cambrian.networks.skeletons.defaults import Skeletons
+from cambrian.settings import COUNT, SHARE, Span, check_numbers, check_truths
 
 
 def strided_cells(cells: int) -> set[int]:
@@ -120,11 +120,11 @@ def pair_network(
     cells = own.cells if cells is None else cells
     least = max(2, 2**own.stem_cells)
     dropout = own.dropout if dropout is None else dropout
-    whole(cells=cells, stem_stride=stem_stride)
-    whole(least, filters=filters)
-    whole(0, stem=stem or 0)
-    probability(drop_path=drop_path, dropout=dropout)
-    truth(auxiliary=auxiliary)
+    check_numbers(COUNT, cells=cells, stem_stride=stem_stride)
+    check_numbers(Span(least, whole=True), filters=filters)
+    check_numbers(Span(0, whole=True), stem=stem or 0)
+    check_numbers(SHARE, drop_path=drop_path, dropout=dropout)
+    check_truths(auxiliary=auxiliary)
     network = CellNetwork(
         Plan(normal, reduction, filters, cells, own.stem_cells, stem or own.stem or own.widen * filters),
         channels,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 from cambrian.errors import UsageError, did_you_mean
 from cambrian.networks.training.schedules import SHAPES, Schedule
+from cambrian.settings import POSITIVE, SHARE, Span, check_settings
 
 OPTIMISERS = ("sgd", "adamw")
 LOSSES = ("cross-entropy", "squared-error")
@@ -38,47 +38,37 @@ class Recipe:
     "best" on validation; the best is recorded either way. `checkpoint_seconds` is the least time
     between two checkpoints; 0 writes one at the end of each epoch."""
 
-    learning_rate: float = 0.2
+    learning_rate: Annotated[float, POSITIVE] = 0.2
     optimiser: str = "sgd"
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    batch_size: int = 64
+    momentum: Annotated[float, SHARE] = 0.9
+    weight_decay: Annotated[float, Span(0)] = 5e-4
+    batch_size: Annotated[int, Span(2)] = 64
     schedule: str = "cosine"
-    warmup: float = 0.1
-    label_smoothing: float = 0.0
-    drop_path: float = 0.0
-    auxiliary: float = 0.4
-    gradient_clip: float = 5.0
-    crop: int | None = None
+    warmup: Annotated[float, SHARE] = 0.1
+    label_smoothing: Annotated[float, SHARE] = 0.0
+    drop_path: Annotated[float, SHARE] = 0.0
+    auxiliary: Annotated[float, Span(0)] = 0.4
+    gradient_clip: Annotated[float, Span(0)] = 5.0
+    crop: Annotated[int | None, Span(0)] = None
     flip: bool | None = None
-    cutout: int = 0
+    cutout: Annotated[int, Span(0)] = 0
     score: str = "last"
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: Annotated[float, Span(0)] = 60.0
     loss: str = field(default="cross-entropy", metadata=LATER)
-    decay_epochs: float = field(default=0.0, metadata=LATER)
-    decay_factor: float = field(default=0.1, metadata=LATER)
-    restart_multiple: float = field(default=2.0, metadata=LATER)
+    decay_epochs: Annotated[float, Span(0)] = field(default=0.0, metadata=LATER)
+    decay_factor: Annotated[float, Span(0, 1, above=True)] = field(default=0.1, metadata=LATER)
+    restart_multiple: Annotated[float, Span(1)] = field(default=2.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_name("optimiser", self.optimiser, OPTIMISERS)
         _check_name("schedule", self.schedule, SHAPES)
         _check_name("loss", self.loss, LOSSES)
         _check_name("score", self.score, SCORES)
-        _between("learning_rate", self.learning_rate, 0.0, math.inf, above=True)
-        _between("batch_size", self.batch_size, 2, math.inf)
-        for name in ("momentum", "warmup", "label_smoothing", "drop_path"):
-            _between(name, getattr(self, name), 0.0, 1.0, below=True)
-        for name in ("weight_decay", "auxiliary", "gradient_clip", "cutout", "checkpoint_seconds"):
-            _between(name, getattr(self, name), 0.0, math.inf)
-        _between("decay_epochs", self.decay_epochs, 0.0, math.inf, below=True)
-        _between("decay_factor", self.decay_factor, 0.0, 1.0, above=True)
-        _between("restart_multiple", self.restart_multiple, 1.0, math.inf, below=True)
+        check_settings(self, "training")
         if SHAPES[self.schedule].periodic and not self.decay_epochs:
             raise UsageError(
                 f"training: schedule {self.schedule!r} needs decay_epochs, the epochs of its (first) period"
             )
-        if self.crop is not None:
-            _between("crop", self.crop, 0, math.inf)
 
     @cached_property
     def rates(self) -> Schedule:
@@ -116,12 +106,3 @@ class Recipe:
 def _check_name(setting: str, name: str, valid: Iterable[str]) -> None:
     if name not in valid:
         raise UsageError(f"training: unknown {setting} {name!r}{did_you_mean(name, valid)}")
-
-
-def _between(
-    setting: str, value: float, low: float, high: float, above: bool = False, below: bool = False
-) -> None:
-    """Whether low <= value <= high, with strict signs where asked for."""
-    if not (low <= value <= high) or (above and value == low) or (below and value == high):
-        span = f"{'above' if above else 'at least'} {low:g}" + (f" and below {high:g}" if below else "")
-        raise UsageError(f"training: {setting} must be {span}, got {value!r}")
