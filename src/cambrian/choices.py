@@ -271,6 +271,12 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
 Choice = OneOf | SomeOf | Integer | Real
 
 
+def read_whole(answer: Answer) -> int:
+    """An answer that is a whole number, as one."""
+    assert isinstance(answer, int)
+    return answer
+
+
 def _weighted(weights: Sequence[float], rng: np.random.Generator | Chance) -> int:
     """An index, each with the probability its weight has in their sum."""
     sums = list(itertools.accumulate(weights))

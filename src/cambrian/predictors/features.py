@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from cambrian.architecture import Architecture, questions
 from cambrian.choices import Integer, OneOf, Real, SomeOf
 from cambrian.predictors.paths import IDENTITIES, path_counts
-from cambrian.spaces.space import Graph, Graphs, Space
+from cambrian.spaces.knowledge import Graph, Graphs, know
+from cambrian.spaces.space import Space
 
 Vector = Mapping[Hashable, float]
 Vectors = Sequence[Vector]
@@ -52,7 +53,7 @@ class Matrix:
 
 def parts_of(space: Space) -> tuple[Callable[[Any, Architecture], Vector], ...]:
     """What a description is made of: the paths of the graph, where the space tells it, and the answers."""
-    return (paths_of, answers_of) if isinstance(space, Graphs) else (answers_of,)
+    return (answers_of,) if know(space, Graphs) is None else (paths_of, answers_of)
 
 
 def distances(space: Space, some: Sequence[Architecture], others: Sequence[Architecture]) -> list[Array]:
@@ -86,10 +87,10 @@ def answer_vector(space: Space, architecture: Architecture) -> Vector:
     return vector
 
 
-def graph_vector(space: Graphs, architecture: Architecture) -> Vector:
+def graph_vector(space: Space, architecture: Architecture) -> Vector:
     """log(1 + count) of every path, identities passed over: equal functions are equal vectors, and each
     further path of a kind says less."""
-    counts = path_counts(space.graph(architecture), silent=IDENTITIES)
+    counts = path_counts(graph_of(space, architecture), silent=IDENTITIES)
     return {path: log1p(count) for path, count in counts.items()}
 
 
@@ -182,12 +183,11 @@ _column = memoise(_from_whole, 512)
 
 
 @memoise
-def graph_of(space: Graphs, architecture: Architecture) -> Graph:
+def graph_of(space: Space, architecture: Architecture) -> Graph:
     """The data-flow graph; of a space without one, its tree of answers: a node per answer, children
     under the longest path that is a part of theirs."""
-    if isinstance(space, Graphs):
-        return space.graph(architecture)
-    return answer_tree(architecture)
+    known = know(space, Graphs)
+    return answer_tree(architecture) if known is None else known.graph(architecture)
 
 
 def answer_tree(architecture: Architecture) -> Graph:

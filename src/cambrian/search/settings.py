@@ -24,7 +24,8 @@ from cambrian.errors import CambrianError, Rejected, RunChanged, RunError, Usage
 from cambrian.randomness import stream
 from cambrian.search.planning.budget import Budget
 from cambrian.search.program_code import VERSION, code_parts, edited
-from cambrian.spaces.space import Encodes, Grows, Space
+from cambrian.spaces.knowledge import Encodes, Grows, know
+from cambrian.spaces.space import Space
 
 LEDGER = "ledger.sqlite"
 
@@ -87,7 +88,7 @@ FEW = 300
 
 def usual(space: Space, trials: int | None) -> str:
     """The strategy of a search that names none."""
-    grows = isinstance(space, Grows) and isinstance(space, Encodes)
+    grows = know(space, Grows) is not None and know(space, Encodes) is not None
     return "progressive" if grows and (trials is None or trials > FEW) else "bayes"
 
 

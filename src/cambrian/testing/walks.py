@@ -22,7 +22,8 @@ from cambrian.errors import IllegalArchitecture, SpaceError
 from cambrian.neighbourhood import neighbours
 from cambrian.randomness import stream
 from cambrian.registry import Registry
-from cambrian.spaces.space import Canonical, Space, fingerprint
+from cambrian.spaces.knowledge import Canonical, know
+from cambrian.spaces.space import Space, fingerprint
 from cambrian.testing.cases import SAMPLES, SpaceCase
 from cambrian.testing.suite import Violation, applies, expect
 
@@ -157,8 +158,9 @@ print(json.dumps(names(SpaceCase(Registry("space", {}).make(json.loads(sys.argv[
 def names(case: SpaceCase) -> list[str]:
     """The fingerprint, and the keys and canonical texts of the samples."""
     found = [fingerprint(case.space), *(a.key for a in case.samples)]
-    if isinstance(case.space, Canonical):
-        found += [case.space.canonical(a) for a in case.samples]
+    canonical = know(case.space, Canonical)
+    if canonical is not None:
+        found += [canonical.canonical(a) for a in case.samples]
     return found
 
 

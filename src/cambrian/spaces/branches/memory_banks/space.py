@@ -16,7 +16,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.layered import MOST, Layer, numbers, split, together
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +27,7 @@ SETTINGS = ("filters",)
 
 
 @dataclass(frozen=True)
-class MemoryBanks(DepthGrowth):
+class MemoryBanks(Space):
     """1 to `layers` layers over `banks` banks of equal width, the first of which holds the stem's output.
     A layer reads and writes at least one bank; one that nobody has written to yet cannot be read, and all
     that have been written to go to the classifier."""
@@ -42,6 +42,10 @@ class MemoryBanks(DepthGrowth):
     def __post_init__(self) -> None:
         check_bounds("memory-banks", MOST, layers=self.layers)
         check_bounds("memory-banks", BANKS, banks=self.banks)
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
 
     def program(self, pick: Pick) -> None:
         written = {1}

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Answer, Scalar
+from cambrian.choices import Answer, Scalar, read_whole
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +30,7 @@ SETTINGS = ("width", "normalise", "dropout")
 
 
 @dataclass(frozen=True)
-class MetaQNN(DepthGrowth):
+class MetaQNN(Space):
     """Chains of 1 to `layers` layers for images of `image` pixels a side. One without a dense layer ends in
     global pooling.
 
@@ -52,6 +52,10 @@ class MetaQNN(DepthGrowth):
     def paper() -> MetaQNN:
         """18 layers at most, on CIFAR-10 and SVHN."""
         return MetaQNN(layers=18)
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
 
     def program(self, pick: Pick) -> None:
         image, dense, units, kind = self.image, 0, UNITS[0], "pool"
@@ -89,7 +93,7 @@ class MetaQNN(DepthGrowth):
 
     def rows(self, architecture: Architecture) -> Iterator[tuple[str, int, int]]:
         """("conv", kernel, filters), ("pool", window, stride) or ("dense", units, 0) of every layer."""
-        for n in range(1, self.level(architecture) + 1):
+        for n in range(1, read_whole(architecture["layers"]) + 1):
             kind, at = str(architecture[f"layer{n}/type"]), f"layer{n}/"
             if kind == "pool":
                 yield kind, *_pool(architecture[at + "pool"])

@@ -24,7 +24,7 @@ from cambrian.options import shorten
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,12 +36,16 @@ NOTHING = "skip"
 Row = tuple[str, str, int, int]  # a layer: path of its question, name of its operation, channels, stride
 
 
-class MobileChain(DepthGrowth):
+class MobileChain(Space):
     """What both have in common: a chain of layers makes the network and the graph."""
 
     skeleton = SETTINGS
 
     activation: ClassVar[str]
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
 
     @abstractmethod
     def layers(self, architecture: Architecture) -> list[Row]:

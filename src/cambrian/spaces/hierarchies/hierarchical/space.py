@@ -21,7 +21,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.hierarchies.hierarchical.motifs import NONE, Motif, live, motif_graph, motif_text
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +31,7 @@ SETTINGS = ("filters", "cells")
 
 
 @dataclass(frozen=True)
-class Hierarchical(DepthGrowth):
+class Hierarchical(Space):
     """`motifs` of every level between the primitives and the cell, `nodes` of each of them and, last, of
     the cell. So `motifs=(), nodes=(11,)` is the paper's flat representation.
 
@@ -77,6 +77,10 @@ class Hierarchical(DepthGrowth):
             found *= (below + 1) ** (motifs * _pairs(nodes))
             below = motifs
         return found
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
 
     def program(self, pick: Pick) -> None:
         answers: dict[str, Answer] = {}

@@ -20,7 +20,7 @@ from cambrian.spaces.cells.edges import NONE, live_edges
 from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.growth.depth_growth import DepthGrowth
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +34,7 @@ SETTINGS = ("filters",)
 
 
 @dataclass(frozen=True)
-class Stacked(DepthGrowth):
+class Stacked(Space):
     """Up to `stages` of up to `cells` equal cells each. Every stage says how many cells it has, how much
     wider it is than the one before, and whether it halves the image. The cell is one of the space that
     `cell` names, its questions asked under `cell/`; PNAS's has up to `blocks` blocks.
@@ -61,6 +61,10 @@ class Stacked(DepthGrowth):
     def micro(self) -> NASBench201 | PNAS:
         """The space of the cell alone."""
         return NASBench201() if self.cell == "nasbench201" else PNAS(blocks=self.blocks)
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
 
     def program(self, pick: Pick) -> None:
         self.micro.program(Pick(lambda choice: pick.ask(_of_the_cell(choice))))

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.choices import Scalar, read_whole
 from cambrian.errors import UnknownName
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
@@ -115,7 +115,7 @@ class DARTSRNN(RecurrentCells):
                 str(architecture[f"node{n}/activation"]),
                 sources.index(str(architecture[f"node{n}/input"])),
             )
-            for n in range(1, self.level(architecture) + 1)
+            for n in range(1, read_whole(architecture["nodes"]) + 1)
         )
 
     def architecture(self, cell: Sequence[Node]) -> Architecture:

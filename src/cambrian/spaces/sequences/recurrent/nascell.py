@@ -17,7 +17,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.choices import Scalar, read_whole
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
@@ -118,7 +118,7 @@ class NASCell(RecurrentCells):
         )
 
     def tree(self, architecture: Architecture) -> Tree:
-        nodes = node_names(self.level(architecture))
+        nodes = node_names(read_whole(architecture["leaves"]))
         steps = tuple(_step(architecture, name) for name in nodes)
         places = {use: nodes.index(_holder(architecture, use)) for use in ("inject", "keep")}
         return Tree(steps, injection=_step(architecture, "injection"), **places)
