@@ -47,6 +47,10 @@ class Listed(Space):
         raise Unbuildable(f"architectures of {self.table} are looked up, not built")
 
 
+GrowingListed = Listed
+"""The name in run directories of before: tables with a `depth` were a class of their own."""
+
+
 @dataclass(frozen=True)
 class Fork:
     """`below[i]` follows option i (None: a row is found), which `rows[i]` rows have."""

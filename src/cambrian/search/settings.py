@@ -18,7 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from cambrian.architecture import Architecture
-from cambrian.choices import Answer, Choice
+from cambrian.choices import Answer, Choice, describe_question
 from cambrian.codec import encode
 from cambrian.errors import CambrianError, Rejected, RunChanged, RunError, UsageError
 from cambrian.randomness import stream
@@ -142,7 +142,7 @@ def questions(space: Space, walks: int = 16) -> dict[str, Any]:
         rng = stream(0, "questions", n)
 
         def decide(choice: Choice, rng: Any = rng) -> Answer:
-            asked = msgspec.to_builtins(choice)
+            asked = describe_question(choice)
             found.setdefault(asked.pop("path"), asked)
             return choice.draw(rng)
 

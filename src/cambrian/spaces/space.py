@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 import msgspec
 
 from cambrian.architecture import Architecture, Decide
-from cambrian.choices import Answer, Choice, Scalar
+from cambrian.choices import Answer, Choice, Scalar, describe_question
 from cambrian.errors import Rejected, UnknownName
 from cambrian.spaces.knowledge import Canonical as Canonical
 from cambrian.spaces.knowledge import Encodes as Encodes
@@ -127,7 +127,7 @@ def fingerprint(space: Space, walks: int = 64) -> str:
         rng = stream(0, "fingerprint", n)
 
         def decide(choice: Choice, rng: np.random.Generator = rng) -> Answer:
-            digest.update(msgspec.json.encode(choice))
+            digest.update(msgspec.json.encode(describe_question(choice)))
             return choice.draw(rng)
 
         try:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.choices import Answer
 from cambrian.errors import SpaceError, UnknownName
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.cells.block_growth import new_blocks
 from cambrian.spaces.cells.isomorphism import Block
@@ -64,26 +65,27 @@ class Blocks:
 
     def ask(self, pick: Pick, blocks: int, prefix: str = "") -> None:
         for b in range(1, blocks + 1):
-            at = f"{prefix}{self.part}{b}"
+            block = (f"{prefix}{self.part}", b)
             if self.distinct:
-                pick.some(f"{at}/inputs", self.states[: b + 1], 2)
-            for operand in ("1", "2"):
+                pick.some(at(*block, "/inputs"), self.states[: b + 1], 2)
+            for operand in (1, 2):
                 if not self.distinct:
-                    pick(f"{at}/input{operand}", self.states[: b + 1])
-                pick(f"{at}/operation{operand}", self.operations)
+                    pick(at(*block, "/input", operand), self.states[: b + 1])
+                pick(at(*block, "/operation", operand), self.operations)
             if len(self.combiners) > 1:
-                pick(f"{at}/combiner", self.combiners)
+                pick(at(*block, "/combiner"), self.combiners)
 
     def cell(self, answers: Mapping[str, Answer], blocks: int, prefix: str = "") -> list[Block]:
         """The tokens of every block."""
         states, kinds = self._tokens
         found = []
         for b in range(1, blocks + 1):
-            at = f"{prefix}{self.part}{b}"
-            inputs = answers[f"{at}/inputs"] if self.distinct else [answers[f"{at}/input{n}"] for n in "12"]
-            combiner = answers[f"{at}/combiner"] if len(self.combiners) > 1 else self.combiners[0]
+            place = f"{prefix}{self.part}{b}"
+            operands = [f"{place}/input{n}" for n in "12"]
+            inputs = answers[f"{place}/inputs"] if self.distinct else [answers[path] for path in operands]
+            combiner = answers[f"{place}/combiner"] if len(self.combiners) > 1 else self.combiners[0]
             i1, i2 = (states[str(i)] for i in inputs)  # type: ignore[union-attr]
-            o1, o2 = (kinds[str(answers[f"{at}/operation{n}"]), str(combiner)] for n in "12")
+            o1, o2 = (kinds[str(answers[f"{place}/operation{n}"]), str(combiner)] for n in "12")
             found.append((i1, i2, o1, o2))
         return found
 
@@ -91,15 +93,15 @@ class Blocks:
         """The inverse of `cell`."""
         found: dict[str, Answer] = {}
         for b, (*inputs, o1, o2) in enumerate(cell, 1):
-            at = f"{prefix}{self.part}{b}"
+            place = f"{prefix}{self.part}{b}"
             if self.distinct:
-                found[f"{at}/inputs"] = tuple(self.states[i] for i in inputs)
+                found[f"{place}/inputs"] = tuple(self.states[i] for i in inputs)
             for operand, i, o in zip("12", inputs, (o1, o2), strict=True):
                 if not self.distinct:
-                    found[f"{at}/input{operand}"] = self.states[i]
-                found[f"{at}/operation{operand}"] = self.operations[o % len(self.operations)]
+                    found[f"{place}/input{operand}"] = self.states[i]
+                found[f"{place}/operation{operand}"] = self.operations[o % len(self.operations)]
             if len(self.combiners) > 1:
-                found[f"{at}/combiner"] = self.combiners[o1 // len(self.operations)]
+                found[f"{place}/combiner"] = self.combiners[o1 // len(self.operations)]
         return found
 
     def operation(self, kind: int) -> str:
@@ -145,10 +147,10 @@ def graph_of(
     edges: list[tuple[int, int]] = []
     source = [0, 1]  # the graph's node for each state
     for b, (i1, i2, o1, o2) in enumerate(cell, 1):
-        at = len(labels)
+        first = len(labels)
         labels += [form.operation(o1), form.operation(o2), form.combiner(o1)]
         groups += [f"{lead}{form.part} {b}"] * 3
-        edges += [(source[i1], at), (source[i2], at + 1), (at, at + 2), (at + 1, at + 2)]
-        source.append(at + 2)
+        edges += [(source[i1], first), (source[i2], first + 1), (first, first + 2), (first + 1, first + 2)]
+        source.append(first + 2)
     edges += [(source[i], len(labels)) for i in output]
     return [*labels, "concat"], edges, [*groups, f"{lead}output"]

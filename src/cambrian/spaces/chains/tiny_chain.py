@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar, read_whole
+from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -42,8 +43,8 @@ class TinyChain(Space):
 
     def program(self, pick: Pick) -> None:
         for i in range(1, pick.depth("layers", 1, self.layers) + 1):
-            if pick(f"layer{i}/operation", (*KERNELS, "max3x3", "skip")) in KERNELS:
-                pick(f"layer{i}/width", (1, 2))
+            if pick(at("layer", i, "/operation"), (*KERNELS, "max3x3", "skip")) in KERNELS:
+                pick(at("layer", i, "/width"), (1, 2))
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has one setting, `filters`."""

@@ -2,8 +2,8 @@
 
 Nothing is asked of such a space but its `walk`. What a level adds is found by replaying the parent
 one level higher: the questions that opens are the step. Tokens put the questions of one step in one
-row, a slot per question; questions whose paths differ only in numbers (`op0`, `op1`) share a
-vocabulary, and with it a surrogate's embedding.
+row, a slot per question; questions whose paths differ only in numbers that count (`pick.inside("layer", n)`,
+`pick.repeat`, see `cambrian.paths`) share a vocabulary, and with it a surrogate's embedding.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +11,14 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, Walkable
 from cambrian.choices import Answer, Choice, Integer, OneOf, Real, Scalar, SomeOf
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError
+from cambrian.paths import Parts, kind_of, numbers_of
 from cambrian.randomness import stream
 
 if TYPE_CHECKING:
     import numpy as np
+
+Slot = tuple[str, Scalar | None]
+"""A path, and which of its options where several may be had."""
 
 BINS = 32  # tokens of a real question, and of a whole-number one with more answers than twice that
 EXPLORED = 4000  # walks at most to learn a program's questions
@@ -42,7 +45,7 @@ class DepthMap:
     continuous: bool
     choices: dict[str, Choice]
     rows: dict[str, int]
-    place: dict[str, tuple[int, int]]
+    place: dict[Slot, tuple[int, int]]
     columns: list[tuple[str, int]]
     words: dict[str, list[Scalar]]
 
@@ -50,28 +53,34 @@ class DepthMap:
         """(row, column, token) of every answer; one that exploring never met has no token."""
         for path, answer in architecture.items():
             choice = self.choices.get(path)
-            for slot, word in _words(choice, answer) if choice is not None else ():
-                if slot in self.place and word in self.words[_kind(slot)]:
+            if choice is None:
+                continue
+            known = self.words.get(_kind(choice), [])
+            for slot, word in _words(choice, answer):
+                if slot in self.place and word in known:
                     row, column = self.place[slot]
-                    yield row, column, self.words[_kind(slot)].index(word) + 1
+                    yield row, column, known.index(word) + 1
 
     @cached_property
     def layers(self) -> dict[str, tuple[str, int, int]]:
         """(kind, layer counted from 0, n-th of the kind in its layer) of every path that belongs to one.
 
-        Paths that differ only in numbers are one kind. A kind belongs to layers where each level above
-        the first brings the same number of its paths, and the first as many for each of its layers."""
+        Paths that differ only in numbers that count are one kind. A kind belongs to layers where each level
+        above the first brings the same number of its paths, and the first as many for each of its layers."""
         rows: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         for path, row in self.rows.items():
-            rows[_kind(path)][row].append(path)
+            rows[kind_of(_parts(self.choices[path]))][row].append(path)
         found: dict[str, tuple[str, int, int]] = {}
         for kind, asked in rows.items():
             width = len(asked[1])
             expected = [width * self.levels[0], *[width] * (len(self.levels) - 1)]
             if width and [len(asked[row]) for row in range(len(self.levels))] == expected:
-                ordered = [p for row in sorted(asked) for p in sorted(asked[row], key=_numbers)]
+                ordered = [p for row in sorted(asked) for p in sorted(asked[row], key=self._numbers)]
                 found |= {path: (kind, i // width, i % width) for i, path in enumerate(ordered)}
         return found
+
+    def _numbers(self, path: str) -> tuple[int, ...]:
+        return numbers_of(self.choices[path].parts)
 
     @cached_property
     def paths(self) -> dict[tuple[str, int, int], str]:
@@ -106,8 +115,8 @@ def explore(space: Walkable) -> DepthMap:
             choices[choice.path] = _merge(choices.get(choice.path), choice)
             first[choice.path] = min(first.get(choice.path, 10**9), int(answers[depth]))  # type: ignore[arg-type]
             for answer in _probes(choice):
-                for slot, word in _words(choice, answer) if choice.path != depth else ():
-                    words.setdefault(_kind(slot), {})[word] = None
+                for _, word in _words(choice, answer) if choice.path != depth else ():
+                    words.setdefault(_kind(choice), {})[word] = None
                 if (choice.path, answer) not in tried:
                     tried.add((choice.path, answer))
                     if left:
@@ -124,16 +133,17 @@ def explore(space: Walkable) -> DepthMap:
 
 def _layout(
     choices: dict[str, Choice], rows: dict[str, int]
-) -> tuple[dict[str, tuple[int, int]], list[tuple[str, int]]]:
+) -> tuple[dict[Slot, tuple[int, int]], list[tuple[str, int]]]:
     """A column for the n-th slot of a kind in its row."""
-    place: dict[str, tuple[int, int]] = {}
+    place: dict[Slot, tuple[int, int]] = {}
     columns: dict[tuple[str, int], int] = {}
     count: dict[tuple[int, str], int] = {}
     for path, row in rows.items():
+        kind = _kind(choices[path])
         for slot in _slots(choices[path]):
-            nth = count.get((row, _kind(slot)), 0)
-            count[row, _kind(slot)] = nth + 1
-            place[slot] = (row, columns.setdefault((_kind(slot), nth), len(columns)))
+            nth = count.get((row, kind), 0)
+            count[row, kind] = nth + 1
+            place[slot] = (row, columns.setdefault((kind, nth), len(columns)))
     return place, list(columns)
 
 
@@ -164,7 +174,7 @@ def _merge(old: Choice | None, new: Choice) -> Choice:
     """Options of some-of-n may depend on other answers: each ever met gets its slot."""
     if isinstance(old, SomeOf) and isinstance(new, SomeOf):
         options = tuple(dict.fromkeys(old.options + new.options))
-        return SomeOf(old.path, options, min(old.least, new.least), max(old.most, new.most))
+        return SomeOf(old.path, options, min(old.least, new.least), max(old.most, new.most), parts=old.parts)
     return new if old is None else old
 
 
@@ -185,28 +195,30 @@ def _probes(choice: Choice) -> list[Answer]:
     return list(choice.answers())
 
 
-def _words(choice: Choice, answer: Answer) -> list[tuple[str, Scalar]]:
+def _words(choice: Choice, answer: Answer) -> list[tuple[Slot, Scalar]]:
     """(slot, word) of an answer: one slot per question, but one per option where several may be had."""
     if isinstance(choice, SomeOf):
         assert isinstance(answer, tuple)
         return [(slot, option in answer) for slot, option in zip(_slots(choice), choice.options)]
     assert not isinstance(answer, tuple)
     if isinstance(choice, Real):
-        return [(choice.path, min(int(choice.fraction(float(answer)) * BINS), BINS - 1))]
+        return [((choice.path, None), min(int(choice.fraction(float(answer)) * BINS), BINS - 1))]
     if isinstance(choice, Integer) and _is_binned(choice):
-        return [(choice.path, (int(answer) - choice.low) * BINS // choice.size)]
-    return [(choice.path, answer)]
+        return [((choice.path, None), (int(answer) - choice.low) * BINS // choice.size)]
+    return [((choice.path, None), answer)]
 
 
-def _slots(choice: Choice) -> list[str]:
+def _slots(choice: Choice) -> list[Slot]:
     if isinstance(choice, SomeOf):
-        return [f"{choice.path}?{option}" for option in choice.options]
-    return [choice.path]
+        return [(choice.path, option) for option in choice.options]
+    return [(choice.path, None)]
 
 
-def _kind(slot: str) -> str:
-    return re.sub(r"\?.*", "?", re.sub(r"\d+", "#", slot))
+def _kind(choice: Choice) -> str:
+    """The same for slots that share a vocabulary: those of questions that differ in numbers that count, and
+    of one question's options."""
+    return kind_of(_parts(choice)) + "?" * isinstance(choice, SomeOf)
 
 
-def _numbers(path: str) -> list[int]:
-    return [int(n) for n in re.findall(r"\d+", path)]
+def _parts(choice: Choice) -> Parts:
+    return choice.parts or (choice.path,)

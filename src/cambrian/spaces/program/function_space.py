@@ -87,7 +87,7 @@ class Program(Space):
 
     def program(self, pick: Pick) -> object:
         if not isinstance(pick, ModulePick):  # another space's questioner
-            pick = ModulePick(pick._decide, pick._prefix, pick._answers, pick._known)
+            pick = ModulePick(pick._decide, pick._prefix, pick._answers, pick._known, pick._above)
         try:
             if not self._makes_weights:
                 return self.function(pick, self.task)
@@ -218,7 +218,7 @@ def _answering(pick: ModulePick, before: set[str]) -> ModulePick:
     def decide(choice: Choice) -> Answer:
         return answers[choice.path] if choice.path in answers else pick._decide(choice)
 
-    return ModulePick(decide, pick._prefix, pick._answers, pick._known)
+    return ModulePick(decide, pick._prefix, pick._answers, pick._known, pick._above)
 
 
 def _check_function(function: Body) -> None:

@@ -69,7 +69,7 @@ class AnchorPoints(Space):
 
     def program(self, pick: Pick) -> None:
         for n in range(1, pick.depth("layers", self.least, self.layers) + 1):
-            inside = pick.inside(f"layer{n}")
+            inside = pick.inside("layer", n)
             inside("height", self.heights)
             inside("width", self.widths)
             inside("filters", self.filters)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layer_moves import LayerMoves
@@ -56,9 +57,9 @@ class ENASMacro(Space):
 
     def program(self, pick: Pick) -> None:
         for n in range(1, pick.depth("layers", self.least, self.layers) + 1):
-            pick(f"layer{n}/operation", OPERATIONS)
+            pick(at("layer", n, "/operation"), OPERATIONS)
             if n > 1:
-                pick.some(f"layer{n}/skips", self.readable(n), 0, n - 1)
+                pick.some(at("layer", n, "/skips"), self.readable(n), 0, n - 1)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has one setting, `filters` of the stem (36; 12 for small images)."""

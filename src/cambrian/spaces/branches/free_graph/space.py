@@ -68,7 +68,7 @@ class FreeGraph(Space):
         if self.learning_rate:
             pick(RATE, RATES)
         for n in range(1, pick.depth("layers", 0, self.layers) + 1):
-            inside = pick.inside(f"layer{n}")
+            inside = pick.inside("layer", n)
             if inside("type", ("conv", "identity")) == "conv":
                 inside("height", SIZES)
                 inside("width", SIZES)

@@ -50,7 +50,7 @@ class MemoryBanks(Space):
     def program(self, pick: Pick) -> None:
         written = {1}
         for n in range(1, pick.depth("layers", 1, self.layers) + 1):
-            inside = pick.inside(f"layer{n}")
+            inside = pick.inside("layer", n)
             inside("operation", OPERATIONS)
             inside.some("reads", sorted(written), 1, len(written))
             written |= set(inside.some("writes", range(1, self.banks + 1), 1, self.banks))

@@ -63,7 +63,7 @@ class NetworkMorphism(Space):
     def program(self, pick: Pick) -> None:
         pools = 0
         for n in range(1, pick.depth("layers", LEAST, self.layers) + 1):
-            inside = pick.inside(f"layer{n}")
+            inside = pick.inside("layer", n)
             inside("kernel", KERNELS)
             inside("width", WIDTHS)
             pools += pools < POOLS and inside("pool", (True, False))

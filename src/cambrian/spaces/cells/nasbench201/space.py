@@ -17,6 +17,7 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, OneOf, Scalar
 from cambrian.errors import SpaceError
+from cambrian.paths import at
 from cambrian.spaces.cells.edges import EDGES, NODES, NONE, SKIP, Codes, cell_graph, cell_text, live_edges
 from cambrian.spaces.program.shared import all_questions, forking
 from cambrian.spaces.small_images import small
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from cambrian.networks.sharing.supernet import Supernet
 
-PATHS = tuple(f"node{to}/from{source}" for source, to in EDGES)
+QUESTIONS = tuple(at("node", to, "/from", source) for source, to in EDGES)
+PATHS = tuple(map(str, QUESTIONS))
 SETTINGS = ("filters", "cells", "whole")
 
 
@@ -50,8 +52,8 @@ class NASBench201(Space):
     """Operations of which two on the same input are one."""
 
     def program(self, pick: Pick) -> None:
-        for path in PATHS:
-            pick.ask(OneOf(path, self.operations, module=True))
+        for path, question in zip(PATHS, QUESTIONS):
+            pick.ask(OneOf(path, self.operations, module=True, parts=question.parts))
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has `filters` of the first stage (16) and `cells` per stage (5; 1 for small images).

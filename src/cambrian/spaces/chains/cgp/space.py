@@ -17,6 +17,7 @@ import numpy as np
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.errors import Rejected, UnknownName
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -82,9 +83,9 @@ class CGP(Space):
     def program(self, pick: Pick) -> None:
         nodes: dict[int, Node] = {}
         for n in range(1, self.rows * self.columns + 1):
-            inside, sources = pick.inside(f"node{n}"), self.sources((n - 1) // self.rows)
+            inside, sources = pick.inside("node", n), self.sources((n - 1) // self.rows)
             function = str(inside("function", self.functions))
-            nodes[n] = function, (inside("input1", sources), inside("input2", sources))
+            nodes[n] = function, (inside(at("input", 1), sources), inside(at("input", 2), sources))
         used = len(_active(nodes, pick("output", self.sources(self.columns))))
         pick.require(self.least <= used <= self.most, f"{used} nodes are active")
 

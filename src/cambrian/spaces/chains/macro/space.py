@@ -12,6 +12,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar, read_whole
+from cambrian.paths import at
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -45,7 +46,7 @@ class Macro(Space):
     def program(self, pick: Pick) -> None:
         weights = [float(len(OPERATIONS) ** d) for d in range(1, LAYERS + 1)]
         for n in range(1, pick.depth("layers", 1, LAYERS, weights) + 1):
-            pick(f"layer{n}", OPERATIONS)
+            pick(at("layer", n), OPERATIONS)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has one setting, `filters` of the stem (32; 8 for small images)."""

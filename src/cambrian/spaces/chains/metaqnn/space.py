@@ -61,7 +61,7 @@ class MetaQNN(Space):
         image, dense, units, kind = self.image, 0, UNITS[0], "pool"
         depth = pick.depth("layers", 1, self.layers)
         for n in range(1, depth + 1):
-            inside = pick.inside(f"layer{n}")
+            inside = pick.inside("layer", n)
             kind = inside("type", self._types(kind, image, dense, left=depth - n))
             if kind == "conv":
                 inside("kernel", tuple(k for k in KERNELS if k <= image))

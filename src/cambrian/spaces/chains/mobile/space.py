@@ -21,6 +21,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.options import shorten
+from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
@@ -120,7 +121,7 @@ class ProxylessNAS(MobileChain):
 
     def program(self, pick: Pick) -> None:
         for n in range(1, pick.depth("layers", 1, sum(self.depths), self._weights) + 1):
-            pick(f"layer{n}", self.options(n))
+            pick(at("layer", n), self.options(n))
 
     def stages(self, architecture: Architecture) -> list[list[tuple[str, str]]]:
         """(path, operation) of the layers of every stage that are not nothing."""
@@ -206,7 +207,7 @@ class MnasNet(MobileChain):
     def program(self, pick: Pick) -> None:
         for b in range(1, pick.depth("blocks", self.least, self.blocks) + 1):
             for question, options in self.questions.items():
-                pick(f"block{b}/{question}", options)
+                pick(at("block", b, f"/{question}"), options)
 
     def layers(self, architecture: Architecture) -> list[Row]:
         rows: list[Row] = []

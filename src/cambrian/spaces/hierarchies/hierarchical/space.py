@@ -17,6 +17,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.errors import SpaceError
 from cambrian.options import shorten
+from cambrian.paths import at, parts_of
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.hierarchies.hierarchical.motifs import NONE, Motif, live, motif_graph, motif_text
@@ -86,12 +87,12 @@ class Hierarchical(Space):
         answers: dict[str, Answer] = {}
         below = self.primitives
         for level, (motifs, nodes) in enumerate(zip(self.motifs, self.nodes), 2):
-            paths = [f"level{level}/motif{m}" for m in range(1, motifs + 1)]
+            paths = [at("level", level, "/motif", m) for m in range(1, motifs + 1)]
             for path in paths:
-                answers |= {at: pick(at, options) for at, options in _edges(path, nodes, below)}
+                answers |= {edge: pick(edge, options) for edge, options in _edges(path, nodes, below)}
             below = tuple(f"motif{m}" for m in range(1, motifs + 1))
         nodes = answers["nodes"] = pick.depth("nodes", self.least, self.nodes[-1])
-        answers |= {at: pick(at, options) for at, options in _edges("cell", nodes, below)}
+        answers |= {edge: pick(edge, options) for edge, options in _edges("cell", nodes, below)}
         pick.require(self.cell(answers), "nothing reaches the output of the cell")
 
     def cell(self, answers: Mapping[str, Answer]) -> Motif:
@@ -100,7 +101,7 @@ class Hierarchical(Space):
 
     def _motif(self, answers: Mapping[str, Answer], path: str, nodes: int, level: int) -> Motif:
         """The motif at a path, as far as it is alive, made of the motifs of `level`, or of primitives (1)."""
-        operations: list[str | Motif] = [str(answers[at]) for at, _ in _edges(path, nodes, ())]
+        operations: list[str | Motif] = [str(answers[edge]) for edge, _ in _edges(path, nodes, ())]
         if level > 1:
             made = {
                 name: self._motif(answers, f"level{level}/{name}", self.nodes[level - 2], level - 1)
@@ -142,7 +143,10 @@ def _edges(path: str, nodes: int, below: tuple[str, ...]) -> tuple[tuple[str, tu
     """(path, operations) of the question of every edge of a motif. First on the chain of nodes is the first
     operation, first beside it none."""
     return tuple(
-        (f"{path}/node{to}/from{source}", (*below, NONE) if source == to - 1 else (NONE, *below))
+        (
+            at(*parts_of(path), "/node", to, "/from", source),
+            (*below, NONE) if source == to - 1 else (NONE, *below),
+        )
         for to in range(2, nodes + 1)
         for source in range(1, to)
     )

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Choice, OneOf, Scalar
 from cambrian.errors import UnknownName
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.cells.blocks import MOST as BLOCKS
 from cambrian.spaces.cells.edges import NONE, live_edges
@@ -69,9 +70,9 @@ class Stacked(Space):
     def program(self, pick: Pick) -> None:
         self.micro.program(Pick(lambda choice: pick.ask(_of_the_cell(choice))))
         for s in range(1, pick.depth("stages", 1, self.stages) + 1):
-            pick(f"stage{s}/cells", tuple(range(1, self.cells + 1)))
-            pick(f"stage{s}/widen", WIDEN)
-            pick(f"stage{s}/halve", (False, True))
+            pick(at("stage", s, "/cells"), tuple(range(1, self.cells + 1)))
+            pick(at("stage", s, "/widen"), WIDEN)
+            pick(at("stage", s, "/halve"), (False, True))
 
     def cell_of(self, architecture: Mapping[str, Answer]) -> Architecture:
         """The answers of the cell, as its own space asks for them."""
@@ -132,7 +133,8 @@ class Stacked(Space):
 def _of_the_cell(choice: Choice) -> Choice:
     """A question of the cell's space as this one asks it: a depth is an answer like any other."""
     plain = {"depth": False, "module": False} if isinstance(choice, OneOf) else {}
-    return replace(choice, path=f"cell/{choice.path}", **plain)
+    parts = ("cell/", *choice.parts) if choice.parts else ()
+    return replace(choice, path=f"cell/{choice.path}", parts=parts, **plain)
 
 
 class _Drawing:

@@ -15,6 +15,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar, read_whole
 from cambrian.errors import SpaceError
 from cambrian.options import shorten
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -85,8 +86,8 @@ class AutoFormer(Space):
     def program(self, pick: Pick) -> None:
         pick("embedding", self.embeddings)
         for i in range(1, pick.depth("depth", *self.depths) + 1):
-            pick(f"layer{i}/heads", self.heads)
-            pick(f"layer{i}/ratio", self.ratios)
+            pick(at("layer", i, "/heads"), self.heads)
+            pick(at("layer", i, "/ratio"), self.ratios)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has `patch`, the side of a patch in pixels (chosen to fit the image), and

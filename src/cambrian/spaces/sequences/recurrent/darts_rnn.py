@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar, read_whole
 from cambrian.errors import UnknownName
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
@@ -98,8 +99,8 @@ class DARTSRNN(RecurrentCells):
 
     def program(self, pick: Pick) -> None:
         for n in range(1, pick.depth("nodes", 1, self.nodes) + 1):
-            pick(f"node{n}/input", _names(n))
-            pick(f"node{n}/activation", ACTIVATIONS)
+            pick(at("node", n, "/input"), _names(n))
+            pick(at("node", n, "/activation"), ACTIVATIONS)
 
     def make_cell(self, architecture: Architecture) -> MakeCell:
         from cambrian.spaces.sequences.recurrent.network import HighwayCell

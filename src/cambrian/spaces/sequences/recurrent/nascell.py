@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar, read_whole
+from cambrian.paths import at, extend
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
@@ -98,11 +99,11 @@ class NASCell(RecurrentCells):
         leaves = pick.depth("leaves", 1, self.base)
         _ask_step(pick, "injection")
         for n in range(1, leaves + 1):
-            _ask_step(pick, f"leaf{n}")
+            _ask_step(pick, at("leaf", n))
             if n > 1:
-                _ask_step(pick, f"join{n}")
+                _ask_step(pick, at("join", n))
                 for use in ("inject", "keep"):  # every node is equally likely to have it in the end
-                    pick(f"{use}{n}", CLAIMS, weights=(2 * n - 3, 1, 1))
+                    pick(at(use, n), CLAIMS, weights=(2 * n - 3, 1, 1))
 
     def make_cell(self, architecture: Architecture) -> MakeCell:
         from cambrian.spaces.sequences.recurrent.network import TreeCell
@@ -208,8 +209,8 @@ def _joins(leaves: int) -> list[int]:
 
 
 def _ask_step(pick: Pick, name: str) -> None:
-    pick(f"{name}/combination", COMBINATIONS)
-    pick(f"{name}/activation", ACTIVATIONS)
+    pick(extend(name, "/combination"), COMBINATIONS)
+    pick(extend(name, "/activation"), ACTIVATIONS)
 
 
 def _step(architecture: Architecture, name: str) -> Step:
