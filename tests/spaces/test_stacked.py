@@ -14,7 +14,7 @@ from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.hierarchies.stacked.space import Stacked
-from cambrian.spaces.knowledge import Grows
+from cambrian.spaces.knowledge import Graphs, Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.published import published
 
@@ -100,7 +100,7 @@ def test_stages_with_nothing_between_them_are_one():
 def test_graphs_repeat_the_cell(space):
     """As often as there are cells; the output is reached from the input, through each cell in turn."""
     architecture = sample(space, stream(4, "stacked"))  # of NAS-Bench-201's cells some are none
-    graph, cell = space.graph(architecture), space.micro.graph(space.cell_of(architecture))
+    graph, cell = space.graph(architecture), space.micro.know(Graphs).graph(space.cell_of(architecture))
     cells = sum(stage[0] for stage in space.stacking(architecture))
     starts = sum(label.startswith("conv3x3 x") for label in graph.labels)
     inputs = 2 if space is BLOCKS else 1

@@ -21,6 +21,7 @@ from cambrian.spaces.cells.edges import NONE, live_edges
 from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.knowledge import Canonical, Graphs
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -115,12 +116,16 @@ class Stacked(Space):
                 parts[-1][0] += cells
             else:
                 parts.append([cells, widen, halve])
+        names = self.micro.know(Canonical)
+        assert names is not None
         stacked = " ".join("/".join(f"{x:g}" for x in part) for part in parts)
-        return f"{stacked} of {self.micro.canonical(self.cell_of(architecture))}"
+        return f"{stacked} of {names.canonical(self.cell_of(architecture))}"
 
     def graph(self, architecture: Architecture) -> Graph:
         """All cells, one after the other, and the convolutions before stages."""
-        drawn = _Drawing(self.micro.graph(self.cell_of(architecture)), CELLS[self.cell])
+        graphs = self.micro.know(Graphs)
+        assert graphs is not None
+        drawn = _Drawing(graphs.graph(self.cell_of(architecture)), CELLS[self.cell])
         for s, (cells, widen, halve) in enumerate(self.stacking(architecture), 1):
             if widen != 1 or halve:
                 drawn.start(f"conv3x3 x{widen:g}" + "/2" * halve, f"stage {s}")
