@@ -91,8 +91,8 @@ def _gain(cell: Sequence[Block], block: Block, worth: Worths) -> float:
 
 
 def blocks_of(space: Space, architecture: Architecture) -> list[Block]:
-    """The cell as its space's tokens have it. Raises UsageError for tokens that are not those of blocks of two
-    of PNAS's operations."""
+    """The cell as its space's tokens have it. Raises UsageError for tokens that are not those of blocks of
+    two of PNAS's operations."""
     encodes = know(space, Encodes)
     slots = None if encodes is None else encodes.slots
     if encodes is None or slots != SLOTS or encodes.vocabulary["operation"] != len(OPERATIONS):

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cambrian.architecture import Architecture, questions
-from cambrian.choices import Integer, OneOf, Real, SomeOf
+from cambrian.choices import Answer, Choice, Integer, OneOf, Real, SomeOf
+from cambrian.paths import kind_of
 from cambrian.predictors.paths import IDENTITIES, path_counts
 from cambrian.spaces.knowledge import Graph, Graphs, know
 from cambrian.spaces.space import Space
@@ -187,25 +188,43 @@ def graph_of(space: Space, architecture: Architecture) -> Graph:
     """The data-flow graph; of a space without one, its tree of answers: a node per answer, children
     under the longest path that is a part of theirs."""
     known = know(space, Graphs)
-    return answer_tree(architecture) if known is None else known.graph(architecture)
+    if known is not None:
+        return known.graph(architecture)
+    return answer_tree(architecture, questions(space, architecture))
 
 
-def answer_tree(architecture: Architecture) -> Graph:
-    """The tree of `a/b/c` paths as a graph from its root: a node per part of a path, a leaf per answer.
+def answer_tree(architecture: Architecture, asked: Iterable[Choice] = ()) -> Graph:
+    """The tree of `a/b/c` paths as a graph from its root: a node per part of a path, a leaf per answer. Of
+    one kind are parts that differ in an index, as the questions `asked` have it, and numbers.
 
     >>> answer_tree(Architecture({"block1/op": "conv"}))
-    Graph(labels=('architecture', 'block1', 'op', 'conv'), edges=((0, 1), (1, 2), (2, 3)), groups=())
+    ... # doctest: +NORMALIZE_WHITESPACE
+    Graph(labels=('architecture', 'block1', 'op', 'conv'), edges=((0, 1), (1, 2), (2, 3)), groups=(),
+          kinds=('architecture', 'block1', 'op', 'conv'))
     """
+    kind_at = {choice.path: kind_of(choice.parts or (choice.path,)) for choice in asked}
     labels, edges, number = ["architecture"], list[tuple[int, int]](), {"": 0}
+    kinds = ["architecture"]
     for path, answer in architecture.items():
         parts, above = path.split("/"), 0
-        for depth, part in enumerate(parts, 1):
+        kinds_here = kind_at.get(path, kind_of((path,))).split("/")  # as many: an index has no slash
+        for depth, (part, kind) in enumerate(zip(parts, kinds_here, strict=True), 1):
             prefix = "/".join(parts[:depth])
             if prefix not in number:
                 number[prefix] = len(labels)
                 labels.append(part)
+                kinds.append(kind)
                 edges.append((above, number[prefix]))
             above = number[prefix]
         edges.append((above, len(labels)))
         labels.append(str(answer))
-    return Graph(tuple(labels), tuple(edges))
+        kinds.append(_kind_of_answer(answer))
+    return Graph(tuple(labels), tuple(edges), kinds=tuple(kinds))
+
+
+def _kind_of_answer(answer: Answer) -> str:
+    """One for all numbers; a text, or a truth, is a kind of its own."""
+    if isinstance(answer, tuple):
+        return " ".join(map(_kind_of_answer, answer))
+    number = isinstance(answer, int | float) and not isinstance(answer, bool)
+    return kind_of((0 if number else str(answer),))

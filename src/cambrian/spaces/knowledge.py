@@ -129,11 +129,14 @@ class Shares(Protocol):
 
 class Graph(msgspec.Struct, frozen=True):
     """A labelled directed acyclic graph: `labels[i]` of node i, nodes in a topological order, edges
-    (from, to). `groups[i]` is the part of the architecture node i belongs to ("block 3", ...)."""
+    (from, to). `groups[i]` is the part of the architecture node i belongs to ("block 3", ...). `kinds[i]` is
+    the same for nodes that differ in size alone, such as sep3x3 and sep5x5; where it is not said, each
+    label is a kind of its own."""
 
     labels: tuple[str, ...]
     edges: tuple[tuple[int, int], ...]
     groups: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 @runtime_checkable

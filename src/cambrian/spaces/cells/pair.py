@@ -20,6 +20,7 @@ from cambrian.spaces.cells.block_growth import children, pool_of
 from cambrian.spaces.cells.blocks import Blocks, graph_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell, canonical_codes
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ class CellPair(Space):
             edges += [(a + len(labels), b + len(labels)) for a, b in found]
             labels += names
             groups += belongs
-        return Graph(tuple(labels), tuple(edges), tuple(groups))
+        return sized_graph(tuple(labels), tuple(edges), tuple(groups))
 
 
 def blocks_of(level: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar, read_whole
 from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -81,4 +82,4 @@ class TinyChain(Space):
         layers = [f"{op} x{width}" if width else op for op, width in self._layers(architecture)]
         labels = ("input", *layers, "output")
         groups = ("input", *(f"layer {i + 1}" for i in range(len(layers))), "output")
-        return Graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
+        return sized_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)

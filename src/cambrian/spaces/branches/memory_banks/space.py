@@ -15,6 +15,7 @@ from cambrian.choices import Scalar
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.layered import MOST, Layer, numbers, split, together
 from cambrian.spaces.graphs.canonical import canonical_graph
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -96,7 +97,7 @@ class MemoryBanks(Space):
             for b in numbers(layer, "writes"):
                 banks[b] = node("bank", f"layer {n}", [*([banks[b]] if b in banks else []), here])
         node("output", "output", sorted(banks.values()))
-        return Graph(tuple(labels), tuple(edges), tuple(groups))
+        return sized_graph(tuple(labels), tuple(edges), tuple(groups))
 
     # The special cases
 

@@ -17,6 +17,7 @@ from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
@@ -161,7 +162,7 @@ class NASBench101(Space):
     def graph(self, architecture: Architecture) -> Graph:
         rows = self.rows(architecture)
         labels = ("input", *(OPERATIONS[row[0]] for row in rows), "output")
-        return Graph(labels, tuple(sorted(edges(rows))), labels)
+        return sized_graph(labels, tuple(sorted(edges(rows))), labels)
 
 
 def edges(rows: Sequence[Row]) -> list[tuple[int, int]]:

@@ -20,6 +20,7 @@ from cambrian.errors import Rejected, UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.graphs.canonical import canonical_graph
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class CGP(Space):
         edges = [(s, n) for n, (_, inputs) in enumerate(nodes, 1) for s in sorted(set(inputs))]
         labels = ("input", *twice, "output")
         groups = ("input", *(f"node {n}" for n in range(1, len(nodes) + 1)), "output")
-        return Graph(labels, (*edges, (len(nodes), len(nodes) + 1)), groups)
+        return sized_graph(labels, (*edges, (len(nodes), len(nodes) + 1)), groups)
 
     # Encodes
 

@@ -13,6 +13,7 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar, read_whole
 from cambrian.paths import at
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -95,4 +96,4 @@ class Macro(Space):
         kept = [n for n, c in enumerate(codes) if c or n in FIRST]
         labels = ("input", *(OPERATIONS[codes[n]] for n in kept), "output")
         groups = ("input", *(f"layer {n + 1}" for n in kept), "output")
-        return Graph(labels, tuple((i, i + 1) for i in range(len(kept) + 1)), groups)
+        return sized_graph(labels, tuple((i, i + 1) for i in range(len(kept) + 1)), groups)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar, read_whole
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -127,7 +128,7 @@ class MetaQNN(Space):
     def graph(self, architecture: Architecture) -> Graph:
         labels = ("input", *(_label(*row) for row in self.rows(architecture)), "output")
         groups = ("input", *(f"layer {n}" for n in range(1, len(labels) - 1)), "output")
-        return Graph(labels, tuple((i, i + 1) for i in range(len(labels) - 1)), groups)
+        return sized_graph(labels, tuple((i, i + 1) for i in range(len(labels) - 1)), groups)
 
 
 def _pools(image: int) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from cambrian.errors import SpaceError, UnknownName
 from cambrian.options import shorten
 from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -69,7 +70,7 @@ class MobileChain(Space):
         layers = self.layers(architecture)
         labels = ("input", *(f"{name} x{out}" for _, name, out, _ in layers), "output")
         groups = ("input", *(path for path, _, _, _ in layers), "output")
-        return Graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
+        return sized_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
 
 
 @dataclass(frozen=True)

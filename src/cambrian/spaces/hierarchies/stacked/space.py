@@ -20,6 +20,7 @@ from cambrian.spaces.cells.blocks import MOST as BLOCKS
 from cambrian.spaces.cells.edges import NONE, live_edges
 from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
 from cambrian.spaces.cells.pnas import PNAS
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.knowledge import Canonical, Graphs
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -166,7 +167,7 @@ class _Drawing:
 
     def graph(self) -> Graph:
         self._edges.append((self._states[1], self._add("output", "output")))
-        return Graph(tuple(self._labels), tuple(self._edges), tuple(self._groups))
+        return sized_graph(tuple(self._labels), tuple(self._edges), tuple(self._groups))
 
     def _add(self, label: str, group: str) -> int:
         self._labels.append(label)

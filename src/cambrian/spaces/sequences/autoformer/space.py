@@ -17,6 +17,7 @@ from cambrian.errors import SpaceError
 from cambrian.options import shorten
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -132,4 +133,4 @@ class AutoFormer(Space):
                 groups += [f"layer {i}"] * 2
                 edges += [(at - 1, at), (at - 1, at + 1), (at, at + 1)]
         edges.append((len(labels) - 1, len(labels)))
-        return Graph((*labels, "output"), tuple(edges), (*groups, "output"))
+        return sized_graph((*labels, "output"), tuple(edges), (*groups, "output"))

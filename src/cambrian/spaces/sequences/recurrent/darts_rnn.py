@@ -18,6 +18,7 @@ from cambrian.choices import Scalar, read_whole
 from cambrian.errors import UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
 
@@ -149,7 +150,7 @@ class DARTSRNN(RecurrentCells):
         edges = [(0, 2), (1, 2)]
         edges += [(2 + source, 2 + n) for n, (_, source) in enumerate(cell, 1)]
         edges += [(2 + n, len(labels) - 1) for n in self.outputs(cell)]
-        return Graph(labels, tuple(edges), groups)
+        return sized_graph(labels, tuple(edges), groups)
 
 
 def _names(n: int) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar, read_whole
 from cambrian.paths import at, extend
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
 
@@ -172,7 +173,7 @@ class NASCell(RecurrentCells):
             if k == tree.inject:
                 results[k] = add(name, tree.injection, results[k], 2) + 1
         edges += [(results[-1], len(labels)), (combined[tree.keep], len(labels) + 1)]
-        return Graph((*labels, "output", "next memory"), tuple(edges), (*groups, "output", "output"))
+        return sized_graph((*labels, "output", "next memory"), tuple(edges), (*groups, "output", "output"))
 
 
 @cache
