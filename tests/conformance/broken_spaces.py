@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from cambrian.architecture import Architecture
+from cambrian.choices import OneOf
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.growth.depth_growth import DepthGrowth
@@ -59,6 +60,15 @@ class LooksAhead(TinyChain):
         self.seen.append(1)
         pick("walk", [f"option {n}" for n in range(1 + len(self.seen))])
         super().program(pick)
+
+
+@dataclass(frozen=True)
+class Miscounts(TinyChain):
+    """Says that a question is about another layer than its path does."""
+
+    def program(self, pick: Pick) -> None:
+        super().program(pick)
+        pick.ask(OneOf("layer1/bias", (True, False), parts=("layer", 2, "/bias")))
 
 
 @dataclass(frozen=True)
@@ -381,6 +391,7 @@ BROKEN = [
     (Moody, "sampling_depends_on_the_seed_alone"),
     (AsksTwice, "replay_gives_a_sample_back"),
     (LooksAhead, "program_depends_on_answers_alone"),
+    (Miscounts, "numbers_of_paths_are_in_them"),
     (HashedNames, "names_are_the_same_in_every_process"),
     (OrderedNames, "canonical_is_a_function_of_the_answers"),
     (OneName, "canonical_tells_functions_apart"),
