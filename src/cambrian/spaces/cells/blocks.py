@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from cambrian.choices import Answer
 from cambrian.errors import SpaceError, UnknownName
-from cambrian.paths import at
+from cambrian.paths import Path, at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.cells.block_growth import new_blocks
 from cambrian.spaces.cells.isomorphism import Block
@@ -28,6 +28,21 @@ if TYPE_CHECKING:
 
 MOST = 20  # blocks of a cell: the papers have five
 CELL_INPUTS = ("previous-previous", "previous")
+
+
+class BlockPaths(NamedTuple):
+    """Of the questions of a block; `operands` have (input, operation) each."""
+
+    inputs: Path
+    operands: tuple[tuple[Path, Path], ...]
+    combiner: Path
+
+
+@cache
+def _paths(prefix: str, part: str, b: int) -> BlockPaths:
+    block = (prefix, part, b)
+    operands = tuple((at(*block, "/input", n), at(*block, "/operation", n)) for n in (1, 2))
+    return BlockPaths(at(*block, "/inputs"), operands, at(*block, "/combiner"))
 
 
 @dataclass(frozen=True)
@@ -65,15 +80,15 @@ class Blocks:
 
     def ask(self, pick: Pick, blocks: int, prefix: str = "") -> None:
         for b in range(1, blocks + 1):
-            block = (f"{prefix}{self.part}", b)
+            paths, states = _paths(prefix, self.part, b), self.states[: b + 1]
             if self.distinct:
-                pick.some(at(*block, "/inputs"), self.states[: b + 1], 2)
-            for operand in (1, 2):
+                pick.some(paths.inputs, states, 2)
+            for own_input, operation in paths.operands:
                 if not self.distinct:
-                    pick(at(*block, "/input", operand), self.states[: b + 1])
-                pick(at(*block, "/operation", operand), self.operations)
+                    pick(own_input, states)
+                pick(operation, self.operations)
             if len(self.combiners) > 1:
-                pick(at(*block, "/combiner"), self.combiners)
+                pick(paths.combiner, self.combiners)
 
     def cell(self, answers: Mapping[str, Answer], blocks: int, prefix: str = "") -> list[Block]:
         """The tokens of every block."""

@@ -89,18 +89,20 @@ class Pick:
 
     def _inner(self, prefix: str, index: int | None) -> tuple[str, dict[str, Answer], Known, Parts]:
         """All that a questioner inside has but its way of deciding."""
-        number = "" if index is None else index
-        text = f"{self._prefix}{prefix}{number}/"
-        if index is not None:
+        above = self._below(prefix)
+        if index is None:
+            above = (*above, "/") if above else above
+            return f"{self._prefix}{prefix}/", self._answers, self._known, above
+        text = f"{self._prefix}{prefix}{index}/"
+        if type(index) is not int or index < 0:
             check_index(text, index)
-        return text, self._answers, self._known, self._below(prefix, index, "/")
+        return text, self._answers, self._known, (*(above or (self._prefix, prefix)), index, "/")
 
-    def _below(self, path: str, index: int | None = None, end: str = "") -> Parts:
+    def _below(self, path: str) -> Parts:
         """The parts of a path here; none where no number in it is known."""
-        if index is None and not self._above and not isinstance(path, Path):
+        if not self._above and type(path) is not Path:
             return ()
-        number = () if index is None else (index,)
-        return (*(self._above or (self._prefix,)), *parts_of(path), *number, *([end] if end else []))
+        return (*(self._above or (self._prefix,)), *parts_of(path))
 
     def ask(self, choice: Choice) -> Answer:
         if choice.path in self._answers:
