@@ -12,7 +12,7 @@ from functools import lru_cache
 from cambrian.errors import SpaceError
 
 Parts = tuple[str | int, ...]
-"""The pieces of a path in order. A number is the index of what the piece before it names."""
+"""The pieces of a path in order. A number is the index of the thing that the piece before it names."""
 
 
 class Path(str):

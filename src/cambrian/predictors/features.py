@@ -53,7 +53,7 @@ class Matrix:
 
 
 def parts_of(space: Space) -> tuple[Callable[[Any, Architecture], Vector], ...]:
-    """What a description is made of: the paths of the graph, where the space tells it, and the answers."""
+    """The parts of a description: the paths of the graph, where the space knows it, and the answers."""
     return (answers_of,) if know(space, Graphs) is None else (paths_of, answers_of)
 
 

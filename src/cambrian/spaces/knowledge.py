@@ -1,7 +1,7 @@
 """The protocols by which a space may know more than its questions, and how it is asked for them.
 
 A space knows by composition: it has the methods of a protocol itself, or an object among its `knowledge`
-has them (`DepthGrowth`, `EdgeCells`, ...). Nobody asks a space what class it is: `space.know(Grows)`.
+has them (`DepthGrowth`, `EdgeCells`, ...). Nobody asks for a space's class: `space.know(Grows)`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def find_knowledge(candidates: Iterable[object], protocol: type[Knowledge]) -> K
 
 class Pool(msgspec.Struct, frozen=True):
     """Children by the hundred thousand, as arrays. `parent[i]` indexes `parents` (-1: no parent, for
-    the first level), `step[i]` are the tokens of what child i adds (see `Encodes`). No two children
+    the first level), `step[i]` are the tokens that child i adds (see `Encodes`). No two children
     are the same function, exactly. `before` counts them before that deduplication; `complete` is
     False where they are a seeded sample."""
 
@@ -141,6 +141,6 @@ class Graph(msgspec.Struct, frozen=True):
 
 @runtime_checkable
 class Graphs(Protocol):
-    """The data-flow graph: what kernels compare and pictures draw."""
+    """The data-flow graph, which kernels compare and pictures draw."""
 
     def graph(self, architecture: Architecture) -> Graph: ...

@@ -1,4 +1,4 @@
-"""What may be built: the contract of a space.
+"""The contract of a space: architectures that may be built.
 
 A space is a program that asks questions. Everything a strategy does to architectures follows from
 `walk` (see `cambrian.architecture`). Some spaces know more of themselves: strategies ask for it by
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Signature(Protocol):
-    """What of a task a network's shape depends on."""
+    """The facts of a task on which a network's shape depends."""
 
     @property
     def channels(self) -> int: ...
@@ -69,8 +69,8 @@ class Space(ABC):
 
     @property
     def skeleton(self) -> Collection[str]:
-        """The names of `build`'s settings: what the fidelity of a search scales down, and its final training
-        up, which is how an architecture transfers."""
+        """The names of `build`'s settings: those that the fidelity of a search scales down, and its final
+        training up, which is how an architecture transfers."""
         return ()
 
     def checked(self, skeleton: Mapping[str, Scalar]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What spaces promise that know more of themselves: Grows, Encodes, Canonical, Moves, Graphs."""
+"""The promises of spaces that know more of themselves: Grows, Encodes, Canonical, Moves, Graphs."""
 
 from __future__ import annotations
 

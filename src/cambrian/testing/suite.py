@@ -39,7 +39,7 @@ def applies(ok: object, sentence: str) -> None:
 
 
 def know_or_skip(space: object, protocol: type[Known], sentence: str) -> Known:
-    """What knows `space` by `protocol`; ends the check where nothing does."""
+    """The object that knows `space` by `protocol`; ends the check where there is none."""
     known = know(space, protocol)
     if known is None:
         raise NotApplicable(sentence)

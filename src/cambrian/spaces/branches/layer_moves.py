@@ -37,7 +37,7 @@ class LayerMoves:
 
     def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
         """A layer inserted, deleted or duplicated. A new layer's answers are drawn; who read a deleted
-        one reads what that read; a duplicate reads what its original does."""
+        one reads its sources; a duplicate reads those of its original."""
         layers = split(architecture)
         after = len(layers) - 1 if kind == "delete" else len(layers) + 1
         grows = self.space.know(Grows)
@@ -49,7 +49,7 @@ class LayerMoves:
     def replay_layers(
         self, architecture: Mapping[str, Answer], layers: Sequence[Layer], rng: np.random.Generator
     ) -> Architecture | None:
-        """`architecture` with these layers; what they leave open or is illegal is drawn. None where the
+        """`architecture` with these layers; answers that they leave open, or illegal ones, are drawn. None where the
         space rejects it."""
         own = together(split(architecture))
         rest = {path: answer for path, answer in architecture.items() if path not in own}

@@ -33,7 +33,7 @@ class EdgeCells:
     which is none and the second a skip connection; of the `weightless` ones two on the same input are one.
 
     Levels are the nodes that compute, 1 to 3: node b of a cell of level b is its output, by a skip
-    connection; what other nodes would bring is none. So every cell is of a level, and growing rewrites the
+    connection; on the edges of other nodes is none. So every cell is of a level, and growing rewrites the
     edges that close the cell (`settled` are those it keeps)."""
 
     operations: tuple[str, ...]
@@ -53,8 +53,8 @@ class EdgeCells:
         return Architecture({path: self.operations[code] for path, code in zip(PATHS, codes, strict=True)})
 
     def canonical(self, architecture: Architecture) -> str:
-        """Equal for cells that are the same function of the same weights: what is multiplied by none,
-        or read by nobody, does not count, and a sum has no order."""
+        """Equal for cells that are the same function of the same weights: operations multiplied by
+        none, or read by nobody, do not count, and a sum has no order."""
         return _text(self.codes(architecture), self.weightless)
 
     @property
@@ -69,8 +69,8 @@ class EdgeCells:
         return PATHS[: _edges(self.level(architecture))]
 
     def grow(self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int | None = None) -> Pool:
-        """Every parent with every way its next node may read the nodes before; what a parent already
-        is (its next node skipped) is no child. Beyond `cap`, drawn uniformly from those."""
+        """Every parent with every way its next node may read the nodes before; the parent itself
+        (its next node skipped) is not a child. Beyond `cap`, drawn uniformly from those."""
         cells = [self.codes(a) for a in parents]
         found = {_level(c) for c in cells}
         if len(found) > 1:
@@ -121,7 +121,7 @@ class EdgeCells:
         return {"operation": len(self.operations) + 1}
 
     def tokens(self, architectures: Sequence[Architecture]) -> NDArray[np.int64]:
-        """int[n, nodes of the largest, 3]: node b's operations on what it reads from node 0, 1 and 2,
+        """int[n, nodes of the largest, 3]: node b's operations on nodes 0, 1 and 2,
         counted from 1; 0 where there is no such node."""
         cells = [self.codes(a) for a in architectures]
         levels = [_level(c) for c in cells]

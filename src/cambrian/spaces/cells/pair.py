@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class CellPair(Space):
-    """Abstract: a space says what a cell asks (`form`), which `family` of networks it makes, and which
+    """Abstract: a space says how a cell asks (`form`), which `family` of networks it makes, and which
     states a cell concatenates (`also` or `concatenates_all`, see `PairCells`); `projects_twice` is the
     `twice` of its wirings."""
 
@@ -70,7 +70,7 @@ class CellPair(Space):
         return pair_network(normal, reduction, task.channels, task.classes, known, **settings)
 
     def wirings(self, architecture: Architecture) -> tuple[Wiring, Wiring]:
-        """What the normal and the reduction cell compute, for networks to be made of."""
+        """The computations of the normal and of the reduction cell, for networks to be made of."""
         normal, reduction = self.cells(architecture)
         return self._wiring("normal", normal), self._wiring("reduction", reduction)
 

@@ -31,7 +31,7 @@ class PairCells:
     ("normal/previous", "reduction/block1"), or every block (`concatenates_all`).
 
     The cells grow in turn, a block at a time and the normal one first: a level is the number of blocks in
-    both together, so that one level adds what one block can be and not its square."""
+    both together, so that one level adds the kinds of one block and not their square."""
 
     form: Blocks
     also: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class PairCells:
         return f"{node}.{self.form.operation(kind)}{sign}"
 
     def _marks(self, kind: str) -> list[int]:
-        """What sets the operations of each block apart that is kept: it may not change places with others."""
+        """Offsets that set the operations of each kept block apart: it may not change places with others."""
         kept = self._states_kept(kind)
         return [self.form.kinds * (b + 2 in kept) for b in range(self.form.most + 1)]
 

@@ -1,7 +1,7 @@
 """Growth, tokens and moves of any space whose walks all ask one `pick.depth`.
 
-Nothing is asked of such a space but its `walk`. What a level adds is found by replaying the parent
-one level higher: the questions that opens are the step. Tokens put the questions of one step in one
+Nothing is asked of such a space but its `walk`. A level's step is found by replaying the parent
+one level higher: it is the questions that this opens. Tokens put the questions of one step in one
 row, a slot per question; questions whose paths differ only in numbers that count (`pick.inside("layer", n)`,
 `pick.repeat`, see `cambrian.paths`) share a vocabulary, and with it a surrogate's embedding.
 """

@@ -1,4 +1,4 @@
-"""What a program asks, layer by layer: found by walking it, for spaces with one `pick.depth`."""
+"""The questions of a program, layer by layer: found by walking it, for spaces with one `pick.depth`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def depth_path(space: Walkable, walks: int = 16) -> str | None:
 
 @dataclass(frozen=True)
 class DepthMap:
-    """What exploring a program's questions found. `rows` counts, from 0, the lowest level at which a path
+    """The outcome of exploring a program's questions. `rows` counts, from 0, the lowest level at which a path
     is asked, the depth's own left out; `place` is the (row, column) of each slot's path, `words` the
     answers of each kind of slot."""
 
@@ -50,7 +50,7 @@ class DepthMap:
     words: dict[str, list[Scalar]]
 
     def tokens(self, architecture: Architecture) -> Iterator[tuple[int, int, int]]:
-        """(row, column, token) of every answer; one that exploring never met has no token."""
+        """(row, column, token) of every answer; one that exploring did not meet has no token."""
         for path, answer in architecture.items():
             choice = self.choices.get(path)
             if choice is None:
@@ -96,7 +96,7 @@ def explore(space: Walkable) -> DepthMap:
         raise SpaceError("not every walk of the space asks the same `pick.depth`, so that it has no order")
     rng = stream(0, "explore")
     todo = deque[tuple[Mapping[str, Answer], Mapping[str, Answer]]]([({}, {})])  # answers, those changed
-    left = EXPLORED - 1  # what is added after so many would never be walked, and fills the memory
+    left = EXPLORED - 1  # more would never be walked, and would fill the memory
     tried: set[tuple[str, Answer]] = set()
     first: dict[str, int] = {}  # the lowest level at which a path is asked
     choices: dict[str, Choice] = {}
