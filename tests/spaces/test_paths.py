@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from cambrian.choices import OneOf, describe_question
 from cambrian.errors import SpaceError
 from cambrian.paths import at, extend, kind_of, numbers_of, parts_of
 from cambrian.randomness import stream
+from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Encodes, Grows, Moves
 from cambrian.spaces.program.function_space import space
 from cambrian.spaces.space import Pick
@@ -181,3 +183,21 @@ def test_parts_are_their_text() -> None:
     assert "".join(map(str, parts_of(extend(path, "/x1")))) == "level2/motif10/from0/x1"
     assert parts_of("level2/motif1") == ("level2/motif1",)
     assert numbers_of(parts_of(path)) == (2, 10, 0)
+
+
+BUILT_IN: list[Any] = [
+    *SPACES.names(),
+    {"name": "stacked", "arguments": {"cell": "pnas"}},
+    {"name": "free-graph", "arguments": {"learning_rate": True}},
+    {"name": "anchor-points", "arguments": {"combine": "either", "strides": (1, 2)}},
+]
+
+
+@pytest.mark.parametrize("spec", BUILT_IN, ids=str)
+def test_every_number_in_a_path_of_ours_is_known(spec: Any) -> None:
+    """In spaces of this library a path has no numbers but indices: its kind is the path with all of them left
+    out, as it was when names were parsed."""
+    place = SPACES.make(spec)
+    asked = [c for n in range(20) for c in questions(place, sample(place, stream(n, "numbers")))]
+    kinds = {c.path: kind_of(c.parts or (c.path,)) for c in asked}
+    assert kinds == {path: re.sub("[0-9]+", "#", path) for path in kinds}

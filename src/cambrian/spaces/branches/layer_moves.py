@@ -49,8 +49,8 @@ class LayerMoves:
     def replay_layers(
         self, architecture: Mapping[str, Answer], layers: Sequence[Layer], rng: np.random.Generator
     ) -> Architecture | None:
-        """`architecture` with these layers; answers that they leave open, or illegal ones, are drawn. None where the
-        space rejects it."""
+        """`architecture` with these layers; answers that they leave open, or illegal ones, are drawn. None
+        where the space rejects it."""
         own = together(split(architecture))
         rest = {path: answer for path, answer in architecture.items() if path not in own}
         for _ in range(TRIES):
