@@ -25,10 +25,10 @@ def split(architecture: Mapping[str, Answer]) -> list[Layer]:
 
 def together(layers: Sequence[Layer]) -> dict[str, Answer]:
     """The inverse of `split`."""
-    found: dict[str, Answer] = {DEPTH: len(layers)}
+    answers: dict[str, Answer] = {DEPTH: len(layers)}
     for n, layer in enumerate(layers, 1):
-        found |= {f"layer{n}/{name}": answer for name, answer in layer.items()}
-    return found
+        answers |= {f"layer{n}/{name}": answer for name, answer in layer.items()}
+    return answers
 
 
 def number(layer: Layer, name: str, otherwise: int = 0) -> int:

@@ -72,10 +72,10 @@ class EdgeCells:
         """Every parent with every way its next node may read the nodes before; the parent itself
         (its next node skipped) is not a child. Beyond `cap`, drawn uniformly from those."""
         cells = [self.codes(a) for a in parents]
-        found = {_level(c) for c in cells}
-        if len(found) > 1:
+        levels = {_level(c) for c in cells}
+        if len(levels) > 1:
             raise SpaceError("only architectures of one level can be grown together")
-        level = found.pop() + 1 if found else 1
+        level = levels.pop() + 1 if levels else 1
         prefixes = [c[: _edges(level - 1)] for c in cells] if parents else [()]
         steps = list(product(range(len(self.operations)), repeat=level)) if level < NODES else []
         children = self._distinct(product(prefixes, steps), level)

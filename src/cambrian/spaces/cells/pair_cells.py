@@ -50,8 +50,8 @@ class PairCells:
     ) -> Architecture:
         """The inverse of `cells`."""
         answers = {f"{k}/": cell for k, cell in zip(KINDS, (normal, reduction), strict=True)}
-        found = {path: a for k, cell in answers.items() for path, a in self.form.answers(cell, k).items()}
-        return Architecture({"blocks": len(normal) + len(reduction), **found})
+        blocks = {path: a for k, cell in answers.items() for path, a in self.form.answers(cell, k).items()}
+        return Architecture({"blocks": len(normal) + len(reduction), **blocks})
 
     def output(self, kind: str, cell: Sequence[Block]) -> tuple[int, ...]:
         """The states a cell concatenates."""
@@ -161,8 +161,8 @@ class PairCells:
         edges: list[tuple[int, int]] = []
         groups: list[str] = []
         for kind, cell in zip(KINDS, self.cells(architecture), strict=True):
-            names, found, belongs = graph_of(self.form, cell, self.output(kind, cell), kind)
-            edges += [(a + len(labels), b + len(labels)) for a, b in found]
+            names, links, belongs = graph_of(self.form, cell, self.output(kind, cell), kind)
+            edges += [(a + len(labels), b + len(labels)) for a, b in links]
             labels += names
             groups += belongs
         return sized_graph(tuple(labels), tuple(edges), tuple(groups))

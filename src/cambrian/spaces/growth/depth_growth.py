@@ -77,18 +77,18 @@ class DepthGrowth:
         every = None if self._map.continuous else self._every(parents, limit)
         complete = every is not None
         children = self._draw_some(parents, rng, limit or DRAWN) if every is None else self._distinct(every)
-        found = list(children)
+        grown = list(children)
         encodes = know(self.space, Encodes) or self
-        step = np.zeros((len(found), len(encodes.slots)), dtype=np.int64)
-        if found:
-            step[:] = encodes.tokens(found)[:, -1]
+        step = np.zeros((len(grown), len(encodes.slots)), dtype=np.int64)
+        if grown:
+            step[:] = encodes.tokens(grown)[:, -1]
         return Pool(
             parents=tuple(parents),
-            parent=np.array([children[c] for c in found], dtype=np.int64),
+            parent=np.array([children[c] for c in grown], dtype=np.int64),
             step=step,
-            before=len(found) if every is None else len(every),
+            before=len(grown) if every is None else len(every),
             complete=complete,
-            materialise=found.__getitem__,
+            materialise=grown.__getitem__,
         )
 
     @property
@@ -115,17 +115,17 @@ class DepthGrowth:
     ) -> list[tuple[Architecture, int]] | None:
         """All children, or None where they are more than `limit`, or so many walks are rejected on the way
         that they may be."""
-        found: list[tuple[Architecture, int]] = []
+        children: list[tuple[Architecture, int]] = []
         rejected = 0
         for i, kept in self._seeds(parents):
             for child in walks(self.space, kept):
                 if child is not None and _keeps(child, kept):
-                    found.append((child, i))
+                    children.append((child, i))
                 else:
                     rejected += 1
-                if limit is not None and (len(found) > limit or rejected > PATIENCE * max(limit, 1000)):
+                if limit is not None and (len(children) > limit or rejected > PATIENCE * max(limit, 1000)):
                     return None
-        return found
+        return children
 
     def _distinct(self, children: Sequence[tuple[Architecture, int]]) -> dict[Architecture, int]:
         """The first of those that are the same function, where the space knows which are."""

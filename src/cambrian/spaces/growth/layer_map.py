@@ -26,12 +26,12 @@ EXPLORED = 4000  # walks at most to learn a program's questions
 
 def depth_path(space: Walkable, walks: int = 16) -> str | None:
     """The path of the one `pick.depth` that every walk asks, or None where there is no such thing."""
-    found: set[tuple[str, ...]] = set()
+    depths: set[tuple[str, ...]] = set()
     for n in range(walks):
         asked = _ask(space, {}, stream(0, "depth", n))
         if asked is not None:
-            found.add(tuple(c.path for c, _ in asked if isinstance(c, OneOf) and c.depth))
-    return next(iter(found))[0] if len(found) == 1 and len(next(iter(found))) == 1 else None
+            depths.add(tuple(c.path for c, _ in asked if isinstance(c, OneOf) and c.depth))
+    return next(iter(depths))[0] if len(depths) == 1 and len(next(iter(depths))) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ class DepthMap:
         rows: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         for path, row in self.rows.items():
             rows[kind_of(_parts(self.choices[path]))][row].append(path)
-        found: dict[str, tuple[str, int, int]] = {}
+        places: dict[str, tuple[str, int, int]] = {}
         for kind, asked in rows.items():
             width = len(asked[1])
             expected = [width * self.levels[0], *[width] * (len(self.levels) - 1)]
             if width and [len(asked[row]) for row in range(len(self.levels))] == expected:
                 ordered = [p for row in sorted(asked) for p in sorted(asked[row], key=self._numbers)]
-                found |= {path: (kind, i // width, i % width) for i, path in enumerate(ordered)}
-        return found
+                places |= {path: (kind, i // width, i % width) for i, path in enumerate(ordered)}
+        return places
 
     def _numbers(self, path: str) -> tuple[int, ...]:
         return numbers_of(self.choices[path].parts)
@@ -127,7 +127,7 @@ def explore(space: Walkable) -> DepthMap:
     rows = {p: levels.index(at) for p, at in first.items()}
     place, columns = _layout(choices, rows)
     continuous = any(isinstance(c, Real) for c in choices.values())
-    kept = {kind: list(found) for kind, found in words.items()}
+    kept = {kind: list(answers) for kind, answers in words.items()}
     return DepthMap(depth, levels, continuous, choices, rows, place, columns, kept)
 
 
