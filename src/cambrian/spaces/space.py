@@ -7,16 +7,17 @@ which strategies ask for by type and never by name.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
-from cambrian.architecture import Architecture, Decide
-from cambrian.choices import Answer, Choice, Scalar
-from cambrian.errors import Rejected, UnknownName
+from cambrian.architecture import Architecture, Decide, replay
+from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
+from cambrian.errors import Rejected, Unbuildable, UnknownName
 from cambrian.spaces.program.pick import Known
 from cambrian.spaces.program.pick import Pick as Pick
 
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
     from cambrian.networks.sharing.supernet import Supernet
+
+
+@cache
+def matches(pattern: str, path: str) -> bool:
+    """Whether a path is one of those meant, # being any number.
+
+    >>> matches("layer#", "layer12"), matches("layer#", "layers")
+    (True, False)
+    """
+    return re.fullmatch(re.escape(pattern).replace("\\#", r"\d+"), path) is not None
 
 
 class Signature(Protocol):
@@ -53,12 +65,45 @@ class Space(ABC):
     def program(self, pick: Pick) -> object:
         """Ask the questions. Must ask the same ones whenever it gets the same answers."""
 
-    @abstractmethod
+    def plan(self, architecture: Architecture) -> Any:
+        """The value that a network is made from: what `make` reads. The answers, where they say it all."""
+        return architecture
+
+    def make(self, read: Reading[Any], task: Signature, **skeleton: Any) -> nn.Module:
+        """The text from which networks and supernets are made: it reads plans, see
+        `cambrian.networks.sharing.reading`. It imports torch, so it stands in a file of its own."""
+        raise Unbuildable(f"the space {type(self).__name__} makes no networks")
+
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The network of `architecture` for a task of that signature: plain torch.nn, a pure function.
         Takes float[n, channels, height, width], gives float[n, classes] logits (with an auxiliary
         head in training mode: a pair of those). Raises Unbuildable with the path of the question
         whose shapes do not fit."""
+        from cambrian.networks.sharing.reading import Own
+
+        settings = self.checked(skeleton)
+        return self.make(Own(self.plan(replay(self, architecture))), task, **settings)
+
+    @property
+    def shared(self) -> Sequence[str]:
+        """The questions that one network can hold all answers of, as paths in which # is a number:
+        "layer#/operation". Every other one is *outer*: a supernet is made for one answer to it, and
+        which outer questions are asked may depend on outer ones only."""
+        return ()
+
+    def shares(self, choice: Choice) -> bool:
+        """Whether one network can hold all answers of that question; else it is outer."""
+        forks = isinstance(choice, OneOf | SomeOf) and choice.module
+        return forks or any(matches(pattern, choice.path) for pattern in self.shared)
+
+    def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
+        """The supernet that holds all answers of the shared questions that are asked when the outer ones are
+        answered as in `outer`, which may be a whole architecture. Where `supernet.choose(architecture)` was
+        called, its forward is, bit for bit, that of `build(architecture, task, **skeleton)` with
+        `supernet.weights(architecture)` loaded."""
+        from cambrian.spaces.program.shared import share
+
+        return share(self, outer, task, self.checked(skeleton))
 
     @property
     def skeleton(self) -> Collection[str]:
@@ -162,19 +207,6 @@ class Moves(Protocol):
     def moves(self) -> tuple[str, ...]: ...
     def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
         """A random edit of that kind; None where there is none, such as a layer less than the least."""
-        ...
-
-
-@runtime_checkable
-class Shares(Protocol):
-    """Can hold all answers of its module forks in one network. Shared are the questions whose choice says
-    `module`; every other one is outer: a supernet is made for one assignment of those."""
-
-    def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
-        """The supernet with every candidate of the module forks that are asked when the outer questions are
-        answered as in `outer`, which may be a whole architecture. Where `supernet.choose(architecture)` was
-        called, its forward is, bit for bit, that of `build(architecture, task, **skeleton)` with
-        `supernet.weights(architecture)` loaded."""
         ...
 
 

@@ -30,7 +30,7 @@ from cambrian.spaces.program.making import make_network
 from cambrian.spaces.program.probe import ask_samples, depth_of, makes_weights, weightless
 from cambrian.spaces.program.reading import ModulePick, skeleton_of
 from cambrian.spaces.program.shape_check import check_fit
-from cambrian.spaces.program.shared import ForkSharing, is_shared
+from cambrian.spaces.program.shared import ForkSharing
 from cambrian.spaces.program.walk_memory import WalkMemory
 from cambrian.spaces.space import Pick, Signature, Space
 
@@ -219,7 +219,7 @@ def _program(function: Body, task: Signature) -> Program:
         (False, True): SharingProgram,
         (True, True): GrowingSharingProgram,
     }
-    shared = any(is_shared(choice) for asked in samples for choice in asked)
+    shared = any(plain.shares(choice) for asked in samples for choice in asked)
     return kinds[depth_of(samples) is not None, shared](function, task)
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, ClassVar, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Answer, OneOf, Scalar
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer, OneOf
 from cambrian.errors import SpaceError
 from cambrian.spaces.cells.edges import EDGES, NODES, NONE, SKIP, Codes, cell_graph, cell_text, live_edges
-from cambrian.spaces.program.shared import all_questions, forking
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from cambrian.networks.sharing.supernet import Supernet
+    from cambrian.networks.sharing.reading import Reading
 
 PATHS = tuple(f"node{to}/from{source}" for source, to in EDGES)
 SETTINGS = ("filters", "cells", "whole")
@@ -53,45 +53,24 @@ class NASBench201(Space):
         for path in PATHS:
             pick.ask(OneOf(path, self.operations, module=True))
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> tuple[list[str], list[str]]:
+        """The operations on the edges, and those without the ones that the output does not depend on."""
+        names = [str(architecture[path]) for path in PATHS]
+        live = live_edges(self.codes(architecture))
+        return names, [n if e in live else self.operations[NONE] for e, n in enumerate(names)]
+
+    def make(self, read: Reading[Any], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has `filters` of the first stage (16) and `cells` per stage (5; 1 for small images).
         Operations the output does not depend on are left out unless `whole`, as the published parameter
         counts are."""
         from cambrian.networks.settings import truth
         from cambrian.spaces.cells.nasbench201.network import network
 
-        settings = small(task, self.checked(skeleton), cells=1)
-        answers = replay(self, architecture)
+        settings = small(task, skeleton, cells=1)
         every = settings.pop("whole", False)
         truth(whole=every)
-        cell = answers if every else self._live(answers)
-        return network(cast(Mapping[str, str], cell), task.channels, task.classes, **settings)
-
-    def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
-        """See `Shares`: no question is outer."""
-        from cambrian.networks.sharing.supernet import Supernet
-        from cambrian.spaces.cells.nasbench201.network import network, operation
-
-        settings = small(task, self.checked(skeleton), cells=1)
-        settle = dict if settings.pop("whole", False) else self._live
-        choices, _ = all_questions(self.walk, outer)
-        cell = dict.fromkeys(PATHS, self.operations[0])
-        settings["make"] = forking(operation, choices)
-        supernet = network(cell, task.channels, task.classes, **settings)
-        return Supernet(supernet, choices, {}, partial(self._draft, task, skeleton), settle)
-
-    def _draft(
-        self, task: Signature, skeleton: Mapping[str, Scalar], architecture: Mapping[str, Answer]
-    ) -> nn.Module:
-        import torch
-
-        with torch.device("meta"):
-            return self.build(Architecture(architecture), task, **skeleton)
-
-    def _live(self, architecture: Mapping[str, Answer]) -> dict[str, Answer]:
-        """The cell without the operations that its output does not depend on."""
-        live = {PATHS[edge] for edge in live_edges(self.codes(architecture))}
-        return {path: architecture[path] if path in live else self.operations[NONE] for path in PATHS}
+        cell = read.within(itemgetter(0 if every else 1))
+        return network(cell, task.channels, task.classes, **settings)
 
     def codes(self, architecture: Mapping[str, Answer]) -> Codes:
         """The operation on each edge, by its place in `operations`, in the order of `EDGES`."""

@@ -4,7 +4,7 @@ widens or halves the image a 3x3 convolution, and a linear classifier on pooled 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.settings import whole
+from cambrian.networks.sharing.reading import Own
 from cambrian.networks.skeletons import cell as pair_cells
 from cambrian.spaces.cells.nasbench201 import network as nasbench201
 
@@ -101,13 +102,11 @@ class _Last(nn.Module):
         return y
 
 
-def edge_cells(
-    names: Mapping[str, str], make: Callable[[str, str, int], nn.Module | None] = nasbench201.operation
-) -> MakeCell:
+def edge_cells(names: Sequence[str]) -> MakeCell:
     """Cells of NAS-Bench-201, of the operation on each edge."""
 
     def cell(path: str, channels: tuple[int, int], filters: int) -> tuple[nn.Module, int]:
-        return _Last(nasbench201.Cell(names, filters, make)), filters
+        return _Last(nasbench201.Cell(Own(names), filters)), filters
 
     return cell
 
