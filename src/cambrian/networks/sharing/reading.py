@@ -1,7 +1,7 @@
 """How a network's text reads the plan it is made from: one text, read as one network or as a supernet.
 
 A *plan* is the value that a space makes of an architecture: rows, wirings, codes. A text takes a `Reading` of
-it, and asks by functions of the plan: `read.fork(lambda rows: rows[3].operation, {"conv": ..., "pool": ...})`.
+it, and asks by functions of the plan: `read.fork(lambda rows: rows[3].name, {"conv": ..., "pool": ...})`.
 `Own` has one plan and makes only the modules it names. `Shared` stands for all plans of a supernet: it makes
 every candidate, and which one runs is decided when the supernet chooses an architecture.
 
