@@ -12,6 +12,7 @@ every candidate, and which one runs is decided when the supernet chooses an arch
     layers(of, makers, nothing=...)  the same as a list, empty where the plan names one of `nothing`: those
                               candidates are made for a supernet only
     several(of, makers)       a dictionary of modules, those that the plan names
+    parts(of, makers)         the same as a list
     elastic(of, make, most)   `make(size)`; shared, slices of the weights of `make(most)`
     within(of)                the reading of a part of the plan
 
@@ -21,7 +22,7 @@ Keys (`of`) of forks and the like give None where a plan does not have that part
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -29,7 +30,7 @@ from torch import nn
 
 from cambrian.errors import SpaceError
 from cambrian.networks.sharing.elastic import Elastic
-from cambrian.networks.sharing.supernet import Fork, Gate, Named
+from cambrian.networks.sharing.supernet import Fork, Gate, Named, Several
 
 P = TypeVar("P")
 Q = TypeVar("Q")
@@ -62,8 +63,12 @@ class Reading(ABC, Generic[P]):
         nothing: Mapping[Any, Maker] = NOTHING,
     ) -> list[nn.Module]: ...
     @abstractmethod
+    def parts(
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+    ) -> Sequence[nn.Module]: ...
+    @abstractmethod
     def several(
-        self, of: Callable[[P], Sequence[Any]], makers: Mapping[Any, Maker]
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
     ) -> Mapping[str, nn.Module]:
         """Keys become text, as nn.ModuleDict wants them; both are modules to be kept as attributes."""
 
@@ -118,8 +123,12 @@ class Own(Reading[P]):
     ) -> list[nn.Module]:
         return [] if of(self._plan) in nothing else [self.fork(of, makers, path)]
 
+    def parts(self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]) -> Sequence[nn.Module]:
+        names = of(self._plan)
+        return nn.ModuleList(make() for name, make in makers.items() if name in names)  # type: ignore[return-value]
+
     def several(
-        self, of: Callable[[P], Sequence[Any]], makers: Mapping[Any, Maker]
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
     ) -> Mapping[str, nn.Module]:
         names = of(self._plan)
         return nn.ModuleDict({str(name): make() for name, make in makers.items() if name in names})  # type: ignore[return-value]
@@ -175,8 +184,11 @@ class Shared(Reading[P]):
     ) -> list[nn.Module]:
         return [self.fork(of, {**nothing, **makers}, path)]
 
+    def parts(self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]) -> Sequence[nn.Module]:
+        return Several("", list(makers), [make() for make in makers.values()], self._key(of))  # type: ignore[return-value]
+
     def several(
-        self, of: Callable[[P], Sequence[Any]], makers: Mapping[Any, Maker]
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
     ) -> Mapping[str, nn.Module]:
         return Named({str(name): make() for name, make in makers.items()}, self._key(of))  # type: ignore[return-value]
 

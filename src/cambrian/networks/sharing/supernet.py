@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cambrian.choices import Answer, Choice, Scalar
+from cambrian.choices import Answer, Choice
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError, did_you_mean
 from cambrian.networks.sharing.elastic import Elastic, cut
 
@@ -85,6 +85,13 @@ class Fork(nn.Module):
         return self.candidates[self.chosen]
 
 
+def chosen_of(module: nn.Module) -> nn.Module:
+    """The module that runs: of forks within forks the candidate that is chosen in the end."""
+    while isinstance(module, Fork) and module.mixture is None:
+        module = module.current()
+    return module
+
+
 class Named(nn.Module):
     """A dictionary of modules of which the chosen ones are there, as in the nn.ModuleDict of their own
     network."""
@@ -137,19 +144,25 @@ class Several(nn.Module):
     """Some of `options`: going through it, in a forward, meets the modules of the chosen ones, as does the
     nn.ModuleList in their own network."""
 
-    def __init__(self, path: str, options: Sequence[Scalar], candidates: Sequence[nn.Module]) -> None:
+    def __init__(
+        self,
+        path: str,
+        options: Sequence[Any],
+        candidates: Sequence[nn.Module],
+        key: Key | None = None,
+    ) -> None:
         super().__init__()
         self.path, self.options = path, tuple(options)
         self.candidates = nn.ModuleList(candidates)
         self.chosen: list[int] | None = None
+        self._key = key or answer_at(path)
 
-    def choose(self, answers: Mapping[str, Answer]) -> None:
-        answer = answers.get(self.path)
-        self.chosen = [self.options.index(a) for a in answer] if isinstance(answer, tuple) else None
+    def choose(self, plan: Any) -> None:
+        names = self._key(plan)
+        self.chosen = None if names is None else [self.options.index(name) for name in names]
 
-    def idle(self, answers: Mapping[str, Answer]) -> list[str]:
-        answer = answers.get(self.path)
-        kept = answer if isinstance(answer, tuple) else ()
+    def idle(self, plan: Any) -> list[str]:
+        kept = self._key(plan) or ()
         return [f"candidates.{i}." for i, option in enumerate(self.options) if option not in kept]
 
     def __iter__(self) -> Iterator[nn.Module]:

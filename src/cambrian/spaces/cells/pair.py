@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.architecture import Architecture
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.cells.block_growth import children, pool_of
-from cambrian.spaces.cells.blocks import Blocks, graph_of
+from cambrian.spaces.cells.blocks import Blocks, graph_of, limits_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell, canonical_codes
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
     from cambrian.networks.skeletons.cell import Wiring
 
 KINDS = ("normal", "reduction")
@@ -58,16 +58,26 @@ class CellPair(Space):
         for kind, blocks in zip(KINDS, blocks_of(level), strict=True):
             self.form.ask(pick, blocks, f"{kind}/")
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Every question: an operation has weights for each input it may have, and for each width of that, a
+        concatenation for each state."""
+        return ("blocks", *(path for kind in KINDS for path in self.form.questions(f"{kind}/")))
+
+    def plan(self, architecture: Architecture) -> tuple[Wiring, Wiring]:
+        """The wirings of both cells."""
+        return self.wirings(architecture)
+
+    def make(self, read: Reading[tuple[Wiring, Wiring]], task: Signature, **skeleton: Any) -> nn.Module:
         """See `cambrian.networks.skeletons.cell_network.pair_network` for the settings of a skeleton; which
         skeleton of the family it is follows from the image's size unless `skeleton=` names it."""
         from cambrian.networks.skeletons.cell_network import pair_network
         from cambrian.networks.skeletons.defaults import FAMILIES
 
         known = FAMILIES[self.family]
-        settings = settings_of(task, self.checked(skeleton), known)
-        normal, reduction = self.wirings(replay(self, architecture))
-        return pair_network(normal, reduction, task.channels, task.classes, known, **settings)
+        settings = settings_of(task, skeleton, known)
+        normal, reduction = (limits_of(self.form, f"{kind}/") for kind in KINDS)
+        return pair_network(read, task.channels, task.classes, known, limits=(normal, reduction), **settings)
 
     def wirings(self, architecture: Architecture) -> tuple[Wiring, Wiring]:
         """What the normal and the reduction cell compute, for networks to be made of."""
