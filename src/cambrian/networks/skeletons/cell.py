@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
 from cambrian.errors import Unbuildable, UnknownName
 from cambrian.networks.operations import OPERATIONS, FactorizedReduce, relu_conv_bn
-from cambrian.networks.sharing.reading import Reading
+from cambrian.networks.sharing.reading import Own, Reading
 from cambrian.networks.sharing.supernet import chosen_of
 
 Block = tuple[int, str, int, str]  # input 1, operation 1, input 2, operation 2
@@ -66,9 +66,9 @@ class Wiring:
 
 @dataclass(frozen=True)
 class Limits:
-    """Of the wirings that one supernet holds: the most `blocks`; the `operations` there may be; whether blocks
-    may concatenate (`concats`), and inputs pass to the output (`passes`). `distinct`: a block's two inputs
-    differ. `path` names the question of an operation: "block{}/operation{}"."""
+    """Of the wirings that one supernet holds: the most `blocks`; the `operations` there may be; whether
+    blocks may concatenate (`concats`), and inputs pass to the output (`passes`). `distinct`: a block's two
+    inputs differ. `path` names the question of an operation: "block{}/operation{}"."""
 
     blocks: int = 0
     operations: tuple[str, ...] = tuple(OPERATIONS)
@@ -148,8 +148,8 @@ class Cell(nn.Module, Generic[P]):
 
     An input is first made to have `filters` channels, and the height and width of the other one where
     it has twice as much (`halve`). With `fit_first` false, input 0 is read as it is. What nothing
-    reads has no weights. `drop_path` is the probability that a path is dropped, in training only; `place` says
-    which of a network's cells it is."""
+    reads has no weights. `drop_path` is the probability that a path is dropped, in training only; `place`
+    says which of a network's cells it is."""
 
     drop_path: float = 0.0
 
@@ -207,6 +207,12 @@ class Cell(nn.Module, Generic[P]):
         if not self.training or self.drop_path == 0 or isinstance(chosen_of(operation), nn.Identity):
             return y
         return drop_paths(y, self.drop_path)
+
+
+def cell_of(wiring: Wiring, channels: tuple[int, int], filters: int, **more: Any) -> Cell[Wiring]:
+    """The cell of one wiring; `more` as for `Cell`."""
+    first, second = (Channels[Wiring](width) for width in channels)
+    return Cell(Own(wiring), lambda plan: plan, (first, second), filters, **more)
 
 
 class Operations(Generic[P]):

@@ -105,8 +105,8 @@ def pair_network(
     channels: int,
     classes: int,
     known: Skeletons,
-    *,
     limits: tuple[Limits, Limits] = (Limits(), Limits()),
+    *,
     skeleton: str = "cifar",
     filters: int | None = None,
     cells: int | None = None,
@@ -119,8 +119,8 @@ def pair_network(
     """The network of a normal and a strided cell: (n, channels, h, w) -> logits (n, classes).
 
     `limits`: of the cells that a supernet holds. `skeleton`: one of those `known`. `filters`: channels of a
-    block in the first cells; doubled at every
-    strided cell. `cells`: how many in all; two of them stride, after one and two thirds.
+    block in the first cells; doubled at every strided cell. `cells`: how many in all; two of them stride,
+    after one and two thirds.
     `auxiliary`: a second head before the last strided cell; in training, forward then returns
     (logits, auxiliary logits). `drop_path`: the last cell's rate at the end of training.
     `dropout`: before the linear layer. `stem`: channels of the first convolution, `stem_stride` its
@@ -207,7 +207,7 @@ class CellNetwork(nn.Module):
         super().__init__()
         padding = 0 if stack.stem_cells else 1
         self.stem = conv_bn(channels, stack.stem, 3, stem_stride, padding)
-        self.places, self.watched = read.live(stack.live), read.live(stack.watched)
+        self._watched = read.live(stack.watched)
         self.total = stack.total
         self.cells = read.parts(stack.live, {t: partial(_cell, read, stack, t) for t in range(self.total)})
 
@@ -221,6 +221,16 @@ class CellNetwork(nn.Module):
         self.linear = last.fit(read, lambda width: nn.Linear(width, classes))
 
     @property
+    def places(self) -> list[int]:
+        """Which of the network's cells, counted with those that nobody reads, are there."""
+        return [cell.place for cell in self.cells if isinstance(cell, Cell)]
+
+    @property
+    def watched(self) -> int:
+        """The cell whose output the auxiliary head reads."""
+        return self._watched()
+
+    @property
     def drop_path_progress(self) -> float:
         return self._progress
 
@@ -232,12 +242,12 @@ class CellNetwork(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         stem = self.stem(x)
         outputs: dict[int, torch.Tensor] = {}
-        for t, cell in zip(self.places(), self.cells, strict=True):
+        for t, cell in zip(self.places, self.cells, strict=True):
             outputs[t] = cell(outputs.get(t - 2, stem), outputs.get(t - 1, stem))
         pooled = F.relu(outputs[self.total - 1]).mean((2, 3))
         logits: torch.Tensor = self.linear(self.dropout(pooled))
         if self.training and self.auxiliary is not None:
-            return logits, self.auxiliary(outputs[self.watched()])
+            return logits, self.auxiliary(outputs[self.watched])
         return logits
 
 

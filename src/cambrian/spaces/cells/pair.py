@@ -77,7 +77,7 @@ class CellPair(Space):
         known = FAMILIES[self.family]
         settings = settings_of(task, skeleton, known)
         normal, reduction = (limits_of(self.form, f"{kind}/") for kind in KINDS)
-        return pair_network(read, task.channels, task.classes, known, limits=(normal, reduction), **settings)
+        return pair_network(read, task.channels, task.classes, known, (normal, reduction), **settings)
 
     def wirings(self, architecture: Architecture) -> tuple[Wiring, Wiring]:
         """What the normal and the reduction cell compute, for networks to be made of."""

@@ -91,7 +91,7 @@ class PNAS(Space):
         settings = settings_of(task, skeleton, skeletons.PNAS)
         pair = read.within(lambda wiring: (wiring, wiring))
         limits = (limits_of(self.form, passes=False),) * 2
-        return pair_network(pair, task.channels, task.classes, skeletons.PNAS, limits=limits, **settings)
+        return pair_network(pair, task.channels, task.classes, skeletons.PNAS, limits, **settings)
 
     def cell(self, architecture: Architecture) -> list[Block]:
         """The tokens (I1, I2, O1, O2) of every block; input 0 is previous-previous, 1 previous, 2 + k

@@ -116,8 +116,6 @@ def block_cells(blocks: Sequence[pair_cells.Block], output: str) -> MakeCell:
     wiring = pair_cells.wire(blocks, output)
 
     def cell(path: str, channels: tuple[int, int], filters: int) -> tuple[nn.Module, int]:
-        before, last = (pair_cells.Channels[pair_cells.Wiring](width) for width in channels)
-        made = pair_cells.Cell(Own(wiring), lambda w: w, (before, last), filters)
-        return made, wiring.width(filters)
+        return pair_cells.cell_of(wiring, channels, filters), wiring.width(filters)
 
     return cell
