@@ -49,7 +49,7 @@ def share(
     choices, used = find_choices(space, outer)
     if not choices:
         raise SpaceError(f"the space {type(space).__name__} asks nothing that can be shared")
-    reading = SharedReading([space.plan(a) for a in _completions(space, used)])
+    reading: SharedReading[Any] = SharedReading([space.plan(a) for a in _completions(space, used)])
     network = space.make(reading, task, **settings)
 
     def draft(answers: Mapping[str, Answer]) -> nn.Module:
