@@ -18,6 +18,7 @@ from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.knowledge import Graph, Pool
+from cambrian.spaces.sharing import TextSharing
 from cambrian.spaces.space import Pick
 
 
@@ -363,7 +364,7 @@ class Deaf(NASBench201):
     """Shares weights, and runs as one architecture whichever is chosen."""
 
     def share(self, outer: Any, task: Any, **skeleton: Any) -> Any:
-        supernet = super().share(outer, task, **skeleton)
+        supernet = TextSharing(self).share(outer, task, **skeleton)
         choose = supernet.choose
         supernet.choose = lambda _: choose(self.architecture((4, 4, 4, 4, 4, 4)))
         return supernet
@@ -374,7 +375,7 @@ class Leaky(NASBench201):
     """Shares weights, and adds nothing times all of them."""
 
     def share(self, outer: Any, task: Any, **skeleton: Any) -> Any:
-        supernet = super().share(outer, task, **skeleton)
+        supernet = TextSharing(self).share(outer, task, **skeleton)
         supernet.register_forward_hook(
             lambda net, inputs, logits: logits + 0 * sum(p.sum() for p in net.parameters())
         )

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from cambrian.architecture import Architecture, completions, questions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
-from cambrian.networks.operations import fresh
-from cambrian.networks.skeletons.cell import Cell, Wiring
+from cambrian.networks.sharing.reading import Own
+from cambrian.networks.skeletons.cell import Limits, Wiring, cell_of
 from cambrian.networks.skeletons.cell_network import pair_network
 from cambrian.networks.skeletons.defaults import NASNET
 from cambrian.randomness import stream
@@ -196,7 +196,7 @@ def test_a_cell_computes_sums_concatenations_and_loose_ends():
     """Against the same written by hand, with pools and identities alone."""
     wiring = Wiring(((1, "max3x3", 1, "identity"), (2, "avg3x3", 1, "max3x3")), (0, 2, 3), frozenset({0}))
     assert (wiring.widths(4), wiring.width(4)) == ([4, 4, 8, 4], 16)
-    cell = Cell(wiring, (6, 5), 4).eval()
+    cell = cell_of(wiring, (6, 5), 4).eval()
     one, other = torch.randn(2, 6, 6, 6), torch.randn(2, 5, 6, 6)
     h0, h1 = cell.fit["0"](one), cell.fit["1"](other)
     largest, smooth = cell.first[0], cell.first[1]
@@ -208,7 +208,7 @@ def test_a_cell_computes_sums_concatenations_and_loose_ends():
 @pytest.mark.parametrize("size", [1, 5, 8])
 def test_a_strided_cell_without_blocks_halves_both_inputs(size):
     """Each in `filters` channels, through a factorized reduction; a one-pixel image stays one."""
-    cell = Cell(Wiring((), (0, 1)), (3, 5), 4, stride=2)
+    cell = cell_of(Wiring((), (0, 1)), (3, 5), 4, stride=2)
     given = torch.randn(2, 3, size, size), torch.randn(2, 5, size, size)
     assert cell(*given).shape == (2, 8, -(-size // 2), -(-size // 2))
 
@@ -234,7 +234,7 @@ def test_the_reduction_cell_is_where_the_network_strides(space):
     network = space.build(architecture, Shape(1, 8, 8, 2), filters=4, cells=8)
     normal, reduction = space.wirings(architecture)
     for t, cell in enumerate(network.cells):
-        assert cell.output == (reduction if t in (2, 5) else normal).output
+        assert cell.wiring().output == (reduction if t in (2, 5) else normal).output
     sides = []
     for cell in network.cells:
         cell.register_forward_hook(lambda m, i, o: sides.append((o.shape[-1], o.shape[1])))
@@ -243,25 +243,32 @@ def test_the_reduction_cell_is_where_the_network_strides(space):
     assert sides == list(zip([8, 8, 4, 4, 4, 2, 2, 2], widths, strict=True))
 
 
-def test_the_maker_of_operations_is_asked_for_each_under_its_path():
-    """Once per operation of every cell, with what a supernet needs to find the one it shares."""
+def test_a_reading_is_asked_for_each_operation_under_its_path():
+    """Once per operation of every cell, with the question's path and the name; channels and strides follow
+    from where it is."""
     asked = []
 
-    def make(path, name, channels, out, stride):
-        asked.append((path, name, channels, out, stride))
-        return fresh(path, name, channels, out, stride)
+    class Told(Own):
+        def fork(self, of, makers, path=""):
+            if path:
+                asked.append((path, of(self._plan)))
+            return super().fork(of, makers, path)
 
     normal = Wiring(((0, "sep3x3", 1, "skip"),), (2,))
     reduction = Wiring(((1, "max3x3", 1, "sep5x5"), (2, "avg3x3", 0, "identity")), (3,))
-    pair_network(normal, reduction, 3, 2, NASNET, filters=4, cells=2, make=make)
+    limits = tuple(Limits(path=f"{kind}/block{{}}/operation{{}}") for kind in ("normal", "reduction"))
+    network = pair_network(Told((normal, reduction)), 3, 2, NASNET, limits, filters=4, cells=2)
     assert asked == [
-        ("cell0/block1/operation1", "sep3x3", 4, 4, 1),
-        ("cell0/block1/operation2", "skip", 4, 4, 1),
-        ("cell1/block1/operation1", "max3x3", 8, 8, 2),
-        ("cell1/block2/operation1", "avg3x3", 8, 8, 1),
-        ("cell1/block1/operation2", "sep5x5", 8, 8, 2),
-        ("cell1/block2/operation2", "identity", 8, 8, 2),
+        ("normal/block1/operation1", "sep3x3"),
+        ("normal/block1/operation2", "skip"),
+        ("reduction/block1/operation1", "max3x3"),
+        ("reduction/block2/operation1", "avg3x3"),
+        ("reduction/block1/operation2", "sep5x5"),
+        ("reduction/block2/operation2", "identity"),
     ]
+    operations = [(w, [*c.first, *c.second]) for w, c in zip((4, 8), network.cells, strict=True)]
+    shapes = [[m(torch.zeros(2, w, 8, 8)).shape[1:] for m in made] for w, made in operations]
+    assert shapes == [[(4, 8, 8)] * 2, [(8, 4, 4), (8, 8, 8), (8, 4, 4), (8, 4, 4)]]
 
 
 def test_a_pair_with_every_kind_of_wiring_is_exported():
@@ -278,9 +285,9 @@ def test_a_pair_with_every_kind_of_wiring_is_exported():
 
 
 def test_the_settings_of_a_skeleton_are_those_of_the_network():
-    """All that `pair_network` takes by name, save the maker of operations."""
+    """All that `pair_network` takes by name."""
     taken = inspect.signature(pair_network).parameters.values()
-    assert {p.name for p in taken if p.kind is p.KEYWORD_ONLY} - {"make"} == set(SETTINGS)
+    assert {p.name for p in taken if p.kind is p.KEYWORD_ONLY} == set(SETTINGS)
 
 
 @any_space

@@ -17,7 +17,7 @@ from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
 from cambrian.spaces.knowledge import Encodes
 from cambrian.spaces.program.function_space import Shape, space
-from cambrian.spaces.program.shared import outer
+from cambrian.spaces.sharing import outer
 from cambrian.spaces.space import Grows, Shares, Space
 
 TASK = Shape(channels=2, height=8, width=8, classes=3)

@@ -8,15 +8,15 @@ protocol (`space.know(Grows)`, see `cambrian.spaces.knowledge`), never by a spac
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import msgspec
 
-from cambrian.architecture import Architecture, Decide
+from cambrian.architecture import Architecture, Decide, replay
 from cambrian.choices import Answer, Choice, Scalar, describe_question
-from cambrian.errors import Rejected, UnknownName
+from cambrian.errors import Rejected, Unbuildable, UnknownName
 from cambrian.spaces.knowledge import Canonical as Canonical
 from cambrian.spaces.knowledge import Encodes as Encodes
 from cambrian.spaces.knowledge import Graph as Graph
@@ -33,6 +33,8 @@ from cambrian.spaces.program.pick import Pick as Pick
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
+
+    from cambrian.networks.sharing.reading import Reading
 
 
 class Signature(Protocol):
@@ -60,12 +62,31 @@ class Space(ABC):
     def program(self, pick: Pick) -> object:
         """Ask the questions. Must ask the same ones whenever it gets the same answers."""
 
-    @abstractmethod
+    def plan(self, architecture: Architecture) -> Any:
+        """The value that a network is made from, which `make` reads. The answers, where they say it all."""
+        return architecture
+
+    def make(self, read: Reading[Any], task: Signature, **skeleton: Any) -> nn.Module:
+        """The text from which networks and supernets are made: it reads plans, see
+        `cambrian.networks.sharing.reading`. It imports torch, so it stands in a file of its own."""
+        raise Unbuildable(f"the space {type(self).__name__} makes no networks")
+
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The network of `architecture` for a task of that signature: plain torch.nn, a pure function.
         Takes float[n, channels, height, width], gives float[n, classes] logits (with an auxiliary
         head in training mode: a pair of those). Raises Unbuildable with the path of the question
         whose shapes do not fit."""
+        from cambrian.networks.sharing.reading import Own
+
+        settings = self.checked(skeleton)
+        return self.make(Own(self.plan(replay(self, architecture))), task, **settings)
+
+    @property
+    def shared(self) -> Sequence[str]:
+        """The questions all answers of which one network can hold, besides forks of modules, as paths in
+        which # is a number: "layer#/operation". Every other one is *outer*: a supernet is made for one
+        answer to it, and which outer questions are asked may depend on outer ones only."""
+        return ()
 
     @property
     def skeleton(self) -> Collection[str]:
@@ -107,7 +128,10 @@ class Space(ABC):
 
     @cached_property
     def _knowledge(self) -> tuple[object, ...]:
-        return self.knowledge  # kept: growth explores a space once
+        """Kept: growth explores a space once."""
+        from cambrian.spaces.sharing import TextSharing
+
+        return (*self.knowledge, *([TextSharing(self)] if self.shared else []))
 
     @cached_property
     def _knows(self) -> dict[type, object]:

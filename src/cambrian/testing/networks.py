@@ -124,11 +124,11 @@ def check_supernets_are_their_networks(case: SpaceCase) -> None:
             network.train(training)
             same = zip(_all(supernet(inputs)), _all(network(inputs)), strict=True)
             expect(all(torch.equal(a, b) for a, b in same), f"shared, {architecture!r} has other outputs")
-        chosen = {weight.data_ptr() for weight in supernet.weights(architecture).values()}
+        chosen = set(supernet.used(architecture))
         torch.autograd.backward([logits.sum() for logits in _all(supernet(inputs))])
-        idle = [
-            n for n, p in supernet.named_parameters() if p.data_ptr() not in chosen and p.grad is not None
-        ]
+        named = supernet.named_parameters(remove_duplicate=False)
+        reached = {id(p) for n, p in named if n in chosen}
+        idle = [n for n, p in supernet.named_parameters() if id(p) not in reached and p.grad is not None]
         expect(not idle, f"what {architecture!r} did not choose gets a gradient: {', '.join(idle[:3])}")
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cambrian.networks.skeletons.cell import Limits
+
 MOST = 20  # blocks of a cell: the papers have five
 CELL_INPUTS = ("previous-previous", "previous")
 
@@ -90,6 +92,13 @@ class Blocks:
             if len(self.combiners) > 1:
                 pick(paths.combiner, self.combiners)
 
+    def questions(self, prefix: str = "") -> tuple[str, ...]:
+        """The paths that may be asked, # being a number."""
+        at = f"{prefix}{self.part}#"
+        names = ("inputs",) if self.distinct else ("input#",)
+        combiner = ("combiner",) if len(self.combiners) > 1 else ()
+        return tuple(f"{at}/{name}" for name in (*names, "operation#", *combiner))
+
     def cell(self, answers: Mapping[str, Answer], blocks: int, prefix: str = "") -> list[Block]:
         """The tokens of every block."""
         states, kinds = self._tokens
@@ -135,6 +144,14 @@ class Blocks:
         combined = rows[:, 2] // len(self.operations) == rows[:, 3] // len(self.operations)
         legal: NDArray[np.int64] = rows[combined & ~(self.distinct & (rows[:, 0] == rows[:, 1]))]
         return legal
+
+
+def limits_of(form: Blocks, prefix: str = "", passes: bool = True) -> Limits:
+    """Of the cells' wirings that one supernet holds."""
+    from cambrian.networks.skeletons.cell import Limits
+
+    path = f"{prefix}{form.part}{{}}/operation{{}}"
+    return Limits(form.most, form.operations, "concat" in form.combiners, passes, form.distinct, path)
 
 
 def check(

@@ -8,11 +8,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
-from cambrian.spaces.cells.blocks import Blocks
+from cambrian.architecture import Architecture
+from cambrian.spaces.cells.blocks import Blocks, limits_of
 from cambrian.spaces.cells.isomorphism import Block
 from cambrian.spaces.cells.pair_cells import KINDS, PairCells, blocks_of
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
@@ -21,6 +20,7 @@ from cambrian.spaces.space import Pick, Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
     from cambrian.networks.skeletons.cell import Wiring
 
 
@@ -58,16 +58,26 @@ class CellPair(Space):
         for kind, blocks in zip(KINDS, blocks_of(level), strict=True):
             self.form.ask(pick, blocks, f"{kind}/")
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Every question: an operation has weights for each input it may have, and for each width of that, a
+        concatenation for each state."""
+        return ("blocks", *(path for kind in KINDS for path in self.form.questions(f"{kind}/")))
+
+    def plan(self, architecture: Architecture) -> tuple[Wiring, Wiring]:
+        """The wirings of both cells."""
+        return self.wirings(architecture)
+
+    def make(self, read: Reading[tuple[Wiring, Wiring]], task: Signature, **skeleton: Any) -> nn.Module:
         """See `cambrian.networks.skeletons.cell_network.pair_network` for the settings of a skeleton; which
         skeleton of the family it is follows from the image's size unless `skeleton=` names it."""
         from cambrian.networks.skeletons.cell_network import pair_network
         from cambrian.networks.skeletons.defaults import FAMILIES
 
         known = FAMILIES[self.family]
-        settings = settings_of(task, self.checked(skeleton), known)
-        normal, reduction = self.wirings(replay(self, architecture))
-        return pair_network(normal, reduction, task.channels, task.classes, known, **settings)
+        settings = settings_of(task, skeleton, known)
+        normal, reduction = (limits_of(self.form, f"{kind}/") for kind in KINDS)
+        return pair_network(read, task.channels, task.classes, known, (normal, reduction), **settings)
 
     def wirings(self, architecture: Architecture) -> tuple[Wiring, Wiring]:
         """The computations of the normal and of the reduction cell, for networks to be made of."""

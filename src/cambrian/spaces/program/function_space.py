@@ -30,8 +30,9 @@ from cambrian.spaces.program.making import make_network
 from cambrian.spaces.program.probe import ask_samples, depth_of, makes_weights, weightless
 from cambrian.spaces.program.reading import ModulePick, skeleton_of
 from cambrian.spaces.program.shape_check import check_fit
-from cambrian.spaces.program.shared import ForkSharing, is_shared
+from cambrian.spaces.program.shared import ForkSharing
 from cambrian.spaces.program.walk_memory import WalkMemory
+from cambrian.spaces.sharing import is_fork
 from cambrian.spaces.space import Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def _program(function: Body, task: Signature) -> Program:
         raise SpaceError(
             f"{function.__name__} is tried where it is defined, and {error}: define what it uses above it"
         ) from error
-    shares = any(is_shared(choice) for asked in samples for choice in asked)
+    shares = any(is_fork(choice) for asked in samples for choice in asked)
     return Program(function, task, depth_of(samples) is not None, shares)
 
 

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Answer, Scalar
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer
 from cambrian.settings import check_truths
 from cambrian.spaces.cells.edge_cells import PATHS as PATHS
 from cambrian.spaces.cells.edge_cells import EdgeCells
 from cambrian.spaces.cells.edges import NONE, Codes, live_edges
-from cambrian.spaces.program.shared import all_questions, forking
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from cambrian.networks.sharing.supernet import Supernet
+    from cambrian.networks.sharing.reading import Reading
 
 SETTINGS = ("filters", "cells", "whole")
 
@@ -50,44 +49,28 @@ class NASBench201(Space):
     def program(self, pick: Pick) -> None:
         self.cells.ask(pick)
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Every question."""
+        return ("node#/from#",)
+
+    def plan(self, architecture: Architecture) -> tuple[list[str], list[str]]:
+        """The operations on the edges, and those without the ones that the output does not depend on."""
+        names = [str(architecture[path]) for path in PATHS]
+        live = live_edges(self.codes(architecture))
+        return names, [n if e in live else self.operations[NONE] for e, n in enumerate(names)]
+
+    def make(self, read: Reading[Any], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has `filters` of the first stage (16) and `cells` per stage (5; 1 for small images).
         Operations the output does not depend on are left out unless `whole`, as the published parameter
         counts are."""
         from cambrian.spaces.cells.nasbench201.network import network
 
-        settings = small(task, self.checked(skeleton), cells=1)
-        answers = replay(self, architecture)
+        settings = small(task, skeleton, cells=1)
         every = settings.pop("whole", False)
         check_truths(whole=every)
-        cell = answers if every else self._live(answers)
-        return network(cast(Mapping[str, str], cell), task.channels, task.classes, **settings)
-
-    def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
-        """See `Shares`: no question is outer."""
-        from cambrian.networks.sharing.supernet import Supernet
-        from cambrian.spaces.cells.nasbench201.network import network, operation
-
-        settings = small(task, self.checked(skeleton), cells=1)
-        settle = dict if settings.pop("whole", False) else self._live
-        choices, _ = all_questions(self.walk, outer)
-        cell = dict.fromkeys(PATHS, self.operations[0])
-        settings["make"] = forking(operation, choices)
-        supernet = network(cell, task.channels, task.classes, **settings)
-        return Supernet(supernet, choices, {}, partial(self._draft, task, skeleton), settle)
-
-    def _draft(
-        self, task: Signature, skeleton: Mapping[str, Scalar], architecture: Mapping[str, Answer]
-    ) -> nn.Module:
-        import torch
-
-        with torch.device("meta"):
-            return self.build(Architecture(architecture), task, **skeleton)
-
-    def _live(self, architecture: Mapping[str, Answer]) -> dict[str, Answer]:
-        """The cell without the operations that its output does not depend on."""
-        live = {PATHS[edge] for edge in live_edges(self.codes(architecture))}
-        return {path: architecture[path] if path in live else self.operations[NONE] for path in PATHS}
+        cell = read.within(itemgetter(0 if every else 1))
+        return network(cell, task.channels, task.classes, **settings)
 
     def codes(self, architecture: Mapping[str, Answer]) -> Codes:
         """The operation on each edge, by its place in `operations`, in the order of `EDGES`."""

@@ -17,8 +17,7 @@ from cambrian.errors import UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.cells.blocks import MOST as BLOCKS
-from cambrian.spaces.cells.edges import NONE, live_edges
-from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
+from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
@@ -101,9 +100,7 @@ class Stacked(Space):
 
         micro, cell = self.micro, self.cell_of(answers)
         if isinstance(micro, NASBench201):
-            live = live_edges(micro.codes(cell))
-            names = {p: str(cell[p]) if e in live else micro.operations[NONE] for e, p in enumerate(PATHS)}
-            return edge_cells(names)
+            return edge_cells(micro.plan(cell)[1])
         names_of = micro.operations
         blocks = [(i1, names_of[o1], i2, names_of[o2]) for i1, i2, o1, o2 in micro.cell(cell)]
         return block_cells(blocks, micro.output)
