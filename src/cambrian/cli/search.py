@@ -83,7 +83,8 @@ def search(
     """Find the best network for DATA and train it."""
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
-    from cambrian.search.planning.plan import describe_data, plan
+    from cambrian.search.planning.plan import plan
+    from cambrian.search.planning.plan_rows import describe_data
     from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
 
@@ -122,8 +123,6 @@ def search(
     }
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.named(strategy)
     place = None if space == "pnas" else SPACES.named(space)
-    if place is not None and strategy == "progressive":
-        chosen = {"name": "progressive", "arguments": {"surrogate": surrogate}}
     task = load_task(data, metric, limit, size, seed, read)
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     found = plan(

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from cambrian.spaces.cells.blocks import Blocks, check
 from cambrian.spaces.cells.pair import CellPair, check_also
+from cambrian.spaces.cells.skeleton import pair_sizes
 
 OPERATIONS = (
     "identity",
@@ -34,6 +35,7 @@ class AmoebaNet(CellPair):
     also: tuple[str, ...] = ()
 
     family: ClassVar[str] = "amoebanet"
+    sizes = pair_sizes(36)
 
     def __post_init__(self) -> None:
         check("amoebanet", self.blocks, self.operations, OPERATIONS)

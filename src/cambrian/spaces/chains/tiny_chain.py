@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -29,6 +30,7 @@ class TinyChain(DepthGrowth):
     pooling that halves the image, or nothing at all ("skip")."""
 
     skeleton = ("filters",)
+    sizes = list_sizes(filters=(8, 16, 32))
     layers: int = 3
     filters: int = 8
 

@@ -13,6 +13,7 @@ from cambrian.choices import Scalar
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layered import MOST, Layered, numbers, split
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -29,6 +30,7 @@ class ENASMacro(Layered):
     is halved. Output 0 is the stem's."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(12, 24, 36))
 
     layers: int = 6
     least: int = 1

@@ -16,6 +16,7 @@ from cambrian.choices import Answer, Scalar
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layered import MOST, Layer, Layered, number, numbers, split
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -40,6 +41,7 @@ class FreeGraph(Layered):
     take it from there."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(width=(0.25, 0.5, 1.0))
 
     layers: int = 6
     learning_rate: bool = False

@@ -16,6 +16,7 @@ from cambrian.choices import Answer, Scalar
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layered import MOST, Layer, Layered, number, numbers, split
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature
 
@@ -37,6 +38,7 @@ class NetworkMorphism(Layered):
     of them at most. A layer joins skips to what the layer before it gives."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 32))
 
     layers: int = 6
 

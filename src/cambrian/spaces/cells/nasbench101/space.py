@@ -16,6 +16,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
@@ -45,6 +46,7 @@ class NASBench101(Space):
     vertices: int = 5
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 32, 32, 64, 64, 128), modules=(1, 1, 1, 2, 2, 3, 3))
     measure = (
         "uniform over answers (sparse beyond 5 vertices), larger cells as likely as there are more of them"
     )

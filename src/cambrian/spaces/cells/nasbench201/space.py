@@ -17,6 +17,7 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, OneOf, Scalar
 from cambrian.errors import SpaceError
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.cells.edges import EDGES, NODES, NONE, SKIP, Codes, cell_graph, cell_text, live_edges
 from cambrian.spaces.program.shared import all_questions, forking
 from cambrian.spaces.small_images import small
@@ -39,6 +40,7 @@ class NASBench201(Space):
     rewrites the edges that close the cell (`settled` are those it keeps)."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 16, 16, 16), cells=(1, 1, 2, 3, 5))
     operations: ClassVar[tuple[str, ...]] = (
         "none",
         "skip_connect",

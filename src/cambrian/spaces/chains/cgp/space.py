@@ -18,6 +18,7 @@ from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.errors import Rejected, UnknownName
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -45,6 +46,7 @@ class CGP(Space):
     `least` to `most` active nodes."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(width=(0.25, 0.5, 1.0))
 
     rows: int = 2
     columns: int = 6

@@ -12,6 +12,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -35,6 +36,7 @@ class Macro(DepthGrowth):
     + ... + 6,561 architectures are the 6,561 networks, smaller ones more than once."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 24, 32))
 
     measure = "uniform over chains of all numbers of layers together"
 

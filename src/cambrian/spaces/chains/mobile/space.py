@@ -22,6 +22,7 @@ from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.options import shorten
 from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -40,6 +41,7 @@ class MobileChain(DepthGrowth):
     """What both have in common: a chain of layers makes the network and the graph."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(width=(0.25, 0.5, 0.75, 1.0))
 
     activation: ClassVar[str]
 

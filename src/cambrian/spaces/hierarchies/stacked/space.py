@@ -15,6 +15,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Choice, OneOf, Scalar
 from cambrian.errors import UnknownName
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.cells.blocks import MOST as BLOCKS
 from cambrian.spaces.cells.edges import NONE, live_edges
 from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
@@ -43,6 +44,7 @@ class Stacked(DepthGrowth):
     an answer like any other here, for a space has one complexity order."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 24, 32))
 
     stages: int = 3
     cells: int = 3
