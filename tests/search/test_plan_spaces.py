@@ -194,6 +194,20 @@ class Bare:
         return nn.Sequential(nn.Conv2d(task.channels, width, 3), nn.Flatten(), nn.LazyLinear(task.classes))
 
 
+@pytest.mark.parametrize("name", ["darts", "macro", "nasbench101", "autoformer"])
+def test_haste(task: cambrian.Task, name: str) -> None:
+    """Where not even the smallest preset fits, at least one network is promised, and no more time than there
+    is; more time never promises fewer levels."""
+    hasty = plans(task, name, ["1s", "5s", "15s", "30s"], strategy="progressive")
+    for each in hasty:
+        assert sum(each.trials.values()) >= 1
+        assert each.seconds <= (each.search.budget.seconds or 0)
+        assert all(n <= each.work.trials[level] for level, n in each.trials.items())
+    for less, more in pairwise(hasty):
+        assert (less.seconds, less.work.epochs) <= (more.seconds, more.work.epochs)
+    assert "for all of it; budget: 1s, in which the search ends after about" in dict(hasty[0].rows)["time"]
+
+
 def test_a_named_space_is_searched_to_its_last_level_where_trials_are_counted(task: cambrian.Task) -> None:
     """A budget of trials says nothing of time, so that levels are left out only where there would be fewer
     than four trials each."""

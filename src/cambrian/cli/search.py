@@ -59,10 +59,12 @@ def search(
     surrogate: Annotated[str, typer.Option(help="What ranks cells nobody has trained.")] = "mlp-ensemble",
     paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
     metric: Metric = "accuracy",
-    levels: Annotated[int | None, count("B: blocks of the largest cells.")] = None,
-    keep: Annotated[int | None, count("K: cells trained at each level after the first.")] = None,
-    epochs: Annotated[int | None, count("Epochs each cell is trained for.")] = None,
-    images: Annotated[int | None, count("Images each cell is trained on.")] = None,
+    levels: Annotated[
+        int | None, count("B: levels that are searched (PNAS: blocks of the largest cells).")
+    ] = None,
+    keep: Annotated[int | None, count("K: networks trained at each level after the first.")] = None,
+    epochs: Annotated[int | None, count("Epochs each network is trained for.")] = None,
+    images: Annotated[int | None, count("Images each network is trained on.")] = None,
     filters: Annotated[int | None, count("Filters of a cell under search.")] = None,
     cells: Annotated[int | None, count("Cells of a network under search.")] = None,
     final_epochs: Annotated[int | None, count("Epochs of the final networks.")] = None,

@@ -11,8 +11,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
-from itertools import takewhile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,18 +21,12 @@ from cambrian.outcome import Fidelity
 from cambrian.search.loop.deadlines import SEARCHED
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.choice import Wishes, choose_preset
 from cambrian.search.planning.cost import Cost
-from cambrian.search.planning.plan_rows import STEPS, describe_plan
-from cambrian.search.planning.presets import PRESETS, USUAL, Preset
+from cambrian.search.planning.plan_rows import describe_plan
+from cambrian.search.planning.presets import Preset
 from cambrian.search.planning.space_facts import SpaceFacts
-from cambrian.search.planning.workload import (
-    Workload,
-    change_workload,
-    limit_workload,
-    paper_workload,
-    preset_workload,
-    split_changes,
-)
+from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
 from cambrian.search.settings import component, published_architectures, space_for, usual
 from cambrian.search.space_check import check_space, is_own
@@ -43,18 +36,12 @@ from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
-    from cambrian.networks.training.recipe import Recipe
     from cambrian.tasks.task import Task
 
 DEFAULT_SPACE = "pnas"
 
 FEW_PIXELS = 500_000
 HALF_HOUR = 1800.0
-
-WORTHWHILE = 12
-"""Networks that a search in haste compares, by training each for less."""
-SEARCH_SHARE, FINAL_SHARE = 0.6, 1 / 3
-"""Of the time, for the search and for the final stage; the rest is for the strategy's own thinking."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -98,45 +85,38 @@ def plan(
     said = dict(changes or {})
     facts = _ask_space(space, task, said)
     printed = _read_paper(facts) if paper else None
-    limits = Budget() if paper and budget is None else _choose_budget(budget, task)
-    crew = workers or (1 if device.startswith("cuda") else cores())
+    limits = _choose_budget(budget, task, paper)
     leveled = paper or bool({"levels", "keep"} & set(said))
     chosen = _choose_strategy(strategy, facts, None if leveled else limits.trials)
+    wishes = Wishes(facts, limits, said, by_levels=chosen is None)
     train = Train(**{**(printed.recipe if printed else {}), **dict(recipe or {})})
+    crew = workers or (1 if device.startswith("cuda") else cores())
     cost = Cost(task, device, crew, facts)
-    by_levels = chosen is None
-    finish = _finisher(facts, limits, said, by_levels)
-    preset: Preset | None = None
-    if printed:
-        work = finish(paper_workload(printed, facts, by_levels))
-    else:
-        preset = _choose_preset(
-            cost, limits, train, lambda preset: finish(preset_workload(preset, facts, by_levels))
-        )
-        work = finish(preset_workload(preset, facts, by_levels))
-    if not by_levels and limits == Budget():  # such a strategy would never stop by itself
+    preset = None if printed else choose_preset(wishes, cost, train)
+    work = wishes.work_of(preset) if preset else wishes.work_of_paper(_read_paper(facts))
+    if chosen is not None and limits == Budget():  # such a strategy would never stop by itself
         limits = Budget(trials=sum(work.trials.values()))
-    ranks = "mlp-ensemble-paper" if paper and surrogate == "mlp-ensemble" else surrogate
-    where = facts if by_levels or not facts.free else facts.up_to(work.last)
+    if chosen is None:
+        ranks = "mlp-ensemble-paper" if paper and surrogate == "mlp-ensemble" else surrogate
+        chosen = Progressive(work.levels, work.keep, surrogate=ranks, first=work.first)
+    elif facts.free:
+        facts = facts.up_to(work.last)
     search = Search(
-        where.space,
-        chosen or Progressive(work.levels, work.keep, surrogate=ranks, first=work.first),
+        facts.space,
+        chosen,
         train,
         task,
         limits,
         engine="processes" if crew > 1 else "serial",
         workers=crew,
-        fidelity=_fidelity(work, task),
-        final=Final(
-            Fidelity(work.final_epochs, skeleton=work.final_skeleton),
-            baselines=_choose_baselines(baselines, where.space),
-        ),
+        fidelity=_make_fidelity(work, task),
+        final=_make_final(work, baselines, facts.space),
         device=device,
         **settings,
     )
-    expected = _count_expected(cost, work, limits) if by_levels else {}
-    rows = tuple(describe_plan(search, where, work, by_levels, cost))
-    search.remarks = _remarks(rows, work, expected, cost)
+    expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
+    rows = tuple(describe_plan(search, facts, work, wishes.by_levels, cost))
+    search.remarks = _make_remarks(rows, work, expected, cost)
     search.spent = time.monotonic() - began
     seconds = min(cost.seconds(work), limits.seconds or math.inf)
     return Plan(search, work, preset, expected, seconds, rows)
@@ -152,11 +132,12 @@ def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts
     return facts.up_to(levels) if facts.free and levels > len(facts.levels) else facts
 
 
-def _choose_budget(budget: Budget | str | int | None, task: Task) -> Budget:
-    """Half an hour, where nobody said and the data have many pixels."""
+def _choose_budget(budget: Budget | str | int | None, task: Task, paper: bool) -> Budget:
+    """Half an hour, where nobody said and the data have many pixels; a paper's own search ends by itself."""
     limits = Budget.parse(budget)
     pixels = len(task.train) * task.height * task.width
-    return Budget(seconds=HALF_HOUR) if limits == Budget() and pixels > FEW_PIXELS else limits
+    endless = limits == Budget() and pixels > FEW_PIXELS and not paper
+    return Budget(seconds=HALF_HOUR) if endless else limits
 
 
 def _read_paper(facts: SpaceFacts) -> PaperSearch:
@@ -169,7 +150,8 @@ def _read_paper(facts: SpaceFacts) -> PaperSearch:
 
 
 def _choose_strategy(given: Any, facts: SpaceFacts, trials: int | None) -> Strategy | None:
-    """None for progressive search by the levels of the plan, in a space that has some."""
+    """The strategy named or usual; None for progressive search by the levels of the plan, where there are
+    some."""
     name = given or usual(facts.space, trials)
     if name == "progressive" and facts.levels:
         return None
@@ -185,68 +167,6 @@ def _choose_baselines(names: tuple[str, ...] | None, space: Space) -> tuple[str,
     return tuple(name for name in names if name == "random" or name in published)
 
 
-def _finisher(
-    facts: SpaceFacts, limits: Budget, changes: Mapping[str, Any], by_levels: bool
-) -> Callable[[Workload], Workload]:
-    """The function that makes a workload what the user said of it."""
-    fields, skeleton, final_skeleton = split_changes(facts, changes)
-
-    def finish(work: Workload) -> Workload:
-        work = change_workload(work, facts, fields, by_levels)
-        work = limit_workload(work, facts, limits, fields, by_levels)
-        return msgspec.structs.replace(
-            work,
-            skeleton={**work.skeleton, **skeleton},
-            final_skeleton={**work.final_skeleton, **final_skeleton},
-        )
-
-    return finish
-
-
-def _choose_preset(
-    cost: Cost, limits: Budget, train: Recipe, work_of: Callable[[Preset], Workload]
-) -> Preset:
-    """The largest that fits the time, the usual one where there is no limit of time."""
-    seconds = limits.seconds
-    if seconds is None:
-        return _lengthen(USUAL, cost, train)
-    presets = [_lengthen(preset, cost, train) for preset in PRESETS]
-    fitting = list(takewhile(lambda preset: _fits(cost, work_of(preset), seconds), presets))
-    return fitting[-1] if fitting else _hasten(presets[0], cost, seconds, work_of)
-
-
-def _fits(cost: Cost, work: Workload, seconds: float) -> bool:
-    searched = cost.search_seconds(work) <= seconds * SEARCH_SHARE
-    return searched and cost.final_seconds(work) <= seconds * FINAL_SHARE
-
-
-def _lengthen(preset: Preset, cost: Cost, train: Recipe) -> Preset:
-    """Where there are fewer images than it wants: as many epochs as make STEPS steps, and twice as many in
-    the final stage."""
-    images = len(cost.task.train)
-    if images >= preset.images:
-        return preset
-    batches = train.batches(images)
-    return msgspec.structs.replace(
-        preset,
-        epochs=max(preset.epochs, math.ceil(STEPS / batches)),
-        final_epochs=max(preset.final_epochs, math.ceil(2 * STEPS / batches)),
-    )
-
-
-def _hasten(preset: Preset, cost: Cost, seconds: float, work_of: Callable[[Preset], Workload]) -> Preset:
-    """The smallest preset where not even that fits: with fewer epochs, so that there is something to compare
-    and the final networks are ready."""
-    once = work_of(msgspec.structs.replace(preset, epochs=1, final_epochs=1))
-    share = seconds * SEARCH_SHARE * cost.workers / WORTHWHILE
-    first = next(iter(once.trials))
-    return msgspec.structs.replace(
-        preset,
-        epochs=max(1, min(preset.epochs, int(share / cost.trial_seconds(once, first)))),
-        final_epochs=max(1, min(preset.final_epochs, int(seconds / 6 / cost.training_seconds(once)))),
-    )
-
-
 def _count_expected(cost: Cost, work: Workload, limits: Budget) -> dict[int, int]:
     """The trials by level that will be done: all of them, or what the time allows."""
     if limits.seconds is None or cost.seconds(work) <= limits.seconds:
@@ -254,12 +174,17 @@ def _count_expected(cost: Cost, work: Workload, limits: Budget) -> dict[int, int
     return cost.trials_within(work, limits.seconds * SEARCHED)
 
 
-def _fidelity(work: Workload, task: Task) -> Fidelity:
+def _make_final(work: Workload, baselines: tuple[str, ...] | None, space: Space) -> Final:
+    fidelity = Fidelity(work.final_epochs, skeleton=work.final_skeleton)
+    return Final(fidelity, baselines=_choose_baselines(baselines, space))
+
+
+def _make_fidelity(work: Workload, task: Task) -> Fidelity:
     share = min(1.0, work.images / len(task.train))
     return Fidelity(work.epochs, round(share, 4), skeleton=work.skeleton)
 
 
-def _remarks(
+def _make_remarks(
     rows: tuple[tuple[str, str], ...], work: Workload, expected: Mapping[int, int], cost: Cost
 ) -> dict[str, Any]:
     """What the run remembers of its plan, as JSON. Trials without a level count as those of level 1."""
