@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -192,6 +193,18 @@ class Bare:
     def build(self, architecture: Architecture, task: Signature) -> nn.Module:
         width = int(architecture["width"])  # type: ignore[arg-type]
         return nn.Sequential(nn.Conv2d(task.channels, width, 3), nn.Flatten(), nn.LazyLinear(task.classes))
+
+
+@pytest.mark.parametrize("name", ["darts", "nasbench201", "macro"])
+def test_a_planned_search_climbs_as_planned(name: str) -> None:
+    """Run by real training, it trains as many networks at each level as the plan says."""
+    small = {"epochs": 1, "images": 32, "final_epochs": 1}
+    data = cambrian.load("digits", limit=80)
+    made = plan(data, 12, workers=1, space=name, strategy="progressive", changes=small)
+    made.search.final = None
+    levels = Counter(trial.note["level"] for trial in made.search.run().trials)
+    assert dict(levels) == made.trials
+    assert len(levels) == 3
 
 
 @pytest.mark.parametrize("name", ["darts", "macro", "nasbench101", "autoformer"])

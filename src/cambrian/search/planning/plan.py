@@ -82,24 +82,24 @@ def plan(
     from cambrian.estimators.train import Train
 
     began = time.monotonic()
-    said = dict(changes or {})
-    facts = _ask_space(space, task, said)
-    printed = _read_paper(facts) if paper else None
+    changes = dict(changes or {})
+    facts = _ask_space(space, task, changes)
+    published = _read_paper(facts) if paper else None
     limits = _choose_budget(budget, task, paper)
-    leveled = paper or bool({"levels", "keep"} & set(said))
+    leveled = paper or bool({"levels", "keep"} & set(changes))
     chosen = _choose_strategy(strategy, facts, None if leveled else limits.trials)
-    wishes = Wishes(facts, limits, said, by_levels=chosen is None)
-    train = Train(**{**(printed.recipe if printed else {}), **dict(recipe or {})})
+    wishes = Wishes(facts, limits, changes, by_levels=chosen is None)
+    train = Train(**{**(published.recipe if published else {}), **dict(recipe or {})})
     crew = workers or (1 if device.startswith("cuda") else cores())
     cost = Cost(task, device, crew, facts)
-    preset = None if printed else choose_preset(wishes, cost, train)
+    preset = None if paper else choose_preset(wishes, cost, train)
     work = wishes.work_of(preset) if preset else wishes.work_of_paper(_read_paper(facts))
     if chosen is not None and limits == Budget():  # such a strategy would never stop by itself
         limits = Budget(trials=sum(work.trials.values()))
     if chosen is None:
         ranks = "mlp-ensemble-paper" if paper and surrogate == "mlp-ensemble" else surrogate
         chosen = Progressive(work.levels, work.keep, surrogate=ranks, first=work.first)
-    elif facts.free:
+    elif facts.free:  # the plan's own choice of a space is as large as the preset says
         facts = facts.up_to(work.last)
     search = Search(
         facts.space,
@@ -153,6 +153,7 @@ def _choose_strategy(given: Any, facts: SpaceFacts, trials: int | None) -> Strat
     """The strategy named or usual; None for progressive search by the levels of the plan, where there are
     some."""
     name = given or usual(facts.space, trials)
+    # One with settings of its own, an object or a description, is taken as it is.
     if name == "progressive" and facts.levels:
         return None
     strategy: Strategy = component("strategy", name)

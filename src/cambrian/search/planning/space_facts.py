@@ -49,6 +49,7 @@ class SpaceFacts:
 
     def size(self, number: int) -> dict[str, Scalar]:
         """That size of a preset, which counts them from 0 to SIZES - 1."""
+        # The nearest of those there are, the larger one where two are as near.
         return dict(self.sizes[(number * (len(self.sizes) - 1) * 2 + SIZES - 1) // (2 * (SIZES - 1))])
 
     @cached_property
@@ -61,7 +62,7 @@ class SpaceFacts:
         while len(counts) < len(self.levels):
             parents = [pool.architecture(i) for i in range(len(pool))]
             pool = self.grows.grow(parents, rng, cap=MOST_COUNTED)
-            if len(pool) >= MOST_COUNTED:
+            if len(pool) >= MOST_COUNTED:  # and levels above have more
                 break
             counts.append(max(1, len(pool)))
         return (*counts, *[PLENTY] * (len(self.levels) - len(counts)))
@@ -112,6 +113,8 @@ class SpaceFacts:
         """An architecture of that level; of any, where there are none."""
         if level is None:
             return sample(self.space, rng)
+        # Where a question asks for the level, the rest of the answers stay those of random architectures;
+        # one that was grown is only one of those that a search may grow.
         architecture = self._draw_forced(level, rng)
         if self.grows is None or (architecture is not None and self.grows.level(architecture) == level):
             return architecture or sample(self.space, rng)

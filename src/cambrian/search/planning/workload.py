@@ -48,7 +48,7 @@ class Shares(msgspec.Struct, frozen=True):
 
 def preset_workload(preset: Preset, facts: SpaceFacts, by_levels: bool) -> Workload:
     """The work of a preset where nobody said otherwise."""
-    count = -(-preset.levels * len(facts.levels) // LEVELS)
+    count = -(-preset.levels * len(facts.levels) // LEVELS)  # rounded up: PNAS's five are the presets' own
     trials, shares = {facts.level_of_random(count): preset.trials}, Shares(FIRST, preset.keep)
     if by_levels:
         levels = facts.levels[:count]
@@ -86,6 +86,7 @@ def paper_workload(paper: PaperSearch, facts: SpaceFacts, by_levels: bool) -> Wo
 
 def share_by_capacity(facts: SpaceFacts, levels: int, trials: int) -> Shares:
     """All of the first level, and the rest evenly, where what a level is too small to use goes to others."""
+    # The first level is what the surrogate first learns from, and is trained whole.
     first = facts.capacity[0]
     return Shares(first, fill_evenly(facts.capacity[1:levels], trials - first))
 
@@ -109,6 +110,7 @@ def fill_evenly(capacities: Sequence[int], total: int) -> int:
     """
     left = total
     for place, capacity in enumerate(sorted(capacities)):
+        # The smallest ones first: what one cannot hold is shared by those that are left.
         share = left // (len(capacities) - place)
         if share <= capacity:
             return max(1, share)
