@@ -1,4 +1,4 @@
-"""What a search costs on this machine, measured before it begins."""
+"""The cost of a search on this machine, measured before it begins."""
 
 from __future__ import annotations
 
