@@ -188,7 +188,7 @@ def _make_fidelity(work: Workload, task: Task) -> Fidelity:
 def _make_remarks(
     rows: tuple[tuple[str, str], ...], work: Workload, expected: Mapping[int, int], cost: Cost
 ) -> dict[str, Any]:
-    """The facts of a plan that its run remembers, as JSON. Trials without a level count as those of level 1."""
+    """The facts of a plan that its run remembers. Trials without a level count as those of level 1."""
     seconds = {level: cost.trial_seconds(work, level) for level in work.trials}
     named = seconds if expected else {1: seconds[work.last]}
     return {
