@@ -57,10 +57,12 @@ def search(
     surrogate: Annotated[str, typer.Option(help="What ranks cells nobody has trained.")] = "mlp-ensemble",
     paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
     metric: Metric = "accuracy",
-    levels: Annotated[int | None, count("B: blocks of the largest cells.")] = None,
-    keep: Annotated[int | None, count("K: cells trained at each level after the first.")] = None,
-    epochs: Annotated[int | None, count("Epochs each cell is trained for.")] = None,
-    images: Annotated[int | None, count("Images each cell is trained on.")] = None,
+    levels: Annotated[
+        int | None, count("B: levels that are searched (PNAS: blocks of the largest cells).")
+    ] = None,
+    keep: Annotated[int | None, count("K: networks trained at each level after the first.")] = None,
+    epochs: Annotated[int | None, count("Epochs each network is trained for.")] = None,
+    images: Annotated[int | None, count("Images each network is trained on.")] = None,
     filters: Annotated[int | None, count("Filters of a cell under search.")] = None,
     cells: Annotated[int | None, count("Cells of a network under search.")] = None,
     final_epochs: Annotated[int | None, count("Epochs of the final networks.")] = None,
@@ -81,7 +83,8 @@ def search(
     """Find the best network for DATA and train it."""
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
-    from cambrian.search.planning.plan import describe_data, plan
+    from cambrian.search.planning.plan import plan
+    from cambrian.search.planning.plan_rows import describe_data
     from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
 
@@ -120,8 +123,6 @@ def search(
     }
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.named(strategy)
     place = None if space == "pnas" else SPACES.named(space)
-    if place is not None and strategy == "progressive":
-        chosen = {"name": "progressive", "arguments": {"surrogate": surrogate}}
     task = load_task(data, metric, limit, size, seed, read)
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     found = plan(

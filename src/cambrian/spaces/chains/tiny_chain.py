@@ -15,6 +15,7 @@ from cambrian.choices import Scalar, read_whole
 from cambrian.paths import at
 from cambrian.settings import COUNT, check_numbers
 from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -32,6 +33,7 @@ class TinyChain(Space):
     pooling that halves the image, or nothing at all ("skip")."""
 
     skeleton = ("filters",)
+    sizes = list_sizes(filters=(8, 16, 32))
     layers: int = 3
     filters: int = 8
 

@@ -17,6 +17,7 @@ from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.branches.layer_moves import LayerMoves
 from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split, together
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
@@ -36,6 +37,7 @@ class AnchorPoints(Space):
     each layer chooses its own. The paper grows its networks from 6 layers by 2 at a time to 15."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(width=(0.25, 0.5, 1.0))
 
     layers: int = 6
     least: int = 1

@@ -15,6 +15,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layer_moves import LayerMoves
 from cambrian.spaces.branches.layered import MOST, numbers, split
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -32,6 +33,7 @@ class ENASMacro(Space):
     is halved. Output 0 is the stem's."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(12, 24, 36))
 
     layers: int = 6
     least: int = 1

@@ -14,6 +14,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.layered import MOST, Layer, numbers, split, together
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
@@ -34,6 +35,7 @@ class MemoryBanks(Space):
     that have been written to go to the classifier."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 32))
 
     layers: int = 5
     banks: int = 4

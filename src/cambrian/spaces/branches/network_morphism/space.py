@@ -18,6 +18,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layer_moves import LayerMoves
 from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -40,6 +41,7 @@ class NetworkMorphism(Space):
     of them at most. A layer joins skips to what the layer before it gives."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 32))
 
     layers: int = 6
 

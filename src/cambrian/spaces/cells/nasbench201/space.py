@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cambrian.architecture import Architecture
 from cambrian.choices import Answer
 from cambrian.settings import check_truths
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.cells.edge_cells import PATHS as PATHS
 from cambrian.spaces.cells.edge_cells import EdgeCells
 from cambrian.spaces.cells.edges import NONE, Codes, live_edges
@@ -33,6 +34,7 @@ class NASBench201(Space):
     """15,625 cells. Levels are the nodes that compute, 1 to 3 (see `EdgeCells`)."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 16, 16, 16), cells=(1, 1, 2, 3, 5))
     operations: ClassVar[tuple[str, ...]] = (
         "none",
         "skip_connect",

@@ -13,6 +13,7 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar, read_whole
 from cambrian.paths import at
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
@@ -37,6 +38,7 @@ class Macro(Space):
     + ... + 6,561 architectures are the 6,561 networks, smaller ones more than once."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 24, 32))
 
     measure = "uniform over chains of all numbers of layers together"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar, read_whole
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
@@ -39,6 +40,7 @@ class MetaQNN(Space):
     layers come last, at most two, not growing."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(width=(0.125, 0.25, 0.5, 1.0))
 
     layers: int = 6
     image: int = 32

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import UnknownName
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Signature, Space
 
@@ -24,6 +25,7 @@ class RecurrentCells(Space):
     """Abstract: a space says what makes the cell of an architecture (`make_cell`)."""
 
     skeleton = ("hidden", "layers")
+    sizes = list_sizes(hidden=(32, 64, 128, 256), layers=(1, 1, 1, 1))
 
     @property
     def knowledge(self) -> tuple[object, ...]:
