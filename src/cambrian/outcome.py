@@ -69,12 +69,14 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 class Infeasible(msgspec.Struct, frozen=True, tag="infeasible"):
     """A result too: the architecture cannot be had under the conditions. `reason` is one of
-    nan, oom, timeout, unbuildable, limit; `detail` is a sentence."""
+    nan, oom, timeout, unbuildable, limit; `detail` is a sentence; `metrics` holds whatever was measured, such
+    as by how much a limit was missed."""
 
     reason: str
     detail: str = ""
     curve: Curve = ()
     seconds: float = 0.0
+    metrics: dict[str, float] = {}
 
 
 class Crashed(msgspec.Struct, frozen=True, tag="crashed"):

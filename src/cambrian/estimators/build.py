@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture
-from cambrian.errors import UnknownName, UsageError
+from cambrian.errors import UsageError
+from cambrian.estimators.limits import SIZES, check_limits
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import integer_seed
 from cambrian.spaces.program.function_space import Shape
@@ -18,14 +21,19 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 
-LIMITS = ("params", "macs")
-"""What hard limits may bound."""
-
-
 def signature(task: Signature, fidelity: Fidelity) -> Shape:
     """What a network's shape depends on: the task's, its images in the size the fidelity gives them."""
     height, width = (fidelity.resolution,) * 2 if fidelity.resolution else (task.height, task.width)
     return Shape(task.channels, height, width, task.classes)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network with its initial weights, and its measures by name: `params`, `macs` where they can be
+    counted, and all that was asked for or is limited."""
+
+    network: nn.Module
+    metrics: dict[str, float]
 
 
 def build_network(
@@ -36,17 +44,55 @@ def build_network(
     context: Context,
 ) -> nn.Module | Infeasible:
     """The network with its initial weights, a function of (seed, trial) alone, or why it cannot be
-    had: over a hard limit, here or as it will be at `context.final`, found before anything is allocated.
-    Raises Unbuildable where shapes do not fit, UnknownName for a limit on what is not counted."""
+    had: over a hard limit, here or as it will be at `context.final`, found before it is made.
+    Raises Unbuildable where shapes do not fit, UnknownName for a limit on what is not a measure."""
+    if task is None:
+        raise UsageError("building a network needs a task: it says the input's and output's shape")
+    metrics = _hold_to_limits(space, architecture, fidelity, task, context)
+    return (
+        metrics if isinstance(metrics, Infeasible) else _build(space, architecture, fidelity, task, context)
+    )
+
+
+def build_measured(
+    space: Space,
+    architecture: Architecture,
+    fidelity: Fidelity,
+    task: Task,
+    context: Context,
+    measures: Sequence[str] = (),
+) -> Built | Infeasible:
+    """As `build_network`, with the network's measures: those that are limited, and `measures`."""
+    from cambrian.networks.measure.measure_network import measure_network
+
+    metrics = _hold_to_limits(space, architecture, fidelity, task, context)
+    if isinstance(metrics, Infeasible):
+        return metrics
+    network = _build(space, architecture, fidelity, task, context)
+    missing = [name for name in dict.fromkeys((*SIZES, *measures)) if name not in metrics]
+    shape = _image_shape(task, fidelity)
+    return Built(network, metrics | measure_network(missing, network, shape, context.device))
+
+
+def _hold_to_limits(
+    space: Space, architecture: Architecture, fidelity: Fidelity, task: Task, context: Context
+) -> dict[str, float] | Infeasible:
+    def build(fidelity: Fidelity) -> nn.Module:
+        return space.build(architecture, signature(task, fidelity), **fidelity.skeleton)
+
+    def shape(fidelity: Fidelity) -> tuple[int, int, int]:
+        return _image_shape(task, fidelity)
+
+    return check_limits(build, shape, context.limits, fidelity, context.final, context.device)
+
+
+def _build(
+    space: Space, architecture: Architecture, fidelity: Fidelity, task: Task, context: Context
+) -> nn.Module:
     import torch
 
     from cambrian.networks.pointwise import avoid_strided_pointwise
 
-    if task is None:
-        raise UsageError("building a network needs a task: it says the input's and output's shape")
-    excess = _excess(space, architecture, fidelity, task, context)
-    if excess is not None:
-        return Infeasible("limit", excess)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(context.seed, "weights", context.trial))
         network = space.build(architecture, signature(task, fidelity), **fidelity.skeleton)
@@ -54,43 +100,6 @@ def build_network(
     return network
 
 
-def _excess(
-    space: Space, architecture: Architecture, fidelity: Fidelity, task: Task, context: Context
-) -> str | None:
-    """What is over a limit, in a sentence, or None; found on networks without weights."""
-    import torch
-
-    from cambrian.networks.measure.sizes import sizes
-
-    drafts = [("", fidelity)]
-    if context.final is not None and _settings(context.final) != _settings(fidelity):
-        drafts.append(("final ", context.final))
-    for which, drafted in drafts if context.limits else ():
-        shape = signature(task, drafted)
-        with torch.device("meta"):
-            draft = space.build(architecture, shape, **drafted.skeleton)
-        found = sizes(draft, (shape.channels, shape.height, shape.width))
-        for name, limit in context.limits.items():
-            excess = _beyond(name, limit, found)
-            if excess:
-                where = _settings(drafted)
-                return f"{excess}, in the {which}skeleton{where}" if which or where else excess
-    return None
-
-
-def _beyond(name: str, limit: float, found: dict[str, float]) -> str | None:
-    if name not in LIMITS:
-        raise UnknownName("limit", name, LIMITS)
-    if name not in found:
-        return f"its {name} are limited and cannot be counted, since its forward looks at numbers"
-    if found[name] > limit:
-        return f"{found[name]:,.0f} {name} where at most {limit:,.0f} are allowed"
-    return None
-
-
-def _settings(fidelity: Fidelity) -> str:
-    """ " (cells=2, filters=8)": all that a network's sizes depend on besides architecture and task."""
-    settings = sorted(fidelity.skeleton.items())
-    if fidelity.resolution:
-        settings.append(("resolution", fidelity.resolution))
-    return f" ({', '.join(f'{k}={v}' for k, v in settings)})" if settings else ""
+def _image_shape(task: Task, fidelity: Fidelity) -> tuple[int, int, int]:
+    seen = signature(task, fidelity)
+    return seen.channels, seen.height, seen.width

@@ -26,7 +26,7 @@ class Context:
     `stage` is "search" (train part, scored on validation), or "deliver" (train + validation, scored
     on test: the only stage that may touch it). `checkpoints` is a directory of this trial's own, or
     None where nothing is to be resumed; `weights` is where to leave the trained weights (.safetensors),
-    or None. `limits` are hard bounds by metric name ("params", "macs"), to be checked before training:
+    or None. `limits` are hard bounds by the name of a measure, to be checked before training:
     on the network that is measured, and on what the architecture becomes at `final`, the fidelity of
     the last stage (None: there is none). `replicate` counts the independent measurements that were
     asked of the same architecture.

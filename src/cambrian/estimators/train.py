@@ -14,7 +14,7 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.estimators.build import build_network, signature
+from cambrian.estimators.build import build_measured, signature
 from cambrian.estimators.estimator import Context, Estimate
 from cambrian.estimators.pace import Pace
 from cambrian.estimators.training_answers import apply_answers
@@ -39,8 +39,8 @@ class Train(Recipe):
     task's metric), `accuracy`, `balanced_accuracy`, `loss` and `train_loss` in every point. In stage
     "deliver" it trains on training and validation part together, the curve has `train_loss` only, and
     the one look at the test part is the last thing that happens: `test_accuracy`,
-    `test_balanced_accuracy`, `test_loss`. Every outcome has `params`, and `macs` where they can be
-    counted; a search's also `best_value` and `best_epoch`.
+    `test_balanced_accuracy`, `test_loss`. Every outcome has `params`, `macs` where they can be
+    counted, and whatever is limited; a search's also `best_value` and `best_epoch`.
 
     A training whose loss is not finite, on what it learns from or is scored on, ends as
     Infeasible("nan"). Answers under `train.` take the place of settings. With
@@ -58,7 +58,7 @@ class Train(Recipe):
         import torch._dynamo  # noqa: F401  (what torch's optimisers import when the first one is made)
 
         from cambrian.networks import checkpoint  # noqa: F401
-        from cambrian.networks.measure import sizes as count  # noqa: F401
+        from cambrian.networks.measure import measure_network  # noqa: F401
         from cambrian.networks.training import trainer as training  # noqa: F401
 
     def estimate(
@@ -72,19 +72,18 @@ class Train(Recipe):
         started = time.perf_counter()
         if task is None:
             raise UsageError("training needs a task: data to train on")
-        network = build_network(space, architecture, fidelity, task, context)
-        if isinstance(network, Infeasible):
-            return network
-        sizes = _sizes(network, fidelity, task)
+        built = build_measured(space, architecture, fidelity, task, context)
+        if isinstance(built, Infeasible):
+            return built
         recipe = apply_answers(self, architecture)
-        run = _Run(recipe, architecture, fidelity, task, context, network, started)
+        run = _Run(recipe, architecture, fidelity, task, context, built.network, started)
         yield from run.curve
         while not run.finished:
             ended = run.advance()
             if ended is not None:
                 return ended
             yield run.curve[-1]
-        return run.outcome(sizes)
+        return run.outcome(built.metrics)
 
     def augmentation(self, task: Signature, fidelity: Fidelity) -> Augment:
         """What is done to the images of a task, the automatic choices made; its text is for people."""
@@ -262,13 +261,6 @@ class _Run:
         self.curve = msgspec.convert(state["curve"], list[Point])
         self._earlier = float(state["seconds"])
         self._training.restore(tensors, state["place"])
-
-
-def _sizes(network: nn.Module, fidelity: Fidelity, task: Task) -> dict[str, float]:
-    from cambrian.networks.measure.sizes import sizes
-
-    seen = signature(task, fidelity)
-    return sizes(network, (seen.channels, seen.height, seen.width))
 
 
 def _identity(train: Train, architecture: Architecture, fidelity: Fidelity, context: Context) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cambrian.choices import Scalar
+from cambrian.estimators.limits import describe_limits
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.loop.deadlines import SEARCHED
@@ -238,6 +239,7 @@ def _rows(search: Search, rung: Rung, trials: dict[int, int], cost: Cost) -> lis
         ("data", describe_data(task)),
         ("space", _space_row(space, rung)),
         ("strategy", f"{type(search.strategy).__name__.lower()}: {count}"),
+        *_limit_rows(search),
         ("each", _each_row(search, rung.epochs, cost.images(rung))),
         (
             "then",
@@ -247,6 +249,11 @@ def _rows(search: Search, rung: Rung, trials: dict[int, int], cost: Cost) -> lis
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
         ("time", _time_row(search.budget, rung, trials, cost)),
     ]
+
+
+def _limit_rows(search: Search) -> list[tuple[str, str]]:
+    """What is over these is never trained; each measure with how it is taken."""
+    return [("limits", describe_limits(search.limits, search.device))] if search.limits else []
 
 
 def _each_row(search: Search, epochs: int, images: int) -> str:
