@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import cambrian
@@ -12,7 +14,7 @@ from cambrian.search.loop.final_stage import Final
 from cambrian.spaces.chains.tiny_chain import TinyChain
 
 
-def searched(limits: dict[str, float], place: object, **more: object) -> cambrian.Result:
+def searched(limits: dict[str, float | str], place: object, **more: object) -> cambrian.Result:
     task = cambrian.load("digits", limit=200)
     settings = {"fidelity": cambrian.Fidelity(1), "limits": limits, **more}
     return cambrian.Search(TinyChain(), "random", "train", task, 3, **settings).run(place)
@@ -49,3 +51,33 @@ def test_limits_that_cannot_be_kept_are_refused() -> None:
 
     with pytest.raises(Incompatible, match="builds"):
         cambrian.Search(TinyChain(), "random", Function(len, builds=False), limits={"params": 1})
+
+
+def test_a_measure_of_ones_own_is_a_limit_and_a_metric(tmp_path) -> None:
+    """What is over it is not trained, and by how much is in the ledger; what keeps it has the number among
+    its metrics. The run is one with the same limit written otherwise."""
+    name = "test_limits:widest"
+    free = searched({name: 1e9}, tmp_path / "free", seed=1)
+    numbers = [t.outcome.metrics[name] for t in free.trials]
+    middle = sorted(numbers)[1]
+    assert max(numbers) > middle
+    searched({name: f"{middle:,.0f}"}, tmp_path / "run", seed=1)
+    found = cambrian.Result.open(tmp_path / "run").trials
+    assert [t.outcome.metrics[name] for t in found] == numbers
+    assert [isinstance(t.outcome, Infeasible) for t in found] == [n > middle for n in numbers]
+    assert searched({name: middle}, tmp_path / "run", seed=1).trials == found
+
+
+def widest(network: Any, batch: Any, device: str) -> float:
+    """Numbers in the largest weight."""
+    return max(p.numel() for p in network.parameters())
+
+
+def test_latency_is_a_limit(tmp_path) -> None:
+    """No network is as fast as the first limit asks, all are as fast as the second; with the number comes
+    the spread of its readings."""
+    none = searched({"latency": "1ns"}, tmp_path / "none")
+    assert [t.outcome.reason for t in none.trials] == ["limit"] * 3
+    assert all("where at most 1 ns is allowed" in t.outcome.detail for t in none.trials)
+    every = searched({"latency": "1000s"}, tmp_path / "all", workers=2)
+    assert all({"latency", "latency_spread"} <= t.outcome.metrics.keys() for t in every.trials)
