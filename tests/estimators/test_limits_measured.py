@@ -41,7 +41,7 @@ def reading(network: Any, batch: Any, device: str) -> float:
 
 reading.noisy = True  # type: ignore[attr-defined]
 reading.unit = "s"  # type: ignore[attr-defined]
-WIDTH, READING = "test_limits_measured:width", "test_limits:reading"
+WIDTH, READING = "test_limits_measured:width", "test_limits_measured:reading"
 
 
 @pytest.fixture(autouse=True)
