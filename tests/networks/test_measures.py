@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from network_cells import PNASNET5, cells
 from torch import nn
 
 from cambrian.errors import UnknownName, UsageError
+from cambrian.estimators.limits import read_limits
 from cambrian.networks.measure import MEASURES
 from cambrian.networks.measure.dry_run import Uncountable
 from cambrian.networks.measure.latency import FEWEST, SETTLED, Latency, time_forwards
@@ -310,3 +312,34 @@ def test_amounts_are_read_as_they_are_written(number: float, unit: str) -> None:
         number = float(round(number) or 1)
     text = write_amount(number, unit)
     assert read_amount(text, unit, "x") == pytest.approx(number, rel=1e-3)
+
+
+@dataclass(frozen=True)
+class Depth(Memory):
+    """Modules that are nested in one another, as another file would define it."""
+
+    unit: ClassVar[str] = ""
+
+    def __call__(self, network: nn.Module, batch: Any, device: str) -> float:
+        return float(max(name.count(".") for name, _ in network.named_modules()))
+
+
+def test_a_measure_is_one_file_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the line in the registry it is measured and limited by its name, settings included."""
+    monkeypatch.setitem(MEASURES._entries, "depth", "test_measures:Depth")
+    assert read_limits({"depth(images=2)": "3K"}) == {"depth(images=2)": 3000.0}
+    nested = nn.Sequential(nn.Sequential(nn.Sequential(nn.Flatten())))
+    assert measure_network(["depth"], nested, (1, 2, 2))["depth"] == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_memory_of_a_device_is_the_allocators() -> None:
+    """It is at least that of the tensors alive, and the same a second time; latency waits for the device."""
+    network = chain().cuda()
+    batch = torch.zeros(64, 3, 8, 8, device="cuda")
+    for measure in (Memory(64), TrainingMemory(64)):
+        found = measure(network, batch, "cuda")
+        assert found >= measure(chain(), batch.cpu(), "cpu")
+        assert measure(network, batch, "cuda") == found
+    assert Latency()(network, batch, "cuda") > 0
