@@ -19,7 +19,7 @@ from cambrian.errors import CambrianError, UnknownName, UsageError, did_you_mean
 METHODS = {
     "space": ("walk", "build"),
     "strategy": ("start", "propose", "learn"),
-    "estimator": ("estimate",),
+    "estimator": ("run",),
 }
 """What tells that a component is of its kind: the specs of a run directory name modules, and what lies
 in them need not be what they say."""

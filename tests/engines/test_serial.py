@@ -119,7 +119,7 @@ class Says:
     def __init__(self, points, end):
         self.points, self.end = points, end
 
-    def estimate(self, space, architecture, fidelity, task, context):
+    def run(self, job):
         yield from self.points
         if isinstance(self.end, Exception):
             raise self.end

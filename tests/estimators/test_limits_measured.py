@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 
 from cambrian.errors import UnknownName, UsageError
 from cambrian.estimators.build import Built, build_measured, build_network
-from cambrian.estimators.estimator import Context
+from cambrian.estimators.job import Job
 from cambrian.estimators.limits import (
     AGAIN,
     check_limits,
@@ -19,6 +20,7 @@ from cambrian.estimators.limits import (
     read_limits,
 )
 from cambrian.outcome import Done, Fidelity, Infeasible
+from cambrian.problem import Objective
 from small_training import ARCHITECTURE, SmallConv, bars, estimated
 
 SEARCH, FINAL = Fidelity(skeleton={"times": 1}), Fidelity(skeleton={"times": 4})
@@ -51,7 +53,11 @@ def nothing_seen() -> None:
 
 
 def built(limits: dict[str, float], fidelity: Fidelity = SEARCH, **known: Any) -> Any:
-    return build_network(SmallConv(), ARCHITECTURE, fidelity, bars(), Context(limits=limits, **known))
+    return build_network(job(limits, fidelity, **known))
+
+
+def job(limits: dict[str, float], fidelity: Fidelity = SEARCH, **known: Any) -> Job:
+    return Job.of(SmallConv(), ARCHITECTURE, fidelity, bars(), limits=limits, **known)
 
 
 def test_what_can_be_counted_is_checked_first() -> None:
@@ -98,8 +104,7 @@ def test_a_noisy_measure_over_its_limit_is_taken_again() -> None:
 def test_a_clock_does_not_refuse_at_the_end_what_it_let_pass() -> None:
     """A network to be delivered is held to what can be counted, and its noisy measures are noted."""
     READINGS.extend([99.0])
-    context = Context(limits={READING: 0.005, "params": 1e6}, stage="deliver")
-    found = build_measured(SmallConv(), ARCHITECTURE, SEARCH, bars(), context)
+    found = build_measured(job({READING: 0.005, "params": 1e6}, stage="deliver"))
     assert isinstance(found, Built)
     assert found.metrics[READING] == 99.0
     assert built({READING: 0.005, "params": 10.0}, stage="deliver").reason == "limit"
@@ -119,12 +124,15 @@ def test_measuring_changes_nothing_that_is_trained() -> None:
 
 
 def test_objectives_are_measured_too() -> None:
-    """Whatever is asked for besides limits, once, on a copy of the network that will be trained."""
-    names = (WIDTH, "memory", "params")
-    found = build_measured(SmallConv(), ARCHITECTURE, SEARCH, bars(), Context(), names)
+    """Once, on a copy of the network that will be trained; metrics that are not measures are left alone."""
+    objectives = tuple(Objective(name) for name in ("accuracy", WIDTH, "memory", "loss"))
+    plain = job({})
+    wanted = replace(plain, problem=replace(plain.problem, objectives=objectives))
+    found = build_measured(wanted)
     assert isinstance(found, Built)
     assert found.metrics.keys() == {"params", "macs", WIDTH, "memory"}
     assert SEEN == [8]
+    assert build_measured(wanted, always=()).metrics.keys() == {WIDTH, "memory"}
     plain = built({})
     same = zip(plain.state_dict().values(), found.network.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in same)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cambrian.estimators import pace
-from cambrian.estimators.estimator import Context, OutOfTime
+from cambrian.estimators.estimator import Job, OutOfTime
 from cambrian.estimators.train import Train
 from cambrian.outcome import Done, Fidelity
-from small_training import bars, estimated
+from small_training import ARCHITECTURE, SmallConv, bars, estimated
 
 STEPS = 4  # of an epoch: 60 images in batches of 16
 
@@ -97,5 +97,6 @@ def test_a_shortened_training_that_is_killed_ends_as_short(tmp_path: Any) -> Non
 
 def test_contexts_have_no_deadline_by_themselves() -> None:
     """Nothing is cut unless somebody says when."""
-    assert Context().deadline is None
-    assert not Context().shorten
+    job = Job.of(SmallConv(), ARCHITECTURE)
+    assert job.deadline is None
+    assert not job.shorten

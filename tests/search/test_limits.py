@@ -81,3 +81,24 @@ def test_latency_is_a_limit(tmp_path) -> None:
     assert all("where at most 1 ns is allowed" in t.outcome.detail for t in none.trials)
     every = searched({"latency": "1000s"}, tmp_path / "all", workers=2)
     assert all({"latency", "latency_spread"} <= t.outcome.metrics.keys() for t in every.trials)
+
+
+def test_measures_are_objectives(tmp_path) -> None:
+    """Of a training and of a user's function: each outcome has the numbers, by which trials are ranked."""
+    names = ["memory", "-test_limits:modules"]
+    task = cambrian.load("digits", limit=200)
+    for estimator in ("train", "test_limits:score"):
+        if estimator != "train":
+            estimator = {"name": "function", "arguments": {"function": estimator}}
+        settings = {"fidelity": cambrian.Fidelity(1), "objectives": names}
+        found = cambrian.Search(TinyChain(), "random", estimator, task, 3, **settings).run()
+        for trial in found.trials:
+            assert {"memory", "test_limits:modules"} <= trial.outcome.metrics.keys()
+            assert trial.scores(found.objectives)[1:] == (
+                -trial.outcome.metrics["memory"],
+                -trial.outcome.metrics["test_limits:modules"],
+            )
+
+
+def score(network: Any, fidelity: Any) -> float:
+    return 1.0

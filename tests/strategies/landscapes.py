@@ -58,7 +58,8 @@ def _trial(number, asked, outcome=None):
         Fidelity(),
         parent=asked.parent,
         replicate=asked.replicate,
-        note=asked.note,
+        reason=asked.reason,
+        memory=asked.memory,
         outcome=outcome,
     )
 

@@ -56,7 +56,7 @@ def test_every_proposal_has_the_greatest_expected_improvement(space):
             best = max(hope for a, hope in hopes.items() if a not in known)
             assert trial.architecture not in known
             assert hopes[trial.architecture] == pytest.approx(best, rel=1e-3)
-            assert trial.note["acquisition"] == pytest.approx(best, rel=1e-3)
+            assert trial.reason["acquisition"] == pytest.approx(best, rel=1e-3)
         state = strategy.learn(state, trial)
 
 

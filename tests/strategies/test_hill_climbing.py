@@ -26,7 +26,7 @@ def around(architecture):
 
 def first_climb(strategy, seed, lag=1):
     trials, _, _ = play(strategy, TOY, RUGGED.get, 120, seed, lag)
-    return [t for t in trials if t.note["climb"] == 1], trials
+    return [t for t in trials if t.reason["climb"] == 1], trials
 
 
 def test_the_landscape_is_worth_climbing():
@@ -94,7 +94,7 @@ def test_restarts_go_on_until_everything_is_known(improvement):
     assert "random starts in a row are known" in reason
     starts = [t for t in trials if t.parent is None]
     assert len(starts) > 1
-    assert [t.note["climb"] for t in starts] == sorted(t.note["climb"] for t in starts)
+    assert [t.reason["climb"] for t in starts] == sorted(t.reason["climb"] for t in starts)
 
 
 def test_the_same_function_is_not_measured_twice():

@@ -44,7 +44,7 @@ def test_the_first_are_random_then_the_most_hoped_for():
     tried = {t.architecture for t in trials[:5]}
     assert len(tried) == 5
     for trial in trials[5:]:
-        assert trial.note["acquisition"] == max(v for a, v in values.items() if a not in tried)
+        assert trial.reason["acquisition"] == max(v for a, v in values.items() if a not in tried)
         tried.add(trial.architecture)
 
 

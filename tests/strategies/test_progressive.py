@@ -118,7 +118,7 @@ def play(strategy, space, value, seed=0, lag=1, budget=10**6, trials=None):
         if isinstance(proposal, Evaluate):
             n = len(trials)
             trials.append(
-                Trial(n, proposal.architecture, Fidelity(), parent=proposal.parent, note=proposal.note)
+                Trial(n, proposal.architecture, Fidelity(), parent=proposal.parent, reason=proposal.reason)
             )
         if isinstance(proposal, Wait) or len(trials) - learned == lag:
             trials[learned] = outcome(trials[learned], value(trials[learned].architecture))
@@ -133,7 +133,7 @@ def outcome(trial, value):
         trial.architecture,
         trial.fidelity,
         parent=trial.parent,
-        note=trial.note,
+        reason=trial.reason,
         outcome=found,
     )
 
@@ -144,18 +144,18 @@ def test_it_is_algorithm_1(model):
     the K of the greatest predictions, best first. (Children may tie; which of them is not compared.)"""
     space, keep = Nodes(), 17
     trials, _, reason = play(Progressive(keep=keep, surrogate=model), space, separable, seed=4)
-    level = {b: [t for t in trials if t.note["level"] == b] for b in (1, 2, 3)}
+    level = {b: [t for t in trials if t.reason["level"] == b] for b in (1, 2, 3)}
     assert [t.architecture for t in level[1]] == list(everything(space)[1])
-    assert [t.note["level"] for t in trials] == [1] * 5 + [2] * keep + [3] * keep
+    assert [t.reason["level"] for t in trials] == [1] * 5 + [2] * keep + [3] * keep
     assert reason == "level 3 is trained"
     state = model.start(space.slots, space.vocabulary, integer_seed(4, "progressive", "surrogate"))
     for b in (2, 3):
-        known = [t for t in trials if t.note["level"] < b]
+        known = [t for t in trials if t.reason["level"] < b]
         tokens = space.tokens([t.architecture for t in known])
         state = model.fit(state, tokens, np.array([t.value for t in known]))
         children = [space.extended(t.architecture, row) for t in level[b - 1] for row in space.steps(b)]
         guess = dict(zip(children, model.predict(state, space.tokens(children))))
-        predicted = [t.note["predicted"] for t in level[b]]
+        predicted = [t.reason["predicted"] for t in level[b]]
         assert np.allclose(predicted, sorted(guess.values(), reverse=True)[:keep], atol=1e-5)
         assert np.allclose(predicted, [guess[t.architecture] for t in level[b]], atol=1e-5)
         assert len({t.architecture for t in level[b]}) == keep
@@ -190,7 +190,7 @@ def test_notes_and_parents_say_why():
     predictions descend; the first level has neither."""
     trials, _, _ = play(Progressive(keep=12, surrogate="ridge"), Nodes(), separable)
     for trial in trials:
-        note, level = trial.note, trial.note["level"]
+        note, level = trial.reason, trial.reason["level"]
         if level == 1:
             assert (trial.parent, note) == (None, {"level": 1})
             continue
@@ -199,7 +199,7 @@ def test_notes_and_parents_say_why():
         assert all(trial.architecture[p] == a for p, a in parent.items() if p != "nodes")
         assert note["of"] == {2: 5 * 25, 3: 12 * 125}[level]
     for level in (2, 3):
-        notes = [t.note for t in trials if t.note["level"] == level]
+        notes = [t.reason for t in trials if t.reason["level"] == level]
         assert [n["rank"] for n in notes] == list(range(1, 13))
         assert [n["predicted"] for n in notes] == sorted((n["predicted"] for n in notes), reverse=True)
 
@@ -239,7 +239,7 @@ def test_what_fails_is_not_grown_from():
         return failures.get(architecture["0->1"], separable(architecture))
 
     trials, _, reason = play(Progressive(keep=30, surrogate="ridge"), Nodes(), value)
-    assert {t.architecture["0->1"] for t in trials if t.note["level"] > 1} <= {3, 4}
+    assert {t.architecture["0->1"] for t in trials if t.reason["level"] > 1} <= {3, 4}
     assert len(trials) == 65
     assert reason == "level 3 is trained"
 
@@ -265,7 +265,7 @@ def test_nothing_but_failures_ends_the_search():
 def test_levels_share_the_trials_of_a_run(budget, expected):
     """Left open, K is what is left of the run's trials over the levels left, and all of them are used."""
     trials, _, reason = play(Progressive(surrogate="ridge"), Nodes(), separable, trials=budget)
-    assert [sum(t.note["level"] == b for t in trials) for b in (1, 2, 3)] == expected
+    assert [sum(t.reason["level"] == b for t in trials) for b in (1, 2, 3)] == expected
     assert reason == "level 3 is trained"
 
 
@@ -274,7 +274,7 @@ def test_settings_outweigh_the_budget():
     assert Progressive(trials=100).start(Problem(Nodes(), trials=50)).trials == 100
     assert len(Progressive.paper().start(Problem(PNAS(), trials=9)).queue) == 136
     trials, _, _ = play(Progressive(keep=7, surrogate="ridge"), Nodes(), separable, trials=100)
-    assert [sum(t.note["level"] == b for t in trials) for b in (1, 2, 3)] == [5, 7, 7]
+    assert [sum(t.reason["level"] == b for t in trials) for b in (1, 2, 3)] == [5, 7, 7]
 
 
 def test_levels_first_and_cap_are_limits():
@@ -282,9 +282,9 @@ def test_levels_first_and_cap_are_limits():
     strategy = Progressive(levels=2, keep=4, first=3, cap=10, surrogate="ridge")
     runs = [play(strategy, Nodes(), separable, seed) for seed in range(6)]
     for trials, _, reason in runs:
-        assert [t.note["level"] for t in trials] == [1, 1, 1, 2, 2, 2, 2]
-        assert all(t.note["sampled"] for t in trials)
-        assert {t.note["of"] for t in trials[3:]} == {10}
+        assert [t.reason["level"] for t in trials] == [1, 1, 1, 2, 2, 2, 2]
+        assert all(t.reason["sampled"] for t in trials)
+        assert {t.reason["of"] for t in trials[3:]} == {10}
         assert reason == "level 2 is trained"
     assert len({tuple(t.architecture.key for t in trials[:3]) for trials, _, _ in runs}) > 1
 
@@ -311,8 +311,8 @@ def test_it_climbs_the_space_of_the_paper():
     trials, _, reason = play(
         Progressive(keep=5, surrogate="ridge"), space, lambda a: float(space.tokens([a])[0, :, 2:].mean()) / 8
     )
-    assert [t.note["level"] for t in trials] == [1] * 136 + [2] * 5
-    assert {t.note.get("of") for t in trials[136:]} == {31_620}
+    assert [t.reason["level"] for t in trials] == [1] * 136 + [2] * 5
+    assert {t.reason.get("of") for t in trials[136:]} == {31_620}
     assert reason == "level 2 is trained"
 
 

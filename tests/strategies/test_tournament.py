@@ -33,7 +33,7 @@ def test_the_loser_of_each_pair_dies():
     trials, _, _ = play(strategy, TOY, rugged, 60)
     state, alive = strategy.start(Problem(TOY)), []
     for trial in trials:
-        beaten = trial.note.get("beaten")
+        beaten = trial.reason.get("beaten")
         assert (beaten is not None) == (len(alive) == 8)
         if beaten is not None:
             assert {beaten, trial.parent} <= set(alive)
@@ -69,7 +69,7 @@ def test_the_dead_stay_dead_while_their_killers_children_are_under_way(lag):
     dead = set()
     for trial in trials:
         assert trial.parent not in dead
-        beaten = trial.note.get("beaten")
+        beaten = trial.reason.get("beaten")
         assert beaten not in dead
         dead |= {beaten} - {None}
     assert len(dead) >= 40
@@ -186,7 +186,7 @@ def test_what_fails_loses():
         trials, _, _ = play(strategy, TOY, value, 60)
         assert any(t.value is None for t in trials)
         for trial in trials:
-            beaten = trial.note.get("beaten")
+            beaten = trial.reason.get("beaten")
             if beaten is not None and trials[trial.parent].value is None:
                 assert trials[beaten].value is None
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.estimators.estimator import Context, Estimate
+from cambrian.estimators.estimator import Estimate, Job
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
 from cambrian.spaces.cells.isomorphism import Block
@@ -34,9 +34,6 @@ from cambrian.spaces.cells.pnas import OPERATIONS, PNAS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from cambrian.spaces.space import Space
-    from cambrian.tasks.task import Task
 
 WORST, BEST, SCALE = 0.82, 0.95, 1.0
 INPUTS = 2  # of the cell: the outputs of the two cells before
@@ -97,18 +94,11 @@ class Planted:
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
-    def estimate(
-        self,
-        space: Space,
-        architecture: Architecture,
-        fidelity: Fidelity,
-        task: Task | None,
-        context: Context,
-    ) -> Estimate:
-        assert isinstance(space, PNAS)
-        error = self.noise * stream(context.seed, "planted", context.trial).standard_normal()
+    def run(self, job: Job) -> Estimate:
+        assert isinstance(job.space, PNAS)
+        error = self.noise * stream(job.seed, "planted", job.number).standard_normal()
         yield from ()
-        return Done(truth(space.cell(architecture), self.entangled) + float(error))
+        return Done(truth(job.space.cell(job.architecture), self.entangled) + float(error))
 
 
 def optimum(entangled: bool, blocks: int) -> float:

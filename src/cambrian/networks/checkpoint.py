@@ -71,6 +71,24 @@ def save_weights(network: nn.Module, path: Path, facts: Mapping[str, str] | None
         replace(path, serialise(network.state_dict(), facts))
 
 
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
+    """Tensors and texts as one safetensors file, whole or not there. Raises DiskRefused."""
+    with _kept(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, serialise(tensors, facts))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and texts that `save_tensors` or `save_weights` left at `path`. Raises RunError."""
+    try:
+        data = path.read_bytes()
+        return load(data), _facts(data)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+    except (SafetensorError, ValueError) as error:
+        raise RunError(f"{path} is not a safetensors file: {error}") from error
+
+
 def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> dict[str, str]:
     """Put what `save_weights` left at `path` into the network, and give the facts kept with it. Raises
     RunError where the file is not there, is not the one of that hash (hexadecimal; None: unchecked), or is of

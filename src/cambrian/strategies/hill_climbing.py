@@ -76,12 +76,12 @@ class HillClimbing:
         if state.here is not None:
             for function, near in state.around.items():
                 if function not in taken:
-                    return Evaluate(near, parent=state.here.number, note={"climb": state.climbs})
+                    return Evaluate(near, parent=state.here.number, reason={"climb": state.climbs})
             return Wait()
         for _ in range(DRAWS):
             drawn = sample(state.space, rng)
             if _function(state.space, drawn) not in taken:
-                return Evaluate(drawn, note={"climb": state.climbs + 1})
+                return Evaluate(drawn, reason={"climb": state.climbs + 1})
         return Wait() if pending else Stop(f"{DRAWS} random starts in a row are known")
 
     def learn(self, state: State, trial: Trial) -> State:

@@ -140,7 +140,9 @@ class Progressive:
         known = {t.architecture for t in (*state.learned, *pending)}
         for candidate in state.queue:
             if candidate.architecture not in known:
-                return Evaluate(candidate.architecture, parent=candidate.parent, note=_note(state, candidate))
+                return Evaluate(
+                    candidate.architecture, parent=candidate.parent, reason=_reason(state, candidate)
+                )
         return Wait()
 
     def learn(self, state: State, trial: Trial) -> State:
@@ -215,10 +217,10 @@ def _best(
     )
 
 
-def _note(state: State, candidate: Candidate) -> dict[str, Any]:
-    note: dict[str, Any] = {"level": state.levels[0]}
+def _reason(state: State, candidate: Candidate) -> dict[str, Any]:
+    reason: dict[str, Any] = {"level": state.levels[0]}
     if candidate.rank is not None:
-        note |= {"predicted": candidate.predicted, "rank": candidate.rank, "of": state.pool}
+        reason |= {"predicted": candidate.predicted, "rank": candidate.rank, "of": state.pool}
     if not state.complete:
-        note["sampled"] = True
-    return note
+        reason["sampled"] = True
+    return reason

@@ -19,7 +19,8 @@ import numpy as np
 from cambrian.architecture import Architecture, sample
 from cambrian.codec import decode, encode
 from cambrian.errors import Unbuildable
-from cambrian.estimators.estimator import Context, Estimator
+from cambrian.estimators.estimator import Estimator, Job
+from cambrian.estimators.train import WEIGHTS
 from cambrian.outcome import REASONS, Crashed, Done, Fidelity, Infeasible, Outcome, Point
 from cambrian.randomness import stream
 from cambrian.registry import Registry
@@ -59,11 +60,10 @@ class Run:
 
 
 def evaluate(case: EstimatorCase, task: Task | None = None, space: Space | None = None, **known: Any) -> Run:
-    """The estimator run to its end, knowing `Context(seed=3, **known)`."""
-    context = Context(**{"seed": 3, **known})
-    estimate = case.estimator.estimate(
-        space or case.space, case.architecture, case.fidelity, task or case.task, context
-    )
+    """The estimator run to its end, knowing `Job.of(..., seed=3, **known)`."""
+    given = {"seed": 3, **known}
+    job = Job.of(space or case.space, case.architecture, case.fidelity, task or case.task, **given)
+    estimate = case.estimator.run(job)
     points: list[Point] = []
     while True:
         try:
@@ -142,7 +142,7 @@ def check_trials_have_noise_of_their_own(case: EstimatorCase) -> None:
     """Other trials and other seeds give other numbers: measuring again is measuring again."""
     applies(case.noisy, "what this estimator says does not depend on the trial")
     first = _plain(case.run.outcome)
-    others: tuple[dict[str, Any], ...] = ({"trial": 1}, {"seed": 4})
+    others: tuple[dict[str, Any], ...] = ({"number": 1}, {"seed": 4})
     for known in others:
         expect(_plain(evaluate(case, **known).outcome) != first, f"with {known} the numbers are the same")
 
@@ -188,26 +188,25 @@ def check_unbuildable_shapes_are_said(case: EstimatorCase) -> None:
 
 
 def check_weights_are_left_when_asked(case: EstimatorCase) -> None:
-    """An estimator that delivers leaves weights where it is asked to, which fit the network that the
-    space builds; asked for none it leaves none, as does one that does not deliver."""
+    """An estimator that delivers leaves weights.safetensors where it is asked to, which fit the network that
+    the space builds; one that does not deliver leaves none."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "weights.safetensors")
-        outcome = evaluate(case, weights=path).outcome
+        evaluate(case, keep=Path(folder))
+        path = Path(folder, WEIGHTS)
         delivers, left = case.estimator.delivers, path.exists()
-        expect(left == delivers, f"delivers is {delivers}, and weights are {'' if left else 'not '}left")
-        named = getattr(outcome, "weights", None)
-        expect((named is not None) == delivers, f"the outcome names the weights {named!r}")
+        expect(left == delivers, f"delivers is {delivers}, and {WEIGHTS} are {'' if left else 'not '}left")
         if delivers:
             _fits(case, path)
-    expect(case.run.outcome.weights is None, "weights are named that nobody asked for")
 
 
 def check_interrupted_evaluations_resume(case: EstimatorCase) -> None:
     """Stopped after its first point and attempted again with the same checkpoints, it ends with the
     same numbers as if it had not been."""
     with tempfile.TemporaryDirectory() as folder:
-        context = Context(seed=3, checkpoints=Path(folder))
-        estimate = case.estimator.estimate(case.space, case.architecture, case.fidelity, case.task, context)
+        job = Job.of(
+            case.space, case.architecture, case.fidelity, case.task, seed=3, checkpoints=Path(folder)
+        )
+        estimate = case.estimator.run(job)
         for _point in zip(range(1), estimate):
             pass
         estimate.close()
@@ -231,11 +230,10 @@ def _poison(task: Task, part: Any) -> Task:
 
 
 def _plain(value: Any) -> Any:
-    """An outcome or a point without what differs from run to run: seconds and paths."""
+    """An outcome or a point without what differs from run to run: seconds."""
     if isinstance(value, Point | Infeasible | Done | Crashed):
         fields = {n: _plain(getattr(value, n)) for n in value.__struct_fields__}
         fields.pop("seconds", None)
-        fields.pop("weights", None)
         return (type(value).__name__, fields)
     if isinstance(value, dict):
         return {k: v for k, v in value.items() if "seconds" not in k}

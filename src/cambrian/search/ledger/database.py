@@ -65,9 +65,24 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     return db
 
 
+def read_version(db: sqlite3.Connection) -> int:
+    """The number of the schema that the file says it has."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def take_place(draft: Path, path: Path) -> None:
+    """Let the closed ledger `draft` be the one at `path`, whose WAL was of the former one."""
+    with translate_errors(path):
+        for side in SIDES:
+            path.with_name(path.name + side).unlink(missing_ok=True)
+            draft.with_name(draft.name + side).unlink(missing_ok=True)
+        os.replace(draft, path)
+        _sync(path.parent)
+
+
 def check(db: sqlite3.Connection, path: Path, schema: Sequence[str], version: int) -> None:
     """Raises RunError for a file of another version, LedgerCorrupt for one that is damaged."""
-    found = db.execute("PRAGMA user_version").fetchone()[0]
+    found = read_version(db)
     if found != version:
         raise RunError(
             f"{path} has ledger version {found}, this cambrian reads version {version}: use the cambrian"

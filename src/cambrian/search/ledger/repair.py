@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cambrian.errors import LedgerCorrupt, RunError
-from cambrian.search.ledger.database import SIDES
-from cambrian.search.ledger.ledger import FINAL, Event, Ledger, Row
+from cambrian.search.ledger import schema1
+from cambrian.search.ledger.database import SIDES, read_version
+from cambrian.search.ledger.ledger import Event, Ledger, Row
 from cambrian.search.ledger.lock import Lock
 from cambrian.search.settings import LEDGER
 
@@ -55,17 +56,36 @@ def repair(directory: Path) -> dict[str, Any]:
 def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
     """Facts, rows up to the first unreadable one, events, and how many rows follow that one."""
     db = sqlite3.connect(path, isolation_level=None)
-    ledger = Ledger(db, path)
     try:
+        if _attempt(lambda: read_version(db), 0) == schema1.VERSION:
+            return _readable_first(db, path)
+        ledger = Ledger(db, path)
         facts: dict[str, Any] = _attempt(ledger.facts, {})
-        rows: list[Row] = []
-        with suppress(*UNREADABLE):
-            for number in _numbers(db):
-                rows.append(ledger.row(number))
-        there = _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), 0)
-        return facts, rows, _attempt(ledger.events, []), max(0, there - len(rows))
+        rows = _until_damage(ledger.row(name) for name in _names(db))
+        return facts, rows, _attempt(ledger.events, []), max(0, _count(db) - len(rows))
     finally:
         db.close()
+
+
+def _readable_first(db: sqlite3.Connection, path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
+    """The same of a ledger of the first schema."""
+    facts: dict[str, Any] = _attempt(lambda: schema1.read_facts(db, path), {})
+    rows = _until_damage(Row(**fields) for fields in schema1.read_rows(db, path))
+    events: list[Event] = _attempt(lambda: schema1.read_events(db, path), [])
+    return facts, rows, events, max(0, _count(db) - len(rows))
+
+
+def _until_damage(rows: Iterator[Row]) -> list[Row]:
+    """Those before the first that cannot be read."""
+    readable: list[Row] = []
+    with suppress(*UNREADABLE):
+        for row in rows:
+            readable.append(row)
+    return readable
+
+
+def _count(db: sqlite3.Connection) -> int:
+    return _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), 0)
 
 
 def _attempt(read: Callable[[], T], otherwise: T) -> T:
@@ -75,12 +95,12 @@ def _attempt(read: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def _numbers(db: sqlite3.Connection) -> Iterator[int]:
-    """The numbers there should be, by the highest of the search and of the final stage."""
-    for low, high in ((0, FINAL), (FINAL, 2 * FINAL)):
-        query = "SELECT max(number) FROM trial WHERE number >= ? AND number < ?"
-        top = db.execute(query, (low, high)).fetchone()[0]
-        yield from range(low, low if top is None else top + 1)
+def _names(db: sqlite3.Connection) -> Iterator[str]:
+    """The names there should be, by the highest number of the search and of the final stage."""
+    for final, prefix in ((0, ""), (1, "final-")):
+        query = "SELECT max(number) FROM trial WHERE (kind = 'final') = ?"
+        top = db.execute(query, (final,)).fetchone()[0]
+        yield from (f"{prefix}{number}" for number in range(0 if top is None else top + 1))
 
 
 def _write(path: Path, facts: dict[str, Any], rows: list[Row], events: list[Event]) -> None:

@@ -80,7 +80,8 @@ class ModelBased(ABC):
         )
         if found is None:
             return Evaluate(unknown(state.space, known, rng))
-        return Evaluate(found[0], note={"acquisition": found[1], **_preference(state.trials, acquisition)})
+        prefers = _prefer(state.trials, acquisition)
+        return Evaluate(found[0], reason={"acquisition": found[1]}, prefers=prefers)
 
     def _search_method(self, state: State) -> Climb | Everything:
         known_all = enumerated(state.space, self.enumerated) if self.enumerated else None
@@ -109,14 +110,14 @@ class ModelBased(ABC):
         return kept, np.array([values[a] for a in kept], np.float64)
 
 
-def _preference(trials: Sequence[Trial], acquisition: Acquisition) -> dict[str, list[int]]:
-    """Of several trials with the highest value, the one that more is hoped of: see `incumbents`."""
+def _prefer(trials: Sequence[Trial], acquisition: Acquisition) -> tuple[int, ...]:
+    """Of several trials with the highest value, the one that more is hoped of: see `find_incumbents`."""
     highest = max((t.value for t in trials if t.value is not None), default=None)
     equals = [t for t in trials if t.value is not None and t.value == highest]
     if len(equals) < 2:
-        return {}
+        return ()
     hopes = acquisition([t.architecture for t in equals])
-    return {"prefers": [equals[int(np.argmax(hopes))].number]}
+    return (equals[int(np.argmax(hopes))].number,)
 
 
 class Known:

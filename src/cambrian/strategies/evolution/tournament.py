@@ -66,17 +66,17 @@ class Tournament:
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if not state.born and not pending:
             return Evaluate(state.trivial)
-        dead = {t.note.get("beaten") for t in pending}
+        dead = {t.memory.get("beaten") for t in pending}
         alive = [m for m in state.population if m.number not in dead]
         if not alive:
             return Evaluate(edit(state.space, state.trivial, rng))
         winner, *losers = tournament(alive, 2, rng)
         full = len(alive) + len(pending) >= self.population
-        note = {"beaten": losers[0].number} if losers and full else {}
-        return Evaluate(edit(state.space, winner.architecture, rng), parent=winner.number, note=note)
+        memory = {"beaten": losers[0].number} if losers and full else {}
+        return Evaluate(edit(state.space, winner.architecture, rng), parent=winner.number, memory=memory)
 
     def learn(self, state: State, trial: Trial) -> State:
-        alive = tuple(m for m in state.population if m.number != trial.note.get("beaten"))
+        alive = tuple(m for m in state.population if m.number != trial.memory.get("beaten"))
         return replace(state, population=(*alive, Member.of(trial)), born=state.born + 1)
 
 

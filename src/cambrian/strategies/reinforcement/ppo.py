@@ -109,7 +109,7 @@ class PPO:
             return Wait() if searching else self._rerank(state, pending)
         architecture = controller.sample(state.policy, state.space, rng, self.bins)
         walk = walk_of(state.space, architecture, self.bins)
-        return Evaluate(architecture, note={"log_probability": _log_probability(state.policy, walk)})
+        return Evaluate(architecture, memory={"log_probability": _log_probability(state.policy, walk)})
 
     def learn(self, state: State, trial: Trial) -> State:
         if _again(trial):
@@ -121,7 +121,7 @@ class PPO:
         before = found if state.baseline is None else state.baseline
         state = replace(state, baseline=self.decay * before + (1 - self.decay) * found)
         walk = walk_of(state.space, trial.architecture, self.bins)
-        drawn = trial.note.get("log_probability")
+        drawn = trial.memory.get("log_probability")
         drawn = _log_probability(state.policy, walk) if drawn is None else drawn
         batch = (*state.batch, Lesson(walk, found - before, drawn))
         if len(batch) < self.batch:
@@ -139,11 +139,18 @@ class PPO:
         for rank, trial in enumerate(_best(state.learned, self.rerank), start=1):
             if trial.number in asked:
                 continue
-            fidelity, note = None, {"rerank": rank}
+            fidelity, asked_again = None, {"rerank": rank}
             if self.rerank_epochs is not None:
                 fidelity = msgspec.structs.replace(trial.fidelity, epochs=self.rerank_epochs)
             replicate = int(fidelity is None)
-            return Evaluate(trial.architecture, fidelity, trial.number, replicate, note)
+            return Evaluate(
+                trial.architecture,
+                fidelity,
+                trial.number,
+                replicate,
+                reason=asked_again,
+                memory=asked_again,
+            )
         return Stop(f"the best {self.rerank} of {len(state.learned)} have been measured again")
 
 
@@ -177,7 +184,7 @@ def _log_probability(policy: controller.Policy, walk: Walk) -> float:
 
 
 def _again(trial: Trial) -> bool:
-    return "rerank" in trial.note
+    return "rerank" in trial.memory
 
 
 def _best(trials: Sequence[Trial], count: int) -> list[Trial]:

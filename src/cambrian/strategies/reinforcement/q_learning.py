@@ -127,7 +127,7 @@ class QLearning:
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         epsilon = self.epsilon(state.trials + len(pending), state.horizon)
         architecture = sample_by(state.space, lambda: _chooser(state, epsilon, rng), rng, self.bins)
-        return Evaluate(architecture, note={"epsilon": epsilon})
+        return Evaluate(architecture, reason={"epsilon": epsilon})
 
     def learn(self, state: State, trial: Trial) -> State:
         state = replace(state, trials=state.trials + 1, worst=worse(trial, state.worst))
