@@ -18,7 +18,8 @@ from typing import ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.estimators.estimator import Estimate, Function, Job
+from cambrian.estimators.estimator import Estimate, Job
+from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity, Point, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
-from cambrian.errors import UsageError
+from cambrian.settings import Span, check_settings
 from cambrian.weights import Fresh, Weights
 
 if TYPE_CHECKING:
@@ -23,16 +23,13 @@ class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
     `epochs` of training on `fraction` of the training data, inputs scaled to `resolution` pixels a
     side (None: as they are), in the skeleton the space is told to build (`filters`, `cells`, ...)."""
 
-    epochs: int = 1
-    fraction: float = 1.0
-    resolution: int | None = None
+    epochs: Annotated[int, Span(1)] = 1
+    fraction: Annotated[float, Span(0, 1, above=True)] = 1.0
+    resolution: Annotated[int | None, Span(1)] = None
     skeleton: dict[str, Scalar] = {}
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or not 0 < self.fraction <= 1:
-            raise UsageError(
-                f"a fidelity needs epochs >= 1 and 0 < fraction <= 1, got {self.epochs} and {self.fraction}"
-            )
+        check_settings(self, "fidelity")
 
     def __hash__(self) -> int:
         return hash((self.epochs, self.fraction, self.resolution, tuple(sorted(self.skeleton.items()))))

@@ -25,15 +25,24 @@ METHODS = {
 in them need not be what they say."""
 
 
+_REGISTRIES: list[Registry] = []
+"""All there are: a component is told its name without importing the registry that has it."""
+
+
 class Registry:
     """`Registry("space", {"pnas": "cambrian.spaces.cells.pnas:PNAS"})`: named classes, imported late."""
 
     def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
         self.kind = kind
         self._entries = dict(entries)
+        _REGISTRIES.append(self)
 
     def names(self) -> list[str]:
         return sorted(self._entries)
+
+    def name_at(self, target: str) -> str | None:
+        """The name of `module:attribute`, where it has one."""
+        return next((name for name, entry in self._entries.items() if entry == target), None)
 
     def get(self, name: str) -> Any:
         """The class (or function) called `name`, or what `module:attribute` points at."""
@@ -132,16 +141,26 @@ class Registry:
             spec: dict[str, Any] | None = own()
             return spec
         cls = type(component)
-        target = f"{cls.__module__}:{cls.__qualname__}"
+        target = _target(cls)
         if cls.__module__ == "__main__" or "<" in cls.__qualname__ or not dataclasses.is_dataclass(component):
             return None
-        name = next((n for n, t in self._entries.items() if t == target), target)
+        name = self.name_at(target) or target
         arguments = {
             f.name: getattr(component, f.name) for f in dataclasses.fields(component) if _names(f, component)
         }
         if not all(_plain(v) for v in arguments.values()):
             return None
         return {"name": name, "arguments": {k: _as_list(v) for k, v in arguments.items()}}
+
+
+def name_of(component: object) -> str:
+    """The name a component is registered by, for sentences about it; else its class's."""
+    names = (registry.name_at(_target(type(component))) for registry in _REGISTRIES)
+    return next((name for name in names if name is not None), type(component).__name__)
+
+
+def _target(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _names(field: dataclasses.Field[Any], component: Any) -> bool:

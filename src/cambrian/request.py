@@ -6,6 +6,7 @@ estimators. It is plain JSON: the ledger keeps it, and an engine carries it to w
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -115,6 +116,16 @@ def trial_of(number: int, request: Request, fidelity: Fidelity) -> Trial:
         memory=_plain(request.memory),
         prefers=() if isinstance(request, TrainSupernet) else request.prefers,
     )
+
+
+def identity_of(request: Request) -> int:
+    """A number of 60 bits for what is measured, by which its randomness is named: of an architecture and its
+    replicate, or of a supernet's outer answers and method."""
+    if isinstance(request, TrainSupernet):
+        facts: list[Any] = ["supernet", request.outer.key, request.method, request.replicate]
+    else:
+        facts = [request.architecture.key, request.replicate]
+    return int(hashlib.sha256(encode(facts)).hexdigest()[:15], 16)
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cambrian.testing import EstimatorCase, EstimatorSuite
 
 
 def outcome(estimator, space, architecture, seed, trial):
-    estimate = estimator.run(Job.of(space, architecture, Fidelity(20), seed=seed, number=trial))
+    estimate = estimator.run(Job.of(space, architecture, Fidelity(20), seed=seed, replicate=trial))
     with pytest.raises(StopIteration) as end:
         next(estimate)
     return end.value.value.value

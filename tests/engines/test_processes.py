@@ -13,7 +13,7 @@ import pytest
 
 import mocks
 from cambrian.errors import Incompatible, RunError
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
 from cambrian.problem import Problem
 from cambrian.search.engines import ENGINES

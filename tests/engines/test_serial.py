@@ -4,7 +4,7 @@ import pytest
 
 import mocks
 from cambrian.errors import Unbuildable
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible, Point
 from cambrian.search.engines.engine import evaluate
 from cambrian.search.engines.serial import Serial

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from cambrian.architecture import Architecture
-from cambrian.estimators.estimator import Estimator, Function, Job
+from cambrian.estimators.estimator import Estimator, Job
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible
 from small_training import SmallConv
 

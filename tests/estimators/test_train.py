@@ -135,16 +135,17 @@ def test_delivery_trains_on_validation_and_scores_test_once(tmp_path: Path) -> N
     assert {"test_balanced_accuracy", "test_loss", "params", "macs"} <= set(outcomes[0].metrics)
 
 
-def test_chance_is_a_function_of_seed_and_trial() -> None:
-    """The same trial gives the same outcome, whatever torch's global generators were at, and leaves
-    them alone; another trial or seed gives another."""
+def test_chance_is_a_function_of_seed_and_request() -> None:
+    """The same request gives the same outcome, whatever row it is and whatever torch's global generators
+    were at, and leaves them alone; another replicate or seed gives another."""
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
     first = timeless(estimated(number=4)[1])
     assert torch.equal(before, torch.random.get_rng_state())
     torch.manual_seed(2)
     assert timeless(estimated(number=4)[1]) == first
-    assert timeless(estimated(number=5)[1]) != first
+    assert timeless(estimated(number=5)[1]) == first
+    assert timeless(estimated(number=4, replicate=1)[1]) != first
     assert timeless(estimated(number=4, seed=1)[1]) != first
 
 
@@ -192,7 +193,7 @@ def test_the_best_epoch_can_be_kept(tmp_path: Path) -> None:
     train = replace(SMALL, score="best", learning_rate=3.0, gradient_clip=0.0, schedule="constant")
     task, fidelity = bars(), Fidelity(5)
     for trial in range(20):  # until a trial whose best epoch is not its last
-        _, outcome = estimated(train, task, fidelity, number=trial, weights=tmp_path / "w.safetensors")
+        _, outcome = estimated(train, task, fidelity, replicate=trial, weights=tmp_path / "w.safetensors")
         if isinstance(outcome, Done) and outcome.metrics["best_value"] > outcome.curve[-1].metrics["value"]:
             break
     values = [p.metrics["value"] for p in outcome.curve]

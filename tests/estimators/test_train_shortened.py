@@ -57,15 +57,15 @@ def test_the_schedule_reaches_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace.time, "monotonic", lambda: float(next(clock)))
 
     class Noted(Train):
-        def rate(self, step: int, steps: int) -> float:
-            rates.append(super().rate(step, steps) / self.learning_rate)
+        def rate(self, step: int, steps: int, steps_per_epoch: int) -> float:
+            rates.append(super().rate(step, steps, steps_per_epoch) / self.learning_rate)
             return rates[-1] * self.learning_rate
 
     _, outcome = estimated(
         Noted(batch_size=16, warmup=0.0), fidelity=Fidelity(20), deadline=30.0, shorten=True
     )
     assert isinstance(outcome, Done)
-    taken = len(rates) // 2  # two groups of parameters
+    taken = len(rates)
     assert 25 <= taken <= 30
     assert outcome.metrics["epochs"] == pytest.approx(taken / STEPS, abs=1e-3)
     assert rates[0] == 1.0

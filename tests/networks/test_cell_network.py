@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_cells import PNASNET5, cells
 
-from cambrian.errors import Unbuildable, UnknownName
+from cambrian.errors import Unbuildable, UnknownName, UsageError
+from cambrian.networks.drop_path import set_drop_path
 from cambrian.networks.measure.sizes import params
 from cambrian.networks.skeletons.cell import Cell, drop_paths, output_blocks, wire
-from cambrian.networks.skeletons.cell_network import cell_network, set_drop_path, strided_cells
+from cambrian.networks.skeletons.cell_network import cell_network, strided_cells
 
 modest = settings(max_examples=25, deadline=None)
 
@@ -228,9 +229,9 @@ def test_a_strided_stem_and_the_dropout_before_the_linear_layer():
         (UnknownName, "did you mean 'cifar'", PNASNET5, {"skeleton": "cifar10"}),
         (Unbuildable, "block1: input 2 does not exist, expected 0..1", ((2, "sep3x3", 1, "identity"),), {}),
         (Unbuildable, "at least one block", (), {}),
-        (Unbuildable, "cells must be a whole number of at least 1, got 0", PNASNET5, {"cells": 0}),
-        (Unbuildable, "below 1, got 1", PNASNET5, {"drop_path": 1.0}),
-        (Unbuildable, "at least 4, got 3", PNASNET5, {"skeleton": "imagenet-large", "filters": 3}),
+        (UsageError, "cells is at least 1, got 0", PNASNET5, {"cells": 0}),
+        (UsageError, "below 1, got 1", PNASNET5, {"drop_path": 1.0}),
+        (UsageError, "at least 4, got 3", PNASNET5, {"skeleton": "imagenet-large", "filters": 3}),
     ],
 )
 def test_what_cannot_be_built_is_said_in_one_sentence(error, words, blocks, more):

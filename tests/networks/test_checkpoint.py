@@ -13,7 +13,7 @@ from torch import nn
 
 from cambrian.errors import RunError
 from cambrian.networks import checkpoint
-from cambrian.networks.checkpoint import latest, replace, write
+from cambrian.networks.checkpoint import latest, write
 
 MINE = "0123"
 
@@ -139,7 +139,7 @@ def test_a_failure_at_any_call_leaves_a_checkpoint(tmp_path: Path, monkeypatch: 
 
         with monkeypatch.context() as patch:
             for name in CALLS:
-                patch.setattr(checkpoint.os, name, counted(name))
+                patch.setattr(os, name, counted(name))
             try:
                 leave(directory, 3)
                 break
@@ -151,25 +151,6 @@ def test_a_failure_at_any_call_leaves_a_checkpoint(tmp_path: Path, monkeypatch: 
     assert set(outcomes) == {2, 3}
     assert outcomes == sorted(outcomes)
     assert len(outcomes) >= 8  # two files: flush, rename, open the directory, flush it
-
-
-def test_replace_keeps_the_old_file_until_the_new_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A write that fails leaves what was there."""
-    path = tmp_path / "file"
-    replace(path, b"old")
-
-    def fail(*args: Any) -> None:
-        raise PowerFailure
-
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.os, "fsync", fail)
-        with pytest.raises(PowerFailure):
-            replace(path, b"new")
-    assert path.read_bytes() == b"old"
-    replace(path, b"new")
-    assert path.read_bytes() == b"new"
 
 
 def test_weights_come_back(tmp_path: Path) -> None:

@@ -188,5 +188,5 @@ def test_fine_tuning_goes_on_from_the_level_before():
 
 def test_a_bias_is_a_number():
     """One sentence."""
-    with pytest.raises(UsageError, match="bias must be a finite number, or None for the mean"):
+    with pytest.raises(UsageError, match="bias is a number and finite, got nan"):
         MLP(bias=float("nan"))

@@ -227,7 +227,7 @@ def test_accuracies_are_not_scaled():
 @pytest.mark.parametrize("setting", ["members", "updates", "epochs", "batch", "embedding", "hidden", "lr"])
 def test_settings_must_be_positive(setting):
     """One sentence names the setting."""
-    with pytest.raises(UsageError, match=f"{setting} must be above 0"):
+    with pytest.raises(UsageError, match=f"predictor 'mlp': {setting} is (at least 1|above 0), got 0"):
         MLP(**{setting: 0})
 
 

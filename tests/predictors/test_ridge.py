@@ -39,5 +39,5 @@ def test_it_is_ridge_on_counts(alpha, holes):
 
 def test_alpha_must_be_positive():
     """Without a penalty, counts that always sum to the same have no one solution."""
-    with pytest.raises(UsageError, match="alpha must be above 0"):
+    with pytest.raises(UsageError, match="alpha is above 0"):
         Ridge(0.0)

@@ -12,7 +12,8 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.benchmarks import Benchmark
-from cambrian.estimators.estimator import Function, Job
+from cambrian.estimators.function import Function
+from cambrian.estimators.job import Job
 from cambrian.outcome import Done
 from cambrian.randomness import stream
 from cambrian.referee.line import Incumbent, Line

@@ -14,7 +14,7 @@ import mock_search
 import mocks
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import CambrianError
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done
 from cambrian.problem import Problem
 from cambrian.randomness import stream

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cambrian.errors import RunError
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible
 from cambrian.predictors.ridge import Ridge
 from cambrian.search.ledger.ledger import Ledger

@@ -47,7 +47,7 @@ def test_limits_that_cannot_be_kept_are_refused() -> None:
     """An unknown limit names the nearest; an estimator that builds nothing cannot keep any."""
     with pytest.raises(UnknownName, match="params"):
         cambrian.Search(TinyChain(), "random", "train", "digits", limits={"parms": 1})
-    from cambrian.estimators.estimator import Function
+    from cambrian.estimators.function import Function
 
     with pytest.raises(Incompatible, match="builds"):
         cambrian.Search(TinyChain(), "random", Function(len, builds=False), limits={"params": 1})

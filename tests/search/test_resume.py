@@ -16,7 +16,7 @@ import pytest
 import mock_search
 import mocks
 from cambrian.errors import RunBusy, RunChanged, RunError, UsageError
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.loop.final_stage import Final

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from cambrian.estimators.estimator import Function, Job
+from cambrian.estimators.function import Function
+from cambrian.estimators.job import Job
 from cambrian.estimators.train import Train
 from cambrian.outcome import Done, Fidelity
 from cambrian.spaces.sequences.recurrent.darts_rnn import DARTS_V2, DARTSRNN

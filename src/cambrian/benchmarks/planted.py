@@ -96,7 +96,7 @@ class Planted:
 
     def run(self, job: Job) -> Estimate:
         assert isinstance(job.space, PNAS)
-        error = self.noise * stream(job.seed, "planted", job.number).standard_normal()
+        error = self.noise * stream(job.seed, "planted", job.identity).standard_normal()
         yield from ()
         return Done(truth(job.space.cell(job.architecture), self.entangled) + float(error))
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cambrian.cli.app import Json, Minimize, Out, Run, app, give, say, say_stopped
+from cambrian.cli.app import Json, Minimize, Out, Run, app, say
 from cambrian.cli.data import Read, load_task
 from cambrian.cli.limits import read_limits
 from cambrian.cli.numbers import amount, count, seconds_of
+from cambrian.cli.run_search import choose_device, run_search
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
     from cambrian.architecture import Architecture
     from cambrian.outcome import Fidelity
-    from cambrian.search.result import Result
-    from cambrian.search.search import Search
     from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task
 
@@ -145,7 +143,7 @@ def search(
         budget,
         paper=paper,
         workers=workers,
-        device=_device(device),
+        device=choose_device(device),
         space=place,
         strategy=chosen,
         surrogate=surrogate,
@@ -157,7 +155,7 @@ def search(
     )
     for label, text in found.rows[1:]:
         say(f"{label:>9}  {text}", to_json=as_json)
-    _run(found.search, run or claim(task.name), found.trials, as_json)
+    run_search(found.search, run or claim(task.name), found.trials, as_json)
 
 
 @app.command()
@@ -197,12 +195,12 @@ def train(
         "train",
         task,
         seed=seed,
-        device=_device(device),
+        device=choose_device(device),
         workers=1,
         final=Final(fidelity, top=1, baselines=()),
     )
     place = run or claim(f"{task.name}-{Path(architecture).stem}")
-    _run(found, place, {}, as_json, architecture=answers)
+    run_search(found, place, {}, as_json, architecture=answers)
 
 
 @app.command()
@@ -220,58 +218,7 @@ def resume(
 
     facts = Result.open(run).facts
     answers = Architecture.from_json(facts["train"]) if "train" in facts else None
-    _run(Search.resume(run, budget), run, facts.get("expected", {}), as_json, architecture=answers)
-
-
-def _run(
-    search: Search, place: Path, expected: dict[Any, int], as_json: bool, architecture: Any = None
-) -> None:
-    """Run, with a display on standard error; on Ctrl-C say how to go on."""
-    from rich.console import Console
-
-    from cambrian.cli.live import LiveWatch
-    from cambrian.cli.summary import summarise
-    from cambrian.reports.evidence import why
-
-    console = Console(stderr=True)
-    tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
-    for sentence in (search.notice, *(search.task.warnings if search.task else ())):
-        if sentence:
-            tell(f"note: {sentence}")
-    tell(f"run: {place}")
-    try:
-        with LiveWatch(console, {int(k): v for k, v in expected.items()}) as watch:
-            if architecture is not None:
-                result = search.train(architecture, place, watch)
-            else:
-                result = search.run(place, watch)
-    except KeyboardInterrupt:
-        say_stopped(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}", tell, as_json)
-        raise
-    trials = result.trials + result.finals
-    if all(t.value is None for t in trials):
-        last = f"; the last one: {why(trials[-1])}" if trials else ": none was begun"
-        _fail(f"no trial succeeded{last}", result, as_json)
-    if search.final is not None and result.winner is None:
-        if not as_json:
-            summarise(result)
-        _fail(
-            "no network could be trained in the final stage; see the failures: cambrian report"
-            f" {shlex.quote(str(place))}",
-            result,
-            as_json,
-        )
-    summarise(result, as_json)
-
-
-def _fail(sentence: str, result: Result, as_json: bool) -> NoReturn:
-    """Exit code 1, and where JSON is wanted all that is known of the run besides."""
-    from cambrian.cli.summary import facts
-
-    say(sentence, to_json=True)
-    if as_json:
-        give({"error": "Failed", "message": sentence, **facts(result)})
-    raise typer.Exit(1)
+    run_search(Search.resume(run, budget), run, facts.get("expected", {}), as_json, architecture=answers)
 
 
 def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: Fidelity) -> None:
@@ -280,18 +227,6 @@ def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: F
 
     with torch.device("meta"):
         space.build(architecture, task, **fidelity.skeleton)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"device {name!r} was asked for, but torch sees no CUDA device: use --device cpu")
-    if name != "cpu" and not name.startswith("cuda"):
-        raise UsageError(f"unknown device {name!r}: use auto, cpu or cuda")
-    return name
 
 
 def _check_unused(run: Path | None) -> None:

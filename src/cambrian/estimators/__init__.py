@@ -8,7 +8,7 @@ ESTIMATORS = Registry(
     "estimator",
     {
         "train": "cambrian.estimators.train:Train",
-        "function": "cambrian.estimators.estimator:Function",
+        "function": "cambrian.estimators.function:Function",
         "tabular": "cambrian.estimators.tabular:Tabular",
     },
 )

@@ -36,7 +36,7 @@ class Built:
 
 
 def build_network(job: Job) -> nn.Module | Infeasible:
-    """The job's network with its initial weights, a function of (seed, number) alone, or why it cannot be
+    """The job's network with its initial weights, a function of (seed, identity) alone, or why it cannot be
     had: over a hard limit, here or as it will be at `job.final`, found before it is made.
     Raises Unbuildable where shapes do not fit, UnknownName for a limit on what is not a measure."""
     built = build_measured(job, always=())
@@ -81,7 +81,7 @@ def _build(job: Job, task: Task) -> nn.Module:
     from cambrian.networks.pointwise import avoid_strided_pointwise
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer_seed(job.seed, "weights", job.number))
+        torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
         shape = signature(task, job.fidelity)
         network = job.space.build(job.architecture, shape, **job.fidelity.skeleton)
     avoid_strided_pointwise(network)

@@ -11,7 +11,7 @@ from cambrian.architecture import Architecture
 from cambrian.errors import RunError
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Limit, Problem
-from cambrian.request import Evaluate, Request, TrainSupernet
+from cambrian.request import Evaluate, Request, TrainSupernet, identity_of
 from cambrian.weights import FRESH, Weights, source_row
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ STAGES = ("search", "deliver")
 
 @dataclass(frozen=True)
 class Job:
-    """The only argument of an estimator. All randomness derives from `seed` and `number`
-    (`randomness.stream(job.seed, "trial", job.number, ...)`), so that an attempt repeated on another worker
-    gives the same numbers. The request's fidelity is told.
+    """The only argument of an estimator. All randomness derives from `seed` and `identity`
+    (`randomness.stream(job.seed, "trial", job.identity, ...)`), so that the same request gives the same
+    numbers wherever it stands in a run, and whoever carries it out. The request's fidelity is told.
 
     `stage` is "search" (train part, scored on validation), or "deliver" (train + validation, scored on
     test: the only stage that may touch it). `final` is the fidelity of the last stage (None: there is
@@ -96,6 +96,12 @@ class Job:
     def replicate(self) -> int:
         """Counts the independent measurements that were asked of the same architecture."""
         return self.request.replicate
+
+    @property
+    def identity(self) -> int:
+        """Stands for what is measured, whatever its row's number and fidelity: the architecture and the
+        replicate; of a supernet its outer answers and its method. 60 bits."""
+        return identity_of(self.request)
 
     @property
     def limits(self) -> dict[str, float]:

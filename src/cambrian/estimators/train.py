@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -140,7 +139,7 @@ class _Run:
 
     def outcome(self, measures: dict[str, float]) -> Done | Infeasible:
         """Of the finished training; leaves its artifacts where they are wanted."""
-        if self._job.keep is not None and self._job.stage == "search":
+        if self._job.keep is not None and not self._job.shorten:
             self._leave_training(self._job.keep)  # before the best weights take the place of the last
         if self._best_weights:
             self._training.network.load_state_dict(self._best_weights)
@@ -174,7 +173,7 @@ class _Run:
             self._train.augmentation(self._task, fidelity),
             fidelity.epochs,
             job.seed,
-            job.number,
+            job.identity,
         )
 
     def _ending(self) -> float:
@@ -271,7 +270,7 @@ class _Run:
         same result, and the outcome says so."""
         from cambrian.networks.checkpoint import load_tensors
 
-        if not self._training.continues:
+        if not self._training.prefix:
             self._data["anew"] = (
                 f"its schedule ends with each fidelity, so that row {row} is not gone on from"
             )
@@ -285,7 +284,7 @@ class _Run:
             self._data["anew"] = f"the training of row {row} is another one"
             return
         self._restore(tensors, state)
-        self._training.proceed(tensors, state["place"])
+        self._training.restore(tensors, state["place"])
 
     def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
@@ -297,10 +296,9 @@ class _Run:
 def _identity(train: Train, job: Job, lasting: bool = False) -> str:
     """A hash of all that the result is a function of: a checkpoint of something else is none of ours. A
     `lasting` one leaves out how long: trainings that differ in nothing else begin alike."""
-    recipe = {k: v for k, v in dataclasses.asdict(train).items() if k != "checkpoint_seconds"}
     fidelity = msgspec.to_builtins(job.fidelity)
     if lasting:
         fidelity.pop("epochs", None)
-    facts: list[Any] = [job.architecture.key, fidelity, recipe]
-    facts += [job.seed, job.number, job.stage]
+    facts: list[Any] = [job.architecture.key, fidelity, train.facts]
+    facts += [job.seed, job.replicate, job.stage]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -18,16 +18,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cambrian.errors import UsageError
 from cambrian.predictors.surrogate import Tokens, Values, check_tokens, chunks
 from cambrian.randomness import stream
+from cambrian.registry import name_of
+from cambrian.settings import COUNT, POSITIVE, Span, check_settings
 
 PAPER_BIAS = 1.8
 """sigmoid(1.8) = 0.86, the mean accuracy of the paper's one-block cells."""
@@ -120,27 +121,18 @@ class Neural(ABC):
 
     `bias` is where the sigmoid starts; None: at the mean of the first values that are fitted."""
 
-    members: int = 1
-    updates: int = 1000
-    epochs: int = 200
-    batch: int = 16
-    lr: float = 0.01
-    lr_later: float = 0.002
-    embedding: int = 100
-    hidden: int = 100
-    bias: float | None = None
+    members: Annotated[int, COUNT] = 1
+    updates: Annotated[int, COUNT] = 1000
+    epochs: Annotated[int, COUNT] = 200
+    batch: Annotated[int, COUNT] = 16
+    lr: Annotated[float, POSITIVE] = 0.01
+    lr_later: Annotated[float, POSITIVE] = 0.002
+    embedding: Annotated[int, COUNT] = 100
+    hidden: Annotated[int, COUNT] = 100
+    bias: Annotated[float | None, Span()] = None
 
     def __post_init__(self) -> None:
-        for name in ("members", "updates", "epochs", "batch", "lr", "lr_later", "embedding", "hidden"):
-            if not getattr(self, name) > 0:
-                raise UsageError(
-                    f"predictor {type(self).__name__}: {name} must be above 0, got {getattr(self, name)}"
-                )
-        if self.bias is not None and not math.isfinite(self.bias):
-            raise UsageError(
-                f"predictor {type(self).__name__}: bias must be a finite number, or None for the mean of the"
-                f" first values; got {self.bias}"
-            )
+        check_settings(self, f"predictor {name_of(self)!r}")
 
     @abstractmethod
     def shapes(self, slots: int, tokens: int) -> dict[str, tuple[int, ...]]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 
-from cambrian.errors import UsageError
 from cambrian.predictors.surrogate import Tokens, Values, check_tokens
+from cambrian.registry import name_of
+from cambrian.settings import POSITIVE, check_settings
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,10 @@ class Ridge:
     """Minimises |values - intercept - counts @ weights|^2 + `alpha` |weights|^2. Fitting starts over
     each time: give it everything known."""
 
-    alpha: float = 1.0
+    alpha: Annotated[float, POSITIVE] = 1.0
 
     def __post_init__(self) -> None:
-        if not self.alpha > 0:
-            raise UsageError(f"predictor 'ridge': alpha must be above 0, got {self.alpha}")
+        check_settings(self, f"predictor {name_of(self)!r}")
 
     def start(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Fitted:
         kinds = list(vocabulary)

@@ -1,12 +1,11 @@
-"""What a run found: plain records, the best of them, and the trained network.
+"""The result of a run: plain records, the best of them, and the trained network.
 
-`export`, `report` and what a notebook shows stand on `delivery`, which stands on this room; they are
-imported when called.
+`cambrian.export` and `cambrian.report` take it home; they stand above this room, which knows neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,20 +136,10 @@ class Result:
         place = self.directory / weights.file
         return load_trained(self.space, self.task, chosen, place, weights.sha256, self.facts)
 
-    def export(self, directory: str | Path, *, onnx: bool = False) -> Path:
-        """The winner as files that need torch alone, loaded in a clean process and compared; with
-        `onnx` as an ONNX file too."""
-        from cambrian.exports.export import export_result
+    def _repr_html_(self) -> str | None:
+        return views[-1](self) if views else None
 
-        return export_result(self, Path(directory), onnx=onnx)
 
-    def report(self, path: str | Path | None = None) -> Path:
-        """One self-contained HTML file; without `path`, report.html in the run directory."""
-        from cambrian.reports.contents import write_report
-
-        return write_report(self, path)
-
-    def _repr_html_(self) -> str:
-        from cambrian.reports.notebook import glance
-
-        return glance(self)
+views: list[Callable[[Result], str]] = []
+"""HTML of a result for a notebook's cell: the room that draws it appends its function, and a notebook shows
+the last one's; where there is none, it shows text."""

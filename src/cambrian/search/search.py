@@ -46,7 +46,7 @@ from cambrian.search.settings import (
     usual,
     versions,
 )
-from cambrian.search.space_check import check_space, find_warnings, is_own
+from cambrian.search.space_check import check_skeleton, check_space, find_warnings, is_own
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Strategy
 
@@ -404,6 +404,9 @@ class Search:
                         f"{type(who).__name__} needs a space that is {need.__name__}, which"
                         f" {type(self.space).__name__} is not: {remedy(need.__name__)}"
                     )
+        if self.task is not None and getattr(self.estimator, "builds", True):
+            for fidelity in (self.fidelity, *([self.final.fidelity] if self.final else [])):
+                check_skeleton(self.space, signature(self.task, fidelity), fidelity)
 
     def _data(self) -> dict[str, str] | None:
         return None if self.task is None else {"name": self.task.name, "digest": self.task.digest}

@@ -49,7 +49,7 @@ def component(kind: str, given: Any) -> Any:
     if kind == "space":
         _check_space(given)
     if callable(given) and kind == "estimator" and not hasattr(given, "run"):
-        from cambrian.estimators.estimator import Function
+        from cambrian.estimators.function import Function
 
         return Function(given)
     return given

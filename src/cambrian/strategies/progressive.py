@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from cambrian.outcome import Infeasible, Trial
 from cambrian.predictors import PREDICTORS
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed, stream
+from cambrian.settings import Span
 from cambrian.spaces.space import Encodes, Grows, Pool
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -75,23 +76,16 @@ class Progressive:
     A trial that is infeasible is learned from as the worst finite value known; one that crashed says
     nothing of its architecture and is left out. Neither is grown from."""
 
-    levels: int | None = None
-    keep: int | None = None
+    levels: Annotated[int | None, Span(1)] = None
+    keep: Annotated[int | None, Span(1)] = None
     surrogate: Any = "mlp-ensemble"
-    first: int | None = None
-    cap: int | None = 500_000
-    trials: int | None = None
+    first: Annotated[int | None, Span(1, MOST_FIRST)] = None
+    cap: Annotated[int | None, Span(1, 10_000_000)] = 500_000
+    trials: Annotated[int | None, Span(1)] = None
     needs: ClassVar[tuple[type, ...]] = (Grows, Encodes)
 
     def __post_init__(self) -> None:
-        check_settings(
-            self,
-            levels=Span(1),
-            keep=Span(1),
-            first=Span(1, MOST_FIRST),
-            cap=Span(1, 10_000_000),
-            trials=Span(1),
-        )
+        check_settings(self)
         if not isinstance(self.surrogate, str | Mapping):
             object.__setattr__(self, "surrogate", PREDICTORS.spec(self.surrogate) or self.surrogate)
 

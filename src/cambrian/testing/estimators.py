@@ -34,7 +34,7 @@ from cambrian.testing.toys import Misfit, toy_task
 @dataclass(frozen=True)
 class EstimatorCase:
     """An estimator under test. `builds`: it builds networks, so that limits and unbuildable shapes
-    concern it. `noisy`: its outcomes depend on the trial's number. Keep `fidelity` small."""
+    concern it. `noisy`: its outcomes depend on the replicate. Keep `fidelity` small."""
 
     estimator: Estimator
     space: Space
@@ -129,20 +129,20 @@ def check_outcomes_survive_json(case: EstimatorCase) -> None:
     expect(decode(encode(outcome), Outcome) == outcome, f"JSON changes {outcome!r:.200}")
 
 
-def check_outcomes_depend_on_seed_and_trial_alone(case: EstimatorCase) -> None:
-    """Repeated with the same seed and trial, whatever the global generators and files around it, an
-    attempt gives the same numbers."""
+def check_outcomes_depend_on_seed_and_request_alone(case: EstimatorCase) -> None:
+    """Repeated with the same seed, as another row, whatever the global generators and files around it, the
+    same request gives the same numbers."""
     with _disturb_generators():
-        again = evaluate(case)
-    expect(_plain(again.outcome) == _plain(case.run.outcome), "the same seed and trial give other numbers")
+        again = evaluate(case, number=17)
+    expect(_plain(again.outcome) == _plain(case.run.outcome), "the same seed and request give other numbers")
     expect(list(map(_plain, again.points)) == list(map(_plain, case.run.points)), "other points")
 
 
-def check_trials_have_noise_of_their_own(case: EstimatorCase) -> None:
-    """Other trials and other seeds give other numbers: measuring again is measuring again."""
-    applies(case.noisy, "what this estimator says does not depend on the trial")
+def check_replicates_have_noise_of_their_own(case: EstimatorCase) -> None:
+    """Other replicates and other seeds give other numbers: measuring again is measuring again."""
+    applies(case.noisy, "what this estimator says is the same each time")
     first = _plain(case.run.outcome)
-    others: tuple[dict[str, Any], ...] = ({"number": 1}, {"seed": 4})
+    others: tuple[dict[str, Any], ...] = ({"replicate": 1}, {"seed": 4})
     for known in others:
         expect(_plain(evaluate(case, **known).outcome) != first, f"with {known} the numbers are the same")
 
@@ -277,8 +277,8 @@ ESTIMATOR = Suite[EstimatorCase](
         check_the_case_can_be_measured,
         check_points_ascend,
         check_outcomes_survive_json,
-        check_outcomes_depend_on_seed_and_trial_alone,
-        check_trials_have_noise_of_their_own,
+        check_outcomes_depend_on_seed_and_request_alone,
+        check_replicates_have_noise_of_their_own,
         check_the_test_split_is_not_looked_at,
         check_inputs_are_left_alone,
         check_limits_come_before_training,

@@ -88,7 +88,7 @@ def _end(do: str, job: Job) -> Any:
         return Infeasible("limit", "made up")
     if do == "nan":
         return outcome_of(float("nan"))
-    noise = float(stream(job.seed, "trial", job.number).random())
+    noise = float(stream(job.seed, "trial", job.identity).random())
     known = {"seed": job.seed, "trial": job.number, "limit": job.limits.get("params", 0.0)}
     value = float(job.architecture["number"]) + noise  # type: ignore[arg-type]
     return Done(value, {k: float(v) for k, v in known.items()} | {"delivers": float(job.stage == "deliver")})

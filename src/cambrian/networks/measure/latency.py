@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from cambrian.networks.measure.dry_run import in_mode
-from cambrian.networks.settings import positive, whole
+from cambrian.settings import COUNT, POSITIVE, Span, check_settings
 
 SETTLED = 5
 """Forwards in a row that take about the same time: the device is warm."""
@@ -42,20 +42,18 @@ class Latency:
     Then `runs` are timed, or as many as begin within `seconds` (FEWEST of them whatever they take). The
     number is their median, the spread the distance of their quartiles."""
 
-    images: int = 1
-    threads: int = 1
-    warmup: int = 20
-    runs: int = 50
-    seconds: float = 2.0
+    images: Annotated[int, COUNT] = 1
+    threads: Annotated[int, COUNT] = 1
+    warmup: Annotated[int, Span(0)] = 20
+    runs: Annotated[int, COUNT] = 50
+    seconds: Annotated[float, POSITIVE] = 2.0
 
     unit: ClassVar[str] = "s"
     noisy: ClassVar[bool] = True
     reads_batch: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        whole(images=self.images, threads=self.threads, runs=self.runs)
-        whole(0, warmup=self.warmup)
-        positive(seconds=self.seconds)
+        check_settings(self, "latency")
 
     def needs_weights(self, device: str) -> bool:
         return True

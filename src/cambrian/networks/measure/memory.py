@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cambrian.networks.measure.dry_run import in_mode, shapes_alone
-from cambrian.networks.settings import whole
 from cambrian.networks.tensor_copies import copied, tensor_copies
+from cambrian.settings import COUNT, check_settings
 
 
 class LiveBytes(TorchDispatchMode):
@@ -54,14 +54,14 @@ class Memory:
     results that are alive at one time. On CPU they are counted without building any, and the scratch
     memory of kernels is left out; on CUDA they are what torch's allocator says, scratch memory included."""
 
-    images: int = 1
+    images: Annotated[int, COUNT] = 1
 
     unit: ClassVar[str] = "B"
     noisy: ClassVar[bool] = False
     reads_batch: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        whole(images=self.images)
+        check_settings(self, "memory")
 
     def needs_weights(self, device: str) -> bool:
         return device.startswith("cuda")
@@ -85,14 +85,14 @@ class TrainingMemory:
     """Peak bytes of a training step on `images` images: as `Memory`, with the results kept for the backward
     pass and the gradients; without what the optimiser remembers (momentum takes the weights once more)."""
 
-    images: int = 64
+    images: Annotated[int, COUNT] = 64
 
     unit: ClassVar[str] = "B"
     noisy: ClassVar[bool] = False
     reads_batch: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        whole(images=self.images)
+        check_settings(self, "training_memory")
 
     def needs_weights(self, device: str) -> bool:
         return True

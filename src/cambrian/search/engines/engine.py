@@ -28,7 +28,7 @@ from cambrian.estimators.estimator import Estimator, Job, OutOfTime, Prepares, f
 from cambrian.outcome import Artifact, Crashed, Curve, Done, Fidelity, Infeasible, Outcome, Point, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed
-from cambrian.request import request_of
+from cambrian.request import Request, identity_of, request_of
 from cambrian.search.ledger.keys import trial_name
 from cambrian.search.ledger.store import DRAFTS
 
@@ -176,7 +176,7 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
     that are not finite are left out of metrics: they are not JSON."""
     number, attempt = assignment.trial.number, assignment.attempt
     started = time.perf_counter()
-    _seed_globals(work.problem.seed, assignment.trial)
+    _seed_globals(work.problem.seed, request_of(assignment.trial))
     try:
         estimate = work.estimator(assignment.trial).run(work.job(assignment))
         while True:
@@ -218,10 +218,10 @@ def too_late(limit: float | None, curve: Curve, seconds: float) -> Infeasible:
     return Infeasible("timeout", f"took longer than {limit:g} s", curve, seconds)
 
 
-def _seed_globals(run: int, trial: Trial) -> None:
+def _seed_globals(run: int, request: Request) -> None:
     """Functions of users' draw from the global generators: the same numbers then, whichever process
     does the work and whatever it did before."""
-    seed = integer_seed(run, "globals", trial.number)
+    seed = integer_seed(run, "globals", identity_of(request))
     random.seed(seed)
     np.random.seed(seed % 2**32)
     if "torch" in sys.modules:

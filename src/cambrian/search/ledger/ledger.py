@@ -18,6 +18,7 @@ import msgspec
 
 from cambrian.codec import decode, encode
 from cambrian.errors import LedgerCorrupt, RunError
+from cambrian.files import stage_file
 from cambrian.outcome import Outcome, Trial
 from cambrian.search.ledger import database, schema1
 from cambrian.search.ledger.database import REPAIR, checksum, translate_errors
@@ -113,6 +114,14 @@ class Ledger:
 
     def close(self) -> None:
         self._db.close()
+
+    def _filled(
+        self, facts: dict[str, Any], rows: Sequence[dict[str, Any]], events: Sequence[Event]
+    ) -> Ledger:
+        """This new ledger with the contents of an old one."""
+        self.remember(**facts)
+        self.restore([Row(**row) for row in rows], events)
+        return self
 
     # -- the run ----------------------------------------------------------------------------------
 
@@ -330,16 +339,13 @@ def _upgrade(db: sqlite3.Connection, path: Path, reading: bool) -> Ledger:
     if reading:
         upgraded = Ledger(database.in_memory(SCHEMA, VERSION), None)
         upgraded.path = path
-    else:
-        draft = path.with_name(f"{path.name}.upgraded")
-        draft.unlink(missing_ok=True)
-        upgraded = Ledger.create(draft)
-    upgraded.remember(**facts)
-    upgraded.restore([Row(**row) for row in rows], events)
-    if reading:
-        return upgraded
-    upgraded.close()
-    database.take_place(draft, path)
+        return upgraded._filled(facts, rows, events)
+    with stage_file(path) as draft:
+        database.create(draft, SCHEMA, VERSION)
+        upgraded = Ledger(database.connect(draft), draft)._filled(facts, rows, events)
+        upgraded.close()  # the last to close it: its WAL goes into the file
+        for side in database.SIDES:
+            path.with_name(path.name + side).unlink(missing_ok=True)
     return Ledger.open(path)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cambrian.errors import LedgerCorrupt, RunError
+from cambrian.files import stage_file
 from cambrian.search.ledger import schema1
 from cambrian.search.ledger.database import SIDES, read_version
 from cambrian.search.ledger.ledger import Event, Ledger, Row
@@ -37,15 +38,14 @@ def repair(directory: Path) -> dict[str, Any]:
         if "settings" not in facts:
             raise LedgerCorrupt(f"{path}: the run's settings cannot be read, so nothing can be kept")
         if lost:  # what the run came to is not known any more
-            events = [event for event in events if event[1] not in ("stop", "final")]
-        fresh = directory / f"{LEDGER}.repaired"
-        _write(fresh, facts, rows, events)
+            events = [event for event in events if event[1] not in ("stop", "final", "recommend")]
         kept = directory / f"{LEDGER}.damaged-{int(time.time())}"
-        shutil.copyfile(path, kept)
-        for side in SIDES:
-            if Path(f"{path}{side}").exists():
-                os.replace(f"{path}{side}", f"{kept}{side}")
-        os.replace(fresh, path)
+        with stage_file(path) as draft:
+            _write(draft, facts, rows, events)
+            shutil.copyfile(path, kept)
+            for side in SIDES:
+                if Path(f"{path}{side}").exists():
+                    os.replace(f"{path}{side}", f"{kept}{side}")
         return {"kept": len(rows), "lost": lost, "damaged": str(kept)}
     except OSError as error:
         raise RunError(f"cannot repair {path}: {error.strerror}") from error

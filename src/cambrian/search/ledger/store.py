@@ -8,13 +8,13 @@ names, which `sweep` removes. Paths never leave the machine: whoever needs an ar
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from cambrian.errors import DiskRefused
+from cambrian.files import move_file
 from cambrian.outcome import Artifact
 
 DRAFTS, ARTIFACTS = "drafts", "artifacts"
@@ -34,8 +34,6 @@ class Store:
         try:
             files = sorted(f for f in place.iterdir() if f.suffix in SUFFIXES) if place.is_dir() else []
             adopted = {file.name: self._take(file) for file in files}
-            if adopted:
-                _sync(self.directory / ARTIFACTS)
         except OSError as error:
             raise DiskRefused(
                 f"the disk refused an artifact in {place}: {error.strerror or error}"
@@ -73,18 +71,5 @@ class Store:
         data = file.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
         name = f"{ARTIFACTS}/{digest}{file.suffix}"
-        target = self.directory / name
-        target.parent.mkdir(exist_ok=True)
-        with open(file, "rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(file, target)
+        move_file(file, self.directory / name)
         return Artifact(digest, len(data), name)
-
-
-def _sync(directory: Path) -> None:
-    """Make renames into `directory` survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

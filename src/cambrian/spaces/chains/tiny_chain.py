@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
+from cambrian.settings import COUNT, check_numbers
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature
@@ -45,10 +46,8 @@ class TinyChain(DepthGrowth):
         """The skeleton has one setting, `filters`."""
         from torch import nn
 
-        from cambrian.networks.settings import whole
-
         filters = self.checked(skeleton).get("filters", self.filters)
-        whole(filters=filters)
+        check_numbers(COUNT, filters=filters)
         channels, layers = task.channels, list[nn.Module]()
         for operation, width in self._layers(replay(self, architecture)):
             if operation in KERNELS:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from cambrian.predictors.features import Vector, graph_of, memoise
 from cambrian.predictors.gaussian_process import normal_scores
 from cambrian.predictors.paths import path_counts
 from cambrian.randomness import stream
+from cambrian.settings import Span
 from cambrian.strategies.bayesian.candidates import Acquisition, Climb
 from cambrian.strategies.bayesian.model_based import ModelBased, State
-from cambrian.strategies.settings import Span, check_settings, check_weights
+from cambrian.strategies.settings import check_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,21 +32,14 @@ class BANANAS(ModelBased):
     are known. A path is there or not; a space without graphs gives those of its trees of answers."""
 
     refit: int = 10
-    members: int = 5
-    layers: int = 10
-    width: int = 20
-    epochs: int = 150
+    members: Annotated[int, Span(1, 100)] = 5
+    layers: Annotated[int, Span(1, 100)] = 10
+    width: Annotated[int, Span(1, 1000)] = 20
+    epochs: Annotated[int, Span(1, 10_000)] = 150
     climb: ClassVar[Climb] = Climb(rounds=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_settings(
-            self,
-            members=Span(1, 100),
-            layers=Span(1, 100),
-            width=Span(1, 1000),
-            epochs=Span(1, 10_000),
-        )
         networks = f"{self.members} members of {self.layers} layers of {self.width} units"
         check_weights(self, self.members * self.layers * self.width**2, networks)
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
 from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
+from cambrian.settings import Span
 from cambrian.spaces.space import Canonical
 from cambrian.strategies.bayesian.candidates import Acquisition, Climb, Everything, enumerated
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -45,17 +46,17 @@ class ModelBased(ABC):
     `candidates` random architectures, and a few times as many around the best, are put to it for each
     proposal."""
 
-    initial: int = 20
-    refit: int = 5
-    memory: int = 300
-    candidates: int = 100
+    initial: Annotated[int, Span(2)] = 20
+    refit: Annotated[int, Span(1)] = 5
+    memory: Annotated[int, Span(2)] = 300
+    candidates: Annotated[int, Span(1, 10_000)] = 100
     needs: ClassVar[tuple[type, ...]] = ()
     climb: ClassVar[Climb] = Climb()
     starts: ClassVar[int] = 5
     enumerated: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
-        check_settings(self, initial=Span(2), refit=Span(1), memory=Span(2), candidates=Span(1, 10_000))
+        check_settings(self)
 
     @abstractmethod
     def fit(self, state: State) -> Any:

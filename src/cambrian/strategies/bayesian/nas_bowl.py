@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.predictors.features import graph_of, inner_products, memoise
 from cambrian.predictors.weisfeiler_lehman import subtree_counts
+from cambrian.settings import Span
 from cambrian.strategies.bayesian.bayes import Gaussian
-from cambrian.strategies.settings import Span, check_settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,11 +29,7 @@ class NASBowl(Gaussian):
     """Graphs correlate by the features they share after 0 to `rounds` rounds, as many as the data say; a
     space without graphs gives its trees of answers."""
 
-    rounds: int = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_settings(self, rounds=Span(0, ROUNDS))
+    rounds: Annotated[int, Span(0, ROUNDS)] = 3
 
     @staticmethod
     def paper() -> NASBowl:

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.predictors.features import graph_of, memoise
 from cambrian.predictors.otmann import Layers, distance, layers
+from cambrian.settings import Span
 from cambrian.strategies.bayesian.bayes import Gaussian
 from cambrian.strategies.bayesian.candidates import Climb
-from cambrian.strategies.settings import Span, check_settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,13 +33,9 @@ class NASBOT(Gaussian):
     4); a space without graphs gives its trees of answers. `structure` is the paper's nu."""
 
     candidates: int = 20
-    structure: float = 0.5
+    structure: Annotated[float, Span(0, 1000, above=True)] = 0.5
     climb: ClassVar[Climb] = Climb(rounds=3, beam=2)
     starts: ClassVar[int] = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_settings(self, structure=Span(0, 1000, above=True))
 
     @staticmethod
     def paper() -> NASBOT:

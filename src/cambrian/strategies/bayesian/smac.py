@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
@@ -17,9 +17,9 @@ from cambrian.predictors.features import answers_of
 from cambrian.predictors.forest import Forest, grow
 from cambrian.predictors.gaussian_process import expected_improvement, normal_scores
 from cambrian.randomness import integer_seed
+from cambrian.settings import Span
 from cambrian.strategies.bayesian.candidates import Acquisition
 from cambrian.strategies.bayesian.model_based import Known, ModelBased, State, unknown
-from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -32,12 +32,8 @@ class SMAC(ModelBased):
     networks must not set the scale. A fraction `random` of the proposals is drawn at random in between. What
     is pending is not told apart from what is not, but never proposed again."""
 
-    trees: int = 30
-    random: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_settings(self, trees=Span(2, 10_000), random=Span(0, 1, below=True))
+    trees: Annotated[int, Span(2, 10_000)] = 30
+    random: Annotated[float, Span(0, 1, below=True)] = 0.1
 
     @staticmethod
     def paper() -> SMAC:

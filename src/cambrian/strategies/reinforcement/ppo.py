@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from cambrian.policies import controller
 from cambrian.policies.decisions import Walk, reward, walk_of, worse
 from cambrian.policies.lstm import Floats
 from cambrian.problem import Problem
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.settings import Span
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -66,31 +66,22 @@ class PPO:
     independently)."""
 
     lr: float = 2e-3
-    clip: float = 0.2
-    entropy: float = 1e-5
+    clip: Annotated[float, Span(0, 1000, above=True)] = 0.2
+    entropy: Annotated[float, Span(0, 1000)] = 1e-5
     batch: int = 10
-    epochs: int = 4
+    epochs: Annotated[int, Span(1, 1000)] = 4
     decay: float = 0.95
     layers: int = 1
     hidden: int = 100
     bound: float = 0.1
     bins: int = 16
-    rerank: int = 0
-    rerank_epochs: int | None = None
-    trials: int | None = None
+    rerank: Annotated[int, Span(0)] = 0
+    rerank_epochs: Annotated[int | None, Span(1)] = None
+    trials: Annotated[int | None, Span(1)] = None
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
         controller.check(self)
-        check_settings(
-            self,
-            clip=Span(0, 1000, above=True),
-            entropy=Span(0, 1000),
-            epochs=Span(1, 1000),
-            rerank=Span(0),
-            rerank_epochs=Span(1),
-            trials=Span(1),
-        )
 
     @staticmethod
     def paper() -> PPO:

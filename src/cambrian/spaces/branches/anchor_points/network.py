@@ -11,8 +11,8 @@ from torch import nn
 
 from cambrian.networks.operations import Make
 from cambrian.networks.pointwise import conv2d
-from cambrian.networks.settings import positive
 from cambrian.networks.skeletons.branch import Plan, Size
+from cambrian.settings import POSITIVE, check_numbers
 
 
 def network(
@@ -28,7 +28,7 @@ def network(
     """`operations` such as ("conv3x5", 36, 2): height and width, filters, stride. `sources[n]` are read
     by layer n + 1 and combined as `combine[n]` says, the last ones by the classifier. Takes float[n,
     *image], gives float[n, classes]."""
-    positive(width=width)
+    check_numbers(POSITIVE, width=width)
     plan, make = Plan(Size(*image)), make or convolution
 
     def layer(n: int, size: Size) -> tuple[nn.Module, Size]:

@@ -13,8 +13,8 @@ from functools import partial
 from torch import nn
 
 from cambrian.networks.operations import FactorizedReduce, Make, conv_bn, relu_conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.skeletons.branch import Plan, Size
+from cambrian.settings import Span, check_numbers
 
 
 def network(
@@ -28,7 +28,7 @@ def network(
 ) -> nn.Module:
     """`layers` are (operation, skips), 0 being the stem; after those of `halves` the image is halved. Takes
     float[n, *image], gives float[n, classes]."""
-    whole(2, filters=filters)
+    check_numbers(Span(2, whole=True), filters=filters)
     outputs = _Outputs(Plan(Size(*image)), filters)
     outputs.append(0, [0], partial(conv_bn, kernel=3, padding=1))
     for n, (name, skips) in enumerate(layers, 1):

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from cambrian.networks.operations import Make
 from cambrian.networks.pointwise import conv2d
-from cambrian.networks.settings import positive
 from cambrian.networks.skeletons.branch import Plan, Size
+from cambrian.settings import POSITIVE, check_numbers
 
 
 class Row(NamedTuple):
@@ -39,7 +39,7 @@ def network(
 ) -> nn.Module:
     """Takes float[n, *image], gives float[n, classes]: without any convolution, a linear model of the
     pixels."""
-    positive(width=width)
+    check_numbers(POSITIVE, width=width)
     plan = Plan(Size(*image))
     for n, row in enumerate(rows):
         before = plan.sizes[n].channels

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambrian.networks.operations import Make, conv_bn, relu_conv_bn
-from cambrian.networks.settings import whole
+from cambrian.settings import COUNT, check_numbers
 
 Row = tuple[str, Sequence[int], Sequence[int]]  # operation, banks read, banks written
 
@@ -28,7 +28,7 @@ def network(
 ) -> nn.Module:
     """After so many layers as `halves` says the image is halved. Takes float[n, channels, h, w], gives
     float[n, classes]."""
-    whole(filters=filters)
+    check_numbers(COUNT, filters=filters)
     banks = Banks(rows, halves, channels, filters, make or operation)
     features = filters * len({1}.union(*(writes for _, _, writes in rows)))
     return nn.Sequential(banks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, classes))

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from torch import nn
 
 from cambrian.networks.operations import Make, conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.skeletons.branch import Plan, Size
+from cambrian.settings import COUNT, check_numbers
 
 
 class Row(NamedTuple):
@@ -36,7 +36,7 @@ def network(
     make: Make | None = None,
 ) -> nn.Module:
     """Takes float[n, *image], gives float[n, classes]."""
-    whole(filters=filters)
+    check_numbers(COUNT, filters=filters)
     plan = Plan(Size(*image))
     for n, row in enumerate(rows):
         made = partial(make or operation, f"layer{n + 1}", f"conv{row.kernel}x{row.kernel}")

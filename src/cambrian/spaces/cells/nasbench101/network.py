@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from cambrian.errors import Unbuildable
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import whole
+from cambrian.settings import COUNT, Span, check_numbers
 
 STACKS = 3
 
@@ -31,8 +32,10 @@ def network(
 ) -> nn.Module:
     """`operations` of the vertices between input (vertex 0) and output (the last). Takes float[n,
     channels, h, w], gives float[n, classes]."""
-    whole(modules=modules)
-    whole(len(operations) + 1, filters=filters)  # the output shares them out
+    check_numbers(COUNT, modules=modules)
+    check_numbers(
+        Span(len(operations) + 1, whole=True), Unbuildable, filters=filters
+    )  # the output shares them out
     layers: list[nn.Module] = [_conv(channels, filters, 3)]
     width = filters
     for stack in range(STACKS):

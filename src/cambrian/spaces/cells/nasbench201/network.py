@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import whole
+from cambrian.settings import COUNT, check_numbers
 
 STAGES = 3
 NODES = 4
@@ -29,7 +29,7 @@ def network(
 ) -> nn.Module:
     """`cells` per stage, `filters` in the first stage and twice as many in each after it; `cell` is the
     operation on each edge, by its path. Takes float[n, channels, h, w], gives float[n, classes]."""
-    whole(filters=filters, cells=cells)
+    check_numbers(COUNT, filters=filters, cells=cells)
     make = make or operation
     layers: list[nn.Module] = [conv_bn(channels, filters, 3, padding=1)]
     for stage in range(STAGES):

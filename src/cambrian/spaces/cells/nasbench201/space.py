@@ -17,6 +17,7 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, OneOf, Scalar
 from cambrian.errors import SpaceError
+from cambrian.settings import check_truths
 from cambrian.spaces.cells.edges import EDGES, NODES, NONE, SKIP, Codes, cell_graph, cell_text, live_edges
 from cambrian.spaces.program.shared import all_questions, forking
 from cambrian.spaces.small_images import small
@@ -57,13 +58,12 @@ class NASBench201(Space):
         """The skeleton has `filters` of the first stage (16) and `cells` per stage (5; 1 for small images).
         Operations the output does not depend on are left out unless `whole`, as the published parameter
         counts are."""
-        from cambrian.networks.settings import truth
         from cambrian.spaces.cells.nasbench201.network import network
 
         settings = small(task, self.checked(skeleton), cells=1)
         answers = replay(self, architecture)
         every = settings.pop("whole", False)
-        truth(whole=every)
+        check_truths(whole=every)
         cell = answers if every else self._live(answers)
         return network(cast(Mapping[str, str], cell), task.channels, task.classes, **settings)
 

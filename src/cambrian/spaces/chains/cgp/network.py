@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambrian.networks.operations import Make, conv_bn
-from cambrian.networks.settings import positive
 from cambrian.networks.skeletons.branch import Plan, Size
+from cambrian.settings import POSITIVE, check_numbers
 
 
 def network(
@@ -28,7 +28,7 @@ def network(
 ) -> nn.Module:
     """`nodes` are (function, inputs), such as ("ConvBlock(64,3)", (0,)) for 64 filters of 3x3; 0 is the
     image. Takes float[n, *image], gives float[n, classes]."""
-    positive(width=width)
+    check_numbers(POSITIVE, width=width)
     plan = Plan(Size(*image))
     for n, (function, inputs) in enumerate(nodes, 1):
         combine = function if function in ("sum", "concat") else "sum"

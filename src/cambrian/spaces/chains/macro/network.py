@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import whole
+from cambrian.settings import COUNT, check_numbers
 
 FEATURES = 1280
 BLOCKS = {1: (3, 3), 2: (6, 5)}  # expansion and kernel
@@ -20,7 +20,7 @@ def network(
 ) -> nn.Module:
     """Code 0 is nothing (a strided 1x1 convolution in a stage's first layer). Takes float[n, channels,
     h, w], gives float[n, classes]."""
-    whole(filters=filters)
+    check_numbers(COUNT, filters=filters)
     layers: list[nn.Module] = [*conv_bn(channels, filters, 3, padding=1), nn.ReLU()]
     width, left = filters, iter(codes)
     for stage in stages:

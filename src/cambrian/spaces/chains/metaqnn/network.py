@@ -10,7 +10,7 @@ from functools import partial
 from torch import nn
 
 from cambrian.networks.operations import Make
-from cambrian.networks.settings import positive, probability, truth
+from cambrian.settings import POSITIVE, SHARE, check_numbers, check_truths
 
 Row = tuple[str, int, int]
 
@@ -27,9 +27,9 @@ def network(
 ) -> nn.Module:
     """`layers` are ("conv", kernel, filters), ("pool", window, stride), ("dense", units, 0). Takes
     float[n, *image], gives float[n, classes]."""
-    positive(width=width)
-    probability(dropout=dropout)
-    truth(normalise=normalise)
+    check_numbers(POSITIVE, width=width)
+    check_numbers(SHARE, dropout=dropout)
+    check_truths(normalise=normalise)
     make = make or partial(operation, normalise=normalise)
     (channels, *pixels), found, flat = image, list[nn.Module](), False
     for n, (kind, size, other) in enumerate(layers):

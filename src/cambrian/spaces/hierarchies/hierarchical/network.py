@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cambrian.networks.operations import Make, conv_bn
-from cambrian.networks.settings import whole
+from cambrian.settings import COUNT, check_numbers
 
 STAGES = 3
 
@@ -31,7 +31,7 @@ def network(
 ) -> nn.Module:
     """`cells` per stage, convolutions of `filters` channels in the first one. Takes float[n, channels, h,
     w] of which `side` is the shorter, gives float[n, classes]; an image of one pixel is not halved."""
-    whole(filters=filters, cells=cells)
+    check_numbers(COUNT, filters=filters, cells=cells)
     layers: list[nn.Module] = [*conv_bn(channels, filters, 3, padding=1), nn.ReLU()]
     width = filters
     for stage in range(STAGES):

@@ -11,8 +11,8 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.skeletons import cell as pair_cells
+from cambrian.settings import COUNT, check_numbers
 from cambrian.spaces.cells.nasbench201 import network as nasbench201
 
 
@@ -48,7 +48,7 @@ def network(
 ) -> nn.Module:
     """Takes float[n, channels, h, w] of which `side` is the shorter, gives float[n, classes]. An image of
     one pixel is not halved."""
-    whole(filters=filters)
+    check_numbers(COUNT, filters=filters)
     return Stacked(stages, cell, channels, side, classes, filters)
 
 
