@@ -9,6 +9,7 @@ ESTIMATORS = Registry(
     {
         "train": "cambrian.estimators.train:Train",
         "function": "cambrian.estimators.function:Function",
+        "one-shot": "cambrian.estimators.one_shot:OneShot",
         "tabular": "cambrian.estimators.tabular:Tabular",
     },
 )

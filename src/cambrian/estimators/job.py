@@ -12,7 +12,7 @@ from cambrian.errors import RunError
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Limit, Problem
 from cambrian.request import Evaluate, Request, TrainSupernet, identity_of
-from cambrian.weights import FRESH, Weights, source_row
+from cambrian.weights import FRESH, Continue, Weights, source_row
 
 if TYPE_CHECKING:
     from cambrian.spaces.space import Space
@@ -37,6 +37,9 @@ class Job:
     or NAME.json becomes an artifact of the outcome; None where nobody will ask for it. `history` are the
     trials that the request was made knowing, for estimators that say `reads_history`.
 
+    `root` are the weights with which the training began: those of the request, or, where that is continued,
+    of the row in which it began.
+
     `deadline` is when it has to have ended, by `time.monotonic()`, None for whenever it is ready. By then an
     evaluation of the search raises OutOfTime: it will be done again, or not at all. Where `shorten` says so
     it ends with what it has instead, for which it may plan ahead."""
@@ -51,6 +54,7 @@ class Job:
     artifacts: Mapping[str, Path] = field(default_factory=dict)
     keep: Path | None = None
     history: tuple[Trial, ...] = ()
+    root: Weights = FRESH
     final: Fidelity | None = None
     deadline: float | None = None
     shorten: bool = False
@@ -73,7 +77,8 @@ class Job:
         bounds = tuple(Limit(name, most) for name, most in (limits or {}).items())
         problem = Problem(space, limits=bounds, fidelity=fidelity, seed=seed)
         request = Evaluate(architecture, fidelity, weights=weights, replicate=replicate)
-        return Job(request, problem, task, **rest)
+        root = rest.pop("root", FRESH if isinstance(weights, Continue) else weights)
+        return Job(request, problem, task, root=root, **rest)
 
     @property
     def space(self) -> Space:

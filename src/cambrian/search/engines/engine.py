@@ -31,6 +31,7 @@ from cambrian.randomness import integer_seed
 from cambrian.request import Request, identity_of, request_of
 from cambrian.search.ledger.keys import trial_name
 from cambrian.search.ledger.store import DRAFTS
+from cambrian.weights import FRESH, Weights
 
 T = TypeVar("T")
 
@@ -74,6 +75,7 @@ class Work:
             artifacts=self._artifacts(assignment),
             keep=self._draft(assignment) if assignment.keep else None,
             history=assignment.history,
+            root=assignment.root,
             final=self.final,
             deadline=assignment.deadline,
             shorten=assignment.shorten,
@@ -113,6 +115,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     keep: bool = False
     artifacts: dict[str, Artifact] = {}
     history: tuple[Trial, ...] = ()
+    root: Weights = FRESH
     deadline: float | None = None
     shorten: bool = False
 

@@ -31,7 +31,7 @@ from cambrian.search.ledger.ledger import Ledger, Row
 from cambrian.search.loop.breaker import Breaker
 from cambrian.spaces.space import Canonical
 from cambrian.strategies.strategy import Recommends, Strategy
-from cambrian.weights import source_row
+from cambrian.weights import Continue, Weights, source_row
 
 EXHAUSTED = 200
 """So many repeats in a row end a search: the strategy finds nothing new."""
@@ -145,6 +145,12 @@ class Coordinator:
             return ()
         return tuple(t for t in self.trials if t.number not in self._open)
 
+    def root(self, weights: Weights) -> Weights:
+        """The weights with which a training began that is continued, in one row or several."""
+        while isinstance(weights, Continue):
+            weights = self.trials[weights.row].weights
+        return weights
+
     def kept(self) -> list[Artifact]:
         """The files that the strategy, or what is under way, may still name."""
         keeps = getattr(self.strategy, "keeps", None)
@@ -180,7 +186,7 @@ class Coordinator:
                 means.recipe,
                 trial.replicate,
                 means.raw or not self.canonical,
-                trial.weights,
+                self.root(trial.weights),
             )
         cached = self._numbers.get(key)
         known = None if cached is None else self.trials[cached].outcome
@@ -201,9 +207,7 @@ class Coordinator:
                 raise CambrianError(f"{strategy} asks for {kind.__name__}, which no estimator here can do")
         row = source_row(request.weights)
         if row is not None and (not 0 <= row < number or row in self._open):
-            raise CambrianError(
-                f"{strategy} begins with the weights of row {row}, which it has not learned of"
-            )
+            raise CambrianError(f"{strategy} asks for the weights of row {row}, of which it has not learned")
         return self.means[name]
 
     def _original(self, trial: Trial) -> Any:

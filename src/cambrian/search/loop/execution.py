@@ -26,6 +26,7 @@ from cambrian.search.ledger.ledger import Ledger, Row
 from cambrian.search.ledger.store import Store
 from cambrian.search.loop.deadlines import Deadlines, Endless
 from cambrian.search.loop.final_stage import DELIVERED
+from cambrian.weights import Weights
 
 DEAR = 0.1
 """Seconds an evaluation took that are not to be lost while a strategy thinks."""
@@ -39,6 +40,7 @@ class Source(Protocol):
     def finished(self, number: int, outcome: Outcome) -> dict[int, int]: ...
     def artifacts(self, trial: Trial) -> dict[str, Artifact]: ...
     def history(self, trial: Trial) -> tuple[Trial, ...]: ...
+    def root(self, weights: Weights) -> Weights: ...
 
 
 class Watch:
@@ -214,6 +216,7 @@ class Execution:
                 keep=row.final or self.keeps,
                 artifacts=source.artifacts(trial),
                 history=source.history(trial),
+                root=source.root(trial.weights),
                 deadline=self._deadline(trial),
                 shorten=row.final,
             )

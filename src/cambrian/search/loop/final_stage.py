@@ -20,6 +20,7 @@ from cambrian.search.ledger.keys import trial_key
 from cambrian.search.ledger.ledger import Row
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.spaces.space import Space
+from cambrian.weights import Weights
 
 DELIVERED = ("winner", "baseline")
 """Roles whose networks learn from train and validation and see the test split."""
@@ -103,6 +104,9 @@ class FinalStage:
 
     def history(self, trial: Trial) -> tuple[Trial, ...]:
         return ()
+
+    def root(self, weights: Weights) -> Weights:
+        return weights
 
     def winner(self) -> Trial | None:
         """The trained network to hand over, once there is one."""
