@@ -9,7 +9,7 @@ from network_cells import PNASNET5, cells
 from cambrian.errors import Unbuildable, UnknownName, UsageError
 from cambrian.networks.drop_path import set_drop_path
 from cambrian.networks.measure.sizes import params
-from cambrian.networks.skeletons.cell import Cell, drop_paths, output_blocks, wire
+from cambrian.networks.skeletons.cell import cell_of, drop_paths, output_blocks, wire
 from cambrian.networks.skeletons.cell_network import cell_network, strided_cells
 
 modest = settings(max_examples=25, deadline=None)
@@ -76,7 +76,7 @@ def test_strided_cells_halve_and_double(blocks, count, size):
 
 def test_only_operations_on_a_cells_inputs_stride():
     """In a strided cell block 2 reads block 1, which has been halved before."""
-    cell = Cell(wire(((1, "sep3x3", 0, "max3x3"), (2, "sep3x3", 1, "sep3x3"))), (4, 4), 4, stride=2)
+    cell = cell_of(wire(((1, "sep3x3", 0, "max3x3"), (2, "sep3x3", 1, "sep3x3"))), (4, 4), 4, stride=2)
     strides = [path[1].stride[0] for path in (cell.first[0], cell.first[1], cell.second[1])]
     assert strides == [2, 1, 2]
 
@@ -106,7 +106,7 @@ def test_the_imagenet_skeletons_halve_as_the_released_code(skeleton, size, sides
 def test_the_cell_computes_the_graph_it_was_given():
     """A cell of identities and pools against the same sums written by hand."""
     blocks = ((1, "max3x3", 0, "identity"), (2, "avg3x3", 1, "identity"), (3, "max3x3", 2, "identity"))
-    cell = Cell(wire(blocks), (4, 4), 4).eval()
+    cell = cell_of(wire(blocks), (4, 4), 4).eval()
     one, other = torch.randn(2, 2, 4, 6, 6)
     h0, h1 = cell.fit["0"](one), cell.fit["1"](other)
     average, largest = cell.first[1], cell.first[0]
@@ -159,7 +159,7 @@ def test_dropping_keeps_the_expectation_and_drops_whole_examples():
 
 def test_each_path_is_dropped_on_its_own_and_the_identity_never():
     """At a rate near one hardly a pooled path is left, and the identity comes through as it is."""
-    cell = Cell(wire(((1, "max3x3", 1, "identity"),)), (1, 1), 1)
+    cell = cell_of(wire(((1, "max3x3", 1, "identity"),)), (1, 1), 1)
     cell.drop_path = 0.999
     torch.manual_seed(0)
     x = torch.randn(64, 1, 4, 4)

@@ -38,7 +38,7 @@ class Patient:
 
     def run(self, job):
         step = 0
-        quick = job.number < self.first or job.stage == "deliver"
+        quick = (job.number < self.first and not job.shorten) or job.stage == "deliver"
         while not quick and not os.path.exists(self.released):
             time.sleep(0.02)
             yield Point(step := step + 1, {"value": 0.0})

@@ -18,8 +18,9 @@ from cambrian.errors import RunChanged, UsageError
 from cambrian.estimators import ESTIMATORS
 from cambrian.estimators.function import Function
 from cambrian.estimators.tabular import Tabular
-from cambrian.outcome import Done, Trial, incumbents
+from cambrian.outcome import Done, Trial
 from cambrian.problem import lower_is_better
+from cambrian.recommendation import find_incumbents
 from cambrian.referee.comparison import compare
 from cambrian.referee.figures import facts
 from cambrian.search.result import Result
@@ -72,7 +73,7 @@ def test_ask_and_tell_minimise():
         search.tell(trial.number, loss(trial.architecture, None))
     trials = search._talk.coordinator.trials
     assert all(t.outcome.minimize for t in trials)
-    *_, best = incumbents(trials)
+    *_, best = find_incumbents(trials)
     assert best.value == min(t.value for t in trials)
 
 

@@ -10,9 +10,11 @@ import torch
 from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
 from cambrian.networks.measure.sizes import macs, params
+from cambrian.networks.sharing.reading import Own
 from cambrian.randomness import stream
 from cambrian.spaces.chains.mobile.network import Layer, network
 from cambrian.spaces.chains.mobile.space import REFERENCES, MnasNet, ProxylessNAS
+from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.published import published
 
@@ -50,7 +52,7 @@ def test_sizes_of_the_spaces():
     assert ProxylessNAS().size() == 6**6 * 7**15
     assert MnasNet().kinds() == 432
     assert 1e13 < 432**5 < 2e13
-    assert MnasNet.paper().levels == (7,)
+    assert MnasNet.paper().know(Grows).levels == (7,)
 
 
 def test_a_small_space_is_enumerated():
@@ -59,7 +61,7 @@ def test_a_small_space_is_enumerated():
     space = ProxylessNAS(widths=(8, 16), depths=(2, 1))
     chains = list(completions(space, {}))
     assert len(chains) == 6 + 6 * 7 + 6 * 7 * 6
-    every = [c for c in chains if space.level(c) == 3]
+    every = [c for c in chains if space.know(Grows).level(c) == 3]
     assert len(every) == space.size()
     assert {space.canonical(c) for c in chains} == {space.canonical(c) for c in every}
 
@@ -114,7 +116,7 @@ def test_strides_that_do_not_fit_are_dropped(side, last, kept):
 def test_what_lies_beside_a_layer(operation, beside):
     """With its last normalisation at zero a layer is what lies beside it."""
     name = f"{operation}_k5_se{beside}"
-    net = network([Layer("block1", name, 8)], (3, 6, 2), stem=8, features=8, activation="relu").eval()
+    net = network(Own([Layer("block1", name, 8)]), (3, 6, 2), stem=8, features=8, activation="relu").eval()
     layer = net[3]
     body = layer if beside == "_plain" else layer.path
     norm = [m for m in body.modules() if isinstance(m, torch.nn.BatchNorm2d)][-1]
@@ -125,17 +127,18 @@ def test_what_lies_beside_a_layer(operation, beside):
     assert torch.equal(layer(x), expected.get(beside, torch.zeros_like(x)))
 
 
-def test_one_function_makes_the_operations():
-    """A maker of one's own is asked for every layer, with its path, name, channels and stride."""
+def test_a_reading_is_asked_for_every_layer():
+    """One of one's own gets, of each, the path of its question and the candidates, which it may make."""
     asked = []
 
-    def make(path, name, channels, out, stride):
-        asked.append((path, name, channels, out, stride))
-        return torch.nn.Conv2d(channels, out, 1, stride)
+    class Told(Own):
+        def layers(self, of, makers, path="", nothing=()):
+            asked.append((path, of(self._plan), [*nothing, *makers]))
+            return super().layers(of, makers, path, nothing)
 
-    layers = [Layer("a", "sep_k3", 8), Layer("b", "mb6_k5", 16, 2)]
-    net = network(layers, (1, 16, 2), width=0.5, features=8, make=make)
-    assert asked == [("a", "sep_k3", 16, 8, 1), ("b", "mb6_k5", 8, 8, 2)]
+    layers = [Layer("a", "sep_k3", 8), Layer("b", "mb6_k5", 16, 2, ("skip", "mb3_k3", "mb6_k5"))]
+    net = network(Told(layers), (1, 16, 2), width=0.5, features=8)
+    assert asked == [("a", "sep_k3", ["sep_k3"]), ("b", "mb6_k5", ["skip", "mb3_k3", "mb6_k5"])]
     assert net(torch.zeros(2, 1, 16, 16)).shape == (2, 2)
 
 

@@ -22,7 +22,7 @@ from cambrian.outcome import Done, Outcome
 from cambrian.randomness import integer_seed, stream
 from cambrian.request import Evaluate, TrainSupernet
 from cambrian.settings import Span
-from cambrian.spaces.space import Shares
+from cambrian.spaces.knowledge import Shares, know
 from cambrian.weights import Continue, Fresh, Shared
 
 if TYPE_CHECKING:
@@ -161,9 +161,9 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
 
     from cambrian.networks.pointwise import avoid_strided_pointwise
 
-    space: Any = job.space
-    if not isinstance(space, Shares):
-        raise SpaceError(f"the space {type(space).__name__} cannot be shared: it has no forks of modules")
+    space = know(job.space, Shares)
+    if space is None:
+        raise SpaceError(f"the space {type(job.space).__name__} cannot be shared: it has no forks of modules")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
         supernet = space.share(outer, signature(task, job.fidelity), **job.fidelity.skeleton)

@@ -163,8 +163,3 @@ OPERATIONS: dict[str, Factory] = {
     "dilsep5x5": partial(dilated_separable, 5),
     "none": Zero,
 }
-
-
-def fresh(path: str, name: str, channels: int, out: int, stride: int) -> nn.Module:
-    """The operation `name` with weights of its own, whatever `path` it has in the network."""
-    return OPERATIONS[name](channels, out, stride)

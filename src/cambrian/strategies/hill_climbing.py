@@ -20,7 +20,7 @@ from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.settings import Span
-from cambrian.spaces.space import Canonical
+from cambrian.spaces.knowledge import Canonical, know
 from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
@@ -123,4 +123,5 @@ class HillClimbing:
 
 
 def _function(space: Space, architecture: Architecture) -> Hashable:
-    return space.canonical(architecture) if isinstance(space, Canonical) else architecture
+    names = know(space, Canonical)
+    return architecture if names is None else names.canonical(architecture)

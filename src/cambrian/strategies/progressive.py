@@ -19,7 +19,7 @@ from cambrian.predictors import PREDICTORS
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed, stream
 from cambrian.settings import Span
-from cambrian.spaces.space import Encodes, Grows, Pool
+from cambrian.spaces.knowledge import Encodes, Grows, Pool, know
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
@@ -44,7 +44,8 @@ class State:
     far. `surrogate` is None until the first level is known. `pool` counts the children `queue` was
     chosen from, `complete` is False where they were a sample. `finished` says why nothing follows."""
 
-    space: Any
+    grows: Grows
+    encodes: Encodes
     seed: int
     trials: int | None
     levels: tuple[int, ...]
@@ -95,26 +96,27 @@ class Progressive:
         return Progressive(levels=5, keep=KEEP, surrogate="mlp-ensemble-paper")
 
     def start(self, problem: Problem) -> State:
-        space: Any = problem.space
+        grows, encodes = know(problem.space, Grows), know(problem.space, Encodes)
+        assert grows is not None  # see `needs`
+        assert encodes is not None
         seed, trials = problem.seed, self.trials or problem.trials
-        levels = tuple(space.levels)
+        levels = tuple(grows.levels)
         if self.levels is not None and self.levels > len(levels):
             raise UsageError(
                 f"strategy 'progressive': levels is {self.levels}, but the space has {len(levels)} "
                 f"({levels[0]} to {levels[-1]})"
             )
         levels = levels[: self.levels]
-        pool = self._first(space, levels, seed, trials)
+        pool = self._first(grows, levels, seed, trials)
         queue = tuple(Candidate(pool.architecture(i)) for i in range(len(pool)))
-        return State(space, seed, trials, levels, queue, len(pool), pool.complete)
+        return State(grows, encodes, seed, trials, levels, queue, len(pool), pool.complete)
 
-    def _first(self, space: Any, levels: Sequence[int], seed: int, trials: int | None) -> Pool:
+    def _first(self, grows: Grows, levels: Sequence[int], seed: int, trials: int | None) -> Pool:
         """The first level, or a sample of it. No more is asked for than is wanted: a first level may be
         beyond counting."""
 
         def grow(cap: int | None) -> Pool:
-            pool: Pool = space.grow((), stream(seed, "progressive", "grow", levels[0]), cap=cap)
-            return pool
+            return grows.grow((), stream(seed, "progressive", "grow", levels[0]), cap=cap)
 
         if self.first or self.keep or trials is None or len(levels) == 1:
             return grow(self.first or FIRST)
@@ -155,11 +157,11 @@ class Progressive:
             return replace(state, finished=f"level {state.levels[0]} is trained")
         levels = state.levels[1:]
         rng = stream(state.seed, "progressive", "grow", levels[0])
-        pool = state.space.grow(tuple(parents), rng, cap=self.cap)
+        pool = state.grows.grow(tuple(parents), rng, cap=self.cap)
         if not len(pool):
             return replace(state, finished=f"nothing grows from level {state.levels[0]}")
         surrogate = self._fit(state)
-        queue = _best(pool, self._score(state.space, surrogate, pool), self._keep(state), parents)
+        queue = _best(pool, self._score(state.encodes, surrogate, pool), self._keep(state), parents)
         return replace(
             state, levels=levels, queue=queue, pool=len(pool), complete=pool.complete, surrogate=surrogate
         )
@@ -168,13 +170,13 @@ class Progressive:
         model, fitted = self._model(), state.surrogate
         if fitted is None:
             seed = integer_seed(state.seed, "progressive", "surrogate")
-            fitted = model.start(state.space.slots, state.space.vocabulary, seed)
+            fitted = model.start(state.encodes.slots, state.encodes.vocabulary, seed)
         architectures, values = lessons(state.learned)
-        return model.fit(fitted, state.space.tokens(architectures), values)
+        return model.fit(fitted, state.encodes.tokens(architectures), values)
 
-    def _score(self, space: Any, surrogate: Any, pool: Pool) -> NDArray[np.float64]:
+    def _score(self, encodes: Encodes, surrogate: Any, pool: Pool) -> NDArray[np.float64]:
         scores: NDArray[np.float64] = self._model().score(
-            surrogate, space.tokens(pool.parents), pool.parent, pool.step
+            surrogate, encodes.tokens(pool.parents), pool.parent, pool.step
         )
         return scores
 

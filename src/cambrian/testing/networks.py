@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture
 from cambrian.choices import Choice
 from cambrian.errors import IllegalArchitecture, Unbuildable, UsageError
-from cambrian.spaces.space import Pick, Shares, Space
+from cambrian.spaces.knowledge import Shares
+from cambrian.spaces.space import Pick, Space
 from cambrian.testing.cases import SpaceCase
-from cambrian.testing.suite import applies, expect
+from cambrian.testing.suite import applies, expect, know_or_skip
 
 if TYPE_CHECKING:
     from torch import nn
@@ -112,9 +113,7 @@ def check_supernets_are_their_networks(case: SpaceCase) -> None:
     network of that architecture with the supernet's weights, and what was not chosen gets no gradient."""
     import torch
 
-    space = case.space
-    if not isinstance(space, Shares):
-        return applies(False, "the space shares no weights")
+    space = know_or_skip(case.space, Shares, "the space shares no weights")
     for architecture, network in _build_some(case):
         supernet = space.share(architecture, case.task, **case.skeleton)
         network.load_state_dict(supernet.weights(architecture))
@@ -125,11 +124,11 @@ def check_supernets_are_their_networks(case: SpaceCase) -> None:
             network.train(training)
             same = zip(_all(supernet(inputs)), _all(network(inputs)), strict=True)
             expect(all(torch.equal(a, b) for a, b in same), f"shared, {architecture!r} has other outputs")
-        chosen = {weight.data_ptr() for weight in supernet.weights(architecture).values()}
+        chosen = set(supernet.used(architecture))
         torch.autograd.backward([logits.sum() for logits in _all(supernet(inputs))])
-        idle = [
-            n for n, p in supernet.named_parameters() if p.data_ptr() not in chosen and p.grad is not None
-        ]
+        named = supernet.named_parameters(remove_duplicate=False)
+        reached = {id(p) for n, p in named if n in chosen}
+        idle = [n for n, p in supernet.named_parameters() if id(p) not in reached and p.grad is not None]
         expect(not idle, f"what {architecture!r} did not choose gets a gradient: {', '.join(idle[:3])}")
 
 

@@ -16,36 +16,121 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cambrian.choices import Answer, Choice, Scalar
+from cambrian.choices import Answer, Choice
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError, did_you_mean
+from cambrian.networks.sharing.elastic import Elastic, cut
+
+Key = Callable[[Any], Any]  # what of a plan (see `reading`) a switch follows
+
+
+def answer_at(path: str) -> Key:
+    """The key of a switch whose plan are the answers themselves."""
+    return lambda answers: answers.get(path)
+
+
+class Gate:
+    """A value that forward looks up, such as which state is read."""
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+        self._chosen: list[Any] = []
+
+    def choose(self, plan: Any) -> None:
+        self._chosen = [self._key(plan)]
+
+    def __call__(self) -> Any:
+        if not self._chosen:
+            raise UsageError("no architecture is chosen; call the supernet's choose")
+        return self._chosen[0]
 
 
 class Fork(nn.Module):
     """One of `options`, each a candidate: forward is the chosen one's, or, while `mixture` is set, the sum
     of all candidates' outputs weighed by it (DARTS, Liu et al. 2019, Eq. 2)."""
 
-    def __init__(self, path: str, options: Sequence[Scalar], candidates: Sequence[nn.Module]) -> None:
+    def __init__(
+        self,
+        path: str,
+        options: Sequence[Any],
+        candidates: Sequence[nn.Module],
+        key: Key | None = None,
+    ) -> None:
         super().__init__()
         self.path, self.options = path, tuple(options)
         self.candidates = nn.ModuleList(candidates)
         self.chosen: int | None = None
         self.mixture: Tensor | None = None  # float[options]
+        self._key = key or answer_at(path)
 
-    def choose(self, answer: Answer | None) -> None:
+    def choose(self, plan: Any) -> None:
         self.mixture = None
-        self.chosen = None if answer is None else self.options.index(answer)
+        name = self._key(plan)
+        self.chosen = self.options.index(name) if name in self.options else None
 
-    def idle(self, answer: Answer | None) -> list[str]:
-        """Where the weights begin that are no part of the network with that answer."""
-        return [f"candidates.{i}." for i, option in enumerate(self.options) if option != answer]
+    def idle(self, plan: Any) -> list[str]:
+        """Where the weights begin that are no part of the network of that plan."""
+        name = self._key(plan)
+        return [f"candidates.{i}." for i, option in enumerate(self.options) if option != name]
 
     def forward(self, *inputs: Any) -> Any:
         if self.mixture is not None:
             outputs = (w * c(*inputs) for w, c in zip(self.mixture, self.candidates, strict=True))
             return sum(outputs, start=next(outputs))
+        return self.current()(*inputs)
+
+    def current(self) -> nn.Module:
+        """The candidate that is chosen."""
         if self.chosen is None:
             raise UsageError(f"question {self.path!r}: no candidate is chosen; call the supernet's choose")
-        return self.candidates[self.chosen](*inputs)
+        return self.candidates[self.chosen]
+
+
+def chosen_of(module: nn.Module) -> nn.Module:
+    """The module that runs: of forks within forks the candidate that is chosen in the end."""
+    while isinstance(module, Fork) and module.mixture is None:
+        module = module.current()
+    return module
+
+
+class Named(nn.Module):
+    """A dictionary of modules of which the chosen ones are there, as in the nn.ModuleDict of their own
+    network."""
+
+    def __init__(self, candidates: Mapping[str, nn.Module], key: Key) -> None:
+        super().__init__()
+        self.candidates = nn.ModuleDict(candidates)
+        self._key = key
+        self.chosen: set[str] | None = None
+
+    def choose(self, plan: Any) -> None:
+        self.chosen = set(map(str, self._key(plan)))
+
+    def idle(self, plan: Any) -> list[str]:
+        names = set(map(str, self._key(plan)))
+        return [f"candidates.{name}." for name in self.candidates if name not in names]
+
+    def items(self) -> list[tuple[str, nn.Module]]:
+        return [(name, module) for name, module in self.candidates.items() if name in self]
+
+    def values(self) -> list[nn.Module]:
+        return [module for _, module in self.items()]
+
+    def __getitem__(self, name: str) -> nn.Module:
+        return self.candidates[name]
+
+    def __contains__(self, name: object) -> bool:
+        if self.chosen is None:
+            raise UsageError("no architecture is chosen; call the supernet's choose")
+        return name in self.chosen
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(name for name, _ in self.items())
+
+    def __len__(self) -> int:
+        return len(self.items())
+
+    def __bool__(self) -> bool:  # it is a module, not an empty dictionary
+        return True
 
 
 class Nothing(nn.Module):
@@ -59,17 +144,25 @@ class Several(nn.Module):
     """Some of `options`: going through it, in a forward, meets the modules of the chosen ones, as does the
     nn.ModuleList in their own network."""
 
-    def __init__(self, path: str, options: Sequence[Scalar], candidates: Sequence[nn.Module]) -> None:
+    def __init__(
+        self,
+        path: str,
+        options: Sequence[Any],
+        candidates: Sequence[nn.Module],
+        key: Key | None = None,
+    ) -> None:
         super().__init__()
         self.path, self.options = path, tuple(options)
         self.candidates = nn.ModuleList(candidates)
         self.chosen: list[int] | None = None
+        self._key = key or answer_at(path)
 
-    def choose(self, answer: Answer | None) -> None:
-        self.chosen = [self.options.index(a) for a in answer] if isinstance(answer, tuple) else None
+    def choose(self, plan: Any) -> None:
+        names = self._key(plan)
+        self.chosen = None if names is None else [self.options.index(name) for name in names]
 
-    def idle(self, answer: Answer | None) -> list[str]:
-        kept = answer if isinstance(answer, tuple) else ()
+    def idle(self, plan: Any) -> list[str]:
+        kept = self._key(plan) or ()
         return [f"candidates.{i}." for i, option in enumerate(self.options) if option not in kept]
 
     def __iter__(self) -> Iterator[nn.Module]:
@@ -101,10 +194,12 @@ class Repetition(nn.Module):
         self.path, self.nth, self.part = path, nth, part
         self.count: int | None = None
 
-    def choose(self, answer: Answer | None) -> None:
+    def choose(self, answers: Mapping[str, Answer]) -> None:
+        answer = answers.get(self.path)
         self.count = answer if isinstance(answer, int) else None
 
-    def idle(self, answer: Answer | None) -> list[str]:
+    def idle(self, answers: Mapping[str, Answer]) -> list[str]:
+        answer = answers.get(self.path)
         return [] if isinstance(answer, int) and self.nth < answer else [""]
 
     def forward(self, *inputs: Any) -> Any:
@@ -113,13 +208,13 @@ class Repetition(nn.Module):
         return self.part(*inputs) if self.nth < self.count else inputs[0]
 
 
-Switch = Fork | Several | Repetition
+Switch = Fork | Named | Several | Repetition | Elastic
 
 
 class Supernet(nn.Module):
-    """`network` with its switches; `choices` are the questions they answer, `outer` the answers that are
-    fixed. `own` builds an architecture's own network. `settle` is for spaces that build less than was
-    asked for: the answers as they are built."""
+    """`network` with its switches, and `gates`, those that are no modules; `choices` are the questions they
+    answer, `outer` the answers that are fixed. `own` builds an architecture's own network. `plan` makes of
+    answers what the switches follow: the answers themselves, where it is not given."""
 
     def __init__(
         self,
@@ -127,32 +222,34 @@ class Supernet(nn.Module):
         choices: Mapping[str, Choice],
         outer: Mapping[str, Answer],
         own: Callable[[Mapping[str, Answer]], nn.Module],
-        settle: Callable[[Mapping[str, Answer]], Mapping[str, Answer]] = lambda answers: answers,
+        plan: Callable[[Mapping[str, Answer]], Any] = lambda answers: answers,
+        gates: Sequence[Gate] = (),
     ) -> None:
         super().__init__()
         self.network = network
         self.choices, self.outer = dict(choices), dict(outer)
-        self._own, self._settle = own, settle
+        self._own, self._plan, self._gates = own, plan, tuple(gates)
 
     def forward(self, *inputs: Any) -> Any:
         return self.network(*inputs)
 
     def choose(self, architecture: Mapping[str, Answer]) -> None:
         """Run as `architecture` from now on. Raises IllegalArchitecture for answers that are not one of
-        this supernet's: each is looked at, whether they go together is not."""
-        answers = self._answers(architecture)
-        for switch in self._switches():
-            switch.choose(answers.get(switch.path))
+        this supernet's."""
+        plan = self._plan(self._check(architecture))
+        for switch in (*self._switches(), *self._gates):
+            switch.choose(plan)
 
     def mix(self, weights: Mapping[str, Tensor]) -> None:
         """Run the forks at these paths as sums of all their candidates, weighed by float[options]."""
-        forks = {path: [s for s in self._switches() if s.path == path] for path in self.choices}
+        forks = {path: [s for s in self._switches() if _path(s) == path] for path in self.choices}
         for path, weight in weights.items():
             if path not in forks:
                 raise UnknownName("shared question", path, forks)
+            if not all(isinstance(switch, Fork) for switch in forks[path]) or not forks[path]:
+                raise UsageError(f"question {path!r} is no fork of modules: it cannot be mixed")
             for switch in forks[path]:
-                if not isinstance(switch, Fork):
-                    raise UsageError(f"question {path!r} is no fork of modules: it cannot be mixed")
+                assert isinstance(switch, Fork)
                 if weight.shape != (len(switch.options),):
                     raise UsageError(
                         f"question {path!r}: expected {len(switch.options)} weights, got {list(weight.shape)}"
@@ -160,27 +257,56 @@ class Supernet(nn.Module):
                 switch.mixture = weight
 
     def weights(self, architecture: Mapping[str, Answer]) -> dict[str, Tensor]:
-        """What `architecture`'s own network loads to be this one: its state_dict, not copied. Both are
-        made by the same program in the same order, which is what their names are matched by."""
-        answers = self._answers(architecture)
-        idle = tuple(
-            f"{name}.{part}" if name else part
-            for name, module in self.network.named_modules(remove_duplicate=False)
-            if isinstance(module, Switch)
-            for part in module.idle(answers.get(module.path))
-        )
-        held = [(k, v) for k, v in self.network.state_dict().items() if not k.startswith(idle)]
+        """What `architecture`'s own network loads to be this one: its state_dict, not copied but where it
+        is a slice. Both are made by the same program in the same order, which is what their names are
+        matched by."""
+        plan = self._plan(self._check(architecture))
+        held = self._held(plan)
+        slices = self._slices(plan)
         wanted = self._own(architecture).state_dict()
-        for mine, own in zip_longest(held, wanted.items(), fillvalue=None):
+        found: dict[str, Tensor] = {}
+        for mine, own in zip_longest(held.items(), wanted.items(), fillvalue=None):
+            if mine is not None and own is not None:
+                columns = next((c for begin, c in slices.items() if mine[0].startswith(begin)), KEPT)
+                if columns is not KEPT and mine[1].ndim == own[1].ndim:
+                    mine = mine[0], cut(mine[1], own[1].shape, columns)  # type: ignore[arg-type]
             if mine is None or own is None or _kind(*mine) != _kind(*own):
                 raise SpaceError(
                     f"shared, {dict(architecture)!r} has {_name_of(mine)} where its own network has "
                     f"{_name_of(own)}: what modules are made may depend on outer answers only, and a "
                     f"repeated part must keep the shape of its input"
                 )
-        return {own: value for own, (_, value) in zip(wanted, held, strict=True)}
+            found[own[0]] = mine[1]
+        return found
 
-    def _answers(self, architecture: Mapping[str, Answer]) -> Mapping[str, Answer]:
+    def used(self, architecture: Mapping[str, Answer]) -> list[str]:
+        """The names of the parameters that are part of `architecture`'s network, or of which slices are."""
+        held = set(self._held(self._plan(self._check(architecture))))
+        return [
+            f"network.{name}"
+            for name, _ in self.network.named_parameters(remove_duplicate=False)
+            if name in held
+        ]
+
+    def _held(self, plan: Any) -> dict[str, Tensor]:
+        """The weights that are not idle."""
+        idle = tuple(
+            f"{name}.{part}" if name else part
+            for name, module in self.network.named_modules(remove_duplicate=False)
+            if isinstance(module, Switch)
+            for part in module.idle(plan)
+        )
+        return {k: v for k, v in self.network.state_dict().items() if not k.startswith(idle)}
+
+    def _slices(self, plan: Any) -> dict[str, tuple[int, ...] | None]:
+        """Where the names begin of weights that are slices, and which columns are read."""
+        return {
+            f"{name}.": module.columns(plan)
+            for name, module in self.network.named_modules(remove_duplicate=False)
+            if isinstance(module, Elastic) and not module.idle(plan)
+        }
+
+    def _check(self, architecture: Mapping[str, Answer]) -> dict[str, Answer]:
         answers = dict(architecture)
         for path, answer in architecture.items():
             if path in self.choices:
@@ -193,10 +319,17 @@ class Supernet(nn.Module):
                     f"question {path!r}: this supernet was made for the answer {self.outer[path]!r}, "
                     f"got {answer!r}"
                 )
-        return self._settle(answers)
+        return answers
 
     def _switches(self) -> list[Switch]:
         return [m for m in self.network.modules() if isinstance(m, Switch)]
+
+
+KEPT = object()  # not a slice
+
+
+def _path(switch: Switch) -> str:
+    return getattr(switch, "path", "")
 
 
 def _kind(name: str, tensor: Tensor) -> tuple[str, torch.Size]:

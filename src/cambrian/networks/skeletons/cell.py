@@ -5,18 +5,24 @@ previous one, 1 of the previous cell, 2 + k the result of block k of this cell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
 from cambrian.errors import Unbuildable, UnknownName
-from cambrian.networks.operations import OPERATIONS, FactorizedReduce, Make, fresh, relu_conv_bn
+from cambrian.networks.operations import OPERATIONS, FactorizedReduce, relu_conv_bn
+from cambrian.networks.sharing.reading import Own, Reading
+from cambrian.networks.sharing.supernet import chosen_of
 
 Block = tuple[int, str, int, str]  # input 1, operation 1, input 2, operation 2
 
 OUTPUT_RULES = ("all", "unused")
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,65 @@ class Wiring:
         """Channels of each state."""
         return [filters] * 2 + [filters * (1 + (k in self.concat)) for k in range(len(self.blocks))]
 
+    def width_of(self, state: int, filters: int) -> int | None:
+        """Channels of one state, where the cell has it."""
+        return self.widths(filters)[state] if state < len(self.blocks) + 2 else None
+
+    def operand(self, k: int, operand: int) -> tuple[int | None, str | None]:
+        """The state that block k reads with its first or second operand, and the operation; None for a block
+        that the cell does not have."""
+        if k >= len(self.blocks):
+            return None, None
+        one, name, other, second = self.blocks[k]
+        return (other, second) if operand else (one, name)
+
     def width(self, filters: int) -> int:
         """Channels of the output."""
         widths = self.widths(filters)
         return sum(widths[i] for i in self.output)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of the wirings that one supernet holds: the most `blocks`; the `operations` there may be; whether
+    blocks may concatenate (`concats`), and inputs pass to the output (`passes`). `distinct`: a block's two
+    inputs differ. `path` names the question of an operation: "block{}/operation{}"."""
+
+    blocks: int = 0
+    operations: tuple[str, ...] = tuple(OPERATIONS)
+    concats: bool = True
+    passes: bool = True
+    distinct: bool = False
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Channels(Generic[P]):
+    """How many channels an output has: `most`, or, by the plan, those of them whose numbers are `columns`."""
+
+    most: int
+    columns: Callable[[P], Sequence[int]] | None = None
+
+    def fit(self, read: Reading[P], make: Callable[[int], nn.Module]) -> nn.Module:
+        """`make(channels)`; shared, every channel there may be has weights of its own, as in ENAS."""
+        if self.columns is None:
+            return make(self.most)
+        columns = self.columns
+        return read.elastic(lambda plan: len(columns(plan)), make, self.most, columns)
+
+
+def output_channels(wiring: Callable[[P], Wiring], limits: Limits, filters: int) -> Channels[P]:
+    """Of a cell's output, in which every state that it may concatenate has columns of its own."""
+    wide = filters * (1 + limits.concats)
+    begin = 2 * filters if limits.passes else 0
+
+    def columns(plan: P) -> list[int]:
+        cell = wiring(plan)
+        firsts = [state * filters if state < 2 else begin + (state - 2) * wide for state in cell.output]
+        widths = [cell.widths(filters)[state] for state in cell.output]
+        return [first + c for first, width in zip(firsts, widths, strict=True) for c in range(width)]
+
+    return Channels(begin + limits.blocks * wide, columns)
 
 
 def wire(blocks: Sequence[Block], rule: str = "all") -> Wiring:
@@ -82,78 +143,118 @@ def drop_paths(x: torch.Tensor, rate: float) -> torch.Tensor:
     return x * (kept / (1 - rate))
 
 
-class Cell(nn.Module):
+class Cell(nn.Module, Generic[P]):
     """(n, channels[0], h0, w0), (n, channels[1], h, w) -> (n, wiring.width(filters), h / stride, w / stride).
 
     An input is first made to have `filters` channels, and the height and width of the other one where
     it has twice as much (`halve`). With `fit_first` false, input 0 is read as it is. What nothing
-    reads has no weights. `make` gives the operations, called with the path `name`/blockK/operationJ.
-    `drop_path` is the probability that a path is dropped, in training only."""
+    reads has no weights. `drop_path` is the probability that a path is dropped, in training only; `place`
+    says which of a network's cells it is."""
 
     drop_path: float = 0.0
 
     def __init__(
         self,
-        wiring: Wiring,
-        channels: tuple[int, int],
+        read: Reading[P],
+        wiring: Callable[[P], Wiring],
+        channels: tuple[Channels[P], Channels[P]],
         filters: int,
         *,
+        limits: Limits = Limits(),
         stride: int = 1,
         halve: bool = False,
         fit_first: bool = True,
-        make: Make = fresh,
-        name: str = "cell",
+        place: int = 0,
     ) -> None:
         super().__init__()
-        self.output = wiring.output
-        self.wires = tuple(
-            (one, other, k in wiring.concat) for k, (one, _, other, _) in enumerate(wiring.blocks)
-        )
-        self.fit = nn.ModuleDict()
-        have = wiring.widths(filters)
-        for i in sorted(wiring.inputs):
-            if i == 0 and not fit_first:
-                have[0] = channels[0]
-                continue
-            fit = FactorizedReduce if i == 0 and halve else relu_conv_bn
-            self.fit[str(i)] = fit(channels[i], filters)
-            if i == 1 and wiring.twice:
-                self.fit[str(i)] = nn.Sequential(self.fit[str(i)], relu_conv_bn(filters, filters))
+        self.place = place
+        self.wiring = read.live(wiring)
+        have = (filters if fit_first else channels[0].most, filters)
+        twice = read.value(lambda plan: wiring(plan).twice)
 
-        def operation(k: int, operand: int) -> nn.Module:
-            state, kind = wiring.blocks[k][2 * operand : 2 * operand + 2]
-            path = f"{name}/block{k + 1}/operation{operand + 1}"
-            return make(path, str(kind), have[int(state)], filters, stride if int(state) < 2 else 1)
+        def fit(i: int) -> nn.Module:
+            kind = FactorizedReduce if i == 0 and halve else relu_conv_bn
+            fitted = channels[i].fit(read, lambda width: kind(width, filters))
+            return nn.Sequential(fitted, relu_conv_bn(filters, filters)) if twice and i == 1 else fitted
 
-        self.first = nn.ModuleList(operation(k, 0) for k in range(len(wiring.blocks)))
-        self.second = nn.ModuleList(operation(k, 1) for k in range(len(wiring.blocks)))
-        self.ends = nn.ModuleDict(
-            {
-                str(i): _end(have[i], filters, stride)
-                for i in self.output
-                if i < 2 and (stride, have[i]) != (1, filters)
-            }
-        )
+        fits = {i: partial(fit, i) for i in (0, 1) if i == 1 or fit_first}
+        self.fit = read.several(lambda plan: wiring(plan).inputs, fits)
+        make = Operations(read, wiring, limits, have, filters, stride)
+        count = read.count(lambda plan: len(wiring(plan).blocks), limits.blocks)
+        self.first = nn.ModuleList(make.operation(k, 0) for k in range(count))
+        self.second = nn.ModuleList(make.operation(k, 1) for k in range(count))
+        lacking = [i for i in (0, 1) if limits.passes and (stride, have[i]) != (1, filters)]
+        ends = {i: partial(_end, have[i], filters, stride) for i in lacking}
+        self.ends = read.several(lambda plan: wiring(plan).output, ends)
 
     def forward(self, previous_previous: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
+        wiring = self.wiring()
         states = [previous_previous, previous]
         for i, fit in self.fit.items():
             states[int(i)] = fit(states[int(i)])
-        for (one, other, concat), first, second in zip(self.wires, self.first, self.second, strict=True):
-            results = self._path(first, states[one]), self._path(second, states[other])
-            states.append(torch.cat(results, 1) if concat else results[0] + results[1])
+        for k, (one, _, other, _) in enumerate(wiring.blocks):
+            results = self._path(self.first[k], states[one]), self._path(self.second[k], states[other])
+            states.append(torch.cat(results, 1) if k in wiring.concat else results[0] + results[1])
         for i, end in self.ends.items():
             states[int(i)] = end(states[int(i)])
-        if len(self.output) == 1:
-            return states[self.output[0]]
-        return torch.cat([states[k] for k in self.output], 1)
+        if len(wiring.output) == 1:
+            return states[wiring.output[0]]
+        return torch.cat([states[k] for k in wiring.output], 1)
 
     def _path(self, operation: nn.Module, x: torch.Tensor) -> torch.Tensor:
         """The identity is never dropped, as in the released code."""
         y: torch.Tensor = operation(x)
-        if not self.training or self.drop_path == 0 or isinstance(operation, nn.Identity):
+        if not self.training or self.drop_path == 0 or isinstance(chosen_of(operation), nn.Identity):
             return y
         return drop_paths(y, self.drop_path)
+
+
+def cell_of(wiring: Wiring, channels: tuple[int, int], filters: int, **more: Any) -> Cell[Wiring]:
+    """The cell of one wiring; `more` as for `Cell`."""
+    first, second = (Channels[Wiring](width) for width in channels)
+    return Cell(Own(wiring), lambda plan: plan, (first, second), filters, **more)
+
+
+class Operations(Generic[P]):
+    """The operations of a cell. Shared, one has weights for every state that it may read."""
+
+    def __init__(
+        self,
+        read: Reading[P],
+        wiring: Callable[[P], Wiring],
+        limits: Limits,
+        have: tuple[int, int],
+        filters: int,
+        stride: int,
+    ) -> None:
+        self._read, self._wiring, self._limits = read, wiring, limits
+        self._have, self._filters, self._stride = have, filters, stride
+        self._once = cache(self._make)
+
+    def operation(self, k: int, operand: int) -> nn.Module:
+        """Operand 0 or 1 of block k, whatever state it reads."""
+        sources = {i: partial(self._of_state, k, operand, i) for i in range(k + 2)}
+        return self._read.fork(lambda plan: self._wiring(plan).operand(k, operand)[0], sources)
+
+    def _of_state(self, k: int, operand: int, state: int) -> nn.Module:
+        if state < 2 or not self._limits.concats:
+            width = self._have[state] if state < 2 else self._filters
+            return self._of_width(k, operand, state, width)
+        widths = {
+            w: partial(self._of_width, k, operand, state, w) for w in (self._filters, 2 * self._filters)
+        }
+        return self._read.fork(lambda plan: self._wiring(plan).width_of(state, self._filters), widths)
+
+    def _of_width(self, k: int, operand: int, state: int, width: int) -> nn.Module:
+        # Two inputs that differ are never read through the same weights, so both operands may hold them.
+        number = k if self._limits.distinct else (k, operand)
+        make = self._once if self._limits.distinct else self._make
+        makers = {name: partial(make, number, state, width, name) for name in self._limits.operations}
+        path = self._limits.path.format(k + 1, operand + 1)
+        return self._read.fork(lambda plan: self._wiring(plan).operand(k, operand)[1], makers, path)
+
+    def _make(self, number: object, state: int, width: int, name: str) -> nn.Module:
+        return OPERATIONS[name](width, self._filters, self._stride if state < 2 else 1)
 
 
 def _end(channels: int, filters: int, stride: int) -> nn.Module:

@@ -5,8 +5,10 @@ drop-path as in the released code). PNAS strides the one cell it has; the others
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -14,9 +16,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from cambrian.errors import UnknownName
-from cambrian.networks.operations import Make, conv_bn, fresh
+from cambrian.networks.operations import conv_bn
+from cambrian.networks.sharing.reading import Own, Reading
 from cambrian.networks.skeletons import defaults as skeletons
-from cambrian.networks.skeletons.cell import Block, Cell, Wiring, wire
+from cambrian.networks.skeletons.cell import Block, Cell, Channels, Limits, Wiring, output_channels, wire
 from cambrian.networks.skeletons.defaults import Skeletons
 from cambrian.settings import COUNT, SHARE, Span, check_numbers, check_truths
 
@@ -30,18 +33,20 @@ def strided_cells(cells: int) -> set[int]:
     return {cells // 3, 2 * cells // 3} - {0}
 
 
+Pair = tuple[Wiring, Wiring]  # of the normal and the reduction cell
+
+
 @dataclass(frozen=True)
-class Plan:
+class Stack:
     """The cells in their order, stem cells first: how many filters, which stride, which are read at all.
     A cell that does not read the previous one may leave every other cell without a reader: those are
     not built. -1 is the stem, and stands for what lies before it too."""
 
-    normal: Wiring
-    reduction: Wiring
     filters: int
     cells: int
     stem_cells: int
     stem: int  # channels
+    limits: tuple[Limits, Limits] = (Limits(), Limits())
 
     @property
     def total(self) -> int:
@@ -50,12 +55,14 @@ class Plan:
     def strides(self, t: int) -> bool:
         return 0 <= t < self.stem_cells or t - self.stem_cells in strided_cells(self.cells)
 
-    def wiring(self, t: int) -> Wiring:
-        return self.reduction if self.strides(t) else self.normal
+    def wiring(self, t: int) -> Callable[[Pair], Wiring]:
+        return itemgetter(int(self.strides(t)))
 
-    def channels(self, t: int) -> int:
-        """Of what cell t gives."""
-        return self.wiring(t).width(self.width(t)) if t >= 0 else self.stem
+    def channels(self, t: int) -> Channels[Pair]:
+        """Of the output of cell t."""
+        if t < 0:
+            return Channels(self.stem)
+        return output_channels(self.wiring(t), self.limits[self.strides(t)], self.width(t))
 
     def width(self, t: int) -> int:
         """Filters of cell t: doubled at every strided cell from the first counted one on, and so that
@@ -64,14 +71,21 @@ class Plan:
             return int(self.filters // 2 ** (self.stem_cells - t))
         return int(self.filters << sum(self.strides(k) for k in range(self.stem_cells, t + 1)))
 
-    def live(self) -> list[int]:
+    def live(self, pair: Pair) -> list[int]:
         """The cells whose output reaches the last one's."""
         found: set[int] = set()
         frontier = {self.total - 1}
         while frontier:
             found |= frontier
-            frontier = {t - 2 + i for t in frontier for i in self.wiring(t).inputs if t - 2 + i >= 0} - found
+            read = {t - 2 + i for t in frontier for i in self.wiring(t)(pair).inputs}
+            frontier = {t for t in read if t >= 0} - found
         return sorted(found)
+
+    def watched(self, pair: Pair) -> int:
+        """The cell whose output the auxiliary head reads: the last before the last strided one."""
+        before = self.stem_cells + max(strided_cells(self.cells), default=self.cells) - 1
+        live = self.live(pair)
+        return max((t for t in live if t <= before), default=live[0])
 
 
 def cell_network(
@@ -83,15 +97,15 @@ def cell_network(
     `blocks`: (input1, operation1, input2, operation2) each, the inputs being states. `output`: "all" blocks
     or the "unused" ones make a cell's output. For `settings` see `pair_network`; the skeletons are PNAS's."""
     cell = wire(blocks, output)
-    return pair_network(cell, cell, channels, classes, skeletons.PNAS, **settings)
+    return pair_network(Own((cell, cell)), channels, classes, skeletons.PNAS, **settings)
 
 
 def pair_network(
-    normal: Wiring,
-    reduction: Wiring,
+    read: Reading[Pair],
     channels: int,
     classes: int,
     known: Skeletons,
+    limits: tuple[Limits, Limits] = (Limits(), Limits()),
     *,
     skeleton: str = "cifar",
     filters: int | None = None,
@@ -101,16 +115,16 @@ def pair_network(
     dropout: float | None = None,
     stem: int | None = None,
     stem_stride: int = 1,
-    make: Make = fresh,
 ) -> CellNetwork:
     """The network of a normal and a strided cell: (n, channels, h, w) -> logits (n, classes).
 
-    `skeleton`: one of those `known`. `filters`: channels of a block in the first cells; doubled at every
-    strided cell. `cells`: how many in all; two of them stride, after one and two thirds.
+    `limits`: of the cells that a supernet holds. `skeleton`: one of those `known`. `filters`: channels of a
+    block in the first cells; doubled at every strided cell. `cells`: how many in all; two of them stride,
+    after one and two thirds.
     `auxiliary`: a second head before the last strided cell; in training, forward then returns
     (logits, auxiliary logits). `drop_path`: the last cell's rate at the end of training.
     `dropout`: before the linear layer. `stem`: channels of the first convolution, `stem_stride` its
-    stride (ImageNet's is always 2). None stands for the skeleton's own value. `make` gives the operations.
+    stride (ImageNet's is always 2). None stands for the skeleton's own value.
 
     Raises UnknownName and Unbuildable where these do not make a network."""
     if skeleton not in known:
@@ -126,13 +140,13 @@ def pair_network(
     check_numbers(SHARE, drop_path=drop_path, dropout=dropout)
     check_truths(auxiliary=auxiliary)
     network = CellNetwork(
-        Plan(normal, reduction, filters, cells, own.stem_cells, stem or own.stem or own.widen * filters),
+        read,
+        Stack(filters, cells, own.stem_cells, stem or own.stem or own.widen * filters, limits),
         channels,
         classes,
         stem_stride=2 if own.stem_cells else stem_stride,
         auxiliary=auxiliary,
         dropout=dropout,
-        make=make,
     )
     network.drop_path = drop_path
     network.drop_path_progress = 1.0
@@ -171,38 +185,40 @@ class CellNetwork(nn.Module):
 
     def __init__(
         self,
-        plan: Plan,
+        read: Reading[Pair],
+        stack: Stack,
         channels: int,
         classes: int,
         *,
         stem_stride: int,
         auxiliary: bool,
         dropout: float,
-        make: Make,
     ) -> None:
         super().__init__()
-        padding = 0 if plan.stem_cells else 1
-        self.stem = conv_bn(channels, plan.stem, 3, stem_stride, padding)
-        self.places = tuple(plan.live())
-        self.total = plan.total
-        self.cells = nn.ModuleList(
-            Cell(
-                plan.wiring(t),
-                (plan.channels(t - 2), plan.channels(t - 1)),
-                plan.width(t),
-                stride=2 if plan.strides(t) else 1,
-                halve=plan.strides(t - 1),
-                fit_first=t > 0 or plan.stem_cells == 0,
-                make=make,
-                name=f"cell{t}",
-            )
-            for t in self.places
-        )
-        before = plan.stem_cells + max(strided_cells(plan.cells), default=plan.cells) - 1
-        self.watched = max((t for t in self.places if t <= before), default=self.places[0])
-        self.auxiliary = AuxiliaryHead(plan.channels(self.watched), classes) if auxiliary else None
+        padding = 0 if stack.stem_cells else 1
+        self.stem = conv_bn(channels, stack.stem, 3, stem_stride, padding)
+        self._watched = read.live(stack.watched)
+        self.total = stack.total
+        self.cells = read.parts(stack.live, {t: partial(_cell, read, stack, t) for t in range(self.total)})
+
+        def head(t: int) -> nn.Module:
+            return stack.channels(t).fit(read, lambda width: AuxiliaryHead(width, classes))
+
+        heads = {t: partial(head, t) for t in range(self.total)}
+        self.auxiliary = read.fork(stack.watched, heads) if auxiliary else None
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(plan.channels(plan.total - 1), classes)
+        last = stack.channels(self.total - 1)
+        self.linear = last.fit(read, lambda width: nn.Linear(width, classes))
+
+    @property
+    def places(self) -> list[int]:
+        """Which of the network's cells, counted with those that nobody reads, are there."""
+        return [cell.place for cell in self.cells if isinstance(cell, Cell)]
+
+    @property
+    def watched(self) -> int:
+        """The cell whose output the auxiliary head reads."""
+        return self._watched()
 
     @property
     def drop_path_progress(self) -> float:
@@ -230,3 +246,17 @@ class CellNetwork(nn.Module):
         if self.training and self.auxiliary is not None:
             return logits, self.auxiliary(outputs[self.watched])
         return logits
+
+
+def _cell(read: Reading[Pair], stack: Stack, t: int) -> Cell[Pair]:
+    return Cell(
+        read,
+        stack.wiring(t),
+        (stack.channels(t - 2), stack.channels(t - 1)),
+        stack.width(t),
+        limits=stack.limits[stack.strides(t)],
+        stride=2 if stack.strides(t) else 1,
+        halve=stack.strides(t - 1),
+        fit_first=t > 0 or stack.stem_cells == 0,
+        place=t,
+    )

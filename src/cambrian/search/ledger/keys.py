@@ -9,7 +9,8 @@ from cambrian.architecture import Architecture
 from cambrian.codec import encode
 from cambrian.outcome import Fidelity, Trial
 from cambrian.request import TrainSupernet
-from cambrian.spaces.space import Canonical, Space
+from cambrian.spaces.knowledge import Canonical, know
+from cambrian.spaces.space import Space
 from cambrian.weights import FRESH, Continue, Fresh, Weights
 
 
@@ -25,7 +26,8 @@ def trial_key(
     """Thirty-two hexadecimal digits. `recipe` stands for the estimator, its settings and the data. `raw`:
     architectures that are the same function are told apart. Weights count where they change the result:
     of `Inherit` and `Shared` with the row they name."""
-    identity = space.canonical(architecture) if isinstance(space, Canonical) and not raw else architecture.key
+    names = None if raw else know(space, Canonical)
+    identity = architecture.key if names is None else names.canonical(architecture)
     begun = () if isinstance(weights, Fresh | Continue) else (weights,)
     return digest(identity, fidelity, recipe, replicate, *begun)
 

@@ -337,9 +337,9 @@ def _upgrade(db: sqlite3.Connection, path: Path, reading: bool) -> Ledger:
     facts, rows, events = schema1.read_run(db, path)
     db.close()
     if reading:
-        upgraded = Ledger(database.in_memory(SCHEMA, VERSION), None)
+        upgraded = Ledger(database.in_memory(SCHEMA, VERSION), None)._filled(facts, rows, events)
         upgraded.path = path
-        return upgraded._filled(facts, rows, events)
+        return upgraded
     with stage_file(path) as draft:
         database.create(draft, SCHEMA, VERSION)
         upgraded = Ledger(database.connect(draft), draft)._filled(facts, rows, events)

@@ -29,7 +29,7 @@ from cambrian.request import Request, Stop, TrainSupernet, Wait, trial_of
 from cambrian.search.ledger.keys import supernet_key, trial_key
 from cambrian.search.ledger.ledger import Ledger, Row
 from cambrian.search.loop.breaker import Breaker
-from cambrian.spaces.space import Canonical
+from cambrian.spaces.knowledge import Canonical, know
 from cambrian.strategies.strategy import Recommends, Strategy
 from cambrian.weights import Continue, Weights, source_row
 
@@ -66,7 +66,7 @@ class Coordinator:
     ) -> None:
         self.problem, self.space, self.strategy, self.ledger = problem, problem.space, strategy, ledger
         self.lag, self.means, self.order = lag, means, order
-        self.canonical = isinstance(self.space, Canonical)  # asked once: a protocol is slow to tell
+        self.canonical = know(self.space, Canonical) is not None
         rows = [r for r in ledger.rows() if not r.final]
         self.trials: list[Trial] = [r.trial for r in rows]
         self._numbers: dict[str, int] = {}

@@ -10,22 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.architecture import Architecture
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.cells.block_growth import children, pool_of
-from cambrian.spaces.cells.blocks import Blocks, check, graph_of
+from cambrian.spaces.cells.blocks import Blocks, check, graph_of, limits_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
+
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.networks.skeletons.cell import Wiring
 
 OPERATIONS = ("sep3x3", "sep5x5", "sep7x7", "conv1x7-7x1", "identity", "avg3x3", "max3x3", "dil3x3")
 OUTPUTS = ("all", "unused")
@@ -64,17 +67,32 @@ class PNAS(Space):
         weights = [float(self.size(b)) for b in self.levels]
         self.form.ask(pick, pick.depth("blocks", 1, self.blocks, weights))
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Every question: an operation has weights for each input it may have, a concatenation for each
+        block."""
+        return ("blocks", *self.form.questions())
+
+    def plan(self, architecture: Architecture) -> Wiring:
+        """The wiring of the cell."""
+        from cambrian.networks.skeletons.cell import wire
+
+        cell = self.cell(architecture)
+        return wire(
+            [(i1, self.operations[o1], i2, self.operations[o2]) for i1, i2, o1, o2 in cell], self.output
+        )
+
+    def make(self, read: Reading[Wiring], task: Signature, **skeleton: Any) -> nn.Module:
         """See `cambrian.networks.skeletons.cell_network.pair_network` for the settings of a skeleton; which
         skeleton it is follows from the image's size unless `skeleton=` names it. Its operations keep
         shapes by construction, for every cell alike, so no forward is spent on checking them."""
         from cambrian.networks.skeletons import defaults as skeletons
-        from cambrian.networks.skeletons.cell_network import cell_network
+        from cambrian.networks.skeletons.cell_network import pair_network
 
-        settings = settings_of(task, self.checked(skeleton), skeletons.PNAS)
-        cell = self.cell(replay(self, architecture))
-        blocks = [(i1, self.operations[o1], i2, self.operations[o2]) for i1, i2, o1, o2 in cell]
-        return cell_network(blocks, task.channels, task.classes, output=self.output, **settings)
+        settings = settings_of(task, skeleton, skeletons.PNAS)
+        pair = read.within(lambda wiring: (wiring, wiring))
+        limits = (limits_of(self.form, passes=False),) * 2
+        return pair_network(pair, task.channels, task.classes, skeletons.PNAS, limits, **settings)
 
     def cell(self, architecture: Architecture) -> list[Block]:
         """The tokens (I1, I2, O1, O2) of every block; input 0 is previous-previous, 1 previous, 2 + k
@@ -144,4 +162,4 @@ class PNAS(Space):
         read = {i for i1, i2, _, _ in cell for i in (i1, i2)} if self.output == "unused" else set()
         output = [i for i in range(2, len(cell) + 2) if i not in read]
         labels, edges, groups = graph_of(self.form, cell, output)
-        return Graph(tuple(labels), tuple(edges), tuple(groups))
+        return sized_graph(tuple(labels), tuple(edges), tuple(groups))

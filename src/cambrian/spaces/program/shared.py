@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from cambrian.architecture import Architecture, Walkable, questions, replay
-from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
-from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, Unbuildable, did_you_mean
+from cambrian.architecture import Architecture, replay
+from cambrian.choices import Answer, Choice, Scalar
+from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, Unbuildable
 from cambrian.randomness import integer_seed, stream
 from cambrian.spaces.program.making import make_network, torch_quiet
 from cambrian.spaces.program.reading import Read, Shared
 from cambrian.spaces.program.shape_check import is_lazy
+from cambrian.spaces.sharing import is_fork, outer_answer, refuse_foreign
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
@@ -20,16 +22,6 @@ if TYPE_CHECKING:
     from cambrian.networks.sharing.supernet import Supernet
 
 CHECKED = 3  # architectures that a new supernet is compared with
-
-
-def is_shared(choice: Choice) -> bool:
-    """Whether one network can hold all answers of `choice`; else it is outer."""
-    return isinstance(choice, OneOf | SomeOf) and choice.module
-
-
-def outer(space: Walkable, architecture: Architecture) -> dict[str, Answer]:
-    """The answers of `architecture` that a supernet is made for."""
-    return {c.path: architecture[c.path] for c in questions(space, architecture) if not is_shared(c)}
 
 
 def all_questions(
@@ -41,42 +33,24 @@ def all_questions(
     used: dict[str, Answer] = {}
 
     def decide(choice: Choice) -> Answer:
-        if is_shared(choice):
+        if is_fork(choice):
             shared[choice.path] = choice
             return next(choice.answers())
-        if choice.path not in outer:
-            raise IllegalArchitecture(
-                f"question {choice.path!r} is not shared and needs an answer: it has none"
-            )
-        used[choice.path] = choice.check(outer[choice.path])
-        return used[choice.path]
+        return outer_answer(choice, outer, used)
 
     try:
         walk(decide)
     except Rejected as reason:
         raise IllegalArchitecture(f"the space rejects these answers: {reason}") from None
-    for path in outer:
-        if path not in used and path not in shared:
-            raise IllegalArchitecture(f"no question {path!r} is asked{did_you_mean(path, [*used, *shared])}")
+    refuse_foreign(outer, shared, used)
     return shared, used
 
 
-def forking(make: Callable[..., nn.Module | None], choices: Mapping[str, Choice]) -> Callable[..., nn.Module]:
-    """`make(path, option, ...)`, through which a network makes its operations, as one that makes all options
-    of the question at `path` and leaves the choice open. What is made as None brings zeros."""
-    from cambrian.networks.sharing.supernet import Fork, Nothing
+@dataclass(frozen=True)
+class ForkSharing:
+    """`Shares` of a program: its function read once more, every candidate made."""
 
-    def fork(path: str, option: Scalar, *arguments: Any) -> nn.Module:
-        choice = choices[path]
-        assert isinstance(choice, OneOf)
-        return Fork(path, choice.options, [make(path, o, *arguments) or Nothing() for o in choice.options])
-
-    return fork
-
-
-class ForkSharing(Space):
-    """`Shares` for programs: their function read once more, every candidate made."""
-
+    space: Space
     function: Callable[..., Any]
 
     def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
@@ -90,7 +64,7 @@ class ForkSharing(Space):
         if is_lazy(read.network):
             raise SpaceError("a network with lazy modules cannot be shared: give its modules their sizes")
         supernet = Supernet(read.network, choices, used, lambda a: self._draft(a, task, skeleton))
-        check_shared(self, supernet, task, skeleton)
+        check_shared(self.space, supernet, task, skeleton)
         return supernet
 
     def _draft(

@@ -4,67 +4,69 @@ with a residual block of stride 2 between them, and a linear classifier on poole
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import itemgetter
 
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
+from cambrian.networks.sharing.reading import Reading
+from cambrian.networks.sharing.supernet import Nothing
 from cambrian.settings import COUNT, check_numbers
 
 STAGES = 3
 NODES = 4
-
-
-Make = Callable[[str, str, int], nn.Module | None]  # (the edge's path, its operation, channels)
+NONE = "none"
+EDGES = tuple((source, to) for to in range(1, NODES) for source in range(to))
 
 
 def network(
-    cell: Mapping[str, str],
+    read: Reading[Sequence[str]],
     channels: int,
     classes: int,
     *,
     filters: int = 16,
     cells: int = 5,
-    make: Make | None = None,
 ) -> nn.Module:
-    """`cells` per stage, `filters` in the first stage and twice as many in each after it; `cell` is the
-    operation on each edge, by its path. Takes float[n, channels, h, w], gives float[n, classes]."""
+    """`cells` per stage, `filters` in the first stage and twice as many in each after it; a cell is the
+    operation on each edge, in the order of `EDGES`. Takes float[n, channels, h, w], gives float[n,
+    classes]."""
     check_numbers(COUNT, filters=filters, cells=cells)
-    make = make or operation
     layers: list[nn.Module] = [conv_bn(channels, filters, 3, padding=1)]
     for stage in range(STAGES):
         width = filters * 2**stage
         if stage:
             layers.append(Residual(width // 2, width))
-        layers += [Cell(cell, width, make) for _ in range(cells)]
+        layers += [Cell(read, width) for _ in range(cells)]
     pool = [nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return nn.Sequential(*layers, *pool, nn.Linear(width, classes))
 
 
-def operation(path: str, name: str, width: int) -> nn.Module | None:
-    """What is on an edge; convolutions go ReLU-convolution-normalisation. None brings nothing."""
-    if name == "skip_connect":
-        return nn.Identity()
-    if name == "avg_pool_3x3":
-        return nn.AvgPool2d(3, 1, 1, count_include_pad=False)
-    if name == "none":
-        return None
-    kernel = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}[name]
+def convolution(kernel: int, width: int) -> nn.Module:
+    """ReLU, convolution, normalisation."""
     return nn.Sequential(nn.ReLU(), *conv_bn(width, width, kernel, padding=kernel // 2))
+
+
+OPERATIONS: dict[str, Callable[[int], nn.Module]] = {
+    "skip_connect": lambda width: nn.Identity(),
+    "nor_conv_1x1": partial(convolution, 1),
+    "nor_conv_3x3": partial(convolution, 3),
+    "avg_pool_3x3": lambda width: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
+}
+"""By name, for so many channels; "none" brings nothing."""
 
 
 class Cell(nn.Module):
     """Four nodes; `edges` holds the operation from node a to node b as "a-b", none being absent."""
 
-    def __init__(self, cell: Mapping[str, str], width: int, make: Make) -> None:
+    def __init__(self, read: Reading[Sequence[str]], width: int) -> None:
         super().__init__()
+        makers = {name: partial(make, width) for name, make in OPERATIONS.items()}
         self.edges = nn.ModuleDict()
-        for to in range(1, NODES):
-            for source in range(to):
-                path = f"node{to}/from{source}"
-                made = make(path, cell[path], width)
-                if made is not None:
-                    self.edges[f"{source}-{to}"] = made
+        for n, (source, to) in enumerate(EDGES):
+            for made in read.layers(itemgetter(n), makers, f"node{to}/from{source}", {NONE: Nothing}):
+                self.edges[f"{source}-{to}"] = made
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, width, h, w) -> the same; a node nothing reaches is zero."""

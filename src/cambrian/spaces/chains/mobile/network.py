@@ -5,17 +5,20 @@ and the kernels of ProxylessNAS (Cai et al. 2019, arXiv 1812.00332, Sec. 3.1).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from cambrian.errors import UnknownName
-from cambrian.networks.operations import Make, conv_bn
+from cambrian.networks.operations import conv_bn
+from cambrian.networks.sharing.reading import Reading
 from cambrian.settings import COUNT, POSITIVE, SHARE, check_numbers
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6}
+NOTHING = "skip"
 SMALLEST = 4  # pixels: an image is not halved below so many
 
 
@@ -31,16 +34,18 @@ SKELETONS = {"imagenet": Skeleton(1.0, 1280), "small": Skeleton(0.25, 256)}
 
 @dataclass(frozen=True)
 class Layer:
-    """`operation` is a name as `operation` below reads it; `path` the question that chose it."""
+    """`operation` is a name as `body` and `beside` below read it, or "skip"; `path` is the question that
+    chose it, and `options` are the names it chose from."""
 
     path: str
     operation: str
     out: int
     stride: int = 1
+    options: tuple[str, ...] = ()
 
 
 def network(
-    layers: Sequence[Layer],
+    read: Reading[Sequence[Layer]],
     task: tuple[int, int, int],
     *,
     skeleton: str = "imagenet",
@@ -49,7 +54,6 @@ def network(
     width: float = 1.0,
     dropout: float = 0.0,
     activation: str = "relu6",
-    make: Make | None = None,
 ) -> nn.Module:
     """For `task` (channels, pixels of the shorter side, classes): float[n, channels, h, w] to
     float[n, classes]. A stem of stride 2, the layers, a 1x1 convolution to `features`, a linear layer.
@@ -67,18 +71,34 @@ def network(
     check_numbers(SHARE, dropout=dropout)
     width *= own.width
     act, channels = ACTIVATIONS[activation], scaled(stem, width)
-    strides = fitting([2, *(layer.stride for layer in layers)], task[1])
+    shapes = read.value(lambda layers: [(layer.out, layer.stride) for layer in layers])
+    strides = fitting([2, *(stride for _, stride in shapes)], task[1])
     made: list[nn.Module] = [*conv_bn(task[0], channels, 3, strides[0], padding=1), act()]
-    for layer, stride in zip(layers, strides[1:], strict=True):
-        out = scaled(layer.out, width)
-        if make is None:
-            made.append(operation(layer.operation, channels, out, stride, act))
-        else:
-            made.append(make(layer.path, layer.operation, channels, out, stride))
+    for n, ((given, _), stride) in enumerate(zip(shapes, strides[1:], strict=True)):
+        out = scaled(given, width)
+        made += _layer(read, n, channels, out, stride, act)
         channels = out
     features = scaled(features, max(width, 1.0))
     made += [*conv_bn(channels, features), act(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout)]
     return nn.Sequential(*made, nn.Linear(features, task[2]))
+
+
+def _layer(
+    read: Reading[Sequence[Layer]], n: int, channels: int, out: int, stride: int, act: type[nn.Module]
+) -> list[nn.Module]:
+    """Layer n, or nothing where it is "skip". Whatever lies beside a body, it has one set of weights."""
+    path, options = read.value(lambda layers: (layers[n].path, layers[n].options or (layers[n].operation,)))
+    shorts = tuple(dict.fromkeys(split(name)[1] for name in options))
+
+    def make(kind: str) -> nn.Module:
+        made = cache(lambda: body(kind, channels, out, stride, act))
+        makers = {short: partial(put_beside, short, made, channels == out, stride) for short in shorts}
+        return read.fork(lambda layers: split(layers[n].operation)[1], makers)
+
+    kinds = {kind: partial(make, kind) for kind, _ in map(split, options) if kind != NOTHING}
+    nothing = {NOTHING: nn.Identity} if NOTHING in options else {}
+    named = path if shorts == ("",) else ""
+    return read.layers(lambda layers: split(layers[n].operation)[0], kinds, named, nothing)
 
 
 def scaled(channels: int, width: float) -> int:
@@ -108,22 +128,35 @@ def fitting(strides: Sequence[int], side: int) -> list[int]:
     return [1 if n in dropped else stride for n, stride in enumerate(strides)]
 
 
-def operation(name: str, channels: int, out: int, stride: int, act: type[nn.Module]) -> nn.Module:
-    """KIND_kKERNEL[_se][_pool|_plain], such as "mb6_k5_se": a mobile inverted bottleneck that expands to six
-    times the channels ("mb3" to three), a separable convolution ("sep"), or a convolution ("conv"). Beside
-    it an identity, where shapes allow, or an average pooling, where channels do; or nothing ("plain")."""
+def split(name: str) -> tuple[str, str]:
+    """What a layer's body is, and what lies beside it.
+
+    >>> split("mb6_k5_se_pool"), split("sep_k3"), split("skip")
+    (('mb6_k5_se', 'pool'), ('sep_k3', ''), ('skip', ''))
+    """
+    kind, _, last = name.rpartition("_")
+    return (kind, last) if last in ("pool", "plain") else (name, "")
+
+
+def body(name: str, channels: int, out: int, stride: int, act: type[nn.Module]) -> nn.Module:
+    """KIND_kKERNEL[_se], such as "mb6_k5_se": a mobile inverted bottleneck that expands to six times the
+    channels ("mb3" to three), a separable convolution ("sep"), or a convolution ("conv")."""
     kind, kernel, *rest = name.split("_")
     squeeze = max(1, channels // 4) if "se" in rest else 0
     if kind == "conv":
-        path = convolution(channels, out, int(kernel[1:]), stride, squeeze, act)
-    else:
-        wide = channels * {"sep": 1, "mb3": 3, "mb6": 6}[kind]
-        path = bottleneck(channels, wide, out, int(kernel[1:]), stride, squeeze, act)
-    if "plain" in rest or channels != out:
-        return path
-    if "pool" in rest:
-        return Residual(path, nn.AvgPool2d(3, stride, padding=1, count_include_pad=False))
-    return Residual(path, nn.Identity()) if stride == 1 else path
+        return convolution(channels, out, int(kernel[1:]), stride, squeeze, act)
+    wide = channels * {"sep": 1, "mb3": 3, "mb6": 6}[kind]
+    return bottleneck(channels, wide, out, int(kernel[1:]), stride, squeeze, act)
+
+
+def put_beside(name: str, made: Callable[[], nn.Module], same: bool, stride: int) -> nn.Module:
+    """The body beside an identity (""), where shapes allow, or an average pooling ("pool"), where channels
+    are the same; or beside nothing ("plain")."""
+    if name == "plain" or not same:
+        return made()
+    if name == "pool":
+        return Residual(made(), nn.AvgPool2d(3, stride, padding=1, count_include_pad=False))
+    return Residual(made(), nn.Identity()) if stride == 1 else made()
 
 
 def bottleneck(

@@ -12,22 +12,28 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
-from typing import TYPE_CHECKING, ClassVar
+from itertools import accumulate, product
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer, Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.options import shorten
+from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.chains.mobile.network import Layer
 
 SETTINGS = ("skeleton", "width", "stem", "features", "dropout", "activation")
 DEPTH = 20  # layers of a stage
@@ -36,35 +42,52 @@ NOTHING = "skip"
 Row = tuple[str, str, int, int]  # a layer: path of its question, name of its operation, channels, stride
 
 
-class MobileChain(DepthGrowth):
+class MobileChain(Space):
     """What both have in common: a chain of layers makes the network and the graph."""
 
     skeleton = SETTINGS
 
     activation: ClassVar[str]
 
-    @abstractmethod
-    def layers(self, architecture: Architecture) -> list[Row]:
-        """The layers that do something, from the stem to the head."""
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> list[Layer]:
+        """The layers, those included that are nothing."""
+        from cambrian.spaces.chains.mobile.network import Layer
+
+        return [Layer(*row, self.choices(row[0])) for row in self.rows(architecture)]
+
+    @abstractmethod
+    def rows(self, architecture: Architecture) -> list[Row]:
+        """All layers, from the stem to the head."""
+
+    @abstractmethod
+    def choices(self, path: str) -> tuple[str, ...]:
+        """The operations that a layer of that path may have."""
+
+    def layers(self, architecture: Architecture) -> list[Row]:
+        """The layers that do something."""
+        return [row for row in self.rows(architecture) if row[1] != NOTHING]
+
+    def make(self, read: Reading[Sequence[Layer]], task: Signature, **skeleton: Any) -> nn.Module:
         """The `skeleton` is "imagenet", the papers' own, or "small", with a quarter of its channels, which is
         the default for small images. It has `width` (1), which multiplies all channels, those of the
         `stem` (32) and the last `features` (1280; 256) included, `dropout` (0) and `activation`. An image
         too small for five strides loses the first ones: 28 to 32 pixels keep three, 8 keep one."""
-        from cambrian.spaces.chains.mobile.network import Layer, network
+        from cambrian.spaces.chains.mobile.network import network
 
-        settings = small(task, self.checked(skeleton), skeleton="small")
-        layers = [Layer(*row) for row in self.layers(replay(self, architecture))]
+        settings = small(task, skeleton, skeleton="small")
         shape = (task.channels, min(task.height, task.width), task.classes)
-        return network(layers, shape, **{"activation": self.activation, **settings})
+        return network(read, shape, **{"activation": self.activation, **settings})
 
     def graph(self, architecture: Architecture) -> Graph:
         """A chain; what lies beside a layer is part of it."""
         layers = self.layers(architecture)
         labels = ("input", *(f"{name} x{out}" for _, name, out, _ in layers), "output")
         groups = ("input", *(path for path, _, _, _ in layers), "output")
-        return Graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
+        return sized_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
 
 
 @dataclass(frozen=True)
@@ -76,6 +99,7 @@ class ProxylessNAS(MobileChain):
 
     operations: ClassVar[tuple[str, ...]] = ("mb3_k3", "mb6_k3", "mb3_k5", "mb6_k5", "mb3_k7", "mb6_k7")
     activation: ClassVar[str] = "relu6"
+    shared = ("layers", "layer#")
     strides: ClassVar[tuple[int, ...]] = (2, 2, 2, 1, 2, 1)
 
     widths: tuple[int, ...] = (24, 40, 80, 96, 192, 320)
@@ -116,20 +140,20 @@ class ProxylessNAS(MobileChain):
 
     def program(self, pick: Pick) -> None:
         for n in range(1, pick.depth("layers", 1, sum(self.depths), self._weights) + 1):
-            pick(f"layer{n}", self.options(n))
+            pick(at("layer", n), self.options(n))
 
     def stages(self, architecture: Architecture) -> list[list[tuple[str, str]]]:
-        """(path, operation) of the layers of every stage that are not nothing."""
+        """(path, operation) of the layers of every stage."""
         ends = list(accumulate(self.depths))
         paths = [f"layer{n}" for n in range(1, ends[-1] + 1)]
         names = [str(architecture.get(path, self.options(n)[0])) for n, path in enumerate(paths, 1)]
         chosen = list(zip(paths, names, strict=True))
-        return [
-            [layer for layer in chosen[end - depth : end] if layer[1] != NOTHING]
-            for end, depth in zip(ends, self.depths, strict=True)
-        ]
+        return [chosen[end - depth : end] for end, depth in zip(ends, self.depths, strict=True)]
 
-    def layers(self, architecture: Architecture) -> list[Row]:
+    def choices(self, path: str) -> tuple[str, ...]:
+        return self.options(int(path.removeprefix("layer"))) if path else ()
+
+    def rows(self, architecture: Architecture) -> list[Row]:
         rows: list[Row] = [("", "sep_k3_plain", 16, 1)]
         for stage, out, stride in zip(
             self.stages(architecture), self.widths, self.strides[: len(self.widths)], strict=True
@@ -139,7 +163,9 @@ class ProxylessNAS(MobileChain):
 
     def canonical(self, architecture: Architecture) -> str:
         """Where in its stage a layer is nothing makes no difference."""
-        return "|".join(" ".join(name for _, name in stage) for stage in self.stages(architecture))
+        return "|".join(
+            " ".join(name for _, name in stage if name != NOTHING) for stage in self.stages(architecture)
+        )
 
 
 REFERENCES: dict[str, tuple[tuple[int, int, int], ...]] = {
@@ -163,6 +189,7 @@ class MnasNet(MobileChain):
     convolutions in the first block."""
 
     activation: ClassVar[str] = "relu"
+    shared = ("block#/operation", "block#/kernel", "block#/squeeze", "block#/beside")
     questions: ClassVar[dict[str, tuple[Scalar, ...]]] = {
         "operation": ("mb6", "mb3", "sep", "conv"),
         "kernel": (3, 5),
@@ -202,17 +229,19 @@ class MnasNet(MobileChain):
     def program(self, pick: Pick) -> None:
         for b in range(1, pick.depth("blocks", self.least, self.blocks) + 1):
             for question, options in self.questions.items():
-                pick(f"block{b}/{question}", options)
+                pick(at("block", b, f"/{question}"), options)
 
-    def layers(self, architecture: Architecture) -> list[Row]:
+    def choices(self, path: str) -> tuple[str, ...]:
+        parts = product(*(self.questions[q] for q in ("operation", "kernel", "squeeze", "beside")))
+        return tuple(_name(*answers) for answers in parts)
+
+    def rows(self, architecture: Architecture) -> list[Row]:
         rows: list[Row] = []
         for b, (depth, filters, stride) in enumerate(REFERENCES[self.reference], 1):
             plain = {q: options[0] for q, options in self.questions.items()}
             plain["operation"] = "sep" if b == 1 else "mb6"
             answers = {q: architecture.get(f"block{b}/{q}", plain[q]) for q in self.questions}
-            squeeze = "_se" if answers["squeeze"] else ""
-            beside = {"identity": "", "pool": "_pool", "nothing": "_plain"}[str(answers["beside"])]
-            name = f"{answers['operation']}_k{answers['kernel']}{squeeze}{beside}"
+            name = _name(*(answers[q] for q in ("operation", "kernel", "squeeze", "beside")))
             out = round(filters * float(answers["filters"]))  # type: ignore[arg-type]
             layers = depth + int(answers["layers"])  # type: ignore[arg-type]
             rows += [(f"block{b}", name, out, 1 if n else stride) for n in range(layers)]
@@ -221,3 +250,13 @@ class MnasNet(MobileChain):
     def canonical(self, architecture: Architecture) -> str:
         """The layers: nothing else tells networks apart."""
         return " ".join(f"{name}x{out}/{stride}" for _, name, out, stride in self.layers(architecture))
+
+
+def _name(operation: Answer, kernel: Answer, squeeze: Answer, beside: Answer) -> str:
+    """The name of a layer's operation.
+
+    >>> _name("mb6", 5, 0.25, "pool")
+    'mb6_k5_se_pool'
+    """
+    short = {"identity": "", "pool": "_pool", "nothing": "_plain"}[str(beside)]
+    return f"{operation}_k{kernel}{'_se' if squeeze else ''}{short}"

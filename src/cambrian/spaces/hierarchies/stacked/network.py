@@ -4,13 +4,14 @@ widens or halves the image a 3x3 convolution, and a linear classifier on pooled 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
+from cambrian.networks.sharing.reading import Own
 from cambrian.networks.skeletons import cell as pair_cells
 from cambrian.settings import COUNT, check_numbers
 from cambrian.spaces.cells.nasbench201 import network as nasbench201
@@ -101,13 +102,11 @@ class _Last(nn.Module):
         return y
 
 
-def edge_cells(
-    names: Mapping[str, str], make: Callable[[str, str, int], nn.Module | None] = nasbench201.operation
-) -> MakeCell:
+def edge_cells(names: Sequence[str]) -> MakeCell:
     """Cells of NAS-Bench-201, of the operation on each edge."""
 
     def cell(path: str, channels: tuple[int, int], filters: int) -> tuple[nn.Module, int]:
-        return _Last(nasbench201.Cell(names, filters, make)), filters
+        return _Last(nasbench201.Cell(Own(names), filters)), filters
 
     return cell
 
@@ -117,6 +116,6 @@ def block_cells(blocks: Sequence[pair_cells.Block], output: str) -> MakeCell:
     wiring = pair_cells.wire(blocks, output)
 
     def cell(path: str, channels: tuple[int, int], filters: int) -> tuple[nn.Module, int]:
-        return pair_cells.Cell(wiring, channels, filters, name=path), wiring.width(filters)
+        return pair_cells.cell_of(wiring, channels, filters), wiring.width(filters)
 
     return cell

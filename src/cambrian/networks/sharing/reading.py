@@ -1,0 +1,211 @@
+"""How a network's text reads the plan it is made from: one text, read as one network or as a supernet.
+
+A *plan* is the value that a space makes of an architecture: rows, wirings, codes. A text takes a `Reading` of
+it, and asks by functions of the plan: `read.fork(lambda rows: rows[3].name, {"conv": ..., "pool": ...})`.
+`Own` has one plan and makes only the modules it names. `Shared` stands for all plans of a supernet: it makes
+every candidate, and which one runs is decided when the supernet chooses an architecture.
+
+    value(of)                 outer: the same in all plans of a supernet, so that it may decide shapes
+    live(of)                  a function without arguments, to be called in forward: `self.reads()`
+    count(of, most)           how many parts are made: the plan's own number, or the most there may be
+    fork(of, makers)          the module that the plan names
+    layers(of, makers, nothing=...)  the same as a list, empty where the plan names one of `nothing`: those
+                              candidates are made for a supernet only
+    several(of, makers)       a dictionary of modules, those that the plan names
+    parts(of, makers)         the same as a list
+    elastic(of, make, most)   `make(size)`; shared, slices of the weights of `make(most)`
+    within(of)                the reading of a part of the plan
+
+Keys (`of`) of forks and the like give None where a plan does not have that part: it has no weights then.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from torch import nn
+
+from cambrian.errors import SpaceError
+from cambrian.networks.sharing.elastic import Elastic
+from cambrian.networks.sharing.supernet import Fork, Gate, Named, Several
+
+P = TypeVar("P")
+Q = TypeVar("Q")
+T = TypeVar("T")
+
+Maker = Callable[[], nn.Module]
+Columns = Callable[[P], Sequence[int]]
+
+
+NOTHING: Mapping[Any, Maker] = MappingProxyType({})
+
+
+class Reading(ABC, Generic[P]):
+    """See the table above; `path` names the question that a fork answers, by which it can be mixed."""
+
+    @abstractmethod
+    def value(self, of: Callable[[P], T]) -> T: ...
+    @abstractmethod
+    def live(self, of: Callable[[P], T]) -> Callable[[], T]: ...
+    @abstractmethod
+    def count(self, of: Callable[[P], int], most: int) -> int: ...
+    @abstractmethod
+    def fork(self, of: Callable[[P], Any], makers: Mapping[Any, Maker], path: str = "") -> nn.Module: ...
+    @abstractmethod
+    def layers(
+        self,
+        of: Callable[[P], Any],
+        makers: Mapping[Any, Maker],
+        path: str = "",
+        nothing: Mapping[Any, Maker] = NOTHING,
+    ) -> list[nn.Module]: ...
+    @abstractmethod
+    def parts(
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+    ) -> Sequence[nn.Module]: ...
+    @abstractmethod
+    def several(
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+    ) -> Mapping[str, nn.Module]:
+        """Keys become text, as nn.ModuleDict wants them; both are modules to be kept as attributes."""
+
+    @abstractmethod
+    def elastic(
+        self,
+        of: Callable[[P], T | None],
+        make: Callable[[T], nn.Module],
+        most: T,
+        columns: Columns[P] | None = None,
+    ) -> nn.Module:
+        """`columns(plan)`: which input channels of the largest are read; else the first ones are."""
+
+    @abstractmethod
+    def within(self, of: Callable[[P], Q]) -> Reading[Q]: ...
+
+
+class Fixed(Generic[T]):
+    """A value as a function without arguments."""
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+    def __call__(self) -> T:
+        return self.value
+
+
+class Own(Reading[P]):
+    """One plan: only what it names is made, and nothing is left to decide."""
+
+    def __init__(self, plan: P) -> None:
+        self._plan = plan
+
+    def value(self, of: Callable[[P], T]) -> T:
+        return of(self._plan)
+
+    def live(self, of: Callable[[P], T]) -> Callable[[], T]:
+        return Fixed(of(self._plan))
+
+    def count(self, of: Callable[[P], int], most: int) -> int:
+        return of(self._plan)
+
+    def fork(self, of: Callable[[P], Any], makers: Mapping[Any, Maker], path: str = "") -> nn.Module:
+        return makers[of(self._plan)]()
+
+    def layers(
+        self,
+        of: Callable[[P], Any],
+        makers: Mapping[Any, Maker],
+        path: str = "",
+        nothing: Mapping[Any, Maker] = NOTHING,
+    ) -> list[nn.Module]:
+        return [] if of(self._plan) in nothing else [self.fork(of, makers, path)]
+
+    def parts(self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]) -> Sequence[nn.Module]:
+        names = of(self._plan)
+        return nn.ModuleList(make() for name, make in makers.items() if name in names)  # type: ignore[return-value]
+
+    def several(
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+    ) -> Mapping[str, nn.Module]:
+        names = of(self._plan)
+        return nn.ModuleDict({str(name): make() for name, make in makers.items() if name in names})  # type: ignore[return-value]
+
+    def elastic(
+        self,
+        of: Callable[[P], T | None],
+        make: Callable[[T], nn.Module],
+        most: T,
+        columns: Columns[P] | None = None,
+    ) -> nn.Module:
+        size = of(self._plan)
+        assert size is not None  # who asks knows that the plan has that part
+        return make(size)
+
+    def within(self, of: Callable[[P], Q]) -> Reading[Q]:
+        return Own(of(self._plan))
+
+
+class Shared(Reading[P]):
+    """All plans of a supernet, of which `plans` are some; `gates` collects what has to be told of a choice
+    and is no module."""
+
+    def __init__(self, plans: Sequence[Any], gates: list[Gate] | None = None, of: Any = None) -> None:
+        self._plans = plans
+        self._of: Callable[[Any], P] = of or (lambda plan: plan)
+        self.gates: list[Gate] = [] if gates is None else gates
+
+    def value(self, of: Callable[[P], T]) -> T:
+        first, *others = [of(self._of(plan)) for plan in self._plans]
+        if any(other != first for other in others):
+            raise SpaceError(
+                f"a supernet is made for one value, and its architectures have {first!r} and "
+                f"{next(o for o in others if o != first)!r}: the questions it follows from must be outer"
+            )
+        return first
+
+    def live(self, of: Callable[[P], T]) -> Callable[[], T]:
+        gate = Gate(self._key(of))
+        self.gates.append(gate)
+        return gate
+
+    def count(self, of: Callable[[P], int], most: int) -> int:
+        return most
+
+    def fork(self, of: Callable[[P], Any], makers: Mapping[Any, Maker], path: str = "") -> nn.Module:
+        return Fork(path, list(makers), [make() for make in makers.values()], self._key(of))
+
+    def layers(
+        self,
+        of: Callable[[P], Any],
+        makers: Mapping[Any, Maker],
+        path: str = "",
+        nothing: Mapping[Any, Maker] = NOTHING,
+    ) -> list[nn.Module]:
+        return [self.fork(of, {**nothing, **makers}, path)]
+
+    def parts(self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]) -> Sequence[nn.Module]:
+        return Several("", list(makers), [make() for make in makers.values()], self._key(of))  # type: ignore[return-value]
+
+    def several(
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+    ) -> Mapping[str, nn.Module]:
+        return Named({str(name): make() for name, make in makers.items()}, self._key(of))  # type: ignore[return-value]
+
+    def elastic(
+        self,
+        of: Callable[[P], T | None],
+        make: Callable[[T], nn.Module],
+        most: T,
+        columns: Columns[P] | None = None,
+    ) -> nn.Module:
+        return Elastic(make, most, self._key(of), None if columns is None else self._key(columns))
+
+    def within(self, of: Callable[[P], Q]) -> Reading[Q]:
+        return Shared(self._plans, self.gates, self._key(of))
+
+    def _key(self, of: Callable[[P], T]) -> Callable[[Any], T]:
+        inner = self._of
+        return lambda plan: of(inner(plan))

@@ -1,0 +1,147 @@
+"""The third reading of a space: shared, one network that holds all answers of some questions.
+
+A question is *shared* where one network can hold all its answers, else *outer*: a supernet is made for one
+assignment of the outer ones. `TextSharing` reads the text of a space (`Space.make`) for many plans at once; a
+space that is a function is read by `cambrian.spaces.program.shared`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from cambrian.architecture import Architecture, questions, replay
+from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
+from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, did_you_mean
+from cambrian.paths import kind_of
+from cambrian.randomness import stream
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cambrian.networks.sharing.supernet import Supernet
+    from cambrian.spaces.space import Signature, Space
+
+SAMPLES, TRIES = 16, 1000  # plans that a text's outer values are compared over, and draws to get them
+MOST_TRIED = 64  # answers of one question: of subsets there may be millions
+
+
+def is_fork(choice: Choice) -> bool:
+    """Whether the answers of `choice` are modules."""
+    return isinstance(choice, OneOf | SomeOf) and choice.module
+
+
+def is_shared(space: Space, choice: Choice) -> bool:
+    """Whether one network can hold all answers of a question of that space; else it is outer."""
+    return is_fork(choice) or kind_of(choice.parts or (choice.path,)) in space.shared
+
+
+def outer(space: Space, architecture: Architecture) -> dict[str, Answer]:
+    """The answers of `architecture` that a supernet is made for."""
+    return {c.path: architecture[c.path] for c in questions(space, architecture) if not is_shared(space, c)}
+
+
+@dataclass(frozen=True)
+class TextSharing:
+    """`Shares` of a space whose text is read: see `Space.make`."""
+
+    space: Space
+
+    def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
+        """As `Shares.share`: the text is read for all plans that these outer answers leave."""
+        import torch
+
+        from cambrian.networks.sharing.reading import Shared
+        from cambrian.networks.sharing.supernet import Supernet
+
+        space, settings = self.space, self.space.checked(skeleton)
+        choices, used = find_choices(space, outer)
+        if not choices:
+            raise SpaceError(f"with these outer answers {type(space).__name__} asks nothing that is shared")
+        reading: Shared[Any] = Shared([space.plan(a) for a in _completions(space, used)])
+        network = space.make(reading, task, **settings)
+
+        def draft(answers: Mapping[str, Answer]) -> nn.Module:
+            with torch.device("meta"):
+                return space.build(Architecture(answers), task, **settings)
+
+        def plan(answers: Mapping[str, Answer]) -> Any:
+            return space.plan(replay(space, answers))
+
+        return Supernet(network, choices, used, draft, plan, reading.gates)
+
+
+def find_choices(space: Space, outer: Mapping[str, Answer]) -> tuple[dict[str, Choice], dict[str, Answer]]:
+    """The shared questions that are asked after any answers, each of which is tried once, when the outer ones
+    are answered as in `outer`; and those outer answers. Strict, as `replay` is."""
+    found: dict[str, Choice] = {}
+    used: dict[str, Answer] = {}
+    todo: list[dict[str, Answer]] = [{}]
+    while todo:
+        forced = todo.pop()
+        for choice, before in _walk(space, outer, used, forced):
+            if choice.path not in found:
+                found[choice.path] = choice
+                todo += [{**before, choice.path: answer} for answer in islice(choice.answers(), MOST_TRIED)]
+    refuse_foreign(outer, found, used)
+    return found, used
+
+
+def _walk(
+    space: Space, outer: Mapping[str, Answer], used: dict[str, Answer], forced: Mapping[str, Answer]
+) -> list[tuple[Choice, dict[str, Answer]]]:
+    """The shared questions of a walk, and the shared answers before each. What `forced` does not say is the
+    first answer, of a depth the last."""
+    asked: list[tuple[Choice, dict[str, Answer]]] = []
+    answers: dict[str, Answer] = {}
+
+    def decide(choice: Choice) -> Answer:
+        if not is_shared(space, choice):
+            return outer_answer(choice, outer, used)
+        asked.append((choice, dict(answers)))
+        try:
+            answer = choice.check(forced[choice.path])
+        except (KeyError, IllegalArchitecture):
+            deep = isinstance(choice, OneOf) and choice.depth
+            answer = choice.options[-1] if deep else next(choice.answers())  # type: ignore[union-attr]
+        answers[choice.path] = answer
+        return answer
+
+    with suppress(Rejected):
+        space.walk(decide)
+    return asked
+
+
+def outer_answer(choice: Choice, outer: Mapping[str, Answer], used: dict[str, Answer]) -> Answer:
+    if choice.path not in outer:
+        raise IllegalArchitecture(f"question {choice.path!r} is not shared and needs an answer: it has none")
+    used[choice.path] = choice.check(outer[choice.path])
+    return used[choice.path]
+
+
+def refuse_foreign(
+    outer: Mapping[str, Answer], shared: Mapping[str, Choice], used: Mapping[str, Answer]
+) -> None:
+    for path in outer:
+        if path not in used and path not in shared:
+            raise IllegalArchitecture(f"no question {path!r} is asked{did_you_mean(path, [*used, *shared])}")
+
+
+def _completions(space: Space, outer: Mapping[str, Answer]) -> list[Architecture]:
+    """Some architectures with these outer answers, drawn with a seed of their own."""
+    drawn = (_draw(space, outer, n) for n in range(TRIES))
+    found = list(islice((a for a in drawn if a is not None), SAMPLES))
+    if not found:
+        raise IllegalArchitecture(f"the space rejects these answers: {dict(outer)!r}")
+    return found
+
+
+def _draw(space: Space, outer: Mapping[str, Answer], n: int) -> Architecture | None:
+    rng = stream(0, "shared", n)
+    try:
+        return replay(space, outer, lambda choice: choice.draw(rng))
+    except Rejected:
+        return None
