@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cambrian.testing import SPACE, STRATEGY, SpaceCase
+from cambrian.testing import MEASURE, SPACE, STRATEGY, SpaceCase
 from cambrian.testing.suite import Conformance
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -106,3 +106,27 @@ def test_the_page_of_spaces() -> None:
 
     text = (DOCS / "spaces.md").read_text()
     assert [name for name in SPACES.names() if f"| `{name}` |" not in text] == []
+
+
+@pytest.mark.parametrize("check", MEASURE.checks)
+def test_the_measure_keeps_its_contract(check: Callable[[Any], None]) -> None:
+    """The suite of the page's own test class passes."""
+    case: Conformance = page("measures.md")["TestLayers"]()
+    check(case.case())
+
+
+def test_the_page_of_measures() -> None:
+    """Names every measure there is, with amounts that are read, and the settings of latency."""
+    from dataclasses import fields
+
+    from cambrian.estimators.limits import read_limits
+    from cambrian.networks.measure import MEASURES
+    from cambrian.networks.measure.latency import Latency
+
+    text = (DOCS / "measures.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, flags=re.MULTILINE))
+    assert sorted(rows) == MEASURES.names()
+    for name, amounts in rows.items():
+        for amount in re.findall("`(.*?)`", amounts):
+            assert read_limits({name: amount})[name] > 0
+    assert [f.name for f in fields(Latency) if f"`{f.name}`" not in text] == []

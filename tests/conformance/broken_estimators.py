@@ -199,6 +199,15 @@ class LateLimits(Quick):
 
 
 @dataclass(frozen=True)
+class SilentLimits(Quick):
+    """Refuses what is over a limit, and does not say by how much."""
+
+    def run(self, job: Any) -> Any:
+        outcome = yield from super().run(job)
+        return Infeasible("limit", outcome.detail) if isinstance(outcome, Infeasible) else outcome
+
+
+@dataclass(frozen=True)
 class Swallows(Quick):
     """A number for what cannot be built."""
 
@@ -279,6 +288,7 @@ BROKEN = [
     (ListedCurve, "outcomes_survive_json"),
     (IgnoresLimits, "limits_come_before_training"),
     (LateLimits, "limits_come_before_training"),
+    (SilentLimits, "limits_come_before_training"),
     (Swallows, "unbuildable_shapes_are_said"),
     (KeepsWeights, "weights_are_left_when_asked"),
     (OtherWeights, "weights_are_left_when_asked"),

@@ -13,16 +13,19 @@ import pytest
 
 from cambrian.architecture import completions
 from cambrian.estimators import ESTIMATORS
+from cambrian.networks.measure import MEASURES
 from cambrian.search.engines import ENGINES
 from cambrian.spaces import SPACES
 from cambrian.strategies import STRATEGIES
 from cambrian.testing import (
     ENGINE,
     ESTIMATOR,
+    MEASURE,
     SPACE,
     STRATEGY,
     EngineCase,
     EstimatorCase,
+    MeasureCase,
     SpaceCase,
     SpaceSuite,
     StrategyCase,
@@ -131,6 +134,12 @@ def test_strategy(name: str, check: Callable[[StrategyCase], None]) -> None:
 def test_estimator(name: str, check: Callable[[EstimatorCase], None]) -> None:
     """Each registered estimator passes each check of the suite."""
     check(estimator_case(name))
+
+
+@over(MEASURE, MEASURES.names())
+def test_measure(name: str, check: Callable[[MeasureCase], None]) -> None:
+    """Each registered measure passes each check of the suite."""
+    check(MeasureCase(MEASURES.make(name)))
 
 
 @over(ENGINE, ENGINES.names())

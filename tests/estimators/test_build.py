@@ -36,7 +36,8 @@ def test_a_limit_holds_for_the_final_network_too() -> None:
     assert isinstance(built_with(limit), nn.Module)
     refused = built_with(limit, final=FINAL)
     most = f"{parameters(4):,} params where at most {parameters(4) - 1:,} are allowed"
-    assert refused == Infeasible("limit", f"{most}, in the final skeleton (times=4)")
+    assert (refused.reason, refused.detail) == ("limit", f"{most}, in the final skeleton (times=4)")
+    assert refused.metrics["params"] == parameters(4)
     assert built_with(limit, FINAL, final=FINAL).detail == f"{most}, in the skeleton (times=4)"
     assert isinstance(built_with({"params": float(parameters(4))}, final=FINAL), nn.Module)
 

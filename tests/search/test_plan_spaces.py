@@ -203,7 +203,7 @@ def test_a_planned_search_climbs_as_planned(name: str) -> None:
     data = cambrian.load("digits", limit=80)
     made = plan(data, 12, workers=1, space=name, strategy="progressive", changes=small)
     made.search.final = None
-    levels = Counter(trial.note["level"] for trial in made.search.run().trials)
+    levels = Counter(trial.reason["level"] for trial in made.search.run().trials)
     assert dict(levels) == made.trials
     assert len(levels) == 3
 

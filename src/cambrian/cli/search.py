@@ -10,6 +10,7 @@ import typer
 
 from cambrian.cli.app import Json, Minimize, Out, Run, app, say
 from cambrian.cli.data import Read, load_task
+from cambrian.cli.limits import read_limits
 from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.cli.run_search import choose_device, run_search
 from cambrian.errors import UsageError
@@ -27,6 +28,16 @@ Metric = Annotated[str, typer.Option(help="accuracy or balanced-accuracy.")]
 Limit = Annotated[
     int | None,
     count("Keep so many images, besides a validation or test part the data come with."),
+]
+SearchLimits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="MEASURE=AMOUNT|N",
+        help="Refuse networks over it, untrained: latency=5ms, memory=200MB, params=1M, macs=300M; may be"
+        " given several times. Or a number: keep so many images.",
+        show_default=False,
+    ),
 ]
 Size = Annotated[int | None, count("Scale images to so many pixels a side.")]
 Seed = Annotated[int, count("The same seed gives the same search.", least=0)]
@@ -68,11 +79,11 @@ def search(
     final_epochs: Annotated[int | None, count("Epochs of the final networks.")] = None,
     final_filters: Annotated[int | None, count("Filters of the final networks.")] = None,
     final_cells: Annotated[int | None, count("Cells of the final networks.")] = None,
-    max_params: Annotated[float | None, amount("Refuse larger networks, untrained.")] = None,
-    max_macs: Annotated[float | None, amount("Refuse costlier networks, untrained.")] = None,
+    max_params: Annotated[float | None, amount("As --limit params=N.")] = None,
+    max_macs: Annotated[float | None, amount("As --limit macs=N.")] = None,
     timeout: Annotated[str | None, typer.Option(help="Longest a trial may take, such as 5m.")] = None,
     memory: Annotated[float | None, amount("GiB a trial may allocate.", most=2**32)] = None,
-    limit: Limit = None,
+    limit: SearchLimits = None,
     size: Size = None,
     read: Read = None,
     seed: Seed = 0,
@@ -90,9 +101,12 @@ def search(
 
     Budget.parse(budget)  # refused before data are read, as is the time
     longest = None if timeout is None else seconds_of(timeout)
+    kept, limits = read_limits(limit or (), params=max_params, macs=max_macs)
     _check_unused(run)
     _check_surrogate(surrogate)
     if benchmark is not None:
+        if limits:
+            raise UsageError(f"limits on {', '.join(limits)} need networks, which --benchmark does not build")
         from cambrian.cli.benchmark_search import search_table
 
         search_table(
@@ -123,7 +137,7 @@ def search(
     }
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.named(strategy)
     place = None if space == "pnas" else SPACES.named(space)
-    task = load_task(data, metric, limit, size, seed, read)
+    task = load_task(data, metric, kept, size, seed, read)
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     found = plan(
         task,
@@ -136,7 +150,7 @@ def search(
         surrogate=surrogate,
         changes={k: v for k, v in changes.items() if v is not None},
         seed=seed,
-        limits={k: v for k, v in (("params", max_params), ("macs", max_macs)) if v is not None},
+        limits=limits,
         timeout=longest,
         memory=None if memory is None else int(memory * 2**30),
     )

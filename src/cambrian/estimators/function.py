@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from cambrian.estimators.build import build_network
+from cambrian.estimators.build import build_measured
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.outcome import Done, Infeasible, Point, outcome_of
 from cambrian.registry import Registry
@@ -32,11 +32,12 @@ class Function:
         started = time.perf_counter()
         function = self._function()
         subject: Any = job.architecture
+        measures: dict[str, float] = {}
         if self.builds:
-            network = build_network(job)
-            if isinstance(network, Infeasible):
-                return network
-            subject = network
+            built = build_measured(job, always=())
+            if isinstance(built, Infeasible):
+                return built
+            subject, measures = built.network, built.metrics
         result = function(subject, job.fidelity)
         curve: list[Point] = []
         if _many(result):
@@ -48,7 +49,8 @@ class Function:
                 curve.append(Point(step, {"value": outcome.value}, time.perf_counter() - started))
                 yield curve[-1]
             result = last
-        return outcome_of(result, curve=tuple(curve), seconds=time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return outcome_of(result, metrics=measures, curve=tuple(curve), seconds=seconds)
 
     def prepare(self) -> None:
         self._function()

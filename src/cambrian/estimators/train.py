@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.errors import UsageError
-from cambrian.estimators.build import build_network, signature
+from cambrian.estimators.build import build_measured, signature
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.training_answers import apply_answers
 from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
@@ -21,11 +21,8 @@ from cambrian.weights import Continue, Fresh, Inherit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import nn
-
     from cambrian.networks.training.augment import Augment
     from cambrian.spaces.space import Signature
-    from cambrian.tasks.task import Task
 
 WEIGHTS = "weights.safetensors"
 """The artifact of a network's weights, by its own names."""
@@ -39,8 +36,8 @@ class Train(Recipe):
     task's metric), `accuracy`, `balanced_accuracy`, `loss` and `train_loss` in every point. In stage
     "deliver" it trains on training and validation part together, the curve has `train_loss` only, and
     the one look at the test part is the last thing that happens: `test_accuracy`,
-    `test_balanced_accuracy`, `test_loss`. Every outcome has `params`, and `macs` where they can be
-    counted; a search's also `best_value` and `best_epoch`.
+    `test_balanced_accuracy`, `test_loss`. Every outcome has `params`, `macs` where they can be
+    counted, and the measures that are limits or objectives; a search's also `best_value` and `best_epoch`.
 
     A training whose loss is not finite, on what it learns from or is scored on, ends as
     Infeasible("nan"). Answers under `train.` take the place of settings. With
@@ -59,35 +56,35 @@ class Train(Recipe):
         import torch._dynamo  # noqa: F401  (what torch's optimisers import when the first one is made)
 
         from cambrian.networks import checkpoint  # noqa: F401
-        from cambrian.networks.measure import sizes as count  # noqa: F401
+        from cambrian.networks.measure import measure_network  # noqa: F401
         from cambrian.networks.training import trainer as training  # noqa: F401
 
     def run(self, job: Job) -> Estimate:
         started = time.perf_counter()
         if job.task is None:
             raise UsageError("training needs a task: data to train on")
-        network = build_network(job)
-        if isinstance(network, Infeasible):
-            return network
+        built = build_measured(job)
+        if isinstance(built, Infeasible):
+            return built
+        network = built.network
         if isinstance(job.request.weights, Inherit):
             from cambrian.networks.inherit import inherit_weights
 
             inherit_weights(network, job.artifact(WEIGHTS), job.request.weights.move)
-        sizes = _sizes(network, job.fidelity, job.task)
         recipe = apply_answers(self, job.architecture)
         score = partial(score_network, network, recipe, job.task, job)
         run = TrainingRun(
             job, job.task, recipe, start_training(network, recipe, job, job.task), score, started
         )
         ended = yield from run.train()
-        return ended or _finish(run, sizes)
+        return ended or _finish(run, built.metrics)
 
     def augmentation(self, task: Signature, fidelity: Fidelity) -> Augment:
         """The changes of a task's images in training, the automatic choices made; its text is for people."""
         return augment_for(self, task, fidelity)
 
 
-def _finish(run: TrainingRun, sizes: dict[str, float]) -> Done | Infeasible:
+def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
     """Of the finished training; leaves its artifacts where they are wanted."""
     job, keep = run.job, run.job.keep
     if keep is not None and not job.shorten:
@@ -105,7 +102,7 @@ def _finish(run: TrainingRun, sizes: dict[str, float]) -> Done | Infeasible:
     value = metrics.pop("value")
     if keep is not None:
         _leave_weights(run, keep)
-    metrics |= sizes | run.shortened()
+    metrics |= measures | run.shortened()
     return Done(value, metrics, tuple(run.curve), run.seconds, data=run.data)
 
 
@@ -117,10 +114,3 @@ def _leave_weights(run: TrainingRun, keep: Path) -> None:
     seen = signature(run.task, run.job.fidelity)
     outputs = describe_outputs(run.training.network, (seen.channels, seen.height, seen.width))
     save_weights(run.training.network, keep / WEIGHTS, {"outputs": outputs} if outputs else {})
-
-
-def _sizes(network: nn.Module, fidelity: Fidelity, task: Task) -> dict[str, float]:
-    from cambrian.networks.measure.sizes import sizes
-
-    seen = signature(task, fidelity)
-    return sizes(network, (seen.channels, seen.height, seen.width))

@@ -12,8 +12,9 @@ import msgspec
 
 from cambrian.architecture import Architecture, replay
 from cambrian.codec import encode
-from cambrian.errors import Incompatible, RunError, UnknownName, UsageError
-from cambrian.estimators.build import LIMITS, signature
+from cambrian.errors import Incompatible, RunError, UsageError
+from cambrian.estimators.build import signature
+from cambrian.estimators.limits import read_limits
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Limit, Objective, Problem
 from cambrian.search.direction import check_direction, objective_name, read_objective
@@ -62,13 +63,13 @@ class Search:
 
     `engine` is "serial", "processes" or an Engine; what cannot be named runs serially, and
     `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Coordinator`).
-    `final=None` ends without a trained network. `limits` are hard bounds ("params", "macs") checked before
-    training; `timeout` (seconds) and `memory` (bytes) bound one trial; `attempts` is how often a
-    trial may be lost to kills before it counts as crashed. With `minimize` lower values are better; left
-    open, the estimator knows. `estimators` are further ones, by the names that the strategy's requests
-    give. `objectives` are metrics that count besides the estimator's value ("params", "-accuracy" ...; a
-    leading "-" or "+" says that lower or higher is better). `order` is "number" or "arrival" (see
-    `Coordinator`), left open the strategy's own.
+    `final=None` ends without a trained network. `limits` are hard bounds on measures of the network, as
+    {"params": 1e6, "latency": "5ms"}, checked before training; `timeout` (seconds) and `memory` (bytes) bound
+    one trial; `attempts` is how often a trial may be lost to kills before it counts as crashed. With
+    `minimize` lower values are better; left open, the estimator knows. `estimators` are further ones, by the
+    names that the strategy's requests give. `objectives` are metrics that count besides the estimator's value
+    ("params", "latency", "-accuracy" ...; a leading "-" or "+" says that lower or higher is better). `order`
+    is "number" or "arrival" (see `Coordinator`), left open the strategy's own.
 
     Raises Incompatible where space, strategy and estimator cannot work together."""
 
@@ -86,7 +87,7 @@ class Search:
         lag: int | None = None,
         fidelity: Fidelity | None = None,
         final: Final | None = None,
-        limits: Mapping[str, float] | None = None,
+        limits: Mapping[str, float | str] | None = None,
         timeout: float | None = None,
         memory: int | None = None,
         device: str = "cpu",
@@ -109,7 +110,7 @@ class Search:
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
         self.final = final if self.estimator.delivers else None
-        self.limits = dict(limits or {})
+        self.limits = read_limits(limits or {})
         self.timeout, self.memory = timeout, memory
         self.notice: str | None = None
         self.remarks: dict[str, Any] = {}  # what the ledger shall remember besides, as JSON
@@ -391,10 +392,6 @@ class Search:
         return made
 
     def _check(self) -> None:
-        for name in self.limits:
-            if name not in LIMITS:
-                raise UnknownName("limit", name, LIMITS)
-        check_numbers(**self.limits)
         if self.limits and not getattr(self.estimator, "builds", True):
             raise Incompatible(
                 f"limits on {', '.join(self.limits)} need an estimator that builds networks, which"

@@ -1,5 +1,5 @@
-"""Conformance suites: what spaces, strategies, estimators and engines promise, alone and together,
-as tests to inherit.
+"""Conformance suites: what spaces, strategies, estimators, engines and measures promise, alone and
+together, as tests to inherit.
 
     from cambrian.testing import StrategyCase, StrategySuite
 
@@ -13,6 +13,7 @@ Without pytest: `STRATEGY.violations(StrategyCase(Mine(), my_space))` lists what
 from cambrian.testing.cases import SpaceCase
 from cambrian.testing.engines import ENGINE, EngineCase, EngineSuite
 from cambrian.testing.estimators import ESTIMATOR, EstimatorCase, EstimatorSuite
+from cambrian.testing.measures import MEASURE, MeasureCase, MeasureSuite
 from cambrian.testing.pairs import PAIR, PairCase, PairSuite
 from cambrian.testing.play import StrategyCase
 from cambrian.testing.spaces import SPACE, SpaceSuite
@@ -23,6 +24,7 @@ from cambrian.testing.toys import toy_task
 __all__ = [
     "ENGINE",
     "ESTIMATOR",
+    "MEASURE",
     "PAIR",
     "SPACE",
     "STRATEGY",
@@ -30,6 +32,8 @@ __all__ = [
     "EngineSuite",
     "EstimatorCase",
     "EstimatorSuite",
+    "MeasureCase",
+    "MeasureSuite",
     "NotApplicable",
     "PairCase",
     "PairSuite",

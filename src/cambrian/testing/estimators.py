@@ -167,12 +167,14 @@ def check_inputs_are_left_alone(case: EstimatorCase) -> None:
 
 
 def check_limits_come_before_training(case: EstimatorCase) -> None:
-    """Beyond a hard limit it ends as Infeasible("limit") without a point; within, as if there were none."""
+    """Beyond a hard limit it ends as Infeasible("limit") without a point, with the number that was measured;
+    within, as if there were none."""
     applies(case.builds, "this estimator builds nothing")
-    for name in ("params", "macs"):
+    for name in ("params", "macs", "latency"):
         run = evaluate(case, limits={name: 0.0})
         refused = isinstance(run.outcome, Infeasible) and run.outcome.reason == "limit"
         expect(refused and not run.points, f"with at most 0 {name} it gives {run.outcome!r:.100}")
+        expect(run.outcome.metrics.get(name, 0.0) > 0, f"it does not say by how much {name} missed its limit")
     roomy = evaluate(case, limits={"params": 1e12, "macs": 1e18})
     expect(_plain(roomy.outcome) == _plain(case.run.outcome), "a limit that is kept changes the outcome")
 

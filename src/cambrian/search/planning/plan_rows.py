@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from cambrian.estimators.limits import describe_limits
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.loop.deadlines import SEARCHED
@@ -43,11 +44,17 @@ def describe_plan(
         ("data", describe_data(search.task)),
         ("space", _describe_space(facts, work if by_levels else None)),
         ("strategy", _describe_strategy(search, facts, work if by_levels else None)),
+        *_describe_limits(search),
         ("each", _describe_trial(search, work.epochs, cost.images(work))),
         ("then", _describe_final(final, work)),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
         ("time", _describe_time(search.budget, work, cost)),
     ]
+
+
+def _describe_limits(search: Search) -> list[tuple[str, str]]:
+    """The bounds over which nothing is trained; each measure with how it is taken."""
+    return [("limits", describe_limits(search.limits, search.device))] if search.limits else []
 
 
 def describe_levels(counts: Mapping[int, int]) -> str:
