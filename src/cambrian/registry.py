@@ -20,6 +20,7 @@ METHODS = {
     "space": ("walk", "build"),
     "strategy": ("start", "propose", "learn"),
     "estimator": ("estimate",),
+    "predictor": ("start",),
 }
 """What tells that a component is of its kind: the specs of a run directory name modules, and what lies
 in them need not be what they say."""
