@@ -138,7 +138,8 @@ def test_ridge_needs_no_torch():
     script = (
         "import sys, numpy as np; from cambrian.predictors import PREDICTORS\n"
         "m = PREDICTORS.make('ridge'); s = m.start_tokens(('a',), {'a': 2}, 0)\n"
-        "m.fit_tokens(s, np.zeros((3, 1, 1), dtype=np.int64), np.arange(3.0)); assert 'torch' not in sys.modules"
+        "m.fit_tokens(s, np.zeros((3, 1, 1), dtype=np.int64), np.arange(3.0))\n"
+        "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

@@ -52,7 +52,7 @@ class Scores(Protocol):
 
 @runtime_checkable
 class Conditions(Protocol):
-    """A `Fitted` that can know other trials without a new fit, so cheaply that it is done for each proposal."""
+    """A `Fitted` that can know other trials without a new fit, cheaply enough for each proposal."""
 
     def condition(self, trials: Sequence[Trial]) -> Any:
         """The `Fitted` of the same settings that knows `trials` and no others."""
@@ -95,7 +95,7 @@ def read_lessons(trials: Sequence[Trial]) -> tuple[list[Architecture], Values]:
     measured = [trial.value for trial in trials if trial.value is not None]
     if not measured:
         raise UsageError(
-            f"a predictor learns from values, but none of {len(trials)} trials has one: measure something first"
+            f"a predictor learns from values, and none of {len(trials)} trials has one: measure some first"
         )
     worst = min(measured)
     known = [t for t in trials if t.value is not None or isinstance(t.outcome, Infeasible)]

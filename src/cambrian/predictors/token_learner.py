@@ -39,7 +39,7 @@ class TokenFitted:
 
 @dataclass(frozen=True)
 class TokenLearner:
-    """A `TokenModel` on a space. The first fit draws weights by `seed`, later ones go on from the former's."""
+    """A `TokenModel` on a space. The first fit draws weights by `seed`, a later one goes on from them."""
 
     model: Any
     space: Any

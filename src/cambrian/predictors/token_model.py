@@ -16,8 +16,8 @@ Tokens = NDArray[np.int64]
 
 
 class TokenModel(Protocol):
-    """The arithmetic of a predictor that reads tokens; `token_learner.TokenLearner` makes a predictor of it. A
-    state is a value: no method changes it."""
+    """The arithmetic of a predictor that reads tokens; `token_learner.py` makes a predictor of it. A state is
+    a value: no method changes it."""
 
     def start_tokens(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Any:
         """The state before anything is known, for tokens of that kind (see `Encodes`)."""

@@ -9,7 +9,7 @@ from cambrian.predictors.predictor import Values
 
 @dataclass(frozen=True)
 class Unit:
-    """`zero` and `one` are the values that become 0 and 1; as it is, values stay what they are, to the bit."""
+    """`zero` and `one` are the values that become 0 and 1; left alone, values stay the same, to the bit."""
 
     zero: float = 0.0
     one: float = 1.0

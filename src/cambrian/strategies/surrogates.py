@@ -30,8 +30,8 @@ def make_unsure_surrogate(strategy: str, surrogate: Any) -> Any:
         return predictor
     able = [name for name in PREDICTORS.names() if PREDICTORS.make(name).deviates]
     raise UsageError(
-        f"strategy {strategy!r}: surrogate {_name(surrogate)!r} does not say how unsure it is of a prediction,"
-        f" which expected improvement is made of: choose one that does ({', '.join(able)})"
+        f"strategy {strategy!r}: surrogate {_name(surrogate)!r} does not say how unsure it is of a"
+        f" prediction, which expected improvement is made of: choose one that does ({', '.join(able)})"
     )
 
 

@@ -1,5 +1,5 @@
-"""Conformance suites: what spaces, strategies, estimators and engines promise, alone and together,
-as tests to inherit.
+"""Conformance suites: the promises of spaces, strategies, estimators, predictors and engines, alone and
+together, as tests to inherit.
 
     from cambrian.testing import StrategyCase, StrategySuite
 
@@ -15,6 +15,7 @@ from cambrian.testing.engines import ENGINE, EngineCase, EngineSuite
 from cambrian.testing.estimators import ESTIMATOR, EstimatorCase, EstimatorSuite
 from cambrian.testing.pairs import PAIR, PairCase, PairSuite
 from cambrian.testing.play import StrategyCase
+from cambrian.testing.predictors import PREDICTOR, PredictorCase, PredictorSuite
 from cambrian.testing.spaces import SPACE, SpaceSuite
 from cambrian.testing.strategies import STRATEGY, StrategySuite
 from cambrian.testing.suite import NotApplicable, Suite, Violation
@@ -24,6 +25,7 @@ __all__ = [
     "ENGINE",
     "ESTIMATOR",
     "PAIR",
+    "PREDICTOR",
     "SPACE",
     "STRATEGY",
     "EngineCase",
@@ -33,6 +35,8 @@ __all__ = [
     "NotApplicable",
     "PairCase",
     "PairSuite",
+    "PredictorCase",
+    "PredictorSuite",
     "SpaceCase",
     "SpaceSuite",
     "StrategyCase",
