@@ -207,7 +207,7 @@ class Neural(ABC):
 
     def deviate_tokens(self, state: Fitted, tokens: Tokens) -> Values:
         """float[n]: the standard deviation of the members' predictions."""
-        unit = self.members_predict(state, tokens).std(axis=0)
+        unit: Values = self.members_predict(state, tokens).std(axis=0)
         return unit * (state.scale.one - state.scale.zero)
 
     @torch.no_grad()

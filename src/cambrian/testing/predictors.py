@@ -238,7 +238,7 @@ def check_nothing_measured_is_said(case: PredictorCase) -> None:
 
 
 def check_an_easy_function_is_learned(case: PredictorCase) -> None:
-    """On architectures it has not seen, it errs less than the mean of those it has; also with values turned."""
+    """On architectures it has not seen, it errs less than the mean of those it has, turned values too."""
     for sign, offset in ((1.0, 0.0), (-1.0, 1.0)):
         values = np.array([offset + sign * case.value(a) for a in case.known])
         truth = np.array([offset + sign * case.value(a) for a in case.unknown])

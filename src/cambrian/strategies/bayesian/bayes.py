@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cambrian.architecture import Architecture
-from cambrian.problem import Problem
 from cambrian.strategies.bayesian.acquisitions import hope_to_improve, score_lessons
 from cambrian.strategies.bayesian.candidates import Acquisition
 from cambrian.strategies.bayesian.model_based import ModelBased, State
-from cambrian.strategies.surrogates import make_surrogate, make_unsure_surrogate, name_surrogate
+from cambrian.strategies.surrogates import make_unsure_surrogate, name_surrogate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,14 +58,9 @@ class Bayes(Improving):
 
     @property
     def needs(self) -> tuple[type, ...]:  # type: ignore[override]
-        """Those of the surrogate."""
-        needs: tuple[type, ...] = make_surrogate(self.surrogate).needs
+        """Those of the surrogate. One that cannot serve is refused here, before anything runs."""
+        needs: tuple[type, ...] = self.predictor().needs
         return needs
 
-    def start(self, problem: Problem) -> State:
-        """A surrogate that cannot serve is refused before anything runs."""
-        make_unsure_surrogate("bayes", self.surrogate)
-        return super().start(problem)
-
     def predictor(self) -> Any:
-        return make_surrogate(self.surrogate)
+        return make_unsure_surrogate("bayes", self.surrogate)
