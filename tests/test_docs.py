@@ -100,6 +100,15 @@ def test_the_table_of_the_page(tmp_path: Path) -> None:
     assert (found.optimum, found.timed) == (0.9, True)
 
 
+def test_the_tables_of_components_are_current() -> None:
+    """`python -m cambrian.testing.tables > docs/components.md` would change nothing; every name is there."""
+    from cambrian.testing.tables import REGISTRIES, page
+
+    text = page()
+    assert (DOCS / "components.md").read_text() == text
+    assert all(f"| `{name}` |" in text for registry in REGISTRIES.values() for name in registry.names())
+
+
 def test_the_page_of_spaces() -> None:
     """Names every space there is."""
     from cambrian.spaces import SPACES

@@ -31,6 +31,7 @@ from cambrian.testing import (
     StrategyCase,
     Suite,
 )
+from cambrian.testing.tables import list_components
 
 ADDED: dict[str, tuple[Registry, str, str]] = {
     "space": (SPACES, "sandwich", "extensions.sandwich_space:sandwich"),
@@ -87,6 +88,15 @@ def test_a_line_gives_a_short_name() -> None:
             spec = registry.spec(registry.make(name))
             assert spec is not None
             assert spec["name"] == name
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_line_puts_it_into_the_tables_of_the_documents() -> None:
+    """With its class and its file's first sentence."""
+    for registry, name, target in ADDED.values():
+        row = next(line for line in list_components(registry).splitlines() if f"| `{name}` |" in line)
+        assert f"`{target}`" in row
+        assert row.count(" | ") == 4
 
 
 @pytest.mark.parametrize("kind", ADDED)

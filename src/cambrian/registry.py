@@ -36,9 +36,13 @@ class Registry:
     def names(self) -> list[str]:
         return sorted(self._entries)
 
+    def target(self, name: str) -> str:
+        """The `module:attribute` that `name` stands for; any other name is one itself."""
+        return self._entries.get(name, name)
+
     def get(self, name: str) -> Any:
         """The class (or function) called `name`, or what `module:attribute` points at."""
-        target = self._entries.get(name, name)
+        target = self.target(name)
         module, _, attribute = target.partition(":")
         if not attribute:
             raise UnknownName(self.kind, name, self._entries)

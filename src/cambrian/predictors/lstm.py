@@ -16,6 +16,8 @@ from cambrian.predictors.token_model import Tokens, check_tokens, prefixes
 
 @dataclass(frozen=True)
 class LSTM(Neural):
+    """`members` networks with `hidden` units each, on embeddings of `embedding` numbers (see `Neural`)."""
+
     def shapes(self, slots: int, tokens: int) -> dict[str, tuple[int, ...]]:
         return {
             "embedding": (tokens, self.embedding),

@@ -6,12 +6,12 @@ It is made of what the components declare, by asking for each pair's search; tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cambrian.spaces import SPACES
 from cambrian.spaces.space import Canonical, Encodes, Graphs, Grows, Moves, Space
 from cambrian.strategies import STRATEGIES
+from cambrian.testing.markdown import write_table
 from cambrian.testing.pairs import PairCase, refusal
 
 KNOWLEDGE: dict[str, type] = {
@@ -49,7 +49,7 @@ def _pairs() -> str:
     strategies = STRATEGIES.names()
     rows = [[f"`{space}`", *(cell(space, s) for s in strategies)] for space in SPACES.names()]
     told = [f"[{number}] {why}" for why, number in notes.items()]
-    return "\n\n".join([_table(["", *(f"`{s}`" for s in strategies)], rows), *told])
+    return "\n\n".join([write_table(["", *(f"`{s}`" for s in strategies)], rows), *told])
 
 
 def _nothing() -> Any:
@@ -64,12 +64,7 @@ def _knowledge() -> str:
         space: Space = SPACES.make(name)
         known = ["yes" if isinstance(space, kind) else "" for kind in KNOWLEDGE.values()]
         rows.append([f"`{name}`", *known, space.measure])
-    return _table(["", *KNOWLEDGE, "sampling"], rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return write_table(["", *KNOWLEDGE, "sampling"], rows)
 
 
 if __name__ == "__main__":

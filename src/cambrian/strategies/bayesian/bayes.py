@@ -43,8 +43,9 @@ class Improving(ModelBased):
 
 @dataclass(frozen=True)
 class Bayes(Improving):
-    """The strategy for small budgets. `surrogate` is any predictor that says how unsure it is; "gp-scores" is
-    a Gaussian process on paths and answers (see `PathKernel`), which takes the normal scores as they are."""
+    """The strategy for small budgets, whose `surrogate` is any predictor that says how unsure it is. The
+    default, "gp-scores", is a Gaussian process on paths and answers (see `PathKernel`) that takes normal
+    scores as they are; "gp" standardises them first, as it does any values."""
 
     initial: int = 10
     refit: int = 1
