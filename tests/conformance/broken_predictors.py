@@ -233,6 +233,22 @@ class Inherits(Worths):
 
 
 @dataclass(frozen=True)
+class Sorted(Known):
+    """Gives the scores of a pool in another order than its children."""
+
+    def score(self, pool: Pool) -> Values:
+        return np.sort(Known.score(self, pool))
+
+
+class Muddles(Worths):
+    """Scores are right, and those of other children."""
+
+    def known(self, trials: Sequence[Trial], former: Any) -> Any:
+        known = learn(trials)
+        return Sorted(known.means, known.overall)
+
+
+@dataclass(frozen=True)
 class Stubborn(Known):
     """Conditioned on other trials it forgets what it knows, in place."""
 
@@ -307,6 +323,7 @@ BROKEN = [
     (Overwrites, "fitting_leaves_its_arguments_alone"),
     (Drawn, "a_fit_is_a_function_of_seed_and_trials"),
     (Inherits, "pools_are_scored_as_predicted"),
+    (Muddles, "pools_are_scored_as_predicted"),
     (Forgets, "other_trials_can_be_known"),
     (Splits, "one_trial_is_enough"),
     (Divides, "equal_values_are_survived"),
