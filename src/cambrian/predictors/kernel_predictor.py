@@ -40,7 +40,7 @@ class KernelPredictor(ABC):
 
     @abstractmethod
     def describe(self, space: Any, architectures: Sequence[Architecture]) -> Any:
-        """What the kernel compares of them."""
+        """The features of architectures that the kernel compares."""
 
     @abstractmethod
     def kernels(self, described: Any) -> Iterator[tuple[Any, Values, float]]:
@@ -76,7 +76,7 @@ class KernelLearner:
     def _fit_settings(
         self, architectures: Sequence[Architecture], values: Values
     ) -> tuple[Any, float, float]:
-        if len(values) > ENOUGH:
+        if len(values) > ENOUGH:  # normal scores are taken of those that were drawn
             chosen = stream(self.seed, *self.purpose).permutation(len(values))[:ENOUGH]
             architectures, values = [architectures[i] for i in chosen], values[chosen]
         described = self.predictor.describe(self.space, architectures)
@@ -98,7 +98,7 @@ class FittedGaussian:
     targets: tuple[float, ...]
 
     def predict(self, architectures: Sequence[Architecture]) -> Prediction:
-        if not len(architectures):
+        if not len(architectures):  # kernels compare at least one
             return Prediction(np.zeros(0), np.zeros(0))
         described = self.predictor.describe(self.space, architectures)
         across = self._covariance(described, self._described)
@@ -111,6 +111,7 @@ class FittedGaussian:
         targets = tuple(self.unit.shrink(values).tolist())
         return replace(self, architectures=tuple(architectures), targets=targets)
 
+    # Worked out when first asked: a strategy fits often, and mostly conditions before it asks.
     @cached_property
     def _described(self) -> Any:
         return self.predictor.describe(self.space, self.architectures)

@@ -47,7 +47,7 @@ class TokenLearner:
 
     def fit(self, trials: Sequence[Trial], former: TokenFitted | None = None) -> TokenFitted:
         architectures, values = read_lessons(trials)
-        fitted = former or self._start()
+        fitted = former or self._start()  # a former state holds its own seed and counts its fits
         state = self.model.fit_tokens(fitted.state, self.space.tokens(architectures), values)
         return replace(fitted, state=state)
 

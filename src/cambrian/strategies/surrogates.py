@@ -23,7 +23,7 @@ def make_surrogate(surrogate: Any) -> Any:
     return PREDICTORS.make(surrogate) if isinstance(surrogate, Mapping) else surrogate
 
 
-def make_unsure_surrogate(strategy: str, surrogate: Any) -> Any:
+def make_deviating_surrogate(strategy: str, surrogate: Any) -> Any:
     """The predictor, which must say how sure it is. Raises UsageError where it does not."""
     predictor = make_surrogate(surrogate)
     if predictor.deviates:

@@ -22,7 +22,7 @@ from cambrian.testing.snapshot import snapshot
 from cambrian.testing.suite import Conformance, Suite, applies, expect
 
 ROUNDING = 1e-4
-"""In units of the values' spread: what single precision and the order of sums may change."""
+"""Two predictions differ by no more where only single precision and the order of sums do."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PredictorCase:
     @cached_property
     def architectures(self) -> list[Architecture]:
         """`trials` to be fitted to, and as many that are not, all different where the space has so many."""
-        drawn: dict[Architecture, None] = {}
+        drawn: dict[Architecture, None] = {}  # in the order drawn
         for n in range(20 * self.trials):
             if len(drawn) < 2 * self.trials:
                 drawn[sample(self.space, stream(self.seed, "predictor", n))] = None
@@ -108,7 +108,7 @@ def check_settings_are_a_spec(case: PredictorCase) -> None:
 def check_predictions_are_one_finite_number_each(case: PredictorCase) -> None:
     """float[n] finite means, for many architectures, for one, and for none."""
     for architectures in (case.unknown, case.unknown[:1], []):
-        _sound(case, case.fitted, architectures)
+        _check_sound(case, case.fitted, architectures)
 
 
 def check_deviations_are_as_promised(case: PredictorCase) -> None:
@@ -130,12 +130,12 @@ def check_architectures_are_predicted_one_by_one(case: PredictorCase) -> None:
     """Whoever else is asked about, in whatever order, an architecture is predicted the same."""
     whole = case.fitted.predict(case.unknown)
     order = stream(case.seed, "order").permutation(len(case.unknown))
-    _agree(
+    _check_agreement(
         case, case.fitted.predict([case.unknown[i] for i in order]), _take(whole, order), "in another order"
     )
     for i in range(0, len(case.unknown), max(1, len(case.unknown) // 4)):
         alone = case.fitted.predict([case.unknown[i]])
-        _agree(case, alone, _take(whole, np.array([i])), f"architecture {i} alone")
+        _check_agreement(case, alone, _take(whole, np.array([i])), f"architecture {i} alone")
 
 
 def check_asking_changes_nothing(case: PredictorCase) -> None:
@@ -153,7 +153,7 @@ def check_fitting_leaves_its_arguments_alone(case: PredictorCase) -> None:
     """Neither the trials nor what was fitted formerly are changed by a fit that goes on from it."""
     trials, former = list(case.lessons), case.fit(case.lessons)
     before, said = snapshot((trials, former)), snapshot(tuple(former.predict(case.unknown)))
-    learner = case.predictor.start(case.space, case.seed)
+    learner = case.predictor.start(case.space, case.seed)  # no copy: it shall be seen to change
     held = snapshot(learner)
     learner.fit(trials, former)
     expect(snapshot((trials, former)) == before, "a fit changes the trials, or what was fitted before")
@@ -165,11 +165,14 @@ def check_a_fit_is_a_function_of_seed_and_trials(case: PredictorCase) -> None:
     """The same seed and trials give the same predictions to the last bit, whatever was fitted or drawn in
     between; going on from a former fit, too."""
     one = case.fit(case.lessons)
+    # Other fits of the same object, and draws from shared generators, must not be felt.
     _disturb_generators()
     case.predictor.start(case.space, case.seed).fit(case.lessons[: case.trials // 2])
     other = case.fit(case.lessons)
-    _same(case, one, other, "fitted twice")
-    _same(case, case.fit(case.lessons, one), case.fit(case.lessons, other), "fitted twice from a former fit")
+    _check_sameness(case, one, other, "fitted twice")
+    _check_sameness(
+        case, case.fit(case.lessons, one), case.fit(case.lessons, other), "fitted twice from a former fit"
+    )
 
 
 def check_pools_are_scored_as_predicted(case: PredictorCase) -> None:
@@ -179,7 +182,9 @@ def check_pools_are_scored_as_predicted(case: PredictorCase) -> None:
         scores = np.asarray(case.fitted.score(pool))
         expect(scores.shape == (len(pool),), f"{len(pool)} children, scores of shape {scores.shape}")
         children = [pool.architecture(i) for i in range(len(pool))]
-        _agree(case, Prediction(scores), Prediction(case.fitted.predict(children).mean), "scored in a pool")
+        _check_agreement(
+            case, Prediction(scores), Prediction(case.fitted.predict(children).mean), "scored in a pool"
+        )
 
 
 def check_other_trials_can_be_known(case: PredictorCase) -> None:
@@ -187,43 +192,45 @@ def check_other_trials_can_be_known(case: PredictorCase) -> None:
     applies(isinstance(case.fitted, Conditions), "the predictor cannot be conditioned")
     before = snapshot(case.fitted)
     for trials in (case.lessons[: case.trials // 2], case.lessons[:1]):
-        _sound(case, case.fitted.condition(trials), case.unknown)
+        _check_sound(case, case.fitted.condition(trials), case.unknown)
     expect(snapshot(case.fitted) == before, "conditioning changes what was fitted")
     again = case.fitted.condition(case.lessons)
-    _agree(case, again.predict(case.unknown), case.fitted.predict(case.unknown), "on the trials of its fit")
+    _check_agreement(
+        case, again.predict(case.unknown), case.fitted.predict(case.unknown), "on the trials of its fit"
+    )
 
 
 def check_one_trial_is_enough(case: PredictorCase) -> None:
     """Fitted to a single trial, and then to one more, it predicts."""
     former = case.fit(case.lessons[:1])
-    _sound(case, former, case.unknown)
-    _sound(case, case.fit(case.lessons[:2], former), case.unknown)
+    _check_sound(case, former, case.unknown)
+    _check_sound(case, case.fit(case.lessons[:2], former), case.unknown)
 
 
 def check_equal_values_are_survived(case: PredictorCase) -> None:
     """Values that are all the same, 0 too, teach nothing, and do no harm to a later fit."""
     for value in (0.0, 0.5, 37.0):
         equal = case.fit(make_trials(case.known, [value] * len(case.known)))
-        _sound(case, equal, case.unknown)
-        _sound(case, case.fit(case.lessons, equal), case.unknown)
+        _check_sound(case, equal, case.unknown)
+        _check_sound(case, case.fit(case.lessons, equal), case.unknown)
 
 
 def check_repeats_are_survived(case: PredictorCase) -> None:
     """The same architecture measured several times, with other values, is no contradiction."""
     again = make_trials(case.known, [case.value(a) + 0.1 for a in case.known])
-    _sound(case, case.fit([*case.lessons, *again]), case.unknown)
+    _check_sound(case, case.fit([*case.lessons, *again]), case.unknown)
 
 
 def check_failures_are_survived(case: PredictorCase) -> None:
     """Trials that are infeasible or crashed are among those it learns from."""
     bad = (Infeasible("nan"), Crashed("ValueError: made up"), Infeasible("oom", "made up"))
     ends: list[Outcome] = [Done(case.value(a)) for a in case.known]
-    for n in range(0, len(ends) - 1, 3):
+    for n in range(0, len(ends) - 1, 3):  # the first trial fails too: nothing may lean on it
         ends[n] = bad[n // 3 % 3]
     trials = [
         Trial(n, a, Fidelity(), outcome=end) for n, (a, end) in enumerate(zip(case.known, ends, strict=True))
     ]
-    _sound(case, case.fit(trials), case.unknown)
+    _check_sound(case, case.fit(trials), case.unknown)
 
 
 def check_nothing_measured_is_said(case: PredictorCase) -> None:
@@ -248,7 +255,7 @@ def check_an_easy_function_is_learned(case: PredictorCase) -> None:
         expect(ours < constant, f"its mean error is {ours:.3g}, that of predicting the mean {constant:.3g}")
 
 
-def _sound(case: PredictorCase, fitted: Any, architectures: Sequence[Architecture]) -> None:
+def _check_sound(case: PredictorCase, fitted: Any, architectures: Sequence[Architecture]) -> None:
     prediction = fitted.predict(architectures)
     for values in prediction:
         if values is None:
@@ -258,7 +265,7 @@ def _sound(case: PredictorCase, fitted: Any, architectures: Sequence[Architectur
         expect(np.isfinite(np.asarray(values)).all(), "a prediction is no finite number")
 
 
-def _agree(case: PredictorCase, one: Prediction, other: Prediction, where: str) -> None:
+def _check_agreement(case: PredictorCase, one: Prediction, other: Prediction, where: str) -> None:
     """Equal but for rounding, of values whose spread is about 0.1."""
     for ours, theirs in zip(one, other, strict=True):
         if ours is not None and theirs is not None:
@@ -266,7 +273,7 @@ def _agree(case: PredictorCase, one: Prediction, other: Prediction, where: str) 
             expect(apart <= ROUNDING, f"{where}, predictions differ by {apart:.3g}")
 
 
-def _same(case: PredictorCase, one: Any, other: Any, where: str) -> None:
+def _check_sameness(case: PredictorCase, one: Any, other: Any, where: str) -> None:
     ours, theirs = one.predict(case.unknown), other.predict(case.unknown)
     expect(snapshot(tuple(ours)) == snapshot(tuple(theirs)), f"{where}, it predicts differently")
 

@@ -64,12 +64,14 @@ def _describe(registry: Registry, name: str) -> list[str]:
         f"`{name}`",
         f"`{module.removeprefix('cambrian.')}:{attribute}`",
         _first_sentence(sys.modules[module].__doc__),
-        "; ".join(filter(None, [_changed(component), _first_sentence(None if written else cls.__doc__)])),
-        ", ".join(_needs(registry, component)),
+        "; ".join(
+            filter(None, [_list_changes(component), _first_sentence(None if written else cls.__doc__)])
+        ),
+        ", ".join(_list_needs(registry, component)),
     ]
 
 
-def _needs(registry: Registry, component: Any) -> list[str]:
+def _list_needs(registry: Registry, component: Any) -> list[str]:
     """What of a space it needs, and its traits. A strategy's may depend on its settings: these are the
     defaults."""
     needs = getattr(component, "needs", ())
@@ -80,7 +82,7 @@ def _needs(registry: Registry, component: Any) -> list[str]:
     return [*(need.__name__ for need in needs), *traits]
 
 
-def _changed(component: Any) -> str:
+def _list_changes(component: Any) -> str:
     """The settings of a name that stands for a class with other settings than its defaults."""
     if isinstance(component, type):
         return ""

@@ -38,12 +38,12 @@ def hope_to_improve(fitted: Any, lessons: Lessons, pending: Sequence[Architectur
     and believes that what is pending comes out as expected (Ginsbourger et al. 2010); any other knows what
     it was fitted on."""
     targets = normal_scores(lessons[1])
-    if isinstance(fitted, Conditions):
+    if isinstance(fitted, Conditions):  # fits are rarer than trials: conditioning catches up
         known = score_lessons(lessons)
         fitted = fitted.condition(known)
         if pending:
             believed = fitted.predict(pending).mean
-            targets = np.concatenate([targets, believed])
+            targets = np.concatenate([targets, believed])  # or what is believed best would be hoped for again
             fitted = fitted.condition([*known, *make_trials(pending, believed)])
     best = float(targets.max())
 

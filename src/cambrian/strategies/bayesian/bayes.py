@@ -16,7 +16,7 @@ from cambrian.architecture import Architecture
 from cambrian.strategies.bayesian.acquisitions import hope_to_improve, score_lessons
 from cambrian.strategies.bayesian.candidates import Acquisition
 from cambrian.strategies.bayesian.model_based import ModelBased, State
-from cambrian.strategies.surrogates import make_unsure_surrogate, name_surrogate
+from cambrian.strategies.surrogates import make_deviating_surrogate, name_surrogate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,4 +64,4 @@ class Bayes(Improving):
         return needs
 
     def predictor(self) -> Any:
-        return make_unsure_surrogate("bayes", self.surrogate)
+        return make_deviating_surrogate("bayes", self.surrogate)
