@@ -10,7 +10,7 @@ import itertools
 import math
 from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,6 +27,7 @@ from cambrian.options import (
     list_options,
     subsets,
 )
+from cambrian.paths import Parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,13 +59,15 @@ def _numbers(rng: np.random.Generator) -> Iterator[float]:
 
 class OneOf(msgspec.Struct, frozen=True, tag="one"):
     """One of `options`. `weights` shape sampling only. `depth` marks a complexity order (the
-    options ascend); `module` marks a fork whose options can be held in one network at once."""
+    options ascend); `module` marks a fork whose options can be held in one network at once. `parts` are
+    those of the path where its numbers are known (see `cambrian.paths`)."""
 
     path: str
     options: tuple[Scalar, ...]
     weights: tuple[float, ...] | None = None
     depth: bool = False
     module: bool = False
+    parts: Parts = ()
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -109,6 +112,7 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
     least: int
     most: int
     module: bool = False
+    parts: Parts = ()
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -170,6 +174,7 @@ class Integer(msgspec.Struct, frozen=True, tag="integer"):
     path: str
     low: int
     high: int
+    parts: Parts = ()
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -216,6 +221,7 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
     low: float
     high: float
     log: bool = False
+    parts: Parts = ()
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -269,6 +275,19 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
 
 
 Choice = OneOf | SomeOf | Integer | Real
+
+
+def describe_question(choice: Choice) -> dict[str, Any]:
+    """The question as JSON has it: how its path is put together is no part of that."""
+    fields: dict[str, Any] = msgspec.to_builtins(choice)
+    del fields["parts"]
+    return fields
+
+
+def read_whole(answer: Answer) -> int:
+    """An answer that is a whole number, as one."""
+    assert isinstance(answer, int)
+    return answer
 
 
 def _weighted(weights: Sequence[float], rng: np.random.Generator | Chance) -> int:

@@ -106,7 +106,7 @@ def test_canonical_texts_against_the_classes(cells):
     space = benchmark("nb201-cifar10").space
     classes = defaultdict(dict)
     for cell, representative in zip(cells, raw(FILE)["iso_rep"].tolist(), strict=True):
-        classes[representative].setdefault(space.canonical(cell), space.codes(cell))
+        classes[representative].setdefault(space.cells.canonical(cell), space.codes(cell))
     assert len(set().union(*classes.values())) == 5260
     parted = [list(members.values()) for members in classes.values() if len(members) > 1]
     assert parted
@@ -121,7 +121,7 @@ def test_cells_of_one_text_measure_alike(cells):
     found = benchmark("nb201-cifar10")
     groups = defaultdict(list)
     for cell in cells:
-        groups[found.space.canonical(cell)].append(found.test(cell))
+        groups[found.space.cells.canonical(cell)].append(found.test(cell))
     several = [np.array(g) for g in groups.values() if len(g) > 1 and np.mean(g) > 11]
     within = np.sqrt(sum(((g - g.mean()) ** 2).sum() for g in several) / sum(len(g) - 1 for g in several))
     assert within < np.std([g.mean() for g in several]) / 20
@@ -158,7 +158,7 @@ def test_raw_cells_are_trials_of_their_own():
     for trial in played.trials:
         assert trial.cached == first.get(trial.architecture)
         first.setdefault(trial.architecture, trial.number)
-    assert len({found.space.canonical(a) for a in first}) < len(first) < 800
+    assert len({found.space.cells.canonical(a) for a in first}) < len(first) < 800
 
 
 def test_what_a_game_says(cells):

@@ -19,6 +19,7 @@ from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Infeasible
 from cambrian.randomness import stream
 from cambrian.search.search import Search
+from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.progressive import Progressive
 from published_tables import needs_tables
@@ -190,7 +191,7 @@ def test_progressive_search_on_a_depth(tmp_path):
     path = written(tmp_path / "chains.csv", ("depth", "op1", "op2", "op3", "value"), rows)
     found = table(path, questions=("depth", "op1", "op2", "op3"), depth="depth")
     played = play(found, Progressive(keep=6, surrogate="ridge"), 30)
-    levels = [found.space.level(t.architecture) for t in played.trials]
+    levels = [found.space.know(Grows).level(t.architecture) for t in played.trials]
     assert levels == sorted(levels)
     assert played.value[-1] == found.optimum == 9
 

@@ -8,10 +8,13 @@ import pytest
 from cambrian.architecture import Architecture, completions, sample
 from cambrian.benchmarks import benchmark
 from cambrian.benchmarks.planted import Planted, optimum, truth
+from cambrian.errors import UsageError
 from cambrian.estimators.estimator import Context
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
+from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.pnas import PNAS
+from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.testing import EstimatorCase, EstimatorSuite
 
 
@@ -105,6 +108,13 @@ def test_accuracies_are_those_of_a_search():
     assert 87 < np.mean(first) < 89
     large = [found.test(sample(found.space, stream(n, "larger"))) for n in range(300)]
     assert 88 < np.percentile(large, 5) < np.percentile(large, 95) < 94
+
+
+@pytest.mark.parametrize("space", [TinyChain(), DARTS(), PNAS(operations=("identity", "max3x3"))])
+def test_other_spaces_are_refused(space):
+    """In a sentence: the truth is of blocks of two of eight operations."""
+    with pytest.raises(UsageError, match="the planted truth is of blocks"):
+        outcome(Planted(), space, sample(space, stream(0, "others")), 1, 0)
 
 
 class TestPlanted(EstimatorSuite):

@@ -19,6 +19,7 @@ from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench101.network import network
 from cambrian.spaces.cells.nasbench101.space import NASBench101, edges
 from cambrian.spaces.chains.macro.space import Macro
+from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from published_tables import needs_tables, table
 
@@ -32,8 +33,9 @@ def grown(space):
     """All levels, each grown from the whole one before."""
     levels = {}
     cells = []
-    for level in space.levels:
-        pool = space.grow(cells, stream(0, "grow"))
+    grows = space.know(Grows)
+    for level in grows.levels:
+        pool = grows.grow(cells, stream(0, "grow"))
         cells = levels[level] = [pool.architecture(i) for i in range(len(pool))]
     return levels
 

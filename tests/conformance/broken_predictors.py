@@ -14,7 +14,8 @@ from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.predictors.predictor import Prediction, Values, read_lessons
-from cambrian.spaces.space import Encodes, Moves, Pool, Space
+from cambrian.spaces.knowledge import Encodes, Moves, Pool
+from cambrian.spaces.space import Space
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,12 @@ import torch
 from torch import nn
 
 from cambrian.architecture import Architecture
+from cambrian.choices import OneOf
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.chains.tiny_chain import TinyChain
-from cambrian.spaces.space import Graph, Pick, Pool
+from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.knowledge import Graph, Pool
+from cambrian.spaces.space import Pick
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,15 @@ class LooksAhead(TinyChain):
 
 
 @dataclass(frozen=True)
+class Miscounts(TinyChain):
+    """Says that a question is about another layer than its path does."""
+
+    def program(self, pick: Pick) -> None:
+        super().program(pick)
+        pick.ask(OneOf("layer1/bias", (True, False), parts=("layer", 2, "/bias")))
+
+
+@dataclass(frozen=True)
 class HashedNames(TinyChain):
     """Canonical texts from Python's `hash`, another in every process."""
 
@@ -88,7 +100,7 @@ class CoarseNames(TinyChain):
     """Chains of one length are the same function, whatever their widths."""
 
     def canonical(self, architecture: Architecture) -> str:
-        return f"{self.level(architecture)} layers"
+        return f"{architecture['layers']} layers"
 
 
 def edited(pool: Pool, chosen: Any, **changes: Any) -> Pool:
@@ -102,8 +114,22 @@ def edited(pool: Pool, chosen: Any, **changes: Any) -> Pool:
     return msgspec.structs.replace(pool, **{**kept, **changes})
 
 
+class Growth(DepthGrowth):
+    """A chain's growth, tokens and moves, of which a subclass breaks one."""
+
+
 @dataclass(frozen=True)
-class Unfaithful(TinyChain):
+class Chain(TinyChain):
+    """A chain that knows itself by `growth`."""
+
+    growth: ClassVar[type[Growth]] = Growth
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (self.growth(self),)
+
+
+class Unfaithful(Growth):
     """Children that forget what their parents are."""
 
     def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
@@ -111,8 +137,7 @@ class Unfaithful(TinyChain):
         return edited(pool, np.arange(len(pool)), parent=np.roll(pool.parent, 5) if parents else pool.parent)
 
 
-@dataclass(frozen=True)
-class Leaps(TinyChain):
+class Leaps(Growth):
     """Children two levels up."""
 
     def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
@@ -122,8 +147,7 @@ class Leaps(TinyChain):
         return super().grow([pool.architecture(i) for i in range(len(pool))], rng, cap)
 
 
-@dataclass(frozen=True)
-class Twins(TinyChain):
+class Twins(Growth):
     """Each child twice."""
 
     def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
@@ -131,16 +155,14 @@ class Twins(TinyChain):
         return edited(pool, np.repeat(np.arange(len(pool)), 2), before=2 * len(pool))
 
 
-@dataclass(frozen=True)
-class Uncapped(TinyChain):
+class Uncapped(Growth):
     """Does not keep to the cap."""
 
     def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
         return super().grow(parents, rng, None)
 
 
-@dataclass(frozen=True)
-class FirstFew(TinyChain):
+class FirstFew(Growth):
     """Keeps to the cap by taking the first, whatever the seed."""
 
     def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
@@ -148,8 +170,7 @@ class FirstFew(TinyChain):
         return edited(pool, np.arange(min(len(pool), cap or len(pool))), complete=cap is None)
 
 
-@dataclass(frozen=True)
-class Forgets(TinyChain):
+class Forgets(Growth):
     """Grows half of the children and says that is all."""
 
     def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
@@ -157,8 +178,7 @@ class Forgets(TinyChain):
         return edited(pool, np.arange(0, len(pool), 2))
 
 
-@dataclass(frozen=True)
-class Shuffles(TinyChain):
+class Shuffles(Growth):
     """Children in another order each time."""
 
     def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
@@ -166,8 +186,7 @@ class Shuffles(TinyChain):
         return edited(pool, np.random.default_rng().permutation(len(pool)))
 
 
-@dataclass(frozen=True)
-class WrongSteps(TinyChain):
+class WrongSteps(Growth):
     """Steps that are not the tokens children add."""
 
     def grow(self, parents: Any, rng: Any, cap: int | None = None) -> Pool:
@@ -175,8 +194,7 @@ class WrongSteps(TinyChain):
         return edited(pool, np.arange(len(pool)), step=pool.step[::-1].copy())
 
 
-@dataclass(frozen=True)
-class LargeTokens(TinyChain):
+class LargeTokens(Growth):
     """Tokens beyond the vocabulary."""
 
     def tokens(self, architectures: Any) -> Any:
@@ -184,24 +202,21 @@ class LargeTokens(TinyChain):
         return np.where(tokens >= 0, tokens + 1, tokens)
 
 
-@dataclass(frozen=True)
-class SameTokens(TinyChain):
+class SameTokens(Growth):
     """The same tokens for everything."""
 
     def tokens(self, architectures: Any) -> Any:
         return np.zeros_like(super().tokens(architectures))
 
 
-@dataclass(frozen=True)
-class PaddedInFront(TinyChain):
+class PaddedInFront(Growth):
     """Padding before the tokens."""
 
     def tokens(self, architectures: Any) -> Any:
         return super().tokens(architectures)[:, ::-1]
 
 
-@dataclass(frozen=True)
-class Sociable(TinyChain):
+class Sociable(Growth):
     """Tokens that depend on what else is encoded."""
 
     def tokens(self, architectures: Any) -> Any:
@@ -322,24 +337,21 @@ class Lenient(TinyChain):
         return super().build(Architecture(known), task, **skeleton)
 
 
-@dataclass(frozen=True)
-class Lossy(TinyChain):
+class Lossy(Growth):
     """Moves layers and forgets what is asked of them."""
 
     def move(self, kind: str, architecture: Any, rng: Any) -> Any:
         return Architecture({"layers": 1})
 
 
-@dataclass(frozen=True)
-class Fickle(TinyChain):
+class Fickle(Growth):
     """Draws moves from a generator of its own."""
 
     def move(self, kind: str, architecture: Any, rng: Any) -> Any:
         return super().move(kind, architecture, np.random.default_rng())
 
 
-@dataclass(frozen=True)
-class Stuck(TinyChain):
+class Stuck(Growth):
     """Names moves that lead nowhere."""
 
     def move(self, kind: str, architecture: Any, rng: Any) -> Any:
@@ -369,30 +381,36 @@ class Leaky(NASBench201):
         return supernet
 
 
+def chain_that_knows(growth: type[Growth]) -> type[Chain]:
+    """The chains that know themselves by `growth`, under its name."""
+    return type(growth.__name__, (Chain,), {"growth": growth})
+
+
 BROKEN = [
     (Remembers, "program_depends_on_answers_alone"),
     (Moody, "sampling_depends_on_the_seed_alone"),
     (AsksTwice, "replay_gives_a_sample_back"),
     (LooksAhead, "program_depends_on_answers_alone"),
+    (Miscounts, "numbers_of_paths_are_in_them"),
     (HashedNames, "names_are_the_same_in_every_process"),
     (OrderedNames, "canonical_is_a_function_of_the_answers"),
     (OneName, "canonical_tells_functions_apart"),
     (CoarseNames, "canonical_tells_functions_apart"),
-    (Unfaithful, "children_keep_what_their_parents_are"),
-    (Leaps, "growth_goes_one_level_up"),
-    (Twins, "children_are_distinct"),
-    (Uncapped, "growth_keeps_the_cap"),
-    (FirstFew, "growth_keeps_the_cap"),
-    (Forgets, "growth_misses_nothing"),
-    (Shuffles, "growth_depends_on_the_seed_alone"),
-    (WrongSteps, "steps_continue_their_parents_tokens"),
-    (LargeTokens, "tokens_are_in_their_vocabulary"),
-    (SameTokens, "tokens_tell_architectures_apart"),
-    (PaddedInFront, "tokens_are_in_their_vocabulary"),
-    (Sociable, "tokens_do_not_depend_on_the_company"),
-    (Lossy, "moves_are_legal"),
-    (Fickle, "moves_are_legal"),
-    (Stuck, "moves_are_legal"),
+    (chain_that_knows(Unfaithful), "children_keep_what_their_parents_are"),
+    (chain_that_knows(Leaps), "growth_goes_one_level_up"),
+    (chain_that_knows(Twins), "children_are_distinct"),
+    (chain_that_knows(Uncapped), "growth_keeps_the_cap"),
+    (chain_that_knows(FirstFew), "growth_keeps_the_cap"),
+    (chain_that_knows(Forgets), "growth_misses_nothing"),
+    (chain_that_knows(Shuffles), "growth_depends_on_the_seed_alone"),
+    (chain_that_knows(WrongSteps), "steps_continue_their_parents_tokens"),
+    (chain_that_knows(LargeTokens), "tokens_are_in_their_vocabulary"),
+    (chain_that_knows(SameTokens), "tokens_tell_architectures_apart"),
+    (chain_that_knows(PaddedInFront), "tokens_are_in_their_vocabulary"),
+    (chain_that_knows(Sociable), "tokens_do_not_depend_on_the_company"),
+    (chain_that_knows(Lossy), "moves_are_legal"),
+    (chain_that_knows(Fickle), "moves_are_legal"),
+    (chain_that_knows(Stuck), "moves_are_legal"),
     (Cyclic, "graphs_are_acyclic"),
     (Impure, "build_depends_on_the_seed_alone"),
     (OneMoreClass, "build_gives_a_logit_per_class"),

@@ -59,7 +59,7 @@ def test_nothing_is_marked_where_nothing_differs(name):
     one = sample(space, np.random.default_rng(0))
     assert not changes(one, one)
     assert summary(difference(one, one)) == f"{len(one)} the same, 0 changed, 0 added, 0 removed"
-    for marks in mark_changes(space.graph(one), space.graph(one)):
+    for marks in mark_changes(*[space.know(Graphs).graph(one)] * 2):
         assert not marks.nodes
         assert not marks.edges
 
@@ -69,10 +69,10 @@ def test_marks_are_what_turns_one_graph_into_the_other(name):
     """The old graph less what is removed is, label by label and edge by edge, the new one less what is
     added, but for the labels of changed nodes."""
     space, rng = SPACES.make(name), np.random.default_rng(1)
-    assert isinstance(space, Graphs)
+    graphs = space.know(Graphs)
     for _ in range(20):
         old = sample(space, rng)
-        a, b = space.graph(old), space.graph(mutate(space, mutate(space, old, rng), rng))
+        a, b = graphs.graph(old), graphs.graph(mutate(space, mutate(space, old, rng), rng))
         (before, after), match = mark_changes(a, b), match_nodes(a, b)
         assert {v for v in range(len(a.labels)) if before.nodes.get(v) != "removed"} == set(match)
         assert {w for w in range(len(b.labels)) if after.nodes.get(w) != "added"} == set(match.values())

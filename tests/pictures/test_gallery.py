@@ -22,7 +22,7 @@ from cambrian.spaces.space import Graph, Graphs
 from cambrian.testing.gallery import pictures
 
 DOCS = Path(__file__).parents[2] / "docs"
-WITH_GRAPHS = [name for name in SPACES.names() if isinstance(SPACES.make(name), Graphs)]
+WITH_GRAPHS = [name for name in SPACES.names() if SPACES.make(name).know(Graphs) is not None]
 
 
 def test_the_documentations_pictures_are_current():
@@ -69,7 +69,7 @@ def test_every_space_is_drawn_readably(name):
     space = SPACES.make(name)
     for seed in range(3):
         architecture = sample(space, np.random.default_rng(seed))
-        check(space.graph(architecture))
+        check(space.know(Graphs).graph(architecture))
         drawing = draw(space, architecture)
         ElementTree.fromstring(drawing.svg())
         assert str(drawing).strip()

@@ -13,6 +13,7 @@ from cambrian.predictors.paths import path_counts
 from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
+from cambrian.spaces.knowledge import Graphs
 from mocks import Toy
 
 
@@ -24,7 +25,7 @@ def apart(one, other):
 def logarithms(space, architecture):
     """Of 1 + the number of paths of each kind, skip connections left out of the labels."""
     kinds = Counter()
-    for path, count in path_counts(space.graph(architecture)).items():
+    for path, count in path_counts(space.know(Graphs).graph(architecture)).items():
         kinds[tuple(label for label in path if label != "skip_connect")] += count
     return {kind: np.log(1 + count) for kind, count in kinds.items()}
 

@@ -19,8 +19,10 @@ from cambrian.predictors.predictor import Conditions, make_trials, read_lessons,
 from cambrian.predictors.unit import Unit
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
+from cambrian.spaces.knowledge import Encodes, Grows, know
 
 SPACE = SPACES.make("nasbench201")
+ENCODES, GROWS = know(SPACE, Encodes), know(SPACE, Grows)
 DRAWN = list(dict.fromkeys(sample(SPACE, stream(0, "predictor", n)) for n in range(60)))
 VALUES = np.array([sum("conv" in str(answer) for answer in a.values()) / len(a) for a in DRAWN])
 KERNELS = [name for name in PREDICTORS.names() if hasattr(PREDICTORS.make(name), "kernels")]
@@ -114,10 +116,10 @@ def test_settings_are_fitted_to_so_many_trials_and_all_are_known():
 def test_a_token_reader_goes_on_from_the_former_weights():
     """A second fit is that of its arithmetic on the first one's state, and not that of a fresh start."""
     model = MLP(updates=15, embedding=5, hidden=8)
-    learner, tokens = model.start(SPACE, 3), SPACE.tokens(DRAWN)
+    learner, tokens = model.start(SPACE, 3), ENCODES.tokens(DRAWN)
     first = learner.fit(make_trials(DRAWN[:20], VALUES[:20]))
     second = learner.fit(make_trials(DRAWN, VALUES), first)
-    start = model.start_tokens(SPACE.slots, SPACE.vocabulary, 3)
+    start = model.start_tokens(ENCODES.slots, ENCODES.vocabulary, 3)
     by_hand = model.fit_tokens(start, tokens[:20], VALUES[:20])
     assert first.state == by_hand
     assert second.state == model.fit_tokens(by_hand, tokens, VALUES)
@@ -128,7 +130,7 @@ def test_the_members_of_an_ensemble_deviate_in_the_unit_of_the_values():
     """The standard deviation of what each member says, by hand; a single network has none."""
     model = MLP(members=3, updates=15, embedding=5, hidden=8)
     fitted = model.start(SPACE, 3).fit(make_trials(DRAWN, 5 + 100 * VALUES))
-    members = model.members_predict(fitted.state, SPACE.tokens(DRAWN))
+    members = model.members_predict(fitted.state, ENCODES.tokens(DRAWN))
     each = np.array([fitted.state.scale.stretch(member) for member in members])
     np.testing.assert_allclose(fitted.predict(DRAWN).deviation, each.std(axis=0))
     assert MLP().start(SPACE, 3).fit(make_trials(DRAWN, VALUES)).predict(DRAWN).deviation is None
@@ -145,10 +147,10 @@ class Lengths:
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_a_pool_is_written_out_where_nothing_scores_it(chunk):
     """Each child once, in its place, in chunks of any size; no child, no score."""
-    pool = SPACE.grow((), stream(0))
+    pool = GROWS.grow((), stream(0))
     expected = [len(repr(pool.architecture(i))) for i in range(len(pool))]
     assert score_pool(Lengths(), pool, chunk).tolist() == expected
-    assert score_pool(Lengths(), SPACE.grow((), stream(0), cap=0), chunk).shape == (0,)
+    assert score_pool(Lengths(), GROWS.grow((), stream(0), cap=0), chunk).shape == (0,)
 
 
 def test_nothing_is_gained_where_all_is_known():

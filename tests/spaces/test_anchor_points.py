@@ -15,6 +15,7 @@ from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageE
 from cambrian.randomness import stream
 from cambrian.spaces.branches.anchor_points.space import AnchorPoints
 from cambrian.spaces.branches.layered import split
+from cambrian.spaces.knowledge import Moves
 from cambrian.spaces.program.function_space import Shape
 
 SHAPE = Shape(3, 8, 8, 4)
@@ -157,7 +158,7 @@ def test_moves_keep_who_reads_whom():
     for n in range(150):
         before = sample(space, stream(n, "before"))
         for kind in done:
-            after = space.move(kind, before, stream(n, kind))
+            after = space.know(Moves).move(kind, before, stream(n, kind))
             if after is None:
                 assert before["layers"] == (1 if kind == "delete" else 5)
                 continue

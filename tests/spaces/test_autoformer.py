@@ -10,6 +10,7 @@ from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageE
 from cambrian.estimators.train import Train
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
+from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.sequences.autoformer.network import EncoderLayer, RelativePositions, fitting_patch
 from cambrian.spaces.sequences.autoformer.space import AutoFormer
@@ -157,7 +158,7 @@ def test_only_ratios_of_the_same_whole_width_are_one_function():
     shape = Shape(1, 8, 8, 10)
     assert space.canonical(near) == space.canonical(same) != space.canonical(other)
     assert str(space.build(near, shape)) == str(space.build(same, shape)) != str(space.build(other, shape))
-    pool = space.grow([], stream(0))
+    pool = space.know(Grows).grow([], stream(0))
     assert (len(pool), pool.before) == (4, 6)
 
 
@@ -165,7 +166,7 @@ def test_growth_adds_a_layer():
     """Children have one layer more, and all that their parent is: as many as a layer has forms."""
     space = AutoFormer()
     parent = space.architecture(48, [(2, 3.0), (4, 2.0)])
-    pool = space.grow([parent], stream(0))
+    pool = space.know(Grows).grow([parent], stream(0))
     children = [pool.architecture(i) for i in range(len(pool))]
     assert len(set(children)) == 9
     assert all(

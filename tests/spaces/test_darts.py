@@ -47,7 +47,7 @@ def test_the_released_genotype_edge_for_edge():
 
 def test_one_node_has_49_cells():
     """It can read nothing but both inputs: 7^2."""
-    pool = DARTS().grow([], stream(0))
+    pool = DARTS().pair.grow([], stream(0))
     assert len(pool) == 49
     assert all(
         pool.architecture(i)["normal/node1/inputs"] == ("previous-previous", "previous") for i in range(49)

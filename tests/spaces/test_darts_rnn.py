@@ -12,6 +12,7 @@ import torch
 from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
+from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.sequences.recurrent.darts_rnn import DARTS_V1, DARTS_V2, DARTSRNN, ENAS
 from cambrian.spaces.sequences.recurrent.network import HighwayCell
@@ -114,7 +115,7 @@ def test_cells_are_the_same_as_trees_are():
     for level, expected in zip((1, 2, 3, 4), forests(4)[1:], strict=True):
         space = DARTSRNN(nodes=4)
         every = {space.canonical(a) for a in completions(space, {"nodes": level})}
-        pool = space.grow(parents, stream(0))
+        pool = space.know(Grows).grow(parents, stream(0))
         parents = [pool.architecture(i) for i in range(len(pool))]
         assert len(every) == len(parents) == expected
         assert {space.canonical(a) for a in parents} == every

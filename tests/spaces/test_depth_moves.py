@@ -7,6 +7,7 @@ from itertools import islice
 import pytest
 
 from cambrian.architecture import completions, replay, sample
+from cambrian.paths import at
 from cambrian.randomness import stream
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.chains.tiny_chain import TinyChain
@@ -40,7 +41,7 @@ def test_moves_are_edits_of_a_list(kind):
     """From chains of two layers each edit is made sooner or later, and nothing else is."""
     rng = stream(0, "move")
     for architecture in islice(completions(TINY, {"layers": 2}), 0, None, 3):
-        found = [chain(TINY.move(kind, architecture, rng)) for _ in range(150)]
+        found = [chain(TINY.know(Moves).move(kind, architecture, rng)) for _ in range(150)]
         expected = edits(kind, chain(architecture))
         assert all(edit in expected for edit in found)
         assert all(edit in found for edit in expected)
@@ -52,9 +53,9 @@ def test_the_depth_has_ends():
     for n in range(20):
         deepest = replay(tiny, {"layers": 2}, lambda c: c.draw(stream(n, c.path)))  # noqa: B023
         least = replay(tiny, {"layers": 1}, lambda c: c.draw(stream(n, c.path)))  # noqa: B023
-        assert tiny.move("insert", deepest, stream(0)) is None
-        assert tiny.move("duplicate", deepest, stream(0)) is None
-        assert tiny.move("delete", least, stream(0)) is None
+        assert tiny.know(Moves).move("insert", deepest, stream(0)) is None
+        assert tiny.know(Moves).move("duplicate", deepest, stream(0)) is None
+        assert tiny.know(Moves).move("delete", least, stream(0)) is None
 
 
 @space
@@ -63,9 +64,10 @@ def stacks(pick, task):
     questions that no layer has."""
     pick("head", ["linear", "mlp"])
     for i in range(1, pick.depth("depth", 2, 4) + 1):
-        if pick(f"layer{i}/op1", ["a", "b", "c"]) != "a":
-            pick.integer(f"layer{i}/size1", 1, 100)
-        pick(f"layer{i}/op2", ["a", "b", "c"])
+        layer = pick.inside("layer", i)
+        if layer(at("op", 1), ["a", "b", "c"]) != "a":
+            layer.integer(at("size", 1), 1, 100)
+        layer(at("op", 2), ["a", "b", "c"])
     pick.real("rate", 0.0, 1.0)
 
 
@@ -80,11 +82,11 @@ def read(architecture):
 @pytest.mark.parametrize("kind", MOVES)
 def test_moves_of_a_function(kind):
     """Whole layers move, whatever is asked of them and however many there are at least; the rest stays."""
-    assert isinstance(stacks, Moves)
+    assert stacks.know(Moves) is not None
     changed = 0
     for n in range(60):
         before = sample(stacks, stream(n, "stacks"))
-        after = stacks.move(kind, before, stream(n, "move"))
+        after = stacks.know(Moves).move(kind, before, stream(n, "move"))
         if after is None:
             assert before["depth"] == (2 if kind == "delete" else 4)
             continue
@@ -101,7 +103,7 @@ def test_moves_of_a_function(kind):
 
 def test_what_belongs_to_no_layer_is_told_from_what_does():
     """By the paths and the levels at which they are asked."""
-    places = stacks._map.layers
+    places = stacks.know(Moves)._map.layers
     assert "head" not in places
     assert "rate" not in places
     assert places["layer2/op2"] == ("layer#/op#", 1, 1)
@@ -110,5 +112,5 @@ def test_what_belongs_to_no_layer_is_told_from_what_does():
 
 def test_spaces_without_a_depth_have_no_moves():
     """Cells, and functions that ask no depth."""
-    assert not isinstance(PNAS(), Moves)
-    assert not isinstance(space(lambda pick, task: pick("op", ["a", "b"])), Moves)
+    assert PNAS().know(Moves) is None
+    assert space(lambda pick, task: pick("op", ["a", "b"])).know(Moves) is None

@@ -10,6 +10,7 @@ from cambrian.architecture import completions, questions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
 from cambrian.spaces.branches.enas_macro.space import OPERATIONS, ENASMacro
+from cambrian.spaces.knowledge import Moves
 from cambrian.spaces.program.function_space import Shape
 
 
@@ -83,7 +84,7 @@ def test_skips_follow_their_layers():
     space = ENASMacro(layers=5)
     a, b, c, d, e, _ = OPERATIONS
     before = space.architecture([(a, ()), (b, (0,)), (c, (1,)), (d, (0, 2)), (e, (1, 3))])
-    found = {space.canonical(space.move("delete", before, stream(n, "move"))) for n in range(100)}
+    found = {space.canonical(space.know(Moves).move("delete", before, stream(n, "move"))) for n in range(100)}
     expected = [
         [(b, ()), (c, (0,)), (d, (0, 1)), (e, (0, 2))],
         [(a, ()), (c, ()), (d, (0, 1)), (e, (1, 2))],
@@ -93,7 +94,9 @@ def test_skips_follow_their_layers():
     ]
     assert found == {space.canonical(space.architecture(rows)) for rows in expected}
     smaller = replay(space, {"layers": 2, "layer1/operation": a, "layer2/operation": b, "layer2/skips": (0,)})
-    doubled = {space.canonical(space.move("duplicate", smaller, stream(n, "move"))) for n in range(20)}
+    doubled = {
+        space.canonical(space.know(Moves).move("duplicate", smaller, stream(n, "move"))) for n in range(20)
+    }
     assert doubled == {f"{a}+ {a}+ {b}+0", f"{a}+ {b}+0 {b}+0"}
 
 

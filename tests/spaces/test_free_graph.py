@@ -13,6 +13,7 @@ from cambrian.outcome import Done
 from cambrian.randomness import stream
 from cambrian.spaces.branches.free_graph.space import CHANNELS, RATE, STRIDES, FreeGraph
 from cambrian.spaces.branches.layered import split
+from cambrian.spaces.knowledge import Moves
 from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.evolution.tournament import Tournament, trivial
 from cambrian.testing.play import Game, StrategyCase
@@ -101,7 +102,7 @@ def test_identities_without_skips_are_nothing():
 
 def ways(space, kind, architecture, draws=200):
     """Every architecture that a move led to."""
-    moved = (space.move(kind, architecture, stream(n, "ways", kind)) for n in range(draws))
+    moved = (space.know(Moves).move(kind, architecture, stream(n, "ways", kind)) for n in range(draws))
     return {a for a in moved if a is not None}
 
 
@@ -109,7 +110,7 @@ def test_the_trivial_network_can_only_grow_or_change_its_rate():
     """Nothing to remove, alter or skip: one layer more, or another learning rate."""
     space = FreeGraph(learning_rate=True)
     start = trivial(space, 0)
-    led = {kind: ways(space, kind, start) for kind in space.moves}
+    led = {kind: ways(space, kind, start) for kind in space.know(Moves).moves}
     assert {kind for kind in led if led[kind]} == {
         "insert-convolution",
         "insert-one-to-one",
@@ -165,8 +166,8 @@ def test_every_number_is_one_of_the_spaces():
     space = FreeGraph(5)
     architecture, seen, rng = trivial(space, 0), set(), np.random.default_rng(0)
     for _ in range(400):
-        kind = space.moves[int(rng.integers(len(space.moves)))]
-        architecture = space.move(kind, architecture, rng) or architecture
+        kind = space.know(Moves).moves[int(rng.integers(len(space.know(Moves).moves)))]
+        architecture = space.know(Moves).move(kind, architecture, rng) or architecture
         assert replay(space, architecture) == architecture
         seen |= {
             (k, v) for layer in split(architecture) for k, v in layer.items() if k in ("stride", "channels")

@@ -19,6 +19,7 @@ from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.hierarchies.hierarchical.motifs import flatten, live, motif_text
 from cambrian.spaces.hierarchies.hierarchical.network import Motif, network, primitive
 from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
+from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.evolution.tournament import HierarchicalTournament, trivial
 from cambrian.strategies.strategy import Evaluate
@@ -190,7 +191,7 @@ def test_regular_graphs_are_told_apart():
 def test_published_sizes():
     """Six motifs of four nodes and a cell of five, six primitives and none: 7^(36 + 10)."""
     assert Hierarchical.paper().size() == 7 ** (6 * 6 + 10)
-    assert Hierarchical.paper().levels == (5,)
+    assert Hierarchical.paper().know(Grows).levels == (5,)
     assert len(sample(Hierarchical.paper(), stream(0))) == 46 + 1
     assert Hierarchical(motifs=(), nodes=(11,)).size() == 7**55
 

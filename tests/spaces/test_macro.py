@@ -10,6 +10,7 @@ import pytest
 from cambrian.errors import UnknownName
 from cambrian.randomness import stream
 from cambrian.spaces.chains.macro.space import FIRST, Macro
+from cambrian.spaces.knowledge import Encodes, Grows
 from cambrian.spaces.program.function_space import Shape
 
 SPACE = Macro()
@@ -42,15 +43,15 @@ def test_networks_of_one_text_are_the_same_module():
 def test_growth_reaches_every_function():
     """3, 9, 27, ... chains of so many layers, and at last all functions, each of them once."""
     cells, found = [], []
-    for level in SPACE.levels:
-        pool = SPACE.grow(cells, stream(0))
+    for level in SPACE.know(Grows).levels:
+        pool = SPACE.know(Grows).grow(cells, stream(0))
         cells = [pool.architecture(i) for i in range(len(pool))]
-        assert {SPACE.level(c) for c in cells} == {level}
+        assert {SPACE.know(Grows).level(c) for c in cells} == {level}
         found.append(len(cells))
     assert found[:4] == [3, 9, 27, 81]
     assert {SPACE.canonical(c) for c in cells} == set(texts().values())
     assert found[-1] == 3969
-    assert len(SPACE.grow(cells, stream(0))) == 0
+    assert len(SPACE.know(Grows).grow(cells, stream(0))) == 0
 
 
 def test_a_short_chain_is_the_long_one_that_does_nothing_after_it():
@@ -60,7 +61,7 @@ def test_a_short_chain_is_the_long_one_that_does_nothing_after_it():
     assert SPACE.codes(short) == SPACE.codes(long)
     assert SPACE.canonical(short) == SPACE.canonical(long)
     assert str(SPACE.build(short, SHAPE, filters=2)) == str(SPACE.build(long, SHAPE, filters=2))
-    tokens = SPACE.tokens([short, long])
+    tokens = SPACE.know(Encodes).tokens([short, long])
     assert tokens[0].tolist() == [[0, 2], [1, 0], [2, 1]] + [[-1, -1]] * 5
     assert tokens[1, :3].tolist() == tokens[0, :3].tolist()
 

@@ -13,6 +13,7 @@ from cambrian.networks.measure.sizes import macs, params
 from cambrian.randomness import stream
 from cambrian.spaces.chains.mobile.network import Layer, network
 from cambrian.spaces.chains.mobile.space import REFERENCES, MnasNet, ProxylessNAS
+from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.published import published
 
@@ -50,7 +51,7 @@ def test_sizes_of_the_spaces():
     assert ProxylessNAS().size() == 6**6 * 7**15
     assert MnasNet().kinds() == 432
     assert 1e13 < 432**5 < 2e13
-    assert MnasNet.paper().levels == (7,)
+    assert MnasNet.paper().know(Grows).levels == (7,)
 
 
 def test_a_small_space_is_enumerated():
@@ -59,7 +60,7 @@ def test_a_small_space_is_enumerated():
     space = ProxylessNAS(widths=(8, 16), depths=(2, 1))
     chains = list(completions(space, {}))
     assert len(chains) == 6 + 6 * 7 + 6 * 7 * 6
-    every = [c for c in chains if space.level(c) == 3]
+    every = [c for c in chains if space.know(Grows).level(c) == 3]
     assert len(every) == space.size()
     assert {space.canonical(c) for c in chains} == {space.canonical(c) for c in every}
 

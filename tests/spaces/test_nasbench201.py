@@ -88,34 +88,34 @@ def test_levels_grow_to_the_whole_space():
     """From 5 cells by 125 and, but for those that are the same now and later, 15,625 ways to every
     function of the space."""
     cells, found = [], []
-    for level in SPACE.levels:
-        pool = SPACE.grow(cells, stream(0, "grow"))
+    for level in SPACE.cells.levels:
+        pool = SPACE.cells.grow(cells, stream(0, "grow"))
         cells = [pool.architecture(i) for i in range(len(pool))]
-        assert {SPACE.level(c) for c in cells} == {level}
+        assert {SPACE.cells.level(c) for c in cells} == {level}
         found.append((pool.before, len(pool), pool.complete))
     assert found[0] == (5, 5, True)
     assert found[1][0] == 125
     assert found[2][0] == 125 * found[1][1]
-    every = {SPACE.canonical(SPACE.architecture(codes)) for codes in product(range(5), repeat=6)}
-    assert {SPACE.canonical(c) for c in cells} == every
+    every = {SPACE.cells.canonical(SPACE.architecture(codes)) for codes in product(range(5), repeat=6)}
+    assert {SPACE.cells.canonical(c) for c in cells} == every
 
 
 def test_a_level_is_closed_by_a_skip_connection():
     """A cell of level b is node b, by a skip connection; its children keep what is settled."""
-    first = SPACE.grow((), stream(0))
+    first = SPACE.cells.grow((), stream(0))
     assert SPACE.codes(first.architecture(3)) == (3, 0, 0, 0, 1, 0)
-    second = SPACE.grow([first.architecture(3)], stream(0))
+    second = SPACE.cells.grow([first.architecture(3)], stream(0))
     child = SPACE.codes(second.architecture(len(second) - 1))
     assert (child[0], child[3:]) == (3, (0, 0, 1))
-    assert SPACE.settled(first.architecture(3)) == ("node1/from0",)
-    assert len(SPACE.settled(second.architecture(0))) == 3
+    assert SPACE.cells.settled(first.architecture(3)) == ("node1/from0",)
+    assert len(SPACE.cells.settled(second.architecture(0))) == 3
     with pytest.raises(SpaceError, match="one level"):
-        SPACE.grow([first.architecture(0), second.architecture(0)], stream(0))
+        SPACE.cells.grow([first.architecture(0), second.architecture(0)], stream(0))
 
 
 def test_graphs_hold_what_the_output_depends_on():
     """A node per live edge, between those it reads and those that read it."""
-    graph = SPACE.graph(SPACE.architecture((3, 0, 4, 1, 0, 2)))
+    graph = SPACE.cells.graph(SPACE.architecture((3, 0, 4, 1, 0, 2)))
     assert graph.labels == ("input", "nor_conv_3x3", "avg_pool_3x3", "skip_connect", "nor_conv_1x1", "output")
     assert graph.edges == ((0, 1), (0, 3), (1, 2), (2, 4), (3, 5), (4, 5))
 

@@ -11,6 +11,7 @@ import torch
 from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.randomness import stream
+from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.sequences.recurrent.nascell import PUBLISHED, NASCell, Tree, node_names, pairs_of
 from cambrian.spaces.sequences.recurrent.network import TreeCell
@@ -177,8 +178,8 @@ def test_growth_adds_a_leaf_and_its_join():
     """Of one cell of one leaf: 7 other leaves times 8 joins times 9 places of the memory; and with the same
     leaf again, where 8 of the places are 4 pairs of mirror images, 8 joins times 5."""
     space = NASCell(base=2)
-    ones = space.grow([], stream(0))
-    twos = space.grow([ones.architecture(0)], stream(0))
+    ones = space.know(Grows).grow([], stream(0))
+    twos = space.know(Grows).grow([ones.architecture(0)], stream(0))
     assert len(ones) == 64
     assert (twos.before, len(twos)) == (8 * 8 * 9, 7 * 8 * 9 + 8 * 5)
 

@@ -33,7 +33,7 @@ def test_sizes_by_hand():
 
 def test_one_block_has_702_cells():
     """Unordered pairs of 26 operands, for either combiner."""
-    pool = NASNet().grow([], stream(0))
+    pool = NASNet().pair.grow([], stream(0))
     assert len(pool) == 2 * 26 * 27 // 2 == 702
 
 

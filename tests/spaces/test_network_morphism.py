@@ -12,6 +12,7 @@ from cambrian.errors import SpaceError, UnknownName, UsageError
 from cambrian.randomness import stream
 from cambrian.spaces.branches.layered import split
 from cambrian.spaces.branches.network_morphism.space import NetworkMorphism
+from cambrian.spaces.knowledge import Moves
 from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.evolution.tournament import trivial
 
@@ -78,7 +79,7 @@ def test_images_of_one_pixel_are_not_pooled_away():
 
 
 def ways(space, kind, architecture, draws=150):
-    moved = (space.move(kind, architecture, stream(n, "ways", kind)) for n in range(draws))
+    moved = (space.know(Moves).move(kind, architecture, stream(n, "ways", kind)) for n in range(draws))
     return {a for a in moved if a is not None}
 
 
@@ -108,14 +109,14 @@ def test_morphisms_enlarge():
         architecture = trivial(space, 0)
         sizes = [parameters(space.build(architecture, SHAPE, filters=2))]
         for step in range(6):
-            kind = space.moves[int(stream(n, step).integers(4))]
-            architecture = space.move(kind, architecture, stream(n, step, "move")) or architecture
+            kind = space.know(Moves).moves[int(stream(n, step).integers(4))]
+            architecture = space.know(Moves).move(kind, architecture, stream(n, step, "move")) or architecture
             sizes.append(parameters(space.build(architecture, SHAPE, filters=2)))
         assert sizes == sorted(sizes)
         assert sizes[-1] > sizes[0]
     full = {"width": 8, "kernel": 3}
     largest = grown(NetworkMorphism(3), full | POOL, full | POOL, full | {"skips": (1,), "combine": "sum"})
-    assert not any(ways(NetworkMorphism(3), kind, largest, 5) for kind in space.moves)
+    assert not any(ways(NetworkMorphism(3), kind, largest, 5) for kind in space.know(Moves).moves)
     assert split(largest)[2]["skips"] == (1,)
 
 

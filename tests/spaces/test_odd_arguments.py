@@ -16,6 +16,7 @@ from torch import nn
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import SpaceError, Unbuildable
 from cambrian.randomness import stream
+from cambrian.spaces.knowledge import Shares
 from cambrian.spaces.program.function_space import Shape, space
 
 TASK = Shape(channels=1, height=8, width=8, classes=3)
@@ -299,4 +300,4 @@ def test_a_fork_takes_arguments_by_name() -> None:
 
     built = named.build(Architecture({"op": "conv"}), TASK)
     assert built[0].kernel_size == (8, 8)
-    named.share({}, TASK)  # type: ignore[attr-defined]
+    named.know(Shares).share({}, TASK)  # type: ignore[attr-defined]

@@ -24,7 +24,7 @@ from cambrian.spaces.cells.amoebanet import AmoebaNet
 from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.enas_micro import ENASMicro
 from cambrian.spaces.cells.nasnet import NASNet
-from cambrian.spaces.cells.pair import blocks_of
+from cambrian.spaces.cells.pair_cells import blocks_of
 from cambrian.spaces.cells.skeleton import SETTINGS
 from cambrian.spaces.program.function_space import Shape
 
@@ -46,7 +46,7 @@ def levels_of(space, most):
     """Every level up to `most`, each grown from the whole one before."""
     pools, parents = [], []
     for _ in range(most):
-        pools.append(space.grow(parents, rng()))
+        pools.append(space.pair.grow(parents, rng()))
         parents = everything(pools[-1])
     return pools
 
@@ -85,12 +85,12 @@ def test_136_cells_of_one_block_make_18496_pairs():
 def test_canonical_texts_are_the_classes_of_brute_force_and_growth_finds_each_once(space):
     """Over every ordered pair of up to three blocks: a text for each class of isomorphic pairs, a class for
     each text, and one child of growth for each."""
-    for level, pool in zip(space.levels[:3], levels_of(space, 3), strict=False):
+    for level, pool in zip(space.pair.levels[:3], levels_of(space, 3), strict=False):
         every = list(completions(space, {"blocks": level}))
         assert len(every) == space.size(level)
-        forms, texts = classes(space, every), [space.canonical(a) for a in every]
+        forms, texts = classes(space, every), [space.pair.canonical(a) for a in every]
         assert len(set(forms)) == len(set(texts)) == len(set(zip(forms, texts, strict=True)))
-        grown = [space.canonical(a) for a in everything(pool)]
+        grown = [space.pair.canonical(a) for a in everything(pool)]
         assert len(set(grown)) == len(grown)
         assert set(grown) == set(texts)
 
@@ -108,7 +108,7 @@ def test_renamed_blocks_and_swapped_operands_are_the_same_pair(space, seed):
         cells = [[(i, j, o, p) if i < j else (j, i, p, o) for i, j, o, p in cell] for cell in cells]
     other = space.architecture(*cells)
     assert replay(space, other) == other
-    assert space.canonical(other) == space.canonical(one)
+    assert space.pair.canonical(other) == space.pair.canonical(one)
     assert space.cells(other) == tuple(map(list, cells))
 
 
@@ -121,12 +121,12 @@ def test_json_tokens_and_graph_hold_the_pair(space, seed):
     one = sample(space, np.random.default_rng(seed))
     again = Architecture.from_json(json.loads(json.dumps(one.to_json())))
     assert replay(space, again) == one
-    rows = space.tokens([one])[0]
+    rows = space.pair.tokens([one])[0]
     cells = [[tuple(row[1:]) for row in rows.tolist() if row[0] == kind] for kind in (0, 1)]
     assert tuple(cells) == space.cells(one)
-    assert rows[:, 0].tolist() == [n % 2 for n in range(space.level(one))]
-    graph = space.graph(one)
-    assert len(graph.labels) == 3 * space.level(one) + 2 * 3
+    assert rows[:, 0].tolist() == [n % 2 for n in range(space.pair.level(one))]
+    graph = space.pair.graph(one)
+    assert len(graph.labels) == 3 * space.pair.level(one) + 2 * 3
     fed = {to for _, to in graph.edges}
     assert [n for n in range(len(graph.labels)) if n not in fed] == [0, 1, *_second_inputs(graph)]
 
@@ -139,7 +139,7 @@ def _second_inputs(graph):
 def test_sampling_is_uniform_over_ordered_pairs(space):
     """The product of the answers' chances is one over the number of pairs, for each of them."""
     every = list(completions(space, {}))
-    assert len(every) == sum(space.size(level) for level in space.levels)
+    assert len(every) == sum(space.size(level) for level in space.pair.levels)
     for architecture in every:
         chance = 1.0
         for choice in questions(space, architecture):
@@ -152,15 +152,15 @@ def test_sampling_is_uniform_over_ordered_pairs(space):
 def test_growth_keeps_a_cap_and_refuses_mixed_levels():
     """A seeded sample of distinct pairs beyond the cap, none beyond the last level."""
     space = AmoebaNet(2)
-    parents = everything(space.grow([], rng()))[:20]
-    pool = space.grow(parents, rng(1), cap=50)
+    parents = everything(space.pair.grow([], rng()))[:20]
+    pool = space.pair.grow(parents, rng(1), cap=50)
     assert (len(pool), pool.complete, pool.before) == (50, False, 20 * 136)
-    assert len({space.canonical(a) for a in everything(pool)}) == 50
-    assert everything(pool) == everything(space.grow(parents, rng(1), cap=50))
-    top = next(a for n in range(99) if space.level(a := sample(space, rng(n))) == 4)
-    assert len(space.grow([top], rng())) == 0
+    assert len({space.pair.canonical(a) for a in everything(pool)}) == 50
+    assert everything(pool) == everything(space.pair.grow(parents, rng(1), cap=50))
+    top = next(a for n in range(99) if space.pair.level(a := sample(space, rng(n))) == 4)
+    assert len(space.pair.grow([top], rng())) == 0
     with pytest.raises(SpaceError, match="one level"):
-        space.grow([parents[0], top], rng())
+        space.pair.grow([parents[0], top], rng())
 
 
 def test_children_of_256_parents_are_found_in_a_second():
@@ -168,11 +168,11 @@ def test_children_of_256_parents_are_found_in_a_second():
     import time
 
     space = NASNet()
-    every = (a for n in itertools.count() if space.level(a := sample(space, rng("top", n))) == 10)
+    every = (a for n in itertools.count() if space.pair.level(a := sample(space, rng("top", n))) == 10)
     cells = [space.cells(a) for a in itertools.islice(every, 256)]
     parents = [space.architecture(normal, reduction[:4]) for normal, reduction in cells]
     start = time.process_time()
-    pool = space.grow(parents, rng(), cap=100_000)
+    pool = space.pair.grow(parents, rng(), cap=100_000)
     assert time.process_time() - start < 5
     assert (len(pool), pool.before) == (100_000, 256 * 2 * 78 * 79 // 2)
 

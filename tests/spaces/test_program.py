@@ -171,8 +171,8 @@ def sometimes_deep(pick: Any, task: Any) -> Any:
 def test_without_one_depth_in_every_walk_there_is_no_order(function: Any) -> None:
     """Conformance is honest: such a program is neither Grows nor Encodes."""
     made = space(function)
-    assert not isinstance(made, Grows)
-    assert not isinstance(made, Encodes)
+    assert made.know(Grows) is None
+    assert made.know(Encodes) is None
 
 
 @space
@@ -180,19 +180,20 @@ def layers(pick: Any, task: Any) -> Any:
     """Three operations, of which one opens a question, one to three times; a width for all."""
     pick("width", [8, 16])
     for i in range(pick.depth("depth", 1, 3)):
-        if pick(f"op{i}", ["conv", "pool", "skip"]) == "conv":
-            pick.integer(f"size{i}", 1, 2)
+        layer = pick.inside("layer", i)
+        if layer("op", ["conv", "pool", "skip"]) == "conv":
+            layer.integer("size", 1, 2)
     return nn.Flatten
 
 
 def test_growth_is_brute_force() -> None:
     """Level by level: all 2 * 4^n architectures, children of a parent the four that extend it."""
-    assert isinstance(layers, Grows)
-    assert layers.levels == (1, 2, 3)
+    assert layers.know(Grows) is not None
+    assert layers.know(Grows).levels == (1, 2, 3)
     everything = list(completions(layers, {}))
     parents: list[Architecture] = []
-    for level in layers.levels:
-        pool = layers.grow(parents, np.random.default_rng(0))
+    for level in layers.know(Grows).levels:
+        pool = layers.know(Grows).grow(parents, np.random.default_rng(0))
         children = [pool.architecture(i) for i in range(len(pool))]
         assert pool.complete
         assert set(children) == {a for a in everything if a["depth"] == level}
@@ -203,23 +204,34 @@ def test_growth_is_brute_force() -> None:
 
 def test_tokens_are_what_the_layout_says() -> None:
     """Slots by hand: the width in the first row only, operation and size in each; 0 is "not asked"."""
-    assert isinstance(layers, Encodes)
-    assert dict(layers.vocabulary) == {"width": 3, "op#": 4, "size#": 3}
-    columns = [layers.slots.index(kind) for kind in ("width", "op#", "size#")]
-    answers = {"width": 16, "depth": 2, "op0": "conv", "size0": 2, "op1": "skip"}
-    tokens = layers.tokens([Architecture(answers)])[0][:, columns]
+    assert layers.know(Encodes) is not None
+    assert dict(layers.know(Encodes).vocabulary) == {"width": 3, "layer#/op": 4, "layer#/size": 3}
+    columns = [layers.know(Encodes).slots.index(kind) for kind in ("width", "layer#/op", "layer#/size")]
+    answers = {
+        "width": 16,
+        "depth": 2,
+        "layer0/op": "conv",
+        "layer0/size": 2,
+        "layer1/op": "skip",
+    }
+    tokens = layers.know(Encodes).tokens([Architecture(answers)])[0][:, columns]
     assert tokens.shape == (2, 3)
     assert tokens[1].tolist()[0] == 0
     assert tokens[1].tolist()[2] == 0
     assert (tokens[0] > 0).all()
-    shorter = layers.tokens([Architecture({"width": 16, "depth": 1, "op0": "skip"})])[0][:, columns]
+    short = Architecture({"width": 16, "depth": 1, "layer0/op": "skip"})
+    shorter = layers.know(Encodes).tokens([short])[0][:, columns]
     assert shorter[0, 1] == tokens[1, 1], "the same operation has the same token in every row"
 
 
 def test_all_tokens_are_distinct() -> None:
     """Over the whole space, by brute force."""
     everything = list(completions(layers, {}))
-    assert len({t.tobytes() for t in layers.tokens(everything)}) == len(everything) == 2 * (4 + 16 + 64)
+    assert (
+        len({t.tobytes() for t in layers.know(Encodes).tokens(everything)})
+        == len(everything)
+        == 2 * (4 + 16 + 64)
+    )
 
 
 def test_some_of_many_is_a_slot_per_option() -> None:
@@ -233,7 +245,7 @@ def test_some_of_many_is_a_slot_per_option() -> None:
 
     everything = list(completions(joins, {}))
     assert len(everything) == 2 + 2 * 4 + 2 * 4 * 8
-    assert len({t.tobytes() for t in joins.tokens(everything)}) == len(everything)
+    assert len({t.tobytes() for t in joins.know(Encodes).tokens(everything)}) == len(everything)
 
 
 def test_real_questions_are_binned_and_drawn() -> None:
@@ -245,7 +257,7 @@ def test_real_questions_are_binned_and_drawn() -> None:
             pick.real(f"rate{i}", 0.0, 1.0)
         return nn.Flatten
 
-    pool = tuned.grow((), np.random.default_rng(0), cap=50)
+    pool = tuned.know(Grows).grow((), np.random.default_rng(0), cap=50)
     assert len(pool) == 50
     assert not pool.complete
     rates = np.array([pool.architecture(i)["rate0"] for i in range(50)])
@@ -326,7 +338,7 @@ def test_a_builder_is_sampled_without_torch() -> None:
     """A coordinator with such a space need not load torch."""
     code = """
 import sys
-import cambrian
+import cambrian.spaces.knowledge
 from cambrian.architecture import sample
 import numpy as np
 
@@ -341,7 +353,7 @@ def light(pick, task):
     return build
 
 sample(light, np.random.default_rng(0))
-light.grow((), np.random.default_rng(0))
+light.know(cambrian.spaces.knowledge.Grows).grow((), np.random.default_rng(0))
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)

@@ -15,6 +15,7 @@ from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, UnknownNa
 from cambrian.networks.sharing.supernet import Fork, Supernet
 from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
+from cambrian.spaces.knowledge import Encodes
 from cambrian.spaces.program.function_space import Shape, space
 from cambrian.spaces.program.shared import outer
 from cambrian.spaces.space import Grows, Shares, Space
@@ -26,7 +27,7 @@ INPUTS = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(3))
 def supernet_of(space: Any, architecture: Architecture, **skeleton: Any) -> Supernet:
     """Made for the outer answers of `architecture`, with running statistics that are not the first ones."""
     torch.manual_seed(0)
-    supernet = space.share(outer(space, architecture), TASK, **skeleton)
+    supernet = space.know(Shares).share(outer(space, architecture), TASK, **skeleton)
     for module in supernet.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -1, 1)
@@ -117,7 +118,7 @@ def test_nasbench201_shares_many_cells(whole: bool) -> None:
 
 def test_nasbench201_has_every_operation_on_every_edge() -> None:
     """The shared network has six forks a cell, of five candidates each, and no outer question."""
-    supernet = NASBench201().share({}, TASK, filters=4, cells=2)
+    supernet = NASBench201().know(Shares).share({}, TASK, filters=4, cells=2)
     forks = [m for m in supernet.modules() if isinstance(m, Fork)]
     assert [f.path for f in forks] == [*PATHS] * 6
     assert {f.options for f in forks} == {NASBench201.operations}
@@ -146,7 +147,7 @@ def test_a_mixture_is_the_weighted_sum() -> None:
         options = {k: lambda k=k: nn.Conv2d(2, 3, k, padding=k // 2) for k in (1, 3, 5)}
         return nn.Sequential(pick.module("op", options), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
-    supernet = single.share({}, TASK)
+    supernet = single.know(Shares).share({}, TASK)
     weights = torch.tensor([0.5, 0.2, 0.3], requires_grad=True)
     supernet.mix({"op": weights})
     fork = next(m for m in supernet.modules() if isinstance(m, Fork))
@@ -173,14 +174,14 @@ def test_a_mixture_needs_a_fork_and_its_number_of_weights() -> None:
 def test_outer_answers_are_given_and_kept() -> None:
     """What is not shared must be answered, legally, once and for all."""
     with pytest.raises(IllegalArchitecture, match="'widen' is not shared and needs an answer"):
-        programs.chain.share({}, TASK)
+        programs.chain.know(Shares).share({}, TASK)
     with pytest.raises(IllegalArchitecture, match="'widen': 7 is not an option"):
-        programs.chain.share({"widen": 7}, TASK)
+        programs.chain.know(Shares).share({"widen": 7}, TASK)
     with pytest.raises(IllegalArchitecture, match="no question 'wide' is asked; did you mean 'widen'"):
-        programs.chain.share({"widen": 1, "wide": 1}, TASK)
+        programs.chain.know(Shares).share({"widen": 1, "wide": 1}, TASK)
     with pytest.raises(UnknownName, match="did you mean 'filters'"):
-        programs.chain.share({"widen": 1}, TASK, filter=3)
-    supernet = programs.chain.share({"widen": 1}, TASK)
+        programs.chain.know(Shares).share({"widen": 1}, TASK, filter=3)
+    supernet = programs.chain.know(Shares).share({"widen": 1}, TASK)
     with pytest.raises(IllegalArchitecture, match="'widen': this supernet was made for the answer 1, got 2"):
         supernet.choose({"widen": 2, "layers": 1, "layers/0/op": "skip"})
     with pytest.raises(IllegalArchitecture, match=r"did you mean 'layers/0/op'"):
@@ -191,7 +192,7 @@ def test_outer_answers_are_given_and_kept() -> None:
 
 def test_nothing_runs_before_it_is_chosen() -> None:
     """The sentence says what to call."""
-    supernet = NASBench201().share({}, TASK, filters=4, cells=1)
+    supernet = NASBench201().know(Shares).share({}, TASK, filters=4, cells=1)
     with pytest.raises(UsageError, match="'node1/from0': no candidate is chosen; call the supernet's choose"):
         supernet(INPUTS)
 
@@ -213,7 +214,7 @@ def test_parts_that_change_shapes_cannot_be_shared() -> None:
         )
 
     with pytest.raises(SpaceError, match=r"\[3, 8\]: .* a repeated part must keep the shape"):
-        growing.share({}, TASK)
+        growing.know(Shares).share({}, TASK)
 
 
 def test_modules_put_together_in_the_constructor_cannot_be_shared() -> None:
@@ -226,7 +227,7 @@ def test_modules_put_together_in_the_constructor_cannot_be_shared() -> None:
 
     assert early.build(Architecture({"some": ("a", "c")}), TASK)(INPUTS).shape == (4, 3)
     with pytest.raises(UsageError, match=r"question 'some': .* go through them in forward"):
-        early.share({}, TASK)
+        early.know(Shares).share({}, TASK)
 
 
 def test_a_part_that_is_no_module_cannot_be_shared() -> None:
@@ -240,7 +241,7 @@ def test_a_part_that_is_no_module_cannot_be_shared() -> None:
     widths.build(Architecture({"layers": 1, "layers/0/width": 2}), TASK)
     answers = {"layers/0/width": 2, "layers/1/width": 2}
     with pytest.raises(SpaceError, match="question 'layers': part 0 gave 2; to be shared"):
-        widths.share(answers, TASK)
+        widths.know(Shares).share(answers, TASK)
 
 
 def test_who_shares_and_who_grows() -> None:
@@ -251,24 +252,24 @@ def test_who_shares_and_who_grows() -> None:
         pick("a", [1, 2])
         return nn.Flatten
 
-    assert isinstance(NASBench201(), Shares)
-    assert not isinstance(plain, Shares)
+    assert NASBench201().know(Shares) is not None
+    assert plain.know(Shares) is None
     for name in programs.NAMES:
         made = getattr(programs, name)
-        assert isinstance(made, Shares)
-        assert isinstance(made, Grows) == (name in ("chain", "repeated", "lazy"))
+        assert made.know(Shares) is not None
+        assert (made.know(Grows) is not None) == (name in ("chain", "repeated", "lazy"))
 
 
 def test_repetitions_grow_level_by_level() -> None:
     """A level adds a part: all of its answers, for every parent; tokens tell all architectures apart."""
     grown: list[Architecture] = []
     for level in (1, 2, 3):
-        pool = programs.chain.grow(grown, stream(0, "grow"))
+        pool = programs.chain.know(Grows).grow(grown, stream(0, "grow"))
         grown = [pool.architecture(i) for i in range(len(pool))]
         assert set(grown) == set(completions(programs.chain, {"layers": level}))
         assert len(grown) == 2 * 3**level
     everything = list(completions(programs.chain, {}))
-    assert len({t.tobytes() for t in programs.chain.tokens(everything)}) == len(everything)
+    assert len({t.tobytes() for t in programs.chain.know(Encodes).tokens(everything)}) == len(everything)
 
 
 @pytest.mark.parametrize("name", ["branches", "nested"])

@@ -25,7 +25,7 @@ def test_every_operation_has_weights():
     """Two spiking convolutions on one input are two; in NAS-Bench-201 two poolings are one."""
     twice, once = (4, 4, 0, 0, 1, 1), (4, 0, 1, 0, 1, 1)
     for space, same in ((SpikingCells(), False), (NASBench201(), True)):
-        texts = {space.canonical(space.architecture(codes)) for codes in (twice, once)}
+        texts = {space.cells.canonical(space.architecture(codes)) for codes in (twice, once)}
         assert (len(texts) == 1) == same
 
 

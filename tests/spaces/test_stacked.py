@@ -14,6 +14,7 @@ from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.hierarchies.stacked.space import Stacked
+from cambrian.spaces.knowledge import Graphs, Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.published import published
 
@@ -99,7 +100,7 @@ def test_stages_with_nothing_between_them_are_one():
 def test_graphs_repeat_the_cell(space):
     """As often as there are cells; the output is reached from the input, through each cell in turn."""
     architecture = sample(space, stream(4, "stacked"))  # of NAS-Bench-201's cells some are none
-    graph, cell = space.graph(architecture), space.micro.graph(space.cell_of(architecture))
+    graph, cell = space.graph(architecture), space.micro.know(Graphs).graph(space.cell_of(architecture))
     cells = sum(stage[0] for stage in space.stacking(architecture))
     starts = sum(label.startswith("conv3x3 x") for label in graph.labels)
     inputs = 2 if space is BLOCKS else 1
@@ -112,9 +113,9 @@ def test_graphs_repeat_the_cell(space):
 
 def test_a_level_is_a_stage():
     """Growing keeps the cell and the stages there are."""
-    first = EDGES.grow((), stream(0, "grow"), cap=5)
+    first = EDGES.know(Grows).grow((), stream(0, "grow"), cap=5)
     parent = first.architecture(0)
-    pool = EDGES.grow([parent], stream(0, "grow"))
+    pool = EDGES.know(Grows).grow([parent], stream(0, "grow"))
     assert (len(pool), pool.complete) == (3 * 3 * 2, True)
     for n in range(len(pool)):
         child = pool.architecture(n)

@@ -18,8 +18,8 @@ LAYERS = ["conv3x3*1", "conv3x3*2", "conv5x5*1", "conv5x5*2", "max3x3*0", ""]
 def grown(space):
     """The pool of every level, grown from all of the one below."""
     parents = []
-    for _ in space.levels:
-        pool = space.grow(parents, np.random.default_rng(0))
+    for _ in space.know(Grows).levels:
+        pool = space.know(Grows).grow(parents, np.random.default_rng(0))
         yield parents, pool
         parents = [pool.architecture(i) for i in range(len(pool))]
 
@@ -27,8 +27,8 @@ def grown(space):
 def test_it_fulfils_the_protocols_progressive_search_asks_for():
     """Registered by name, it grows, encodes, knows sameness and draws itself."""
     space = SPACES.make({"name": "tiny-chain", "arguments": {"layers": 2}})
-    assert all(isinstance(space, protocol) for protocol in (Grows, Canonical, Encodes, Graphs))
-    assert space.levels == (1, 2)
+    assert all(space.know(protocol) is not None for protocol in (Grows, Canonical, Encodes, Graphs))
+    assert space.know(Grows).levels == (1, 2)
 
 
 def test_levels_hold_every_chain_once():
@@ -49,22 +49,24 @@ def test_children_agree_with_their_parents():
         for i in range(0, len(pool), 7):
             child = pool.architecture(i)
             assert replay(space, child) == child
-            tokens = space.tokens([child])[0]
-            assert tokens.shape == (level, len(space.slots))
+            tokens = space.know(Encodes).tokens([child])[0]
+            assert tokens.shape == (level, len(space.know(Encodes).slots))
             assert tokens[-1].tolist() == pool.step[i].tolist()
             if parents:
                 parent = parents[pool.parent[i]]
                 assert {**parent, "layers": level} == {path: child[path] for path in parent}
-                assert (tokens[:-1] == space.tokens([parent])[0]).all()
+                assert (tokens[:-1] == space.know(Encodes).tokens([parent])[0]).all()
 
 
 def test_tokens_tell_every_chain_apart():
     """As many rows of tokens as architectures, all within their vocabularies."""
     space = TinyChain(layers=2)
     every = list(completions(space, {}))
-    tokens = space.tokens(every)
+    tokens = space.know(Encodes).tokens(every)
     assert len(np.unique(tokens.reshape(len(every), -1), axis=0)) == len(every)
-    assert (tokens.max(axis=(0, 1)) < [space.vocabulary[slot] for slot in space.slots]).all()
+    assert (
+        tokens.max(axis=(0, 1)) < [space.know(Encodes).vocabulary[slot] for slot in space.know(Encodes).slots]
+    ).all()
 
 
 def test_the_graph_is_a_chain():

@@ -16,6 +16,7 @@ from cambrian.architecture import Architecture, replay, sample
 from cambrian.errors import CambrianError, IllegalArchitecture, SpaceError, Unbuildable
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
+from cambrian.spaces.knowledge import Shares
 from cambrian.spaces.program.function_space import Shape, space
 
 TASK = Shape(channels=1, height=8, width=8, classes=3)
@@ -222,7 +223,7 @@ def test_lazy_modules_learn_their_sizes_in_build() -> None:
     with torch.device("meta"):
         assert lazy.build(Architecture({"op": "flat"}), TASK)[2].in_features == 64
     with pytest.raises(SpaceError, match="lazy modules cannot be shared"):
-        lazy.share({}, TASK)
+        lazy.know(Shares).share({}, TASK)
 
 
 @space

@@ -20,14 +20,14 @@ from published_tables import needs_tables
 def kernels(space, some, others, rates):
     """The mean over parts of exp(-rate d^2), every entry by itself."""
     parts = [lambda a, b: sum(a.get(q) != b.get(q) for q in {**a, **b})]
-    if isinstance(space, Graphs):
+    if space.know(Graphs) is not None:
         parts.insert(0, lambda a, b: counted(paths(space, a), paths(space, b)))
     each = [[[np.exp(-r * p(a, b)) for b in others] for a in some] for r, p in zip(rates, parts, strict=True)]
     return np.mean(each, axis=0)
 
 
 def paths(space, architecture):
-    return path_counts(space.graph(architecture), silent=IDENTITIES)
+    return path_counts(space.know(Graphs).graph(architecture), silent=IDENTITIES)
 
 
 def counted(one, other):

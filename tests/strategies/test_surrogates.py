@@ -10,7 +10,7 @@ import pytest
 from cambrian.errors import UnknownName, UsageError
 from cambrian.predictors import PREDICTORS
 from cambrian.search.search import Search
-from cambrian.spaces.space import Encodes, Grows
+from cambrian.spaces.knowledge import Encodes, Grows
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.bayesian.bayes import Bayes
 from cambrian.strategies.progressive import Progressive

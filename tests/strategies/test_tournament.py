@@ -17,6 +17,7 @@ from cambrian.problem import Problem
 from cambrian.spaces.branches.free_graph.space import FreeGraph
 from cambrian.spaces.branches.layered import split
 from cambrian.spaces.chains.tiny_chain import TinyChain
+from cambrian.spaces.knowledge import Grows, Moves
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.evolution.tournament import HierarchicalTournament, Tournament, edit, trivial
@@ -79,7 +80,7 @@ def test_it_grows_from_a_trivial_network():
     """The first is one layer; each child is a list edit of its parent's layers, or one answer changed;
     where depth pays, it gets deep."""
     space = TinyChain(layers=8)
-    trials, _, _ = play(Tournament(population=10), space, space.level, 120)
+    trials, _, _ = play(Tournament(population=10), space, space.know(Grows).level, 120)
     assert dict(trials[0].architecture) == {"layers": 1, "layer1/operation": "conv3x3", "layer1/width": 1}
     assert max(t.value for t in trials) == 8
     for trial in trials[1:]:
@@ -101,8 +102,8 @@ def test_each_kind_of_edit_is_as_likely():
     space, rng = TinyChain(layers=5), stream(0, "edits")
     start = trivial(space, 0)
     for _ in range(2):
-        start = space.move("insert", start, rng)
-    change = Counter(space.level(edit(space, start, rng)) - 3 for _ in range(1000))
+        start = space.know(Moves).move("insert", start, rng)
+    change = Counter(space.know(Grows).level(edit(space, start, rng)) - 3 for _ in range(1000))
     assert set(change) == {-1, 0, 1}  # delete; the mutation, or a duplicate and a drawn layer that are alike
     assert chisquare([change[n] for n in (-1, 0, 1)], [250, 250, 500]).pvalue > 1e-4
 
@@ -113,7 +114,7 @@ def test_a_space_with_edits_of_its_own_has_no_others():
     space = FreeGraph(layers=4)
     trials, _, _ = play(Tournament(population=8), space, lambda a: len(a), 80)
     assert dict(trials[0].architecture) == {"layers": 0}
-    assert max(space.level(t.architecture) for t in trials) == 4
+    assert max(space.know(Grows).level(t.architecture) for t in trials) == 4
     for trial in trials[1:]:
         old, new = (split(trials[trial.parent].architecture), split(trial.architecture))
         assert abs(len(old) - len(new)) <= 1

@@ -26,11 +26,13 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.benchmarks.benchmark import Benchmark
+from cambrian.errors import UsageError
 from cambrian.estimators.estimator import Context, Estimate
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
 from cambrian.spaces.cells.isomorphism import Block
 from cambrian.spaces.cells.pnas import OPERATIONS, PNAS
+from cambrian.spaces.knowledge import Encodes, know
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 WORST, BEST, SCALE = 0.82, 0.95, 1.0
 INPUTS = 2  # of the cell: the outputs of the two cells before
+SLOTS = ("input", "input", "operation", "operation")
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,26 @@ def _gain(cell: Sequence[Block], block: Block, worth: Worths) -> float:
     return gain
 
 
+def blocks_of(space: Space, architecture: Architecture) -> list[Block]:
+    """The cell as its space's tokens have it. Raises UsageError for tokens that are not those of blocks of
+    two of PNAS's operations."""
+    encodes = know(space, Encodes)
+    slots = None if encodes is None else encodes.slots
+    if encodes is None or slots != SLOTS or encodes.vocabulary["operation"] != len(OPERATIONS):
+        raise UsageError(
+            f"the planted truth is of blocks of tokens {SLOTS} of {len(OPERATIONS)} operations, as PNAS has "
+            f"them: {type(space).__name__} has {slots}"
+        )
+    return [(i1, i2, o1, o2) for i1, i2, o1, o2 in encodes.tokens([architecture])[0].tolist()]
+
+
 @dataclass(frozen=True)
 class Planted:
     """`noise` is the standard deviation of a measurement; the same trial of the same search repeats."""
 
     entangled: bool = True
     noise: float = 0.004
-    needs: ClassVar[tuple[type, ...]] = ()
+    needs: ClassVar[tuple[type, ...]] = (Encodes,)
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
@@ -105,10 +121,10 @@ class Planted:
         task: Task | None,
         context: Context,
     ) -> Estimate:
-        assert isinstance(space, PNAS)
+        cell = blocks_of(space, architecture)
         error = self.noise * stream(context.seed, "planted", context.trial).standard_normal()
         yield from ()
-        return Done(truth(space.cell(architecture), self.entangled) + float(error))
+        return Done(truth(cell, self.entangled) + float(error))
 
 
 def optimum(entangled: bool, blocks: int) -> float:

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 class Listed(Space):
     """The rows of the file `table`, whose columns `questions` are asked in this order: only answers that
     lead to a row are offered, and a question that is empty in all rows left is not asked. `depth` may
-    name a column of whole numbers that says how large an architecture is (see `GrowingListed`)."""
+    name a column of whole numbers that says how large an architecture is, every answer to which is asked
+    the questions of the lesser ones too."""
 
     table: str
     questions: tuple[str, ...]
     depth: str | None = None
 
     measure = "uniform over the rows of the table"
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return () if self.depth is None else (DepthGrowth(self),)
 
     def program(self, pick: Pick) -> None:
         node = _tree(self.table, self.questions)
@@ -42,9 +47,8 @@ class Listed(Space):
         raise Unbuildable(f"architectures of {self.table} are looked up, not built")
 
 
-@dataclass(frozen=True)
-class GrowingListed(DepthGrowth, Listed):
-    """A table with a `depth`, every answer to which is asked the questions of the lesser ones too."""
+GrowingListed = Listed
+"""The name in run directories of before: tables with a `depth` were a class of their own."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.benchmarks.table_space import GrowingListed, Listed
+from cambrian.benchmarks.table_space import Listed
 from cambrian.errors import DataError
 from cambrian.estimators.table_files import SUFFIXES, answers
 from cambrian.estimators.tables import Table, open_table
@@ -67,7 +67,7 @@ def table(
     if metrics is None:
         numbers = [c for c, v in found.columns.items() if _numeric(v.values)]
         metrics = [c for c in numbers if c not in {*asked, objective, test, seconds}]
-    space = Listed(name, asked) if depth is None else GrowingListed(name, asked, depth)
+    space = Listed(name, asked, depth)
     space.walk(lambda choice: next(choice.answers()))  # so that a table which makes no space is refused here
     low = bool(lower_is_better(objective)) if minimize is None else minimize
     estimator = Tabular(name, objective, tuple(metrics), seconds, minimize=low, questions=asked)

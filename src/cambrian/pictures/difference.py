@@ -15,7 +15,8 @@ from cambrian.pictures.picture import GAP, picture
 from cambrian.pictures.shapes import Rect, Shape, Sketch, Text, join
 from cambrian.pictures.sketches import INKS, MARGIN, ROW, SIGNS, Marks, add_margin, draw_picture
 from cambrian.pictures.terminal import printable
-from cambrian.spaces.space import Graph, Graphs, Space
+from cambrian.spaces.knowledge import Graph, Graphs, know
+from cambrian.spaces.space import Space
 
 SAME = "same"
 _KINDS = (SAME, "changed", "added", "removed")
@@ -93,9 +94,10 @@ def difference_text(old: Architecture, new: Architecture) -> str:
 def difference_sketch(space: Space, old: Architecture, new: Architecture, title: str) -> Sketch:
     """The answers that differ, and where the space has a graph both graphs with what differs marked."""
     rows = _rows(difference(old, new))
-    if not isinstance(space, Graphs):
+    known = know(space, Graphs)
+    if known is None:
         return add_margin(rows, title)
-    graphs = space.graph(old), space.graph(new)
+    graphs = known.graph(old), known.graph(new)
     pictures = [
         _add_heading(name, draw_picture(picture(graph), marks))
         for name, graph, marks in zip(("before", "after"), graphs, mark_changes(*graphs))

@@ -20,7 +20,8 @@ from cambrian.pictures.graph_parts import overview
 from cambrian.pictures.picture import picture
 from cambrian.pictures.shapes import Sketch
 from cambrian.pictures.terminal import graph_text, printable, tree_text
-from cambrian.spaces.space import Graphs, Space
+from cambrian.spaces.knowledge import Graphs, know
+from cambrian.spaces.space import Space
 
 __all__ = ["Drawing", "draw", "family_tree", "network_svg", "svg", "text"]
 
@@ -89,8 +90,9 @@ def draw(
     name = title or f"architecture {architecture.key}"
     if before is not None:
         return _difference(space, before, architecture, title or f"from {before.key} to {architecture.key}")
-    if isinstance(space, Graphs):
-        graph = space.graph(architecture)
+    graphs = know(space, Graphs)
+    if graphs is not None:
+        graph = graphs.graph(architecture)
         return Drawing(
             lambda: graph_text(graph), lambda: drawings.cell(picture(overview(graph)), name, stages)
         )

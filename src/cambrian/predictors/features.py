@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cambrian.architecture import Architecture, questions
-from cambrian.choices import Integer, OneOf, Real, SomeOf
+from cambrian.choices import Answer, Choice, Integer, OneOf, Real, SomeOf
+from cambrian.paths import kind_of
 from cambrian.predictors.paths import IDENTITIES, path_counts
-from cambrian.spaces.space import Graph, Graphs, Space
+from cambrian.spaces.knowledge import Graph, Graphs, know
+from cambrian.spaces.space import Space
 
 Vector = Mapping[Hashable, float]
 Vectors = Sequence[Vector]
@@ -51,8 +53,8 @@ class Matrix:
 
 
 def parts_of(space: Space) -> tuple[Callable[[Any, Architecture], Vector], ...]:
-    """What a description is made of: the paths of the graph, where the space tells it, and the answers."""
-    return (paths_of, answers_of) if isinstance(space, Graphs) else (answers_of,)
+    """The parts of a description: the paths of the graph, where the space knows it, and the answers."""
+    return (answers_of,) if know(space, Graphs) is None else (paths_of, answers_of)
 
 
 def distances(space: Space, some: Sequence[Architecture], others: Sequence[Architecture]) -> list[Array]:
@@ -86,10 +88,10 @@ def answer_vector(space: Space, architecture: Architecture) -> Vector:
     return vector
 
 
-def graph_vector(space: Graphs, architecture: Architecture) -> Vector:
+def graph_vector(space: Space, architecture: Architecture) -> Vector:
     """log(1 + count) of every path, identities passed over: equal functions are equal vectors, and each
     further path of a kind says less."""
-    counts = path_counts(space.graph(architecture), silent=IDENTITIES)
+    counts = path_counts(graph_of(space, architecture), silent=IDENTITIES)
     return {path: log1p(count) for path, count in counts.items()}
 
 
@@ -182,30 +184,47 @@ _column = memoise(_from_whole, 512)
 
 
 @memoise
-def graph_of(space: Graphs, architecture: Architecture) -> Graph:
+def graph_of(space: Space, architecture: Architecture) -> Graph:
     """The data-flow graph; of a space without one, its tree of answers: a node per answer, children
     under the longest path that is a part of theirs."""
-    if isinstance(space, Graphs):
-        return space.graph(architecture)
-    return answer_tree(architecture)
+    known = know(space, Graphs)
+    if known is not None:
+        return known.graph(architecture)
+    return answer_tree(architecture, questions(space, architecture))
 
 
-def answer_tree(architecture: Architecture) -> Graph:
-    """The tree of `a/b/c` paths as a graph from its root: a node per part of a path, a leaf per answer.
+def answer_tree(architecture: Architecture, asked: Iterable[Choice] = ()) -> Graph:
+    """The tree of `a/b/c` paths as a graph from its root: a node per part of a path, a leaf per answer. Of
+    one kind are parts that differ in an index, as the questions `asked` have it, and numbers.
 
     >>> answer_tree(Architecture({"block1/op": "conv"}))
-    Graph(labels=('architecture', 'block1', 'op', 'conv'), edges=((0, 1), (1, 2), (2, 3)), groups=())
+    ... # doctest: +NORMALIZE_WHITESPACE
+    Graph(labels=('architecture', 'block1', 'op', 'conv'), edges=((0, 1), (1, 2), (2, 3)), groups=(),
+          kinds=('architecture', 'block1', 'op', 'conv'))
     """
+    kind_at = {choice.path: kind_of(choice.parts or (choice.path,)) for choice in asked}
     labels, edges, number = ["architecture"], list[tuple[int, int]](), {"": 0}
+    kinds = ["architecture"]
     for path, answer in architecture.items():
         parts, above = path.split("/"), 0
-        for depth, part in enumerate(parts, 1):
+        kinds_here = kind_at.get(path, kind_of((path,))).split("/")  # as many: an index has no slash
+        for depth, (part, kind) in enumerate(zip(parts, kinds_here, strict=True), 1):
             prefix = "/".join(parts[:depth])
             if prefix not in number:
                 number[prefix] = len(labels)
                 labels.append(part)
+                kinds.append(kind)
                 edges.append((above, number[prefix]))
             above = number[prefix]
         edges.append((above, len(labels)))
         labels.append(str(answer))
-    return Graph(tuple(labels), tuple(edges))
+        kinds.append(_kind_of_answer(answer))
+    return Graph(tuple(labels), tuple(edges), kinds=tuple(kinds))
+
+
+def _kind_of_answer(answer: Answer) -> str:
+    """One for all numbers; a text, or a truth, is a kind of its own."""
+    if isinstance(answer, tuple):
+        return " ".join(map(_kind_of_answer, answer))
+    number = isinstance(answer, int | float) and not isinstance(answer, bool)
+    return kind_of((0 if number else str(answer),))

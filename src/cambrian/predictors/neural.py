@@ -30,7 +30,7 @@ from cambrian.predictors.predictor import Values, chunks
 from cambrian.predictors.token_learner import TokenLearner, start_learner
 from cambrian.predictors.token_model import Tokens, check_tokens
 from cambrian.randomness import stream
-from cambrian.spaces.space import Encodes
+from cambrian.spaces.knowledge import Encodes
 
 PAPER_BIAS = 1.8
 """sigmoid(1.8) = 0.86, the mean accuracy of the paper's one-block cells."""

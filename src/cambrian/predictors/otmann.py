@@ -9,7 +9,6 @@ optimal assignment.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -33,21 +32,23 @@ STRANGERS = 4.0
 @dataclass(frozen=True)
 class Layers:
     """A graph as OTMANN sees it: the label and the six path lengths of every layer, in an order that is
-    the same for isomorphic graphs up to layers that are the same here."""
+    the same for isomorphic graphs up to layers that are the same here; and its kind."""
 
     labels: tuple[str, ...]
     lengths: tuple[tuple[float, ...], ...]
     """Shortest, longest and random walk's, from the inputs and then to the outputs."""
 
+    kinds: tuple[str, ...]
+
     @cached_property
     def _hash(self) -> int:
-        return hash((self.labels, self.lengths))
+        return hash((self.labels, self.lengths, self.kinds))
 
     def __hash__(self) -> int:  # once: distances are looked up by the million
         return self._hash
 
     def __lt__(self, other: Layers) -> bool:
-        return (self.labels, self.lengths) < (other.labels, other.lengths)
+        return (self.labels, self.lengths, self.kinds) < (other.labels, other.lengths, other.kinds)
 
 
 def layers(graph: Graph) -> Layers:
@@ -58,8 +59,10 @@ def layers(graph: Graph) -> Layers:
         after[source].append(to)
     forward = range(len(graph.labels))
     ends = zip(_lengths(before, forward), _lengths(after, reversed(forward)), strict=True)
-    found = sorted((label, (*a, *b)) for label, (a, b) in zip(graph.labels, ends, strict=True))
-    return Layers(tuple(label for label, _ in found), tuple(row for _, row in found))
+    kinds = graph.kinds or graph.labels
+    rows = zip(graph.labels, ends, kinds, strict=True)
+    found = sorted((label, (*a, *b), kind) for label, (a, b), kind in rows)
+    return Layers(*(tuple(column) for column in zip(*found)))
 
 
 def _lengths(next_: Sequence[Sequence[int]], order: Iterable[int]) -> list[tuple[float, ...]]:
@@ -73,20 +76,21 @@ def _lengths(next_: Sequence[Sequence[int]], order: Iterable[int]) -> list[tuple
 
 
 @cache
-def label_cost(one: str, other: str) -> float:
-    """0 for the same, KIN for labels that differ in their numbers alone, STRANGERS otherwise.
+def label_cost(one: tuple[str, str], other: tuple[str, str]) -> float:
+    """Of two layers by their label and kind: 0 for one label, KIN for one kind, STRANGERS otherwise.
 
-    >>> [label_cost("sep3x3", label) for label in ("sep3x3", "sep5x5", "max3x3")]
-    [0.0, 0.25, 4.0]
+    >>> [label_cost(("sep3x3", "sep"), layer) for layer in (("sep5x5", "sep"), ("max3x3", "max"))]
+    [0.25, 4.0]
     """
-    if one == other:
+    if one[0] == other[0]:
         return 0.0
-    return KIN if re.sub(r"\d+", "#", one) == re.sub(r"\d+", "#", other) else STRANGERS
+    return KIN if one[1] == other[1] else STRANGERS
 
 
 def match_costs(one: Layers, other: Layers, structure: float) -> Array:
     """float[n, m]: what it costs to match each layer of `one` with each of `other`."""
-    labels = [[label_cost(a, b) for b in other.labels] for a in one.labels]
+    ours, theirs = (list(zip(side.labels, side.kinds)) for side in (one, other))
+    labels = [[label_cost(a, b) for b in theirs] for a in ours]
     apart = np.abs(np.array(one.lengths)[:, None] - np.array(other.lengths)).mean(axis=2)
     total: Array = np.array(labels) + structure * apart
     return total

@@ -13,7 +13,7 @@ from cambrian.predictors import PREDICTORS
 from cambrian.predictors.predictor import Values, make_trials
 from cambrian.predictors.rank_correlation import kendall, spearman
 from cambrian.randomness import integer_seed
-from cambrian.spaces.space import Encodes
+from cambrian.spaces.knowledge import Encodes
 
 Level = tuple[Sequence[Architecture], Sequence[float]]
 """The architectures trained at a level and their finite values."""

@@ -18,7 +18,8 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 
 if TYPE_CHECKING:
-    from cambrian.spaces.space import Pool, Space
+    from cambrian.spaces.knowledge import Pool
+    from cambrian.spaces.space import Space
 
 Values = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from cambrian.errors import UsageError
 from cambrian.predictors.predictor import Values
 from cambrian.predictors.token_learner import TokenLearner, start_learner
 from cambrian.predictors.token_model import Tokens, check_tokens
-from cambrian.spaces.space import Encodes
+from cambrian.spaces.knowledge import Encodes
 
 if TYPE_CHECKING:
     from cambrian.spaces.space import Space

@@ -11,9 +11,10 @@ from cambrian.architecture import Architecture
 from cambrian.outcome import Trial
 from cambrian.predictors.predictor import Prediction, Values, read_lessons
 from cambrian.randomness import integer_seed
+from cambrian.spaces.knowledge import Encodes, know
 
 if TYPE_CHECKING:
-    from cambrian.spaces.space import Pool
+    from cambrian.spaces.knowledge import Pool
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,18 @@ class TokenFitted:
     """`state` is what `model` knows of the space's tokens (see `TokenModel`)."""
 
     model: Any
-    space: Any
+    encodes: Encodes
     state: Any
 
     def predict(self, architectures: Sequence[Architecture]) -> Prediction:
-        tokens = self.space.tokens(architectures)
+        tokens = self.encodes.tokens(architectures)
         mean = self.model.predict_tokens(self.state, tokens)
         return Prediction(
             mean, self.model.deviate_tokens(self.state, tokens) if self.model.deviates else None
         )
 
     def score(self, pool: Pool) -> Values:
-        parents = self.space.tokens(pool.parents)
+        parents = self.encodes.tokens(pool.parents)
         scores: Values = self.model.score_children(self.state, parents, pool.parent, pool.step)
         return scores
 
@@ -42,19 +43,21 @@ class TokenLearner:
     """A `TokenModel` on a space. The first fit draws weights by `seed`, a later one goes on from them."""
 
     model: Any
-    space: Any
+    encodes: Encodes
     seed: int
 
     def fit(self, trials: Sequence[Trial], former: TokenFitted | None = None) -> TokenFitted:
         architectures, values = read_lessons(trials)
         fitted = former or self._start()  # a former state holds its own seed and counts its fits
-        state = self.model.fit_tokens(fitted.state, self.space.tokens(architectures), values)
+        state = self.model.fit_tokens(fitted.state, self.encodes.tokens(architectures), values)
         return replace(fitted, state=state)
 
     def _start(self) -> TokenFitted:
-        state = self.model.start_tokens(self.space.slots, self.space.vocabulary, self.seed)
-        return TokenFitted(self.model, self.space, state)
+        state = self.model.start_tokens(self.encodes.slots, self.encodes.vocabulary, self.seed)
+        return TokenFitted(self.model, self.encodes, state)
 
 
 def start_learner(model: Any, space: Any, seed: int, purpose: tuple[int | str, ...]) -> TokenLearner:
-    return TokenLearner(model, space, integer_seed(seed, *purpose) if purpose else seed)
+    encodes = know(space, Encodes)
+    assert encodes is not None  # a token reader needs it
+    return TokenLearner(model, encodes, integer_seed(seed, *purpose) if purpose else seed)

@@ -20,7 +20,7 @@ from cambrian.errors import UsageError
 from cambrian.predictors.features import graph_of, inner_products, memoise
 from cambrian.predictors.kernel_predictor import KernelPredictor
 from cambrian.predictors.predictor import Values
-from cambrian.spaces.space import Graph
+from cambrian.spaces.knowledge import Graph
 
 ROUNDS = 4
 

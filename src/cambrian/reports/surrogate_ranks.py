@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture
 from cambrian.outcome import Trial
 from cambrian.reports.evidence import search_trials
-from cambrian.spaces.space import Encodes, Grows
+from cambrian.spaces.knowledge import Encodes, Grows, know
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -40,7 +40,8 @@ def rank_surrogates(result: Result) -> list[dict[str, Any]]:
     ten measured architectures, nor for a space that has no levels or no tokens."""
     ended = any(name == "stop" for _, name, _ in result.events)
     known = trials_by_level(result)
-    if not ended or len(known) < 2 or not isinstance(result.space, Encodes):
+    encodes = know(result.space, Encodes)
+    if not ended or len(known) < 2 or encodes is None:
         return []
     identity = _digest(result.trials)
     place = result.directory / KEPT if result.directory is not None else None
@@ -49,9 +50,7 @@ def rank_surrogates(result: Result) -> list[dict[str, Any]]:
         return kept
     from cambrian.predictors.pnas_table1 import table1
 
-    rows = [
-        {title: getattr(row, name) for name, title in _COLUMNS.items()} for row in table1(result.space, known)
-    ]
+    rows = [{title: getattr(row, name) for name, title in _COLUMNS.items()} for row in table1(encodes, known)]
     if place is not None:
         with suppress(OSError):  # then they are fitted again another time
             place.write_text(json.dumps({"of": identity, "rows": rows}, indent=1))
@@ -60,7 +59,8 @@ def rank_surrogates(result: Result) -> list[dict[str, Any]]:
 
 def trials_by_level(result: Result) -> dict[int, tuple[list[Architecture], list[float]]]:
     """The different architectures with a value, by level; small levels are left out."""
-    if not isinstance(result.space, Grows):
+    grows = know(result.space, Grows)
+    if grows is None:
         return {}
     first: dict[Architecture, float] = {}
     for trial in search_trials(result.trials):
@@ -68,7 +68,7 @@ def trials_by_level(result: Result) -> dict[int, tuple[list[Architecture], list[
             first.setdefault(trial.architecture, trial.score)
     found: dict[int, tuple[list[Architecture], list[float]]] = defaultdict(lambda: ([], []))
     for architecture, value in first.items():
-        architectures, values = found[result.space.level(architecture)]
+        architectures, values = found[grows.level(architecture)]
         architectures.append(architecture)
         values.append(value)
     return {level: found[level] for level in sorted(found) if len(found[level][0]) >= FEWEST}

@@ -44,6 +44,7 @@ from cambrian.search.settings import (
     versions,
 )
 from cambrian.search.space_check import check_space, find_warnings, is_own
+from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Strategy
 
@@ -362,7 +363,7 @@ class Search:
             )
         for who in (self.strategy, self.estimator):
             for need in who.needs:
-                if not isinstance(self.space, need):
+                if know(self.space, need) is None:
                     raise Incompatible(
                         f"{type(who).__name__} needs a space that is {need.__name__}, which"
                         f" {type(self.space).__name__} is not: {remedy(need.__name__)}"

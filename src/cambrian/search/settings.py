@@ -18,13 +18,14 @@ from typing import Any, cast
 import msgspec
 
 from cambrian.architecture import Architecture
-from cambrian.choices import Answer, Choice
+from cambrian.choices import Answer, Choice, describe_question
 from cambrian.codec import encode
 from cambrian.errors import CambrianError, Rejected, RunChanged, RunError, UsageError
 from cambrian.randomness import stream
 from cambrian.search.planning.budget import Budget
 from cambrian.search.program_code import VERSION, code_parts, edited
-from cambrian.spaces.space import Encodes, Grows, Space
+from cambrian.spaces.knowledge import Encodes, Grows, know
+from cambrian.spaces.space import Space
 
 LEDGER = "ledger.sqlite"
 
@@ -87,7 +88,7 @@ FEW = 300
 
 def usual(space: Space, trials: int | None) -> str:
     """The strategy of a search that names none."""
-    grows = isinstance(space, Grows) and isinstance(space, Encodes)
+    grows = know(space, Grows) is not None and know(space, Encodes) is not None
     return "progressive" if grows and (trials is None or trials > FEW) else "bayes"
 
 
@@ -141,7 +142,7 @@ def questions(space: Space, walks: int = 16) -> dict[str, Any]:
         rng = stream(0, "questions", n)
 
         def decide(choice: Choice, rng: Any = rng) -> Answer:
-            asked = msgspec.to_builtins(choice)
+            asked = describe_question(choice)
             found.setdefault(asked.pop("path"), asked)
             return choice.draw(rng)
 

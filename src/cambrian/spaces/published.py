@@ -66,14 +66,15 @@ def published_in(space: Space) -> dict[str, Architecture]:
 
 
 def _holds(space: Space, entry: Published) -> bool:
-    from cambrian.spaces.space import Graphs
+    from cambrian.spaces.knowledge import Graphs, know
 
     if type(space) is not type(entry.space):
         return False
-    assert isinstance(space, Graphs)
-    assert isinstance(entry.space, Graphs)
     try:
         replay(space, entry.architecture)
     except IllegalArchitecture:
         return False
-    return space.graph(entry.architecture) == entry.space.graph(entry.architecture)
+    graphs, published_graphs = know(space, Graphs), know(entry.space, Graphs)
+    assert graphs is not None
+    assert published_graphs is not None
+    return graphs.graph(entry.architecture) == published_graphs.graph(entry.architecture)

@@ -1,35 +1,42 @@
-"""What may be built: the contract of a space, and what a space may know beyond it.
+"""The contract of a space: architectures that may be built.
 
 A space is a program that asks questions. Everything a strategy does to architectures follows from
-`walk` (see `cambrian.architecture`); the protocols below are knowledge some spaces have in addition,
-which strategies ask for by type and never by name.
+`walk` (see `cambrian.architecture`). Some spaces know more of themselves: strategies ask for it by
+protocol (`space.know(Grows)`, see `cambrian.spaces.knowledge`), never by a space's name or class.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import msgspec
 
 from cambrian.architecture import Architecture, Decide
-from cambrian.choices import Answer, Choice, Scalar
+from cambrian.choices import Answer, Choice, Scalar, describe_question
 from cambrian.errors import Rejected, UnknownName
+from cambrian.spaces.knowledge import Canonical as Canonical
+from cambrian.spaces.knowledge import Encodes as Encodes
+from cambrian.spaces.knowledge import Graph as Graph
+from cambrian.spaces.knowledge import Graphs as Graphs
+from cambrian.spaces.knowledge import Grows as Grows
+from cambrian.spaces.knowledge import Knowledge, find_knowledge
+from cambrian.spaces.knowledge import Moves as Moves
+from cambrian.spaces.knowledge import Pool as Pool
+from cambrian.spaces.knowledge import Settles as Settles
+from cambrian.spaces.knowledge import Shares as Shares
 from cambrian.spaces.program.pick import Known
 from cambrian.spaces.program.pick import Pick as Pick
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
     from torch import nn
-
-    from cambrian.networks.sharing.supernet import Supernet
 
 
 class Signature(Protocol):
-    """What of a task a network's shape depends on."""
+    """The facts of a task on which a network's shape depends."""
 
     @property
     def channels(self) -> int: ...
@@ -62,8 +69,8 @@ class Space(ABC):
 
     @property
     def skeleton(self) -> Collection[str]:
-        """The names of `build`'s settings: what the fidelity of a search scales down, and its final training
-        up, which is how an architecture transfers."""
+        """The names of `build`'s settings: those that the fidelity of a search scales down, and its final
+        training up, which is how an architecture transfers."""
         return ()
 
     def checked(self, skeleton: Mapping[str, Scalar]) -> dict[str, Any]:
@@ -77,6 +84,18 @@ class Space(ABC):
         """The space whose questions are those for `task`: itself, unless they depend on it."""
         return self
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        """Objects that know this space by protocols whose methods it does not have itself."""
+        return ()
+
+    def know(self, protocol: type[Knowledge]) -> Knowledge | None:
+        """The object that knows this space by `protocol`: itself where it has the methods, else the first
+        of its `knowledge`; None where none does. The same one each time."""
+        if protocol not in self._knows:
+            self._knows[protocol] = find_knowledge((self, *self._knowledge), protocol)
+        return cast("Knowledge | None", self._knows[protocol])
+
     def walk(self, decide: Decide) -> Architecture:
         pick = self._picks(decide, "", None, self._known)
         self.program(pick)
@@ -86,112 +105,13 @@ class Space(ABC):
     def _known(self) -> Known:
         return {}
 
+    @cached_property
+    def _knowledge(self) -> tuple[object, ...]:
+        return self.knowledge  # kept: growth explores a space once
 
-class Pool(msgspec.Struct, frozen=True):
-    """Children by the hundred thousand, as arrays. `parent[i]` indexes `parents` (-1: no parent, for
-    the first level), `step[i]` are the tokens of what child i adds (see `Encodes`). No two children
-    are the same function, exactly. `before` counts them before that deduplication; `complete` is
-    False where they are a seeded sample."""
-
-    parents: tuple[Architecture, ...]
-    parent: NDArray[np.int64]  # [n]
-    step: NDArray[np.int64]  # [n, slots]
-    before: int
-    complete: bool
-    materialise: Callable[[int], Architecture]
-
-    def __len__(self) -> int:
-        return len(self.parent)
-
-    def architecture(self, i: int) -> Architecture:
-        return self.materialise(int(i))
-
-
-@runtime_checkable
-class Grows(Protocol):
-    """A complexity order. B grows from A when it agrees with A on every path of A but the level's
-    (or see `Settles`)."""
-
-    @property
-    def levels(self) -> tuple[int, ...]: ...
-    def level(self, architecture: Architecture) -> int: ...
-    def grow(self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int | None = None) -> Pool:
-        """All children one level above `parents` (which share a level); without parents, the whole
-        first level. Beyond `cap` children, a sample of `cap` drawn from `rng`."""
-        ...
-
-
-@runtime_checkable
-class Settles(Protocol):
-    """A `Grows` whose unfinished architectures are closed by answers that growing gives anew, where no
-    question asks for the level: `settled` are the paths on which B agrees with the A it grows from. Two
-    of them may be the same function and stay in a pool, where they grow into different ones."""
-
-    def settled(self, architecture: Architecture) -> tuple[str, ...]: ...
-
-
-@runtime_checkable
-class Canonical(Protocol):
-    """Knows which architectures are the same function: those of equal `canonical` text."""
-
-    def canonical(self, architecture: Architecture) -> str: ...
-
-
-@runtime_checkable
-class Encodes(Protocol):
-    """Architectures as sequences of steps of tokens, for surrogates.
-
-    `slots[j]` names the vocabulary slot j draws from and `vocabulary[name]` is its size, so that slots of one
-    kind share an embedding (PNAS: two inputs, two operations)."""
-
-    @property
-    def slots(self) -> tuple[str, ...]: ...
-    @property
-    def vocabulary(self) -> Mapping[str, int]: ...
-    def tokens(self, architectures: Sequence[Architecture]) -> NDArray[np.int64]:
-        """int[n, steps, slots], -1 beyond an architecture's own steps."""
-        ...
-
-
-@runtime_checkable
-class Moves(Protocol):
-    """Edits of more than one answer, such as a layer put in between others, taken out, or doubled:
-    `moves` names their kinds."""
-
-    @property
-    def moves(self) -> tuple[str, ...]: ...
-    def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
-        """A random edit of that kind; None where there is none, such as a layer less than the least."""
-        ...
-
-
-@runtime_checkable
-class Shares(Protocol):
-    """Can hold all answers of its module forks in one network. Shared are the questions whose choice says
-    `module`; every other one is outer: a supernet is made for one assignment of those."""
-
-    def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
-        """The supernet with every candidate of the module forks that are asked when the outer questions are
-        answered as in `outer`, which may be a whole architecture. Where `supernet.choose(architecture)` was
-        called, its forward is, bit for bit, that of `build(architecture, task, **skeleton)` with
-        `supernet.weights(architecture)` loaded."""
-        ...
-
-
-class Graph(msgspec.Struct, frozen=True):
-    """A labelled directed acyclic graph: `labels[i]` of node i, nodes in a topological order, edges
-    (from, to). `groups[i]` is the part of the architecture node i belongs to ("block 3", ...)."""
-
-    labels: tuple[str, ...]
-    edges: tuple[tuple[int, int], ...]
-    groups: tuple[str, ...] = ()
-
-
-@runtime_checkable
-class Graphs(Protocol):
-    """The data-flow graph: what kernels compare and pictures draw."""
-
-    def graph(self, architecture: Architecture) -> Graph: ...
+    @cached_property
+    def _knows(self) -> dict[type, object]:
+        return {}  # kept: telling whether a class fulfils a protocol takes microseconds
 
 
 def fingerprint(space: Space, walks: int = 64) -> str:
@@ -207,7 +127,7 @@ def fingerprint(space: Space, walks: int = 64) -> str:
         rng = stream(0, "fingerprint", n)
 
         def decide(choice: Choice, rng: np.random.Generator = rng) -> Answer:
-            digest.update(msgspec.json.encode(choice))
+            digest.update(msgspec.json.encode(describe_question(choice)))
             return choice.draw(rng)
 
         try:

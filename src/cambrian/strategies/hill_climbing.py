@@ -19,7 +19,7 @@ from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
-from cambrian.spaces.space import Canonical
+from cambrian.spaces.knowledge import Canonical, know
 from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
@@ -122,4 +122,5 @@ class HillClimbing:
 
 
 def _function(space: Space, architecture: Architecture) -> Hashable:
-    return space.canonical(architecture) if isinstance(space, Canonical) else architecture
+    names = know(space, Canonical)
+    return architecture if names is None else names.canonical(architecture)

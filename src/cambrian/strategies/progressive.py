@@ -18,7 +18,7 @@ from cambrian.outcome import Trial
 from cambrian.predictors.predictor import score_pool
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed, stream
-from cambrian.spaces.space import Grows, Pool
+from cambrian.spaces.knowledge import Grows, Pool, know
 from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 from cambrian.strategies.surrogates import make_surrogate, name_surrogate
@@ -45,6 +45,7 @@ class State:
     chosen from, `complete` is False where they were a sample. `finished` says why nothing follows."""
 
     space: Any
+    grows: Grows
     seed: int
     trials: int | None
     levels: tuple[int, ...]
@@ -108,26 +109,26 @@ class Progressive:
         return Progressive(levels=5, keep=KEEP, surrogate="mlp-ensemble-paper")
 
     def start(self, problem: Problem) -> State:
-        space: Any = problem.space
+        grows = know(problem.space, Grows)
+        assert grows is not None  # see `needs`
         seed, trials = problem.seed, self.trials or problem.trials
-        levels = tuple(space.levels)
+        levels = tuple(grows.levels)
         if self.levels is not None and self.levels > len(levels):
             raise UsageError(
                 f"strategy 'progressive': levels is {self.levels}, but the space has {len(levels)} "
                 f"({levels[0]} to {levels[-1]})"
             )
         levels = levels[: self.levels]
-        pool = self._first(space, levels, seed, trials)
+        pool = self._first(grows, levels, seed, trials)
         queue = tuple(Candidate(pool.architecture(i)) for i in range(len(pool)))
-        return State(space, seed, trials, levels, queue, len(pool), pool.complete)
+        return State(problem.space, grows, seed, trials, levels, queue, len(pool), pool.complete)
 
-    def _first(self, space: Any, levels: Sequence[int], seed: int, trials: int | None) -> Pool:
+    def _first(self, grows: Grows, levels: Sequence[int], seed: int, trials: int | None) -> Pool:
         """The first level, or a sample of it. No more is asked for than is wanted: a first level may be
         beyond counting."""
 
         def grow(cap: int | None) -> Pool:
-            pool: Pool = space.grow((), stream(seed, "progressive", "grow", levels[0]), cap=cap)
-            return pool
+            return grows.grow((), stream(seed, "progressive", "grow", levels[0]), cap=cap)
 
         if self.first or self.keep or trials is None or len(levels) == 1:
             return grow(self.first or FIRST)
@@ -166,7 +167,7 @@ class Progressive:
             return replace(state, finished=f"level {state.levels[0]} is trained")
         levels = state.levels[1:]
         rng = stream(state.seed, "progressive", "grow", levels[0])
-        pool = state.space.grow(tuple(parents), rng, cap=self.cap)
+        pool = state.grows.grow(tuple(parents), rng, cap=self.cap)
         if not len(pool):
             return replace(state, finished=f"nothing grows from level {state.levels[0]}")
         surrogate = self._fit(state)

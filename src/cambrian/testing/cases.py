@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import cast
 
 from cambrian.architecture import Architecture, sample
 from cambrian.choices import Scalar
 from cambrian.randomness import stream
+from cambrian.spaces.knowledge import Canonical, Grows, Pool, know
 from cambrian.spaces.program.function_space import Shape
-from cambrian.spaces.space import Canonical, Grows, Pool, Signature, Space
+from cambrian.spaces.space import Signature, Space
 
 SAMPLES = 20
 
@@ -33,7 +33,8 @@ class SpaceCase:
     def pools(self) -> list[tuple[list[Architecture], Pool]]:
         """(parents, children) of the first three levels: each grown from the whole level before, or
         from some sixteen of it. The space must be a `Grows`."""
-        space = cast(Grows, self.space)
+        space = know(self.space, Grows)
+        assert space is not None
         found: list[tuple[list[Architecture], Pool]] = []
         parents: list[Architecture] = []
         for _level in space.levels[:3]:
@@ -45,6 +46,5 @@ class SpaceCase:
 
     def same(self, one: Architecture, other: Architecture) -> bool:
         """Whether both are the same function, as far as the space knows."""
-        if isinstance(self.space, Canonical):
-            return self.space.canonical(one) == self.space.canonical(other)
-        return one == other
+        names = know(self.space, Canonical)
+        return one == other if names is None else names.canonical(one) == names.canonical(other)

@@ -23,6 +23,7 @@ from cambrian.estimators.estimator import Context, Estimator
 from cambrian.outcome import REASONS, Crashed, Done, Fidelity, Infeasible, Outcome, Point
 from cambrian.randomness import stream
 from cambrian.registry import Registry
+from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
 from cambrian.tasks.task import Task
 from cambrian.testing.snapshot import snapshot
@@ -77,7 +78,9 @@ def check_declarations_are_typed(case: EstimatorCase) -> None:
     is as the case says."""
     needs, delivers = case.estimator.needs, case.estimator.delivers
     expect(isinstance(needs, tuple) and all(isinstance(n, type) for n in needs), f"needs is {needs!r}")
-    expect(all(isinstance(case.space, n) for n in needs), "the case's space lacks what the estimator needs")
+    expect(
+        all(know(case.space, n) is not None for n in needs), "the case's space lacks what the estimator needs"
+    )
     expect(isinstance(delivers, bool), f"delivers is {delivers!r}")
     builds = getattr(case.estimator, "builds", None)
     expect(builds is case.builds, f"builds is {builds!r}, and the case says {case.builds}")

@@ -1,9 +1,8 @@
-"""What spaces promise that know more of themselves: Grows, Encodes, Canonical, Moves, Graphs."""
+"""The promises of spaces that know more of themselves: Grows, Encodes, Canonical, Moves, Graphs."""
 
 from __future__ import annotations
 
 from itertools import combinations
-from typing import cast
 
 import numpy as np
 
@@ -11,9 +10,9 @@ from cambrian.architecture import Architecture, mutate, questions, replay, sampl
 from cambrian.choices import Integer, Real
 from cambrian.neighbourhood import neighbours
 from cambrian.randomness import stream
-from cambrian.spaces.space import Canonical, Encodes, Graphs, Grows, Moves, Pool, Settles
+from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, Pool, Settles, know
 from cambrian.testing.cases import SpaceCase
-from cambrian.testing.suite import applies, expect
+from cambrian.testing.suite import applies, expect, know_or_skip
 
 LOOKED_AT = 200  # children of a pool that are looked at one by one
 
@@ -40,7 +39,8 @@ def check_growth_goes_one_level_up(case: SpaceCase) -> None:
 def check_children_keep_what_their_parents_are(case: SpaceCase) -> None:
     """A child agrees with its parent on every path of the parent's but the level's, or on those that
     the space calls `settled`."""
-    space = _grows(case)
+    _grows(case)
+    settles = know(case.space, Settles)
     for parents, pool in case.pools:
         expect(tuple(pool.parents) == tuple(parents), "a pool holds other parents than it was grown from")
         for i in _some(pool):
@@ -48,22 +48,22 @@ def check_children_keep_what_their_parents_are(case: SpaceCase) -> None:
             expect((number == -1) == (not parents), f"child {i} has parent {number} of {len(parents)}")
             if parents:
                 child, parent = pool.architecture(i), parents[number]
-                kept = space.settled(parent) if isinstance(space, Settles) else tuple(parent)
+                kept = tuple(parent) if settles is None else settles.settled(parent)
                 changed = [p for p in kept if p not in child or child[p] != parent[p]]
-                free = 0 if isinstance(space, Settles) else 1
+                free = 1 if settles is None else 0
                 expect(len(changed) <= free, f"a child differs from its parent in {changed}")
 
 
 def check_children_are_distinct(case: SpaceCase) -> None:
     """No two children of a pool are the same architecture, nor the same function (where they are closed
     by answers that growing gives anew, those of the last level are not)."""
-    space = _grows(case)
+    space, names = _grows(case), know(case.space, Canonical)
     for level, (_parents, pool) in zip(space.levels, case.pools, strict=False):
-        unfinished = isinstance(space, Settles) and level != space.levels[-1]
+        unfinished = know(case.space, Settles) is not None and level != space.levels[-1]
         children = [pool.architecture(i) for i in _some(pool)]
         expect(len(set(children)) == len(children), "a pool holds a child twice")
-        if isinstance(case.space, Canonical) and not unfinished:
-            texts = {case.space.canonical(c) for c in children}
+        if names is not None and not unfinished:
+            texts = {names.canonical(c) for c in children}
             expect(len(texts) == len(children), "a pool holds two children that are the same function")
 
 
@@ -192,17 +192,16 @@ def check_canonical_tells_functions_apart(case: SpaceCase) -> None:
 def check_moves_are_legal(case: SpaceCase) -> None:
     """A move of every kind leads to an architecture of the space or nowhere, and to the same one whenever
     it draws the same numbers; each kind leads somewhere from some sample."""
-    applies(isinstance(case.space, Moves), "the space has no moves")
-    space = cast(Moves, case.space)
+    space = know_or_skip(case.space, Moves, "the space has no moves")
     for kind in space.moves:
-        led = [_move(case, kind, a, n) for n, a in enumerate(case.samples)]
+        led = [_move(case, space, kind, a, n) for n, a in enumerate(case.samples)]
         expect(any(child is not None for child in led), f"no sample can be moved by {kind!r}")
 
 
-def _move(case: SpaceCase, kind: str, architecture: Architecture, n: int) -> Architecture | None:
-    one, other = (
-        cast(Moves, case.space).move(kind, architecture, stream(1, "move", kind, n)) for _ in range(2)
-    )
+def _move(
+    case: SpaceCase, space: Moves, kind: str, architecture: Architecture, n: int
+) -> Architecture | None:
+    one, other = (space.move(kind, architecture, stream(1, "move", kind, n)) for _ in range(2))
     expect(one == other, f"the move {kind!r} depends on more than what it draws")
     expect(one is None or replay(case.space, one) == one, f"the move {kind!r} leads to what is not legal")
     return one
@@ -210,8 +209,7 @@ def _move(case: SpaceCase, kind: str, architecture: Architecture, n: int) -> Arc
 
 def check_graphs_are_acyclic(case: SpaceCase) -> None:
     """Nodes are in a topological order, edges between them and distinct; the same one each time."""
-    applies(isinstance(case.space, Graphs), "the space does not know its graphs")
-    space = cast(Graphs, case.space)
+    space = know_or_skip(case.space, Graphs, "the space does not know its graphs")
     for architecture in case.samples:
         graph = space.graph(architecture)
         nodes = len(graph.labels)
@@ -235,18 +233,15 @@ def _continuous(case: SpaceCase, architecture: Architecture) -> bool:
 
 
 def _grows(case: SpaceCase) -> Grows:
-    applies(isinstance(case.space, Grows), "the space has no complexity order")
-    return cast(Grows, case.space)
+    return know_or_skip(case.space, Grows, "the space has no complexity order")
 
 
 def _encodes(case: SpaceCase) -> Encodes:
-    applies(isinstance(case.space, Encodes), "the space has no tokens")
-    return cast(Encodes, case.space)
+    return know_or_skip(case.space, Encodes, "the space has no tokens")
 
 
 def _canonical(case: SpaceCase) -> Canonical:
-    applies(isinstance(case.space, Canonical), "the space does not know which architectures are the same")
-    return cast(Canonical, case.space)
+    return know_or_skip(case.space, Canonical, "the space does not know which architectures are the same")
 
 
 CHECKS = (

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from cambrian.spaces import SPACES
-from cambrian.spaces.space import Canonical, Encodes, Graphs, Grows, Moves, Space
+from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, know
+from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
 from cambrian.testing.markdown import write_table
 from cambrian.testing.pairs import PairCase, refusal
@@ -62,7 +63,7 @@ def _knowledge() -> str:
     rows = []
     for name in SPACES.names():
         space: Space = SPACES.make(name)
-        known = ["yes" if isinstance(space, kind) else "" for kind in KNOWLEDGE.values()]
+        known = ["" if know(space, kind) is None else "yes" for kind in KNOWLEDGE.values()]
         rows.append([f"`{name}`", *known, space.measure])
     return write_table(["", *KNOWLEDGE, "sampling"], rows)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture
 from cambrian.choices import Choice
 from cambrian.errors import IllegalArchitecture, Unbuildable, UsageError
-from cambrian.spaces.space import Pick, Shares, Space
+from cambrian.spaces.knowledge import Shares
+from cambrian.spaces.space import Pick, Space
 from cambrian.testing.cases import SpaceCase
-from cambrian.testing.suite import applies, expect
+from cambrian.testing.suite import applies, expect, know_or_skip
 
 if TYPE_CHECKING:
     from torch import nn
@@ -112,9 +113,7 @@ def check_supernets_are_their_networks(case: SpaceCase) -> None:
     network of that architecture with the supernet's weights, and what was not chosen gets no gradient."""
     import torch
 
-    space = case.space
-    if not isinstance(space, Shares):
-        return applies(False, "the space shares no weights")
+    space = know_or_skip(case.space, Shares, "the space shares no weights")
     for architecture, network in _build_some(case):
         supernet = space.share(architecture, case.task, **case.skeleton)
         network.load_state_dict(supernet.weights(architecture))

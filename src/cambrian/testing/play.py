@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -67,7 +68,7 @@ class StrategyCase:
     @cached_property
     def bare(self) -> Space:
         """The space, knowing no more than the strategy says it needs."""
-        return _bare(self.space, self.strategy.needs)
+        return _Bare(self.space, self.strategy.needs)
 
 
 class Game:
@@ -147,10 +148,10 @@ class Game:
 
 
 class _Bare(Space):
-    """A space's questions, and nothing else it knows."""
+    """A space's questions, and of all it knows only `protocols`."""
 
-    def __init__(self, space: Space) -> None:
-        self._space = space
+    def __init__(self, space: Space, protocols: Sequence[type]) -> None:
+        self._space, self._protocols = space, protocols
 
     def program(self, pick: Pick) -> object:
         return self._space.program(pick)
@@ -158,14 +159,12 @@ class _Bare(Space):
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> Any:
         return self._space.build(architecture, task, **skeleton)
 
-
-def _bare(space: Space, protocols: Sequence[type]) -> Space:
-    """`space` stripped to `protocols`."""
-    names = {n for p in protocols for n in dir(p) if not n.startswith("_")}
-    members = {name: _forward(name) for name in names}
-    stripped: Space = type("Bare", (_Bare,), members)(space)
-    return stripped
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return tuple(_strip(self._space.know(protocol), protocol) for protocol in self._protocols)
 
 
-def _forward(name: str) -> property:
-    return property(lambda bare: getattr(bare._space, name))
+def _strip(known: object, protocol: type) -> object:
+    """`known` with the members of `protocol` alone."""
+    names = [name for name in dir(protocol) if not name.startswith("_")]
+    return SimpleNamespace(**{name: getattr(known, name) for name in names if hasattr(known, name)})

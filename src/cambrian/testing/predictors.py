@@ -17,7 +17,8 @@ from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.predictors.predictor import Conditions, Prediction, Scores, Values, make_trials
 from cambrian.randomness import stream
 from cambrian.registry import Registry
-from cambrian.spaces.space import Grows, Pool, Space
+from cambrian.spaces.knowledge import Grows, Pool, know
+from cambrian.spaces.space import Space
 from cambrian.testing.snapshot import snapshot
 from cambrian.testing.suite import Conformance, Suite, applies, expect
 
@@ -76,8 +77,9 @@ class PredictorCase:
     @cached_property
     def pools(self) -> list[Pool]:
         """The children of the first two levels, a sample of them."""
-        applies(isinstance(self.space, Grows), "the space does not grow")
-        space: Any = self.space
+        space = know(self.space, Grows)
+        applies(space is not None, "the space does not grow")
+        assert space is not None
         first = space.grow((), stream(self.seed, "pool", 1), cap=8)
         parents = [first.architecture(i) for i in range(len(first))]
         grown = space.grow(parents, stream(self.seed, "pool", 2), cap=self.cap) if space.levels[1:] else first
@@ -93,7 +95,7 @@ def check_needs_are_types_the_space_has(case: PredictorCase) -> None:
     """`needs` is a tuple of protocols, and the case's space fulfils them."""
     needs = case.predictor.needs
     expect(isinstance(needs, tuple) and all(isinstance(n, type) for n in needs), f"needs is {needs!r}")
-    missing = [n.__name__ for n in needs if not isinstance(case.space, n)]
+    missing = [n.__name__ for n in needs if know(case.space, n) is None]
     expect(not missing, f"the case's space lacks what the predictor needs: {missing}")
 
 

@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
+from cambrian.spaces.knowledge import know
+
 Case = TypeVar("Case")
+Known = TypeVar("Known")
 
 
 class Violation(AssertionError):
@@ -33,6 +36,14 @@ def applies(ok: object, sentence: str) -> None:
     """End a check that does not concern the component, unless `ok`."""
     if not ok:
         raise NotApplicable(sentence)
+
+
+def know_or_skip(space: object, protocol: type[Known], sentence: str) -> Known:
+    """The object that knows `space` by `protocol`; ends the check where there is none."""
+    known = know(space, protocol)
+    if known is None:
+        raise NotApplicable(sentence)
+    return known
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ from cambrian.architecture import (
 )
 from cambrian.errors import IllegalArchitecture, SpaceError
 from cambrian.neighbourhood import neighbours
+from cambrian.paths import numbers_of
 from cambrian.randomness import stream
 from cambrian.registry import Registry
-from cambrian.spaces.space import Canonical, Space, fingerprint
+from cambrian.spaces.knowledge import Canonical, know
+from cambrian.spaces.space import Space, fingerprint
 from cambrian.testing.cases import SAMPLES, SpaceCase
 from cambrian.testing.suite import Violation, applies, expect
 
@@ -43,6 +45,17 @@ def check_program_depends_on_answers_alone(case: SpaceCase) -> None:
             raise Violation(f"a second walk asked {path} too, with the same answers") from None
         expect([c.path for c in asked] == list(architecture), "a second walk asked other questions")
         expect(again == asked, "a walk with the same answers asked otherwise")
+
+
+def check_numbers_of_paths_are_in_them(case: SpaceCase) -> None:
+    """The parts of a path, where a question has them, are the path written piece by piece, its numbers from
+    0 on: kinds of questions go by them (see `cambrian.paths`)."""
+    for architecture in case.samples:
+        for choice in questions(case.space, architecture):
+            written = "".join(map(str, choice.parts)) if choice.parts else choice.path
+            expect(written == choice.path, f"question {choice.path!r} has the parts {choice.parts}")
+            wrong = [n for n in numbers_of(choice.parts) if type(n) is not int or n < 0]
+            expect(not wrong, f"question {choice.path!r} has the numbers {wrong}")
 
 
 def check_replay_gives_a_sample_back(case: SpaceCase) -> None:
@@ -157,8 +170,9 @@ print(json.dumps(names(SpaceCase(Registry("space", {}).make(json.loads(sys.argv[
 def names(case: SpaceCase) -> list[str]:
     """The fingerprint, and the keys and canonical texts of the samples."""
     found = [fingerprint(case.space), *(a.key for a in case.samples)]
-    if isinstance(case.space, Canonical):
-        found += [case.space.canonical(a) for a in case.samples]
+    canonical = know(case.space, Canonical)
+    if canonical is not None:
+        found += [canonical.canonical(a) for a in case.samples]
     return found
 
 
@@ -198,6 +212,7 @@ def check_sampling_allocates_no_weights(case: SpaceCase) -> None:
 CHECKS = (
     check_sampling_depends_on_the_seed_alone,
     check_program_depends_on_answers_alone,
+    check_numbers_of_paths_are_in_them,
     check_replay_gives_a_sample_back,
     check_open_questions_are_found_one_by_one,
     check_superfluous_answers_are_refused,

@@ -8,7 +8,8 @@ import hashlib
 from cambrian.architecture import Architecture
 from cambrian.codec import encode
 from cambrian.outcome import Fidelity
-from cambrian.spaces.space import Canonical, Space
+from cambrian.spaces.knowledge import Canonical, know
+from cambrian.spaces.space import Space
 
 
 def trial_key(
@@ -20,7 +21,8 @@ def trial_key(
     raw: bool = False,
 ) -> str:
     """Thirty-two hexadecimal digits. `raw`: architectures that are the same function are told apart."""
-    identity = space.canonical(architecture) if isinstance(space, Canonical) and not raw else architecture.key
+    names = None if raw else know(space, Canonical)
+    identity = architecture.key if names is None else names.canonical(architecture)
     return digest(identity, fidelity, recipe, replicate)
 
 

@@ -22,7 +22,7 @@ from cambrian.randomness import stream
 from cambrian.search.ledger.keys import trial_key
 from cambrian.search.ledger.ledger import FINAL, Ledger, Row
 from cambrian.search.loop.breaker import Breaker
-from cambrian.spaces.space import Canonical
+from cambrian.spaces.knowledge import Canonical, know
 from cambrian.strategies.strategy import Evaluate, Job, Stop, Strategy, Wait
 
 EXHAUSTED = 200
@@ -45,7 +45,7 @@ class Coordinator:
     ) -> None:
         self.problem, self.space, self.strategy, self.ledger = problem, problem.space, strategy, ledger
         self.lag, self.recipe = lag, recipe
-        self.raw = raw or not isinstance(self.space, Canonical)  # asked once: a protocol is slow to tell
+        self.raw = raw or know(self.space, Canonical) is None
         rows = ledger.rows()
         self.trials: list[Trial] = [r.trial for r in rows if r.trial.number < FINAL]
         self._numbers: dict[str, int] = {}

@@ -18,7 +18,8 @@ from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.ladder import LADDER, Rung
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.space import Grows, Space
+from cambrian.spaces.knowledge import Grows, know
+from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -180,7 +181,8 @@ def skeleton_settings(space: Space, filters: int, cells: int) -> dict[str, Scala
 
 def _middling(space: Space, size: Callable[[Architecture], float]) -> dict[int, Architecture]:
     """An architecture of middling size for each level to be measured, of some drawn there."""
-    levels = tuple(space.levels) if isinstance(space, Grows) else (1,)
+    grows = know(space, Grows)
+    levels = (1,) if grows is None else tuple(grows.levels)
     wanted = sorted({levels[0], levels[len(levels) // 2], levels[-1]})
     found = {}
     for level in wanted:

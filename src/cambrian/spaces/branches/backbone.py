@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.space import Graph
 
 
@@ -21,4 +22,4 @@ def backbone_graph(
         groups += [f"layer {n}"] * (len(names) - len(groups))
         ends.append(len(names) - 1)
     edges.append((ends[-1], len(names)))
-    return Graph((*names, "output"), tuple(edges), (*groups, "output"))
+    return sized_graph((*names, "output"), tuple(edges), (*groups, "output"))

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import ClassVar
 
 from cambrian.spaces.cells.blocks import Blocks, check
-from cambrian.spaces.cells.pair import CellPair, check_also
+from cambrian.spaces.cells.pair import CellPair
+from cambrian.spaces.cells.pair_cells import check_also
 
 OPERATIONS = (
     "identity",

@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from cambrian.choices import Answer
 from cambrian.errors import SpaceError, UnknownName
+from cambrian.paths import Path, at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.cells.block_growth import new_blocks
 from cambrian.spaces.cells.isomorphism import Block
@@ -27,6 +28,21 @@ if TYPE_CHECKING:
 
 MOST = 20  # blocks of a cell: the papers have five
 CELL_INPUTS = ("previous-previous", "previous")
+
+
+class BlockPaths(NamedTuple):
+    """Of the questions of a block; `operands` have (input, operation) each."""
+
+    inputs: Path
+    operands: tuple[tuple[Path, Path], ...]
+    combiner: Path
+
+
+@cache
+def _paths(prefix: str, part: str, b: int) -> BlockPaths:
+    block = (prefix, part, b)
+    operands = tuple((at(*block, "/input", n), at(*block, "/operation", n)) for n in (1, 2))
+    return BlockPaths(at(*block, "/inputs"), operands, at(*block, "/combiner"))
 
 
 @dataclass(frozen=True)
@@ -64,26 +80,27 @@ class Blocks:
 
     def ask(self, pick: Pick, blocks: int, prefix: str = "") -> None:
         for b in range(1, blocks + 1):
-            at = f"{prefix}{self.part}{b}"
+            paths, states = _paths(prefix, self.part, b), self.states[: b + 1]
             if self.distinct:
-                pick.some(f"{at}/inputs", self.states[: b + 1], 2)
-            for operand in ("1", "2"):
+                pick.some(paths.inputs, states, 2)
+            for own_input, operation in paths.operands:
                 if not self.distinct:
-                    pick(f"{at}/input{operand}", self.states[: b + 1])
-                pick(f"{at}/operation{operand}", self.operations)
+                    pick(own_input, states)
+                pick(operation, self.operations)
             if len(self.combiners) > 1:
-                pick(f"{at}/combiner", self.combiners)
+                pick(paths.combiner, self.combiners)
 
     def cell(self, answers: Mapping[str, Answer], blocks: int, prefix: str = "") -> list[Block]:
         """The tokens of every block."""
         states, kinds = self._tokens
         found = []
         for b in range(1, blocks + 1):
-            at = f"{prefix}{self.part}{b}"
-            inputs = answers[f"{at}/inputs"] if self.distinct else [answers[f"{at}/input{n}"] for n in "12"]
-            combiner = answers[f"{at}/combiner"] if len(self.combiners) > 1 else self.combiners[0]
+            place = f"{prefix}{self.part}{b}"
+            operands = [f"{place}/input{n}" for n in "12"]
+            inputs = answers[f"{place}/inputs"] if self.distinct else [answers[path] for path in operands]
+            combiner = answers[f"{place}/combiner"] if len(self.combiners) > 1 else self.combiners[0]
             i1, i2 = (states[str(i)] for i in inputs)  # type: ignore[union-attr]
-            o1, o2 = (kinds[str(answers[f"{at}/operation{n}"]), str(combiner)] for n in "12")
+            o1, o2 = (kinds[str(answers[f"{place}/operation{n}"]), str(combiner)] for n in "12")
             found.append((i1, i2, o1, o2))
         return found
 
@@ -91,15 +108,15 @@ class Blocks:
         """The inverse of `cell`."""
         found: dict[str, Answer] = {}
         for b, (*inputs, o1, o2) in enumerate(cell, 1):
-            at = f"{prefix}{self.part}{b}"
+            place = f"{prefix}{self.part}{b}"
             if self.distinct:
-                found[f"{at}/inputs"] = tuple(self.states[i] for i in inputs)
+                found[f"{place}/inputs"] = tuple(self.states[i] for i in inputs)
             for operand, i, o in zip("12", inputs, (o1, o2), strict=True):
                 if not self.distinct:
-                    found[f"{at}/input{operand}"] = self.states[i]
-                found[f"{at}/operation{operand}"] = self.operations[o % len(self.operations)]
+                    found[f"{place}/input{operand}"] = self.states[i]
+                found[f"{place}/operation{operand}"] = self.operations[o % len(self.operations)]
             if len(self.combiners) > 1:
-                found[f"{at}/combiner"] = self.combiners[o1 // len(self.operations)]
+                found[f"{place}/combiner"] = self.combiners[o1 // len(self.operations)]
         return found
 
     def operation(self, kind: int) -> str:
@@ -145,10 +162,10 @@ def graph_of(
     edges: list[tuple[int, int]] = []
     source = [0, 1]  # the graph's node for each state
     for b, (i1, i2, o1, o2) in enumerate(cell, 1):
-        at = len(labels)
+        first = len(labels)
         labels += [form.operation(o1), form.operation(o2), form.combiner(o1)]
         groups += [f"{lead}{form.part} {b}"] * 3
-        edges += [(source[i1], at), (source[i2], at + 1), (at, at + 2), (at + 1, at + 2)]
-        source.append(at + 2)
+        edges += [(source[i1], first), (source[i2], first + 1), (first, first + 2), (first + 1, first + 2)]
+        source.append(first + 2)
     edges += [(source[i], len(labels)) for i in output]
     return [*labels, "concat"], edges, [*groups, f"{lead}output"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import permutations, product
 
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.space import Graph
 
 NODES = 4
@@ -77,4 +78,4 @@ def cell_graph(cell: Codes, operations: Sequence[str]) -> Graph:
     starts = [*(EDGES[e][0] for e in live), NODES - 1]
     edges = [(i, j + 1) for j, start in enumerate(starts) for i, end in enumerate(ends) if end == start]
     groups = ("input", *(f"node {EDGES[e][1]}" for e in live), "output")
-    return Graph(labels, tuple(sorted(edges)), groups)
+    return sized_graph(labels, tuple(sorted(edges)), groups)

@@ -12,7 +12,8 @@ from typing import ClassVar
 
 from cambrian.errors import SpaceError
 from cambrian.spaces.cells.blocks import Blocks, check
-from cambrian.spaces.cells.pair import CellPair, check_also
+from cambrian.spaces.cells.pair import CellPair
+from cambrian.spaces.cells.pair_cells import check_also
 
 OPERATIONS = (
     "identity",

@@ -21,6 +21,7 @@ from cambrian.spaces.cells.block_growth import children, pool_of
 from cambrian.spaces.cells.blocks import Blocks, check, graph_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -144,4 +145,4 @@ class PNAS(Space):
         read = {i for i1, i2, _, _ in cell for i in (i1, i2)} if self.output == "unused" else set()
         output = [i for i in range(2, len(cell) + 2) if i not in read]
         labels, edges, groups = graph_of(self.form, cell, output)
-        return Graph(tuple(labels), tuple(edges), tuple(groups))
+        return sized_graph(tuple(labels), tuple(edges), tuple(groups))

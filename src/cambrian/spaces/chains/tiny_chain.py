@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.choices import Scalar, read_whole
+from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +26,7 @@ KERNELS = {"conv3x3": 3, "conv5x5": 5}
 
 
 @dataclass(frozen=True)
-class TinyChain(DepthGrowth):
+class TinyChain(Space):
     """Each of up to `layers` layers is a convolution of one or two times `filters` channels, a max
     pooling that halves the image, or nothing at all ("skip")."""
 
@@ -36,10 +38,14 @@ class TinyChain(DepthGrowth):
         check_bounds("tiny-chain", MOST, layers=self.layers)
         check_bounds("tiny-chain", FILTERS, filters=self.filters)
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
+
     def program(self, pick: Pick) -> None:
         for i in range(1, pick.depth("layers", 1, self.layers) + 1):
-            if pick(f"layer{i}/operation", (*KERNELS, "max3x3", "skip")) in KERNELS:
-                pick(f"layer{i}/width", (1, 2))
+            if pick(at("layer", i, "/operation"), (*KERNELS, "max3x3", "skip")) in KERNELS:
+                pick(at("layer", i, "/width"), (1, 2))
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has one setting, `filters`."""
@@ -64,7 +70,7 @@ class TinyChain(DepthGrowth):
 
     def _layers(self, architecture: Architecture) -> Iterator[tuple[str, int]]:
         """(operation, width) of every layer, the width of what has none being 0."""
-        for i in range(1, self.level(architecture) + 1):
+        for i in range(1, read_whole(architecture["layers"]) + 1):
             operation = str(architecture[f"layer{i}/operation"])
             yield operation, int(architecture.get(f"layer{i}/width", 0))  # type: ignore[arg-type]
 
@@ -76,4 +82,4 @@ class TinyChain(DepthGrowth):
         layers = [f"{op} x{width}" if width else op for op, width in self._layers(architecture)]
         labels = ("input", *layers, "output")
         groups = ("input", *(f"layer {i + 1}" for i in range(len(layers))), "output")
-        return Graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
+        return sized_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)

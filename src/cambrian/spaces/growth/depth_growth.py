@@ -1,24 +1,25 @@
-"""Growth, tokens and moves for any space whose walks all ask one `pick.depth`.
+"""Growth, tokens and moves of any space whose walks all ask one `pick.depth`.
 
-Nothing is asked of such a space but its `walk`. What a level adds is found by replaying the parent
-one level higher: the questions that opens are the step. Tokens put the questions of one step in one
-row, a slot per question; questions whose paths differ only in numbers (`op0`, `op1`) share a
-vocabulary, and with it a surrogate's embedding.
+Nothing is asked of such a space but its `walk`. A level's step is found by replaying the parent
+one level higher: it is the questions that this opens. Tokens put the questions of one step in one
+row, a slot per question; questions whose paths differ only in numbers that count (`pick.inside("layer", n)`,
+`pick.repeat`, see `cambrian.paths`) share a vocabulary, and with it a surrogate's embedding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from cambrian.architecture import PATIENCE, Architecture, replay, walks
+from cambrian.architecture import PATIENCE, Architecture, Walkable, replay, walks
 from cambrian.choices import Answer
 from cambrian.errors import Rejected
 from cambrian.spaces.growth.layer_map import DepthMap, explore
 from cambrian.spaces.growth.moves import MOVES, move_layer
-from cambrian.spaces.space import Canonical, Pool, Space
+from cambrian.spaces.knowledge import Canonical, Encodes, Pool, know
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,13 +29,20 @@ DRAWN = 1000  # children drawn where nobody gave a cap and they cannot be counte
 UNASKED = 0  # the token of a slot whose question an architecture was not asked
 
 
-class DepthGrowth(Space):
-    """`Grows`, `Encodes` and `Moves` from one `pick.depth`. Answers of real questions, and of whole-number
-    ones with more than 64 answers, are told apart by tokens only as far as 32 bins tell them apart."""
+@dataclass(frozen=True)
+class DepthGrowth:
+    """`Grows`, `Encodes` and `Moves` of a space, from its one `pick.depth`. Answers of real questions, and of
+    whole-number ones with more than 64 answers, are told apart by tokens only as far as 32 bins tell them
+    apart.
+
+    Which children are the same function is the space's own knowledge, and so are their tokens where it has
+    others than these."""
+
+    space: Walkable
 
     @cached_property
     def _map(self) -> DepthMap:
-        return explore(self)
+        return explore(self.space)
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -69,17 +77,18 @@ class DepthGrowth(Space):
         every = None if self._map.continuous else self._every(parents, limit)
         complete = every is not None
         children = self._draw_some(parents, rng, limit or DRAWN) if every is None else self._distinct(every)
-        found = list(children)
-        step = np.zeros((len(found), len(self.slots)), dtype=np.int64)
-        if found:
-            step[:] = self.tokens(found)[:, -1]
+        grown = list(children)
+        encodes = know(self.space, Encodes) or self
+        step = np.zeros((len(grown), len(encodes.slots)), dtype=np.int64)
+        if grown:
+            step[:] = encodes.tokens(grown)[:, -1]
         return Pool(
             parents=tuple(parents),
-            parent=np.array([children[c] for c in found], dtype=np.int64),
+            parent=np.array([children[c] for c in grown], dtype=np.int64),
             step=step,
-            before=len(found) if every is None else len(every),
+            before=len(grown) if every is None else len(every),
             complete=complete,
-            materialise=found.__getitem__,
+            materialise=grown.__getitem__,
         )
 
     @property
@@ -87,7 +96,7 @@ class DepthGrowth(Space):
         return MOVES
 
     def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
-        return move_layer(self, self._map, kind, architecture, rng)
+        return move_layer(self.space, self._map, kind, architecture, rng)
 
     def _seeds(self, parents: Sequence[Architecture]) -> list[tuple[int, dict[str, Answer]]]:
         """(parent's index, the answers its children keep), for every parent with a level above."""
@@ -106,17 +115,17 @@ class DepthGrowth(Space):
     ) -> list[tuple[Architecture, int]] | None:
         """All children, or None where they are more than `limit`, or so many walks are rejected on the way
         that they may be."""
-        found: list[tuple[Architecture, int]] = []
+        children: list[tuple[Architecture, int]] = []
         rejected = 0
         for i, kept in self._seeds(parents):
-            for child in walks(self, kept):
+            for child in walks(self.space, kept):
                 if child is not None and _keeps(child, kept):
-                    found.append((child, i))
+                    children.append((child, i))
                 else:
                     rejected += 1
-                if limit is not None and (len(found) > limit or rejected > PATIENCE * max(limit, 1000)):
+                if limit is not None and (len(children) > limit or rejected > PATIENCE * max(limit, 1000)):
                     return None
-        return found
+        return children
 
     def _distinct(self, children: Sequence[tuple[Architecture, int]]) -> dict[Architecture, int]:
         """The first of those that are the same function, where the space knows which are."""
@@ -126,7 +135,8 @@ class DepthGrowth(Space):
         return dict(first.values())
 
     def _function(self, architecture: Architecture) -> object:
-        return self.canonical(architecture) if isinstance(self, Canonical) else architecture
+        names = know(self.space, Canonical)
+        return architecture if names is None else names.canonical(architecture)
 
     def _draw_some(
         self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int
@@ -139,7 +149,7 @@ class DepthGrowth(Space):
         while seeds and len(children) < cap and repeated < 100 + 5 * len(children) and rejected < 20 * cap:
             i, kept = seeds[int(rng.integers(len(seeds)))]
             try:
-                child = replay(self, kept, lambda choice: choice.draw(rng))
+                child = replay(self.space, kept, lambda choice: choice.draw(rng))
             except Rejected:
                 rejected += 1
                 continue

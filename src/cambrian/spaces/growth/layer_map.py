@@ -1,8 +1,7 @@
-"""What a program asks, layer by layer: found by walking it, for spaces with one `pick.depth`."""
+"""The questions of a program, layer by layer: found by walking it, for spaces with one `pick.depth`."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +11,14 @@ from typing import TYPE_CHECKING
 from cambrian.architecture import Architecture, Walkable
 from cambrian.choices import Answer, Choice, Integer, OneOf, Real, Scalar, SomeOf
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError
+from cambrian.paths import Parts, kind_of, numbers_of
 from cambrian.randomness import stream
 
 if TYPE_CHECKING:
     import numpy as np
+
+Slot = tuple[str, Scalar | None]
+"""A path, and which of its options where several may be had."""
 
 BINS = 32  # tokens of a real question, and of a whole-number one with more answers than twice that
 EXPLORED = 4000  # walks at most to learn a program's questions
@@ -23,17 +26,17 @@ EXPLORED = 4000  # walks at most to learn a program's questions
 
 def depth_path(space: Walkable, walks: int = 16) -> str | None:
     """The path of the one `pick.depth` that every walk asks, or None where there is no such thing."""
-    found: set[tuple[str, ...]] = set()
+    depths: set[tuple[str, ...]] = set()
     for n in range(walks):
         asked = _ask(space, {}, stream(0, "depth", n))
         if asked is not None:
-            found.add(tuple(c.path for c, _ in asked if isinstance(c, OneOf) and c.depth))
-    return next(iter(found))[0] if len(found) == 1 and len(next(iter(found))) == 1 else None
+            depths.add(tuple(c.path for c, _ in asked if isinstance(c, OneOf) and c.depth))
+    return next(iter(depths))[0] if len(depths) == 1 and len(next(iter(depths))) == 1 else None
 
 
 @dataclass(frozen=True)
 class DepthMap:
-    """What exploring a program's questions found. `rows` counts, from 0, the lowest level at which a path
+    """The outcome of exploring a program's questions. `rows` counts, from 0, the lowest level at which a path
     is asked, the depth's own left out; `place` is the (row, column) of each slot's path, `words` the
     answers of each kind of slot."""
 
@@ -42,36 +45,42 @@ class DepthMap:
     continuous: bool
     choices: dict[str, Choice]
     rows: dict[str, int]
-    place: dict[str, tuple[int, int]]
+    place: dict[Slot, tuple[int, int]]
     columns: list[tuple[str, int]]
     words: dict[str, list[Scalar]]
 
     def tokens(self, architecture: Architecture) -> Iterator[tuple[int, int, int]]:
-        """(row, column, token) of every answer; one that exploring never met has no token."""
+        """(row, column, token) of every answer; one that exploring did not meet has no token."""
         for path, answer in architecture.items():
             choice = self.choices.get(path)
-            for slot, word in _words(choice, answer) if choice is not None else ():
-                if slot in self.place and word in self.words[_kind(slot)]:
+            if choice is None:
+                continue
+            known = self.words.get(_kind(choice), [])
+            for slot, word in _words(choice, answer):
+                if slot in self.place and word in known:
                     row, column = self.place[slot]
-                    yield row, column, self.words[_kind(slot)].index(word) + 1
+                    yield row, column, known.index(word) + 1
 
     @cached_property
     def layers(self) -> dict[str, tuple[str, int, int]]:
         """(kind, layer counted from 0, n-th of the kind in its layer) of every path that belongs to one.
 
-        Paths that differ only in numbers are one kind. A kind belongs to layers where each level above
-        the first brings the same number of its paths, and the first as many for each of its layers."""
+        Paths that differ only in numbers that count are one kind. A kind belongs to layers where each level
+        above the first brings the same number of its paths, and the first as many for each of its layers."""
         rows: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         for path, row in self.rows.items():
-            rows[_kind(path)][row].append(path)
-        found: dict[str, tuple[str, int, int]] = {}
+            rows[kind_of(_parts(self.choices[path]))][row].append(path)
+        places: dict[str, tuple[str, int, int]] = {}
         for kind, asked in rows.items():
             width = len(asked[1])
             expected = [width * self.levels[0], *[width] * (len(self.levels) - 1)]
             if width and [len(asked[row]) for row in range(len(self.levels))] == expected:
-                ordered = [p for row in sorted(asked) for p in sorted(asked[row], key=_numbers)]
-                found |= {path: (kind, i // width, i % width) for i, path in enumerate(ordered)}
-        return found
+                ordered = [p for row in sorted(asked) for p in sorted(asked[row], key=self._numbers)]
+                places |= {path: (kind, i // width, i % width) for i, path in enumerate(ordered)}
+        return places
+
+    def _numbers(self, path: str) -> tuple[int, ...]:
+        return numbers_of(self.choices[path].parts)
 
     @cached_property
     def paths(self) -> dict[tuple[str, int, int], str]:
@@ -87,7 +96,7 @@ def explore(space: Walkable) -> DepthMap:
         raise SpaceError("not every walk of the space asks the same `pick.depth`, so that it has no order")
     rng = stream(0, "explore")
     todo = deque[tuple[Mapping[str, Answer], Mapping[str, Answer]]]([({}, {})])  # answers, those changed
-    left = EXPLORED - 1  # what is added after so many would never be walked, and fills the memory
+    left = EXPLORED - 1  # more would never be walked, and would fill the memory
     tried: set[tuple[str, Answer]] = set()
     first: dict[str, int] = {}  # the lowest level at which a path is asked
     choices: dict[str, Choice] = {}
@@ -106,8 +115,8 @@ def explore(space: Walkable) -> DepthMap:
             choices[choice.path] = _merge(choices.get(choice.path), choice)
             first[choice.path] = min(first.get(choice.path, 10**9), int(answers[depth]))  # type: ignore[arg-type]
             for answer in _probes(choice):
-                for slot, word in _words(choice, answer) if choice.path != depth else ():
-                    words.setdefault(_kind(slot), {})[word] = None
+                for _, word in _words(choice, answer) if choice.path != depth else ():
+                    words.setdefault(_kind(choice), {})[word] = None
                 if (choice.path, answer) not in tried:
                     tried.add((choice.path, answer))
                     if left:
@@ -118,22 +127,23 @@ def explore(space: Walkable) -> DepthMap:
     rows = {p: levels.index(at) for p, at in first.items()}
     place, columns = _layout(choices, rows)
     continuous = any(isinstance(c, Real) for c in choices.values())
-    kept = {kind: list(found) for kind, found in words.items()}
+    kept = {kind: list(answers) for kind, answers in words.items()}
     return DepthMap(depth, levels, continuous, choices, rows, place, columns, kept)
 
 
 def _layout(
     choices: dict[str, Choice], rows: dict[str, int]
-) -> tuple[dict[str, tuple[int, int]], list[tuple[str, int]]]:
+) -> tuple[dict[Slot, tuple[int, int]], list[tuple[str, int]]]:
     """A column for the n-th slot of a kind in its row."""
-    place: dict[str, tuple[int, int]] = {}
+    place: dict[Slot, tuple[int, int]] = {}
     columns: dict[tuple[str, int], int] = {}
     count: dict[tuple[int, str], int] = {}
     for path, row in rows.items():
+        kind = _kind(choices[path])
         for slot in _slots(choices[path]):
-            nth = count.get((row, _kind(slot)), 0)
-            count[row, _kind(slot)] = nth + 1
-            place[slot] = (row, columns.setdefault((_kind(slot), nth), len(columns)))
+            nth = count.get((row, kind), 0)
+            count[row, kind] = nth + 1
+            place[slot] = (row, columns.setdefault((kind, nth), len(columns)))
     return place, list(columns)
 
 
@@ -164,7 +174,7 @@ def _merge(old: Choice | None, new: Choice) -> Choice:
     """Options of some-of-n may depend on other answers: each ever met gets its slot."""
     if isinstance(old, SomeOf) and isinstance(new, SomeOf):
         options = tuple(dict.fromkeys(old.options + new.options))
-        return SomeOf(old.path, options, min(old.least, new.least), max(old.most, new.most))
+        return SomeOf(old.path, options, min(old.least, new.least), max(old.most, new.most), parts=old.parts)
     return new if old is None else old
 
 
@@ -185,28 +195,30 @@ def _probes(choice: Choice) -> list[Answer]:
     return list(choice.answers())
 
 
-def _words(choice: Choice, answer: Answer) -> list[tuple[str, Scalar]]:
+def _words(choice: Choice, answer: Answer) -> list[tuple[Slot, Scalar]]:
     """(slot, word) of an answer: one slot per question, but one per option where several may be had."""
     if isinstance(choice, SomeOf):
         assert isinstance(answer, tuple)
         return [(slot, option in answer) for slot, option in zip(_slots(choice), choice.options)]
     assert not isinstance(answer, tuple)
     if isinstance(choice, Real):
-        return [(choice.path, min(int(choice.fraction(float(answer)) * BINS), BINS - 1))]
+        return [((choice.path, None), min(int(choice.fraction(float(answer)) * BINS), BINS - 1))]
     if isinstance(choice, Integer) and _is_binned(choice):
-        return [(choice.path, (int(answer) - choice.low) * BINS // choice.size)]
-    return [(choice.path, answer)]
+        return [((choice.path, None), (int(answer) - choice.low) * BINS // choice.size)]
+    return [((choice.path, None), answer)]
 
 
-def _slots(choice: Choice) -> list[str]:
+def _slots(choice: Choice) -> list[Slot]:
     if isinstance(choice, SomeOf):
-        return [f"{choice.path}?{option}" for option in choice.options]
-    return [choice.path]
+        return [(choice.path, option) for option in choice.options]
+    return [(choice.path, None)]
 
 
-def _kind(slot: str) -> str:
-    return re.sub(r"\?.*", "?", re.sub(r"\d+", "#", slot))
+def _kind(choice: Choice) -> str:
+    """The same for slots that share a vocabulary: those of questions that differ in numbers that count, and
+    of one question's options."""
+    return kind_of(_parts(choice)) + "?" * isinstance(choice, SomeOf)
 
 
-def _numbers(path: str) -> list[int]:
-    return [int(n) for n in re.findall(r"\d+", path)]
+def _parts(choice: Choice) -> Parts:
+    return choice.parts or (choice.path,)

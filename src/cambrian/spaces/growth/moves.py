@@ -18,16 +18,16 @@ TRIES = 20  # draws of a new layer's answers before an edit counts as impossible
 
 
 def move_layer(
-    space: Walkable, known: DepthMap, kind: str, architecture: Architecture, rng: np.random.Generator
+    space: Walkable, layer_map: DepthMap, kind: str, architecture: Architecture, rng: np.random.Generator
 ) -> Architecture | None:
     """`architecture` with a random layer inserted, deleted or duplicated; None where the depth does not
     allow it. A new layer's answers are drawn at random, and so is what is illegal in its new place."""
-    depth = int(architecture[known.depth])  # type: ignore[arg-type]
+    depth = int(architecture[layer_map.depth])  # type: ignore[arg-type]
     after = depth - 1 if kind == "delete" else depth + 1
-    if after not in known.levels or (depth == 0 and kind != "insert"):
+    if after not in layer_map.levels or (depth == 0 and kind != "insert"):
         return None
     at = int(rng.integers(depth + 1 if kind == "insert" else depth))
-    wanted = {**_shift(known, kind, at, architecture), known.depth: after}
+    wanted = {**_shift(layer_map, kind, at, architecture), layer_map.depth: after}
     for _ in range(TRIES):
         try:
             return replay(space, wanted, lambda choice: choice.draw(rng))
@@ -36,18 +36,18 @@ def move_layer(
     return None
 
 
-def _shift(known: DepthMap, kind: str, at: int, architecture: Architecture) -> dict[str, Answer]:
+def _shift(layer_map: DepthMap, kind: str, at: int, architecture: Architecture) -> dict[str, Answer]:
     """The answers under the paths they have after the edit at layer `at`, counted from 0."""
-    places = known.layers
-    found: dict[str, Answer] = {}
+    places = layer_map.layers
+    shifted: dict[str, Answer] = {}
     for path, answer in architecture.items():
         if path not in places:
-            found[path] = answer
+            shifted[path] = answer
             continue
         name, layer, nth = places[path]
         for new in _landing(kind, at, layer):
-            found[known.paths.get((name, new, nth), path)] = answer
-    return found
+            shifted[layer_map.paths.get((name, new, nth), path)] = answer
+    return shifted
 
 
 def _landing(kind: str, at: int, layer: int) -> tuple[int, ...]:

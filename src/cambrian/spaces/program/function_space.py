@@ -71,10 +71,13 @@ class Shape:
 @dataclass(frozen=True)
 class Program(Space):
     """The space of `function(pick, task, *, skeleton...)`. `task` is the signature it is sampled
-    with; keyword-only arguments are the skeleton, given to `build` and never searched."""
+    with; keyword-only arguments are the skeleton, given to `build` and never searched. `grows` and `shares`
+    say that every walk asks one `pick.depth`, and that some asks for modules: `space` finds that out."""
 
     function: Body
     task: Signature = Shape()
+    grows: bool = False
+    shares: bool = False
 
     _picks: ClassVar[type[Pick]] = ModulePick
 
@@ -84,7 +87,7 @@ class Program(Space):
 
     def program(self, pick: Pick) -> object:
         if not isinstance(pick, ModulePick):  # another space's questioner
-            pick = ModulePick(pick._decide, pick._prefix, pick._answers, pick._known)
+            pick = ModulePick(pick._decide, pick._prefix, pick._answers, pick._known, pick._above)
         try:
             if not self._makes_weights:
                 return self.function(pick, self.task)
@@ -96,6 +99,12 @@ class Program(Space):
                 f"{task.height} x {task.width} (with which a space is tried where it is defined; "
                 f"@space(task=Shape(...)) changes that): {error}"
             ) from error
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        growth = (DepthGrowth(self),) if self.grows else ()
+        sharing = (ForkSharing(self, self.function),) if self.shares else ()
+        return (*growth, *sharing)
 
     def walk(self, decide: Decide) -> Architecture:
         """Where the body makes weights it is run only for answers that are new."""
@@ -170,21 +179,6 @@ class Program(Space):
         return {"name": f"{module}:{name}"}
 
 
-@dataclass(frozen=True)
-class GrowingProgram(DepthGrowth, Program):
-    """A program every walk of which asks one `pick.depth`."""
-
-
-@dataclass(frozen=True)
-class SharingProgram(ForkSharing, Program):
-    """A program that asks for modules."""
-
-
-@dataclass(frozen=True)
-class GrowingSharingProgram(DepthGrowth, ForkSharing, Program):
-    """Both."""
-
-
 @overload
 def space(function: Body) -> Program: ...
 @overload
@@ -213,14 +207,8 @@ def _program(function: Body, task: Signature) -> Program:
         raise SpaceError(
             f"{function.__name__} is tried where it is defined, and {error}: define what it uses above it"
         ) from error
-    kinds = {
-        (False, False): Program,
-        (True, False): GrowingProgram,
-        (False, True): SharingProgram,
-        (True, True): GrowingSharingProgram,
-    }
-    shared = any(is_shared(choice) for asked in samples for choice in asked)
-    return kinds[depth_of(samples) is not None, shared](function, task)
+    shares = any(is_shared(choice) for asked in samples for choice in asked)
+    return Program(function, task, depth_of(samples) is not None, shares)
 
 
 def _answering(pick: ModulePick, before: set[str]) -> ModulePick:
@@ -230,7 +218,7 @@ def _answering(pick: ModulePick, before: set[str]) -> ModulePick:
     def decide(choice: Choice) -> Answer:
         return answers[choice.path] if choice.path in answers else pick._decide(choice)
 
-    return ModulePick(decide, pick._prefix, pick._answers, pick._known)
+    return ModulePick(decide, pick._prefix, pick._answers, pick._known, pick._above)
 
 
 def _check_function(function: Body) -> None:

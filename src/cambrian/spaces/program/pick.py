@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from operator import is_
 from typing import Any
 
+from msgspec.structs import replace
+
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, Chance, Choice, Integer, OneOf, Real, Scalar, SomeOf
 from cambrian.errors import Rejected, SpaceError
 from cambrian.options import MOST, check_options, check_path, counting, validate_weights
+from cambrian.paths import Parts, Path, check_index, parts_of
 
 Known = dict[str, tuple[Any, Any, Sequence[Scalar], tuple[Any, ...]]]
 """The question last asked under each path, and what it was made of: its kind, options and settings."""
+
+_TEXTS = (str, Path)
 
 
 class Pick:
@@ -26,11 +31,13 @@ class Pick:
         prefix: str = "",
         answers: dict[str, Answer] | None = None,
         known: Known | None = None,
+        above: Parts = (),
     ) -> None:
         self._decide = decide
         self._chance = decide if type(decide) is Chance else None
         self._random = self._chance.random if self._chance else None
         self._prefix = prefix
+        self._above = above  # the parts of the prefix, where it has numbers
         self._answers: dict[str, Answer] = {} if answers is None else answers
         self._known: Known = {} if known is None else known
 
@@ -75,9 +82,27 @@ class Pick:
         if not ok:
             raise Rejected(reason)
 
-    def inside(self, prefix: str) -> Pick:
-        """The same questioner for a sub-space, whose paths all begin with `prefix/`."""
-        return Pick(self._decide, f"{self._prefix}{prefix}/", self._answers, self._known)
+    def inside(self, prefix: str, index: int | None = None) -> Pick:
+        """The same questioner for a sub-space, whose paths all begin with `prefix/`, or for one of several
+        that are alike, with `prefix{index}/`: questions that differ in the index alone are of one kind."""
+        return Pick(self._decide, *self._inner(prefix, index))
+
+    def _inner(self, prefix: str, index: int | None) -> tuple[str, dict[str, Answer], Known, Parts]:
+        """All that a questioner inside has but its way of deciding."""
+        above = self._below(prefix)
+        if index is None:
+            above = (*above, "/") if above else above
+            return f"{self._prefix}{prefix}/", self._answers, self._known, above
+        text = f"{self._prefix}{prefix}{index}/"
+        if type(index) is not int or index < 0:
+            check_index(text, index)
+        return text, self._answers, self._known, (*(above or (self._prefix, prefix)), index, "/")
+
+    def _below(self, path: str) -> Parts:
+        """The parts of a path here; none where no number in it is known."""
+        if not self._above and type(path) is not Path:
+            return ()
+        return (*(self._above or (self._prefix,)), *parts_of(path))
 
     def ask(self, choice: Choice) -> Answer:
         if choice.path in self._answers:
@@ -98,7 +123,7 @@ class Pick:
     def _ask(self, kind: Any, path: str, options: Sequence[Scalar], settings: tuple[Any, ...]) -> Any:
         """The answer to the question of that kind, the very one of the last walk where it is the same:
         checking that options are distinct takes longer than asking."""
-        path = self._prefix + path if type(path) is str else self._path(path)
+        asked, path = path, self._prefix + path if type(path) in _TEXTS else self._path(path)
         if path in self._known and path not in self._answers:
             choice, of_kind, before, set_so = self._known[path]
             # Equal is not the same: 1, 1.0 and True are three options.
@@ -111,6 +136,8 @@ class Pick:
                 self._answers[path] = answer
                 return answer
         choice = kind(path, check_options(path, options), *settings)
+        if parts := self._below(asked):
+            choice = replace(choice, parts=parts)
         given = options if isinstance(options, tuple | range) else choice.options
         self._known[path] = (choice, kind, given, settings)
         return self.ask(choice)

@@ -14,6 +14,7 @@ from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, OneOf, Scalar, SomeOf
 from cambrian.errors import CambrianError, SpaceError, UnknownName
 from cambrian.options import counting, shorten
+from cambrian.paths import extend
 from cambrian.spaces.program.candidates import (
     Factories,
     Factory,
@@ -105,10 +106,11 @@ class ModulePick(Pick):
         answer = self._ask(OneOf, path, counts, (self._check_weights(path, weights), True, True))
         choice = self._known[self._prefix + path][0]
         count = self._reading.count(choice, answer)
-        return self._reading.repeated(choice, [part(self.inside(f"{path}/{i}"), i) for i in range(count)])
+        place = extend(path, "/")
+        return self._reading.repeated(choice, [part(self.inside(place, i), i) for i in range(count)])
 
-    def inside(self, prefix: str) -> ModulePick:
-        inner = ModulePick(self._decide, f"{self._prefix}{prefix}/", self._answers, self._known)
+    def inside(self, prefix: str, index: int | None = None) -> ModulePick:
+        inner = ModulePick(self._decide, *self._inner(prefix, index))
         inner._reading = self._reading
         return inner
 
@@ -132,7 +134,7 @@ class ModulePick(Pick):
         for option in self._reading.held(choice, answer):
             factory = factories[option]
             if asks(factory):
-                factory = as_factory(full, option, factory(self.inside(f"{path}/{option}")))
+                factory = as_factory(full, option, factory(self.inside(extend(path, f"/{option}"))))
             makers[option] = factory
         return choice, makers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from cambrian.architecture import Architecture, Walkable, questions, replay
@@ -74,9 +75,11 @@ def forking(make: Callable[..., nn.Module | None], choices: Mapping[str, Choice]
     return fork
 
 
-class ForkSharing(Space):
-    """`Shares` for programs: their function read once more, every candidate made."""
+@dataclass(frozen=True)
+class ForkSharing:
+    """`Shares` of a program: its function read once more, every candidate made."""
 
+    space: Space
     function: Callable[..., Any]
 
     def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
@@ -90,7 +93,7 @@ class ForkSharing(Space):
         if is_lazy(read.network):
             raise SpaceError("a network with lazy modules cannot be shared: give its modules their sizes")
         supernet = Supernet(read.network, choices, used, lambda a: self._draft(a, task, skeleton))
-        check_shared(self, supernet, task, skeleton)
+        check_shared(self.space, supernet, task, skeleton)
         return supernet
 
     def _draft(

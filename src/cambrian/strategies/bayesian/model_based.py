@@ -7,7 +7,7 @@ A strategy adds the model and the hope; everything about the space follows from 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +16,7 @@ import numpy as np
 from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
-from cambrian.spaces.space import Canonical
+from cambrian.spaces.knowledge import Canonical, know
 from cambrian.strategies.bayesian.candidates import Acquisition, Climb, Everything, enumerated
 from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
@@ -124,8 +124,8 @@ class Known:
     by functions, not by their names, and then so does this."""
 
     def __init__(self, space: Space, trials: Sequence[Trial]) -> None:
-        by_function = isinstance(space, Canonical) and any(t.cached is not None for t in trials)
-        self._key = space.canonical if by_function else _itself  # type: ignore[attr-defined]
+        names = know(space, Canonical) if any(t.cached is not None for t in trials) else None
+        self._key: Callable[[Architecture], object] = _itself if names is None else names.canonical
         self._keys = {self._key(t.architecture) for t in trials}
 
     def __contains__(self, architecture: object) -> bool:

@@ -21,7 +21,7 @@ from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.growth.moves import MOVES, TRIES
-from cambrian.spaces.space import Moves
+from cambrian.spaces.knowledge import Moves, know
 from cambrian.strategies.evolution.population import Member, mutate_or_draw, tournament
 from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
@@ -131,11 +131,12 @@ def _first(choice: Choice) -> Answer:
 def edit(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture:
     """One of the space's moves. Where these put layers in and take them out and change none, a mutation of
     one answer is a kind of its own; each kind is equally likely among those that are possible."""
-    if not isinstance(space, Moves):
+    known = know(space, Moves)
+    if known is None:
         return mutate_or_draw(space, architecture, rng)
-    kinds = [*space.moves, *([""] if space.moves == MOVES else [])]
+    kinds = [*known.moves, *([""] if known.moves == MOVES else [])]
     for kind in rng.permutation(kinds).tolist():
-        child = space.move(kind, architecture, rng) if kind else _alter(space, architecture, rng)
+        child = known.move(kind, architecture, rng) if kind else _alter(space, architecture, rng)
         if child is not None and child != architecture:
             return child
     return mutate_or_draw(space, architecture, rng)

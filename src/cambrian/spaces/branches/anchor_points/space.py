@@ -15,9 +15,12 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.bounds import FILTERS, check_bounds
-from cambrian.spaces.branches.layered import MOST, Layer, Layered, number, numbers, split, together
+from cambrian.spaces.branches.layer_moves import LayerMoves
+from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split, together
 from cambrian.spaces.graphs.canonical import canonical_graph
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +31,7 @@ SETTINGS = ("width",)
 
 
 @dataclass(frozen=True)
-class AnchorPoints(Layered):
+class AnchorPoints(Space):
     """`layers` at most and `least` at least. `combine` is one function for all layers, or "either": then
     each layer chooses its own. The paper grows its networks from 6 layers by 2 at a time to 15."""
 
@@ -57,12 +60,17 @@ class AnchorPoints(Layered):
         """15 layers (Sec. 4.1), with strides predicted too where asked for."""
         return AnchorPoints(layers=15, least=15, strides=(1, 2, 3) if strides else (1,))
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (LayerMoves(self, self.readable), DepthGrowth(self))
+
     def readable(self, layer: int) -> range:
+        """The outputs that the layer, counted from 1, may choose to read."""
         return range(1, layer)
 
     def program(self, pick: Pick) -> None:
         for n in range(1, pick.depth("layers", self.least, self.layers) + 1):
-            inside = pick.inside(f"layer{n}")
+            inside = pick.inside("layer", n)
             inside("height", self.heights)
             inside("width", self.widths)
             inside("filters", self.filters)
@@ -103,7 +111,7 @@ class AnchorPoints(Layered):
         sources = self.sources(layers)
         edges = tuple((s, n) for n, read in enumerate(sources, 1) for s in read)
         groups = ("input", *(f"layer {n}" for n in range(1, len(layers) + 1)), "output")
-        return Graph(self._labels(layers), edges, groups)
+        return sized_graph(self._labels(layers), edges, groups)
 
     def _labels(self, layers: Sequence[Layer]) -> tuple[str, ...]:
         joins = [f" {layer['combine']}" if "combine" in layer else "" for layer in layers]

@@ -6,15 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
-from cambrian.spaces.branches.layered import MOST, Layered, numbers, split
+from cambrian.spaces.branches.layer_moves import LayerMoves
+from cambrian.spaces.branches.layered import MOST, numbers, split
+from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +27,7 @@ SETTINGS = ("filters",)
 
 
 @dataclass(frozen=True)
-class ENASMacro(Layered):
+class ENASMacro(Space):
     """Networks of `least` to `layers` layers; the paper's have 12. After each third of `layers` the image
     is halved. Output 0 is the stem's."""
 
@@ -33,8 +36,6 @@ class ENASMacro(Layered):
     layers: int = 6
     least: int = 1
 
-    reads: ClassVar[str] = "skips"
-    chained: ClassVar[bool] = True
     measure = "uniform over the number of layers, then over answers"
 
     def __post_init__(self) -> None:
@@ -46,14 +47,19 @@ class ENASMacro(Layered):
         """12 layers, always: 1.6e29 networks."""
         return ENASMacro(layers=12, least=12)
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (LayerMoves(self, self.readable, "skips", chained=True), DepthGrowth(self))
+
     def readable(self, layer: int) -> range:
+        """The outputs that the layer, counted from 1, may choose to read; 0 is the stem's."""
         return range(layer - 1)
 
     def program(self, pick: Pick) -> None:
         for n in range(1, pick.depth("layers", self.least, self.layers) + 1):
-            pick(f"layer{n}/operation", OPERATIONS)
+            pick(at("layer", n, "/operation"), OPERATIONS)
             if n > 1:
-                pick.some(f"layer{n}/skips", self.readable(n), 0, n - 1)
+                pick.some(at("layer", n, "/skips"), self.readable(n), 0, n - 1)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has one setting, `filters` of the stem (36; 12 for small images)."""

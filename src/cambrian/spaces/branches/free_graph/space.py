@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
-from cambrian.spaces.branches.layered import MOST, Layer, Layered, number, numbers, split
+from cambrian.spaces.branches.layer_moves import LayerMoves
+from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split
+from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +37,7 @@ NUMBERS = {"alter-stride": "stride", "alter-channels": "channels"}
 
 
 @dataclass(frozen=True)
-class FreeGraph(Layered):
+class FreeGraph(Space):
     """Backbones of 0 to `layers` layers, the last output going to the classifier. The paper knows no
     bound on layers or numbers. `learning_rate` asks for that, too, under `train.`, for estimators that
     take it from there."""
@@ -44,21 +47,28 @@ class FreeGraph(Layered):
     layers: int = 6
     learning_rate: bool = False
 
-    reads: ClassVar[str] = "skips"
-    chained: ClassVar[bool] = True
     measure = "uniform over the number of layers, then over answers"
 
     def __post_init__(self) -> None:
         check_bounds("free-graph", MOST, layers=self.layers)
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
+
+    @cached_property
+    def _layers(self) -> LayerMoves:
+        return LayerMoves(self, self.readable, "skips", chained=True)
+
     def readable(self, layer: int) -> range:
+        """The outputs that the layer, counted from 1, may choose to read; 0 is before the first."""
         return range(layer - 1)
 
     def program(self, pick: Pick) -> None:
         if self.learning_rate:
             pick(RATE, RATES)
         for n in range(1, pick.depth("layers", 0, self.layers) + 1):
-            inside = pick.inside(f"layer{n}")
+            inside = pick.inside("layer", n)
             if inside("type", ("conv", "identity")) == "conv":
                 inside("height", SIZES)
                 inside("width", SIZES)
@@ -116,10 +126,12 @@ class FreeGraph(Layered):
         edit = self._change_skip if kind.endswith("skip") else self._alter_layer
         convolutions = [n for n, layer in enumerate(layers) if layer["type"] == "conv"]
         if kind == "remove-convolution":
-            edited = self._edit("delete", _one(convolutions, rng), layers) if convolutions else None
+            edited = (
+                self._layers.edit_layers("delete", _one(convolutions, rng), layers) if convolutions else None
+            )
         else:
             edited = edit(kind, layers, convolutions, rng)
-        return None if edited is None else self.edited(architecture, edited, rng)
+        return None if edited is None else self._layers.replay_layers(architecture, edited, rng)
 
     def _insert_layer(
         self, architecture: Architecture, layers: Sequence[Layer], conv: bool, rng: np.random.Generator
@@ -133,8 +145,8 @@ class FreeGraph(Layered):
             kernel: Layer = {"height": 3, "width": 3, "stride": _one((1, 2), rng)}
             filters = channels[-1] if channels else CHANNELS[0]
             new |= {"type": "conv", **kernel, "channels": filters, "activation": _one(ACTIVATIONS, rng)}
-        edited = self._edit("insert", at, layers)
-        return self.edited(architecture, [*edited[:at], new, *edited[at + 1 :]], rng)
+        edited = self._layers.edit_layers("insert", at, layers)
+        return self._layers.replay_layers(architecture, [*edited[:at], new, *edited[at + 1 :]], rng)
 
     def _alter_layer(
         self, kind: str, layers: Sequence[Layer], convolutions: Sequence[int], rng: np.random.Generator

@@ -15,8 +15,9 @@ from cambrian.choices import Scalar
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.layered import MOST, Layer, numbers, split, together
 from cambrian.spaces.graphs.canonical import canonical_graph
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +28,7 @@ SETTINGS = ("filters",)
 
 
 @dataclass(frozen=True)
-class MemoryBanks(DepthGrowth):
+class MemoryBanks(Space):
     """1 to `layers` layers over `banks` banks of equal width, the first of which holds the stem's output.
     A layer reads and writes at least one bank; one that nobody has written to yet cannot be read, and all
     that have been written to go to the classifier."""
@@ -43,10 +44,14 @@ class MemoryBanks(DepthGrowth):
         check_bounds("memory-banks", MOST, layers=self.layers)
         check_bounds("memory-banks", BANKS, banks=self.banks)
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
+
     def program(self, pick: Pick) -> None:
         written = {1}
         for n in range(1, pick.depth("layers", 1, self.layers) + 1):
-            inside = pick.inside(f"layer{n}")
+            inside = pick.inside("layer", n)
             inside("operation", OPERATIONS)
             inside.some("reads", sorted(written), 1, len(written))
             written |= set(inside.some("writes", range(1, self.banks + 1), 1, self.banks))
@@ -92,7 +97,7 @@ class MemoryBanks(DepthGrowth):
             for b in numbers(layer, "writes"):
                 banks[b] = node("bank", f"layer {n}", [*([banks[b]] if b in banks else []), here])
         node("output", "output", sorted(banks.values()))
-        return Graph(tuple(labels), tuple(edges), tuple(groups))
+        return sized_graph(tuple(labels), tuple(edges), tuple(groups))
 
     # The special cases
 

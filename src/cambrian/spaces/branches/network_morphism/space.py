@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
-from cambrian.spaces.branches.layered import MOST, Layer, Layered, number, numbers, split
+from cambrian.spaces.branches.layer_moves import LayerMoves
+from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split
+from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +35,7 @@ SETTINGS = ("filters",)
 
 
 @dataclass(frozen=True)
-class NetworkMorphism(Layered):
+class NetworkMorphism(Space):
     """Chains of 3 to `layers` convolutions of 1 to 8 times the skeleton's filters; a pooling follows two
     of them at most. A layer joins skips to what the layer before it gives."""
 
@@ -40,20 +43,27 @@ class NetworkMorphism(Layered):
 
     layers: int = 6
 
-    reads: ClassVar[str] = "skips"
-    chained: ClassVar[bool] = True
     measure = "uniform over the number of layers, then over answers"
 
     def __post_init__(self) -> None:
         check_bounds("network-morphism", MOST, LEAST, layers=self.layers)
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
+
+    @cached_property
+    def _layers(self) -> LayerMoves:
+        return LayerMoves(self, self.readable, "skips", chained=True)
+
     def readable(self, layer: int) -> range:
+        """The outputs that the layer, counted from 1, may choose to read; 0 is before the first."""
         return range(1, layer - 1)
 
     def program(self, pick: Pick) -> None:
         pools = 0
         for n in range(1, pick.depth("layers", LEAST, self.layers) + 1):
-            inside = pick.inside(f"layer{n}")
+            inside = pick.inside("layer", n)
             inside("kernel", KERNELS)
             inside("width", WIDTHS)
             pools += pools < POOLS and inside("pool", (True, False))
@@ -107,7 +117,7 @@ class NetworkMorphism(Layered):
             edited = self._deepen(layers, rng)
         else:
             edited = self._widen(layers, rng) if kind == "widen" else self._add_skip(layers, rng, kind[5:])
-        return None if edited is None else self.edited(architecture, edited, rng)
+        return None if edited is None else self._layers.replay_layers(architecture, edited, rng)
 
     def _deepen(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:
         if len(layers) == self.layers:
@@ -115,7 +125,7 @@ class NetworkMorphism(Layered):
         at = int(rng.integers(1, len(layers) + 1))
         kernel = KERNELS[int(rng.integers(len(KERNELS)))]
         new: Layer = {"kernel": kernel, "width": layers[at - 1]["width"], "pool": False, "skips": ()}
-        edited = self._edit("insert", at, layers)
+        edited = self._layers.edit_layers("insert", at, layers)
         return [*edited[:at], new, *edited[at + 1 :]]
 
     def _widen(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:

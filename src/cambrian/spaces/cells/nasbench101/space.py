@@ -15,7 +15,9 @@ import numpy as np
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
@@ -56,9 +58,9 @@ class NASBench101(Space):
         sizes = [float(len(OPERATIONS) ** (n - 2) * 3 ** ((n - 2) * (n - 1) // 2)) for n in self.levels]
         rows = []
         for v in range(1, pick.depth("vertices", 2, self.vertices, sizes) - 1):
-            operation = OPERATIONS.index(str(pick(f"vertex{v}/operation", OPERATIONS)))
+            operation = OPERATIONS.index(str(pick(at("vertex", v, "/operation"), OPERATIONS)))
             weights = None if self.vertices <= 5 else (v - 1.0, 1.0, 0.5)
-            reads = [READS.index(str(pick(f"vertex{v}/from{u}", READS, weights))) for u in range(v)]
+            reads = [READS.index(str(pick(at("vertex", v, "/from", u), READS, weights))) for u in range(v)]
             pick.require(any(reads), f"vertex {v} reads nothing")
             rows.append((operation, *reads))
         pick.require(len(edges(rows)) <= EDGES, f"a cell has at most {EDGES} edges")
@@ -160,7 +162,7 @@ class NASBench101(Space):
     def graph(self, architecture: Architecture) -> Graph:
         rows = self.rows(architecture)
         labels = ("input", *(OPERATIONS[row[0]] for row in rows), "output")
-        return Graph(labels, tuple(sorted(edges(rows))), labels)
+        return sized_graph(labels, tuple(sorted(edges(rows))), labels)
 
 
 def edges(rows: Sequence[Row]) -> list[tuple[int, int]]:

@@ -17,8 +17,10 @@ import numpy as np
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.errors import Rejected, UnknownName
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.graphs.canonical import canonical_graph
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -82,9 +84,9 @@ class CGP(Space):
     def program(self, pick: Pick) -> None:
         nodes: dict[int, Node] = {}
         for n in range(1, self.rows * self.columns + 1):
-            inside, sources = pick.inside(f"node{n}"), self.sources((n - 1) // self.rows)
+            inside, sources = pick.inside("node", n), self.sources((n - 1) // self.rows)
             function = str(inside("function", self.functions))
-            nodes[n] = function, (inside("input1", sources), inside("input2", sources))
+            nodes[n] = function, (inside(at("input", 1), sources), inside(at("input", 2), sources))
         used = len(_active(nodes, pick("output", self.sources(self.columns))))
         pick.require(self.least <= used <= self.most, f"{used} nodes are active")
 
@@ -120,7 +122,7 @@ class CGP(Space):
         edges = [(s, n) for n, (_, inputs) in enumerate(nodes, 1) for s in sorted(set(inputs))]
         labels = ("input", *twice, "output")
         groups = ("input", *(f"node {n}" for n in range(1, len(nodes) + 1)), "output")
-        return Graph(labels, (*edges, (len(nodes), len(nodes) + 1)), groups)
+        return sized_graph(labels, (*edges, (len(nodes), len(nodes) + 1)), groups)
 
     # Encodes
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.choices import Scalar, read_whole
+from cambrian.paths import at
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +32,7 @@ Codes = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Macro(DepthGrowth):
+class Macro(Space):
     """A level is how many layers are decided, the first ones; those after them are nothing. So the 3 + 9
     + ... + 6,561 architectures are the 6,561 networks, smaller ones more than once."""
 
@@ -38,10 +40,14 @@ class Macro(DepthGrowth):
 
     measure = "uniform over chains of all numbers of layers together"
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
+
     def program(self, pick: Pick) -> None:
         weights = [float(len(OPERATIONS) ** d) for d in range(1, LAYERS + 1)]
         for n in range(1, pick.depth("layers", 1, LAYERS, weights) + 1):
-            pick(f"layer{n}", OPERATIONS)
+            pick(at("layer", n), OPERATIONS)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has one setting, `filters` of the stem (32; 8 for small images)."""
@@ -78,7 +84,7 @@ class Macro(DepthGrowth):
 
     def tokens(self, architectures: Sequence[Architecture]) -> NDArray[np.int64]:
         """int[n, layers of the longest, 2] (layer, operation) of every layer that is decided."""
-        levels = [self.level(a) for a in architectures]
+        levels = [read_whole(a["layers"]) for a in architectures]
         tokens = np.full((len(levels), max(levels, default=0), 2), -1, np.int64)
         for token, architecture, level in zip(tokens, architectures, levels, strict=True):
             token[:level] = list(enumerate(self.codes(architecture)[:level]))
@@ -90,4 +96,4 @@ class Macro(DepthGrowth):
         kept = [n for n, c in enumerate(codes) if c or n in FIRST]
         labels = ("input", *(OPERATIONS[codes[n]] for n in kept), "output")
         groups = ("input", *(f"layer {n + 1}" for n in kept), "output")
-        return Graph(labels, tuple((i, i + 1) for i in range(len(kept) + 1)), groups)
+        return sized_graph(labels, tuple((i, i + 1) for i in range(len(kept) + 1)), groups)

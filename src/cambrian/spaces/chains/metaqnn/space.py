@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Answer, Scalar
+from cambrian.choices import Answer, Scalar, read_whole
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +31,7 @@ SETTINGS = ("width", "normalise", "dropout")
 
 
 @dataclass(frozen=True)
-class MetaQNN(DepthGrowth):
+class MetaQNN(Space):
     """Chains of 1 to `layers` layers for images of `image` pixels a side. One without a dense layer ends in
     global pooling.
 
@@ -53,11 +54,15 @@ class MetaQNN(DepthGrowth):
         """18 layers at most, on CIFAR-10 and SVHN."""
         return MetaQNN(layers=18)
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
+
     def program(self, pick: Pick) -> None:
         image, dense, units, kind = self.image, 0, UNITS[0], "pool"
         depth = pick.depth("layers", 1, self.layers)
         for n in range(1, depth + 1):
-            inside = pick.inside(f"layer{n}")
+            inside = pick.inside("layer", n)
             kind = inside("type", self._types(kind, image, dense, left=depth - n))
             if kind == "conv":
                 inside("kernel", tuple(k for k in KERNELS if k <= image))
@@ -89,7 +94,7 @@ class MetaQNN(DepthGrowth):
 
     def rows(self, architecture: Architecture) -> Iterator[tuple[str, int, int]]:
         """("conv", kernel, filters), ("pool", window, stride) or ("dense", units, 0) of every layer."""
-        for n in range(1, self.level(architecture) + 1):
+        for n in range(1, read_whole(architecture["layers"]) + 1):
             kind, at = str(architecture[f"layer{n}/type"]), f"layer{n}/"
             if kind == "pool":
                 yield kind, *_pool(architecture[at + "pool"])
@@ -123,7 +128,7 @@ class MetaQNN(DepthGrowth):
     def graph(self, architecture: Architecture) -> Graph:
         labels = ("input", *(_label(*row) for row in self.rows(architecture)), "output")
         groups = ("input", *(f"layer {n}" for n in range(1, len(labels) - 1)), "output")
-        return Graph(labels, tuple((i, i + 1) for i in range(len(labels) - 1)), groups)
+        return sized_graph(labels, tuple((i, i + 1) for i in range(len(labels) - 1)), groups)
 
 
 def _pools(image: int) -> tuple[str, ...]:

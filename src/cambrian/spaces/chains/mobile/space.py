@@ -21,10 +21,12 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.options import shorten
+from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,12 +38,16 @@ NOTHING = "skip"
 Row = tuple[str, str, int, int]  # a layer: path of its question, name of its operation, channels, stride
 
 
-class MobileChain(DepthGrowth):
+class MobileChain(Space):
     """What both have in common: a chain of layers makes the network and the graph."""
 
     skeleton = SETTINGS
 
     activation: ClassVar[str]
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
 
     @abstractmethod
     def layers(self, architecture: Architecture) -> list[Row]:
@@ -64,7 +70,7 @@ class MobileChain(DepthGrowth):
         layers = self.layers(architecture)
         labels = ("input", *(f"{name} x{out}" for _, name, out, _ in layers), "output")
         groups = ("input", *(path for path, _, _, _ in layers), "output")
-        return Graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
+        return sized_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class ProxylessNAS(MobileChain):
 
     def program(self, pick: Pick) -> None:
         for n in range(1, pick.depth("layers", 1, sum(self.depths), self._weights) + 1):
-            pick(f"layer{n}", self.options(n))
+            pick(at("layer", n), self.options(n))
 
     def stages(self, architecture: Architecture) -> list[list[tuple[str, str]]]:
         """(path, operation) of the layers of every stage that are not nothing."""
@@ -202,7 +208,7 @@ class MnasNet(MobileChain):
     def program(self, pick: Pick) -> None:
         for b in range(1, pick.depth("blocks", self.least, self.blocks) + 1):
             for question, options in self.questions.items():
-                pick(f"block{b}/{question}", options)
+                pick(at("block", b, f"/{question}"), options)
 
     def layers(self, architecture: Architecture) -> list[Row]:
         rows: list[Row] = []

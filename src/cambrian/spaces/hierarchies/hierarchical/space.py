@@ -17,11 +17,12 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Scalar
 from cambrian.errors import SpaceError
 from cambrian.options import shorten
+from cambrian.paths import Parts, Path, at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.hierarchies.hierarchical.motifs import NONE, Motif, live, motif_graph, motif_text
 from cambrian.spaces.small_images import small
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +32,7 @@ SETTINGS = ("filters", "cells")
 
 
 @dataclass(frozen=True)
-class Hierarchical(DepthGrowth):
+class Hierarchical(Space):
     """`motifs` of every level between the primitives and the cell, `nodes` of each of them and, last, of
     the cell. So `motifs=(), nodes=(11,)` is the paper's flat representation.
 
@@ -78,16 +79,19 @@ class Hierarchical(DepthGrowth):
             below = motifs
         return found
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
+
     def program(self, pick: Pick) -> None:
         answers: dict[str, Answer] = {}
         below = self.primitives
         for level, (motifs, nodes) in enumerate(zip(self.motifs, self.nodes), 2):
-            paths = [f"level{level}/motif{m}" for m in range(1, motifs + 1)]
-            for path in paths:
-                answers |= {at: pick(at, options) for at, options in _edges(path, nodes, below)}
+            for m in range(1, motifs + 1):
+                _ask_edges(pick, ("level", level, "/motif", m), nodes, below, answers)
             below = tuple(f"motif{m}" for m in range(1, motifs + 1))
         nodes = answers["nodes"] = pick.depth("nodes", self.least, self.nodes[-1])
-        answers |= {at: pick(at, options) for at, options in _edges("cell", nodes, below)}
+        _ask_edges(pick, ("cell",), nodes, below, answers)
         pick.require(self.cell(answers), "nothing reaches the output of the cell")
 
     def cell(self, answers: Mapping[str, Answer]) -> Motif:
@@ -96,7 +100,7 @@ class Hierarchical(DepthGrowth):
 
     def _motif(self, answers: Mapping[str, Answer], path: str, nodes: int, level: int) -> Motif:
         """The motif at a path, as far as it is alive, made of the motifs of `level`, or of primitives (1)."""
-        operations: list[str | Motif] = [str(answers[at]) for at, _ in _edges(path, nodes, ())]
+        operations: list[str | Motif] = [str(answers[edge]) for edge in _edges(path, nodes)]
         if level > 1:
             made = {
                 name: self._motif(answers, f"level{level}/{name}", self.nodes[level - 2], level - 1)
@@ -133,15 +137,31 @@ def _pairs(nodes: int) -> int:
     return nodes * (nodes - 1) // 2
 
 
+def _ask_edges(
+    pick: Pick, motif: Parts, nodes: int, below: tuple[str, ...], answers: dict[str, Answer]
+) -> None:
+    """Ask for the operation on every edge of the motif at that path, and add the `answers`."""
+    for path, question, options in _questions(motif, nodes, below):
+        answers[path] = pick(question, options)
+
+
 @cache
-def _edges(path: str, nodes: int, below: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """(path, operations) of the question of every edge of a motif. First on the chain of nodes is the first
-    operation, first beside it none."""
-    return tuple(
-        (f"{path}/node{to}/from{source}", (*below, NONE) if source == to - 1 else (NONE, *below))
-        for to in range(2, nodes + 1)
-        for source in range(1, to)
-    )
+def _questions(
+    motif: Parts, nodes: int, below: tuple[str, ...]
+) -> tuple[tuple[str, Path, tuple[str, ...]], ...]:
+    """(path as text, path, operations) of the question of every edge of a motif. First on the chain of nodes
+    is the first operation, first beside it none."""
+    ends = [(source, to) for to in range(2, nodes + 1) for source in range(1, to)]
+    paths = [at(*motif, "/node", to, "/from", source) for source, to in ends]
+    chain, beside = (*below, NONE), (NONE, *below)
+    options = [chain if source == to - 1 else beside for source, to in ends]
+    return tuple(zip(map(str, paths), paths, options, strict=True))
+
+
+@cache
+def _edges(path: str, nodes: int) -> tuple[str, ...]:
+    """The paths of a motif's edges."""
+    return tuple(f"{path}/node{to}/from{source}" for to in range(2, nodes + 1) for source in range(1, to))
 
 
 @lru_cache(maxsize=1 << 16)

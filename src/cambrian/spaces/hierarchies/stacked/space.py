@@ -14,13 +14,16 @@ from msgspec.structs import replace
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Choice, OneOf, Scalar
 from cambrian.errors import UnknownName
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.cells.blocks import MOST as BLOCKS
 from cambrian.spaces.cells.edges import NONE, live_edges
 from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
 from cambrian.spaces.cells.pnas import PNAS
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.knowledge import Canonical, Graphs
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +37,7 @@ SETTINGS = ("filters",)
 
 
 @dataclass(frozen=True)
-class Stacked(DepthGrowth):
+class Stacked(Space):
     """Up to `stages` of up to `cells` equal cells each. Every stage says how many cells it has, how much
     wider it is than the one before, and whether it halves the image. The cell is one of the space that
     `cell` names, its questions asked under `cell/`; PNAS's has up to `blocks` blocks.
@@ -62,12 +65,16 @@ class Stacked(DepthGrowth):
         """The space of the cell alone."""
         return NASBench201() if self.cell == "nasbench201" else PNAS(blocks=self.blocks)
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
+
     def program(self, pick: Pick) -> None:
         self.micro.program(Pick(lambda choice: pick.ask(_of_the_cell(choice))))
         for s in range(1, pick.depth("stages", 1, self.stages) + 1):
-            pick(f"stage{s}/cells", tuple(range(1, self.cells + 1)))
-            pick(f"stage{s}/widen", WIDEN)
-            pick(f"stage{s}/halve", (False, True))
+            pick(at("stage", s, "/cells"), tuple(range(1, self.cells + 1)))
+            pick(at("stage", s, "/widen"), WIDEN)
+            pick(at("stage", s, "/halve"), (False, True))
 
     def cell_of(self, architecture: Mapping[str, Answer]) -> Architecture:
         """The answers of the cell, as its own space asks for them."""
@@ -110,12 +117,16 @@ class Stacked(DepthGrowth):
                 parts[-1][0] += cells
             else:
                 parts.append([cells, widen, halve])
+        names = self.micro.know(Canonical)
+        assert names is not None
         stacked = " ".join("/".join(f"{x:g}" for x in part) for part in parts)
-        return f"{stacked} of {self.micro.canonical(self.cell_of(architecture))}"
+        return f"{stacked} of {names.canonical(self.cell_of(architecture))}"
 
     def graph(self, architecture: Architecture) -> Graph:
         """All cells, one after the other, and the convolutions before stages."""
-        drawn = _Drawing(self.micro.graph(self.cell_of(architecture)), CELLS[self.cell])
+        graphs = self.micro.know(Graphs)
+        assert graphs is not None
+        drawn = _Drawing(graphs.graph(self.cell_of(architecture)), CELLS[self.cell])
         for s, (cells, widen, halve) in enumerate(self.stacking(architecture), 1):
             if widen != 1 or halve:
                 drawn.start(f"conv3x3 x{widen:g}" + "/2" * halve, f"stage {s}")
@@ -128,7 +139,8 @@ class Stacked(DepthGrowth):
 def _of_the_cell(choice: Choice) -> Choice:
     """A question of the cell's space as this one asks it: a depth is an answer like any other."""
     plain = {"depth": False, "module": False} if isinstance(choice, OneOf) else {}
-    return replace(choice, path=f"cell/{choice.path}", **plain)
+    parts = ("cell/", *choice.parts) if choice.parts else ()
+    return replace(choice, path=f"cell/{choice.path}", parts=parts, **plain)
 
 
 class _Drawing:
@@ -155,7 +167,7 @@ class _Drawing:
 
     def graph(self) -> Graph:
         self._edges.append((self._states[1], self._add("output", "output")))
-        return Graph(tuple(self._labels), tuple(self._edges), tuple(self._groups))
+        return sized_graph(tuple(self._labels), tuple(self._edges), tuple(self._groups))
 
     def _add(self, label: str, group: str) -> int:
         self._labels.append(label)

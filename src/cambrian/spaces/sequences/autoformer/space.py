@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.choices import Scalar, read_whole
 from cambrian.errors import SpaceError
 from cambrian.options import shorten
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
-from cambrian.spaces.space import Graph, Pick, Signature
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +29,7 @@ SETTINGS = ("patch", "relative")
 
 
 @dataclass(frozen=True)
-class AutoFormer(DepthGrowth):
+class AutoFormer(Space):
     """What may be chosen: `embeddings` (width of the tokens), `heads` and `ratios` of each layer, and
     between `depths` layers. The default is for images of 8 to 32 pixels on a CPU; the paper's three
     spaces are `tiny()`, `small()` and `base()`."""
@@ -78,11 +80,15 @@ class AutoFormer(DepthGrowth):
         count: int = len(self.embeddings) * (len(self.heads) * len(self.ratios)) ** level
         return count
 
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
+
     def program(self, pick: Pick) -> None:
         pick("embedding", self.embeddings)
         for i in range(1, pick.depth("depth", *self.depths) + 1):
-            pick(f"layer{i}/heads", self.heads)
-            pick(f"layer{i}/ratio", self.ratios)
+            pick(at("layer", i, "/heads"), self.heads)
+            pick(at("layer", i, "/ratio"), self.ratios)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """The skeleton has `patch`, the side of a patch in pixels (chosen to fit the image), and
@@ -99,7 +105,7 @@ class AutoFormer(DepthGrowth):
         embedding = int(architecture["embedding"])  # type: ignore[arg-type]
         answers = [
             (architecture[f"layer{i}/heads"], architecture[f"layer{i}/ratio"])
-            for i in range(1, self.level(architecture) + 1)
+            for i in range(1, read_whole(architecture["depth"]) + 1)
         ]
         return embedding, [(int(h), int(embedding * float(r))) for h, r in answers]  # type: ignore[arg-type]
 
@@ -119,7 +125,7 @@ class AutoFormer(DepthGrowth):
         """Patches; in each layer "attention" and "perceptron", each added to what it reads; the head."""
         labels, groups = ["input", f"patches {architecture['embedding']}"], ["input", "patches"]
         edges = [(0, 1)]
-        for i in range(1, self.level(architecture) + 1):
+        for i in range(1, read_whole(architecture["depth"]) + 1):
             heads, ratio = architecture[f"layer{i}/heads"], architecture[f"layer{i}/ratio"]
             for part in (f"attention {heads}", f"perceptron x{ratio:g}"):
                 at = len(labels)
@@ -127,4 +133,4 @@ class AutoFormer(DepthGrowth):
                 groups += [f"layer {i}"] * 2
                 edges += [(at - 1, at), (at - 1, at + 1), (at, at + 1)]
         edges.append((len(labels) - 1, len(labels)))
-        return Graph((*labels, "output"), tuple(edges), (*groups, "output"))
+        return sized_graph((*labels, "output"), tuple(edges), (*groups, "output"))

@@ -9,7 +9,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import UnknownName
 from cambrian.spaces.growth.depth_growth import DepthGrowth
-from cambrian.spaces.space import Signature
+from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,10 +20,14 @@ ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 LANGUAGE_MODEL = ("hidden", "layers", "tied")
 
 
-class RecurrentCells(DepthGrowth):
+class RecurrentCells(Space):
     """Abstract: a space says what makes the cell of an architecture (`make_cell`)."""
 
     skeleton = ("hidden", "layers")
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self),)
 
     @abstractmethod
     def make_cell(self, architecture: Architecture) -> MakeCell: ...

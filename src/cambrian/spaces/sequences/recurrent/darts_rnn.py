@@ -14,9 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.choices import Scalar, read_whole
 from cambrian.errors import UnknownName
+from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
 
@@ -98,8 +100,8 @@ class DARTSRNN(RecurrentCells):
 
     def program(self, pick: Pick) -> None:
         for n in range(1, pick.depth("nodes", 1, self.nodes) + 1):
-            pick(f"node{n}/input", _names(n))
-            pick(f"node{n}/activation", ACTIVATIONS)
+            pick(at("node", n, "/input"), _names(n))
+            pick(at("node", n, "/activation"), ACTIVATIONS)
 
     def make_cell(self, architecture: Architecture) -> MakeCell:
         from cambrian.spaces.sequences.recurrent.network import HighwayCell
@@ -115,7 +117,7 @@ class DARTSRNN(RecurrentCells):
                 str(architecture[f"node{n}/activation"]),
                 sources.index(str(architecture[f"node{n}/input"])),
             )
-            for n in range(1, self.level(architecture) + 1)
+            for n in range(1, read_whole(architecture["nodes"]) + 1)
         )
 
     def architecture(self, cell: Sequence[Node]) -> Architecture:
@@ -148,7 +150,7 @@ class DARTSRNN(RecurrentCells):
         edges = [(0, 2), (1, 2)]
         edges += [(2 + source, 2 + n) for n, (_, source) in enumerate(cell, 1)]
         edges += [(2 + n, len(labels) - 1) for n in self.outputs(cell)]
-        return Graph(labels, tuple(edges), groups)
+        return sized_graph(labels, tuple(edges), groups)
 
 
 def _names(n: int) -> tuple[str, ...]:

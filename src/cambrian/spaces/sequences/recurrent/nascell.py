@@ -17,8 +17,10 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
+from cambrian.choices import Scalar, read_whole
+from cambrian.paths import at, extend
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
 
@@ -98,11 +100,11 @@ class NASCell(RecurrentCells):
         leaves = pick.depth("leaves", 1, self.base)
         _ask_step(pick, "injection")
         for n in range(1, leaves + 1):
-            _ask_step(pick, f"leaf{n}")
+            _ask_step(pick, at("leaf", n))
             if n > 1:
-                _ask_step(pick, f"join{n}")
+                _ask_step(pick, at("join", n))
                 for use in ("inject", "keep"):  # every node is equally likely to have it in the end
-                    pick(f"{use}{n}", CLAIMS, weights=(2 * n - 3, 1, 1))
+                    pick(at(use, n), CLAIMS, weights=(2 * n - 3, 1, 1))
 
     def make_cell(self, architecture: Architecture) -> MakeCell:
         from cambrian.spaces.sequences.recurrent.network import TreeCell
@@ -118,7 +120,7 @@ class NASCell(RecurrentCells):
         )
 
     def tree(self, architecture: Architecture) -> Tree:
-        nodes = node_names(self.level(architecture))
+        nodes = node_names(read_whole(architecture["leaves"]))
         steps = tuple(_step(architecture, name) for name in nodes)
         places = {use: nodes.index(_holder(architecture, use)) for use in ("inject", "keep")}
         return Tree(steps, injection=_step(architecture, "injection"), **places)
@@ -171,7 +173,7 @@ class NASCell(RecurrentCells):
             if k == tree.inject:
                 results[k] = add(name, tree.injection, results[k], 2) + 1
         edges += [(results[-1], len(labels)), (combined[tree.keep], len(labels) + 1)]
-        return Graph((*labels, "output", "next memory"), tuple(edges), (*groups, "output", "output"))
+        return sized_graph((*labels, "output", "next memory"), tuple(edges), (*groups, "output", "output"))
 
 
 @cache
@@ -208,8 +210,8 @@ def _joins(leaves: int) -> list[int]:
 
 
 def _ask_step(pick: Pick, name: str) -> None:
-    pick(f"{name}/combination", COMBINATIONS)
-    pick(f"{name}/activation", ACTIVATIONS)
+    pick(extend(name, "/combination"), COMBINATIONS)
+    pick(extend(name, "/activation"), ACTIVATIONS)
 
 
 def _step(architecture: Architecture, name: str) -> Step:

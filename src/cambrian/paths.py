@@ -1,0 +1,71 @@
+"""Paths of questions whose numbers are known: which block, which layer, which operand.
+
+A path is text, and text says nothing of its numbers: `kernel3` and `kernel5` may be two things, `layer3` and
+`layer5` are two of a kind. So whoever writes a number that counts gives it as a number. A plain name is
+never parsed.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cambrian.errors import SpaceError
+
+Parts = tuple[str | int, ...]
+"""The pieces of a path in order. A number is the index of the thing that the piece before it names."""
+
+
+class Path(str):
+    """The text of a path, and its `parts`. Made by `at`."""
+
+    parts: Parts
+
+
+@lru_cache(1 << 14)
+def at(*parts: str | int) -> Path:
+    """The path written as its parts, one after the other.
+
+    >>> at("block", 3, "/operation", 1)
+    'block3/operation1'
+    """
+    for part in parts:
+        if isinstance(part, int):
+            check_index("".join(map(str, parts)), part)
+    path = Path("".join(map(str, parts)))
+    path.parts = parts
+    return path
+
+
+def check_index(path: str, index: object) -> None:
+    """Raise SpaceError unless `index` can be one in that path."""
+    if type(index) is not int or index < 0:
+        raise SpaceError(f"question {path!r}: an index is a whole number from 0 on, got {index!r}")
+
+
+def parts_of(path: str) -> Parts:
+    """The parts of a path; a plain name is one."""
+    return path.parts if isinstance(path, Path) else (path,)
+
+
+def extend(path: str, more: str) -> str:
+    """`path` and `more`, its numbers known as far as they were.
+
+    >>> extend(at("layer", 2), "/width"), extend("layer2", "/width")
+    ('layer2/width', 'layer2/width')
+    """
+    return at(*path.parts, more) if isinstance(path, Path) else path + more
+
+
+def kind_of(parts: Parts) -> str:
+    """The same text for paths that differ in their numbers alone. In a name # is doubled, and so is ?, which
+    ends the kinds of options.
+
+    >>> kind_of(("block", 3, "/operation", 1)), kind_of(("kernel3", )), kind_of(("#1", 1))
+    ('block#/operation#', 'kernel3', '##1#')
+    """
+    return "".join("#" if isinstance(p, int) else p.replace("#", "##").replace("?", "??") for p in parts)
+
+
+def numbers_of(parts: Parts) -> tuple[int, ...]:
+    """Its numbers, in order."""
+    return tuple(part for part in parts if isinstance(part, int))

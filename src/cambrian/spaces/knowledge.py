@@ -1,0 +1,146 @@
+"""The protocols by which a space may know more than its questions, and how it is asked for them.
+
+A space knows by composition: it has the methods of a protocol itself, or an object among its `knowledge`
+has them (`DepthGrowth`, `EdgeCells`, ...). Nobody asks for a space's class: `space.know(Grows)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
+
+import msgspec
+
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer, Scalar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cambrian.networks.sharing.supernet import Supernet
+    from cambrian.spaces.space import Signature
+
+Knowledge = TypeVar("Knowledge")
+
+
+def know(space: object, protocol: type[Knowledge]) -> Knowledge | None:
+    """The object that knows `space` by that protocol, or None. A space that is no subclass of `Space`
+    knows by its own methods alone."""
+    ask = getattr(space, "know", None)
+    return find_knowledge((space,), protocol) if ask is None else cast("Knowledge | None", ask(protocol))
+
+
+def find_knowledge(candidates: Iterable[object], protocol: type[Knowledge]) -> Knowledge | None:
+    """The first of `candidates` that fulfils `protocol`."""
+    return next((known for known in candidates if isinstance(known, protocol)), None)
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """Children by the hundred thousand, as arrays. `parent[i]` indexes `parents` (-1: no parent, for
+    the first level), `step[i]` are the tokens that child i adds (see `Encodes`). No two children
+    are the same function, exactly. `before` counts them before that deduplication; `complete` is
+    False where they are a seeded sample."""
+
+    parents: tuple[Architecture, ...]
+    parent: NDArray[np.int64]  # [n]
+    step: NDArray[np.int64]  # [n, slots]
+    before: int
+    complete: bool
+    materialise: Callable[[int], Architecture]
+
+    def __len__(self) -> int:
+        return len(self.parent)
+
+    def architecture(self, i: int) -> Architecture:
+        return self.materialise(int(i))
+
+
+@runtime_checkable
+class Grows(Protocol):
+    """A complexity order. B grows from A when it agrees with A on every path of A but the level's
+    (or see `Settles`)."""
+
+    @property
+    def levels(self) -> tuple[int, ...]: ...
+    def level(self, architecture: Architecture) -> int: ...
+    def grow(self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int | None = None) -> Pool:
+        """All children one level above `parents` (which share a level); without parents, the whole
+        first level. Beyond `cap` children, a sample of `cap` drawn from `rng`."""
+        ...
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A `Grows` whose unfinished architectures are closed by answers that growing gives anew, where no
+    question asks for the level: `settled` are the paths on which B agrees with the A it grows from. Two
+    of them may be the same function and stay in a pool, where they grow into different ones."""
+
+    def settled(self, architecture: Architecture) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class Canonical(Protocol):
+    """Knows which architectures are the same function: those of equal `canonical` text."""
+
+    def canonical(self, architecture: Architecture) -> str: ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Architectures as sequences of steps of tokens, for surrogates.
+
+    `slots[j]` names the vocabulary slot j draws from and `vocabulary[name]` is its size, so that slots of one
+    kind share an embedding (PNAS: two inputs, two operations)."""
+
+    @property
+    def slots(self) -> tuple[str, ...]: ...
+    @property
+    def vocabulary(self) -> Mapping[str, int]: ...
+    def tokens(self, architectures: Sequence[Architecture]) -> NDArray[np.int64]:
+        """int[n, steps, slots], -1 beyond an architecture's own steps."""
+        ...
+
+
+@runtime_checkable
+class Moves(Protocol):
+    """Edits of more than one answer, such as a layer put in between others, taken out, or doubled:
+    `moves` names their kinds."""
+
+    @property
+    def moves(self) -> tuple[str, ...]: ...
+    def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+        """A random edit of that kind; None where there is none, such as a layer less than the least."""
+        ...
+
+
+@runtime_checkable
+class Shares(Protocol):
+    """Can hold all answers of its module forks in one network. Shared are the questions whose choice says
+    `module`; every other one is outer: a supernet is made for one assignment of those."""
+
+    def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
+        """The supernet with every candidate of the module forks that are asked when the outer questions are
+        answered as in `outer`, which may be a whole architecture. Where `supernet.choose(architecture)` was
+        called, its forward is, bit for bit, that of `build(architecture, task, **skeleton)` with
+        `supernet.weights(architecture)` loaded."""
+        ...
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """A labelled directed acyclic graph: `labels[i]` of node i, nodes in a topological order, edges
+    (from, to). `groups[i]` is the part of the architecture node i belongs to ("block 3", ...). `kinds[i]` is
+    the same for nodes that differ in size alone, such as sep3x3 and sep5x5; where it is not said, each
+    label is a kind of its own."""
+
+    labels: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...]
+    groups: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Graphs(Protocol):
+    """The data-flow graph, which kernels compare and pictures draw."""
+
+    def graph(self, architecture: Architecture) -> Graph: ...
