@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cambrian.testing import MEASURE, SPACE, STRATEGY, SpaceCase
+from cambrian.testing import MEASURE, PREDICTOR, SPACE, STRATEGY, SpaceCase
 from cambrian.testing.suite import Conformance
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -39,9 +39,11 @@ def lines_of(block: str) -> int:
     return sum(bool(line.strip()) for line in body.splitlines())
 
 
-@pytest.mark.parametrize(("name", "most"), [("new-space.md", 15), ("new-strategy.md", 30)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("new-space.md", 15), ("new-strategy.md", 30), ("new-predictor.md", 30)]
+)
 def test_examples_are_as_short_as_promised(name: str, most: int) -> None:
-    """A new space takes at most 15 lines, a new strategy at most 30."""
+    """A new space takes at most 15 lines, a new strategy or predictor at most 30."""
     assert lines_of(blocks(name)[0]) <= most
 
 
@@ -68,6 +70,13 @@ def test_the_page_tells_outer_questions_from_shared_ones() -> None:
 def test_the_strategy_keeps_its_contract(check: Callable[[Any], None]) -> None:
     """The suite of the page's own test class passes."""
     case: Conformance = page("new-strategy.md")["TestHillClimbing"]()
+    check(case.case())
+
+
+@pytest.mark.parametrize("check", PREDICTOR.checks)
+def test_the_predictor_keeps_its_contract(check: Callable[[Any], None]) -> None:
+    """The suite of the page's own test class passes."""
+    case: Conformance = page("new-predictor.md")["TestNearest"]()
     check(case.case())
 
 
@@ -98,6 +107,15 @@ def test_the_table_of_the_page(tmp_path: Path) -> None:
     found = page("benchmarks.md")["mine"](tmp_path / "mine.csv")
     assert found.space.questions == ("op1", "op2", "width")
     assert (found.optimum, found.timed) == (0.9, True)
+
+
+def test_the_tables_of_components_are_current() -> None:
+    """`python -m cambrian.testing.tables > docs/components.md` would change nothing; every name is there."""
+    from cambrian.testing.tables import REGISTRIES, page
+
+    text = page()
+    assert (DOCS / "components.md").read_text() == text
+    assert all(f"| `{name}` |" in text for registry in REGISTRIES.values() for name in registry.names())
 
 
 def test_the_page_of_spaces() -> None:

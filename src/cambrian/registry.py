@@ -20,6 +20,7 @@ METHODS = {
     "space": ("walk", "build"),
     "strategy": ("start", "propose", "learn"),
     "estimator": ("run",),
+    "predictor": ("start",),
 }
 """What tells that a component is of its kind: the specs of a run directory name modules, and what lies
 in them need not be what they say."""
@@ -44,9 +45,13 @@ class Registry:
         """The name of `module:attribute`, where it has one."""
         return next((name for name, entry in self._entries.items() if entry == target), None)
 
+    def target(self, name: str) -> str:
+        """The `module:attribute` that `name` stands for; any other name is one itself."""
+        return self._entries.get(name, name)
+
     def get(self, name: str) -> Any:
         """The class (or function) called `name`, or what `module:attribute` points at."""
-        target = self._entries.get(name, name)
+        target = self.target(name)
         module, _, attribute = target.partition(":")
         if not attribute:
             raise UnknownName(self.kind, name, self._entries)

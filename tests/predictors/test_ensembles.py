@@ -11,7 +11,7 @@ import torch
 from cambrian.predictors.deep_ensemble import Network, forward, gradient, train, unflatten
 from cambrian.predictors.features import columns_of, dense
 from cambrian.predictors.forest import grow
-from cambrian.predictors.surrogate import spearman
+from cambrian.predictors.rank_correlation import spearman
 from reseeding import default_rng
 
 

@@ -36,15 +36,15 @@ def standardised(tokens, seed):
 
 
 def fitted(model, seed, *levels):
-    state = model.start(SLOTS, VOCABULARY, seed + SHIFT)
+    state = model.start_tokens(SLOTS, VOCABULARY, seed + SHIFT)
     for tokens, values in levels:
-        state = model.fit(state, tokens, values)
+        state = model.fit_tokens(state, tokens, values)
     return state
 
 
 def judge(model, seed, *levels):
     """(rank correlation with the truth on cells that nobody fitted, the predictions' spread)."""
-    predicted = model.predict(fitted(model, seed, *levels), UNSEEN)
+    predicted = model.predict_tokens(fitted(model, seed, *levels), UNSEEN)
     return spearman(predicted, quality(UNSEEN)), float(predicted.std())
 
 
@@ -143,7 +143,7 @@ def test_equal_values_are_foretold(kind, value):
     """There is nothing to rank: of all cells that value is foretold, also by the paper's own."""
     for bias in (None, PAPER_BIAS):
         model = kind(members=2, bias=bias)
-        predicted = model.predict(fitted(model, 0, (FIRST, np.full(140, value))), UNSEEN)
+        predicted = model.predict_tokens(fitted(model, 0, (FIRST, np.full(140, value))), UNSEEN)
         assert np.allclose(predicted, value, atol=0.03 * max(1, abs(value)))
 
 
@@ -169,7 +169,7 @@ def test_a_first_level_that_teaches_nothing_is_left_behind(kind, seeds, bar, nam
     for seed in range(seeds):
         state = fitted(model, seed, (FIRST, first), (BOTH, later))
         assert model.members_predict(state, UNSEEN).std(axis=1).min() > 0.005, seed
-        ranks.append(spearman(model.predict(state, UNSEEN), quality(UNSEEN)))
+        ranks.append(spearman(model.predict_tokens(state, UNSEEN), quality(UNSEEN)))
     assert np.mean(ranks) >= bar, ranks
 
 
@@ -178,12 +178,12 @@ def test_fine_tuning_goes_on_from_the_level_before():
     next to nothing nothing changes. Only values outside the scale make another."""
     model, low = MLP(updates=20, lr_later=1e-30), np.linspace(10, 40, 140)
     one = fitted(model, 0, (FIRST, low))
-    two = model.fit(one, BOTH, np.concatenate([low, np.linspace(15, 38, 200)]))
+    two = model.fit_tokens(one, BOTH, np.concatenate([low, np.linspace(15, 38, 200)]))
     assert two.scale == one.scale
     assert two.fits == 2
     assert all(np.array_equal(two.parameters[name], array) for name, array in one.parameters.items())
     higher = np.concatenate([low, np.linspace(50, 90, 200)])
-    assert model.fit(two, BOTH, higher).scale == Scale.of(higher) != one.scale
+    assert model.fit_tokens(two, BOTH, higher).scale == Scale.of(higher) != one.scale
 
 
 def test_a_bias_is_a_number():

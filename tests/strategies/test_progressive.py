@@ -15,13 +15,14 @@ from cambrian.predictors import PREDICTORS, spearman
 from cambrian.predictors.lstm import ENSEMBLE as LSTM_ENSEMBLE
 from cambrian.predictors.mlp import ENSEMBLE as MLP_ENSEMBLE
 from cambrian.predictors.mlp import MLP
+from cambrian.predictors.predictor import read_lessons
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed, stream
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
 from cambrian.spaces.space import Pool, Space
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
-from cambrian.strategies.progressive import Progressive, lessons
+from cambrian.strategies.progressive import Progressive
 from published_tables import needs_tables, table
 
 
@@ -148,13 +149,13 @@ def test_it_is_algorithm_1(model):
     assert [t.architecture for t in level[1]] == list(everything(space)[1])
     assert [t.reason["level"] for t in trials] == [1] * 5 + [2] * keep + [3] * keep
     assert reason == "level 3 is trained"
-    state = model.start(space.slots, space.vocabulary, integer_seed(4, "progressive", "surrogate"))
+    state = model.start_tokens(space.slots, space.vocabulary, integer_seed(4, "progressive", "surrogate"))
     for b in (2, 3):
         known = [t for t in trials if t.reason["level"] < b]
         tokens = space.tokens([t.architecture for t in known])
-        state = model.fit(state, tokens, np.array([t.value for t in known]))
+        state = model.fit_tokens(state, tokens, np.array([t.value for t in known]))
         children = [space.extended(t.architecture, row) for t in level[b - 1] for row in space.steps(b)]
-        guess = dict(zip(children, model.predict(state, space.tokens(children))))
+        guess = dict(zip(children, model.predict_tokens(state, space.tokens(children))))
         predicted = [t.reason["predicted"] for t in level[b]]
         assert np.allclose(predicted, sorted(guess.values(), reverse=True)[:keep], atol=1e-5)
         assert np.allclose(predicted, [guess[t.architecture] for t in level[b]], atol=1e-5)
@@ -219,14 +220,14 @@ def test_state_is_what_folding_learn_gives():
         assert n % 5 or again == state
         state = strategy.learn(state, trial)
     assert state == last
-    assert state.surrogate.fits == 2
+    assert state.surrogate.state.fits == 2
 
 
 def test_infeasible_is_the_worst_and_crashed_is_nothing():
     """Lessons: values, the worst value for what is infeasible, nothing for what crashed."""
     ends = [Done(0.3), Infeasible("oom"), Crashed("segfault"), Done(-2.0), Infeasible("nan")]
     trials = [Trial(n, Architecture({"n": n}), Fidelity(), outcome=end) for n, end in enumerate(ends)]
-    architectures, values = lessons(trials)
+    architectures, values = read_lessons(trials)
     assert [a["n"] for a in architectures] == [0, 1, 3, 4]
     assert values.tolist() == [0.3, -2.0, -2.0, -2.0]
 
@@ -301,7 +302,7 @@ def test_an_unknown_trial_is_learned_from_all_the_same():
     strategy, space = Progressive(surrogate="ridge", keep=3), Nodes()
     stranger = Trial(0, everything(space)[2][7], Fidelity(), outcome=Done(9.0))
     state = strategy.learn(strategy.start(Problem(space)), stranger)
-    assert len(lessons(state.learned)[1]) == 1
+    assert len(read_lessons(state.learned)[1]) == 1
     assert strategy.propose(state, [], stream(0)).note == {"level": 1}
 
 
@@ -380,11 +381,11 @@ def test_two_nodes_foretell_three(tables, model, seeds, bar):
     values = {b: np.array([valid(a) for a in levels[b]]) for b in levels}
     found = []
     for seed in seeds:
-        state = model.start(space.slots, space.vocabulary, seed)
-        state = model.fit(state, tokens[1], values[1])
+        state = model.start_tokens(space.slots, space.vocabulary, seed)
+        state = model.fit_tokens(state, tokens[1], values[1])
         both = space.tokens(levels[1] + levels[2])
-        state = model.fit(state, both, np.concatenate([values[1], values[2]]))
-        found.append(spearman(model.predict(state, tokens[3]), values[3]))
+        state = model.fit_tokens(state, both, np.concatenate([values[1], values[2]]))
+        found.append(spearman(model.predict_tokens(state, tokens[3]), values[3]))
     assert np.mean(found) >= bar
 
 

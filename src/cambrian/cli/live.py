@@ -131,7 +131,7 @@ class LiveWatch(Watch):
         return f"{mean:.4g}" if ended[0].minimize else percent(mean)
 
     def _rho(self, level: int) -> str:
-        from cambrian.predictors.surrogate import spearman
+        from cambrian.predictors.rank_correlation import spearman
 
         pairs = [
             (t.reason["predicted"], t.score)

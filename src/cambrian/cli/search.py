@@ -240,8 +240,7 @@ def _check_unused(run: Path | None) -> None:
 
 
 def _check_surrogate(name: str) -> None:
-    from cambrian.errors import UnknownName
     from cambrian.predictors import PREDICTORS
 
-    if name not in PREDICTORS.names():
-        raise UnknownName("surrogate", name, PREDICTORS.names())
+    if name not in PREDICTORS.names():  # what has a name need not be loaded yet
+        PREDICTORS.named(name)

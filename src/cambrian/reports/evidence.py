@@ -10,7 +10,7 @@ from typing import Any
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Crashed, Done, Infeasible, Trial
-from cambrian.predictors.surrogate import spearman
+from cambrian.predictors.rank_correlation import spearman
 
 FEWEST = 3
 """Trials that a rank correlation needs to be worth naming."""

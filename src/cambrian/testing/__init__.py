@@ -1,5 +1,5 @@
-"""Conformance suites: what spaces, strategies, estimators, engines and measures promise, alone and
-together, as tests to inherit.
+"""Conformance suites: the promises of spaces, strategies, estimators, predictors, engines and measures,
+alone and together, as tests to inherit.
 
     from cambrian.testing import StrategyCase, StrategySuite
 
@@ -16,6 +16,7 @@ from cambrian.testing.estimators import ESTIMATOR, EstimatorCase, EstimatorSuite
 from cambrian.testing.measures import MEASURE, MeasureCase, MeasureSuite
 from cambrian.testing.pairs import PAIR, PairCase, PairSuite
 from cambrian.testing.play import StrategyCase
+from cambrian.testing.predictors import PREDICTOR, PredictorCase, PredictorSuite
 from cambrian.testing.spaces import SPACE, SpaceSuite
 from cambrian.testing.strategies import STRATEGY, StrategySuite
 from cambrian.testing.suite import NotApplicable, Suite, Violation
@@ -26,6 +27,7 @@ __all__ = [
     "ESTIMATOR",
     "MEASURE",
     "PAIR",
+    "PREDICTOR",
     "SPACE",
     "STRATEGY",
     "EngineCase",
@@ -37,6 +39,8 @@ __all__ = [
     "NotApplicable",
     "PairCase",
     "PairSuite",
+    "PredictorCase",
+    "PredictorSuite",
     "SpaceCase",
     "SpaceSuite",
     "StrategyCase",

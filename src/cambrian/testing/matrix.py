@@ -6,13 +6,13 @@ It is made of what the components declare, by asking for each pair's search; tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, know
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
+from cambrian.testing.markdown import write_table
 from cambrian.testing.pairs import PairCase, refusal
 
 KNOWLEDGE: dict[str, type] = {
@@ -50,7 +50,7 @@ def _pairs() -> str:
     strategies = STRATEGIES.names()
     rows = [[f"`{space}`", *(cell(space, s) for s in strategies)] for space in SPACES.names()]
     told = [f"[{number}] {why}" for why, number in notes.items()]
-    return "\n\n".join([_table(["", *(f"`{s}`" for s in strategies)], rows), *told])
+    return "\n\n".join([write_table(["", *(f"`{s}`" for s in strategies)], rows), *told])
 
 
 def _nothing() -> Any:
@@ -65,12 +65,7 @@ def _knowledge() -> str:
         space: Space = SPACES.make(name)
         known = ["" if know(space, kind) is None else "yes" for kind in KNOWLEDGE.values()]
         rows.append([f"`{name}`", *known, space.measure])
-    return _table(["", *KNOWLEDGE, "sampling"], rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return write_table(["", *KNOWLEDGE, "sampling"], rows)
 
 
 if __name__ == "__main__":
