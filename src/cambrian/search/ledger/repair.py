@@ -35,7 +35,7 @@ def repair(directory: Path) -> dict[str, Any]:
         facts, rows, events, lost = _readable(path)
         if "settings" not in facts:
             raise LedgerCorrupt(f"{path}: the run's settings cannot be read, so nothing can be kept")
-        if lost:  # what the run came to is not known any more
+        if lost != 0:  # what the run came to is not known any more
             events = [event for event in events if event[1] not in ("stop", "final")]
         fresh = directory / f"{LEDGER}.repaired"
         _write(fresh, facts, rows, events)
@@ -52,8 +52,8 @@ def repair(directory: Path) -> dict[str, Any]:
         lock.release()
 
 
-def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
-    """Facts, rows up to the first unreadable one, events, and how many rows follow that one."""
+def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int | None]:
+    """Facts, rows up to the first unreadable one, events, and how many rows are lost (see `_count_lost`)."""
     db = sqlite3.connect(path, isolation_level=None)
     ledger = Ledger(db, path)
     try:
@@ -62,10 +62,19 @@ def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
         with suppress(*UNREADABLE):
             for number in _numbers(db):
                 rows.append(ledger.row(number))
-        there = _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), 0)
-        return facts, rows, _attempt(ledger.events, []), max(0, there - len(rows))
+        events: list[Event] = _attempt(ledger.events, [])
+        return facts, rows, events, _count_lost(db, rows, events)
     finally:
         db.close()
+
+
+def _count_lost(db: sqlite3.Connection, rows: list[Row], events: list[Event]) -> int | None:
+    """How many rows there were beyond these. A damaged table may count too few of its rows, or none, so the
+    search's own word on when it stopped is taken too; None where neither can be read."""
+    counted = _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), None)
+    stopped = [int(value["after"]) for _, name, value in events if name == "stop"]
+    counts = stopped if counted is None else [*stopped, counted]
+    return max(0, max(counts) - len(rows)) if counts else None
 
 
 def _attempt(read: Callable[[], T], otherwise: T) -> T:
