@@ -1,5 +1,5 @@
-"""Claims about what is drawn, each with a stated probability of failing for a seed that is merely unlucky, and
-a stated one of passing though the claim is wrong. Neither depends on the seed: both are computed."""
+"""Claims about what is drawn, each with a stated probability of failing for a seed that is merely unlucky,
+and a stated one of passing though the claim is wrong. Neither depends on the seed: both are computed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 import os
 
 import numpy as np
-from scipy.stats import beta, binom
+from scipy.stats import beta, binom, hypergeom
 
 FALSE_ALARM = 1e-9
-"""At most so often a check of frequencies fails for a sampler that is right: once in a million runs of a suite
-that has a thousand of them."""
+"""At most so often a check of frequencies fails for a sampler that is right: once in a million runs of a
+suite that has a thousand of them."""
 MISSED = 1e-6
 """At most so often a check passes for a sampler that is wrong in a way the check names."""
 UNLUCKY = 1e-6
@@ -19,17 +19,16 @@ UNLUCKY = 1e-6
 
 
 def limits(draws, chance, alarm=FALSE_ALARM):
-    """The least and the greatest count that `draws` of an event of that chance may give: a count beyond either
-    has a tail of less than half of `alarm`. Exact, by the binomial distribution; chi-square's approximation is
-    worth nothing that far out, nor for small counts."""
-    counts = np.arange(draws + 1)
-    usual = (binom.cdf(counts, draws, chance) >= alarm / 2) & (binom.sf(counts - 1, draws, chance) >= alarm / 2)
-    return int(counts[usual][0]), int(counts[usual][-1])
+    """The least and the greatest count that `draws` of an event of that chance may give: a count beyond
+    either has a tail of less than half of `alarm`. Exact, by the binomial distribution; chi-square's
+    approximation is worth nothing that far out, nor for small counts."""
+    least, fewest_others = binom.ppf(alarm / 2, draws, [chance, 1 - chance])
+    return int(least), draws - int(fewest_others)
 
 
 def miss(draws, chances, others):
-    """At most how probably `assert_drawn` passes for what is drawn by `others`: as the count does that is most
-    likely to tell. The others only help."""
+    """At most how probably `assert_drawn` passes for what is drawn by `others`: as the count does that is
+    most likely to tell. The others only help."""
     passing = []
     for chance, other in zip(chances, others, strict=True):
         least, most = limits(draws, chance, FALSE_ALARM / len(chances))
@@ -57,15 +56,16 @@ def assert_even(counts, favoured=1.5):
 
 
 def assert_share(hits, draws, chance, unlike):
-    """`hits` of `draws` are as an event of that chance gives them; were it one of `unlike`, it would be seen."""
+    """`hits` of `draws` are as an event of that chance gives them; were it one of `unlike`, it would be
+    seen."""
     assert_drawn([hits, draws - hits], [chance, 1 - chance], [[other, 1 - other] for other in unlike])
 
 
 def assert_spread(values, cdf, unlike):
     """`values` are drawn from `cdf`. By Massart's bound on Dvoretzky, Kiefer and Wolfowitz's inequality, a
-    sample's distribution leaves a band of sqrt(ln(2 / FALSE_ALARM) / 2n) around `cdf` with a probability of at
-    most FALSE_ALARM, and one of MISSED around each of the wrong distributions `unlike`, which are further from
-    `cdf` than both bands are wide."""
+    sample's distribution leaves a band of sqrt(ln(2 / FALSE_ALARM) / 2n) around `cdf` with a probability of
+    at most FALSE_ALARM, and one of MISSED around each of the wrong distributions `unlike`, which are
+    further from `cdf` than both bands are wide."""
     ordered, n = np.sort(values), len(values)
     band, other_band = (math.sqrt(math.log(2 / p) / (2 * n)) for p in (FALSE_ALARM, MISSED))
     expected = cdf(ordered)
@@ -74,6 +74,33 @@ def assert_spread(values, cdf, unlike):
     for other in unlike:
         assert np.abs(cdf(everywhere) - other(everywhere)).max() > band + other_band
     assert max(above.max(), below.max()) <= band
+
+
+def assert_seldom(hits, draws, chance, unlike):
+    """`hits` of `draws` are no more than an event of at most that chance gives; of one of the chances
+    `unlike` they would be."""
+    _, most = limits(draws, chance)
+    for other in unlike:
+        assert binom.cdf(most, draws, other) <= MISSED, f"{draws} draws miss {other}"
+    assert hits <= most, f"{hits} of {draws}, expected at most {most}"
+
+
+def mean_band(draws, variance, most):
+    """How far the mean of so many draws may lie from their expectation, who have this variance and lie at
+    most `most` from it: Bernstein's bound 2 exp(-n t^2 / (2 v + 2 m t / 3)), solved for t at
+    FALSE_ALARM."""
+    log = math.log(2 / FALSE_ALARM) / draws
+    return most * log / 3 + math.sqrt((most * log / 3) ** 2 + 2 * variance * log)
+
+
+def assert_alike(counts, others):
+    """Two samplers draw alike. Given how often both drew a kind, how many of these the first drew is
+    hypergeometric, whatever the chances: Fisher's exact test of each kind, with FALSE_ALARM for all
+    together."""
+    total, first = int(sum(counts) + sum(others)), int(sum(counts))
+    for n, (one, other) in enumerate(zip(counts, others, strict=True)):
+        split = hypergeom(total, int(one + other), first)
+        assert min(split.cdf(one), split.sf(one - 1)) >= FALSE_ALARM / 2 / len(counts), (n, one, other)
 
 
 def draws_to_see(chance, kinds):
@@ -89,17 +116,17 @@ def runs(count):
 
 
 def fewest(count, measured):
-    """The most successes that can be asked of `count` runs, where of `measured[1]` seeds `measured[0]` had one,
-    so that fewer come with a probability of at most UNLUCKY. The chance of a success is taken to be as low as
-    it may be: the exact (Clopper-Pearson) bound that holds with a probability of 1 - UNLUCKY."""
+    """The most successes that can be asked of `count` runs, where of `measured[1]` seeds `measured[0]` had
+    one, so that fewer come with a probability of at most UNLUCKY. The chance of a success is taken to be as
+    low as it may be: the exact (Clopper-Pearson) bound that holds with a probability of 1 - UNLUCKY."""
     hits, seeds = measured
     low = beta.ppf(UNLUCKY, hits, seeds - hits + 1)
     return int(binom.ppf(UNLUCKY, count, low))
 
 
 def assert_learns(successes, measured, chance):
-    """Of these independent runs as many succeeded as can be asked (see `fewest`); without learning, when a run
-    succeeds with probability `chance`, that many would with a probability of at most MISSED."""
+    """Of these independent runs as many succeeded as can be asked (see `fewest`); without learning, when a
+    run succeeds with probability `chance`, that many would with a probability of at most MISSED."""
     count, hits = len(successes), int(sum(successes))
     print(f"{hits} of {count}")
     asked = fewest(count, measured)

@@ -1,5 +1,5 @@
-"""The checks of what is drawn, against enumeration: how often they are wrong, and that they catch samplers which
-are."""
+"""The checks of what is drawn, against enumeration: how often they are wrong, and that they catch samplers
+which are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 from scipy.stats import binom, uniform
 
 import chance
-from chance import FALSE_ALARM, MISSED, assert_drawn, assert_even, assert_learns, assert_spread
+from chance import FALSE_ALARM, MISSED, assert_drawn, assert_even, assert_learns, assert_seldom, assert_spread
 from reseeding import default_rng
+
+pytestmark = pytest.mark.statistical
 
 
 def multinomial(counts, chances):
@@ -35,8 +38,8 @@ def passes(counts, chances):
 @pytest.mark.parametrize("alarm", [1e-9, 1e-3, 0.05])
 @pytest.mark.parametrize("chances", [(0.5, 0.3, 0.2), (0.9, 0.09, 0.01), (1 / 3, 1 / 3, 1 / 3)])
 def test_false_alarms_and_misses_are_bounded(alarm, chances, monkeypatch):
-    """All ways in which twelve draws can fall on three kinds, with their probabilities: those that fail have at
-    most the one stated, and those that pass, drawn by other chances, at most the one computed."""
+    """All ways in which twelve draws can fall on three kinds, with their probabilities: those that fail
+    have at most the one stated, and those that pass, drawn by other chances, at most the one computed."""
     monkeypatch.setattr(chance, "FALSE_ALARM", alarm)
     monkeypatch.setattr(chance.limits, "__defaults__", (alarm,))
     others = (0.2, 0.2, 0.6)
@@ -82,6 +85,34 @@ def test_a_wrong_distribution_is_caught():
         assert_spread(drawn[:50], uniform.cdf, [np.sqrt])
 
 
+def test_what_is_too_often_is_caught():
+    """A twentieth where a twentieth is allowed passes, a sixth does not."""
+    assert_seldom(52, 1000, 0.05, unlike=[1 / 6])
+    with pytest.raises(AssertionError, match="167 of 1000, expected at most"):
+        assert_seldom(167, 1000, 0.05, unlike=[1 / 6])
+    with pytest.raises(AssertionError, match="100 draws miss"):
+        assert_seldom(5, 100, 0.05, unlike=[1 / 6])
+
+
+def test_the_band_of_a_mean_is_bernsteins():
+    """At its edge the bound is FALSE_ALARM; the exact probability of a binomial beyond it is less."""
+    n, p = 500, 0.1
+    band = chance.mean_band(n, p * (1 - p), 1 - p)
+    bound = 2 * math.exp(-n * band**2 / (2 * p * (1 - p) + 2 * (1 - p) * band / 3))
+    assert bound == pytest.approx(FALSE_ALARM)
+    assert binom.sf(n * (p + band) - 1, n, p) + binom.cdf(n * (p - band), n, p) < FALSE_ALARM
+
+
+def test_samplers_that_differ_are_caught():
+    """By counts of both, the chances unknown; two that are alike pass."""
+    rng = default_rng(2)
+    one, other = rng.multinomial(200, [0.6, 0.4]), rng.multinomial(900, [0.6, 0.4])
+    wrong = rng.multinomial(900, [0.2, 0.8])
+    chance.assert_alike(one, other)
+    with pytest.raises(AssertionError):
+        chance.assert_alike(one, wrong)
+
+
 @pytest.mark.parametrize(("share", "kinds"), [(0.5, 2), (0.01, 30)])
 def test_draws_to_see(share, kinds):
     """One fewer would leave a kind out with more than the probability stated."""
@@ -92,9 +123,9 @@ def test_draws_to_see(share, kinds):
 def test_what_is_asked_of_a_strategy():
     """As many successes as come but with a probability of UNLUCKY where the chance is the lowest that the
     measurement allows: at that chance, so many or more of the seeds had a probability of UNLUCKY."""
-    asked, low = chance.fewest(12, (190, 200)), 0.0
-    low = next(p for p in np.linspace(0.5, 1, 50_001) if binom.sf(189, 200, p) >= chance.UNLUCKY)
-    assert binom.cdf(asked - 1, 12, low) <= chance.UNLUCKY < binom.cdf(asked, 12, low + 1e-4)
+    asked = chance.fewest(12, (190, 200))
+    low = brentq(lambda p: binom.sf(189, 200, p) - chance.UNLUCKY, 0.5, 0.95, xtol=1e-12)
+    assert binom.cdf(asked - 1, 12, low) <= chance.UNLUCKY < binom.cdf(asked, 12, low)
 
 
 def test_who_does_not_learn_is_caught():

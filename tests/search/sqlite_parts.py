@@ -1,5 +1,5 @@
-"""Which bytes of an SQLite file hold what, read by the file format (sqlite.org/fileformat2.html), not by SQLite:
-so that it is known beforehand what a damage does."""
+"""Which bytes of an SQLite file hold what, read by the file format (sqlite.org/fileformat2.html), not by
+SQLite: so that it is known beforehand what a damage does."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from sqlite_parts import commits, records, unused
 
 from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.repair import repair
 from mock_search import contents, search
 from reseeding import seeded
-from sqlite_parts import commits, records, unused
 
 pytestmark = pytest.mark.damage
 
@@ -107,7 +107,8 @@ def flipped(offset, bit):
 
 
 def bytes_of(run, kind):
-    """The bytes that hold a trial's columns, an event's, a fact's, nothing, or what SQLite finds its way by."""
+    """The bytes that hold a trial's columns, an event's, a fact's, nothing, or what SQLite finds its way
+    by."""
     path = run / "ledger.sqlite"
     held = {table: [] for table in ("trial", "event", "run")}
     for record in records(path):
@@ -138,8 +139,9 @@ def test_a_flipped_bit_of_a_row_is_noticed(kind, home, run):
 
 @pytest.mark.parametrize("kind", ["nothing", "structure"])
 def test_a_flipped_bit_elsewhere_is_noticed_or_harmless(kind, home, run):
-    """Of a byte that holds nothing it is harmless. Of those that SQLite finds its way by, some are harmless too
-    (which version wrote the file last): what is opened says what it said before; else the error helps."""
+    """Of a byte that holds nothing it is harmless. Of those that SQLite finds its way by, some are harmless
+    too (which version wrote the file last): what is opened says what it said before; else the error
+    helps."""
     before, copy = read(run), home / "copy"
     for offset, bit in flips(run, kind, 100, 1):
         damaged(run, copy, "ledger.sqlite", flipped(offset, bit))
@@ -152,8 +154,9 @@ def test_a_flipped_bit_elsewhere_is_noticed_or_harmless(kind, home, run):
 
 
 def test_truncated_ledgers(home, run):
-    """Cut anywhere, the file is refused, helpfully, where anything of a row is lost that is not a zero. Where all
-    that is lost are zeros it may say all that it said before. Nothing at all is not taken for a new run."""
+    """Cut anywhere, the file is refused, helpfully, where anything of a row is lost that is not a zero.
+    Where all that is lost are zeros it may say all that it said before. Nothing at all is not taken for a
+    new run."""
     before, copy, data = read(run), home / "copy", (run / "ledger.sqlite").read_bytes()
     size = len(data)
     written = sorted(at for record in records(run / "ledger.sqlite") for at in record.body if data[at])
@@ -169,8 +172,8 @@ def test_truncated_ledgers(home, run):
 
 @pytest.mark.parametrize("how", ["flip", "cut"])
 def test_a_damaged_wal(how, home, interrupted):
-    """The run is as it was after the last commit before the damage, whichever byte of the WAL it is: each frame's
-    checksum goes on from that of the frame before."""
+    """The run is as it was after the last commit before the damage, whichever byte of the WAL it is: each
+    frame's checksum goes on from that of the frame before."""
     (source, states), copy, rng = interrupted, home / "copy", seeded(3)
     wal = (source / "ledger.sqlite-wal").read_bytes()
     ends = commits(wal)
@@ -186,10 +189,10 @@ def test_a_damaged_wal(how, home, interrupted):
 
 @pytest.mark.parametrize("kind", ["trial", "event", "run", "structure"])
 def test_repair_keeps_what_can_be_read_and_the_run_goes_on(kind, home, run):
-    """A ledger that is refused, and repaired, opens and holds the rows before the first that is lost: those before
-    the damaged one; all of them, where an event is; where a fact is, the settings are lost, which is said. Where
-    SQLite has lost its way it is the beginning of what was there, or the settings are. Some go on to the
-    undisturbed end."""
+    """A ledger that is refused, and repaired, opens and holds the rows before the first that is lost: those
+    before the damaged one; all of them, where an event is; where a fact is, the settings are lost, which is
+    said. Where SQLite has lost its way it is the beginning of what was there, or the settings are. Some go
+    on to the undisturbed end."""
     (_, before, _), copy = read(run), home / "copy"
     rows = {at: record.number for record in records(run / "ledger.sqlite") for at in record.body}
     for n, (offset, bit) in enumerate(flips(run, kind, 30, 5)):
