@@ -42,6 +42,7 @@ def test_the_gradient_is_torchs():
     np.testing.assert_allclose(gradient(layers, x, y), theirs.grad.numpy(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.statistical
 def test_the_ensemble_learns_and_its_members_differ():
     """It ranks what it has not seen, and disagrees more about inputs unlike any it saw."""
     vectors, y = lessons(150)
@@ -72,6 +73,7 @@ def test_the_forests_mean_and_variance_are_those_of_its_leaves():
         )
 
 
+@pytest.mark.statistical
 def test_the_forest_ranks_what_it_has_not_seen():
     """And is the same forest for the same seed."""
     vectors, y = lessons(150)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from landscapes import apart, needed, planted, play, reaches, rugged, scores_on
+from landscapes import apart, assert_finds, play, reaches, rugged, scores_on
 from scipy.stats import mannwhitneyu
 
 from cambrian.architecture import Architecture, sample
@@ -152,12 +152,13 @@ def test_what_fails_has_no_children():
     assert failed > 0
 
 
+@pytest.mark.statistical
 def test_a_planted_optimum_sooner_than_by_chance():
-    """One of 4,096 by small populations, with and without crossover; chance mostly needs longer."""
-    for crossover in (0.0, 0.5):
+    """One of 4,096 by small populations, with and without crossover. Of 200 seeds the last found it after
+    298 and 232 trials."""
+    for crossover, budget in ((0.0, 300), (0.5, 240)):
         arguments = {"population": 20, "sample": 5, "crossover": crossover}
-        assert max(needed({"name": "evolution", "arguments": arguments}, TOY, planted, 500, 8)) < 500
-    assert sum(n == 500 for n in needed("random", TOY, planted, 500, 8)) >= 6
+        assert_finds({"name": "evolution", "arguments": arguments}, TOY, budget, 20, measured=(200, 200))
 
 
 def test_settings():
@@ -182,14 +183,15 @@ def test_settings():
         Evolution(identity=0.6, crossover=0.5)
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize("seeds", [8, pytest.param(100, marks=pytest.mark.slow)])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation; evaluations are proposals, repeats included: 94.10 on the test
     set after 150 and 94.25 after 500; and, with 100 seeds, .20 above random search after 150."""
     found = scores_on("nb201-cifar10", "evolution", 500, seeds)
-    assert reaches(found[:, 149], 94.10)
-    assert reaches(found[:, 499], 94.25)
+    assert reaches(found[:, 149], 94.10, least=93.69)
+    assert reaches(found[:, 499], 94.25, least=93.77)
     if seeds >= 100:
         chance = scores_on("nb201-cifar10", "random", 150, seeds)[:, 149]
         assert found[:, 149].mean() >= chance.mean() + 0.20

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from cambrian.architecture import Architecture, sample
+from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import PREDICTORS, spearman
@@ -16,13 +16,14 @@ from cambrian.predictors.lstm import ENSEMBLE as LSTM_ENSEMBLE
 from cambrian.predictors.mlp import ENSEMBLE as MLP_ENSEMBLE
 from cambrian.predictors.mlp import MLP
 from cambrian.problem import Problem
-from cambrian.randomness import integer_seed, stream
+from cambrian.randomness import integer_seed
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
 from cambrian.spaces.space import Pool, Space
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
 from cambrian.strategies.progressive import Progressive, lessons
 from published_tables import needs_tables, table
+from reseeding import SHIFT, stream
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def separable(architecture):
 def play(strategy, space, value, seed=0, lag=1, budget=10**6, trials=None):
     """The trials of a search in which a proposal knows all but the `lag` - 1 trials before it, the
     last state, and why it stopped; `trials` is what the strategy is told of the budget."""
-    state, trials, learned = strategy.start(Problem(space, trials=trials, seed=seed)), [], 0
+    state, trials, learned = strategy.start(Problem(space, trials=trials, seed=seed + SHIFT)), [], 0
     while len(trials) < budget:
         proposal = strategy.propose(state, trials[learned:], stream(seed, "propose", len(trials)))
         if isinstance(proposal, Stop):
@@ -148,7 +149,7 @@ def test_it_is_algorithm_1(model):
     assert [t.architecture for t in level[1]] == list(everything(space)[1])
     assert [t.note["level"] for t in trials] == [1] * 5 + [2] * keep + [3] * keep
     assert reason == "level 3 is trained"
-    state = model.start(space.slots, space.vocabulary, integer_seed(4, "progressive", "surrogate"))
+    state = model.start(space.slots, space.vocabulary, integer_seed(4 + SHIFT, "progressive", "surrogate"))
     for b in (2, 3):
         known = [t for t in trials if t.note["level"] < b]
         tokens = space.tokens([t.architecture for t in known])
@@ -170,19 +171,19 @@ def test_many_at_once_are_the_same_search(lag):
     assert many[1:] == alone[1:]
 
 
+@pytest.mark.statistical
 def test_the_optimum_of_a_separable_space_with_fewer_models_than_random():
-    """Brute force says what the best of 15,625 is; 45 models find it for every seed. Random search is
-    given twenty times as many, and mostly fails."""
+    """Brute force says what the best of 15,625 is; 45 models find it for every seed. Random search,
+    which draws one of the three levels first, has it among twenty times as many with a probability of 2 %."""
     space = Nodes()
     optimum = max(map(separable, everything(space)[3]))
-    strategy, lucky = Progressive(keep=20, surrogate="ridge"), 0
+    strategy = Progressive(keep=20, surrogate="ridge")
+    best = sum(separable(a) > optimum - 1e-9 for a in everything(space)[3])
+    assert 1 - (1 - best / 3 / 15_625) ** 900 < 0.02
     for seed in range(5):
         trials, _, _ = play(strategy, space, separable, seed)
         assert len(trials) == 45
         assert max(t.value for t in trials) == pytest.approx(optimum)
-        drawn = [sample(space, stream(seed, "random", n)) for n in range(900)]
-        lucky += max(map(separable, drawn)) >= optimum - 1e-9
-    assert lucky <= 2
 
 
 def test_notes_and_parents_say_why():
@@ -209,11 +210,11 @@ def test_state_is_what_folding_learn_gives():
     surrogate's weights included; proposing changes nothing."""
     space, strategy = Nodes(), Progressive(keep=4, surrogate=MLP(members=2, updates=10))
     trials, last, _ = play(strategy, space, separable, seed=2, lag=3)
-    state = strategy.start(Problem(space, seed=2))
+    state = strategy.start(Problem(space, seed=2 + SHIFT))
     for n, trial in enumerate(trials):
         proposal = strategy.propose(state, trials[n:n], stream(2, "propose", n))
         assert proposal.architecture == trial.architecture
-        again = strategy.start(Problem(space, seed=2))
+        again = strategy.start(Problem(space, seed=2 + SHIFT))
         for earlier in trials[:n] if n % 5 == 0 else ():
             again = strategy.learn(again, earlier)
         assert n % 5 or again == state
@@ -277,6 +278,7 @@ def test_settings_outweigh_the_budget():
     assert [sum(t.note["level"] == b for t in trials) for b in (1, 2, 3)] == [5, 7, 7]
 
 
+@pytest.mark.statistical
 def test_levels_first_and_cap_are_limits():
     """Two levels of three; three of five first architectures; ten of the children, and it says so."""
     strategy = Progressive(levels=2, keep=4, first=3, cap=10, surrogate="ridge")
@@ -366,6 +368,7 @@ def tables():
     return look(valid), look(test)
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize(
     ("model", "seeds", "bar"),
@@ -380,7 +383,7 @@ def test_two_nodes_foretell_three(tables, model, seeds, bar):
     values = {b: np.array([valid(a) for a in levels[b]]) for b in levels}
     found = []
     for seed in seeds:
-        state = model.start(space.slots, space.vocabulary, seed)
+        state = model.start(space.slots, space.vocabulary, seed + SHIFT)
         state = model.fit(state, tokens[1], values[1])
         both = space.tokens(levels[1] + levels[2])
         state = model.fit(state, both, np.concatenate([values[1], values[2]]))
@@ -388,6 +391,7 @@ def test_two_nodes_foretell_three(tables, model, seeds, bar):
     assert np.mean(found) >= bar
 
 
+@pytest.mark.statistical
 @needs_tables
 def test_230_cells_of_nas_bench_201(tables):
     """5 + 125 + 100 cells, three seeds: at least 94.30 on the test set, where random search with as many

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from kinds import Kinds
-from landscapes import planted, play, reaches
+from landscapes import planted, play, reaches, scores_on
 
 from cambrian.architecture import completions, replay
 from cambrian.benchmarks import benchmark
@@ -24,7 +24,7 @@ from cambrian.testing import StrategyCase, StrategySuite
 from chance import assert_even, assert_share
 from mocks import Toy
 from published_tables import needs_tables
-from reseeding import stream
+from reseeding import SHIFT, stream
 
 
 class TestEveryKindOfQuestion(StrategySuite):
@@ -69,11 +69,14 @@ def best_from(space, value):
 
 
 def learned(strategy, space, value, sweeps):
-    """The state after every architecture has been learned `sweeps` times."""
+    """The state after every architecture has been learned `sweeps` times; `value` may give an outcome
+    instead."""
     state, n = strategy.start(Problem(space)), 0
     for _ in range(sweeps):
         for architecture in completions(space, {}):
-            trial = Trial(n, architecture, Fidelity(), outcome=Done(value(architecture)))
+            found = value(architecture)
+            outcome = found if isinstance(found, Crashed | Infeasible) else Done(found)
+            trial = Trial(n, architecture, Fidelity(), outcome=outcome)
             state, n = strategy.learn(state, trial), n + 1
     return state
 
@@ -191,15 +194,16 @@ def test_a_space_may_say_what_a_situation_is():
 
 
 def test_failures_are_learned_from_as_bad():
-    """An option that always fails has the worst value there is; without any value nothing is learned."""
-    strategy = QLearning(horizon=60, alpha=0.2)
+    """An option that always fails has the worst value there is, and is not taken any more where nothing is
+    explored; without any value nothing is learned."""
+    strategy = QLearning(schedule=((0.0, 1.0),), alpha=0.2, replay=40)
 
     def value(architecture):
-        return Infeasible("nan") if architecture["q0"] == "a" else 2 + planted(architecture)
+        return Infeasible("nan") if architecture["q0"] == "d" else 2 + planted(architecture)
 
-    trials, state, _ = play(strategy, Toy(questions=1), value, 60)
-    assert state.values[("q0", ""), "'a'"] == pytest.approx(2.0, abs=0.05)
-    assert sum(t.architecture["q0"] == "a" for t in trials[-15:]) <= 3
+    state = learned(strategy, Toy(questions=1), value, 30)
+    assert state.values[("q0", ""), "'d'"] == pytest.approx(2.0, abs=1e-3)
+    assert all(strategy.propose(state, (), stream(n, "f")).architecture["q0"] == "c" for n in range(30))
     _, state, _ = play(strategy, Toy(), lambda a: Crashed("x"), 10)
     assert state.values == {}
     assert state.trials == 10
@@ -213,16 +217,18 @@ def test_settings():
     assert STRATEGIES.make(STRATEGIES.spec(QLearning.paper())) == QLearning.paper()
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_nas_bench_201(seeds):
-    """CIFAR-10, searched on validation, 500 proposals: what is tried gets better by three points from
-    the first fifty to the last; the incumbent's test score is above random search's (94.00)."""
-    played = [search(benchmark("nb201-cifar10"), QLearning(), 500, seed) for seed in range(seeds)]
+    """CIFAR-10, searched on validation, 500 proposals: the incumbent's test score is above random search's
+    (94.00), and, with 100 seeds, what is tried gets better by three points from the first fifty to the last
+    (of random search it changes by 2.8 either way)."""
+    played = [search(benchmark("nb201-cifar10"), QLearning(), 500, seed + SHIFT) for seed in range(seeds)]
     values = 100 * np.array([[t.value for t in p.trials] for p in played])
-    assert values[:, -50:].mean() >= values[:, :50].mean() + 3
     found = np.array([p.test[-1] for p in played])
-    assert reaches(found, 94.00)
+    assert reaches(found, 94.00, least=93.31)
     if seeds >= 100:
-        chance = [search(benchmark("nb201-cifar10"), "random", 500, seed).test[-1] for seed in range(seeds)]
-        assert found.mean() > np.mean(chance)
+        assert values[:, -50:].mean() >= values[:, :50].mean() + 3
+        chance = scores_on("nb201-cifar10", "random", 500, seeds)[:, -1]
+        assert found.mean() > chance.mean()
