@@ -376,7 +376,8 @@ def tables():
 )
 def test_two_nodes_foretell_three(tables, model, seeds, bar):
     """Rank correlation on 15,625 cells of three nodes, fitted on the 130 of one and two. Measured for
-    this transplant of the paper's MLP ensemble: .645."""
+    this transplant of the paper's MLP ensemble: .609 to .669 for twelve seeds, with a standard deviation of
+    .018: the bar is five of those of a mean of three below."""
     space, (valid, _) = Nodes(), tables
     levels = everything(space)
     tokens = {b: space.tokens(levels[b]) for b in levels}
@@ -395,7 +396,7 @@ def test_two_nodes_foretell_three(tables, model, seeds, bar):
 @needs_tables
 def test_230_cells_of_nas_bench_201(tables):
     """5 + 125 + 100 cells, three seeds: at least 94.30 on the test set, where random search with as many
-    has 93.89 (.43 less, two of its standard deviations)."""
+    has 93.89 (.43 less, two of its standard deviations). Each of twelve that were measured had 94.37."""
     valid, test = tables
     found = []
     for seed in range(3):
