@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -38,6 +39,7 @@ estimated(train, bars(), Fidelity(4), number=3, checkpoints=Path(sys.argv[2]))
 """
 
 
+@pytest.mark.damage
 def test_killed_in_mid_epoch_and_resumed(tmp_path: Path) -> None:
     """SIGKILL in the second epoch's middle; the resumed training yields the points of the uninterrupted
     one and ends with the same weights, bit for bit, and the same outcome."""

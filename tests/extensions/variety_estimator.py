@@ -17,7 +17,7 @@ class Variety:
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
-    def estimate(self, space, architecture, fidelity, task, context):
-        value = self.worth * len({repr(answer) for answer in architecture.values()})
+    def run(self, job):
+        value = self.worth * len({repr(answer) for answer in job.architecture.values()})
         yield Point(1, {"value": value})
         return Done(value)

@@ -67,6 +67,7 @@ def test_tensors_come_back_bit_for_bit(tmp_path: Path) -> None:
         assert torch.equal(read[0][name].nan_to_num(9), tensor.nan_to_num(9))
 
 
+@pytest.mark.damage
 @pytest.mark.parametrize("name", ["00000002.json", "00000002.safetensors"])
 def test_every_flipped_bit_is_noticed(name: str, tmp_path: Path, caplog: Any) -> None:
     """A bit flipped in any byte of either file leads to the previous checkpoint, and the log says so;
@@ -84,6 +85,7 @@ def test_every_flipped_bit_is_noticed(name: str, tmp_path: Path, caplog: Any) ->
     assert "trying an older one" in caplog.text
 
 
+@pytest.mark.damage
 @pytest.mark.parametrize("name", ["00000002.json", "00000002.safetensors"])
 def test_every_truncation_is_noticed(name: str, tmp_path: Path) -> None:
     """Cut anywhere, or gone, the previous checkpoint is used."""
@@ -119,6 +121,7 @@ class PowerFailure(BaseException):
 CALLS = ("fsync", "replace", "open")
 
 
+@pytest.mark.damage
 def test_a_failure_at_any_call_leaves_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing the third checkpoint is cut short before each of its system calls in turn: the second or
     the third is found, and writing it anew succeeds."""

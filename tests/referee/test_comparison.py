@@ -68,6 +68,7 @@ def test_processes_change_nothing(undisturbed, tmp_path):
     assert list(comparison.lines) == [SMALL, "random"]
 
 
+@pytest.mark.damage
 def test_killed_and_continued(undisturbed, tmp_path):
     """kill -9 three times, at different stages: nobody is left, what was done is kept, the end is the
     same."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from cambrian.architecture import Architecture, sample
+from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import PREDICTORS, spearman
@@ -17,13 +17,14 @@ from cambrian.predictors.mlp import ENSEMBLE as MLP_ENSEMBLE
 from cambrian.predictors.mlp import MLP
 from cambrian.predictors.predictor import read_lessons
 from cambrian.problem import Problem
-from cambrian.randomness import integer_seed, stream
+from cambrian.randomness import integer_seed
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
 from cambrian.spaces.space import Pool, Space
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
 from cambrian.strategies.progressive import Progressive
 from published_tables import needs_tables, table
+from reseeding import SHIFT, stream
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def separable(architecture):
 def play(strategy, space, value, seed=0, lag=1, budget=10**6, trials=None):
     """The trials of a search in which a proposal knows all but the `lag` - 1 trials before it, the
     last state, and why it stopped; `trials` is what the strategy is told of the budget."""
-    state, trials, learned = strategy.start(Problem(space, trials=trials, seed=seed)), [], 0
+    state, trials, learned = strategy.start(Problem(space, trials=trials, seed=seed + SHIFT)), [], 0
     while len(trials) < budget:
         proposal = strategy.propose(state, trials[learned:], stream(seed, "propose", len(trials)))
         if isinstance(proposal, Stop):
@@ -149,7 +150,8 @@ def test_it_is_algorithm_1(model):
     assert [t.architecture for t in level[1]] == list(everything(space)[1])
     assert [t.reason["level"] for t in trials] == [1] * 5 + [2] * keep + [3] * keep
     assert reason == "level 3 is trained"
-    state = model.start_tokens(space.slots, space.vocabulary, integer_seed(4, "progressive", "surrogate"))
+    seed = integer_seed(4 + SHIFT, "progressive", "surrogate")
+    state = model.start_tokens(space.slots, space.vocabulary, seed)
     for b in (2, 3):
         known = [t for t in trials if t.reason["level"] < b]
         tokens = space.tokens([t.architecture for t in known])
@@ -171,19 +173,19 @@ def test_many_at_once_are_the_same_search(lag):
     assert many[1:] == alone[1:]
 
 
+@pytest.mark.statistical
 def test_the_optimum_of_a_separable_space_with_fewer_models_than_random():
-    """Brute force says what the best of 15,625 is; 45 models find it for every seed. Random search is
-    given twenty times as many, and mostly fails."""
+    """Brute force says what the best of 15,625 is; 45 models find it for every seed. Random search,
+    which draws one of the three levels first, has it among twenty times as many with a probability of 2 %."""
     space = Nodes()
     optimum = max(map(separable, everything(space)[3]))
-    strategy, lucky = Progressive(keep=20, surrogate="ridge"), 0
+    strategy = Progressive(keep=20, surrogate="ridge")
+    best = sum(separable(a) > optimum - 1e-9 for a in everything(space)[3])
+    assert 1 - (1 - best / 3 / 15_625) ** 900 < 0.02
     for seed in range(5):
         trials, _, _ = play(strategy, space, separable, seed)
         assert len(trials) == 45
         assert max(t.value for t in trials) == pytest.approx(optimum)
-        drawn = [sample(space, stream(seed, "random", n)) for n in range(900)]
-        lucky += max(map(separable, drawn)) >= optimum - 1e-9
-    assert lucky <= 2
 
 
 def test_notes_and_parents_say_why():
@@ -210,11 +212,11 @@ def test_state_is_what_folding_learn_gives():
     surrogate's weights included; proposing changes nothing."""
     space, strategy = Nodes(), Progressive(keep=4, surrogate=MLP(members=2, updates=10))
     trials, last, _ = play(strategy, space, separable, seed=2, lag=3)
-    state = strategy.start(Problem(space, seed=2))
+    state = strategy.start(Problem(space, seed=2 + SHIFT))
     for n, trial in enumerate(trials):
         proposal = strategy.propose(state, trials[n:n], stream(2, "propose", n))
         assert proposal.architecture == trial.architecture
-        again = strategy.start(Problem(space, seed=2))
+        again = strategy.start(Problem(space, seed=2 + SHIFT))
         for earlier in trials[:n] if n % 5 == 0 else ():
             again = strategy.learn(again, earlier)
         assert n % 5 or again == state
@@ -278,6 +280,7 @@ def test_settings_outweigh_the_budget():
     assert [sum(t.reason["level"] == b for t in trials) for b in (1, 2, 3)] == [5, 7, 7]
 
 
+@pytest.mark.statistical
 def test_levels_first_and_cap_are_limits():
     """Two levels of three; three of five first architectures; ten of the children, and it says so."""
     strategy = Progressive(levels=2, keep=4, first=3, cap=10, surrogate="ridge")
@@ -303,7 +306,7 @@ def test_an_unknown_trial_is_learned_from_all_the_same():
     stranger = Trial(0, everything(space)[2][7], Fidelity(), outcome=Done(9.0))
     state = strategy.learn(strategy.start(Problem(space)), stranger)
     assert len(read_lessons(state.learned)[1]) == 1
-    assert strategy.propose(state, [], stream(0)).note == {"level": 1}
+    assert strategy.propose(state, [], stream(0)).reason == {"level": 1}
 
 
 def test_it_climbs_the_space_of_the_paper():
@@ -367,6 +370,7 @@ def tables():
     return look(valid), look(test)
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize(
     ("model", "seeds", "bar"),
@@ -374,14 +378,15 @@ def tables():
 )
 def test_two_nodes_foretell_three(tables, model, seeds, bar):
     """Rank correlation on 15,625 cells of three nodes, fitted on the 130 of one and two. Measured for
-    this transplant of the paper's MLP ensemble: .645."""
+    this transplant of the paper's MLP ensemble: .609 to .669 for twelve seeds, with a standard deviation of
+    .018: the bar is five of those of a mean of three below."""
     space, (valid, _) = Nodes(), tables
     levels = everything(space)
     tokens = {b: space.tokens(levels[b]) for b in levels}
     values = {b: np.array([valid(a) for a in levels[b]]) for b in levels}
     found = []
     for seed in seeds:
-        state = model.start_tokens(space.slots, space.vocabulary, seed)
+        state = model.start_tokens(space.slots, space.vocabulary, seed + SHIFT)
         state = model.fit_tokens(state, tokens[1], values[1])
         both = space.tokens(levels[1] + levels[2])
         state = model.fit_tokens(state, both, np.concatenate([values[1], values[2]]))
@@ -389,10 +394,11 @@ def test_two_nodes_foretell_three(tables, model, seeds, bar):
     assert np.mean(found) >= bar
 
 
+@pytest.mark.statistical
 @needs_tables
 def test_230_cells_of_nas_bench_201(tables):
     """5 + 125 + 100 cells, three seeds: at least 94.30 on the test set, where random search with as many
-    has 93.89 (.43 less, two of its standard deviations)."""
+    has 93.89 (.43 less, two of its standard deviations). Each of twelve that were measured had 94.37."""
     valid, test = tables
     found = []
     for seed in range(3):

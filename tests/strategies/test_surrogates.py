@@ -40,7 +40,7 @@ def search(strategy: str, surrogate: str, trials: int = 20, **arguments: Any) ->
 def test_progressive_ranks_by_any_predictor(surrogate: str) -> None:
     """Two levels, the second of the four best by what it predicted."""
     trials = search("progressive", surrogate, keep=4).run().trials
-    second = [t.note for t in trials if t.note["level"] == 2]
+    second = [t.reason for t in trials if t.reason["level"] == 2]
     assert [note["rank"] for note in second] == [1, 2, 3, 4]
     assert [note["predicted"] for note in second] == sorted((n["predicted"] for n in second), reverse=True)
 
@@ -49,7 +49,7 @@ def test_progressive_ranks_by_any_predictor(surrogate: str) -> None:
 def test_bayes_improves_by_any_predictor_that_says_how_unsure_it_is(surrogate: str) -> None:
     """After the random ones, proposals say what was hoped of them."""
     trials = search("bayes", surrogate, 12, initial=5, refit=4).run().trials
-    assert all("acquisition" in t.note for t in trials[6:] if t.cached is None)
+    assert all("acquisition" in t.reason for t in trials[6:] if t.cached is None)
 
 
 @pytest.mark.parametrize("surrogate", sorted(set(PREDICTORS.names()) - set(UNSURE)))

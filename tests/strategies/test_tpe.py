@@ -90,7 +90,7 @@ def test_what_a_sampler_writes_on_trials_is_kept():
     state, generations = strategy.start(Problem(everything)), []
     for n in range(20):
         proposal = strategy.propose(state, [], stream(0, "propose", n))
-        generations.append(proposal.reason["optuna"]["NSGAIISampler:generation"])
+        generations.append(proposal.memory["optuna"]["NSGAIISampler:generation"])
         done = Done(worth(proposal.architecture))
         learned = Trial(n, proposal.architecture, Fidelity(), memory=proposal.memory, outcome=done)
         state = strategy.learn(state, learned)

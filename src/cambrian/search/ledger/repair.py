@@ -37,7 +37,7 @@ def repair(directory: Path) -> dict[str, Any]:
         facts, rows, events, lost = _readable(path)
         if "settings" not in facts:
             raise LedgerCorrupt(f"{path}: the run's settings cannot be read, so nothing can be kept")
-        if lost:  # what the run came to is not known any more
+        if lost != 0:  # how the run ended is not known any more
             events = [event for event in events if event[1] not in ("stop", "final", "recommend")]
         kept = directory / f"{LEDGER}.damaged-{int(time.time())}"
         with stage_file(path) as draft:
@@ -53,8 +53,8 @@ def repair(directory: Path) -> dict[str, Any]:
         lock.release()
 
 
-def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
-    """Facts, rows up to the first unreadable one, events, and how many rows follow that one."""
+def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int | None]:
+    """Facts, rows up to the first unreadable one, events, and how many rows are lost (see `_count_lost`)."""
     db = sqlite3.connect(path, isolation_level=None)
     try:
         if _attempt(lambda: read_version(db), 0) == schema1.VERSION:
@@ -62,17 +62,20 @@ def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
         ledger = Ledger(db, path)
         facts: dict[str, Any] = _attempt(ledger.facts, {})
         rows = _until_damage(ledger.row(name) for name in _names(db))
-        return facts, rows, _attempt(ledger.events, []), max(0, _count(db) - len(rows))
+        events: list[Event] = _attempt(ledger.events, [])
+        return facts, rows, events, _count_lost(db, rows, events)
     finally:
         db.close()
 
 
-def _readable_first(db: sqlite3.Connection, path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
+def _readable_first(
+    db: sqlite3.Connection, path: Path
+) -> tuple[dict[str, Any], list[Row], list[Event], int | None]:
     """The same of a ledger of the first schema."""
     facts: dict[str, Any] = _attempt(lambda: schema1.read_facts(db, path), {})
     rows = _until_damage(Row(**fields) for fields in schema1.read_rows(db, path))
     events: list[Event] = _attempt(lambda: schema1.read_events(db, path), [])
-    return facts, rows, events, max(0, _count(db) - len(rows))
+    return facts, rows, events, _count_lost(db, rows, events)
 
 
 def _until_damage(rows: Iterator[Row]) -> list[Row]:
@@ -84,8 +87,13 @@ def _until_damage(rows: Iterator[Row]) -> list[Row]:
     return readable
 
 
-def _count(db: sqlite3.Connection) -> int:
-    return _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), 0)
+def _count_lost(db: sqlite3.Connection, rows: list[Row], events: list[Event]) -> int | None:
+    """How many rows there were beyond these. A damaged table may count too few of its rows, or none, so the
+    search's own word on when it stopped is taken too; None where neither can be read."""
+    counted = _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), None)
+    stopped = [int(value["after"]) for _, name, value in events if name == "stop"]
+    counts = stopped if counted is None else [*stopped, counted]
+    return max(0, max(counts) - len(rows)) if counts else None
 
 
 def _attempt(read: Callable[[], T], otherwise: T) -> T:
