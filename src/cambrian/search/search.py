@@ -22,6 +22,7 @@ from cambrian.search.engines.engine import Engine, Work
 from cambrian.search.ledger.keys import digest
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import at_work, prepare_task, working_place
+from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
 from cambrian.search.loop.coordinator import NUMBER, Coordinator, Means
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expected_final
@@ -69,7 +70,8 @@ class Search:
     `minimize` lower values are better; left open, the estimator knows. `estimators` are further ones, by the
     names that the strategy's requests give. `objectives` are metrics that count besides the estimator's value
     ("params", "latency", "-accuracy" ...; a leading "-" or "+" says that lower or higher is better). `order`
-    is "number" or "arrival" (see `Coordinator`), left open the strategy's own.
+    is "number" or "arrival" (see `Coordinator`), left open the strategy's own. `room` bytes of weights and other files are kept for a strategy that goes
+    on from those of earlier trials.
 
     Raises Incompatible where space, strategy and estimator cannot work together."""
 
@@ -96,8 +98,12 @@ class Search:
         estimators: Mapping[str, Any] | None = None,
         objectives: Sequence[Objective | str] = (),
         order: str | None = None,
+        room: int = ROOM,
     ) -> None:
-        check_numbers(seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts)
+        self.room = room
+        check_numbers(
+            seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts, room=room
+        )
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
         self.estimators = named_estimators(component("estimator", estimator), estimators or {})
@@ -214,6 +220,7 @@ class Search:
             attempts=self.attempts,
             elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=self.spent),
             keeps=self.keeps,
+            room=self.room,
             minimize=self.minimize,
         )
 

@@ -23,11 +23,13 @@ from cambrian.outcome import Artifact, Crashed, Done, Infeasible, Outcome, Point
 from cambrian.request import Stop, Wait
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.ledger.ledger import Ledger, Row
-from cambrian.search.ledger.store import Store
+from cambrian.search.ledger.store import ROOM, Store
 from cambrian.search.loop.deadlines import Deadlines, Endless
 from cambrian.search.loop.final_stage import DELIVERED
 from cambrian.weights import Weights
 
+SWEEP = 10.0
+"""Seconds between two looks for artifacts that nobody needs: a look reads the ledger."""
 DEAR = 0.1
 """Seconds an evaluation took that are not to be lost while a strategy thinks."""
 
@@ -40,6 +42,7 @@ class Source(Protocol):
     def finished(self, number: int, outcome: Outcome) -> dict[int, int]: ...
     def artifacts(self, trial: Trial) -> dict[str, Artifact]: ...
     def history(self, trial: Trial) -> tuple[Trial, ...]: ...
+    def needed(self) -> tuple[list[Artifact], list[Artifact]]: ...
     def root(self, weights: Weights) -> Weights: ...
 
 
@@ -69,11 +72,13 @@ class Execution:
         attempts: int,
         elapsed: float,
         keeps: bool = False,
+        room: int = ROOM,
         minimize: bool = False,
     ) -> None:
-        """`keeps` says that what trials leave behind may be asked for by later ones."""
+        """`keeps` says that what trials leave behind may be asked for by later ones; `room` is how many bytes
+        of it are kept."""
         self.ledger, self.engine, self.directory, self.watch = ledger, engine, directory, watch
-        self.store = None if directory is None else Store(directory)
+        self.store = None if directory is None else Store(directory, room)
         self.attempts, self.keeps, self.minimize = attempts, keeps, minimize
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
@@ -82,6 +87,7 @@ class Execution:
         self._deadlines: Deadlines = Endless()
         self._stopping: set[int] = set()
         self._refused: str | None = None
+        self._swept = time.monotonic()
         self._learned: dict[int, int] = {}  # places at which trials were learned, to be committed
 
     def elapsed(self) -> float:
@@ -118,10 +124,12 @@ class Execution:
                 outcomes = []
             if self._refused:
                 raise DiskRefused(f"{self._refused}. What was recorded is safe; when this is mended, resume")
+            self._sweep(source, SWEEP)
             if reason is None:
                 reason = self._fill(source, outcomes, queue, halt)
             else:
                 self._advance(source, outcomes, queue)
+        self._sweep(source, 0.0)
         self.watch.stopped(reason)
         return reason
 
@@ -288,6 +296,15 @@ class Execution:
             return outcome
         artifacts = self.store.adopt(draft)
         return msgspec.structs.replace(outcome, artifacts=artifacts) if artifacts else outcome
+
+    def _sweep(self, source: Source, pause: float) -> None:
+        """Remove artifacts that nobody will ask for, where the last time is at least `pause` seconds ago."""
+        if self.store is None or not self.keeps or time.monotonic() - self._swept < pause:
+            return
+        needed, wanted = source.needed()
+        finals = [a for r in self.ledger.rows() if r.final for a in r.trial.artifacts.values()]
+        self.store.sweep([*needed, *finals], wanted)
+        self._swept = time.monotonic()
 
     def _clean(self, row: Row) -> None:
         if self.directory is not None:

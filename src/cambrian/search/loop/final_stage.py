@@ -102,6 +102,9 @@ class FinalStage:
         """None: what is handed over is trained from its own first weights."""
         return {}
 
+    def needed(self) -> tuple[list[Artifact], list[Artifact]]:
+        return [], []
+
     def history(self, trial: Trial) -> tuple[Trial, ...]:
         return ()
 
