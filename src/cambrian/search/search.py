@@ -70,8 +70,8 @@ class Search:
     `minimize` lower values are better; left open, the estimator knows. `estimators` are further ones, by the
     names that the strategy's requests give. `objectives` are metrics that count besides the estimator's value
     ("params", "latency", "-accuracy" ...; a leading "-" or "+" says that lower or higher is better). `order`
-    is "number" or "arrival" (see `Coordinator`), left open the strategy's own. `room` bytes of weights and other files are kept for a strategy that goes
-    on from those of earlier trials.
+    is "number" or "arrival" (see `Coordinator`), left open the strategy's own. `room` bytes of
+    weights and other files are kept for a strategy that goes on from those of earlier trials.
 
     Raises Incompatible where space, strategy and estimator cannot work together."""
 
