@@ -78,6 +78,12 @@ class Fork(nn.Module):
             return sum(outputs, start=next(outputs))
         return self.current()(*inputs)
 
+    def blend(self, inputs: Sequence[Any]) -> Any:
+        """As a mixture of candidates each of which has an input of its own."""
+        assert self.mixture is not None
+        outputs = (w * c(x) for w, c, x in zip(self.mixture, self.candidates, inputs, strict=True))
+        return sum(outputs, start=next(outputs))
+
     def current(self) -> nn.Module:
         """The candidate that is chosen."""
         if self.chosen is None:

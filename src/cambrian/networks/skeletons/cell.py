@@ -16,7 +16,7 @@ from torch import nn
 from cambrian.errors import Unbuildable, UnknownName
 from cambrian.networks.operations import OPERATIONS, FactorizedReduce, relu_conv_bn
 from cambrian.networks.sharing.reading import Own, Reading
-from cambrian.networks.sharing.supernet import chosen_of
+from cambrian.networks.sharing.supernet import Fork, chosen_of
 
 Block = tuple[int, str, int, str]  # input 1, operation 1, input 2, operation 2
 
@@ -68,7 +68,8 @@ class Wiring:
 class Limits:
     """Of the wirings that one supernet holds: the most `blocks`; the `operations` there may be; whether
     blocks may concatenate (`concats`), and inputs pass to the output (`passes`). `distinct`: a block's two
-    inputs differ. `path` names the question of an operation: "block{}/operation{}"."""
+    inputs differ. `path` names the question of an operation, "block{}/operation{}", and `inputs` that
+    of the state it reads."""
 
     blocks: int = 0
     operations: tuple[str, ...] = tuple(OPERATIONS)
@@ -76,6 +77,7 @@ class Limits:
     passes: bool = True
     distinct: bool = False
     path: str = ""
+    inputs: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ class Cell(nn.Module, Generic[P]):
         for i, fit in self.fit.items():
             states[int(i)] = fit(states[int(i)])
         for k, (one, _, other, _) in enumerate(wiring.blocks):
-            results = self._path(self.first[k], states[one]), self._path(self.second[k], states[other])
+            results = self._path(self.first[k], states, one), self._path(self.second[k], states, other)
             states.append(torch.cat(results, 1) if k in wiring.concat else results[0] + results[1])
         for i, end in self.ends.items():
             states[int(i)] = end(states[int(i)])
@@ -201,9 +203,12 @@ class Cell(nn.Module, Generic[P]):
             return states[wiring.output[0]]
         return torch.cat([states[k] for k in wiring.output], 1)
 
-    def _path(self, operation: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    def _path(self, operation: nn.Module, states: list[torch.Tensor], source: int) -> torch.Tensor:
         """The identity is never dropped, as in the released code."""
-        y: torch.Tensor = operation(x)
+        if isinstance(operation, Fork) and operation.mixture is not None:
+            blended: torch.Tensor = operation.blend(states[: len(operation.options)])
+            return blended
+        y: torch.Tensor = operation(states[source])
         if not self.training or self.drop_path == 0 or isinstance(chosen_of(operation), nn.Identity):
             return y
         return drop_paths(y, self.drop_path)
@@ -234,7 +239,8 @@ class Operations(Generic[P]):
     def operation(self, k: int, operand: int) -> nn.Module:
         """Operand 0 or 1 of block k, whatever state it reads."""
         sources = {i: partial(self._of_state, k, operand, i) for i in range(k + 2)}
-        return self._read.fork(lambda plan: self._wiring(plan).operand(k, operand)[0], sources)
+        path = self._limits.inputs.format(k + 1, operand + 1)
+        return self._read.fork(lambda plan: self._wiring(plan).operand(k, operand)[0], sources, path)
 
     def _of_state(self, k: int, operand: int, state: int) -> nn.Module:
         if state < 2 or not self._limits.concats:
