@@ -15,8 +15,9 @@ from cambrian.architecture import sample
 from cambrian.benchmarks import BENCHMARKS, benchmark, play
 from cambrian.errors import Unbuildable
 from cambrian.estimators.tables import open_table
+from cambrian.networks.sharing.reading import Own
 from cambrian.randomness import stream
-from cambrian.spaces.cells.nasbench101.network import network
+from cambrian.spaces.cells.nasbench101.network import Cell, network
 from cambrian.spaces.cells.nasbench101.space import NASBench101, edges
 from cambrian.spaces.chains.macro.space import Macro
 from cambrian.spaces.knowledge import Grows
@@ -115,7 +116,7 @@ def test_cells_as_the_table_numbers_them():
     for row in published_cells()[::150]:
         pairs = [divmod(at, row["n"]) for at, bit in enumerate(row["adj"]) if bit == "1"]
         with torch.device("meta"):
-            built = network(row["ops"].split(",")[1:-1], pairs, 3, 10)
+            built = network(Own(Cell(row["ops"].split(",")[1:-1], pairs)), 5, 3, 10)
         assert sum(p.numel() for p in built.parameters()) == row["params"]
 
 

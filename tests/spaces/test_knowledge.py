@@ -34,6 +34,10 @@ DEFAULTS = {
     "skeleton": "a space without settings of its network has none",
     "for_task": "a space is the same for every task unless it says otherwise",
     "knowledge": "a space knows by its own methods alone unless it says otherwise",
+    "shared": "a space has no questions that a supernet leaves open unless it names them",
+    "plan": "a network is made from the answers as they are unless a space says otherwise",
+    "make": "a space without a text makes no networks",
+    "build": "a network is made from the text, but for tables, which have none, and for functions",
 }
 """What `Space` says for those that have nothing to say, and a space may say for itself."""
 

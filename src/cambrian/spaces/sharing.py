@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, did_you_mean
-from cambrian.paths import kind_of, parts_of
+from cambrian.paths import kind_of
 from cambrian.randomness import stream
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def is_fork(choice: Choice) -> bool:
 
 def is_shared(space: Space, choice: Choice) -> bool:
     """Whether one network can hold all answers of a question of that space; else it is outer."""
-    return is_fork(choice) or kind_of(parts_of(choice.path)) in space.shared
+    return is_fork(choice) or kind_of(choice.parts or (choice.path,)) in space.shared
 
 
 def outer(space: Space, architecture: Architecture) -> dict[str, Answer]:

@@ -76,7 +76,7 @@ class Reading(ABC, Generic[P]):
     @abstractmethod
     def elastic(
         self,
-        of: Callable[[P], T],
+        of: Callable[[P], T | None],
         make: Callable[[T], nn.Module],
         most: T,
         columns: Columns[P] | None = None,
@@ -136,12 +136,14 @@ class Own(Reading[P]):
 
     def elastic(
         self,
-        of: Callable[[P], T],
+        of: Callable[[P], T | None],
         make: Callable[[T], nn.Module],
         most: T,
         columns: Columns[P] | None = None,
     ) -> nn.Module:
-        return make(of(self._plan))
+        size = of(self._plan)
+        assert size is not None  # who asks knows that the plan has that part
+        return make(size)
 
     def within(self, of: Callable[[P], Q]) -> Reading[Q]:
         return Own(of(self._plan))
@@ -195,7 +197,7 @@ class Shared(Reading[P]):
 
     def elastic(
         self,
-        of: Callable[[P], T],
+        of: Callable[[P], T | None],
         make: Callable[[T], nn.Module],
         most: T,
         columns: Columns[P] | None = None,

@@ -7,40 +7,66 @@ reads the module's input does so through a 1x1 projection, and the input is adde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.settings import whole
+from cambrian.networks.sharing.reading import Reading
 
 STACKS = 3
+
+KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}
 
 Edges = Sequence[tuple[int, int]]
 
 
+@dataclass(frozen=True)
+class Cell:
+    """`operations` of the vertices between input (vertex 0) and output (the last), and `edges` (from, to)."""
+
+    operations: Sequence[str]
+    edges: Edges
+
+    def operation(self, v: int) -> str | None:
+        """Of vertex v, where the cell has it."""
+        return self.operations[v - 1] if v <= len(self.operations) else None
+
+    def reads(self, v: int) -> list[int]:
+        """The vertices that vertex v reads."""
+        return sorted(a for a, b in self.edges if b == v)
+
+    def wide(self, channels: int, out: int) -> list[int]:
+        """Channels of every vertex."""
+        return widths(len(self.operations) + 2, self.edges, channels, out)
+
+
 def network(
-    operations: Sequence[str],
-    edges: Edges,
+    read: Reading[Cell],
+    most: int,
     channels: int,
     classes: int,
     *,
     filters: int = 128,
     modules: int = 3,
 ) -> nn.Module:
-    """`operations` of the vertices between input (vertex 0) and output (the last). Takes float[n,
+    """`most`: the vertices between input and output that a supernet's cells may have. Takes float[n,
     channels, h, w], gives float[n, classes]."""
     whole(modules=modules)
-    whole(len(operations) + 1, filters=filters)  # the output shares them out
-    layers: list[nn.Module] = [_conv(channels, filters, 3)]
+    inner = read.count(lambda cell: len(cell.operations), most)
+    whole(inner + 1, filters=filters)  # the output shares them out among as many vertices
+    layers: list[nn.Module] = [_conv(3, channels, filters)]
     width = filters
     for stack in range(STACKS):
         if stack:
             layers.append(nn.MaxPool2d(2, 2, ceil_mode=True))
         for n in range(modules):
             out = 2 * width if stack and n == 0 else width
-            layers.append(Module(operations, edges, width, out))
+            layers.append(Module(read, most, width, out))
             width = out
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
 
@@ -63,40 +89,57 @@ def widths(vertices: int, edges: Edges, channels: int, out: int) -> list[int]:
 
 
 class Module(nn.Module):
-    def __init__(self, operations: Sequence[str], edges: Edges, channels: int, out: int) -> None:
+    """Shared, a vertex that is narrower has the first of its channels."""
+
+    def __init__(self, read: Reading[Cell], most: int, channels: int, out: int) -> None:
         super().__init__()
-        output = len(operations) + 1
-        wide = widths(output + 1, edges, channels, out)
-        self.reads = [sorted(a for a, b in edges if b == v) for v in range(output + 1)]
-        self.wide = wide
-        self.operations = nn.ModuleList(_operation(o, wide[v]) for v, o in enumerate(operations, start=1))
-        projected = [b for a, b in edges if a == 0]
-        self.project = nn.ModuleDict({str(b): _conv(channels, wide[b], 1) for b in projected})
+        inner = read.count(lambda cell: len(cell.operations), most)
+        self.last = inner + 1  # the output's place, whichever number it has in a smaller cell
+        self.cell = read.live(lambda cell: cell)
+        self.wide = read.live(lambda cell: cell.wide(channels, out))
+
+        def width(v: int) -> Callable[[Cell], int | None]:
+            return lambda cell: cell.wide(channels, out)[v] if v <= len(cell.operations) else None
+
+        def operation(v: int, name: str) -> nn.Module:
+            if name == "maxpool3x3":
+                return nn.MaxPool2d(3, 1, 1)
+            kernel = KERNELS[name]
+            return read.elastic(width(v), lambda w: _conv(kernel, w, w), out)
+
+        def vertex(v: int) -> nn.Module:
+            makers = {name: partial(operation, v, name) for name in (*KERNELS, "maxpool3x3")}
+            return read.fork(lambda cell: cell.operation(v), makers, f"vertex{v}/operation")
+
+        self.operations = nn.ModuleList(vertex(v) for v in range(1, inner + 1))
+        project = partial(_conv, 1, channels)
+        makers = {v: partial(read.elastic, width(v), project, out) for v in range(1, inner + 1)}
+        self.project = read.several(self._projected, {**makers, self.last: partial(project, out)})
+
+    def _projected(self, cell: Cell) -> list[int]:
+        """The vertices that read the input, each through a projection of its own."""
+        output = len(cell.operations) + 1
+        return [self.last if b == output else b for a, b in cell.edges if a == 0]
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, h, w) -> (n, out, h, w). Of a wider vertex the first channels are read."""
+        cell, wide = self.cell(), self.wide()
+        output = len(cell.operations) + 1
         nodes = [x]
-        for v, operation in enumerate(self.operations, start=1):
-            parts = [self._read(nodes, a, v) for a in self.reads[v]]
-            nodes.append(operation(torch.stack(parts).sum(0)))
-        output = len(nodes)
-        inner = [nodes[a] for a in self.reads[output] if a]
+        for v in range(1, output):
+            parts = [self._read(nodes, a, v, wide) for a in cell.reads(v)]
+            nodes.append(self.operations[v - 1](torch.stack(parts).sum(0)))
+        inner = [nodes[a] for a in cell.reads(output) if a]
         total = [torch.cat(inner, 1)] if inner else []
-        total += [self._read(nodes, 0, output)] if 0 in self.reads[output] else []
+        total += [self._read(nodes, 0, self.last, wide)] if 0 in cell.reads(output) else []
         return torch.stack(total).sum(0)
 
-    def _read(self, nodes: list[Tensor], source: int, reader: int) -> Tensor:
+    def _read(self, nodes: list[Tensor], source: int, reader: int, wide: Sequence[int]) -> Tensor:
         if source == 0:
             projected: Tensor = self.project[str(reader)](nodes[0])
             return projected
-        return nodes[source][:, : self.wide[reader]]
+        return nodes[source][:, : wide[reader]]
 
 
-def _operation(name: str, width: int) -> nn.Module:
-    if name == "maxpool3x3":
-        return nn.MaxPool2d(3, 1, 1)
-    return _conv(width, width, 3 if name == "conv3x3-bn-relu" else 1)
-
-
-def _conv(channels: int, out: int, kernel: int) -> nn.Sequential:
+def _conv(kernel: int, channels: int, out: int) -> nn.Sequential:
     return nn.Sequential(*conv_bn(channels, out, kernel, padding=kernel // 2), nn.ReLU())

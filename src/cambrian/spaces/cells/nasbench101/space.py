@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, groupby, permutations, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.architecture import Architecture, replay
+from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
 from cambrian.paths import at
@@ -24,6 +24,9 @@ from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
+
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.cells.nasbench101.network import Cell
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 READS = ("none", "read", "share")
@@ -65,15 +68,25 @@ class NASBench101(Space):
             rows.append((operation, *reads))
         pick.require(len(edges(rows)) <= EDGES, f"a cell has at most {EDGES} edges")
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Every question: a vertex that is narrower has the first channels of the widest."""
+        return ("vertices", "vertex#/operation", "vertex#/from#")
+
+    def plan(self, architecture: Architecture) -> Cell:
+        """The cell's operations and edges."""
+        from cambrian.spaces.cells.nasbench101.network import Cell
+
+        rows = self.rows(architecture)
+        return Cell([OPERATIONS[row[0]] for row in rows], edges(rows))
+
+    def make(self, read: Reading[Cell], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has `filters` of the stem (128; 16 for small images) and `modules` per stack (3;
         1)."""
         from cambrian.spaces.cells.nasbench101.network import network
 
-        settings = small(task, self.checked(skeleton), filters=16, modules=1)
-        rows = self.rows(replay(self, architecture))
-        operations = [OPERATIONS[row[0]] for row in rows]
-        return network(operations, edges(rows), task.channels, task.classes, **settings)
+        settings = small(task, skeleton, filters=16, modules=1)
+        return network(read, self.vertices - 2, task.channels, task.classes, **settings)
 
     def rows(self, architecture: Architecture) -> tuple[Row, ...]:
         """The vertices between input and output."""
