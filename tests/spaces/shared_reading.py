@@ -93,5 +93,3 @@ def expect_gradients(supernet: Supernet, own: nn.Module, architecture: Architect
 
 def count_nonzero(tensors: Any) -> int:
     return sum(int(torch.count_nonzero(t)) for t in tensors)
-
-

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
-from cambrian.choices import Scalar, read_whole
+from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.graphs.sized import sized_graph
