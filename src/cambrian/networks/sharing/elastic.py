@@ -115,7 +115,7 @@ def cut(tensor: Tensor, shape: Sequence[int], columns: Slice | None) -> Tensor:
     """The slice of that shape: in a dimension that is smaller, the `columns` where these are meant, or the
     first ones; of a kernel the middle."""
     for dim, (have, want) in enumerate(zip(tensor.shape, shape, strict=True)):
-        if columns is not None and columns.selects(have, want):
+        if columns is not None and dim < 2 and columns.selects(have, want):
             tensor = tensor.index_select(dim, torch.tensor(columns.numbers, device=tensor.device))
         elif have != want:
             tensor = tensor.narrow(dim, (have - want) // 2 if dim > 1 else 0, want)

@@ -307,9 +307,9 @@ class Supernet(nn.Module):
     def _slices(self, plan: Any) -> dict[str, Slice | None]:
         """Where the names begin of weights that are slices, and which."""
         return {
-            f"{name}.full.{begin}": slice_
+            f"{name}.full.{begin}".removeprefix("."): slice_
             for name, module in self.network.named_modules(remove_duplicate=False)
-            if isinstance(module, Elastic) and not module.idle(plan)[:1] == [""]
+            if isinstance(module, Elastic) and module.idle(plan)[:1] != [""]
             for begin, slice_ in module.slices(plan).items()
         }
 

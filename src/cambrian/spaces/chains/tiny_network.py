@@ -1,4 +1,6 @@
-"""The network of a tiny chain: convolutions of few widths, poolings, a linear classifier on pooled features."""
+"""The network of a tiny chain: convolutions of few widths, poolings, a linear classifier on pooled
+features.
+"""
 
 from __future__ import annotations
 
