@@ -22,5 +22,7 @@ SPACES: dict[str, tuple[Space, dict[str, Any]]] = {
 def test_a_shared_network_is_each_architectures_own(name: str) -> None:
     """Twenty random architectures; nothing that a network depends on is outer."""
     space, skeleton = SPACES[name]
-    assert set(share(space, sample(space, stream(4, "start", 0)), **skeleton).outer) <= {"train.learning_rate"}
+    assert set(share(space, sample(space, stream(4, "start", 0)), **skeleton).outer) <= {
+        "train.learning_rate"
+    }
     expect_own_networks(space, **skeleton)

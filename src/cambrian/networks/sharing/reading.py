@@ -33,7 +33,7 @@ from cambrian.networks.sharing.elastic import Columns as Selected
 from cambrian.networks.sharing.elastic import Elastic
 from cambrian.networks.sharing.supernet import Fork, Gate, Named, Several
 
-P = TypeVar("P")
+P = TypeVar("P", covariant=True)  # who reads a sequence may be given a reading of a tuple
 Q = TypeVar("Q")
 T = TypeVar("T")
 

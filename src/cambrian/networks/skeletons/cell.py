@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -80,6 +80,14 @@ class Limits:
     inputs: str = ""
 
 
+class Fitted(Protocol[P]):
+    """An output whose channels a module is made to fit."""
+
+    def fit(self, read: Reading[P], make: Callable[[int], nn.Module]) -> nn.Module:
+        """`make(channels)`; shared, it has weights for all the channels there may be."""
+        ...
+
+
 @dataclass(frozen=True)
 class Channels(Generic[P]):
     """How many channels an output has: `most`, or, by the plan, those of them whose numbers are `columns`."""
@@ -88,7 +96,7 @@ class Channels(Generic[P]):
     columns: Callable[[P], Sequence[int]] | None = None
 
     def fit(self, read: Reading[P], make: Callable[[int], nn.Module]) -> nn.Module:
-        """`make(channels)`; shared, every channel there may be has weights of its own, as in ENAS."""
+        """Every channel there may be has weights of its own, as in ENAS."""
         if self.columns is None:
             return make(self.most)
         columns = self.columns
@@ -149,7 +157,7 @@ class Cell(nn.Module, Generic[P]):
     """(n, channels[0], h0, w0), (n, channels[1], h, w) -> (n, wiring.width(filters), h / stride, w / stride).
 
     An input is first made to have `filters` channels, and the height and width of the other one where
-    it has twice as much (`halve`). With `fit_first` false, input 0 is read as it is. What nothing
+    it has twice as much (`halve`). With `unfitted` channels input 0 is read as it is. What nothing
     reads has no weights. `drop_path` is the probability that a path is dropped, in training only; `place`
     says which of a network's cells it is."""
 
@@ -159,19 +167,19 @@ class Cell(nn.Module, Generic[P]):
         self,
         read: Reading[P],
         wiring: Callable[[P], Wiring],
-        channels: tuple[Channels[P], Channels[P]],
+        channels: tuple[Fitted[P], Fitted[P]],
         filters: int,
         *,
         limits: Limits = Limits(),
         stride: int = 1,
         halve: bool = False,
-        fit_first: bool = True,
+        unfitted: int = 0,
         place: int = 0,
     ) -> None:
         super().__init__()
         self.place = place
         self.wiring = read.live(wiring)
-        have = (filters if fit_first else channels[0].most, filters)
+        have = (unfitted or filters, filters)
         twice = read.value(lambda plan: wiring(plan).twice)
 
         def fit(i: int) -> nn.Module:
@@ -179,7 +187,7 @@ class Cell(nn.Module, Generic[P]):
             fitted = channels[i].fit(read, lambda width: kind(width, filters))
             return nn.Sequential(fitted, relu_conv_bn(filters, filters)) if twice and i == 1 else fitted
 
-        fits = {i: partial(fit, i) for i in (0, 1) if i == 1 or fit_first}
+        fits = {i: partial(fit, i) for i in (0, 1) if i == 1 or not unfitted}
         self.fit = read.several(lambda plan: wiring(plan).inputs, fits)
         make = Operations(read, wiring, limits, have, filters, stride)
         count = read.count(lambda plan: len(wiring(plan).blocks), limits.blocks)
