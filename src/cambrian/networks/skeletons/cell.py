@@ -23,6 +23,7 @@ Block = tuple[int, str, int, str]  # input 1, operation 1, input 2, operation 2
 OUTPUT_RULES = ("all", "unused")
 
 P = TypeVar("P")
+P_in = TypeVar("P_in", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,10 @@ class Limits:
     inputs: str = ""
 
 
-class Fitted(Protocol[P]):
+class Fitted(Protocol[P_in]):
     """An output whose channels a module is made to fit."""
 
-    def fit(self, read: Reading[P], make: Callable[[int], nn.Module]) -> nn.Module:
+    def fit(self, read: Reading[P_in], make: Callable[[int], nn.Module]) -> nn.Module:
         """`make(channels)`; shared, it has weights for all the channels there may be."""
         ...
 

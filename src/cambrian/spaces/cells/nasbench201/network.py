@@ -58,8 +58,8 @@ OPERATIONS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Cell(nn.Module):
-    """Four nodes; `edges` holds the operation from node a to node b as "a-b", none being absent. The questions'
-    paths begin with `prefix`."""
+    """Four nodes; `edges` holds the operation from node a to node b as "a-b", none being absent. The paths of
+    their questions begin with `prefix`."""
 
     def __init__(self, read: Reading[Sequence[str]], width: int, prefix: str = "") -> None:
         super().__init__()

@@ -59,8 +59,8 @@ class Plan:
 
 
 class MakeCell(Protocol):
-    """A cell of so many filters, called with two states of these channels: the outputs of the two cells before,
-    or twice the one that begins the stage; and the channels that such a cell gives."""
+    """A cell of so many filters that is called with two states of these channels, the outputs of the two cells
+    before or twice the one that begins the stage; and the channels that such a cell gives."""
 
     def __call__(self, before: Fitted[Plan], last: Fitted[Plan], filters: int) -> nn.Module: ...
     def gives(self, filters: int) -> Channels[Plan]: ...
@@ -78,8 +78,8 @@ class Either:
 
 
 class Stacked(nn.Module):
-    """Takes float[n, channels, h, w] of which `side` is the shorter, gives float[n, classes]. A stage has `most`
-    cells at most. An image of one pixel is not halved."""
+    """Takes float[n, channels, h, w] of which `side` is the shorter, gives float[n, classes]. A stage has
+    `most` cells at most. An image of one pixel is not halved."""
 
     def __init__(
         self,
@@ -104,11 +104,11 @@ class Stacked(nn.Module):
             strides.append(2 if halve and side > 1 else 1)
             side = -(-side // strides[-1])
             widths.append(wide)
-        counts = [read.count(lambda plan, n=n: plan.stages[n].cells, most) for n in range(len(shapes))]
+        counts = [read.count(partial(_cells_of, n), most) for n in range(len(shapes))]
 
         def state(n: int, c: int, back: int) -> Fitted[Plan]:
-            """What cell c of stage n reads: the output of the cell so many before it, or, where there are less
-            since the last convolution, that one's."""
+            """The state that cell c of stage n reads: the output of the cell so many before it, or, where there
+            are less since the last convolution, that one's."""
             output, start = cell.gives(widths[n + 1]), Channels[Plan](widths[n + 1])
             if n and shapes[n][2] and c < back:
                 return Either(lambda plan: plan.since_start(n) + c >= back, output, start)
@@ -138,6 +138,10 @@ class Stacked(nn.Module):
             before, last = last, cell(before, last)
         logits: Tensor = self.head(last)
         return logits
+
+
+def _cells_of(stage: int, plan: Plan) -> int:
+    return plan.stages[stage].cells
 
 
 def _start(channels: int, filters: int, stride: int) -> nn.Module:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cambrian.networks.sharing.reading import Reading
-    from cambrian.spaces.hierarchies.stacked.network import Plan
+    from cambrian.spaces.hierarchies.stacked.network import MakeCell, Plan
 
 CELLS = {"nasbench201": 1, "pnas": 2}  # how many states a cell reads
 WIDEN = (1.0, 1.5, 2.0)
@@ -106,8 +106,10 @@ class Stacked(Space):
         from cambrian.spaces.hierarchies.stacked.network import BlockCells, EdgeCells, Stacked
 
         micro, side = self.micro, min(task.height, task.width)
-        edges = isinstance(micro, NASBench201)
-        cell = EdgeCells(read) if edges else BlockCells(read, limits_of(micro.form, "cell/", passes=False))
+        if isinstance(micro, NASBench201):
+            cell: MakeCell = EdgeCells(read)
+        else:
+            cell = BlockCells(read, limits_of(micro.form, "cell/", passes=False))
         return Stacked(read, cell, self.cells, task.channels, side, task.classes, **skeleton)
 
     def canonical(self, architecture: Architecture) -> str:
