@@ -59,8 +59,8 @@ class Plan:
 
 
 class MakeCell(Protocol):
-    """A cell of so many filters that is called with two states of these channels, the outputs of the two cells
-    before or twice the one that begins the stage; and the channels that such a cell gives."""
+    """A cell of so many filters that is called with two states of these channels, the outputs of the two
+    cells before or twice the one that begins the stage; and the channels that such a cell gives."""
 
     def __call__(self, before: Fitted[Plan], last: Fitted[Plan], filters: int) -> nn.Module: ...
     def gives(self, filters: int) -> Channels[Plan]: ...
@@ -107,8 +107,8 @@ class Stacked(nn.Module):
         counts = [read.count(partial(_cells_of, n), most) for n in range(len(shapes))]
 
         def state(n: int, c: int, back: int) -> Fitted[Plan]:
-            """The state that cell c of stage n reads: the output of the cell so many before it, or, where there
-            are less since the last convolution, that one's."""
+            """The state that cell c of stage n reads: the output of the cell so many before it, or, where
+            there are less since the last convolution, that one's."""
             output, start = cell.gives(widths[n + 1]), Channels[Plan](widths[n + 1])
             if n and shapes[n][2] and c < back:
                 return Either(lambda plan: plan.since_start(n) + c >= back, output, start)
