@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from cambrian.choices import Answer, Choice
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError, did_you_mean
-from cambrian.networks.sharing.elastic import Elastic, cut
+from cambrian.networks.sharing.elastic import Elastic, Slice, cut
 
 Key = Callable[[Any], Any]  # what of a plan (see `reading`) a switch follows
 
@@ -77,6 +77,12 @@ class Fork(nn.Module):
             outputs = (w * c(*inputs) for w, c in zip(self.mixture, self.candidates, strict=True))
             return sum(outputs, start=next(outputs))
         return self.current()(*inputs)
+
+    def blend(self, inputs: Sequence[Any]) -> Any:
+        """As a mixture of candidates each of which has an input of its own."""
+        assert self.mixture is not None
+        outputs = (w * c(x) for w, c, x in zip(self.mixture, self.candidates, inputs, strict=True))
+        return sum(outputs, start=next(outputs))
 
     def current(self) -> nn.Module:
         """The candidate that is chosen."""
@@ -267,9 +273,9 @@ class Supernet(nn.Module):
         found: dict[str, Tensor] = {}
         for mine, own in zip_longest(held.items(), wanted.items(), fillvalue=None):
             if mine is not None and own is not None:
-                columns = next((c for begin, c in slices.items() if mine[0].startswith(begin)), KEPT)
-                if columns is not KEPT and mine[1].ndim == own[1].ndim:
-                    mine = mine[0], cut(mine[1], own[1].shape, columns)  # type: ignore[arg-type]
+                begin = next((begin for begin in slices if mine[0].startswith(begin)), None)
+                if begin is not None and mine[1].ndim == own[1].ndim:
+                    mine = mine[0], cut(mine[1], own[1].shape, slices[begin])
             if mine is None or own is None or _kind(*mine) != _kind(*own):
                 raise SpaceError(
                     f"shared, {dict(architecture)!r} has {_name_of(mine)} where its own network has "
@@ -298,12 +304,13 @@ class Supernet(nn.Module):
         )
         return {k: v for k, v in self.network.state_dict().items() if not k.startswith(idle)}
 
-    def _slices(self, plan: Any) -> dict[str, tuple[int, ...] | None]:
-        """Where the names begin of weights that are slices, and which columns are read."""
+    def _slices(self, plan: Any) -> dict[str, Slice | None]:
+        """Where the names begin of weights that are slices, and which."""
         return {
-            f"{name}.": module.columns(plan)
+            f"{name}.full.{begin}".removeprefix("."): slice_
             for name, module in self.network.named_modules(remove_duplicate=False)
-            if isinstance(module, Elastic) and not module.idle(plan)
+            if isinstance(module, Elastic) and module.idle(plan)[:1] != [""]
+            for begin, slice_ in module.slices(plan).items()
         }
 
     def _check(self, architecture: Mapping[str, Answer]) -> dict[str, Answer]:
@@ -323,9 +330,6 @@ class Supernet(nn.Module):
 
     def _switches(self) -> list[Switch]:
         return [m for m in self.network.modules() if isinstance(m, Switch)]
-
-
-KEPT = object()  # not a slice
 
 
 def _path(switch: Switch) -> str:

@@ -257,6 +257,6 @@ def _cell(read: Reading[Pair], stack: Stack, t: int) -> Cell[Pair]:
         limits=stack.limits[stack.strides(t)],
         stride=2 if stack.strides(t) else 1,
         halve=stack.strides(t - 1),
-        fit_first=t > 0 or stack.stem_cells == 0,
+        unfitted=stack.stem if t == 0 and stack.stem_cells else 0,
         place=t,
     )
