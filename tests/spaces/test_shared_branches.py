@@ -1,4 +1,4 @@
-"""Networks of branches are shared: one network of all answers, equal bit for bit to each architecture's own."""
+"""Networks of branches are shared: one network of all answers, bit for bit each architecture's own."""
 
 from __future__ import annotations
 

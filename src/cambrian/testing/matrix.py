@@ -63,7 +63,7 @@ def _pairs() -> str:
     strategies = STRATEGIES.names()
     rows = [[f"`{space}`", *(cell(space, s) for s in strategies)] for space in SPACES.names()]
     told = [f"[{number}] {why}" for why, number in notes.items()]
-    return "\n\n".join([writewrite_table(["", *(f"`{s}`" for s in strategies)], rows), *told])
+    return "\n\n".join([write_table(["", *(f"`{s}`" for s in strategies)], rows), *told])
 
 
 def _nothing() -> Any:

@@ -4,7 +4,7 @@ features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import nn
@@ -35,8 +35,8 @@ def network(read: Reading[Rows], layers: int, channels: int, classes: int, filte
         )
 
     def layer(n: int) -> list[nn.Module]:
-        makers: dict[str, partial[nn.Module]] = {name: partial(convolve, n, name) for name in KERNELS}
-        pool: dict[str, partial[nn.Module]] = {"max3x3": partial(nn.MaxPool2d, 3, 2, padding=1)}
+        makers: dict[str, Callable[[], nn.Module]] = {name: partial(convolve, n, name) for name in KERNELS}
+        pool: dict[str, Callable[[], nn.Module]] = {"max3x3": partial(nn.MaxPool2d, 3, 2, padding=1)}
         path = f"layer{n + 1}/operation"
         return read.layers(lambda rows: rows[n][0], makers | pool, path, {"skip": nn.Identity})
 
