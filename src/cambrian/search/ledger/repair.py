@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.files import stage_file
 from cambrian.search.ledger import schema1
@@ -41,7 +43,7 @@ def repair(directory: Path) -> dict[str, Any]:
             events = [event for event in events if event[1] not in ("stop", "final", "recommend")]
         kept = directory / f"{LEDGER}.damaged-{int(time.time())}"
         with stage_file(path) as draft:
-            _write(draft, facts, rows, events)
+            _write(draft, facts, close_places(rows), events)
             shutil.copyfile(path, kept)
             for side in SIDES:
                 if Path(f"{path}{side}").exists():
@@ -85,6 +87,22 @@ def _until_damage(rows: Iterator[Row]) -> list[Row]:
         for row in rows:
             readable.append(row)
     return readable
+
+
+def close_places(rows: list[Row]) -> list[Row]:
+    """The rows of a run that learned in the order of arrival, the places of lost ones closed up."""
+    places = sorted(row.learned for row in rows if row.learned is not None)
+    if not places:
+        return rows
+    new = {place: n for n, place in enumerate(places)}
+    return [
+        msgspec.structs.replace(
+            row,
+            learned=None if row.learned is None else new[row.learned],
+            knew=sum(place < row.knew for place in places),
+        )
+        for row in rows
+    ]
 
 
 def _count_lost(db: sqlite3.Connection, rows: list[Row], events: list[Event]) -> int | None:
