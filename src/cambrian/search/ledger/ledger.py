@@ -22,20 +22,27 @@ from cambrian.files import stage_file
 from cambrian.outcome import Outcome, Trial
 from cambrian.search.ledger import database, schema1
 from cambrian.search.ledger.database import REPAIR, checksum, translate_errors
-from cambrian.search.ledger.keys import trial_name
+from cambrian.search.ledger.keys import FINAL, trial_name
 
 VERSION = 2
 
+COLUMNS = (
+    "number INTEGER PRIMARY KEY, kind TEXT NOT NULL, estimator TEXT NOT NULL, key TEXT NOT NULL,"
+    " state TEXT NOT NULL, attempt INTEGER NOT NULL, knew INTEGER NOT NULL, learned INTEGER,"
+    " proposal TEXT NOT NULL, outcome TEXT, claimed REAL NOT NULL, finished REAL, elapsed REAL,"
+    " thinking REAL NOT NULL, checksum INTEGER NOT NULL"
+)
 SCHEMA = (
     "CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL)",
-    "CREATE TABLE trial (name TEXT PRIMARY KEY, number INTEGER NOT NULL, kind TEXT NOT NULL,"
-    " estimator TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,"
-    " knew INTEGER NOT NULL, learned INTEGER, proposal TEXT NOT NULL, outcome TEXT,"
-    " claimed REAL NOT NULL, finished REAL, elapsed REAL, thinking REAL NOT NULL,"
-    " checksum INTEGER NOT NULL)",
+    f"CREATE TABLE trial ({COLUMNS})",
+    f"CREATE TABLE final ({COLUMNS})",
     "CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL,"
     " value TEXT NOT NULL, checksum INTEGER NOT NULL)",
 )
+"""Rows of the final stage have a table and numbers of their own, so that a search continued after it numbers
+its trials as one that was never interrupted."""
+
+TABLES = ("trial", "final")
 
 Event = tuple[float, str, dict[str, Any]]
 """When (seconds since 1970), what, and more about it."""
@@ -68,9 +75,8 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class _Stored(NamedTuple):
-    """A row of the table `trial`, less its checksum."""
+    """A row of the tables `trial` and `final`, less its checksum."""
 
-    name: str
     number: int
     kind: str
     estimator: str
@@ -153,8 +159,12 @@ class Ledger:
     def rows(self) -> list[Row]:
         """All rows in order of number, those of the final stage last, outcomes of cached ones filled in."""
         with translate_errors(self.path):
-            found = self._db.execute("SELECT * FROM trial ORDER BY kind = 'final', number").fetchall()
-            rows = [_row(_Stored(*r)) for r in self._check("row", found)]
+            stored = [
+                row
+                for table in TABLES
+                for row in self._db.execute(f"SELECT * FROM {table} ORDER BY number").fetchall()
+            ]
+            rows = [_row(_Stored(*row)) for row in self._check("row", stored)]
         self._check_gaps(rows)
         return fill_repeats(rows)
 
@@ -234,7 +244,6 @@ class Ledger:
         self._write(
             "INSERT",
             _Stored(
-                name=row.name,
                 number=row.trial.number,
                 kind=row.trial.kind,
                 estimator=row.trial.estimator,
@@ -254,13 +263,16 @@ class Ledger:
 
     def _write(self, verb: str, stored: _Stored) -> None:
         values = (*stored, checksum(stored))
-        self._db.execute(f"{verb} INTO trial VALUES ({', '.join('?' * len(values))})", values)
+        table = "final" if stored.kind == "final" else "trial"
+        self._db.execute(f"{verb} INTO {table} VALUES ({', '.join('?' * len(values))})", values)
 
     def _read_stored(self, name: str) -> _Stored:
-        found = self._db.execute("SELECT * FROM trial WHERE name = ?", (name,)).fetchall()
-        if not found:
+        table = "final" if name.startswith(FINAL) else "trial"
+        number = int(name.removeprefix(FINAL))
+        stored = self._db.execute(f"SELECT * FROM {table} WHERE number = ?", (number,)).fetchall()
+        if not stored:
             raise LedgerCorrupt(f"{self.path} has no row {name}{REPAIR}")
-        return _Stored(*next(self._check("row", found)))
+        return _Stored(*next(self._check("row", stored)))
 
     def _event(self, at: float, name: str, value: dict[str, Any]) -> None:
         row = (at, name, encode(value).decode())
@@ -281,7 +293,7 @@ class Ledger:
         for final in (False, True):
             for place, row in enumerate(r for r in rows if r.final == final):
                 if row.trial.number != place:
-                    missing = f"final-{place}" if final else place
+                    missing = f"{FINAL}{place}" if final else place
                     raise LedgerCorrupt(f"{self.path} is damaged: row {missing} is missing{REPAIR}")
 
     @contextmanager

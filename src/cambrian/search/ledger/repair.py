@@ -17,7 +17,8 @@ from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.files import stage_file
 from cambrian.search.ledger import schema1
 from cambrian.search.ledger.database import SIDES, read_version
-from cambrian.search.ledger.ledger import Event, Ledger, Row
+from cambrian.search.ledger.keys import FINAL
+from cambrian.search.ledger.ledger import TABLES, Event, Ledger, Row
 from cambrian.search.ledger.lock import Lock
 from cambrian.search.settings import LEDGER
 
@@ -108,10 +109,17 @@ def close_places(rows: list[Row]) -> list[Row]:
 def _count_lost(db: sqlite3.Connection, rows: list[Row], events: list[Event]) -> int | None:
     """How many rows there were beyond these. A damaged table may count too few of its rows, or none, so the
     search's own word on when it stopped is taken too; None where neither can be read."""
-    counted = _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), None)
-    stopped = [int(value["after"]) for _, name, value in events if name == "stop"]
-    counts = stopped if counted is None else [*stopped, counted]
-    return max(0, max(counts) - len(rows)) if counts else None
+    counted = _attempt(lambda: _count_rows(db), None)
+    lost = [] if counted is None else [counted - len(rows)]
+    searched = sum(not row.final for row in rows)
+    lost += [int(value["after"]) - searched for _, name, value in events if name == "stop"]
+    return max(0, *lost) if lost else None
+
+
+def _count_rows(db: sqlite3.Connection) -> int:
+    # In the first schema the final stage's rows stand among the trials.
+    tables = ("trial",) if read_version(db) == schema1.VERSION else TABLES
+    return sum(int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables)
 
 
 def _attempt(read: Callable[[], T], otherwise: T) -> T:
@@ -123,9 +131,8 @@ def _attempt(read: Callable[[], T], otherwise: T) -> T:
 
 def _names(db: sqlite3.Connection) -> Iterator[str]:
     """The names there should be, by the highest number of the search and of the final stage."""
-    for final, prefix in ((0, ""), (1, "final-")):
-        query = "SELECT max(number) FROM trial WHERE (kind = 'final') = ?"
-        top = db.execute(query, (final,)).fetchone()[0]
+    for table, prefix in (("trial", ""), ("final", FINAL)):
+        top = db.execute(f"SELECT max(number) FROM {table}").fetchone()[0]
         yield from (f"{prefix}{number}" for number in range(0 if top is None else top + 1))
 
 

@@ -48,6 +48,10 @@ class Store:
         """Remove a draft that nothing came of."""
         shutil.rmtree(self.directory / DRAFTS / draft, ignore_errors=True)
 
+    def discard_all(self) -> None:
+        """Remove all drafts."""
+        shutil.rmtree(self.directory / DRAFTS, ignore_errors=True)
+
     def sweep(self, needed: Iterable[Artifact], wanted: Sequence[Artifact] = ()) -> int:
         """Remove all files but those of `needed`, and of `wanted`, the newest last, those that there is room
         for. Returns how many were removed."""

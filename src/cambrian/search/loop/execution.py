@@ -103,6 +103,8 @@ class Execution:
         """Run `unfinished` rows once more, then what `source` gives, until it stops or `halt()` gives a
         reason; whatever runs by then is finished, as far as its deadline allows. Returns the reason."""
         self._deadlines = deadlines or Endless()
+        if self.store is not None:
+            self.store.discard_all()  # nothing runs yet: they are of attempts that were killed
         queue = self._again(source, unfinished)
         try:
             return self._drive(source, queue, halt)
