@@ -77,9 +77,8 @@ def test_flat_networks_compute_the_same(space, seed):
     bit."""
     cell = runs(space, seed)
     flat, _ = flatten(cell)
-    makes = [
-        Edges(Own(plan), lambda plan: plan, form, Width(3), 4) for plan, form in map(plan_of, (cell, flat))
-    ]
+    plans = [plan_of(motif) for motif in (cell, flat)]
+    makes = [Edges(Own(plan), lambda plan: plan, form, Width(3), 4) for plan, form in plans]
     one, other = (Motif(make).eval() for make in makes)
     weights = [m for m in one.modules() if not list(m.children())]
     for mine, theirs in zip(weights, (m for m in other.modules() if not list(m.children())), strict=True):
