@@ -83,8 +83,8 @@ class Supernet(nn.Module):
                 have = _describe(None if mine is None else (mine[0], mine[1].tensor))
                 raise SpaceError(
                     f"shared, {dict(architecture)!r} has {have} where its own network has {_describe(own)}: "
-                    f"what modules are made may depend on outer answers only, and a repeated part must keep the "
-                    f"shape of its input"
+                    f"what modules are made may depend on outer answers only, and a repeated part must keep "
+                    f"the shape of its input"
                 )
             found[own[0]] = tensor
         return found
