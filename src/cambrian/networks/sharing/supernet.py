@@ -208,6 +208,23 @@ class Repetition(nn.Module):
         return self.part(*inputs) if self.nth < self.count else inputs[0]
 
 
+def live_modules(
+    module: nn.Module, plan: Any, name: str = "", idle: tuple[str, ...] = ()
+) -> Iterator[tuple[str, nn.Module]]:
+    """The parts of the network of that plan, by name, one that stands in several places under each of them.
+    `idle`: where weights begin, within this module, that are known to be no part of it."""
+    own = (*idle, *module.idle(plan)) if isinstance(module, Switch) else idle
+    if "" in own:
+        return
+    yield name, module
+    # Not named_children: it leaves out a child that stands in two places.
+    for key, child in module._modules.items():
+        begin = f"{key}."
+        if child is not None and begin not in own:
+            below = tuple(part.removeprefix(begin) for part in own if part.startswith(begin))
+            yield from live_modules(child, plan, f"{name}.{key}" if name else key, below)
+
+
 Switch = Fork | Named | Several | Repetition | Elastic
 
 
@@ -290,20 +307,15 @@ class Supernet(nn.Module):
 
     def _held(self, plan: Any) -> dict[str, Tensor]:
         """The weights that are not idle."""
-        idle = tuple(
-            f"{name}.{part}" if name else part
-            for name, module in self.network.named_modules(remove_duplicate=False)
-            if isinstance(module, Switch)
-            for part in module.idle(plan)
-        )
-        return {k: v for k, v in self.network.state_dict().items() if not k.startswith(idle)}
+        live = {name for name, _ in live_modules(self.network, plan)}
+        return {k: v for k, v in self.network.state_dict().items() if k.rpartition(".")[0] in live}
 
     def _slices(self, plan: Any) -> dict[str, Slice | None]:
         """Where the names begin of weights that are slices, and which."""
         return {
             f"{name}.full.{begin}".removeprefix("."): slice_
-            for name, module in self.network.named_modules(remove_duplicate=False)
-            if isinstance(module, Elastic) and module.idle(plan)[:1] != [""]
+            for name, module in live_modules(self.network, plan)
+            if isinstance(module, Elastic)
             for begin, slice_ in module.slices(plan).items()
         }
 
