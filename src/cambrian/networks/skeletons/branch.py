@@ -165,7 +165,7 @@ class Join(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """(n, c_i, h_i, w_i) each -> what the operation gives for (n, c, h, w), see `joined_size`."""
         sizes = [Size(*x.shape[1:]) for x in inputs]
-        combine, fit = self.combine(), self.fit()
+        combine, fit = str(self.combine()), str(self.fit())
         channels, height, width = joined_size(sizes, combine, fit)
         fitted = [_fit(x, height, width, fit) for x in inputs]
         if combine == "concat":

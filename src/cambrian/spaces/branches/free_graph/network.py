@@ -56,7 +56,7 @@ def network(
         for n in range(read.count(len, most.layers))
     }
     body = Branches(drawn, nodes)
-    heads = {
+    heads: dict[bool, Maker] = {
         False: partial(classifier, drawn, classes, max(image[0], widest)),
         True: partial(nn.Linear, math.prod(image), classes),
     }
@@ -79,7 +79,7 @@ def _layer(read: Reading[Drawing], n: int, before: int, widest: int, side: int) 
         size = node_of(n, lambda node: (node.settings[1], node.size.channels, *node.settings[2:]))
         return read.elastic(size, lambda size: make(*size), (before, widest, side, side, 1))
 
-    kinds = {
+    kinds: dict[str, Maker] = {
         "relu": partial(convolve, activated),
         "linear": partial(convolve, plain),
         "identity": nn.Identity,

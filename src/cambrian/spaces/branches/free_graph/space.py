@@ -95,7 +95,9 @@ class FreeGraph(Space):
         return tuple(
             Row(
                 str(layer.get("activation", "identity")),
-                *(number(layer, q, 1) for q in ("height", "width", "stride")),
+                number(layer, "height", 1),
+                number(layer, "width", 1),
+                number(layer, "stride", 1),
                 number(layer, "channels"),
                 tuple(_skips(layer)),
             )
