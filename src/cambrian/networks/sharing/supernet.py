@@ -18,11 +18,7 @@ from torch import Tensor, nn
 from cambrian.choices import Answer, Choice
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError, did_you_mean
 from cambrian.networks.sharing.live import live_weights
-from cambrian.networks.sharing.switches import Fork as Fork
-from cambrian.networks.sharing.switches import Gate, Switch
-from cambrian.networks.sharing.switches import Nothing as Nothing
-from cambrian.networks.sharing.switches import Repetition as Repetition
-from cambrian.networks.sharing.switches import Several as Several
+from cambrian.networks.sharing.switches import Fork, Gate, Switch
 
 
 class Supernet(nn.Module):

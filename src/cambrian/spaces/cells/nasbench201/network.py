@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.settings import whole
 from cambrian.networks.sharing.reading import Reading
-from cambrian.networks.sharing.supernet import Nothing
+from cambrian.networks.sharing.switches import Nothing
 
 STAGES = 3
 NODES = 4

@@ -120,7 +120,7 @@ class Stacked(nn.Module):
 
         def part(n: int, c: int) -> nn.Module:
             if c == 0 and not shapes[n][2]:
-                last = self._gives(read, cell, n, widths[n])
+                last = cell.gives(widths[n]) if n else Channels[Plan](filters)
                 start = last.fit(read, lambda width: _start(width, widths[n + 1], strides[n]))
                 self.starts[str(sum(counts[:n]))] = start
             return cell(state(n, c, 2), state(n, c, 1), widths[n + 1])
@@ -128,10 +128,6 @@ class Stacked(nn.Module):
         makers = {(n, c): partial(part, n, c) for n, count in enumerate(counts) for c in range(count)}
         self.cells = read.parts(Plan.places, makers)
         self.head = cell.gives(wide).fit(read, lambda width: _head(width, classes))
-
-    def _gives(self, read: Reading[Plan], cell: MakeCell, n: int, width: int) -> Channels[Plan]:
-        """The channels of what lies before the convolution of stage n."""
-        return cell.gives(width) if n else Channels(width)
 
     def forward(self, x: Tensor) -> Tensor:
         before = last = self.stem(x)
