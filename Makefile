@@ -10,7 +10,7 @@ endif
 TESTS ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: search test lint unit evidence bench clean
+.PHONY: search test lint unit reseeded evidence bench clean
 
 search: .venv/installed
 	$(BIN)/cambrian search digits
@@ -25,6 +25,10 @@ lint: .venv/installed
 
 unit: .venv/installed
 	$(BIN)/pytest -n 2 -m "not slow" $(TESTS)
+
+# The statistical and the damage tests with 20 other seeds; what has passed at this commit is not run again.
+reseeded: .venv/installed
+	$(BIN)/python tests/reseed.py
 
 evidence: .venv/installed
 	$(BIN)/pytest -n 2 -m slow

@@ -36,7 +36,7 @@ class Clock(Watch):
 
 def timed(trials: int, directory: Path | None, **engine: object) -> tuple[float, float]:
     """Trials per second, and the last fifth's cost in units of the first's."""
-    from cambrian.estimators.estimator import Function
+    from cambrian.estimators.function import Function
 
     clock, function = Clock(), Function("overhead:free", builds=False)
     Search("pnas", "random", function, budget=trials, **engine).run(directory, clock)  # type: ignore[arg-type]

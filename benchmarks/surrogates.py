@@ -19,7 +19,7 @@ import numpy as np
 
 from cambrian.architecture import replay
 from cambrian.predictors import PREDICTORS
-from cambrian.predictors.surrogate import score_by_predicting
+from cambrian.predictors.token_model import score_by_predicting
 from cambrian.randomness import stream
 from cambrian.spaces.cells.pnas import PNAS
 
@@ -48,13 +48,13 @@ def main() -> None:
     print(f"{pool.before:,} children, {len(pool):,} distinct, grown in {grown:.2f} s")
     for name in args.surrogates:
         model = PREDICTORS.make(name)
-        state = model.start(space.slots, space.vocabulary, 0)
-        fitted = seconds(lambda m=model, s=state: m.fit(s, tokens, rng.random(len(tokens))))
-        state = model.fit(state, tokens, rng.random(len(tokens)))
+        state = model.start_tokens(space.slots, space.vocabulary, 0)
+        fitted = seconds(lambda m=model, s=state: m.fit_tokens(s, tokens, rng.random(len(tokens))))
+        state = model.fit_tokens(state, tokens, rng.random(len(tokens)))
         shared, plain = [], []
         for _ in range(args.repeats):
             start = time.perf_counter()
-            scores = model.score(state, tokens, pool.parent, pool.step)
+            scores = model.score_children(state, tokens, pool.parent, pool.step)
             shared.append(time.perf_counter() - start)
             start = time.perf_counter()
             expected = score_by_predicting(model, state, tokens, pool.parent[some], pool.step[some])

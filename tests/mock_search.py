@@ -42,10 +42,10 @@ class Logged:
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
-    def estimate(self, space, architecture, fidelity, task, context):
-        write(f"e {context.trial}")
+    def run(self, job):
+        write(f"e {job.number}")
         time.sleep(self.delay)
-        value = mocks.truth(architecture, context.seed)
+        value = mocks.truth(job.architecture, job.seed)
         if value < 0.1:
             return Infeasible("nan", "deliberate")
         if value < 0.15:

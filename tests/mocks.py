@@ -18,8 +18,10 @@ from typing import ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.estimators.estimator import Context, Estimate, Function
+from cambrian.estimators.estimator import Estimate, Job
+from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity, Point, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.search.engines.engine import Assignment, Engine, Work
 from cambrian.spaces.space import Pick, Space
@@ -56,14 +58,12 @@ class Mock:
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
-    def estimate(
-        self, space: Space, architecture: Architecture, fidelity: Fidelity, task: object, context: Context
-    ) -> Estimate:
-        value = truth(architecture, context.seed)
+    def run(self, job: Job) -> Estimate:
+        value = truth(job.architecture, job.seed)
         curve = []
-        for epoch in range(1, fidelity.epochs + 1):
-            time.sleep(self.delay / fidelity.epochs)
-            curve.append(Point(epoch, {"value": value * epoch / fidelity.epochs}))
+        for epoch in range(1, job.fidelity.epochs + 1):
+            time.sleep(self.delay / job.fidelity.epochs)
+            curve.append(Point(epoch, {"value": value * epoch / job.fidelity.epochs}))
             yield curve[-1]
         return Done(value, curve=tuple(curve))
 
@@ -76,9 +76,7 @@ class Scalars:
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
-    def estimate(
-        self, space: Space, architecture: Architecture, fidelity: Fidelity, *rest: object
-    ) -> Estimate:
+    def run(self, job: Job) -> Estimate:
         point = Point(np.int64(1), {"loss": np.float32(0.5)}, np.float64(0.25))
         yield point
         return Done(np.float32(0.75), {"size": np.int64(3), "loss": np.array(0.5)}, (point,), np.float64(2.0))
@@ -231,7 +229,7 @@ def globals_drawn(architecture, fidelity):
     return random.random() + np.random.random()
 
 
-def work(estimator: object, **limits: object) -> Work:
+def work(estimator: object, seed: int = 0, **limits: object) -> Work:
     """Work on the toy space; a text is the name of one of the functions above."""
     from cambrian.estimators import ESTIMATORS
     from cambrian.spaces import SPACES
@@ -239,8 +237,8 @@ def work(estimator: object, **limits: object) -> Work:
     if isinstance(estimator, str):
         estimator = Function(f"mocks:{estimator}", builds=False)
     space = Toy()
-    spec = {"space": SPACES.spec(space), "estimator": ESTIMATORS.spec(estimator), "task": None}
-    return Work(space, estimator, None, spec, **limits)
+    spec = {"space": SPACES.spec(space), "estimators": {"": ESTIMATORS.spec(estimator)}, "task": None}
+    return Work(Problem(space, seed=seed), {"": estimator}, spec=spec, **limits)
 
 
 @contextmanager
@@ -258,11 +256,11 @@ def order(number: int, do: str) -> Assignment:
     return Assignment(Trial(number, Architecture({"do": do}), Fidelity()), 1)
 
 
-def assignment(number: int, attempt: int = 1, seed: int = 0, epochs: int = 1) -> Assignment:
+def assignment(number: int, attempt: int = 1, epochs: int = 1) -> Assignment:
     """Trial `number` of the toy space, its architecture drawn from its number."""
     rng = stream(0, "assignment", number)
     architecture = Toy().walk(lambda choice: choice.draw(rng))
-    return Assignment(Trial(number, architecture, Fidelity(epochs=epochs)), attempt, seed)
+    return Assignment(Trial(number, architecture, Fidelity(epochs=epochs)), attempt)
 
 
 def alive(pid: int) -> bool:

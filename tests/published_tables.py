@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cambrian.benchmarks.published_files import VARIABLE, tables_folder
+from cambrian.estimators.tables.published_files import VARIABLE, tables_folder
 
 REASON = f"set {VARIABLE} to the folder of published tables"
 NEEDED = ("nb201", "nasbench_macro", "ec_nasbench", "spikenas_bench")

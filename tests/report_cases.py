@@ -64,7 +64,7 @@ def random_trials(rng, count):
         if kind == 2:
             outcome = None
         cached = 0 if kind == 3 and n else None
-        trials.append(Trial(n, cell, Fidelity(), note=note, outcome=outcome, cached=cached))
+        trials.append(Trial(n, cell, Fidelity(), reason=note, outcome=outcome, cached=cached))
     return trials
 
 

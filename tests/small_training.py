@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
-from cambrian.estimators.estimator import Context
-from cambrian.estimators.train import Train
+from cambrian.estimators.job import Job
+from cambrian.estimators.train import WEIGHTS, Train
 from cambrian.outcome import Fidelity, Outcome, Point
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.tasks.task import Task
@@ -78,17 +79,23 @@ def estimated(
     fidelity: Fidelity | None = None,
     architecture: Architecture = ARCHITECTURE,
     space: Space | None = None,
-    **context: Any,
+    weights: Path | None = None,
+    **known: Any,
 ) -> tuple[list[Point], Outcome]:
-    """The points and the outcome of one evaluation, on the small space and data by default."""
-    estimate = (train or Train(batch_size=16)).estimate(
-        space or SmallConv(), architecture, fidelity or Fidelity(3), task or bars(), Context(**context)
-    )
+    """The points and the outcome of one evaluation, on the small space and data by default; its weights are
+    left at `weights`."""
+    if weights is not None:
+        known["keep"] = weights.with_suffix(".kept")
+        known["keep"].mkdir(exist_ok=True)
+    job = Job.of(space or SmallConv(), architecture, fidelity or Fidelity(3), task or bars(), **known)
+    estimate = (train or Train(batch_size=16)).run(job)
     points = []
     while True:
         try:
             points.append(next(estimate))
         except StopIteration as end:
+            if weights is not None and (known["keep"] / WEIGHTS).exists():
+                (known["keep"] / WEIGHTS).rename(weights)
             return points, end.value
 
 

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from cambrian.architecture import (
     Architecture,
@@ -31,13 +30,15 @@ from cambrian.architecture import (
 from cambrian.errors import IllegalArchitecture, SpaceError
 from cambrian.neighbourhood import neighbours
 from cambrian.spaces.space import Pick, Space
+from chance import assert_drawn, assert_even, assert_share, draws_to_see
+from reseeding import default_rng
 
 modest = settings(max_examples=30, deadline=None)
 seeds = st.integers(0, 10_000)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
+    return default_rng(seed)
 
 
 @dataclass(frozen=True)
@@ -143,27 +144,31 @@ def test_completions_stop_at_their_limit() -> None:
     assert list(completions(SPACE, {}, limit=5)) == list(completions(SPACE, {}))[:5]
 
 
+def walk_chance(space: Space, architecture: Architecture) -> float:
+    """Uniform over the answers, question by question."""
+    return 1 / math.prod(c.size for c in questions(space, architecture) if c.size is not None)
+
+
+@pytest.mark.statistical
 def test_samples_are_legal_and_reach_everything() -> None:
-    """Samples are among brute force's, and enough of them are all of it."""
-    generator = rng()
-    assert {sample(SPACE, generator) for _ in range(2500)} == EVERYTHING
+    """Samples are among brute force's, and enough of them are all of it: what is rejected is drawn anew, so
+    that each is likelier than its walk."""
+    generator, rarest = rng(), min(walk_chance(SPACE, a) for a in EVERYTHING)
+    draws = draws_to_see(rarest, len(EVERYTHING))
+    assert {sample(SPACE, generator) for _ in range(draws)} == EVERYTHING
 
 
+@pytest.mark.statistical
 def test_samples_have_the_measure_stated() -> None:
-    """Uniform over the answers, question by question: the closed-form probability of each walk."""
+    """Uniform over the answers, question by question: the closed-form probability of each walk, and not all
+    architectures alike."""
     space = Layers(strict=False)
-    generator, draws = rng(1), 3000
-    drawn = Counter(sample(space, generator) for _ in range(draws))
-    chances = {}
-    for architecture in brute_force(strict=False):
-        sizes = [c.size for c in questions(space, architecture)]
-        chances[architecture] = 1 / math.prod(s for s in sizes if s is not None)
+    generator = rng(1)
+    drawn = Counter(sample(space, generator) for _ in range(3000))
+    chances = {a: walk_chance(space, a) for a in brute_force(strict=False)}
     assert sum(chances.values()) == pytest.approx(1)
-    often = [a for a, p in chances.items() if p * draws >= 5]
-    rest = draws - sum(drawn[a] for a in often)
-    expected = [chances[a] * draws for a in often]
-    test = stats.chisquare([*(drawn[a] for a in often), rest], [*expected, draws - sum(expected)])
-    assert test.pvalue > 1e-4
+    assert set(drawn) <= set(chances)
+    assert_drawn([drawn[a] for a in chances], list(chances.values()), unlike=[[1] * len(chances)])
 
 
 def test_a_space_that_rejects_everything_is_refused() -> None:
@@ -277,17 +282,21 @@ def test_mutants_are_neighbours(seed: int) -> None:
     assert mutate(SPACE, here, rng(seed)) in near_by_brute_force(here)
 
 
+@pytest.mark.statistical
 def test_mutation_changes_each_question_equally_often() -> None:
-    """Chi-squared over which answer changed; questions of one answer are never candidates."""
+    """Counted over which answer changed, and not as often as it has other answers; questions of one answer
+    are never candidates."""
     here = Architecture({"depth": 2, "op0": "conv", "size0": 1, "op1": "pool"})
     space, generator = Layers(strict=False), rng(2)
     changed: Counter[str] = Counter()
-    for _ in range(3000):
+    for _ in range(4000):
         mutant = mutate(space, here, generator)
         (path,) = [p for p in here if p in mutant and mutant[p] != here[p]]
         changed[path] += 1
     assert set(changed) == {"depth", "op0", "size0", "op1"}
-    assert stats.chisquare(list(changed.values())).pvalue > 1e-4
+    assert_even(list(changed.values()))
+    others = {c.path: c.size - 1 for c in questions(space, here) if c.size}
+    assert_drawn([changed[p] for p in others], [1] * 4, unlike=[list(others.values())])
 
 
 def test_a_space_of_one_has_no_mutants() -> None:
@@ -327,13 +336,15 @@ def test_crossover_takes_each_answer_from_a_parent(seed: int) -> None:
     assert crossover(SPACE, one, one, generator) == one
 
 
+@pytest.mark.statistical
 def test_crossover_takes_from_both_equally() -> None:
-    """Binomial test over one question on which the parents disagree."""
+    """One question on which the parents disagree; were it the one's in three of five cases, it would be
+    seen."""
     one = Architecture({"depth": 1, "op0": "conv", "size0": 1})
     other = Architecture({"depth": 1, "op0": "conv", "size0": 2})
     generator = rng(3)
-    first = sum(crossover(SPACE, one, other, generator) == one for _ in range(1000))
-    assert stats.binomtest(first, 1000).pvalue > 1e-4
+    first = sum(crossover(SPACE, one, other, generator) == one for _ in range(4000))
+    assert_share(first, 4000, 0.5, unlike=[0.4, 0.6])
 
 
 @modest

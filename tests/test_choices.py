@@ -16,6 +16,8 @@ from scipy import stats
 
 from cambrian.choices import Choice, Integer, OneOf, Real, SomeOf
 from cambrian.errors import IllegalArchitecture, SpaceError
+from chance import assert_drawn, assert_spread
+from reseeding import default_rng
 
 modest = settings(max_examples=40, deadline=None)
 
@@ -38,7 +40,7 @@ choices = st.one_of(countable, reals)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
+    return default_rng(seed)
 
 
 @modest
@@ -139,29 +141,32 @@ def test_near_reals_are_within_the_bounds() -> None:
     assert all(choice.check(a) == a for a in choice.near(1.0, rng()))
 
 
+@pytest.mark.statistical
 def test_one_of_is_drawn_uniformly_or_by_weight() -> None:
-    """Chi-squared against the shares asked for."""
-    for weights in (None, (1.0, 2.0, 5.0)):
+    """As the shares asked for, and not as the others."""
+    even, uneven = (1.0, 1.0, 1.0), (1.0, 2.0, 5.0)
+    for weights, shares, others in ((None, even, uneven), (uneven, uneven, even)):
         generator = rng(1)
         drawn = Counter(OneOf("q", ("a", "b", "c"), weights).draw(generator) for _ in range(4000))
-        shares = np.array(weights or (1.0, 1.0, 1.0))
-        expected = 4000 * shares / shares.sum()
-        assert stats.chisquare([drawn[o] for o in "abc"], expected).pvalue > 1e-4
+        assert_drawn([drawn[o] for o in "abc"], shares, unlike=[others])
 
 
+@pytest.mark.statistical
 def test_subsets_are_drawn_uniformly_not_by_size() -> None:
-    """Chi-squared: each of the 1 + 4 + 6 subsets is equally likely."""
+    """Each of the 1 + 4 + 6 subsets is equally likely, and not each of the three sizes."""
     choice, generator = SomeOf("q", ("a", "b", "c", "d"), 0, 2), rng(1)
     drawn = Counter(choice.draw(generator) for _ in range(11 * 400))
     assert set(drawn) == set(choice.answers())
-    assert stats.chisquare(list(drawn.values())).pvalue > 1e-4
+    sizes = {0: 1, 1: 4, 2: 6}
+    assert_drawn(list(drawn.values()), [1] * 11, unlike=[[1 / sizes[len(s)] for s in drawn]])
 
 
+@pytest.mark.statistical
 def test_reals_are_drawn_uniformly_on_their_scale() -> None:
-    """Kolmogorov-Smirnov against the (log-)uniform distribution."""
+    """The log-uniform distribution, and not the uniform one."""
     generator = rng(1)
     drawn = [float(Real("q", 1e-3, 10.0, log=True).draw(generator)) for _ in range(2000)]  # type: ignore[arg-type]
-    assert stats.kstest(drawn, stats.loguniform(1e-3, 10.0).cdf).pvalue > 1e-4
+    assert_spread(drawn, stats.loguniform(1e-3, 10.0).cdf, unlike=[stats.uniform(1e-3, 10.0).cdf])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cambrian.testing import SPACE, STRATEGY, SpaceCase
+from cambrian.testing import MEASURE, PREDICTOR, SPACE, STRATEGY, SpaceCase
 from cambrian.testing.suite import Conformance
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -39,9 +39,11 @@ def lines_of(block: str) -> int:
     return sum(bool(line.strip()) for line in body.splitlines())
 
 
-@pytest.mark.parametrize(("name", "most"), [("new-space.md", 15), ("new-strategy.md", 30)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("new-space.md", 15), ("new-strategy.md", 30), ("new-predictor.md", 30)]
+)
 def test_examples_are_as_short_as_promised(name: str, most: int) -> None:
-    """A new space takes at most 15 lines, a new strategy at most 30."""
+    """A new space takes at most 15 lines, a new strategy or predictor at most 30."""
     assert lines_of(blocks(name)[0]) <= most
 
 
@@ -79,6 +81,13 @@ def test_the_strategy_keeps_its_contract(check: Callable[[Any], None]) -> None:
     check(case.case())
 
 
+@pytest.mark.parametrize("check", PREDICTOR.checks)
+def test_the_predictor_keeps_its_contract(check: Callable[[Any], None]) -> None:
+    """The suite of the page's own test class passes."""
+    case: Conformance = page("new-predictor.md")["TestNearest"]()
+    check(case.case())
+
+
 def test_the_pages_name_every_question() -> None:
     """The table of questions in the page is complete."""
     from cambrian.spaces.program.function_space import ModulePick
@@ -108,9 +117,42 @@ def test_the_table_of_the_page(tmp_path: Path) -> None:
     assert (found.optimum, found.timed) == (0.9, True)
 
 
+def test_the_tables_of_components_are_current() -> None:
+    """`python -m cambrian.testing.tables > docs/components.md` would change nothing; every name is there."""
+    from cambrian.testing.tables import REGISTRIES, page
+
+    text = page()
+    assert (DOCS / "components.md").read_text() == text
+    assert all(f"| `{name}` |" in text for registry in REGISTRIES.values() for name in registry.names())
+
+
 def test_the_page_of_spaces() -> None:
     """Names every space there is."""
     from cambrian.spaces import SPACES
 
     text = (DOCS / "spaces.md").read_text()
     assert [name for name in SPACES.names() if f"| `{name}` |" not in text] == []
+
+
+@pytest.mark.parametrize("check", MEASURE.checks)
+def test_the_measure_keeps_its_contract(check: Callable[[Any], None]) -> None:
+    """The suite of the page's own test class passes."""
+    case: Conformance = page("measures.md")["TestLayers"]()
+    check(case.case())
+
+
+def test_the_page_of_measures() -> None:
+    """Names every measure there is, with amounts that are read, and the settings of latency."""
+    from dataclasses import fields
+
+    from cambrian.estimators.limits import read_limits
+    from cambrian.networks.measure import MEASURES
+    from cambrian.networks.measure.latency import Latency
+
+    text = (DOCS / "measures.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, flags=re.MULTILINE))
+    assert sorted(rows) == MEASURES.names()
+    for name, amounts in rows.items():
+        for amount in re.findall("`(.*?)`", amounts):
+            assert read_limits({name: amount})[name] > 0
+    assert [f.name for f in fields(Latency) if f"`{f.name}`" not in text] == []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cambrian.benchmarks import benchmark
-from cambrian.benchmarks.published_files import VARIABLE, tables_folder
 from cambrian.errors import DataError
 from cambrian.estimators.tables import open_table
+from cambrian.estimators.tables.published_files import VARIABLE, tables_folder
 
 
 @pytest.mark.parametrize("said", [None, "", "  ", "nowhere", "hollow"])

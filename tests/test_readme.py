@@ -29,7 +29,7 @@ def test_the_space_of_ones_own_is_searched() -> None:
     result = vars(module)["result"]
     assert len(result.trials) == 20
     assert result.best.value > 0.1
-    assert {t.note["level"] for t in result.trials} >= {1, 2}
+    assert {t.reason["level"] for t in result.trials} >= {1, 2}
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(([\w./-]+)\)", README))

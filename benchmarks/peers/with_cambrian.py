@@ -7,7 +7,7 @@ from pathlib import Path
 from stopwatch import OPTIONS, POPULATION, QUESTIONS, SAMPLE, Evaluation, main
 
 import cambrian
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Trial
 from cambrian.search.loop.execution import Watch
 from cambrian.strategies.evolution.regularized import Evolution

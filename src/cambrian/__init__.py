@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cambrian.architecture import Architecture
     from cambrian.errors import CambrianError
+    from cambrian.exports.export import export
     from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
     from cambrian.pictures.draw import draw
+    from cambrian.reports.report_file import report
     from cambrian.search.loop.final_stage import Final
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
@@ -37,8 +39,10 @@ _HOMES = {
     "Task": "cambrian.tasks",
     "Trial": "cambrian.outcome",
     "draw": "cambrian.pictures.draw",
+    "export": "cambrian.exports.export",
     "load": "cambrian.tasks",
     "plan": "cambrian.search.planning.plan",
+    "report": "cambrian.reports.report_file",
     "space": "cambrian.spaces.program.function_space",
 }
 
@@ -57,8 +61,10 @@ __all__ = [
     "Task",
     "Trial",
     "draw",
+    "export",
     "load",
     "plan",
+    "report",
     "space",
 ]
 
@@ -66,6 +72,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'cambrian' has no attribute {name!r}")
+    if _HOMES[name].startswith("cambrian.search."):  # whoever uses one of these may see a result
+        importlib.import_module("cambrian.reports.notebook")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
-from cambrian.errors import UsageError
+from cambrian.settings import Span, check_settings
+from cambrian.weights import Fresh, Weights
+
+if TYPE_CHECKING:
+    from cambrian.problem import Objective
 
 
 class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -19,16 +23,13 @@ class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
     `epochs` of training on `fraction` of the training data, inputs scaled to `resolution` pixels a
     side (None: as they are), in the skeleton the space is told to build (`filters`, `cells`, ...)."""
 
-    epochs: int = 1
-    fraction: float = 1.0
-    resolution: int | None = None
+    epochs: Annotated[int, Span(1)] = 1
+    fraction: Annotated[float, Span(0, 1, above=True)] = 1.0
+    resolution: Annotated[int | None, Span(1)] = None
     skeleton: dict[str, Scalar] = {}
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or not 0 < self.fraction <= 1:
-            raise UsageError(
-                f"a fidelity needs epochs >= 1 and 0 < fraction <= 1, got {self.epochs} and {self.fraction}"
-            )
+        check_settings(self, "fidelity")
 
     def __hash__(self) -> int:
         return hash((self.epochs, self.fraction, self.resolution, tuple(sorted(self.skeleton.items()))))
@@ -45,17 +46,28 @@ class Point(msgspec.Struct, frozen=True):
 Curve = tuple[Point, ...]
 
 
-class Done(msgspec.Struct, frozen=True, tag="done"):
+class Artifact(msgspec.Struct, frozen=True):
+    """A file that an evaluation left behind, by the SHA-256 of its bytes. `file` is where it lies inside
+    the run directory."""
+
+    sha256: str
+    bytes: int
+    file: str
+
+
+class Done(msgspec.Struct, frozen=True, omit_defaults=True, tag="done"):
     """A measurement. `value` is finite, in the user's unit; higher is better, or lower where it is to
-    `minimize`. `metrics` holds whatever else was measured (params, macs, test scores of final models,
-    ...); `seconds` is what it cost; `weights` names a safetensors file inside the run directory."""
+    `minimize`. `metrics` holds whatever else was measured (params, macs, further objectives, test scores
+    of final models, ...); `seconds` is its cost; `artifacts` are the files that it left, by name; `data`
+    is small JSON, such as a supernet's gates over time."""
 
     value: float
     metrics: dict[str, float] = {}
     curve: Curve = ()
     seconds: float = 0.0
-    weights: str | None = None
     minimize: bool = False
+    artifacts: dict[str, Artifact] = {}
+    data: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
@@ -67,14 +79,16 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
         return -self.value if self.minimize else self.value
 
 
-class Infeasible(msgspec.Struct, frozen=True, tag="infeasible"):
+class Infeasible(msgspec.Struct, frozen=True, omit_defaults=True, tag="infeasible"):
     """A result too: the architecture cannot be had under the conditions. `reason` is one of
-    nan, oom, timeout, unbuildable, limit; `detail` is a sentence."""
+    nan, oom, timeout, unbuildable, limit; `detail` is a sentence; `metrics` holds whatever was measured
+    before, so that it is known by how much a limit was missed."""
 
     reason: str
     detail: str = ""
     curve: Curve = ()
     seconds: float = 0.0
+    metrics: dict[str, float] = {}
 
 
 class Crashed(msgspec.Struct, frozen=True, tag="crashed"):
@@ -116,12 +130,14 @@ def outcome_of(value: object, **rest: Any) -> Outcome:
     return Done(number, **rest)
 
 
-class Trial(msgspec.Struct, frozen=True):
+class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
     """A row of the ledger as strategies, reports and users see it: a plain record.
 
-    `kind` is "trial" (proposed by the strategy), "job" (a supernet's training) or "final" (the last
-    stage; `role` says as what). `note` is what the strategy remembered of its reasons, such as the
-    level and the predicted value. `cached` is the number of the trial whose outcome this repeats."""
+    `kind` is "trial" (an architecture that the strategy proposed), "supernet" (the training of one, whose
+    `method` it is and whose outer answers `architecture` gives), or "final" (the last stage; `role` says
+    as what). Trials and supernets are numbered together, finals by themselves. `weights`, `estimator`,
+    `reason`, `memory` and `prefers` are those of the request (see `cambrian.request`). `cached` is the
+    number of the trial whose outcome this repeats."""
 
     number: int
     architecture: Architecture
@@ -130,13 +146,18 @@ class Trial(msgspec.Struct, frozen=True):
     role: str = ""
     parent: int | None = None
     replicate: int = 0
-    note: dict[str, Any] = {}
+    weights: Weights = Fresh()
+    estimator: str = ""
+    method: dict[str, Any] = {}
+    reason: dict[str, Any] = {}
+    memory: dict[str, Any] = {}
+    prefers: tuple[int, ...] = ()
     outcome: Outcome | None = None
     cached: int | None = None
 
     @property
     def value(self) -> float | None:
-        """The finite value, or None for what has not ended or did not end well."""
+        """The finite value, or None for a trial that has not ended or did not end well."""
         return self.outcome.value if isinstance(self.outcome, Done) else None
 
     @property
@@ -144,25 +165,26 @@ class Trial(msgspec.Struct, frozen=True):
         """The value, turned so that higher is better: what rankings go by."""
         return self.outcome.score if isinstance(self.outcome, Done) else None
 
+    @property
+    def artifacts(self) -> dict[str, Artifact]:
+        """The files that it left, by name."""
+        return self.outcome.artifacts if isinstance(self.outcome, Done) else {}
+
+    def scores(self, objectives: Sequence[Objective]) -> tuple[float, ...]:
+        """One number for each objective, turned so that higher is better: the value for the first, metrics
+        by name for the others, -inf for one that was not measured. Raises ValueError without a value."""
+        if not isinstance(self.outcome, Done):
+            raise ValueError(f"trial {self.number} has no value")
+        metrics = self.outcome.metrics
+        others = [
+            (-1 if o.minimize else 1) * metrics[o.name] if o.name in metrics else -math.inf
+            for o in objectives[1:]
+        ]
+        return (self.outcome.score, *others)
+
     def maximised(self) -> Trial:
         """The trial as strategies learn it, whose values are to be high."""
         if not isinstance(self.outcome, Done) or not self.outcome.minimize:
             return self
         outcome = msgspec.structs.replace(self.outcome, value=self.outcome.score, minimize=False)
         return msgspec.structs.replace(self, outcome=outcome)
-
-
-def incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
-    """After each of the trials, in the order of their numbers, the best until then: that of the highest
-    score. Of equals it is the one which the strategy preferred when it last said so (`"prefers"` in a
-    note: numbers of trials), else the first; None before there is a value."""
-    equals: list[Trial] = []
-    preferred: tuple[int, ...] = ()
-    for trial in trials:
-        preferred = tuple(trial.note.get("prefers", preferred))
-        if trial.score is not None:
-            highest = -math.inf if not equals or equals[0].score is None else equals[0].score
-            equals = (
-                [trial] if trial.score > highest else [*equals, trial] if trial.score == highest else equals
-            )
-        yield next((t for t in equals if t.number in preferred), equals[0] if equals else None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from cambrian.outcome import Fidelity
 
@@ -25,7 +28,22 @@ class Objective:
         return f"{self.name}, {'lower' if self.minimize else 'higher'} is better"
 
 
-LOWER = ("loss", "err", "error", "rmse", "mse", "mae", "nll", "perplexity", "ppl", "latency", "energy")
+LOWER = (
+    "loss",
+    "err",
+    "error",
+    "rmse",
+    "mse",
+    "mae",
+    "nll",
+    "perplexity",
+    "ppl",
+    "latency",
+    "energy",
+    "params",
+    "macs",
+    "memory",
+)
 HIGHER = ("acc", "accuracy", "score", "f1", "auc", "reward", "precision", "recall", "map", "miou", "r2")
 
 
@@ -64,3 +82,22 @@ class Problem:
     trials: int | None = None
     seconds: float | None = None
     seed: int = 0
+
+    def facts(self) -> dict[str, Any]:
+        """All but the space, as JSON."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "space"}
+        facts: dict[str, Any] = msgspec.to_builtins(fields)
+        return facts
+
+    @staticmethod
+    def of(space: Space, facts: dict[str, Any]) -> Problem:
+        """The inverse of `facts`."""
+        return Problem(
+            space,
+            tuple(msgspec.convert(facts["objectives"], list[Objective])),
+            tuple(msgspec.convert(facts["limits"], list[Limit])),
+            msgspec.convert(facts["fidelity"], Fidelity),
+            facts["trials"],
+            facts["seconds"],
+            facts["seed"],
+        )

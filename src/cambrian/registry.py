@@ -19,10 +19,15 @@ from cambrian.errors import CambrianError, UnknownName, UsageError, did_you_mean
 METHODS = {
     "space": ("walk", "build"),
     "strategy": ("start", "propose", "learn"),
-    "estimator": ("estimate",),
+    "estimator": ("run",),
+    "predictor": ("start",),
 }
 """What tells that a component is of its kind: the specs of a run directory name modules, and what lies
 in them need not be what they say."""
+
+
+_REGISTRIES: list[Registry] = []
+"""All there are: a component is told its name without importing the registry that has it."""
 
 
 class Registry:
@@ -31,13 +36,22 @@ class Registry:
     def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
         self.kind = kind
         self._entries = dict(entries)
+        _REGISTRIES.append(self)
 
     def names(self) -> list[str]:
         return sorted(self._entries)
 
+    def name_at(self, target: str) -> str | None:
+        """The name of `module:attribute`, where it has one."""
+        return next((name for name, entry in self._entries.items() if entry == target), None)
+
+    def target(self, name: str) -> str:
+        """The `module:attribute` that `name` stands for; any other name is one itself."""
+        return self._entries.get(name, name)
+
     def get(self, name: str) -> Any:
         """The class (or function) called `name`, or what `module:attribute` points at."""
-        target = self._entries.get(name, name)
+        target = self.target(name)
         module, _, attribute = target.partition(":")
         if not attribute:
             raise UnknownName(self.kind, name, self._entries)
@@ -132,16 +146,26 @@ class Registry:
             spec: dict[str, Any] | None = own()
             return spec
         cls = type(component)
-        target = f"{cls.__module__}:{cls.__qualname__}"
+        target = _target(cls)
         if cls.__module__ == "__main__" or "<" in cls.__qualname__ or not dataclasses.is_dataclass(component):
             return None
-        name = next((n for n, t in self._entries.items() if t == target), target)
+        name = self.name_at(target) or target
         arguments = {
             f.name: getattr(component, f.name) for f in dataclasses.fields(component) if _names(f, component)
         }
         if not all(_plain(v) for v in arguments.values()):
             return None
         return {"name": name, "arguments": {k: _as_list(v) for k, v in arguments.items()}}
+
+
+def name_of(component: object) -> str:
+    """The name a component is registered by, for sentences about it; else its class's."""
+    names = (registry.name_at(_target(type(component))) for registry in _REGISTRIES)
+    return next((name for name in names if name is not None), type(component).__name__)
+
+
+def _target(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _names(field: dataclasses.Field[Any], component: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cambrian.estimators.job import Job
 from cambrian.outcome import Fidelity
 from published_tables import table
 
@@ -20,9 +21,7 @@ def told(found, architecture, epochs=None):
     outcomes = []
 
     def evaluation():
-        outcomes.append(
-            (yield from found.estimator.estimate(found.space, architecture, fidelity, None, None))
-        )
+        outcomes.append((yield from found.estimator.run(Job.of(found.space, architecture, fidelity))))
 
     points = list(evaluation())
     assert outcomes[0].curve == tuple(points)

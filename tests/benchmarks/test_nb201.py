@@ -10,6 +10,7 @@ from published import raw, told
 
 from cambrian.architecture import Architecture, completions, questions
 from cambrian.benchmarks import benchmark, play
+from cambrian.estimators.job import Job
 from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
@@ -147,7 +148,7 @@ def test_fidelities(cells):
     assert told(hundred, cells[5]).value == pytest.approx(table["c100_val_12"][5] / 100)
     assert low.test(cells[5]) == pytest.approx(table["c10_test_200"][5])
     with pytest.raises(Exception, match="12, 200 epochs, not of 50"):
-        ten.estimator.estimate(ten.space, cells[5], Fidelity(50), None, None).send(None)
+        ten.estimator.run(Job.of(ten.space, cells[5], Fidelity(50))).send(None)
 
 
 def test_raw_cells_are_trials_of_their_own():

@@ -325,7 +325,7 @@ def test_a_column_the_estimator_does_not_find(small):
 
 def test_published_tables_that_are_not_there(monkeypatch, tmp_path):
     """Without CAMBRIAN_DATA, without the file, with a damaged one: a sentence that says what to do."""
-    from cambrian.benchmarks.published_files import arrays
+    from cambrian.estimators.tables.published_files import arrays
 
     monkeypatch.delenv("CAMBRIAN_DATA", raising=False)
     with pytest.raises(DataError, match=r"needs the table nb201/x\.npz: set CAMBRIAN_DATA to the folder"):

@@ -9,7 +9,7 @@ from cambrian.architecture import Architecture, completions, sample
 from cambrian.benchmarks import benchmark
 from cambrian.benchmarks.planted import Planted, optimum, truth
 from cambrian.errors import UsageError
-from cambrian.estimators.estimator import Context
+from cambrian.estimators.estimator import Job
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.spaces.cells.darts import DARTS
@@ -19,7 +19,7 @@ from cambrian.testing import EstimatorCase, EstimatorSuite
 
 
 def outcome(estimator, space, architecture, seed, trial):
-    estimate = estimator.estimate(space, architecture, Fidelity(20), None, Context(seed=seed, trial=trial))
+    estimate = estimator.run(Job.of(space, architecture, Fidelity(20), seed=seed, replicate=trial))
     with pytest.raises(StopIteration) as end:
         next(estimate)
     return end.value.value.value

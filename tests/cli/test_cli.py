@@ -17,9 +17,9 @@ from PIL import Image
 from cambrian.architecture import Architecture, sample
 from cambrian.cli import compare as comparing
 from cambrian.cli import main
-from cambrian.cli import search as searching
 from cambrian.cli.architectures import architecture_of
 from cambrian.cli.live import LiveWatch
+from cambrian.cli.run_search import run_search
 from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream
 from cambrian.search.ledger.ledger import Row
@@ -268,7 +268,7 @@ def test_a_failure_is_told_in_words(
 ) -> None:
     """Not as Python prints a record."""
     with pytest.raises(typer.Exit):
-        searching._run(Ended(outcome), tmp_path, {}, False)  # type: ignore[arg-type]
+        run_search(Ended(outcome), tmp_path, {}, False)  # type: ignore[arg-type]
     assert f"no trial succeeded; the last one: {words}\n" in capsys.readouterr().err
 
 
@@ -276,7 +276,7 @@ def test_text_is_printed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[
     """What looks like the display's markup is the user's own, and the command to go on can be pasted."""
     place = tmp_path / "my [bold]run[/i]"
     with pytest.raises(KeyboardInterrupt):
-        searching._run(Ended(None, "classes [/red] and [b]"), place, {}, False)  # type: ignore[arg-type]
+        run_search(Ended(None, "classes [/red] and [b]"), place, {}, False)  # type: ignore[arg-type]
     printed = capsys.readouterr().err.splitlines()
     assert printed[0] == "note: classes [/red] and [b]"
     assert printed[1] == f"run: {place}"

@@ -19,7 +19,7 @@ MEASURED = [0.8, 0.5, 0.6, 0.7, 0.9, 0.3]
 
 def trial(number: int, outcome: Outcome, level: int = 2, predicted: float | None = None) -> Trial:
     note = {"level": level, "predicted": predicted}
-    return Trial(number, Architecture({"n": number}), Fidelity(), note=note, outcome=outcome)
+    return Trial(number, Architecture({"n": number}), Fidelity(), reason=note, outcome=outcome)
 
 
 def watched(expected: dict[int, int]) -> tuple[LiveWatch, io.StringIO]:

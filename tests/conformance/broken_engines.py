@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import msgspec
@@ -100,15 +101,15 @@ class TersesCrashes(Wrapped):
 class ForgetsContext(Wrapped):
     """Every run is seeded with zero."""
 
-    def submit(self, assignment: Assignment) -> None:
-        super().submit(msgspec.structs.replace(assignment, seed=0))
+    def start(self, work: Work) -> None:
+        super().start(replace(work, problem=replace(work.problem, seed=0)))
 
 
 class NoTimeLimit(Wrapped):
     """Takes its time."""
 
     def start(self, work: Work) -> None:
-        super().start(Work(work.space, work.estimator, work.task, work.spec))
+        super().start(replace(work, timeout=None))
 
 
 class DeafToCancel(Wrapped):

@@ -9,6 +9,7 @@ import numpy as np
 
 from cambrian.errors import Unbuildable
 from cambrian.estimators.build import build_network
+from cambrian.estimators.job import Job
 from cambrian.outcome import Done, Infeasible, Point
 from cambrian.randomness import stream
 
@@ -21,28 +22,28 @@ class Quick:
     builds: ClassVar[bool] = True
     delivers: ClassVar[bool] = True
 
-    def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Any) -> Any:
-        network = build_network(space, architecture, fidelity, task, context)
+    def run(self, job: Job) -> Any:
+        network = build_network(job)
         if isinstance(network, Infeasible):
             return network
         curve = []
-        for step in range(1, fidelity.epochs + 1):
+        for step in range(1, job.fidelity.epochs + 1):
             curve.append(Point(step, {"value": step / 10}, step / 1000))
             yield curve[-1]
-        weights = self.leave(network, context)
-        return Done(self.value(task, context), {"steps": 2.0}, tuple(curve), 0.1, weights)
+        self.leave(network, job)
+        return Done(self.value(job.task, job), {"steps": 2.0}, tuple(curve), 0.1)
 
-    def value(self, task: Any, context: Any) -> float:
-        noise = stream(context.seed, "trial", context.trial).random()
+    def value(self, task: Any, job: Job) -> float:
+        noise = stream(job.seed, "trial", job.identity).random()
         return float(task.inputs[task.validation].mean() / 255 + noise)
 
-    def leave(self, network: Any, context: Any) -> str | None:
-        if context.weights is None:
-            return None
+    def leave(self, network: Any, job: Job) -> None:
+        if job.keep is None:
+            return
         from safetensors.torch import save_file
 
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, context.weights)
-        return str(context.weights)
+        weights = {k: v.contiguous() for k, v in network.state_dict().items()}
+        save_file(weights, job.keep / "weights.safetensors")
 
 
 def ended(estimate: Any) -> Any:
@@ -58,23 +59,23 @@ def ended(estimate: Any) -> Any:
 class LooksAtTheTest(Quick):
     """Measures on the test images too."""
 
-    def value(self, task: Any, context: Any) -> float:
-        return super().value(task, context) + float(task.inputs.mean())
+    def value(self, task: Any, job: Job) -> float:
+        return super().value(task, job) + float(task.inputs.mean())
 
 
 @dataclass(frozen=True)
 class CountsTestLabels(Quick):
     """Does without the images, but not without the test labels."""
 
-    def value(self, task: Any, context: Any) -> float:
-        return super().value(task, context) + float((task.targets * np.arange(len(task.targets))).mean())
+    def value(self, task: Any, job: Job) -> float:
+        return super().value(task, job) + float((task.targets * np.arange(len(task.targets))).mean())
 
 
 @dataclass(frozen=True)
 class Unseeded(Quick):
     """Noise that nobody can repeat."""
 
-    def value(self, task: Any, context: Any) -> float:
+    def value(self, task: Any, job: Job) -> float:
         return float(np.random.default_rng().random())
 
 
@@ -82,15 +83,23 @@ class Unseeded(Quick):
 class GlobalNoise(Quick):
     """Noise from a generator that others draw from."""
 
-    def value(self, task: Any, context: Any) -> float:
+    def value(self, task: Any, job: Job) -> float:
         return float(np.random.random())
+
+
+@dataclass(frozen=True)
+class NumberedNoise(Quick):
+    """Noise by the number of its row: the same request gives something else where it stands elsewhere."""
+
+    def value(self, task: Any, job: Job) -> float:
+        return float(stream(job.seed, "trial", job.number).random())
 
 
 @dataclass(frozen=True)
 class SameNoise(Quick):
     """The same noise in every trial."""
 
-    def value(self, task: Any, context: Any) -> float:
+    def value(self, task: Any, job: Job) -> float:
         return 0.5
 
 
@@ -98,15 +107,15 @@ class SameNoise(Quick):
 class SeedBlind(Quick):
     """Noise that does not depend on the run's seed."""
 
-    def value(self, task: Any, context: Any) -> float:
-        return float(stream(0, "trial", context.trial).random())
+    def value(self, task: Any, job: Job) -> float:
+        return float(stream(0, "trial", job.identity).random())
 
 
 @dataclass(frozen=True)
 class NotFinite(Quick):
     """A metric that is not a number."""
 
-    def estimate(self, *known: Any) -> Any:
+    def run(self, job: Job) -> Any:
         return Done(0.5, {"loss": float("nan")})
         yield
 
@@ -115,7 +124,7 @@ class NotFinite(Quick):
 class BareNumber(Quick):
     """A number where an outcome is expected."""
 
-    def estimate(self, *known: Any) -> Any:
+    def run(self, job: Job) -> Any:
         return 0.5
         yield
 
@@ -124,7 +133,7 @@ class BareNumber(Quick):
 class OddReason(Quick):
     """Infeasible for a reason that nobody knows."""
 
-    def estimate(self, *known: Any) -> Any:
+    def run(self, job: Job) -> Any:
         return Infeasible("bored")
         yield
 
@@ -133,7 +142,7 @@ class OddReason(Quick):
 class NothingWorks(Quick):
     """Infeasible, always."""
 
-    def estimate(self, *known: Any) -> Any:
+    def run(self, job: Job) -> Any:
         return Infeasible("oom")
         yield
 
@@ -142,7 +151,7 @@ class NothingWorks(Quick):
 class Backwards(Quick):
     """A curve that goes back."""
 
-    def estimate(self, *known: Any) -> Any:
+    def run(self, job: Job) -> Any:
         for step in (2, 1):
             yield Point(step, {"value": 0.5})
         return Done(0.5)
@@ -152,7 +161,7 @@ class Backwards(Quick):
 class EndlessCurve(Quick):
     """More epochs than were asked for."""
 
-    def estimate(self, *known: Any) -> Any:
+    def run(self, job: Job) -> Any:
         for step in (1, 2, 3):
             yield Point(step, {"value": 0.5})
         return Done(0.5)
@@ -162,8 +171,8 @@ class EndlessCurve(Quick):
 class ListedCurve(Quick):
     """A curve that comes back from JSON as another type."""
 
-    def estimate(self, *known: Any) -> Any:
-        outcome = ended(super().estimate(*known))
+    def run(self, job: Job) -> Any:
+        outcome = ended(super().run(job))
         return Done(outcome.value, outcome.metrics, list(outcome.curve))
         yield
 
@@ -172,30 +181,39 @@ class ListedCurve(Quick):
 class IgnoresLimits(Quick):
     """Does not look at the limits."""
 
-    def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Any) -> Any:
+    def run(self, job: Job) -> Any:
         import dataclasses
 
-        free = dataclasses.replace(context, limits={})
-        return (yield from super().estimate(space, architecture, fidelity, task, free))
+        free = dataclasses.replace(job, problem=dataclasses.replace(job.problem, limits=()))
+        return (yield from super().run(free))
 
 
 @dataclass(frozen=True)
 class LateLimits(Quick):
     """Looks at the limits when it has trained."""
 
-    def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Any) -> Any:
-        outcome = ended(super().estimate(space, architecture, fidelity, task, context))
+    def run(self, job: Job) -> Any:
+        outcome = ended(super().run(job))
         yield Point(1, {"value": 0.1})
         return outcome
+
+
+@dataclass(frozen=True)
+class SilentLimits(Quick):
+    """Refuses what is over a limit, and does not say by how much."""
+
+    def run(self, job: Any) -> Any:
+        outcome = yield from super().run(job)
+        return Infeasible("limit", outcome.detail) if isinstance(outcome, Infeasible) else outcome
 
 
 @dataclass(frozen=True)
 class Swallows(Quick):
     """A number for what cannot be built."""
 
-    def estimate(self, *known: Any) -> Any:
+    def run(self, job: Job) -> Any:
         try:
-            return (yield from super().estimate(*known))
+            return (yield from super().run(job))
         except Unbuildable:
             return Done(0.0)
 
@@ -204,7 +222,7 @@ class Swallows(Quick):
 class KeepsWeights(Quick):
     """Says that it delivers, and does not."""
 
-    def leave(self, network: Any, context: Any) -> None:
+    def leave(self, network: Any, job: Job) -> None:
         return None
 
 
@@ -212,10 +230,10 @@ class KeepsWeights(Quick):
 class OtherWeights(Quick):
     """Leaves weights of another network."""
 
-    def leave(self, network: Any, context: Any) -> str | None:
+    def leave(self, network: Any, job: Job) -> None:
         from torch import nn
 
-        return super().leave(nn.Linear(2, 2), context)
+        super().leave(nn.Linear(2, 2), job)
 
 
 @dataclass(frozen=True)
@@ -236,11 +254,11 @@ class HidesNetworks(Quick):
 class ResumesElsewhere(Quick):
     """Goes on from a checkpoint to other numbers."""
 
-    def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Any) -> Any:
-        before = context.checkpoints is not None and (context.checkpoints / "seen").exists()
-        if context.checkpoints is not None:
-            (context.checkpoints / "seen").write_text("")
-        outcome = yield from super().estimate(space, architecture, fidelity, task, context)
+    def run(self, job: Job) -> Any:
+        before = job.checkpoints is not None and (job.checkpoints / "seen").exists()
+        if job.checkpoints is not None:
+            (job.checkpoints / "seen").write_text("")
+        outcome = yield from super().run(job)
         return Done(outcome.value + 1, outcome.metrics, outcome.curve) if before else outcome
 
 
@@ -248,18 +266,19 @@ class ResumesElsewhere(Quick):
 class Scribbles(Quick):
     """Changes the task's labels."""
 
-    def value(self, task: Any, context: Any) -> float:
+    def value(self, task: Any, job: Job) -> float:
         task.targets[0] += 1
-        return super().value(task, context)
+        return super().value(task, job)
 
 
 BROKEN = [
     (LooksAtTheTest, "the_test_split_is_not_looked_at"),
     (CountsTestLabels, "the_test_split_is_not_looked_at"),
-    (Unseeded, "outcomes_depend_on_seed_and_trial_alone"),
-    (GlobalNoise, "outcomes_depend_on_seed_and_trial_alone"),
-    (SameNoise, "trials_have_noise_of_their_own"),
-    (SeedBlind, "trials_have_noise_of_their_own"),
+    (Unseeded, "outcomes_depend_on_seed_and_request_alone"),
+    (GlobalNoise, "outcomes_depend_on_seed_and_request_alone"),
+    (NumberedNoise, "outcomes_depend_on_seed_and_request_alone"),
+    (SameNoise, "replicates_have_noise_of_their_own"),
+    (SeedBlind, "replicates_have_noise_of_their_own"),
     (NotFinite, "outcomes_are_typed_and_finite"),
     (BareNumber, "outcomes_are_typed_and_finite"),
     (OddReason, "outcomes_are_typed_and_finite"),
@@ -269,6 +288,7 @@ BROKEN = [
     (ListedCurve, "outcomes_survive_json"),
     (IgnoresLimits, "limits_come_before_training"),
     (LateLimits, "limits_come_before_training"),
+    (SilentLimits, "limits_come_before_training"),
     (Swallows, "unbuildable_shapes_are_said"),
     (KeepsWeights, "weights_are_left_when_asked"),
     (OtherWeights, "weights_are_left_when_asked"),

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cambrian.architecture import sample
-from cambrian.estimators.estimator import Context, Estimate
+from cambrian.estimators.estimator import Estimate, Job
 from cambrian.outcome import Done, Point, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
@@ -25,7 +25,7 @@ class OfThisProcess:
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
-    def estimate(self, space: Any, architecture: Any, fidelity: Any, task: Any, context: Context) -> Estimate:
+    def run(self, job: Job) -> Estimate:
         yield Point(1, {"value": 0.0})
         return Done(float(os.getpid()))
 

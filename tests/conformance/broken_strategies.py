@@ -179,7 +179,7 @@ class OddNotes(Listed):
     def propose(self, state: Known, pending: Sequence[Trial], rng: Any) -> Proposal:
         proposal = super().propose(state, pending, rng)
         note = {"predicted": float("nan")}
-        return Evaluate(proposal.architecture, note=note) if isinstance(proposal, Evaluate) else proposal
+        return Evaluate(proposal.architecture, reason=note) if isinstance(proposal, Evaluate) else proposal
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,22 @@ import pytest
 
 from cambrian.architecture import completions
 from cambrian.estimators import ESTIMATORS
+from cambrian.networks.measure import MEASURES
+from cambrian.predictors import PREDICTORS
 from cambrian.search.engines import ENGINES
 from cambrian.spaces import SPACES
 from cambrian.strategies import STRATEGIES
 from cambrian.testing import (
     ENGINE,
     ESTIMATOR,
+    MEASURE,
+    PREDICTOR,
     SPACE,
     STRATEGY,
     EngineCase,
     EstimatorCase,
+    MeasureCase,
+    PredictorCase,
     SpaceCase,
     SpaceSuite,
     StrategyCase,
@@ -68,6 +74,11 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "hill-climbing": {},
 }
 ISOLATING = {"processes"}
+NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}
+PREDICTOR_SETTINGS: dict[str, dict[str, Any]] = {
+    **{name: NEURAL for name in PREDICTORS.names() if name.startswith(("mlp", "lstm"))},
+    "deep-ensemble": {"layers": 3, "epochs": 60},
+}
 
 
 @cache
@@ -106,6 +117,12 @@ def chains_table(space: Any) -> dict[str, Any]:
     return {"table": str(path), "objective": "value", "questions": paths}
 
 
+@cache
+def predictor_case(name: str) -> PredictorCase:
+    predictor = PREDICTORS.make({"name": name, "arguments": PREDICTOR_SETTINGS.get(name, {})})
+    return PredictorCase(predictor, SPACES.make("nasbench201"), trials=40)
+
+
 def engine_case(name: str) -> EngineCase:
     return EngineCase(lambda: ENGINES.make(name), isolates=name in ISOLATING)
 
@@ -131,6 +148,18 @@ def test_strategy(name: str, check: Callable[[StrategyCase], None]) -> None:
 def test_estimator(name: str, check: Callable[[EstimatorCase], None]) -> None:
     """Each registered estimator passes each check of the suite."""
     check(estimator_case(name))
+
+
+@over(MEASURE, MEASURES.names())
+def test_measure(name: str, check: Callable[[MeasureCase], None]) -> None:
+    """Each registered measure passes each check of the suite."""
+    check(MeasureCase(MEASURES.make(name)))
+
+
+@over(PREDICTOR, PREDICTORS.names())
+def test_predictor(name: str, check: Callable[[PredictorCase], None]) -> None:
+    """Each registered predictor passes each check of the suite."""
+    check(predictor_case(name))
 
 
 @over(ENGINE, ENGINES.names())

@@ -8,22 +8,30 @@ from typing import Any
 
 import broken_engines
 import broken_estimators
+import broken_measures
 import broken_pairs
+import broken_predictors
 import broken_spaces
 import broken_strategies
 import pytest
+import torch
 
 from cambrian.search.engines.serial import Serial
+from cambrian.spaces import SPACES
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.testing import (
     ENGINE,
     ESTIMATOR,
+    MEASURE,
     PAIR,
+    PREDICTOR,
     SPACE,
     STRATEGY,
     EngineCase,
     EstimatorCase,
+    MeasureCase,
     PairCase,
+    PredictorCase,
     SpaceCase,
     StrategyCase,
     Suite,
@@ -74,6 +82,27 @@ def test_broken_estimators_are_caught(component: Any, check: str) -> None:
     catches(ESTIMATOR, EstimatorCase(component(), TinyChain()), check)
 
 
+@each(broken_measures.BROKEN)
+def test_broken_measures_are_caught(component: Any, check: str) -> None:
+    """Each broken measure fails the check that is there for its fault."""
+    threads = torch.get_num_threads()
+    try:
+        with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+            catches(MEASURE, MeasureCase(component()), check)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def predictor_case(component: Any) -> PredictorCase:
+    return PredictorCase(component(), SPACES.make("nasbench201"), trials=30)
+
+
+@each(broken_predictors.BROKEN)
+def test_broken_predictors_are_caught(component: Any, check: str) -> None:
+    """Each broken predictor fails the check that is there for its fault."""
+    catches(PREDICTOR, predictor_case(component), check)
+
+
 @each(broken_engines.BROKEN)
 def test_broken_engines_are_caught(component: Any, check: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each broken engine fails the check that is there for its fault."""
@@ -91,6 +120,9 @@ def test_broken_engines_are_caught(component: Any, check: str, monkeypatch: pyte
 def test_sound_components_are_not_accused() -> None:
     """What the broken ones vary has no violation: a check that fails everything catches nothing."""
     assert STRATEGY.violations(StrategyCase(broken_strategies.Listed(), TinyChain(), 30, lag_free=True)) == []
+    assert PREDICTOR.violations(predictor_case(broken_predictors.Worths)) == []
     assert ESTIMATOR.violations(EstimatorCase(broken_estimators.Quick(), TinyChain())) == []
+    assert MEASURE.violations(MeasureCase(broken_measures.Norm())) == []
+    assert MEASURE.violations(MeasureCase(broken_measures.Norm().__call__)) == []
     assert ENGINE.violations(EngineCase(broken_engines.Wrapped)) == []
     assert ENGINE.violations(EngineCase(Serial)) == []

@@ -13,8 +13,9 @@ import pytest
 
 import mocks
 from cambrian.errors import Incompatible, RunError
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
+from cambrian.problem import Problem
 from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Assignment, Work
 from cambrian.search.engines.processes import Processes
@@ -146,7 +147,7 @@ def test_coordinator_does_not_import_torch():
         "from cambrian.search.engines import ENGINES\n"
         "for name in ENGINES.names():\n"
         "    engine = ENGINES.make(name)\n"
-        "    engine.start(mocks.work(mocks.Mock()))\n"
+        "    engine.start(mocks.work(mocks.Mock(), seed=3))\n"
         "    engine.submit(mocks.assignment(0))\n"
         "    assert any(report.outcome for _ in range(2) for report in engine.wait())\n"
         "    engine.close()\n"
@@ -161,8 +162,8 @@ def test_engines_agree():
     """Serial and processes give the same outcomes and points, times aside; two at once are no hurdle."""
     mine, theirs = {}, {}
     for engine, found in ((Serial(), mine), (Processes(workers=2), theirs)):
-        engine.start(mocks.work(mocks.Mock()))
-        queue = [mocks.assignment(n, seed=3, epochs=1 + n % 3) for n in range(12)]
+        engine.start(mocks.work(mocks.Mock(), seed=3))
+        queue = [mocks.assignment(n, epochs=1 + n % 3) for n in range(12)]
         while queue or len(found) < 12:
             while queue and len(queue) + len(found) > 12 - engine.slots:
                 engine.submit(queue.pop())
@@ -196,9 +197,9 @@ def test_a_training_is_the_same_on_either_engine(tmp_path):
 
     task, train = bars(480), Train(batch_size=16)
     task.save(tmp_path)
-    spec = {"space": {"name": "small_training:SmallConv"}, "estimator": {"name": "train"}}
-    spec["estimator"]["arguments"] = {"batch_size": 16}
-    work = Work(SmallConv(), train, task, {**spec, "task": str(tmp_path)})
+    spec = {"space": {"name": "small_training:SmallConv"}, "task": str(tmp_path)}
+    spec["estimators"] = {"": {"name": "train", "arguments": {"batch_size": 16}}}
+    work = Work(Problem(SmallConv()), {"": train}, task, spec=spec)
     assignment = Assignment(Trial(0, ARCHITECTURE, Fidelity(2)), 1)
     before, found = torch.get_num_threads(), []
     torch.set_num_threads(2)

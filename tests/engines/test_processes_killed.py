@@ -1,7 +1,6 @@
 """Kills at random: of children, of workers, of the coordinator. Nothing is lost, doubled or left over."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -12,15 +11,16 @@ import pytest
 
 import mocks
 from cambrian.search.engines.processes import Processes
+from reseeding import seeded
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [pytest.mark.damage, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 
 def test_every_trial_ends_once_though_workers_and_children_are_killed():
     """200 trials under some forty kill -9; what is reported lost is submitted again, as its next attempt.
     Every number gets exactly one outcome, the right one, and no more attempts than there were kills."""
     others = mocks.descendants(os.getpid())
-    rng, kills, attempts = random.Random(0), 0, dict.fromkeys(range(200), 0)
+    rng, kills, attempts = seeded(0), 0, dict.fromkeys(range(200), 0)
     queue, running, outcomes = list(range(200)), set(), {}
     with mocks.started(Processes(workers=2), mocks.work(mocks.Mock(delay=0.004))) as engine:
         while queue or running:

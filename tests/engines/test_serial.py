@@ -4,7 +4,7 @@ import pytest
 
 import mocks
 from cambrian.errors import Unbuildable
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible, Point
 from cambrian.search.engines.engine import evaluate
 from cambrian.search.engines.serial import Serial
@@ -119,7 +119,7 @@ class Says:
     def __init__(self, points, end):
         self.points, self.end = points, end
 
-    def estimate(self, space, architecture, fidelity, task, context):
+    def run(self, job):
         yield from self.points
         if isinstance(self.end, Exception):
             raise self.end

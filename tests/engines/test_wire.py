@@ -20,7 +20,7 @@ points = st.builds(Point, st.integers(0, 99), st.dictionaries(text, finite, max_
 curves = st.lists(points, max_size=2).map(tuple)
 outcomes = (
     st.builds(Done, finite, st.dictionaries(text, finite, max_size=2), curves, finite)
-    | st.builds(Infeasible, text, text, curves, finite)
+    | st.builds(Infeasible, text, text, curves, finite, st.dictionaries(text, finite, max_size=2))
     | st.builds(Crashed, text, text, finite)
 )
 trials = st.builds(
@@ -29,7 +29,7 @@ trials = st.builds(
     st.dictionaries(text, answers, max_size=4).map(Architecture),
     st.builds(Fidelity, st.integers(1, 600), skeleton=st.dictionaries(text, scalars, max_size=2)),
 )
-messages = st.builds(Assignment, trials, st.integers(1, 9), limits=st.dictionaries(text, finite)) | st.builds(
+messages = st.builds(Assignment, trials, st.integers(1, 9), text, st.booleans()) | st.builds(
     Report, st.integers(0, 99), st.integers(1, 9), st.none() | points, st.none() | outcomes, st.none() | text
 )
 
@@ -61,6 +61,6 @@ def test_noise_is_refused(noise):
 
 def test_what_is_not_json_cannot_be_sent():
     """A note that holds an object is the sender's mistake, found by the sender."""
-    trial = Trial(0, Architecture({}), Fidelity(), note={"rank": math})
+    trial = Trial(0, Architecture({}), Fidelity(), reason={"rank": math})
     with pytest.raises(TypeError, match="module has no JSON form"):
         pack(Assignment(trial, 1))

@@ -64,5 +64,5 @@ def test_what_a_training_does_not_have() -> None:
         apply_answers(Train(), Architecture({"train.batch_size": 8.5}))
     with pytest.raises(UsageError, match=r"'train.momentum': expected a number, got 'high'"):
         apply_answers(Train(), Architecture({"train.momentum": "high"}))
-    with pytest.raises(UsageError, match="learning_rate must be above 0"):
+    with pytest.raises(UsageError, match="learning_rate is above 0"):
         apply_answers(Train(), Architecture({"train.lr": 0.0}))

@@ -11,7 +11,7 @@ from torch import nn
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName
 from cambrian.estimators.build import build_network
-from cambrian.estimators.estimator import Context
+from cambrian.estimators.estimator import Job
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.spaces.space import Pick, Space
 from small_training import ARCHITECTURE, SmallConv, bars
@@ -26,7 +26,7 @@ def parameters(times: int) -> int:
 
 
 def built_with(limits: dict[str, float], fidelity: Fidelity = SEARCH, **known: Any) -> Any:
-    return build_network(SmallConv(), ARCHITECTURE, fidelity, bars(), Context(limits=limits, **known))
+    return build_network(Job.of(SmallConv(), ARCHITECTURE, fidelity, bars(), limits=limits, **known))
 
 
 def test_a_limit_holds_for_the_final_network_too() -> None:
@@ -36,7 +36,8 @@ def test_a_limit_holds_for_the_final_network_too() -> None:
     assert isinstance(built_with(limit), nn.Module)
     refused = built_with(limit, final=FINAL)
     most = f"{parameters(4):,} params where at most {parameters(4) - 1:,} are allowed"
-    assert refused == Infeasible("limit", f"{most}, in the final skeleton (times=4)")
+    assert (refused.reason, refused.detail) == ("limit", f"{most}, in the final skeleton (times=4)")
+    assert refused.metrics["params"] == parameters(4)
     assert built_with(limit, FINAL, final=FINAL).detail == f"{most}, in the skeleton (times=4)"
     assert isinstance(built_with({"params": float(parameters(4))}, final=FINAL), nn.Module)
 
@@ -83,7 +84,7 @@ def test_networks_are_built_for_the_images_they_will_see() -> None:
     for resolution, pixels in ((4, 16), (None, 64)):
         fidelity = Fidelity(resolution=resolution)
         limits = {"params": 4.0 * pixels + 4, "macs": 4.0 * pixels}
-        network = build_network(Flat(), only, fidelity, bars(), Context(limits=limits))
+        network = build_network(Job.of(Flat(), only, fidelity, bars(), limits=limits))
         assert isinstance(network, nn.Sequential)
         assert network[1].in_features == pixels
 
@@ -104,9 +105,9 @@ class Centred(nn.Module):
 def test_what_cannot_be_counted_is_refused_only_where_it_is_limited() -> None:
     """A limit on parameters is kept; one on multiply-accumulates cannot be, which the outcome says."""
     for limits in ({}, {"params": 1e6}):
-        network = build_network(Looking(), ARCHITECTURE, SEARCH, bars(), Context(limits=limits))
+        network = build_network(Job.of(Looking(), ARCHITECTURE, SEARCH, bars(), limits=limits))
         assert isinstance(network, nn.Module)
-    refused = build_network(Looking(), ARCHITECTURE, SEARCH, bars(), Context(limits={"macs": 1e12}))
+    refused = build_network(Job.of(Looking(), ARCHITECTURE, SEARCH, bars(), limits={"macs": 1e12}))
     assert isinstance(refused, Infeasible)
     assert refused.reason == "limit"
     assert "macs are limited and cannot be counted" in refused.detail

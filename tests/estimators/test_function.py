@@ -9,15 +9,16 @@ import pytest
 import torch
 
 from cambrian.architecture import Architecture
-from cambrian.estimators.estimator import Context, Estimator, Function
-from cambrian.outcome import Crashed, Done, Fidelity, Infeasible
+from cambrian.estimators.estimator import Estimator, Job
+from cambrian.estimators.function import Function
+from cambrian.outcome import Crashed, Done, Infeasible
 from small_training import SmallConv
 
 
 def ended(result: Any) -> tuple[list[Any], Any]:
     """Points and outcome of a function that returns `result`."""
     function = Function(lambda architecture, fidelity: result, builds=False)
-    estimate = function.estimate(SmallConv(), Architecture({}), Fidelity(), None, Context())
+    estimate = function.run(Job.of(SmallConv(), Architecture({})))
     points = []
     while True:
         try:

@@ -17,7 +17,7 @@ from torch import nn
 
 from cambrian.errors import UsageError
 from cambrian.estimators import ESTIMATORS
-from cambrian.estimators.estimator import Context, Estimator, Prepares
+from cambrian.estimators.estimator import Estimator, Job, Prepares
 from cambrian.estimators.train import Train
 from cambrian.estimators.training_data import subset, training_images
 from cambrian.networks.training.trainer import scores
@@ -133,20 +133,20 @@ def test_delivery_trains_on_validation_and_scores_test_once(tmp_path: Path) -> N
         right = network.eval()((inputs - 0.25) / 0.15).argmax(1).numpy() == task.targets[task.test]
     assert outcomes[0].value == outcomes[0].metrics["test_accuracy"] == pytest.approx(right.mean())
     assert {"test_balanced_accuracy", "test_loss", "params", "macs"} <= set(outcomes[0].metrics)
-    assert outcomes[0].weights == str(names[0])
 
 
-def test_chance_is_a_function_of_seed_and_trial() -> None:
-    """The same trial gives the same outcome, whatever torch's global generators were at, and leaves
-    them alone; another trial or seed gives another."""
+def test_chance_is_a_function_of_seed_and_request() -> None:
+    """The same request gives the same outcome, whatever row it is and whatever torch's global generators
+    were at, and leaves them alone; another replicate or seed gives another."""
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    first = timeless(estimated(trial=4)[1])
+    first = timeless(estimated(number=4)[1])
     assert torch.equal(before, torch.random.get_rng_state())
     torch.manual_seed(2)
-    assert timeless(estimated(trial=4)[1]) == first
-    assert timeless(estimated(trial=5)[1]) != first
-    assert timeless(estimated(trial=4, seed=1)[1]) != first
+    assert timeless(estimated(number=4)[1]) == first
+    assert timeless(estimated(number=5)[1]) == first
+    assert timeless(estimated(number=4, replicate=1)[1]) != first
+    assert timeless(estimated(number=4, seed=1)[1]) != first
 
 
 def test_fraction_is_stratified_nested_and_shared() -> None:
@@ -193,7 +193,7 @@ def test_the_best_epoch_can_be_kept(tmp_path: Path) -> None:
     train = replace(SMALL, score="best", learning_rate=3.0, gradient_clip=0.0, schedule="constant")
     task, fidelity = bars(), Fidelity(5)
     for trial in range(20):  # until a trial whose best epoch is not its last
-        _, outcome = estimated(train, task, fidelity, trial=trial, weights=tmp_path / "w.safetensors")
+        _, outcome = estimated(train, task, fidelity, replicate=trial, weights=tmp_path / "w.safetensors")
         if isinstance(outcome, Done) and outcome.metrics["best_value"] > outcome.curve[-1].metrics["value"]:
             break
     values = [p.metrics["value"] for p in outcome.curve]
@@ -231,7 +231,7 @@ def test_an_exploding_loss_stops_within_ten_steps(call: int) -> None:
     """It ends as Infeasible("nan") at most ten forward passes after the first infinite one."""
     CALLS.clear()
     task = bars(800)
-    estimate = Train(batch_size=4).estimate(Exploding(call), ARCHITECTURE, Fidelity(2), task, Context())
+    estimate = Train(batch_size=4).run(Job.of(Exploding(call), ARCHITECTURE, Fidelity(2), task))
     with pytest.raises(StopIteration) as end:
         next(estimate)
     assert isinstance(end.value.value, Infeasible)
@@ -294,7 +294,7 @@ def test_a_stage_that_is_none_is_refused() -> None:
 
 def test_training_needs_a_task() -> None:
     """Without data there is nothing to train on, which the message says."""
-    estimate = SMALL.estimate(SmallConv(), ARCHITECTURE, Fidelity(), None, Context())
+    estimate = SMALL.run(Job.of(SmallConv(), ARCHITECTURE))
     with pytest.raises(UsageError, match="needs a task"):
         next(estimate)
 

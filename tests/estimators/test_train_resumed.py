@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -34,10 +35,11 @@ write = checkpoint.write
 checkpoint.write = lambda *a: (write(*a), time.sleep(0.05))  # so that the kill finds it alive
 torch.set_num_threads(int(sys.argv[1]))
 train = Train(batch_size=8, cutout=3, score="best", checkpoint_seconds=1e-9)
-estimated(train, bars(), Fidelity(4), trial=3, checkpoints=Path(sys.argv[2]))
+estimated(train, bars(), Fidelity(4), number=3, checkpoints=Path(sys.argv[2]))
 """
 
 
+@pytest.mark.damage
 def test_killed_in_mid_epoch_and_resumed(tmp_path: Path) -> None:
     """SIGKILL in the second epoch's middle; the resumed training yields the points of the uninterrupted
     one and ends with the same weights, bit for bit, and the same outcome."""
@@ -55,10 +57,10 @@ def test_killed_in_mid_epoch_and_resumed(tmp_path: Path) -> None:
 
     train = Train(batch_size=8, cutout=3, score="best", checkpoint_seconds=1e9)
     one, other = tmp_path / "resumed.safetensors", tmp_path / "whole.safetensors"
-    resumed = estimated(train, bars(), Fidelity(4), trial=3, checkpoints=directory, weights=one)
-    whole = estimated(train, bars(), Fidelity(4), trial=3, weights=other)
+    resumed = estimated(train, bars(), Fidelity(4), number=3, checkpoints=directory, weights=one)
+    whole = estimated(train, bars(), Fidelity(4), number=3, weights=other)
     assert equal(load_file(one), load_file(other))
-    assert timeless(nameless(resumed[1])) == timeless(nameless(whole[1]))
+    assert timeless(resumed[1]) == timeless(whole[1])
     assert [p.metrics for p in resumed[0]] == [p.metrics for p in whole[0]]
     assert resumed[1].seconds > resumed[0][0].seconds > 0.05 * 8  # the killed attempt's time counts
 
@@ -66,13 +68,6 @@ def test_killed_in_mid_epoch_and_resumed(tmp_path: Path) -> None:
 def newest(directory: Path) -> int:
     """The number of the newest checkpoint in `directory`, 0 where there is none yet."""
     return max((int(path.stem) for path in directory.glob("*.json")), default=0)
-
-
-def nameless(outcome: Any) -> Any:
-    """The outcome without the name of its weights."""
-    import msgspec
-
-    return msgspec.structs.replace(outcome, weights=None)
 
 
 def test_a_finished_trainings_checkpoint_is_not_trained_on(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cambrian.estimators import pace
-from cambrian.estimators.estimator import Context, OutOfTime
+from cambrian.estimators.estimator import Job, OutOfTime
 from cambrian.estimators.train import Train
 from cambrian.outcome import Done, Fidelity
-from small_training import bars, estimated
+from small_training import ARCHITECTURE, SmallConv, bars, estimated
 
 STEPS = 4  # of an epoch: 60 images in batches of 16
 
@@ -57,15 +57,15 @@ def test_the_schedule_reaches_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace.time, "monotonic", lambda: float(next(clock)))
 
     class Noted(Train):
-        def rate(self, step: int, steps: int) -> float:
-            rates.append(super().rate(step, steps) / self.learning_rate)
+        def rate(self, step: int, steps: int, steps_per_epoch: int) -> float:
+            rates.append(super().rate(step, steps, steps_per_epoch) / self.learning_rate)
             return rates[-1] * self.learning_rate
 
     _, outcome = estimated(
         Noted(batch_size=16, warmup=0.0), fidelity=Fidelity(20), deadline=30.0, shorten=True
     )
     assert isinstance(outcome, Done)
-    taken = len(rates) // 2  # two groups of parameters
+    taken = len(rates)
     assert 25 <= taken <= 30
     assert outcome.metrics["epochs"] == pytest.approx(taken / STEPS, abs=1e-3)
     assert rates[0] == 1.0
@@ -97,5 +97,6 @@ def test_a_shortened_training_that_is_killed_ends_as_short(tmp_path: Any) -> Non
 
 def test_contexts_have_no_deadline_by_themselves() -> None:
     """Nothing is cut unless somebody says when."""
-    assert Context().deadline is None
-    assert not Context().shorten
+    job = Job.of(SmallConv(), ARCHITECTURE)
+    assert job.deadline is None
+    assert not job.shorten

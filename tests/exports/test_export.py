@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from cambrian.errors import DataError, ExportMismatch, MissingExtra, UsageError
-from cambrian.exports.export import export, verify
+from cambrian.exports.export import export_network, verify
 from cambrian.exports.latency import latency
 from cambrian.exports.normalisation import Normalised, as_inputs
 from cambrian.exports.predict import predict, predict_files
@@ -62,7 +62,9 @@ def by_hand(network, images):
 def exported(tmp_path_factory):
     """One export for all that only read it; exporting takes seconds."""
     network = small_network()
-    return network, export(network, FACTS, tmp_path_factory.mktemp("out") / "net", architecture_json=ANSWERS)
+    return network, export_network(
+        network, FACTS, tmp_path_factory.mktemp("out") / "net", architecture_json=ANSWERS
+    )
 
 
 def test_an_export_is_complete_and_leaves_the_network_as_it_was(exported):
@@ -123,7 +125,7 @@ def test_a_broken_program_is_not_delivered(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Normalised, "forward", wrong)
     with pytest.raises(ExportMismatch, match=r"differ from the network's by 2.*e-05, more than 1e-05"):
-        export(small_network(), FACTS, target, architecture_json=ANSWERS)
+        export_network(small_network(), FACTS, target, architecture_json=ANSWERS)
     assert [p.name for p in tmp_path.iterdir()] == ["net"]
     assert [p.name for p in target.iterdir()] == ["model.json"]
 
@@ -152,7 +154,7 @@ def test_large_logits_are_met(tmp_path):
     network = small_network()
     with torch.no_grad():
         network[-1].weight *= 1000
-    place = export(network, FACTS, tmp_path / "net", architecture_json=ANSWERS)
+    place = export_network(network, FACTS, tmp_path / "net", architecture_json=ANSWERS)
     largest = float(load_file(place / "sample.safetensors")["logits"].abs().max())
     assert largest > 50
     assert json.loads((place / "model.json").read_text())["verified_difference"] <= 5e-7 * largest
@@ -188,13 +190,15 @@ def test_refusals_come_before_any_work(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(UsageError, match="holds other files"):
-        export(small_network(), FACTS, tmp_path / "full", architecture_json={})
+        export_network(small_network(), FACTS, tmp_path / "full", architecture_json={})
     with pytest.raises(UsageError, match="is a file"):
-        export(small_network(), FACTS, tmp_path / "full" / "thesis.tex", architecture_json={})
+        export_network(small_network(), FACTS, tmp_path / "full" / "thesis.tex", architecture_json={})
     with pytest.raises(UsageError, match=r"cannot be written to .*inside"):
-        export(small_network(), FACTS, tmp_path / "full" / "thesis.tex" / "inside", architecture_json={})
+        export_network(
+            small_network(), FACTS, tmp_path / "full" / "thesis.tex" / "inside", architecture_json={}
+        )
     with pytest.raises(UsageError, match="missing: labels"):
-        export(
+        export_network(
             small_network(),
             {k: v for k, v in FACTS.items() if k != "labels"},
             tmp_path / "x",
@@ -207,7 +211,7 @@ def test_onnx_is_an_extra(tmp_path, monkeypatch):
     """Without onnx the sentence says how to get it."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'cambrian\[export\]'"):
-        export(small_network(), FACTS, tmp_path / "x", architecture_json={}, onnx=True)
+        export_network(small_network(), FACTS, tmp_path / "x", architecture_json={}, onnx=True)
 
 
 def test_predicting_refuses_what_does_not_fit(exported, tmp_path):
@@ -265,7 +269,7 @@ def test_files_are_prepared_as_those_of_the_training(tmp_path):
     """An export records what transparency is laid on and how 16 bits are scaled, and predicts so."""
     network = small_network()
     facts = FACTS | {"rendering": {"background": [0, 0, 0], "levels": [0, 510]}}
-    place = export(network, facts, tmp_path / "net", architecture_json=ANSWERS)
+    place = export_network(network, facts, tmp_path / "net", architecture_json=ANSWERS)
     assert json.loads((place / "model.json").read_text())["rendering"] == facts["rendering"]
     levels = np.arange(30).reshape(6, 5)
     Image.fromarray((levels * 17).astype(np.uint16)).save(tmp_path / "wide.png")

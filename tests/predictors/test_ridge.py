@@ -30,14 +30,14 @@ def test_it_is_ridge_on_counts(alpha, holes):
     """Weights, intercept and predictions are those of scikit-learn, whatever the values' range."""
     tokens, values = draw_tokens(50, 3, holes=holes), draw_values(50, low=-40, high=90)
     model, reference = Ridge(alpha), Reference(alpha=alpha).fit(counts(tokens), values)
-    state = model.fit(model.start(SLOTS, VOCABULARY, 0), tokens, values)
+    state = model.fit_tokens(model.start_tokens(SLOTS, VOCABULARY, 0), tokens, values)
     assert np.allclose(state.weights, reference.coef_)
     assert state.intercept == pytest.approx(reference.intercept_)
     unseen = draw_tokens(40, 4, seed=9, holes=holes)
-    assert np.allclose(model.predict(state, unseen), reference.predict(counts(unseen)))
+    assert np.allclose(model.predict_tokens(state, unseen), reference.predict(counts(unseen)))
 
 
 def test_alpha_must_be_positive():
     """Without a penalty, counts that always sum to the same have no one solution."""
-    with pytest.raises(UsageError, match="alpha must be above 0"):
+    with pytest.raises(UsageError, match="alpha is above 0"):
         Ridge(0.0)

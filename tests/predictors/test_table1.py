@@ -35,15 +35,15 @@ def test_rows_are_what_the_words_say():
     for row in rows:
         new, truth = levels[row.level]
         cells, values = cells + list(new), values + list(truth)
-        start = model.start(SPACE.slots, SPACE.vocabulary, integer_seed(3, "table 1"))
-        state = model.fit(start, SPACE.tokens(cells), np.array(values))
-        predicted = model.predict(state, SPACE.tokens(new))
+        start = model.start_tokens(SPACE.slots, SPACE.vocabulary, integer_seed(3, "table 1"))
+        state = model.fit_tokens(start, SPACE.tokens(cells), np.array(values))
+        predicted = model.predict_tokens(state, SPACE.tokens(new))
         assert row.fitted == len(values)
         assert row.spearman == pytest.approx(spearman(predicted, truth))
         assert row.kendall == pytest.approx(kendall(predicted, truth))
         if row.level < 3:
             unseen, truth = levels[row.level + 1]
-            predicted = model.predict(state, SPACE.tokens(unseen))
+            predicted = model.predict_tokens(state, SPACE.tokens(unseen))
             assert (row.unseen, row.spearman_next) == (len(truth), pytest.approx(spearman(predicted, truth)))
     assert (rows[-1].unseen, rows[-1].spearman_next, rows[-1].kendall_next) == (0, None, None)
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.benchmarks import Benchmark
-from cambrian.estimators.estimator import Context, Function
-from cambrian.outcome import Done, Fidelity
+from cambrian.estimators.function import Function
+from cambrian.estimators.job import Job
+from cambrian.outcome import Done
 from cambrian.randomness import stream
 from cambrian.referee.line import Incumbent, Line
 from cambrian.spaces.chains.tiny_chain import TinyChain
@@ -71,13 +72,13 @@ class Counted:
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = False
 
-    def estimate(self, space, architecture, fidelity, task, context):
-        rng = stream(context.seed, "trial", context.trial, "count")
-        name = f"{architecture.key}-{time.time_ns()}-{os.getpid()}".replace("/", "_")[-200:]
+    def run(self, job):
+        rng = stream(job.seed, "trial", job.number, "count")
+        name = f"{job.architecture.key}-{time.time_ns()}-{os.getpid()}".replace("/", "_")[-200:]
         Path(self.place or os.environ["COUNTS"], name).touch()
         time.sleep(self.seconds)
         yield from ()
-        return Done(float(rng.random()), {"replicate": float(context.replicate)})
+        return Done(float(rng.random()), {"replicate": float(job.replicate)})
 
 
 def line(strategy, seed, scores, cost=1.0, thinking=0.0, ended=""):
@@ -96,7 +97,7 @@ def climbing(rng, seeds, budget, gain=None):
 
 def run(estimator, architecture, space=None, **context):
     """Outcome and points."""
-    estimate = estimator.estimate(space or TinyChain(), architecture, Fidelity(), None, Context(**context))
+    estimate = estimator.run(Job.of(space or TinyChain(), architecture, **context))
     points = []
     while True:
         try:

@@ -36,8 +36,8 @@ def counted(tmp_path):
 def test_the_second_is_told_what_the_first_found(counted):
     """Value, metrics and cost, whatever search and trial they are of; nothing is measured again."""
     cached, place = counted
-    first, _ = run(cached, ONE, seed=1, trial=5)
-    second, _ = run(cached, ONE, seed=2, trial=9)
+    first, _ = run(cached, ONE, seed=1, number=5)
+    second, _ = run(cached, ONE, seed=2, number=9)
     assert isinstance(first, Done)
     assert first == second
     assert first.seconds >= 0.01
@@ -48,7 +48,7 @@ def test_what_is_measured_does_not_depend_on_who_asks_first(counted, tmp_path):
     """Randomness derives from what is measured alone."""
     cached, _ = counted
     elsewhere = Cached(cached.estimator, str(tmp_path / "others"))
-    assert run(cached, ONE, seed=1, trial=5)[0].value == run(elsewhere, ONE, seed=2, trial=9)[0].value
+    assert run(cached, ONE, seed=1, number=5)[0].value == run(elsewhere, ONE, seed=2, number=9)[0].value
 
 
 def test_what_counts_as_the_same(counted):

@@ -68,6 +68,7 @@ def test_processes_change_nothing(undisturbed, tmp_path):
     assert list(comparison.lines) == [SMALL, "random"]
 
 
+@pytest.mark.damage
 def test_killed_and_continued(undisturbed, tmp_path):
     """kill -9 three times, at different stages: nobody is left, what was done is kept, the end is the
     same."""
@@ -136,7 +137,7 @@ def test_a_failing_search_is_named():
 def failing():
     from dataclasses import replace
 
-    from cambrian.estimators.estimator import Function
+    from cambrian.estimators.function import Function
 
     return replace(toy(), estimator=Function("test_comparison:fails", builds=False))
 
@@ -153,9 +154,9 @@ def test_what_cannot_be_is_refused_before_the_run(tmp_path):
         compare(flat(), "progressive", seeds=2, directory=tmp_path / "none")
     with pytest.raises(UsageError, match="levels is 9, but the space has 3"):
         compare(TOY, "progressive(levels=9)", seeds=2, directory=tmp_path / "none")
-    with pytest.raises(UsageError, match="seeds must be at least 1, got 0"):
+    with pytest.raises(UsageError, match="seeds is at least 1, got 0"):
         compare(TOY, SMALL, seeds=0)
-    with pytest.raises(UsageError, match="budget must be at least 1, got 0"):
+    with pytest.raises(UsageError, match="budget is at least 1, got 0"):
         compare(TOY, SMALL, budget=0)
     with pytest.raises(UsageError, match="toy has no name another process could load it by"):
         compare(toy(), SMALL, seeds=2, workers=2)

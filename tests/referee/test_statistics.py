@@ -17,6 +17,7 @@ from cambrian.referee.statistics import (
     mean_ranks,
     wilcoxon,
 )
+from chance import assert_share
 from reseeding import default_rng
 
 
@@ -53,11 +54,19 @@ def test_many_signed_ranks_as_scipy():
     assert wilcoxon(differences)[1] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.statistical
 def test_signed_ranks_reject_as_often_as_they_say():
-    """Of 2,000 samples without an effect 5 % are rejected, but for chance."""
-    rng = default_rng(1)
-    rejected = np.mean([wilcoxon(rng.normal(size=20))[1] < 0.05 for _ in range(2000)])
-    assert abs(rejected - 0.05) < 3.5 * np.sqrt(0.05 * 0.95 / 2000) + 0.003  # exact tests round down
+    """Of samples without an effect as many are rejected as of all signs of twenty ranks, which is a little
+    less than 5 %; a test of one side called one of two would reject twice as many."""
+    rng, ways = default_rng(1), np.ones(1)
+    for rank in range(1, 21):  # of each sum of ranks, in how many ways it comes
+        ways = np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))
+    share = ways / 2**20
+    tail = np.minimum(np.cumsum(share), np.cumsum(share[::-1])[::-1])
+    size = share[2 * tail < 0.05].sum()
+    assert 0.045 < size < 0.05
+    rejected = sum(wilcoxon(rng.normal(size=20))[1] < 0.05 for _ in range(4000))
+    assert_share(rejected, 4000, size, unlike=[2 * size])
 
 
 @settings(max_examples=60, deadline=None)
@@ -81,9 +90,9 @@ def test_holm_takes_each_column_alone():
 
 
 def test_bootstrap_as_theory_and_scipy():
-    """The interval of a mean of 400 normal numbers is the mean within 1.96 standard errors; scipy's
-    percentile bootstrap is the same."""
-    values = default_rng(2).normal(3, 2, 400)
+    """The interval of a mean of the 400 quantiles of a normal distribution is the mean within 1.96 standard
+    errors; scipy's percentile bootstrap is the same."""
+    values = stats.norm.ppf((np.arange(400) + 0.5) / 400, 3, 2)
     low, high = interval(values)
     error = values.std() / 20
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.06 * error)

@@ -35,9 +35,9 @@ def test_rho_is_scipys_level_by_level(seed):
     assert found
     for level in found:
         rows = [
-            (t.note["predicted"], t.value)
+            (t.reason["predicted"], t.value)
             for t in trials
-            if t.note["level"] == level.level and "predicted" in t.note and t.value is not None
+            if t.reason["level"] == level.level and "predicted" in t.reason and t.value is not None
         ]
         assert list(zip(level.predicted, level.measured)) == rows
         if level.rho is not None:
@@ -50,7 +50,7 @@ def test_rho_needs_something_to_rank():
     def rho(predicted, measured):
         rows = zip(cells(len(predicted)), predicted, measured)
         trials = [
-            Trial(n, c, Fidelity(), note={"level": 2, "predicted": p}, outcome=Done(float(m)))
+            Trial(n, c, Fidelity(), reason={"level": 2, "predicted": p}, outcome=Done(float(m)))
             for n, (c, p, m) in enumerate(rows)
         ]
         return levels(trials)[0].rho

@@ -6,10 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
+import cambrian
 from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import pnas_table1 as module
-from cambrian.reports.contents import story_of, write_report
+from cambrian.reports.contents import story_of
 from cambrian.reports.surrogate_ranks import rank_surrogates, trials_by_level
 from cambrian.search.ledger.ledger import Row
 from cambrian.search.result import Result
@@ -77,20 +78,20 @@ def test_the_winner_is_the_one_the_run_delivers(tmp_path):
 def test_a_result_in_memory_says_where_it_could_go(tmp_path):
     """Without a directory there is no place for a report or an export to come from, nor an assertion."""
     run = run_of(levelled(2), None)
-    for ask in (run.report, lambda: run.export(tmp_path / "out")):
+    for ask in (lambda: cambrian.report(run), lambda: cambrian.export(run, tmp_path / "out")):
         with pytest.raises(UsageError, match=r"run\('runs/first'\)"):
             ask()
-    assert run.report(tmp_path / "report.html").exists()
+    assert cambrian.report(run, tmp_path / "report.html").exists()
 
 
 def test_reports_are_written_whole(tmp_path):
     """In the run directory unless told otherwise; a place that cannot be written is one sentence."""
     run = run_of(levelled(2), tmp_path)
-    assert write_report(run) == tmp_path / "report.html"
+    assert cambrian.report(run) == tmp_path / "report.html"
     assert "noise" in (tmp_path / "report.html").read_text()
-    assert write_report(run, tmp_path / "other.html").exists()
+    assert cambrian.report(run, tmp_path / "other.html").exists()
     with pytest.raises(UsageError, match="cannot be written to"):
-        write_report(run, tmp_path / "missing" / "report.html")
+        cambrian.report(run, tmp_path / "missing" / "report.html")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["other.html", "report.html"]
 
 

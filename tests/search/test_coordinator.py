@@ -14,15 +14,15 @@ import mock_search
 import mocks
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import CambrianError
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.loop.breaker import ALIKE
-from cambrian.search.loop.coordinator import EXHAUSTED, Coordinator
+from cambrian.search.loop.coordinator import EXHAUSTED, Coordinator, Means
 from cambrian.search.search import Search
-from cambrian.strategies.strategy import Evaluate, Job, Stop, Wait
+from cambrian.strategies.strategy import Evaluate, Stop, TrainSupernet, Wait
 
 SPACE = mocks.Toy(questions=8)
 
@@ -48,7 +48,7 @@ class Witness:
             return Wait()
         assert all(t.outcome is None for t in pending)
         note = {"learned": learned, "pending": [t.number for t in pending], "draw": float(rng.random())}
-        return Evaluate(sample(space, rng), note=note)
+        return Evaluate(sample(space, rng), reason=note)
 
     def learn(self, state, trial):
         return (*state, [trial.number, trial.value])
@@ -60,7 +60,7 @@ def coordinator(strategy, ledger=None, lag=1, **more):
         strategy,
         ledger or Ledger.create(None),
         lag=lag,
-        recipe="",
+        means={"": Means("")},
         **more,
     )
 
@@ -82,7 +82,7 @@ def played(strategy, lag, slots, rng):
             told.finished(number, Done(value(number)))
             continue
         told.claimed(row)
-        assert row.knew == len(row.trial.note["learned"])
+        assert row.knew == len(row.trial.reason["learned"])
         running.append(row.trial.number)
 
 
@@ -101,9 +101,9 @@ def test_a_proposal_knows_exactly_what_it_should(lag, slots, barriers, rng):
     knew = 0
     for n, trial in enumerate(trials):
         knew = n if n in barriers else max(knew, n - lag + 1, 0)
-        assert trial.note["learned"] == [[k, value(k)] for k in range(knew)]
-        assert trial.note["pending"] == list(range(knew, n))
-        assert trial.note["draw"] == stream(0, "propose", n).random()
+        assert trial.reason["learned"] == [[k, value(k)] for k in range(knew)]
+        assert trial.reason["pending"] == list(range(knew, n))
+        assert trial.reason["draw"] == stream(0, "propose", n).random()
 
 
 def test_searches_agree_whatever_the_workers(tmp_path):
@@ -114,7 +114,7 @@ def test_searches_agree_whatever_the_workers(tmp_path):
         ledgers.append(mock_search.contents(tmp_path / place))
     in_memory = mock_search.search(trials=60, delay=0.0).run()
     assert ledgers[0] == ledgers[1]
-    assert [row[4] for row in ledgers[0]] == [_bare(r) for r in in_memory.rows]
+    assert [row[5] for row in ledgers[0]] == [_bare(r) for r in in_memory.rows]
 
 
 def _bare(row):
@@ -145,14 +145,14 @@ class Stubborn(Witness):
     def propose(self, state, pending, rng):
         if self.does == "repeat":
             return Evaluate(Architecture({f"q{i}": "a" for i in range(8)}))
-        return Wait() if self.does == "wait" else Job("supernet")
+        return Wait() if self.does == "wait" else TrainSupernet(Architecture({}))
 
 
 def test_repeats_count_as_trials_and_cost_nothing():
     """An architecture is evaluated once; its repeats refer to the first and share its outcome."""
     calls = []
     search = Search(SPACE, Stubborn(), lambda a, f: calls.append(a) or 0.5, budget=20)
-    search.estimator = Function(search.estimator.function, builds=False)
+    search.estimators[""] = Function(search.estimator.function, builds=False)
     result = search.run()
     assert len(calls) == 1
     assert len(result.trials) == 20
@@ -169,7 +169,10 @@ def test_nothing_but_repeats_ends_the_search():
     assert "exhausted" in result.events[-1][2]["reason"]
 
 
-@pytest.mark.parametrize(("does", "says"), [("wait", "waits though nothing is pending"), ("job", "supernet")])
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [("wait", "waits though nothing is pending"), ("job", "TrainSupernet, which no estimator here can do")],
+)
 def test_misuse_is_told(does, says):
     """A strategy that waits for nothing, or wants what no estimator here can do."""
     with pytest.raises(CambrianError, match=says):

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
+import cambrian
 from cambrian.architecture import completions
 from cambrian.benchmarks import table
 from cambrian.cli import summary
 from cambrian.errors import RunChanged, UsageError
 from cambrian.estimators import ESTIMATORS
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.estimators.tabular import Tabular
-from cambrian.outcome import Done, Trial, incumbents
+from cambrian.outcome import Done, Trial
 from cambrian.problem import lower_is_better
+from cambrian.recommendation import find_incumbents
 from cambrian.referee.comparison import compare
 from cambrian.referee.figures import facts
 from cambrian.search.result import Result
@@ -71,7 +73,7 @@ def test_ask_and_tell_minimise():
         search.tell(trial.number, loss(trial.architecture, None))
     trials = search._talk.coordinator.trials
     assert all(t.outcome.minimize for t in trials)
-    *_, best = incumbents(trials)
+    *_, best = find_incumbents(trials)
     assert best.value == min(t.value for t in trials)
 
 
@@ -190,7 +192,7 @@ def test_a_result_says_what_was_sought(tmp_path):
     result = Result.open(tmp_path / "run")
     assert result.objective == search.objective
     assert summary.facts(result)["objective"] == {"name": "val_loss", "minimize": True}
-    assert "best val_loss, lower is better" in result.report().read_text(encoding="utf-8")
+    assert "best val_loss, lower is better" in cambrian.report(result).read_text(encoding="utf-8")
 
 
 def test_directions_that_make_no_sense():

@@ -13,7 +13,7 @@ import pytest
 
 from cambrian.architecture import Architecture
 from cambrian.errors import DiskRefused
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
 from cambrian.search.ledger.ledger import Ledger

@@ -118,7 +118,7 @@ def test_a_network_that_was_edited_is_not_handed_over(
     with pytest.raises(RunChanged, match=r"differ by .* code of edited_net:Head.forward was edited since"):
         cambrian.Result.open(run).model()
     with pytest.raises(RunChanged, match="another network now than the one that was trained"):
-        cambrian.Result.open(run).export(tmp_path / "out")
+        cambrian.export(cambrian.Result.open(run), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(RunChanged, match=r"the code of edited_net:Head.forward was edited"):
         cambrian.Search.resume(run, 2).run(run)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cambrian.errors import RunError
-from cambrian.estimators.estimator import Function
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible
 from cambrian.predictors.ridge import Ridge
 from cambrian.search.ledger.ledger import Ledger
@@ -93,9 +93,9 @@ SEEN: list[np.ndarray] = []
 class Watching(Ridge):
     """Ridge regression that keeps what it is fitted on."""
 
-    def fit(self, state, tokens, values):
+    def fit_tokens(self, state, tokens, values):
         SEEN.append(values)
-        return Ridge.fit(self, state, tokens, values)
+        return Ridge.fit_tokens(self, state, tokens, values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,9 +106,9 @@ class Third:
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
-    def estimate(self, space, architecture, fidelity, task, context):
+    def run(self, job):
         odd = [math.nan, math.inf, -math.inf, None, "good", 1 + 2j, 10**400]
-        value = odd[context.trial % 7] if context.trial % 3 == 0 else np.float32(context.trial % 11)
+        value = odd[job.number % 7] if job.number % 3 == 0 else np.float32(job.number % 11)
         yield from ()
         from cambrian.outcome import outcome_of
 

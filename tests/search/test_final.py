@@ -8,7 +8,8 @@ import pytest
 from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.randomness import stream
-from cambrian.search.ledger.ledger import FINAL, Row
+from cambrian.recommendation import rank_trials
+from cambrian.search.ledger.ledger import Row
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.search.loop.final_stage import Final, FinalStage, best_distinct
 from cambrian.spaces.cells.pnas import PNAS
@@ -42,7 +43,7 @@ def test_the_winner_is_the_best_finalist_on_validation() -> None:
     found = stage(cells(3))
     rows = [claim(found) for _ in range(3)]
     assert {r.trial.role for r in rows} == {"finalist"}
-    assert [r.trial.number for r in rows] == [FINAL, FINAL + 1, FINAL + 2]
+    assert [r.trial.number for r in rows] == [0, 1, 2]
     for row, value in zip(rows, (0.4, 0.9, 0.6)):
         assert isinstance(found.next(), Wait)
         found.finished(row.trial.number, Done(value))
@@ -155,4 +156,4 @@ def test_best_distinct_is_a_sorted_prefix(count: int) -> None:
     swapped = SPACE.architecture([(i2, i1, o2, o1) for i1, i2, o1, o2 in SPACE.cell(one)])
     values = [(one, 0.5), (two, 0.7), (swapped, 0.9), (three, 0.7)]
     trials = [Trial(n, a, Fidelity(), outcome=Done(v)) for n, (a, v) in enumerate(values)]
-    assert best_distinct(SPACE, trials, count) == [swapped, two, three][:count]
+    assert best_distinct(SPACE, rank_trials(trials), count) == [swapped, two, three][:count]

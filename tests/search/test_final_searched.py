@@ -8,7 +8,6 @@ from typing import ClassVar
 import mocks
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Fidelity
-from cambrian.search.ledger.ledger import FINAL
 from cambrian.search.loop.final_stage import Final, best_distinct
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
@@ -24,13 +23,13 @@ class Stages:
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = True
 
-    def estimate(self, space, architecture, fidelity, task, context):
-        CALLS.append((context.stage, context.trial, architecture))
+    def run(self, job):
+        CALLS.append((job.stage, job.number, job.architecture))
         yield from ()
-        truth = mocks.truth(architecture, 0)
-        if context.stage == "deliver":
-            return Done(mocks.truth(architecture, 1))
-        return Done(1 - truth if fidelity.epochs > 1 else truth)
+        truth = mocks.truth(job.architecture, 0)
+        if job.stage == "deliver":
+            return Done(mocks.truth(job.architecture, 1))
+        return Done(1 - truth if job.fidelity.epochs > 1 else truth)
 
 
 def run(directory, top=3, baselines=("random",), budget=30):
@@ -44,13 +43,13 @@ def test_the_winner_is_chosen_on_validation(tmp_path):
     whatever the test says; nothing but the deliveries sees the test."""
     result = run(tmp_path)
     finalists = [t for t in result.finals if t.role == "finalist"]
-    assert [t.architecture for t in finalists] == best_distinct(TinyChain(3), result.trials, 3)
+    assert [t.architecture for t in finalists] == best_distinct(TinyChain(3), result.recommended, 3)
     chosen = max(finalists, key=lambda t: t.value)
     assert chosen is finalists[2]
     assert result.winner.architecture == chosen.architecture
     assert [t.role for t in result.finals] == ["finalist"] * 3 + ["winner", "baseline random"]
-    assert [t.number for t in result.finals] == list(range(FINAL, FINAL + 5))
-    assert [number for stage, number, _ in CALLS if stage == "deliver"] == [FINAL + 3, FINAL + 4]
+    assert [t.number for t in result.finals] == list(range(5))
+    assert [number for stage, number, _ in CALLS if stage == "deliver"] == [3, 4]
 
 
 def test_a_single_candidate_is_delivered_at_once(tmp_path):

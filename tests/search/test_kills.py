@@ -20,8 +20,12 @@ from mock_search import (
     first_difference,
     search,
 )
+from reseeding import SHIFT
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans are caught by prctl")
+pytestmark = [
+    pytest.mark.damage,
+    pytest.mark.skipif(sys.platform != "linux", reason="orphans are caught by prctl"),
+]
 
 KILLS = int(os.environ.get("CAMBRIAN_KILLS", "50"))
 """Of the coordinator, for each strategy on each engine; twice as many of workers. `make evidence`: 200."""
@@ -59,7 +63,7 @@ def test_kills_of_the_coordinator(strategy, engine, nursery, undisturbed, place)
     """KILLS of each kind, a fifth of them while it starts up. After each: what was acknowledged is in the
     ledger, what was finished is as it was, nobody is left. At the end: equal to the undisturbed, and
     nothing was evaluated again once it had been acknowledged."""
-    rng, kills, searches = random.Random(f"{strategy} {engine}"), 0, 0
+    rng, kills, searches = random.Random(f"{strategy} {engine} {SHIFT}"), 0, 0
     while kills < KILLS:
         (place / str(searches)).mkdir()
         setting = {"strategy": strategy, "engine": engine, "trials": STRATEGIES[strategy]}
@@ -111,7 +115,7 @@ def test_kills_of_workers(strategy, nursery, undisturbed, place):
             "trials": STRATEGIES[strategy],
         }
         answer = nursery.session(
-            home / "run", log, setting=setting, known=[], kills=2 * KILLS - kills, seed=searches
+            home / "run", log, setting=setting, known=[], kills=2 * KILLS - kills, seed=searches + SHIFT
         )
         assert answer["code"] == 0
         ended = finished(home / "run")

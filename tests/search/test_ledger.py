@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import mock_search
 from cambrian.architecture import Architecture
 from cambrian.errors import LedgerCorrupt, RunBusy, RunError
-from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
-from cambrian.search.ledger.ledger import FINAL, Ledger, Row
+from cambrian.outcome import Artifact, Crashed, Done, Fidelity, Infeasible, Point, Trial
+from cambrian.search.ledger.ledger import Ledger, Row
 from cambrian.search.ledger.lock import Lock
 
 
@@ -58,8 +58,10 @@ def test_a_commit_is_all_or_nothing(ledger):
 
 def test_a_missing_row_is_damage(ledger):
     """Numbers have no gaps, neither the search's nor the final stage's."""
-    ledger.record(claimed=[row(0), row(FINAL)])
-    assert [r.trial.number for r in ledger.rows()] == [0, FINAL]
+    final = row(0)
+    final = msgspec.structs.replace(final, trial=msgspec.structs.replace(final.trial, kind="final"))
+    ledger.record(claimed=[row(0), final])
+    assert [r.name for r in ledger.rows()] == ["0", "final-0"]
     ledger.record(claimed=[row(2)])
     with pytest.raises(LedgerCorrupt, match=r"row 1 is missing.*doctor --repair"):
         ledger.rows()
@@ -79,9 +81,27 @@ def test_a_repeat_has_the_outcome_it_repeats(ledger):
 finite = st.floats(allow_nan=False, allow_infinity=False)
 printable = st.text(st.characters(exclude_categories=["Cs"]))
 points = st.lists(st.builds(Point, st.integers(1, 99), st.dictionaries(printable, finite), finite)).map(tuple)
+artifacts = st.builds(Artifact, printable, st.integers(0, 2**53), printable)
 outcomes = st.one_of(
-    st.builds(Done, finite, st.dictionaries(printable, finite), points, finite, st.none() | printable),
-    st.builds(Infeasible, st.sampled_from(["nan", "oom", "timeout"]), printable, points, finite),
+    st.builds(
+        Done,
+        finite,
+        st.dictionaries(printable, finite),
+        points,
+        finite,
+        st.booleans(),
+        st.dictionaries(
+            printable, st.builds(Artifact, printable, st.integers(0, 2**53), printable), max_size=2
+        ),
+    ),
+    st.builds(
+        Infeasible,
+        st.sampled_from(["nan", "oom", "timeout"]),
+        printable,
+        points,
+        finite,
+        st.dictionaries(printable, finite, max_size=2),
+    ),
     st.builds(Crashed, printable, printable, finite),
 )
 

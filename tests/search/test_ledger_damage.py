@@ -8,12 +8,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from sqlite_parts import commits, records, unused
 
 from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.repair import repair
 from mock_search import contents, search
 from reseeding import seeded
+
+pytestmark = pytest.mark.damage
 
 TRIALS = 30
 
@@ -103,88 +106,114 @@ def flipped(offset, bit):
     return damage
 
 
-def offsets(path, count, seed):
-    """Half of them anywhere, half among the bytes that are not zero: most of a page may be empty."""
-    data, rng = path.read_bytes(), seeded(seed)
-    written = [i for i, byte in enumerate(data) if byte]
-    return [rng.randrange(len(data)) for _ in range(count // 2)] + rng.choices(written, k=count - count // 2)
+def bytes_of(run, kind):
+    """The bytes that hold a trial's columns, an event's, a fact's, nothing, or what SQLite finds its way
+    by."""
+    path = run / "ledger.sqlite"
+    held = {table: [] for table in ("trial", "event", "run")}
+    for record in records(path):
+        held[record.table] += record.body
+    known = held | {"nothing": unused(path)}
+    if kind in known:
+        return known[kind]
+    return sorted(set(range(path.stat().st_size)) - set().union(*known.values()))
 
 
-def test_flipped_bits_of_the_ledger(home, run):
-    """200 of them: what is opened says what it said before; else the error helps. Most are noticed."""
-    before, copy, rng, noticed = read(run), home / "copy", seeded(1), 0
-    for offset in offsets(run / "ledger.sqlite", 200, 0):
-        damaged(run, copy, "ledger.sqlite", flipped(offset, rng.randrange(8)))
+def flips(run, kind, count, seed):
+    """So many of one kind's bytes, and a bit of each."""
+    rng = seeded(seed)
+    return [(offset, rng.randrange(8)) for offset in rng.choices(bytes_of(run, kind), k=count)]
+
+
+@pytest.mark.parametrize("kind", ["trial", "event", "run"])
+def test_a_flipped_bit_of_a_row_is_noticed(kind, home, run):
+    """Of any column of any row of any table: each has a checksum, or is one. Where they are is known from the
+    file format, so that this holds for every bit."""
+    copy = home / "copy"
+    for offset, bit in flips(run, kind, 100, 0):
+        damaged(run, copy, "ledger.sqlite", flipped(offset, bit))
+        after = read(copy)
+        assert isinstance(after, LedgerCorrupt), (offset, bit)
+        assert explained(after, copy), (offset, after)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "structure"])
+def test_a_flipped_bit_elsewhere_is_noticed_or_harmless(kind, home, run):
+    """Of a byte that holds nothing it is harmless. Of those that SQLite finds its way by, some are harmless
+    too (which version wrote the file last): what is opened says what it said before; else the error
+    helps."""
+    before, copy = read(run), home / "copy"
+    for offset, bit in flips(run, kind, 100, 1):
+        damaged(run, copy, "ledger.sqlite", flipped(offset, bit))
         after = read(copy)
         if isinstance(after, RunError):
-            noticed += 1
+            assert kind != "nothing"
             assert explained(after, copy), (offset, after)
         else:
-            assert after == before, offset
-    assert noticed > 80
+            assert after == before, (offset, bit)
 
 
 def test_truncated_ledgers(home, run):
-    """Cut anywhere, the file is refused, helpfully, or says all that it said before: where the bytes that are
-    lost were zeros, nothing is. Nothing at all is not taken for a new run."""
-    before, copy, refused = read(run), home / "copy", 0
-    size = (run / "ledger.sqlite").stat().st_size
+    """Cut anywhere, the file is refused, helpfully, where anything of a row is lost that is not a zero.
+    Where all that is lost are zeros it may say all that it said before. Nothing at all is not taken for a
+    new run."""
+    before, copy, data = read(run), home / "copy", (run / "ledger.sqlite").read_bytes()
+    size = len(data)
+    written = sorted(at for record in records(run / "ledger.sqlite") for at in record.body if data[at])
     for length in {0, 1, 100, 4096, size - 4096, size - 1, *seeded(2).sample(range(size), 50)}:
         damaged(run, copy, "ledger.sqlite", lambda data, length=length: data[:length])
         after = read(copy)
         if isinstance(after, RunError):
-            refused += 1
             assert explained(after, copy), (length, after)
         else:
+            assert length > written[-1], length
             assert after == before, length
-    assert refused > 30
 
 
 @pytest.mark.parametrize("how", ["flip", "cut"])
 def test_a_damaged_wal(how, home, interrupted):
-    """The run is as it was after one of its commits, or refused; never a mixture."""
+    """The run is as it was after the last commit before the damage, whichever byte of the WAL it is: each
+    frame's checksum goes on from that of the frame before."""
     (source, states), copy, rng = interrupted, home / "copy", seeded(3)
-    wal, back = source / "ledger.sqlite-wal", []
-    for offset in offsets(wal, 200 if how == "flip" else 60, 4):
+    wal = (source / "ledger.sqlite-wal").read_bytes()
+    ends = commits(wal)
+    assert len(ends) == len(states) - 1
+    for offset in rng.sample(range(ends[-1]), 200 if how == "flip" else 60):
         damage = flipped(offset, rng.randrange(8)) if how == "flip" else lambda data, n=offset: data[:n]
         damaged(source, copy, "ledger.sqlite-wal", damage)
-        after = read(copy)
-        if isinstance(after, RunError):
-            assert explained(after, copy)
-        else:
-            assert after in states, offset
-            back.append(len(states) - 1 - states.index(after))
-    assert max(back) > len(states) / 2
+        whole = sum(end <= offset for end in ends)
+        assert read(copy) == states[whole], offset
     damaged(source, copy, "ledger.sqlite-wal", lambda data: data)
     assert read(copy) == states[-1]
 
 
-def test_repair_keeps_what_can_be_read_and_the_run_goes_on(home, run):
-    """Of 60 damaged ledgers that are refused: repaired, a ledger opens and holds the beginning of what was
-    there; or the settings are lost, which is said. Every sixth goes on to the undisturbed end."""
-    (_, before, _), copy, rng = read(run), home / "copy", seeded(5)
-    refused, kept, continued = 0, [], 0
-    for offset in offsets(run / "ledger.sqlite", 400, 6):
-        damaged(run, copy, "ledger.sqlite", flipped(offset, rng.randrange(8)))
-        if refused == 60 or not isinstance(read(copy), RunError):
+@pytest.mark.parametrize("kind", ["trial", "event", "run", "structure"])
+def test_repair_keeps_what_can_be_read_and_the_run_goes_on(kind, home, run):
+    """A ledger that is refused, and repaired, opens and holds the rows before the first that is lost: those
+    before the damaged one; all of them, where an event is; where a fact is, the settings are lost, which is
+    said. Where SQLite has lost its way it is the beginning of what was there, or the settings are. Some go
+    on to the undisturbed end."""
+    (_, before, _), copy = read(run), home / "copy"
+    rows = {at: record.number for record in records(run / "ledger.sqlite") for at in record.body}
+    for n, (offset, bit) in enumerate(flips(run, kind, 30, 5)):
+        damaged(run, copy, "ledger.sqlite", flipped(offset, bit))
+        if not isinstance(read(copy), RunError):
+            assert kind == "structure"
             continue
-        refused += 1
         told = repaired(copy)
         if told is None:
+            assert kind in ("run", "structure")
             continue
         after = read(copy)[1]
         assert after == before[: len(after)]
         assert told["kept"] == len(after)
         assert Path(told["damaged"]).exists()
-        kept.append(len(after))
-        if refused % 6 == 0:
+        assert told["lost"] != 0 or len(after) == TRIALS, (offset, bit)
+        if kind != "structure":
+            assert len(after) == {"trial": rows[offset], "event": TRIALS}[kind], (offset, bit)
+        if n % 10 == 0:
             search(trials=TRIALS, delay=0.0).run(copy)
             assert contents(copy) == before
-            continued += 1
-    assert refused == 60
-    assert continued >= 5
-    assert min(kept) < TRIALS
-    assert max(kept) == TRIALS
 
 
 def test_repair_takes_what_the_wal_holds(home, interrupted):

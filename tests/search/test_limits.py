@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import cambrian
@@ -12,7 +14,7 @@ from cambrian.search.loop.final_stage import Final
 from cambrian.spaces.chains.tiny_chain import TinyChain
 
 
-def searched(limits: dict[str, float], place: object, **more: object) -> cambrian.Result:
+def searched(limits: dict[str, float | str], place: object, **more: object) -> cambrian.Result:
     task = cambrian.load("digits", limit=200)
     settings = {"fidelity": cambrian.Fidelity(1), "limits": limits, **more}
     return cambrian.Search(TinyChain(), "random", "train", task, 3, **settings).run(place)
@@ -45,7 +47,58 @@ def test_limits_that_cannot_be_kept_are_refused() -> None:
     """An unknown limit names the nearest; an estimator that builds nothing cannot keep any."""
     with pytest.raises(UnknownName, match="params"):
         cambrian.Search(TinyChain(), "random", "train", "digits", limits={"parms": 1})
-    from cambrian.estimators.estimator import Function
+    from cambrian.estimators.function import Function
 
     with pytest.raises(Incompatible, match="builds"):
         cambrian.Search(TinyChain(), "random", Function(len, builds=False), limits={"params": 1})
+
+
+def test_a_measure_of_ones_own_is_a_limit_and_a_metric(tmp_path) -> None:
+    """What is over it is not trained, and by how much is in the ledger; what keeps it has the number among
+    its metrics. The run is one with the same limit written otherwise."""
+    name = "test_limits:modules"
+    free = searched({name: 1e9}, tmp_path / "free", seed=1)
+    numbers = [t.outcome.metrics[name] for t in free.trials]
+    least = min(numbers)
+    assert max(numbers) > least
+    searched({name: f"{least:,.0f}"}, tmp_path / "run", seed=1)
+    found = cambrian.Result.open(tmp_path / "run").trials
+    assert [t.outcome.metrics[name] for t in found] == numbers
+    assert [isinstance(t.outcome, Infeasible) for t in found] == [n > least for n in numbers]
+    assert searched({name: least}, tmp_path / "run", seed=1).trials == found
+
+
+def modules(network: Any, batch: Any, device: str) -> float:
+    """How many there are, whatever they are."""
+    return len(list(network.modules()))
+
+
+def test_latency_is_a_limit(tmp_path) -> None:
+    """No network is as fast as the first limit asks, all are as fast as the second; with the number comes
+    the spread of its readings."""
+    none = searched({"latency": "1ns"}, tmp_path / "none")
+    assert [t.outcome.reason for t in none.trials] == ["limit"] * 3
+    assert all("where at most 1 ns is allowed" in t.outcome.detail for t in none.trials)
+    every = searched({"latency": "1000s"}, tmp_path / "all", workers=2)
+    assert all({"latency", "latency_spread"} <= t.outcome.metrics.keys() for t in every.trials)
+
+
+def test_measures_are_objectives(tmp_path) -> None:
+    """Of a training and of a user's function: each outcome has the numbers, by which trials are ranked."""
+    names = ["memory", "-test_limits:modules"]
+    task = cambrian.load("digits", limit=200)
+    for estimator in ("train", "test_limits:score"):
+        if estimator != "train":
+            estimator = {"name": "function", "arguments": {"function": estimator}}
+        settings = {"fidelity": cambrian.Fidelity(1), "objectives": names}
+        found = cambrian.Search(TinyChain(), "random", estimator, task, 3, **settings).run()
+        for trial in found.trials:
+            assert {"memory", "test_limits:modules"} <= trial.outcome.metrics.keys()
+            assert trial.scores(found.objectives)[1:] == (
+                -trial.outcome.metrics["memory"],
+                -trial.outcome.metrics["test_limits:modules"],
+            )
+
+
+def score(network: Any, fidelity: Any) -> float:
+    return 1.0

@@ -18,8 +18,11 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable
 from cambrian.search.planning.cost import Cost
-from cambrian.search.planning.ladder import LADDER
-from cambrian.search.planning.plan import PAPER, UNTOLD, plan
+from cambrian.search.planning.plan import plan
+from cambrian.search.planning.presets import PRESETS, USUAL, Preset
+from cambrian.search.planning.space_facts import SpaceFacts
+from cambrian.search.planning.workload import Workload, preset_workload
+from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.random import Random
@@ -43,30 +46,39 @@ def task() -> cambrian.Task:
     return cambrian.load("digits")
 
 
-def test_the_ladder_climbs(task: cambrian.Task) -> None:
-    """Every rung costs more than the one below it, by the measured speed: a larger budget never buys less."""
+FACTS = SpaceFacts(PNAS())
+
+
+def work_of(preset: Preset) -> Workload:
+    return preset_workload(preset, FACTS, by_levels=True)
+
+
+def test_presets_climb(task: cambrian.Task) -> None:
+    """Every preset costs more than the one below it, by the measured speed: more time never buys less."""
     large = np.zeros((50_000, 1), np.int64)[:, 0]
-    cost = Cost(dataclasses.replace(task, train=large), "cpu", 2)
-    seconds = [cost.search_seconds(rung) for rung in LADDER]
+    cost = Cost(dataclasses.replace(task, train=large), "cpu", 2, FACTS)
+    seconds = [cost.search_seconds(work_of(preset)) for preset in PRESETS]
     assert seconds == sorted(seconds)
 
 
 @pytest.mark.parametrize("budget", ["2m", "20m", "3h", "40h"])
 def test_a_plan_fits_its_budget(task: cambrian.Task, budget: str) -> None:
-    """The chosen rung's expected cost is within the shares the budget gives search and final stage, and
-    no higher rung's is."""
-    cost = Cost(task, "cpu", 2)
+    """The chosen preset's expected cost is within the shares the budget gives search and final stage, and
+    no larger preset's is."""
+    cost = Cost(task, "cpu", 2, FACTS)
     found = plan(task, budget, workers=2)
     seconds = cambrian.Budget.parse(budget).seconds
     assert seconds is not None
 
-    def fits(rung: object) -> bool:
-        return cost.search_seconds(rung) <= 0.6 * seconds and cost.final_seconds(rung) <= seconds / 3
+    def fits(preset: Preset) -> bool:
+        work = work_of(preset)
+        return cost.search_seconds(work) <= 0.6 * seconds and cost.final_seconds(work) <= seconds / 3
 
-    assert fits(found.rung)
-    longer = [msgspec.structs.replace(r, epochs=1, final_epochs=1) for r in LADDER]
-    chosen = longer.index(msgspec.structs.replace(found.rung, epochs=1, final_epochs=1))
-    assert not any(fits(rung) for rung in LADDER[chosen + 1 :])
+    assert found.preset is not None
+    assert fits(found.preset)
+    longer = [msgspec.structs.replace(p, epochs=1, final_epochs=1) for p in PRESETS]
+    chosen = longer.index(msgspec.structs.replace(found.preset, epochs=1, final_epochs=1))
+    assert not any(fits(preset) for preset in PRESETS[chosen + 1 :])
 
 
 @pytest.mark.parametrize("trials", [1, 5, 20, 100, 200, 500])
@@ -99,7 +111,7 @@ def test_the_plan_is_remembered(task: cambrian.Task, tmp_path: Path) -> None:
 def test_small_data_has_a_default_that_no_machine_changes(task: cambrian.Task) -> None:
     """Digits without a budget: all of level 1, three levels, at least 190 cells."""
     found = plan(task)
-    assert found.rung == UNTOLD
+    assert found.preset == USUAL
     assert found.trials == {1: 136, 2: 28, 3: 28}
     assert found.search.budget == cambrian.Budget()
 
@@ -113,7 +125,7 @@ def test_paper_settings(task: cambrian.Task) -> None:
     assert found.search.fidelity.skeleton == {"filters": 24, "cells": 6}
     assert found.search.estimator.learning_rate == 0.01
     assert found.search.final is not None
-    assert found.search.final.fidelity.epochs == PAPER.final_epochs == 600
+    assert found.search.final.fidelity.epochs == PNAS.paper_search.final_epochs == 600
     assert found.search.final.fidelity.skeleton["drop_path"] == 0.4
 
 
@@ -133,7 +145,7 @@ def test_any_space(task: cambrian.Task) -> None:
     assert type(plan(task, 3000, space="tiny-chain").search.strategy).__name__ == "Progressive"
     found = plan(task, 30, space="tiny-chain").search
     assert type(found.strategy).__name__ == "Bayes"
-    assert (found.fidelity.skeleton, found.budget.trials) == ({"filters": UNTOLD.filters}, 30)
+    assert (found.fidelity.skeleton, found.budget.trials) == ({"filters": 8}, 30)
     assert found.final is not None
     assert found.final.baselines == ("random",)
     found = plan(task, space="cgp", strategy="evolution").search
@@ -166,15 +178,15 @@ def test_few_images_are_seen_often(photos: cambrian.Task, budget: object) -> Non
     found = plan(photos, budget, workers=2)
     steps = found.search.estimator.batches(len(photos.train))
     assert steps == 1
-    assert found.rung.epochs == 60
-    assert found.rung.final_epochs == 120
+    assert found.work.epochs == 60
+    assert found.work.final_epochs == 120
     assert "60 steps" in dict(found.rows)["each"]
     said = plan(photos, budget, workers=2, changes={"epochs": 4})
-    assert said.rung.epochs == 4
+    assert said.work.epochs == 4
     assert "too few" in dict(said.rows)["each"]
 
 
-def test_a_budget_that_is_too_small_for_the_lowest_rung(photos: cambrian.Task) -> None:
+def test_a_budget_that_is_too_small_for_the_smallest_preset(photos: cambrian.Task) -> None:
     """Each network is trained for less, the plan says so, and how few networks there will be."""
     rows = dict(plan(photos, "1s", workers=2).rows)
     assert "too few" in rows["each"]

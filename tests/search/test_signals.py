@@ -77,7 +77,7 @@ def test_a_second_signal_does_not_wait(tmp_path):
 def test_a_search_that_only_fails_has_an_exit_code(tmp_path):
     """One traceback, and not a zero."""
     code = (
-        "from cambrian.estimators.estimator import Function\n"
+        "from cambrian.estimators.function import Function\n"
         "from cambrian.search.search import Search\n"
         "import sys\n"
         "Search('tiny-chain', 'random', Function('mocks:exception', builds=False), budget=1).run(sys.argv[1])"

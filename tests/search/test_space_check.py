@@ -13,7 +13,7 @@ from torch import nn
 
 import cambrian
 from cambrian.errors import Unbuildable, UsageError
-from cambrian.exports.export import export
+from cambrian.exports.export import export_network
 from cambrian.networks.heads import first_head
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.plan import plan
@@ -86,7 +86,7 @@ def test_a_second_head_in_evaluation(task: cambrian.Task, tmp_path: Path) -> Non
     """The first is scored and handed over: the program gives what it gives."""
     result = searched(program(lambda f, x: (f(x), -f(x))), task, tmp_path / "run")
     assert all(t.value is not None for t in result.trials)
-    program_file = result.export(tmp_path / "out") / "program.pt2"
+    program_file = cambrian.export(result, tmp_path / "out") / "program.pt2"
     images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     normal = (images - torch.tensor(task.mean)) / torch.tensor(task.std)
     with torch.no_grad():
@@ -101,7 +101,7 @@ def test_a_network_that_cannot_be_exported(task: cambrian.Task, tmp_path: Path) 
     with pytest.warns(UserWarning, match="can be trained and not be handed over"):
         result = searched(branching, task, tmp_path / "run")
     with pytest.raises(UsageError, match=r"test_space_check.py, line \d+\) decides by the numbers") as caught:
-        result.export(tmp_path / "out")
+        cambrian.export(result, tmp_path / "out")
     assert "\n" not in str(caught.value)
 
 
@@ -119,7 +119,7 @@ FACTS = {"labels": ["a"] * 3, "mean": [0.0], "std": [1.0], "channels": 1, "heigh
 def test_an_export_ends_in_a_sentence(forward: Forward, says: str, tmp_path: Path) -> None:
     """Whatever torch raises."""
     with pytest.raises(UsageError, match=says):
-        export(Net(3, forward), FACTS | {"input": "uint8"}, tmp_path / "out", architecture_json={})
+        export_network(Net(3, forward), FACTS | {"input": "uint8"}, tmp_path / "out", architecture_json={})
     assert not (tmp_path / "out").exists()
 
 
@@ -145,3 +145,43 @@ def test_what_is_trained_and_odd(task: cambrian.Task, forward: Forward, says: st
     """Is trained, and said."""
     with pytest.warns(UserWarning, match=says):
         assert len(searched(program(forward), task).trials) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"fidelity": {"skeleton": {"filters": -1}}}, "filters is at least 2, got -1"),
+        ({"fidelity": {"skeleton": {"cells": 1.5}}}, "cells is a whole number, got 1.5"),
+        (
+            {"fidelity": {"skeleton": {"filter": 8}}},
+            "unknown skeleton setting 'filter'; did you mean 'filters'?",
+        ),
+        (
+            {"fidelity": {"skeleton": {"skeleton": "cifer"}}},
+            "unknown skeleton 'cifer'; did you mean 'cifar'?",
+        ),
+        ({"fidelity": {"skeleton": {"drop_path": 1}}}, "drop_path is at least 0 and below 1, got 1"),
+        ({"final": {"skeleton": {"filters": 0}}}, "filters is at least 2, got 0"),
+        ({"fidelity": {"epochs": 0}}, "fidelity: epochs is at least 1, got 0"),
+        ({"fidelity": {"fraction": 1.5}}, "fidelity: fraction is above 0 and at most 1, got 1.5"),
+        ({"fidelity": {"resolution": 0}}, "fidelity: resolution is at least 1, got 0"),
+        ({"estimator": {"batch_size": 0}}, "training: batch_size is at least 2, got 0"),
+        ({"estimator": {"momentum": 1}}, "training: momentum is at least 0 and below 1, got 1"),
+        ({"estimator": {"learning_rate": float("inf")}}, "learning_rate is above 0 and finite, got inf"),
+    ],
+)
+def test_a_wrong_setting_is_refused_when_the_search_is_made(
+    settings: dict[str, Any], sentence: str, task: cambrian.Task
+) -> None:
+    """Of the skeleton, the fidelity, the final training, the estimator: before any budget is spent."""
+    with pytest.raises(UsageError, match=re.escape(sentence)) as caught:
+        cambrian.Search(
+            "pnas",
+            "random",
+            {"name": "train", "arguments": settings.get("estimator", {})},
+            task,
+            budget=2,
+            fidelity=cambrian.Fidelity(**settings.get("fidelity", {})),
+            final=Final(cambrian.Fidelity(**settings["final"])) if "final" in settings else None,
+        )
+    assert not isinstance(caught.value, Unbuildable)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import mock_search
 import mocks
 from cambrian.search.ledger.ledger import Ledger
 from mock_search import contents
+from reseeding import seeded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans are found by /proc")
 
@@ -59,6 +59,7 @@ def weights(run):
     return found
 
 
+@pytest.mark.damage
 def test_a_killed_training_ends_with_the_same_weights(tmp_path):
     """kill -9 of the coordinator in the middle of an epoch of the search's training, and of one of the
     final one: the same ledger and, bit for bit, the same weights as the undisturbed."""
@@ -66,7 +67,7 @@ def test_a_killed_training_ends_with_the_same_weights(tmp_path):
         points = process.stdout.read().split(b"\n")[:-1]
     assert process.returncode == 0
     assert len(points) == 3 + 6
-    rng, seen = random.Random(0), set()
+    rng, seen = seeded(0), set()
     for after in (1, 6):
         with started(tmp_path / "killed") as process:
             while len(seen) < after and (line := process.stdout.readline()):

@@ -192,7 +192,7 @@ def test_mistakes_are_named():
     architecture = space.architecture(48, [(2, 3.0)] * 2)
     with pytest.raises(UnknownName, match="did you mean 'patch'"):
         space.build(architecture, Shape(1, 8, 8, 10), patches=2)
-    with pytest.raises(UsageError, match="patch must be a whole number of at least 1, got 0"):
+    with pytest.raises(UsageError, match="patch is at least 1, got 0"):
         space.build(architecture, Shape(1, 8, 8, 10), patch=0)
 
 

@@ -182,7 +182,7 @@ def test_mistakes_are_named():
     architecture = space.architecture(DARTS_V1)
     with pytest.raises(UnknownName, match="did you mean 'hidden'"):
         space.build(architecture, SHAPE, hiden=3)
-    with pytest.raises(UsageError, match="hidden must be a whole number of at least 1, got 0"):
+    with pytest.raises(UsageError, match="hidden is at least 1, got 0"):
         space.build(architecture, SHAPE, hidden=0)
-    with pytest.raises(UsageError, match="vocabulary must be a whole number of at least 1, got 0"):
+    with pytest.raises(UsageError, match="vocabulary is at least 1, got 0"):
         space.language_model(architecture, 0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import permutations, product
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,7 +15,6 @@ from cambrian.errors import Rejected, SpaceError, UnknownName
 from cambrian.networks.sharing.reading import Own
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.problem import Problem
-from cambrian.randomness import stream
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.hierarchies.hierarchical.motifs import flatten, live, motif_text
 from cambrian.spaces.hierarchies.hierarchical.network import Edges, Motif, Width, network, plan_of
@@ -24,6 +23,8 @@ from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.evolution.tournament import HierarchicalTournament, trivial
 from cambrian.strategies.strategy import Evaluate
+from chance import assert_alike
+from reseeding import stream
 
 SPACE = Hierarchical()
 SMALL = Hierarchical(motifs=(2,), nodes=(3, 3))
@@ -209,21 +210,26 @@ def test_evolution_begins_with_a_chain_of_identities():
     assert first["level2/motif3/node3/from1"] == "none"
 
 
+@pytest.mark.statistical
 def test_many_mutations_come_to_the_measure():
-    """After sixty mutations of the chain of identities an answer is as often what it is as in samples."""
+    """After sixty mutations of the chain of identities an answer is as often what it is as in samples; after
+    one it is not."""
     space = Hierarchical(motifs=(1,), nodes=(3, 2))
-    found = np.zeros(7)
-    for n in range(80):
+
+    def mutated(n, times):
         child, rng = trivial(space, 0), stream(n, "mutations")
-        for _ in range(60):
+        for _ in range(times):
             child = mutate(space, child, rng)
-        found[[*space.primitives, "none"].index(child["level2/motif1/node2/from1"])] += 1
-    drawn = np.zeros(7)
-    for n in range(800):
-        architecture = sample(space, stream(n, "measure"))
-        drawn[[*space.primitives, "none"].index(architecture["level2/motif1/node2/from1"])] += 1
-    expected = drawn / drawn.sum() * found.sum()
-    assert ((found - expected) ** 2 / expected).sum() < 22.5  # chi-square of 6 degrees, p = .001
+        return child
+
+    def count(architectures):
+        drawn = Counter(a["level2/motif1/node2/from1"] for a in architectures)
+        return [drawn[o] for o in (*space.primitives, "none")]
+
+    drawn = count(sample(space, stream(n, "measure")) for n in range(800))
+    assert_alike(count(mutated(n, 60) for n in range(80)), drawn)
+    with pytest.raises(AssertionError):
+        assert_alike(count(mutated(n, 1) for n in range(80)), drawn)
 
 
 def test_what_no_operation_reaches_is_rejected():

@@ -97,7 +97,7 @@ def test_mistakes_are_named():
         MetaQNN(layers=0)
     with pytest.raises(UnknownName, match="did you mean 'width'"):
         MetaQNN().build(MetaQNN(8).architecture([("conv", 3, 64)]), SHAPE, widht=1)
-    with pytest.raises(UsageError, match="width must be a number above 0, got 0"):
+    with pytest.raises(UsageError, match="width is above 0, got 0"):
         MetaQNN().build(MetaQNN(8).architecture([("conv", 3, 64)]), SHAPE, width=0)
     with pytest.raises(IllegalArchitecture, match="layer2/type"):
         MetaQNN().architecture([("conv", 3, 64), ("dense", 512, 0)])

@@ -164,5 +164,5 @@ def test_mistakes_are_told():
         MnasNet().build(architecture, IMAGENET, widht=2)
     with pytest.raises(UnknownName, match="valid: relu, relu6"):
         MnasNet().build(architecture, IMAGENET, activation="relu7")
-    with pytest.raises(UsageError, match="width must be a number above 0, got -1"):
+    with pytest.raises(UsageError, match="width is above 0, got -1"):
         MnasNet().build(architecture, IMAGENET, width=-1)

@@ -187,7 +187,7 @@ def test_networks_take_every_cell():
         for cell in cells[::7]:
             network = SPACE.build(cell, Shape(2, 5, 5, 3), filters=5, modules=1).eval()
             assert network(torch.zeros(2, 2, 5, 5)).shape == (2, 3)
-    with pytest.raises(UsageError, match="filters must be a whole number of at least 3, got 2"):
+    with pytest.raises(UsageError, match="filters is at least 3, got 2"):
         SPACE.build(cells[0], Shape(), filters=2)
     with pytest.raises(UnknownName, match="did you mean 'modules'"):
         SPACE.build(cells[0], Shape(), module=2)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cambrian.architecture import Architecture, completions, questions, replay, sample
-from cambrian.errors import SpaceError, Unbuildable, UnknownName
+from cambrian.errors import SpaceError, UnknownName, UsageError
 from cambrian.networks.sharing.reading import Own
 from cambrian.networks.skeletons.cell import Limits, Wiring, cell_of
 from cambrian.networks.skeletons.cell_network import pair_network
@@ -318,7 +318,7 @@ def test_settings_that_make_no_space_are_refused_in_a_sentence(error, words, mak
     [
         (UnknownName, "did you mean 'filters'", {"filter": 3}),
         (UnknownName, "did you mean 'search'", {"skeleton": "searching"}),
-        (Unbuildable, "filters must be a whole number of at least 2, got 1", {"filters": 1}),
+        (UsageError, "filters is at least 2, got 1", {"filters": 1}),
         (UnknownName, "skeleton setting", {"make": 1}),
     ],
 )

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from cambrian.estimators.estimator import Context, Function
+from cambrian.estimators.function import Function
+from cambrian.estimators.job import Job
 from cambrian.estimators.train import Train
 from cambrian.outcome import Done, Fidelity
 from cambrian.spaces.sequences.recurrent.darts_rnn import DARTS_V2, DARTSRNN
@@ -62,7 +63,7 @@ def test_text_is_learned_through_a_function_of_ones_own(space, architecture, sha
         with torch.no_grad():
             return -loss(network, unseen[: 100 * 40].view(40, 100)).item()
 
-    estimate = Function(train, builds=False).estimate(space, architecture, Fidelity(STEPS), None, Context())
+    estimate = Function(train, builds=False).run(Job.of(space, architecture, Fidelity(STEPS)))
     with pytest.raises(StopIteration) as ended:
         next(estimate)
     outcome = ended.value.value

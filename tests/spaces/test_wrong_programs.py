@@ -14,10 +14,10 @@ from torch import nn
 
 from cambrian.architecture import Architecture, replay, sample
 from cambrian.errors import CambrianError, IllegalArchitecture, SpaceError, Unbuildable
-from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Shares
 from cambrian.spaces.program.function_space import Shape, space
+from reseeding import stream
 
 TASK = Shape(channels=1, height=8, width=8, classes=3)
 
@@ -322,6 +322,7 @@ def edited(answers: dict[str, Any], rng: np.random.Generator) -> Any:
     return answers if rng.random() < 0.99 else [answers]
 
 
+@pytest.mark.damage
 def test_no_wrong_architecture_is_an_uncaught_exception() -> None:
     """10,000 random edits of architectures of several spaces: each is accepted, and then is one, or refused
     by an error of ours; nearly all are refused."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from landscapes import needed, planted, play, reaches, rugged, scores_on
+from landscapes import assert_finds, play, reaches, rugged, scores_on
 from scipy.stats import bootstrap, norm, rankdata
 
 from cambrian.architecture import completions
@@ -34,6 +34,7 @@ def counted(one, other):
     return sum((np.log1p(one[k]) - np.log1p(other[k])) ** 2 for k in {**one, **other})
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("space", [Toy(questions=4), PNAS(blocks=1)])
 def test_every_proposal_has_the_greatest_expected_improvement(space):
     """Of all that is unknown, by matrix inversion in double precision from the likeliest settings."""
@@ -56,13 +57,14 @@ def test_every_proposal_has_the_greatest_expected_improvement(space):
             best = max(hope for a, hope in hopes.items() if a not in known)
             assert trial.architecture not in known
             assert hopes[trial.architecture] == pytest.approx(best, rel=1e-3)
-            assert trial.note["acquisition"] == pytest.approx(best, rel=1e-3)
+            assert trial.reason["acquisition"] == pytest.approx(best, rel=1e-3)
         state = strategy.learn(state, trial)
 
 
+@pytest.mark.statistical
 def test_a_planted_optimum_of_a_space_too_large_to_enumerate():
-    """One of 65,536 within 80 trials, where chance would need tens of thousands."""
-    assert max(needed("bayes", Toy(questions=8), planted, 80, 2)) < 80
+    """One of 10^9 within 120 trials. Of 100 seeds the last found it after 73."""
+    assert_finds("bayes", Toy(questions=15), 120, 7, measured=(100, 100))
 
 
 def test_many_at_once_are_as_many_architectures():
@@ -71,11 +73,12 @@ def test_many_at_once_are_as_many_architectures():
     assert len({t.architecture for t in trials}) == 40
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation: 94.36 on the test set after 100 evaluations."""
-    assert reaches(scores_on("nb201-cifar10", "bayes", 100, seeds)[:, 99], 94.36)
+    assert reaches(scores_on("nb201-cifar10", "bayes", 100, seeds)[:, 99], 94.36, least=92.94)
 
 
 @needs_tables

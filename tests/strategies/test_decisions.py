@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from kinds import Kinds
-from scipy.stats import chisquare
+from scipy.stats import uniform
 
 from cambrian.architecture import completions, sample
 from cambrian.choices import Integer, OneOf, Real, SomeOf
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.policies.decisions import decide, decisions, reward, sample_by, walk_of, worse
 from cambrian.spaces.space import Space
+from chance import assert_drawn, assert_spread
 from reseeding import stream
 
 
@@ -84,21 +85,28 @@ def test_answers_and_walks_are_one_to_one_up_to_bins(choice, bins):
         assert len(seen) == choice.size
 
 
+def coins(subset):
+    """How likely a subset of one to three of four is by a coin for each, the last taken where none was yet
+    and left where three were."""
+    return 1 / 16 if 0 < len(set(subset) & set("abc")) < 3 else 1 / 8
+
+
+@pytest.mark.statistical
 @pytest.mark.parametrize(
-    "choice",
+    ("choice", "chances", "wrong"),
     [
-        OneOf("q", ("a", "b", "c"), weights=(3.0, 2.0, 1.0)),
-        Integer("q", 3, 12),
-        SomeOf("q", ("a", "b", "c", "d"), 1, 3),
+        (OneOf("q", ("a", "b", "c"), weights=(3.0, 2.0, 1.0)), [3, 2, 1], [1, 1, 1]),
+        # Four ranges of a number, one of which has a single number, are not alike.
+        (Integer("q", 3, 9), [1] * 7, [1, 1 / 2, 1 / 2, 1 / 2, 1 / 2, 1 / 2, 1 / 2]),
+        (chosen := SomeOf("q", ("a", "b", "c", "d"), 1, 3), [1] * 14, [coins(s) for s in chosen.answers()]),
     ],
 )
-def test_weights_are_the_spaces_own_measure(choice):
-    """Decided by weight, answers are as frequent as drawn (chi-squared against equal chances, or the
-    weights')."""
-    rng, n = stream(0, "measure"), 2000
-    counts = Counter(decide(choice, by_weight(rng), {}, rng, 4) for _ in range(n))
-    chances = np.array(getattr(choice, "weights", None) or [1.0] * choice.size)
-    assert chisquare([counts[a] for a in choice.answers()], n * chances / chances.sum()).pvalue > 1e-4
+def test_weights_are_the_spaces_own_measure(choice, chances, wrong):
+    """Decided by weight, answers are as frequent as drawn: equally, or by the choice's weights, and not by
+    those of a walk whose steps are even."""
+    rng = stream(0, "measure")
+    counts = Counter(decide(choice, by_weight(rng), {}, rng, 4) for _ in range(4000))
+    assert_drawn([counts[a] for a in choice.answers()], chances, unlike=[wrong])
 
 
 def test_an_option_of_weight_0_is_legal_but_rare():
@@ -110,13 +118,16 @@ def test_an_option_of_weight_0_is_legal_but_rare():
     assert [decision.weights for decision, _ in walk] == [(1.0, 2.0), (1.0, 1.0), (1.0, 0.0)]
 
 
+@pytest.mark.statistical
 def test_reals_are_uniform_within_their_bin():
-    """On the question's own scale; and a number is in the bin it was drawn for."""
+    """On the question's own scale, not on that of its numbers; and a number is in the bin it was drawn
+    for."""
     choice, rng = Real("q", 0.001, 1.0, log=True), stream(0, "real")
-    numbers = [decide(choice, lambda decision, before: 2, {}, rng, 5) for _ in range(400)]
+    numbers = [decide(choice, lambda decision, before: 2, {}, rng, 5) for _ in range(1500)]
     fractions = np.array([choice.fraction(x) for x in numbers])
-    assert 0.4 <= fractions.min() < 0.41
-    assert 0.59 < fractions.max() <= 0.6
+    assert 0.4 <= fractions.min() < fractions.max() <= 0.6
+    low, high = 1000**0.4, 1000**0.6
+    assert_spread(fractions, uniform(0.4, 0.2).cdf, unlike=[lambda f: (1000**f - low) / (high - low)])
     assert all(walk_of(Asks(choice), {"q": x}, 5)[0][1] == 2 for x in numbers)
     assert walk_of(Asks(choice), {"q": 1.0}, 5)[0][1] == 4
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from landscapes import apart, needed, planted, play, reaches, rugged, scores_on
-from scipy.stats import chisquare, mannwhitneyu
+from landscapes import apart, assert_finds, play, reaches, rugged, scores_on
+from scipy.stats import mannwhitneyu
 
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
@@ -16,6 +16,7 @@ from cambrian.outcome import Crashed, Infeasible
 from cambrian.problem import Problem
 from cambrian.strategies.evolution.population import Member, tournament
 from cambrian.strategies.evolution.regularized import Evolution, State
+from chance import assert_drawn, assert_even
 from mocks import Toy
 from published_tables import needs_tables
 from reseeding import stream
@@ -39,23 +40,25 @@ def test_the_oldest_dies():
         assert [m.value for m in state.population] == [t.value for t in trials[max(0, n - 6) : n + 1]]
 
 
+@pytest.mark.statistical
 def test_tournaments_draw_without_replacement_and_the_best_wins():
-    """The chance that the r-th best of P wins a draw of S is C(P - r, S - 1) / C(P, S)."""
+    """The chance that the r-th best of P wins a draw of S is C(P - r, S - 1) / C(P, S); replaced, it would be
+    ((P + 1 - r)^S - (P - r)^S) / P^S."""
     members, rng, size = population(*range(12)), stream(0, "tournament"), 4
-    draws = [tournament(members, size, rng) for _ in range(4000)]
+    draws = [tournament(members, size, rng) for _ in range(5000)]
     assert all(len({m.number for m in d}) == size for d in draws)
     assert all([m.value for m in d] == sorted((m.value for m in d), reverse=True) for d in draws)
     wins = np.bincount([11 - d[0].number for d in draws], minlength=12)
     chance = np.array([math.comb(12 - r, size - 1) / math.comb(12, size) for r in range(1, 13)])
-    assert not wins[chance == 0].any()
-    assert chisquare(wins[chance > 0], 4000 * chance[chance > 0]).pvalue > 1e-4
+    replaced = [((13 - r) ** size - (12 - r) ** size) / 12**size for r in range(1, 13)]
+    assert_drawn(wins, chance, unlike=[replaced])
 
 
+@pytest.mark.statistical
 def test_equals_win_as_often():
     """Ties are broken by chance, not by age."""
-    rng = stream(1, "tournament")
-    wins = np.bincount([tournament(population(0, 0, 0, 0), 3, rng)[0].number for _ in range(2000)])
-    assert chisquare(wins).pvalue > 1e-4
+    rng, members = stream(1, "tournament"), population(0, 0, 0, 0)
+    assert_even(np.bincount([tournament(members, 3, rng)[0].number for _ in range(4000)], minlength=4))
 
 
 def test_children_are_one_mutation_from_the_best_of_the_sample():
@@ -101,15 +104,17 @@ def test_where_no_crossover_is_accepted_there_is_a_mutation():
     assert apart(child, parents[0].architecture) == 1
 
 
+@pytest.mark.statistical
 def test_crossover_takes_each_answer_from_a_parent():
-    """From either as often; a child that is its first parent again is mutated instead."""
+    """From either as often, and not from one twice as often; a child that is its first parent again is
+    mutated instead."""
     parents = tuple(
         Member(n, Architecture(dict.fromkeys((f"q{i}" for i in range(6)), letter)), 1.0 - n)
         for n, letter in enumerate("ab")
     )
     strategy = Evolution(population=2, sample=2, crossover=1.0)
     state, counts = State(TOY, 2, 2, parents, born=2), []
-    for n in range(400):
+    for n in range(800):
         proposal = strategy.propose(state, [], stream(n, "crossover"))
         child = proposal.architecture
         assert proposal.parent == 0
@@ -118,8 +123,8 @@ def test_crossover_takes_each_answer_from_a_parent():
             assert set(child.values()) <= {"a", "b"}
             counts.append(sum(a == "b" for a in child.values()))
     found = np.bincount(counts, minlength=7)[2:]
-    chance = np.array([math.comb(6, k) for k in range(2, 7)])
-    assert chisquare(found, chance / chance.sum() * len(counts)).pvalue > 1e-4
+    unlike = [[math.comb(6, k) * odds**k for k in range(2, 7)] for odds in (0.5, 2)]
+    assert_drawn(found, [math.comb(6, k) for k in range(2, 7)], unlike)
 
 
 def test_the_identity_measures_the_parent_again():
@@ -130,22 +135,30 @@ def test_the_identity_measures_the_parent_again():
     assert len({t.replicate for t in trials[5:]}) == 25
 
 
+@pytest.mark.statistical
 def test_what_fails_has_no_children():
-    """While anything in the sample was measured; and it ages like the rest."""
+    """While anything in the sample was measured; and it ages like the rest. Of all trials of eight searches
+    none fails with a probability below 1e-24: half of the ten that each begins with are drawn to."""
     failures = {"a": Infeasible("oom"), "b": Crashed("boom")}
     value = lambda a: failures.get(a["q0"], -rugged(a))  # noqa: E731
-    trials, state, _ = play(Evolution(population=10, sample=10), TOY, value, 60)
-    assert any(t.value is None for t in trials[10:])
-    assert all(trials[t.parent].value is not None for t in trials[10:])
-    assert [m.number for m in state.population] == list(range(50, 60))
+    failed = 0
+    for seed in range(8):
+        trials, state, _ = play(Evolution(population=10, sample=10), TOY, value, 60, seed)
+        failed += sum(t.value is None for t in trials)
+        for trial in trials[10:]:
+            measured = any(t.value is not None for t in trials[trial.number - 10 : trial.number])
+            assert (trials[trial.parent].value is not None) == measured
+        assert [m.number for m in state.population] == list(range(50, 60))
+    assert failed > 0
 
 
+@pytest.mark.statistical
 def test_a_planted_optimum_sooner_than_by_chance():
-    """One of 4,096 by small populations, with and without crossover; chance mostly needs longer."""
-    for crossover in (0.0, 0.5):
+    """One of 4,096 by small populations, with and without crossover. Of 200 seeds the last found it after
+    298 and 232 trials."""
+    for crossover, budget in ((0.0, 300), (0.5, 240)):
         arguments = {"population": 20, "sample": 5, "crossover": crossover}
-        assert max(needed({"name": "evolution", "arguments": arguments}, TOY, planted, 500, 8)) < 500
-    assert sum(n == 500 for n in needed("random", TOY, planted, 500, 8)) >= 6
+        assert_finds({"name": "evolution", "arguments": arguments}, TOY, budget, 20, measured=(200, 200))
 
 
 def test_settings():
@@ -170,14 +183,15 @@ def test_settings():
         Evolution(identity=0.6, crossover=0.5)
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize("seeds", [8, pytest.param(100, marks=pytest.mark.slow)])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation; evaluations are proposals, repeats included: 94.10 on the test
     set after 150 and 94.25 after 500; and, with 100 seeds, .20 above random search after 150."""
     found = scores_on("nb201-cifar10", "evolution", 500, seeds)
-    assert reaches(found[:, 149], 94.10)
-    assert reaches(found[:, 499], 94.25)
+    assert reaches(found[:, 149], 94.10, least=93.69)
+    assert reaches(found[:, 499], 94.25, least=93.77)
     if seeds >= 100:
         chance = scores_on("nb201-cifar10", "random", 150, seeds)[:, 149]
         assert found[:, 149].mean() >= chance.mean() + 0.20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from landscapes import apart, everything, needed, planted, play, reaches, rugged, scores_on
+from landscapes import apart, assert_finds, everything, play, reaches, rugged, scores_on
 
 from cambrian.architecture import sample
 from cambrian.errors import UsageError
@@ -26,7 +26,7 @@ def around(architecture):
 
 def first_climb(strategy, seed, lag=1):
     trials, _, _ = play(strategy, TOY, RUGGED.get, 120, seed, lag)
-    return [t for t in trials if t.note["climb"] == 1], trials
+    return [t for t in trials if t.reason["climb"] == 1], trials
 
 
 def test_the_landscape_is_worth_climbing():
@@ -67,10 +67,12 @@ def test_best_improvement_is_steepest_ascent():
         assert len(climb) == len(known)
 
 
+@pytest.mark.statistical
 def test_first_improvement_moves_at_once():
-    """What is measured is a neighbour of the best of the climb so far, in random order."""
+    """What is measured is a neighbour of the best of the climb so far, in random order: that sixteen climbs
+    change the same of four answers first has a probability of 4^-15, 1e-9."""
     orders = set()
-    for seed in range(8):
+    for seed in range(16):
         climb, _ = first_climb(HillClimbing("first"), seed)
         for n in range(1, len(climb)):
             best = max(climb[:n], key=lambda t: t.value)
@@ -94,7 +96,7 @@ def test_restarts_go_on_until_everything_is_known(improvement):
     assert "random starts in a row are known" in reason
     starts = [t for t in trials if t.parent is None]
     assert len(starts) > 1
-    assert [t.note["climb"] for t in starts] == sorted(t.note["climb"] for t in starts)
+    assert [t.reason["climb"] for t in starts] == sorted(t.reason["climb"] for t in starts)
 
 
 def test_the_same_function_is_not_measured_twice():
@@ -129,13 +131,12 @@ def test_with_many_at_once_it_waits_for_the_last_neighbour():
     assert isinstance(strategy.propose(state, pending, stream(13)), Wait)
 
 
+@pytest.mark.statistical
 def test_a_planted_optimum_sooner_than_by_chance():
-    """One of 4,096: climbing needs fewer than 120 trials for each of ten seeds; chance mostly more."""
-    space = Toy(questions=6)
-    for improvement in ("first", "best"):
+    """One of 4,096. Of 200 seeds the last found it after 50 trials (first improvement) or 90 (best)."""
+    for improvement, budget, count in (("first", 60, 12), ("best", 100, 16)):
         spec = {"name": "hill-climbing", "arguments": {"improvement": improvement}}
-        assert max(needed(spec, space, planted, 120, 10)) < 120
-    assert sum(n == 120 for n in needed("random", space, planted, 120, 10)) >= 8
+        assert_finds(spec, Toy(questions=6), budget, count, measured=(200, 200))
 
 
 def test_settings():
@@ -148,10 +149,11 @@ def test_settings():
         HillClimbing(cap=0)
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize("seeds", [6, pytest.param(100, marks=pytest.mark.slow)])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation: 94.20 on the test set after 150 cells, 94.32 after 300."""
     found = scores_on("nb201-cifar10", "hill-climbing", 300, seeds)
-    assert reaches(found[:, 149], 94.20)
-    assert reaches(found[:, 299], 94.32)
+    assert reaches(found[:, 149], 94.20, least=93.96)
+    assert reaches(found[:, 299], 94.32, least=93.96)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from kinds import Kinds
 from landscapes import planted, play, reaches, scores_on
+from scipy.stats import norm
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Trial
@@ -16,9 +17,10 @@ from cambrian.problem import Problem
 from cambrian.strategies import Stop, Wait
 from cambrian.strategies.reinforcement.ppo import PPO, Lesson, clip_objective, ratios, steepest
 from cambrian.testing import StrategyCase, StrategySuite
+from chance import assert_learns, assert_share, runs
 from mocks import Toy
 from published_tables import needs_tables
-from reseeding import stream
+from reseeding import SHIFT, stream
 
 SMALL = PPO(hidden=8, batch=4)
 
@@ -35,11 +37,13 @@ def batch_of(state, count):
     drawn = [SMALL.propose(state, (), stream(n, "batch")) for n in range(count)]
     better = stream(0, "better").normal(size=count)
     walks = [walk_of(state.space, d.architecture, 16) for d in drawn]
-    return [Lesson(w, float(a), d.note["log_probability"]) for w, a, d in zip(walks, better, drawn)]
+    return [Lesson(w, float(a), d.memory["log_probability"]) for w, a, d in zip(walks, better, drawn)]
 
 
+@pytest.mark.statistical
 def test_the_ratio_is_1_before_the_first_update():
-    """Exactly, also where trials were drawn from a policy that has learned; not after."""
+    """Exactly, also where trials were drawn from a policy that has learned; not after, save by a chance of
+    1e-9 for each of six."""
     for budget in (0, 9):
         _, state, _ = play(SMALL, Kinds(), lambda a: a["width"] / 12, budget)
         lessons = batch_of(state, 6)
@@ -48,15 +52,16 @@ def test_the_ratio_is_1_before_the_first_update():
         logs = controller.read(policy, walks).log_probability()
         np.testing.assert_allclose(ratios(logs, lessons), 1.0, atol=1e-12)
         policy = controller.ascend(policy, walks, steepest(lessons, 0.2, 0.0), 0.01)
-        assert (abs(ratios(controller.read(policy, walks).log_probability(), lessons) - 1) > 1e-4).all()
+        assert (abs(ratios(controller.read(policy, walks).log_probability(), lessons) - 1) > 1e-9).all()
 
 
+@pytest.mark.statistical
 def test_trials_that_were_drawn_long_ago_keep_their_probability():
     """With four at once, what is learned was drawn from an older policy: its ratio is not 1."""
     trials, state, _ = play(SMALL, Toy(), planted, 13, lag=4)
     last = state.batch[-1]
-    assert last.log == trials[len(state.learned) - 1].note["log_probability"]
-    assert abs(ratios(controller.read(state.policy, [last.walk]).log_probability(), [last])[0] - 1) > 1e-4
+    assert last.log == trials[len(state.learned) - 1].memory["log_probability"]
+    assert abs(ratios(controller.read(state.policy, [last.walk]).log_probability(), [last])[0] - 1) > 1e-9
 
 
 @pytest.mark.parametrize(
@@ -68,12 +73,14 @@ def test_the_clipped_objective(ratio, better, expected):
     assert clip_objective(np.array([ratio]), np.array([better]), 0.2)[0] == pytest.approx(expected)
 
 
+@pytest.mark.statistical
 def test_its_gradient_is_autograds():
-    """By log-probabilities and entropies, some of the ratios beyond the clip on either side."""
+    """By log-probabilities and entropies, as many of the ratios beyond the clip on the side where it acts as
+    normal numbers of deviation .4 are."""
     rng = stream(0, "ppo")
-    lessons = [Lesson((), float(rng.normal()), float(rng.normal())) for _ in range(40)]
-    logs = np.array([lesson.log for lesson in lessons]) + rng.normal(scale=0.4, size=40)
-    entropies = rng.normal(size=40)
+    lessons = [Lesson((), float(rng.normal()), float(rng.normal())) for _ in range(1000)]
+    logs = np.array([lesson.log for lesson in lessons]) + rng.normal(scale=0.4, size=1000)
+    entropies = rng.normal(size=1000)
     there, also = (torch.tensor(x, requires_grad=True) for x in (logs, entropies))
     ratio = (there - torch.tensor([lesson.log for lesson in lessons])).exp()
     better = torch.tensor([lesson.better for lesson in lessons], dtype=torch.float64)
@@ -82,7 +89,8 @@ def test_its_gradient_is_autograds():
     by_log, by_entropy = steepest(lessons, 0.2, 0.3)(logs, entropies)
     np.testing.assert_allclose(by_log, there.grad.numpy(), atol=1e-6)
     np.testing.assert_allclose(by_entropy, also.grad.numpy(), atol=1e-12)
-    assert 5 < (by_log == 0).sum() < 35
+    beyond = (norm.sf(np.log(1.2) / 0.4) + norm.cdf(np.log(0.8) / 0.4)) / 2
+    assert_share(int((by_log == 0).sum()), 1000, beyond, unlike=[2 * beyond])  # were both sides clipped
 
 
 def test_a_batch_makes_as_many_updates_as_epochs():
@@ -93,17 +101,28 @@ def test_a_batch_makes_as_many_updates_as_epochs():
         assert len(state.batch) == budget % 4
 
 
+@pytest.mark.statistical
 def test_entropy_falls_and_its_bonus_holds_it_up():
-    """On a landscape with one optimum; with nothing to gain but entropy, the policy stays even."""
-    space, found = Toy(questions=3), {}
-    for bonus in (1e-5, 10.0):
-        _, state, _ = play(PPO(hidden=16, entropy=bonus), space, planted, 200)
-        walks = [
-            walk_of(space, controller.sample(state.policy, space, stream(n, "e"), 16), 16) for n in range(30)
-        ]
-        found[bonus] = controller.read(state.policy, walks).entropies().sum(axis=1).mean()
-    assert found[1e-5] < 0.6 * 3 * np.log(4)
-    assert found[10.0] > 0.95 * 3 * np.log(4)
+    """On a landscape with one optimum; with nothing to gain but entropy, the policy stays even. Measured,
+    as shares of the even policy's: .37 to .76 for 200 seeds, half of them below .48, and .9997 to 1 with
+    the bonus. Without learning it is what it is at first, and never below .8."""
+    space, low, high = Toy(questions=3), [], []
+    for seed in runs(8):
+        start = PPO(hidden=16).start(Problem(space, seed=seed + SHIFT))
+        assert evenness(start, space) > 0.99
+        plain, bonus = (play(PPO(hidden=16, entropy=e), space, planted, 200, seed)[1] for e in (1e-5, 10.0))
+        low.append(evenness(plain, space) < 0.8)
+        high.append(evenness(bonus, space) > 0.95)
+    assert_learns(low, measured=(200, 200), chance=0)
+    assert_learns(high, measured=(200, 200), chance=0)
+
+
+def evenness(state, space):
+    """The policy's entropy, of that of the even one: a mean over architectures that it draws."""
+    drawn = [controller.sample(state.policy, space, stream(n, "e"), 16) for n in range(30)]
+    walks = [walk_of(space, a, 16) for a in drawn]
+    policy = controller.knowing(state.policy, [d for w in walks for d, _ in w])
+    return controller.read(policy, walks).entropies().sum(axis=1).mean() / (len(walks[0]) * np.log(4))
 
 
 @pytest.mark.parametrize("lag", [1, 4])
@@ -119,7 +138,7 @@ def test_the_best_are_measured_again(lag):
         best.setdefault(trial.architecture, trial)
     for rank, (again, trial) in enumerate(zip(trials[30:], list(best.values())[:5]), start=1):
         assert (again.architecture, again.parent) == (trial.architecture, trial.number)
-        assert again.note == {"rerank": rank}
+        assert again.reason == {"rerank": rank}
     assert state.policy.updates == strategy.epochs * (30 // 4)
     proposal = strategy.propose(play(strategy, Toy(), planted, 30)[1], (), stream(0, "r"))
     assert proposal.fidelity == Fidelity(epochs=7)
@@ -153,7 +172,7 @@ def test_trials_of_another_origin_are_learned_from():
     state = SMALL.learn(state, Trial(0, architecture, Fidelity(), outcome=Done(0.5)))
     own = SMALL.propose(SMALL.start(Problem(Toy())), (), stream(0, "o"))
     assert own.architecture == architecture
-    assert state.batch[0].log == pytest.approx(own.note["log_probability"], abs=1e-12)
+    assert state.batch[0].log == pytest.approx(own.memory["log_probability"], abs=1e-12)
 
 
 def test_settings():
@@ -166,8 +185,9 @@ def test_settings():
             PPO(**wrong)
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation: 94.10 on the test set after 300 proposals, repeats included."""
-    assert reaches(scores_on("nb201-cifar10", "ppo", 300, seeds)[:, -1], 94.10)
+    assert reaches(scores_on("nb201-cifar10", "ppo", 300, seeds)[:, -1], 94.10, least=93.31)

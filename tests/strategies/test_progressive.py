@@ -8,21 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from cambrian.architecture import Architecture, sample
+from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import PREDICTORS, spearman
 from cambrian.predictors.lstm import ENSEMBLE as LSTM_ENSEMBLE
 from cambrian.predictors.mlp import ENSEMBLE as MLP_ENSEMBLE
 from cambrian.predictors.mlp import MLP
+from cambrian.predictors.predictor import read_lessons
 from cambrian.problem import Problem
-from cambrian.randomness import integer_seed, stream
+from cambrian.randomness import integer_seed
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
 from cambrian.spaces.space import Pool, Space
 from cambrian.strategies import STRATEGIES, Evaluate, Stop, Wait
-from cambrian.strategies.progressive import Progressive, lessons
+from cambrian.strategies.progressive import Progressive
 from published_tables import needs_tables, table
+from reseeding import SHIFT, stream
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def separable(architecture):
 def play(strategy, space, value, seed=0, lag=1, budget=10**6, trials=None):
     """The trials of a search in which a proposal knows all but the `lag` - 1 trials before it, the
     last state, and why it stopped; `trials` is what the strategy is told of the budget."""
-    state, trials, learned = strategy.start(Problem(space, trials=trials, seed=seed)), [], 0
+    state, trials, learned = strategy.start(Problem(space, trials=trials, seed=seed + SHIFT)), [], 0
     while len(trials) < budget:
         proposal = strategy.propose(state, trials[learned:], stream(seed, "propose", len(trials)))
         if isinstance(proposal, Stop):
@@ -118,7 +120,7 @@ def play(strategy, space, value, seed=0, lag=1, budget=10**6, trials=None):
         if isinstance(proposal, Evaluate):
             n = len(trials)
             trials.append(
-                Trial(n, proposal.architecture, Fidelity(), parent=proposal.parent, note=proposal.note)
+                Trial(n, proposal.architecture, Fidelity(), parent=proposal.parent, reason=proposal.reason)
             )
         if isinstance(proposal, Wait) or len(trials) - learned == lag:
             trials[learned] = outcome(trials[learned], value(trials[learned].architecture))
@@ -133,7 +135,7 @@ def outcome(trial, value):
         trial.architecture,
         trial.fidelity,
         parent=trial.parent,
-        note=trial.note,
+        reason=trial.reason,
         outcome=found,
     )
 
@@ -144,18 +146,19 @@ def test_it_is_algorithm_1(model):
     the K of the greatest predictions, best first. (Children may tie; which of them is not compared.)"""
     space, keep = Nodes(), 17
     trials, _, reason = play(Progressive(keep=keep, surrogate=model), space, separable, seed=4)
-    level = {b: [t for t in trials if t.note["level"] == b] for b in (1, 2, 3)}
+    level = {b: [t for t in trials if t.reason["level"] == b] for b in (1, 2, 3)}
     assert [t.architecture for t in level[1]] == list(everything(space)[1])
-    assert [t.note["level"] for t in trials] == [1] * 5 + [2] * keep + [3] * keep
+    assert [t.reason["level"] for t in trials] == [1] * 5 + [2] * keep + [3] * keep
     assert reason == "level 3 is trained"
-    state = model.start(space.slots, space.vocabulary, integer_seed(4, "progressive", "surrogate"))
+    seed = integer_seed(4 + SHIFT, "progressive", "surrogate")
+    state = model.start_tokens(space.slots, space.vocabulary, seed)
     for b in (2, 3):
-        known = [t for t in trials if t.note["level"] < b]
+        known = [t for t in trials if t.reason["level"] < b]
         tokens = space.tokens([t.architecture for t in known])
-        state = model.fit(state, tokens, np.array([t.value for t in known]))
+        state = model.fit_tokens(state, tokens, np.array([t.value for t in known]))
         children = [space.extended(t.architecture, row) for t in level[b - 1] for row in space.steps(b)]
-        guess = dict(zip(children, model.predict(state, space.tokens(children))))
-        predicted = [t.note["predicted"] for t in level[b]]
+        guess = dict(zip(children, model.predict_tokens(state, space.tokens(children))))
+        predicted = [t.reason["predicted"] for t in level[b]]
         assert np.allclose(predicted, sorted(guess.values(), reverse=True)[:keep], atol=1e-5)
         assert np.allclose(predicted, [guess[t.architecture] for t in level[b]], atol=1e-5)
         assert len({t.architecture for t in level[b]}) == keep
@@ -170,19 +173,19 @@ def test_many_at_once_are_the_same_search(lag):
     assert many[1:] == alone[1:]
 
 
+@pytest.mark.statistical
 def test_the_optimum_of_a_separable_space_with_fewer_models_than_random():
-    """Brute force says what the best of 15,625 is; 45 models find it for every seed. Random search is
-    given twenty times as many, and mostly fails."""
+    """Brute force says what the best of 15,625 is; 45 models find it for every seed. Random search,
+    which draws one of the three levels first, has it among twenty times as many with a probability of 2 %."""
     space = Nodes()
     optimum = max(map(separable, everything(space)[3]))
-    strategy, lucky = Progressive(keep=20, surrogate="ridge"), 0
+    strategy = Progressive(keep=20, surrogate="ridge")
+    best = sum(separable(a) > optimum - 1e-9 for a in everything(space)[3])
+    assert 1 - (1 - best / 3 / 15_625) ** 900 < 0.02
     for seed in range(5):
         trials, _, _ = play(strategy, space, separable, seed)
         assert len(trials) == 45
         assert max(t.value for t in trials) == pytest.approx(optimum)
-        drawn = [sample(space, stream(seed, "random", n)) for n in range(900)]
-        lucky += max(map(separable, drawn)) >= optimum - 1e-9
-    assert lucky <= 2
 
 
 def test_notes_and_parents_say_why():
@@ -190,7 +193,7 @@ def test_notes_and_parents_say_why():
     predictions descend; the first level has neither."""
     trials, _, _ = play(Progressive(keep=12, surrogate="ridge"), Nodes(), separable)
     for trial in trials:
-        note, level = trial.note, trial.note["level"]
+        note, level = trial.reason, trial.reason["level"]
         if level == 1:
             assert (trial.parent, note) == (None, {"level": 1})
             continue
@@ -199,7 +202,7 @@ def test_notes_and_parents_say_why():
         assert all(trial.architecture[p] == a for p, a in parent.items() if p != "nodes")
         assert note["of"] == {2: 5 * 25, 3: 12 * 125}[level]
     for level in (2, 3):
-        notes = [t.note for t in trials if t.note["level"] == level]
+        notes = [t.reason for t in trials if t.reason["level"] == level]
         assert [n["rank"] for n in notes] == list(range(1, 13))
         assert [n["predicted"] for n in notes] == sorted((n["predicted"] for n in notes), reverse=True)
 
@@ -209,24 +212,24 @@ def test_state_is_what_folding_learn_gives():
     surrogate's weights included; proposing changes nothing."""
     space, strategy = Nodes(), Progressive(keep=4, surrogate=MLP(members=2, updates=10))
     trials, last, _ = play(strategy, space, separable, seed=2, lag=3)
-    state = strategy.start(Problem(space, seed=2))
+    state = strategy.start(Problem(space, seed=2 + SHIFT))
     for n, trial in enumerate(trials):
         proposal = strategy.propose(state, trials[n:n], stream(2, "propose", n))
         assert proposal.architecture == trial.architecture
-        again = strategy.start(Problem(space, seed=2))
+        again = strategy.start(Problem(space, seed=2 + SHIFT))
         for earlier in trials[:n] if n % 5 == 0 else ():
             again = strategy.learn(again, earlier)
         assert n % 5 or again == state
         state = strategy.learn(state, trial)
     assert state == last
-    assert state.surrogate.fits == 2
+    assert state.surrogate.state.fits == 2
 
 
 def test_infeasible_is_the_worst_and_crashed_is_nothing():
     """Lessons: values, the worst value for what is infeasible, nothing for what crashed."""
     ends = [Done(0.3), Infeasible("oom"), Crashed("segfault"), Done(-2.0), Infeasible("nan")]
     trials = [Trial(n, Architecture({"n": n}), Fidelity(), outcome=end) for n, end in enumerate(ends)]
-    architectures, values = lessons(trials)
+    architectures, values = read_lessons(trials)
     assert [a["n"] for a in architectures] == [0, 1, 3, 4]
     assert values.tolist() == [0.3, -2.0, -2.0, -2.0]
 
@@ -239,7 +242,7 @@ def test_what_fails_is_not_grown_from():
         return failures.get(architecture["0->1"], separable(architecture))
 
     trials, _, reason = play(Progressive(keep=30, surrogate="ridge"), Nodes(), value)
-    assert {t.architecture["0->1"] for t in trials if t.note["level"] > 1} <= {3, 4}
+    assert {t.architecture["0->1"] for t in trials if t.reason["level"] > 1} <= {3, 4}
     assert len(trials) == 65
     assert reason == "level 3 is trained"
 
@@ -265,7 +268,7 @@ def test_nothing_but_failures_ends_the_search():
 def test_levels_share_the_trials_of_a_run(budget, expected):
     """Left open, K is what is left of the run's trials over the levels left, and all of them are used."""
     trials, _, reason = play(Progressive(surrogate="ridge"), Nodes(), separable, trials=budget)
-    assert [sum(t.note["level"] == b for t in trials) for b in (1, 2, 3)] == expected
+    assert [sum(t.reason["level"] == b for t in trials) for b in (1, 2, 3)] == expected
     assert reason == "level 3 is trained"
 
 
@@ -274,17 +277,18 @@ def test_settings_outweigh_the_budget():
     assert Progressive(trials=100).start(Problem(Nodes(), trials=50)).trials == 100
     assert len(Progressive.paper().start(Problem(PNAS(), trials=9)).queue) == 136
     trials, _, _ = play(Progressive(keep=7, surrogate="ridge"), Nodes(), separable, trials=100)
-    assert [sum(t.note["level"] == b for t in trials) for b in (1, 2, 3)] == [5, 7, 7]
+    assert [sum(t.reason["level"] == b for t in trials) for b in (1, 2, 3)] == [5, 7, 7]
 
 
+@pytest.mark.statistical
 def test_levels_first_and_cap_are_limits():
     """Two levels of three; three of five first architectures; ten of the children, and it says so."""
     strategy = Progressive(levels=2, keep=4, first=3, cap=10, surrogate="ridge")
     runs = [play(strategy, Nodes(), separable, seed) for seed in range(6)]
     for trials, _, reason in runs:
-        assert [t.note["level"] for t in trials] == [1, 1, 1, 2, 2, 2, 2]
-        assert all(t.note["sampled"] for t in trials)
-        assert {t.note["of"] for t in trials[3:]} == {10}
+        assert [t.reason["level"] for t in trials] == [1, 1, 1, 2, 2, 2, 2]
+        assert all(t.reason["sampled"] for t in trials)
+        assert {t.reason["of"] for t in trials[3:]} == {10}
         assert reason == "level 2 is trained"
     assert len({tuple(t.architecture.key for t in trials[:3]) for trials, _, _ in runs}) > 1
 
@@ -301,8 +305,8 @@ def test_an_unknown_trial_is_learned_from_all_the_same():
     strategy, space = Progressive(surrogate="ridge", keep=3), Nodes()
     stranger = Trial(0, everything(space)[2][7], Fidelity(), outcome=Done(9.0))
     state = strategy.learn(strategy.start(Problem(space)), stranger)
-    assert len(lessons(state.learned)[1]) == 1
-    assert strategy.propose(state, [], stream(0)).note == {"level": 1}
+    assert len(read_lessons(state.learned)[1]) == 1
+    assert strategy.propose(state, [], stream(0)).reason == {"level": 1}
 
 
 def test_it_climbs_the_space_of_the_paper():
@@ -311,8 +315,8 @@ def test_it_climbs_the_space_of_the_paper():
     trials, _, reason = play(
         Progressive(keep=5, surrogate="ridge"), space, lambda a: float(space.tokens([a])[0, :, 2:].mean()) / 8
     )
-    assert [t.note["level"] for t in trials] == [1] * 136 + [2] * 5
-    assert {t.note.get("of") for t in trials[136:]} == {31_620}
+    assert [t.reason["level"] for t in trials] == [1] * 136 + [2] * 5
+    assert {t.reason.get("of") for t in trials[136:]} == {31_620}
     assert reason == "level 2 is trained"
 
 
@@ -366,6 +370,7 @@ def tables():
     return look(valid), look(test)
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize(
     ("model", "seeds", "bar"),
@@ -373,25 +378,27 @@ def tables():
 )
 def test_two_nodes_foretell_three(tables, model, seeds, bar):
     """Rank correlation on 15,625 cells of three nodes, fitted on the 130 of one and two. Measured for
-    this transplant of the paper's MLP ensemble: .645."""
+    this transplant of the paper's MLP ensemble: .609 to .669 for twelve seeds, with a standard deviation of
+    .018: the bar is five of those of a mean of three below."""
     space, (valid, _) = Nodes(), tables
     levels = everything(space)
     tokens = {b: space.tokens(levels[b]) for b in levels}
     values = {b: np.array([valid(a) for a in levels[b]]) for b in levels}
     found = []
     for seed in seeds:
-        state = model.start(space.slots, space.vocabulary, seed)
-        state = model.fit(state, tokens[1], values[1])
+        state = model.start_tokens(space.slots, space.vocabulary, seed + SHIFT)
+        state = model.fit_tokens(state, tokens[1], values[1])
         both = space.tokens(levels[1] + levels[2])
-        state = model.fit(state, both, np.concatenate([values[1], values[2]]))
-        found.append(spearman(model.predict(state, tokens[3]), values[3]))
+        state = model.fit_tokens(state, both, np.concatenate([values[1], values[2]]))
+        found.append(spearman(model.predict_tokens(state, tokens[3]), values[3]))
     assert np.mean(found) >= bar
 
 
+@pytest.mark.statistical
 @needs_tables
 def test_230_cells_of_nas_bench_201(tables):
     """5 + 125 + 100 cells, three seeds: at least 94.30 on the test set, where random search with as many
-    has 93.89 (.43 less, two of its standard deviations)."""
+    has 93.89 (.43 less, two of its standard deviations). Each of twelve that were measured had 94.37."""
     valid, test = tables
     found = []
     for seed in range(3):

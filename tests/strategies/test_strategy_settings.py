@@ -8,9 +8,10 @@ import pytest
 
 from cambrian.errors import UsageError
 from cambrian.problem import Problem
+from cambrian.settings import Span
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.progressive import MOST_FIRST, Progressive
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 
 NUMBERS = [
     (name, field.name)

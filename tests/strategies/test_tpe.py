@@ -80,7 +80,7 @@ def test_it_proposes_what_optuna_alone_proposes(sampler):
             study.tell(trial, said.value)
         else:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        learned = Trial(n, proposal.architecture, Fidelity(), note=proposal.note, outcome=said)
+        learned = Trial(n, proposal.architecture, Fidelity(), memory=proposal.memory, outcome=said)
         state = strategy.learn(state, learned)
 
 
@@ -90,9 +90,9 @@ def test_what_a_sampler_writes_on_trials_is_kept():
     state, generations = strategy.start(Problem(everything)), []
     for n in range(20):
         proposal = strategy.propose(state, [], stream(0, "propose", n))
-        generations.append(proposal.note["optuna"]["NSGAIISampler:generation"])
+        generations.append(proposal.memory["optuna"]["NSGAIISampler:generation"])
         done = Done(worth(proposal.architecture))
-        learned = Trial(n, proposal.architecture, Fidelity(), note=proposal.note, outcome=done)
+        learned = Trial(n, proposal.architecture, Fidelity(), memory=proposal.memory, outcome=done)
         state = strategy.learn(state, learned)
     assert generations == [n // 5 for n in range(20)]
 

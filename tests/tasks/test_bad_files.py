@@ -16,6 +16,7 @@ from refusals import X, Y, refused
 
 from cambrian.errors import DataError
 from cambrian.tasks import limits, load, read_images
+from reseeding import default_rng
 
 
 class Canary:
@@ -199,10 +200,11 @@ def damaged(held: bytes, rng: np.random.Generator) -> bytes:
     return out.tobytes()[: rng.integers(len(out)) if rng.random() < 0.2 else None]
 
 
+@pytest.mark.damage
 @pytest.mark.parametrize("name", ["d.npz", "d.csv", "i.png", "i.jpg", "i.gif", "i.webp", "i.tif", "i.bmp"])
 def test_damage_anywhere(tmp_path, name) -> None:
     """Sixty seeded ways to damage a file: it is read, or refused in one short sentence, never a crash."""
-    path, rng = tmp_path / name, np.random.default_rng(3)
+    path, rng = tmp_path / name, default_rng(3)
     if name == "d.npz":
         np.savez_compressed(path, x=X, y=Y)
     elif name == "d.csv":

@@ -60,8 +60,12 @@ def test_what_is_named_is_on_the_disk(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(os, "replace", lambda a, b: (events.append(("name", Path(b).name)), replace(a, b)))
     load((X, Y)).save(tmp_path)
     files = [*(f"{k}.npy" for k in ("inputs", "targets", "train", "validation", "test"))]
-    expected = [event for file in files for event in (("sync", file), ("name", file))]
-    assert events == [*expected, ("sync", ""), ("sync", "task.json"), ("name", "task.json"), ("sync", "")]
+    expected = [
+        event
+        for file in (*files, "task.json")
+        for event in (("sync", f".{file}"), ("name", file), ("sync", ""))
+    ]
+    assert events == expected
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*files, "task.json"])
 
 

@@ -1,7 +1,45 @@
 """Searches whose every answer is known: spaces with a table of measured results, to compare strategies on."""
 
-from cambrian.benchmarks.benchmark import BENCHMARKS, Benchmark, benchmark
+from __future__ import annotations
+
+from functools import cache
+
+from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.benchmarks.playing import Played, play
-from cambrian.benchmarks.user_table import table
+from cambrian.benchmarks.user_table import table, table_of
+from cambrian.errors import UsageError
+from cambrian.estimators.tables.files import SUFFIXES
+from cambrian.registry import Registry
+
+BENCHMARKS = Registry(
+    "benchmark",
+    {
+        "nb101": "cambrian.benchmarks.nb101:five",
+        "nb101-small": "cambrian.benchmarks.nb101:four",
+        "nb201-cifar10": "cambrian.benchmarks.nb201:cifar10",
+        "nb201-cifar10-12": "cambrian.benchmarks.nb201:cifar10_12",
+        "nb201-cifar100-12": "cambrian.benchmarks.nb201:cifar100_12",
+        "nb-macro": "cambrian.benchmarks.macro:cifar10",
+        "planted": "cambrian.benchmarks.planted:entangled",
+        "planted-separable": "cambrian.benchmarks.planted:separable",
+        "spikenas": "cambrian.benchmarks.spikenas:cifar10",
+    },
+)
+
+
+@cache
+def benchmark(name: str, minimize: bool | None = None) -> Benchmark:
+    """A published or planted benchmark by its name, or a table of your own by its path (see `table_of`),
+    whose objective is to be low with `minimize`. Raises UnknownName with the nearest name, DataError where
+    a table is missing or damaged."""
+    if any(suffix in name for suffix in SUFFIXES):
+        return table_of(name, minimize)
+    chosen: Benchmark = BENCHMARKS.get(name)()
+    if minimize is not None and minimize != chosen.minimize:
+        raise UsageError(
+            f"the objective of the published benchmark {name!r} is maximised: leave out minimize"
+        )
+    return chosen
+
 
 __all__ = ["BENCHMARKS", "Benchmark", "Played", "benchmark", "play", "table"]

@@ -1,40 +1,21 @@
-"""What a benchmark is, and benchmarks by name."""
+"""A benchmark: what is searched, and what counts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.errors import UsageError
-from cambrian.estimators.table_files import SUFFIXES
 from cambrian.estimators.tables import open_table
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
-from cambrian.registry import Registry
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-BENCHMARKS = Registry(
-    "benchmark",
-    {
-        "nb101": "cambrian.benchmarks.nb101:five",
-        "nb101-small": "cambrian.benchmarks.nb101:four",
-        "nb201-cifar10": "cambrian.benchmarks.nb201:cifar10",
-        "nb201-cifar10-12": "cambrian.benchmarks.nb201:cifar10_12",
-        "nb201-cifar100-12": "cambrian.benchmarks.nb201:cifar100_12",
-        "nb-macro": "cambrian.benchmarks.macro:cifar10",
-        "planted": "cambrian.benchmarks.planted:entangled",
-        "planted-separable": "cambrian.benchmarks.planted:separable",
-        "spikenas": "cambrian.benchmarks.spikenas:cifar10",
-    },
-)
 
 
 @dataclass(frozen=True)
@@ -82,20 +63,3 @@ class Benchmark:
             fidelity or Fidelity(),
             test_minimize,
         )
-
-
-@cache
-def benchmark(name: str, minimize: bool | None = None) -> Benchmark:
-    """A published or planted benchmark by its name, or a table of your own by its path (see `table_of`),
-    whose objective is to be low with `minimize`. Raises UnknownName with the nearest name, DataError where
-    a table is missing or damaged."""
-    if any(suffix in name for suffix in SUFFIXES):
-        from cambrian.benchmarks.user_table import table_of
-
-        return table_of(name, minimize)
-    found: Benchmark = BENCHMARKS.get(name)()
-    if minimize is not None and minimize != found.minimize:
-        raise UsageError(
-            f"the objective of the published benchmark {name!r} is maximised: leave out minimize"
-        )
-    return found

@@ -5,41 +5,12 @@ the 91 of at most 4 also for 12, 36 and 108, three times each, of which the mean
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Any
-
-import numpy as np
-
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.benchmarks.published_files import gzipped_json
-from cambrian.estimators.tables import Column, Table, open_table
+from cambrian.estimators.tables import open_table
+from cambrian.estimators.tables.nb101 import EPOCHS
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
-from cambrian.spaces.cells.nasbench101.space import NASBench101, graph_text
-
-EPOCHS = (4, 12, 36, 108)
-FIELDS = {"val_acc": 3, "test_acc": 4, "seconds": 1, "energy_kwh": 5}  # by their places in a row's "evals"
-SMALL, LARGE = "ec_nasbench/ecnas_4V9E.json.gz", "ec_nasbench/ecnas_5V9E.json.gz"
-
-
-def table() -> Table:
-    repeats: dict[str, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
-    params: dict[str, float] = {}
-    for row in gzipped_json(SMALL, _rows) + [r for r in gzipped_json(LARGE, _rows) if r["n"] > 4]:
-        key = _key(row)
-        params[key] = row["params"]
-        repeats[key][row["epochs"]].append(row["evals"][-1])
-    rows = {key: n for n, key in enumerate(repeats)}
-    missing = [np.nan] * (max(FIELDS.values()) + 1)
-    means = np.array(
-        [
-            [np.mean([m[: len(missing)] for m in r.get(e, [missing])], 0) for e in EPOCHS]
-            for r in repeats.values()
-        ]
-    )
-    columns = {name: Column(means[:, :, place], EPOCHS) for name, place in FIELDS.items()}
-    columns["params"] = Column(np.array(list(params.values())))
-    return Table(LARGE, NASBench101.canonical, rows, columns)
+from cambrian.spaces.cells.nasbench101.space import NASBench101
 
 
 def five() -> Benchmark:
@@ -56,13 +27,3 @@ def _benchmark(name: str, vertices: int, epochs: int) -> Benchmark:
     test = 100 * open_table("nb101").column("test_acc").values[:, EPOCHS.index(epochs)]
     estimator = Tabular("nb101", "val_acc", ("params", "energy_kwh"), "seconds")
     return Benchmark.of_table(name, NASBench101(vertices), estimator, test, Fidelity(epochs))
-
-
-def _rows(content: Any) -> list[dict[str, Any]]:
-    return [{k: row[k] for k in ("n", "adj", "ops", "epochs", "params", "evals")} for row in content["rows"]]
-
-
-def _key(row: dict[str, Any]) -> str:
-    n = row["n"]
-    pairs = [divmod(place, n) for place, bit in enumerate(row["adj"]) if bit == "1"]
-    return graph_text(row["ops"].split(",")[1:-1], pairs)

@@ -7,44 +7,12 @@ and the epochs of each.
 
 from __future__ import annotations
 
-import numpy as np
-
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.benchmarks.published_files import arrays
-from cambrian.estimators.tables import Column, Table, open_table
+from cambrian.estimators.tables import open_table
+from cambrian.estimators.tables.nb201 import METRICS
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
 from cambrian.spaces.cells.nasbench201.space import NASBench201
-
-DEVICES = (
-    "1080ti_1",
-    "1080ti_256",
-    "titan_rtx_1",
-    "titan_rtx_256",
-    "gold_6226",
-    "pixel2",
-    "raspi4",
-    "eyeriss",
-)
-LATENCIES = tuple(f"lat_{device}" for device in DEVICES)
-RASPBERRY = ("lat_ms_pi5_onnx_cifar100", "energy_mj_pi5_onnx_cifar100")
-METRICS = ("params_m", *LATENCIES, *RASPBERRY)
-"""Millions of parameters; milliseconds a batch; millijoules an image. All for 32x32 images, latency
-and energy with the 100 classes' head."""
-
-
-def table() -> Table:
-    needed = ("c10_val_12", "c10_val_200", "c10_test_200", "c100_val_12", "c100_test_200", "params_m")
-    found = arrays("nb201/nb201_accuracy.npz", "ops", *needed)
-    others = arrays("nb201/nb201_latency.npz", *LATENCIES) | arrays(
-        "nb201/nb201_raspberry_pi5.npz", *RASPBERRY
-    )
-    columns = {name: Column(values) for name, values in (found | others).items() if values.ndim == 1}
-    both = np.stack([found["c10_val_12"], found["c10_val_200"]], axis=1)
-    columns["c10_val"] = Column(both, (12, 200))
-    columns["c100_val"] = Column(found["c100_val_12"][:, None], (12,))
-    rows = {tuple(codes): row for row, codes in enumerate(found["ops"].tolist())}
-    return Table("nb201/nb201_accuracy.npz", NASBench201.codes, rows, columns)
 
 
 def cifar10() -> Benchmark:

@@ -27,7 +27,7 @@ import numpy as np
 from cambrian.architecture import Architecture
 from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.errors import UsageError
-from cambrian.estimators.estimator import Context, Estimate
+from cambrian.estimators.estimator import Estimate, Job
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
 from cambrian.spaces.cells.isomorphism import Block
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cambrian.spaces.space import Space
-    from cambrian.tasks.task import Task
 
 WORST, BEST, SCALE = 0.82, 0.95, 1.0
 INPUTS = 2  # of the cell: the outputs of the two cells before
@@ -113,16 +112,9 @@ class Planted:
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
-    def estimate(
-        self,
-        space: Space,
-        architecture: Architecture,
-        fidelity: Fidelity,
-        task: Task | None,
-        context: Context,
-    ) -> Estimate:
-        cell = blocks_of(space, architecture)
-        error = self.noise * stream(context.seed, "planted", context.trial).standard_normal()
+    def run(self, job: Job) -> Estimate:
+        cell = blocks_of(job.space, job.architecture)
+        error = self.noise * stream(job.seed, "planted", job.identity).standard_normal()
         yield from ()
         return Done(truth(cell, self.entangled) + float(error))
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.outcome import Trial, incumbents
+from cambrian.outcome import Trial
+from cambrian.recommendation import find_incumbents
 from cambrian.search.search import Search
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Played:
     """What a search was like after each of its trials, in their order; each array is float[trials].
-    The incumbent is the best so far (see `cambrian.outcome.incumbents`); before there is one, everything is
-    NaN."""
+    The incumbent is the best so far (see `cambrian.recommendation.find_incumbents`); before there is one,
+    everything is NaN."""
 
     benchmark: Benchmark
     trials: Sequence[Trial]
@@ -42,7 +43,7 @@ class Played:
 
     @cached_property
     def _best(self) -> list[Trial | None]:
-        return list(incumbents(self.trials))
+        return list(find_incumbents(self.trials))
 
     @cached_property
     def seconds(self) -> NDArray[np.float64]:

@@ -6,30 +6,12 @@ Simulated seconds are the measured training time, spread evenly over the epochs.
 
 from __future__ import annotations
 
-import numpy as np
-
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.benchmarks.published_files import arrays
-from cambrian.estimators.tables import Column, Table, open_table
+from cambrian.estimators.tables import open_table
+from cambrian.estimators.tables.spikenas import EPOCHS
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
 from cambrian.spaces.cells.spikenas import SpikingCells
-
-FILE = "spikenas_bench/spikenas_cifar10.npz"
-EPOCHS = tuple(range(1, 101))
-
-
-def table() -> Table:
-    found = arrays(FILE, "ops", "val_acc_x100", "test_acc", "train_seconds", "n_epochs", "params")
-    each = found["train_seconds"] / found["n_epochs"]
-    columns = {
-        "val_acc": Column(found["val_acc_x100"] / np.float32(100), EPOCHS, curve=True),
-        "seconds": Column(each[:, None] * np.array(EPOCHS, np.float32), EPOCHS, curve=True),
-        "test_acc": Column(found["test_acc"]),
-        "params": Column(found["params"]),
-    }
-    rows = {tuple(codes): row for row, codes in enumerate(found["ops"].tolist())}
-    return Table(FILE, SpikingCells.codes, rows, columns)
 
 
 def cifar10() -> Benchmark:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture
 from cambrian.choices import OneOf, Scalar
 from cambrian.errors import DataError, Unbuildable
-from cambrian.estimators.table_files import ABSENT, answers
 from cambrian.estimators.tables import open_table
+from cambrian.estimators.tables.files import ABSENT, answers
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Pick, Signature, Space
 

@@ -11,8 +11,9 @@ import numpy as np
 from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.benchmarks.table_space import Listed
 from cambrian.errors import DataError
-from cambrian.estimators.table_files import SUFFIXES, answers
-from cambrian.estimators.tables import Table, open_table
+from cambrian.estimators.tables import open_table
+from cambrian.estimators.tables.files import SUFFIXES, answers
+from cambrian.estimators.tables.table import Table
 from cambrian.estimators.tabular import Tabular
 from cambrian.problem import lower_is_better
 

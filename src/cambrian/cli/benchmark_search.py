@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.app import say
+from cambrian.cli.run_search import run_search
 
 if TYPE_CHECKING:
     from cambrian.benchmarks import Benchmark
@@ -26,7 +27,6 @@ def search_table(
 ) -> None:
     """`name` is a benchmark's or the path of a table; `settings` are those of progressive search."""
     from cambrian.benchmarks import benchmark
-    from cambrian.cli.search import _run
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
     from cambrian.search.result import Result
@@ -45,7 +45,7 @@ def search_table(
     )
     place = run or claim(found.name)
     say(_asked(found, f"{search.objective}", minimize), to_json=as_json)
-    _run(search, place, {}, as_json)
+    run_search(search, place, {}, as_json)
     best = Result.open(place).best
     if best is not None:
         tested = found.test(best.architecture)

@@ -65,7 +65,7 @@ def compare(
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
     adds to what is there."""
     from cambrian.cli.data import load_task
-    from cambrian.cli.search import _device
+    from cambrian.cli.run_search import choose_device
     from cambrian.referee import comparison as referee
     from cambrian.search.ledger.run_directory import claim
 
@@ -85,7 +85,7 @@ def compare(
         if minimize is not None:
             raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
         data = load_task(str(task), "accuracy", limit, size, 0)
-        chosen = _device(device)
+        chosen = choose_device(device)
         place = run or claim(f"compare-{data.name}")
         contest = _live(data, _or(budget, 300), place, space, epochs, filters, cells, chosen)
     _present(

@@ -18,9 +18,10 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the trained network as files that need torch alone, and verify them in a clean process."""
+    from cambrian.exports import export as files
     from cambrian.search.result import Result
 
-    path = Result.open(run).export(out, onnx=onnx)
+    path = files.export(Result.open(run), out, onnx=onnx)
     give({"export": path}) if as_json else say(f"wrote {path}: loaded without cambrian, same outputs")
 
 

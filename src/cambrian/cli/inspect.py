@@ -44,12 +44,13 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write one self-contained HTML file of what was asked, tried, found and why."""
+    from cambrian.reports import report_file
     from cambrian.search.result import Result
 
     result = Result.open(run)
     if not (run / "table1.json").exists():
         say("fitting the paper's four surrogates to the run, once: about a minute", to_json=True)
-    path = result.report(out)
+    path = report_file.report(result, out)
     give({"report": path}) if as_json else say(f"wrote {path}")
 
 

@@ -87,7 +87,7 @@ class LiveWatch(Watch):
             self._line(f"search: {reason}")
 
     def _trial(self, trial: Trial) -> None:
-        level = int(trial.note.get("level", 0))
+        level = int(trial.reason.get("level", 0))
         self._levels[level].append(trial)
         if trial.value is None:
             self._failed += 1
@@ -131,12 +131,12 @@ class LiveWatch(Watch):
         return f"{mean:.4g}" if ended[0].minimize else percent(mean)
 
     def _rho(self, level: int) -> str:
-        from cambrian.predictors.surrogate import spearman
+        from cambrian.predictors.rank_correlation import spearman
 
         pairs = [
-            (t.note["predicted"], t.score)
+            (t.reason["predicted"], t.score)
             for t in self._levels[level]
-            if t.score is not None and t.note.get("predicted") is not None
+            if t.score is not None and t.reason.get("predicted") is not None
         ]
         if len(pairs) < 5:
             return "-"

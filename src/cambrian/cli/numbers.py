@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -11,12 +10,13 @@ import typer
 
 from cambrian.errors import UsageError
 from cambrian.search.planning.budget import MOST, Budget
+from cambrian.settings import Span
 
 
 def count(help: str, least: int = 1, **more: Any) -> Any:
     """An option for a whole number from `least` on."""
     return typer.Option(
-        callback=_checks(lambda n: least <= n <= MOST, f"at least {least} and at most 2^53"),
+        callback=_checks(Span(least, MOST, whole=True)),
         help=help,
         **more,
     )
@@ -24,15 +24,12 @@ def count(help: str, least: int = 1, **more: Any) -> Any:
 
 def amount(help: str, most: float = MOST) -> Any:
     """An option for a number above zero: neither NaN nor infinite, which would be no limit at all."""
-    wanted = f"above 0 and at most {most:.0e}"
-    return typer.Option(callback=_checks(lambda n: 0 < n <= most, wanted), help=help)
+    return typer.Option(callback=_checks(Span(0, most, above=True)), help=help)
 
 
 def share(help: str) -> Any:
     """An option for a finite number from zero on."""
-    return typer.Option(
-        callback=_checks(lambda n: n >= 0 and math.isfinite(n), "at least 0 and finite"), help=help
-    )
+    return typer.Option(callback=_checks(Span(0)), help=help)
 
 
 def seconds_of(text: str) -> float:
@@ -44,11 +41,11 @@ def seconds_of(text: str) -> float:
     raise UsageError(f"cannot read the time {text!r}: write one above zero as 90s, 5m or 1h")
 
 
-def _checks(holds: Callable[[Any], bool], wanted: str) -> Callable[[typer.CallbackParam, Any], Any]:
+def _checks(span: Span) -> Callable[[typer.CallbackParam, Any], Any]:
     def check(param: typer.CallbackParam, value: Any) -> Any:
         for number in value if isinstance(value, list) else [value]:
-            if number is not None and not holds(number):
-                raise UsageError(f"{param.opts[0]} must be {wanted}, got {number}")
+            if number is not None:
+                span.check(param.opts[0], number)
         return value
 
     return check

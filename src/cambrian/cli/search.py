@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cambrian.cli.app import Json, Minimize, Out, Run, app, give, say, say_stopped
+from cambrian.cli.app import Json, Minimize, Out, Run, app, say
 from cambrian.cli.data import Read, load_task
+from cambrian.cli.limits import read_limits
 from cambrian.cli.numbers import amount, count, seconds_of
+from cambrian.cli.run_search import choose_device, run_search
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
     from cambrian.architecture import Architecture
     from cambrian.outcome import Fidelity
-    from cambrian.search.result import Result
-    from cambrian.search.search import Search
     from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task
 
@@ -29,6 +28,16 @@ Metric = Annotated[str, typer.Option(help="accuracy or balanced-accuracy.")]
 Limit = Annotated[
     int | None,
     count("Keep so many images, besides a validation or test part the data come with."),
+]
+SearchLimits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="MEASURE=AMOUNT|N",
+        help="Refuse networks over it, untrained: latency=5ms, memory=200MB, params=1M, macs=300M; may be"
+        " given several times. Or a number: keep so many images.",
+        show_default=False,
+    ),
 ]
 Size = Annotated[int | None, count("Scale images to so many pixels a side.")]
 Seed = Annotated[int, count("The same seed gives the same search.", least=0)]
@@ -59,20 +68,22 @@ def search(
     surrogate: Annotated[str, typer.Option(help="What ranks cells nobody has trained.")] = "mlp-ensemble",
     paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
     metric: Metric = "accuracy",
-    levels: Annotated[int | None, count("B: blocks of the largest cells.")] = None,
-    keep: Annotated[int | None, count("K: cells trained at each level after the first.")] = None,
-    epochs: Annotated[int | None, count("Epochs each cell is trained for.")] = None,
-    images: Annotated[int | None, count("Images each cell is trained on.")] = None,
+    levels: Annotated[
+        int | None, count("B: levels that are searched (PNAS: blocks of the largest cells).")
+    ] = None,
+    keep: Annotated[int | None, count("K: networks trained at each level after the first.")] = None,
+    epochs: Annotated[int | None, count("Epochs each network is trained for.")] = None,
+    images: Annotated[int | None, count("Images each network is trained on.")] = None,
     filters: Annotated[int | None, count("Filters of a cell under search.")] = None,
     cells: Annotated[int | None, count("Cells of a network under search.")] = None,
     final_epochs: Annotated[int | None, count("Epochs of the final networks.")] = None,
     final_filters: Annotated[int | None, count("Filters of the final networks.")] = None,
     final_cells: Annotated[int | None, count("Cells of the final networks.")] = None,
-    max_params: Annotated[float | None, amount("Refuse larger networks, untrained.")] = None,
-    max_macs: Annotated[float | None, amount("Refuse costlier networks, untrained.")] = None,
+    max_params: Annotated[float | None, amount("As --limit params=N.")] = None,
+    max_macs: Annotated[float | None, amount("As --limit macs=N.")] = None,
     timeout: Annotated[str | None, typer.Option(help="Longest a trial may take, such as 5m.")] = None,
     memory: Annotated[float | None, amount("GiB a trial may allocate.", most=2**32)] = None,
-    limit: Limit = None,
+    limit: SearchLimits = None,
     size: Size = None,
     read: Read = None,
     seed: Seed = 0,
@@ -83,15 +94,19 @@ def search(
     """Find the best network for DATA and train it."""
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
-    from cambrian.search.planning.plan import describe_data, plan
+    from cambrian.search.planning.plan import plan
+    from cambrian.search.planning.plan_rows import describe_data
     from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
 
     Budget.parse(budget)  # refused before data are read, as is the time
     longest = None if timeout is None else seconds_of(timeout)
+    kept, limits = read_limits(limit or (), params=max_params, macs=max_macs)
     _check_unused(run)
     _check_surrogate(surrogate)
     if benchmark is not None:
+        if limits:
+            raise UsageError(f"limits on {', '.join(limits)} need networks, which --benchmark does not build")
         from cambrian.cli.benchmark_search import search_table
 
         search_table(
@@ -122,28 +137,26 @@ def search(
     }
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.named(strategy)
     place = None if space == "pnas" else SPACES.named(space)
-    if place is not None and strategy == "progressive":
-        chosen = {"name": "progressive", "arguments": {"surrogate": surrogate}}
-    task = load_task(data, metric, limit, size, seed, read)
+    task = load_task(data, metric, kept, size, seed, read)
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     found = plan(
         task,
         budget,
         paper=paper,
         workers=workers,
-        device=_device(device),
+        device=choose_device(device),
         space=place,
         strategy=chosen,
         surrogate=surrogate,
         changes={k: v for k, v in changes.items() if v is not None},
         seed=seed,
-        limits={k: v for k, v in (("params", max_params), ("macs", max_macs)) if v is not None},
+        limits=limits,
         timeout=longest,
         memory=None if memory is None else int(memory * 2**30),
     )
     for label, text in found.rows[1:]:
         say(f"{label:>9}  {text}", to_json=as_json)
-    _run(found.search, run or claim(task.name), found.trials, as_json)
+    run_search(found.search, run or claim(task.name), found.trials, as_json)
 
 
 @app.command()
@@ -183,12 +196,12 @@ def train(
         "train",
         task,
         seed=seed,
-        device=_device(device),
+        device=choose_device(device),
         workers=1,
         final=Final(fidelity, top=1, baselines=()),
     )
     place = run or claim(f"{task.name}-{Path(architecture).stem}")
-    _run(found, place, {}, as_json, architecture=answers)
+    run_search(found, place, {}, as_json, architecture=answers)
 
 
 @app.command()
@@ -206,58 +219,7 @@ def resume(
 
     facts = Result.open(run).facts
     answers = Architecture.from_json(facts["train"]) if "train" in facts else None
-    _run(Search.resume(run, budget), run, facts.get("expected", {}), as_json, architecture=answers)
-
-
-def _run(
-    search: Search, place: Path, expected: dict[Any, int], as_json: bool, architecture: Any = None
-) -> None:
-    """Run, with a display on standard error; on Ctrl-C say how to go on."""
-    from rich.console import Console
-
-    from cambrian.cli.live import LiveWatch
-    from cambrian.cli.summary import summarise
-    from cambrian.reports.evidence import why
-
-    console = Console(stderr=True)
-    tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
-    for sentence in (search.notice, *(search.task.warnings if search.task else ())):
-        if sentence:
-            tell(f"note: {sentence}")
-    tell(f"run: {place}")
-    try:
-        with LiveWatch(console, {int(k): v for k, v in expected.items()}) as watch:
-            if architecture is not None:
-                result = search.train(architecture, place, watch)
-            else:
-                result = search.run(place, watch)
-    except KeyboardInterrupt:
-        say_stopped(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}", tell, as_json)
-        raise
-    trials = result.trials + result.finals
-    if all(t.value is None for t in trials):
-        last = f"; the last one: {why(trials[-1])}" if trials else ": none was begun"
-        _fail(f"no trial succeeded{last}", result, as_json)
-    if search.final is not None and result.winner is None:
-        if not as_json:
-            summarise(result)
-        _fail(
-            "no network could be trained in the final stage; see the failures: cambrian report"
-            f" {shlex.quote(str(place))}",
-            result,
-            as_json,
-        )
-    summarise(result, as_json)
-
-
-def _fail(sentence: str, result: Result, as_json: bool) -> NoReturn:
-    """Exit code 1, and where JSON is wanted all that is known of the run besides."""
-    from cambrian.cli.summary import facts
-
-    say(sentence, to_json=True)
-    if as_json:
-        give({"error": "Failed", "message": sentence, **facts(result)})
-    raise typer.Exit(1)
+    run_search(Search.resume(run, budget), run, facts.get("expected", {}), as_json, architecture=answers)
 
 
 def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: Fidelity) -> None:
@@ -266,18 +228,6 @@ def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: F
 
     with torch.device("meta"):
         space.build(architecture, task, **fidelity.skeleton)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"device {name!r} was asked for, but torch sees no CUDA device: use --device cpu")
-    if name != "cpu" and not name.startswith("cuda"):
-        raise UsageError(f"unknown device {name!r}: use auto, cpu or cuda")
-    return name
 
 
 def _check_unused(run: Path | None) -> None:
@@ -290,8 +240,7 @@ def _check_unused(run: Path | None) -> None:
 
 
 def _check_surrogate(name: str) -> None:
-    from cambrian.errors import UnknownName
     from cambrian.predictors import PREDICTORS
 
-    if name not in PREDICTORS.names():
-        raise UnknownName("surrogate", name, PREDICTORS.names())
+    if name not in PREDICTORS.names():  # what has a name need not be loaded yet
+        PREDICTORS.named(name)

@@ -70,7 +70,7 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
         table.add_column(name, justify="right")
     ended = sorted((t for t in result.trials if t.score is not None), key=lambda t: -(t.score or 0.0))
     for trial in ended[:top]:
-        level = str(trial.note.get("level", "-"))
+        level = str(trial.reason.get("level", "-"))
         table.add_row(str(trial.number), level, value_text(trial), *_sizes(trial))
     return table
 

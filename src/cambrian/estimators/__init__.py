@@ -8,7 +8,8 @@ ESTIMATORS = Registry(
     "estimator",
     {
         "train": "cambrian.estimators.train:Train",
-        "function": "cambrian.estimators.estimator:Function",
+        "function": "cambrian.estimators.function:Function",
+        "one-shot": "cambrian.estimators.one_shot:OneShot",
         "tabular": "cambrian.estimators.tabular:Tabular",
     },
 )

@@ -1,25 +1,24 @@
-"""From an architecture to a network that may be trained: built, checked against hard limits."""
+"""From an architecture to a network that may be trained: built, measured, held to hard limits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cambrian.architecture import Architecture
-from cambrian.errors import UnknownName, UsageError
+from cambrian.errors import UsageError
+from cambrian.estimators.limits import SIZES, check_limits
+from cambrian.networks.measure.measure import find_measure, is_measure
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import integer_seed
 from cambrian.spaces.program.function_space import Shape
-from cambrian.spaces.space import Signature, Space
+from cambrian.spaces.space import Signature
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from cambrian.estimators.estimator import Context
+    from cambrian.estimators.job import Job
     from cambrian.tasks.task import Task
-
-
-LIMITS = ("params", "macs")
-"""What hard limits may bound."""
 
 
 def signature(task: Signature, fidelity: Fidelity) -> Shape:
@@ -28,69 +27,78 @@ def signature(task: Signature, fidelity: Fidelity) -> Shape:
     return Shape(task.channels, height, width, task.classes)
 
 
-def build_network(
-    space: Space,
-    architecture: Architecture,
-    fidelity: Fidelity,
-    task: Task | None,
-    context: Context,
-) -> nn.Module | Infeasible:
-    """The network with its initial weights, a function of (seed, trial) alone, or why it cannot be
-    had: over a hard limit, here or as it will be at `context.final`, found before anything is allocated.
-    Raises Unbuildable where shapes do not fit, UnknownName for a limit on what is not counted."""
+@dataclass(frozen=True)
+class Built:
+    """A network with its initial weights, and its measures by name."""
+
+    network: nn.Module
+    metrics: dict[str, float]
+
+
+def build_network(job: Job) -> nn.Module | Infeasible:
+    """The job's network with its initial weights, a function of (seed, identity) alone, or why it cannot be
+    had: over a hard limit, here or as it will be at `job.final`, found before it is made.
+    Raises Unbuildable where shapes do not fit, UnknownName for a limit on what is not a measure."""
+    built = build_measured(job, always=())
+    return built if isinstance(built, Infeasible) else built.network
+
+
+def build_measured(job: Job, always: Iterable[str] = SIZES) -> Built | Infeasible:
+    """As `build_network`, with the measures that are limited, that are objectives of the problem, and that
+    are taken `always`; those that cannot be counted are left out."""
+    if job.task is None:
+        raise UsageError("building a network needs a task: it says the input's and output's shape")
+    metrics = _hold_to_limits(job, job.task)
+    if isinstance(metrics, Infeasible):
+        return metrics
+    network = _build(job, job.task)
+    return Built(network, metrics | _measure_rest(job, job.task, network, always, metrics))
+
+
+def _hold_to_limits(job: Job, task: Task) -> dict[str, float] | Infeasible:
+    """The measures that were taken for it, or the limit that is missed.
+
+    A network to be delivered kept the limits on noisy measures as a trial or a finalist: by then a clock
+    must not refuse what it has let pass."""
+    limits = {
+        name: most
+        for name, most in job.limits.items()
+        if job.stage == "search" or not find_measure(name, "limit").noisy
+    }
+
+    def build(fidelity: Fidelity) -> nn.Module:
+        return job.space.build(job.architecture, signature(task, fidelity), **fidelity.skeleton)
+
+    def shape(fidelity: Fidelity) -> tuple[int, int, int]:
+        return _image_shape(task, fidelity)
+
+    return check_limits(build, shape, limits, job.fidelity, job.final, job.device)
+
+
+def _build(job: Job, task: Task) -> nn.Module:
     import torch
 
     from cambrian.networks.pointwise import avoid_strided_pointwise
 
-    if task is None:
-        raise UsageError("building a network needs a task: it says the input's and output's shape")
-    excess = _excess(space, architecture, fidelity, task, context)
-    if excess is not None:
-        return Infeasible("limit", excess)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer_seed(context.seed, "weights", context.trial))
-        network = space.build(architecture, signature(task, fidelity), **fidelity.skeleton)
+        torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
+        shape = signature(task, job.fidelity)
+        network = job.space.build(job.architecture, shape, **job.fidelity.skeleton)
     avoid_strided_pointwise(network)
     return network
 
 
-def _excess(
-    space: Space, architecture: Architecture, fidelity: Fidelity, task: Task, context: Context
-) -> str | None:
-    """What is over a limit, in a sentence, or None; found on networks without weights."""
-    import torch
+def _measure_rest(
+    job: Job, task: Task, network: nn.Module, always: Iterable[str], known: dict[str, float]
+) -> dict[str, float]:
+    """The measures that are asked for and not known from the limits."""
+    from cambrian.networks.measure.measure_network import measure_network
 
-    from cambrian.networks.measure.sizes import sizes
-
-    drafts = [("", fidelity)]
-    if context.final is not None and _settings(context.final) != _settings(fidelity):
-        drafts.append(("final ", context.final))
-    for which, drafted in drafts if context.limits else ():
-        shape = signature(task, drafted)
-        with torch.device("meta"):
-            draft = space.build(architecture, shape, **drafted.skeleton)
-        found = sizes(draft, (shape.channels, shape.height, shape.width))
-        for name, limit in context.limits.items():
-            excess = _beyond(name, limit, found)
-            if excess:
-                where = _settings(drafted)
-                return f"{excess}, in the {which}skeleton{where}" if which or where else excess
-    return None
+    objectives = [o.name for o in job.problem.objectives[1:] if is_measure(o.name)]
+    names = [name for name in dict.fromkeys((*always, *job.limits, *objectives)) if name not in known]
+    return measure_network(names, network, _image_shape(task, job.fidelity), job.device) if names else {}
 
 
-def _beyond(name: str, limit: float, found: dict[str, float]) -> str | None:
-    if name not in LIMITS:
-        raise UnknownName("limit", name, LIMITS)
-    if name not in found:
-        return f"its {name} are limited and cannot be counted, since its forward looks at numbers"
-    if found[name] > limit:
-        return f"{found[name]:,.0f} {name} where at most {limit:,.0f} are allowed"
-    return None
-
-
-def _settings(fidelity: Fidelity) -> str:
-    """ " (cells=2, filters=8)": all that a network's sizes depend on besides architecture and task."""
-    settings = sorted(fidelity.skeleton.items())
-    if fidelity.resolution:
-        settings.append(("resolution", fidelity.resolution))
-    return f" ({', '.join(f'{k}={v}' for k, v in settings)})" if settings else ""
+def _image_shape(task: Task, fidelity: Fidelity) -> tuple[int, int, int]:
+    seen = signature(task, fidelity)
+    return seen.channels, seen.height, seen.width

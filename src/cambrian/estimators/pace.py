@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cambrian.estimators.estimator import Context, OutOfTime
+from cambrian.estimators.estimator import Job, OutOfTime
 
 if TYPE_CHECKING:
     from cambrian.networks.training.trainer import Training
@@ -21,8 +21,8 @@ class Pace:
     end before the deadline; or raises OutOfTime where nothing may be shortened. `ending` is how many steps'
     time the last look at the network takes."""
 
-    def __init__(self, context: Context, ending: float) -> None:
-        self._deadline, self._shorten, self._ending = context.deadline, context.shorten, ending
+    def __init__(self, job: Job, ending: float) -> None:
+        self._deadline, self._shorten, self._ending = job.deadline, job.shorten, ending
         self._first = (0.0, 0)  # when a step had ended, and its number
         self._steps = 0
 

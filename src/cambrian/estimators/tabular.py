@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from cambrian.architecture import Architecture
-from cambrian.estimators.estimator import Context, Estimate
+from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.tables import open_table
-from cambrian.outcome import Fidelity, Point, outcome_of
-
-if TYPE_CHECKING:
-    from cambrian.spaces.space import Space
-    from cambrian.tasks.task import Task
+from cambrian.outcome import Point, outcome_of
 
 
 @dataclass(frozen=True)
@@ -37,30 +32,23 @@ class Tabular:
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
-    def estimate(
-        self,
-        space: Space,
-        architecture: Architecture,
-        fidelity: Fidelity,
-        task: Task | None,
-        context: Context,
-    ) -> Estimate:
+    def run(self, job: Job) -> Estimate:
         table = open_table(self.table, self.questions)
-        row, column = table.row(space, architecture), table.column(self.objective)
+        row, column = table.row(job.space, job.architecture), table.column(self.objective)
         cost = table.column(self.seconds) if self.seconds else None
-        value = self.scale * column.at(row, fidelity.epochs)
+        value = self.scale * column.at(row, job.fidelity.epochs)
         curve: list[Point] = []
         if column.curve:
-            values = column.until(row, fidelity.epochs)
-            spent = cost.until(row, fidelity.epochs) if cost else [0.0] * len(values)
+            values = column.until(row, job.fidelity.epochs)
+            spent = cost.until(row, job.fidelity.epochs) if cost else [0.0] * len(values)
             for epoch, measure, seconds in zip(column.epochs, values, spent, strict=False):
                 curve.append(Point(epoch, {self.objective: self.scale * measure}, seconds))
                 yield curve[-1]
         return outcome_of(
             value,
-            metrics={name: table.column(name).at(row, fidelity.epochs) for name in self.metrics},
+            metrics={name: table.column(name).at(row, job.fidelity.epochs) for name in self.metrics},
             curve=tuple(curve),
-            seconds=cost.at(row, fidelity.epochs) if cost else 0.0,
+            seconds=cost.at(row, job.fidelity.epochs) if cost else 0.0,
         )
 
     def prepare(self) -> None:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
-import msgspec
-
-from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.estimators.build import build_network, signature
-from cambrian.estimators.estimator import Context, Estimate
-from cambrian.estimators.pace import Pace
+from cambrian.estimators.build import build_measured, signature
+from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.training_answers import apply_answers
-from cambrian.estimators.training_data import scored_images, training_images
+from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
 from cambrian.networks.training.recipe import Recipe
-from cambrian.outcome import Done, Fidelity, Infeasible, Point
+from cambrian.outcome import Done, Fidelity, Infeasible
+from cambrian.request import Evaluate
+from cambrian.weights import Continue, Fresh, Inherit
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from pathlib import Path
 
     from cambrian.networks.training.augment import Augment
-    from cambrian.networks.training.trainer import Training
-    from cambrian.spaces.space import Signature, Space
-    from cambrian.tasks.task import Task
+    from cambrian.spaces.space import Signature
+
+WEIGHTS = "weights.safetensors"
+"""The artifact of a network's weights, by its own names."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +36,18 @@ class Train(Recipe):
     task's metric), `accuracy`, `balanced_accuracy`, `loss` and `train_loss` in every point. In stage
     "deliver" it trains on training and validation part together, the curve has `train_loss` only, and
     the one look at the test part is the last thing that happens: `test_accuracy`,
-    `test_balanced_accuracy`, `test_loss`. Every outcome has `params`, and `macs` where they can be
-    counted; a search's also `best_value` and `best_epoch`.
+    `test_balanced_accuracy`, `test_loss`. Every outcome has `params`, `macs` where they can be
+    counted, and the measures that are limits or objectives; a search's also `best_value` and `best_epoch`.
 
     A training whose loss is not finite, on what it learns from or is scored on, ends as
     Infeasible("nan"). Answers under `train.` take the place of settings. With
-    `context.checkpoints` it goes on where it was killed, yielding the points it had once more.
+    `job.checkpoints` it goes on where it was killed, yielding the points it had once more.
 
-    A training that `context` allows to be shortened, and that would not be ready by the deadline, takes as
+    A training that the job allows to be shortened, and that would not be ready by the deadline, takes as
     many steps as fit, and its outcome says so: `epochs` it was trained of `planned_epochs`."""
 
     needs: ClassVar[tuple[type, ...]] = ()
+    serves: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Continue, Inherit)
     builds: ClassVar[bool] = True
     delivers: ClassVar[bool] = True
 
@@ -58,222 +56,61 @@ class Train(Recipe):
         import torch._dynamo  # noqa: F401  (what torch's optimisers import when the first one is made)
 
         from cambrian.networks import checkpoint  # noqa: F401
-        from cambrian.networks.measure import sizes as count  # noqa: F401
+        from cambrian.networks.measure import measure_network  # noqa: F401
         from cambrian.networks.training import trainer as training  # noqa: F401
 
-    def estimate(
-        self,
-        space: Space,
-        architecture: Architecture,
-        fidelity: Fidelity,
-        task: Task | None,
-        context: Context,
-    ) -> Estimate:
+    def run(self, job: Job) -> Estimate:
         started = time.perf_counter()
-        if task is None:
+        if job.task is None:
             raise UsageError("training needs a task: data to train on")
-        network = build_network(space, architecture, fidelity, task, context)
-        if isinstance(network, Infeasible):
-            return network
-        sizes = _sizes(network, fidelity, task)
-        recipe = apply_answers(self, architecture)
-        run = _Run(recipe, architecture, fidelity, task, context, network, started)
-        yield from run.curve
-        while not run.finished:
-            ended = run.advance()
-            if ended is not None:
-                return ended
-            yield run.curve[-1]
-        return run.outcome(sizes)
+        built = build_measured(job)
+        if isinstance(built, Infeasible):
+            return built
+        network = built.network
+        if isinstance(job.request.weights, Inherit):
+            from cambrian.networks.inherit import inherit_weights
+
+            inherit_weights(network, job.artifact(WEIGHTS), job.request.weights.move)
+        recipe = apply_answers(self, job.architecture)
+        score = partial(score_network, network, recipe, job.task, job)
+        run = TrainingRun(
+            job, job.task, recipe, start_training(network, recipe, job, job.task), score, started
+        )
+        ended = yield from run.train()
+        return ended or _finish(run, built.metrics)
 
     def augmentation(self, task: Signature, fidelity: Fidelity) -> Augment:
-        """What is done to the images of a task, the automatic choices made; its text is for people."""
-        from cambrian.networks.training.augment import automatic
-
-        seen = signature(task, fidelity)
-        return automatic(seen.height, seen.width, seen.channels, self.crop, self.flip, self.cutout)
+        """The changes of a task's images in training, the automatic choices made; its text is for people."""
+        return augment_for(self, task, fidelity)
 
 
-class _Run:
-    """One evaluation under way: the training, its curve, the best epoch, the time of the checkpoints."""
-
-    def __init__(
-        self,
-        train: Train,
-        architecture: Architecture,
-        fidelity: Fidelity,
-        task: Task,
-        context: Context,
-        network: nn.Module,
-        started: float,
-    ) -> None:
-        self._train, self._fidelity, self._task, self._context = train, fidelity, task, context
-        self._identity = _identity(train, architecture, fidelity, context)
-        self.curve: list[Point] = []
-        self._best: tuple[int, float] | None = None
-        self._best_weights: dict[str, Tensor] = {}
-        self._earlier = 0.0  # seconds of the attempts whose checkpoint this one goes on from
-        self._started = self._saved = started
-        self._training = self._start(network)
-        self._resume()
-        self._pace = Pace(context, self._ending())
-
-    @property
-    def finished(self) -> bool:
-        return self._training.finished
-
-    @property
-    def seconds(self) -> float:
-        return self._earlier + time.perf_counter() - self._started
-
-    def advance(self) -> Infeasible | None:
-        """Train for an epoch and add its point to the curve, or say why that is not possible."""
-        loss = self._training.run_epoch(self._between_steps)
-        metrics = {"train_loss": loss}
-        if math.isfinite(loss) and self._context.stage == "search":
-            metrics |= self._score()
-        if not all(map(math.isfinite, metrics.values())):
-            where = f"epoch {len(self.curve) + 1} of {self._training.epochs}"
-            detail = f"the loss was not a finite number in {where}"
-            return Infeasible("nan", detail, tuple(self.curve), self.seconds)
-        self.curve.append(Point(self._training.epoch, metrics, self.seconds))
-        if "value" in metrics:
-            self._remember(metrics["value"])
-        if time.perf_counter() - self._saved >= self._train.checkpoint_seconds:
-            self._save()
-        if not self.finished:
-            self._pace.keep(self._training)
-        return None
-
-    def outcome(self, sizes: dict[str, float]) -> Done | Infeasible:
-        """Of the finished training; leaves the weights where they are wanted."""
-        if self._best_weights:
-            self._training.network.load_state_dict(self._best_weights)
-        if self._context.stage == "search":
-            metrics = self._best_metrics()
-        else:
-            metrics = dict(self.curve[-1].metrics)
-            scored = self._score()
-            if not math.isfinite(scored["loss"]):  # by its last update: the training's losses were finite
-                detail = "the loss of the trained network was not a finite number on the test part"
-                return Infeasible("nan", detail, tuple(self.curve), self.seconds)
-            metrics |= {f"test_{k}": v for k, v in scored.items() if k != "value"} | {
-                "value": scored["value"]
-            }
-        value = metrics.pop("value")
-        weights = self._leave_weights()
-        metrics |= sizes | self._shortened()
-        return Done(value, metrics, tuple(self.curve), self.seconds, weights)
-
-    def _start(self, network: nn.Module) -> Training:
-        from cambrian.networks.pointwise import memory_format
-        from cambrian.networks.training.trainer import Training
-
-        context, fidelity = self._context, self._fidelity
-        images = training_images(self._task, fidelity, context.stage, context.seed, context.device)
-        return Training(
-            network.to(context.device, memory_format=memory_format(network)),  # type: ignore[call-overload]
-            images,
-            self._train,
-            self._train.augmentation(self._task, fidelity),
-            fidelity.epochs,
-            context.seed,
-            context.trial,
-        )
-
-    def _ending(self) -> float:
-        """The last score, in steps: forward alone takes about a third of a step's time for each image."""
-        scored = self._task.test if self._context.stage == "deliver" else self._task.validation
-        return 1 + len(scored) / (3 * self._training.batch)
-
-    def _shortened(self) -> dict[str, float]:
-        trained, planned = self._training.epochs_trained, float(self._training.epochs)
-        return {} if trained >= planned else {"epochs": round(trained, 3), "planned_epochs": planned}
-
-    def _score(self) -> dict[str, float]:
-        from cambrian.networks.training.trainer import scores
-
-        images = scored_images(self._task, self._fidelity, self._context.stage, self._context.device)
-        found = scores(self._training.network, images, 4 * self._train.batch_size)
-        return found | {"value": found[self._task.metric.replace("-", "_")]}
-
-    def _remember(self, value: float) -> None:
-        if self._best is not None and value <= self._best[1]:
-            return
-        self._best = (self._training.epoch, value)
-        if self._train.score == "best":
-            state = self._training.network.state_dict()
-            self._best_weights = {k: v.detach().clone() for k, v in state.items()}
-
-    def _best_metrics(self) -> dict[str, float]:
-        assert self._best is not None
-        epoch, value = self._best
-        point = self.curve[epoch - 1] if self._train.score == "best" else self.curve[-1]
-        return point.metrics | {"best_value": value, "best_epoch": float(epoch)}
-
-    def _leave_weights(self) -> str | None:
-        if self._context.weights is None:
-            return None
-        from cambrian.networks.checkpoint import save_weights
-        from cambrian.networks.known_outputs import describe_outputs
-
-        seen = signature(self._task, self._fidelity)
-        outputs = describe_outputs(self._training.network, (seen.channels, seen.height, seen.width))
-        facts = {"outputs": outputs} if outputs else {}
-        save_weights(self._training.network, self._context.weights, facts)
-        return str(self._context.weights)
-
-    def _between_steps(self) -> None:
-        pause = self._train.checkpoint_seconds
-        if pause > 0 and time.perf_counter() - self._saved >= pause:
-            self._save()
-        self._pace.keep(self._training)
-
-    def _save(self) -> None:
-        if self._context.checkpoints is None:
-            return
-        from cambrian.networks.checkpoint import write
-
-        tensors, place = self._training.state()
-        tensors |= {f"best.{k}": v for k, v in self._best_weights.items()}
-        state = {
-            "identity": self._identity,
-            "place": place,
-            "best": self._best,
-            "curve": msgspec.to_builtins(self.curve),
-            "seconds": self.seconds,
-        }
-        write(self._context.checkpoints, self._training.steps_done, tensors, state)
-        self._saved = time.perf_counter()
-
-    def _resume(self) -> None:
-        """Take up the newest checkpoint in this trial's directory that is of this very evaluation."""
-        if self._context.checkpoints is None:
-            return
-        from cambrian.networks.checkpoint import latest
-
-        found = latest(self._context.checkpoints, self._identity)
-        if found is None:
-            return
-        tensors, state = found
-        best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
-        self._best_weights = {k: v.to(self._context.device) for k, v in best.items()}
-        self._best = tuple(state["best"]) if state["best"] else None
-        self.curve = msgspec.convert(state["curve"], list[Point])
-        self._earlier = float(state["seconds"])
-        self._training.restore(tensors, state["place"])
+def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
+    """Of the finished training; leaves its artifacts where they are wanted."""
+    job, keep = run.job, run.job.keep
+    if keep is not None and not job.shorten:
+        run.leave_training(keep)  # before the best weights take the place of the last
+    run.take_best()
+    if job.stage == "search":
+        metrics = run.final_metrics()
+    else:
+        metrics = dict(run.curve[-1].metrics)
+        scored = run.score()
+        if not math.isfinite(scored["loss"]):  # by its last update: the training's losses were finite
+            detail = "the loss of the trained network was not a finite number on the test part"
+            return Infeasible("nan", detail, tuple(run.curve), run.seconds)
+        metrics |= {f"test_{k}": v for k, v in scored.items() if k != "value"} | {"value": scored["value"]}
+    value = metrics.pop("value")
+    if keep is not None:
+        _leave_weights(run, keep)
+    metrics |= measures | run.shortened()
+    return Done(value, metrics, tuple(run.curve), run.seconds, data=run.data)
 
 
-def _sizes(network: nn.Module, fidelity: Fidelity, task: Task) -> dict[str, float]:
-    from cambrian.networks.measure.sizes import sizes
+def _leave_weights(run: TrainingRun, keep: Path) -> None:
+    """The network's weights, with its outputs for a fixed input, by which it is known again."""
+    from cambrian.networks.checkpoint import save_weights
+    from cambrian.networks.known_outputs import describe_outputs
 
-    seen = signature(task, fidelity)
-    return sizes(network, (seen.channels, seen.height, seen.width))
-
-
-def _identity(train: Train, architecture: Architecture, fidelity: Fidelity, context: Context) -> str:
-    """A hash of all that the result is a function of: a checkpoint of something else is none of ours."""
-    recipe = {k: v for k, v in dataclasses.asdict(train).items() if k != "checkpoint_seconds"}
-    facts: list[Any] = [architecture.key, msgspec.to_builtins(fidelity), recipe]
-    facts += [context.seed, context.trial, context.stage]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    seen = signature(run.task, run.job.fidelity)
+    outputs = describe_outputs(run.training.network, (seen.channels, seen.height, seen.width))
+    save_weights(run.training.network, keep / WEIGHTS, {"outputs": outputs} if outputs else {})

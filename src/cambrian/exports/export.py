@@ -8,7 +8,6 @@ import importlib.util
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import CambrianError, ExportMismatch, MissingExtra, RunError, UsageError
+from cambrian.files import stage_folder
+from cambrian.reports.contents import task_facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,50 +77,10 @@ print(json.dumps({"difference": difference, "largest": float(sample["logits"].ab
 """
 
 
-def export(
-    network: nn.Module,
-    facts: Mapping[str, Any],
-    directory: str | os.PathLike[str],
-    *,
-    architecture_json: Mapping[str, Any],
-    samples: NDArray[Any] | None = None,
-    onnx: bool = False,
-) -> Path:
-    """Write `network` (normalised float[n, c, h, w] to logits float[n, classes]) to `directory`, which
-    must be new, empty or an earlier export. `facts` are a task's (`story.task_facts`): labels, mean, std,
-    channels, height, width, and "input", the type of its images. `samples` are images [n, h, w, c] of
-    that type to compare outputs on; without them, seeded noise.
-
-    The program takes float32 [n, c, h, w] in [0, 1] (float images: as they are) for any n and gives
-    logits. Raises ExportMismatch, leaving nothing behind, where a clean process that loads it finds
-    logits that differ from the network's by more than 1e-5 (or the four last bits of the largest one,
-    beyond 20), and UsageError where `directory` cannot be written."""
-    target = Path(directory).absolute()
-    _usable(facts, target, onnx)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        _write(network, facts, partial, architecture_json, samples, onnx)
-        difference = verify(partial)
-        _describe(facts, partial, difference)
-        _put(partial, target)
-    except (CambrianError, MemoryError):
-        raise
-    except OSError as error:
-        raise UsageError(f"the export cannot be written to {target}: {error.strerror or error}") from error
-    except Exception as error:  # a forward of the user's own, and torch, may raise anything
-        what = " ".join(str(error).split())[:200]
-        raise UsageError(f"the network cannot be exported: {type(error).__name__}: {what}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return target
-
-
-def export_result(result: Result, directory: Path, *, onnx: bool = False) -> Path:
-    """Export a run's winner. Raises RunError where it has none."""
-    from cambrian.reports.contents import task_facts
-
+def export(result: Result, directory: str | os.PathLike[str], *, onnx: bool = False) -> Path:
+    """Write the network that a run chose as files that need torch alone, loaded in a clean process and
+    compared; with `onnx` as an ONNX file too. Raises RunError where the run has none yet, and what
+    `export_network` raises."""
     if result.directory is None:
         raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
     if result.winner is None or result.task is None:
@@ -134,9 +95,43 @@ def export_result(result: Result, directory: Path, *, onnx: bool = False) -> Pat
     skeleton = dict(result.winner.fidelity.skeleton)
     space = result.facts.get("settings", {}).get("space")
     architecture = {"space": space, "answers": answers, "skeleton": skeleton}
-    return export(
+    return export_network(
         result.model(), facts, directory, architecture_json=architecture, samples=samples, onnx=onnx
     )
+
+
+def export_network(
+    network: nn.Module,
+    facts: Mapping[str, Any],
+    directory: str | os.PathLike[str],
+    *,
+    architecture_json: Mapping[str, Any],
+    samples: NDArray[Any] | None = None,
+    onnx: bool = False,
+) -> Path:
+    """Write `network` (normalised float[n, c, h, w] to logits float[n, classes]) to `directory`, which
+    must be new, empty or an earlier export. `facts` are a task's (`contents.task_facts`): labels, mean, std,
+    channels, height, width, and "input", the type of its images. `samples` are images [n, h, w, c] of
+    that type to compare outputs on; without them, seeded noise.
+
+    The program takes float32 [n, c, h, w] in [0, 1] (float images: as they are) for any n and gives
+    logits. Raises ExportMismatch, leaving nothing behind, where a clean process that loads it finds
+    logits that differ from the network's by more than 1e-5 (or the four last bits of the largest one,
+    beyond 20), and UsageError where `directory` cannot be written."""
+    target = Path(directory).absolute()
+    _usable(facts, target, onnx)
+    try:
+        with stage_folder(target) as draft:
+            _write(network, facts, draft, architecture_json, samples, onnx)
+            _describe(facts, draft, verify(draft))
+    except (CambrianError, MemoryError):
+        raise
+    except OSError as error:
+        raise UsageError(f"the export cannot be written to {target}: {error.strerror or error}") from error
+    except Exception as error:  # a forward of the user's own, and torch, may raise anything
+        what = " ".join(str(error).split())[:200]
+        raise UsageError(f"the network cannot be exported: {type(error).__name__}: {what}") from error
+    return target
 
 
 def verify(directory: Path) -> float:
@@ -249,12 +244,3 @@ def _describe(facts: Mapping[str, Any], directory: Path, difference: float) -> N
     name = str(facts.get("name", "network")).replace("\n", " ")
     text = _README.format(name=name, unit=unit, **sizes)
     (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")
-
-
-def _put(partial: Path, target: Path) -> None:
-    """Rename the whole export into place; an earlier one steps aside first and is then removed."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
-        os.replace(target, old)
-    os.replace(partial, target)
-    shutil.rmtree(old, ignore_errors=True)

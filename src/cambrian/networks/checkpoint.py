@@ -2,7 +2,7 @@
 that vouches for them.
 
 A checkpoint is whole when its JSON is there: it is written last, and holds the SHA-256 of the tensors'
-file and of itself. Each file is written under another name, flushed to the disk, and renamed.
+file and of itself. Each file is whole or not there (`cambrian.files`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from cambrian.errors import DiskRefused, RunError
+from cambrian.files import write_file
 
 KEPT = 2
 _log = logging.getLogger(__name__)
@@ -40,8 +40,10 @@ def write(directory: Path, number: int, tensors: Mapping[str, Tensor], state: Ma
     text = json.dumps({"sha256": digest, "state": state, "seal": _seal(state, digest)}, indent=1)
     with _kept(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        replace(directory / f"{number:08d}.safetensors", data)
-        replace(directory / f"{number:08d}.json", text.encode())
+        for draft in directory.glob(".*.part"):  # of attempts that were killed
+            draft.unlink(missing_ok=True)
+        write_file(directory / f"{number:08d}.safetensors", data)
+        write_file(directory / f"{number:08d}.json", text.encode())
         for old in _numbers(directory)[KEPT:]:
             for end in ("json", "safetensors"):  # the JSON first: without it the rest is no checkpoint
                 (directory / f"{old:08d}.{end}").unlink(missing_ok=True)
@@ -68,7 +70,25 @@ def save_weights(network: nn.Module, path: Path, facts: Mapping[str, str] | None
     Raises DiskRefused."""
     with _kept(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, serialise(network.state_dict(), facts))
+        write_file(path, serialise(network.state_dict(), facts))
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
+    """Tensors and texts as one safetensors file, whole or not there. Raises DiskRefused."""
+    with _kept(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, serialise(tensors, facts))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and texts that `save_tensors` or `save_weights` left at `path`. Raises RunError."""
+    try:
+        data = path.read_bytes()
+        return load(data), _facts(data)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+    except (SafetensorError, ValueError) as error:
+        raise RunError(f"{path} is not a safetensors file: {error}") from error
 
 
 def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> dict[str, str]:
@@ -99,26 +119,6 @@ def _facts(data: bytes) -> dict[str, str]:
     """What is kept beside the tensors: the header is JSON of a length that the first 8 bytes tell."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return dict(header.get("__metadata__", {}))
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that, whenever the power fails, either the old file is there or the new."""
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError:
-        with suppress(OSError):  # a part of a file takes the room there is
-            partial.unlink()
-        raise
-    entry = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(entry)
-    finally:
-        os.close(entry)
 
 
 @contextmanager

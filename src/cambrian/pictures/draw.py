@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
+from cambrian.files import stage_file
 from cambrian.outcome import Trial
 from cambrian.pictures import sketches as drawings
 from cambrian.pictures import svg as vector
@@ -54,26 +54,22 @@ class Drawing:
         target = Path(path)
         if target.suffix not in (".svg", ".png"):
             raise UsageError(f"cannot draw {target}: the file's name must end in .svg or .png")
-        partial = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
         try:
-            self._write(partial)
-            os.replace(partial, target)
+            with stage_file(target) as draft:
+                self._write(draft, target.suffix)
         except OSError as error:
             raise UsageError(
                 f"the picture cannot be written to {target}: {error.strerror or error}"
             ) from error
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
         return target
 
-    def _write(self, target: Path) -> None:
-        if target.suffix == ".svg":
-            target.write_text(self.svg(), encoding="utf-8")
+    def _write(self, draft: Path, suffix: str) -> None:
+        if suffix == ".svg":
+            draft.write_text(self.svg(), encoding="utf-8")
             return
         from cambrian.pictures.raster import png
 
-        png(self.sketch, target)
+        png(self.sketch, draft)
 
 
 def draw(

@@ -21,7 +21,8 @@ from cambrian.architecture import Architecture, Walkable
 from cambrian.policies.decisions import Before, Choose, Decision, Walk, sample_by
 from cambrian.policies.lstm import Floats, Layer, Tape, advance, backward, blank, forward, product
 from cambrian.randomness import stream
-from cambrian.strategies.settings import Span, check_settings, check_weights
+from cambrian.settings import Span
+from cambrian.strategies.settings import check_settings, check_weights
 
 Parameters = Mapping[str, Floats]
 Slope = Callable[[Floats, Floats], tuple[Floats, Floats]]
@@ -83,11 +84,11 @@ def check(strategy: Any) -> None:
         strategy,
         lr=Span(0, 1, above=True),
         decay=Span(0, 1, below=True),
-        batch=Span(1),
-        layers=Span(1, 100),
-        hidden=Span(1, 1000),
+        batch=Span(1, whole=True),
+        layers=Span(1, 100, whole=True),
+        hidden=Span(1, 1000, whole=True),
         bound=Span(0, 10, above=True),
-        bins=Span(1, 1000),
+        bins=Span(1, 1000, whole=True),
     )
     layers, hidden = strategy.layers, strategy.hidden
     check_weights(strategy, 8 * layers * hidden**2, f"{layers} layers of {hidden} units")

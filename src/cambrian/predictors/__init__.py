@@ -3,7 +3,8 @@
 Importing this package does not import torch; asking `PREDICTORS` for a neural one does.
 """
 
-from cambrian.predictors.surrogate import Surrogate, kendall, spearman
+from cambrian.predictors.predictor import Fitted, Learner, Prediction, Predictor
+from cambrian.predictors.rank_correlation import kendall, spearman
 from cambrian.registry import Registry
 
 PREDICTORS = Registry(
@@ -16,7 +17,13 @@ PREDICTORS = Registry(
         "lstm-ensemble": "cambrian.predictors.lstm:ENSEMBLE",
         "lstm-ensemble-paper": "cambrian.predictors.lstm:PAPER",
         "ridge": "cambrian.predictors.ridge:Ridge",
+        "gp": "cambrian.predictors.path_kernel:PathKernel",
+        "gp-scores": "cambrian.predictors.path_kernel:SCORES",
+        "weisfeiler-lehman": "cambrian.predictors.weisfeiler_lehman:WeisfeilerLehman",
+        "otmann": "cambrian.predictors.otmann_kernel:OTMANN",
+        "forest": "cambrian.predictors.forest:RandomForest",
+        "deep-ensemble": "cambrian.predictors.path_ensemble:PathEnsemble",
     },
 )
 
-__all__ = ["PREDICTORS", "Surrogate", "kendall", "spearman"]
+__all__ = ["PREDICTORS", "Fitted", "Learner", "Prediction", "Predictor", "kendall", "spearman"]

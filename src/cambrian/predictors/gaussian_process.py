@@ -85,6 +85,7 @@ def expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
     """E[max(f - best, 0)] for f ~ N(mean, deviation^2) (Jones, Schonlau & Welch 1998, Eq. 15)."""
     from scipy.special import ndtr
 
+    deviation = np.maximum(deviation, 1e-12)  # of what is surely known, nothing is to be gained
     z = (mean - best) / deviation
     gain: Array = (mean - best) * ndtr(z) + deviation * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
     return gain

@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 
 from cambrian.predictors.neural import PAPER_BIAS, Fitted, Neural, Parameters, one_thread
-from cambrian.predictors.surrogate import Tokens, Values, check_tokens, chunks, prefixes
+from cambrian.predictors.predictor import Values, chunks
+from cambrian.predictors.token_model import Tokens, check_tokens, prefixes
 
 
 @dataclass(frozen=True)
 class LSTM(Neural):
+    """`members` networks with `hidden` units each, on embeddings of `embedding` numbers (see `Neural`)."""
+
     def shapes(self, slots: int, tokens: int) -> dict[str, tuple[int, ...]]:
         return {
             "embedding": (tokens, self.embedding),
@@ -46,7 +49,7 @@ class LSTM(Neural):
         return h, c
 
     @torch.no_grad()
-    def score(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
+    def score_children(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
         """Read each parent once, then walk the tree of the distinct beginnings of its children's new
         block: a child costs the last gate of its last token, and no matrix product of its own."""
         check_tokens(state.slots, state.vocabulary, step)

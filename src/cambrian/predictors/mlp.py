@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from cambrian.predictors.neural import PAPER_BIAS, Fitted, Neural, Parameters, one_thread
-from cambrian.predictors.surrogate import Tokens, Values, chunks, lengths, prefixes
+from cambrian.predictors.predictor import Values, chunks
+from cambrian.predictors.token_model import Tokens, lengths, prefixes
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class MLP(Neural):
         return torch.baddbmm(p["bias"], x, p["w3"]).sigmoid().squeeze(2)
 
     @torch.no_grad()
-    def score(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
+    def score_children(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
         """The mean over blocks and the first layer commute: (parent's sum + new block) / b @ w1 is taken
         once per parent and once per distinct new block, and children only add the two."""
         orphan = np.full((1, *parents.shape[1:]), -1, dtype=np.int64)

@@ -18,16 +18,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cambrian.errors import UsageError
-from cambrian.predictors.surrogate import Tokens, Values, check_tokens, chunks
+from cambrian.predictors.predictor import Values, chunks
+from cambrian.predictors.token_learner import TokenLearner, start_learner
+from cambrian.predictors.token_model import Tokens, check_tokens
 from cambrian.randomness import stream
+from cambrian.registry import name_of
+from cambrian.settings import COUNT, POSITIVE, Span, check_settings
+from cambrian.spaces.knowledge import Encodes
 
 PAPER_BIAS = 1.8
 """sigmoid(1.8) = 0.86, the mean accuracy of the paper's one-block cells."""
@@ -40,6 +44,9 @@ FENCE = 3.0
 
 STUCK = 0.01
 """A member is stuck whose predictions spread less than this share of what the values do."""
+
+if TYPE_CHECKING:
+    from cambrian.spaces.space import Space
 
 Parameters = dict[str, Tensor]
 
@@ -120,27 +127,27 @@ class Neural(ABC):
 
     `bias` is where the sigmoid starts; None: at the mean of the first values that are fitted."""
 
-    members: int = 1
-    updates: int = 1000
-    epochs: int = 200
-    batch: int = 16
-    lr: float = 0.01
-    lr_later: float = 0.002
-    embedding: int = 100
-    hidden: int = 100
-    bias: float | None = None
+    members: Annotated[int, COUNT] = 1
+    updates: Annotated[int, COUNT] = 1000
+    epochs: Annotated[int, COUNT] = 200
+    batch: Annotated[int, COUNT] = 16
+    lr: Annotated[float, POSITIVE] = 0.01
+    lr_later: Annotated[float, POSITIVE] = 0.002
+    embedding: Annotated[int, COUNT] = 100
+    hidden: Annotated[int, COUNT] = 100
+    bias: Annotated[float | None, Span()] = None
+    needs: ClassVar[tuple[type, ...]] = (Encodes,)
+
+    @property
+    def deviates(self) -> bool:
+        """Several members know how far they disagree."""
+        return self.members > 1
+
+    def start(self, space: Space, seed: int, *purpose: int | str) -> TokenLearner:
+        return start_learner(self, space, seed, purpose)
 
     def __post_init__(self) -> None:
-        for name in ("members", "updates", "epochs", "batch", "lr", "lr_later", "embedding", "hidden"):
-            if not getattr(self, name) > 0:
-                raise UsageError(
-                    f"predictor {type(self).__name__}: {name} must be above 0, got {getattr(self, name)}"
-                )
-        if self.bias is not None and not math.isfinite(self.bias):
-            raise UsageError(
-                f"predictor {type(self).__name__}: bias must be a finite number, or None for the mean of the"
-                f" first values; got {self.bias}"
-            )
+        check_settings(self, f"predictor {name_of(self)!r}")
 
     @abstractmethod
     def shapes(self, slots: int, tokens: int) -> dict[str, tuple[int, ...]]:
@@ -155,19 +162,19 @@ class Neural(ABC):
     def forward(self, p: Parameters, inputs: Tensor) -> Tensor:
         """[m, n] in (0, 1), from the inputs [m, n, ...] of each member."""
 
-    def start(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Fitted:
+    def start_tokens(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Fitted:
         rng = stream(seed, "surrogate", "start")
         shapes = self.shapes(len(slots), sum(vocabulary.values()))
         drawn = {name: _initial(name, (self.members, *shape), rng) for name, shape in shapes.items()}
         drawn["bias"] += self.bias or 0.0
         return Fitted(tuple(slots), dict(vocabulary), seed, drawn)
 
-    def fit(self, state: Fitted, tokens: Tokens, values: Values) -> Fitted:
+    def fit_tokens(self, state: Fitted, tokens: Tokens, values: Values) -> Fitted:
         """First values that are all equal teach their mean alone, and the next fit is the first: trained
         with nothing to tell apart, units would die. So does a fit start over whose members came to say the
         same of everything, as after a level of almost equal values."""
         if state.fits and self._is_stuck(state, tokens, values):
-            state = self.start(state.slots, state.vocabulary, state.seed)
+            state = self.start_tokens(state.slots, state.vocabulary, state.seed)
         scale = state.scale if state.fits and state.scale.covers(values) else Scale.of(values)
         targets = torch.tensor(scale.shrink(values), dtype=torch.float32)
         equal = bool((values == values[0]).all())
@@ -187,8 +194,13 @@ class Neural(ABC):
         spread = self.members_predict(state, tokens).std(axis=1).min()
         return bool(spread < STUCK * state.scale.shrink(values).std())
 
-    def predict(self, state: Fitted, tokens: Tokens) -> Values:
+    def predict_tokens(self, state: Fitted, tokens: Tokens) -> Values:
         return state.scale.stretch(self.members_predict(state, tokens).mean(axis=0))
+
+    def deviate_tokens(self, state: Fitted, tokens: Tokens) -> Values:
+        """float[n]: the standard deviation of the members' predictions."""
+        unit: Values = self.members_predict(state, tokens).std(axis=0)
+        return unit * (state.scale.one - state.scale.zero)
 
     @torch.no_grad()
     def members_predict(self, state: Fitted, tokens: Tokens) -> Values:

@@ -7,13 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
-import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.predictors import PREDICTORS
-from cambrian.predictors.surrogate import Values, kendall, spearman
+from cambrian.predictors.predictor import Values, make_trials
+from cambrian.predictors.rank_correlation import kendall, spearman
 from cambrian.randomness import integer_seed
-from cambrian.spaces.space import Encodes
+from cambrian.spaces.knowledge import Encodes
 
 Level = tuple[Sequence[Architecture], Sequence[float]]
 """The architectures trained at a level and their finite values."""
@@ -48,18 +48,17 @@ def table1(
 def _rows(
     space: Encodes, known: Sequence[tuple[int, Sequence[Architecture], Sequence[float]]], name: str, seed: int
 ) -> list[Row]:
-    model = PREDICTORS.make(name)
-    state = model.start(space.slots, space.vocabulary, integer_seed(seed, "table 1"))
-    rows, architectures, values = [], list[Architecture](), list[float]()
+    learner = PREDICTORS.make(name).start(space, integer_seed(seed, "table 1"))
+    fitted, rows, architectures, values = None, [], list[Architecture](), list[float]()
     for i, (level, new, measured) in enumerate(known):
         architectures += new
         values += measured
-        state = model.fit(state, space.tokens(architectures), np.array(values, dtype=np.float64))
-        held_in = _correlations(model.predict(state, space.tokens(new)), measured)
+        fitted = learner.fit(make_trials(architectures, values), fitted)
+        held_in = _correlations(fitted.predict(new).mean, measured)
         row = Row(name, level, len(values), *held_in)
         if i + 1 < len(known):
             _, unseen, truth = known[i + 1]
-            rho, tau = _correlations(model.predict(state, space.tokens(unseen)), truth)
+            rho, tau = _correlations(fitted.predict(unseen).mean, truth)
             row = msgspec.structs.replace(row, unseen=len(truth), spearman_next=rho, kendall_next=tau)
         rows.append(row)
     return rows

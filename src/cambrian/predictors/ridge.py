@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
-from cambrian.errors import UsageError
-from cambrian.predictors.surrogate import Tokens, Values, check_tokens
+from cambrian.predictors.predictor import Values
+from cambrian.predictors.token_learner import TokenLearner, start_learner
+from cambrian.predictors.token_model import Tokens, check_tokens
+from cambrian.registry import name_of
+from cambrian.settings import POSITIVE, check_settings
+from cambrian.spaces.knowledge import Encodes
+
+if TYPE_CHECKING:
+    from cambrian.spaces.space import Space
 
 
 @dataclass(frozen=True)
@@ -30,19 +38,23 @@ class Ridge:
     """Minimises |values - intercept - counts @ weights|^2 + `alpha` |weights|^2. Fitting starts over
     each time: give it everything known."""
 
-    alpha: float = 1.0
+    alpha: Annotated[float, POSITIVE] = 1.0
+    needs: ClassVar[tuple[type, ...]] = (Encodes,)
+    deviates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not self.alpha > 0:
-            raise UsageError(f"predictor 'ridge': alpha must be above 0, got {self.alpha}")
+        check_settings(self, f"predictor {name_of(self)!r}")
 
-    def start(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Fitted:
+    def start(self, space: Space, seed: int, *purpose: int | str) -> TokenLearner:
+        return start_learner(self, space, seed, purpose)
+
+    def start_tokens(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Fitted:
         kinds = list(vocabulary)
         first = dict(zip(kinds, np.cumsum([0, *vocabulary.values()]).tolist()))
         offset = tuple(first[kind] for kind in slots)
         return Fitted(tuple(slots), dict(vocabulary), offset, (0.0,) * sum(vocabulary.values()))
 
-    def fit(self, state: Fitted, tokens: Tokens, values: Values) -> Fitted:
+    def fit_tokens(self, state: Fitted, tokens: Tokens, values: Values) -> Fitted:
         check_tokens(state.slots, state.vocabulary, tokens)
         x = _counts(state, tokens)
         centre, mean = x.mean(axis=0), values.mean()
@@ -50,11 +62,11 @@ class Ridge:
         weights = np.linalg.solve(x.T @ x + self.alpha * np.eye(x.shape[1]), x.T @ (values - mean))
         return replace(state, weights=tuple(weights.tolist()), intercept=float(mean - centre @ weights))
 
-    def predict(self, state: Fitted, tokens: Tokens) -> Values:
+    def predict_tokens(self, state: Fitted, tokens: Tokens) -> Values:
         total: Values = state.intercept + _worth(state, tokens).sum(axis=1)
         return total
 
-    def score(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
+    def score_children(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
         inherited = np.append(_worth(state, parents).sum(axis=1), 0.0)  # -1 finds the last: no parent
         total: Values = state.intercept + inherited[parent] + _worth(state, step)
         return total

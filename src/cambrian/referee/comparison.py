@@ -20,9 +20,9 @@ from cambrian.referee.process_pool import crew
 from cambrian.referee.records import Records, read_settings
 from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
 from cambrian.referee.worker import Job
-from cambrian.search.planning.plan import duration
+from cambrian.search.planning.plan_rows import duration
 from cambrian.search.settings import spec_of
-from cambrian.strategies.settings import Span
+from cambrian.settings import COUNT, Span, check_numbers
 
 MARGIN = 0.05
 Watch = Callable[[Line, int, int], None]
@@ -94,10 +94,8 @@ def compare(
 
     Raises UsageError before anything is played where a name, a setting or a space does not fit."""
     given = _contest(contest, budget)
-    for name, number in (("seeds", seeds), ("workers", workers), ("budget", given.budget)):
-        if number < 1:
-            raise UsageError(f"{name} must be at least 1, got {number}")
-    Span(0).check("margin", margin)
+    check_numbers(COUNT, seeds=seeds, workers=workers, budget=given.budget)
+    check_numbers(Span(0), margin=margin)
     rivals = contenders(strategies)
     if len(rivals) < 2:
         raise UsageError(f"nothing to compare: name a strategy besides {BASELINE}")

@@ -19,8 +19,8 @@ from cambrian.search.ledger.database import translate_errors
 from cambrian.search.ledger.run_directory import prepare_task
 from cambrian.search.search import Search
 from cambrian.search.settings import component, spec_of, task_of
+from cambrian.settings import POSITIVE
 from cambrian.spaces.space import Space, fingerprint
-from cambrian.strategies.settings import Span
 from cambrian.strategies.strategy import Strategy
 from cambrian.tasks.metrics import METRICS
 from cambrian.tasks.task import Task
@@ -73,7 +73,7 @@ class OnBenchmark:
 
     def __post_init__(self) -> None:
         if self.each is not None:
-            Span(0, above=True).check("the cost of an evaluation, in seconds,", self.each)
+            POSITIVE.check("the cost of an evaluation, in seconds,", self.each)
 
     def ready(self) -> None:
         """A table is read when it is needed."""

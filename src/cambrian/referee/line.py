@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from cambrian.outcome import Trial, incumbents
-from cambrian.search.ledger.ledger import FINAL, Row
+from cambrian.outcome import Trial
+from cambrian.recommendation import find_incumbents
+from cambrian.search.ledger.ledger import Row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 class Incumbent(msgspec.Struct, frozen=True, array_like=True):
-    """From trial `number` on, the best so far (see `cambrian.outcome.incumbents`), its objective, and the
-    `score` that the referee judges it by."""
+    """From trial `number` on, the best so far (see `find_incumbents`), its objective, and the `score` that
+    the referee judges it by."""
 
     number: int
     value: float
@@ -56,10 +57,10 @@ Figure = Callable[[Trial], float]
 
 def line_of(strategy: str, seed: int, rows: Sequence[Row], score: Figure, cost: Figure) -> Line:
     """Of a search's rows; `score` of an incumbent's trial, `cost` of every trial."""
-    rows = sorted((r for r in rows if r.trial.number < FINAL), key=lambda r: r.trial.number)
+    rows = sorted((r for r in rows if not r.final), key=lambda r: r.trial.number)
     changes: list[Incumbent] = []
     before = None
-    for row, best in zip(rows, incumbents(row.trial for row in rows), strict=True):
+    for row, best in zip(rows, find_incumbents(row.trial for row in rows), strict=True):
         if best is not None and best is not before:
             changes.append(Incumbent(row.trial.number, best.value or 0.0, score(best)))
         before = best

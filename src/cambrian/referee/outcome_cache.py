@@ -10,21 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
-from cambrian.architecture import Architecture
 from cambrian.codec import decode, encode
 from cambrian.errors import RunError
 from cambrian.estimators import ESTIMATORS
-from cambrian.estimators.estimator import Context, Estimate, Estimator, Prepares
-from cambrian.outcome import Crashed, Fidelity, Outcome
+from cambrian.estimators.estimator import Estimate, Estimator, Job, Prepares
+from cambrian.outcome import Crashed, Outcome
 from cambrian.search.ledger.keys import digest, trial_key
-
-if TYPE_CHECKING:
-    from cambrian.spaces.space import Space
-    from cambrian.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -56,23 +51,17 @@ class Cached:
         if isinstance(inner, Prepares):
             inner.prepare()
 
-    def estimate(
-        self,
-        space: Space,
-        architecture: Architecture,
-        fidelity: Fidelity,
-        task: Task | None,
-        context: Context,
-    ) -> Estimate:
-        data = None if task is None else task.digest
-        recipe = digest(self.estimator, data, context.limits, context.stage)
-        key = trial_key(space, architecture, fidelity, recipe, context.replicate, self.raw)
+    def run(self, job: Job) -> Estimate:
+        data = None if job.task is None else job.task.digest
+        recipe = digest(self.estimator, data, job.limits, job.stage)
+        key = trial_key(job.space, job.architecture, job.fidelity, recipe, job.replicate, self.raw)
         with _alone(Path(self.directory) / key) as file:
             outcome = _read(file)
             if outcome is None:
                 started = time.perf_counter()
-                own = dataclasses.replace(context, seed=0, trial=int(key[:15], 16))
-                outcome = yield from self._inner.estimate(space, architecture, fidelity, task, own)
+                problem = dataclasses.replace(job.problem, seed=0)
+                own = dataclasses.replace(job, problem=problem)
+                outcome = yield from self._inner.run(own)
                 seconds = outcome.seconds or time.perf_counter() - started
                 outcome = msgspec.structs.replace(outcome, seconds=seconds)
                 if not isinstance(outcome, Crashed):

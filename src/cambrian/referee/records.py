@@ -10,6 +10,7 @@ import msgspec
 
 from cambrian.codec import decode, encode
 from cambrian.errors import LedgerCorrupt, RunChanged, RunError
+from cambrian.files import write_file
 from cambrian.referee.line import Line
 from cambrian.search.ledger.database import checksum, translate_errors
 from cambrian.search.ledger.lock import Lock
@@ -105,10 +106,8 @@ def read_settings(directory: Path) -> dict[str, Any]:
 
 def write(path: Path, data: bytes) -> None:
     """The whole file or, after a kill, the one there was."""
-    draft = path.with_name(f"{path.name}.new")
     with translate_errors(path):
-        draft.write_bytes(data)
-        os.replace(draft, path)
+        write_file(path, data)
 
 
 def _read(text: bytes) -> Line | None:

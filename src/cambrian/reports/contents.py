@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
 from cambrian.spaces.space import Space
@@ -122,35 +119,3 @@ def winner_stages(result: Result) -> list[tuple[str, str]]:
         network = result.space.build(winner.architecture, task, **winner.fidelity.skeleton)
     size = winner.fidelity.resolution
     return stages(network, (task.channels, size or task.height, size or task.width))
-
-
-def write_report(
-    result: Result,
-    path: str | os.PathLike[str] | None = None,
-    *,
-    plan: Sequence[tuple[str, str]] = (),
-    table1: Sequence[Mapping[str, Any]] | None = None,
-) -> Path:
-    """Write the report of a run; without `path`, to report.html in its directory. `table1=None` fits the
-    surrogates after the fact, once (see `afterwards`)."""
-    from cambrian.reports.report import report_html
-    from cambrian.reports.surrogate_ranks import rank_surrogates
-
-    if path is None:
-        if result.directory is None:
-            raise UsageError(
-                "a result that is kept in memory has no directory for its report: give report(path), or"
-                " search with run('runs/first')"
-            )
-        path = result.directory / "report.html"
-    target = Path(path)
-    rows = rank_surrogates(result) if table1 is None else table1
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(report_html(story_of(result, plan=plan, table1=rows)), encoding="utf-8")
-        os.replace(partial, target)
-    except OSError as error:
-        raise UsageError(f"the report cannot be written to {target}: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return target

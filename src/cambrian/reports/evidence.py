@@ -10,7 +10,7 @@ from typing import Any
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Crashed, Done, Infeasible, Trial
-from cambrian.predictors.surrogate import spearman
+from cambrian.predictors.rank_correlation import spearman
 
 FEWEST = 3
 """Trials that a rank correlation needs to be worth naming."""
@@ -68,13 +68,13 @@ def anytime(trials: Iterable[Trial]) -> list[Best]:
 
 
 def levels(trials: Iterable[Trial]) -> list[Level]:
-    """Predicted against measured by level, from `note["level"]` and `note["predicted"]`."""
+    """Predicted against measured by level, from `reason["level"]` and `reason["predicted"]`."""
     pairs: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for trial in search_trials(trials):
-        guess = trial.note.get("predicted")
+        guess = trial.reason.get("predicted")
         if trial.value is not None and isinstance(guess, int | float):
             turned = guess if trial.score == trial.value else -guess  # strategies predict scores
-            pairs[int(trial.note.get("level", 0))].append((float(turned), trial.value))
+            pairs[int(trial.reason.get("level", 0))].append((float(turned), trial.value))
     found = []
     for level, rows in sorted(pairs.items()):
         predicted, measured = [p for p, _ in rows], [m for _, m in rows]
@@ -105,7 +105,7 @@ def leaderboard(trials: Iterable[Trial], top: int = 10) -> list[dict[str, Any]]:
                 "rank": rank,
                 "trial": trial.number,
                 "value": trial.outcome.value,
-                "level": trial.note.get("level"),
+                "level": trial.reason.get("level"),
                 "params": trial.outcome.metrics.get("params"),
                 "macs": trial.outcome.metrics.get("macs"),
                 "seconds": trial.outcome.seconds,

@@ -1,17 +1,17 @@
-"""A run in a notebook's cell: how far it is, and its best architecture."""
+"""A run in a notebook's cell: how far it is, and its best architecture.
+
+Importing this file makes notebooks show results so; `import cambrian` does it with the first name of
+`cambrian.search` that is used.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cambrian.pictures.draw import draw
 from cambrian.reports.page import Html, element, join
-
-if TYPE_CHECKING:
-    from cambrian.search.result import Result
+from cambrian.search.result import Result, views
 
 
-def glance(result: Result) -> str:
+def show_result(result: Result) -> str:
     """HTML that fetches nothing and runs nothing."""
     trials = [t for t in result.trials if t.outcome is not None]
     failed = sum(t.value is None for t in trials)
@@ -24,3 +24,6 @@ def glance(result: Result) -> str:
     shown = winner or best
     picture = Html(draw(result.space, shown.architecture).svg()) if shown is not None else Html("")
     return join([element("p", ", ".join(facts)), picture])
+
+
+views.append(show_result)

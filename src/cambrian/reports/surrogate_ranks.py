@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
+from cambrian.files import write_file
 from cambrian.outcome import Trial
 from cambrian.reports.evidence import search_trials
 from cambrian.spaces.knowledge import Encodes, Grows, know
@@ -53,7 +54,7 @@ def rank_surrogates(result: Result) -> list[dict[str, Any]]:
     rows = [{title: getattr(row, name) for name, title in _COLUMNS.items()} for row in table1(encodes, known)]
     if place is not None:
         with suppress(OSError):  # then they are fitted again another time
-            place.write_text(json.dumps({"of": identity, "rows": rows}, indent=1))
+            write_file(place, json.dumps({"of": identity, "rows": rows}, indent=1).encode())
     return rows
 
 

@@ -33,3 +33,19 @@ def check_direction(objective: Objective, estimator: Any, said: bool) -> None:
         warnings.warn(
             f"{name!r} is maximised: say minimize=True if lower is better, else minimize=False", stacklevel=4
         )
+
+
+def read_objective(text: Objective | str) -> Objective:
+    """A metric that counts, as written: its name, behind "-" where lower is better and "+" where higher is.
+    Raises UsageError where neither is said and the name does not tell.
+
+    >>> str(read_objective("latency")), str(read_objective("+robustness"))
+    ('latency, lower is better', 'robustness, higher is better')
+    """
+    if isinstance(text, Objective):
+        return text
+    name = text.lstrip("+-").strip()
+    minimize = {"-": True, "+": False}.get(text[:1], lower_is_better(name))
+    if not name or minimize is None:
+        raise UsageError(f"objective {text!r}: say whether lower is better: '-{name}' or '+{name}'")
+    return Objective(name, minimize)

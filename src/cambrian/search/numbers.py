@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from cambrian.errors import UsageError
-from cambrian.strategies.settings import Span
+from cambrian.settings import COUNT, POSITIVE, Span
 
-_WHOLE = {"seed": Span(0), "workers": Span(1), "lag": Span(1), "memory": Span(1), "attempts": Span(1)}
-_POSITIVE = Span(0, above=True)
+_SPANS = {
+    "seed": Span(0, whole=True),
+    "workers": COUNT,
+    "lag": COUNT,
+    "memory": COUNT,
+    "attempts": COUNT,
+    "room": Span(0, whole=True),
+}
 
 
 def check_numbers(**settings: float | None) -> None:
     """Raises UsageError for the first one that is out of bounds; None is a setting left open."""
     for name, value in settings.items():
-        if value is None:
-            continue
-        if name in _WHOLE and (isinstance(value, bool) or not hasattr(value, "__index__")):
-            raise UsageError(f"{name} is a whole number, got {value!r}")
-        _WHOLE.get(name, _POSITIVE).check(name, value)
+        if value is not None:
+            _SPANS.get(name, POSITIVE).check(name, value)

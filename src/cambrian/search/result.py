@@ -1,21 +1,24 @@
-"""What a run found: plain records, the best of them, and the trained network.
+"""The result of a run: plain records, the best of them, and the trained network.
 
-`export`, `report` and what a notebook shows stand on `delivery`, which stands on this room; they are
-imported when called.
+`cambrian.export` and `cambrian.report` take it home; they stand above this room, which knows neither.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cambrian.errors import RunError
-from cambrian.outcome import Done, Trial, incumbents
+from cambrian.estimators.train import WEIGHTS
+from cambrian.outcome import Trial
 from cambrian.problem import Objective
+from cambrian.recommendation import find_front
 from cambrian.search.direction import objective_name
-from cambrian.search.ledger.ledger import FINAL, Ledger, Row
+from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.recommended import recommended
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -71,19 +74,35 @@ class Result:
         return Objective(name, settings.get("minimize", False))
 
     @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The metrics that count, the values first."""
+        more = self.facts.get("settings", {}).get("objectives", [])
+        return (self.objective, *msgspec.convert(more, list[Objective]))
+
+    @property
     def trials(self) -> list[Trial]:
         """The search's trials in order of number, with their outcomes."""
-        return [r.trial for r in self.rows if r.trial.number < FINAL]
+        return [r.trial for r in self.rows if not r.final]
 
     @property
     def finals(self) -> list[Trial]:
         """The final stage: finalists, the winner, the baselines (see `Trial.role`)."""
-        return [r.trial for r in self.rows if r.trial.number >= FINAL]
+        return [r.trial for r in self.rows if r.final]
 
     @property
     def best(self) -> Trial | None:
-        """The trial of the best value; of equals the one that the strategy preferred, else the first."""
-        return deque(incumbents(self.trials), maxlen=1).pop() if self.trials else None
+        """The trial that is recommended first: of the best value, where the strategy knows no better."""
+        return next(iter(self.recommended), None)
+
+    @property
+    def recommended(self) -> list[Trial]:
+        """The measured trials, best first; of several objectives, front by front."""
+        return recommended(self.trials, self.objectives, self.events)
+
+    @property
+    def front(self) -> list[Trial]:
+        """The trials that no other one dominates; of a single objective, the best."""
+        return find_front(self.trials, self.objectives)
 
     @property
     def winner(self) -> Trial | None:
@@ -98,7 +117,7 @@ class Result:
         spent = {"search": 0.0, "final": 0.0, "strategy": sum(r.thinking for r in self.rows)}
         for row in self.rows:
             if row.trial.outcome is not None and row.trial.cached is None:
-                kind = "final" if row.trial.number >= FINAL else "search"
+                kind = "final" if row.final else "search"
                 spent[kind] += row.trial.outcome.seconds
         return spent
 
@@ -109,32 +128,18 @@ class Result:
         from cambrian.search.trained_network import load_trained
 
         chosen = trial or self.winner
-        if chosen is None or not isinstance(chosen.outcome, Done) or chosen.outcome.weights is None:
+        if chosen is None or WEIGHTS not in chosen.artifacts:
             raise RunError(f"{self.directory} holds no trained network yet: resume it to its end")
         assert self.directory is not None
         assert self.task is not None
-        name = chosen.outcome.weights
-        place = self.directory / name
-        return load_trained(self.space, self.task, chosen, place, self._hash(name), self.facts)
+        weights = chosen.artifacts[WEIGHTS]
+        place = self.directory / weights.file
+        return load_trained(self.space, self.task, chosen, place, weights.sha256, self.facts)
 
-    def export(self, directory: str | Path, *, onnx: bool = False) -> Path:
-        """The winner as files that need torch alone, loaded in a clean process and compared; with
-        `onnx` as an ONNX file too."""
-        from cambrian.exports.export import export_result
+    def _repr_html_(self) -> str | None:
+        return views[-1](self) if views else None
 
-        return export_result(self, Path(directory), onnx=onnx)
 
-    def report(self, path: str | Path | None = None) -> Path:
-        """One self-contained HTML file; without `path`, report.html in the run directory."""
-        from cambrian.reports.contents import write_report
-
-        return write_report(self, path)
-
-    def _repr_html_(self) -> str:
-        from cambrian.reports.notebook import glance
-
-        return glance(self)
-
-    def _hash(self, name: str) -> str | None:
-        hashes = [v["sha256"] for _, n, v in self.events if n == "weights" and v["file"] == name]
-        return hashes[-1] if hashes else None
+views: list[Callable[[Result], str]] = []
+"""HTML of a result for a notebook's cell: the room that draws it appends its function, and a notebook shows
+the last one's; where there is none, it shows text."""

@@ -12,22 +12,26 @@ import msgspec
 
 from cambrian.architecture import Architecture, replay
 from cambrian.codec import encode
-from cambrian.errors import Incompatible, RunError, UnknownName, UsageError
-from cambrian.estimators.build import LIMITS, signature
+from cambrian.errors import Incompatible, RunError, UsageError
+from cambrian.estimators.build import signature
+from cambrian.estimators.limits import read_limits
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Limit, Objective, Problem
-from cambrian.search.direction import check_direction, objective_name
+from cambrian.search.direction import check_direction, objective_name, read_objective
 from cambrian.search.engines.engine import Engine, Work
 from cambrian.search.ledger.keys import digest
-from cambrian.search.ledger.ledger import FINAL, Ledger
-from cambrian.search.ledger.run_directory import at_work, prepare_task
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.run_directory import at_work, prepare_task, working_place
+from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
-from cambrian.search.loop.coordinator import Coordinator
+from cambrian.search.loop.coordinator import NUMBER, Coordinator, Means
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expected_final
 from cambrian.search.loop.execution import Execution, Watch
 from cambrian.search.loop.final_stage import Final, FinalStage, best_distinct
 from cambrian.search.numbers import check_numbers
 from cambrian.search.planning.budget import Budget
+from cambrian.search.recommended import RECOMMENDED, recommended
+from cambrian.search.requests import WEIGHTED, check_serves, named_estimators, read_order, served_by
 from cambrian.search.settings import (
     code_of,
     component,
@@ -43,7 +47,7 @@ from cambrian.search.settings import (
     usual,
     versions,
 )
-from cambrian.search.space_check import check_space, find_warnings, is_own
+from cambrian.search.space_check import check_skeleton, check_space, find_warnings, is_own
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Strategy
@@ -60,10 +64,14 @@ class Search:
 
     `engine` is "serial", "processes" or an Engine; what cannot be named runs serially, and
     `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Coordinator`).
-    `final=None` ends without a trained network. `limits` are hard bounds ("params", "macs") checked before
-    training; `timeout` (seconds) and `memory` (bytes) bound one trial; `attempts` is how often a
-    trial may be lost to kills before it counts as crashed. With `minimize` lower values are better; left
-    open, the estimator knows.
+    `final=None` ends without a trained network. `limits` are hard bounds on measures of the network, as
+    {"params": 1e6, "latency": "5ms"}, checked before training; `timeout` (seconds) and `memory` (bytes) bound
+    one trial; `attempts` is how often a trial may be lost to kills before it counts as crashed. With
+    `minimize` lower values are better; left open, the estimator knows. `estimators` are further ones, by the
+    names that the strategy's requests give. `objectives` are metrics that count besides the estimator's value
+    ("params", "latency", "-accuracy" ...; a leading "-" or "+" says that lower or higher is better). `order`
+    is "number" or "arrival" (see `Coordinator`), left open the strategy's own. `room` bytes of
+    weights and other files are kept for a strategy that goes on from those of earlier trials.
 
     Raises Incompatible where space, strategy and estimator cannot work together."""
 
@@ -81,25 +89,34 @@ class Search:
         lag: int | None = None,
         fidelity: Fidelity | None = None,
         final: Final | None = None,
-        limits: Mapping[str, float] | None = None,
+        limits: Mapping[str, float | str] | None = None,
         timeout: float | None = None,
         memory: int | None = None,
         device: str = "cpu",
         attempts: int = 5,
         minimize: bool | None = None,
+        estimators: Mapping[str, Any] | None = None,
+        objectives: Sequence[Objective | str] = (),
+        order: str | None = None,
+        room: int = ROOM,
     ) -> None:
-        check_numbers(seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts)
+        self.room = room
+        check_numbers(
+            seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts, room=room
+        )
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
-        self.estimator = component("estimator", estimator)
+        self.estimators = named_estimators(component("estimator", estimator), estimators or {})
         self.budget = Budget.parse(budget)
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)
         self.seed, self.device, self.attempts = seed, device, attempts
         self.minimize = bool(getattr(self.estimator, "minimize", False) if minimize is None else minimize)
+        self.more_objectives = tuple(map(read_objective, objectives))
+        self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
         self.final = final if self.estimator.delivers else None
-        self.limits = dict(limits or {})
+        self.limits = read_limits(limits or {})
         self.timeout, self.memory = timeout, memory
         self.notice: str | None = None
         self.remarks: dict[str, Any] = {}  # what the ledger shall remember besides, as JSON
@@ -109,6 +126,8 @@ class Search:
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
         self._talk: Conversation | None = None
         self._stored: Path | None = None
+        self._files: Path | None = None  # where evaluations find and leave files
+        self._planned = self.budget.trials
         self._begun: dict[str, Any] = {}  # the settings that the run was begun with
         self._held = ExitStack()
         self._check()
@@ -125,8 +144,9 @@ class Search:
         def work(ledger: Ledger, execution: Execution, watch: Watch) -> None:
             self._search(ledger, execution, watch)
             if self.final is not None:
-                trials = [r.trial for r in ledger.rows() if r.trial.number < FINAL]
-                best = best_distinct(self.space, trials, self.final.top)
+                trials = [r.trial for r in ledger.rows() if not r.final]
+                ranked = recommended(trials, self.objectives, ledger.events("recommend"))
+                best = best_distinct(self.space, ranked, self.final.top)
                 untried = [t.architecture for t in trials if t.outcome is None]  # there was no time
                 self._finish(ledger, execution, watch, best or untried[:1])
 
@@ -165,14 +185,15 @@ class Search:
             )
         if place is None and self.task is not None and self.engine.slots > 1:
             raise UsageError("several workers need a run directory to share the data: run('runs/first')")
-        with at_work(place) as ledger:
+        with at_work(place) as ledger, working_place(place, self.keeps) as files:
             self._stored = prepare_task(self.task, place)
             if not ledger.rows():
                 self._look(watch)
             self._agree(ledger)
             try:
+                self._files, self._planned = files, ledger.facts()["planned"]
                 self.engine.start(self._work())
-                work(ledger, self._execution(ledger, place, watch), watch)
+                work(ledger, self._execution(ledger, files, watch), watch)
             finally:
                 self.engine.close()
             return Result(
@@ -190,25 +211,23 @@ class Search:
             for sentence in find_warnings(self.space, architecture, shape, self.fidelity, exported):
                 watch.warned(sentence)
 
-    def _execution(self, ledger: Ledger, place: Path | None, watch: Watch) -> Execution:
+    def _execution(self, ledger: Ledger, files: Path | None, watch: Watch) -> Execution:
         return Execution(
             ledger,
             self.engine,
-            place,
+            files,
             watch,
-            seed=self.seed,
-            device=self.device,
-            limits=self.limits,
-            final=self.final.fidelity if self.final else None,
             attempts=self.attempts,
-            minimize=self.minimize,
             elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=self.spent),
+            keeps=self.keeps,
+            room=self.room,
+            minimize=self.minimize,
         )
 
     def _search(self, ledger: Ledger, execution: Execution, watch: Watch) -> None:
         coordinator = self._coordinator(ledger)
         watch.stage("search", self.budget.trials)
-        rows = [r for r in ledger.rows() if r.trial.number < FINAL]
+        rows = [r for r in ledger.rows() if not r.final]
         for row in rows:
             if row.trial.outcome is not None:
                 watch.ended(row.trial)
@@ -227,6 +246,7 @@ class Search:
         unfinished = [r for r in rows if r.state == "running" and not stopped]
         reason = execution.drive(coordinator, unfinished, halt, deadlines)
         failing = coordinator.breaker.tripped
+        ledger.note("recommend", numbers=[t.number for t in coordinator.recommended()[:RECOMMENDED]])
         if failing or not stopped:
             ledger.note(
                 "stop", reason=reason, after=len(coordinator.trials), budget=self.budget, failing=failing
@@ -247,14 +267,14 @@ class Search:
             execution.engine.close()
             execution.engine.start(self._work(timed=False))
         rows = ledger.rows()
-        finals = [r for r in rows if r.trial.number >= FINAL]
+        finals = [r for r in rows if r.final]
         stage = FinalStage(
             self.space,
             self.final,
             candidates,
             finals,
             seed=self.seed,
-            recipe=self._recipe(),
+            recipe=self._recipe(""),
             published=published_architectures(self.space),
             again=self._more_time(ledger),
         )
@@ -311,9 +331,25 @@ class Search:
     # -- what it is -------------------------------------------------------------------------------
 
     @property
+    def estimator(self) -> Any:
+        """The first of the run's estimators, by which an architecture is measured unless a request names
+        another one."""
+        return self.estimators[""]
+
+    @property
     def objective(self) -> Objective:
         """What values are called, and which way is better."""
         return Objective(objective_name(self._spec("estimator"), self.task), self.minimize)
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The metrics that count, the estimator's value first."""
+        return (self.objective, *self.more_objectives)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the strategy may begin with the weights of an earlier row."""
+        return any(kind in WEIGHTED for kind in getattr(self.strategy, "requests", ()))
 
     def settings(self) -> dict[str, Any]:
         """All that must be the same when a run is resumed, as JSON."""
@@ -329,8 +365,19 @@ class Search:
             "limits": self.limits,
             "seed": self.seed,
             "lag": self.lag,
-            **({"minimize": True} if self.minimize else {}),  # older runs do not have it
+            **self._newer_settings(),
         }
+
+    def _newer_settings(self) -> dict[str, Any]:
+        """Those that older runs do not have: left out at their defaults, so that these are the same runs."""
+        others = {name: spec_of("estimator", e) for name, e in self.estimators.items() if name}
+        newer = {
+            "minimize": self.minimize,
+            "estimators": others,
+            "objectives": [msgspec.to_builtins(o) for o in self.more_objectives],
+            "order": "" if self.order == NUMBER else self.order,
+        }
+        return {name: value for name, value in newer.items() if value}
 
     def _engine(self, engine: Engine | str | None, workers: int | None) -> Engine:
         from cambrian.search.engines import ENGINES
@@ -352,29 +399,42 @@ class Search:
         return made
 
     def _check(self) -> None:
-        for name in self.limits:
-            if name not in LIMITS:
-                raise UnknownName("limit", name, LIMITS)
-        check_numbers(**self.limits)
         if self.limits and not getattr(self.estimator, "builds", True):
             raise Incompatible(
                 f"limits on {', '.join(self.limits)} need an estimator that builds networks, which"
                 f" {type(self.estimator).__name__} does not"
             )
-        for who in (self.strategy, self.estimator):
+        check_serves(self.strategy, self.estimators)
+        for who in (self.strategy, *self.estimators.values()):
             for need in who.needs:
                 if know(self.space, need) is None:
                     raise Incompatible(
                         f"{type(who).__name__} needs a space that is {need.__name__}, which"
                         f" {type(self.space).__name__} is not: {remedy(need.__name__)}"
                     )
+        if self.task is not None and getattr(self.estimator, "builds", True):
+            for fidelity in (self.fidelity, *([self.final.fidelity] if self.final else [])):
+                check_skeleton(self.space, signature(self.task, fidelity), fidelity)
 
     def _data(self) -> dict[str, str] | None:
         return None if self.task is None else {"name": self.task.name, "digest": self.task.digest}
 
-    def _recipe(self) -> str:
-        """Of what a measurement is made with: as the run was begun, so that its keys stay as they are."""
-        return digest(self._begun.get("estimator") or self._spec("estimator"), self._data())[:16]
+    def _recipe(self, name: str) -> str:
+        """What a measurement is made with: as the run was begun, so that its keys stay as they are."""
+        if not name:
+            return digest(self._begun.get("estimator") or self._spec("estimator"), self._data())[:16]
+        return digest(spec_of("estimator", self.estimators[name]) or name, self._data())[:16]
+
+    def _means(self) -> dict[str, Means]:
+        return {
+            name: Means(
+                self._recipe(name),
+                served_by(estimator),
+                bool(getattr(estimator, "raw", False)),
+                bool(getattr(estimator, "reads_history", False)),
+            )
+            for name, estimator in self.estimators.items()
+        }
 
     def _spec(self, kind: str) -> dict[str, Any]:
         found = getattr(self, kind)
@@ -398,43 +458,48 @@ class Search:
             **self.remarks,
         )
 
-    def _problem(self, ledger: Ledger) -> Problem:
+    def _problem(self, planned: int | None) -> Problem:
         """What the strategy is started with; its budget is the one that the run began with."""
         return Problem(
             self.space,
-            objectives=(self.objective,),
+            objectives=self.objectives,
             limits=tuple(Limit(name, most) for name, most in self.limits.items()),
             fidelity=self.fidelity,
-            trials=ledger.facts()["planned"],
+            trials=planned,
             seconds=self.budget.seconds,
             seed=self.seed,
         )
 
     def _coordinator(self, ledger: Ledger) -> Coordinator:
         return Coordinator(
-            self._problem(ledger),
+            self._problem(ledger.facts()["planned"]),
             self.strategy,
             ledger,
             lag=self.lag,
-            recipe=self._recipe(),
+            means=self._means(),
+            order=self.order,
             forgiven=max((v["after"] for _, _, v in ledger.events("stop") if v["failing"]), default=0),
-            raw=getattr(self.estimator, "raw", False),
         )
 
     def _work(self, timed: bool = True) -> Work:
-        space, estimator = spec_of("space", self.space), spec_of("estimator", self.estimator)
-        spec = None
-        if space is not None and estimator is not None and (self.task is None or self._stored is not None):
-            spec = {
-                "space": space,
-                "estimator": estimator,
-                "task": str(self._stored) if self._stored else None,
-            }
         return Work(
-            self.space,
-            self.estimator,
+            self._problem(self._planned),
+            self.estimators,
             self.task,
-            spec,
+            self.final.fidelity if self.final else None,
+            self.device,
+            self._files,
+            self._work_spec(),
             timeout=self.timeout if timed else None,
             memory=self.memory,
         )
+
+    def _work_spec(self) -> dict[str, Any] | None:
+        """What another process makes the same components from; None where one of them has no name."""
+        space = spec_of("space", self.space)
+        estimators = {name: spec_of("estimator", e) for name, e in self.estimators.items()}
+        nameless = space is None or None in estimators.values()
+        if nameless or (self.task is not None and self._stored is None):
+            return None
+        task = str(self._stored) if self._stored else None
+        return {"space": space, "estimators": estimators, "task": task}

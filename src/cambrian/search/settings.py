@@ -21,6 +21,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Answer, Choice, describe_question
 from cambrian.codec import encode
 from cambrian.errors import CambrianError, Rejected, RunChanged, RunError, UsageError
+from cambrian.problem import Objective
 from cambrian.randomness import stream
 from cambrian.search.planning.budget import Budget
 from cambrian.search.program_code import VERSION, code_parts, edited
@@ -48,8 +49,8 @@ def component(kind: str, given: Any) -> Any:
         return registry(kind).make(given)
     if kind == "space":
         _check_space(given)
-    if callable(given) and kind == "estimator" and not hasattr(given, "estimate"):
-        from cambrian.estimators.estimator import Function
+    if callable(given) and kind == "estimator" and not hasattr(given, "run"):
+        from cambrian.estimators.function import Function
 
         return Function(given)
     return given
@@ -261,4 +262,7 @@ def resume_search(search: Any, directory: Path, budget: Any) -> Any:
         memory=engine["memory"],
         device=facts["device"],
         minimize=facts["settings"].get("minimize", False),
+        estimators=facts["settings"].get("estimators"),
+        objectives=msgspec.convert(facts["settings"].get("objectives", []), list[Objective]),
+        order=facts["settings"].get("order", "number"),
     )

@@ -41,6 +41,25 @@ def check_space(space: Space, shape: Signature, fidelity: Fidelity) -> Architect
     )
 
 
+def check_skeleton(space: Space, shape: Signature, fidelity: Fidelity) -> None:
+    """Raises UsageError for a setting of the fidelity's skeleton that the space's networks do not have, or
+    that cannot have this value. Settings are checked before modules are made, whatever the architecture:
+    one is drawn, and where it is this one that does not fit, that is for the search to find out."""
+    import torch
+
+    if not fidelity.skeleton:
+        return
+    try:
+        with torch.device("meta"):
+            space.build(sample(space, stream(0, "check", 0)), shape, **fidelity.skeleton)
+    except Unbuildable:
+        return
+    except CambrianError:
+        raise
+    except Exception:  # a program of the user's own may raise anything; `check_space` says what it did
+        return
+
+
 def _draft(space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity) -> None:
     import torch
 

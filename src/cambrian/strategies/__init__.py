@@ -1,7 +1,7 @@
 """What to try next."""
 
 from cambrian.registry import Registry
-from cambrian.strategies.strategy import Evaluate, Job, Proposal, Stop, Strategy, Wait
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Strategy, TrainSupernet, Wait
 
 STRATEGIES = Registry(
     "strategy",
@@ -24,4 +24,4 @@ STRATEGIES = Registry(
     },
 )
 
-__all__ = ["STRATEGIES", "Evaluate", "Job", "Proposal", "Stop", "Strategy", "Wait"]
+__all__ = ["STRATEGIES", "Evaluate", "Proposal", "Stop", "Strategy", "TrainSupernet", "Wait"]

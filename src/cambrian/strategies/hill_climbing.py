@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
@@ -19,9 +19,10 @@ from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
+from cambrian.settings import Span
 from cambrian.spaces.knowledge import Canonical, know
 from cambrian.strategies.evolution.population import Member
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class HillClimbing:
     are known. Several starts drawn at once are one start: the best of them."""
 
     improvement: str = "first"
-    cap: int = 64
+    cap: Annotated[int, Span(1, 10_000)] = 64
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -66,7 +67,7 @@ class HillClimbing:
             raise UsageError(
                 f"strategy 'hill-climbing': improvement is 'first' or 'best', got {self.improvement!r}"
             )
-        check_settings(self, cap=Span(1, 10_000))
+        check_settings(self)
 
     def start(self, problem: Problem) -> State:
         return State(problem.space, problem.seed, {})
@@ -76,12 +77,12 @@ class HillClimbing:
         if state.here is not None:
             for function, near in state.around.items():
                 if function not in taken:
-                    return Evaluate(near, parent=state.here.number, note={"climb": state.climbs})
+                    return Evaluate(near, parent=state.here.number, reason={"climb": state.climbs})
             return Wait()
         for _ in range(DRAWS):
             drawn = sample(state.space, rng)
             if _function(state.space, drawn) not in taken:
-                return Evaluate(drawn, note={"climb": state.climbs + 1})
+                return Evaluate(drawn, reason={"climb": state.climbs + 1})
         return Wait() if pending else Stop(f"{DRAWS} random starts in a row are known")
 
     def learn(self, state: State, trial: Trial) -> State:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.outcome import Infeasible, Trial
-from cambrian.predictors import PREDICTORS
+from cambrian.outcome import Trial
+from cambrian.predictors.predictor import score_pool
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed, stream
-from cambrian.spaces.knowledge import Encodes, Grows, Pool, know
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.settings import Span
+from cambrian.spaces.knowledge import Grows, Pool, know
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
+from cambrian.strategies.surrogates import make_surrogate, name_surrogate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,8 +45,8 @@ class State:
     far. `surrogate` is None until the first level is known. `pool` counts the children `queue` was
     chosen from, `complete` is False where they were a sample. `finished` says why nothing follows."""
 
+    space: Any
     grows: Grows
-    encodes: Encodes
     seed: int
     trials: int | None
     levels: tuple[int, ...]
@@ -74,27 +76,26 @@ class Progressive:
     that it is, half of a first level that is most of the run is left out.
 
     A trial that is infeasible is learned from as the worst finite value known; one that crashed says
-    nothing of its architecture and is left out. Neither is grown from."""
+    nothing of its architecture and is left out. Neither is grown from.
 
-    levels: int | None = None
-    keep: int | None = None
+    `surrogate` is any predictor. Of one without a `score` for pools each child is written out, which takes
+    minutes where there are hundreds of thousands: lower `cap` then."""
+
+    levels: Annotated[int | None, Span(1)] = None
+    keep: Annotated[int | None, Span(1)] = None
     surrogate: Any = "mlp-ensemble"
-    first: int | None = None
-    cap: int | None = 500_000
-    trials: int | None = None
-    needs: ClassVar[tuple[type, ...]] = (Grows, Encodes)
+    first: Annotated[int | None, Span(1, MOST_FIRST)] = None
+    cap: Annotated[int | None, Span(1, 10_000_000)] = 500_000
+    trials: Annotated[int | None, Span(1)] = None
+
+    @property
+    def needs(self) -> tuple[type, ...]:
+        """Levels, and whatever the surrogate needs."""
+        return (Grows, *make_surrogate(self.surrogate).needs)
 
     def __post_init__(self) -> None:
-        check_settings(
-            self,
-            levels=Span(1),
-            keep=Span(1),
-            first=Span(1, MOST_FIRST),
-            cap=Span(1, 10_000_000),
-            trials=Span(1),
-        )
-        if not isinstance(self.surrogate, str | Mapping):
-            object.__setattr__(self, "surrogate", PREDICTORS.spec(self.surrogate) or self.surrogate)
+        check_settings(self)
+        object.__setattr__(self, "surrogate", name_surrogate(self.surrogate))
 
     @staticmethod
     def paper() -> Progressive:
@@ -102,9 +103,8 @@ class Progressive:
         return Progressive(levels=5, keep=KEEP, surrogate="mlp-ensemble-paper")
 
     def start(self, problem: Problem) -> State:
-        grows, encodes = know(problem.space, Grows), know(problem.space, Encodes)
+        grows = know(problem.space, Grows)
         assert grows is not None  # see `needs`
-        assert encodes is not None
         seed, trials = problem.seed, self.trials or problem.trials
         levels = tuple(grows.levels)
         if self.levels is not None and self.levels > len(levels):
@@ -115,7 +115,7 @@ class Progressive:
         levels = levels[: self.levels]
         pool = self._first(grows, levels, seed, trials)
         queue = tuple(Candidate(pool.architecture(i)) for i in range(len(pool)))
-        return State(grows, encodes, seed, trials, levels, queue, len(pool), pool.complete)
+        return State(problem.space, grows, seed, trials, levels, queue, len(pool), pool.complete)
 
     def _first(self, grows: Grows, levels: Sequence[int], seed: int, trials: int | None) -> Pool:
         """The first level, or a sample of it. No more is asked for than is wanted: a first level may be
@@ -142,7 +142,9 @@ class Progressive:
         known = {t.architecture for t in (*state.learned, *pending)}
         for candidate in state.queue:
             if candidate.architecture not in known:
-                return Evaluate(candidate.architecture, parent=candidate.parent, note=_note(state, candidate))
+                return Evaluate(
+                    candidate.architecture, parent=candidate.parent, reason=_reason(state, candidate)
+                )
         return Wait()
 
     def learn(self, state: State, trial: Trial) -> State:
@@ -165,38 +167,16 @@ class Progressive:
         if not len(pool):
             return replace(state, finished=f"nothing grows from level {state.levels[0]}")
         surrogate = self._fit(state)
-        queue = _best(pool, self._score(state.encodes, surrogate, pool), self._keep(state), parents)
+        queue = _best(pool, score_pool(surrogate, pool), self._keep(state), parents)
         return replace(
             state, levels=levels, queue=queue, pool=len(pool), complete=pool.complete, surrogate=surrogate
         )
 
     def _fit(self, state: State) -> Any:
-        model, fitted = self._model(), state.surrogate
-        if fitted is None:
-            seed = integer_seed(state.seed, "progressive", "surrogate")
-            fitted = model.start(state.encodes.slots, state.encodes.vocabulary, seed)
-        architectures, values = lessons(state.learned)
-        return model.fit(fitted, state.encodes.tokens(architectures), values)
-
-    def _score(self, encodes: Encodes, surrogate: Any, pool: Pool) -> NDArray[np.float64]:
-        scores: NDArray[np.float64] = self._model().score(
-            surrogate, encodes.tokens(pool.parents), pool.parent, pool.step
-        )
-        return scores
-
-    def _model(self) -> Any:
-        return (
-            PREDICTORS.make(self.surrogate) if isinstance(self.surrogate, str | Mapping) else self.surrogate
-        )
-
-
-def lessons(trials: Sequence[Trial]) -> tuple[list[Architecture], NDArray[np.float64]]:
-    """What a surrogate is fitted on: measured values as they are, infeasible trials as the worst of
-    those, crashed ones not at all."""
-    worst = min(t.value for t in trials if t.value is not None)
-    known = [t for t in trials if t.value is not None or isinstance(t.outcome, Infeasible)]
-    values = [worst if t.value is None else t.value for t in known]
-    return [t.architecture for t in known], np.array(values, dtype=np.float64)
+        """The surrogate of all trials so far; from the second level on it goes on from its former weights."""
+        seed = integer_seed(state.seed, "progressive", "surrogate")
+        learner = make_surrogate(self.surrogate).start(state.space, seed)
+        return learner.fit(state.learned, state.surrogate)
 
 
 def _measured_parents(state: State) -> dict[Architecture, int]:
@@ -217,10 +197,10 @@ def _best(
     )
 
 
-def _note(state: State, candidate: Candidate) -> dict[str, Any]:
-    note: dict[str, Any] = {"level": state.levels[0]}
+def _reason(state: State, candidate: Candidate) -> dict[str, Any]:
+    reason: dict[str, Any] = {"level": state.levels[0]}
     if candidate.rank is not None:
-        note |= {"predicted": candidate.predicted, "rank": candidate.rank, "of": state.pool}
+        reason |= {"predicted": candidate.predicted, "rank": candidate.rank, "of": state.pool}
     if not state.complete:
-        note["sampled"] = True
-    return note
+        reason["sampled"] = True
+    return reason

@@ -9,52 +9,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import msgspec
-
-from cambrian.architecture import Architecture
-from cambrian.outcome import Fidelity, Trial
+from cambrian.outcome import Trial
 from cambrian.problem import Problem
+from cambrian.request import Evaluate, Proposal, Request, Stop, TrainSupernet, Wait
 
 if TYPE_CHECKING:
     import numpy as np
 
-
-class Evaluate(msgspec.Struct, frozen=True, tag="evaluate"):
-    """Measure this architecture. `fidelity=None` is the search's own. `parent` is the number of the
-    trial it descends from; `note` goes into the ledger (level, predicted value, ...) as plain JSON.
-    `replicate` asks for another, independent measurement of the same thing."""
-
-    architecture: Architecture
-    fidelity: Fidelity | None = None
-    parent: int | None = None
-    replicate: int = 0
-    note: dict[str, Any] = {}
+    from cambrian.architecture import Architecture
 
 
-class Job(msgspec.Struct, frozen=True, tag="job"):
-    """Work on something other than one architecture: the training of a supernet."""
-
-    name: str
-    arguments: dict[str, Any] = {}
-    note: dict[str, Any] = {}
-
-
-class Wait(msgspec.Struct, frozen=True, tag="wait"):
-    """Nothing can be proposed before another pending trial is learned."""
-
-
-class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """The strategy has finished; `reason` is a phrase."""
-
-    reason: str
-
-
-Proposal = Evaluate | Job | Wait | Stop
+__all__ = ["Evaluate", "Proposal", "Recommends", "Request", "Stop", "Strategy", "TrainSupernet", "Wait"]
 
 
 @runtime_checkable
 class Strategy(Protocol):
-    """Implementations are frozen dataclasses whose fields are their JSON settings."""
+    """Implementations are frozen dataclasses whose fields are their JSON settings.
+
+    Besides the methods below one may have `requests: tuple[type, ...]`, the kinds of requests and weights
+    it may ask for where it asks for more than `Evaluate` with `Fresh` weights, so that estimators which
+    cannot serve them are refused before anything runs; `order`, "arrival" where it learns outcomes as they
+    come instead of by number; and `keeps(state) -> Sequence[int]`, the rows whose artifacts it may still
+    name (all of them, without it)."""
 
     @property
     def needs(self) -> tuple[type, ...]:
@@ -73,4 +49,13 @@ class Strategy(Protocol):
 
     def learn(self, state: Any, trial: Trial) -> Any:
         """The state knowing `trial`, which has an outcome; called in the order of trial numbers."""
+        ...
+
+
+@runtime_checkable
+class Recommends(Protocol):
+    """A strategy that knows better than the highest value which architectures to hand over."""
+
+    def recommend(self, state: Any) -> Sequence[Architecture]:
+        """Architectures it was told the outcomes of, best first; for several objectives, its front."""
         ...

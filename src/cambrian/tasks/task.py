@@ -6,16 +6,15 @@ Prepared on disk (`save`), the arrays are memory-mapped by every process that op
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cambrian.errors import DataError, RunChanged
+from cambrian.files import stage_file, write_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,12 +84,9 @@ class Task:
         directory.mkdir(parents=True, exist_ok=True)
         arrays = {k: getattr(self, k) for k in ("inputs", "targets", "train", "validation", "test")}
         for name, array in arrays.items():
-            with _replacing(directory / f"{name}.npy") as file:
+            with stage_file(directory / f"{name}.npy") as draft, draft.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
-        _sync_directory(directory)  # the arrays' names are on the disk before that of task.json is
-        with _replacing(directory / "task.json") as file:
-            file.write(json.dumps(self.facts(), indent=1).encode())
-        _sync_directory(directory)
+        write_file(directory / "task.json", json.dumps(self.facts(), indent=1).encode())
 
     @staticmethod
     def open(directory: Path) -> Task:
@@ -116,26 +112,6 @@ class Task:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{directory} holds no prepared task: {error}") from error
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` once it is whole and on the disk."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with partial.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
-def _sync_directory(directory: Path) -> None:
-    """The names in it are on the disk."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def prepare(task: Task, directory: Path) -> Task:

@@ -1,5 +1,5 @@
-"""Conformance suites: what spaces, strategies, estimators and engines promise, alone and together,
-as tests to inherit.
+"""Conformance suites: the promises of spaces, strategies, estimators, predictors, engines and measures,
+alone and together, as tests to inherit.
 
     from cambrian.testing import StrategyCase, StrategySuite
 
@@ -13,8 +13,10 @@ Without pytest: `STRATEGY.violations(StrategyCase(Mine(), my_space))` lists what
 from cambrian.testing.cases import SpaceCase
 from cambrian.testing.engines import ENGINE, EngineCase, EngineSuite
 from cambrian.testing.estimators import ESTIMATOR, EstimatorCase, EstimatorSuite
+from cambrian.testing.measures import MEASURE, MeasureCase, MeasureSuite
 from cambrian.testing.pairs import PAIR, PairCase, PairSuite
 from cambrian.testing.play import StrategyCase
+from cambrian.testing.predictors import PREDICTOR, PredictorCase, PredictorSuite
 from cambrian.testing.spaces import SPACE, SpaceSuite
 from cambrian.testing.strategies import STRATEGY, StrategySuite
 from cambrian.testing.suite import NotApplicable, Suite, Violation
@@ -23,16 +25,22 @@ from cambrian.testing.toys import toy_task
 __all__ = [
     "ENGINE",
     "ESTIMATOR",
+    "MEASURE",
     "PAIR",
+    "PREDICTOR",
     "SPACE",
     "STRATEGY",
     "EngineCase",
     "EngineSuite",
     "EstimatorCase",
     "EstimatorSuite",
+    "MeasureCase",
+    "MeasureSuite",
     "NotApplicable",
     "PairCase",
     "PairSuite",
+    "PredictorCase",
+    "PredictorSuite",
     "SpaceCase",
     "SpaceSuite",
     "StrategyCase",

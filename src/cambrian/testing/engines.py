@@ -13,6 +13,7 @@ from pathlib import Path
 from cambrian.architecture import Architecture
 from cambrian.codec import decode, encode
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.problem import Limit, Problem
 from cambrian.registry import Registry
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work, evaluate
 from cambrian.testing.descendants import find_marked
@@ -94,10 +95,8 @@ def check_attempts_are_echoed(case: EngineCase) -> None:
 
 def check_evaluations_know_their_context(case: EngineCase) -> None:
     """Seed, trial number, stage and limits reach the estimator."""
-    assignment: Assignment = decode(
-        encode(_assignments(["value"] * 4, seed=5, stage="deliver")[3]), Assignment
-    )
-    outcome = _run(case, [assignment])[-1].outcome
+    assignment: Assignment = decode(encode(_assignments(["value"] * 4, stage="deliver")[3]), Assignment)
+    outcome = _run(case, [assignment], _work(seed=5))[-1].outcome
     wanted = {"seed": 5.0, "trial": 3.0, "limit": 10.0, "delivers": 1.0}
     got = outcome.metrics if isinstance(outcome, Done) else outcome
     expect(got == wanted, f"the estimator knew {got!r:.150}, not {wanted}")
@@ -194,27 +193,20 @@ def check_memory_is_limited(case: EngineCase) -> None:
     expect(isinstance(second.outcome, Done), f"after it, a trial ends in {second!r:.150}")
 
 
-def _work(timeout: float | None = None, memory: int | None = None) -> Work:
+def _work(timeout: float | None = None, memory: int | None = None, seed: int = 0) -> Work:
     space, estimator = Endings(), Ending()
     spec = {
         "space": Registry("space", {}).spec(space),
-        "estimator": Registry("estimator", {}).spec(estimator),
+        "estimators": {"": Registry("estimator", {}).spec(estimator)},
         "task": None,
     }
-    return Work(space, estimator, None, spec, timeout, memory)
+    problem = Problem(space, limits=(Limit("params", 10.0),), seed=seed)
+    return Work(problem, {"": estimator}, spec=spec, timeout=timeout, memory=memory)
 
 
-def _assignments(
-    ways: Sequence[str], attempt: int = 1, seed: int = 0, stage: str = "search"
-) -> list[Assignment]:
+def _assignments(ways: Sequence[str], attempt: int = 1, stage: str = "search") -> list[Assignment]:
     return [
-        Assignment(
-            Trial(n, Architecture({"do": do, "number": n % 10}), Fidelity()),
-            attempt,
-            seed=seed,
-            stage=stage,
-            limits={"params": 10.0},
-        )
+        Assignment(Trial(n, Architecture({"do": do, "number": n % 10}), Fidelity()), attempt, stage)
         for n, do in enumerate(ways)
     ]
 

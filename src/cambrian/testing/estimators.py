@@ -19,7 +19,8 @@ import numpy as np
 from cambrian.architecture import Architecture, sample
 from cambrian.codec import decode, encode
 from cambrian.errors import Unbuildable
-from cambrian.estimators.estimator import Context, Estimator
+from cambrian.estimators.estimator import Estimator, Job
+from cambrian.estimators.train import WEIGHTS
 from cambrian.outcome import REASONS, Crashed, Done, Fidelity, Infeasible, Outcome, Point
 from cambrian.randomness import stream
 from cambrian.registry import Registry
@@ -34,7 +35,7 @@ from cambrian.testing.toys import Misfit, toy_task
 @dataclass(frozen=True)
 class EstimatorCase:
     """An estimator under test. `builds`: it builds networks, so that limits and unbuildable shapes
-    concern it. `noisy`: its outcomes depend on the trial's number. Keep `fidelity` small."""
+    concern it. `noisy`: its outcomes depend on the replicate. Keep `fidelity` small."""
 
     estimator: Estimator
     space: Space
@@ -60,11 +61,10 @@ class Run:
 
 
 def evaluate(case: EstimatorCase, task: Task | None = None, space: Space | None = None, **known: Any) -> Run:
-    """The estimator run to its end, knowing `Context(seed=3, **known)`."""
-    context = Context(**{"seed": 3, **known})
-    estimate = case.estimator.estimate(
-        space or case.space, case.architecture, case.fidelity, task or case.task, context
-    )
+    """The estimator run to its end, knowing `Job.of(..., seed=3, **known)`."""
+    given = {"seed": 3, **known}
+    job = Job.of(space or case.space, case.architecture, case.fidelity, task or case.task, **given)
+    estimate = case.estimator.run(job)
     points: list[Point] = []
     while True:
         try:
@@ -132,20 +132,20 @@ def check_outcomes_survive_json(case: EstimatorCase) -> None:
     expect(decode(encode(outcome), Outcome) == outcome, f"JSON changes {outcome!r:.200}")
 
 
-def check_outcomes_depend_on_seed_and_trial_alone(case: EstimatorCase) -> None:
-    """Repeated with the same seed and trial, whatever the global generators and files around it, an
-    attempt gives the same numbers."""
+def check_outcomes_depend_on_seed_and_request_alone(case: EstimatorCase) -> None:
+    """Repeated with the same seed, as another row, whatever the global generators and files around it, the
+    same request gives the same numbers."""
     with _disturb_generators():
-        again = evaluate(case)
-    expect(_plain(again.outcome) == _plain(case.run.outcome), "the same seed and trial give other numbers")
+        again = evaluate(case, number=17)
+    expect(_plain(again.outcome) == _plain(case.run.outcome), "the same seed and request give other numbers")
     expect(list(map(_plain, again.points)) == list(map(_plain, case.run.points)), "other points")
 
 
-def check_trials_have_noise_of_their_own(case: EstimatorCase) -> None:
-    """Other trials and other seeds give other numbers: measuring again is measuring again."""
-    applies(case.noisy, "what this estimator says does not depend on the trial")
+def check_replicates_have_noise_of_their_own(case: EstimatorCase) -> None:
+    """Other replicates and other seeds give other numbers: measuring again is measuring again."""
+    applies(case.noisy, "what this estimator says is the same each time")
     first = _plain(case.run.outcome)
-    others: tuple[dict[str, Any], ...] = ({"trial": 1}, {"seed": 4})
+    others: tuple[dict[str, Any], ...] = ({"replicate": 1}, {"seed": 4})
     for known in others:
         expect(_plain(evaluate(case, **known).outcome) != first, f"with {known} the numbers are the same")
 
@@ -167,12 +167,14 @@ def check_inputs_are_left_alone(case: EstimatorCase) -> None:
 
 
 def check_limits_come_before_training(case: EstimatorCase) -> None:
-    """Beyond a hard limit it ends as Infeasible("limit") without a point; within, as if there were none."""
+    """Beyond a hard limit it ends as Infeasible("limit") without a point, with the number that was measured;
+    within, as if there were none."""
     applies(case.builds, "this estimator builds nothing")
-    for name in ("params", "macs"):
+    for name in ("params", "macs", "latency"):
         run = evaluate(case, limits={name: 0.0})
         refused = isinstance(run.outcome, Infeasible) and run.outcome.reason == "limit"
         expect(refused and not run.points, f"with at most 0 {name} it gives {run.outcome!r:.100}")
+        expect(run.outcome.metrics.get(name, 0.0) > 0, f"it does not say by how much {name} missed its limit")
     roomy = evaluate(case, limits={"params": 1e12, "macs": 1e18})
     expect(_plain(roomy.outcome) == _plain(case.run.outcome), "a limit that is kept changes the outcome")
 
@@ -189,26 +191,25 @@ def check_unbuildable_shapes_are_said(case: EstimatorCase) -> None:
 
 
 def check_weights_are_left_when_asked(case: EstimatorCase) -> None:
-    """An estimator that delivers leaves weights where it is asked to, which fit the network that the
-    space builds; asked for none it leaves none, as does one that does not deliver."""
+    """An estimator that delivers leaves weights.safetensors where it is asked to, which fit the network that
+    the space builds; one that does not deliver leaves none."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "weights.safetensors")
-        outcome = evaluate(case, weights=path).outcome
+        evaluate(case, keep=Path(folder))
+        path = Path(folder, WEIGHTS)
         delivers, left = case.estimator.delivers, path.exists()
-        expect(left == delivers, f"delivers is {delivers}, and weights are {'' if left else 'not '}left")
-        named = getattr(outcome, "weights", None)
-        expect((named is not None) == delivers, f"the outcome names the weights {named!r}")
+        expect(left == delivers, f"delivers is {delivers}, and {WEIGHTS} are {'' if left else 'not '}left")
         if delivers:
             _fits(case, path)
-    expect(case.run.outcome.weights is None, "weights are named that nobody asked for")
 
 
 def check_interrupted_evaluations_resume(case: EstimatorCase) -> None:
     """Stopped after its first point and attempted again with the same checkpoints, it ends with the
     same numbers as if it had not been."""
     with tempfile.TemporaryDirectory() as folder:
-        context = Context(seed=3, checkpoints=Path(folder))
-        estimate = case.estimator.estimate(case.space, case.architecture, case.fidelity, case.task, context)
+        job = Job.of(
+            case.space, case.architecture, case.fidelity, case.task, seed=3, checkpoints=Path(folder)
+        )
+        estimate = case.estimator.run(job)
         for _point in zip(range(1), estimate):
             pass
         estimate.close()
@@ -232,11 +233,10 @@ def _poison(task: Task, part: Any) -> Task:
 
 
 def _plain(value: Any) -> Any:
-    """An outcome or a point without what differs from run to run: seconds and paths."""
+    """An outcome or a point without what differs from run to run: seconds."""
     if isinstance(value, Point | Infeasible | Done | Crashed):
         fields = {n: _plain(getattr(value, n)) for n in value.__struct_fields__}
         fields.pop("seconds", None)
-        fields.pop("weights", None)
         return (type(value).__name__, fields)
     if isinstance(value, dict):
         return {k: v for k, v in value.items() if "seconds" not in k}
@@ -280,8 +280,8 @@ ESTIMATOR = Suite[EstimatorCase](
         check_the_case_can_be_measured,
         check_points_ascend,
         check_outcomes_survive_json,
-        check_outcomes_depend_on_seed_and_trial_alone,
-        check_trials_have_noise_of_their_own,
+        check_outcomes_depend_on_seed_and_request_alone,
+        check_replicates_have_noise_of_their_own,
         check_the_test_split_is_not_looked_at,
         check_inputs_are_left_alone,
         check_limits_come_before_training,

@@ -6,7 +6,6 @@ It is made of what the components declare, by asking for each pair's search; tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cambrian.architecture import questions, sample
@@ -17,6 +16,7 @@ from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, 
 from cambrian.spaces.sharing import is_shared
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
+from cambrian.testing.markdown import write_table
 from cambrian.testing.pairs import PairCase, refusal
 
 KNOWLEDGE: dict[str, type] = {
@@ -63,7 +63,7 @@ def _pairs() -> str:
     strategies = STRATEGIES.names()
     rows = [[f"`{space}`", *(cell(space, s) for s in strategies)] for space in SPACES.names()]
     told = [f"[{number}] {why}" for why, number in notes.items()]
-    return "\n\n".join([_table(["", *(f"`{s}`" for s in strategies)], rows), *told])
+    return "\n\n".join([write_table(["", *(f"`{s}`" for s in strategies)], rows), *told])
 
 
 def _nothing() -> Any:
@@ -78,13 +78,13 @@ def _knowledge() -> str:
         space: Space = SPACES.make(name)
         known = ["" if know(space, kind) is None else "yes" for kind in KNOWLEDGE.values()]
         rows.append([f"`{name}`", *known, space.measure])
-    return _table(["", *KNOWLEDGE, "sampling"], rows)
+    return write_table(["", *KNOWLEDGE, "sampling"], rows)
 
 
 def _sharing() -> str:
     """Of each space, which questions are shared and which are outer."""
     rows = [[f"`{name}`", *map(_listed, sort_questions(SPACES.make(name)))] for name in SPACES.names()]
-    return _table(["", "shared", "outer"], rows)
+    return write_table(["", "shared", "outer"], rows)
 
 
 def sort_questions(space: Space, walks: int = 100) -> tuple[list[str], list[str]]:
@@ -96,13 +96,8 @@ def sort_questions(space: Space, walks: int = 100) -> tuple[list[str], list[str]
     return [kind for kind in kinds if kinds[kind]], [kind for kind in kinds if not kinds[kind]]
 
 
-def _listed(kinds: Sequence[str]) -> str:
+def _listed(kinds: list[str]) -> str:
     return ", ".join(f"`{kind}`" for kind in kinds)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

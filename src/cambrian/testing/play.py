@@ -21,9 +21,10 @@ from cambrian.codec import decode, encode
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
+from cambrian.request import Evaluate, Proposal, Stop, TrainSupernet, Wait, trial_of
 from cambrian.spaces.space import Pick, Signature, Space
-from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Strategy, Wait
-from cambrian.testing.suite import applies, expect
+from cambrian.strategies.strategy import Strategy
+from cambrian.testing.suite import expect
 
 Measure = Callable[[Trial], Outcome]
 
@@ -135,16 +136,11 @@ class Game:
 
     def trial(self, proposal: Proposal) -> Trial:
         """The ledger's row for a proposal, which must be legal."""
-        applies(isinstance(proposal, Evaluate), "jobs are not played here")
-        assert isinstance(proposal, Evaluate)
-        return Trial(
-            number=len(self.trials),
-            architecture=replay(self.space, proposal.architecture),
-            fidelity=proposal.fidelity or self.case.fidelity,
-            parent=proposal.parent,
-            replicate=proposal.replicate,
-            note=msgspec.json.decode(encode(proposal.note)),
-        )
+        assert isinstance(proposal, Evaluate | TrainSupernet)
+        trial = trial_of(len(self.trials), proposal, self.case.fidelity)
+        if isinstance(proposal, TrainSupernet):
+            return trial
+        return msgspec.structs.replace(trial, architecture=replay(self.space, trial.architecture))
 
 
 class _Bare(Space):

@@ -21,18 +21,18 @@ def snapshot(value: Any) -> Any:
     return _picture(value, {})
 
 
-def _picture(value: Any, seen: dict[int, int]) -> Any:
+def _picture(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
     if isinstance(value, float) and value != value:
         return ("nan",)
     if isinstance(value, _PLAIN):
         return (type(value).__name__, value)
     if id(value) in seen:
-        return ("seen", seen[id(value)])
-    seen[id(value)] = len(seen)
+        return ("seen", seen[id(value)][0])
+    seen[id(value)] = (len(seen), value)  # held, so that no other value gets its id
     return (type(value).__qualname__, _content(value, seen))
 
 
-def _content(value: Any, seen: dict[int, int]) -> Any:
+def _content(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
     if isinstance(value, Architecture):
         return tuple(value.items())
     if isinstance(value, np.ndarray):
@@ -48,7 +48,7 @@ def _content(value: Any, seen: dict[int, int]) -> Any:
     return _attributes(value, seen)
 
 
-def _attributes(value: Any, seen: dict[int, int]) -> Any:
+def _attributes(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [f.name for f in dataclasses.fields(value)]
     elif isinstance(value, msgspec.Struct):

@@ -185,11 +185,13 @@ def check_parents_come_first(case: StrategyCase) -> None:
 
 
 def check_notes_are_plain(case: StrategyCase) -> None:
-    """Notes are JSON with finite numbers, and the same after a round trip."""
+    """Reasons and memory are JSON with finite numbers, and the same after a round trip."""
     for proposal in case.game.proposals:
-        note = getattr(proposal, "note", {})
-        text = json.dumps(json.loads(encode(note)), allow_nan=False)
-        expect(json.loads(text) == json.loads(json.dumps(note, default=float)), f"note {note!r} is not plain")
+        for name in ("reason", "memory"):
+            note = {} if isinstance(proposal, Stop) else getattr(proposal, name, {})
+            text = json.dumps(json.loads(encode(note)), allow_nan=False)
+            plain = json.loads(text) == json.loads(json.dumps(note, default=float))
+            expect(plain, f"{name} {note!r} is not plain")
 
 
 def _survives(case: StrategyCase, measure: Measure) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable
-from cambrian.estimators.estimator import Context, Estimate
-from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Point, outcome_of
+from cambrian.estimators.estimator import Estimate, Job
+from cambrian.outcome import Done, Infeasible, Outcome, Point, outcome_of
 from cambrian.randomness import stream
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.tasks.task import Task
@@ -62,25 +62,18 @@ class Ending:
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
-    def estimate(
-        self,
-        space: Space,
-        architecture: Architecture,
-        fidelity: Fidelity,
-        task: Task | None,
-        context: Context,
-    ) -> Estimate:
-        do = str(architecture["do"])
+    def run(self, job: Job) -> Estimate:
+        do = str(job.architecture["do"])
         for step in (1, 2, 3) if do == "curve" else ():
             yield Point(step, {"value": step / 10})
         if do in DEADLY:
             yield Point(1, {"value": 0.0})
             _die(do)
-        outcome: Outcome = _end(do, architecture, context)
+        outcome: Outcome = _end(do, job)
         return outcome
 
 
-def _end(do: str, architecture: Architecture, context: Context) -> Any:
+def _end(do: str, job: Job) -> Any:
     if do == "raise":
         raise ValueError("made up")
     if do == "unbuildable":
@@ -95,12 +88,10 @@ def _end(do: str, architecture: Architecture, context: Context) -> Any:
         return Infeasible("limit", "made up")
     if do == "nan":
         return outcome_of(float("nan"))
-    noise = float(stream(context.seed, "trial", context.trial).random())
-    known = {"seed": context.seed, "trial": context.trial, "limit": context.limits.get("params", 0.0)}
-    value = float(architecture["number"]) + noise  # type: ignore[arg-type]
-    return Done(
-        value, {k: float(v) for k, v in known.items()} | {"delivers": float(context.stage == "deliver")}
-    )
+    noise = float(stream(job.seed, "trial", job.identity).random())
+    known = {"seed": job.seed, "trial": job.number, "limit": job.limits.get("params", 0.0)}
+    value = float(job.architecture["number"]) + noise  # type: ignore[arg-type]
+    return Done(value, {k: float(v) for k, v in known.items()} | {"delivers": float(job.stage == "deliver")})
 
 
 def _die(do: str) -> None:

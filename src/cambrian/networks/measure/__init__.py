@@ -1,0 +1,18 @@
+"""How large, how fast: measures of a network, by name."""
+
+from __future__ import annotations
+
+from cambrian.registry import Registry
+
+MEASURES = Registry(
+    "measure",
+    {
+        "params": "cambrian.networks.measure.params:Params",
+        "macs": "cambrian.networks.measure.macs:Macs",
+        "memory": "cambrian.networks.measure.memory:Memory",
+        "training_memory": "cambrian.networks.measure.memory:TrainingMemory",
+        "latency": "cambrian.networks.measure.latency:Latency",
+    },
+)
+
+__all__ = ["MEASURES"]

@@ -17,11 +17,11 @@ from torch.nn import functional as F
 
 from cambrian.errors import UnknownName
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import probability, truth, whole
 from cambrian.networks.sharing.reading import Own, Reading
 from cambrian.networks.skeletons import defaults as skeletons
 from cambrian.networks.skeletons.cell import Block, Cell, Channels, Limits, Wiring, output_channels, wire
 from cambrian.networks.skeletons.defaults import Skeletons
+from cambrian.settings import COUNT, SHARE, Span, check_numbers, check_truths
 
 
 def strided_cells(cells: int) -> set[int]:
@@ -134,11 +134,11 @@ def pair_network(
     cells = own.cells if cells is None else cells
     least = max(2, 2**own.stem_cells)
     dropout = own.dropout if dropout is None else dropout
-    whole(cells=cells, stem_stride=stem_stride)
-    whole(least, filters=filters)
-    whole(0, stem=stem or 0)
-    probability(drop_path=drop_path, dropout=dropout)
-    truth(auxiliary=auxiliary)
+    check_numbers(COUNT, cells=cells, stem_stride=stem_stride)
+    check_numbers(Span(least, whole=True), filters=filters)
+    check_numbers(Span(0, whole=True), stem=stem or 0)
+    check_numbers(SHARE, drop_path=drop_path, dropout=dropout)
+    check_truths(auxiliary=auxiliary)
     network = CellNetwork(
         read,
         Stack(filters, cells, own.stem_cells, stem or own.stem or own.widen * filters, limits),
@@ -154,16 +154,6 @@ def pair_network(
         if isinstance(module, nn.BatchNorm2d):
             module.eps = own.epsilon
     return network
-
-
-def set_drop_path(network: nn.Module, rate: float) -> None:
-    """Every path of the network's last cell is dropped at `rate` from now on, those of earlier cells
-    linearly less. Networks without cells are left as they are."""
-    for module in network.modules():
-        if isinstance(module, CellNetwork):
-            for cell in module.modules():
-                if isinstance(cell, Cell):
-                    cell.drop_path = rate * (cell.place + 1) / module.total
 
 
 class AuxiliaryHead(nn.Module):
@@ -237,7 +227,14 @@ class CellNetwork(nn.Module):
     @drop_path_progress.setter
     def drop_path_progress(self, progress: float) -> None:
         self._progress = progress
-        set_drop_path(self, self.drop_path * progress)
+        self.set_drop_path(self.drop_path * progress)
+
+    def set_drop_path(self, rate: float) -> None:
+        """Every path of the last cell is dropped at `rate` from now on, those of earlier cells linearly less
+        (Zoph et al. 2018, Sec. 4)."""
+        for k, cell in zip(self.places, self.cells, strict=True):
+            assert isinstance(cell, Cell)
+            cell.drop_path = rate * (k + 1) / self.total
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         stem = self.stem(x)

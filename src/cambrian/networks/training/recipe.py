@@ -2,69 +2,100 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any
 
 from cambrian.errors import UsageError, did_you_mean
+from cambrian.networks.training.schedules import SHAPES, Schedule
+from cambrian.settings import POSITIVE, SHARE, Span, check_settings
 
 OPTIMISERS = ("sgd", "adamw")
-SCHEDULES = ("cosine", "constant")
+LOSSES = ("cross-entropy", "squared-error")
 SCORES = ("last", "best")
+LATER: dict[str, bool] = {"later": True}
+"""Marks a setting that came after runs were kept: at its default it is in no spec and no identity."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Settings of a training; `learning_rate` is the peak, reached after `warmup` (a fraction of all
-    steps) and followed by the schedule (Loshchilov & Hutter 2017 for "cosine", down to 0).
+    steps) and followed by the schedule (see `schedules`; "cosine", Loshchilov & Hutter 2017, goes down to 0).
+    Warm-up, schedule and drop path go by the training's length or, where `decay_epochs` is above 0, by so
+    many epochs however long the training is: a training can then be continued (`prefix`). For "step" it is
+    the epochs between two multiplications by `decay_factor`, for "restarts" those of the first period, each
+    later one being `restart_multiple` times as long.
 
-    `weight_decay` spares biases and normalisation (He et al. 2019, Sec. 3.1). `auxiliary` weighs the
-    loss of the auxiliary head, where the network has one. `drop_path` is reached linearly over the
-    training (Zoph et al. 2018, Sec. 4). `gradient_clip` bounds the gradient's norm (0: no bound).
-    `crop` (pixels of shift), `flip` and `cutout` (side of the hole in pixels, 0: none) augment the
+    `loss` is by name (see `losses`). `weight_decay` spares biases and normalisation (He et al. 2019, Sec.
+    3.1). `auxiliary` weighs the loss of the auxiliary head, where the network has one. `drop_path` is reached
+    linearly over the training (Zoph et al. 2018, Sec. 4). `gradient_clip` bounds the gradient's norm (0: no
+    bound). `crop` (pixels of shift), `flip` and `cutout` (side of the hole in pixels, 0: none) augment the
     images; None leaves the choice to `augment.automatic`, by the images' size and channels.
 
     `score` says which epoch a search reports and keeps the weights of: "last", which is unbiased, or
     "best" on validation; the best is recorded either way. `checkpoint_seconds` is the least time
     between two checkpoints; 0 writes one at the end of each epoch."""
 
-    learning_rate: float = 0.2
+    learning_rate: Annotated[float, POSITIVE] = 0.2
     optimiser: str = "sgd"
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    batch_size: int = 64
+    momentum: Annotated[float, SHARE] = 0.9
+    weight_decay: Annotated[float, Span(0)] = 5e-4
+    batch_size: Annotated[int, Span(2)] = 64
     schedule: str = "cosine"
-    warmup: float = 0.1
-    label_smoothing: float = 0.0
-    drop_path: float = 0.0
-    auxiliary: float = 0.4
-    gradient_clip: float = 5.0
-    crop: int | None = None
+    warmup: Annotated[float, SHARE] = 0.1
+    label_smoothing: Annotated[float, SHARE] = 0.0
+    drop_path: Annotated[float, SHARE] = 0.0
+    auxiliary: Annotated[float, Span(0)] = 0.4
+    gradient_clip: Annotated[float, Span(0)] = 5.0
+    crop: Annotated[int | None, Span(0)] = None
     flip: bool | None = None
-    cutout: int = 0
+    cutout: Annotated[int, Span(0)] = 0
     score: str = "last"
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: Annotated[float, Span(0)] = 60.0
+    loss: str = field(default="cross-entropy", metadata=LATER)
+    decay_epochs: Annotated[float, Span(0)] = field(default=0.0, metadata=LATER)
+    decay_factor: Annotated[float, Span(0, 1, above=True)] = field(default=0.1, metadata=LATER)
+    restart_multiple: Annotated[float, Span(1)] = field(default=2.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_name("optimiser", self.optimiser, OPTIMISERS)
-        _check_name("schedule", self.schedule, SCHEDULES)
+        _check_name("schedule", self.schedule, SHAPES)
+        _check_name("loss", self.loss, LOSSES)
         _check_name("score", self.score, SCORES)
-        _between("learning_rate", self.learning_rate, 0.0, math.inf, above=True)
-        _between("batch_size", self.batch_size, 2, math.inf)
-        for name in ("momentum", "warmup", "label_smoothing", "drop_path"):
-            _between(name, getattr(self, name), 0.0, 1.0, below=True)
-        for name in ("weight_decay", "auxiliary", "gradient_clip", "cutout", "checkpoint_seconds"):
-            _between(name, getattr(self, name), 0.0, math.inf)
-        if self.crop is not None:
-            _between("crop", self.crop, 0, math.inf)
+        check_settings(self, "training")
+        if SHAPES[self.schedule].periodic and not self.decay_epochs:
+            raise UsageError(
+                f"training: schedule {self.schedule!r} needs decay_epochs, the epochs of its (first) period"
+            )
 
-    def rate(self, step: int, steps: int) -> float:
+    @cached_property
+    def rates(self) -> Schedule:
+        """The schedule as a value: factors of `learning_rate`."""
+        shape: type[Any] = SHAPES[self.schedule]
+        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(shape)}
+        return Schedule(shape(**settings), self.decay_epochs, self.warmup)
+
+    @property
+    def prefix(self) -> bool:
+        """Whether a longer training begins with the shorter one: nothing goes by the training's length."""
+        return self.rates.prefix and (not self.drop_path or self.decay_epochs > 0)
+
+    def rate(self, step: int, steps: int, steps_per_epoch: int) -> float:
         """The learning rate of step `step` (from 0) of `steps`."""
-        warm = round(self.warmup * steps)
-        if step < warm:
-            return self.learning_rate * (step + 1) / warm
-        if self.schedule == "constant":
-            return self.learning_rate
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+        return self.learning_rate * self.rates.rate(step, steps, steps_per_epoch)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The settings that the trained weights are a function of, as JSON; those that came later are left
+        out at their defaults, so that older checkpoints are of the same training."""
+        return {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.name != "checkpoint_seconds"
+            and not (f.metadata.get("later") and getattr(self, f.name) == f.default)
+        }
 
     def batches(self, examples: int) -> int:
         """Steps in an epoch. Every example is seen, in batches of nearly equal size: a last batch of
@@ -72,15 +103,6 @@ class Recipe:
         return max(1, min(round(examples / self.batch_size), examples // 2))
 
 
-def _check_name(setting: str, name: str, valid: tuple[str, ...]) -> None:
+def _check_name(setting: str, name: str, valid: Iterable[str]) -> None:
     if name not in valid:
         raise UsageError(f"training: unknown {setting} {name!r}{did_you_mean(name, valid)}")
-
-
-def _between(
-    setting: str, value: float, low: float, high: float, above: bool = False, below: bool = False
-) -> None:
-    """Whether low <= value <= high, with strict signs where asked for."""
-    if not (low <= value <= high) or (above and value == low) or (below and value == high):
-        span = f"{'above' if above else 'at least'} {low:g}" + (f" and below {high:g}" if below else "")
-        raise UsageError(f"training: {setting} must be {span}, got {value!r}")

@@ -1,6 +1,6 @@
 """The training of one network: steps, epochs, scores, and a state from which it goes on bit for bit.
 
-Whatever is random in it is a function of (seed, trial, epoch, step), never of what was drawn before.
+All that is random in it is a function of (seed, trial, epoch, step), never of earlier draws.
 On CPU with the same number of threads a training that is resumed therefore ends with the same weights;
 on CUDA some of cuDNN's and torch's kernels add in an order that varies, and equality is to rounding.
 """
@@ -9,29 +9,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cambrian.errors import UsageError
 from cambrian.networks.heads import first_head
 from cambrian.networks.pointwise import memory_format
-from cambrian.networks.skeletons.cell_network import set_drop_path
-from cambrian.networks.training.augment import Augment, Draws, cut_out, draw, pad, windows
+from cambrian.networks.training.augment import Augment
+from cambrian.networks.training.batch_stream import BatchStream
 from cambrian.networks.training.batches import Images
 from cambrian.networks.training.recipe import Recipe
-from cambrian.randomness import integer_seed, stream
+from cambrian.networks.training.step import GradientStep, Moment, Step, half_precision
+from cambrian.randomness import integer_seed
 
 CHECK_STEPS = 5
 """Steps between two looks at the loss: a look makes a GPU wait."""
 
 
 class Training:
-    """`network`, on the images' device, trained on `images` for `epochs` epochs. `epoch` and `step` say
-    where it stands: epochs done, and steps done of the present one. `length` is how many steps it has in
-    all, which `shorten` makes fewer."""
+    """`network`, on the images' device, trained on `images` for `epochs` epochs; `seed` and `trial`, which
+    may be any name of what is trained, decide all that is random. `method` learns from each batch: by default
+    by a step down the gradient of the recipe's loss.
+
+    `epoch` and `step` say where it stands: epochs done, and steps done of the present one. `length` is how
+    many steps it has in all, which `shorten` makes fewer."""
 
     def __init__(
         self,
@@ -41,21 +46,19 @@ class Training:
         augment: Augment,
         epochs: int,
         seed: int = 0,
-        trial: int = 0,
+        trial: int | str = 0,
+        method: Step | None = None,
     ) -> None:
         self.network = network
         self.recipe, self.epochs = recipe, epochs
         self.epoch = self.step = 0
-        self._images, self._augment = images, augment
-        self._padded = pad(images.pixels, augment.crop)
-        self._format = memory_format(network)
         self._steps = recipe.batches(len(images))
+        self._name = (seed, "trial", trial)
+        self.batches = BatchStream(images, augment, self._steps, self._name, memory_format(network))
         self.length = epochs * self._steps
-        self._total = torch.zeros((), device=images.pixels.device)  # the sum of this epoch's losses
-        self._name = (seed, trial)
-        self._drop_path = recipe.drop_path or float(getattr(network, "drop_path", 0.0))
-        self._parameters = [p for p in network.parameters() if p.requires_grad]
-        self._optimiser = _optimiser(self._parameters, recipe)
+        self._device = images.pixels.device
+        self._total = torch.zeros((), device=self._device)  # the sum of this epoch's losses
+        self._method = method or GradientStep(network, recipe)
 
     @property
     def steps_done(self) -> int:
@@ -64,11 +67,16 @@ class Training:
     @property
     def batch(self) -> float:
         """Images in a step."""
-        return len(self._images) / self._steps
+        return len(self.batches.images) / self._steps
 
     @property
     def finished(self) -> bool:
         return self.steps_done >= self.length
+
+    @property
+    def prefix(self) -> bool:
+        """Whether no step depends on `epochs`: a longer training begins with this one."""
+        return self._method.prefix
 
     @property
     def epochs_trained(self) -> float:
@@ -76,17 +84,16 @@ class Training:
         return self.length / self._steps
 
     def shorten(self, steps: int) -> None:
-        """End after so many steps in all; the schedule goes on from where it is and reaches its end there."""
+        """End after so many steps in all; a schedule that goes by the length reaches its end there."""
         self.length = max(min(steps, self.length), self.steps_done, 1)
 
     def run_epoch(self, after_step: Callable[[], None] = lambda: None) -> float:
         """Train to the end of the present epoch; `after_step` is called between its steps. Returns the
         mean loss over the epoch, or NaN at once, within CHECK_STEPS steps, when a loss was not finite."""
-        draws = self._draws()
         self.network.train()
-        with _own_randomness(self._padded.device):
+        with _own_randomness(self._device):
             while self.step < self._steps and not self.finished:
-                self._take_step(draws)
+                self._take_step()
                 self.step += 1
                 if self.step % CHECK_STEPS == 0 and not math.isfinite(self._total.item()):
                     return math.nan
@@ -100,72 +107,48 @@ class Training:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that the rest of the training depends on: tensors by name, and the place as JSON."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        for i, parameter in enumerate(self._parameters):
-            for name, value in self._optimiser.state[parameter].items():
-                tensors[f"optimiser.{i}.{name}"] = value
+        # The name is older than steps of other kinds, and in the checkpoints of kept runs.
+        tensors |= {f"optimiser.{k}": v for k, v in self._method.state().items()}
         tensors["total"] = self._total
-        return tensors, {"epoch": self.epoch, "step": self.step, "length": self.length}
+        place = {"epoch": self.epoch, "step": self.step, "length": self.length, "epochs": self.epochs}
+        return tensors, place
 
     def restore(self, tensors: dict[str, Tensor], place: dict[str, Any]) -> None:
-        """Go on from what `state` gave. Every tensor is copied into the layout it had: fused kernels
-        walk through memory and take a parameter's layout for granted."""
-        weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
-        self.network.load_state_dict(weights)
-        for key, value in tensors.items():
-            if key.startswith("optimiser."):
-                _, i, name = key.split(".", 2)
-                parameter = self._parameters[int(i)]
-                like = parameter.detach() if value.shape == parameter.shape else value.to(parameter.device)
-                self._optimiser.state[parameter][name] = torch.empty_like(like, dtype=value.dtype).copy_(
-                    value
-                )
+        """Go on from a state that `state` gave, also that of a training of fewer or more epochs where neither
+        depends on its length (`prefix`). Raises UsageError where this would be another training."""
+        epochs = int(place.get("epochs", self.epochs))  # older checkpoints are of the same length always
+        if epochs != self.epochs:
+            self._check_continues(place, epochs)
+        else:
+            self.length = int(place.get("length", self.length))
+        self.network.load_state_dict(_select("network.", tensors))
+        self._method.restore(_select("optimiser.", tensors))
         self._total.copy_(tensors["total"])
         self.epoch, self.step = int(place["epoch"]), int(place["step"])
-        self.length = int(place.get("length", self.length))
 
-    def _draws(self) -> Draws:
-        rng = stream(self._name[0], "trial", self._name[1], "epoch", self.epoch)
-        draws = draw(self._augment, len(self._images), self._images.side, rng)
-        device = self._padded.device
-        return Draws(*(t.to(device) for t in (draws.order, draws.corner, draws.mirrored, draws.hole)))
+    def _check_continues(self, place: dict[str, Any], epochs: int) -> None:
+        """Raise unless a training of so many epochs, up to `place`, is the beginning of this one."""
+        done, whole = int(place["epoch"]) + (int(place["step"]) > 0), epochs * self._steps
+        where = f"a training of {epochs} epochs cannot be continued to {self.epochs}"
+        if not self.prefix:
+            raise UsageError(
+                f"training: {where}: its schedule, {self.recipe.schedule!r}, goes by the training's length;"
+                " tell its length from the start by decay_epochs, or use 'constant' with warmup=0"
+            )
+        if int(place["length"]) != whole:
+            raise UsageError(f"training: {where}: it took {place['length']} steps, expected {whole}")
+        if done > self.epochs:
+            raise UsageError(f"training: {where}: it is in its epoch {done} already")
 
-    def _take_step(self, draws: Draws) -> None:
-        done, steps = self.steps_done, self.length
-        for group in self._optimiser.param_groups:
-            group["lr"] = self.recipe.rate(done, steps)
-        if self._drop_path:
-            set_drop_path(self.network, self._drop_path * done / steps)
-        _seed(self._padded.device, integer_seed(self._name[0], "trial", self._name[1], "step", done))
-        loss = self._loss(*self._batch(draws))
-        torch.autograd.backward(loss)
-        if self.recipe.gradient_clip:
-            nn.utils.clip_grad_norm_(self._parameters, self.recipe.gradient_clip)
-        self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=True)
-        self._total += loss.detach()
+    def _take_step(self) -> None:
+        moment = Moment(self.epoch, self.step, self._steps, self.length)
+        inputs, targets = self.batches.batch(self.epoch, self.step)
+        _seed(self._device, integer_seed(*self._name, "step", moment.done))
+        self._total += self._method.take(inputs, targets, moment)
 
-    def _batch(self, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Inputs [b, channels, height, width] and targets [b] of the present step."""
-        n = len(self._images)
-        batch = slice(n * self.step // self._steps, n * (self.step + 1) // self._steps)
-        if self._augment.crop or self._augment.flip:
-            pixels = windows(self._padded, draws, batch, self._images.side)
-        else:
-            pixels = self._padded[draws.order[batch]]
-        inputs = self._images.inputs(pixels)
-        if self._augment.cutout:
-            inputs = cut_out(inputs, self._augment.cutout, draws.hole[batch])
-        return inputs.contiguous(memory_format=self._format), self._images.targets[draws.order[batch]]
 
-    def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        with _half_precision(inputs.device):
-            output = self.network(inputs)
-        heads = output if isinstance(output, tuple) else (output,)
-        losses = [
-            F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
-            for logits in heads
-        ]
-        return losses[0] + self.recipe.auxiliary * sum(losses[1:]) if len(losses) > 1 else losses[0]
+def _select(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, float]:
@@ -173,7 +156,7 @@ def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, flo
     `loss` of the network, in evaluation mode, on all images."""
     network.eval()
     right, losses = [], []
-    with torch.inference_mode(), _half_precision(images.pixels.device):
+    with torch.inference_mode(), half_precision(images.pixels.device):
         for begin in range(0, len(images), batch_size):
             batch = slice(begin, begin + batch_size)
             targets = images.targets[batch]
@@ -188,26 +171,6 @@ def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, flo
         "balanced_accuracy": recall.mean().item(),
         "loss": torch.stack(losses).sum().item() / len(images),
     }
-
-
-def _optimiser(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """Biases and normalisation, the parameters of one dimension, do not decay."""
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [g for g in groups if g["params"]]
-    if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
-    nesterov = recipe.momentum > 0
-    return torch.optim.SGD(
-        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True
-    )
-
-
-def _half_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 where it gains: on CUDA (on CPU it is slower for such networks)."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
 def _seed(device: torch.device, seed: int) -> None:

@@ -25,7 +25,7 @@ def live(work: Work, assignment: Assignment, worker: int, reports: int, stderr: 
     goes nowhere and standard error into the pipe `stderr`, of which the worker keeps the end."""
     try:
         _settle(worker, stderr)
-        _confine(work, assignment)
+        _confine(work)
         known = frozenset(sys.modules)
         for report in evaluate(work, assignment):
             if report.last:
@@ -55,17 +55,17 @@ def _settle(worker: int, stderr: int) -> None:
     volunteer_for_oom_killer()
 
 
-def _confine(work: Work, assignment: Assignment) -> None:
+def _confine(work: Work) -> None:
     """On a GPU it is the GPU's memory that is scarce, and that the limit is about: the driver's own
     bookkeeping in main memory has no useful bound."""
     if work.memory is None:
         return
-    if not assignment.device.startswith("cuda"):
+    if not work.device.startswith("cuda"):
         limit_memory(work.memory)
         return
     import torch
 
-    index = torch.device(assignment.device).index or 0
+    index = torch.device(work.device).index or 0
     total = torch.cuda.get_device_properties(index).total_memory
     torch.cuda.set_per_process_memory_fraction(min(1.0, work.memory / total), index)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 import random
+import shutil
 import sys
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,14 @@ import numpy as np
 
 from cambrian.codec import decode, encode
 from cambrian.errors import CambrianError, DiskRefused, Unbuildable
-from cambrian.estimators.estimator import Context, Estimator, OutOfTime, Prepares, finite
-from cambrian.outcome import Crashed, Curve, Done, Fidelity, Infeasible, Outcome, Point, Trial
+from cambrian.estimators.estimator import Estimator, Job, OutOfTime, Prepares, finite
+from cambrian.outcome import Artifact, Crashed, Curve, Done, Fidelity, Infeasible, Outcome, Point, Trial
+from cambrian.problem import Problem
 from cambrian.randomness import integer_seed
+from cambrian.request import Request, identity_of, request_of
+from cambrian.search.ledger.keys import trial_name
+from cambrian.search.ledger.store import DRAFTS
+from cambrian.weights import FRESH, Weights
 
 T = TypeVar("T")
 
@@ -35,14 +41,18 @@ _DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
 
 @dataclass(frozen=True)
 class Work:
-    """What all evaluations of a run have in common. `spec` is the same as JSON (`space`, `estimator`
-    as registry specs, `task` as the directory of a prepared task or null), or None where a part of
-    it cannot be named, which only `serial` can run."""
+    """What all evaluations of a run have in common. `estimators` by name, "" the first. `directory` is the
+    run's, where evaluations find checkpoints and artifacts and leave theirs; without one they cannot.
+    `spec` is what another process makes the same from: space and estimators as registry specs, `task` as the
+    directory of a prepared task or null; None where a part cannot be named, which only `serial` can run."""
 
-    space: Any
-    estimator: Any
-    task: Any
-    spec: dict[str, Any] | None
+    problem: Problem
+    estimators: Mapping[str, Any]
+    task: Any = None
+    final: Fidelity | None = None
+    device: str = "cpu"
+    directory: Path | None = None
+    spec: dict[str, Any] | None = None
     timeout: float | None = None
     """Seconds an evaluation may take."""
     memory: int | None = None
@@ -51,36 +61,63 @@ class Work:
     """On which torch computes within an operation. Sums depend on it in their last bits, and trainings on
     these: an engine's setting, since engines are to agree."""
 
+    def job(self, assignment: Assignment) -> Job:
+        """The job that an estimator is given."""
+        trial = assignment.trial
+        return Job(
+            request=request_of(trial),
+            problem=self.problem,
+            task=self.task,
+            number=trial.number,
+            stage=assignment.stage,
+            device=self.device,
+            checkpoints=self._place("checkpoints", trial_name(trial)),
+            artifacts=self._artifacts(assignment),
+            keep=self._draft(assignment) if assignment.keep else None,
+            history=assignment.history,
+            root=assignment.root,
+            final=self.final,
+            deadline=assignment.deadline,
+            shorten=assignment.shorten,
+        )
+
+    def estimator(self, trial: Trial) -> Any:
+        """The one that its request names."""
+        return self.estimators[trial.estimator]
+
+    def _place(self, *parts: str) -> Path | None:
+        return None if self.directory is None else self.directory.joinpath(*parts)
+
+    def _artifacts(self, assignment: Assignment) -> dict[str, Path]:
+        """Those that are there: one that was given up to save room is missing."""
+        if self.directory is None:
+            return {}
+        files = {name: self.directory / artifact.file for name, artifact in assignment.artifacts.items()}
+        return {name: file for name, file in files.items() if file.exists()}
+
+    def _draft(self, assignment: Assignment) -> Path | None:
+        """An empty directory: what a former attempt left in it is not this one's."""
+        place = self._place(DRAFTS, f"{trial_name(assignment.trial)}-{assignment.attempt}")
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
+        return place
+
 
 class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
-    """One execution: attempt number `attempt` of `trial`, with the parts of its `Context`."""
+    """One execution: attempt number `attempt` of `trial`. `keep` says that what it leaves is wanted;
+    `artifacts` are those of the row whose weights it begins with; `history` is for an estimator that reads
+    it. See `Job` for the rest. It holds no path: where a file lies is the engine's affair."""
 
     trial: Trial
     attempt: int
-    seed: int = 0
     stage: str = "search"
-    device: str = "cpu"
-    checkpoints: str | None = None
-    weights: str | None = None
-    limits: dict[str, float] = {}
-    final: Fidelity | None = None
+    keep: bool = False
+    artifacts: dict[str, Artifact] = {}
+    history: tuple[Trial, ...] = ()
+    root: Weights = FRESH
     deadline: float | None = None
     shorten: bool = False
-
-    def context(self) -> Context:
-        return Context(
-            seed=self.seed,
-            trial=self.trial.number,
-            stage=self.stage,
-            device=self.device,
-            checkpoints=Path(self.checkpoints) if self.checkpoints else None,
-            weights=Path(self.weights) if self.weights else None,
-            limits=dict(self.limits),
-            replicate=self.trial.replicate,
-            final=self.final,
-            deadline=self.deadline,
-            shorten=self.shorten,
-        )
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
@@ -142,15 +179,9 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
     that are not finite are left out of metrics: they are not JSON."""
     number, attempt = assignment.trial.number, assignment.attempt
     started = time.perf_counter()
-    _seed_globals(assignment)
+    _seed_globals(work.problem.seed, request_of(assignment.trial))
     try:
-        estimate = work.estimator.estimate(
-            work.space,
-            assignment.trial.architecture,
-            assignment.trial.fidelity,
-            work.task,
-            assignment.context(),
-        )
+        estimate = work.estimator(assignment.trial).run(work.job(assignment))
         while True:
             try:
                 with _threads(work.threads):
@@ -190,10 +221,10 @@ def too_late(limit: float | None, curve: Curve, seconds: float) -> Infeasible:
     return Infeasible("timeout", f"took longer than {limit:g} s", curve, seconds)
 
 
-def _seed_globals(assignment: Assignment) -> None:
+def _seed_globals(run: int, request: Request) -> None:
     """Functions of users' draw from the global generators: the same numbers then, whichever process
     does the work and whatever it did before."""
-    seed = integer_seed(assignment.seed, "globals", assignment.trial.number)
+    seed = integer_seed(run, "globals", identity_of(request))
     random.seed(seed)
     np.random.seed(seed % 2**32)
     if "torch" in sys.modules:

@@ -163,7 +163,7 @@ class _Worker:
         assert self._process.stderr is not None
         self.stderr = self._process.stderr
         os.set_blocking(self.stderr.fileno(), False)
-        self.send(Start(work.spec, work.timeout, work.memory, threads))
+        self.send(Start.of(work, threads))
 
     def begin(self, assignment: Assignment) -> None:
         self.assignment = assignment

@@ -29,7 +29,8 @@ class Serial(Engine):
             warnings.warn(
                 "engine 'serial' cannot limit the memory of a trial: engine 'processes' can", stacklevel=2
             )
-        prepare(work.estimator)
+        for estimator in work.estimators.values():
+            prepare(estimator)
         self._work, self._running = replace(work, threads=self.threads), None
 
     def submit(self, assignment: Assignment) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from cambrian.codec import decode, encode
-from cambrian.search.engines.engine import Assignment, Report
+from cambrian.outcome import Fidelity
+from cambrian.search.engines.engine import Assignment, Report, Work
 
 _LENGTH = struct.Struct(">I")
 LONGEST = 1 << 28
@@ -21,9 +22,27 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     threads one may use."""
 
     spec: dict[str, Any]
+    problem: dict[str, Any]
+    final: Fidelity | None
+    device: str
+    directory: str | None
     timeout: float | None
     memory: int | None
     threads: int
+
+    @staticmethod
+    def of(work: Work, threads: int) -> Start:
+        assert work.spec is not None
+        return Start(
+            work.spec,
+            work.problem.facts(),
+            work.final,
+            work.device,
+            None if work.directory is None else str(work.directory),
+            work.timeout,
+            work.memory,
+            threads,
+        )
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

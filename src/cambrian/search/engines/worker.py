@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from cambrian.errors import CambrianError
 from cambrian.estimators import ESTIMATORS
+from cambrian.problem import Problem
 from cambrian.search.engines.confine import die_with_parent
 from cambrian.search.engines.engine import Assignment, Report, Work, prepare
 from cambrian.search.engines.trial_process import TAIL, TrialProcess
@@ -38,10 +39,22 @@ def load(start: Start) -> Work:
         from cambrian.tasks.task import Task
 
         task = Task.open(Path(start.spec["task"]))
-    space = SPACES.make(start.spec["space"])
-    estimator = ESTIMATORS.make(start.spec["estimator"])
-    prepare(estimator)
-    return Work(space, estimator, task, start.spec, start.timeout, start.memory, start.threads)
+    problem = Problem.of(SPACES.make(start.spec["space"]), start.problem)
+    estimators = {name: ESTIMATORS.make(spec) for name, spec in start.spec["estimators"].items()}
+    for estimator in estimators.values():
+        prepare(estimator)
+    return Work(
+        problem,
+        estimators,
+        task,
+        start.final,
+        start.device,
+        None if start.directory is None else Path(start.directory),
+        start.spec,
+        start.timeout,
+        start.memory,
+        start.threads,
+    )
 
 
 class Worker:

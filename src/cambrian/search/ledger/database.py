@@ -3,7 +3,6 @@ errors that name the file and the way out."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ import msgspec
 
 from cambrian.codec import encode
 from cambrian.errors import LedgerCorrupt, RunError
+from cambrian.files import stage_file
 
 REPAIR = "; `cambrian doctor --repair RUN` keeps what can be read"
 SIDES = ("-wal", "-shm")
@@ -23,17 +23,14 @@ _CIRCUMSTANCES = ("BUSY", "LOCKED", "FULL", "READONLY", "IOERR", "CANTOPEN", "PE
 
 
 def create(path: Path, schema: Sequence[str], version: int) -> None:
-    """The file at `path`, made under another name and renamed: whoever finds it finds all of it."""
-    draft = path.with_name(f"{path.name}.new")
-    with translate_errors(path):
-        for left in (draft, *(path.with_name(path.name + side) for side in SIDES)):
-            left.unlink(missing_ok=True)  # a WAL without its file would be taken for that of the new one
+    """The file at `path`: whoever finds it finds all of it."""
+    with translate_errors(path), stage_file(path) as draft:
+        for side in SIDES:  # a WAL without its file would be taken for that of the new one
+            path.with_name(path.name + side).unlink(missing_ok=True)
         db = sqlite3.connect(draft, isolation_level=None)
         db.execute("PRAGMA journal_mode = MEMORY")
         _create_schema(db, schema, version)
         db.close()
-        os.replace(draft, path)
-        _sync(path.parent)
 
 
 def in_memory(schema: Sequence[str], version: int) -> sqlite3.Connection:
@@ -65,9 +62,14 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     return db
 
 
+def read_version(db: sqlite3.Connection) -> int:
+    """The number of the schema that the file says it has."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
 def check(db: sqlite3.Connection, path: Path, schema: Sequence[str], version: int) -> None:
     """Raises RunError for a file of another version, LedgerCorrupt for one that is damaged."""
-    found = db.execute("PRAGMA user_version").fetchone()[0]
+    found = read_version(db)
     if found != version:
         raise RunError(
             f"{path} has ledger version {found}, this cambrian reads version {version}: use the cambrian"
@@ -123,12 +125,3 @@ def translate_errors(path: Path | None) -> Iterator[None]:
 
 def _create_schema(db: sqlite3.Connection, schema: Sequence[str], version: int) -> None:
     db.executescript(f"BEGIN; {'; '.join(schema)}; PRAGMA user_version = {version}; COMMIT;")
-
-
-def _sync(directory: Path) -> None:
-    """Make a rename inside `directory` survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,9 +7,11 @@ import hashlib
 
 from cambrian.architecture import Architecture
 from cambrian.codec import encode
-from cambrian.outcome import Fidelity
+from cambrian.outcome import Fidelity, Trial
+from cambrian.request import TrainSupernet
 from cambrian.spaces.knowledge import Canonical, know
 from cambrian.spaces.space import Space
+from cambrian.weights import FRESH, Continue, Fresh, Weights
 
 
 def trial_key(
@@ -19,12 +21,32 @@ def trial_key(
     recipe: str,
     replicate: int,
     raw: bool = False,
+    weights: Weights = FRESH,
 ) -> str:
-    """Thirty-two hexadecimal digits. `raw`: architectures that are the same function are told apart."""
+    """Thirty-two hexadecimal digits. `recipe` stands for the estimator, its settings and the data. `raw`:
+    architectures that are the same function are told apart. Weights count where they change the result:
+    of `Inherit` and `Shared` with the row they name."""
     names = None if raw else know(space, Canonical)
     identity = architecture.key if names is None else names.canonical(architecture)
-    return digest(identity, fidelity, recipe, replicate)
+    begun = () if isinstance(weights, Fresh | Continue) else (weights,)
+    return digest(identity, fidelity, recipe, replicate, *begun)
+
+
+def supernet_key(request: TrainSupernet, fidelity: Fidelity, recipe: str) -> str:
+    """Of a supernet's training: its outer answers, its method, and all that a trial's has."""
+    return digest("supernet", request.outer.key, request.method, fidelity, recipe, request.replicate)
 
 
 def digest(*parts: object) -> str:
     return hashlib.sha256(encode(parts)).hexdigest()[:32]
+
+
+def trial_name(trial: Trial) -> str:
+    """What tells a row from all others of its run: trials and supernets are numbered together, finals by
+    themselves.
+
+    >>> from cambrian.architecture import Architecture
+    >>> trial_name(Trial(3, Architecture({}), Fidelity(), kind="final"))
+    'final-3'
+    """
+    return f"final-{trial.number}" if trial.kind == "final" else str(trial.number)

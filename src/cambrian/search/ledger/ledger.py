@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,19 +18,19 @@ import msgspec
 
 from cambrian.codec import decode, encode
 from cambrian.errors import LedgerCorrupt, RunError
+from cambrian.files import stage_file
 from cambrian.outcome import Outcome, Trial
-from cambrian.search.ledger import database
+from cambrian.search.ledger import database, schema1
 from cambrian.search.ledger.database import REPAIR, checksum, translate_errors
+from cambrian.search.ledger.keys import trial_name
 
-VERSION = 1
-FINAL = 1_000_000
-"""Rows of the final stage are numbered from here on, so that a search continued after its final
-stage numbers its trials as one that was never interrupted."""
+VERSION = 2
 
 SCHEMA = (
     "CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL)",
-    "CREATE TABLE trial (number INTEGER PRIMARY KEY, key TEXT NOT NULL, state TEXT NOT NULL,"
-    " attempt INTEGER NOT NULL, knew INTEGER NOT NULL, proposal TEXT NOT NULL, outcome TEXT,"
+    "CREATE TABLE trial (name TEXT PRIMARY KEY, number INTEGER NOT NULL, kind TEXT NOT NULL,"
+    " estimator TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,"
+    " knew INTEGER NOT NULL, learned INTEGER, proposal TEXT NOT NULL, outcome TEXT,"
     " claimed REAL NOT NULL, finished REAL, elapsed REAL, thinking REAL NOT NULL,"
     " checksum INTEGER NOT NULL)",
     "CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL,"
@@ -43,7 +43,8 @@ Event = tuple[float, str, dict[str, Any]]
 
 class Row(msgspec.Struct, frozen=True):
     """A trial with what the ledger knows about its execution. `state` is running, cached, done,
-    infeasible or crashed; `knew` is how many trials its proposal had learned from; `elapsed` the
+    infeasible or crashed; `knew` is how many trials its proposal had learned from; `learned`, in a run
+    that learns in the order of arrival, the place from 0 at which the strategy learned of it; `elapsed` the
     run's seconds when it finished; `thinking` the strategy's seconds before it was proposed."""
 
     trial: Trial
@@ -54,16 +55,30 @@ class Row(msgspec.Struct, frozen=True):
     thinking: float = 0.0
     elapsed: float | None = None
     claimed: float = 0.0
+    learned: int | None = None
+
+    @property
+    def name(self) -> str:
+        return trial_name(self.trial)
+
+    @property
+    def final(self) -> bool:
+        """Whether it is of the final stage, and not proposed by the strategy."""
+        return self.trial.kind == "final"
 
 
 class _Stored(NamedTuple):
     """A row of the table `trial`, less its checksum."""
 
+    name: str
     number: int
+    kind: str
+    estimator: str
     key: str
     state: str
     attempt: int
     knew: int
+    learned: int | None
     proposal: str
     outcome: str | None
     claimed: float
@@ -90,15 +105,23 @@ class Ledger:
 
     @staticmethod
     def open(path: Path) -> Ledger:
-        return _open(path, database.connect)
+        return _open(path, database.connect, reading=False)
 
     @staticmethod
     def read(path: Path) -> Ledger:
         """Read-only: can neither change nor lock a run that is under way."""
-        return _open(path, database.connect_to_read)
+        return _open(path, database.connect_to_read, reading=True)
 
     def close(self) -> None:
         self._db.close()
+
+    def _filled(
+        self, facts: dict[str, Any], rows: Sequence[dict[str, Any]], events: Sequence[Event]
+    ) -> Ledger:
+        """This new ledger with the contents of an old one."""
+        self.remember(**facts)
+        self.restore([Row(**row) for row in rows], events)
+        return self
 
     # -- the run ----------------------------------------------------------------------------------
 
@@ -128,23 +151,18 @@ class Ledger:
     # -- trials -----------------------------------------------------------------------------------
 
     def rows(self) -> list[Row]:
-        """All rows in order of number, outcomes of cached ones filled in."""
+        """All rows in order of number, those of the final stage last, outcomes of cached ones filled in."""
         with translate_errors(self.path):
-            found = self._db.execute("SELECT * FROM trial ORDER BY number").fetchall()
-            rows = {r[0]: _row(_Stored(*r)) for r in self._check("row", found)}
-        self._gapless(list(rows))
-        for number, row in rows.items():
-            if row.trial.cached is not None:
-                original = rows[row.trial.cached].trial.outcome
-                rows[number] = msgspec.structs.replace(
-                    row, trial=msgspec.structs.replace(row.trial, outcome=original)
-                )
-        return list(rows.values())
+            found = self._db.execute("SELECT * FROM trial ORDER BY kind = 'final', number").fetchall()
+            rows = [_row(_Stored(*r)) for r in self._check("row", found)]
+        self._check_gaps(rows)
+        return fill_repeats(rows)
 
-    def row(self, number: int) -> Row:
-        """One row, its outcome as stored. Raises LedgerCorrupt where it is missing or damaged."""
+    def row(self, name: int | str) -> Row:
+        """One row by its name (see `trial_name`), its outcome as stored. Raises LedgerCorrupt where it is
+        missing or damaged."""
         with translate_errors(self.path):
-            return _row(self._read_stored(number))
+            return _row(self._read_stored(str(name)))
 
     def restore(self, rows: Sequence[Row], events: Sequence[Event]) -> None:
         """Rows with their outcomes, and events, in one commit: for a new ledger made of an old one."""
@@ -154,47 +172,51 @@ class Ledger:
                 self._insert(msgspec.structs.replace(row, state="running") if ended else row)
                 if ended:
                     assert row.trial.outcome is not None
-                    self._finish(row.trial.number, row.attempt, row.trial.outcome, row.elapsed or 0.0)
+                    self._finish(row.name, row.attempt, row.trial.outcome, row.elapsed or 0.0)
             for event in events:
                 self._event(*event)
 
     def record(
         self,
-        finished: Sequence[tuple[int, int, Outcome, float]] = (),
+        finished: Sequence[tuple[int | str, int, Outcome, float]] = (),
         claimed: Sequence[Row] = (),
-        again: Sequence[int] = (),
+        again: Sequence[int | str] = (),
+        learned: Mapping[int, int] | None = None,
     ) -> list[bool]:
-        """One commit: outcomes of executions (number, attempt, outcome, the run's elapsed seconds),
-        new rows, and numbers to be executed once more under the next attempt. Tells of each outcome
-        whether it was the first: a late one is kept as an event."""
+        """One commit: outcomes of executions (name, attempt, outcome, the run's elapsed seconds), new rows,
+        names of rows to be executed once more under the next attempt, and the places at which trials were
+        learned, by number. Tells of each outcome whether it was the first: a late one is kept as an event."""
         with self._commit():
-            accepted = [self._finish(*f) for f in finished]
+            accepted = [self._finish(str(name), attempt, end, at) for name, attempt, end, at in finished]
             for row in claimed:
                 self._insert(row)
-            for number in again:
-                stored = self._read_stored(number)
+            for name in again:
+                stored = self._read_stored(str(name))
                 if stored.state == "running":
                     self._write("REPLACE", stored._replace(attempt=stored.attempt + 1))
+            for number, place in (learned or {}).items():
+                self._write("REPLACE", self._read_stored(str(number))._replace(learned=place))
         return accepted
 
     def contents(self) -> list[tuple[Any, ...]]:
         """The rows without attempts, clocks and durations: what two runs of one search must agree on."""
         return [
             (
-                row.trial.number,
+                row.name,
                 row.key,
                 row.state,
                 row.knew,
+                row.learned,
                 encode(msgspec.structs.replace(row.trial, outcome=None)),
                 encode(_timeless(row.trial.outcome)),
             )
             for row in self.rows()
         ]
 
-    def _finish(self, number: int, attempt: int, outcome: Outcome, elapsed: float) -> bool:
-        stored, text = self._read_stored(number), encode(outcome).decode()
+    def _finish(self, name: str, attempt: int, outcome: Outcome, elapsed: float) -> bool:
+        stored, text = self._read_stored(name), encode(outcome).decode()
         if (stored.state, stored.attempt) != ("running", attempt):
-            late = {"number": number, "attempt": attempt, "state": stored.state, "outcome": text}
+            late = {"name": name, "attempt": attempt, "state": stored.state, "outcome": text}
             self._event(time.time(), "late", late)
             return False
         self._write(
@@ -212,11 +234,15 @@ class Ledger:
         self._write(
             "INSERT",
             _Stored(
+                name=row.name,
                 number=row.trial.number,
+                kind=row.trial.kind,
+                estimator=row.trial.estimator,
                 key=row.key,
                 state=row.state,
                 attempt=row.attempt,
                 knew=row.knew,
+                learned=row.learned,
                 proposal=encode(msgspec.structs.replace(row.trial, outcome=None)).decode(),
                 outcome=None,
                 claimed=row.claimed or time.time(),
@@ -230,10 +256,10 @@ class Ledger:
         values = (*stored, checksum(stored))
         self._db.execute(f"{verb} INTO trial VALUES ({', '.join('?' * len(values))})", values)
 
-    def _read_stored(self, number: int) -> _Stored:
-        found = self._db.execute("SELECT * FROM trial WHERE number = ?", (number,)).fetchall()
+    def _read_stored(self, name: str) -> _Stored:
+        found = self._db.execute("SELECT * FROM trial WHERE name = ?", (name,)).fetchall()
         if not found:
-            raise LedgerCorrupt(f"{self.path} has no row {number}{REPAIR}")
+            raise LedgerCorrupt(f"{self.path} has no row {name}{REPAIR}")
         return _Stored(*next(self._check("row", found)))
 
     def _event(self, at: float, name: str, value: dict[str, Any]) -> None:
@@ -251,12 +277,12 @@ class Ledger:
                 )
             yield tuple(values)
 
-    def _gapless(self, numbers: Sequence[int]) -> None:
-        searched = sum(number < FINAL for number in numbers)
-        expected = [*range(searched), *range(FINAL, FINAL + len(numbers) - searched)]
-        for number, wanted in zip(numbers, expected):
-            if number != wanted:
-                raise LedgerCorrupt(f"{self.path} is damaged: row {wanted} is missing{REPAIR}")
+    def _check_gaps(self, rows: Sequence[Row]) -> None:
+        for final in (False, True):
+            for place, row in enumerate(r for r in rows if r.final == final):
+                if row.trial.number != place:
+                    missing = f"final-{place}" if final else place
+                    raise LedgerCorrupt(f"{self.path} is damaged: row {missing} is missing{REPAIR}")
 
     @contextmanager
     def _commit(self) -> Iterator[None]:
@@ -273,7 +299,20 @@ class Ledger:
                 raise
 
 
-def _open(path: Path, connect: Any) -> Ledger:
+def fill_repeats(rows: Sequence[Row]) -> list[Row]:
+    """The rows, those that repeat another one with its outcome."""
+    outcomes = {row.trial.number: row.trial.outcome for row in rows if not row.final}
+    return [
+        row
+        if row.trial.cached is None
+        else msgspec.structs.replace(
+            row, trial=msgspec.structs.replace(row.trial, outcome=outcomes[row.trial.cached])
+        )
+        for row in rows
+    ]
+
+
+def _open(path: Path, connect: Callable[[Path], sqlite3.Connection], reading: bool) -> Ledger:
     try:
         there = path.exists()
     except OSError as error:
@@ -283,11 +322,31 @@ def _open(path: Path, connect: Any) -> Ledger:
     with translate_errors(path):
         db = connect(path)
         try:
+            if database.read_version(db) == schema1.VERSION:
+                return _upgrade(db, path, reading)
             database.check(db, path, SCHEMA, VERSION)
         except BaseException:
             db.close()
             raise
     return Ledger(db, path)
+
+
+def _upgrade(db: sqlite3.Connection, path: Path, reading: bool) -> Ledger:
+    """A ledger of the first schema as one of this: in memory to read it, else the file takes its place."""
+    database.check(db, path, schema1.SCHEMA, schema1.VERSION)
+    facts, rows, events = schema1.read_run(db, path)
+    db.close()
+    if reading:
+        upgraded = Ledger(database.in_memory(SCHEMA, VERSION), None)._filled(facts, rows, events)
+        upgraded.path = path
+        return upgraded
+    with stage_file(path) as draft:
+        database.create(draft, SCHEMA, VERSION)
+        upgraded = Ledger(database.connect(draft), draft)._filled(facts, rows, events)
+        upgraded.close()  # the last to close it: its WAL goes into the file
+        for side in database.SIDES:
+            path.with_name(path.name + side).unlink(missing_ok=True)
+    return Ledger.open(path)
 
 
 def _row(stored: _Stored) -> Row:
@@ -303,6 +362,7 @@ def _row(stored: _Stored) -> Row:
         stored.thinking,
         stored.elapsed,
         stored.claimed,
+        stored.learned,
     )
 
 

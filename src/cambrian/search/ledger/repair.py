@@ -11,9 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from cambrian.errors import LedgerCorrupt, RunError
-from cambrian.search.ledger.database import SIDES
-from cambrian.search.ledger.ledger import FINAL, Event, Ledger, Row
+from cambrian.files import stage_file
+from cambrian.search.ledger import schema1
+from cambrian.search.ledger.database import SIDES, read_version
+from cambrian.search.ledger.ledger import Event, Ledger, Row
 from cambrian.search.ledger.lock import Lock
 from cambrian.search.settings import LEDGER
 
@@ -35,16 +39,15 @@ def repair(directory: Path) -> dict[str, Any]:
         facts, rows, events, lost = _readable(path)
         if "settings" not in facts:
             raise LedgerCorrupt(f"{path}: the run's settings cannot be read, so nothing can be kept")
-        if lost:  # what the run came to is not known any more
-            events = [event for event in events if event[1] not in ("stop", "final")]
-        fresh = directory / f"{LEDGER}.repaired"
-        _write(fresh, facts, rows, events)
+        if lost != 0:  # how the run ended is not known any more
+            events = [event for event in events if event[1] not in ("stop", "final", "recommend")]
         kept = directory / f"{LEDGER}.damaged-{int(time.time())}"
-        shutil.copyfile(path, kept)
-        for side in SIDES:
-            if Path(f"{path}{side}").exists():
-                os.replace(f"{path}{side}", f"{kept}{side}")
-        os.replace(fresh, path)
+        with stage_file(path) as draft:
+            _write(draft, facts, close_places(rows), events)
+            shutil.copyfile(path, kept)
+            for side in SIDES:
+                if Path(f"{path}{side}").exists():
+                    os.replace(f"{path}{side}", f"{kept}{side}")
         return {"kept": len(rows), "lost": lost, "damaged": str(kept)}
     except OSError as error:
         raise RunError(f"cannot repair {path}: {error.strerror}") from error
@@ -52,20 +55,63 @@ def repair(directory: Path) -> dict[str, Any]:
         lock.release()
 
 
-def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int]:
-    """Facts, rows up to the first unreadable one, events, and how many rows follow that one."""
+def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int | None]:
+    """Facts, rows up to the first unreadable one, events, and how many rows are lost (see `_count_lost`)."""
     db = sqlite3.connect(path, isolation_level=None)
-    ledger = Ledger(db, path)
     try:
+        if _attempt(lambda: read_version(db), 0) == schema1.VERSION:
+            return _readable_first(db, path)
+        ledger = Ledger(db, path)
         facts: dict[str, Any] = _attempt(ledger.facts, {})
-        rows: list[Row] = []
-        with suppress(*UNREADABLE):
-            for number in _numbers(db):
-                rows.append(ledger.row(number))
-        there = _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), 0)
-        return facts, rows, _attempt(ledger.events, []), max(0, there - len(rows))
+        rows = _until_damage(ledger.row(name) for name in _names(db))
+        events: list[Event] = _attempt(ledger.events, [])
+        return facts, rows, events, _count_lost(db, rows, events)
     finally:
         db.close()
+
+
+def _readable_first(
+    db: sqlite3.Connection, path: Path
+) -> tuple[dict[str, Any], list[Row], list[Event], int | None]:
+    """The same of a ledger of the first schema."""
+    facts: dict[str, Any] = _attempt(lambda: schema1.read_facts(db, path), {})
+    rows = _until_damage(Row(**fields) for fields in schema1.read_rows(db, path))
+    events: list[Event] = _attempt(lambda: schema1.read_events(db, path), [])
+    return facts, rows, events, _count_lost(db, rows, events)
+
+
+def _until_damage(rows: Iterator[Row]) -> list[Row]:
+    """Those before the first that cannot be read."""
+    readable: list[Row] = []
+    with suppress(*UNREADABLE):
+        for row in rows:
+            readable.append(row)
+    return readable
+
+
+def close_places(rows: list[Row]) -> list[Row]:
+    """The rows of a run that learned in the order of arrival, the places of lost ones closed up."""
+    places = sorted(row.learned for row in rows if row.learned is not None)
+    if not places:
+        return rows
+    new = {place: n for n, place in enumerate(places)}
+    return [
+        msgspec.structs.replace(
+            row,
+            learned=None if row.learned is None else new[row.learned],
+            knew=sum(place < row.knew for place in places),
+        )
+        for row in rows
+    ]
+
+
+def _count_lost(db: sqlite3.Connection, rows: list[Row], events: list[Event]) -> int | None:
+    """How many rows there were beyond these. A damaged table may count too few of its rows, or none, so the
+    search's own word on when it stopped is taken too; None where neither can be read."""
+    counted = _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), None)
+    stopped = [int(value["after"]) for _, name, value in events if name == "stop"]
+    counts = stopped if counted is None else [*stopped, counted]
+    return max(0, max(counts) - len(rows)) if counts else None
 
 
 def _attempt(read: Callable[[], T], otherwise: T) -> T:
@@ -75,12 +121,12 @@ def _attempt(read: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def _numbers(db: sqlite3.Connection) -> Iterator[int]:
-    """The numbers there should be, by the highest of the search and of the final stage."""
-    for low, high in ((0, FINAL), (FINAL, 2 * FINAL)):
-        query = "SELECT max(number) FROM trial WHERE number >= ? AND number < ?"
-        top = db.execute(query, (low, high)).fetchone()[0]
-        yield from range(low, low if top is None else top + 1)
+def _names(db: sqlite3.Connection) -> Iterator[str]:
+    """The names there should be, by the highest number of the search and of the final stage."""
+    for final, prefix in ((0, ""), (1, "final-")):
+        query = "SELECT max(number) FROM trial WHERE (kind = 'final') = ?"
+        top = db.execute(query, (final,)).fetchone()[0]
+        yield from (f"{prefix}{number}" for number in range(0 if top is None else top + 1))
 
 
 def _write(path: Path, facts: dict[str, Any], rows: list[Row], events: list[Event]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cambrian.errors import RunError, UsageError
@@ -49,6 +50,17 @@ def at_work(place: Path | None) -> Iterator[Ledger]:
         yield from _closing(Ledger.open(path) if path.exists() else Ledger.create(path))
     finally:
         lock.release()
+
+
+@contextmanager
+def working_place(place: Path | None, keeps: bool) -> Iterator[Path | None]:
+    """Where evaluations find and leave files: the run's directory, or, of a run in memory one trial of which
+    may begin with what another left, a temporary one."""
+    if place is not None or not keeps:
+        yield place
+        return
+    with TemporaryDirectory(prefix="cambrian-") as folder:
+        yield Path(folder)
 
 
 def prepare_task(task: Any, place: Path | None) -> Path | None:

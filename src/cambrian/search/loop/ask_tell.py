@@ -9,10 +9,10 @@ import msgspec
 from cambrian.codec import decode, encode
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, directed, outcome_of
+from cambrian.request import Stop, Wait
 from cambrian.search.ledger.ledger import Ledger, Row
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.planning.budget import Budget
-from cambrian.strategies.strategy import Stop, Wait
 
 
 class Conversation:
@@ -20,7 +20,7 @@ class Conversation:
 
     def __init__(self, coordinator: Coordinator, ledger: Ledger, budget: Budget) -> None:
         self.coordinator, self.ledger, self.budget = coordinator, ledger, budget
-        rows = ledger.rows()
+        rows = [r for r in ledger.rows() if not r.final]
         self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
         self._again = list(self._out.values())
         self._began = time.monotonic() - max((r.elapsed or 0.0 for r in rows), default=0.0)
@@ -47,8 +47,9 @@ class Conversation:
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
         minimize = self.coordinator.problem.objectives[0].minimize
         outcome = directed(_outcome(number, value), minimize)
-        self.ledger.record([(number, self._out[number].attempt, outcome, self._seconds_elapsed())])
-        self.coordinator.finished(number, outcome)
+        learned = self.coordinator.finished(number, outcome)
+        ended = (number, self._out[number].attempt, outcome, self._seconds_elapsed())
+        self.ledger.record([ended], learned=learned)
         del self._out[number]
         self._again = [row for row in self._again if row.trial.number != number]
 

@@ -105,6 +105,6 @@ def expected_final(speed: Mapping[str, Any] | None, trials: Sequence[Trial]) -> 
     if not speed:
         return None
     ended = [t for t in trials if t.value is not None and t.cached is None and t.outcome is not None]
-    planned = sum(float(speed["trial"].get(str(t.note.get("level", 1)), 0.0)) for t in ended)
+    planned = sum(float(speed["trial"].get(str(t.reason.get("level", 1)), 0.0)) for t in ended)
     took = sum(t.outcome.seconds for t in ended if t.outcome is not None)
     return float(speed["final"]) * (took / planned if planned > 0 else 1.0)

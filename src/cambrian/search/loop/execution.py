@@ -7,7 +7,6 @@ then it is committed before anybody thinks about the next.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 import warnings
@@ -20,13 +19,17 @@ from typing import Protocol
 import msgspec
 
 from cambrian.errors import DiskRefused, RunError
-from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial, directed
+from cambrian.outcome import Artifact, Crashed, Done, Infeasible, Outcome, Point, Trial, directed
+from cambrian.request import Stop, Wait
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.ledger.store import ROOM, Store
 from cambrian.search.loop.deadlines import Deadlines, Endless
 from cambrian.search.loop.final_stage import DELIVERED
-from cambrian.strategies.strategy import Stop, Wait
+from cambrian.weights import Weights
 
+SWEEP = 10.0
+"""Seconds between two looks for artifacts that nobody needs: a look reads the ledger."""
 DEAR = 0.1
 """Seconds an evaluation took that are not to be lost while a strategy thinks."""
 
@@ -36,7 +39,11 @@ class Source(Protocol):
 
     def next(self) -> Row | Wait | Stop: ...
     def claimed(self, row: Row) -> None: ...
-    def finished(self, number: int, outcome: Outcome) -> None: ...
+    def finished(self, number: int, outcome: Outcome) -> dict[int, int]: ...
+    def artifacts(self, trial: Trial) -> dict[str, Artifact]: ...
+    def history(self, trial: Trial) -> tuple[Trial, ...]: ...
+    def needed(self) -> tuple[list[Artifact], list[Artifact]]: ...
+    def root(self, weights: Weights) -> Weights: ...
 
 
 class Watch:
@@ -62,17 +69,17 @@ class Execution:
         directory: Path | None,
         watch: Watch,
         *,
-        seed: int,
-        device: str,
-        limits: dict[str, float],
-        final: Fidelity | None,
         attempts: int,
         elapsed: float,
+        keeps: bool = False,
+        room: int = ROOM,
         minimize: bool = False,
     ) -> None:
+        """`keeps` says that what trials leave behind may be asked for by later ones; `room` is how many bytes
+        of it are kept."""
         self.ledger, self.engine, self.directory, self.watch = ledger, engine, directory, watch
-        self.seed, self.device, self.attempts = seed, device, attempts
-        self.limits, self.final, self.minimize = limits, final, minimize
+        self.store = None if directory is None else Store(directory, room)
+        self.attempts, self.keeps, self.minimize = attempts, keeps, minimize
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
         self._repeats: list[Trial] = []
@@ -80,6 +87,8 @@ class Execution:
         self._deadlines: Deadlines = Endless()
         self._stopping: set[int] = set()
         self._refused: str | None = None
+        self._swept = time.monotonic()
+        self._learned: dict[int, int] = {}  # places at which trials were learned, to be committed
 
     def elapsed(self) -> float:
         return time.monotonic() - self._began
@@ -98,9 +107,9 @@ class Execution:
         try:
             return self._drive(source, queue, halt)
         except (KeyboardInterrupt, RunError):  # asked for, or the disk's: no evidence against the trials
-            waiting = (row.trial.number for row in queue)
+            interrupted = [row.name for row in (*self._running.values(), *queue)]
             with suppress(RunError):  # the ledger's own is the one to tell
-                self.ledger.note("interrupted", numbers=[*self._running, *waiting])
+                self.ledger.note("interrupted", names=interrupted)
             raise
 
     def _drive(self, source: Source, queue: list[Row], halt: Callable[[], str | None]) -> str:
@@ -109,36 +118,38 @@ class Execution:
             outcomes = self._collect(self.engine.wait(1.0), queue)
             self._stop_overdue()
             for row, outcome in outcomes:
-                source.finished(row.trial.number, outcome)
+                self._learned |= source.finished(row.trial.number, outcome)
             if self._refused or any(outcome.seconds >= DEAR for _, outcome in outcomes):
                 self._record(outcomes)
                 outcomes = []
             if self._refused:
                 raise DiskRefused(f"{self._refused}. What was recorded is safe; when this is mended, resume")
+            self._sweep(source, SWEEP)
             if reason is None:
                 reason = self._fill(source, outcomes, queue, halt)
             else:
-                self._advance(outcomes, queue)
+                self._advance(source, outcomes, queue)
+        self._sweep(source, 0.0)
         self.watch.stopped(reason)
         return reason
 
     def _again(self, source: Source, unfinished: Sequence[Row]) -> list[Row]:
         """Rows to be run once more. One that was begun so often, and never ended though nobody asked
         it to stop, has crashed: it may be what ends this process each time."""
-        stops = Counter(n for _, _, value in self.ledger.events("interrupted") for n in value["numbers"])
+        stops = Counter(n for _, _, value in self.ledger.events("interrupted") for n in value["names"])
         queue: list[Row] = []
         for row in unfinished:
-            if row.attempt - stops[row.trial.number] < self.attempts:
+            if row.attempt - stops[row.name] < self.attempts:
                 queue.append(msgspec.structs.replace(row, attempt=row.attempt + 1))
                 continue
             outcome = Crashed(
                 f"begun {row.attempt} times and never ended: it may have ended the search itself"
             )
-            source.finished(row.trial.number, outcome)
+            self._learned |= source.finished(row.trial.number, outcome)
             self._record([(row, outcome)])
         if queue:
-            self.ledger.record(again=[row.trial.number for row in queue])
-        self._advance([], queue)
+            self.ledger.record(again=[row.name for row in queue])
+        self._advance(source, [], queue)
         return queue
 
     def _fill(
@@ -161,13 +172,17 @@ class Execution:
             claimed.append(row)
             if row.state == "running":
                 queue.append(row)
-        self._advance(outcomes, queue, claimed)
+        self._advance(source, outcomes, queue, claimed)
         if not self._running and not claimed and reason is None:
             raise RunError("the search waits though nothing is running: this is a mistake in cambrian")
         return reason
 
     def _advance(
-        self, outcomes: list[tuple[Row, Outcome]], queue: list[Row], claimed: Sequence[Row] = ()
+        self,
+        source: Source,
+        outcomes: list[tuple[Row, Outcome]],
+        queue: list[Row],
+        claimed: Sequence[Row] = (),
     ) -> None:
         """One commit of all that is new, then the queue into free slots."""
         self._record(outcomes, claimed)
@@ -176,13 +191,14 @@ class Execution:
             if row.trial.cached is not None:
                 self._repeat(row.trial)
         while queue and len(self._running) < self.engine.slots:
-            self._submit(queue.pop(0))
+            self._submit(source, queue.pop(0))
 
     def _record(self, outcomes: list[tuple[Row, Outcome]], claimed: Sequence[Row] = ()) -> None:
         """Commit, then clean up after what has ended and tell of it."""
-        finished = [(row.trial.number, row.attempt, outcome, self.elapsed()) for row, outcome in outcomes]
+        finished = [(row.name, row.attempt, outcome, self.elapsed()) for row, outcome in outcomes]
         if finished or claimed:
-            self.ledger.record(finished, claimed)
+            learned, self._learned = self._learned, {}
+            self.ledger.record(finished, claimed, learned=learned)
         for row, outcome in outcomes:
             self._clean(row)
             self._announce_end(row.trial, outcome)
@@ -197,23 +213,20 @@ class Execution:
     def _repeat(self, trial: Trial) -> None:
         self.watch.ended(trial) if trial.outcome is not None else self._repeats.append(trial)
 
-    def _submit(self, row: Row) -> None:
-        number = row.trial.number
-        self._running[number] = row
-        keeps = row.trial.kind == "final"
+    def _submit(self, source: Source, row: Row) -> None:
+        trial = msgspec.structs.replace(row.trial, outcome=None)
+        self._running[trial.number] = row
         self.engine.submit(
             Assignment(
-                trial=msgspec.structs.replace(row.trial, outcome=None),
+                trial=trial,
                 attempt=row.attempt,
-                deadline=self._deadline(row.trial),
-                shorten=keeps,
-                seed=self.seed,
-                stage="deliver" if row.trial.role.startswith(DELIVERED) else "search",
-                device=self.device,
-                checkpoints=self._inside("checkpoints", str(number)),
-                weights=self._inside("weights", f"final-{number}.safetensors") if keeps else None,
-                limits=self.limits,
-                final=self.final,
+                stage="deliver" if trial.role.startswith(DELIVERED) else "search",
+                keep=row.final or self.keeps,
+                artifacts=source.artifacts(trial),
+                history=source.history(trial),
+                root=source.root(trial.weights),
+                deadline=self._deadline(trial),
+                shorten=row.final,
             )
         )
 
@@ -234,9 +247,7 @@ class Execution:
                 continue
             del self._running[report.number]
             if report.outcome is not None:
-                outcomes.append(
-                    (row, self._register_weights(report.number, directed(report.outcome, self.minimize)))
-                )
+                outcomes.append((row, self._adopt(row, directed(report.outcome, self.minimize))))
                 continue
             if self._late(row):
                 outcomes += self._give_up(row)
@@ -248,7 +259,7 @@ class Execution:
                 error = f"lost {self.attempts} times, the last time: {report.lost}"
                 outcomes.append((row, Crashed(error)))
         if lost:
-            self.ledger.record(again=[row.trial.number for row in lost])
+            self.ledger.record(again=[row.name for row in lost])
             queue += [msgspec.structs.replace(row, attempt=row.attempt + 1) for row in lost]
         return outcomes
 
@@ -270,33 +281,31 @@ class Execution:
         """What was stopped at its deadline. A trial of the search stays as if it were under way, to be begun
         again should there be more time; of the final stage it is said that it was not ready."""
         self._stopping.discard(row.trial.number)
-        if row.trial.kind == "final":
+        if row.final:
             return [(row, Infeasible("timeout", "the budget was spent before it was ready"))]
-        self.ledger.note("interrupted", numbers=[row.trial.number])
+        self.ledger.note("interrupted", names=[row.name])
         return []
 
-    def _register_weights(self, number: int, outcome: Outcome) -> Outcome:
-        """Weights by their name inside the run directory, their hash in the ledger."""
-        if not isinstance(outcome, Done) or outcome.weights is None or self.directory is None:
+    def _adopt(self, row: Row, outcome: Outcome) -> Outcome:
+        """The outcome with what its evaluation left in the run directory, by hash."""
+        draft = f"{row.name}-{row.attempt}"
+        if self.store is None:
             return outcome
-        name = f"weights/{Path(outcome.weights).name}"
-        try:
-            digest = hashlib.sha256((self.directory / name).read_bytes()).hexdigest()
-        except OSError as error:
-            raise RunError(f"cannot read the weights {self.directory / name}: {error.strerror}") from error
-        self.ledger.note("weights", number=number, file=name, sha256=digest)
-        return msgspec.structs.replace(outcome, weights=name)
+        if not isinstance(outcome, Done):
+            self.store.discard(draft)
+            return outcome
+        artifacts = self.store.adopt(draft)
+        return msgspec.structs.replace(outcome, artifacts=artifacts) if artifacts else outcome
 
-    def _inside(self, *parts: str) -> str | None:
-        if self.directory is None:
-            return None
-        path = self.directory.joinpath(*parts)
-        try:
-            path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise RunError(f"cannot write in {self.directory}: {error.strerror}") from error
-        return str(path)
+    def _sweep(self, source: Source, pause: float) -> None:
+        """Remove artifacts that nobody will ask for, where the last time is at least `pause` seconds ago."""
+        if self.store is None or not self.keeps or time.monotonic() - self._swept < pause:
+            return
+        needed, wanted = source.needed()
+        finals = [a for r in self.ledger.rows() if r.final for a in r.trial.artifacts.values()]
+        self.store.sweep([*needed, *finals], wanted)
+        self._swept = time.monotonic()
 
     def _clean(self, row: Row) -> None:
         if self.directory is not None:
-            shutil.rmtree(self.directory / "checkpoints" / str(row.trial.number), ignore_errors=True)
+            shutil.rmtree(self.directory / "checkpoints" / row.name, ignore_errors=True)

@@ -12,13 +12,15 @@ import msgspec
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import OneOf
 from cambrian.errors import IllegalArchitecture, Rejected
-from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Trial
+from cambrian.outcome import Artifact, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream
+from cambrian.recommendation import rank_trials
+from cambrian.request import Stop, Wait
 from cambrian.search.ledger.keys import trial_key
-from cambrian.search.ledger.ledger import FINAL, Row
+from cambrian.search.ledger.ledger import Row
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.spaces.space import Space
-from cambrian.strategies.strategy import Stop, Wait
+from cambrian.weights import Weights
 
 DELIVERED = ("winner", "baseline")
 """Roles whose networks learn from train and validation and see the test split."""
@@ -72,7 +74,7 @@ class FinalStage:
             if row is not None:
                 return row
             outcomes = [self._known[key] for _, key, _ in self._finalists if key in self._known]
-            chosen = [self._only] if self._only else best_distinct(self.space, outcomes, 1)
+            chosen = [self._only] if self._only else best_distinct(self.space, rank_trials(outcomes), 1)
             if not chosen and self._best is not None and all(map(cut_short, outcomes)):
                 chosen = [self._best]
             if not chosen:
@@ -88,12 +90,26 @@ class FinalStage:
         self._known[row.key] = row.trial
         self._count += 1
 
-    def finished(self, number: int, outcome: Outcome) -> None:
+    def finished(self, number: int, outcome: Outcome) -> dict[int, int]:
         for key, trial in self._known.items():
             if trial.number == number:
                 self._known[key] = msgspec.structs.replace(trial, outcome=outcome)
         if self._deadlines is not None and isinstance(outcome, Done):
             self._deadlines.learn(outcome.seconds)
+        return {}
+
+    def artifacts(self, trial: Trial) -> dict[str, Artifact]:
+        """None: what is handed over is trained from its own first weights."""
+        return {}
+
+    def needed(self) -> tuple[list[Artifact], list[Artifact]]:
+        return [], []
+
+    def history(self, trial: Trial) -> tuple[Trial, ...]:
+        return ()
+
+    def root(self, weights: Weights) -> Weights:
+        return weights
 
     def winner(self) -> Trial | None:
         """The trained network to hand over, once there is one."""
@@ -125,8 +141,7 @@ class FinalStage:
         return trial_key(self.space, architecture, self.settings.fidelity, f"{self.recipe} {stage}", 0)
 
     def _row(self, role: str, key: str, architecture: Architecture) -> Row:
-        number = FINAL + self._count
-        trial = Trial(number, architecture, self.settings.fidelity, kind="final", role=role)
+        trial = Trial(self._count, architecture, self.settings.fidelity, kind="final", role=role)
         return Row(trial, key, "running", 1, 0)
 
     def _baselines(self, winner: Architecture) -> list[tuple[str, Architecture]]:
@@ -160,12 +175,10 @@ def cut_short(trial: Trial) -> bool:
     return isinstance(trial.outcome, Infeasible) and trial.outcome.reason == "timeout"
 
 
-def best_distinct(space: Space, trials: Sequence[Trial], count: int) -> list[Architecture]:
-    """The `count` best different architectures with a finite value, best first, earlier ones first
-    among equals."""
-    ranked = sorted((t for t in trials if t.score is not None), key=lambda t: (-(t.score or 0.0), t.number))
-    found: dict[str, Architecture] = {}
+def best_distinct(space: Space, ranked: Sequence[Trial], count: int) -> list[Architecture]:
+    """The first `count` different architectures of `ranked` trials, best first."""
+    distinct: dict[str, Architecture] = {}
     for trial in ranked:
         key = trial_key(space, trial.architecture, Fidelity(), "", 0)
-        found.setdefault(key, trial.architecture)
-    return list(found.values())[:count]
+        distinct.setdefault(key, trial.architecture)
+    return list(distinct.values())[:count]

@@ -1,33 +1,29 @@
-"""What a search costs on this machine, measured before it begins."""
+"""The cost of a search on this machine, measured before it begins."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cambrian.architecture import Architecture, sample
-from cambrian.choices import Answer, Choice, OneOf, Scalar
-from cambrian.errors import Rejected, Unbuildable, UsageError
+from cambrian.architecture import Architecture
+from cambrian.choices import Scalar
+from cambrian.errors import Unbuildable, UsageError
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
-from cambrian.search.planning.ladder import LADDER, Rung
-from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.knowledge import Grows, know
-from cambrian.spaces.space import Space
+from cambrian.search.planning.space_facts import SpaceFacts
+from cambrian.search.planning.workload import Workload
 
 if TYPE_CHECKING:
     from torch import nn
 
     from cambrian.tasks.task import Task
 
-FIRST = 136
-"""Cells of one block (PNAS, Sec. 3.2)."""
 DRAWN = 5
 PIXELS = 1 << 17
 """Of a batch that is measured: more images than fill it tell nothing more."""
@@ -44,93 +40,98 @@ SMALL = 16
 
 
 class Cost:
-    """What a rung costs here: seconds per image of sample architectures, of the first, the middle and the
+    """The cost of a search here: seconds per image of sample architectures, of the first, the middle and the
     last level where the space has levels, measured once in the smallest skeleton and scaled by
     multiply-accumulates to the others. They are measured in processes of their own, as many at a time as
-    the search will train; `notice` says of what could not be measured, and was guessed."""
+    the search will train; `notice` says which could not be measured, and was guessed."""
 
-    def __init__(self, task: Task, device: str, workers: int, space: Space | None = None) -> None:
+    def __init__(self, task: Task, device: str, workers: int, facts: SpaceFacts) -> None:
         self.task, self.workers = task, workers
         self.notice: str | None = None
-        self._space = space or PNAS()
-        self._sizes: dict[tuple[int, int, int], float] = {}
+        self._facts, self._space = facts, facts.space
+        self._smallest = facts.size(0)
+        self._sizes: dict[tuple[int, tuple[tuple[str, Scalar], ...]], float] = {}
         with _one_thread():
-            self._samples = _middling(self._space, self._params)
+            self._samples = _draw_samples(facts, self._params)
             self._speed = self._measure(device)
 
-    def trials(self, rung: Rung) -> dict[int, int]:
-        """How many at each level; of a space without levels, as many in all at the first."""
-        if not isinstance(self._space, PNAS):
-            return {1: FIRST + (rung.levels - 1) * rung.keep}
-        return {b: FIRST if b == 1 else rung.keep for b in range(1, rung.levels + 1)}
+    def images(self, work: Workload) -> int:
+        return min(work.images, len(self.task.train))
 
-    def images(self, rung: Rung) -> int:
-        return min(rung.images, len(self.task.train))
-
-    def trial_seconds(self, rung: Rung, level: int) -> float:
+    def trial_seconds(self, work: Workload, level: int) -> float:
         """Of one trial."""
-        return self._image(level, rung.filters, rung.cells) * rung.epochs * self.images(rung) + EACH
+        return self._image(level, work.skeleton) * work.epochs * self.images(work) + EACH
 
-    def training_seconds(self, rung: Rung) -> float:
+    def training_seconds(self, work: Workload) -> float:
         """Of one training of the final stage."""
-        each = self._image(rung.levels, rung.final_filters, rung.final_cells)
-        return each * rung.final_epochs * len(self.task.train) + EACH
+        each = self._image(work.last, work.final_skeleton)
+        return each * work.final_epochs * len(self.task.train) + EACH
 
-    def search_seconds(self, rung: Rung) -> float:
-        return sum(n * self.trial_seconds(rung, b) for b, n in self.trials(rung).items()) / self.workers
+    def search_seconds(self, work: Workload) -> float:
+        return sum(n * self.trial_seconds(work, level) for level, n in work.trials.items()) / self.workers
 
-    def final_seconds(self, rung: Rung, networks: int = 6) -> float:
-        return self.training_seconds(rung) * math.ceil(networks / self.workers)
+    def final_seconds(self, work: Workload, networks: int = 6) -> float:
+        return self.training_seconds(work) * math.ceil(networks / self.workers)
 
-    def seconds(self, rung: Rung) -> float:
-        return self.search_seconds(rung) + self.final_seconds(rung)
+    def seconds(self, work: Workload) -> float:
+        return self.search_seconds(work) + self.final_seconds(work)
 
-    def _image(self, level: int, filters: int, cells: int) -> float:
+    def trials_within(self, work: Workload, seconds: float) -> dict[int, int]:
+        """As many of its trials, level by level, as end within `seconds`; one in any case."""
+        left, counts = seconds * self.workers, dict[int, int]()
+        for level, wanted in work.trials.items():
+            each = self.trial_seconds(work, level)
+            count = min(wanted, max(int(left / each), 0 if counts else 1))
+            counts |= {level: count} if count else {}
+            if count < wanted:
+                break
+            left -= count * each
+        return counts
+
+    def _image(self, level: int, skeleton: Mapping[str, Scalar]) -> float:
         """Seconds to learn from one image, by interpolation between the levels that were measured."""
         known = sorted(self._speed)
-        if not isinstance(self._space, PNAS):
-            level = known[len(known) // 2]
-        here = np.interp(level, known, [self._scale(k, filters, cells) for k in known])
+        here = np.interp(level, known, [self._scale(k, skeleton) for k in known])
         return float(here) * 1.15  # scoring on validation, and what lies between the steps
 
-    def _scale(self, level: int, filters: int, cells: int) -> float:
-        small = self._macs(level, LADDER[0].filters, LADDER[0].cells)
-        return self._speed[level] * max(1.0, self._macs(level, filters, cells) / max(small, 1.0))
+    def _scale(self, level: int, skeleton: Mapping[str, Scalar]) -> float:
+        small = self._macs(level, self._smallest)
+        return self._speed[level] * max(1.0, self._macs(level, skeleton) / max(small, 1.0))
 
-    def _macs(self, level: int, filters: int, cells: int) -> float:
-        key = (level, filters, cells)
+    def _macs(self, level: int, skeleton: Mapping[str, Scalar]) -> float:
+        key = (level, tuple(sorted(skeleton.items())))
         if key not in self._sizes:
             with _one_thread():
-                self._sizes[key] = self._counted(self._samples[level], filters, cells)
+                self._sizes[key] = self._counted(self._samples[level], skeleton)
         return self._sizes[key]
 
-    def _counted(self, architecture: Architecture, filters: int, cells: int) -> float:
+    def _counted(self, architecture: Architecture, skeleton: Mapping[str, Scalar]) -> float:
         """Multiply-accumulates, as far as they can be counted: for small images, which most networks take
         and where computing is faster than pretending to; else for the task's own."""
         from cambrian.networks.measure.sizes import macs, sizes
 
         side = [min(SMALL, n) for n in (self.task.height, self.task.width)]
         with suppress(RuntimeError, ValueError, TypeError, IndexError):
-            network = self._build(architecture, filters, cells)
+            network = self._build(architecture, skeleton)
             counted = macs(network, (self.task.channels, side[0], side[1]), computed=True)
             return counted * self.task.height * self.task.width / (side[0] * side[1])
         shape = (self.task.channels, self.task.height, self.task.width)
-        return float(sizes(self._draft(architecture, filters, cells), shape).get("macs", 1.0))
+        return float(sizes(self._draft(architecture, skeleton), shape).get("macs", 1.0))
 
     def _params(self, architecture: Architecture) -> float:
         from cambrian.networks.measure.sizes import params
 
-        return params(self._draft(architecture, LADDER[0].filters, LADDER[0].cells))
+        return params(self._draft(architecture, self._smallest))
 
-    def _draft(self, architecture: Architecture, filters: int, cells: int) -> nn.Module:
+    def _draft(self, architecture: Architecture, skeleton: Mapping[str, Scalar]) -> nn.Module:
         """The network without weights."""
         import torch
 
         with torch.device("meta"):
-            return self._build(architecture, filters, cells)
+            return self._build(architecture, skeleton)
 
-    def _build(self, architecture: Architecture, filters: int, cells: int) -> nn.Module:
-        return self._space.build(architecture, self.task, **skeleton_settings(self._space, filters, cells))
+    def _build(self, architecture: Architecture, skeleton: Mapping[str, Scalar]) -> nn.Module:
+        return self._space.build(architecture, self.task, **skeleton)
 
     def _measure(self, device: str) -> dict[int, float]:
         """Seconds per image of each level's sample."""
@@ -145,7 +146,7 @@ class Cost:
         return {k: self._guessed(k) if isinstance(s, Failed) else float(s) for k, s in speeds.items()}
 
     def _guessed(self, level: int) -> float:
-        return 3 * self._macs(level, LADDER[0].filters, LADDER[0].cells) / GUESSED
+        return 3 * self._macs(level, self._smallest) / GUESSED
 
     def _measure_speed(self, level: int, device: str) -> float:
         import torch
@@ -153,7 +154,7 @@ class Cost:
 
         from cambrian.networks.pointwise import avoid_strided_pointwise, memory_format
 
-        network = self._build(self._samples[level], LADDER[0].filters, LADDER[0].cells)
+        network = self._build(self._samples[level], self._smallest)
         avoid_strided_pointwise(network)
         layout = memory_format(network)
         network = network.to(device).to(memory_format=layout).train()  # type: ignore[call-overload]
@@ -174,44 +175,25 @@ class Cost:
         return min(times[1:]) / images
 
 
-def skeleton_settings(space: Space, filters: int, cells: int) -> dict[str, Scalar]:
-    """Those of a rung's settings that the space's skeleton has."""
-    return {k: v for k, v in (("filters", filters), ("cells", cells)) if k in space.skeleton}
-
-
-def _middling(space: Space, size: Callable[[Architecture], float]) -> dict[int, Architecture]:
+def _draw_samples(facts: SpaceFacts, size: Callable[[Architecture], float]) -> dict[int, Architecture]:
     """An architecture of middling size for each level to be measured, of some drawn there."""
-    grows = know(space, Grows)
-    levels = (1,) if grows is None else tuple(grows.levels)
-    wanted = sorted({levels[0], levels[len(levels) // 2], levels[-1]})
-    found = {}
+    levels = facts.levels
+    wanted = sorted({levels[0], levels[len(levels) // 2], levels[-1]}) if levels else [facts.typical_level]
+    samples = {}
     for level in wanted:
         sized = []
         for n in range(DRAWN):
             with suppress(Unbuildable):
-                architecture = _draw(space, level, stream(0, "plan", level, n))
+                architecture = facts.draw(level if levels else None, stream(0, "plan", level, n))
                 sized.append((size(architecture), n, architecture))
         if sized:
-            found[level] = sorted(sized, key=lambda s: s[:2])[len(sized) // 2][2]
-    if not found:
+            samples[level] = sorted(sized, key=lambda s: s[:2])[len(sized) // 2][2]
+    if not samples:
         raise UsageError(
             f"none of {DRAWN} architectures drawn from the space makes a network for these data: they do not"
             " fit the images' size; try --size, or another space"
         )
-    return found
-
-
-def _draw(space: Space, level: int, rng: np.random.Generator) -> Architecture:
-    """Of that level, where one question decides it."""
-
-    def decide(choice: Choice) -> Answer:
-        forced = isinstance(choice, OneOf) and choice.depth and level in choice.options
-        return level if forced else choice.draw(rng)
-
-    try:
-        return space.walk(decide)
-    except Rejected:
-        return sample(space, rng)
+    return samples
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class Failed(Exception):
 
 
 def call_each(functions: Sequence[Callable[[], Any]], at_once: int, seconds: float) -> list[Any]:
-    """What each function returned, as JSON gives it back, or a Failed: of one that raised, that took longer
+    """The result of each function, as JSON gives it back, or a Failed: of one that raised, that took longer
     than `seconds`, or whose process was ended. They print nothing. `at_once` run at a time."""
     results: list[Any] = []
     for first in range(0, len(functions), at_once):

@@ -1,9 +1,9 @@
 """From data and a budget to a search: progressive, in the PNAS space, by real training, unless another
 space or strategy is named.
 
-The budget chooses the levels B, the cells kept K, the epochs, the images and the skeleton: the highest
-rung of `LADDER` whose cost, by the measured speed of a few sample networks, fits. Everything can be said
-instead of chosen.
+The budget chooses how many levels are searched, how many architectures are kept at each, the epochs, the
+images and the sizes of the networks: the largest preset whose cost, by the measured speed of a few sample
+networks, fits. The space says what a preset means in it. Everything can be said instead of chosen.
 """
 
 from __future__ import annotations
@@ -12,48 +12,47 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cambrian.choices import Scalar
+from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
-from cambrian.randomness import stream
 from cambrian.search.loop.deadlines import SEARCHED
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
-from cambrian.search.planning.cost import Cost, skeleton_settings
-from cambrian.search.planning.ladder import LADDER, Rung
+from cambrian.search.planning.choice import Wishes, choose_preset
+from cambrian.search.planning.cost import Cost
+from cambrian.search.planning.plan_rows import describe_plan
+from cambrian.search.planning.presets import Preset
+from cambrian.search.planning.space_facts import SpaceFacts
+from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
 from cambrian.search.settings import component, published_architectures, space_for, usual
 from cambrian.search.space_check import check_space, is_own
-from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.size import estimated_size
+from cambrian.spaces.budgets import PaperSearch
 from cambrian.spaces.space import Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
-    from cambrian.networks.training.recipe import Recipe
     from cambrian.tasks.task import Task
 
-
-PAPER = LADDER[-1]
-UNTOLD = LADDER[3]
-"""What is done without a budget for data of few pixels in all, whatever the machine; for more of them
-half an hour is the budget."""
+DEFAULT_SPACE = "pnas"
 
 FEW_PIXELS = 500_000
 HALF_HOUR = 1800.0
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What will be done, before it is: `rows` are (label, text) for people; `trials` by level, where the
-    strategy has levels; `seconds` is the expected time of the whole, by the speed measured here."""
+    """A search before it begins: `rows` are (label, text) for people; `work` is what it was made for, and
+    `preset` where that came from, None for a paper's own. `trials` are those expected by level, where the
+    search goes level by level; `seconds` is the expected time of the whole, by the speed measured here,
+    never more than the budget."""
 
     search: Search
-    rung: Rung
+    work: Workload
+    preset: Preset | None
     trials: dict[int, int]
     seconds: float
     rows: tuple[tuple[str, str], ...]
@@ -70,227 +69,138 @@ def plan(
     strategy: Strategy | str | Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
     surrogate: str = "mlp-ensemble",
-    changes: Mapping[str, int] | None = None,
-    baselines: tuple[str, ...] = ("random", "pnasnet-5"),
+    changes: Mapping[str, Any] | None = None,
+    baselines: tuple[str, ...] | None = None,
     **settings: Any,
 ) -> Plan:
     """A search for `task` within `budget`. `space` replaces PNAS's, `strategy` progressive search, or what
-    is usual for a budget of few trials;
-    `changes` sets fields of the rung; `recipe` those of the training; `settings` go to `Search`.
+    is usual for a budget of few trials. `paper` takes the space's own paper's settings. `changes` sets
+    "levels", "keep", "epochs", "images", "final_epochs", and settings of the space's skeleton by their names,
+    those of the final networks after "final_"; `recipe` sets those of the training; `settings` go to
+    `Search`. `baselines` are, left open, a random architecture and the space's published one.
     Measures the machine's speed for a second or two."""
     from cambrian.estimators.train import Train
 
     began = time.monotonic()
-    given = Budget.parse(budget)
-    pixels = len(task.train) * task.height * task.width
-    if given == Budget() and not paper and pixels > FEW_PIXELS:
-        given = Budget(seconds=HALF_HOUR)
+    changes = dict(changes or {})
+    facts = _ask_space(space, task, changes)
+    published = _read_paper(facts) if paper else None
+    limits = _choose_budget(budget, task, paper)
+    leveled = paper or bool({"levels", "keep"} & set(changes))
+    chosen = _choose_strategy(strategy, facts, None if leveled else limits.trials)
+    wishes = Wishes(facts, limits, changes, by_levels=chosen is None)
+    train = Train(**{**(published.recipe if published else {}), **dict(recipe or {})})
     crew = workers or (1 if device.startswith("cuda") else cores())
-    place = None if space is None else space_for(space, task)
-    if place is not None and is_own(place):
-        check_space(place, task, Fidelity())
-    ranks = "mlp-ensemble-paper" if paper and surrogate == "mlp-ensemble" else surrogate
-    train = Train(**{**(PAPER_RECIPE if paper else {}), **dict(recipe or {})})
-    cost = Cost(task, device, crew, place)
-    rung = PAPER if paper else _rung(cost, given, train)
-    rung = msgspec.structs.replace(rung, **dict(changes or {}))
-    trials = cost.trials(rung)
-    leveled = paper or bool({"levels", "keep"} & set(changes or {}))
-    chosen = _strategy(strategy, place, None if leveled else given.trials)
-    first = None
-    if chosen is not None and given == Budget():  # which would never stop by itself
-        given = Budget(trials=sum(trials.values()))
-    if chosen is None and given.trials is not None and not paper:
-        rung, first = _fit_rung(rung, given.trials, trials[1], frozenset(changes or {}))
-        trials = {b: min(n, (first or n) if b == 1 else n) for b, n in cost.trials(rung).items()}
-    where = place or PNAS(blocks=max(5, rung.levels) if chosen is None else rung.levels)
+    cost = Cost(task, device, crew, facts)
+    preset = None if paper else choose_preset(wishes, cost, train)
+    work = wishes.work_of(preset) if preset else wishes.work_of_paper(_read_paper(facts))
+    if chosen is not None and limits == Budget():  # such a strategy would never stop by itself
+        limits = Budget(trials=sum(work.trials.values()))
+    if chosen is None:
+        ranks = "mlp-ensemble-paper" if paper and surrogate == "mlp-ensemble" else surrogate
+        chosen = Progressive(work.levels, work.keep, surrogate=ranks, first=work.first)
+    elif facts.free:  # the plan's own choice of a space is as large as the preset says
+        facts = facts.up_to(work.last)
     search = Search(
-        where,
-        chosen or Progressive(rung.levels, rung.keep, surrogate=ranks, first=first),
+        facts.space,
+        chosen,
         train,
         task,
-        given,
+        limits,
         engine="processes" if crew > 1 else "serial",
         workers=crew,
-        fidelity=_fidelity(rung, task, where),
-        final=Final(_final_fidelity(rung, where, paper), baselines=_baselines_in(baselines, where)),
+        fidelity=_make_fidelity(work, task),
+        final=_make_final(work, baselines, facts.space),
         device=device,
         **settings,
     )
-    rows = tuple(_rows(search, rung, trials, cost))
-    levels = trials if chosen is None else {}
-    search.remarks = {
+    expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
+    rows = tuple(describe_plan(search, facts, work, wishes.by_levels, cost))
+    search.remarks = _make_remarks(rows, work, expected, cost)
+    search.spent = time.monotonic() - began
+    seconds = min(cost.seconds(work), limits.seconds or math.inf)
+    return Plan(search, work, preset, expected, seconds, rows)
+
+
+def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts:
+    """The facts of the space named, or of the usual one, which has as many levels as are asked for."""
+    whole = space_for(DEFAULT_SPACE if space is None else space, task)
+    if is_own(whole):
+        check_space(whole, task, Fidelity())
+    facts = SpaceFacts(whole, free=space is None)
+    levels = changes.get("levels", 0)
+    return facts.up_to(levels) if facts.free and levels > len(facts.levels) else facts
+
+
+def _choose_budget(budget: Budget | str | int | None, task: Task, paper: bool) -> Budget:
+    """Half an hour, where nobody said and the data have many pixels; a paper's own search ends by itself."""
+    limits = Budget.parse(budget)
+    pixels = len(task.train) * task.height * task.width
+    endless = limits == Budget() and pixels > FEW_PIXELS and not paper
+    return Budget(seconds=HALF_HOUR) if endless else limits
+
+
+def _read_paper(facts: SpaceFacts) -> PaperSearch:
+    if facts.paper_search is None:
+        raise UsageError(
+            f"{type(facts.space).__name__} does not say how its paper searched it: leave paper out, or "
+            f"take the space {DEFAULT_SPACE}"
+        )
+    return facts.paper_search
+
+
+def _choose_strategy(given: Any, facts: SpaceFacts, trials: int | None) -> Strategy | None:
+    """The strategy named or usual; None for progressive search by the levels of the plan, where there are
+    some."""
+    name = given or usual(facts.space, trials)
+    # One with settings of its own, an object or a description, is taken as it is.
+    if name == "progressive" and facts.levels:
+        return None
+    strategy: Strategy = component("strategy", name)
+    return strategy
+
+
+def _choose_baselines(names: tuple[str, ...] | None, space: Space) -> tuple[str, ...]:
+    """Those that the space holds."""
+    published = published_architectures(space)
+    if names is None:
+        return ("random", *sorted(published)[-1:])
+    return tuple(name for name in names if name == "random" or name in published)
+
+
+def _count_expected(cost: Cost, work: Workload, limits: Budget) -> dict[int, int]:
+    """The trials by level that will be done: all of them, or what the time allows."""
+    if limits.seconds is None or cost.seconds(work) <= limits.seconds:
+        return work.trials
+    return cost.trials_within(work, limits.seconds * SEARCHED)
+
+
+def _make_final(work: Workload, baselines: tuple[str, ...] | None, space: Space) -> Final:
+    fidelity = Fidelity(work.final_epochs, skeleton=work.final_skeleton)
+    return Final(fidelity, baselines=_choose_baselines(baselines, space))
+
+
+def _make_fidelity(work: Workload, task: Task) -> Fidelity:
+    share = min(1.0, work.images / len(task.train))
+    return Fidelity(work.epochs, round(share, 4), skeleton=work.skeleton)
+
+
+def _make_remarks(
+    rows: tuple[tuple[str, str], ...], work: Workload, expected: Mapping[int, int], cost: Cost
+) -> dict[str, Any]:
+    """The facts of a plan that its run remembers. Trials without a level count as those of level 1."""
+    seconds = {level: cost.trial_seconds(work, level) for level in work.trials}
+    named = seconds if expected else {1: seconds[work.last]}
+    return {
         "plan": rows,
-        "expected": {str(level): n for level, n in levels.items()},
+        "expected": {str(level): n for level, n in expected.items()},
         "speed": {
-            "trial": {str(level): cost.trial_seconds(rung, level) for level in trials},
-            "final": cost.training_seconds(rung),
+            "trial": {str(level): each for level, each in named.items()},
+            "final": cost.training_seconds(work),
         },
     }
-    search.spent = time.monotonic() - began
-    return Plan(search, rung, levels, cost.seconds(rung), rows)
-
-
-def _strategy(given: Any, space: Space | None, trials: int | None) -> Strategy | None:
-    """None for progressive search by the rung's levels, which are those of PNAS's space."""
-    pnas = space is None or isinstance(space, PNAS)
-    name = given or usual(space or PNAS(), trials)
-    if pnas and name == "progressive":
-        return None
-    found: Strategy = component("strategy", name)
-    return found
-
-
-def _baselines_in(baselines: tuple[str, ...], space: Space) -> tuple[str, ...]:
-    """Those that the space holds."""
-    known = {"random", *published_architectures(space)}
-    return tuple(name for name in baselines if name in known)
-
-
-PAPER_RECIPE = {"learning_rate": 0.01, "warmup": 0.0}
-PAPER_FINAL: Mapping[str, Scalar] = {"auxiliary": True, "drop_path": 0.4}
-"""Sec. 5.1 and 5.3: cosine decay from 0.01; the auxiliary head and drop-path for the final network alone."""
-
-
-STEPS = 60
-"""Fewer of them teach a network next to nothing: where there are few images, an epoch counts in steps."""
-WORTHWHILE = 12
-"""Networks that a search in haste compares, by training each for less."""
-
-
-def _rung(cost: Cost, budget: Budget, train: Recipe) -> Rung:
-    seconds = budget.seconds
-    if seconds is None:
-        return _lengthened(UNTOLD, cost, train)
-    rungs = [_lengthened(rung, cost, train) for rung in LADDER]
-    fitting = list(takewhile(lambda rung: _fits(cost, rung, seconds), rungs))
-    return fitting[-1] if fitting else _hasty(rungs[0], cost, seconds)
-
-
-def _lengthened(rung: Rung, cost: Cost, train: Recipe) -> Rung:
-    """Where there are fewer images than it wants: as many epochs as make STEPS steps, and twice as many in
-    the final stage."""
-    if cost.images(rung) == rung.images:
-        return rung
-    each, final = (train.batches(n) for n in (cost.images(rung), len(cost.task.train)))
-    return msgspec.structs.replace(
-        rung,
-        epochs=max(rung.epochs, math.ceil(STEPS / each)),
-        final_epochs=max(rung.final_epochs, math.ceil(2 * STEPS / final)),
-    )
-
-
-def _hasty(rung: Rung, cost: Cost, seconds: float) -> Rung:
-    """The lowest rung where not even that fits: with fewer epochs, so that there is something to compare
-    and the final networks are ready."""
-    once = msgspec.structs.replace(rung, epochs=1, final_epochs=1)
-    share = seconds * 0.6 * cost.workers / WORTHWHILE
-    return msgspec.structs.replace(
-        rung,
-        epochs=max(1, min(rung.epochs, int(share / cost.trial_seconds(once, 1)))),
-        final_epochs=max(1, min(rung.final_epochs, int(seconds / 6 / cost.training_seconds(once)))),
-    )
-
-
-def _fits(cost: Cost, rung: Rung, seconds: float) -> bool:
-    return cost.search_seconds(rung) <= seconds * 0.6 and cost.final_seconds(rung) <= seconds / 3
-
-
-def _fit_rung(rung: Rung, budget: int, first: int, said: frozenset[str]) -> tuple[Rung, int | None]:
-    """The rung with as many levels and as much kept as so many trials allow, and how many of the first
-    level's: all of them where at least a quarter of the budget is left for the others."""
-    levels = rung.levels if "levels" in said else min(rung.levels, max(1, budget // 4))
-    if levels == 1:
-        return msgspec.structs.replace(rung, levels=1), min(first, budget)
-    begun = first if first <= budget * 3 // 4 else max(1, budget // 2)
-    keep = rung.keep if "keep" in said else max(1, (budget - begun) // (levels - 1))
-    return msgspec.structs.replace(rung, levels=levels, keep=keep), None if begun == first else begun
-
-
-def _fidelity(rung: Rung, task: Task, space: Space) -> Fidelity:
-    share = min(1.0, rung.images / len(task.train))
-    return Fidelity(rung.epochs, round(share, 4), skeleton=skeleton_settings(space, rung.filters, rung.cells))
-
-
-def _final_fidelity(rung: Rung, space: Space, paper: bool) -> Fidelity:
-    skeleton = skeleton_settings(space, rung.final_filters, rung.final_cells)
-    if paper:
-        skeleton |= {k: v for k, v in PAPER_FINAL.items() if k in space.skeleton}
-    return Fidelity(rung.final_epochs, skeleton=skeleton)
-
-
-def describe_data(task: Task) -> str:
-    """The plan's first row, which needs no measuring."""
-    size = f"{task.height}x{task.width}x{task.channels}"
-    counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
-    return f"{task.name}: {size}, {task.classes} classes; {counts}"
-
-
-def _rows(search: Search, rung: Rung, trials: dict[int, int], cost: Cost) -> list[tuple[str, str]]:
-    task, space, final = search.task, search.space, search.final
-    assert task is not None
-    assert final is not None
-    levels = ", ".join(f"{n} of {b} block{'s' if b > 1 else ''}" for b, n in trials.items())
-    count = f"{sum(trials.values())} cells trained: {levels}"
-    if not (isinstance(search.strategy, Progressive) and isinstance(space, PNAS)):
-        count = f"{search.budget.trials or 'as many as fit'} networks trained"
-    return [
-        ("data", describe_data(task)),
-        ("space", _space_row(space, rung)),
-        ("strategy", f"{type(search.strategy).__name__.lower()}: {count}"),
-        ("each", _each_row(search, rung.epochs, cost.images(rung))),
-        (
-            "then",
-            f"the best {final.top} from scratch: {rung.final_epochs} epochs{_settings(final.fidelity)}; the "
-            "best of them on all but test",
-        ),
-        ("machine", f"{search.device}, {search.engine.slots} at a time"),
-        ("time", _time_row(search.budget, rung, trials, cost)),
-    ]
-
-
-def _each_row(search: Search, epochs: int, images: int) -> str:
-    """Epochs tell little where images are few."""
-    steps = epochs * search.estimator.batches(images)
-    text = f"{epochs} epoch{'s' if epochs > 1 else ''} of {images} images{_settings(search.fidelity)}"
-    if steps < STEPS // 2:
-        return f"{text}: {steps} steps, too few to learn much from, so that chance decides which is best"
-    return text if steps > 4 * STEPS else f"{text}: {steps} steps"
-
-
-def _time_row(budget: Budget, rung: Rung, trials: dict[int, int], cost: Cost) -> str:
-    """What is expected, and where that is more than there is, what becomes of it."""
-    expected = f"about {duration(cost.seconds(rung))}"
-    guessed = f"; {cost.notice}" if cost.notice else ""
-    if budget.seconds is None or cost.seconds(rung) <= budget.seconds:
-        return f"{expected}; budget: {budget}{guessed}"
-    fitting = int(budget.seconds * SEARCHED * cost.workers / cost.trial_seconds(rung, 1))
-    fewer = f"the search ends after about {max(1, min(fitting, sum(trials.values())))} networks"
-    return f"{expected} for all of it; budget: {budget}, in which {fewer}{guessed}"
-
-
-def _space_row(space: Space, rung: Rung) -> str:
-    if isinstance(space, PNAS):
-        return f"PNAS cells of up to {rung.levels} blocks, {space.size(rung.levels):.3g} at that level"
-    size = estimated_size(space, stream(0, "size"))
-    counted = "infinitely many" if size == float("inf") else f"about {size:.2g}"
-    return f"{type(space).__name__}: {counted} architectures, sampled {space.measure}"
-
-
-def _settings(fidelity: Fidelity) -> str:
-    return "".join(f", {value} {name}" for name, value in fidelity.skeleton.items())
 
 
 def cores() -> int:
     """How many this process may use, which a container may keep below the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def duration(seconds: float) -> str:
-    """
-    >>> duration(50), duration(200), duration(9000)
-    ('50 s', '3 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

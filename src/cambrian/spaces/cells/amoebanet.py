@@ -11,6 +11,7 @@ from typing import ClassVar
 from cambrian.spaces.cells.blocks import Blocks, check
 from cambrian.spaces.cells.pair import CellPair
 from cambrian.spaces.cells.pair_cells import check_also
+from cambrian.spaces.cells.skeleton import pair_sizes
 
 OPERATIONS = (
     "identity",
@@ -35,6 +36,7 @@ class AmoebaNet(CellPair):
     also: tuple[str, ...] = ()
 
     family: ClassVar[str] = "amoebanet"
+    sizes = pair_sizes(36)
 
     def __post_init__(self) -> None:
         check("amoebanet", self.blocks, self.operations, OPERATIONS)

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from cambrian.spaces.cells.blocks import Blocks, check
 from cambrian.spaces.cells.pair import CellPair
+from cambrian.spaces.cells.skeleton import pair_sizes
 
 OPERATIONS = ("sep3x3", "sep5x5", "dilsep3x3", "dilsep5x5", "max3x3", "avg3x3", "skip")
 NONE = "none"
@@ -24,6 +25,7 @@ class DARTS(CellPair):
     operations: tuple[str, ...] = OPERATIONS
 
     family: ClassVar[str] = "darts"
+    sizes = pair_sizes(36)
     concatenates_all: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from cambrian.spaces.cells.blocks import Blocks, check
 from cambrian.spaces.cells.pair import CellPair
+from cambrian.spaces.cells.skeleton import pair_sizes
 
 OPERATIONS = ("sep3x3", "sep5x5", "avg3x3", "max3x3", "skip")
 
@@ -23,6 +24,7 @@ class ENASMicro(CellPair):
     operations: tuple[str, ...] = OPERATIONS
 
     family: ClassVar[str] = "enas"
+    sizes = pair_sizes(36)
     projects_twice: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from cambrian.errors import SpaceError
 from cambrian.spaces.cells.blocks import Blocks, check
 from cambrian.spaces.cells.pair import CellPair
 from cambrian.spaces.cells.pair_cells import check_also
+from cambrian.spaces.cells.skeleton import pair_sizes
 
 OPERATIONS = (
     "identity",
@@ -44,6 +45,7 @@ class NASNet(CellPair):
     also: tuple[str, ...] = ()
 
     family: ClassVar[str] = "nasnet"
+    sizes = pair_sizes(32)
 
     def __post_init__(self) -> None:
         check("nasnet", self.blocks, self.operations, OPERATIONS)

@@ -8,7 +8,7 @@ it is repeated, with stride 2 where the image shrinks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.errors import SpaceError, UnknownName
+from cambrian.spaces.budgets import PaperSearch, list_sizes
 from cambrian.spaces.cells.block_growth import children, pool_of
 from cambrian.spaces.cells.blocks import Blocks, check, graph_of, limits_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell
@@ -45,6 +46,19 @@ class PNAS(Space):
 
     measure = "uniform over ordered cells, of all numbers of blocks together"
     skeleton = SETTINGS
+    sizes = list_sizes(  # to that of CIFAR-10 (Sec. 5.3): F = 48, N = 3
+        filters=(8, 16, 16, 16, 24, 24, 32, 32, 48), cells=(2, 2, 3, 6, 3, 6, 6, 9, 9)
+    )
+    paper_search = PaperSearch(  # Sec. 5.1 and 5.3: F = 24, N = 2, then F = 48, N = 3 with what only that has
+        levels=5,
+        keep=256,
+        epochs=20,
+        images=45_000,
+        skeleton={"filters": 24, "cells": 6},
+        final_epochs=600,
+        final_skeleton={"filters": 48, "cells": 9, "auxiliary": True, "drop_path": 0.4},
+        recipe={"learning_rate": 0.01, "warmup": 0.0},  # cosine decay
+    )
 
     def __post_init__(self) -> None:
         check("pnas", self.blocks, self.operations, OPERATIONS)
@@ -135,6 +149,9 @@ class PNAS(Space):
             return self.architecture([*cells[grown.parent[i]].tolist(), grown.step[i].tolist()])
 
         return pool_of(grown, parents, grown.step, make)
+
+    def up_to(self, level: int) -> PNAS:
+        return replace(self, blocks=level)
 
     # Encodes
 

@@ -6,11 +6,17 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from cambrian.choices import Scalar
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.small_images import is_small
 from cambrian.spaces.space import Signature
 
 SETTINGS = ("skeleton", "filters", "cells", "auxiliary", "drop_path", "dropout", "stem", "stem_stride")
 """Of `cambrian.networks.skeletons.cell_network.pair_network`."""
+
+
+def pair_sizes(filters: int) -> tuple[dict[str, Scalar], ...]:
+    """Sizes of networks of a normal and a reduction cell, the last one a paper's own of N = 6."""
+    return list_sizes(filters=(8, 16, 16, 16, 24, 24, 28, filters), cells=(3, 3, 5, 8, 8, 11, 14, 20))
 
 
 def settings_of(task: Signature, given: Mapping[str, Scalar], known: Collection[str]) -> dict[str, Any]:

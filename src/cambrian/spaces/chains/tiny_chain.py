@@ -14,6 +14,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -36,6 +37,7 @@ class TinyChain(Space):
     it, and the classifier."""
 
     skeleton = ("filters",)
+    sizes = list_sizes(filters=(8, 16, 32))
     shared = ("layers", "layer#/operation", "layer#/width")
     layers: int = 3
     filters: int = 8

@@ -9,8 +9,8 @@ from functools import partial
 
 from torch import nn
 
-from cambrian.networks.settings import whole
 from cambrian.networks.sharing.reading import Maker, Reading
+from cambrian.settings import COUNT, check_numbers
 from cambrian.spaces.chains.tiny_chain import KERNELS
 
 WIDEST = 2  # times the filters
@@ -20,7 +20,7 @@ Rows = Sequence[tuple[str, int]]  # operation and width of every layer
 
 def network(read: Reading[Rows], layers: int, channels: int, classes: int, filters: int) -> nn.Module:
     """Takes float[n, channels, h, w], gives float[n, classes]."""
-    whole(filters=filters)
+    check_numbers(COUNT, filters=filters)
     widest = [channels] + [max(channels, WIDEST * filters)] * layers  # before each layer, and the last
 
     def width_before(rows: Rows, n: int) -> int:

@@ -7,22 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from cambrian.architecture import Architecture
-from cambrian.predictors.deep_ensemble import Ensemble, Network, train
-from cambrian.predictors.features import Vector, graph_of, memoise
-from cambrian.predictors.gaussian_process import normal_scores
-from cambrian.predictors.paths import path_counts
-from cambrian.randomness import stream
+from cambrian.predictors.path_ensemble import PathEnsemble
+from cambrian.settings import Span
+from cambrian.strategies.bayesian.acquisitions import draw_hopes, score_lessons
 from cambrian.strategies.bayesian.candidates import Acquisition, Climb
 from cambrian.strategies.bayesian.model_based import ModelBased, State
-from cambrian.strategies.settings import Span, check_settings, check_weights
+from cambrian.strategies.settings import check_weights
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -31,21 +27,14 @@ class BANANAS(ModelBased):
     are known. A path is there or not; a space without graphs gives those of its trees of answers."""
 
     refit: int = 10
-    members: int = 5
-    layers: int = 10
-    width: int = 20
-    epochs: int = 150
+    members: Annotated[int, Span(1, 100)] = 5
+    layers: Annotated[int, Span(1, 100)] = 10
+    width: Annotated[int, Span(1, 1000)] = 20
+    epochs: Annotated[int, Span(1, 10_000)] = 150
     climb: ClassVar[Climb] = Climb(rounds=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_settings(
-            self,
-            members=Span(1, 100),
-            layers=Span(1, 100),
-            width=Span(1, 1000),
-            epochs=Span(1, 10_000),
-        )
         networks = f"{self.members} members of {self.layers} layers of {self.width} units"
         check_weights(self, self.members * self.layers * self.width**2, networks)
 
@@ -54,28 +43,12 @@ class BANANAS(ModelBased):
         """10 random architectures first, then ten between fits of five networks (Sec. 5)."""
         return BANANAS(initial=10, refit=10)
 
-    def fit(self, state: State) -> Ensemble:
-        architectures, values = self.lessons(state.trials)
-        network = Network(self.members, self.layers, self.width, self.epochs)
-        vectors = [_bits(state.space, a) for a in architectures]
-        rng = stream(state.seed, "bananas", "fit", len(state.trials))
-        return train(vectors, normal_scores(values), network, rng)
+    def fit(self, state: State) -> Any:
+        predictor = PathEnsemble(self.members, self.layers, self.width, self.epochs, standardise=False)
+        learner = predictor.start(state.space, state.seed, "bananas", "fit", len(state.trials))
+        return learner.fit(score_lessons(self.lessons(state.trials)))
 
     def acquisition(
         self, state: State, pending: Sequence[Architecture], rng: np.random.Generator
     ) -> Acquisition:
-        """Independent Thompson sampling: a draw from N(mean, variance of the members) for each. Draws
-        differ, and so do the proposals made while others are pending."""
-        ensemble: Ensemble = state.model
-
-        def hope(candidates: Sequence[Architecture]) -> NDArray[np.float64]:
-            each = ensemble.predict([_bits(state.space, a) for a in candidates])
-            drawn: NDArray[np.float64] = rng.normal(each.mean(axis=0), each.std(axis=0))
-            return drawn
-
-        return hope
-
-
-@memoise
-def _bits(space: Any, architecture: Architecture) -> Vector:
-    return dict.fromkeys(path_counts(graph_of(space, architecture)), 1.0)
+        return draw_hopes(state.model, rng)

@@ -9,16 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
 from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
+from cambrian.settings import Span
 from cambrian.spaces.knowledge import Canonical, know
 from cambrian.strategies.bayesian.candidates import Acquisition, Climb, Everything, enumerated
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -45,17 +46,17 @@ class ModelBased(ABC):
     `candidates` random architectures, and a few times as many around the best, are put to it for each
     proposal."""
 
-    initial: int = 20
-    refit: int = 5
-    memory: int = 300
-    candidates: int = 100
+    initial: Annotated[int, Span(2)] = 20
+    refit: Annotated[int, Span(1)] = 5
+    memory: Annotated[int, Span(2)] = 300
+    candidates: Annotated[int, Span(1, 10_000)] = 100
     needs: ClassVar[tuple[type, ...]] = ()
     climb: ClassVar[Climb] = Climb()
     starts: ClassVar[int] = 5
     enumerated: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
-        check_settings(self, initial=Span(2), refit=Span(1), memory=Span(2), candidates=Span(1, 10_000))
+        check_settings(self)
 
     @abstractmethod
     def fit(self, state: State) -> Any:
@@ -80,7 +81,8 @@ class ModelBased(ABC):
         )
         if found is None:
             return Evaluate(unknown(state.space, known, rng))
-        return Evaluate(found[0], note={"acquisition": found[1], **_preference(state.trials, acquisition)})
+        prefers = _prefer(state.trials, acquisition)
+        return Evaluate(found[0], reason={"acquisition": found[1]}, prefers=prefers)
 
     def _search_method(self, state: State) -> Climb | Everything:
         known_all = enumerated(state.space, self.enumerated) if self.enumerated else None
@@ -109,14 +111,14 @@ class ModelBased(ABC):
         return kept, np.array([values[a] for a in kept], np.float64)
 
 
-def _preference(trials: Sequence[Trial], acquisition: Acquisition) -> dict[str, list[int]]:
-    """Of several trials with the highest value, the one that more is hoped of: see `incumbents`."""
+def _prefer(trials: Sequence[Trial], acquisition: Acquisition) -> tuple[int, ...]:
+    """Of several trials with the highest value, the one that more is hoped of: see `find_incumbents`."""
     highest = max((t.value for t in trials if t.value is not None), default=None)
     equals = [t for t in trials if t.value is not None and t.value == highest]
     if len(equals) < 2:
-        return {}
+        return ()
     hopes = acquisition([t.architecture for t in equals])
-    return {"prefers": [equals[int(np.argmax(hopes))].number]}
+    return (equals[int(np.argmax(hopes))].number,)
 
 
 class Known:

@@ -4,78 +4,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Annotated, ClassVar
 
-import numpy as np
-
-from cambrian.architecture import Architecture
-from cambrian.predictors.features import graph_of, memoise
-from cambrian.predictors.otmann import Layers, distance, layers
-from cambrian.strategies.bayesian.bayes import Gaussian
+from cambrian.predictors.otmann_kernel import OTMANN
+from cambrian.settings import Span
+from cambrian.strategies.bayesian.bayes import Improving
 from cambrian.strategies.bayesian.candidates import Climb
-from cambrian.strategies.settings import Span, check_settings
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
-
-RATES = tuple(2.0 ** np.arange(-3.0, 3.1))
 
 
 @dataclass(frozen=True)
-class NASBOT(Gaussian):
-    """Correlations are a mean of exp(-b d) and exp(-b' d'), d being the distance and d' that per layer (Sec.
-    4); a space without graphs gives its trees of answers. `structure` is the paper's nu."""
+class NASBOT(Improving):
+    """The kernel compares whole networks and networks per layer (see `OTMANN`); `structure` is the paper's
+    nu."""
 
     candidates: int = 20
-    structure: float = 0.5
+    structure: Annotated[float, Span(0, 1000, above=True)] = 0.5
     climb: ClassVar[Climb] = Climb(rounds=3, beam=2)
     starts: ClassVar[int] = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_settings(self, structure=Span(0, 1000, above=True))
 
     @staticmethod
     def paper() -> NASBOT:
         """10 architectures first, a fit for every one more (Appendix)."""
         return NASBOT(initial=10, refit=1)
 
-    def describe(self, space: Any, architectures: Sequence[Architecture]) -> list[Any]:
-        return [_layers(space, a) for a in architectures]
-
-    def kernels(self, described: Any) -> Iterator[tuple[Any, Array, float]]:
-        apart = self._apart(described, described)
-        scales = [max(float(d.mean()), 1e-12) for d in apart]
-        for weight, rate in product((0.0, 0.5, 1.0), RATES):
-            kernel = (weight, rate / scales[0], rate / scales[1])
-            yield kernel, _mix(kernel, apart), 0.0
-
-    def correlation(self, kernel: Any, some: Any, others: Any) -> Array:
-        return _mix(kernel, self._apart(some, others))
-
-    def _apart(self, some: Sequence[Layers], others: Sequence[Layers]) -> tuple[Array, Array]:
-        """float[n, m] distances, and the same per layer."""
-        pairs = [[(x, y) if x < y else (y, x) for y in others] for x in some]  # d(x, y) is d(y, x)
-        whole = np.array([[_distance(x, y, self.structure) for x, y in row] for row in pairs])
-        sizes = [np.array([len(x.labels) for x in side]) for side in (some, others)]
-        return whole, whole / (sizes[0][:, None] + sizes[1])
-
-
-def _mix(kernel: tuple[float, float, float], apart: tuple[Array, Array]) -> Array:
-    weight, rate, rate_per_layer = kernel
-    total: Array = weight * np.exp(-rate * apart[0]) + (1 - weight) * np.exp(-rate_per_layer * apart[1])
-    return total
-
-
-_distance = lru_cache(1 << 18)(distance)
-
-
-@memoise
-def _layers(space: Any, architecture: Architecture) -> Layers:
-    return layers(graph_of(space, architecture))
+    def predictor(self) -> OTMANN:
+        return OTMANN(standardise=False, structure=self.structure)

@@ -7,23 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Trial
-from cambrian.predictors.features import answers_of
-from cambrian.predictors.forest import Forest, grow
-from cambrian.predictors.gaussian_process import expected_improvement, normal_scores
-from cambrian.randomness import integer_seed
+from cambrian.predictors.forest import RandomForest
+from cambrian.settings import Span
+from cambrian.strategies.bayesian.acquisitions import hope_to_improve, score_lessons
 from cambrian.strategies.bayesian.candidates import Acquisition
 from cambrian.strategies.bayesian.model_based import Known, ModelBased, State, unknown
-from cambrian.strategies.settings import Span, check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -32,12 +28,8 @@ class SMAC(ModelBased):
     networks must not set the scale. A fraction `random` of the proposals is drawn at random in between. What
     is pending is not told apart from what is not, but never proposed again."""
 
-    trees: int = 30
-    random: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_settings(self, trees=Span(2, 10_000), random=Span(0, 1, below=True))
+    trees: Annotated[int, Span(2, 10_000)] = 30
+    random: Annotated[float, Span(0, 1, below=True)] = 0.1
 
     @staticmethod
     def paper() -> SMAC:
@@ -49,21 +41,12 @@ class SMAC(ModelBased):
             return Evaluate(unknown(state.space, Known(state.space, [*state.trials, *pending]), rng))
         return super().propose(state, pending, rng)
 
-    def fit(self, state: State) -> Forest:
-        architectures, values = self.lessons(state.trials)
-        seed = integer_seed(state.seed, "smac", "forest", len(state.trials)) % 2**32
-        return grow(
-            [answers_of(state.space, a) for a in architectures], normal_scores(values), self.trees, seed
-        )
+    def fit(self, state: State) -> Any:
+        forest = RandomForest(self.trees)
+        learner = forest.start(state.space, state.seed, "smac", "forest", len(state.trials))
+        return learner.fit(score_lessons(self.lessons(state.trials)))
 
     def acquisition(
         self, state: State, pending: Sequence[Architecture], rng: np.random.Generator
     ) -> Acquisition:
-        forest: Forest = state.model
-        best = float(normal_scores(self.lessons(state.trials)[1]).max())
-
-        def hope(candidates: Sequence[Architecture]) -> NDArray[np.float64]:
-            mean, deviation = forest.predict([answers_of(state.space, a) for a in candidates])
-            return expected_improvement(mean, deviation, best)
-
-        return hope
+        return hope_to_improve(state.model, self.lessons(state.trials), pending)

@@ -45,7 +45,7 @@ class State:
 class TPE:
     """`sampler` names a class of `optuna.samplers`, `settings` are its arguments. The study is told anew
     for every proposal and the sampler seeded by it, so that a proposal is a function of what is known; what
-    a sampler wrote on a trial is kept in its note, what it wrote on the study (NSGA-II's parents) it finds
+    a sampler wrote on a trial is kept in its memory, what it wrote on the study (NSGA-II's parents) it finds
     anew. What failed counts as pruned, what is pending as running."""
 
     sampler: str = "TPESampler"
@@ -63,7 +63,7 @@ class TPE:
             for _ in range(100):
                 trial = study.ask()
                 try:
-                    return Evaluate(suggest(state.space, trial), note=_note(study, trial.number))
+                    return Evaluate(suggest(state.space, trial), memory=_memory(study, trial.number))
                 except Rejected:
                     study.tell(trial, state=_optuna().trial.TrialState.FAIL)
         return Evaluate(sample(state.space, rng))
@@ -124,7 +124,7 @@ def frozen(space: Space, trial: Trial, known: Known) -> Any:
         value=trial.value,
         params=values,
         distributions=distributions,
-        system_attrs=dict(trial.note.get("optuna", {})),
+        system_attrs=dict(trial.memory.get("optuna", {})),
     )
 
 
@@ -174,7 +174,7 @@ def _name(path: str, distribution: Any, known: Known) -> str:
     return f"{path} [{', '.join(map(repr, options))}]"
 
 
-def _note(study: Any, number: int) -> dict[str, Any]:
+def _memory(study: Any, number: int) -> dict[str, Any]:
     """What the sampler wrote on the trial, except for what it suggested anyway."""
     written = study.get_trials(deepcopy=False)[number].system_attrs
     kept = {k: v for k, v in written.items() if "relative_params" not in k}

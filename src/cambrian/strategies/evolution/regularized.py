@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cambrian.architecture import crossover, sample
 from cambrian.errors import SpaceError, UsageError
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
+from cambrian.settings import Span
 from cambrian.strategies.evolution.population import Member, mutate_or_draw, tournament
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -50,14 +51,14 @@ class Evolution:
 
     With several trials under way nothing waits: parents are drawn from those that are known."""
 
-    population: int | None = None
-    sample: int | None = None
+    population: Annotated[int | None, Span(1)] = None
+    sample: Annotated[int | None, Span(1)] = None
     identity: float = 0.0
     crossover: float = 0.0
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        check_settings(self, population=Span(1), sample=Span(1))
+        check_settings(self)
         size, sample = self._sizes(None)
         if not 1 <= sample <= size:
             raise UsageError(

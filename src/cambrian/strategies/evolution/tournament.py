@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cambrian.architecture import Architecture, questions, sample
 from cambrian.choices import Answer, Choice, OneOf, Real
@@ -20,10 +20,11 @@ from cambrian.errors import Rejected
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
+from cambrian.settings import Span
 from cambrian.spaces.growth.moves import MOVES, TRIES
 from cambrian.spaces.knowledge import Moves, know
 from cambrian.strategies.evolution.population import Member, mutate_or_draw, tournament
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ class Tournament:
     (Sec. 3.2), or, where the space has none but edits of a list of layers, by one answer. Losers of
     tournaments whose child is under way are dead."""
 
-    population: int = 25
+    population: Annotated[int, Span(2)] = 25
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        check_settings(self, population=Span(2))
+        check_settings(self)
 
     @staticmethod
     def paper() -> Tournament:
@@ -66,17 +67,17 @@ class Tournament:
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if not state.born and not pending:
             return Evaluate(state.trivial)
-        dead = {t.note.get("beaten") for t in pending}
+        dead = {t.memory.get("beaten") for t in pending}
         alive = [m for m in state.population if m.number not in dead]
         if not alive:
             return Evaluate(edit(state.space, state.trivial, rng))
         winner, *losers = tournament(alive, 2, rng)
         full = len(alive) + len(pending) >= self.population
-        note = {"beaten": losers[0].number} if losers and full else {}
-        return Evaluate(edit(state.space, winner.architecture, rng), parent=winner.number, note=note)
+        memory = {"beaten": losers[0].number} if losers and full else {}
+        return Evaluate(edit(state.space, winner.architecture, rng), parent=winner.number, memory=memory)
 
     def learn(self, state: State, trial: Trial) -> State:
-        alive = tuple(m for m in state.population if m.number != trial.note.get("beaten"))
+        alive = tuple(m for m in state.population if m.number != trial.memory.get("beaten"))
         return replace(state, population=(*alive, Member.of(trial)), born=state.born + 1)
 
 
@@ -85,13 +86,13 @@ class HierarchicalTournament:
     """`initial` members, each the trivial architecture after `mutations` random mutations; then children
     of the best of a random `share` of all there are."""
 
-    initial: int = 20
-    mutations: int = 100
-    share: float = 0.05
+    initial: Annotated[int, Span(1)] = 20
+    mutations: Annotated[int, Span(0, 10_000)] = 100
+    share: Annotated[float, Span(0, 1, above=True)] = 0.05
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        check_settings(self, initial=Span(1), mutations=Span(0, 10_000), share=Span(0, 1, above=True))
+        check_settings(self)
 
     @staticmethod
     def paper() -> HierarchicalTournament:

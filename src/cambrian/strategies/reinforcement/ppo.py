@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from cambrian.policies import controller
 from cambrian.policies.decisions import Walk, reward, walk_of, worse
 from cambrian.policies.lstm import Floats
 from cambrian.problem import Problem
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.settings import Span
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -66,31 +66,22 @@ class PPO:
     independently)."""
 
     lr: float = 2e-3
-    clip: float = 0.2
-    entropy: float = 1e-5
+    clip: Annotated[float, Span(0, 1000, above=True)] = 0.2
+    entropy: Annotated[float, Span(0, 1000)] = 1e-5
     batch: int = 10
-    epochs: int = 4
+    epochs: Annotated[int, Span(1, 1000)] = 4
     decay: float = 0.95
     layers: int = 1
     hidden: int = 100
     bound: float = 0.1
     bins: int = 16
-    rerank: int = 0
-    rerank_epochs: int | None = None
-    trials: int | None = None
+    rerank: Annotated[int, Span(0)] = 0
+    rerank_epochs: Annotated[int | None, Span(1)] = None
+    trials: Annotated[int | None, Span(1)] = None
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
         controller.check(self)
-        check_settings(
-            self,
-            clip=Span(0, 1000, above=True),
-            entropy=Span(0, 1000),
-            epochs=Span(1, 1000),
-            rerank=Span(0),
-            rerank_epochs=Span(1),
-            trials=Span(1),
-        )
 
     @staticmethod
     def paper() -> PPO:
@@ -109,7 +100,7 @@ class PPO:
             return Wait() if searching else self._rerank(state, pending)
         architecture = controller.sample(state.policy, state.space, rng, self.bins)
         walk = walk_of(state.space, architecture, self.bins)
-        return Evaluate(architecture, note={"log_probability": _log_probability(state.policy, walk)})
+        return Evaluate(architecture, memory={"log_probability": _log_probability(state.policy, walk)})
 
     def learn(self, state: State, trial: Trial) -> State:
         if _again(trial):
@@ -121,7 +112,7 @@ class PPO:
         before = found if state.baseline is None else state.baseline
         state = replace(state, baseline=self.decay * before + (1 - self.decay) * found)
         walk = walk_of(state.space, trial.architecture, self.bins)
-        drawn = trial.note.get("log_probability")
+        drawn = trial.memory.get("log_probability")
         drawn = _log_probability(state.policy, walk) if drawn is None else drawn
         batch = (*state.batch, Lesson(walk, found - before, drawn))
         if len(batch) < self.batch:
@@ -139,11 +130,18 @@ class PPO:
         for rank, trial in enumerate(_best(state.learned, self.rerank), start=1):
             if trial.number in asked:
                 continue
-            fidelity, note = None, {"rerank": rank}
+            fidelity, asked_again = None, {"rerank": rank}
             if self.rerank_epochs is not None:
                 fidelity = msgspec.structs.replace(trial.fidelity, epochs=self.rerank_epochs)
             replicate = int(fidelity is None)
-            return Evaluate(trial.architecture, fidelity, trial.number, replicate, note)
+            return Evaluate(
+                trial.architecture,
+                fidelity,
+                trial.number,
+                replicate,
+                reason=asked_again,
+                memory=asked_again,
+            )
         return Stop(f"the best {self.rerank} of {len(state.learned)} have been measured again")
 
 
@@ -177,7 +175,7 @@ def _log_probability(policy: controller.Policy, walk: Walk) -> float:
 
 
 def _again(trial: Trial) -> bool:
-    return "rerank" in trial.note
+    return "rerank" in trial.memory
 
 
 def _best(trials: Sequence[Trial], count: int) -> list[Trial]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Answer
@@ -18,7 +18,8 @@ from cambrian.outcome import Trial
 from cambrian.policies.decisions import Before, Choose, Decision, decisions, reward, sample_by, worse
 from cambrian.problem import Problem
 from cambrian.randomness import stream
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.settings import Span
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -87,26 +88,18 @@ class QLearning:
     reward so far). `shaped` spreads a reward evenly over the decisions, as BlockQNN does. A trial that
     failed is learned from as the worst value known."""
 
-    horizon: int | None = None
+    horizon: Annotated[int | None, Span(1, 10**12)] = None
     schedule: tuple[tuple[float, float], ...] = BAKER
-    alpha: float = 0.03
-    gamma: float = 1.0
-    replay: int = 128
-    initial: float | None = None
+    alpha: Annotated[float, Span(0, 1, above=True)] = 0.03
+    gamma: Annotated[float, Span(0, 1)] = 1.0
+    replay: Annotated[int, Span(1, 10_000)] = 128
+    initial: Annotated[float | None, Span()] = None
     shaped: bool = False
-    bins: int = 16
+    bins: Annotated[int, Span(1, 1000)] = 16
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        check_settings(
-            self,
-            horizon=Span(1, 10**12),
-            alpha=Span(0, 1, above=True),
-            gamma=Span(0, 1),
-            replay=Span(1, 10_000),
-            initial=Span(),
-            bins=Span(1, 1000),
-        )
+        check_settings(self)
         for epsilon, share in self.schedule or ((-1.0, 0.0),):
             if not (0 <= epsilon <= 1 and 0 <= share <= MOST_OF_IT):
                 raise UsageError(
@@ -127,7 +120,7 @@ class QLearning:
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         epsilon = self.epsilon(state.trials + len(pending), state.horizon)
         architecture = sample_by(state.space, lambda: _chooser(state, epsilon, rng), rng, self.bins)
-        return Evaluate(architecture, note={"epsilon": epsilon})
+        return Evaluate(architecture, reason={"epsilon": epsilon})
 
     def learn(self, state: State, trial: Trial) -> State:
         state = replace(state, trials=state.trials + 1, worst=worse(trial, state.worst))

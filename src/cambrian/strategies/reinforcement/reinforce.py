@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from cambrian.outcome import Trial
 from cambrian.policies import controller
 from cambrian.policies.decisions import Walk, reward, walk_of, worse
 from cambrian.problem import Problem
-from cambrian.strategies.settings import Span, check_settings
+from cambrian.settings import Span
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Reinforce:
 
     lr: float = 2e-3
     decay: float = 0.8
-    power: int = 1
+    power: Annotated[int, Span(0, 100, above=True)] = 1
     batch: int = 1
     layers: int = 2
     hidden: int = 35
@@ -55,7 +55,6 @@ class Reinforce:
 
     def __post_init__(self) -> None:
         controller.check(self)
-        check_settings(self, power=Span(0, 100, above=True))
 
     @staticmethod
     def paper() -> Reinforce:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from torch import nn
 
 from cambrian.networks.pointwise import conv2d
-from cambrian.networks.settings import positive
 from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.networks.skeletons.branch import Drawing, Size, node_of, pooled_network, read_channels
+from cambrian.settings import POSITIVE, check_numbers
 
 
 class Row(NamedTuple):
@@ -52,7 +52,7 @@ def network(
 ) -> nn.Module:
     """Takes float[n, *image], gives float[n, classes]. Shared, a layer has weights for each output that it
     may read, and a small kernel is the middle of a large one."""
-    positive(width=width)
+    check_numbers(POSITIVE, width=width)
     drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), width)))
     count = read.count(lambda rows: len(rows.layers), most.layers)
     widest = scaled(most.filters, width)

@@ -16,6 +16,7 @@ from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.branches.layer_moves import LayerMoves
 from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split, together
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
@@ -41,6 +42,7 @@ class AnchorPoints(Space):
     read as the first channels; a small kernel is the middle of a large one."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(width=(0.25, 0.5, 1.0))
     shared = (
         "layers",
         *(f"layer#/{q}" for q in ("height", "width", "filters", "stride", "reads", "combine")),

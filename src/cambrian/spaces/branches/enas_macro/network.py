@@ -13,9 +13,9 @@ from functools import cache, lru_cache, partial
 from torch import nn
 
 from cambrian.networks.operations import FactorizedReduce, conv_bn, relu_conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.networks.skeletons.branch import Drawing, Size, node_of, pooled_network
+from cambrian.settings import Span, check_numbers
 
 OPERATIONS = ("conv3x3", "sep3x3", "conv5x5", "sep5x5", "avg3x3", "max3x3")
 
@@ -37,7 +37,7 @@ def network(
 
     Shared, a layer has weights for each operation, the projection of its skips for each output it may read,
     as in ENAS (Sec. 2.3)."""
-    whole(2, filters=filters)
+    check_numbers(Span(2, whole=True), filters=filters)
     stages = _Stages(halves, filters)
     drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), stages)))
     count = read.count(len, most)

@@ -14,6 +14,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layer_moves import LayerMoves
 from cambrian.spaces.branches.layered import MOST, numbers, split
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -37,6 +38,7 @@ class ENASMacro(Space):
     every output that it may read."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(12, 24, 36))
     shared = ("layers", "layer#/operation", "layer#/skips")
 
     layers: int = 6

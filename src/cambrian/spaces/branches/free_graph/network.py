@@ -15,9 +15,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from cambrian.networks.pointwise import conv2d
-from cambrian.networks.settings import positive
 from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.networks.skeletons.branch import Branches, Drawing, Size, classifier, node_of
+from cambrian.settings import POSITIVE, check_numbers
 
 
 class Row(NamedTuple):
@@ -48,7 +48,7 @@ def network(
 ) -> nn.Module:
     """Takes float[n, *image], gives float[n, classes]: without any convolution, a linear model of the
     pixels. Shared, a convolution is the middle of the largest one, of its first channels."""
-    positive(width=width)
+    check_numbers(POSITIVE, width=width)
     drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), width)))
     widest = scaled(most.channels, width)
     nodes: dict[Hashable, Maker] = {

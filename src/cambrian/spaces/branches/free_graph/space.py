@@ -18,6 +18,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layer_moves import LayerMoves
 from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -49,6 +50,7 @@ class FreeGraph(Space):
     channels, with weights for each activation."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(width=(0.25, 0.5, 1.0))
     shared = (
         "layers",
         *(f"layer#/{q}" for q in ("type", "height", "width", "stride", "channels", "activation", "skips")),

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambrian.networks.operations import conv_bn, relu_conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.sharing.reading import Reading
+from cambrian.settings import COUNT, check_numbers
 
 OPERATIONS = ("conv3x3", "conv5x5", "dil3x3", "dil5x5")
 
@@ -40,7 +40,7 @@ def network(
 ) -> nn.Module:
     """After so many layers as `halves` says the image is halved. Takes float[n, channels, h, w], gives
     float[n, classes]."""
-    whole(filters=filters)
+    check_numbers(COUNT, filters=filters)
     banks = Banks(read, most, halves, channels, filters)
 
     def written(rows: Sequence[Row]) -> list[int]:

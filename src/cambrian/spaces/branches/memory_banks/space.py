@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture, replay
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.layered import MOST, Layer, numbers, split, together
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
@@ -38,6 +39,7 @@ class MemoryBanks(Space):
     All questions are shared: an operation has weights for every bank that a layer may read."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 32))
     shared = ("layers", "layer#/operation", "layer#/reads", "layer#/writes")
 
     layers: int = 5

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from torch import nn
 
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.networks.skeletons.branch import Drawing, Size, node_of, pooled_network, read_channels
+from cambrian.settings import COUNT, check_numbers
 
 
 class Row(NamedTuple):
@@ -44,7 +44,7 @@ def network(
 ) -> nn.Module:
     """Takes float[n, *image], gives float[n, classes]. Shared, a layer has weights for each kernel and for
     each output that it may read; those of the layer before it are the first ones."""
-    whole(filters=filters)
+    check_numbers(COUNT, filters=filters)
     drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), filters)))
     count = read.count(len, most.layers)
     widest = most.width * filters

@@ -18,6 +18,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layer_moves import LayerMoves
 from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -46,6 +47,7 @@ class NetworkMorphism(Space):
     concatenate, of which a narrow one is read as the first channels."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 32))
     shared = ("layers", *(f"layer#/{q}" for q in ("kernel", "width", "pool", "skips", "combine")))
 
     layers: int = 6

@@ -14,9 +14,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from cambrian.errors import Unbuildable
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.sharing.reading import Reading
+from cambrian.settings import COUNT, Span, check_numbers
 
 STACKS = 3
 
@@ -56,9 +57,10 @@ def network(
 ) -> nn.Module:
     """`most`: the vertices between input and output that a supernet's cells may have. Takes float[n,
     channels, h, w], gives float[n, classes]."""
-    whole(modules=modules)
+    check_numbers(COUNT, modules=modules)
     inner = read.count(lambda cell: len(cell.operations), most)
-    whole(inner + 1, filters=filters)  # the output shares them out among as many vertices
+    # The output shares the filters out among as many vertices.
+    check_numbers(Span(inner + 1, whole=True), Unbuildable, filters=filters)
     layers: list[nn.Module] = [_conv(3, channels, filters)]
     width = filters
     for stack in range(STACKS):

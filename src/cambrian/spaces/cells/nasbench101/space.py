@@ -17,6 +17,7 @@ from cambrian.choices import Scalar
 from cambrian.errors import SpaceError
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
@@ -50,6 +51,7 @@ class NASBench101(Space):
     vertices: int = 5
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 32, 32, 64, 64, 128), modules=(1, 1, 1, 2, 2, 3, 3))
     measure = (
         "uniform over answers (sparse beyond 5 vertices), larger cells as likely as there are more of them"
     )

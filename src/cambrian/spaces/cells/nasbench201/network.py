@@ -11,9 +11,9 @@ from operator import itemgetter
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.sharing.reading import Reading
 from cambrian.networks.sharing.switches import Nothing
+from cambrian.settings import COUNT, check_numbers
 
 STAGES = 3
 NODES = 4
@@ -32,7 +32,7 @@ def network(
     """`cells` per stage, `filters` in the first stage and twice as many in each after it; a cell is the
     operation on each edge, in the order of `EDGES`. Takes float[n, channels, h, w], gives float[n,
     classes]."""
-    whole(filters=filters, cells=cells)
+    check_numbers(COUNT, filters=filters, cells=cells)
     layers: list[nn.Module] = [conv_bn(channels, filters, 3, padding=1)]
     for stage in range(STAGES):
         width = filters * 2**stage

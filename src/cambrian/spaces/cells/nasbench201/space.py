@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Answer
+from cambrian.settings import check_truths
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.cells.edge_cells import PATHS as PATHS
 from cambrian.spaces.cells.edge_cells import EdgeCells
 from cambrian.spaces.cells.edges import NONE, Codes, live_edges
@@ -32,6 +34,7 @@ class NASBench201(Space):
     """15,625 cells. Levels are the nodes that compute, 1 to 3 (see `EdgeCells`)."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 16, 16, 16), cells=(1, 1, 2, 3, 5))
     operations: ClassVar[tuple[str, ...]] = (
         "none",
         "skip_connect",
@@ -63,12 +66,11 @@ class NASBench201(Space):
         """The skeleton has `filters` of the first stage (16) and `cells` per stage (5; 1 for small images).
         Operations the output does not depend on are left out unless `whole`, as the published parameter
         counts are."""
-        from cambrian.networks.settings import truth
         from cambrian.spaces.cells.nasbench201.network import network
 
         settings = small(task, skeleton, cells=1)
         every = settings.pop("whole", False)
-        truth(whole=every)
+        check_truths(whole=every)
         cell = read.within(itemgetter(0 if every else 1))
         return network(cell, task.channels, task.classes, **settings)
 

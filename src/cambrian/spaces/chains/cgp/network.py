@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import positive
 from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.networks.skeletons.branch import Branches, Drawing, Node, Size, node_of
+from cambrian.settings import POSITIVE, check_numbers
 
 JOINS = ("sum", "concat")
 
@@ -42,7 +42,7 @@ def network(
 ) -> nn.Module:
     """Takes float[n, *image], gives float[n, classes]. Shared, the wiring is one, a node may have any of the
     `functions`, and narrow blocks are the first channels of wide ones."""
-    positive(width=width)
+    check_numbers(POSITIVE, width=width)
     drawn = read.within(lru_cache(maxsize=64)(lambda genotype: _draw(genotype, Size(*image), width)))
     widest = max(_filters(function, width) for function in functions)
     wiring, output = read.value(lambda genotype: (genotype.wiring, genotype.output))

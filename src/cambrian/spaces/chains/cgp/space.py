@@ -19,6 +19,7 @@ from cambrian.choices import Answer
 from cambrian.errors import Rejected, UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -53,6 +54,7 @@ class CGP(Space):
     The wiring is outer: it bounds how many channels concatenations may add up to."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(width=(0.25, 0.5, 1.0))
     shared = ("node#/function",)
 
     rows: int = 2

@@ -11,8 +11,8 @@ from operator import itemgetter
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.sharing.reading import Reading
+from cambrian.settings import COUNT, check_numbers
 
 FEATURES = 1280
 BLOCKS = {1: (3, 3), 2: (6, 5)}  # expansion and kernel
@@ -23,7 +23,7 @@ def network(
 ) -> nn.Module:
     """Of the code of every layer, 0 being nothing (a strided 1x1 convolution in a stage's first layer). Takes
     float[n, channels, h, w], gives float[n, classes]."""
-    whole(filters=filters)
+    check_numbers(COUNT, filters=filters)
     layers: list[nn.Module] = [*conv_bn(channels, filters, 3, padding=1), nn.ReLU()]
     width, at = filters, 0
     for stage in stages:

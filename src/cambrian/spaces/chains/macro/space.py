@@ -13,6 +13,7 @@ import numpy as np
 from cambrian.architecture import Architecture
 from cambrian.choices import read_whole
 from cambrian.paths import at
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
@@ -41,6 +42,7 @@ class Macro(Space):
     All questions are shared: a layer's operations keep its shape."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 24, 32))
     shared = ("layers", "layer#")
 
     measure = "uniform over chains of all numbers of layers together"

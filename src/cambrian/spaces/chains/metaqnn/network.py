@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from torch import nn
 
-from cambrian.networks.settings import positive, probability, truth
 from cambrian.networks.sharing.reading import Reading
+from cambrian.settings import POSITIVE, SHARE, check_numbers, check_truths
 
 
 class Layer(NamedTuple):
@@ -39,9 +39,9 @@ def network(
 ) -> nn.Module:
     """`widest`: the most filters or units that a layer of a supernet may have. Takes float[n, *image], gives
     float[n, classes]."""
-    positive(width=width)
-    probability(dropout=dropout)
-    truth(normalise=normalise)
+    check_numbers(POSITIVE, width=width)
+    check_numbers(SHARE, dropout=dropout)
+    check_truths(normalise=normalise)
     made = _Network(read, image, widest, width, normalise)
     depth = read.value(len)
     for n in range(depth):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, read_whole
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
@@ -46,6 +47,7 @@ class MetaQNN(Space):
     many pixels a dense layer reads."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(width=(0.125, 0.25, 0.5, 1.0))
     shared = ("layer#/kernel", "layer#/filters", "layer#/units")
 
     layers: int = 6

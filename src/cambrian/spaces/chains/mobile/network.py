@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from cambrian.errors import UnknownName
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import positive, probability, whole
 from cambrian.networks.sharing.reading import Reading
+from cambrian.settings import COUNT, POSITIVE, SHARE, check_numbers
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6}
 NOTHING = "skip"
@@ -66,9 +66,9 @@ def network(
         raise UnknownName("skeleton", skeleton, SKELETONS)
     own = SKELETONS[skeleton]
     features = own.features if features is None else features
-    positive(width=width)
-    whole(stem=stem, features=features)
-    probability(dropout=dropout)
+    check_numbers(POSITIVE, width=width)
+    check_numbers(COUNT, stem=stem, features=features)
+    check_numbers(SHARE, dropout=dropout)
     width *= own.width
     act, channels = ACTIVATIONS[activation], scaled(stem, width)
     shapes = read.value(lambda layers: [(layer.out, layer.stride) for layer in layers])

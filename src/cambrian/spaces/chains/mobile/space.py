@@ -24,6 +24,7 @@ from cambrian.errors import SpaceError, UnknownName
 from cambrian.options import shorten
 from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
@@ -46,6 +47,7 @@ class MobileChain(Space):
     """What both have in common: a chain of layers makes the network and the graph."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(width=(0.25, 0.5, 0.75, 1.0))
 
     activation: ClassVar[str]
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.sharing.reading import Reading
+from cambrian.settings import COUNT, check_numbers
 
 STAGES = 3
 WEIGHTLESS = ("identity", "max3x3", "avg3x3")
@@ -93,7 +93,7 @@ def network(
 ) -> nn.Module:
     """`cells` per stage, convolutions of `filters` channels in the first one. Takes float[n, channels, h,
     w] of which `side` is the shorter, gives float[n, classes]; an image of one pixel is not halved."""
-    whole(filters=filters, cells=cells)
+    check_numbers(COUNT, filters=filters, cells=cells)
     layers: list[nn.Module] = [*conv_bn(channels, filters, 3, padding=1), nn.ReLU()]
     width = Width(filters)
     for stage in range(STAGES):

@@ -19,6 +19,7 @@ from cambrian.errors import SpaceError
 from cambrian.options import shorten
 from cambrian.paths import Parts, Path, at
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.hierarchies.hierarchical.motifs import NONE, Motif, live, motif_graph, motif_text
 from cambrian.spaces.small_images import small
@@ -46,6 +47,7 @@ class Hierarchical(Space):
     (The paper mutates a random level first, which this space leaves to the strategy.)"""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 16, 32, 64), cells=(1, 1, 2, 2, 2))
 
     primitives: ClassVar[tuple[str, ...]] = ("identity", "conv1x1", "dw3x3", "sep3x3", "max3x3", "avg3x3")
 

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
-from cambrian.networks.settings import whole
 from cambrian.networks.sharing.reading import Reading
 from cambrian.networks.skeletons.cell import Cell, Channels, Fitted, Limits, Wiring, output_channels
+from cambrian.settings import COUNT, check_numbers
 from cambrian.spaces.cells.nasbench201 import network as nasbench201
 
 
@@ -93,7 +93,7 @@ class Stacked(nn.Module):
         filters: int = 16,
     ) -> None:
         super().__init__()
-        whole(filters=filters)
+        check_numbers(COUNT, filters=filters)
         self.stem = conv_bn(channels, filters, 3, padding=1)
         self.starts = nn.ModuleDict()  # by the number of the cell before which it lies
         self.begins = read.live(Plan.begins)

@@ -16,6 +16,7 @@ from cambrian.choices import Answer, Choice, OneOf
 from cambrian.errors import UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.cells.blocks import MOST as BLOCKS
 from cambrian.spaces.cells.blocks import limits_of
 from cambrian.spaces.cells.nasbench201.space import NASBench201
@@ -47,6 +48,7 @@ class Stacked(Space):
     an answer like any other here, for a space has one complexity order."""
 
     skeleton = SETTINGS
+    sizes = list_sizes(filters=(8, 16, 24, 32))
 
     stages: int = 3
     cells: int = 3

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cambrian.networks.settings import truth, whole
 from cambrian.networks.sharing.elastic import Slice
 from cambrian.networks.sharing.reading import Reading
+from cambrian.settings import COUNT, check_numbers, check_truths
 
 REACH = 14  # relative positions further apart than this are one (Wu et al. 2021; AutoFormer, Sec. 4.1)
 
@@ -76,8 +76,8 @@ def vision_transformer(
     """Takes float[n, channels, height, width], gives float[n, classes]. `patch` is the side of a patch
     (None: `fitting_patch`); `relative` gives every layer relative positions beside the absolute ones."""
     patch = fitting_patch(height, width) if patch is None else patch
-    whole(patch=patch)
-    truth(relative=relative)
+    check_numbers(COUNT, patch=patch)
+    check_truths(relative=relative)
     grid = (math.ceil(height / patch), math.ceil(width / patch))
     blocks = [
         EncoderLayer(embedding, heads, hidden, head_width, grid if relative else None)

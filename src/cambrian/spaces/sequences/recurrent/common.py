@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import UnknownName
+from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Signature, Space
 
@@ -25,6 +26,7 @@ class RecurrentCells(Space):
     """Abstract: a space says what makes the cell of an architecture (`make_cell`)."""
 
     skeleton = ("hidden", "layers")
+    sizes = list_sizes(hidden=(32, 64, 128, 256), layers=(1, 1, 1, 1))
 
     @property
     def knowledge(self) -> tuple[object, ...]:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cambrian.networks.settings import truth, whole
 from cambrian.networks.sharing.reading import Reading
+from cambrian.settings import COUNT, check_numbers, check_truths
 
 MakeCell = Callable[[int, int], nn.Module]  # (features, hidden) -> cell
 Step = tuple[str, str]  # combination, activation
@@ -123,7 +123,7 @@ class Layers(nn.Module):
 
     def __init__(self, make: MakeCell, features: int, hidden: int, layers: int) -> None:
         super().__init__()
-        whole(hidden=hidden, layers=layers)
+        check_numbers(COUNT, hidden=hidden, layers=layers)
         self.hidden = hidden
         self.cells = nn.ModuleList(make(hidden if n else features, hidden) for n in range(layers))
 
@@ -187,8 +187,8 @@ class LanguageModel(nn.Module):
         tied: bool = True,
     ) -> None:
         super().__init__()
-        whole(vocabulary=vocabulary, hidden=hidden)
-        truth(tied=tied)
+        check_numbers(COUNT, vocabulary=vocabulary, hidden=hidden)
+        check_truths(tied=tied)
         self.embedding = nn.Embedding(vocabulary, hidden)
         self.layers = Layers(make, hidden, hidden, layers)
         self.head = nn.Linear(hidden, vocabulary)

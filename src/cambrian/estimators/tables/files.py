@@ -12,7 +12,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.errors import DataError
-from cambrian.estimators.tables import Column, Table
+from cambrian.estimators.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,25 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
 from cambrian.errors import IllegalArchitecture, UnknownName, UsageError
-from cambrian.registry import Registry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-TABLES = Registry(
-    "table",
-    {
-        "nb101": "cambrian.benchmarks.nb101:table",
-        "nb201": "cambrian.benchmarks.nb201:table",
-        "nb-macro": "cambrian.benchmarks.macro:table",
-        "spikenas": "cambrian.benchmarks.spikenas:table",
-    },
-)
 
 
 @dataclass(frozen=True)
@@ -70,16 +58,3 @@ class Table:
         if name not in self.columns:
             raise UnknownName(f"column of {self.name}", name, self.columns)
         return self.columns[name]
-
-
-@cache
-def open_table(name: str, questions: tuple[str, ...] = ()) -> Table:
-    """The table of that name, or the `.csv` or `.npz` file at that path, read once; `questions` are a file's
-    columns that are, for where not all are always asked. Raises UnknownName, or DataError where the file
-    is missing or damaged."""
-    from cambrian.estimators.table_files import SUFFIXES, read
-
-    if name.endswith(SUFFIXES):
-        return read(name, questions)
-    found: Table = TABLES.get(name)()
-    return found

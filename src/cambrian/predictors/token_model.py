@@ -1,43 +1,41 @@
-"""What ranks candidates nobody has trained: the contract of a surrogate, and its yardsticks."""
+"""Predictors that read tokens, the surrogates of PNAS: their contract, and pools of children as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cambrian.errors import SpaceError
+from cambrian.predictors.predictor import Values, chunks
 
 Tokens = NDArray[np.int64]
 """int[n, steps, slots] as `spaces.space.Encodes` gives them: -1 where there is no token."""
 
-Values = NDArray[np.float64]
 
+class TokenModel(Protocol):
+    """The arithmetic of a predictor that reads tokens; `token_learner.py` makes a predictor of it. A state is
+    a value: no method changes it."""
 
-@runtime_checkable
-class Surrogate(Protocol):
-    """Implementations are frozen dataclasses whose fields are their JSON settings. A state is a value:
-    no method changes it. Predictions are in the unit of the values fitted; only their order is used."""
-
-    def start(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Any:
+    def start_tokens(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Any:
         """The state before anything is known, for tokens of that kind (see `Encodes`)."""
         ...
 
-    def fit(self, state: Any, tokens: Tokens, values: Values) -> Any:
+    def fit_tokens(self, state: Any, tokens: Tokens, values: Values) -> Any:
         """The state knowing int[n, steps, slots] and their finite values float[n]. Goes on from
         `state`, so that fitting level after level is fine-tuning."""
         ...
 
-    def predict(self, state: Any, tokens: Tokens) -> Values:
-        """float[n] for int[n, steps, slots]."""
+    def predict_tokens(self, state: Any, tokens: Tokens) -> Values:
+        """float[n] for int[n, steps, slots], in the unit of the values fitted."""
         ...
 
-    def score(self, state: Any, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
+    def score_children(self, state: Any, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
         """float[n] for the n children of a `Pool`, without writing them out: `parents`
         int[p, steps, slots], child i adds `step[i]` (int[n, slots]) to `parents[parent[i]]`, or to
-        nothing where `parent[i]` is -1. Equal to `predict(state, children(parents, parent, step))`
+        nothing where `parent[i]` is -1. Equal to `predict_tokens(state, children(parents, parent, step))`
         up to rounding."""
         ...
 
@@ -58,19 +56,14 @@ def children(parents: Tokens, parent: Tokens, step: Tokens) -> Tokens:
 
 
 def score_by_predicting(
-    surrogate: Surrogate, state: Any, parents: Tokens, parent: Tokens, step: Tokens, chunk: int = 8192
+    model: TokenModel, state: Any, parents: Tokens, parent: Tokens, step: Tokens, chunk: int = 8192
 ) -> Values:
-    """`Surrogate.score` for one that shares nothing between siblings: write out and predict."""
+    """`TokenModel.score_children` for one that shares nothing between siblings: write out and predict."""
     found = [
-        surrogate.predict(state, children(parents, parent[part], step[part]))
+        model.predict_tokens(state, children(parents, parent[part], step[part]))
         for part in chunks(len(parent), chunk)
     ]
     return np.concatenate(found) if found else np.zeros(0)
-
-
-def chunks(n: int, size: int) -> Iterator[slice]:
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
 
 
 def prefixes(root: NDArray[np.int64], step: Tokens) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -98,22 +91,3 @@ def check_tokens(slots: Sequence[str], vocabulary: Mapping[str, int], tokens: To
                 f"slot {j} ({kind!r}) has the token {top}, but a vocabulary of {vocabulary[kind]}: "
                 f"expected tokens from 0 to {vocabulary[kind] - 1}"
             )
-
-
-def spearman(x: ArrayLike, y: ArrayLike) -> float:
-    """Rank correlation in [-1, 1]; NaN for fewer than two pairs or where one side is constant."""
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(x, y).statistic) if _varies(x) and _varies(y) else float("nan")
-
-
-def kendall(x: ArrayLike, y: ArrayLike) -> float:
-    """Kendall's tau-b in [-1, 1]; NaN for fewer than two pairs or where one side is constant."""
-    from scipy.stats import kendalltau
-
-    return float(kendalltau(x, y).statistic) if _varies(x) and _varies(y) else float("nan")
-
-
-def _varies(x: ArrayLike) -> bool:
-    values = np.asarray(x)
-    return len(values) > 1 and bool((values != values[0]).any())

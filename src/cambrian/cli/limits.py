@@ -1,0 +1,32 @@
+"""`--limit` of a search: amounts that measures of a network may not exceed, and how many images are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cambrian.errors import UsageError
+from cambrian.search.planning.budget import MOST
+
+
+def read_limits(texts: Iterable[str], **amounts: float | None) -> tuple[int | None, dict[str, float]]:
+    """How many images to keep (None: all), and the limits by the name of a measure, of texts such as
+    `latency=5ms` and `2000`; `amounts` are limits that have options of their own."""
+    from cambrian.estimators.limits import read_limit_options
+
+    counts = [text for text in texts if "=" not in text]
+    named = [text for text in texts if "=" in text]
+    named += [f"{name}={amount!r}" for name, amount in amounts.items() if amount is not None]
+    return _read_count(counts), read_limit_options(named)
+
+
+def _read_count(texts: list[str]) -> int | None:
+    if len(texts) > 1:
+        raise UsageError(f"--limit has two numbers of images, {' and '.join(texts)}: give one")
+    if not texts:
+        return None
+    text = texts[0].strip()
+    if text.isdecimal() and text.isascii() and len(text) < 20 and 1 <= int(text) <= MOST:
+        return int(text)
+    raise UsageError(
+        f"--limit must be MEASURE=AMOUNT, such as latency=5ms, or a number of images from 1 on, got {text!r}"
+    )

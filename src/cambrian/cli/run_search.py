@@ -1,0 +1,81 @@
+"""One search from its first trial to what is printed at its end, for every command that runs one."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from cambrian.cli.app import give, say, say_stopped
+from cambrian.errors import UsageError
+
+if TYPE_CHECKING:
+    from cambrian.search.result import Result
+    from cambrian.search.search import Search
+
+
+def run_search(
+    search: Search, place: Path, expected: dict[Any, int], as_json: bool, architecture: Any = None
+) -> None:
+    """Run, with a display on standard error; on Ctrl-C say how to go on."""
+    from rich.console import Console
+
+    from cambrian.cli.live import LiveWatch
+    from cambrian.cli.summary import summarise
+    from cambrian.reports.evidence import why
+
+    console = Console(stderr=True)
+    print_line = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    for sentence in (search.notice, *(search.task.warnings if search.task else ())):
+        if sentence:
+            print_line(f"note: {sentence}")
+    print_line(f"run: {place}")
+    try:
+        with LiveWatch(console, {int(k): v for k, v in expected.items()}) as watch:
+            if architecture is not None:
+                result = search.train(architecture, place, watch)
+            else:
+                result = search.run(place, watch)
+    except KeyboardInterrupt:
+        say_stopped(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}", print_line, as_json)
+        raise
+    trials = result.trials + result.finals
+    if all(t.value is None for t in trials):
+        last = f"; the last one: {why(trials[-1])}" if trials else ": none was begun"
+        _fail(f"no trial succeeded{last}", result, as_json)
+    if search.final is not None and result.winner is None:
+        if not as_json:
+            summarise(result)
+        _fail(
+            "no network could be trained in the final stage; see the failures: cambrian report"
+            f" {shlex.quote(str(place))}",
+            result,
+            as_json,
+        )
+    summarise(result, as_json)
+
+
+def _fail(sentence: str, result: Result, as_json: bool) -> NoReturn:
+    """Exit code 1, and where JSON is wanted all that is known of the run besides."""
+    from cambrian.cli.summary import facts
+
+    say(sentence, to_json=True)
+    if as_json:
+        give({"error": "Failed", "message": sentence, **facts(result)})
+    raise typer.Exit(1)
+
+
+def choose_device(name: str) -> str:
+    """The torch device called `name`; of auto the GPU where there is one. Raises UsageError."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"device {name!r} was asked for, but torch sees no CUDA device: use --device cpu")
+    if name != "cpu" and not name.startswith("cuda"):
+        raise UsageError(f"unknown device {name!r}: use auto, cpu or cuda")
+    return name

@@ -1,0 +1,188 @@
+"""One-shot models (Elsken et al. 2019, Sec. 4): a supernet is trained once, and its architectures are scored
+with its weights, without a training of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import msgspec
+
+from cambrian.architecture import Architecture, replay
+from cambrian.errors import Rejected, SpaceError, UsageError
+from cambrian.estimators.build import signature
+from cambrian.estimators.estimator import Estimate, Job
+from cambrian.estimators.training_data import scored_images, training_images
+from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
+from cambrian.networks.training.recipe import LATER, Recipe
+from cambrian.outcome import Done, Outcome
+from cambrian.randomness import integer_seed, stream
+from cambrian.request import Evaluate, TrainSupernet
+from cambrian.settings import Span
+from cambrian.spaces.knowledge import Shares, know
+from cambrian.weights import Continue, Fresh, Shared
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cambrian.networks.sharing.supernet import Supernet
+    from cambrian.networks.training.step import Step
+    from cambrian.tasks.task import Task
+
+SUPERNET = "supernet.safetensors"
+"""The artifact of a supernet's weights."""
+STATISTICS = ("measured", "running", "batch")
+DRAWS = 1000  # architectures drawn before outer answers count as ones that no architecture has
+
+
+@dataclass(frozen=True)
+class OneShot(Recipe):
+    """Trains supernets by the recipe, and scores architectures with their weights.
+
+    The value of a supernet is the mean score of `paths` random architectures of it. `statistics` are those
+    of batch normalisation when an architecture is scored: "measured" anew for it, as means over
+    `statistics_batches` batches of the training part; "running", those of the training, which are of all
+    architectures; or "batch", those of the scored batch itself. Published figures differ by them."""
+
+    paths: Annotated[int, Span(1, 1000)] = field(default=4, metadata=LATER)
+    statistics: str = field(default="measured", metadata=LATER)
+    statistics_batches: Annotated[int, Span(1, 10_000)] = field(default=8, metadata=LATER)
+    needs: ClassVar[tuple[type, ...]] = (Shares,)
+    serves: ClassVar[tuple[type, ...]] = (Evaluate, TrainSupernet, Fresh, Continue, Shared)
+    builds: ClassVar[bool] = True
+    delivers: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.statistics not in STATISTICS:
+            raise UsageError(
+                f"estimator 'one-shot': statistics is one of {', '.join(STATISTICS)}, got {self.statistics!r}"
+            )
+
+    def run(self, job: Job) -> Estimate:
+        if job.task is None:
+            raise UsageError("a supernet needs a task: data to train on")
+        if isinstance(job.request, TrainSupernet):
+            outcome: Outcome = yield from self._train(job, job.request, job.task)
+            return outcome
+        if not isinstance(job.request.weights, Shared):
+            raise UsageError(
+                "estimator 'one-shot' scores architectures with a supernet's weights: ask for Shared(row)"
+            )
+        return self._score_one(job, job.task)
+
+    def _train(self, job: Job, request: TrainSupernet, task: Task) -> Estimate:
+        started = time.perf_counter()
+        supernet = make_supernet(job, task, request.outer)
+        method = self._method(job, request, task, supernet)
+        training = start_training(supernet, self, job, task, method)
+        score = partial(self._score_paths, job, task, supernet)
+        run = TrainingRun(job, task, self, training, score, started)
+        failure = yield from run.train()
+        if failure is not None:
+            return failure
+        if job.keep is not None:
+            self._leave(run, supernet)
+        metrics = run.final_metrics()
+        value = metrics.pop("value")
+        data = run.data | _gates(method)
+        return Done(value, metrics, tuple(run.curve), run.seconds, data=data)
+
+    def _method(self, job: Job, request: TrainSupernet, task: Task, supernet: Supernet) -> Step:
+        from cambrian.networks.sharing.methods import SUPERNET_METHODS
+        from cambrian.networks.training.batch_stream import BatchStream
+
+        images = scored_images(task, job.fidelity, "search", job.device)
+        augment = augment_for(self, task, job.fidelity)
+        name = (job.seed, "validation", job.identity)
+        validation = BatchStream(images, augment, self.batches(len(images)), name)
+        draw = partial(_draw, job, supernet)
+        step: Step = SUPERNET_METHODS.make(request.method or "uniform").step(supernet, self, draw, validation)
+        return step
+
+    def _score_paths(self, job: Job, task: Task, supernet: Supernet) -> dict[str, float]:
+        """The mean metrics of a few architectures, the same after each epoch. Their statistics are measured
+        on the way, so that those of the training are put back."""
+        held = {k: v.detach().clone() for k, v in supernet.state_dict().items()}
+        scores = []
+        for n in range(self.paths):
+            supernet.choose(_draw(job, supernet, -1 - n))
+            scores.append(self._score(job, task, supernet))
+        supernet.load_state_dict(held)
+        return {name: sum(s[name] for s in scores) / len(scores) for name in scores[0]}
+
+    def _score_one(self, job: Job, task: Task) -> Outcome:
+        from cambrian.networks.checkpoint import load_weights
+
+        started = time.perf_counter()
+        supernet = make_supernet(job, task, job.architecture)
+        load_weights(supernet, job.artifact(SUPERNET))
+        supernet.choose(job.architecture)
+        metrics = self._score(job, task, supernet)
+        value = metrics.pop("value")
+        return Done(value, metrics, seconds=time.perf_counter() - started)
+
+    def _score(self, job: Job, task: Task, supernet: Supernet) -> dict[str, float]:
+        from cambrian.networks.sharing.norms import measure_statistics, score_by_batch
+
+        if self.statistics == "batch":
+            with score_by_batch(supernet):
+                return score_network(supernet, self, task, job)
+        if self.statistics == "measured":
+            measure_statistics(supernet, self._statistics_batches(job, task))
+        return score_network(supernet, self, task, job)
+
+    def _statistics_batches(self, job: Job, task: Task) -> Iterator[Tensor]:
+        """The first batches of the training part, in an order that is the same for all architectures."""
+        from cambrian.networks.training.augment import Augment
+        from cambrian.networks.training.batch_stream import BatchStream
+
+        images = training_images(task, job.fidelity, "search", job.seed, job.device)
+        steps = self.batches(len(images))
+        batches = BatchStream(images, Augment(), steps, (job.seed, "statistics"))
+        for step in range(min(self.statistics_batches, steps)):
+            yield batches.batch(0, step)[0]
+
+    def _leave(self, run: TrainingRun, supernet: Supernet) -> None:
+        from cambrian.networks.checkpoint import save_weights
+
+        assert run.job.keep is not None
+        run.leave_training(run.job.keep)
+        save_weights(supernet, run.job.keep / SUPERNET)
+
+
+def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
+    """The supernet of the outer answers among `outer`, with first weights by (seed, identity). Raises
+    SpaceError for a space of which nothing can be shared."""
+    import torch
+
+    from cambrian.networks.pointwise import avoid_strided_pointwise
+
+    space = know(job.space, Shares)
+    if space is None:
+        raise SpaceError(f"the space {type(job.space).__name__} cannot be shared: it has no forks of modules")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
+        supernet = space.share(outer, signature(task, job.fidelity), **job.fidelity.skeleton)
+    avoid_strided_pointwise(supernet)
+    return supernet
+
+
+def _draw(job: Job, supernet: Supernet, number: int) -> Architecture:
+    """A random architecture of the supernet. Raises SpaceError where there is none."""
+    rng = stream(job.seed, "path", job.identity, number + (1 << 40))
+    for _ in range(DRAWS):
+        try:
+            return replay(job.space, supernet.outer, lambda choice: choice.draw(rng))
+        except Rejected:
+            continue
+    raise SpaceError("the space rejects random architectures with these outer answers")
+
+
+def _gates(method: Step) -> dict[str, Any]:
+    from cambrian.networks.sharing.methods.method import HasGates
+
+    return {"gates": msgspec.to_builtins(method.gates())} if isinstance(method, HasGates) else {}

@@ -1,0 +1,33 @@
+"""Tables of measured results, by name: published ones, and anybody's files."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from cambrian.estimators.tables.files import SUFFIXES, read
+from cambrian.estimators.tables.table import Table
+from cambrian.registry import Registry
+
+TABLES = Registry(
+    "table",
+    {
+        "nb101": "cambrian.estimators.tables.nb101:table",
+        "nb201": "cambrian.estimators.tables.nb201:table",
+        "nb-macro": "cambrian.estimators.tables.macro:table",
+        "spikenas": "cambrian.estimators.tables.spikenas:table",
+    },
+)
+
+
+@cache
+def open_table(name: str, questions: tuple[str, ...] = ()) -> Table:
+    """The table of that name, or the `.csv` or `.npz` file at that path, read once; `questions` are a file's
+    columns that are, for where not all are always asked. Raises UnknownName, or DataError where the file
+    is missing or damaged."""
+    if name.endswith(SUFFIXES):
+        return read(name, questions)
+    table: Table = TABLES.get(name)()
+    return table
+
+
+__all__ = ["TABLES", "open_table"]

@@ -1,0 +1,15 @@
+"""The table of NAS-Bench-Macro's networks (see `cambrian.benchmarks.macro`)."""
+
+from __future__ import annotations
+
+from cambrian.estimators.tables.published_files import arrays
+from cambrian.estimators.tables.table import Column, Table
+from cambrian.spaces.chains.macro.space import Macro
+
+
+def table() -> Table:
+    found = arrays("nasbench_macro/nasbench_macro.npz", "arch", "test_acc", "mean_acc", "params", "flops")
+    rows = {tuple(codes): row for row, codes in enumerate(found["arch"].tolist())}
+    columns = {name: Column(found[name]) for name in ("mean_acc", "params", "flops")}
+    columns["first_acc"] = Column(found["test_acc"][:, 0])
+    return Table("nasbench_macro/nasbench_macro.npz", Macro.codes, rows, columns)

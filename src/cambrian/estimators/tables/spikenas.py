@@ -1,0 +1,25 @@
+"""The table of SpikeNAS-Bench's learning curves (see `cambrian.benchmarks.spikenas`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cambrian.estimators.tables.published_files import arrays
+from cambrian.estimators.tables.table import Column, Table
+from cambrian.spaces.cells.spikenas import SpikingCells
+
+FILE = "spikenas_bench/spikenas_cifar10.npz"
+EPOCHS = tuple(range(1, 101))
+
+
+def table() -> Table:
+    found = arrays(FILE, "ops", "val_acc_x100", "test_acc", "train_seconds", "n_epochs", "params")
+    each = found["train_seconds"] / found["n_epochs"]
+    columns = {
+        "val_acc": Column(found["val_acc_x100"] / np.float32(100), EPOCHS, curve=True),
+        "seconds": Column(each[:, None] * np.array(EPOCHS, np.float32), EPOCHS, curve=True),
+        "test_acc": Column(found["test_acc"]),
+        "params": Column(found["params"]),
+    }
+    rows = {tuple(codes): row for row, codes in enumerate(found["ops"].tolist())}
+    return Table(FILE, SpikingCells.codes, rows, columns)

@@ -1,0 +1,246 @@
+"""A training under way: its curve, its best epoch, its checkpoints, and the state from which a longer one
+goes on. `Train` runs one for a network, `OneShot` for a supernet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cambrian.estimators.build import signature
+from cambrian.estimators.job import Job
+from cambrian.estimators.pace import Pace
+from cambrian.estimators.training_data import scored_images, training_images
+from cambrian.networks.training.recipe import Recipe
+from cambrian.outcome import Fidelity, Infeasible, Point
+from cambrian.weights import Continue, Fresh
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from cambrian.networks.training.augment import Augment
+    from cambrian.networks.training.step import Step
+    from cambrian.networks.training.trainer import Training
+    from cambrian.spaces.space import Signature
+    from cambrian.tasks.task import Task
+
+TRAINING = "training.safetensors"
+"""The artifact from which a longer training of the same network goes on."""
+
+
+def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
+    """The changes of a task's images in training, the automatic choices made."""
+    from cambrian.networks.training.augment import automatic
+
+    seen = signature(task, fidelity)
+    return automatic(seen.height, seen.width, seen.channels, recipe.crop, recipe.flip, recipe.cutout)
+
+
+def start_training(
+    network: nn.Module, recipe: Recipe, job: Job, task: Task, method: Step | None = None
+) -> Training:
+    """The training of `network`, on the job's device, by its fidelity and seeded by what is trained."""
+    from cambrian.networks.pointwise import memory_format
+    from cambrian.networks.training.trainer import Training
+
+    return Training(
+        network.to(job.device, memory_format=memory_format(network)),  # type: ignore[call-overload]
+        training_images(task, job.fidelity, job.stage, job.seed, job.device),
+        recipe,
+        augment_for(recipe, task, job.fidelity),
+        job.fidelity.epochs,
+        job.seed,
+        job.identity,
+        method,
+    )
+
+
+def score_network(network: nn.Module, recipe: Recipe, task: Task, job: Job) -> dict[str, float]:
+    """Metrics on the part that the job's stage may see; `value` is the task's own metric."""
+    from cambrian.networks.training.trainer import scores
+
+    images = scored_images(task, job.fidelity, job.stage, job.device)
+    metrics = scores(network, images, 4 * recipe.batch_size)
+    return metrics | {"value": metrics[task.metric.replace("-", "_")]}
+
+
+class TrainingRun:
+    """`score()` gives the metrics of the network as it is, its `value` among them. With checkpoints of an
+    interrupted attempt it goes on from the newest; where the request says `Continue`, from the shorter
+    training that it names."""
+
+    def __init__(
+        self,
+        job: Job,
+        task: Task,
+        recipe: Recipe,
+        training: Training,
+        score: Callable[[], dict[str, float]],
+        started: float,
+    ) -> None:
+        self.job, self.task, self.recipe, self.training, self.score = job, task, recipe, training, score
+        self.curve: list[Point] = []
+        self.data: dict[str, Any] = {}
+        self._best: tuple[int, float] | None = None
+        self._best_weights: dict[str, Tensor] = {}
+        self._earlier = 0.0  # seconds of the attempts whose checkpoint this one goes on from
+        self._started = self._saved = started
+        self._resume()
+        self._pace = Pace(job, self._ending())
+
+    @property
+    def seconds(self) -> float:
+        return self._earlier + time.perf_counter() - self._started
+
+    def train(self) -> Generator[Point, None, Infeasible | None]:
+        """Train to the end, yielding the points of the curve, those that it had already first; or give the
+        reason why that is not possible."""
+        yield from self.curve
+        while not self.training.finished:
+            failure = self._advance()
+            if failure is not None:
+                return failure
+            yield self.curve[-1]
+        return None
+
+    def take_best(self) -> None:
+        """Let the network be that of its best epoch, where the recipe wants it so."""
+        if self._best_weights:
+            self.training.network.load_state_dict(self._best_weights)
+
+    def final_metrics(self) -> dict[str, float]:
+        """Those of the epoch that counts, with the best value on the way."""
+        assert self._best is not None
+        epoch, value = self._best
+        point = self.curve[epoch - 1] if self.recipe.score == "best" else self.curve[-1]
+        return point.metrics | {"best_value": value, "best_epoch": float(epoch)}
+
+    def shortened(self) -> dict[str, float]:
+        """The epochs trained and planned, where a deadline cut the training short."""
+        trained, planned = self.training.epochs_trained, float(self.training.epochs)
+        return {} if trained >= planned else {"epochs": round(trained, 3), "planned_epochs": planned}
+
+    def leave_training(self, keep: Path) -> None:
+        """Leave the state that a longer training of the same network goes on from."""
+        from cambrian.networks.checkpoint import save_tensors
+
+        tensors, state = self._state()
+        state["identity"] = self._identity(lasting=True)
+        save_tensors(keep / TRAINING, tensors, {"state": json.dumps(state)})
+
+    def _advance(self) -> Infeasible | None:
+        """Train for an epoch and add its point to the curve, or say why that is not possible."""
+        loss = self.training.run_epoch(self._between_steps)
+        metrics = {"train_loss": loss}
+        if math.isfinite(loss) and self.job.stage == "search":
+            metrics |= self.score()
+        if not all(map(math.isfinite, metrics.values())):
+            where = f"epoch {len(self.curve) + 1} of {self.training.epochs}"
+            detail = f"the loss was not a finite number in {where}"
+            return Infeasible("nan", detail, tuple(self.curve), self.seconds)
+        self.curve.append(Point(self.training.epoch, metrics, self.seconds))
+        if "value" in metrics:
+            self._remember(metrics["value"])
+        if time.perf_counter() - self._saved >= self.recipe.checkpoint_seconds:
+            self._save()
+        if not self.training.finished:
+            self._pace.keep(self.training)
+        return None
+
+    def _ending(self) -> float:
+        """The last score, in steps: forward alone takes about a third of a step's time for each image."""
+        scored = self.task.test if self.job.stage == "deliver" else self.task.validation
+        return 1 + len(scored) / (3 * self.training.batch)
+
+    def _remember(self, value: float) -> None:
+        if self._best is not None and value <= self._best[1]:
+            return
+        self._best = (self.training.epoch, value)
+        if self.recipe.score == "best":
+            state = self.training.network.state_dict()
+            self._best_weights = {k: v.detach().clone() for k, v in state.items()}
+
+    def _between_steps(self) -> None:
+        pause = self.recipe.checkpoint_seconds
+        if pause > 0 and time.perf_counter() - self._saved >= pause:
+            self._save()
+        self._pace.keep(self.training)
+
+    def _save(self) -> None:
+        if self.job.checkpoints is None:
+            return
+        from cambrian.networks.checkpoint import write
+
+        tensors, state = self._state()
+        state["identity"] = self._identity()
+        write(self.job.checkpoints, self.training.steps_done, tensors, state)
+        self._saved = time.perf_counter()
+
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors, place = self.training.state()
+        tensors |= {f"best.{k}": v for k, v in self._best_weights.items()}
+        state = {
+            "place": place,
+            "best": self._best,
+            "curve": msgspec.to_builtins(self.curve),
+            "seconds": self.seconds,
+        }
+        return tensors, state
+
+    def _resume(self) -> None:
+        """Go on from the newest checkpoint of this very evaluation, else from the training it continues."""
+        saved = None
+        if self.job.checkpoints is not None:
+            from cambrian.networks.checkpoint import latest
+
+            saved = latest(self.job.checkpoints, self._identity())
+        if saved is not None:
+            tensors, state = saved
+            self._earlier = float(state["seconds"])
+            self._restore(tensors, state)
+        elif isinstance(self.job.request.weights, Continue):
+            self._continue(self.job.request.weights.row)
+
+    def _continue(self, row: int) -> None:
+        """Go on from where the training of `row` ended. Where that cannot be, it is trained anew, with the
+        same result, and the outcome says so."""
+        from cambrian.networks.checkpoint import load_tensors
+
+        if not self.training.prefix:
+            self.data["anew"] = f"its schedule ends with each fidelity: row {row} has come to its end"
+            return
+        if TRAINING not in self.job.artifacts:
+            if not isinstance(self.job.root, Fresh):
+                self.job.artifact(TRAINING)  # it says that the row cannot begin without it
+            self.data["anew"] = f"the training of row {row} is not kept any more"
+            return
+        tensors, facts = load_tensors(self.job.artifacts[TRAINING])
+        state = json.loads(facts["state"])
+        if state["identity"] != self._identity(lasting=True):
+            self.data["anew"] = f"the training of row {row} is another one"
+            return
+        self._restore(tensors, state)
+
+    def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        self.training.restore(tensors, state["place"])
+        best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
+        self._best_weights = {k: v.to(self.job.device) for k, v in best.items()}
+        self._best = tuple(state["best"]) if state["best"] else None
+        self.curve = msgspec.convert(state["curve"], list[Point])
+
+    def _identity(self, lasting: bool = False) -> str:
+        """A hash of all that the result is a function of: a checkpoint of something else is none of ours. A
+        `lasting` one leaves out how long: trainings that differ in nothing else begin alike."""
+        job, fidelity = self.job, msgspec.to_builtins(self.job.fidelity)
+        if lasting:
+            fidelity.pop("epochs", None)
+        root = msgspec.to_builtins(job.root)
+        facts: list[Any] = [job.identity, fidelity, self.recipe.facts, job.seed, job.stage, root]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,93 @@
+"""Multiply-accumulates of one forward pass of a network as it is used: an auxiliary head, which only
+training runs, does not count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+
+from cambrian.networks.measure.dry_run import in_mode, shapes_alone
+from cambrian.networks.tensor_copies import tensor_copies
+
+
+def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False) -> int:
+    """Multiply-accumulates of the convolutions and linear layers for one image of (channels, height,
+    width). Biases, normalisation, activations, pooling and additions count nothing. Nothing is computed
+    and no weight is copied: the network is run on the meta device. Raises Uncountable where it looks at
+    numbers, and PyTorch's own errors where shapes do not fit. Where the network has weights, `computed` runs
+    it as it is: for small images that is faster."""
+    counts: list[int] = []
+    with (
+        shapes_alone(),
+        _counting_hooks(network, counts),
+        in_mode(network, training=False),
+        _without_norms(network),
+        torch.no_grad(),
+    ):
+        if computed:
+            network(torch.zeros(1, *shape))
+        else:
+            with tensor_copies(network, "meta"):
+                network(torch.empty(1, *shape, device="meta"))
+    return sum(counts)
+
+
+@contextmanager
+def _counting_hooks(network: nn.Module, counts: list[int]) -> Iterator[None]:
+    """Inside, every convolution and linear layer that is run adds its multiply-accumulates to `counts`."""
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        # Each result of a convolution or linear layer costs one filter; each input of a transposed
+        # convolution is spread by one.
+        through = inputs[0] if getattr(module, "transposed", False) else output
+        weight = module.weight
+        assert isinstance(weight, Tensor)
+        counts.append(through.numel() * weight[0].numel())
+
+    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, _ConvNd | nn.Linear)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def _without_norms(network: nn.Module) -> Iterator[None]:
+    """Normalisation is stepped over: it keeps the shape, and on the meta device it is slower than all else
+    together."""
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+    try:
+        for norm in norms:
+            norm.forward = nn.Identity().forward  # type: ignore[method-assign]
+        yield
+    finally:
+        for norm in norms:
+            del norm.forward
+
+
+@dataclass(frozen=True)
+class Macs:
+    """`macs` of one image, as a measure."""
+
+    unit: ClassVar[str] = ""
+    images: ClassVar[int] = 1
+    noisy: ClassVar[bool] = False
+    reads_batch: ClassVar[bool] = False
+
+    def needs_weights(self, device: str) -> bool:
+        return False
+
+    def protocol(self, device: str) -> str:
+        return "multiply-accumulates of a forward of 1 image, counted without building any"
+
+    def __call__(self, network: nn.Module, batch: Tensor, device: str) -> float:
+        _images, channels, height, width = batch.shape
+        return float(macs(network, (channels, height, width)))

@@ -1,0 +1,37 @@
+"""Trainable parameters of a network as it is used: an auxiliary head, which only training runs, does not
+count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from cambrian.networks.skeletons.cell_network import AuxiliaryHead
+
+
+def params(network: nn.Module) -> int:
+    """Trainable parameters; one that two modules share counts once."""
+    heads = [m for m in network.modules() if isinstance(m, AuxiliaryHead)]
+    unused = {p for head in heads for p in head.parameters()}
+    return sum(p.numel() for p in network.parameters() if p.requires_grad and p not in unused)
+
+
+@dataclass(frozen=True)
+class Params:
+    """`params`, as a measure."""
+
+    unit: ClassVar[str] = ""
+    images: ClassVar[int] = 1
+    noisy: ClassVar[bool] = False
+    reads_batch: ClassVar[bool] = False
+
+    def needs_weights(self, device: str) -> bool:
+        return False
+
+    def protocol(self, device: str) -> str:
+        return "trainable ones, counted without building any"
+
+    def __call__(self, network: nn.Module, batch: Tensor, device: str) -> float:
+        return float(params(network))

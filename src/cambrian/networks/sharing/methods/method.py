@@ -1,0 +1,35 @@
+"""The contract of a way to train a supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from cambrian.architecture import Architecture
+
+if TYPE_CHECKING:
+    from cambrian.networks.sharing.supernet import Supernet
+    from cambrian.networks.training.batch_stream import BatchStream
+    from cambrian.networks.training.recipe import Recipe
+    from cambrian.networks.training.step import Step
+
+Draw = Callable[[int], Architecture]
+"""The random architecture of the supernet for a number: the same whenever it is asked."""
+
+
+class SupernetMethod(Protocol):
+    """Implementations are frozen dataclasses whose fields are their JSON settings."""
+
+    def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
+        """The step that learns from a batch of the training part; `validation` are batches of the validation
+        part, for what is not learned from the same images as the weights."""
+        ...
+
+
+@runtime_checkable
+class HasGates(Protocol):
+    """A step that learns probabilities of options too."""
+
+    def gates(self) -> dict[str, list[float]]:
+        """By question, the probability of each option."""
+        ...

@@ -1,0 +1,50 @@
+"""Batches of augmented images, each a function of (name, epoch, step) and not of earlier draws."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cambrian.networks.training.augment import Augment, Draws, cut_out, draw, pad, windows
+from cambrian.networks.training.batches import Images
+from cambrian.randomness import stream
+
+
+class BatchStream:
+    """`steps` batches of nearly equal size in each epoch, in an order of the epoch's own. `name` is the seed
+    and the stream's purpose: a step that needs a second one (validation for gates) names it otherwise."""
+
+    def __init__(
+        self,
+        images: Images,
+        augment: Augment,
+        steps: int,
+        name: tuple[int, *tuple[int | str, ...]],
+        memory_format: torch.memory_format = torch.channels_last,
+    ) -> None:
+        self.images, self.steps = images, steps
+        self._augment, self._name, self._format = augment, name, memory_format
+        self._padded = pad(images.pixels, augment.crop)
+        self._drawn: tuple[int, Draws] | None = None  # the epoch whose draws were asked for last
+
+    def draws(self, epoch: int) -> Draws:
+        """The random draws of that epoch, on the images' device."""
+        if self._drawn is None or self._drawn[0] != epoch:
+            rng = stream(*self._name, "epoch", epoch)
+            draws = draw(self._augment, len(self.images), self.images.side, rng)
+            parts = (draws.order, draws.corner, draws.mirrored, draws.hole)
+            self._drawn = epoch, Draws(*(part.to(self._padded.device) for part in parts))
+        return self._drawn[1]
+
+    def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs [b, channels, height, width] and targets [b] of step `step` (from 0) of an epoch."""
+        draws, n = self.draws(epoch), len(self.images)
+        batch = slice(n * step // self.steps, n * (step + 1) // self.steps)
+        if self._augment.crop or self._augment.flip:
+            pixels = windows(self._padded, draws, batch, self.images.side)
+        else:
+            pixels = self._padded[draws.order[batch]]
+        inputs = self.images.inputs(pixels)
+        if self._augment.cutout:
+            inputs = cut_out(inputs, self._augment.cutout, draws.hole[batch])
+        return inputs.contiguous(memory_format=self._format), self.images.targets[draws.order[batch]]

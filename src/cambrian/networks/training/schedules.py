@@ -1,0 +1,136 @@
+"""Learning rate schedules as values: the factor by which the peak rate is multiplied at each step.
+
+A schedule that is told its horizon from the start is a *prefix*: the rate at a step does not depend on how
+long the training is, so that a longer training begins with the shorter one, bit for bit, and a short one can
+be continued. Without a horizon a schedule goes by the training's own length, and a longer training is another
+one from its first step on.
+
+No torch here, so that a plan can be made without it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+
+class Shape(Protocol):
+    """How the rate goes down from the peak. `periodic`: it needs a horizon, its period; `steady`: it needs no
+    length at all. The fields of a shape are settings of the recipe of the same names."""
+
+    periodic: ClassVar[bool]
+    steady: ClassVar[bool]
+
+    def factor(self, step: int, span: int) -> float:
+        """The factor `step` steps after the peak, where the way down takes `span` of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The peak rate throughout."""
+
+    periodic: ClassVar[bool] = False
+    steady: ClassVar[bool] = True
+
+    def factor(self, step: int, span: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Down to 0 along half a cosine (Loshchilov & Hutter 2017, Eq. 5, without restarts); 0 after that."""
+
+    periodic: ClassVar[bool] = False
+    steady: ClassVar[bool] = False
+
+    def factor(self, step: int, span: int) -> float:
+        return _half_cosine(min(step, span), span)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Down to 0 along a line; 0 after that. With a long warm-up it is the one cycle of Smith & Topin (2018,
+    arXiv 1708.07120)."""
+
+    periodic: ClassVar[bool] = False
+    steady: ClassVar[bool] = False
+
+    def factor(self, step: int, span: int) -> float:
+        return 1.0 - min(step, span) / span
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """Multiplied by `decay_factor` after every span (He et al. 2016, Sec. 3.4: by a tenth)."""
+
+    decay_factor: float = 0.1
+    periodic: ClassVar[bool] = True
+    steady: ClassVar[bool] = False
+
+    def factor(self, step: int, span: int) -> float:
+        return float(self.decay_factor ** (step // span))
+
+
+@dataclass(frozen=True)
+class CosineRestarts:
+    """SGDR (Loshchilov & Hutter 2017, Eq. 5): half a cosine over a span, T_0 in the paper, then from the peak
+    again, over spans that are each `restart_multiple` (T_mult) times as long as the one before."""
+
+    restart_multiple: float = 2.0
+    periodic: ClassVar[bool] = True
+    steady: ClassVar[bool] = False
+
+    def factor(self, step: int, span: int) -> float:
+        since, period = float(step), float(span)
+        if self.restart_multiple == 1:  # periods that do not grow may be many to walk through
+            since %= period
+        while since >= period:
+            since, period = since - period, period * self.restart_multiple
+        return _half_cosine(since, period)
+
+
+SHAPES: Mapping[str, type[Shape]] = {
+    "cosine": Cosine,
+    "constant": Constant,
+    "linear": Linear,
+    "step": StepDecay,
+    "restarts": CosineRestarts,
+}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Up to the peak linearly over `warmup`, a share of the horizon (Goyal et al. 2017, Sec. 2.2), and down
+    again as `shape` says, so that the first way down ends with the horizon. `horizon` is in epochs; 0 stands
+    for the training's own length."""
+
+    shape: Shape
+    horizon: float = 0.0
+    warmup: float = 0.0
+
+    @property
+    def prefix(self) -> bool:
+        """Whether no rate depends on the length of the training."""
+        return self.horizon > 0 or (self.shape.steady and self.warmup == 0)
+
+    def span(self, total_steps: int, steps_per_epoch: int) -> int:
+        """The steps of the horizon."""
+        return max(1, round(self.horizon * steps_per_epoch)) if self.horizon else total_steps
+
+    def rate(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
+        """The factor at step `step` (from 0) of `total_steps`."""
+        span = self.span(total_steps, steps_per_epoch)
+        warm = round(self.warmup * span)
+        if step < warm:
+            return (step + 1) / warm
+        if step < span:  # the first way down is shorter by the warm-up, so that later ones begin on time
+            return self.shape.factor(step - warm, span - warm)
+        return self.shape.factor(step, span)
+
+
+def _half_cosine(step: float, span: float) -> float:
+    """From 1 at step 0 to 0 at `span`."""
+    return 0.5 * (1 + math.cos(math.pi * step / span))

@@ -1,0 +1,125 @@
+"""A Gaussian process on architectures as a predictor, for any kernel.
+
+The kernel's settings are the likeliest of a grid, fitted to normal scores: only the order of the values
+counts there, so that a few broken networks at the bottom do not set the scale.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from cambrian.architecture import Architecture
+from cambrian.outcome import Trial
+from cambrian.predictors.gaussian_process import Posterior, likeliest, normal_scores, posterior
+from cambrian.predictors.predictor import Prediction, Values, read_lessons
+from cambrian.predictors.unit import Unit
+from cambrian.randomness import stream
+
+if TYPE_CHECKING:
+    from cambrian.spaces.space import Space
+
+ENOUGH = 200
+"""Trials that a kernel's few numbers are fitted to; the cost grows with the cube of it."""
+
+
+@dataclass(frozen=True)
+class KernelPredictor(ABC):
+    """A kernel adds how it describes architectures and how it correlates them. `standardise` turns values
+    such that their mean is 0 and their variance 1, which the process believes in; False where they are normal
+    scores already."""
+
+    standardise: bool = True
+    needs: ClassVar[tuple[type, ...]] = ()
+    deviates: ClassVar[bool] = True
+
+    @abstractmethod
+    def describe(self, space: Any, architectures: Sequence[Architecture]) -> Any:
+        """The features of architectures that the kernel compares."""
+
+    @abstractmethod
+    def kernels(self, described: Any) -> Iterator[tuple[Any, Values, float]]:
+        """Settings to choose from, each one's float[n, n] correlations and log prior."""
+
+    @abstractmethod
+    def correlation(self, kernel: Any, some: Any, others: Any) -> Values:
+        """float[n, m] by the kernel of those settings; 1 of a thing with itself."""
+
+    def start(self, space: Space, seed: int, *purpose: int | str) -> KernelLearner:
+        return KernelLearner(self, space, seed, purpose)
+
+
+@dataclass(frozen=True)
+class KernelLearner:
+    """A Gaussian process on a space. The seed draws the trials that settings are fitted to, where there are
+    many."""
+
+    predictor: KernelPredictor
+    space: Any
+    seed: int
+    purpose: tuple[int | str, ...] = ()
+
+    def fit(self, trials: Sequence[Trial], former: Any = None) -> FittedGaussian:
+        """The likeliest settings of the grid, whatever the former ones were."""
+        architectures, values = read_lessons(trials)
+        unit = Unit.of(values) if self.predictor.standardise else Unit()
+        targets = tuple(unit.shrink(values).tolist())
+        kernel, signal, noise = self._fit_settings(architectures, values)
+        known = tuple(architectures)
+        return FittedGaussian(self.predictor, self.space, kernel, signal, noise, unit, known, targets)
+
+    def _fit_settings(
+        self, architectures: Sequence[Architecture], values: Values
+    ) -> tuple[Any, float, float]:
+        if len(values) > ENOUGH:  # normal scores are taken of those that were drawn
+            chosen = stream(self.seed, *self.purpose).permutation(len(values))[:ENOUGH]
+            architectures, values = [architectures[i] for i in chosen], values[chosen]
+        described = self.predictor.describe(self.space, architectures)
+        return likeliest(self.predictor.kernels(described), normal_scores(values))
+
+
+@dataclass(frozen=True)
+class FittedGaussian:
+    """A kernel's settings, its variance and that of the noise, and what is known: float[n] targets, in
+    `unit`, of n architectures."""
+
+    predictor: KernelPredictor
+    space: Any
+    kernel: Any
+    signal: float
+    noise: float
+    unit: Unit
+    architectures: tuple[Architecture, ...]
+    targets: tuple[float, ...]
+
+    def predict(self, architectures: Sequence[Architecture]) -> Prediction:
+        if not len(architectures):  # kernels compare at least one
+            return Prediction(np.zeros(0), np.zeros(0))
+        described = self.predictor.describe(self.space, architectures)
+        across = self._covariance(described, self._described)
+        mean, deviation = self._process.mean(across), self._process.deviation(across)
+        return Prediction(self.unit.stretch(mean), self.unit.one * deviation)
+
+    def condition(self, trials: Sequence[Trial]) -> FittedGaussian:
+        """Knows `trials` and no others, in the unit of the fit."""
+        architectures, values = read_lessons(trials)
+        targets = tuple(self.unit.shrink(values).tolist())
+        return replace(self, architectures=tuple(architectures), targets=targets)
+
+    # Worked out when first asked: a strategy fits often, and mostly conditions before it asks.
+    @cached_property
+    def _described(self) -> Any:
+        return self.predictor.describe(self.space, self.architectures)
+
+    @cached_property
+    def _process(self) -> Posterior:
+        among = self._covariance(self._described, self._described)
+        return posterior(among, self.noise, self.signal, np.array(self.targets))
+
+    def _covariance(self, some: Any, others: Any) -> Values:
+        return self.signal * self.predictor.correlation(self.kernel, some, others)

@@ -1,0 +1,69 @@
+"""The Gaussian process of NASBOT on the OTMANN distance: Kandasamy et al., "Neural Architecture Search with
+Bayesian Optimisation and Optimal Transport" (NeurIPS 2018, Sec. 4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
+from cambrian.predictors.features import graph_of, memoise
+from cambrian.predictors.kernel_predictor import KernelPredictor
+from cambrian.predictors.otmann import Layers, distance, layers
+from cambrian.predictors.predictor import Values
+
+RATES = tuple(2.0 ** np.arange(-3.0, 3.1))
+
+
+@dataclass(frozen=True)
+class OTMANN(KernelPredictor):
+    """Correlations are a mean of exp(-b d) and exp(-b' d'), d being the distance and d' that per layer; a
+    space without graphs gives its trees of answers. `structure` is the paper's nu."""
+
+    structure: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.structure < math.inf:
+            raise UsageError(f"predictor 'otmann': structure is a number above 0, got {self.structure}")
+
+    def describe(self, space: Any, architectures: Sequence[Architecture]) -> list[Any]:
+        return [_layers(space, a) for a in architectures]
+
+    def kernels(self, described: Any) -> Iterator[tuple[Any, Values, float]]:
+        apart = self._apart(described, described)
+        scales = [max(float(d.mean()), 1e-12) for d in apart]
+        for weight, rate in product((0.0, 0.5, 1.0), RATES):
+            kernel = (weight, rate / scales[0], rate / scales[1])
+            yield kernel, _mix(kernel, apart), 0.0
+
+    def correlation(self, kernel: Any, some: Any, others: Any) -> Values:
+        return _mix(kernel, self._apart(some, others))
+
+    def _apart(self, some: Sequence[Layers], others: Sequence[Layers]) -> tuple[Values, Values]:
+        """float[n, m] distances, and the same per layer."""
+        pairs = [[(x, y) if x < y else (y, x) for y in others] for x in some]  # d(x, y) is d(y, x)
+        whole = np.array([[_distance(x, y, self.structure) for x, y in row] for row in pairs])
+        sizes = [np.array([len(x.labels) for x in side]) for side in (some, others)]
+        return whole, whole / (sizes[0][:, None] + sizes[1])
+
+
+def _mix(kernel: tuple[float, float, float], apart: tuple[Values, Values]) -> Values:
+    weight, rate, rate_per_layer = kernel
+    total: Values = weight * np.exp(-rate * apart[0]) + (1 - weight) * np.exp(-rate_per_layer * apart[1])
+    return total
+
+
+_distance = lru_cache(1 << 18)(distance)
+
+
+@memoise
+def _layers(space: Any, architecture: Architecture) -> Layers:
+    return layers(graph_of(space, architecture))

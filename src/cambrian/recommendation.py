@@ -1,0 +1,87 @@
+"""Which trials a search recommends: the one notion of "best", asked by results, the final stage, the
+referee and reports alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from cambrian.outcome import Trial
+from cambrian.problem import Objective
+
+
+def rank_trials(
+    trials: Sequence[Trial], objectives: Sequence[Objective] = (Objective(),), prefers: Sequence[int] = ()
+) -> list[Trial]:
+    """The measured trials, best first. One objective: by score. Several: front by front, a front being
+    those that none of the rest dominates (Deb et al. 2002, fast non-dominated sorting), by the first
+    objective within it. Of equals those in `prefers` go first, in its order, then the earlier."""
+    place = {number: n for n, number in enumerate(prefers)}
+    measured = [t for t in trials if t.score is not None and t.kind != "supernet"]
+    level = front_numbers([t.scores(objectives) for t in measured]) if len(objectives) > 1 else None
+
+    def order(n: int) -> tuple[float, ...]:
+        trial = measured[n]
+        front = 0 if level is None else level[n]
+        return (front, -(trial.score or 0.0), place.get(trial.number, len(place)), trial.number)
+
+    return [measured[n] for n in sorted(range(len(measured)), key=order)]
+
+
+def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
+    """The measured trials that no other one dominates, by the first objective; of equals the earlier only."""
+    ranked = rank_trials(trials, objectives)
+    scores = [t.scores(objectives) for t in ranked]
+    levels = front_numbers(scores) if ranked else []
+    first: dict[tuple[float, ...], Trial] = {}
+    for trial, vector, level in zip(ranked, scores, levels, strict=True):
+        if level == 0:
+            first.setdefault(vector, trial)
+    return list(first.values())
+
+
+def front_numbers(scores: Sequence[tuple[float, ...]]) -> list[int]:
+    """For each vector (higher is better in all its numbers) the front it is on, counted from 0.
+
+    >>> front_numbers([(1, 3), (3, 1), (1, 1), (0, 0)])
+    [0, 0, 1, 2]
+    """
+    # Sorted first, a vector can be dominated by earlier ones only, so that fronts fill in one pass.
+    order = sorted(range(len(scores)), key=lambda n: scores[n], reverse=True)
+    fronts: list[list[tuple[float, ...]]] = []
+    numbers = [0] * len(scores)
+    for n in order:
+        front = next(
+            (f for f, members in enumerate(fronts) if not any(dominates(m, scores[n]) for m in members)),
+            len(fronts),
+        )
+        if front == len(fronts):
+            fronts.append([])
+        fronts[front].append(scores[n])
+        numbers[n] = front
+    return numbers
+
+
+def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether `a` is at least as high as `b` in every number and higher in one.
+
+    >>> dominates((1, 2), (1, 1)), dominates((1, 2), (1, 2)), dominates((2, 0), (1, 1))
+    (True, False, False)
+    """
+    return all(x >= y for x, y in zip(a, b, strict=True)) and tuple(a) != tuple(b)
+
+
+def find_incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
+    """After each of the trials, in the order of their numbers, the one recommended until then: that of the
+    highest score; of equals the one which the strategy preferred when it last said so (`Trial.prefers`),
+    else the first. None before there is a value."""
+    equals: list[Trial] = []
+    preferred: tuple[int, ...] = ()
+    for trial in trials:
+        preferred = trial.prefers or preferred
+        if trial.score is not None and trial.kind != "supernet":
+            highest = equals[0].score if equals else None
+            if highest is None or trial.score > highest:
+                equals = [trial]
+            elif trial.score == highest:
+                equals.append(trial)
+        yield next((t for t in equals if t.number in preferred), equals[0] if equals else None)

@@ -1,0 +1,45 @@
+"""The report of a run as a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian.errors import UsageError
+from cambrian.files import write_file
+from cambrian.reports.contents import story_of
+from cambrian.reports.report import report_html
+
+if TYPE_CHECKING:
+    from cambrian.search.result import Result
+
+
+def report(
+    result: Result,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    plan: Sequence[tuple[str, str]] = (),
+    table1: Sequence[Mapping[str, Any]] | None = None,
+) -> Path:
+    """Write one self-contained HTML file of a run's result; without `path`, report.html in its directory.
+    `plan` are rows of (label, text); `table1=None` fits the surrogates after the fact, once (see
+    `surrogate_ranks`)."""
+    from cambrian.reports.surrogate_ranks import rank_surrogates
+
+    if path is None:
+        if result.directory is None:
+            raise UsageError(
+                "a result that is kept in memory has no directory for its report: give report(path), or"
+                " search with run('runs/first')"
+            )
+        path = result.directory / "report.html"
+    target = Path(path)
+    rows = rank_surrogates(result) if table1 is None else table1
+    text = report_html(story_of(result, plan=plan, table1=rows))
+    try:
+        write_file(target, text.encode())
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to {target}: {error.strerror}") from error
+    return target

@@ -1,0 +1,133 @@
+"""What a strategy may ask for: a measurement, a supernet's training, to wait, or to stop.
+
+A request says which architecture, at which fidelity, with whose weights, and by which of the run's
+estimators. It is plain JSON: the ledger keeps it, and an engine carries it to whoever does the work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from cambrian.architecture import Architecture
+from cambrian.codec import encode
+from cambrian.outcome import Fidelity, Trial
+from cambrian.weights import Continue, Fresh, Weights
+
+
+class Evaluate(msgspec.Struct, frozen=True, tag="evaluate"):
+    """Measure this architecture.
+
+    `fidelity=None` is the problem's own. `estimator` names one of the run's estimators, "" the first.
+    `parent` is the number of the trial that it descends from. `replicate` asks for another, independent
+    measurement of the same thing.
+
+    `reason` is for reports and people: why this architecture (level, predicted, rank, rung, ...), as JSON.
+    `memory` is the strategy's own, as JSON: it is given back with the trial, and nobody else reads it.
+    `prefers` are numbers of trials: those that the strategy would recommend now, best first, where it knows
+    better than the highest value (see `cambrian.recommendation`)."""
+
+    architecture: Architecture
+    fidelity: Fidelity | None = None
+    parent: int | None = None
+    replicate: int = 0
+    weights: Weights = Fresh()
+    estimator: str = ""
+    reason: dict[str, Any] = {}
+    memory: dict[str, Any] = {}
+    prefers: tuple[int, ...] = ()
+
+
+class TrainSupernet(msgspec.Struct, frozen=True, tag="supernet"):
+    """Train the supernet that holds every architecture with the `outer` answers (see `Shares`).
+
+    `outer` is an architecture whose outer answers count, `method` the spec of the training as JSON: a name
+    and arguments. `weights` says whether it is begun or goes on. It is a row like any other: its outcome
+    has a value, artifacts and data."""
+
+    outer: Architecture
+    method: dict[str, Any] = {}
+    fidelity: Fidelity | None = None
+    weights: Fresh | Continue = Fresh()
+    estimator: str = ""
+    replicate: int = 0
+    reason: dict[str, Any] = {}
+    memory: dict[str, Any] = {}
+
+
+class Wait(msgspec.Struct, frozen=True, tag="wait"):
+    """Nothing can be proposed before another pending trial is learned."""
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """The strategy has finished; `reason` is a phrase."""
+
+    reason: str
+
+
+Request = Evaluate | TrainSupernet
+Proposal = Request | Wait | Stop
+
+
+def request_of(trial: Trial) -> Request:
+    """The request that a row of the ledger records, its fidelity told."""
+    if trial.kind == "supernet":
+        if not isinstance(trial.weights, Fresh | Continue):
+            raise ValueError(f"row {trial.number}: a supernet has its own weights, got {trial.weights}")
+        return TrainSupernet(
+            trial.architecture,
+            trial.method,
+            trial.fidelity,
+            trial.weights,
+            trial.estimator,
+            trial.replicate,
+            trial.reason,
+            trial.memory,
+        )
+    return Evaluate(
+        trial.architecture,
+        trial.fidelity,
+        trial.parent,
+        trial.replicate,
+        trial.weights,
+        trial.estimator,
+        trial.reason,
+        trial.memory,
+        trial.prefers,
+    )
+
+
+def trial_of(number: int, request: Request, fidelity: Fidelity) -> Trial:
+    """The row that records `request`; `fidelity` is for one that names none."""
+    supernet = isinstance(request, TrainSupernet)
+    return Trial(
+        number=number,
+        architecture=request.outer if isinstance(request, TrainSupernet) else request.architecture,
+        fidelity=request.fidelity or fidelity,
+        kind="supernet" if supernet else "trial",
+        parent=None if isinstance(request, TrainSupernet) else request.parent,
+        replicate=request.replicate,
+        weights=request.weights,
+        estimator=request.estimator,
+        method=_plain(request.method) if isinstance(request, TrainSupernet) else {},
+        reason=_plain(request.reason),
+        memory=_plain(request.memory),
+        prefers=() if isinstance(request, TrainSupernet) else request.prefers,
+    )
+
+
+def identity_of(request: Request) -> int:
+    """A number of 60 bits for what is measured, by which its randomness is named: of an architecture and its
+    replicate, or of a supernet's outer answers and method."""
+    if isinstance(request, TrainSupernet):
+        facts: list[Any] = ["supernet", request.outer.key, request.method, request.replicate]
+    else:
+        facts = [request.architecture.key, request.replicate]
+    return int(hashlib.sha256(encode(facts)).hexdigest()[:15], 16)
+
+
+def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+    """As they are read back: numbers of NumPy are plain ones."""
+    return msgspec.json.decode(encode(facts)) if facts else {}

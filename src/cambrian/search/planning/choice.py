@@ -1,0 +1,104 @@
+"""The choice of a preset: the largest whose work, in the space and with everything that was said of it, fits
+the time there is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.cost import Cost
+from cambrian.search.planning.plan_rows import STEPS
+from cambrian.search.planning.presets import PRESETS, USUAL, Preset
+from cambrian.search.planning.space_facts import SpaceFacts
+from cambrian.search.planning.workload import (
+    Workload,
+    change_workload,
+    limit_workload,
+    paper_workload,
+    preset_workload,
+    split_changes,
+)
+from cambrian.spaces.budgets import PaperSearch
+
+if TYPE_CHECKING:
+    from cambrian.networks.training.recipe import Recipe
+
+WORTHWHILE = 12
+"""Networks that a search in haste compares, by training each for less."""
+SEARCH_SHARE, FINAL_SHARE = 0.6, 1 / 3
+"""Of the time, for the search and for the final stage; the rest is for the strategy's own thinking."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """Everything that was said of a search: its space, its budget, `changes` of a plan's fields and of the
+    skeleton, and whether it goes `by_levels`."""
+
+    facts: SpaceFacts
+    budget: Budget
+    changes: Mapping[str, Any]
+    by_levels: bool
+
+    def work_of_paper(self, paper: PaperSearch) -> Workload:
+        return self._change(paper_workload(paper, self.facts, self.by_levels))
+
+    def work_of(self, preset: Preset) -> Workload:
+        work = self._change(preset_workload(preset, self.facts, self.by_levels))
+        fields, _, _ = split_changes(self.facts, self.changes)
+        return limit_workload(work, self.facts, self.budget, fields, self.by_levels)
+
+    def _change(self, work: Workload) -> Workload:
+        fields, skeleton, final_skeleton = split_changes(self.facts, self.changes)
+        return msgspec.structs.replace(
+            change_workload(work, self.facts, fields, self.by_levels),
+            skeleton={**work.skeleton, **skeleton},
+            final_skeleton={**work.final_skeleton, **final_skeleton},
+        )
+
+
+def choose_preset(wishes: Wishes, cost: Cost, train: Recipe) -> Preset:
+    """The largest that fits the time, the usual one where there is no limit of time."""
+    seconds = wishes.budget.seconds
+    if seconds is None:
+        return _lengthen(USUAL, cost, train)
+    presets = [_lengthen(preset, cost, train) for preset in PRESETS]
+    fitting = list(takewhile(lambda preset: _fits(cost, wishes.work_of(preset), seconds), presets))
+    return fitting[-1] if fitting else _hasten(presets[0], wishes, cost, seconds)
+
+
+def _fits(cost: Cost, work: Workload, seconds: float) -> bool:
+    searched = cost.search_seconds(work) <= seconds * SEARCH_SHARE
+    return searched and cost.final_seconds(work) <= seconds * FINAL_SHARE
+
+
+def _lengthen(preset: Preset, cost: Cost, train: Recipe) -> Preset:
+    """Where there are fewer images than it wants: as many epochs as make STEPS steps, and twice as many in
+    the final stage."""
+    images = len(cost.task.train)
+    if images >= preset.images:
+        return preset
+    batches = train.batches(images)
+    return msgspec.structs.replace(
+        preset,
+        epochs=max(preset.epochs, math.ceil(STEPS / batches)),
+        final_epochs=max(preset.final_epochs, math.ceil(2 * STEPS / batches)),
+    )
+
+
+def _hasten(preset: Preset, wishes: Wishes, cost: Cost, seconds: float) -> Preset:
+    """The smallest preset where not even that fits: with fewer epochs, so that there is something to compare
+    and the final networks are ready."""
+    once = wishes.work_of(msgspec.structs.replace(preset, epochs=1, final_epochs=1))
+    share = seconds * SEARCH_SHARE * cost.workers / WORTHWHILE
+    first = next(iter(once.trials))
+    return msgspec.structs.replace(
+        preset,
+        epochs=max(1, min(preset.epochs, int(share / cost.trial_seconds(once, first)))),
+        final_epochs=max(1, min(preset.final_epochs, int(seconds / 6 / cost.training_seconds(once)))),
+    )

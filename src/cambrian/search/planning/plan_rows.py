@@ -1,0 +1,141 @@
+"""A plan in words: the rows that are printed before a search begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from cambrian.estimators.limits import describe_limits
+from cambrian.outcome import Fidelity
+from cambrian.randomness import stream
+from cambrian.search.loop.deadlines import SEARCHED
+from cambrian.search.loop.final_stage import Final
+from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.cost import Cost
+from cambrian.search.planning.space_facts import SpaceFacts
+from cambrian.search.planning.workload import Workload
+from cambrian.search.search import Search
+from cambrian.spaces.size import estimated_size
+from cambrian.spaces.space import Space
+
+if TYPE_CHECKING:
+    from cambrian.tasks.task import Task
+
+STEPS = 60
+"""Fewer of them teach a network next to nothing: where there are few images, an epoch counts in steps."""
+
+
+def describe_data(task: Task) -> str:
+    """The plan's first row, which needs no measuring."""
+    size = f"{task.height}x{task.width}x{task.channels}"
+    counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
+    return f"{task.name}: {size}, {task.classes} classes; {counts}"
+
+
+def describe_plan(
+    search: Search, facts: SpaceFacts, work: Workload, by_levels: bool, cost: Cost
+) -> list[tuple[str, str]]:
+    """(label, text) of everything that was chosen."""
+    final = search.final
+    assert search.task is not None
+    assert final is not None
+    return [
+        ("data", describe_data(search.task)),
+        ("space", _describe_space(facts, work if by_levels else None)),
+        ("strategy", _describe_strategy(search, facts, work if by_levels else None)),
+        *_describe_limits(search),
+        ("each", _describe_trial(search, work.epochs, cost.images(work))),
+        ("then", _describe_final(final, work)),
+        ("machine", f"{search.device}, {search.engine.slots} at a time"),
+        ("time", _describe_time(search.budget, work, cost)),
+    ]
+
+
+def _describe_limits(search: Search) -> list[tuple[str, str]]:
+    """The bounds over which nothing is trained; each measure with how it is taken."""
+    return [("limits", describe_limits(search.limits, search.device))] if search.limits else []
+
+
+def describe_levels(counts: Mapping[int, int]) -> str:
+    """
+    >>> describe_levels({1: 136, 2: 28, 3: 28})
+    '136 of 1, 28 each of 2 and 3'
+    >>> describe_levels({1: 6, 2: 9, 3: 9, 4: 9, 5: 7})
+    '6 of 1, 9 each of 2 to 4, 7 of 5'
+    """
+    runs = [(n, [level for level, _ in run]) for n, run in groupby(counts.items(), key=lambda item: item[1])]
+    return ", ".join(f"{n} {_describe_run(levels)}" for n, levels in runs)
+
+
+def _describe_run(levels: Sequence[int]) -> str:
+    if len(levels) == 1:
+        return f"of {levels[0]}"
+    return f"each of {levels[0]}{' and ' if len(levels) == 2 else ' to '}{levels[-1]}"
+
+
+def _describe_space(facts: SpaceFacts, work: Workload | None) -> str:
+    space, last = facts.space, facts.levels[-1] if facts.levels else None
+    cut = work is not None and work.last != last
+    searched = facts.up_to(work.last).space if work is not None and cut else space
+    size = estimated_size(searched, stream(0, "size"))
+    counted = "infinitely many" if size == float("inf") else f"about {size:.2g}"
+    whole = " in all" if cut and searched is space else ""
+    to = f" to level {work.last} of {last}" if work is not None and cut else ""
+    return f"{type(space).__name__}{to}: {counted} architectures{whole}, sampled {_measure(space)}"
+
+
+def _measure(space: Space) -> str:
+    """The distribution that sampling draws from; a space of a user's own need not say."""
+    return str(getattr(space, "measure", Space.measure))
+
+
+def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None) -> str:
+    count = f"{search.budget.trials or 'as many as fit'} networks trained"
+    if work is not None:
+        total, levels = sum(work.trials.values()), describe_levels(work.trials)
+        count = f"{total} networks trained, by {facts.level_name()}: {levels}"
+    return f"{type(search.strategy).__name__.lower()}: {count}"
+
+
+def _describe_trial(search: Search, epochs: int, images: int) -> str:
+    """Epochs tell little where images are few."""
+    steps = epochs * search.estimator.batches(images)
+    text = f"{_count_epochs(epochs)} of {images} images{_settings(search.fidelity)}"
+    if steps < STEPS // 2:
+        return f"{text}: {steps} steps, too few to learn much from, so that chance decides which is best"
+    return text if steps > 4 * STEPS else f"{text}: {steps} steps"
+
+
+def _describe_final(final: Final, work: Workload) -> str:
+    training = f"{_count_epochs(work.final_epochs)}{_settings(final.fidelity)}"
+    return f"the best {final.top} from scratch: {training}; the best of them on all but test"
+
+
+def _describe_time(budget: Budget, work: Workload, cost: Cost) -> str:
+    """The time expected, and where that is more than there is, where the search will end."""
+    expected = f"about {duration(cost.seconds(work))}"
+    guessed = f"; {cost.notice}" if cost.notice else ""
+    if budget.seconds is None or cost.seconds(work) <= budget.seconds:
+        return f"{expected}; budget: {budget}{guessed}"
+    count = sum(cost.trials_within(work, budget.seconds * SEARCHED).values())
+    fewer = f"the search ends after about {count} network{'s' if count > 1 else ''}"
+    return f"{expected} for all of it; budget: {budget}, in which {fewer}{guessed}"
+
+
+def _count_epochs(epochs: int) -> str:
+    return f"{epochs} epoch{'s' if epochs > 1 else ''}"
+
+
+def _settings(fidelity: Fidelity) -> str:
+    return "".join(f", {value} {name}" for name, value in fidelity.skeleton.items())
+
+
+def duration(seconds: float) -> str:
+    """
+    >>> duration(50), duration(200), duration(9000)
+    ('50 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

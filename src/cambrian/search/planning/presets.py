@@ -1,0 +1,50 @@
+"""How large a search may be, from a minute's to that of a paper: presets, of which a budget takes one."""
+
+from __future__ import annotations
+
+import msgspec
+
+LEVELS = 5
+"""Presets count levels in fifths of those that the space has."""
+SIZES = 9
+"""Presets count sizes as if a space had so many, from 0, its smallest, to 8, its largest."""
+FIRST = 136
+"""Architectures of the first level, at most: as many cells as PNAS has of one block (Sec. 3.2)."""
+
+
+class Preset(msgspec.Struct, frozen=True):
+    """`keep` architectures at each of `levels` fifths of the space's levels after the first, each trained for
+    `epochs` on at most `images` images in a network of size `size`; the final networks for `final_epochs` in
+    size `final_size`. A space with more levels has as many trials: fewer at each."""
+
+    levels: int
+    keep: int
+    epochs: int
+    images: int
+    size: int = 0
+    final_epochs: int = 15
+    final_size: int = 2
+
+    @property
+    def trials(self) -> int:
+        return FIRST + (self.levels - 1) * self.keep
+
+
+PRESETS = (
+    Preset(2, 8, 4, 500, final_epochs=3, final_size=0),
+    Preset(2, 16, 3, 1000, final_epochs=5, final_size=0),
+    Preset(3, 16, 2, 1500, final_epochs=10, final_size=1),
+    Preset(3, 28, 4, 2000, final_size=1),
+    Preset(3, 48, 4, 5000),
+    Preset(4, 48, 4, 10_000, final_epochs=20),
+    Preset(4, 64, 5, 15_000, final_epochs=30, final_size=4),
+    Preset(5, 64, 6, 20_000, size=2, final_epochs=40, final_size=5),
+    Preset(5, 128, 10, 30_000, size=2, final_epochs=80, final_size=6),
+    Preset(5, 256, 15, 45_000, size=3, final_epochs=200, final_size=7),
+    Preset(5, 256, 20, 45_000, size=5, final_epochs=600, final_size=8),
+)
+"""The last one is as large as the search of PNAS's paper (Sec. 5.1)."""
+
+USUAL = PRESETS[3]
+"""Taken without a budget for data of few pixels in all, whatever the machine; for more of them half an hour
+is the budget."""

@@ -1,0 +1,105 @@
+"""The tables of all components, as `docs/components.md` shows them:
+`python -m cambrian.testing.tables > docs/components.md`.
+
+They are made of the registries and of what each file says of itself, so that a component is in them as soon
+as its registry has its line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from typing import Any
+
+from cambrian.estimators import ESTIMATORS
+from cambrian.networks.measure import MEASURES
+from cambrian.networks.sharing.methods import SUPERNET_METHODS
+from cambrian.predictors import PREDICTORS
+from cambrian.registry import Registry
+from cambrian.search.engines import ENGINES
+from cambrian.spaces import SPACES
+from cambrian.strategies import STRATEGIES
+from cambrian.testing.markdown import write_table
+
+REGISTRIES: dict[str, Registry] = {
+    "Spaces": SPACES,
+    "Strategies": STRATEGIES,
+    "Estimators": ESTIMATORS,
+    "Predictors": PREDICTORS,
+    "Engines": ENGINES,
+    "Measures": MEASURES,
+    "Ways to train a supernet": SUPERNET_METHODS,
+}
+
+TRAITS = {"deviates": "says how unsure it is", "builds": "builds networks", "delivers": "leaves one trained"}
+"""Attributes of components that a table tells, in words."""
+
+HEAD = """# Components
+
+Made by `python -m cambrian.testing.tables > docs/components.md`; a test holds it to be current. A component
+of yours needs no line here: `module:Class` names it, on the command line and in Python, and one line in the
+registry of its kind gives it a short name. [matrix.md](matrix.md) says which strategies work on which spaces.
+"""
+
+STOP = re.compile(r"(?<!\bal)(?<!\bSec)(?<!\bApp)\.(?=\s|$)")
+"""The end of a sentence, which those of "et al." and "Sec. 4" are not."""
+
+
+def page() -> str:
+    """The whole document, in Markdown."""
+    parts = [f"## {title}\n\n{list_components(registry)}\n" for title, registry in REGISTRIES.items()]
+    return "\n".join([HEAD, *parts])
+
+
+def list_components(registry: Registry) -> str:
+    """A row for each name: its place, what its file says of it and of its paper, what the class says of its
+    settings, and what it needs."""
+    rows = [_describe(registry, name) for name in registry.names()]
+    return write_table(["name", "place", "what it is, and whose", "settings, in a line", "needs"], rows)
+
+
+def _describe(registry: Registry, name: str) -> list[str]:
+    component = registry.get(name)
+    module, _, attribute = registry.target(name).partition(":")
+    cls = component if isinstance(component, type) else type(component)
+    written = (cls.__doc__ or "").startswith(f"{cls.__name__}(")  # by `dataclass`, where nobody wrote one
+    return [
+        f"`{name}`",
+        f"`{module.removeprefix('cambrian.')}:{attribute}`",
+        _first_sentence(sys.modules[module].__doc__),
+        "; ".join(
+            filter(None, [_list_changes(component), _first_sentence(None if written else cls.__doc__)])
+        ),
+        ", ".join(_list_needs(registry, component)),
+    ]
+
+
+def _list_needs(registry: Registry, component: Any) -> list[str]:
+    """What of a space it needs, and its traits. A strategy's may depend on its settings: these are the
+    defaults."""
+    needs = getattr(component, "needs", ())
+    if not isinstance(needs, tuple):
+        component = component()
+        needs = component.needs
+    traits = [words for name, words in TRAITS.items() if getattr(component, name, False) is True]
+    return [*(need.__name__ for need in needs), *traits]
+
+
+def _list_changes(component: Any) -> str:
+    """The settings of a name that stands for a class with other settings than its defaults."""
+    if isinstance(component, type):
+        return ""
+    settings = {f.name: (f.default, getattr(component, f.name)) for f in dataclasses.fields(component)}
+    kept = {name: value for name, (default, value) in settings.items() if default is not dataclasses.MISSING}
+    return ", ".join(f"`{name}={value}`" for name, value in kept.items() if value != settings[name][0])
+
+
+def _first_sentence(text: str | None) -> str:
+    """On one line; a bar would end the table's cell."""
+    words = " ".join((text or "").split())
+    return STOP.split(words, maxsplit=1)[0].replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,83 @@
+"""Files are whole or not there, whichever call is the last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cambrian.files import stage_file, stage_folder, write_file
+
+
+class PowerFailure(BaseException):
+    """Nothing in the code under test may catch it."""
+
+
+def write_folder(path: Path, data: bytes) -> None:
+    with stage_folder(path) as draft:
+        (draft / "one").write_bytes(data)
+        (draft / "two").write_bytes(data)
+
+
+def read(path: Path) -> list[bytes]:
+    return [path.read_bytes()] if path.is_file() else [file.read_bytes() for file in sorted(path.iterdir())]
+
+
+@pytest.mark.parametrize("write", [write_file, write_folder])
+def test_a_failure_at_any_call_leaves_the_old_or_the_new(
+    write: Callable[[Path, bytes], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut short before each of its system calls in turn; writing it anew succeeds and leaves nothing else.
+    An earlier folder may have stepped aside when the failure came: then it lies beside."""
+    real = {name: getattr(os, name) for name in ("open", "fsync", "replace")}
+    seen: list[list[bytes]] = []
+    for k in range(1000):
+        place = tmp_path / str(k) / "place"
+        place.parent.mkdir()
+        write(place, b"old")
+        left = iter(range(k))
+
+        def fail_at(name: str, left: Any = left) -> Any:
+            def call(*args: Any, **named: Any) -> Any:
+                if next(left, None) is None:
+                    raise PowerFailure
+                return real[name](*args, **named)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in real:
+                patch.setattr(os, name, fail_at(name))
+            try:
+                write(place, b"new")
+                break
+            except PowerFailure:
+                pass
+        aside = [path for path in place.parent.iterdir() if path.name.endswith(".old")]
+        seen.append(read(place if place.exists() else aside[0]))
+        write(place, b"new")
+        assert set(read(place)) == {b"new"}
+        assert [path.name for path in place.parent.iterdir()] == ["place"]
+    assert {content for contents in seen for content in contents} == {b"old", b"new"}
+    assert all(len(set(contents)) == 1 for contents in seen)
+    assert len(seen) >= 5  # flush the draft, rename it, flush its folder
+
+
+def fail_half_way(stage: Any, place: Path) -> None:
+    with stage(place) as draft:
+        (draft / "one" if draft.is_dir() else draft).write_bytes(b"ne")
+        raise ValueError("half way")
+
+
+def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    """And no draft of it, of a file or of a folder."""
+    write_file(tmp_path / "file", b"old")
+    write_folder(tmp_path / "folder", b"old")
+    for stage, name in ((stage_file, "file"), (stage_folder, "folder")):
+        with pytest.raises(ValueError, match="half way"):
+            fail_half_way(stage, tmp_path / name)
+        assert set(read(tmp_path / name)) == {b"old"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
