@@ -11,7 +11,7 @@ import torch
 from test_continuation import some_images
 from torch import Tensor, nn
 
-from cambrian.networks.sharing.supernet import Fork
+from cambrian.networks.sharing.switches import Fork
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batch_stream import BatchStream
 from cambrian.networks.training.descent import Descent

@@ -13,7 +13,8 @@ import sys
 import torch
 
 from cambrian.architecture import Architecture
-from cambrian.networks.sharing.supernet import Fork, Supernet
+from cambrian.networks.sharing.supernet import Supernet
+from cambrian.networks.sharing.switches import Fork
 from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.program.function_space import Shape

@@ -12,7 +12,7 @@ import torch
 from shared_reading import INPUTS, TASK, draw, expect_own_networks, share
 
 from cambrian.architecture import sample
-from cambrian.networks.sharing.supernet import Fork
+from cambrian.networks.sharing.switches import Fork
 from cambrian.randomness import stream
 from cambrian.spaces.cells.amoebanet import AmoebaNet
 from cambrian.spaces.cells.darts import DARTS

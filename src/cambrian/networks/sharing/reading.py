@@ -31,7 +31,7 @@ from torch import nn
 from cambrian.errors import SpaceError
 from cambrian.networks.sharing.elastic import Columns as Selected
 from cambrian.networks.sharing.elastic import Elastic
-from cambrian.networks.sharing.supernet import Fork, Gate, Named, Several
+from cambrian.networks.sharing.switches import Fork, Gate, Named, Several
 
 P = TypeVar("P", covariant=True)  # who reads a sequence may be given a reading of a tuple
 Q = TypeVar("Q")

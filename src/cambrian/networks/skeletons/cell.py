@@ -16,7 +16,7 @@ from torch import nn
 from cambrian.errors import Unbuildable, UnknownName
 from cambrian.networks.operations import OPERATIONS, FactorizedReduce, relu_conv_bn
 from cambrian.networks.sharing.reading import Own, Reading
-from cambrian.networks.sharing.supernet import Fork, chosen_of
+from cambrian.networks.sharing.switches import Fork, chosen_of
 
 Block = tuple[int, str, int, str]  # input 1, operation 1, input 2, operation 2
 

@@ -4,12 +4,12 @@ features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from torch import nn
 
-from cambrian.networks.sharing.reading import Reading
+from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.settings import COUNT, check_numbers
 from cambrian.spaces.chains.tiny_chain import KERNELS
 
@@ -35,10 +35,10 @@ def network(read: Reading[Rows], layers: int, channels: int, classes: int, filte
         )
 
     def layer(n: int) -> list[nn.Module]:
-        makers: dict[str, Callable[[], nn.Module]] = {name: partial(convolve, n, name) for name in KERNELS}
-        pool: dict[str, Callable[[], nn.Module]] = {"max3x3": partial(nn.MaxPool2d, 3, 2, padding=1)}
+        makers: dict[str, Maker] = {name: partial(convolve, n, name) for name in KERNELS}
+        makers["max3x3"] = partial(nn.MaxPool2d, 3, 2, padding=1)
         path = f"layer{n + 1}/operation"
-        return read.layers(lambda rows: rows[n][0], makers | pool, path, {"skip": nn.Identity})
+        return read.layers(lambda rows: rows[n][0], makers, path, {"skip": nn.Identity})
 
     body = [module for n in range(layers) for module in layer(n)]
     head = read.elastic(

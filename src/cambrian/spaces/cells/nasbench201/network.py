@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.sharing.reading import Reading
-from cambrian.networks.sharing.supernet import Nothing
+from cambrian.networks.sharing.switches import Nothing
 from cambrian.settings import COUNT, check_numbers
 
 STAGES = 3

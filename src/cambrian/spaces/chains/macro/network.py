@@ -19,7 +19,7 @@ BLOCKS = {1: (3, 3), 2: (6, 5)}  # expansion and kernel
 
 
 def network(
-    read: Reading[Sequence[int]], stages: Sequence[int], channels: int, classes: int, *, filters: int = 32
+    read: Reading[tuple[int, ...]], stages: Sequence[int], channels: int, classes: int, *, filters: int = 32
 ) -> nn.Module:
     """Of the code of every layer, 0 being nothing (a strided 1x1 convolution in a stage's first layer). Takes
     float[n, channels, h, w], gives float[n, classes]."""

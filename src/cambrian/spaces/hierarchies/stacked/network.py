@@ -106,17 +106,21 @@ class Stacked(nn.Module):
             widths.append(wide)
         counts = [read.count(partial(_cells_of, n), most) for n in range(len(shapes))]
 
+        least = [0]  # cells between the beginning of a stage and the last convolution: every stage has some
+        for _, _, continues in shapes[1:]:
+            least.append(least[-1] + 1 if continues else 0)
+
         def state(n: int, c: int, back: int) -> Fitted[Plan]:
             """The state that cell c of stage n reads: the output of the cell so many before it, or, where
             there are less since the last convolution, that one's."""
             output, start = cell.gives(widths[n + 1]), Channels[Plan](widths[n + 1])
-            if n and shapes[n][2] and c < back:
-                return Either(lambda plan: plan.since_start(n) + c >= back, output, start)
-            return output if c >= back else start
+            if c + least[n] >= back:
+                return output
+            return Either(lambda plan: plan.since_start(n) + c >= back, output, start) if least[n] else start
 
         def part(n: int, c: int) -> nn.Module:
             if c == 0 and not shapes[n][2]:
-                last = self._gives(read, cell, n, widths[n])
+                last = cell.gives(widths[n]) if n else Channels[Plan](filters)
                 start = last.fit(read, lambda width: _start(width, widths[n + 1], strides[n]))
                 self.starts[str(sum(counts[:n]))] = start
             return cell(state(n, c, 2), state(n, c, 1), widths[n + 1])
@@ -124,10 +128,6 @@ class Stacked(nn.Module):
         makers = {(n, c): partial(part, n, c) for n, count in enumerate(counts) for c in range(count)}
         self.cells = read.parts(Plan.places, makers)
         self.head = cell.gives(wide).fit(read, lambda width: _head(width, classes))
-
-    def _gives(self, read: Reading[Plan], cell: MakeCell, n: int, width: int) -> Channels[Plan]:
-        """The channels of what lies before the convolution of stage n."""
-        return cell.gives(width) if n else Channels(width)
 
     def forward(self, x: Tensor) -> Tensor:
         before = last = self.stem(x)
