@@ -58,14 +58,15 @@ OPERATIONS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Cell(nn.Module):
-    """Four nodes; `edges` holds the operation from node a to node b as "a-b", none being absent."""
+    """Four nodes; `edges` holds the operation from node a to node b as "a-b", none being absent. `prefix`:
+    where the paths of its questions begin."""
 
-    def __init__(self, read: Reading[Sequence[str]], width: int) -> None:
+    def __init__(self, read: Reading[Sequence[str]], width: int, prefix: str = "") -> None:
         super().__init__()
         makers = {name: partial(make, width) for name, make in OPERATIONS.items()}
         self.edges = nn.ModuleDict()
         for n, (source, to) in enumerate(EDGES):
-            for made in read.layers(itemgetter(n), makers, f"node{to}/from{source}", {NONE: Nothing}):
+            for made in read.layers(itemgetter(n), makers, f"{prefix}node{to}/from{source}", {NONE: Nothing}):
                 self.edges[f"{source}-{to}"] = made
 
     def forward(self, x: Tensor) -> Tensor:

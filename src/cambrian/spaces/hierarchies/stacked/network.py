@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.settings import whole
-from cambrian.networks.sharing.reading import Own
-from cambrian.networks.skeletons import cell as pair_cells
+from cambrian.networks.sharing.reading import Reading
+from cambrian.networks.skeletons.cell import Cell, Channels, Limits, output_channels
 from cambrian.spaces.cells.nasbench201 import network as nasbench201
 
 
@@ -31,16 +32,27 @@ class Stage:
         return self.widen == 1 and not self.halve
 
 
-class MakeCell(Protocol):
-    """(path, channels of the two states before, filters) -> a cell, and the channels it gives. It is called
-    with those two states: the outputs of the two cells before, or twice what begins the stage."""
+@dataclass(frozen=True)
+class Plan:
+    """The stages, and the cell as the text of its own space reads it."""
 
-    def __call__(self, path: str, channels: tuple[int, int], filters: int) -> tuple[nn.Module, int]: ...
+    stages: tuple[Stage, ...]
+    cell: Any
+
+
+class MakeCell(Protocol):
+    """(channels of the two states before, filters) -> a cell, and the channels it gives. It is called with
+    those two states: the outputs of the two cells before, or twice what begins the stage."""
+
+    def __call__(
+        self, channels: tuple[Channels[Plan], Channels[Plan]], filters: int
+    ) -> tuple[nn.Module, Channels[Plan]]: ...
 
 
 def network(
-    stages: Sequence[Stage],
+    read: Reading[Plan],
     cell: MakeCell,
+    most: int | None,
     channels: int,
     side: int,
     classes: int,
@@ -48,36 +60,48 @@ def network(
     filters: int = 16,
 ) -> nn.Module:
     """Takes float[n, channels, h, w] of which `side` is the shorter, gives float[n, classes]. An image of
-    one pixel is not halved."""
+    one pixel is not halved. A supernet's stages have up to `most` cells, or, without, as many as they
+    have."""
     whole(filters=filters)
-    return Stacked(stages, cell, channels, side, classes, filters)
+    return Stacked(read, cell, most, channels, side, classes, filters)
 
 
 class Stacked(nn.Module):
     """See `network`."""
 
     def __init__(
-        self, stages: Sequence[Stage], cell: MakeCell, channels: int, side: int, classes: int, filters: int
+        self,
+        read: Reading[Plan],
+        cell: MakeCell,
+        most: int | None,
+        channels: int,
+        side: int,
+        classes: int,
+        filters: int,
     ) -> None:
         super().__init__()
         self.stem = conv_bn(channels, filters, 3, padding=1)
         self.starts = nn.ModuleDict()  # by the number of the cell before which it lies
         self.cells = nn.ModuleList()
-        before, last = filters, filters
-        for n, stage in enumerate(stages, 1):
-            if not stage.continues:
-                filters = round(filters * stage.widen)
-                stride = 2 if stage.halve and side > 1 else 1
+        before = last = Channels[Plan](filters)
+        stages = read.value(lambda plan: [(s.widen, s.halve, s.continues) for s in plan.stages])
+        for s, (widen, halve, continues) in enumerate(stages):
+            if not continues:
+                filters = round(filters * widen)
+                stride = 2 if halve and side > 1 else 1
                 side = -(-side // stride)
-                start = nn.Sequential(nn.ReLU(), *conv_bn(last, filters, 3, stride, 1))
-                self.starts[str(len(self.cells))] = start
-                before = last = filters
-            for c in range(1, stage.cells + 1):
-                made, gives = cell(f"stage{n}/cell{c}", (before, last), filters)
-                self.cells.append(made)
+                self.starts[str(len(self.cells))] = last.fit(read, partial(_start, filters, stride))
+                before = last = Channels[Plan](filters)
+            for n in range(_count(read, s, most)):
+                made, gives = cell((before, last), filters)
+                self.cells.append(made if most is None else _optional(read, s, n, made))
                 before, last = last, gives
         self.head = nn.Sequential(
-            nn.BatchNorm2d(last), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, classes)
+            last.fit(read, nn.BatchNorm2d),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            last.fit(read, lambda width: nn.Linear(width, classes)),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,6 +112,29 @@ class Stacked(nn.Module):
             before, last = last, cell(before, last)
         logits: Tensor = self.head(last)
         return logits
+
+
+def _start(filters: int, stride: int, channels: int) -> nn.Module:
+    return nn.Sequential(nn.ReLU(), *conv_bn(channels, filters, 3, stride, 1))
+
+
+def _count(read: Reading[Plan], s: int, most: int | None) -> int:
+    """Of the cells of stage s."""
+    if most is None:
+        return read.value(lambda plan: plan.stages[s].cells)
+    return read.count(lambda plan: plan.stages[s].cells, most)
+
+
+def _optional(read: Reading[Plan], s: int, n: int, cell: nn.Module) -> nn.Module:
+    """Cell n of stage s, or nothing where the stage has fewer."""
+    return read.fork(lambda plan: n < plan.stages[s].cells, {True: lambda: cell, False: _Pass})
+
+
+class _Pass(nn.Module):
+    """A cell that is not there."""
+
+    def forward(self, before: Tensor, last: Tensor) -> Tensor:
+        return last
 
 
 class _Last(nn.Module):
@@ -102,20 +149,25 @@ class _Last(nn.Module):
         return y
 
 
-def edge_cells(names: Sequence[str]) -> MakeCell:
-    """Cells of NAS-Bench-201, of the operation on each edge."""
+def edge_cells(read: Reading[Plan], prefix: str) -> MakeCell:
+    """Cells of NAS-Bench-201."""
+    names: Reading[Sequence[str]] = read.within(lambda plan: plan.cell)
 
-    def cell(path: str, channels: tuple[int, int], filters: int) -> tuple[nn.Module, int]:
-        return _Last(nasbench201.Cell(Own(names), filters)), filters
+    def make(
+        channels: tuple[Channels[Plan], Channels[Plan]], filters: int
+    ) -> tuple[nn.Module, Channels[Plan]]:
+        return _Last(nasbench201.Cell(names, filters, prefix)), Channels(filters)
 
-    return cell
+    return make
 
 
-def block_cells(blocks: Sequence[pair_cells.Block], output: str) -> MakeCell:
-    """Cells of PNAS, of blocks as `cambrian.networks.skeletons.cell` has them."""
-    wiring = pair_cells.wire(blocks, output)
+def block_cells(read: Reading[Plan], limits: Limits) -> MakeCell:
+    """Cells of PNAS, as `cambrian.networks.skeletons.cell` has them."""
 
-    def cell(path: str, channels: tuple[int, int], filters: int) -> tuple[nn.Module, int]:
-        return pair_cells.cell_of(wiring, channels, filters), wiring.width(filters)
+    def make(
+        channels: tuple[Channels[Plan], Channels[Plan]], filters: int
+    ) -> tuple[nn.Module, Channels[Plan]]:
+        cell = Cell(read, lambda plan: plan.cell, channels, filters, limits=limits)
+        return cell, output_channels(lambda plan: plan.cell, limits, filters)
 
-    return cell
+    return make

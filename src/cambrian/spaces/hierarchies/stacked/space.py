@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Answer, Choice, OneOf, Scalar
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer, Choice, OneOf
 from cambrian.errors import UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
@@ -27,7 +27,8 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
-    from cambrian.spaces.hierarchies.stacked.network import MakeCell
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.hierarchies.stacked.network import MakeCell, Plan
 
 CELLS = {"nasbench201": 1, "pnas": 2}  # how many states a cell reads
 WIDEN = (1.0, 1.5, 2.0)
@@ -42,7 +43,11 @@ class Stacked(Space):
     `cell` names, its questions asked under `cell/`; PNAS's has up to `blocks` blocks.
 
     A level of growth is a number of stages: the first one brings the cell. The blocks of a PNAS cell are
-    an answer like any other here, for a space has one complexity order."""
+    an answer like any other here, for a space has one complexity order.
+
+    Shared are the cell's questions, as in its own space, and how many cells of NAS-Bench-201 a stage has.
+    Those of PNAS read the two before, so that their number is outer; so are stages, their widths and
+    images."""
 
     skeleton = SETTINGS
 
@@ -65,6 +70,11 @@ class Stacked(Space):
         return NASBench201() if self.cell == "nasbench201" else PNAS(blocks=self.blocks)
 
     @property
+    def shared(self) -> tuple[str, ...]:
+        stages = ("stage#/cells",) if self.cell == "nasbench201" else ()
+        return (*(f"cell/{question}" for question in self.micro.shared), *stages)
+
+    @property
     def knowledge(self) -> tuple[object, ...]:
         return (DepthGrowth(self),)
 
@@ -85,25 +95,25 @@ class Stacked(Space):
             cells, widen, halve = (architecture[f"stage{s}/{q}"] for q in ("cells", "widen", "halve"))
             yield int(cells), float(widen), bool(halve)  # type: ignore[arg-type]
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> Plan:
+        """The stages, and the plan of the cell."""
+        from cambrian.spaces.hierarchies.stacked.network import Plan, Stage
+
+        micro, cell = self.micro, self.cell_of(architecture)
+        planned = micro.plan(cell)[1] if isinstance(micro, NASBench201) else micro.plan(cell)
+        return Plan(tuple(Stage(*stage) for stage in self.stacking(architecture)), planned)
+
+    def make(self, read: Reading[Plan], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has one setting, `filters` of the stem (16). An image of one pixel is not halved."""
-        from cambrian.spaces.hierarchies.stacked.network import Stage, network
+        from cambrian.spaces.cells.blocks import limits_of
+        from cambrian.spaces.hierarchies.stacked.network import block_cells, edge_cells, network
 
-        settings = self.checked(skeleton)
-        answers = replay(self, architecture)
-        stages = [Stage(*stage) for stage in self.stacking(answers)]
-        side = min(task.height, task.width)
-        return network(stages, self._maker(answers), task.channels, side, task.classes, **settings)
-
-    def _maker(self, answers: Architecture) -> MakeCell:
-        from cambrian.spaces.hierarchies.stacked.network import block_cells, edge_cells
-
-        micro, cell = self.micro, self.cell_of(answers)
+        micro, side = self.micro, min(task.height, task.width)
         if isinstance(micro, NASBench201):
-            return edge_cells(micro.plan(cell)[1])
-        names_of = micro.operations
-        blocks = [(i1, names_of[o1], i2, names_of[o2]) for i1, i2, o1, o2 in micro.cell(cell)]
-        return block_cells(blocks, micro.output)
+            cells: MakeCell = edge_cells(read, "cell/")
+            return network(read, cells, self.cells, task.channels, side, task.classes, **skeleton)
+        cells = block_cells(read, limits_of(micro.form, "cell/", passes=False))
+        return network(read, cells, None, task.channels, side, task.classes, **skeleton)
 
     def canonical(self, architecture: Architecture) -> str:
         """Of two stages with nothing between them only the number of cells counts. Cells are told apart as
