@@ -22,6 +22,7 @@ from cambrian.search.ledger.keys import trial_key
 from cambrian.spaces import SPACES
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
 from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, Shares, know
 from cambrian.spaces.program.function_space import Program
 from cambrian.spaces.space import Pick, Space
@@ -136,7 +137,7 @@ def test_a_space_that_has_the_methods_is_its_own_knowledge() -> None:
     assert own.know(Grows) is own
     assert isinstance(own.know(Encodes), DepthGrowth)
     assert own.know(Canonical) is own
-    assert TinyChain().know(Shares) is None
+    assert Hierarchical().know(Shares) is None
 
 
 def test_knowledge_is_made_once() -> None:

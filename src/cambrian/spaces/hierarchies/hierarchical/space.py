@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Answer, Scalar
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer
 from cambrian.errors import SpaceError
 from cambrian.options import shorten
 from cambrian.paths import Parts, Path, at
@@ -26,6 +26,8 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from cambrian.networks.sharing.reading import Reading
 
 LEVELS, MOTIFS, NODES = 3, 12, 11  # at most: the paper has two levels, 6 motifs, 5 nodes; 11 in a flat cell
 SETTINGS = ("filters", "cells")
@@ -40,7 +42,9 @@ class Hierarchical(Space):
     first. The paper's cells all have the most nodes (`paper`). Where its evolution begins is the first
     answer to every question, a chain of identities; after a thousand mutations, one answer each, each of
     the 46 has been drawn anew some twenty times, so that the measure is uniform but for what is rejected.
-    (The paper mutates a random level first, which this space leaves to the strategy.)"""
+    (The paper mutates a random level first, which this space leaves to the strategy.)
+
+    No question is shared: which edges are alive decides the width of all that comes after them."""
 
     skeleton = SETTINGS
 
@@ -110,14 +114,18 @@ class Hierarchical(Space):
             operations = [made.get(str(name), NONE) for name in operations]
         return _alive(nodes, tuple(operations))
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> Motif:
+        """The cell, as far as it is alive."""
+        return self.cell(architecture)
+
+    def make(self, read: Reading[Motif], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has `filters` of the first of three stages (16; 8 for small images) and
-        `cells` per stage (1). What is
-        not alive is left out. Every shape fits every other, so no forward is spent on checking."""
+        `cells` per stage (1). What is not alive is left out. Every shape fits every other, so no forward is
+        spent on checking."""
         from cambrian.spaces.hierarchies.hierarchical.network import network
 
-        settings = small(task, self.checked(skeleton), filters=8)
-        cell = self.cell(replay(self, architecture))
+        settings = small(task, skeleton, filters=8)
+        cell = read.value(lambda motif: motif)
         return network(cell, task.channels, min(task.height, task.width), task.classes, **settings)
 
     def canonical(self, architecture: Architecture) -> str:
