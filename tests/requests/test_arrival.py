@@ -13,6 +13,7 @@ import pytest
 
 import living
 import mocks
+from cambrian.search.assembly import make_problem
 from cambrian.search.engines.processes import Processes
 from cambrian.search.ledger.ledger import Ledger, Row
 from cambrian.search.result import Result
@@ -31,7 +32,7 @@ def promoting(workers: int = 2, trials: int = 40) -> Search:
 
 def replayed(result: Result, strategy: Any = None) -> None:
     search = promoting(workers=1)
-    check_replay(search._problem(40), strategy or search.strategy, result.rows, "arrival")
+    check_replay(make_problem(search, 40), strategy or search.strategy, result.rows, "arrival")
 
 
 def test_serially_it_is_the_order_of_numbers(tmp_path: Path) -> None:

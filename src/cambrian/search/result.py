@@ -18,6 +18,7 @@ from cambrian.problem import Objective
 from cambrian.recommendation import find_front
 from cambrian.search.direction import objective_name
 from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.recommended import recommended
 from cambrian.spaces.space import Space
 
@@ -48,7 +49,7 @@ class Result:
     @staticmethod
     def open(directory: str | Path) -> Result:
         """Raises RunError where `directory` is no run directory, LedgerCorrupt where it is damaged."""
-        from cambrian.search.settings import LEDGER, space_for
+        from cambrian.search.components import space_for
         from cambrian.tasks.task import Task
 
         place = Path(directory).absolute()

@@ -17,7 +17,7 @@ from cambrian.search.ledger import schema1
 from cambrian.search.ledger.database import SIDES, read_version
 from cambrian.search.ledger.ledger import Event, Ledger, Row
 from cambrian.search.ledger.lock import Lock
-from cambrian.search.settings import LEDGER
+from cambrian.search.ledger.run_directory import LEDGER
 
 T = TypeVar("T")
 

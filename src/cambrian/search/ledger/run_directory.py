@@ -12,7 +12,8 @@ from typing import Any
 from cambrian.errors import RunError, UsageError
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import Lock
-from cambrian.search.settings import LEDGER
+
+LEDGER = "ledger.sqlite"
 
 
 def claim(name: str, root: Path = Path("runs")) -> Path:

@@ -18,6 +18,7 @@ import msgspec
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
+from cambrian.search.components import component, published_architectures, space_for, usual
 from cambrian.search.loop.deadlines import SEARCHED
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
@@ -28,7 +29,6 @@ from cambrian.search.planning.presets import Preset
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
-from cambrian.search.settings import component, published_architectures, space_for, usual
 from cambrian.search.space_check import check_space, is_own
 from cambrian.spaces.budgets import PaperSearch
 from cambrian.spaces.space import Space

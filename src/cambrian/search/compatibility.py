@@ -1,0 +1,70 @@
+"""Whether the components of a search work together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cambrian.errors import Incompatible
+from cambrian.estimators.build import signature
+from cambrian.estimators.estimator import SERVES
+from cambrian.request import Evaluate
+from cambrian.search.space_check import check_skeleton
+from cambrian.spaces.knowledge import know
+from cambrian.weights import Continue, Fresh, Inherit, Shared
+
+if TYPE_CHECKING:
+    from cambrian.search.search import Search
+
+WEIGHTED = (Continue, Inherit, Shared)
+"""Requests for these need what an earlier row left."""
+
+
+def check_compatible(search: Search) -> None:
+    """Raises Incompatible, or UsageError for a setting of the skeleton that the networks do not have."""
+    builds = getattr(search.estimator, "builds", True)
+    if search.limits and not builds:
+        raise Incompatible(
+            f"limits on {', '.join(search.limits)} need an estimator that builds networks, which"
+            f" {type(search.estimator).__name__} does not"
+        )
+    check_serves(search.strategy, search.estimators)
+    for component in (search.strategy, *search.estimators.values()):
+        check_needs(component, search.space)
+    if search.task is not None and builds:
+        for fidelity in (search.fidelity, *([search.final.fidelity] if search.final else [])):
+            check_skeleton(search.space, signature(search.task, fidelity), fidelity)
+
+
+def check_needs(component: Any, space: Any) -> None:
+    """Raises Incompatible for a component that needs knowledge which the space does not have."""
+    for need in component.needs:
+        if know(space, need) is None:
+            raise Incompatible(
+                f"{type(component).__name__} needs a space that is {need.__name__}, which"
+                f" {type(space).__name__} is not: {remedy(need.__name__)}"
+            )
+
+
+def remedy(need: str) -> str:
+    return {
+        "Grows": "ask for a depth with pick.depth, or use a strategy such as random",
+        "Encodes": "give it tokens, or use a strategy such as random",
+    }.get(need, "choose another space or another strategy")
+
+
+def served_by(estimator: Any) -> tuple[type, ...]:
+    """The requests and weights that it can do."""
+    return tuple(getattr(estimator, "serves", SERVES))
+
+
+def check_serves(strategy: Any, estimators: Mapping[str, Any]) -> None:
+    """Raises Incompatible where the strategy may ask for what none of the estimators can do."""
+    served = {kind for estimator in estimators.values() for kind in served_by(estimator)}
+    for kind in getattr(strategy, "requests", (Evaluate, Fresh)):
+        if kind not in served:
+            names = ", ".join(type(e).__name__ for e in estimators.values())
+            raise Incompatible(
+                f"{type(strategy).__name__} asks for {kind.__name__}, which {names} cannot do: add an"
+                " estimator that can"
+            )
