@@ -15,7 +15,8 @@ import living
 import mocks
 from cambrian.search.assembly import make_problem
 from cambrian.search.engines.processes import Processes
-from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.testing.replay import check_replay
@@ -60,7 +61,7 @@ def test_a_run_that_could_not_be_is_told(tmp_path: Path) -> None:
     for first in range(len(rows) - 1):
         rows[first], rows[first + 1] = exchanged(rows[first], rows[first + 1])
     with pytest.raises(Violation):
-        check_replay(promoting(workers=1)._problem(40), living.Promoting(trials=40), rows, "arrival")
+        check_replay(make_problem(promoting(workers=1), 40), living.Promoting(trials=40), rows, "arrival")
 
 
 def exchanged(one: Row, other: Row) -> tuple[Row, Row]:

@@ -12,7 +12,7 @@ from cambrian.codec import encode
 from cambrian.errors import CambrianError, RunChanged
 from cambrian.search.components import component, spec_of
 from cambrian.search.ledger.ledger import Ledger
-from cambrian.search.program_code import edited
+from cambrian.search.program_code import find_edits
 from cambrian.search.settings import versions
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ def _edits(old: dict[str, Any] | None, new: dict[str, Any] | None) -> list[str]:
     """A phrase for code that was edited; none where that cannot be told, as by another version of Python."""
     if old is None or new is None or old["python"] != new["python"]:
         return []
-    names = edited(old["parts"], new["parts"])
-    return [f"the code of {listed_names(names)} was edited"] if names else []
+    names = find_edits(old["parts"], new["parts"])
+    return [f"the code of {list_names(names)} was edited"] if names else []
 
 
-def listed_names(names: Sequence[str], most: int = 4) -> str:
+def list_names(names: Sequence[str], most: int = 4) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.problem import Limit, Problem
-from cambrian.search.compatibility import served_by
+from cambrian.search.compatibility import list_served
 from cambrian.search.components import spec_of, specs_of
 from cambrian.search.engines.engine import Work
 from cambrian.search.ledger.keys import digest
@@ -50,7 +50,7 @@ def _make_means(search: Search, begun: Mapping[str, Any]) -> dict[str, Means]:
     return {
         name: Means(
             make_recipe(search, name, begun),
-            served_by(estimator),
+            list_served(estimator),
             bool(getattr(estimator, "raw", False)),
             bool(getattr(estimator, "reads_history", False)),
         )

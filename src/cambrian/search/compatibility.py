@@ -53,14 +53,14 @@ def remedy(need: str) -> str:
     }.get(need, "choose another space or another strategy")
 
 
-def served_by(estimator: Any) -> tuple[type, ...]:
+def list_served(estimator: Any) -> tuple[type, ...]:
     """The requests and weights that it can do."""
     return tuple(getattr(estimator, "serves", SERVES))
 
 
 def check_serves(strategy: Any, estimators: Mapping[str, Any]) -> None:
     """Raises Incompatible where the strategy may ask for what none of the estimators can do."""
-    served = {kind for estimator in estimators.values() for kind in served_by(estimator)}
+    served = {kind for estimator in estimators.values() for kind in list_served(estimator)}
     for kind in getattr(strategy, "requests", (Evaluate, Fresh)):
         if kind not in served:
             names = ", ".join(type(e).__name__ for e in estimators.values())

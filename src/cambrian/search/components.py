@@ -71,7 +71,7 @@ def spec_of(kind: str, component: Any) -> dict[str, Any] | None:
     return found
 
 
-def named_estimators(first: Any, others: Mapping[str, Any]) -> dict[str, Any]:
+def name_estimators(first: Any, others: Mapping[str, Any]) -> dict[str, Any]:
     """All estimators of a run by name, "" the first."""
     return {"": first, **{name: component("estimator", spec) for name, spec in others.items()}}
 
@@ -104,7 +104,7 @@ def task_of(given: Any) -> Any:
     return given if given.digest else replace(given, digest=digest(given))
 
 
-def published_architectures(space: Space) -> dict[str, Architecture]:
+def find_published(space: Space) -> dict[str, Architecture]:
     """By name, those that this space holds."""
     from cambrian.spaces.published import published_in
 

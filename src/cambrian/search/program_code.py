@@ -36,7 +36,7 @@ def code_parts(component: object) -> dict[str, str]:
     return dict(sorted(found.parts.items()))
 
 
-def edited(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+def find_edits(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """The names whose code is not what it was, those that are used no more, or newly, among them."""
     return [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
 
@@ -54,33 +54,33 @@ class _Parts:
         if isinstance(value, _PLAIN):
             return repr(value)
         if isinstance(value, tuple | list):
-            return f"{type(value).__name__}({self._joined(value)})"
+            return f"{type(value).__name__}({self._join(value)})"
         if isinstance(value, set | frozenset):
             return f"set({', '.join(sorted(map(self.text, value)))})"
         if isinstance(value, Mapping):
-            return f"dict({self._joined(value.items())})"
+            return f"dict({self._join(value.items())})"
         if isinstance(value, FunctionType | type):
-            return self._named(value)
-        return self._wrapped(value)
+            return self._name(value)
+        return self._text_within(value)
 
-    def _wrapped(self, value: Any) -> str:
+    def _text_within(self, value: Any) -> str:
         if isinstance(value, ModuleType):
             return value.__name__
         if isinstance(value, staticmethod | classmethod | MethodType):
             return self.text(value.__func__)
         if isinstance(value, property):
-            return self._joined((value.fget, value.fset))
+            return self._join((value.fget, value.fset))
         if isinstance(value, partial):
-            return self._joined((value.func, value.args, value.keywords))
+            return self._join((value.func, value.args, value.keywords))
         for name in ("function", "__wrapped__"):  # another space, or a function behind a cache
             if isinstance(vars(value).get(name) if hasattr(value, "__dict__") else None, FunctionType):
                 return self.text(vars(value)[name])
-        return self._named(type(value))  # an object's state is not code
+        return self._name(type(value))  # an object's state is not code
 
-    def _joined(self, values: Iterable[Any]) -> str:
+    def _join(self, values: Iterable[Any]) -> str:
         return ", ".join(map(self.text, values))
 
-    def _named(self, value: Any) -> str:
+    def _name(self, value: Any) -> str:
         """The name of a function or class, its contents among the parts where it is the user's own."""
         if not self._is_users(value.__module__):
             return f"{value.__module__}:{value.__qualname__}"
@@ -97,14 +97,14 @@ class _Parts:
 
     def _class(self, cls: type) -> str:
         members = sorted((k, v) for k, v in vars(cls).items() if k not in _SKIPPED and not _is_made(v))
-        return f"{self._joined(cls.__bases__)}; {self._joined(members)}"
+        return f"{self._join(cls.__bases__)}; {self._join(members)}"
 
     def _function(self, function: FunctionType) -> str:
         code = function.__code__
         cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
-        stored = set(_stored(code))
+        stored = set(_find_stored(code))
         held = [self._value(n, _content(cell)) for n, cell in cells if n not in stored]
-        defaults = self._joined((function.__defaults__, function.__kwdefaults__))
+        defaults = self._join((function.__defaults__, function.__kwdefaults__))
         return f"{self._code(code, function.__globals__)}; {defaults}; {held}"
 
     def _code(self, code: CodeType, names: Mapping[str, Any]) -> str:
@@ -119,7 +119,7 @@ class _Parts:
         spaces = [(here, names)]
         modules = [names[n] for n in code.co_names if isinstance(names.get(n), ModuleType)]
         spaces += [(module.__name__, vars(module)) for module in modules]
-        stored = set(_stored(code))
+        stored = set(_find_stored(code))
         for module, inside in spaces:
             for name in code.co_names if self._is_users(module) else ():
                 if name in inside and name not in stored:
@@ -150,14 +150,14 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def _stored(code: CodeType) -> Iterator[str]:
+def _find_stored(code: CodeType) -> Iterator[str]:
     """Names of an outer place that the code itself, or what is in it, gives values while it runs."""
     for step in dis.get_instructions(code):
         if step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
             yield str(step.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _stored(constant)
+            yield from _find_stored(constant)
 
 
 def _has_docstring_place(code: CodeType) -> bool:

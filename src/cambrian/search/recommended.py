@@ -15,7 +15,7 @@ RECOMMENDED = 100
 Event = tuple[float, str, dict[str, Any]]
 
 
-def recommended(
+def read_recommendation(
     trials: Sequence[Trial], objectives: Sequence[Objective], events: Sequence[Event]
 ) -> list[Trial]:
     """The measured trials, best first: as the strategy ranked them when it last stopped, and behind those,

@@ -17,9 +17,10 @@ from cambrian.outcome import Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
 from cambrian.search.direction import objective_name
-from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import LEDGER
-from cambrian.search.recommended import recommended
+from cambrian.search.recommended import read_recommendation
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Result:
     @property
     def recommended(self) -> list[Trial]:
         """The measured trials, best first; of several objectives, front by front."""
-        return recommended(self.trials, self.objectives, self.events)
+        return read_recommendation(self.trials, self.objectives, self.events)
 
     @property
     def front(self) -> list[Trial]:

@@ -18,7 +18,7 @@ from cambrian.search.compatibility import WEIGHTED, check_compatible
 from cambrian.search.components import (
     choose_engine,
     component,
-    named_estimators,
+    name_estimators,
     read_order,
     space_for,
     task_of,
@@ -87,7 +87,7 @@ class Search:
         check_numbers(seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts)
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
-        self.estimators = named_estimators(component("estimator", estimator), estimators or {})
+        self.estimators = name_estimators(component("estimator", estimator), estimators or {})
         self.budget = Budget.parse(budget)
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)

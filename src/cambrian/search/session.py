@@ -16,15 +16,16 @@ from cambrian.estimators.build import signature
 from cambrian.outcome import Trial
 from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
-from cambrian.search.components import published_architectures
+from cambrian.search.components import find_published
 from cambrian.search.engines.engine import Work
-from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import at_work, prepare_task, working_place
 from cambrian.search.loop.coordinator import Coordinator
-from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expected_final
+from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.execution import Execution, Watch
 from cambrian.search.loop.final_stage import FinalStage, best_distinct
-from cambrian.search.recommended import RECOMMENDED, recommended
+from cambrian.search.recommended import RECOMMENDED, read_recommendation
 from cambrian.search.space_check import check_space, find_warnings, is_own
 
 if TYPE_CHECKING:
@@ -93,13 +94,13 @@ class Session:
         if search.device == "cpu":
             exported = search.final is not None
             for sentence in find_warnings(search.space, architecture, shape, search.fidelity, exported):
-                self.watch.warned(sentence)
+                self.watch.on_warning(sentence)
 
     # -- the search -------------------------------------------------------------------------------
 
     def _search(self) -> None:
         coordinator = make_coordinator(self.search, self.ledger, self.begun)
-        self.watch.stage("search", self.search.budget.trials)
+        self.watch.on_stage("search", self.search.budget.trials)
         rows = [r for r in self.ledger.rows() if not r.final]
         self._show_ended(r.trial for r in rows)
         stopped, deadlines = self._was_stopped(), self._make_deadlines(coordinator)
@@ -121,7 +122,7 @@ class Session:
         def halt() -> str | None:
             if budget.trials is not None and len(coordinator.trials) >= budget.trials:
                 return f"the budget of {budget.trials} trials is spent"
-            if stopped or (deadlines is not None and deadlines.over(self.execution.elapsed())):
+            if stopped or (deadlines is not None and deadlines.over(self.execution.read_clock())):
                 return f"the budget of {budget} is spent"
             return None
 
@@ -131,7 +132,7 @@ class Session:
         """Note the recommendation, and why the search ended. Raises RunError for one whose trials all crash
         alike."""
         failing = coordinator.breaker.tripped
-        numbers = [t.number for t in coordinator.recommended()[:RECOMMENDED]]
+        numbers = [t.number for t in coordinator.recommend()[:RECOMMENDED]]
         self.ledger.note("recommend", numbers=numbers)
         # A search that was stopped before has its event: a second one would say that it ended twice.
         if failing or not stopped:
@@ -157,7 +158,7 @@ class Session:
         """The `top` recommended architectures; without any measured one, the first that there was no time to
         measure, since a run ends with a network."""
         trials = [r.trial for r in self.ledger.rows() if not r.final]
-        ranked = recommended(trials, self.search.objectives, self.ledger.events("recommend"))
+        ranked = read_recommendation(trials, self.search.objectives, self.ledger.events("recommend"))
         unmeasured = [t.architecture for t in trials if t.outcome is None]
         return best_distinct(self.search.space, ranked, top) or unmeasured[:1]
 
@@ -171,8 +172,8 @@ class Session:
         stage = self._make_stage(candidates, finals)
         deadlines = self._make_final_deadlines([r.trial for r in rows])
         if deadlines is not None:
-            stage.within(deadlines, self.execution.elapsed)
-        self.watch.stage("final", stage.total())
+            stage.within(deadlines, self.execution.read_clock)
+        self.watch.on_stage("final", stage.total())
         self._show_ended(r.trial for r in finals)
         unfinished = [r for r in finals if r.state == "running"]
         self.execution.drive(stage, unfinished, lambda: None, deadlines)
@@ -188,7 +189,7 @@ class Session:
             finals,
             seed=self.search.seed,
             recipe=make_recipe(self.search, "", self.begun),
-            published=published_architectures(self.search.space),
+            published=find_published(self.search.space),
             again=self._has_another_budget(),
         )
 
@@ -196,8 +197,8 @@ class Session:
         seconds = self.search.budget.seconds
         if seconds is None:
             return None
-        each = expected_final(self.ledger.facts().get("speed"), trials)
-        return FinalDeadlines(seconds, self.execution.elapsed(), each)
+        each = expect_final_seconds(self.ledger.facts().get("speed"), trials)
+        return FinalDeadlines(seconds, self.execution.read_clock(), each)
 
     def _has_another_budget(self) -> bool:
         """Whether the run ended under another budget, so that trainings cut short by it are done anew."""
@@ -208,4 +209,4 @@ class Session:
         """Tell the watch of the trials that ended in earlier sessions."""
         for trial in trials:
             if trial.outcome is not None:
-                self.watch.ended(trial)
+                self.watch.on_end(trial)

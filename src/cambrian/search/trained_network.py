@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cambrian.errors import CambrianError, RunChanged
 from cambrian.estimators.build import signature
 from cambrian.outcome import Trial
-from cambrian.search.agreement import listed_names
-from cambrian.search.program_code import VERSION, code_parts, edited
+from cambrian.search.agreement import list_names
+from cambrian.search.program_code import VERSION, code_parts, find_edits
 from cambrian.search.settings import versions
 from cambrian.spaces.space import Space
 
@@ -55,10 +55,10 @@ def _edits(space: Space, facts: dict[str, Any]) -> str:
     if code is None or code["python"] != VERSION:
         return ""
     now = code_parts(space)
-    names = [n for n in edited(code["parts"], now) if n in now]  # others are of strategy and estimator
+    names = [n for n in find_edits(code["parts"], now) if n in now]  # others are of strategy and estimator
     if not names:
         return ""
-    return f"The code of {listed_names(names)} was edited since: put it back as it was, or search anew"
+    return f"The code of {list_names(names)} was edited since: put it back as it was, or search anew"
 
 
 def _other_versions(facts: dict[str, Any]) -> str:

@@ -82,7 +82,7 @@ class _Kill(Watch):
     def __init__(self, number: int) -> None:
         self._number = number
 
-    def claimed(self, trial: Trial) -> None:
+    def on_claim(self, trial: Trial) -> None:
         if trial.number == self._number:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -12,79 +12,27 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from cambrian.codec import decode, encode
+from cambrian.codec import encode
 from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.files import stage_file
-from cambrian.outcome import Outcome, Trial
+from cambrian.outcome import Outcome
 from cambrian.search.ledger import database, schema1
 from cambrian.search.ledger.database import REPAIR, checksum, translate_errors
-from cambrian.search.ledger.keys import trial_name
-
-VERSION = 2
-
-SCHEMA = (
-    "CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL)",
-    "CREATE TABLE trial (name TEXT PRIMARY KEY, number INTEGER NOT NULL, kind TEXT NOT NULL,"
-    " estimator TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,"
-    " knew INTEGER NOT NULL, learned INTEGER, proposal TEXT NOT NULL, outcome TEXT,"
-    " claimed REAL NOT NULL, finished REAL, elapsed REAL, thinking REAL NOT NULL,"
-    " checksum INTEGER NOT NULL)",
-    "CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL,"
-    " value TEXT NOT NULL, checksum INTEGER NOT NULL)",
+from cambrian.search.ledger.rows import (
+    SCHEMA,
+    VERSION,
+    Event,
+    Row,
+    Stored,
+    drop_clocks,
+    fill_repeats,
+    read_row,
+    write_row,
 )
-
-Event = tuple[float, str, dict[str, Any]]
-"""When (seconds since 1970), what, and more about it."""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A trial with what the ledger knows about its execution. `state` is running, cached, done,
-    infeasible or crashed; `knew` is how many trials its proposal had learned from; `learned`, in a run
-    that learns in the order of arrival, the place from 0 at which the strategy learned of it; `elapsed` the
-    run's seconds when it finished; `thinking` the strategy's seconds before it was proposed."""
-
-    trial: Trial
-    key: str
-    state: str
-    attempt: int
-    knew: int
-    thinking: float = 0.0
-    elapsed: float | None = None
-    claimed: float = 0.0
-    learned: int | None = None
-
-    @property
-    def name(self) -> str:
-        return trial_name(self.trial)
-
-    @property
-    def final(self) -> bool:
-        """Whether it is of the final stage, and not proposed by the strategy."""
-        return self.trial.kind == "final"
-
-
-class _Stored(NamedTuple):
-    """A row of the table `trial`, less its checksum."""
-
-    name: str
-    number: int
-    kind: str
-    estimator: str
-    key: str
-    state: str
-    attempt: int
-    knew: int
-    learned: int | None
-    proposal: str
-    outcome: str | None
-    claimed: float
-    finished: float | None
-    elapsed: float | None
-    thinking: float
 
 
 class Ledger:
@@ -115,9 +63,7 @@ class Ledger:
     def close(self) -> None:
         self._db.close()
 
-    def _filled(
-        self, facts: dict[str, Any], rows: Sequence[dict[str, Any]], events: Sequence[Event]
-    ) -> Ledger:
+    def _fill(self, facts: dict[str, Any], rows: Sequence[dict[str, Any]], events: Sequence[Event]) -> Ledger:
         """This new ledger with the contents of an old one."""
         self.remember(**facts)
         self.restore([Row(**row) for row in rows], events)
@@ -154,7 +100,7 @@ class Ledger:
         """All rows in order of number, those of the final stage last, outcomes of cached ones filled in."""
         with translate_errors(self.path):
             found = self._db.execute("SELECT * FROM trial ORDER BY kind = 'final', number").fetchall()
-            rows = [_row(_Stored(*r)) for r in self._check("row", found)]
+            rows = [read_row(Stored(*r)) for r in self._check("row", found)]
         self._check_gaps(rows)
         return fill_repeats(rows)
 
@@ -162,7 +108,7 @@ class Ledger:
         """One row by its name (see `trial_name`), its outcome as stored. Raises LedgerCorrupt where it is
         missing or damaged."""
         with translate_errors(self.path):
-            return _row(self._read_stored(str(name)))
+            return read_row(self._read_stored(str(name)))
 
     def restore(self, rows: Sequence[Row], events: Sequence[Event]) -> None:
         """Rows with their outcomes, and events, in one commit: for a new ledger made of an old one."""
@@ -208,7 +154,7 @@ class Ledger:
                 row.knew,
                 row.learned,
                 encode(msgspec.structs.replace(row.trial, outcome=None)),
-                encode(_timeless(row.trial.outcome)),
+                encode(drop_clocks(row.trial.outcome)),
             )
             for row in self.rows()
         ]
@@ -231,36 +177,17 @@ class Ledger:
         return True
 
     def _insert(self, row: Row) -> None:
-        self._write(
-            "INSERT",
-            _Stored(
-                name=row.name,
-                number=row.trial.number,
-                kind=row.trial.kind,
-                estimator=row.trial.estimator,
-                key=row.key,
-                state=row.state,
-                attempt=row.attempt,
-                knew=row.knew,
-                learned=row.learned,
-                proposal=encode(msgspec.structs.replace(row.trial, outcome=None)).decode(),
-                outcome=None,
-                claimed=row.claimed or time.time(),
-                finished=None,
-                elapsed=row.elapsed,
-                thinking=float(row.thinking),
-            ),
-        )
+        self._write("INSERT", write_row(row))
 
-    def _write(self, verb: str, stored: _Stored) -> None:
+    def _write(self, verb: str, stored: Stored) -> None:
         values = (*stored, checksum(stored))
         self._db.execute(f"{verb} INTO trial VALUES ({', '.join('?' * len(values))})", values)
 
-    def _read_stored(self, name: str) -> _Stored:
+    def _read_stored(self, name: str) -> Stored:
         found = self._db.execute("SELECT * FROM trial WHERE name = ?", (name,)).fetchall()
         if not found:
             raise LedgerCorrupt(f"{self.path} has no row {name}{REPAIR}")
-        return _Stored(*next(self._check("row", found)))
+        return Stored(*next(self._check("row", found)))
 
     def _event(self, at: float, name: str, value: dict[str, Any]) -> None:
         row = (at, name, encode(value).decode())
@@ -299,19 +226,6 @@ class Ledger:
                 raise
 
 
-def fill_repeats(rows: Sequence[Row]) -> list[Row]:
-    """The rows, those that repeat another one with its outcome."""
-    outcomes = {row.trial.number: row.trial.outcome for row in rows if not row.final}
-    return [
-        row
-        if row.trial.cached is None
-        else msgspec.structs.replace(
-            row, trial=msgspec.structs.replace(row.trial, outcome=outcomes[row.trial.cached])
-        )
-        for row in rows
-    ]
-
-
 def _open(path: Path, connect: Callable[[Path], sqlite3.Connection], reading: bool) -> Ledger:
     try:
         there = path.exists()
@@ -337,40 +251,13 @@ def _upgrade(db: sqlite3.Connection, path: Path, reading: bool) -> Ledger:
     facts, rows, events = schema1.read_run(db, path)
     db.close()
     if reading:
-        upgraded = Ledger(database.in_memory(SCHEMA, VERSION), None)._filled(facts, rows, events)
+        upgraded = Ledger(database.in_memory(SCHEMA, VERSION), None)._fill(facts, rows, events)
         upgraded.path = path
         return upgraded
     with stage_file(path) as draft:
         database.create(draft, SCHEMA, VERSION)
-        upgraded = Ledger(database.connect(draft), draft)._filled(facts, rows, events)
+        upgraded = Ledger(database.connect(draft), draft)._fill(facts, rows, events)
         upgraded.close()  # the last to close it: its WAL goes into the file
         for side in database.SIDES:
             path.with_name(path.name + side).unlink(missing_ok=True)
     return Ledger.open(path)
-
-
-def _row(stored: _Stored) -> Row:
-    trial: Trial = decode(stored.proposal, Trial)
-    if stored.outcome is not None:
-        trial = msgspec.structs.replace(trial, outcome=decode(stored.outcome, Outcome))
-    return Row(
-        trial,
-        stored.key,
-        stored.state,
-        stored.attempt,
-        stored.knew,
-        stored.thinking,
-        stored.elapsed,
-        stored.claimed,
-        stored.learned,
-    )
-
-
-def _timeless(outcome: Outcome | None) -> Any:
-    if outcome is None:
-        return None
-    calm = msgspec.structs.replace(outcome, seconds=0.0)
-    if hasattr(calm, "curve"):
-        points = tuple(msgspec.structs.replace(p, seconds=0.0) for p in calm.curve)
-        calm = msgspec.structs.replace(calm, curve=points)
-    return calm

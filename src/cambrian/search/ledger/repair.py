@@ -15,8 +15,9 @@ from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.files import stage_file
 from cambrian.search.ledger import schema1
 from cambrian.search.ledger.database import SIDES, read_version
-from cambrian.search.ledger.ledger import Event, Ledger, Row
+from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import Lock
+from cambrian.search.ledger.rows import Event, Row
 from cambrian.search.ledger.run_directory import LEDGER
 
 T = TypeVar("T")

@@ -102,10 +102,10 @@ class Cost:
         key = (level, tuple(sorted(skeleton.items())))
         if key not in self._sizes:
             with _one_thread():
-                self._sizes[key] = self._counted(self._samples[level], skeleton)
+                self._sizes[key] = self._count_macs(self._samples[level], skeleton)
         return self._sizes[key]
 
-    def _counted(self, architecture: Architecture, skeleton: Mapping[str, Scalar]) -> float:
+    def _count_macs(self, architecture: Architecture, skeleton: Mapping[str, Scalar]) -> float:
         """Multiply-accumulates, as far as they can be counted: for small images, which most networks take
         and where computing is faster than pretending to; else for the task's own."""
         from cambrian.networks.measure.sizes import macs, sizes
@@ -143,9 +143,9 @@ class Cost:
         failures = [speed for speed in speeds.values() if isinstance(speed, Failed)]
         if failures:
             self.notice = f"the speed could not be measured and was guessed: {failures[0]}"
-        return {k: self._guessed(k) if isinstance(s, Failed) else float(s) for k, s in speeds.items()}
+        return {k: self._guess_speed(k) if isinstance(s, Failed) else float(s) for k, s in speeds.items()}
 
-    def _guessed(self, level: int) -> float:
+    def _guess_speed(self, level: int) -> float:
         return 3 * self._macs(level, self._smallest) / GUESSED
 
     def _measure_speed(self, level: int, device: str) -> float:

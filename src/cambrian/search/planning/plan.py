@@ -18,7 +18,7 @@ import msgspec
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
-from cambrian.search.components import component, published_architectures, space_for, usual
+from cambrian.search.components import component, find_published, space_for, usual
 from cambrian.search.loop.deadlines import SEARCHED
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
@@ -162,7 +162,7 @@ def _choose_strategy(given: Any, facts: SpaceFacts, trials: int | None) -> Strat
 
 def _choose_baselines(names: tuple[str, ...] | None, space: Space) -> tuple[str, ...]:
     """Those that the space holds."""
-    published = published_architectures(space)
+    published = find_published(space)
     if names is None:
         return ("random", *sorted(published)[-1:])
     return tuple(name for name in names if name == "random" or name in published)
