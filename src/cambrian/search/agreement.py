@@ -18,6 +18,7 @@ from cambrian.search.settings import versions
 if TYPE_CHECKING:
     from cambrian.search.search import Search
 
+# Facts that another space changes with it, so that they say nothing beside "space was A, now B".
 _QUESTIONS = ("questions", "fingerprint", "code")
 _SAID = {
     "fingerprint": "the space's program asks other questions than it did",
@@ -33,6 +34,7 @@ def agree(search: Search, ledger: Ledger) -> dict[str, Any]:
     if begun is not None:
         search.lag = begun["lag"] if search.lag_is_open else search.lag
         same_settings(begun, msgspec.json.decode(encode(search.settings())), ledger.path)
+    # The settings as begun stay: keys of trials are made of them. All else is of the latest session.
     ledger.remember(
         settings=begun or search.settings(),
         budget=search.budget,
@@ -47,10 +49,11 @@ def agree(search: Search, ledger: Ledger) -> dict[str, Any]:
 
 
 def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -> None:
-    """Raises RunChanged with what differs."""
+    """Raises RunChanged, naming the settings that differ."""
     old, new = dict(old), dict(new)
+    # Code is compared by its parts, and only of one space: of another one, all of it differs.
     changes = _edits(old.pop("code", None), new.pop("code", None)) if old["space"] == new["space"] else []
-    if old["space"] != new["space"]:  # then the questions are others, of course
+    if old["space"] != new["space"]:
         old, new = ({k: v for k, v in s.items() if k not in _QUESTIONS} for s in (old, new))
     named = [kind for kind in ("space", "strategy", "estimator") if old.get(kind)]
     old |= {kind: _with_new_fields(kind, old[kind]) for kind in named}
@@ -68,15 +71,17 @@ def _with_new_fields(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     begun have their defaults."""
     if "name" not in spec:
         return spec
+    # By making the component: only its constructor knows the defaults. One that cannot be made any more is
+    # compared as it was written.
     try:
-        made = spec_of(kind, component(kind, spec))
+        present = spec_of(kind, component(kind, spec))
     except CambrianError:
         return spec
-    return spec if made is None else cast("dict[str, Any]", msgspec.json.decode(encode(made)))
+    return spec if present is None else cast("dict[str, Any]", msgspec.json.decode(encode(present)))
 
 
 def _edits(old: dict[str, Any] | None, new: dict[str, Any] | None) -> list[str]:
-    """A phrase for code that was edited; none where that cannot be told, as by another version of Python."""
+    """A phrase for code that was edited; none where another version of Python makes that uncertain."""
     if old is None or new is None or old["python"] != new["python"]:
         return []
     names = find_edits(old["parts"], new["parts"])
@@ -84,11 +89,13 @@ def _edits(old: dict[str, Any] | None, new: dict[str, Any] | None) -> list[str]:
 
 
 def list_names(names: Sequence[str], most: int = 4) -> str:
+    """The first names in words, and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
 def _differences(old: Any, new: Any, where: str) -> list[str]:
+    """A phrase for each leaf that differs, with its path `where`."""
     if old == new:
         return []
     if where in _SAID:

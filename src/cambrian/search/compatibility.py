@@ -31,6 +31,7 @@ def check_compatible(search: Search) -> None:
     check_serves(search.strategy, search.estimators)
     for component in (search.strategy, *search.estimators.values()):
         check_needs(component, search.space)
+    # Now rather than in every trial: a setting that the skeleton lacks would fail all of them.
     if search.task is not None and builds:
         for fidelity in (search.fidelity, *([search.final.fidelity] if search.final else [])):
             check_skeleton(search.space, signature(search.task, fidelity), fidelity)
@@ -47,6 +48,7 @@ def check_needs(component: Any, space: Any) -> None:
 
 
 def remedy(need: str) -> str:
+    """Advice for a space that does not have this knowledge."""
     return {
         "Grows": "ask for a depth with pick.depth, or use a strategy such as random",
         "Encodes": "give it tokens, or use a strategy such as random",
@@ -54,12 +56,13 @@ def remedy(need: str) -> str:
 
 
 def list_served(estimator: Any) -> tuple[type, ...]:
-    """The requests and weights that it can do."""
+    """The kinds of requests and weights that the estimator can carry out."""
     return tuple(getattr(estimator, "serves", SERVES))
 
 
 def check_serves(strategy: Any, estimators: Mapping[str, Any]) -> None:
-    """Raises Incompatible where the strategy may ask for what none of the estimators can do."""
+    """Raises Incompatible where the strategy may make a request that none of the estimators can carry out."""
+    # All estimators together: which one a request names is not known before it is made.
     served = {kind for estimator in estimators.values() for kind in list_served(estimator)}
     for kind in getattr(strategy, "requests", (Evaluate, Fresh)):
         if kind not in served:

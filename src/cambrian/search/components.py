@@ -22,6 +22,8 @@ FEW = 300
 
 
 def registry(kind: str) -> Any:
+    """The registry of spaces, strategies or estimators."""
+    # Imported late: who reads only a run's settings does not import three rooms.
     from cambrian.estimators import ESTIMATORS
     from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
@@ -30,10 +32,13 @@ def registry(kind: str) -> Any:
 
 
 def component(kind: str, given: Any) -> Any:
+    """The space, strategy or estimator of that name or description; an object as it is, a plain function as
+    an estimator. Raises UnknownName, UsageError."""
     if isinstance(given, str | Mapping):
         return registry(kind).make(given)
     if kind == "space":
         _check_space(given)
+    # An estimator may be callable too: `run` tells it from a function.
     if callable(given) and kind == "estimator" and not hasattr(given, "run"):
         from cambrian.estimators.function import Function
 
@@ -42,7 +47,7 @@ def component(kind: str, given: Any) -> Any:
 
 
 def _check_space(given: Any) -> None:
-    """Raise UsageError for what is nearly a space."""
+    """Raise UsageError for an object that is not a space, with the likely mistake: a class, a function."""
     name = getattr(given, "__name__", type(given).__name__)
     if isinstance(given, type):
         raise UsageError(f"a space is an object, got the class {name}: give {name}(...)")
@@ -52,11 +57,10 @@ def _check_space(given: Any) -> None:
 
 
 def space_for(given: Any, task: Any) -> Space:
-    """The space of that name or description, whose questions are those for the task's images, where there
-    is a task."""
-    found: Any = component("space", given)
-    fit = getattr(found, "for_task", None)  # a space of one's own need not have it
-    fitted: Space = found if fit is None or task is None else fit(task)
+    """The space of that name or description, fitted to the task's images, where there is a task."""
+    space: Any = component("space", given)
+    fit = getattr(space, "for_task", None)  # a user's own space need not have it
+    fitted: Space = space if fit is None or task is None else fit(task)
     return fitted
 
 
@@ -67,8 +71,10 @@ def usual(space: Space, trials: int | None) -> str:
 
 
 def spec_of(kind: str, component: Any) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = registry(kind).spec(component)
-    return found
+    """The name and the arguments from which another process makes the component; None where it has no
+    name."""
+    spec: dict[str, Any] | None = registry(kind).spec(component)
+    return spec
 
 
 def name_estimators(first: Any, others: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,11 +88,12 @@ def specs_of(estimators: Mapping[str, Any]) -> dict[str, dict[str, Any] | None]:
 
 
 def identity_of(component: Any) -> str:
-    """What tells a component that has no name from another: its type, and of a function the code."""
+    """The identity of a component that has no name: its type, and of a function the code."""
     function: Any = getattr(component, "function", None)
     code = getattr(function, "__code__", None)
     if code is None:
         return type(component).__qualname__
+    # Constants that are code have an address in their repr, which each process changes.
     text = repr((code.co_code, code.co_names, [c for c in code.co_consts if not hasattr(c, "co_code")]))
     return f"{function.__qualname__} {zlib.crc32(text.encode()):08x}"
 
@@ -105,7 +112,7 @@ def task_of(given: Any) -> Any:
 
 
 def find_published(space: Space) -> dict[str, Architecture]:
-    """By name, those that this space holds."""
+    """The published architectures that this space holds, by name."""
     from cambrian.spaces.published import published_in
 
     return published_in(space)
@@ -120,6 +127,7 @@ def choose_engine(
         return engine, None
     several, notice = engine == "processes" or (workers or 1) > 1, None
     components = {"space": space, "estimator": estimator}
+    # A process loads components by name; an object of this one cannot be sent, since nothing is pickled.
     nameless = [kind for kind, each in components.items() if spec_of(kind, each) is None]
     if nameless and several:
         notice = (
@@ -134,7 +142,7 @@ def choose_engine(
 
 
 def read_order(order: str) -> str:
-    """Raises UnknownName for an order that there is not."""
+    """The order. Raises UnknownName for one that does not exist."""
     if order not in ORDERS:
         raise UnknownName("order", order, ORDERS)
     return order

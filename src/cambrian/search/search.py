@@ -1,4 +1,4 @@
-"""A search: one space, one strategy, one estimator, a budget, and a place to remember."""
+"""A search: one space, one strategy, one estimator, a budget, and a run directory."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 
 
 class Search:
-    """Everything a search is, before it runs. Components are objects or registered names; without a
+    """The settings of a search, before it runs. Components are objects or registered names; without a
     `strategy` a search of few trials is Bayesian optimisation, a larger one progressive where its space
     grows.
 
-    `engine` is "serial", "processes" or an Engine; what cannot be named runs serially, and
+    `engine` is "serial", "processes" or an Engine; components without a name run serially, and
     `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Coordinator`).
     `final=None` ends without a trained network. `limits` are hard bounds on measures of the network, as
     {"params": 1e6, "latency": "5ms"}, checked before training; `timeout` (seconds) and `memory` (bytes) bound
@@ -89,6 +89,7 @@ class Search:
         self.space: Space = space_for(space, self.task)
         self.estimators = name_estimators(component("estimator", estimator), estimators or {})
         self.budget = Budget.parse(budget)
+        # The usual strategy depends on the space and the budget, so it is chosen after them.
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)
         self.seed, self.device, self.attempts = seed, device, attempts
@@ -96,6 +97,7 @@ class Search:
         self.more_objectives = tuple(map(read_objective, objectives))
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
+        # An estimator that does not deliver, as a table, has no networks to train at the end.
         self.final = final if self.estimator.delivers else None
         self.limits = read_limits(limits or {})
         self.timeout, self.memory = timeout, memory
@@ -103,6 +105,7 @@ class Search:
         self.spent = 0.0  # seconds of the budget that planning took
         self.engine, self.notice = choose_engine(engine, workers, self.space, self.estimator)
         self.lag_is_open = lag is None  # a resumed run's lag is taken then
+        # One worker knows all outcomes; of several, each may run a trial and have another one waiting.
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
         self._talk: Conversation | None = None
         self._held = ExitStack()
@@ -119,7 +122,7 @@ class Search:
         return self._run(directory, watch, Session.run)
 
     def train(self, architecture: Architecture, directory: str | Path, watch: Watch | None = None) -> Result:
-        """No search: `architecture` trained as a winner is, on all that is not test, and tested once.
+        """Without a search: train `architecture` as a winner, on train and validation, and test it once.
         Raises IllegalArchitecture where the space does not hold it."""
         chosen = replay(self.space, architecture)
         return self._run(directory, watch, lambda session: session.train(chosen))
@@ -127,7 +130,7 @@ class Search:
     @staticmethod
     def resume(directory: str | Path, budget: Budget | str | int | None = None) -> Search:
         """The search that began the run in `directory`, to be run there again; a larger `budget` lets
-        it go on. Raises RunError where a part of it has no name it could be loaded by."""
+        it go on. Raises RunError where one of its components has no name by which it could be loaded."""
         search: Search = resume_search(Search, Path(directory), budget)
         return search
 
@@ -136,6 +139,7 @@ class Search:
     ) -> Result:
         from cambrian.search.result import Result
 
+        # Absolute from here on: a worker may have another working directory.
         place = None if directory is None else Path(directory).absolute()
         if place is None and self.final is not None:
             raise UsageError(
@@ -151,28 +155,29 @@ class Search:
     # -- ask and tell -----------------------------------------------------------------------------
 
     def ask(self, directory: str | Path | None = None) -> Trial | None:
-        """The next trial to evaluate by means of your own; None when the search has ended. Every asked
+        """The next trial for the caller to evaluate; None when the search has ended. Every asked
         trial is to be told, in any order; at most `lag` may be out at once. With a directory a later
         search goes on there, once `close` was called or this process has ended."""
         if self._talk is None:
             place = None if directory is None else Path(directory).absolute()
+            # Locked until `close`: two processes that ask would each propose the same numbers.
             ledger = self._held.enter_context(at_work(place))
             coordinator = make_coordinator(self, ledger, agree(self, ledger))
             self._talk = Conversation(coordinator, ledger, self.budget)
         return self._talk.ask()
 
     def tell(self, number: int, value: object) -> None:
-        """What trial `number` gave: a number to maximise (or to `minimize`), or an Outcome."""
+        """Take the result of trial `number`: a number to maximise (or to `minimize`), or an Outcome."""
         if self._talk is None:
             raise UsageError("tell before ask: no trial is out")
         self._talk.tell(number, value)
 
     def close(self) -> None:
-        """Let go of the directory that `ask` took."""
+        """Unlock the directory that `ask` locked."""
         self._talk = None
         self._held.close()
 
-    # -- what it is -------------------------------------------------------------------------------
+    # -- settings ---------------------------------------------------------------------------------
 
     @property
     def estimator(self) -> Any:
@@ -182,14 +187,13 @@ class Search:
 
     @property
     def objective(self) -> Objective:
-        """What values are called, and which way is better."""
-        return Objective(
-            objective_name(describe_component("estimator", self.estimator), self.task), self.minimize
-        )
+        """The name of the values, and which way is better."""
+        spec = describe_component("estimator", self.estimator)
+        return Objective(objective_name(spec, self.task), self.minimize)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        """The metrics that count, the estimator's value first."""
+        """All objectives, the estimator's value first."""
         return (self.objective, *self.more_objectives)
 
     @property

@@ -1,5 +1,5 @@
-"""One session of a run: from the moment that its directory is locked until it is let go, a search and its
-final stage over one ledger and one engine."""
+"""One session of a run, from the lock of its directory to the release: a search and its final stage over one
+ledger and one engine."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ class Session:
         )
 
     def make_work(self, timed: bool = True) -> Work:
+        # The trials planned at first: a larger budget does not change the problem of a run.
         planned = self.ledger.facts()["planned"]
         return make_work(self.search, planned, self._files, self._stored, timed)
 
@@ -105,6 +106,7 @@ class Session:
         self._show_ended(r.trial for r in rows)
         stopped, deadlines = self._was_stopped(), self._make_deadlines(coordinator)
         halt = self._make_halt(coordinator, stopped, deadlines)
+        # A search that its seconds ended leaves its running rows alone, unless a larger budget resumes it.
         unfinished = [r for r in rows if r.state == "running" and not stopped]
         reason = self.execution.drive(coordinator, unfinished, halt, deadlines)
         self._record_stop(coordinator, reason, stopped)

@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
 @cache
 def versions() -> dict[str, str]:
-    """What the figures depend on; packages that are not imported are named all the same."""
+    """The versions and the machine on which figures depend."""
+    # From the packages' metadata, since importing torch for its version would take a second.
     from importlib.metadata import version
 
-    found = {p: version(p) for p in ("cambrian", "torch", "numpy", "scipy")}
+    packages = {p: version(p) for p in ("cambrian", "torch", "numpy", "scipy")}
     return {
-        **found,
+        **packages,
         "python": sys.version.split()[0],
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
     }
@@ -83,24 +84,25 @@ def describe_data(task: Any) -> dict[str, str] | None:
 
 
 def questions(space: Space, walks: int = 16) -> dict[str, Any]:
-    """What the space asks on seeded walks, by path: so that a changed space can be told how it changed."""
-    found: dict[str, Any] = {}
+    """The questions of the space on seeded walks, by path, from which a changed space shows how it
+    changed."""
+    descriptions: dict[str, Any] = {}
 
     for n in range(walks):
         rng = stream(0, "questions", n)
 
         def decide(choice: Choice, rng: Any = rng) -> Answer:
             asked = describe_question(choice)
-            found.setdefault(asked.pop("path"), asked)
+            descriptions.setdefault(asked.pop("path"), asked)
             return choice.draw(rng)
 
         with suppress(Rejected):
             space.walk(decide)
-    return found
+    return descriptions
 
 
 def code_of(*components: object) -> dict[str, Any]:
-    """What tells the user's own code that components are made of from what it is after an edit."""
+    """Hashes of the user's own code in the components, by which an edit is noticed."""
     parts: dict[str, str] = {}
     for each in components:
         parts |= code_parts(each)
@@ -108,7 +110,8 @@ def code_of(*components: object) -> dict[str, Any]:
 
 
 def resume_search(search: Any, directory: Path, budget: Any) -> Any:
-    """A `search` object with what the run in `directory` remembers."""
+    """A `search` object with the settings of the run in `directory`. Raises RunError for a run that never
+    began, or with a component that has no name."""
     from cambrian.outcome import Fidelity
     from cambrian.search.loop.final_stage import Final
     from cambrian.tasks.task import Task
@@ -139,6 +142,7 @@ def resume_search(search: Any, directory: Path, budget: Any) -> Any:
         timeout=engine["timeout"],
         memory=engine["memory"],
         device=facts["device"],
+        # Older runs do not have these: their defaults then (see `_describe_newer`).
         minimize=facts["settings"].get("minimize", False),
         estimators=facts["settings"].get("estimators"),
         objectives=msgspec.convert(facts["settings"].get("objectives", []), list[Objective]),

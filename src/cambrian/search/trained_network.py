@@ -33,12 +33,14 @@ def load_trained(
     try:
         network = space.build(trial.architecture, signature(task, trial.fidelity), **trial.fidelity.skeleton)
         facts_beside = load_weights(network, path, sha256)
+    # An edit of the space explains the failure better than the error itself, where there was one.
     except CambrianError as error:
         edits = _edits(space, facts)
         if not edits:
             raise
         raise RunChanged(f"the network that was trained cannot be built: {error}. {edits}") from error
     network.eval()
+    # Weights that fit do not prove that the network is the same one: its outputs do.
     described = facts_beside.get(OUTPUTS)
     difference = outputs_difference(network, described) if described else 0.0
     if difference > 0:
@@ -50,7 +52,7 @@ def load_trained(
 
 
 def _edits(space: Space, facts: dict[str, Any]) -> str:
-    """What was edited since the run, in a sentence; empty where nothing is known to be."""
+    """A sentence on the code that was edited since the run; empty where no edit is known."""
     code = facts.get("settings", {}).get("code")
     if code is None or code["python"] != VERSION:
         return ""

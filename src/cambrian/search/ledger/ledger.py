@@ -1,4 +1,4 @@
-"""What a run remembers: one SQLite file, at-least-once execution, exactly-once recording.
+"""The ledger of a run: one SQLite file, at-least-once execution, exactly-once recording.
 
 One process writes, which `Lock` sees to; anybody may read. An execution carries its attempt number
 as a fencing token: a report from an attempt that is no longer the current one changes nothing and is
@@ -72,7 +72,7 @@ class Ledger:
     # -- the run ----------------------------------------------------------------------------------
 
     def facts(self) -> dict[str, Any]:
-        """What `remember` stored."""
+        """The facts of the run by name, as `remember` stored them."""
         with translate_errors(self.path):
             rows = self._db.execute("SELECT name, value, checksum FROM run").fetchall()
             return {name: msgspec.json.decode(value) for name, value in self._check("fact", rows)}
@@ -91,16 +91,16 @@ class Ledger:
     def events(self, name: str | None = None) -> list[Event]:
         with translate_errors(self.path):
             rows = self._db.execute("SELECT at, name, value, checksum FROM event ORDER BY id").fetchall()
-            found = [(at, n, msgspec.json.decode(v)) for at, n, v in self._check("event", rows)]
-        return [event for event in found if name in (None, event[1])]
+            events = [(at, n, msgspec.json.decode(v)) for at, n, v in self._check("event", rows)]
+        return [event for event in events if name in (None, event[1])]
 
     # -- trials -----------------------------------------------------------------------------------
 
     def rows(self) -> list[Row]:
         """All rows in order of number, those of the final stage last, outcomes of cached ones filled in."""
         with translate_errors(self.path):
-            found = self._db.execute("SELECT * FROM trial ORDER BY kind = 'final', number").fetchall()
-            rows = [read_row(Stored(*r)) for r in self._check("row", found)]
+            stored = self._db.execute("SELECT * FROM trial ORDER BY kind = 'final', number").fetchall()
+            rows = [read_row(Stored(*r)) for r in self._check("row", stored)]
         self._check_gaps(rows)
         return fill_repeats(rows)
 
@@ -114,6 +114,7 @@ class Ledger:
         """Rows with their outcomes, and events, in one commit: for a new ledger made of an old one."""
         with self._commit():
             for row in rows:
+                # A cached row shows another's outcome, which is stored with that one alone.
                 ended = row.trial.outcome is not None and row.trial.cached is None
                 self._insert(msgspec.structs.replace(row, state="running") if ended else row)
                 if ended:
@@ -131,13 +132,15 @@ class Ledger:
     ) -> list[bool]:
         """One commit: outcomes of executions (name, attempt, outcome, the run's elapsed seconds), new rows,
         names of rows to be executed once more under the next attempt, and the places at which trials were
-        learned, by number. Tells of each outcome whether it was the first: a late one is kept as an event."""
+        learned, by number. Returns for each outcome whether it was the first: a late one is kept as an
+        event."""
         with self._commit():
             accepted = [self._finish(str(name), attempt, end, at) for name, attempt, end, at in finished]
             for row in claimed:
                 self._insert(row)
             for name in again:
                 stored = self._read_stored(str(name))
+                # Its outcome may have come in this very commit: then there is nothing to execute again.
                 if stored.state == "running":
                     self._write("REPLACE", stored._replace(attempt=stored.attempt + 1))
             for number, place in (learned or {}).items():
@@ -145,7 +148,7 @@ class Ledger:
         return accepted
 
     def contents(self) -> list[tuple[Any, ...]]:
-        """The rows without attempts, clocks and durations: what two runs of one search must agree on."""
+        """The rows without attempts, clocks and durations: two runs of one search must agree on them."""
         return [
             (
                 row.name,
@@ -161,6 +164,7 @@ class Ledger:
 
     def _finish(self, name: str, attempt: int, outcome: Outcome, elapsed: float) -> bool:
         stored, text = self._read_stored(name), encode(outcome).decode()
+        # The attempt is the fencing token: only the current attempt of a running row may end it.
         if (stored.state, stored.attempt) != ("running", attempt):
             late = {"name": name, "attempt": attempt, "state": stored.state, "outcome": text}
             self._event(time.time(), "late", late)
@@ -184,10 +188,10 @@ class Ledger:
         self._db.execute(f"{verb} INTO trial VALUES ({', '.join('?' * len(values))})", values)
 
     def _read_stored(self, name: str) -> Stored:
-        found = self._db.execute("SELECT * FROM trial WHERE name = ?", (name,)).fetchall()
-        if not found:
+        rows = self._db.execute("SELECT * FROM trial WHERE name = ?", (name,)).fetchall()
+        if not rows:
             raise LedgerCorrupt(f"{self.path} has no row {name}{REPAIR}")
-        return Stored(*next(self._check("row", found)))
+        return Stored(*next(self._check("row", rows)))
 
     def _event(self, at: float, name: str, value: dict[str, Any]) -> None:
         row = (at, name, encode(value).decode())
@@ -205,6 +209,7 @@ class Ledger:
             yield tuple(values)
 
     def _check_gaps(self, rows: Sequence[Row]) -> None:
+        # A checksum guards a row that is there; only the numbers show one that is not.
         for final in (False, True):
             for place, row in enumerate(r for r in rows if r.final == final):
                 if row.trial.number != place:
@@ -217,6 +222,8 @@ class Ledger:
             raise RunError(f"{self.path} is gone: it was deleted or replaced while the run was at work")
         with translate_errors(self.path):
             try:
+                # The write lock at once: a reader's lock that is raised later may fail when it is too late to
+                # wait.
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
@@ -236,6 +243,7 @@ def _open(path: Path, connect: Callable[[Path], sqlite3.Connection], reading: bo
     with translate_errors(path):
         db = connect(path)
         try:
+            # Before `check`, which refuses all versions but the present one.
             if database.read_version(db) == schema1.VERSION:
                 return _upgrade(db, path, reading)
             database.check(db, path, SCHEMA, VERSION)

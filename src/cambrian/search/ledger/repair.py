@@ -23,7 +23,7 @@ from cambrian.search.ledger.run_directory import LEDGER
 T = TypeVar("T")
 
 UNREADABLE = (LedgerCorrupt, RunError, sqlite3.DatabaseError, UnicodeDecodeError)
-"""What reading what is damaged raises; the last where SQLite quotes a cell that is no text any more."""
+"""Errors of reading a damaged ledger; the last where SQLite quotes a cell that is not text any more."""
 
 
 def repair(directory: Path) -> dict[str, Any]:
@@ -41,6 +41,7 @@ def repair(directory: Path) -> dict[str, Any]:
         if lost != 0:  # how the run ended is not known any more
             events = [event for event in events if event[1] not in ("stop", "final", "recommend")]
         kept = directory / f"{LEDGER}.damaged-{int(time.time())}"
+        # The damaged file is copied, not moved: there is a ledger until the repaired one takes its place.
         with stage_file(path) as draft:
             _write(draft, facts, rows, events)
             shutil.copyfile(path, kept)
@@ -80,7 +81,7 @@ def _readable_first(
 
 
 def _until_damage(rows: Iterator[Row]) -> list[Row]:
-    """Those before the first that cannot be read."""
+    """The rows before the first that cannot be read."""
     readable: list[Row] = []
     with suppress(*UNREADABLE):
         for row in rows:
@@ -90,7 +91,7 @@ def _until_damage(rows: Iterator[Row]) -> list[Row]:
 
 def _count_lost(db: sqlite3.Connection, rows: list[Row], events: list[Event]) -> int | None:
     """How many rows there were beyond these. A damaged table may count too few of its rows, or none, so the
-    search's own word on when it stopped is taken too; None where neither can be read."""
+    search's "stop" event is read too; None where neither can be read."""
     counted = _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), None)
     stopped = [int(value["after"]) for _, name, value in events if name == "stop"]
     counts = stopped if counted is None else [*stopped, counted]
@@ -105,7 +106,8 @@ def _attempt(read: Callable[[], T], otherwise: T) -> T:
 
 
 def _names(db: sqlite3.Connection) -> Iterator[str]:
-    """The names there should be, by the highest number of the search and of the final stage."""
+    """The names that rows should have, up to the highest number of the search and of the final stage."""
+    # Not the stored names: a missing row must stop the reading, which a list of those present would skip.
     for final, prefix in ((0, ""), (1, "final-")):
         query = "SELECT max(number) FROM trial WHERE (kind = 'final') = ?"
         top = db.execute(query, (final,)).fetchone()[0]

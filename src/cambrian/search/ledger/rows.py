@@ -13,6 +13,7 @@ from cambrian.outcome import Outcome, Trial
 from cambrian.search.ledger.keys import trial_name
 
 VERSION = 2
+"""Of the schema; `schema1` reads the one before it."""
 
 SCHEMA = (
     "CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL)",
@@ -26,11 +27,11 @@ SCHEMA = (
 )
 
 Event = tuple[float, str, dict[str, Any]]
-"""When (seconds since 1970), what, and more about it."""
+"""Time (seconds since 1970), name and facts of an event."""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A trial with what the ledger knows about its execution. `state` is running, cached, done,
+    """A trial with the facts of its execution. `state` is running, cached, done,
     infeasible or crashed; `knew` is how many trials its proposal had learned from; `learned`, in a run
     that learns in the order of arrival, the place from 0 at which the strategy learned of it; `elapsed` the
     run's seconds when it finished; `thinking` the strategy's seconds before it was proposed."""
@@ -87,8 +88,10 @@ def write_row(row: Row) -> Stored:
         attempt=row.attempt,
         knew=row.knew,
         learned=row.learned,
+        # Without the outcome: the proposal is written once, and a replay compares it byte by byte.
         proposal=encode(msgspec.structs.replace(row.trial, outcome=None)).decode(),
         outcome=None,
+        # A row that is restored keeps the time at which it was claimed.
         claimed=row.claimed or time.time(),
         finished=None,
         elapsed=row.elapsed,
@@ -114,7 +117,8 @@ def read_row(stored: Stored) -> Row:
 
 
 def fill_repeats(rows: Sequence[Row]) -> list[Row]:
-    """The rows, those that repeat another one with its outcome."""
+    """The rows, with the outcome of the original in each repeat."""
+    # Stored once, with the original: a repeat may be claimed while that one still runs.
     outcomes = {row.trial.number: row.trial.outcome for row in rows if not row.final}
     return [
         row
@@ -127,6 +131,7 @@ def fill_repeats(rows: Sequence[Row]) -> list[Row]:
 
 
 def drop_clocks(outcome: Outcome | None) -> Any:
+    """The outcome without durations, which differ between two runs of one search."""
     if outcome is None:
         return None
     calm = msgspec.structs.replace(outcome, seconds=0.0)

@@ -1,8 +1,8 @@
-"""The files that evaluations leave, named by their hash: weights, states of trainings, small JSON.
+"""Artifacts, the files that evaluations leave, named by their hash: weights, states of trainings, small JSON.
 
 An evaluation leaves files in a draft directory of its own. `adopt` hashes them, flushes them to the disk
-and renames them, before the ledger says that they are there; a kill in between leaves a file that nobody
-names, which `sweep` removes. Paths never leave the machine: whoever needs an artifact asks by its hash.
+and renames them before the ledger names them; a kill in between leaves a file without a name in the ledger,
+which `sweep` removes. Paths never leave the machine: an artifact is asked for by its hash.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ SUFFIXES = (".safetensors", ".json")
 
 
 class Store:
-    """Artifacts of the run in `directory`. Of those that may still be named all are kept; of the rest the
-    newest, as far as all together are at most `most` bytes."""
+    """Artifacts of the run in `directory`. `sweep` keeps all that may still be named, and of the rest the
+    newest, up to `most` bytes in all."""
 
     def __init__(self, directory: Path, most: int = 0) -> None:
         self.directory, self.most = directory, most
 
     def adopt(self, draft: str) -> dict[str, Artifact]:
-        """Take over the files that were left in the draft of that name. Raises DiskRefused."""
+        """Make the files in the draft of that name artifacts. Returns them by file name. Raises
+        DiskRefused."""
         place = self.directory / DRAFTS / draft
         try:
             files = sorted(f for f in place.iterdir() if f.suffix in SUFFIXES) if place.is_dir() else []
@@ -42,14 +43,15 @@ class Store:
         return adopted
 
     def discard(self, draft: str) -> None:
-        """Remove a draft that nothing came of."""
+        """Remove the draft of an evaluation that failed."""
         shutil.rmtree(self.directory / DRAFTS / draft, ignore_errors=True)
 
     def sweep(self, needed: Iterable[Artifact], others: Iterable[Artifact] = ()) -> int:
-        """Remove all files but the needed ones, and of `others`, the newest last, those that there is room
-        for. Returns how many were removed."""
+        """Remove all files but the `needed` ones and those of `others`, the newest last, that there is room
+        for. Returns the number removed."""
         needed = list(needed)
         kept = {artifact.file for artifact in needed}
+        # By file: artifacts with the same contents share one, which counts once.
         room = self.most - sum({a.file: a.bytes for a in needed}.values())
         for artifact in reversed(list(others)):
             if artifact.file not in kept and artifact.bytes <= room:
