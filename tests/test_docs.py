@@ -61,6 +61,14 @@ def test_the_other_spaces_keep_their_contract(name: str) -> None:
     assert SPACE.violations(SpaceCase(page("new-space.md")[name]), names) == []
 
 
+def test_the_class_of_the_page_keeps_its_contract_and_is_shared() -> None:
+    """Its supernet leaves every layer open, to a convolution, a pooling or nothing."""
+    found = page("new-space.md")
+    names = [c.__name__ for c in SPACE.checks if "every_process" not in c.__name__]
+    assert SPACE.violations(SpaceCase(found["Layers"]()), names) == []
+    assert list(found["layers"].choices) == ["layer0", "layer1", "layer2"]
+
+
 def test_the_page_tells_outer_questions_from_shared_ones() -> None:
     """Its supernet is made for the two answers that the text names."""
     assert set(page("new-space.md")["supernet"].outer) == {"head/hidden", "train.lr"}

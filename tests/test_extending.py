@@ -12,6 +12,9 @@ import pytest
 
 from cambrian.errors import UnknownName
 from cambrian.estimators import ESTIMATORS
+from cambrian.estimators.train import Train
+from cambrian.networks.measure import MEASURES
+from cambrian.outcome import Infeasible
 from cambrian.predictors import PREDICTORS
 from cambrian.registry import Registry
 from cambrian.search.engines import ENGINES
@@ -21,15 +24,18 @@ from cambrian.strategies import STRATEGIES
 from cambrian.testing import (
     ENGINE,
     ESTIMATOR,
+    MEASURE,
     PREDICTOR,
     SPACE,
     STRATEGY,
     EngineCase,
     EstimatorCase,
+    MeasureCase,
     PredictorCase,
     SpaceCase,
     StrategyCase,
     Suite,
+    toy_task,
 )
 from cambrian.testing.tables import list_components
 
@@ -39,6 +45,7 @@ ADDED: dict[str, tuple[Registry, str, str]] = {
     "estimator": (ESTIMATORS, "variety", "extensions.variety_estimator:Variety"),
     "predictor": (PREDICTORS, "nearest", "extensions.nearest_predictor:Nearest"),
     "engine": (ENGINES, "stack", "extensions.stack_engine:Stack"),
+    "measure": (MEASURES, "leaves", "extensions.leaves_measure:Leaves"),
 }
 """Registry, short name and file of one component of each kind."""
 
@@ -64,6 +71,14 @@ def searches(names: dict[str, str]) -> list[list[Any]]:
     return done
 
 
+def limited(name: str) -> list[str]:
+    """The ends of trials of networks that may have so many of the added measure."""
+    search = Search("tiny-chain", "random", Train(batch_size=16), toy_task(), 6, seed=2, limits={name: 6.0})
+    outcomes = [trial.outcome for trial in search.run().trials]
+    assert all(outcome.metrics[name] > 6 for outcome in outcomes if isinstance(outcome, Infeasible))
+    return [type(outcome).__name__ for outcome in outcomes]
+
+
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one line of each: an entry of its registry."""
@@ -72,7 +87,9 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_is_enough() -> None:
-    """Named `module:Class`, all five search together; what is measured is the estimator's own number."""
+    """Named `module:Class`, five search together, and what is measured is the estimator's own number; the
+    sixth, the measure, limits a search of networks."""
+    assert set(limited(FILES["measure"])) == {"Done", "Infeasible"}
     for trials in searches(FILES):
         assert len(trials) >= 14
         assert all(value == len({repr(answer) for answer in a.values()}) for a, value in trials)
@@ -82,6 +99,7 @@ def test_a_file_is_enough() -> None:
 def test_a_line_gives_a_short_name() -> None:
     """By that name the same searches; what is made of it is written down by it."""
     assert searches(NAMES) == searches(FILES)
+    assert limited(NAMES["measure"]) == limited(FILES["measure"])
     for registry, name, _ in ADDED.values():
         assert name in registry.names()
         if registry not in (SPACES, ENGINES):  # a function is written down as `module:function`
@@ -120,6 +138,7 @@ SUITES: dict[str, tuple[Suite[Any], Callable[[], Any]]] = {
         lambda: EstimatorCase(make("estimator"), make("space"), builds=False, noisy=False),
     ),
     "predictor": (PREDICTOR, lambda: PredictorCase(make("predictor"), make("space"), trials=30)),
+    "measure": (MEASURE, lambda: MeasureCase(make("measure"))),
     "engine": (ENGINE, lambda: EngineCase(lambda: make("engine"))),
 }
 

@@ -26,3 +26,15 @@ def test_a_package_says_what_it_is_for(package: Path) -> None:
     for name in re.findall(r"`([a-z_0-9/]+(?:\.py|/))`", text):
         places = [root / name for root in (package, package.parent, SOURCE)]
         assert any(place.exists() for place in places) or any(package.rglob(name)), name
+
+
+def test_the_page_on_the_house_names_what_is_there() -> None:
+    """Each file, and each folder, that docs/architecture.md names exists."""
+    text = (Path(__file__).parent.parent / "docs" / "architecture.md").read_text()
+    files = set(re.findall(r"[\w/]+\.py", text))
+    assert len(files) > 20
+    there = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py")}
+    tests = {"tests/test_imports.py"}
+    assert {
+        name for name in files - tests if not any(f"/{path}".endswith(f"/{name}") for path in there)
+    } == set()

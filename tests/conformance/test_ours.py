@@ -102,6 +102,9 @@ def estimator_case(name: str) -> EstimatorCase:
     if name == "tabular":
         spec = {"name": name, "arguments": chains_table(space)}
         return EstimatorCase(ESTIMATORS.make(spec), space, builds=False, noisy=False)
+    if name == "one-shot":
+        spec = {"name": name, "arguments": {"batch_size": 16, "paths": 1, "statistics_batches": 1}}
+        return EstimatorCase(ESTIMATORS.make(spec), space, builds=False, supernet="uniform")
     return EstimatorCase(ESTIMATORS.make(name), space)
 
 

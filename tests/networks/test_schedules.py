@@ -134,10 +134,10 @@ def test_drop_path_that_goes_by_the_length_is_no_prefix() -> None:
         ({"schedule": "restarts"}, "'restarts' needs decay_epochs"),
         ({"schedule": "step"}, "'step' needs decay_epochs"),
         ({"schedule": "restart", "decay_epochs": 2.0}, "did you mean 'restarts'"),
-        ({"decay_epochs": -1.0}, "decay_epochs must be at least 0"),
+        ({"decay_epochs": -1.0}, "decay_epochs is at least 0"),
         ({"decay_epochs": math.inf}, "decay_epochs"),
-        ({"decay_factor": 0.0}, "decay_factor must be above 0"),
-        ({"restart_multiple": 0.5}, "restart_multiple must be at least 1"),
+        ({"decay_factor": 0.0}, "decay_factor is above 0"),
+        ({"restart_multiple": 0.5}, "restart_multiple is at least 1"),
         ({"loss": "cross-entropie"}, "did you mean 'cross-entropy'"),
     ],
 )

@@ -11,7 +11,7 @@ import torch
 from test_continuation import some_images
 from torch import Tensor, nn
 
-from cambrian.networks.sharing.supernet import Fork
+from cambrian.networks.sharing.switches import Fork
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batch_stream import BatchStream
 from cambrian.networks.training.descent import Descent
@@ -42,7 +42,7 @@ class Forked(nn.Module):
 def drawn_path(network: nn.Module, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
     """The loss of one path, drawn for the step (SPOS, Guo et al. 2020, Sec. 3.2)."""
     assert isinstance(network, Forked)
-    network.fork.choose(OPTIONS[int(torch.randint(3, ()))])
+    network.fork.choose({"kind": OPTIONS[int(torch.randint(3, ()))]})
     return HeadsLoss(CrossEntropy())(network, inputs, targets, moment)
 
 
@@ -50,11 +50,11 @@ def sandwich(network: nn.Module, inputs: Tensor, targets: Tensor, moment: Moment
     """The largest path learns the labels, the smallest and one drawn learn from the largest (BigNAS, Yu et
     al. 2020, Sec. 3.2)."""
     assert isinstance(network, Forked)
-    network.fork.choose("c")
+    network.fork.choose({"kind": "c"})
     teacher = network(inputs)
     loss = CrossEntropy()(teacher, targets)
     for option in ("b", OPTIONS[int(stream(0, "path", moment.done).integers(3))]):
-        network.fork.choose(option)
+        network.fork.choose({"kind": option})
         loss = loss + Distillation()(network(inputs), teacher)
     return loss
 
@@ -154,7 +154,7 @@ def test_what_was_not_run_has_no_moment() -> None:
     def in_turn(network: nn.Module, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         assert isinstance(network, Forked)
         chosen.append(next(path))
-        network.fork.choose(chosen[-1])
+        network.fork.choose({"kind": chosen[-1]})
         return HeadsLoss(CrossEntropy())(network, inputs, targets, moment)
 
     torch.manual_seed(0)
@@ -169,7 +169,7 @@ def test_what_was_not_run_has_no_moment() -> None:
     assert chosen == ["a", "a", "b"]
     optimiser = torch.optim.SGD(plain.parameters(), lr=1.0, momentum=0.9, nesterov=True, fused=False)
     for step, (inputs, targets) in enumerate(batches):
-        plain.fork.choose(chosen[step])
+        plain.fork.choose({"kind": chosen[step]})
         optimiser.param_groups[0]["lr"] = recipe.rate(step, 3, 3)
         optimiser.zero_grad()
         CrossEntropy()(plain(inputs), targets).backward()

@@ -21,7 +21,7 @@ import sys
 from cambrian.referee.outcome_cache import Cached
 from referee_cases import ONE, run
 print(repr(run(Cached({"name": "referee_cases:Counted", "arguments": {"place": sys.argv[1], "seconds": 0.3}},
-                      sys.argv[2]), ONE, trial=int(sys.argv[3]))[0].value))
+                      sys.argv[2]), ONE, number=int(sys.argv[3]))[0].value))
 """
 
 

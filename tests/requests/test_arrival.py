@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import mocks
 from cambrian.search.assembly import make_problem
 from cambrian.search.engines.processes import Processes
 from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.repair import repair
 from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
 from cambrian.search.search import Search
@@ -62,6 +64,33 @@ def test_a_run_that_could_not_be_is_told(tmp_path: Path) -> None:
         rows[first], rows[first + 1] = exchanged(rows[first], rows[first + 1])
     with pytest.raises(Violation):
         check_replay(make_problem(promoting(workers=1), 40), living.Promoting(trials=40), rows, "arrival")
+
+
+def test_in_the_order_of_numbers_a_run_replays_too(tmp_path: Path) -> None:
+    """With two workers, each proposal knows all but the last few."""
+    search = Search(
+        mocks.Toy(), "evolution", living.Sleeps(UNIT), None, 40, seed=5, engine=Processes(workers=2)
+    )
+    result = search.run(tmp_path / "run")
+    assert all(row.learned is None for row in result.rows)
+    check_replay(make_problem(search, 40), search.strategy, result.rows)
+
+
+def test_a_repaired_run_has_no_gap_in_its_places(tmp_path: Path) -> None:
+    """Of a run that lost its later rows the places are closed up, and it goes on to its end."""
+    promoting().run(tmp_path / "run")
+    path = tmp_path / "run" / "ledger.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE trial SET checksum = checksum + 1 WHERE name = '21'")
+    db.close()
+    assert repair(tmp_path / "run")["kept"] == 21
+    ledger = Ledger.read(path)
+    places = [row.learned for row in ledger.rows() if row.learned is not None]
+    ledger.close()
+    assert sorted(places) == list(range(len(places)))
+    rows = promoting().run(tmp_path / "run").rows
+    assert len(rows) == 40
+    assert sorted(row.learned for row in rows) == list(range(40))
 
 
 def exchanged(one: Row, other: Row) -> tuple[Row, Row]:

@@ -20,6 +20,7 @@ from cambrian.randomness import stream
 from cambrian.request import Evaluate
 from cambrian.search.result import Result
 from cambrian.search.search import Search
+from cambrian.spaces.knowledge import Shares
 from cambrian.testing import toy_task
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 
@@ -127,7 +128,7 @@ def test_shared_scores_are_those_of_the_network_alone(tmp_path: Path) -> None:
     search = Search(living.forked, living.Sharing(), one_shot, task, 4, seed=1, fidelity=Fidelity(3))
     result = search.run(tmp_path / "run")
     shape = signature(task, Fidelity(3))
-    supernet = living.forked.share(result.trials[0].architecture, shape)
+    supernet = living.forked.know(Shares).share(result.trials[0].architecture, shape)
     load_weights(supernet, result.directory / result.trials[0].artifacts[SUPERNET].file)
     for trial in result.trials[1:]:
         own = living.forked.build(trial.architecture, shape)

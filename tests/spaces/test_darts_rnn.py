@@ -11,11 +11,12 @@ import torch
 
 from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
+from cambrian.networks.sharing.reading import Own
 from cambrian.randomness import stream
 from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.sequences.recurrent.darts_rnn import DARTS_V1, DARTS_V2, DARTSRNN, ENAS
-from cambrian.spaces.sequences.recurrent.network import HighwayCell
+from cambrian.spaces.sequences.recurrent.network import Highway, HighwayCell
 
 ACTIVATIONS = {
     "tanh": np.tanh,
@@ -85,7 +86,7 @@ def test_a_gated_recurrent_unit_is_a_cell():
     """torch.nn.GRUCell whose reset gate is open: DARTS's first node, and one more that changes nothing."""
     torch.manual_seed(0)
     gru = torch.nn.GRUCell(3, 4)
-    cell = HighwayCell(3, 4, nodes=[("identity", 0)], outputs=[1])
+    cell = HighwayCell(Own(Highway([("identity", 0)], [1])), 1, 3, 4)
     with torch.no_grad():
         gru.bias_ih.zero_()
         gru.bias_hh.zero_()

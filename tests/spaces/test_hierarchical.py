@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from cambrian.architecture import Architecture, mutate, sample
 from cambrian.errors import Rejected, SpaceError, UnknownName
+from cambrian.networks.sharing.reading import Own
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.spaces.graphs.canonical import canonical_graph
 from cambrian.spaces.hierarchies.hierarchical.motifs import flatten, live, motif_text
-from cambrian.spaces.hierarchies.hierarchical.network import Motif, network, primitive
+from cambrian.spaces.hierarchies.hierarchical.network import Edges, Motif, Width, network, plan_of
 from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
 from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
@@ -77,12 +78,14 @@ def test_flat_networks_compute_the_same(space, seed):
     bit."""
     cell = runs(space, seed)
     flat, _ = flatten(cell)
-    one, other = (Motif(edges, 3, 4, primitive, "").eval() for edges in (cell, flat))
+    plans = [plan_of(motif) for motif in (cell, flat)]
+    makes = [Edges(Own(plan), lambda plan: plan, form, Width(3), 4) for plan, form in plans]
+    one, other = (Motif(make).eval() for make in makes)
     weights = [m for m in one.modules() if not list(m.children())]
     for mine, theirs in zip(weights, (m for m in other.modules() if not list(m.children())), strict=True):
         theirs.load_state_dict(mine.state_dict())
     x = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
-    assert one.out == other.out
+    assert makes[0].gives().count(plans[0][0]) == makes[1].gives().count(plans[1][0])
     assert torch.equal(one(x), other(x))
 
 
@@ -263,7 +266,8 @@ def test_the_hierarchical_tournament_runs_on_it():
 @pytest.mark.parametrize("side", [1, 2, 8, 28])
 def test_images_are_halved_as_far_as_they_go(side):
     """Twice, but never below one pixel; filters double at every stage."""
-    net = network(runs(SPACE, 1), 1, side, 3, filters=4, cells=2).eval()
+    plan, form = plan_of(runs(SPACE, 1))
+    net = network(Own(plan), form, 1, side, 3, filters=4, cells=2).eval()
     sizes = []
     pool = next(m for m in net if isinstance(m, torch.nn.AdaptiveAvgPool2d))
     pool.register_forward_hook(lambda module, inputs, output: sizes.append(inputs[0].shape[2]))
@@ -271,18 +275,20 @@ def test_images_are_halved_as_far_as_they_go(side):
     assert sizes == [max(1, -(-side // 4))]
 
 
-def test_one_function_makes_the_operations():
-    """A maker of one's own is asked for every primitive that is alive, with its path in the network."""
+def test_a_reading_is_asked_for_the_operations():
+    """For every primitive that is alive, under the path of its question."""
     asked = []
 
-    def make(path, name, channels, out, stride):
-        asked.append((path, name))
-        return primitive(path, name, channels, out, stride)
+    class Told(Own):
+        def fork(self, of, makers, path=""):
+            asked.append((path, of(self._plan)))
+            return super().fork(of, makers, path)
 
-    cell = SMALL.cell(trivial(SMALL, 0))
-    network(cell, 1, 8, 2, filters=2, make=make)
-    assert len(asked) == 3 * len(flatten(cell)[0])
-    assert asked[0] == ("stage1/cell1/1-2/1-2", "identity")
+    architecture = trivial(SMALL, 0)
+    SMALL.make(Told(SMALL.plan(architecture)), Shape(1, 8, 8, 2), filters=2)
+    primitives = [name for _, name in asked if name in (*SMALL.primitives, "conv1x1")]
+    assert len(primitives) == 3 * len(flatten(SMALL.cell(architecture))[0])
+    assert asked[:2] == [("cell/node2/from1", "motif1"), ("level2/motif1/node2/from1", "identity")]
 
 
 def test_mistakes_are_told():

@@ -24,6 +24,7 @@ from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, Shares, know
 from cambrian.spaces.program.function_space import Program
+from cambrian.spaces.sharing import TextSharing
 from cambrian.spaces.space import Pick, Space
 from cambrian.strategies.progressive import Progressive
 
@@ -132,7 +133,8 @@ def test_a_space_that_has_the_methods_is_its_own_knowledge() -> None:
     assert own.know(Grows) is own
     assert isinstance(own.know(Encodes), DepthGrowth)
     assert own.know(Canonical) is own
-    assert TinyChain().know(Shares) is None
+    assert know(duck, Shares) is None
+    assert isinstance(TinyChain().know(Shares), TextSharing)
 
 
 def test_knowledge_is_made_once() -> None:

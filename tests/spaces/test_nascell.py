@@ -10,11 +10,12 @@ import torch
 
 from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName
+from cambrian.networks.sharing.reading import Own
 from cambrian.randomness import stream
 from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.sequences.recurrent.nascell import PUBLISHED, NASCell, Tree, node_names, pairs_of
-from cambrian.spaces.sequences.recurrent.network import TreeCell
+from cambrian.spaces.sequences.recurrent.network import Joined, TreeCell
 
 SHAPE = Shape(2, 5, 6, 3)
 
@@ -92,15 +93,8 @@ def test_the_papers_example_is_computed_as_printed():
     """Sec. 3.4, base 2: a0 = relu(tanh(W1 x + W2 h) + c), a1 = relu((W3 x) * (W4 h)), output
     sigmoid(a0 * a1), and the next memory is a1 before its activation."""
     torch.manual_seed(0)
-    cell = TreeCell(
-        3,
-        4,
-        steps=EXAMPLE.steps,
-        joins=pairs_of(2),
-        inject=EXAMPLE.inject,
-        injection=EXAMPLE.injection,
-        keep=EXAMPLE.keep,
-    )
+    tree = Joined(EXAMPLE.steps, pairs_of(2), EXAMPLE.inject, EXAMPLE.injection, EXAMPLE.keep)
+    cell = TreeCell(Own(tree), 2, 3, 4)
     x, h, c = torch.randn(2, 3), torch.randn(2, 4), torch.randn(2, 4)
     (w1, w3), (w2, w4) = cell.input.weight.chunk(2), cell.recurrent.weight.chunk(2)
     a0 = torch.relu(torch.tanh(x @ w1.T + h @ w2.T) + c)
@@ -113,8 +107,8 @@ def test_one_leaf_is_the_plain_recurrent_cell():
     """While its memory is empty: torch.nn.RNNCell."""
     torch.manual_seed(0)
     rnn = torch.nn.RNNCell(3, 4, bias=False)
-    leaf = {"steps": [("add", "tanh")], "joins": (), "inject": 0, "injection": ("add", "identity"), "keep": 0}
-    cell = TreeCell(3, 4, **leaf)
+    leaf = Joined([("add", "tanh")], joins=(), inject=0, injection=("add", "identity"), keep=0)
+    cell = TreeCell(Own(leaf), 1, 3, 4)
     cell.load_state_dict({"input.weight": rnn.weight_ih, "recurrent.weight": rnn.weight_hh})
     x, h = torch.randn(2, 3), torch.randn(2, 4)
     torch.testing.assert_close(cell(cell.input(x), torch.stack([h, h * 0]))[0], rnn(x, h))

@@ -12,7 +12,8 @@ from torch import nn
 
 from cambrian.architecture import Architecture, completions, replay, sample
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, UnknownName, UsageError
-from cambrian.networks.sharing.supernet import Fork, Supernet
+from cambrian.networks.sharing.supernet import Supernet
+from cambrian.networks.sharing.switches import Fork
 from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
 from cambrian.spaces.knowledge import Encodes

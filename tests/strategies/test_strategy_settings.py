@@ -75,6 +75,9 @@ def test_a_first_level_is_no_larger_for_more_trials():
     class Endless:
         levels = (1, 2)
 
+        def level(self, architecture):
+            return 1
+
         def grow(self, parents, rng, cap):
             asked.append(cap)
             return Pool()

@@ -52,7 +52,7 @@ class OneShot(Recipe):
     statistics_batches: Annotated[int, Span(1, 10_000)] = field(default=8, metadata=LATER)
     needs: ClassVar[tuple[type, ...]] = (Shares,)
     serves: ClassVar[tuple[type, ...]] = (Evaluate, TrainSupernet, Fresh, Continue, Shared)
-    builds: ClassVar[bool] = True
+    builds: ClassVar[bool] = False  # nothing of it is limited: a supernet is as large as all its networks
     delivers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -56,7 +56,7 @@ class Train(Recipe):
         import torch._dynamo  # noqa: F401  (what torch's optimisers import when the first one is made)
 
         from cambrian.networks import checkpoint  # noqa: F401
-        from cambrian.networks.measure import measure_network  # noqa: F401
+        from cambrian.networks.measure import macs, measure_network, params  # noqa: F401
         from cambrian.networks.training import trainer as training  # noqa: F401
 
     def run(self, job: Job) -> Estimate:

@@ -17,9 +17,6 @@ from torch.nn import functional as F
 from cambrian.networks.pointwise import conv2d
 
 Factory = Callable[[int, int, int], nn.Module]  # (channels in, channels out, stride) -> operation
-Make = Callable[
-    [str, str, int, int, int], nn.Module
-]  # (path in the network, name, in, out, stride) -> operation
 
 
 def conv_bn(channels: int, out: int, kernel: int = 1, stride: int = 1, padding: int = 0) -> nn.Sequential:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from cambrian.settings import COUNT, POSITIVE, Span
 
-_SPANS = {"seed": Span(0, whole=True), "workers": COUNT, "lag": COUNT, "memory": COUNT, "attempts": COUNT}
+_SPANS = {
+    "seed": Span(0, whole=True),
+    "workers": COUNT,
+    "lag": COUNT,
+    "memory": COUNT,
+    "attempts": COUNT,
+    "room": Span(0, whole=True),
+}
 
 
 def check_numbers(**settings: float | None) -> None:

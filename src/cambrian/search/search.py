@@ -27,6 +27,7 @@ from cambrian.search.components import (
 from cambrian.search.direction import check_direction, objective_name, read_objective
 from cambrian.search.engines.engine import Engine
 from cambrian.search.ledger.run_directory import at_work
+from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
 from cambrian.search.loop.coordinator import NUMBER
 from cambrian.search.loop.execution import Watch
@@ -56,7 +57,8 @@ class Search:
     `minimize` lower values are better; left open, the estimator knows. `estimators` are further ones, by the
     names that the strategy's requests give. `objectives` are metrics that count besides the estimator's value
     ("params", "latency", "-accuracy" ...; a leading "-" or "+" says that lower or higher is better). `order`
-    is "number" or "arrival" (see `Coordinator`), left open the strategy's own.
+    is "number" or "arrival" (see `Coordinator`), left open the strategy's own. `room` bytes of
+    weights and other files are kept for a strategy that goes on from those of earlier trials.
 
     Raises Incompatible where space, strategy and estimator cannot work together."""
 
@@ -83,8 +85,12 @@ class Search:
         estimators: Mapping[str, Any] | None = None,
         objectives: Sequence[Objective | str] = (),
         order: str | None = None,
+        room: int = ROOM,
     ) -> None:
-        check_numbers(seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts)
+        self.room = room
+        check_numbers(
+            seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts, room=room
+        )
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
         self.estimators = name_estimators(component("estimator", estimator), estimators or {})

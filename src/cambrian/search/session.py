@@ -65,6 +65,7 @@ class Session:
             attempts=search.attempts,
             elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=search.spent),
             keeps=search.keeps,
+            room=search.room,
             minimize=search.minimize,
         )
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, did_you_mean
@@ -83,11 +85,24 @@ def find_choices(space: Space, outer: Mapping[str, Answer]) -> tuple[dict[str, C
     while todo:
         forced = todo.pop()
         for choice, before in _walk(space, outer, used, forced):
-            if choice.path not in found:
-                found[choice.path] = choice
+            known = found.get(choice.path)
+            found[choice.path] = choice if known is None else widen(known, choice)
+            if known is None:
                 todo += [{**before, choice.path: answer} for answer in islice(choice.answers(), MOST_TRIED)]
     refuse_foreign(outer, found, used)
     return found, used
+
+
+def widen(one: Choice, other: Choice) -> Choice:
+    """A question that has the answers of both: which ones there are may depend on shared answers before."""
+    if not isinstance(one, OneOf | SomeOf) or type(other) is not type(one) or one == other:
+        return one
+    few, many = sorted((one.options, other.options), key=len)
+    options = (*many, *(option for option in few if option not in many))
+    if isinstance(one, SomeOf) and isinstance(other, SomeOf):
+        least, most = min(one.least, other.least), max(one.most, other.most)
+        return replace(one, options=options, least=least, most=most)
+    return one if options == one.options else replace(one, options=options, weights=None)
 
 
 def _walk(

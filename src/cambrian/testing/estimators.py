@@ -24,6 +24,7 @@ from cambrian.estimators.train import WEIGHTS
 from cambrian.outcome import REASONS, Crashed, Done, Fidelity, Infeasible, Outcome, Point
 from cambrian.randomness import stream
 from cambrian.registry import Registry
+from cambrian.request import TrainSupernet
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
 from cambrian.tasks.task import Task
@@ -35,7 +36,8 @@ from cambrian.testing.toys import Misfit, toy_task
 @dataclass(frozen=True)
 class EstimatorCase:
     """An estimator under test. `builds`: it builds networks, so that limits and unbuildable shapes
-    concern it. `noisy`: its outcomes depend on the replicate. Keep `fidelity` small."""
+    concern it. `noisy`: its outcomes depend on the replicate. `supernet`: it is asked to train the supernet
+    of the architecture's outer answers by the method of that name. Keep `fidelity` small."""
 
     estimator: Estimator
     space: Space
@@ -43,6 +45,7 @@ class EstimatorCase:
     fidelity: Fidelity = field(default_factory=lambda: Fidelity(epochs=2))
     builds: bool = True
     noisy: bool = True
+    supernet: str | None = None
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -63,14 +66,23 @@ class Run:
 def evaluate(case: EstimatorCase, task: Task | None = None, space: Space | None = None, **known: Any) -> Run:
     """The estimator run to its end, knowing `Job.of(..., seed=3, **known)`."""
     given = {"seed": 3, **known}
-    job = Job.of(space or case.space, case.architecture, case.fidelity, task or case.task, **given)
-    estimate = case.estimator.run(job)
+    estimate = case.estimator.run(make_job(case, task, space, **given))
     points: list[Point] = []
     while True:
         try:
             points.append(next(estimate))
         except StopIteration as end:
             return Run(points, end.value)
+
+
+def make_job(case: EstimatorCase, task: Task | None = None, space: Space | None = None, **known: Any) -> Job:
+    """The case's request, as a job that knows so much."""
+    job = Job.of(space or case.space, case.architecture, case.fidelity, task or case.task, **known)
+    if case.supernet is None:
+        return job
+    method = {"name": case.supernet}
+    request = TrainSupernet(case.architecture, method, case.fidelity, replicate=job.replicate)
+    return dataclasses.replace(job, request=request)
 
 
 def check_declarations_are_typed(case: EstimatorCase) -> None:
@@ -206,10 +218,7 @@ def check_interrupted_evaluations_resume(case: EstimatorCase) -> None:
     """Stopped after its first point and attempted again with the same checkpoints, it ends with the
     same numbers as if it had not been."""
     with tempfile.TemporaryDirectory() as folder:
-        job = Job.of(
-            case.space, case.architecture, case.fidelity, case.task, seed=3, checkpoints=Path(folder)
-        )
-        estimate = case.estimator.run(job)
+        estimate = case.estimator.run(make_job(case, seed=3, checkpoints=Path(folder)))
         for _point in zip(range(1), estimate):
             pass
         estimate.close()

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from cambrian.architecture import questions, sample
+from cambrian.paths import kind_of
+from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, know
+from cambrian.spaces.sharing import is_shared
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
 from cambrian.testing.markdown import write_table
@@ -35,9 +39,18 @@ A component of yours is tried in the same way: `cambrian.testing.PairSuite`.
 """
 
 
+SHARING = """## Shared weights
+
+One network, a supernet, holds all answers to the *shared* questions of a space; it is made for one answer to
+each *outer* one. For every architecture it is, bit for bit, the network of that architecture with the same
+weights: `pytest tests/spaces -k shared`. In paths # is a number.
+"""
+
+
 def page() -> str:
     """The whole document, in Markdown."""
-    return "\n".join([HEAD, "## Spaces and strategies", "", _pairs(), "", "## Spaces", "", _knowledge(), ""])
+    parts = [HEAD, "## Spaces and strategies", "", _pairs(), "", "## Spaces", "", _knowledge(), "", SHARING]
+    return "\n".join([*parts, _sharing(), ""])
 
 
 def _pairs() -> str:
@@ -66,6 +79,25 @@ def _knowledge() -> str:
         known = ["" if know(space, kind) is None else "yes" for kind in KNOWLEDGE.values()]
         rows.append([f"`{name}`", *known, space.measure])
     return write_table(["", *KNOWLEDGE, "sampling"], rows)
+
+
+def _sharing() -> str:
+    """Of each space, which questions are shared and which are outer."""
+    rows = [[f"`{name}`", *map(_listed, sort_questions(SPACES.make(name)))] for name in SPACES.names()]
+    return write_table(["", "shared", "outer"], rows)
+
+
+def sort_questions(space: Space, walks: int = 100) -> tuple[list[str], list[str]]:
+    """The kinds of questions of some samples, the shared ones and the outer ones."""
+    kinds: dict[str, bool] = {}
+    for n in range(walks):
+        for choice in questions(space, sample(space, stream(0, "sharing", n))):
+            kinds.setdefault(kind_of(choice.parts or (choice.path,)), is_shared(space, choice))
+    return [kind for kind in kinds if kinds[kind]], [kind for kind in kinds if not kinds[kind]]
+
+
+def _listed(kinds: list[str]) -> str:
+    return ", ".join(f"`{kind}`" for kind in kinds)
 
 
 if __name__ == "__main__":

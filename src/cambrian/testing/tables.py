@@ -13,6 +13,8 @@ import sys
 from typing import Any
 
 from cambrian.estimators import ESTIMATORS
+from cambrian.networks.measure import MEASURES
+from cambrian.networks.sharing.methods import SUPERNET_METHODS
 from cambrian.predictors import PREDICTORS
 from cambrian.registry import Registry
 from cambrian.search.engines import ENGINES
@@ -26,6 +28,8 @@ REGISTRIES: dict[str, Registry] = {
     "Estimators": ESTIMATORS,
     "Predictors": PREDICTORS,
     "Engines": ENGINES,
+    "Measures": MEASURES,
+    "Ways to train a supernet": SUPERNET_METHODS,
 }
 
 TRAITS = {"deviates": "says how unsure it is", "builds": "builds networks", "delivers": "leaves one trained"}

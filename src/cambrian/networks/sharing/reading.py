@@ -29,15 +29,16 @@ from typing import Any, Generic, TypeVar
 from torch import nn
 
 from cambrian.errors import SpaceError
+from cambrian.networks.sharing.elastic import Columns as Selected
 from cambrian.networks.sharing.elastic import Elastic
-from cambrian.networks.sharing.supernet import Fork, Gate, Named, Several
+from cambrian.networks.sharing.switches import Fork, Gate, Named, Several
 
-P = TypeVar("P")
+P = TypeVar("P", covariant=True)  # who reads a sequence may be given a reading of a tuple
 Q = TypeVar("Q")
 T = TypeVar("T")
 
 Maker = Callable[[], nn.Module]
-Columns = Callable[[P], Sequence[int]]
+Columns = Callable[[P], Selected]
 
 
 NOTHING: Mapping[Any, Maker] = MappingProxyType({})

@@ -9,12 +9,19 @@ What differs in size is made to fit in one of three ways: "pad" puts zeros aroun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from cambrian.networks.sharing.reading import Maker, Reading
+
+T = TypeVar("T")
+D = TypeVar("D", bound="Drawing")
+Live = Callable[[], str | None]  # what a forward looks up
 
 COMBINE = ("sum", "concat")
 
@@ -35,63 +42,133 @@ class Size(NamedTuple):
         return Size(self.channels, max(1, self.height // 2), max(1, self.width // 2))
 
 
-Make = Callable[[Size], tuple[nn.Module, Size]]
+class Node(NamedTuple):
+    """What a drawing says of one node: the outputs it reads, by number, joined how; the size of these
+    together, and of its own output. `settings` are its operation's, as the space has them."""
+
+    reads: tuple[int, ...]
+    combine: str
+    given: Size
+    size: Size
+    settings: tuple[Any, ...] = ()
+
+
+class Drawing:
+    """A network without its modules: every output's size is known when the next node is added. Output 0 is
+    the image. Nodes have keys, by which a supernet holds them."""
+
+    def __init__(self, image: Size, fit: str = "pad") -> None:
+        self.fit = fit
+        self.sizes = [image]
+        self.nodes: dict[Hashable, Node] = {}
+
+    def add(
+        self,
+        key: Hashable,
+        reads: Sequence[int],
+        give: Callable[[Size], Size],
+        combine: str = "sum",
+        settings: tuple[Any, ...] = (),
+    ) -> int:
+        """The number of the new node's output: `give` is its size by the size of the joined inputs."""
+        given = joined_size([self.sizes[r] for r in reads], combine, self.fit)
+        self.nodes[key] = Node(tuple(reads), combine, given, give(given), settings)
+        self.sizes.append(self.nodes[key].size)
+        return len(self.nodes)
+
+    def wires(self) -> list[tuple[int, ...]]:
+        """What the nodes read."""
+        return [node.reads for node in self.nodes.values()]
+
+
+def read_channels(key: Hashable, begin: Callable[[int], int]) -> Callable[[Drawing], list[int]]:
+    """A function of drawings: the input channels that the node with that key reads. What is concatenated has
+    channels of its own, from `begin(output)` on; a sum has the first ones."""
+
+    def columns(drawing: Drawing) -> list[int]:
+        node = drawing.nodes[key]
+        if node.combine != "concat":
+            return list(range(node.given.channels))
+        return [begin(r) + c for r in node.reads for c in range(drawing.sizes[r].channels)]
+
+    return columns
+
+
+def node_of(key: Hashable, of: Callable[[Node], T]) -> Callable[[Drawing], T | None]:
+    """A function of drawings: of their node with that key, None where there is none."""
+    return lambda drawing: of(drawing.nodes[key]) if key in drawing.nodes else None
 
 
 class Branches(nn.Module):
-    """Node i takes the outputs `reads[i]`: 0 is the image, n the n-th node. The last one's is the result."""
+    """Node i takes the outputs that the drawing says. The last one's is the result."""
 
-    def __init__(self, nodes: Sequence[nn.Module], reads: Sequence[Sequence[int]]) -> None:
+    def __init__(self, read: Reading[Any], makers: Mapping[Hashable, Maker]) -> None:
+        """`makers`, by their keys, in an order in which the nodes of every drawing come."""
         super().__init__()
-        self.nodes = nn.ModuleList(nodes)
-        self.reads = [list(r) for r in reads]
+        fitted = {key: partial(_node, read, key, cache(make)) for key, make in makers.items()}
+        self.nodes = read.parts(lambda drawing: list(drawing.nodes), fitted)
+        self.reads = read.live(Drawing.wires)
 
     def forward(self, x: Tensor) -> Tensor:
         outputs = [x]
-        for node, reads in zip(self.nodes, self.reads, strict=True):
+        for node, reads in zip(self.nodes, self.reads(), strict=True):
             outputs.append(node(*(outputs[r] for r in reads)))
         return outputs[-1]
 
 
-class Plan:
-    """A network in the making: every output's size is known when the next node is added."""
+def _node(read: Reading[D], key: Hashable, make: Maker) -> nn.Module:
+    """The operation itself, or after a join."""
 
-    def __init__(self, image: Size) -> None:
-        self.sizes = [image]
-        self._nodes: list[nn.Module] = []
-        self._reads: list[Sequence[int]] = []
+    def join() -> nn.Module:
+        combine = read.live(node_of(key, lambda node: node.combine))
+        return Join(combine, read.live(lambda drawing: drawing.fit), make())
 
-    def add(self, reads: Sequence[int], make: Make, combine: str = "sum", fit: str = "pad") -> int:
-        """The number of the new node: what `make` gives for the size that its joined inputs have."""
-        read = [self.sizes[r] for r in reads]
-        operation, size = make(joined_size(read, combine, fit))
-        self._nodes.append(operation if len(reads) == 1 else Join(combine, fit, operation))
-        self._reads.append(reads)
-        self.sizes.append(size)
-        return len(self._nodes)
+    return read.fork(node_of(key, lambda node: len(node.reads) > 1), {False: make, True: join})
 
-    def network(self, classes: int, flatten: bool = False) -> nn.Module:
-        """With the head on the last output: a linear layer on its pixels or on their average."""
-        channels, height, width = self.sizes[-1]
-        pool = [] if flatten else [nn.AdaptiveAvgPool2d(1)]
-        features = channels * height * width if flatten else channels
-        body = Branches(self._nodes, self._reads)
-        return nn.Sequential(body, *pool, nn.Flatten(), nn.Linear(features, classes))
+
+def pooled_network(
+    read: Reading[D],
+    makers: Mapping[Hashable, Maker],
+    classes: int,
+    widest: int,
+    columns: Callable[[D], Sequence[int]] | None = None,
+) -> nn.Module:
+    """Branches with a linear layer on the last output's average, of `widest` channels at most."""
+    body = Branches(read, makers)
+    return nn.Sequential(
+        body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier(read, classes, widest, columns)
+    )
+
+
+def classifier(
+    read: Reading[D],
+    classes: int,
+    widest: int,
+    columns: Callable[[D], Sequence[int]] | None = None,
+) -> nn.Module:
+    """A linear layer on the channels of the last output."""
+    return read.elastic(
+        lambda drawing: drawing.sizes[-1].channels,
+        lambda channels: nn.Linear(channels, classes),
+        widest,
+        columns,
+    )
 
 
 class Join(nn.Module):
     """Several outputs as one input: their sum or concatenation, made to fit; then the operation."""
 
-    def __init__(self, combine: str, fit: str, operation: nn.Module) -> None:
+    def __init__(self, combine: Live, fit: Live, operation: nn.Module) -> None:
         super().__init__()
         self.combine, self.fit, self.operation = combine, fit, operation
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """(n, c_i, h_i, w_i) each -> what the operation gives for (n, c, h, w), see `joined_size`."""
         sizes = [Size(*x.shape[1:]) for x in inputs]
-        channels, height, width = joined_size(sizes, self.combine, self.fit)
-        fitted = [_fit(x, height, width, self.fit) for x in inputs]
-        if self.combine == "concat":
+        combine, fit = str(self.combine()), str(self.fit())
+        channels, height, width = joined_size(sizes, combine, fit)
+        fitted = [_fit(x, height, width, fit) for x in inputs]
+        if combine == "concat":
             together = torch.cat(fitted, 1)
         else:
             together = torch.stack([_widen(x, channels) for x in fitted]).sum(0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -16,13 +16,14 @@ from torch import nn
 from cambrian.errors import Unbuildable, UnknownName
 from cambrian.networks.operations import OPERATIONS, FactorizedReduce, relu_conv_bn
 from cambrian.networks.sharing.reading import Own, Reading
-from cambrian.networks.sharing.supernet import chosen_of
+from cambrian.networks.sharing.switches import Fork, chosen_of
 
 Block = tuple[int, str, int, str]  # input 1, operation 1, input 2, operation 2
 
 OUTPUT_RULES = ("all", "unused")
 
 P = TypeVar("P")
+P_in = TypeVar("P_in", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Wiring:
 class Limits:
     """Of the wirings that one supernet holds: the most `blocks`; the `operations` there may be; whether
     blocks may concatenate (`concats`), and inputs pass to the output (`passes`). `distinct`: a block's two
-    inputs differ. `path` names the question of an operation: "block{}/operation{}"."""
+    inputs differ. `path` names the question of an operation, "block{}/operation{}", and `inputs` that
+    of the state it reads."""
 
     blocks: int = 0
     operations: tuple[str, ...] = tuple(OPERATIONS)
@@ -76,6 +78,15 @@ class Limits:
     passes: bool = True
     distinct: bool = False
     path: str = ""
+    inputs: str = ""
+
+
+class Fitted(Protocol[P_in]):
+    """An output whose channels a module is made to fit."""
+
+    def fit(self, read: Reading[P_in], make: Callable[[int], nn.Module]) -> nn.Module:
+        """`make(channels)`; shared, it has weights for all the channels there may be."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ class Channels(Generic[P]):
     columns: Callable[[P], Sequence[int]] | None = None
 
     def fit(self, read: Reading[P], make: Callable[[int], nn.Module]) -> nn.Module:
-        """`make(channels)`; shared, every channel there may be has weights of its own, as in ENAS."""
+        """Every channel there may be has weights of its own, as in ENAS."""
         if self.columns is None:
             return make(self.most)
         columns = self.columns
@@ -147,7 +158,7 @@ class Cell(nn.Module, Generic[P]):
     """(n, channels[0], h0, w0), (n, channels[1], h, w) -> (n, wiring.width(filters), h / stride, w / stride).
 
     An input is first made to have `filters` channels, and the height and width of the other one where
-    it has twice as much (`halve`). With `fit_first` false, input 0 is read as it is. What nothing
+    it has twice as much (`halve`). With `unfitted` channels input 0 is read as it is. What nothing
     reads has no weights. `drop_path` is the probability that a path is dropped, in training only; `place`
     says which of a network's cells it is."""
 
@@ -157,19 +168,19 @@ class Cell(nn.Module, Generic[P]):
         self,
         read: Reading[P],
         wiring: Callable[[P], Wiring],
-        channels: tuple[Channels[P], Channels[P]],
+        channels: tuple[Fitted[P], Fitted[P]],
         filters: int,
         *,
         limits: Limits = Limits(),
         stride: int = 1,
         halve: bool = False,
-        fit_first: bool = True,
+        unfitted: int = 0,
         place: int = 0,
     ) -> None:
         super().__init__()
         self.place = place
         self.wiring = read.live(wiring)
-        have = (filters if fit_first else channels[0].most, filters)
+        have = (unfitted or filters, filters)
         twice = read.value(lambda plan: wiring(plan).twice)
 
         def fit(i: int) -> nn.Module:
@@ -177,7 +188,7 @@ class Cell(nn.Module, Generic[P]):
             fitted = channels[i].fit(read, lambda width: kind(width, filters))
             return nn.Sequential(fitted, relu_conv_bn(filters, filters)) if twice and i == 1 else fitted
 
-        fits = {i: partial(fit, i) for i in (0, 1) if i == 1 or fit_first}
+        fits = {i: partial(fit, i) for i in (0, 1) if i == 1 or not unfitted}
         self.fit = read.several(lambda plan: wiring(plan).inputs, fits)
         make = Operations(read, wiring, limits, have, filters, stride)
         count = read.count(lambda plan: len(wiring(plan).blocks), limits.blocks)
@@ -193,7 +204,7 @@ class Cell(nn.Module, Generic[P]):
         for i, fit in self.fit.items():
             states[int(i)] = fit(states[int(i)])
         for k, (one, _, other, _) in enumerate(wiring.blocks):
-            results = self._path(self.first[k], states[one]), self._path(self.second[k], states[other])
+            results = self._path(self.first[k], states, one), self._path(self.second[k], states, other)
             states.append(torch.cat(results, 1) if k in wiring.concat else results[0] + results[1])
         for i, end in self.ends.items():
             states[int(i)] = end(states[int(i)])
@@ -201,9 +212,12 @@ class Cell(nn.Module, Generic[P]):
             return states[wiring.output[0]]
         return torch.cat([states[k] for k in wiring.output], 1)
 
-    def _path(self, operation: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    def _path(self, operation: nn.Module, states: list[torch.Tensor], source: int) -> torch.Tensor:
         """The identity is never dropped, as in the released code."""
-        y: torch.Tensor = operation(x)
+        if isinstance(operation, Fork) and operation.mixture is not None:
+            blended: torch.Tensor = operation.blend(states[: len(operation.options)])
+            return blended
+        y: torch.Tensor = operation(states[source])
         if not self.training or self.drop_path == 0 or isinstance(chosen_of(operation), nn.Identity):
             return y
         return drop_paths(y, self.drop_path)
@@ -234,7 +248,8 @@ class Operations(Generic[P]):
     def operation(self, k: int, operand: int) -> nn.Module:
         """Operand 0 or 1 of block k, whatever state it reads."""
         sources = {i: partial(self._of_state, k, operand, i) for i in range(k + 2)}
-        return self._read.fork(lambda plan: self._wiring(plan).operand(k, operand)[0], sources)
+        path = self._limits.inputs.format(k + 1, operand + 1)
+        return self._read.fork(lambda plan: self._wiring(plan).operand(k, operand)[0], sources, path)
 
     def _of_state(self, k: int, operand: int, state: int) -> nn.Module:
         if state < 2 or not self._limits.concats:

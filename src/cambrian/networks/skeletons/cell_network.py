@@ -232,9 +232,9 @@ class CellNetwork(nn.Module):
     def set_drop_path(self, rate: float) -> None:
         """Every path of the last cell is dropped at `rate` from now on, those of earlier cells linearly less
         (Zoph et al. 2018, Sec. 4)."""
-        for k, cell in zip(self.places, self.cells, strict=True):
-            assert isinstance(cell, Cell)
-            cell.drop_path = rate * (k + 1) / self.total
+        for cell in self.modules():  # in a supernet every one, whichever are chosen
+            if isinstance(cell, Cell):
+                cell.drop_path = rate * (cell.place + 1) / self.total
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         stem = self.stem(x)
@@ -257,6 +257,6 @@ def _cell(read: Reading[Pair], stack: Stack, t: int) -> Cell[Pair]:
         limits=stack.limits[stack.strides(t)],
         stride=2 if stack.strides(t) else 1,
         halve=stack.strides(t - 1),
-        fit_first=t > 0 or stack.stem_cells == 0,
+        unfitted=stack.stem if t == 0 and stack.stem_cells else 0,
         place=t,
     )

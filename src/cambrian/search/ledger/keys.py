@@ -43,6 +43,10 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(encode(parts)).hexdigest()[:32]
 
 
+FINAL = "final-"
+"""Begins the names of rows of the final stage, which are numbered by themselves."""
+
+
 def trial_name(trial: Trial) -> str:
     """The name of a row, unique in its run: trials and supernets are numbered together, finals by themselves.
 
@@ -50,4 +54,4 @@ def trial_name(trial: Trial) -> str:
     >>> trial_name(Trial(3, Architecture({}), Fidelity(), kind="final"))
     'final-3'
     """
-    return f"final-{trial.number}" if trial.kind == "final" else str(trial.number)
+    return f"{FINAL}{trial.number}" if trial.kind == "final" else str(trial.number)

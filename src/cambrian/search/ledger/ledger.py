@@ -22,8 +22,10 @@ from cambrian.files import stage_file
 from cambrian.outcome import Outcome
 from cambrian.search.ledger import database, schema1
 from cambrian.search.ledger.database import REPAIR, checksum, translate_errors
+from cambrian.search.ledger.keys import FINAL
 from cambrian.search.ledger.rows import (
     SCHEMA,
+    TABLES,
     VERSION,
     Event,
     Row,
@@ -99,8 +101,12 @@ class Ledger:
     def rows(self) -> list[Row]:
         """All rows in order of number, those of the final stage last, outcomes of cached ones filled in."""
         with translate_errors(self.path):
-            stored = self._db.execute("SELECT * FROM trial ORDER BY kind = 'final', number").fetchall()
-            rows = [read_row(Stored(*r)) for r in self._check("row", stored)]
+            stored = [
+                row
+                for table in TABLES
+                for row in self._db.execute(f"SELECT * FROM {table} ORDER BY number").fetchall()
+            ]
+            rows = [read_row(Stored(*row)) for row in self._check("row", stored)]
         self._check_gaps(rows)
         return fill_repeats(rows)
 
@@ -185,10 +191,13 @@ class Ledger:
 
     def _write(self, verb: str, stored: Stored) -> None:
         values = (*stored, checksum(stored))
-        self._db.execute(f"{verb} INTO trial VALUES ({', '.join('?' * len(values))})", values)
+        table = "final" if stored.kind == "final" else "trial"
+        self._db.execute(f"{verb} INTO {table} VALUES ({', '.join('?' * len(values))})", values)
 
     def _read_stored(self, name: str) -> Stored:
-        rows = self._db.execute("SELECT * FROM trial WHERE name = ?", (name,)).fetchall()
+        table = "final" if name.startswith(FINAL) else "trial"
+        number = int(name.removeprefix(FINAL))
+        rows = self._db.execute(f"SELECT * FROM {table} WHERE number = ?", (number,)).fetchall()
         if not rows:
             raise LedgerCorrupt(f"{self.path} has no row {name}{REPAIR}")
         return Stored(*next(self._check("row", rows)))
@@ -213,7 +222,7 @@ class Ledger:
         for final in (False, True):
             for place, row in enumerate(r for r in rows if r.final == final):
                 if row.trial.number != place:
-                    missing = f"final-{place}" if final else place
+                    missing = f"{FINAL}{place}" if final else place
                     raise LedgerCorrupt(f"{self.path} is damaged: row {missing} is missing{REPAIR}")
 
     @contextmanager

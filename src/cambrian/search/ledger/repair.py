@@ -11,13 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.files import stage_file
 from cambrian.search.ledger import schema1
 from cambrian.search.ledger.database import SIDES, read_version
+from cambrian.search.ledger.keys import FINAL
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import Lock
-from cambrian.search.ledger.rows import Event, Row
+from cambrian.search.ledger.rows import TABLES, Event, Row
 from cambrian.search.ledger.run_directory import LEDGER
 
 T = TypeVar("T")
@@ -43,7 +46,7 @@ def repair(directory: Path) -> dict[str, Any]:
         kept = directory / f"{LEDGER}.damaged-{int(time.time())}"
         # The damaged file is copied, not moved: there is a ledger until the repaired one takes its place.
         with stage_file(path) as draft:
-            _write(draft, facts, rows, events)
+            _write(draft, facts, close_places(rows), events)
             shutil.copyfile(path, kept)
             for side in SIDES:
                 if Path(f"{path}{side}").exists():
@@ -89,13 +92,36 @@ def _until_damage(rows: Iterator[Row]) -> list[Row]:
     return readable
 
 
+def close_places(rows: list[Row]) -> list[Row]:
+    """The rows of a run that learned in the order of arrival, the places of lost ones closed up."""
+    places = sorted(row.learned for row in rows if row.learned is not None)
+    if not places:
+        return rows
+    new = {place: n for n, place in enumerate(places)}
+    return [
+        msgspec.structs.replace(
+            row,
+            learned=None if row.learned is None else new[row.learned],
+            knew=sum(place < row.knew for place in places),
+        )
+        for row in rows
+    ]
+
+
 def _count_lost(db: sqlite3.Connection, rows: list[Row], events: list[Event]) -> int | None:
     """How many rows there were beyond these. A damaged table may count too few of its rows, or none, so the
     search's "stop" event is read too; None where neither can be read."""
-    counted = _attempt(lambda: int(db.execute("SELECT count(*) FROM trial").fetchone()[0]), None)
-    stopped = [int(value["after"]) for _, name, value in events if name == "stop"]
-    counts = stopped if counted is None else [*stopped, counted]
-    return max(0, max(counts) - len(rows)) if counts else None
+    counted = _attempt(lambda: _count_rows(db), None)
+    lost = [] if counted is None else [counted - len(rows)]
+    searched = sum(not row.final for row in rows)
+    lost += [int(value["after"]) - searched for _, name, value in events if name == "stop"]
+    return max(0, *lost) if lost else None
+
+
+def _count_rows(db: sqlite3.Connection) -> int:
+    # In the first schema the final stage's rows stand among the trials.
+    tables = ("trial",) if read_version(db) == schema1.VERSION else TABLES
+    return sum(int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables)
 
 
 def _attempt(read: Callable[[], T], otherwise: T) -> T:
@@ -108,9 +134,8 @@ def _attempt(read: Callable[[], T], otherwise: T) -> T:
 def _names(db: sqlite3.Connection) -> Iterator[str]:
     """The names that rows should have, up to the highest number of the search and of the final stage."""
     # Not the stored names: a missing row must stop the reading, which a list of those present would skip.
-    for final, prefix in ((0, ""), (1, "final-")):
-        query = "SELECT max(number) FROM trial WHERE (kind = 'final') = ?"
-        top = db.execute(query, (final,)).fetchone()[0]
+    for table, prefix in (("trial", ""), ("final", FINAL)):
+        top = db.execute(f"SELECT max(number) FROM {table}").fetchone()[0]
         yield from (f"{prefix}{number}" for number in range(0 if top is None else top + 1))
 
 

@@ -15,16 +15,23 @@ from cambrian.search.ledger.keys import trial_name
 VERSION = 2
 """Of the schema; `schema1` reads the one before it."""
 
+COLUMNS = (
+    "number INTEGER PRIMARY KEY, kind TEXT NOT NULL, estimator TEXT NOT NULL, key TEXT NOT NULL,"
+    " state TEXT NOT NULL, attempt INTEGER NOT NULL, knew INTEGER NOT NULL, learned INTEGER,"
+    " proposal TEXT NOT NULL, outcome TEXT, claimed REAL NOT NULL, finished REAL, elapsed REAL,"
+    " thinking REAL NOT NULL, checksum INTEGER NOT NULL"
+)
 SCHEMA = (
     "CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL)",
-    "CREATE TABLE trial (name TEXT PRIMARY KEY, number INTEGER NOT NULL, kind TEXT NOT NULL,"
-    " estimator TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,"
-    " knew INTEGER NOT NULL, learned INTEGER, proposal TEXT NOT NULL, outcome TEXT,"
-    " claimed REAL NOT NULL, finished REAL, elapsed REAL, thinking REAL NOT NULL,"
-    " checksum INTEGER NOT NULL)",
+    f"CREATE TABLE trial ({COLUMNS})",
+    f"CREATE TABLE final ({COLUMNS})",
     "CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL,"
     " value TEXT NOT NULL, checksum INTEGER NOT NULL)",
 )
+"""Rows of the final stage have a table and numbers of their own, so that a search continued after it numbers
+its trials as one that was never interrupted."""
+
+TABLES = ("trial", "final")
 
 Event = tuple[float, str, dict[str, Any]]
 """Time (seconds since 1970), name and facts of an event."""
@@ -57,9 +64,8 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Stored(NamedTuple):
-    """A row of the table `trial`, less its checksum."""
+    """A row of the tables `trial` and `final`, less its checksum."""
 
-    name: str
     number: int
     kind: str
     estimator: str
@@ -79,7 +85,6 @@ class Stored(NamedTuple):
 def write_row(row: Row) -> Stored:
     """The columns of a row that is claimed: its outcome is written when it ends."""
     return Stored(
-        name=row.name,
         number=row.trial.number,
         kind=row.trial.kind,
         estimator=row.trial.estimator,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,14 +18,17 @@ from cambrian.files import move_file
 from cambrian.outcome import Artifact
 
 DRAFTS, ARTIFACTS = "drafts", "artifacts"
+ROOM = 4 << 30
+"""Bytes of artifacts that a run keeps, unless it is told otherwise."""
 SUFFIXES = (".safetensors", ".json")
 
 
 class Store:
-    """Artifacts of the run in `directory`. `sweep` keeps all that may still be named, and of the rest the
-    newest, up to `most` bytes in all."""
+    """Artifacts of the run in `directory`. Those that a running row begins with and those of the final stage
+    are kept; of the others that a strategy may still name the newest, as far as all are at most `most`
+    bytes. A training whose state is gone is continued from nothing, with the same result."""
 
-    def __init__(self, directory: Path, most: int = 0) -> None:
+    def __init__(self, directory: Path, most: int = ROOM) -> None:
         self.directory, self.most = directory, most
 
     def adopt(self, draft: str) -> dict[str, Artifact]:
@@ -46,19 +49,18 @@ class Store:
         """Remove the draft of an evaluation that failed."""
         shutil.rmtree(self.directory / DRAFTS / draft, ignore_errors=True)
 
-    def sweep(self, needed: Iterable[Artifact], others: Iterable[Artifact] = ()) -> int:
-        """Remove all files but the `needed` ones and those of `others`, the newest last, that there is room
+    def discard_all(self) -> None:
+        """Remove all drafts."""
+        shutil.rmtree(self.directory / DRAFTS, ignore_errors=True)
+
+    def sweep(self, needed: Iterable[Artifact], wanted: Sequence[Artifact] = ()) -> int:
+        """Remove all files but those of `needed`, and of `wanted`, the newest last, those that there is room
         for. Returns the number removed."""
-        needed = list(needed)
-        kept = {artifact.file for artifact in needed}
-        # By file: artifacts with the same contents share one, which counts once.
-        room = self.most - sum({a.file: a.bytes for a in needed}.values())
-        for artifact in reversed(list(others)):
-            if artifact.file not in kept and artifact.bytes <= room:
-                kept.add(artifact.file)
-                room -= artifact.bytes
-        removed = 0
-        place = self.directory / ARTIFACTS
+        kept = {artifact.file: artifact.bytes for artifact in needed}
+        for artifact in reversed(wanted):
+            if sum(kept.values()) + artifact.bytes <= self.most:
+                kept[artifact.file] = artifact.bytes
+        removed, place = 0, self.directory / ARTIFACTS
         for file in place.iterdir() if place.is_dir() else ():
             if f"{ARTIFACTS}/{file.name}" not in kept:
                 with suppress(OSError):

@@ -12,7 +12,7 @@ are read, never made again.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,13 +159,17 @@ class Coordinator:
             weights = self.trials[weights.row].weights
         return weights
 
-    def list_needed(self) -> list[Artifact]:
-        """The artifacts that the strategy, or a pending trial, may still name."""
+    def needed(self) -> tuple[list[Artifact], list[Artifact]]:
+        """The artifacts with which pending rows begin or that the strategy has yet to learn of, and those
+        that it may still name, in the order of numbers."""
         keeps = getattr(self.strategy, "keeps", None)
-        numbers = range(len(self.trials)) if keeps is None else keeps(self.state)
-        running = [source_row(t.weights) for t in self._pending()]
-        named = [n for n in (*numbers, *running) if n is not None]
-        return [artifact for n in named for artifact in self.trials[n].artifacts.values()]
+        may_name = range(len(self.trials)) if keeps is None else sorted(keeps(self.state))
+        sources = [source_row(self.trials[n].weights) for n in self._open]
+        return self._files([*sources, *self._open]), self._files(may_name)
+
+    def _files(self, numbers: Iterable[int | None]) -> list[Artifact]:
+        trials = [self._resolve(self.trials[n]) for n in numbers if n is not None]
+        return [artifact for trial in trials for artifact in trial.artifacts.values()]
 
     def recommend(self) -> list[Trial]:
         """The measured trials, best first (see `rank_trials`), by the strategy where it knows better."""

@@ -24,11 +24,13 @@ from cambrian.request import Stop, Wait
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
-from cambrian.search.ledger.store import Store
+from cambrian.search.ledger.store import ROOM, Store
 from cambrian.search.loop.deadlines import Deadlines, Endless
 from cambrian.search.loop.final_stage import DELIVERED
 from cambrian.weights import Weights
 
+SWEEP = 10.0
+"""Seconds between two looks for artifacts that nobody needs: a look reads the ledger."""
 DEAR = 0.1
 """Seconds from which an evaluation is committed at once, so that a kill while the strategy thinks does not
 lose it; a shorter one is cheaper to repeat than a second commit, which flushes the disk."""
@@ -42,6 +44,7 @@ class Source(Protocol):
     def finish(self, number: int, outcome: Outcome) -> dict[int, int]: ...
     def artifacts(self, trial: Trial) -> dict[str, Artifact]: ...
     def history(self, trial: Trial) -> tuple[Trial, ...]: ...
+    def needed(self) -> tuple[list[Artifact], list[Artifact]]: ...
     def root(self, weights: Weights) -> Weights: ...
 
 
@@ -71,12 +74,13 @@ class Execution:
         attempts: int,
         elapsed: float,
         keeps: bool = False,
+        room: int = ROOM,
         minimize: bool = False,
     ) -> None:
         """`elapsed` are the seconds of earlier sessions; with `keeps`, later trials may ask for the artifacts
-        of earlier ones."""
+        of earlier ones, of which `room` bytes are kept."""
         self.ledger, self.engine, self.directory, self.watch = ledger, engine, directory, watch
-        self.store = None if directory is None else Store(directory)
+        self.store = None if directory is None else Store(directory, room)
         self.attempts, self.keeps, self.minimize = attempts, keeps, minimize
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
@@ -85,6 +89,7 @@ class Execution:
         self._deadlines: Deadlines = Endless()
         self._stopping: set[int] = set()
         self._refused: str | None = None
+        self._swept = time.monotonic()
         self._learned: dict[int, int] = {}  # places at which trials were learned, to be committed
 
     def read_clock(self) -> float:
@@ -100,6 +105,8 @@ class Execution:
         """Run `unfinished` rows once more, then the rows of `source`, until it stops or `halt()` gives a
         reason; trials that run by then are finished, as far as their deadlines allow. Returns the reason."""
         self._deadlines = deadlines or Endless()
+        if self.store is not None:
+            self.store.discard_all()  # nothing runs yet: they are of attempts that were killed
         queue = self._again(source, unfinished)
         try:
             return self._drive(source, queue, halt)
@@ -123,10 +130,12 @@ class Execution:
                 outcomes = []
             if self._refused:
                 raise DiskRefused(f"{self._refused}. What was recorded is safe; when this is mended, resume")
+            self._sweep(source, SWEEP)
             if reason is None:
                 reason = self._fill(source, outcomes, queue, halt)
             else:
                 self._advance(source, outcomes, queue)
+        self._sweep(source, 0.0)
         self.watch.on_stop(reason)
         return reason
 
@@ -303,6 +312,15 @@ class Execution:
         # Before the outcome is recorded: the ledger never names a file that is not there.
         artifacts = self.store.adopt(draft)
         return msgspec.structs.replace(outcome, artifacts=artifacts) if artifacts else outcome
+
+    def _sweep(self, source: Source, pause: float) -> None:
+        """Remove artifacts that nobody will ask for, where the last time is at least `pause` seconds ago."""
+        if self.store is None or not self.keeps or time.monotonic() - self._swept < pause:
+            return
+        needed, wanted = source.needed()
+        finals = [a for r in self.ledger.rows() if r.final for a in r.trial.artifacts.values()]
+        self.store.sweep([*needed, *finals], wanted)
+        self._swept = time.monotonic()
 
     def _clean(self, row: Row) -> None:
         """Remove the checkpoints of a row that ended: nothing resumes it any more."""

@@ -108,6 +108,9 @@ class FinalStage:
         """None: final networks are trained from fresh weights."""
         return {}
 
+    def needed(self) -> tuple[list[Artifact], list[Artifact]]:
+        return [], []
+
     def history(self, trial: Trial) -> tuple[Trial, ...]:
         return ()
 

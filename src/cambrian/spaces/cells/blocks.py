@@ -150,8 +150,9 @@ def limits_of(form: Blocks, prefix: str = "", passes: bool = True) -> Limits:
     """Of the cells' wirings that one supernet holds."""
     from cambrian.networks.skeletons.cell import Limits
 
-    path = f"{prefix}{form.part}{{}}/operation{{}}"
-    return Limits(form.most, form.operations, "concat" in form.combiners, passes, form.distinct, path)
+    block = f"{prefix}{form.part}{{}}"
+    paths = f"{block}/operation{{}}", f"{block}/inputs" if form.distinct else f"{block}/input{{}}"
+    return Limits(form.most, form.operations, "concat" in form.combiners, passes, form.distinct, *paths)
 
 
 def check(

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar, read_whole
+from cambrian.architecture import Architecture
+from cambrian.choices import read_whole
 from cambrian.paths import at
-from cambrian.settings import COUNT, check_numbers
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
@@ -23,6 +22,8 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
+
 MOST = 50  # layers
 KERNELS = {"conv3x3": 3, "conv5x5": 5}
 
@@ -30,10 +31,14 @@ KERNELS = {"conv3x3": 3, "conv5x5": 5}
 @dataclass(frozen=True)
 class TinyChain(Space):
     """Each of up to `layers` layers is a convolution of one or two times `filters` channels, a max
-    pooling that halves the image, or nothing at all ("skip")."""
+    pooling that halves the image, or nothing at all ("skip").
+
+    All questions are shared: a narrow convolution has the first filters of a wide one, as does the one after
+    it, and the classifier."""
 
     skeleton = ("filters",)
     sizes = list_sizes(filters=(8, 16, 32))
+    shared = ("layers", "layer#/operation", "layer#/width")
     layers: int = 3
     filters: int = 8
 
@@ -50,27 +55,21 @@ class TinyChain(Space):
             if pick(at("layer", i, "/operation"), (*KERNELS, "max3x3", "skip")) in KERNELS:
                 pick(at("layer", i, "/width"), (1, 2))
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has one setting, `filters`."""
-        from torch import nn
+    def plan(self, architecture: Architecture) -> list[tuple[str, int]]:
+        """(operation, width) of every layer, the width of one that has none being 0; layers that there are
+        not are "skip"."""
+        layers = list(self._layers(architecture))
+        return layers + [("skip", 0)] * (self.layers - len(layers))
 
-        filters = self.checked(skeleton).get("filters", self.filters)
-        check_numbers(COUNT, filters=filters)
-        channels, layers = task.channels, list[nn.Module]()
-        for operation, width in self._layers(replay(self, architecture)):
-            if operation in KERNELS:
-                out, kernel = width * filters, KERNELS[operation]
-                conv = nn.Conv2d(channels, out, kernel, padding=kernel // 2, bias=False)
-                layers += [conv, nn.BatchNorm2d(out), nn.ReLU()]
-                channels = out
-            elif operation == "max3x3":
-                layers.append(nn.MaxPool2d(3, 2, padding=1))
-        return nn.Sequential(
-            *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, task.classes)
-        )
+    def make(self, read: Reading[Any], task: Signature, **skeleton: Any) -> nn.Module:
+        """The skeleton has one setting, `filters`."""
+        from cambrian.spaces.chains.tiny_network import network
+
+        filters = skeleton.get("filters", self.filters)
+        return network(read, self.layers, task.channels, task.classes, filters)
 
     def _layers(self, architecture: Architecture) -> Iterator[tuple[str, int]]:
-        """(operation, width) of every layer, the width of what has none being 0."""
+        """(operation, width) of every layer, the width of one that has none being 0."""
         for i in range(1, read_whole(architecture["layers"]) + 1):
             operation = str(architecture[f"layer{i}/operation"])
             yield operation, int(architecture.get(f"layer{i}/width", 0))  # type: ignore[arg-type]

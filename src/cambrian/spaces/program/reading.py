@@ -196,12 +196,12 @@ class Shared:
         return choice.options
 
     def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
-        from cambrian.networks.sharing.supernet import Fork
+        from cambrian.networks.sharing.switches import Fork
 
         return lambda *given, **named: Fork(path, list(makers), _all_made(path, makers, *given, **named))
 
     def several(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
-        from cambrian.networks.sharing.supernet import Several
+        from cambrian.networks.sharing.switches import Several
 
         return lambda *given, **named: Several(path, list(makers), _all_made(path, makers, *given, **named))
 
@@ -278,7 +278,7 @@ def _all_made(path: str, makers: Mapping[Scalar, Factory], *given: Any, **named:
 def _optional(path: str, nth: int, part: Any) -> Any:
     from torch import nn
 
-    from cambrian.networks.sharing.supernet import Repetition
+    from cambrian.networks.sharing.switches import Repetition
 
     if isinstance(part, nn.Module):
         return Repetition(path, nth, part)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import torch
 from torch import Tensor, nn
 
-from cambrian.networks.sharing.supernet import Fork, Supernet
+from cambrian.networks.sharing.supernet import Supernet
+from cambrian.networks.sharing.switches import Fork
 from cambrian.networks.training.descent import Descent
 from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.step import HeadsLoss, Moment, Step

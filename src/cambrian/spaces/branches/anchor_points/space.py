@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.branches.layer_moves import LayerMoves
@@ -26,6 +25,9 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.branches.anchor_points.network import Rows
+
 COMBINE = ("concat", "sum", "either")
 PIXELS = 99  # of a kernel's side, or a stride
 SETTINGS = ("width",)
@@ -34,10 +36,17 @@ SETTINGS = ("width",)
 @dataclass(frozen=True)
 class AnchorPoints(Space):
     """`layers` at most and `least` at least. `combine` is one function for all layers, or "either": then
-    each layer chooses its own. The paper grows its networks from 6 layers by 2 at a time to 15."""
+    each layer chooses its own. The paper grows its networks from 6 layers by 2 at a time to 15.
+
+    All questions are shared: a layer has weights for every output that it may read, of which a narrow one is
+    read as the first channels; a small kernel is the middle of a large one."""
 
     skeleton = SETTINGS
     sizes = list_sizes(width=(0.25, 0.5, 1.0))
+    shared = (
+        "layers",
+        *(f"layer#/{q}" for q in ("height", "width", "filters", "stride", "reads", "combine")),
+    )
 
     layers: int = 6
     least: int = 1
@@ -82,19 +91,32 @@ class AnchorPoints(Space):
             if several and self.combine == "either":
                 inside("combine", ("concat", "sum"))
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has one setting, `width`, which multiplies all filters (1.0)."""
-        from cambrian.spaces.branches.anchor_points.network import network
+    def plan(self, architecture: Architecture) -> Rows:
+        """The layers, and what the classifier reads."""
+        from cambrian.spaces.branches.anchor_points.network import Row, Rows
 
-        settings = self.checked(skeleton)
-        layers = split(replay(self, architecture))
-        image = (task.channels, task.height, task.width)
-        operations = [
-            (_kernel(layer), number(layer, "filters"), number(layer, "stride", 1)) for layer in layers
-        ]
+        layers = split(architecture)
+        *sources, last = map(tuple, self.sources(layers))
         default = "sum" if self.combine == "sum" else "concat"
-        combine = [*(str(layer.get("combine", default)) for layer in layers), default]
-        return network(operations, combine, self.sources(layers), image, task.classes, **settings)
+        rows = [
+            Row(
+                number(layer, "height"),
+                number(layer, "width"),
+                number(layer, "filters"),
+                number(layer, "stride", 1),
+                reads,
+                str(layer.get("combine", default)),
+            )
+            for layer, reads in zip(layers, sources, strict=True)
+        ]
+        return Rows(tuple(rows), last, default)
+
+    def make(self, read: Reading[Rows], task: Signature, **skeleton: Any) -> nn.Module:
+        """The skeleton has one setting, `width`, which multiplies all filters (1.0)."""
+        from cambrian.spaces.branches.anchor_points.network import Most, network
+
+        most = Most(self.layers, max(self.heights), max(self.widths), max(self.filters))
+        return network(read, most, (task.channels, task.height, task.width), task.classes, **skeleton)
 
     def sources(self, layers: Sequence[Layer]) -> list[list[int]]:
         """What each layer reads, 0 being the image, and last what the classifier reads."""

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
@@ -23,6 +22,9 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.branches.enas_macro.network import Rows
+
 OPERATIONS = ("conv3x3", "sep3x3", "conv5x5", "sep5x5", "avg3x3", "max3x3")
 SETTINGS = ("filters",)
 
@@ -30,10 +32,14 @@ SETTINGS = ("filters",)
 @dataclass(frozen=True)
 class ENASMacro(Space):
     """Networks of `least` to `layers` layers; the paper's have 12. After each third of `layers` the image
-    is halved. Output 0 is the stem's."""
+    is halved. Output 0 is the stem's.
+
+    All questions are shared, as in the paper: an operation has weights for every layer, a projection for
+    every output that it may read."""
 
     skeleton = SETTINGS
     sizes = list_sizes(filters=(12, 24, 36))
+    shared = ("layers", "layer#/operation", "layer#/skips")
 
     layers: int = 6
     least: int = 1
@@ -63,15 +69,18 @@ class ENASMacro(Space):
             if n > 1:
                 pick.some(at("layer", n, "/skips"), self.readable(n), 0, n - 1)
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> Rows:
+        """(operation, skips) of every layer."""
+        return tuple((operation, tuple(skips)) for operation, skips in self.rows(architecture))
+
+    def make(self, read: Reading[Rows], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has one setting, `filters` of the stem (36; 12 for small images)."""
         from cambrian.spaces.branches.enas_macro.network import network
 
-        settings = small(task, self.checked(skeleton), filters=12)
-        layers = self.rows(replay(self, architecture))
         halves = (self.layers // 3, 2 * (self.layers // 3))
         image = (task.channels, task.height, task.width)
-        return network(layers, halves, image, task.classes, **settings)
+        settings = small(task, skeleton, filters=12)
+        return network(read, self.layers, halves, image, task.classes, **settings)
 
     def rows(self, architecture: Architecture) -> list[tuple[str, list[int]]]:
         """(operation, skips) of every layer."""

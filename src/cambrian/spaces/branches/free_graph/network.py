@@ -7,55 +7,102 @@ resized to it by nearest neighbours, their channels cut or filled with zeros, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import math
+from collections.abc import Callable, Hashable
+from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from cambrian.networks.operations import Make
 from cambrian.networks.pointwise import conv2d
-from cambrian.networks.skeletons.branch import Plan, Size
+from cambrian.networks.sharing.reading import Maker, Reading
+from cambrian.networks.skeletons.branch import Branches, Drawing, Size, classifier, node_of
 from cambrian.settings import POSITIVE, check_numbers
 
 
 class Row(NamedTuple):
-    """A layer: "conv3x5-relu" or "identity", the channels (of the input, for an identity), the stride, and
-    what it reads besides the layer before it (0: the image)."""
+    """A layer: "relu" or "linear", a convolution with these channels, or "identity", and which outputs it
+    reads besides the layer before it (0: the image)."""
 
-    operation: str
-    channels: int
+    kind: str
+    height: int
+    width: int
     stride: int
-    skips: Sequence[int]
+    channels: int
+    skips: tuple[int, ...]
+
+
+Rows = tuple[Row, ...]
+
+
+class Most(NamedTuple):
+    """Of the networks that one supernet holds: layers, the side of a kernel, channels."""
+
+    layers: int
+    side: int
+    channels: int
 
 
 def network(
-    rows: Sequence[Row],
-    image: tuple[int, int, int],
-    classes: int,
-    *,
-    width: float = 1.0,
-    make: Make | None = None,
+    read: Reading[Rows], most: Most, image: tuple[int, int, int], classes: int, *, width: float = 1.0
 ) -> nn.Module:
     """Takes float[n, *image], gives float[n, classes]: without any convolution, a linear model of the
-    pixels."""
+    pixels. Shared, a convolution is the middle of the largest one, of its first channels."""
     check_numbers(POSITIVE, width=width)
-    plan = Plan(Size(*image))
-    for n, row in enumerate(rows):
-        before = plan.sizes[n].channels
-        out = before if row.operation == "identity" else max(1, round(row.channels * width))
-        made = partial(make or operation, f"layer{n + 1}", row.operation)
-        plan.add([n, *row.skips], partial(_node, made, before, out, row.stride), "sum", "nearest")
-    return plan.network(classes, flatten=all(row.operation == "identity" for row in rows))
+    drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), width)))
+    widest = scaled(most.channels, width)
+    nodes: dict[Hashable, Maker] = {
+        n: partial(_layer, drawn, n, max(image[0], widest) if n else image[0], widest, most.side)
+        for n in range(read.count(len, most.layers))
+    }
+    body = Branches(drawn, nodes)
+    heads: dict[bool, Maker] = {
+        False: partial(classifier, drawn, classes, max(image[0], widest)),
+        True: partial(nn.Linear, math.prod(image), classes),
+    }
+    pool = read.layers(_is_linear, {False: partial(nn.AdaptiveAvgPool2d, 1)}, nothing={True: nn.Identity})
+    return nn.Sequential(body, *pool, nn.Flatten(), read.fork(_is_linear, heads))
 
 
-def _node(
-    make: Callable[[int, int, int], nn.Module], channels: int, out: int, stride: int, size: Size
-) -> tuple[nn.Module, Size]:
+def _is_linear(rows: Rows) -> bool:
+    return all(row.kind == "identity" for row in rows)
+
+
+def scaled(channels: int, width: float) -> int:
+    return max(1, round(channels * width))
+
+
+def _layer(read: Reading[Drawing], n: int, before: int, widest: int, side: int) -> nn.Module:
     """Skips with more channels than the backbone are cut to its own."""
-    made = make(channels, out, stride)
-    cut = [] if size.channels == channels else [Cut(channels)]
-    return nn.Sequential(*cut, made) if cut else made, size.strided(out, stride)
+
+    def convolve(make: Callable[..., nn.Module]) -> nn.Module:
+        size = node_of(n, lambda node: (node.settings[1], node.size.channels, *node.settings[2:]))
+        return read.elastic(size, lambda size: make(*size), (before, widest, side, side, 1))
+
+    kinds: dict[str, Maker] = {
+        "relu": partial(convolve, activated),
+        "linear": partial(convolve, plain),
+        "identity": nn.Identity,
+    }
+    made = cache(lambda: read.fork(node_of(n, lambda node: node.settings[0]), kinds))
+
+    def cut() -> nn.Module:
+        return nn.Sequential(read.elastic(node_of(n, lambda node: node.settings[1]), Cut, before), made())
+
+    cuts = node_of(n, lambda node: node.given.channels != node.settings[1])
+    return read.fork(cuts, {False: made, True: cut})
+
+
+def _draw(rows: Rows, image: Size, width: float) -> Drawing:
+    """Settings of a node are its kind, the channels of the backbone before it, and of a convolution height,
+    width and stride."""
+    drawing = Drawing(image, "nearest")
+    for n, row in enumerate(rows):
+        before = drawing.sizes[n].channels
+        out = before if row.kind == "identity" else scaled(row.channels, width)
+        give = partial(Size.strided, channels=out, stride=row.stride)
+        drawing.add(n, [n, *row.skips], give, settings=(row.kind, before, row.height, row.width, row.stride))
+    return drawing
 
 
 class Cut(nn.Module):
@@ -69,14 +116,12 @@ class Cut(nn.Module):
         return x[:, : self.channels]
 
 
-def operation(path: str, name: str, channels: int, out: int, stride: int) -> nn.Module:
-    """ "identity", or "conv3x5-relu": (n, channels, h, w) -> (n, out, ceil(h / stride), ceil(w / stride))."""
-    if name == "identity":
-        return nn.Identity()
-    kernel, activation = name.removeprefix("conv").split("-")
-    height, width = map(int, kernel.split("x"))
-    padding = (height // 2, width // 2)
-    if activation == "linear":
-        return conv2d(channels, out, (height, width), stride, padding)
-    conv = conv2d(channels, out, (height, width), stride, padding, bias=False)
+def plain(channels: int, out: int, height: int, width: int, stride: int) -> nn.Module:
+    """(n, channels, h, w) -> (n, out, ceil(h / stride), ceil(w / stride))."""
+    return conv2d(channels, out, (height, width), stride, (height // 2, width // 2))
+
+
+def activated(channels: int, out: int, height: int, width: int, stride: int) -> nn.Module:
+    """The same, with batch normalisation and ReLU."""
+    conv = conv2d(channels, out, (height, width), stride, (height // 2, width // 2), bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU())

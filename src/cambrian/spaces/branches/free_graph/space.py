@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.branches.free_graph.network import Rows
+
 SIZES = (3, 1, 5, 7)  # of a filter's side, the first being an inserted one's
 STRIDES = (1, 2, 4)
 CHANNELS = (8, 16, 32, 64, 128, 256)
@@ -41,10 +44,17 @@ NUMBERS = {"alter-stride": "stride", "alter-channels": "channels"}
 class FreeGraph(Space):
     """Backbones of 0 to `layers` layers, the last output going to the classifier. The paper knows no
     bound on layers or numbers. `learning_rate` asks for that, too, under `train.`, for estimators that
-    take it from there."""
+    take it from there.
+
+    Shared are all questions but the learning rate: a convolution is the middle of a 7x7 one, of its first
+    channels, with weights for each activation."""
 
     skeleton = SETTINGS
     sizes = list_sizes(width=(0.25, 0.5, 1.0))
+    shared = (
+        "layers",
+        *(f"layer#/{q}" for q in ("type", "height", "width", "stride", "channels", "activation", "skips")),
+    )
 
     layers: int = 6
     learning_rate: bool = False
@@ -80,17 +90,30 @@ class FreeGraph(Space):
             if n > 1:
                 inside.some("skips", self.readable(n), 0, n - 1)
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> Rows:
+        """The layers."""
+        from cambrian.spaces.branches.free_graph.network import Row
+
+        return tuple(
+            Row(
+                str(layer.get("activation", "identity")),
+                number(layer, "height", 1),
+                number(layer, "width", 1),
+                number(layer, "stride", 1),
+                number(layer, "channels"),
+                tuple(_skips(layer)),
+            )
+            for layer in split(architecture)
+        )
+
+    def make(self, read: Reading[Rows], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has one setting, `width`, which multiplies all channels (1.0; 0.5 for small
         images)."""
-        from cambrian.spaces.branches.free_graph.network import Row, network
+        from cambrian.spaces.branches.free_graph.network import Most, network
 
-        settings = small(task, self.checked(skeleton), width=0.5)
-        rows = [
-            Row(_operation(layer), number(layer, "channels"), number(layer, "stride", 1), _skips(layer))
-            for layer in split(replay(self, architecture))
-        ]
-        return network(rows, (task.channels, task.height, task.width), task.classes, **settings)
+        image = (task.channels, task.height, task.width)
+        most = Most(self.layers, max(SIZES), max(CHANNELS))
+        return network(read, most, image, task.classes, **small(task, skeleton, width=0.5))
 
     def canonical(self, architecture: Architecture) -> str:
         """An identity without skips is nothing; the layers left are called by their place among them."""

@@ -6,59 +6,98 @@ by average pooling between stages.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambrian.networks.operations import Make, conv_bn, relu_conv_bn
+from cambrian.networks.operations import conv_bn, relu_conv_bn
+from cambrian.networks.sharing.reading import Reading
 from cambrian.settings import COUNT, check_numbers
+
+OPERATIONS = ("conv3x3", "conv5x5", "dil3x3", "dil5x5")
 
 Row = tuple[str, Sequence[int], Sequence[int]]  # operation, banks read, banks written
 
 
+class Most(NamedTuple):
+    """Layers and banks of the networks that one supernet holds."""
+
+    layers: int
+    banks: int
+
+
 def network(
-    rows: Sequence[Row],
+    read: Reading[Sequence[Row]],
+    most: Most,
     halves: Sequence[int],
     channels: int,
     classes: int,
     *,
     filters: int = 16,
-    make: Make | None = None,
 ) -> nn.Module:
     """After so many layers as `halves` says the image is halved. Takes float[n, channels, h, w], gives
     float[n, classes]."""
     check_numbers(COUNT, filters=filters)
-    banks = Banks(rows, halves, channels, filters, make or operation)
-    features = filters * len({1}.union(*(writes for _, _, writes in rows)))
-    return nn.Sequential(banks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, classes))
+    banks = Banks(read, most, halves, channels, filters)
+
+    def written(rows: Sequence[Row]) -> list[int]:
+        return sorted({1}.union(*(writes for _, _, writes in rows)))
+
+    classifier = read.elastic(
+        lambda rows: filters * len(written(rows)),
+        lambda width: nn.Linear(width, classes),
+        filters * most.banks,
+        lambda rows: columns(written(rows), filters),
+    )
+    return nn.Sequential(banks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier)
+
+
+def columns(banks: Sequence[int], filters: int) -> list[int]:
+    """Every bank has input channels of its own, whichever others are read.
+
+    >>> columns([1, 3], 2)
+    [0, 1, 4, 5]
+    """
+    return [(bank - 1) * filters + channel for bank in banks for channel in range(filters)]
 
 
 class Banks(nn.Module):
     """Bank 1 begins as the stem's output, the others as zeros."""
 
     def __init__(
-        self, rows: Sequence[Row], halves: Sequence[int], channels: int, filters: int, make: Make
+        self, read: Reading[Sequence[Row]], most: Most, halves: Sequence[int], channels: int, filters: int
     ) -> None:
         super().__init__()
         self.stem = conv_bn(channels, filters, 3, padding=1)
-        self.layers = nn.ModuleList(
-            make(f"layer{n}", name, filters * len(reads), filters, 1)
-            for n, (name, reads, _) in enumerate(rows, 1)
-        )
-        self.reads = [list(reads) for _, reads, _ in rows]
-        self.writes = [list(writes) for _, _, writes in rows]
-        self.halved = [n > 0 and n in halves for n in range(len(rows))]
+        count = read.count(len, most.layers)
+
+        def layer(n: int, name: str) -> nn.Module:
+            return read.elastic(
+                lambda rows: filters * len(rows[n][1]) if n < len(rows) else None,
+                lambda width: operation(name, width, filters),
+                filters * most.banks,
+                lambda rows: columns(rows[n][1], filters),
+            )
+
+        def fork(n: int) -> nn.Module:
+            makers = {name: partial(layer, n, name) for name in OPERATIONS}
+            path = f"layer{n + 1}/operation"
+            return read.fork(lambda rows: rows[n][0] if n < len(rows) else None, makers, path)
+
+        self.layers = nn.ModuleList(fork(n) for n in range(count))
+        self.rows = read.live(lambda rows: rows)
+        self.halved = [n > 0 and n in halves for n in range(count)]
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, h, w) -> (n, filters * banks written to, h', w')."""
         banks = {1: self.stem(x)}
-        for layer, reads, writes, halved in zip(
-            self.layers, self.reads, self.writes, self.halved, strict=True
-        ):
-            if halved:
+        for n, (_, reads, writes) in enumerate(self.rows()):
+            if self.halved[n]:
                 banks = {b: _halve(y) for b, y in banks.items()}
-            y = layer(torch.cat([banks[b] for b in reads], 1))
+            y = self.layers[n](torch.cat([banks[b] for b in reads], 1))
             banks |= {b: banks[b] + y if b in banks else y for b in writes}
         return torch.cat([banks[b] for b in sorted(banks)], 1)
 
@@ -67,8 +106,8 @@ def _halve(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, (min(2, x.shape[2]), min(2, x.shape[3])))
 
 
-def operation(path: str, name: str, channels: int, out: int, stride: int) -> nn.Module:
+def operation(name: str, channels: int, out: int) -> nn.Module:
     """A 1x1 convolution, then "conv3x3" or "dil3x3" (with holes): (n, channels, h, w) -> (n, out, h, w)."""
     kernel, dilation = int(name[-1]), 2 if name.startswith("dil") else 1
-    conv = nn.Conv2d(out, out, kernel, stride, dilation * (kernel // 2), dilation, bias=False)
+    conv = nn.Conv2d(out, out, kernel, 1, dilation * (kernel // 2), dilation, bias=False)
     return nn.Sequential(relu_conv_bn(channels, out), nn.ReLU(), conv, nn.BatchNorm2d(out))

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.layered import MOST, Layer, numbers, split, together
 from cambrian.spaces.budgets import list_sizes
@@ -23,6 +22,9 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.branches.memory_banks.network import Row
+
 OPERATIONS = ("conv3x3", "conv5x5", "dil3x3", "dil5x5")
 BANKS = 16
 SETTINGS = ("filters",)
@@ -32,10 +34,13 @@ SETTINGS = ("filters",)
 class MemoryBanks(Space):
     """1 to `layers` layers over `banks` banks of equal width, the first of which holds the stem's output.
     A layer reads and writes at least one bank; one that nobody has written to yet cannot be read, and all
-    that have been written to go to the classifier."""
+    that have been written to go to the classifier.
+
+    All questions are shared: an operation has weights for every bank that a layer may read."""
 
     skeleton = SETTINGS
     sizes = list_sizes(filters=(8, 16, 32))
+    shared = ("layers", "layer#/operation", "layer#/reads", "layer#/writes")
 
     layers: int = 5
     banks: int = 4
@@ -58,14 +63,17 @@ class MemoryBanks(Space):
             inside.some("reads", sorted(written), 1, len(written))
             written |= set(inside.some("writes", range(1, self.banks + 1), 1, self.banks))
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
-        """The skeleton has one setting, `filters` of a bank (16)."""
-        from cambrian.spaces.branches.memory_banks.network import network
+    def plan(self, architecture: Architecture) -> list[Row]:
+        """Operation, banks read and banks written of every layer."""
+        layers = split(architecture)
+        return [(str(a["operation"]), numbers(a, "reads"), numbers(a, "writes")) for a in layers]
 
-        settings = self.checked(skeleton)
-        layers = split(replay(self, architecture))
-        rows = [(str(a["operation"]), numbers(a, "reads"), numbers(a, "writes")) for a in layers]
-        return network(rows, self._halves, task.channels, task.classes, **settings)
+    def make(self, read: Reading[Sequence[Row]], task: Signature, **skeleton: Any) -> nn.Module:
+        """The skeleton has one setting, `filters` of a bank (16)."""
+        from cambrian.spaces.branches.memory_banks.network import Most, network
+
+        most = Most(self.layers, self.banks)
+        return network(read, most, self._halves, task.channels, task.classes, **skeleton)
 
     @property
     def _halves(self) -> tuple[int, int]:

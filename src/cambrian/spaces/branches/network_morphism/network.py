@@ -5,14 +5,15 @@ brings are pooled until they fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Hashable
+from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
 from torch import nn
 
-from cambrian.networks.operations import Make, conv_bn
-from cambrian.networks.skeletons.branch import Plan, Size
+from cambrian.networks.operations import conv_bn
+from cambrian.networks.sharing.reading import Maker, Reading
+from cambrian.networks.skeletons.branch import Drawing, Size, node_of, pooled_network, read_channels
 from cambrian.settings import COUNT, check_numbers
 
 
@@ -23,38 +24,69 @@ class Row(NamedTuple):
     kernel: int
     width: int
     pool: bool
-    skips: Sequence[int]
+    skips: tuple[int, ...]
     combine: str
 
 
+Rows = tuple[Row, ...]
+
+
+class Most(NamedTuple):
+    """Of the networks that one supernet holds: layers, which kernels, and how many times the filters."""
+
+    layers: int
+    kernels: tuple[int, ...]
+    width: int
+
+
 def network(
-    rows: Sequence[Row],
-    image: tuple[int, int, int],
-    classes: int,
-    *,
-    filters: int = 16,
-    make: Make | None = None,
+    read: Reading[Rows], most: Most, image: tuple[int, int, int], classes: int, *, filters: int = 16
 ) -> nn.Module:
-    """Takes float[n, *image], gives float[n, classes]."""
+    """Takes float[n, *image], gives float[n, classes]. Shared, a layer has weights for each kernel and for
+    each output that it may read; those of the layer before it are the first ones."""
     check_numbers(COUNT, filters=filters)
-    plan = Plan(Size(*image))
+    drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), filters)))
+    count = read.count(len, most.layers)
+    widest = most.width * filters
+
+    def convolve(n: int, kernel: int) -> nn.Module:
+        before = widest if n else image[0]
+        return drawn.elastic(
+            node_of(n, lambda node: (node.given.channels, node.size.channels)),
+            lambda size: convolution(*size, kernel),
+            (before + max(0, n - 1) * widest, widest),
+            read_channels(n, lambda output: 0 if output == n else before + (output - 1) * widest),
+        )
+
+    def layer(n: int) -> nn.Module:
+        makers = {kernel: partial(convolve, n, kernel) for kernel in most.kernels}
+        of_kernel = node_of(n, lambda node: node.settings[0])
+        conv = cache(lambda: drawn.fork(of_kernel, makers, f"layer{n + 1}/kernel"))
+
+        def pooled() -> nn.Module:
+            windows = node_of(n, lambda node: (min(2, node.given.height), min(2, node.given.width)))
+            return nn.Sequential(conv(), drawn.elastic(windows, nn.MaxPool2d, (2, 2)))
+
+        return drawn.fork(node_of(n, lambda node: node.settings[1]), {False: conv, True: pooled})
+
+    nodes: dict[Hashable, Maker] = {n: partial(layer, n) for n in range(count)}
+    return pooled_network(drawn, nodes, classes, widest)
+
+
+def _draw(rows: Rows, image: Size, filters: int) -> Drawing:
+    """Settings of a node are its kernel, and whether a pooling follows."""
+    drawing = Drawing(image, "pool")
     for n, row in enumerate(rows):
-        made = partial(make or operation, f"layer{n + 1}", f"conv{row.kernel}x{row.kernel}")
-        plan.add([n, *row.skips], partial(_node, made, row.width * filters, row.pool), row.combine, "pool")
-    return plan.network(classes)
+        out = row.width * filters
+        give = partial(_pooled if row.pool else Size.strided, channels=out)
+        drawing.add(n, [n, *row.skips], give, row.combine, (row.kernel, row.pool))
+    return drawing
 
 
-def _node(
-    make: Callable[[int, int, int], nn.Module], out: int, pool: bool, size: Size
-) -> tuple[nn.Module, Size]:
-    conv, given = make(size.channels, out, 1), size.strided(out)
-    if not pool:
-        return conv, given
-    halves = (min(2, given.height), min(2, given.width))
-    return nn.Sequential(conv, nn.MaxPool2d(halves)), given.halve()
+def _pooled(size: Size, channels: int) -> Size:
+    return size.strided(channels).halve()
 
 
-def operation(path: str, name: str, channels: int, out: int, stride: int) -> nn.Module:
-    """ "conv3x3": (n, channels, h, w) -> (n, out, h, w)."""
-    kernel = int(name[-1])
-    return nn.Sequential(*conv_bn(channels, out, kernel, stride, kernel // 2), nn.ReLU())
+def convolution(channels: int, out: int, kernel: int) -> nn.Module:
+    """(n, channels, h, w) -> (n, out, h, w)."""
+    return nn.Sequential(*conv_bn(channels, out, kernel, padding=kernel // 2), nn.ReLU())

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Answer, Scalar
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layer_moves import LayerMoves
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.branches.network_morphism.network import Rows
+
 LEAST = 3  # layers of the first network: convolution, pooling, convolution, pooling, convolution
 KERNELS = (3, 5)
 WIDTHS = (1, 2, 4, 8)
@@ -38,10 +41,14 @@ SETTINGS = ("filters",)
 @dataclass(frozen=True)
 class NetworkMorphism(Space):
     """Chains of 3 to `layers` convolutions of 1 to 8 times the skeleton's filters; a pooling follows two
-    of them at most. A layer joins skips to what the layer before it gives."""
+    of them at most. A layer joins skips to what the layer before it gives.
+
+    All questions are shared: a layer has weights for each kernel, and for every output that it may
+    concatenate, of which a narrow one is read as the first channels."""
 
     skeleton = SETTINGS
     sizes = list_sizes(filters=(8, 16, 32))
+    shared = ("layers", *(f"layer#/{q}" for q in ("kernel", "width", "pool", "skips", "combine")))
 
     layers: int = 6
 
@@ -72,23 +79,29 @@ class NetworkMorphism(Space):
             if n > 2 and inside.some("skips", self.readable(n), 0, n - 2):
                 inside("combine", COMBINE)
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> Rows:
+        """The layers."""
+        from cambrian.spaces.branches.network_morphism.network import Row
+
+        return tuple(
+            Row(
+                number(layer, "kernel"),
+                number(layer, "width"),
+                bool(layer.get("pool")),
+                tuple(_skips(layer)),
+                str(layer.get("combine", "sum")),
+            )
+            for layer in split(architecture)
+        )
+
+    def make(self, read: Reading[Rows], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has one setting, `filters` of the narrowest layer (16; 8 for small
         images)."""
-        from cambrian.spaces.branches.network_morphism.network import Row, network
+        from cambrian.spaces.branches.network_morphism.network import Most, network
 
-        settings = small(task, self.checked(skeleton), filters=8)
-        rows = [
-            Row(
-                number(a, "kernel"),
-                number(a, "width"),
-                bool(a.get("pool")),
-                _skips(a),
-                str(a.get("combine", "sum")),
-            )
-            for a in split(replay(self, architecture))
-        ]
-        return network(rows, (task.channels, task.height, task.width), task.classes, **settings)
+        image = (task.channels, task.height, task.width)
+        most = Most(self.layers, KERNELS, max(WIDTHS))
+        return network(read, most, image, task.classes, **small(task, skeleton, filters=8))
 
     def canonical(self, architecture: Architecture) -> str:
         """Every network is a function of its own: each layer reads the one before, so none can change its

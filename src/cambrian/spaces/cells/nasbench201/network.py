@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.sharing.reading import Reading
-from cambrian.networks.sharing.supernet import Nothing
+from cambrian.networks.sharing.switches import Nothing
 from cambrian.settings import COUNT, check_numbers
 
 STAGES = 3
@@ -58,14 +58,15 @@ OPERATIONS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Cell(nn.Module):
-    """Four nodes; `edges` holds the operation from node a to node b as "a-b", none being absent."""
+    """Four nodes; `edges` holds the operation from node a to node b as "a-b", none being absent. The paths of
+    their questions begin with `prefix`."""
 
-    def __init__(self, read: Reading[Sequence[str]], width: int) -> None:
+    def __init__(self, read: Reading[Sequence[str]], width: int, prefix: str = "") -> None:
         super().__init__()
         makers = {name: partial(make, width) for name, make in OPERATIONS.items()}
         self.edges = nn.ModuleDict()
         for n, (source, to) in enumerate(EDGES):
-            for made in read.layers(itemgetter(n), makers, f"node{to}/from{source}", {NONE: Nothing}):
+            for made in read.layers(itemgetter(n), makers, f"{prefix}node{to}/from{source}", {NONE: Nothing}):
                 self.edges[f"{source}-{to}"] = made
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cambrian.architecture import Architecture, questions, replay
-from cambrian.choices import Answer, Scalar
+from cambrian.choices import Answer
 from cambrian.errors import Rejected, UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
@@ -27,6 +27,9 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
+
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.chains.cgp.network import Genotype
 
 BLOCKS = {"conv": "ConvBlock", "res": "ResBlock"}
 FILTERS = (32, 64, 128)
@@ -45,10 +48,14 @@ Node = tuple[str, tuple[int, ...]]  # a function and what it reads, 0 being the 
 class CGP(Space):
     """A grid of `rows` x `columns` nodes; one reads the `levels_back` columns before its own, the image
     counting as one before the first. `blocks` are "conv" (ConvSet) or "res" (ResSet). Networks have
-    `least` to `most` active nodes."""
+    `least` to `most` active nodes.
+
+    Functions are shared: a node has weights for every kernel, narrow blocks the first filters of wide ones.
+    The wiring is outer: it bounds how many channels concatenations may add up to."""
 
     skeleton = SETTINGS
     sizes = list_sizes(width=(0.25, 0.5, 1.0))
+    shared = ("node#/function",)
 
     rows: int = 2
     columns: int = 6
@@ -92,20 +99,34 @@ class CGP(Space):
         used = len(_active(nodes, pick("output", self.sources(self.columns))))
         pick.require(self.least <= used <= self.most, f"{used} nodes are active")
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> Genotype:
+        """The active nodes, and the wiring of all."""
+        from cambrian.spaces.chains.cgp.network import Genotype
+
+        nodes, output = self._nodes(architecture), _number(architecture["output"])
+        active = tuple((n, nodes[n][0], _read(nodes[n])) for n in _active(nodes, output))
+        return Genotype(active, tuple((one, other) for _, (one, other) in nodes.values()), output)
+
+    def make(self, read: Reading[Genotype], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has one setting, `width`, which multiplies all filters (1.0)."""
         from cambrian.spaces.chains.cgp.network import network
 
-        settings = self.checked(skeleton)
-        nodes = self.active(replay(self, architecture))
-        return network(nodes, (task.channels, task.height, task.width), task.classes, **settings)
+        image = (task.channels, task.height, task.width)
+        return network(read, self.functions, image, task.classes, **skeleton)
+
+    def _nodes(self, architecture: Mapping[str, Answer]) -> dict[int, Node]:
+        """By their numbers."""
+        return {
+            n: (
+                str(architecture[f"node{n}/function"]),
+                (_number(architecture[f"node{n}/input1"]), _number(architecture[f"node{n}/input2"])),
+            )
+            for n in range(1, self.rows * self.columns + 1)
+        }
 
     def active(self, architecture: Mapping[str, Answer]) -> list[Node]:
         """What the output depends on, in order, itself last: nodes are called 1, 2, ... among themselves."""
-        nodes: dict[int, Node] = {}
-        for n in range(1, self.rows * self.columns + 1):
-            inputs = (_number(architecture[f"node{n}/input1"]), _number(architecture[f"node{n}/input2"]))
-            nodes[n] = str(architecture[f"node{n}/function"]), inputs
+        nodes = self._nodes(architecture)
         used = _active(nodes, _number(architecture["output"]))
         name = {0: 0} | {n: place for place, n in enumerate(used, 1)}
         return [(nodes[n][0], tuple(name[i] for i in _read(nodes[n]))) for n in used]

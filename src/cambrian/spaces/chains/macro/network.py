@@ -5,10 +5,13 @@ with ReLU, in stages that halve the image and double the channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from operator import itemgetter
 
 from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
+from cambrian.networks.sharing.reading import Reading
 from cambrian.settings import COUNT, check_numbers
 
 FEATURES = 1280
@@ -16,21 +19,23 @@ BLOCKS = {1: (3, 3), 2: (6, 5)}  # expansion and kernel
 
 
 def network(
-    codes: Sequence[int], stages: Sequence[int], channels: int, classes: int, *, filters: int = 32
+    read: Reading[tuple[int, ...]], stages: Sequence[int], channels: int, classes: int, *, filters: int = 32
 ) -> nn.Module:
-    """Code 0 is nothing (a strided 1x1 convolution in a stage's first layer). Takes float[n, channels,
-    h, w], gives float[n, classes]."""
+    """Of the code of every layer, 0 being nothing (a strided 1x1 convolution in a stage's first layer). Takes
+    float[n, channels, h, w], gives float[n, classes]."""
     check_numbers(COUNT, filters=filters)
     layers: list[nn.Module] = [*conv_bn(channels, filters, 3, padding=1), nn.ReLU()]
-    width, left = filters, iter(codes)
+    width, at = filters, 0
     for stage in stages:
         for n in range(stage):
-            code, out, stride = next(left), width if n else 2 * width, 1 if n else 2
-            if code:
-                layers.append(InvertedResidual(width, out, stride, *BLOCKS[code]))
-            elif n == 0:
-                layers.append(conv_bn(width, out, stride=stride))
-            width = out
+            out, stride = width if n else 2 * width, 1 if n else 2
+            makers = {c: partial(InvertedResidual, width, out, stride, *BLOCKS[c]) for c in BLOCKS}
+            path, code = f"layer{at + 1}", itemgetter(at)
+            if n:
+                layers += read.layers(code, makers, path, {0: nn.Identity})
+            else:
+                layers.append(read.fork(code, {0: partial(conv_bn, width, out, stride=2), **makers}, path))
+            width, at = out, at + 1
     layers += [*conv_bn(width, FEATURES), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return nn.Sequential(*layers, nn.Linear(FEATURES, classes))
 

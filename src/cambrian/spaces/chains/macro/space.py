@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Scalar, read_whole
+from cambrian.architecture import Architecture
+from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
@@ -22,6 +22,8 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
+
+    from cambrian.networks.sharing.reading import Reading
 
 OPERATIONS = ("identity", "mb3_k3", "mb6_k5")
 STAGES = (2, 3, 3)
@@ -35,10 +37,13 @@ Codes = tuple[int, ...]
 @dataclass(frozen=True)
 class Macro(Space):
     """A level is how many layers are decided, the first ones; those after them are nothing. So the 3 + 9
-    + ... + 6,561 architectures are the 6,561 networks, smaller ones more than once."""
+    + ... + 6,561 architectures are the 6,561 networks, smaller ones more than once.
+
+    All questions are shared: a layer's operations keep its shape."""
 
     skeleton = SETTINGS
     sizes = list_sizes(filters=(8, 16, 24, 32))
+    shared = ("layers", "layer#")
 
     measure = "uniform over chains of all numbers of layers together"
 
@@ -51,14 +56,15 @@ class Macro(Space):
         for n in range(1, pick.depth("layers", 1, LAYERS, weights) + 1):
             pick(at("layer", n), OPERATIONS)
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> Codes:
+        """The code of every layer."""
+        return self.codes(architecture)
+
+    def make(self, read: Reading[Codes], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has one setting, `filters` of the stem (32; 8 for small images)."""
         from cambrian.spaces.chains.macro.network import network
 
-        settings = small(task, self.checked(skeleton), filters=8)
-        return network(
-            self.codes(replay(self, architecture)), STAGES, task.channels, task.classes, **settings
-        )
+        return network(read, STAGES, task.channels, task.classes, **small(task, skeleton, filters=8))
 
     def codes(self, architecture: Architecture) -> Codes:
         """The place in `OPERATIONS` of each of the eight layers."""

@@ -6,62 +6,117 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 from torch import nn
 
-from cambrian.networks.operations import Make
+from cambrian.networks.sharing.reading import Reading
 from cambrian.settings import POSITIVE, SHARE, check_numbers, check_truths
 
-Row = tuple[str, int, int]
+
+class Layer(NamedTuple):
+    """("conv", kernel, filters), ("pool", window, stride) or ("dense", units, 0); `options` are the kernels
+    that a convolution may have."""
+
+    kind: str
+    size: int
+    other: int
+    options: tuple[int, ...]
+
+
+Chain = Sequence[Layer]
 
 
 def network(
-    layers: Sequence[Row],
+    read: Reading[Chain],
     image: tuple[int, int, int],
     classes: int,
     *,
+    widest: int = 512,
     width: float = 1.0,
     normalise: bool = True,
     dropout: float = 0.0,
-    make: Make | None = None,
 ) -> nn.Module:
-    """`layers` are ("conv", kernel, filters), ("pool", window, stride), ("dense", units, 0). Takes
-    float[n, *image], gives float[n, classes]."""
+    """`widest`: the most filters or units that a layer of a supernet may have. Takes float[n, *image], gives
+    float[n, classes]."""
     check_numbers(POSITIVE, width=width)
     check_numbers(SHARE, dropout=dropout)
     check_truths(normalise=normalise)
-    make = make or partial(operation, normalise=normalise)
-    (channels, *pixels), found, flat = image, list[nn.Module](), False
-    for n, (kind, size, other) in enumerate(layers):
-        path = f"layer{n + 1}"
-        if kind == "conv":
-            out = _scale(other, width)
-            found.append(make(path, f"conv{size}x{size}", channels, out, 1))
-            channels = out
-        elif kind == "pool" and size <= min(pixels):
-            found.append(make(path, f"max{size}x{size}", channels, channels, other))
-            pixels = [-(-(p - size + 1) // other) for p in pixels]
-        elif kind == "dense":
-            features = channels if flat else channels * pixels[0] * pixels[1]
-            found += [] if flat else [nn.Flatten()]
-            channels, flat = _scale(size, width), True
-            found += [nn.Linear(features, channels), nn.ReLU()]
+    made = _Network(read, image, widest, width, normalise)
+    depth = read.value(len)
+    for n in range(depth):
+        made.add(n)
         if dropout and n % 2:
-            found.append(nn.Dropout(dropout * (n + 1) / len(layers)))
-    found += [] if flat else [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return nn.Sequential(*found, nn.Linear(channels, classes))
+            made.modules.append(nn.Dropout(dropout * (n + 1) / depth))
+    return made.finish(classes)
 
 
-def operation(
-    path: str, name: str, channels: int, out: int, stride: int, normalise: bool = True
-) -> nn.Module:
-    """ "conv3x3" keeps height and width; "max3x3" gives ceil((n - 2) / stride) of them."""
-    kernel = int(name[-1])
-    if name.startswith("max"):
-        return nn.MaxPool2d(kernel, stride)
+class _Network:
+    """A network in the making; kinds of layers, and what the poolings leave, are the same in all plans."""
+
+    def __init__(
+        self, read: Reading[Chain], image: tuple[int, int, int], widest: int, width: float, normalise: bool
+    ) -> None:
+        self.modules: list[nn.Module] = []
+        self._read, self._width, self._normalise = read, width, normalise
+        self._image, self._pixels = image, list(image[1:])
+        self._most, self._widest = image[0], scale(widest, width)  # channels so far, and of any layer
+        self._flat = False
+
+    def add(self, n: int) -> None:
+        kind, pool, options = self._read.value(
+            lambda chain: (
+                chain[n].kind,
+                chain[n][1:3] if chain[n].kind == "pool" else (0, 1),
+                chain[n].options,
+            )
+        )
+        if kind == "conv":
+            makers = {kernel: partial(self._convolution, n, kernel) for kernel in options}
+            self.modules.append(self._read.fork(lambda chain: chain[n].size, makers, f"layer{n + 1}/kernel"))
+            self._most = self._widest
+        elif kind == "dense":
+            self._add_dense(n)
+        elif pool[0] <= min(self._pixels):
+            self.modules.append(nn.MaxPool2d(*pool))
+            self._pixels = [-(-(p - pool[0] + 1) // pool[1]) for p in self._pixels]
+
+    def _convolution(self, n: int, kernel: int) -> nn.Module:
+        make = partial(convolution, kernel=kernel, normalise=self._normalise)
+        return self._read.elastic(
+            lambda chain: (self.channels(chain, n), self.channels(chain, n + 1)),
+            lambda size: make(*size),
+            (self._most, self._widest),
+        )
+
+    def _add_dense(self, n: int) -> None:
+        pixels = 1 if self._flat else self._pixels[0] * self._pixels[1]
+        dense = self._read.elastic(
+            lambda chain: (self.channels(chain, n) * pixels, self.channels(chain, n + 1)),
+            lambda size: nn.Linear(*size),
+            (self._most * pixels, self._widest),
+        )
+        self.modules += [*([] if self._flat else [nn.Flatten()]), dense, nn.ReLU()]
+        self._most, self._flat = self._widest, True
+
+    def channels(self, chain: Chain, n: int) -> int:
+        """Of what the first n layers give: features, where a dense one is among them."""
+        sizes = [layer.other or layer.size for layer in chain[:n] if layer.kind != "pool"]
+        return scale(sizes[-1], self._width) if sizes else self._image[0]
+
+    def finish(self, classes: int) -> nn.Module:
+        pool = [] if self._flat else [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        classifier = self._read.elastic(
+            lambda chain: self.channels(chain, len(chain)), lambda size: nn.Linear(size, classes), self._most
+        )
+        return nn.Sequential(*self.modules, *pool, classifier)
+
+
+def convolution(channels: int, out: int, kernel: int, normalise: bool) -> nn.Module:
+    """It keeps height and width."""
     conv = nn.Conv2d(channels, out, kernel, 1, kernel // 2, bias=not normalise)
     return nn.Sequential(conv, *([nn.BatchNorm2d(out)] if normalise else []), nn.ReLU())
 
 
-def _scale(size: int, width: float) -> int:
+def scale(size: int, width: float) -> int:
     return max(1, round(size * width))

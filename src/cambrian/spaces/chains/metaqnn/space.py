@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
-from cambrian.choices import Answer, Scalar, read_whole
+from cambrian.choices import Answer, read_whole
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import sized_graph
@@ -19,6 +19,9 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.chains.metaqnn.network import Layer
 
 KERNELS = (1, 3, 5)
 FILTERS = (64, 128, 256, 512)
@@ -37,10 +40,15 @@ class MetaQNN(Space):
     global pooling.
 
     No pooling comes first or after a pooling, windows and kernels are no larger than the image, dense
-    layers come last, at most two, not growing."""
+    layers come last, at most two, not growing.
+
+    Shared are sizes: kernels, each with weights of its own, and filters and units, of which a narrow layer
+    has the first ones. How many layers there are, of which types, and the poolings are outer: they say how
+    many pixels a dense layer reads."""
 
     skeleton = SETTINGS
     sizes = list_sizes(width=(0.125, 0.25, 0.5, 1.0))
+    shared = ("layer#/kernel", "layer#/filters", "layer#/units")
 
     layers: int = 6
     image: int = 32
@@ -67,11 +75,11 @@ class MetaQNN(Space):
             inside = pick.inside("layer", n)
             kind = inside("type", self._types(kind, image, dense, left=depth - n))
             if kind == "conv":
-                inside("kernel", tuple(k for k in KERNELS if k <= image))
+                inside("kernel", _kernels(image))
                 inside("filters", FILTERS)
             elif kind == "pool":
                 window, stride = _pool(inside("pool", _pools(image)))
-                image = -(-(image - window + 1) // stride)
+                image = _pooled(image, window, stride)
             else:
                 dense, units = dense + 1, inside("units", tuple(u for u in UNITS if u <= units))
 
@@ -83,16 +91,27 @@ class MetaQNN(Space):
             types = ["conv", *(["pool"] if before == "conv" and _pools(image) else []), *types]
         return tuple(types)
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> list[Layer]:
+        """The layers."""
+        from cambrian.spaces.chains.metaqnn.network import Layer
+
+        image, layers = self.image, list[Layer]()
+        for kind, size, other in self.rows(architecture):
+            options = _kernels(image) if kind == "conv" else ()
+            image = _pooled(image, size, other) if kind == "pool" else image
+            layers.append(Layer(kind, size, other, options))
+        return layers
+
+    def make(self, read: Reading[Sequence[Layer]], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has `width`, which multiplies all filters and units (1.0; 0.25 for small images),
         `normalise` (True: batch normalisation after each convolution, which the paper does without) and
         `dropout`: after every second layer, growing up to this probability (0.0; the paper's is 0.5). A
         pooling whose window is larger than the task's image is left out."""
         from cambrian.spaces.chains.metaqnn.network import network
 
-        settings = small(task, self.checked(skeleton), width=0.25)
-        layers = list(self.rows(replay(self, architecture)))
-        return network(layers, (task.channels, task.height, task.width), task.classes, **settings)
+        settings = small(task, skeleton, width=0.25)
+        image = (task.channels, task.height, task.width)
+        return network(read, image, task.classes, widest=max(*FILTERS, *UNITS), **settings)
 
     def rows(self, architecture: Architecture) -> Iterator[tuple[str, int, int]]:
         """("conv", kernel, filters), ("pool", window, stride) or ("dense", units, 0) of every layer."""
@@ -131,6 +150,15 @@ class MetaQNN(Space):
         labels = ("input", *(_label(*row) for row in self.rows(architecture)), "output")
         groups = ("input", *(f"layer {n}" for n in range(1, len(labels) - 1)), "output")
         return sized_graph(labels, tuple((i, i + 1) for i in range(len(labels) - 1)), groups)
+
+
+def _kernels(image: int) -> tuple[int, ...]:
+    return tuple(kernel for kernel in KERNELS if kernel <= image)
+
+
+def _pooled(image: int, window: int, stride: int) -> int:
+    """Pixels of a side after a pooling."""
+    return -(-(image - window + 1) // stride)
 
 
 def _pools(image: int) -> tuple[str, ...]:

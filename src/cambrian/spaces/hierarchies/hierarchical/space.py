@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Answer, Scalar
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer
 from cambrian.errors import SpaceError
 from cambrian.options import shorten
 from cambrian.paths import Parts, Path, at
@@ -27,6 +27,9 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.hierarchies.hierarchical.network import Form, Plan
 
 LEVELS, MOTIFS, NODES = 3, 12, 11  # at most: the paper has two levels, 6 motifs, 5 nodes; 11 in a flat cell
 SETTINGS = ("filters", "cells")
@@ -112,15 +115,52 @@ class Hierarchical(Space):
             operations = [made.get(str(name), NONE) for name in operations]
         return _alive(nodes, tuple(operations))
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Every question: a motif has weights of its own for every edge that it may lie on, and where it
+        reads fewer channels, its convolutions have the first ones of the widest."""
+        return ("level#/motif#/node#/from#", "nodes", "cell/node#/from#")
+
+    def plan(self, architecture: Architecture) -> Plan:
+        """The cell, as far as it is alive, its motifs by name."""
+        return self._plan(architecture, "cell", self.cell(architecture), len(self.motifs) + 1)
+
+    def _plan(self, answers: Mapping[str, Answer], path: str, motif: Motif, level: int) -> Plan:
+        from cambrian.spaces.hierarchies.hierarchical.network import Plan
+
+        edges, motifs = [], {}
+        for source, to, operation, like in motif:
+            name = operation if isinstance(operation, str) else str(answers[f"{path}/node{to}/from{source}"])
+            edges.append((source, to, name, like))
+            if not isinstance(operation, str):
+                motifs[name] = self._plan(answers, f"level{level}/{name}", operation, level - 1)
+        return Plan(tuple(edges), motifs)
+
+    def form(self, level: int | None = None, path: str = "cell") -> Form:
+        """Of the cell, or of the motifs of a level, that a supernet holds."""
+        from cambrian.spaces.hierarchies.hierarchical.network import Form
+
+        top = len(self.motifs) + 1
+        level = top if level is None else level
+        names: tuple[str, ...] = self.primitives
+        inner: dict[str, Form] = {}
+        if level > 1:
+            names = tuple(f"motif{m}" for m in range(1, self.motifs[level - 2] + 1))
+            inner = {name: self.form(level - 1, f"level{level}/{name}") for name in names}
+        nodes = self.nodes[level - 1]
+        ends = [(source, to) for to in range(2, nodes + 1) for source in range(1, to)]
+        closing = () if path == "cell" else ((nodes, nodes + 1, ("conv1x1",), 1),)
+        return Form((*((source, to, names, 0) for source, to in ends), *closing), inner, path)
+
+    def make(self, read: Reading[Plan], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has `filters` of the first of three stages (16; 8 for small images) and
         `cells` per stage (1). What is
         not alive is left out. Every shape fits every other, so no forward is spent on checking."""
         from cambrian.spaces.hierarchies.hierarchical.network import network
 
-        settings = small(task, self.checked(skeleton), filters=8)
-        cell = self.cell(replay(self, architecture))
-        return network(cell, task.channels, min(task.height, task.width), task.classes, **settings)
+        settings = small(task, skeleton, filters=8)
+        side = min(task.height, task.width)
+        return network(read, self.form(), task.channels, side, task.classes, **settings)
 
     def canonical(self, architecture: Architecture) -> str:
         """Equal for cells that are the same function of the same weights, whichever motifs they are made

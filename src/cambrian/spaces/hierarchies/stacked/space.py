@@ -7,17 +7,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from cambrian.architecture import Architecture, replay
-from cambrian.choices import Answer, Choice, OneOf, Scalar
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer, Choice, OneOf
 from cambrian.errors import UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.cells.blocks import MOST as BLOCKS
+from cambrian.spaces.cells.blocks import limits_of
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.graphs.sized import sized_graph
@@ -28,7 +29,8 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
-    from cambrian.spaces.hierarchies.stacked.network import MakeCell
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.hierarchies.stacked.network import MakeCell, Plan
 
 CELLS = {"nasbench201": 1, "pnas": 2}  # how many states a cell reads
 WIDEN = (1.0, 1.5, 2.0)
@@ -87,25 +89,30 @@ class Stacked(Space):
             cells, widen, halve = (architecture[f"stage{s}/{q}"] for q in ("cells", "widen", "halve"))
             yield int(cells), float(widen), bool(halve)  # type: ignore[arg-type]
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The cell, and how many of them a stage has. How wide a stage is, and with it the number of stages,
+        is outer, and so is where the image is halved: a convolution lies before such a stage."""
+        return (*(f"cell/{path}" for path in self.micro.shared), "stage#/cells")
+
+    def plan(self, architecture: Architecture) -> Plan:
+        """The stages, and the plan of the cell."""
+        from cambrian.spaces.hierarchies.stacked.network import Plan, Stage
+
+        micro, cell = self.micro, self.cell_of(architecture)
+        stages = tuple(Stage(*stage) for stage in self.stacking(architecture))
+        return Plan(stages, micro.plan(cell)[1] if isinstance(micro, NASBench201) else micro.plan(cell))
+
+    def make(self, read: Reading[Plan], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has one setting, `filters` of the stem (16). An image of one pixel is not halved."""
-        from cambrian.spaces.hierarchies.stacked.network import Stage, network
+        from cambrian.spaces.hierarchies.stacked.network import BlockCells, EdgeCells, Stacked
 
-        settings = self.checked(skeleton)
-        answers = replay(self, architecture)
-        stages = [Stage(*stage) for stage in self.stacking(answers)]
-        side = min(task.height, task.width)
-        return network(stages, self._maker(answers), task.channels, side, task.classes, **settings)
-
-    def _maker(self, answers: Architecture) -> MakeCell:
-        from cambrian.spaces.hierarchies.stacked.network import block_cells, edge_cells
-
-        micro, cell = self.micro, self.cell_of(answers)
+        micro, side = self.micro, min(task.height, task.width)
         if isinstance(micro, NASBench201):
-            return edge_cells(micro.plan(cell)[1])
-        names_of = micro.operations
-        blocks = [(i1, names_of[o1], i2, names_of[o2]) for i1, i2, o1, o2 in micro.cell(cell)]
-        return block_cells(blocks, micro.output)
+            cell: MakeCell = EdgeCells(read)
+        else:
+            cell = BlockCells(read, limits_of(micro.form, "cell/", passes=False))
+        return Stacked(read, cell, self.cells, task.channels, side, task.classes, **skeleton)
 
     def canonical(self, architecture: Architecture) -> str:
         """Of two stages with nothing between them only the number of cells counts. Cells are told apart as

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cambrian.networks.sharing.elastic import Slice
+from cambrian.networks.sharing.reading import Reading
 from cambrian.settings import COUNT, check_numbers, check_truths
 
 REACH = 14  # relative positions further apart than this are one (Wu et al. 2021; AutoFormer, Sec. 4.1)
@@ -20,6 +22,43 @@ REACH = 14  # relative positions further apart than this are one (Wu et al. 2021
 SMALL = 0.02 * math.sqrt(3)  # bounds of a uniform distribution of standard deviation 0.02
 
 Layer = tuple[int, int]  # heads, width of the hidden layer
+
+
+Widths = tuple[int, tuple[Layer, ...]]  # of the tokens, and of each layer
+
+
+def network(
+    read: Reading[Widths],
+    most: Widths,
+    channels: int,
+    height: int,
+    width: int,
+    classes: int,
+    *,
+    head_width: int,
+    patch: int | None = None,
+    relative: bool = True,
+) -> nn.Module:
+    """See `vision_transformer`. Shared, all weights are slices of the largest network's (`most`), which
+    AutoFormer calls entanglement (Sec. 3.2): the first numbers of a token, the first heads, the first
+    hidden units, the first layers."""
+
+    def make(widths: Widths) -> nn.Module:
+        return vision_transformer(
+            *widths, channels, height, width, classes, head_width=head_width, patch=patch, relative=relative
+        )
+
+    return read.elastic(lambda widths: widths, make, most, lambda widths: _heads(widths, most, head_width))
+
+
+def _heads(widths: Widths, most: Widths, head_width: int) -> dict[str, Slice]:
+    """The rows of the first heads' queries, keys and values, where those of all queries come first."""
+    slices: dict[str, Slice] = {}
+    for n, ((heads, _), (most_heads, _)) in enumerate(zip(widths[1], most[1], strict=False)):
+        whole_part, part = most_heads * head_width, heads * head_width
+        rows = tuple(k * whole_part + row for k in range(3) for row in range(part))
+        slices[f"layers.{n}.attention.qkv."] = Slice(3 * whole_part, rows)
+    return slices
 
 
 def vision_transformer(

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cambrian.architecture import Architecture, replay
+from cambrian.architecture import Architecture
 from cambrian.choices import Scalar, read_whole
 from cambrian.errors import SpaceError
 from cambrian.options import shorten
@@ -24,6 +24,9 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.sequences.autoformer.network import Widths
+
 LAYERS, HEADS, WIDTH, RATIO = 50, 64, 4096, 16  # at most
 SETTINGS = ("patch", "relative")
 
@@ -32,9 +35,13 @@ SETTINGS = ("patch", "relative")
 class AutoFormer(Space):
     """What may be chosen: `embeddings` (width of the tokens), `heads` and `ratios` of each layer, and
     between `depths` layers. The default is for images of 8 to 32 pixels on a CPU; the paper's three
-    spaces are `tiny()`, `small()` and `base()`."""
+    spaces are `tiny()`, `small()` and `base()`.
+
+    All questions are shared, by the paper's weight entanglement (Sec. 3.2): a network has the first slices of
+    the weights of the largest, and its first layers."""
 
     skeleton = SETTINGS
+    shared = ("embedding", "depth", "layer#/heads", "layer#/ratio")
 
     embeddings: tuple[int, ...] = (32, 48, 64)
     heads: tuple[int, ...] = (2, 3, 4)
@@ -90,15 +97,21 @@ class AutoFormer(Space):
             pick(at("layer", i, "/heads"), self.heads)
             pick(at("layer", i, "/ratio"), self.ratios)
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def plan(self, architecture: Architecture) -> Widths:
+        """The width of the tokens, and (heads, width of the hidden layer) of each layer."""
+        embedding, layers = self.widths(architecture)
+        return embedding, tuple(layers)
+
+    def make(self, read: Reading[Widths], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has `patch`, the side of a patch in pixels (chosen to fit the image), and
         `relative`: relative positions beside the absolute ones (True). Any shapes fit, by construction."""
-        from cambrian.spaces.sequences.autoformer.network import vision_transformer
+        from cambrian.spaces.sequences.autoformer.network import network
 
-        settings = self.checked(skeleton)
-        embedding, layers = self.widths(replay(self, architecture))
+        embedding = max(self.embeddings)
+        layer = max(self.heads), int(embedding * max(self.ratios))
+        most = embedding, (layer,) * self.depths[1]
         shape = (task.channels, task.height, task.width, task.classes)
-        return vision_transformer(embedding, layers, *shape, head_width=self.head_width, **settings)
+        return network(read, most, *shape, head_width=self.head_width, **skeleton)
 
     def widths(self, architecture: Architecture) -> tuple[int, list[tuple[int, int]]]:
         """The width of the tokens, and (heads, width of the hidden layer) of each layer."""

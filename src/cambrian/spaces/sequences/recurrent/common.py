@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cambrian.architecture import Architecture
+from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import UnknownName
 from cambrian.spaces.budgets import list_sizes
@@ -15,6 +15,7 @@ from cambrian.spaces.space import Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.networks.sharing.reading import Reading
     from cambrian.spaces.sequences.recurrent.network import LanguageModel, MakeCell
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
@@ -32,15 +33,15 @@ class RecurrentCells(Space):
         return (DepthGrowth(self),)
 
     @abstractmethod
-    def make_cell(self, architecture: Architecture) -> MakeCell: ...
+    def make_cell(self, read: Reading[Any]) -> MakeCell:
+        """The maker of a cell, which reads its plan."""
 
-    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
+    def make(self, read: Reading[Any], task: Signature, **skeleton: Any) -> nn.Module:
         """A network that reads images row by row: a row is one step of channels * width numbers. Its
         settings are `hidden` units (64) and `layers` of cells (1)."""
         from cambrian.spaces.sequences.recurrent.network import RowReader
 
-        settings = self.checked(skeleton)
-        return RowReader(self.make_cell(architecture), task.channels, task.width, task.classes, **settings)
+        return RowReader(self.make_cell(read), task.channels, task.width, task.classes, **skeleton)
 
     def language_model(
         self, architecture: Architecture, vocabulary: int, **settings: Scalar
@@ -48,9 +49,11 @@ class RecurrentCells(Space):
         """A network that reads int64[n, steps] tokens and predicts each one's successor. Its settings are
         `hidden` units, as many as numbers in an embedding (128), `layers` of cells (1), `tied` embeddings
         (True)."""
+        from cambrian.networks.sharing.reading import Own
         from cambrian.spaces.sequences.recurrent.network import LanguageModel
 
         for name in settings:
             if name not in LANGUAGE_MODEL:
                 raise UnknownName("skeleton setting", name, LANGUAGE_MODEL)
-        return LanguageModel(self.make_cell(architecture), vocabulary, **settings)  # type: ignore[arg-type]
+        cell = self.make_cell(Own(self.plan(replay(self, architecture))))
+        return LanguageModel(cell, vocabulary, **settings)  # type: ignore[arg-type]

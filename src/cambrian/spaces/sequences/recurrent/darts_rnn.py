@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cambrian.architecture import Architecture, replay
+from cambrian.architecture import Architecture
 from cambrian.choices import Scalar, read_whole
 from cambrian.errors import UnknownName
 from cambrian.paths import at
@@ -23,7 +23,8 @@ from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCel
 from cambrian.spaces.space import Graph, Pick
 
 if TYPE_CHECKING:
-    from cambrian.spaces.sequences.recurrent.network import MakeCell
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.sequences.recurrent.network import Highway, MakeCell
 
 MOST = 30  # nodes
 OUTPUTS = ("all", "unused")
@@ -73,7 +74,11 @@ ENAS: tuple[Node, ...] = (
 @dataclass(frozen=True)
 class DARTSRNN(RecurrentCells):
     """`nodes`: how many the largest cell has beyond the first (the paper's 8). `output`: the mean of "all"
-    of these, as in DARTS, or of the "unused" ones, which no other reads, as in ENAS."""
+    of these, as in DARTS, or of the "unused" ones, which no other reads, as in ENAS.
+
+    All questions are shared: a node has the same weights whatever it reads, as in DARTS's search."""
+
+    shared = ("nodes", "node#/input", "node#/activation")
 
     nodes: int = 8
     output: str = "all"
@@ -103,11 +108,17 @@ class DARTSRNN(RecurrentCells):
             pick(at("node", n, "/input"), _names(n))
             pick(at("node", n, "/activation"), ACTIVATIONS)
 
-    def make_cell(self, architecture: Architecture) -> MakeCell:
+    def plan(self, architecture: Architecture) -> Highway:
+        """The nodes, and which are the output."""
+        from cambrian.spaces.sequences.recurrent.network import Highway
+
+        cell = self.cell(architecture)
+        return Highway(cell, self.outputs(cell))
+
+    def make_cell(self, read: Reading[Highway]) -> MakeCell:
         from cambrian.spaces.sequences.recurrent.network import HighwayCell
 
-        cell = self.cell(replay(self, architecture))
-        return partial(HighwayCell, nodes=cell, outputs=self.outputs(cell))
+        return partial(HighwayCell, read, self.nodes)
 
     def cell(self, architecture: Architecture) -> tuple[Node, ...]:
         """The nodes beyond the first."""

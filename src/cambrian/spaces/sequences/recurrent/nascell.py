@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from cambrian.architecture import Architecture, replay
+from cambrian.architecture import Architecture
 from cambrian.choices import Scalar, read_whole
 from cambrian.paths import at, extend
 from cambrian.spaces.bounds import check_bounds
@@ -25,10 +25,12 @@ from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCel
 from cambrian.spaces.space import Graph, Pick
 
 if TYPE_CHECKING:
-    from cambrian.spaces.sequences.recurrent.network import MakeCell
+    from cambrian.networks.sharing.reading import Reading
+    from cambrian.spaces.sequences.recurrent.network import Joined, MakeCell
 
 MOST = 30  # leaves
 COMBINATIONS = ("add", "multiply")
+QUESTIONS = ("combination", "activation")
 CLAIMS = ("stay", "leaf", "join")
 
 Step = tuple[str, str]  # combination, activation
@@ -77,7 +79,16 @@ PUBLISHED = Tree(
 
 @dataclass(frozen=True)
 class NASCell(RecurrentCells):
-    """`base`: the leaves of the largest tree (the paper's 8)."""
+    """`base`: the leaves of the largest tree (the paper's 8).
+
+    All questions are shared: only leaves have weights, and a leaf keeps its own when the tree grows."""
+
+    shared = (
+        "leaves",
+        *(f"{part}/{question}" for part in ("leaf#", "join#", "injection") for question in QUESTIONS),
+        "inject#",
+        "keep#",
+    )
 
     base: int = 8
 
@@ -106,18 +117,17 @@ class NASCell(RecurrentCells):
                 for use in ("inject", "keep"):  # every node is equally likely to have it in the end
                     pick(at(use, n), CLAIMS, weights=(2 * n - 3, 1, 1))
 
-    def make_cell(self, architecture: Architecture) -> MakeCell:
+    def plan(self, architecture: Architecture) -> Joined:
+        """The tree, and which nodes its joins take."""
+        from cambrian.spaces.sequences.recurrent.network import Joined
+
+        tree = self.tree(architecture)
+        return Joined(tree.steps, pairs_of(tree.leaves), tree.inject, tree.injection, tree.keep)
+
+    def make_cell(self, read: Reading[Joined]) -> MakeCell:
         from cambrian.spaces.sequences.recurrent.network import TreeCell
 
-        tree = self.tree(replay(self, architecture))
-        return partial(
-            TreeCell,
-            steps=tree.steps,
-            joins=pairs_of(tree.leaves),
-            inject=tree.inject,
-            injection=tree.injection,
-            keep=tree.keep,
-        )
+        return partial(TreeCell, read, self.base)
 
     def tree(self, architecture: Architecture) -> Tree:
         nodes = node_names(read_whole(architecture["leaves"]))

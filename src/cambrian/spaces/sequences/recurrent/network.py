@@ -7,11 +7,14 @@ it does to its input, for all steps at once; `cell(x, state)` is one step.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from cambrian.networks.sharing.reading import Reading
 from cambrian.settings import COUNT, check_numbers, check_truths
 
 MakeCell = Callable[[int, int], nn.Module]  # (features, hidden) -> cell
@@ -26,29 +29,38 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 COMBINATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"add": torch.add, "multiply": torch.mul}
 
 
+class Highway(NamedTuple):
+    """`nodes`: the activation of node 1, 2, ... and the node it reads; `outputs` are the ones
+    that are averaged."""
+
+    nodes: Sequence[tuple[str, int]]
+    outputs: Sequence[int]
+
+
 class HighwayCell(nn.Module):
     """DARTS's recurrent cell (Liu et al. 2019, arXiv 1806.09055, Sec. 2.1 and 3.1), after ENAS's (Pham et
     al. 2018). Every node moves the state it reads some way, by a gate of its own, towards an activation
-    of it; the nodes of `outputs` are averaged. Node 0, always tanh, reads the input and the last output."""
+    of it. Node 0, always tanh, reads the input and the last output. Shared by cells of up to `most` nodes, a
+    node has the same weights whatever it reads, as in DARTS's own search."""
 
     states = 1
 
-    def __init__(
-        self, features: int, hidden: int, nodes: Sequence[tuple[str, int]], outputs: Sequence[int]
-    ) -> None:
-        """`nodes`: the activation of node 1, 2, ... and the node it reads."""
+    def __init__(self, read: Reading[Highway], most: int, features: int, hidden: int) -> None:
         super().__init__()
-        self.nodes, self.outputs = tuple(nodes), tuple(outputs)
+        self.plan = read.live(lambda plan: plan)
         self.input = nn.Linear(features, 2 * hidden, bias=False)
         self.recurrent = nn.Linear(hidden, 2 * hidden, bias=False)
-        self.weights = nn.ModuleList(nn.Linear(hidden, 2 * hidden, bias=False) for _ in nodes)
+        count = read.count(lambda plan: len(plan.nodes), most)
+        make = partial(nn.Linear, hidden, 2 * hidden, bias=False)
+        self.weights = read.parts(lambda plan: range(len(plan.nodes)), dict.fromkeys(range(count), make))
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         """(n, 2 hidden), (1, n, hidden) -> (1, n, hidden)."""
+        nodes, outputs = self.plan()
         states = [_towards(state[0], x + self.recurrent(state[0]), "tanh")]
-        for (activation, source), weight in zip(self.nodes, self.weights, strict=True):
+        for (activation, source), weight in zip(nodes, self.weights, strict=True):
             states.append(_towards(states[source], weight(states[source]), activation))
-        return torch.stack([states[i] for i in self.outputs]).mean(0, keepdim=True)
+        return torch.stack([states[i] for i in outputs]).mean(0, keepdim=True)
 
 
 def _towards(state: Tensor, computed: Tensor, activation: str) -> Tensor:
@@ -56,48 +68,54 @@ def _towards(state: Tensor, computed: Tensor, activation: str) -> Tensor:
     return state + torch.sigmoid(gate) * (ACTIVATIONS[activation](new) - state)
 
 
+class Joined(NamedTuple):
+    """A tree of leaves and joins. `steps` are the leaves and then the joins, `joins` the two earlier nodes
+    each of these takes; the last node is the output. The memory of the last step is merged into the
+    result of node `inject` by `injection`; what node `keep` has combined, before its activation, is the
+    memory of the next."""
+
+    steps: Sequence[Step]
+    joins: Sequence[tuple[int, int]]
+    inject: int
+    injection: Step
+    keep: int
+
+    @property
+    def leaves(self) -> int:
+        return len(self.steps) - len(self.joins)
+
+
 class TreeCell(nn.Module):
     """A cell of Zoph & Le (ICLR 2017, arXiv 1611.01578, Sec. 3.4). Leaves combine linear maps of the input
-    and of the last output; only they have weights. `steps` are the leaves and then the joins, `joins`
-    the two earlier nodes each of these takes; the last node is the output. The memory of the last step
-    is merged into the result of node `inject` by `injection`; what node `keep` has combined, before its
-    activation, is the memory of the next."""
+    and of the last output; only they have weights. Shared by trees of up to `most` leaves, each leaf has its
+    own."""
 
     states = 2
 
-    def __init__(
-        self,
-        features: int,
-        hidden: int,
-        *,
-        steps: Sequence[Step],
-        joins: Sequence[tuple[int, int]],
-        inject: int,
-        injection: Step,
-        keep: int,
-    ) -> None:
+    def __init__(self, read: Reading[Joined], most: int, features: int, hidden: int) -> None:
         super().__init__()
-        self.steps, self.joins, self.leaves = tuple(steps), tuple(joins), len(steps) - len(joins)
-        self.inject, self.injection, self.keep = inject, injection, keep
-        self.input = nn.Linear(features, self.leaves * hidden, bias=False)
-        self.recurrent = nn.Linear(hidden, self.leaves * hidden, bias=False)
+        self.tree = read.live(lambda tree: tree)
+        leaves = attrgetter("leaves")
+        self.input = read.elastic(leaves, lambda n: nn.Linear(features, n * hidden, bias=False), most)
+        self.recurrent = read.elastic(leaves, lambda n: nn.Linear(hidden, n * hidden, bias=False), most)
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         """(n, leaves * hidden), (2, n, hidden): output and memory -> (2, n, hidden)."""
-        outputs = self.recurrent(state[0]).chunk(self.leaves, -1)
-        pairs = list(zip(x.chunk(self.leaves, -1), outputs, strict=True))
+        tree = self.tree()
+        outputs = self.recurrent(state[0]).chunk(tree.leaves, -1)
+        pairs = list(zip(x.chunk(tree.leaves, -1), outputs, strict=True))
         combined: list[Tensor] = []
         results: list[Tensor] = []
-        for k, (combination, activation) in enumerate(self.steps):
-            if k >= self.leaves:
-                left, right = self.joins[k - self.leaves]
+        for k, (combination, activation) in enumerate(tree.steps):
+            if k >= tree.leaves:
+                left, right = tree.joins[k - tree.leaves]
                 pairs.append((results[left], results[right]))
             combined.append(COMBINATIONS[combination](*pairs[k]))
             results.append(ACTIVATIONS[activation](combined[k]))
-            if k == self.inject:
-                combination, activation = self.injection
+            if k == tree.inject:
+                combination, activation = tree.injection
                 results[k] = ACTIVATIONS[activation](COMBINATIONS[combination](results[k], state[1]))
-        return torch.stack([results[-1], combined[self.keep]])
+        return torch.stack([results[-1], combined[tree.keep]])
 
 
 class Layers(nn.Module):

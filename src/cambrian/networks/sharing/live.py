@@ -1,0 +1,56 @@
+"""The weights of a supernet that are part of one plan's network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from cambrian.networks.sharing.elastic import Elastic, Slice, cut, slice_of
+from cambrian.networks.sharing.switches import Switch
+
+Slices = Mapping[str, Slice | None]
+
+
+class Weight(NamedTuple):
+    """A tensor of a state_dict, and, where slices of it are meant, which: by the beginnings of names."""
+
+    name: str
+    tensor: Tensor
+    slices: Slices | None
+
+    def cut_to(self, shape: Sequence[int]) -> Tensor | None:
+        """The tensor in that shape, None where it has none."""
+        if self.slices is not None and self.tensor.ndim == len(shape):
+            return cut(self.tensor, shape, slice_of(self.name, self.slices))
+        return self.tensor if self.tensor.shape == shape else None
+
+
+def live_weights(network: nn.Module, plan: Any) -> dict[str, Weight]:
+    """By name, in the order of the state_dict. Parts that are idle are not looked into."""
+    weights: dict[str, Weight] = {}
+    _collect(network, "", frozenset(), None, plan, weights)
+    return weights
+
+
+def _collect(
+    module: nn.Module,
+    prefix: str,
+    idle: frozenset[str],
+    slices: Slices | None,
+    plan: Any,
+    weights: dict[str, Weight],
+) -> None:
+    if isinstance(module, Switch):
+        idle = idle | {f"{prefix}{part}" for part in module.idle(plan)}
+    if prefix in idle:
+        return
+    if isinstance(module, Elastic):
+        slices = {f"{prefix}full.{begin}": found for begin, found in module.slices(plan).items()}
+    own: dict[str, Tensor] = {}
+    module._save_to_state_dict(own, prefix, False)
+    weights.update({name: Weight(name, tensor, slices) for name, tensor in own.items()})
+    for name, child in module._modules.items():
+        if child is not None:
+            _collect(child, f"{prefix}{name}.", idle, slices, plan, weights)

@@ -1,0 +1,213 @@
+"""The modules of a supernet that run as whatever was chosen, and the values that forwards look up.
+
+Each follows a key, a function of the plan (see `reading`): `choose(plan)` sets it, `idle(plan)` says where
+the weights begin that are no part of that plan's network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cambrian.choices import Answer
+from cambrian.errors import UsageError
+from cambrian.networks.sharing.elastic import Elastic
+
+Key = Callable[[Any], Any]
+
+
+def answer_at(path: str) -> Key:
+    """The key of a switch whose plan are the answers themselves."""
+    return lambda answers: answers.get(path)
+
+
+class Gate:
+    """A value that forward looks up, such as which state is read."""
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+        self._chosen: list[Any] = []
+
+    def choose(self, plan: Any) -> None:
+        self._chosen = [self._key(plan)]
+
+    def __call__(self) -> Any:
+        if not self._chosen:
+            raise UsageError("no architecture is chosen; call the supernet's choose")
+        return self._chosen[0]
+
+
+class Fork(nn.Module):
+    """One of `options`, each a candidate: forward is the chosen one's, or, while `mixture` is set, the sum
+    of all candidates' outputs weighed by it (DARTS, Liu et al. 2019, Eq. 2)."""
+
+    def __init__(
+        self,
+        path: str,
+        options: Sequence[Any],
+        candidates: Sequence[nn.Module],
+        key: Key | None = None,
+    ) -> None:
+        super().__init__()
+        self.path, self.options = path, tuple(options)
+        self.candidates = nn.ModuleList(candidates)
+        self.chosen: int | None = None
+        self.mixture: Tensor | None = None  # float[options]
+        self._key = key or answer_at(path)
+
+    def choose(self, plan: Any) -> None:
+        self.mixture = None
+        name = self._key(plan)
+        self.chosen = self.options.index(name) if name in self.options else None
+
+    def idle(self, plan: Any) -> list[str]:
+        """Where the weights begin that are no part of the network of that plan."""
+        name = self._key(plan)
+        return [f"candidates.{i}." for i, option in enumerate(self.options) if option != name]
+
+    def forward(self, *inputs: Any) -> Any:
+        if self.mixture is not None:
+            outputs = (w * c(*inputs) for w, c in zip(self.mixture, self.candidates, strict=True))
+            return sum(outputs, start=next(outputs))
+        return self.current()(*inputs)
+
+    def blend(self, inputs: Sequence[Any]) -> Any:
+        """As a mixture of candidates each of which has an input of its own."""
+        assert self.mixture is not None
+        outputs = (w * c(x) for w, c, x in zip(self.mixture, self.candidates, inputs, strict=True))
+        return sum(outputs, start=next(outputs))
+
+    def current(self) -> nn.Module:
+        """The candidate that is chosen."""
+        if self.chosen is None:
+            raise UsageError(f"question {self.path!r}: no candidate is chosen; call the supernet's choose")
+        return self.candidates[self.chosen]
+
+
+def chosen_of(module: nn.Module) -> nn.Module:
+    """The module that runs: of forks within forks the candidate that is chosen in the end."""
+    while isinstance(module, Fork) and module.mixture is None:
+        module = module.current()
+    return module
+
+
+class Named(nn.Module):
+    """A dictionary of modules of which the chosen ones are there, as in the nn.ModuleDict of their own
+    network."""
+
+    def __init__(self, candidates: Mapping[str, nn.Module], key: Key) -> None:
+        super().__init__()
+        self.candidates = nn.ModuleDict(candidates)
+        self._key = key
+        self.chosen: set[str] | None = None
+
+    def choose(self, plan: Any) -> None:
+        self.chosen = set(map(str, self._key(plan)))
+
+    def idle(self, plan: Any) -> list[str]:
+        names = set(map(str, self._key(plan)))
+        return [f"candidates.{name}." for name in self.candidates if name not in names]
+
+    def items(self) -> list[tuple[str, nn.Module]]:
+        return [(name, module) for name, module in self.candidates.items() if name in self]
+
+    def values(self) -> list[nn.Module]:
+        return [module for _, module in self.items()]
+
+    def __getitem__(self, name: str) -> nn.Module:
+        return self.candidates[name]
+
+    def __contains__(self, name: object) -> bool:
+        if self.chosen is None:
+            raise UsageError("no architecture is chosen; call the supernet's choose")
+        return name in self.chosen
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(name for name, _ in self.items())
+
+    def __len__(self) -> int:
+        return len(self.items())
+
+    def __bool__(self) -> bool:  # it is a module, not an empty dictionary
+        return True
+
+
+class Nothing(nn.Module):
+    """The candidate that brings nothing: zeros."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+class Several(nn.Module):
+    """Some of `options`: going through it, in a forward, meets the modules of the chosen ones, as does the
+    nn.ModuleList in their own network."""
+
+    def __init__(
+        self,
+        path: str,
+        options: Sequence[Any],
+        candidates: Sequence[nn.Module],
+        key: Key | None = None,
+    ) -> None:
+        super().__init__()
+        self.path, self.options = path, tuple(options)
+        self.candidates = nn.ModuleList(candidates)
+        self.chosen: list[int] | None = None
+        self._key = key or answer_at(path)
+
+    def choose(self, plan: Any) -> None:
+        names = self._key(plan)
+        self.chosen = None if names is None else [self.options.index(name) for name in names]
+
+    def idle(self, plan: Any) -> list[str]:
+        kept = self._key(plan) or ()
+        return [f"candidates.{i}." for i, option in enumerate(self.options) if option not in kept]
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter(self._active())
+
+    def __len__(self) -> int:
+        return len(self._active())
+
+    def __getitem__(self, index: int) -> nn.Module:
+        return self._active()[index]
+
+    def __bool__(self) -> bool:  # it is a module, not an empty list
+        return True
+
+    def _active(self) -> list[nn.Module]:
+        if self.chosen is None:
+            raise UsageError(
+                f"question {self.path!r}: which modules there are is not known before the supernet chooses; "
+                f"go through them in forward, not where the network is made"
+            )
+        return [self.candidates[i] for i in self.chosen]
+
+
+class Repetition(nn.Module):
+    """The n-th of a repeated part (from 0): what comes in goes out again where there are fewer."""
+
+    def __init__(self, path: str, nth: int, part: nn.Module) -> None:
+        super().__init__()
+        self.path, self.nth, self.part = path, nth, part
+        self.count: int | None = None
+
+    def choose(self, answers: Mapping[str, Answer]) -> None:
+        answer = answers.get(self.path)
+        self.count = answer if isinstance(answer, int) else None
+
+    def idle(self, answers: Mapping[str, Answer]) -> list[str]:
+        answer = answers.get(self.path)
+        return [] if isinstance(answer, int) and self.nth < answer else [""]
+
+    def forward(self, *inputs: Any) -> Any:
+        if self.count is None:
+            raise UsageError(f"question {self.path!r}: no number is chosen; call the supernet's choose")
+        return self.part(*inputs) if self.nth < self.count else inputs[0]
+
+
+Switch = Fork | Named | Several | Repetition | Elastic
