@@ -159,7 +159,7 @@ class Coordinator:
             weights = self.trials[weights.row].weights
         return weights
 
-    def needed(self) -> tuple[list[Artifact], list[Artifact]]:
+    def list_needed(self) -> tuple[list[Artifact], list[Artifact]]:
         """The artifacts with which pending rows begin or that the strategy has yet to learn of, and those
         that it may still name, in the order of numbers."""
         keeps = getattr(self.strategy, "keeps", None)

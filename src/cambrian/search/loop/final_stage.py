@@ -108,7 +108,7 @@ class FinalStage:
         """None: final networks are trained from fresh weights."""
         return {}
 
-    def needed(self) -> tuple[list[Artifact], list[Artifact]]:
+    def list_needed(self) -> tuple[list[Artifact], list[Artifact]]:
         return [], []
 
     def history(self, trial: Trial) -> tuple[Trial, ...]:
