@@ -81,7 +81,7 @@ def test_a_repaired_run_has_no_gap_in_its_places(tmp_path: Path) -> None:
     promoting().run(tmp_path / "run")
     path = tmp_path / "run" / "ledger.sqlite"
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE trial SET checksum = checksum + 1 WHERE name = '21'")
+        db.execute("UPDATE trial SET checksum = checksum + 1 WHERE number = 21")
     db.close()
     assert repair(tmp_path / "run")["kept"] == 21
     ledger = Ledger.read(path)
