@@ -30,7 +30,7 @@ class Clock(Watch):
     def __init__(self) -> None:
         self.times: list[float] = []
 
-    def claimed(self, trial: Trial) -> None:
+    def on_claim(self, trial: Trial) -> None:
         self.times.append(time.perf_counter())
 
 

@@ -238,10 +238,10 @@ class _Telling(Watch):
     def __init__(self, pipe: int, known: list[int]) -> None:
         self._pipe, self._known = pipe, set(known)
 
-    def claimed(self, trial: Trial) -> None:
+    def on_claim(self, trial: Trial) -> None:
         os.write(self._pipe, b"c")
 
-    def ended(self, trial: Trial) -> None:
+    def on_end(self, trial: Trial) -> None:
         if trial.cached is None and trial.number not in self._known:
             write(f"a {trial.number}")
             os.write(self._pipe, b"e")

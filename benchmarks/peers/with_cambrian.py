@@ -24,7 +24,7 @@ class Proposals(Watch):
     def __init__(self, evaluation: Evaluation) -> None:
         self.evaluation = evaluation
 
-    def claimed(self, trial: Trial) -> None:
+    def on_claim(self, trial: Trial) -> None:
         self.evaluation.proposed()
 
 

@@ -22,7 +22,7 @@ from cambrian.cli.live import LiveWatch
 from cambrian.cli.run_search import run_search
 from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream
-from cambrian.search.ledger.ledger import Row
+from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
 

@@ -32,7 +32,7 @@ def test_a_level_ends_with_its_best_and_its_rank_correlation() -> None:
     watch, text = watched({2: 6})
     with watch:
         for n, (predicted, measured) in enumerate(zip(PREDICTED, MEASURED)):
-            watch.ended(trial(n, Done(measured), predicted=predicted))
+            watch.on_end(trial(n, Done(measured), predicted=predicted))
     rho = spearmanr(PREDICTED, MEASURED).statistic
     assert f"level 2: 6 trained, best 90.00 %, surrogate's rank correlation {rho:+.2f}" in text.getvalue()
 
@@ -40,8 +40,8 @@ def test_a_level_ends_with_its_best_and_its_rank_correlation() -> None:
 def test_failures_are_counted_and_never_best() -> None:
     """A crashed trial counts as failed, and the table shows the best of the others."""
     watch, _ = watched({1: 3})
-    watch.ended(trial(0, Done(0.25), level=1))
-    watch.ended(trial(1, Crashed("boom"), level=1))
+    watch.on_end(trial(0, Done(0.25), level=1))
+    watch.on_end(trial(1, Crashed("boom"), level=1))
     shown = io.StringIO()
     Console(file=shown, width=120).print(watch)
     assert "1 failed" in shown.getvalue()
@@ -54,13 +54,13 @@ def test_what_is_left_is_reckoned_from_this_session(monkeypatch: pytest.MonkeyPa
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
     monkeypatch.setattr("cambrian.cli.live.time", clock)
     watch, _ = watched({1: 20})
-    watch.stage("search", 20)
+    watch.on_stage("search", 20)
     for n in range(10):
-        watch.ended(trial(n, Done(0.5), level=1))
+        watch.on_end(trial(n, Done(0.5), level=1))
     for n in range(10, 15):
-        watch.claimed(trial(n, Done(0.5), level=1))
+        watch.on_claim(trial(n, Done(0.5), level=1))
         clock.now += 10
-        watch.ended(trial(n, Done(0.5), level=1))
+        watch.on_end(trial(n, Done(0.5), level=1))
     shown = io.StringIO()
     Console(file=shown, width=120).print(watch)
     assert "about 50 s left" in shown.getvalue()
@@ -71,5 +71,5 @@ def test_roles_are_printed_as_they_are() -> None:
     """A baseline's name that looks like markup."""
     watch, text = watched({})
     final = Trial(0, Architecture({"n": 0}), Fidelity(), "final", "baseline [/x]", outcome=Done(0.5))
-    watch.ended(final)
+    watch.on_end(final)
     assert "baseline [/x]: 50.00 %" in text.getvalue()

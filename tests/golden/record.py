@@ -53,7 +53,7 @@ class _Kill(Watch):
     def __init__(self, stage: str, count: int) -> None:
         self._stage, self._count = stage, count
 
-    def claimed(self, trial: Trial) -> None:
+    def on_claim(self, trial: Trial) -> None:
         self._count -= trial.kind == self._stage
         if self._count < 0:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,7 @@ from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import pnas_table1 as module
 from cambrian.reports.contents import story_of
 from cambrian.reports.surrogate_ranks import rank_surrogates, trials_by_level
-from cambrian.search.ledger.ledger import Row
+from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.tasks.task import Task

@@ -14,9 +14,11 @@ import pytest
 
 import living
 import mocks
+from cambrian.search.assembly import make_problem
 from cambrian.search.engines.processes import Processes
-from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.repair import repair
+from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.testing.replay import check_replay
@@ -33,7 +35,7 @@ def promoting(workers: int = 2, trials: int = 40) -> Search:
 
 def replayed(result: Result, strategy: Any = None) -> None:
     search = promoting(workers=1)
-    check_replay(search._problem(40), strategy or search.strategy, result.rows, "arrival")
+    check_replay(make_problem(search, 40), strategy or search.strategy, result.rows, "arrival")
 
 
 def test_serially_it_is_the_order_of_numbers(tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ def test_a_run_that_could_not_be_is_told(tmp_path: Path) -> None:
     for first in range(len(rows) - 1):
         rows[first], rows[first + 1] = exchanged(rows[first], rows[first + 1])
     with pytest.raises(Violation):
-        check_replay(promoting(workers=1)._problem(40), living.Promoting(trials=40), rows, "arrival")
+        check_replay(make_problem(promoting(workers=1), 40), living.Promoting(trials=40), rows, "arrival")
 
 
 def test_in_the_order_of_numbers_a_run_replays_too(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_in_the_order_of_numbers_a_run_replays_too(tmp_path: Path) -> None:
     )
     result = search.run(tmp_path / "run")
     assert all(row.learned is None for row in result.rows)
-    check_replay(search._problem(40), search.strategy, result.rows)
+    check_replay(make_problem(search, 40), search.strategy, result.rows)
 
 
 def test_a_repaired_run_has_no_gap_in_its_places(tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_a_repaired_run_has_no_gap_in_its_places(tmp_path: Path) -> None:
     promoting().run(tmp_path / "run")
     path = tmp_path / "run" / "ledger.sqlite"
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE trial SET checksum = checksum + 1 WHERE name = '21'")
+        db.execute("UPDATE trial SET checksum = checksum + 1 WHERE number = 21")
     db.close()
     assert repair(tmp_path / "run")["kept"] == 21
     ledger = Ledger.read(path)

@@ -79,9 +79,9 @@ def played(strategy, lag, slots, rng):
             return told.trials
         if isinstance(row, Stop | Wait):
             number = running.pop(rng.randrange(len(running)))
-            told.finished(number, Done(value(number)))
+            told.finish(number, Done(value(number)))
             continue
-        told.claimed(row)
+        told.claim(row)
         assert row.knew == len(row.trial.reason["learned"])
         running.append(row.trial.number)
 
@@ -186,9 +186,9 @@ def test_resuming_proposes_nothing_anew():
     for n in range(6):
         row = first.next()
         ledger.record(claimed=[row])
-        first.claimed(row)
+        first.claim(row)
         ledger.record([(n, 1, Done(value(n)), 0.0)])
-        first.finished(n, Done(value(n)))
+        first.finish(n, Done(value(n)))
     assert coordinator(Stubborn(), ledger, lag=2).trials == [row.trial for row in ledger.rows()]
     second = coordinator(Witness(), ledger, lag=2)
     assert second.learned == 4
@@ -205,9 +205,9 @@ def test_a_search_that_only_crashes_stops(lag):
     """After ten errors that differ in their numbers only: at the same trial for every order of ends."""
     told = coordinator(Witness(), lag=lag)
     while not isinstance(row := told.next(), Stop):
-        told.claimed(row)
+        told.claim(row)
         n = row.trial.number
-        told.finished(n, crashed(n, f"ValueError: bad shape ({n}, 4)"))
+        told.finish(n, crashed(n, f"ValueError: bad shape ({n}, 4)"))
     assert len(told.trials) == ALIKE + lag - 1
     assert f"{ALIKE} trials in a row crashed alike" in row.reason
     assert told.breaker.last.traceback == f"the traceback of trial {ALIKE - 1}"
@@ -226,8 +226,8 @@ def test_a_search_that_may_yet_succeed_goes_on(outcome):
     """Whatever fails otherwise than alike and from the beginning."""
     told = coordinator(Witness())
     while not isinstance(row := told.next(), Stop):
-        told.claimed(row)
-        told.finished(row.trial.number, outcome(row.trial.number))
+        told.claim(row)
+        told.finish(row.trial.number, outcome(row.trial.number))
     assert row.reason == "enough"
 
 
@@ -241,9 +241,9 @@ def test_a_proposal_late_in_a_search_costs_what_an_early_one_does():
         started = time.process_time()
         row = told.next()
         ledger.record([(n - 1, 1, Done(0.5), 0.0)] if n and told.trials[-1].cached is None else [], [row])
-        told.claimed(row)
+        told.claim(row)
         if row.trial.cached is None:
-            told.finished(n, Done(0.5))
+            told.finish(n, Done(0.5))
         times.append(time.process_time() - started)
     early, late = sorted(times[100:600]), sorted(times[3500:])
     assert late[250] <= 2 * early[250], (early[250], late[250])

@@ -14,7 +14,7 @@ import mocks
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Fidelity, Point, Trial
 from cambrian.search.ledger.ledger import Ledger
-from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expected_final
+from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
@@ -143,6 +143,6 @@ def test_a_slower_machine_makes_longer_trainings() -> None:
     """The search's own trials took three times what was planned for their levels: so will the final ones."""
     speed = {"trial": {"1": 1.0, "2": 2.0}, "final": 10.0}
     trials = [ended(0, 3.0), ended(1, 6.0, level=2)]
-    assert expected_final(speed, trials) == pytest.approx(30.0)
-    assert expected_final(speed, []) == 10.0
-    assert expected_final(None, trials) is None
+    assert expect_final_seconds(speed, trials) == pytest.approx(30.0)
+    assert expect_final_seconds(speed, []) == 10.0
+    assert expect_final_seconds(None, trials) is None

@@ -20,9 +20,9 @@ import cambrian
 from cambrian.errors import RunChanged, UsageError
 from cambrian.networks.known_outputs import describe_outputs, outputs_difference
 from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.loop.final_stage import Final
-from cambrian.search.program_code import code_parts, edited
-from cambrian.search.settings import LEDGER
+from cambrian.search.program_code import code_parts, find_edits
 from cambrian.spaces import SPACES
 
 SOURCE = '''
@@ -89,7 +89,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 def test_an_edit_is_told_by_name(write: Write, old: str, new: str, names: list[str]) -> None:
     """What is written otherwise and computes the same does not count."""
     before, after = code_parts(write(SOURCE).net), code_parts(write(SOURCE.replace(old, new)).net)
-    assert edited(before, after) == names
+    assert find_edits(before, after) == names
 
 
 def test_our_own_code_is_not_a_users() -> None:

@@ -9,7 +9,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.randomness import stream
 from cambrian.recommendation import rank_trials
-from cambrian.search.ledger.ledger import Row
+from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.search.loop.final_stage import Final, FinalStage, best_distinct
 from cambrian.spaces.cells.pnas import PNAS
@@ -34,7 +34,7 @@ def stage(candidates: list[Architecture], baselines: tuple[str, ...] = ("random"
 def claim(found: FinalStage) -> Row:
     row = found.next()
     assert isinstance(row, Row)
-    found.claimed(row)
+    found.claim(row)
     return row
 
 
@@ -46,13 +46,13 @@ def test_the_winner_is_the_best_finalist_on_validation() -> None:
     assert [r.trial.number for r in rows] == [0, 1, 2]
     for row, value in zip(rows, (0.4, 0.9, 0.6)):
         assert isinstance(found.next(), Wait)
-        found.finished(row.trial.number, Done(value))
+        found.finish(row.trial.number, Done(value))
     winner, *others = [claim(found) for _ in range(3)]
     assert winner.trial.role == "winner"
     assert winner.trial.architecture == rows[1].trial.architecture
     assert [r.trial.role for r in others] == ["baseline random", "baseline pnasnet-5"]
     for row in (winner, *others):
-        found.finished(row.trial.number, Done(0.5))
+        found.finish(row.trial.number, Done(0.5))
     assert isinstance(found.next(), Stop)
     assert found.winner().value == 0.5
 
@@ -83,13 +83,13 @@ def test_when_time_is_spent_only_the_winner_is_trained() -> None:
     first = claim(found)
     now[0] = 41.0  # room for the winner, and for no finalist before it
     assert isinstance(found.next(), Wait)
-    found.finished(first.trial.number, Done(0.3, seconds=41.0))
+    found.finish(first.trial.number, Done(0.3, seconds=41.0))
     winner = claim(found)
     assert winner.trial.role == "winner"
     assert winner.trial.architecture == first.trial.architecture
     now[0] = 82.0
     assert isinstance(found.next(), Wait), "a baseline is begun that will not be ready"
-    found.finished(winner.trial.number, Done(0.3))
+    found.finish(winner.trial.number, Done(0.3))
     assert isinstance(found.next(), Stop)
 
 
@@ -100,8 +100,8 @@ def test_without_time_to_choose_the_searchs_best_is_delivered(ended: Infeasible 
     late = stage(candidates)
     late.within(FinalDeadlines(100.0, 0.0, each=40.0), lambda: 30.0 if ended is None else 10.0)
     while ended is not None and not isinstance(row := late.next(), Wait) and row.trial.role == "finalist":
-        late.claimed(row)
-        late.finished(row.trial.number, ended)
+        late.claim(row)
+        late.finish(row.trial.number, ended)
     assert claim(late).trial.architecture == candidates[0]
 
 
@@ -121,12 +121,12 @@ def test_failed_finalists_are_never_chosen() -> None:
     """Infeasible finalists lose; where all fail the stage ends without a winner."""
     found = stage(cells(2))
     one, two = claim(found), claim(found)
-    found.finished(one.trial.number, Infeasible("nan"))
-    found.finished(two.trial.number, Done(0.1))
+    found.finish(one.trial.number, Infeasible("nan"))
+    found.finish(two.trial.number, Done(0.1))
     assert claim(found).trial.architecture == two.trial.architecture
     lost = stage(cells(2))
     for row in (claim(lost), claim(lost)):
-        lost.finished(row.trial.number, Infeasible("limit"))
+        lost.finish(row.trial.number, Infeasible("limit"))
     assert isinstance(lost.next(), Stop)
     assert lost.winner() is None
 
@@ -138,7 +138,7 @@ def test_a_killed_stage_goes_on_from_its_rows() -> None:
     rows = []
     for value in (0.4, 0.9, 0.6):
         row = claim(found)
-        found.finished(row.trial.number, Done(value))
+        found.finish(row.trial.number, Done(value))
         rows.append(
             msgspec.structs.replace(row, trial=msgspec.structs.replace(row.trial, outcome=Done(value)))
         )

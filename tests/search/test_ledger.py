@@ -18,8 +18,9 @@ import mock_search
 from cambrian.architecture import Architecture
 from cambrian.errors import LedgerCorrupt, RunBusy, RunError
 from cambrian.outcome import Artifact, Crashed, Done, Fidelity, Infeasible, Point, Trial
-from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import Lock
+from cambrian.search.ledger.rows import Row
 
 
 def row(number: int, state: str = "running", **more: object) -> Row:

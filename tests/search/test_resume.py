@@ -200,7 +200,7 @@ from cambrian.errors import RunError
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 told = []
 class Told(mock_search.Watch):
-    def ended(self, trial): told.append(trial.number) if trial.cached is None else None
+    def on_end(self, trial): told.append(trial.number) if trial.cached is None else None
 try:
     mock_search.search(trials=120, delay=0.0).run(sys.argv[1], Told())
 except RunError as error:

@@ -27,7 +27,7 @@ from cambrian.search.search import Search
 from cambrian.spaces.cells.pnas import PNAS
 
 class Telling(Watch):
-    def point(self, number, point):
+    def on_point(self, number, point):
         print(number, point.step, flush=True)
 
 skeleton = {"filters": 4, "cells": 1}

@@ -27,11 +27,11 @@ def search_table(
 ) -> None:
     """`name` is a benchmark's or the path of a table; `settings` are those of progressive search."""
     from cambrian.benchmarks import benchmark
+    from cambrian.search.components import usual
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
     from cambrian.search.result import Result
     from cambrian.search.search import Search
-    from cambrian.search.settings import usual
 
     found, limit = benchmark(name, minimize), Budget.parse(budget or TRIALS)
     search = Search(

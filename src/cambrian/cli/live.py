@@ -54,10 +54,10 @@ class LiveWatch(Watch):
 
     # -- what happens -----------------------------------------------------------------------------
 
-    def warned(self, sentence: str) -> None:
+    def on_warning(self, sentence: str) -> None:
         self._console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)
 
-    def stage(self, name: str, total: int | None) -> None:
+    def on_stage(self, name: str, total: int | None) -> None:
         self._stage = name
         if name == "final":
             self._progress.update(self._bar, description="final stage", total=total, completed=0, left="")
@@ -66,13 +66,13 @@ class LiveWatch(Watch):
             self._progress.update(self._bar, total=total)
         self._replaying, self._replayed, self._counted_from = True, 0, time.monotonic()
 
-    def claimed(self, trial: Trial) -> None:
+    def on_claim(self, trial: Trial) -> None:
         self._replaying = False
 
-    def point(self, number: int, point: Point) -> None:
+    def on_point(self, number: int, point: Point) -> None:
         self._replaying = False
 
-    def ended(self, trial: Trial) -> None:
+    def on_end(self, trial: Trial) -> None:
         if self._replaying:  # an earlier session's: it says nothing of how fast this one is
             self._replayed, self._counted_from = self._replayed + 1, time.monotonic()
         if trial.kind == "final":
@@ -82,7 +82,7 @@ class LiveWatch(Watch):
         self._progress.advance(self._bar)
         self._progress.update(self._bar, left=self._time_left())
 
-    def stopped(self, reason: str) -> None:
+    def on_stop(self, reason: str) -> None:
         if self._stage == "search":
             self._line(f"search: {reason}")
 

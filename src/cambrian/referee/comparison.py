@@ -20,8 +20,8 @@ from cambrian.referee.process_pool import crew
 from cambrian.referee.records import Records, read_settings
 from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
 from cambrian.referee.worker import Job
+from cambrian.search.components import spec_of
 from cambrian.search.planning.plan_rows import duration
-from cambrian.search.settings import spec_of
 from cambrian.settings import COUNT, Span, check_numbers
 
 MARGIN = 0.05

@@ -15,10 +15,10 @@ from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.outcome import Fidelity, Trial
 from cambrian.referee.line import Line, line_of
 from cambrian.referee.outcome_cache import Cached
+from cambrian.search.components import component, spec_of, task_of
 from cambrian.search.ledger.database import translate_errors
 from cambrian.search.ledger.run_directory import prepare_task
 from cambrian.search.search import Search
-from cambrian.search.settings import component, spec_of, task_of
 from cambrian.settings import POSITIVE
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Strategy

@@ -10,7 +10,7 @@ import numpy as np
 
 from cambrian.outcome import Trial
 from cambrian.recommendation import find_incumbents
-from cambrian.search.ledger.ledger import Row
+from cambrian.search.ledger.rows import Row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""What a search is after, by name, and which way is better."""
+"""Objectives of a search: their names, and whether lower or higher is better."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cambrian.problem import Objective, lower_is_better
 
 
 def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
-    """What values are called, by the estimator's spec: a table's column, a function, a training's metric."""
+    """The name of the values, by the estimator's spec: a table's column, a function's or a metric's name."""
     arguments = estimator.get("arguments", {})
     if "objective" in arguments:
         return str(arguments["objective"])
@@ -21,13 +21,14 @@ def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
 
 
 def check_direction(objective: Objective, estimator: Any, said: bool) -> None:
-    """Raises UsageError for a share of right answers that is to be low; warns where values that nobody gave a
-    direction are called by a name of which lower is better."""
+    """Raises UsageError for an accuracy that is to be minimised; warns where no direction was `said` and the
+    values have a name for which lower is usually better."""
     from cambrian.estimators.train import Train
     from cambrian.tasks.metrics import METRICS
 
     if objective.minimize and isinstance(estimator, Train) and objective.name in METRICS:
         raise UsageError(f"{objective.name} is a share of right answers: it cannot be minimised")
+    # A function's own name says more than "value", the objective's where it has no spec.
     name = getattr(getattr(estimator, "function", None), "__name__", objective.name)
     if not said and not objective.minimize and lower_is_better(name):
         warnings.warn(
@@ -36,8 +37,8 @@ def check_direction(objective: Objective, estimator: Any, said: bool) -> None:
 
 
 def read_objective(text: Objective | str) -> Objective:
-    """A metric that counts, as written: its name, behind "-" where lower is better and "+" where higher is.
-    Raises UsageError where neither is said and the name does not tell.
+    """An objective as written: the metric's name, after "-" where lower is better and "+" where higher is.
+    Raises UsageError without a sign where the name does not decide it.
 
     >>> str(read_objective("latency")), str(read_objective("+robustness"))
     ('latency, lower is better', 'robustness, higher is better')

@@ -1,4 +1,4 @@
-"""Numbers among a search's settings: what is out of bounds is refused before anything runs."""
+"""Numbers among a search's settings, checked before anything runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The code of a component that a user wrote, as hashes by name: so that a run tells when it was edited.
+"""The code of a component that a user wrote, as hashes by name, from which a run notices an edit.
 
 Bytecode is hashed, not text: comments, formatting, docstrings and the names of local variables do not count.
-What a function or class refers to counts as far as it is the user's own; of a library its name does.
+Functions, classes and constants that it refers to count as far as they are the user's own; of a library's,
+only the name does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 VERSION = ".".join(map(str, sys.version_info[:2]))
-"""Bytecode is that of a version of Python: hashes of another one cannot be compared."""
+"""The version of Python, with which bytecode changes: hashes of another one cannot be compared."""
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
 _SKIPPED = {
@@ -27,22 +28,23 @@ _SKIPPED = {
 
 
 def code_parts(component: object) -> dict[str, str]:
-    """A hash for each function, class and constant of the user's own that the component is made of, by
-    "module:name"; none for what is cambrian's."""
+    """A hash by "module:name" for each function, class and constant of the user's own in the component; none
+    for those of cambrian."""
     function = getattr(component, "function", None)
     begin = function if isinstance(function, FunctionType) else type(component)
-    found = _Parts(begin.__module__.partition(".")[0])
-    found.text(begin)
-    return dict(sorted(found.parts.items()))
+    walk = _Parts(begin.__module__.partition(".")[0])
+    walk.text(begin)
+    return dict(sorted(walk.parts.items()))
 
 
-def edited(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The names whose code is not what it was, those that are used no more, or newly, among them."""
+def find_edits(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The names whose code changed, or that are used no more, or newly."""
     return [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
 
 
 class _Parts:
-    """Goes through what refers to what; `parts` are the hashes of what was met. `package` is the user's."""
+    """A walk along references, from a component on; `parts` are the hashes of the code on its way. `package`
+    is the user's."""
 
     def __init__(self, package: str) -> None:
         self.parts: dict[str, str] = {}
@@ -50,61 +52,63 @@ class _Parts:
         self._names: dict[int, str] = {}  # of functions and classes under way or done: circles end here
 
     def text(self, value: Any) -> str:
-        """What tells a value from another one."""
+        """A text that differs for values that differ."""
         if isinstance(value, _PLAIN):
             return repr(value)
         if isinstance(value, tuple | list):
-            return f"{type(value).__name__}({self._joined(value)})"
+            return f"{type(value).__name__}({self._join(value)})"
         if isinstance(value, set | frozenset):
             return f"set({', '.join(sorted(map(self.text, value)))})"
         if isinstance(value, Mapping):
-            return f"dict({self._joined(value.items())})"
+            return f"dict({self._join(value.items())})"
         if isinstance(value, FunctionType | type):
-            return self._named(value)
-        return self._wrapped(value)
+            return self._name(value)
+        return self._text_within(value)
 
-    def _wrapped(self, value: Any) -> str:
+    def _text_within(self, value: Any) -> str:
         if isinstance(value, ModuleType):
             return value.__name__
         if isinstance(value, staticmethod | classmethod | MethodType):
             return self.text(value.__func__)
         if isinstance(value, property):
-            return self._joined((value.fget, value.fset))
+            return self._join((value.fget, value.fset))
         if isinstance(value, partial):
-            return self._joined((value.func, value.args, value.keywords))
+            return self._join((value.func, value.args, value.keywords))
         for name in ("function", "__wrapped__"):  # another space, or a function behind a cache
             if isinstance(vars(value).get(name) if hasattr(value, "__dict__") else None, FunctionType):
                 return self.text(vars(value)[name])
-        return self._named(type(value))  # an object's state is not code
+        return self._name(type(value))  # an object's state is not code
 
-    def _joined(self, values: Iterable[Any]) -> str:
+    def _join(self, values: Iterable[Any]) -> str:
         return ", ".join(map(self.text, values))
 
-    def _named(self, value: Any) -> str:
+    def _name(self, value: Any) -> str:
         """The name of a function or class, its contents among the parts where it is the user's own."""
         if not self._is_users(value.__module__):
             return f"{value.__module__}:{value.__qualname__}"
         if id(value) not in self._names:
             name = self._names[id(value)] = self._free(f"{value.__module__}:{value.__qualname__}")
+            # The name is taken before its contents are walked, so that a lambda within gets another one.
             self.parts[name] = ""
             self.parts[name] = _hash(self._class(value) if isinstance(value, type) else self._function(value))
         return self._names[id(value)]
 
     def _free(self, name: str) -> str:
-        """Lambdas of one place have one name: the second is called so."""
+        """A name that is not taken yet: all lambdas of one place have the same."""
         number = sum(known.partition("#")[0] == name for known in self.parts)
         return f"{name}#{number + 1}" if number else name
 
     def _class(self, cls: type) -> str:
         members = sorted((k, v) for k, v in vars(cls).items() if k not in _SKIPPED and not _is_made(v))
-        return f"{self._joined(cls.__bases__)}; {self._joined(members)}"
+        return f"{self._join(cls.__bases__)}; {self._join(members)}"
 
     def _function(self, function: FunctionType) -> str:
         code = function.__code__
         cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
-        stored = set(_stored(code))
+        # Variables that the code itself changes while it runs are state, which an edit does not explain.
+        stored = set(_find_stored(code))
         held = [self._value(n, _content(cell)) for n, cell in cells if n not in stored]
-        defaults = self._joined((function.__defaults__, function.__kwdefaults__))
+        defaults = self._join((function.__defaults__, function.__kwdefaults__))
         return f"{self._code(code, function.__globals__)}; {defaults}; {held}"
 
     def _code(self, code: CodeType, names: Mapping[str, Any]) -> str:
@@ -114,12 +118,12 @@ class _Parts:
         return f"{code.co_code.hex()} {code.co_names} {texts}"
 
     def _look_up(self, code: CodeType, names: Mapping[str, Any]) -> None:
-        """What the code names and finds in its module, or in another module of the user's own."""
+        """Add the constants and functions that the code names, in its module or another one of the user's."""
         here = str(names.get("__name__"))
         spaces = [(here, names)]
         modules = [names[n] for n in code.co_names if isinstance(names.get(n), ModuleType)]
         spaces += [(module.__name__, vars(module)) for module in modules]
-        stored = set(_stored(code))
+        stored = set(_find_stored(code))
         for module, inside in spaces:
             for name in code.co_names if self._is_users(module) else ():
                 if name in inside and name not in stored:
@@ -131,13 +135,14 @@ class _Parts:
             self.parts[path] = _hash(text)
 
     def _value(self, name: str, value: Any) -> str:
-        """The text of what has that name; of what may be filled while a program runs, only where it is named
-        as constants are."""
+        """The text of the value of that name; empty for a container whose name is not a constant's, since the
+        program may fill it while it runs."""
         text = self.text(value)
         return "" if isinstance(value, list | dict | set) and not name.isupper() else text
 
     def _is_users(self, module: str | None) -> bool:
-        """Whether it is of the user's own: not cambrian, and not of Python's or an installed library."""
+        """Whether the module is the user's: not cambrian's, the standard library's or an installed
+        library's."""
         top = str(module).partition(".")[0]
         if module not in sys.modules or top in {"cambrian", *sys.stdlib_module_names} - {"__main__"}:
             return False
@@ -150,19 +155,21 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def _stored(code: CodeType) -> Iterator[str]:
-    """Names of an outer place that the code itself, or what is in it, gives values while it runs."""
+def _find_stored(code: CodeType) -> Iterator[str]:
+    """Names of an outer scope to which the code, or a function in it, assigns values while it runs."""
     for step in dis.get_instructions(code):
         if step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
             yield str(step.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _stored(constant)
+            yield from _find_stored(constant)
 
 
 def _has_docstring_place(code: CodeType) -> bool:
     """Whether the first constant is a function's docstring, or None in its place."""
     first = code.co_consts[0] if code.co_consts else ""
+    # From 3.13 a flag says so (CO_HAS_DOCSTRING); before, the first constant of a function is always the
+    # place.
     if sys.version_info >= (3, 13):
         return bool(code.co_flags & 0x4000000)
     return not code.co_name.startswith("<") and (first is None or isinstance(first, str))
@@ -176,7 +183,7 @@ def _content(cell: Any) -> Any:
 
 
 def _is_made(member: object) -> bool:
-    """Whether a class has it without its author having written it: slots, and what dataclasses make."""
+    """Whether a member of a class is generated: slots, and the methods of dataclasses."""
     code = getattr(member, "__code__", None)
     kinds = ("getset_descriptor", "member_descriptor", "wrapper_descriptor")
     return type(member).__name__ in kinds or (code is not None and code.co_filename == "<string>")

@@ -1,4 +1,4 @@
-"""What a run recommends, as its ledger has it."""
+"""The recommendation of a run, read from its ledger."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ RECOMMENDED = 100
 Event = tuple[float, str, dict[str, Any]]
 
 
-def recommended(
+def read_recommendation(
     trials: Sequence[Trial], objectives: Sequence[Objective], events: Sequence[Event]
 ) -> list[Trial]:
-    """The measured trials, best first: as the strategy ranked them when it last stopped, and behind those,
-    or where it never did or more were measured since, by their scores."""
-    said = [value["numbers"] for _, name, value in events if name == "recommend"]
-    known = {t.number: t for t in trials if t.score is not None}
+    """The measured trials, best first: as the strategy ranked them when it last stopped. Trials that it did
+    not rank follow by their scores; so do all, where it never stopped or a better one was measured since."""
+    rankings = [value["numbers"] for _, name, value in events if name == "recommend"]
+    measured = {t.number: t for t in trials if t.score is not None}
     leader = [t.number for t in list(find_incumbents(trials))[-1:] if t is not None]
     ranked = rank_trials(trials, objectives, leader)
-    first = [known[n] for n in said[-1] if n in known] if said else []
-    # A search that went on since has better ones, perhaps, that nobody has ranked yet.
+    first = [measured[n] for n in rankings[-1] if n in measured] if rankings else []
+    # A search that went on since may have a better trial that the strategy has not ranked yet. Of several
+    # objectives the score alone does not show that.
     if first and ranked and (ranked[0].score or 0.0) > (first[0].score or 0.0) and len(objectives) == 1:
         first = first if ranked[0].number in {t.number for t in first} else []
     numbers = {t.number for t in first}

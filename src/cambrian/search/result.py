@@ -17,8 +17,10 @@ from cambrian.outcome import Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
 from cambrian.search.direction import objective_name
-from cambrian.search.ledger.ledger import Ledger, Row
-from cambrian.search.recommended import recommended
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.rows import Row
+from cambrian.search.ledger.run_directory import LEDGER
+from cambrian.search.recommended import read_recommendation
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Result:
     @staticmethod
     def open(directory: str | Path) -> Result:
         """Raises RunError where `directory` is no run directory, LedgerCorrupt where it is damaged."""
-        from cambrian.search.settings import LEDGER, space_for
+        from cambrian.search.components import space_for
         from cambrian.tasks.task import Task
 
         place = Path(directory).absolute()
@@ -57,25 +59,27 @@ class Result:
             facts, rows, events = ledger.facts(), ledger.rows(), ledger.events()
         finally:
             ledger.close()
+        # A directory whose run never began has no settings, and so no space that could be named.
         spec = facts.get("settings", {}).get("space", {})
         if "name" not in spec:
             raise RunError(
                 f"the space of {place} has no name it could be loaded by: continue the run from the"
                 " program that began it"
             )
+        # A search's data may be elsewhere, as a table's are: then there is no task to open.
         task = Task.open(place / "task") if (place / "task" / "task.json").exists() else None
         return Result(space_for(spec, task), task, rows, facts, events, place)
 
     @property
     def objective(self) -> Objective:
-        """What values are called, and which way is better."""
+        """The name of the values, and which way is better."""
         settings = self.facts.get("settings", {})
         name = objective_name(settings.get("estimator", {}), self.task)
         return Objective(name, settings.get("minimize", False))
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        """The metrics that count, the values first."""
+        """All objectives, the values first."""
         more = self.facts.get("settings", {}).get("objectives", [])
         return (self.objective, *msgspec.convert(more, list[Objective]))
 
@@ -97,7 +101,7 @@ class Result:
     @property
     def recommended(self) -> list[Trial]:
         """The measured trials, best first; of several objectives, front by front."""
-        return recommended(self.trials, self.objectives, self.events)
+        return read_recommendation(self.trials, self.objectives, self.events)
 
     @property
     def front(self) -> list[Trial]:
@@ -107,15 +111,17 @@ class Result:
     @property
     def winner(self) -> Trial | None:
         """The final trial whose network is handed over, once the final stage is complete."""
+        # The last event counts: a run resumed with a larger budget ends its final stage again.
         chosen = [value["winner"] for _, name, value in self.events if name == "final"]
         if not chosen or chosen[-1] is None:
             return None
         return next((t for t in self.finals if t.number == chosen[-1]), None)
 
     def seconds(self) -> dict[str, float]:
-        """What the run cost by kind: training of trials, the final stage, the strategy's thinking."""
+        """The cost of the run in seconds: "search" and "final" trainings, and the "strategy"'s thinking."""
         spent = {"search": 0.0, "final": 0.0, "strategy": sum(r.thinking for r in self.rows)}
         for row in self.rows:
+            # A repeat shows the outcome of its original, which was paid once.
             if row.trial.outcome is not None and row.trial.cached is None:
                 kind = "final" if row.final else "search"
                 spent[kind] += row.trial.outcome.seconds

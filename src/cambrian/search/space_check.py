@@ -1,5 +1,5 @@
-"""A look at a space of the user's own before trials are spent on it: whether it makes networks for these
-data, and what of them will be found out late."""
+"""The check of a user's own space before trials are spent on it: whether it makes networks for these data,
+and which of their faults would show only at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DRAWN = 20
 
 
 def is_own(space: Space) -> bool:
-    """Whether its program is a user's, who may make any mistake there is."""
+    """Whether the space's program is a user's, and so may contain any mistake."""
     function: Any = getattr(space, "function", type(space))
     return str(getattr(function, "__module__", "")).partition(".")[0] != "cambrian"
 
@@ -27,6 +27,7 @@ def is_own(space: Space) -> bool:
 def check_space(space: Space, shape: Signature, fidelity: Fidelity) -> Architecture:
     """An architecture of the space that makes a network of that shape in the fidelity's skeleton, made
     without weights. Raises Unbuildable, saying why, where none of those drawn does."""
+    # Several, since a sound space may reject some architectures for small images.
     last: Unbuildable | None = None
     for n in range(DRAWN):
         architecture = sample(space, stream(0, "check", n))
@@ -43,8 +44,8 @@ def check_space(space: Space, shape: Signature, fidelity: Fidelity) -> Architect
 
 def check_skeleton(space: Space, shape: Signature, fidelity: Fidelity) -> None:
     """Raises UsageError for a setting of the fidelity's skeleton that the space's networks do not have, or
-    that cannot have this value. Settings are checked before modules are made, whatever the architecture:
-    one is drawn, and where it is this one that does not fit, that is for the search to find out."""
+    that cannot have this value. Settings are checked before modules are made, whatever the architecture: so
+    one is drawn, and where this one does not fit, no error is raised."""
     import torch
 
     if not fidelity.skeleton:
@@ -61,6 +62,7 @@ def check_skeleton(space: Space, shape: Signature, fidelity: Fidelity) -> None:
 
 
 def _draft(space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity) -> None:
+    """Build the network without weights. Raises Unbuildable where its outputs do not fit the task."""
     import torch
 
     from cambrian.spaces.program.shape_check import check_fit
@@ -83,12 +85,13 @@ def _advice(error: Unbuildable | None) -> str:
 def find_warnings(
     space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity, exported: bool
 ) -> list[str]:
-    """What is to be said of such networks before they are trained: that they give probabilities, that they
-    cannot be exported, where that is to come. Raises Unbuildable for one that nothing can be trained of or
-    that fails with weights."""
+    """Warnings about such networks before they are trained: that they give probabilities, or that they cannot
+    be exported, where they are to be. Raises Unbuildable for one without trainable weights, or that fails
+    with weights."""
     network = _with_weights(space, architecture, shape, fidelity)
     if not any(p.requires_grad for p in network.parameters()):
         raise Unbuildable("the network has no weights that can be trained: each is frozen, or there is none")
+    # The export last: it is slow, and its sentence about a network that fails would name the wrong cause.
     inputs = _inputs(shape)
     return [*_of_outputs(network, inputs), *(_of_export(network, inputs) if exported else ())]
 
@@ -98,6 +101,7 @@ def _with_weights(
 ) -> nn.Module:
     import torch
 
+    # The user's own random state is left as it was.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(0, "check"))
         return space.build(architecture, shape, **fidelity.skeleton).eval()
@@ -116,17 +120,21 @@ def _of_outputs(network: nn.Module, inputs: Tensor) -> list[str]:
     except CambrianError:
         raise
     except Exception as error:  # a forward of the user's own may raise anything
-        what = " ".join(str(error).split())[:300]
-        raise Unbuildable(f"the network cannot be run on the CPU: {type(error).__name__}: {what}") from error
-    found = []
+        message = " ".join(str(error).split())[:300]
+        raise Unbuildable(
+            f"the network cannot be run on the CPU: {type(error).__name__}: {message}"
+        ) from error
+    warnings = []
+    # Rows of nonnegative numbers with sum 1: a softmax, which the loss would apply a second time.
     if bool((outputs >= 0).all()) and bool(((outputs.sum(1) - 1).abs() < 1e-4).all()):
-        found.append("the networks give probabilities, and training expects logits: leave out the softmax")
+        warnings.append("the networks give probabilities, and training expects logits: leave out the softmax")
+    # Two seeds, loosely compared: kernels may differ in the last digits, dropout differs in the first.
     if not bool(outputs.isclose(again, rtol=1e-3, atol=1e-4).all()):
-        found.append(
+        warnings.append(
             "the networks give something else each time, in evaluation mode too: is dropout told "
             "training=self.training?"
         )
-    return found
+    return warnings
 
 
 def _run(network: nn.Module, inputs: Tensor, seed: int) -> Tensor:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cambrian.errors import CambrianError, RunChanged
 from cambrian.estimators.build import signature
 from cambrian.outcome import Trial
-from cambrian.search.program_code import VERSION, code_parts, edited
-from cambrian.search.settings import listed_names, versions
+from cambrian.search.agreement import list_names
+from cambrian.search.program_code import VERSION, code_parts, find_edits
+from cambrian.search.settings import versions
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ def load_trained(
     try:
         network = space.build(trial.architecture, signature(task, trial.fidelity), **trial.fidelity.skeleton)
         facts_beside = load_weights(network, path, sha256)
+    # An edit of the space explains the failure better than the error itself, where there was one.
     except CambrianError as error:
         edits = _edits(space, facts)
         if not edits:
             raise
         raise RunChanged(f"the network that was trained cannot be built: {error}. {edits}") from error
     network.eval()
+    # Weights that fit do not prove that the network is the same one: its outputs do.
     described = facts_beside.get(OUTPUTS)
     difference = outputs_difference(network, described) if described else 0.0
     if difference > 0:
@@ -49,15 +52,15 @@ def load_trained(
 
 
 def _edits(space: Space, facts: dict[str, Any]) -> str:
-    """What was edited since the run, in a sentence; empty where nothing is known to be."""
+    """A sentence on the code that was edited since the run; empty where no edit is known."""
     code = facts.get("settings", {}).get("code")
     if code is None or code["python"] != VERSION:
         return ""
     now = code_parts(space)
-    names = [n for n in edited(code["parts"], now) if n in now]  # others are of strategy and estimator
+    names = [n for n in find_edits(code["parts"], now) if n in now]  # others are of strategy and estimator
     if not names:
         return ""
-    return f"The code of {listed_names(names)} was edited since: put it back as it was, or search anew"
+    return f"The code of {list_names(names)} was edited since: put it back as it was, or search anew"
 
 
 def _other_versions(facts: dict[str, Any]) -> str:

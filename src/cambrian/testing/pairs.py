@@ -18,9 +18,9 @@ from typing import Any
 from cambrian.errors import Incompatible
 from cambrian.outcome import Fidelity, Trial
 from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.loop.execution import Watch
 from cambrian.search.search import Search
-from cambrian.search.settings import LEDGER
 from cambrian.testing.suite import Conformance, Suite, applies, expect
 
 PATIENCE = 600.0
@@ -82,7 +82,7 @@ class _Kill(Watch):
     def __init__(self, number: int) -> None:
         self._number = number
 
-    def claimed(self, trial: Trial) -> None:
+    def on_claim(self, trial: Trial) -> None:
         if trial.number == self._number:
             os.kill(os.getpid(), signal.SIGKILL)
 

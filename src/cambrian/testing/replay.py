@@ -11,7 +11,7 @@ from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, TrainSupernet, trial_of
-from cambrian.search.ledger.ledger import Row
+from cambrian.search.ledger.rows import Row
 from cambrian.strategies.strategy import Strategy
 from cambrian.testing.suite import expect
 from cambrian.weights import source_row

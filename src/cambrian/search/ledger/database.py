@@ -1,5 +1,5 @@
-"""SQLite as a ledger needs it: a file that is whole or not there, commits that reach the disk, and
-errors that name the file and the way out."""
+"""SQLite for a ledger: a file that is whole or absent, commits that reach the disk, and errors that name the
+file and the remedy."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ REPAIR = "; `cambrian doctor --repair RUN` keeps what can be read"
 SIDES = ("-wal", "-shm")
 
 _CIRCUMSTANCES = ("BUSY", "LOCKED", "FULL", "READONLY", "IOERR", "CANTOPEN", "PERM", "NOMEM", "INTERRUPT")
-"""Result codes of SQLite that say nothing against the file."""
+"""Result codes of SQLite for circumstances that leave the file intact."""
 
 
 def create(path: Path, schema: Sequence[str], version: int) -> None:
-    """The file at `path`: whoever finds it finds all of it."""
+    """Create the file at `path`; it appears there when it is complete."""
     with translate_errors(path), stage_file(path) as draft:
         for side in SIDES:  # a WAL without its file would be taken for that of the new one
             path.with_name(path.name + side).unlink(missing_ok=True)
         db = sqlite3.connect(draft, isolation_level=None)
+        # No journal file beside the draft, which is renamed when it is complete; the ledger's WAL begins
+        # later.
         db.execute("PRAGMA journal_mode = MEMORY")
         _create_schema(db, schema, version)
         db.close()
@@ -40,7 +42,7 @@ def in_memory(schema: Sequence[str], version: int) -> sqlite3.Connection:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """For writing: WAL with synchronous=FULL, so that what was committed survives a power cut."""
+    """A connection for writing: WAL with synchronous=FULL, so that commits survive a power cut."""
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
@@ -48,7 +50,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
-    """For looking on: can neither change nor lock a run that is under way."""
+    """A connection for reading: it can neither change nor lock a run that is under way."""
     uri = path.absolute().as_uri()
     quiet = not _size(path.with_name(path.name + "-wal"))
     db = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None, timeout=30)
@@ -58,21 +60,22 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         db.close()
         if not quiet:
             raise
+        # `immutable` skips the WAL, so it is right only while that is empty: hence `quiet`.
         db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None)
     return db
 
 
 def read_version(db: sqlite3.Connection) -> int:
-    """The number of the schema that the file says it has."""
+    """The version of the file's schema."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def check(db: sqlite3.Connection, path: Path, schema: Sequence[str], version: int) -> None:
     """Raises RunError for a file of another version, LedgerCorrupt for one that is damaged."""
-    found = read_version(db)
-    if found != version:
+    stored = read_version(db)
+    if stored != version:
         raise RunError(
-            f"{path} has ledger version {found}, this cambrian reads version {version}: use the cambrian"
+            f"{path} has ledger version {stored}, this cambrian reads version {version}: use the cambrian"
             f" that wrote it; if it is damaged{REPAIR.replace(';', ',', 1)}"
         )
     verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -84,17 +87,17 @@ def check(db: sqlite3.Connection, path: Path, schema: Sequence[str], version: in
 
 
 def checksum(values: Sequence[object]) -> int:
-    """Of a row's columns, so that a flipped bit is found instead of believed."""
+    """The CRC-32 of a row's columns, by which a flipped bit is noticed."""
     return zlib.crc32(encode(tuple(values)))
 
 
 def identity(path: Path | None) -> tuple[int, int] | None:
-    """Which file is there; None where none is."""
+    """Device and inode of the file, by which a replaced one is noticed; None where there is none."""
     try:
-        found = path.stat() if path is not None else None
+        status = path.stat() if path is not None else None
     except OSError:
         return None
-    return None if found is None else (found.st_dev, found.st_ino)
+    return None if status is None else (status.st_dev, status.st_ino)
 
 
 def _size(path: Path) -> int:

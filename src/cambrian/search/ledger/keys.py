@@ -1,5 +1,5 @@
-"""What makes two trials the same measurement: the same function, at the same fidelity, by the same
-recipe, as the same replicate."""
+"""Keys of measurements: two trials are the same one if they train the same function at the same fidelity, by
+the same recipe, as the same replicate."""
 
 from __future__ import annotations
 
@@ -23,17 +23,19 @@ def trial_key(
     raw: bool = False,
     weights: Weights = FRESH,
 ) -> str:
-    """Thirty-two hexadecimal digits. `recipe` stands for the estimator, its settings and the data. `raw`:
-    architectures that are the same function are told apart. Weights count where they change the result:
-    of `Inherit` and `Shared` with the row they name."""
+    """The key of a trial, 32 hexadecimal digits. `recipe` stands for the estimator, its settings and the
+    data. `raw`: architectures that are the same function are told apart. Weights count where they change the
+    result: of `Inherit` and `Shared` with the row they name."""
+    # Two encodings of one network are one measurement, where the space knows a canonical one.
     names = None if raw else know(space, Canonical)
     identity = architecture.key if names is None else names.canonical(architecture)
+    # Fresh weights add nothing, so that the keys of ledgers that knew no others stay as they are.
     begun = () if isinstance(weights, Fresh | Continue) else (weights,)
     return digest(identity, fidelity, recipe, replicate, *begun)
 
 
 def supernet_key(request: TrainSupernet, fidelity: Fidelity, recipe: str) -> str:
-    """Of a supernet's training: its outer answers, its method, and all that a trial's has."""
+    """The key of a supernet's training: of its outer answers, its method, and the parts of a trial's key."""
     return digest("supernet", request.outer.key, request.method, fidelity, recipe, request.replicate)
 
 
@@ -46,8 +48,7 @@ FINAL = "final-"
 
 
 def trial_name(trial: Trial) -> str:
-    """What tells a row from all others of its run: trials and supernets are numbered together, finals by
-    themselves.
+    """The name of a row, unique in its run: trials and supernets are numbered together, finals by themselves.
 
     >>> from cambrian.architecture import Architecture
     >>> trial_name(Trial(3, Architecture({}), Fidelity(), kind="final"))

@@ -1,4 +1,4 @@
-"""What a run remembers: one SQLite file, at-least-once execution, exactly-once recording.
+"""The ledger of a run: one SQLite file, at-least-once execution, exactly-once recording.
 
 One process writes, which `Lock` sees to; anybody may read. An execution carries its attempt number
 as a fencing token: a report from an attempt that is no longer the current one changes nothing and is
@@ -12,85 +12,29 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from cambrian.codec import decode, encode
+from cambrian.codec import encode
 from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.files import stage_file
-from cambrian.outcome import Outcome, Trial
+from cambrian.outcome import Outcome
 from cambrian.search.ledger import database, schema1
 from cambrian.search.ledger.database import REPAIR, checksum, translate_errors
-from cambrian.search.ledger.keys import FINAL, trial_name
-
-VERSION = 2
-
-COLUMNS = (
-    "number INTEGER PRIMARY KEY, kind TEXT NOT NULL, estimator TEXT NOT NULL, key TEXT NOT NULL,"
-    " state TEXT NOT NULL, attempt INTEGER NOT NULL, knew INTEGER NOT NULL, learned INTEGER,"
-    " proposal TEXT NOT NULL, outcome TEXT, claimed REAL NOT NULL, finished REAL, elapsed REAL,"
-    " thinking REAL NOT NULL, checksum INTEGER NOT NULL"
+from cambrian.search.ledger.keys import FINAL
+from cambrian.search.ledger.rows import (
+    SCHEMA,
+    TABLES,
+    VERSION,
+    Event,
+    Row,
+    Stored,
+    drop_clocks,
+    fill_repeats,
+    read_row,
+    write_row,
 )
-SCHEMA = (
-    "CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL)",
-    f"CREATE TABLE trial ({COLUMNS})",
-    f"CREATE TABLE final ({COLUMNS})",
-    "CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL,"
-    " value TEXT NOT NULL, checksum INTEGER NOT NULL)",
-)
-"""Rows of the final stage have a table and numbers of their own, so that a search continued after it numbers
-its trials as one that was never interrupted."""
-
-TABLES = ("trial", "final")
-
-Event = tuple[float, str, dict[str, Any]]
-"""When (seconds since 1970), what, and more about it."""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A trial with what the ledger knows about its execution. `state` is running, cached, done,
-    infeasible or crashed; `knew` is how many trials its proposal had learned from; `learned`, in a run
-    that learns in the order of arrival, the place from 0 at which the strategy learned of it; `elapsed` the
-    run's seconds when it finished; `thinking` the strategy's seconds before it was proposed."""
-
-    trial: Trial
-    key: str
-    state: str
-    attempt: int
-    knew: int
-    thinking: float = 0.0
-    elapsed: float | None = None
-    claimed: float = 0.0
-    learned: int | None = None
-
-    @property
-    def name(self) -> str:
-        return trial_name(self.trial)
-
-    @property
-    def final(self) -> bool:
-        """Whether it is of the final stage, and not proposed by the strategy."""
-        return self.trial.kind == "final"
-
-
-class _Stored(NamedTuple):
-    """A row of the tables `trial` and `final`, less its checksum."""
-
-    number: int
-    kind: str
-    estimator: str
-    key: str
-    state: str
-    attempt: int
-    knew: int
-    learned: int | None
-    proposal: str
-    outcome: str | None
-    claimed: float
-    finished: float | None
-    elapsed: float | None
-    thinking: float
 
 
 class Ledger:
@@ -121,9 +65,7 @@ class Ledger:
     def close(self) -> None:
         self._db.close()
 
-    def _filled(
-        self, facts: dict[str, Any], rows: Sequence[dict[str, Any]], events: Sequence[Event]
-    ) -> Ledger:
+    def _fill(self, facts: dict[str, Any], rows: Sequence[dict[str, Any]], events: Sequence[Event]) -> Ledger:
         """This new ledger with the contents of an old one."""
         self.remember(**facts)
         self.restore([Row(**row) for row in rows], events)
@@ -132,7 +74,7 @@ class Ledger:
     # -- the run ----------------------------------------------------------------------------------
 
     def facts(self) -> dict[str, Any]:
-        """What `remember` stored."""
+        """The facts of the run by name, as `remember` stored them."""
         with translate_errors(self.path):
             rows = self._db.execute("SELECT name, value, checksum FROM run").fetchall()
             return {name: msgspec.json.decode(value) for name, value in self._check("fact", rows)}
@@ -151,8 +93,8 @@ class Ledger:
     def events(self, name: str | None = None) -> list[Event]:
         with translate_errors(self.path):
             rows = self._db.execute("SELECT at, name, value, checksum FROM event ORDER BY id").fetchall()
-            found = [(at, n, msgspec.json.decode(v)) for at, n, v in self._check("event", rows)]
-        return [event for event in found if name in (None, event[1])]
+            events = [(at, n, msgspec.json.decode(v)) for at, n, v in self._check("event", rows)]
+        return [event for event in events if name in (None, event[1])]
 
     # -- trials -----------------------------------------------------------------------------------
 
@@ -164,7 +106,7 @@ class Ledger:
                 for table in TABLES
                 for row in self._db.execute(f"SELECT * FROM {table} ORDER BY number").fetchall()
             ]
-            rows = [_row(_Stored(*row)) for row in self._check("row", stored)]
+            rows = [read_row(Stored(*row)) for row in self._check("row", stored)]
         self._check_gaps(rows)
         return fill_repeats(rows)
 
@@ -172,12 +114,13 @@ class Ledger:
         """One row by its name (see `trial_name`), its outcome as stored. Raises LedgerCorrupt where it is
         missing or damaged."""
         with translate_errors(self.path):
-            return _row(self._read_stored(str(name)))
+            return read_row(self._read_stored(str(name)))
 
     def restore(self, rows: Sequence[Row], events: Sequence[Event]) -> None:
         """Rows with their outcomes, and events, in one commit: for a new ledger made of an old one."""
         with self._commit():
             for row in rows:
+                # A cached row shows another's outcome, which is stored with that one alone.
                 ended = row.trial.outcome is not None and row.trial.cached is None
                 self._insert(msgspec.structs.replace(row, state="running") if ended else row)
                 if ended:
@@ -195,13 +138,15 @@ class Ledger:
     ) -> list[bool]:
         """One commit: outcomes of executions (name, attempt, outcome, the run's elapsed seconds), new rows,
         names of rows to be executed once more under the next attempt, and the places at which trials were
-        learned, by number. Tells of each outcome whether it was the first: a late one is kept as an event."""
+        learned, by number. Returns for each outcome whether it was the first: a late one is kept as an
+        event."""
         with self._commit():
             accepted = [self._finish(str(name), attempt, end, at) for name, attempt, end, at in finished]
             for row in claimed:
                 self._insert(row)
             for name in again:
                 stored = self._read_stored(str(name))
+                # Its outcome may have come in this very commit: then there is nothing to execute again.
                 if stored.state == "running":
                     self._write("REPLACE", stored._replace(attempt=stored.attempt + 1))
             for number, place in (learned or {}).items():
@@ -209,7 +154,7 @@ class Ledger:
         return accepted
 
     def contents(self) -> list[tuple[Any, ...]]:
-        """The rows without attempts, clocks and durations: what two runs of one search must agree on."""
+        """The rows without attempts, clocks and durations: two runs of one search must agree on them."""
         return [
             (
                 row.name,
@@ -218,13 +163,14 @@ class Ledger:
                 row.knew,
                 row.learned,
                 encode(msgspec.structs.replace(row.trial, outcome=None)),
-                encode(_timeless(row.trial.outcome)),
+                encode(drop_clocks(row.trial.outcome)),
             )
             for row in self.rows()
         ]
 
     def _finish(self, name: str, attempt: int, outcome: Outcome, elapsed: float) -> bool:
         stored, text = self._read_stored(name), encode(outcome).decode()
+        # The attempt is the fencing token: only the current attempt of a running row may end it.
         if (stored.state, stored.attempt) != ("running", attempt):
             late = {"name": name, "attempt": attempt, "state": stored.state, "outcome": text}
             self._event(time.time(), "late", late)
@@ -241,38 +187,20 @@ class Ledger:
         return True
 
     def _insert(self, row: Row) -> None:
-        self._write(
-            "INSERT",
-            _Stored(
-                number=row.trial.number,
-                kind=row.trial.kind,
-                estimator=row.trial.estimator,
-                key=row.key,
-                state=row.state,
-                attempt=row.attempt,
-                knew=row.knew,
-                learned=row.learned,
-                proposal=encode(msgspec.structs.replace(row.trial, outcome=None)).decode(),
-                outcome=None,
-                claimed=row.claimed or time.time(),
-                finished=None,
-                elapsed=row.elapsed,
-                thinking=float(row.thinking),
-            ),
-        )
+        self._write("INSERT", write_row(row))
 
-    def _write(self, verb: str, stored: _Stored) -> None:
+    def _write(self, verb: str, stored: Stored) -> None:
         values = (*stored, checksum(stored))
         table = "final" if stored.kind == "final" else "trial"
         self._db.execute(f"{verb} INTO {table} VALUES ({', '.join('?' * len(values))})", values)
 
-    def _read_stored(self, name: str) -> _Stored:
+    def _read_stored(self, name: str) -> Stored:
         table = "final" if name.startswith(FINAL) else "trial"
         number = int(name.removeprefix(FINAL))
-        stored = self._db.execute(f"SELECT * FROM {table} WHERE number = ?", (number,)).fetchall()
-        if not stored:
+        rows = self._db.execute(f"SELECT * FROM {table} WHERE number = ?", (number,)).fetchall()
+        if not rows:
             raise LedgerCorrupt(f"{self.path} has no row {name}{REPAIR}")
-        return _Stored(*next(self._check("row", stored)))
+        return Stored(*next(self._check("row", rows)))
 
     def _event(self, at: float, name: str, value: dict[str, Any]) -> None:
         row = (at, name, encode(value).decode())
@@ -290,6 +218,7 @@ class Ledger:
             yield tuple(values)
 
     def _check_gaps(self, rows: Sequence[Row]) -> None:
+        # A checksum guards a row that is there; only the numbers show one that is not.
         for final in (False, True):
             for place, row in enumerate(r for r in rows if r.final == final):
                 if row.trial.number != place:
@@ -302,6 +231,8 @@ class Ledger:
             raise RunError(f"{self.path} is gone: it was deleted or replaced while the run was at work")
         with translate_errors(self.path):
             try:
+                # The write lock at once: a reader's lock that is raised later may fail when it is too late to
+                # wait.
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
@@ -309,19 +240,6 @@ class Ledger:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-
-
-def fill_repeats(rows: Sequence[Row]) -> list[Row]:
-    """The rows, those that repeat another one with its outcome."""
-    outcomes = {row.trial.number: row.trial.outcome for row in rows if not row.final}
-    return [
-        row
-        if row.trial.cached is None
-        else msgspec.structs.replace(
-            row, trial=msgspec.structs.replace(row.trial, outcome=outcomes[row.trial.cached])
-        )
-        for row in rows
-    ]
 
 
 def _open(path: Path, connect: Callable[[Path], sqlite3.Connection], reading: bool) -> Ledger:
@@ -334,6 +252,7 @@ def _open(path: Path, connect: Callable[[Path], sqlite3.Connection], reading: bo
     with translate_errors(path):
         db = connect(path)
         try:
+            # Before `check`, which refuses all versions but the present one.
             if database.read_version(db) == schema1.VERSION:
                 return _upgrade(db, path, reading)
             database.check(db, path, SCHEMA, VERSION)
@@ -349,40 +268,13 @@ def _upgrade(db: sqlite3.Connection, path: Path, reading: bool) -> Ledger:
     facts, rows, events = schema1.read_run(db, path)
     db.close()
     if reading:
-        upgraded = Ledger(database.in_memory(SCHEMA, VERSION), None)._filled(facts, rows, events)
+        upgraded = Ledger(database.in_memory(SCHEMA, VERSION), None)._fill(facts, rows, events)
         upgraded.path = path
         return upgraded
     with stage_file(path) as draft:
         database.create(draft, SCHEMA, VERSION)
-        upgraded = Ledger(database.connect(draft), draft)._filled(facts, rows, events)
+        upgraded = Ledger(database.connect(draft), draft)._fill(facts, rows, events)
         upgraded.close()  # the last to close it: its WAL goes into the file
         for side in database.SIDES:
             path.with_name(path.name + side).unlink(missing_ok=True)
     return Ledger.open(path)
-
-
-def _row(stored: _Stored) -> Row:
-    trial: Trial = decode(stored.proposal, Trial)
-    if stored.outcome is not None:
-        trial = msgspec.structs.replace(trial, outcome=decode(stored.outcome, Outcome))
-    return Row(
-        trial,
-        stored.key,
-        stored.state,
-        stored.attempt,
-        stored.knew,
-        stored.thinking,
-        stored.elapsed,
-        stored.claimed,
-        stored.learned,
-    )
-
-
-def _timeless(outcome: Outcome | None) -> Any:
-    if outcome is None:
-        return None
-    calm = msgspec.structs.replace(outcome, seconds=0.0)
-    if hasattr(calm, "curve"):
-        points = tuple(msgspec.structs.replace(p, seconds=0.0) for p in calm.curve)
-        calm = msgspec.structs.replace(calm, curve=points)
-    return calm

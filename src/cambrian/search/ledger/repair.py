@@ -18,14 +18,15 @@ from cambrian.files import stage_file
 from cambrian.search.ledger import schema1
 from cambrian.search.ledger.database import SIDES, read_version
 from cambrian.search.ledger.keys import FINAL
-from cambrian.search.ledger.ledger import TABLES, Event, Ledger, Row
+from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import Lock
-from cambrian.search.settings import LEDGER
+from cambrian.search.ledger.rows import TABLES, Event, Row
+from cambrian.search.ledger.run_directory import LEDGER
 
 T = TypeVar("T")
 
 UNREADABLE = (LedgerCorrupt, RunError, sqlite3.DatabaseError, UnicodeDecodeError)
-"""What reading what is damaged raises; the last where SQLite quotes a cell that is no text any more."""
+"""Errors of reading a damaged ledger; the last where SQLite quotes a cell that is not text any more."""
 
 
 def repair(directory: Path) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def repair(directory: Path) -> dict[str, Any]:
         if lost != 0:  # how the run ended is not known any more
             events = [event for event in events if event[1] not in ("stop", "final", "recommend")]
         kept = directory / f"{LEDGER}.damaged-{int(time.time())}"
+        # The damaged file is copied, not moved: there is a ledger until the repaired one takes its place.
         with stage_file(path) as draft:
             _write(draft, facts, close_places(rows), events)
             shutil.copyfile(path, kept)
@@ -82,7 +84,7 @@ def _readable_first(
 
 
 def _until_damage(rows: Iterator[Row]) -> list[Row]:
-    """Those before the first that cannot be read."""
+    """The rows before the first that cannot be read."""
     readable: list[Row] = []
     with suppress(*UNREADABLE):
         for row in rows:
@@ -108,7 +110,7 @@ def close_places(rows: list[Row]) -> list[Row]:
 
 def _count_lost(db: sqlite3.Connection, rows: list[Row], events: list[Event]) -> int | None:
     """How many rows there were beyond these. A damaged table may count too few of its rows, or none, so the
-    search's own word on when it stopped is taken too; None where neither can be read."""
+    search's "stop" event is read too; None where neither can be read."""
     counted = _attempt(lambda: _count_rows(db), None)
     lost = [] if counted is None else [counted - len(rows)]
     searched = sum(not row.final for row in rows)
@@ -130,7 +132,8 @@ def _attempt(read: Callable[[], T], otherwise: T) -> T:
 
 
 def _names(db: sqlite3.Connection) -> Iterator[str]:
-    """The names there should be, by the highest number of the search and of the final stage."""
+    """The names that rows should have, up to the highest number of the search and of the final stage."""
+    # Not the stored names: a missing row must stop the reading, which a list of those present would skip.
     for table, prefix in (("trial", ""), ("final", FINAL)):
         top = db.execute(f"SELECT max(number) FROM {table}").fetchone()[0]
         yield from (f"{prefix}{number}" for number in range(0 if top is None else top + 1))

@@ -12,16 +12,18 @@ from typing import Any
 from cambrian.errors import RunError, UsageError
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import Lock
-from cambrian.search.settings import LEDGER
+
+LEDGER = "ledger.sqlite"
 
 
 def claim(name: str, root: Path = Path("runs")) -> Path:
-    """The first of ROOT/NAME-1, ROOT/NAME-2, ... that is not there, made: of searches begun at the same
-    time each has its own. Raises UsageError where none can be made."""
+    """Make the first of ROOT/NAME-1, ROOT/NAME-2, ... that does not exist: searches begun at the same time
+    have one each. Raises UsageError where none can be made."""
     with _making(root):
         root.mkdir(parents=True, exist_ok=True)
     for number in count(1):
         place = root / f"{name}-{number}"
+        # mkdir itself decides who was first: to look before would leave room for a race.
         with _making(place), suppress(FileExistsError):
             place.mkdir()
             return place
@@ -29,7 +31,7 @@ def claim(name: str, root: Path = Path("runs")) -> Path:
 
 
 def disclaim(place: Path) -> None:
-    """Give back what `claim` made, where nothing has been put into it."""
+    """Remove the directory that `claim` made, where it is empty."""
     with suppress(OSError):
         place.rmdir()
         place.parent.rmdir()
@@ -37,13 +39,14 @@ def disclaim(place: Path) -> None:
 
 @contextmanager
 def at_work(place: Path | None) -> Iterator[Ledger]:
-    """The ledger of the run in `place`, made where there is none, and nobody else at work there until
+    """The ledger of the run in `place`, made where there is none, and locked against other processes until
     the end; in memory without a place. Raises RunBusy, RunError, LedgerCorrupt."""
     if place is None:
         yield from _closing(Ledger.create(None))
         return
     with _making(place):
         place.mkdir(parents=True, exist_ok=True)
+    # Before the ledger is looked at: of two processes that find none, one makes it and the other is refused.
     lock = Lock(place)
     try:
         path = place / LEDGER
@@ -54,8 +57,8 @@ def at_work(place: Path | None) -> Iterator[Ledger]:
 
 @contextmanager
 def working_place(place: Path | None, keeps: bool) -> Iterator[Path | None]:
-    """Where evaluations find and leave files: the run's directory, or, of a run in memory one trial of which
-    may begin with what another left, a temporary one."""
+    """The folder where evaluations find and leave files: the run's directory, or, for a run in memory that
+    `keeps` weights of trials for later ones, a temporary one."""
     if place is not None or not keeps:
         yield place
         return
@@ -64,7 +67,8 @@ def working_place(place: Path | None, keeps: bool) -> Iterator[Path | None]:
 
 
 def prepare_task(task: Any, place: Path | None) -> Path | None:
-    """The task on disk in `place`, where workers map it into memory."""
+    """Write the task into `place`, where workers map it into memory. Returns its folder, None without a task
+    or place. Raises RunError."""
     if task is None or place is None:
         return None
     from cambrian.tasks import prepare

@@ -1,8 +1,7 @@
 """Ledgers of the first schema, read as rows of the present one.
 
-There the final stage was numbered from a million on, a request's reasons and memory were one `note`, and
-weights had a file in the run directory whose hash stood in an event.
-"""
+The first schema numbered the final stage from a million on, kept a request's reasons and memory in one
+`note`, and had weights in a file of the run directory whose hash was in an event."""
 
 from __future__ import annotations
 
@@ -45,13 +44,14 @@ def read_facts(db: sqlite3.Connection, path: Path) -> dict[str, Any]:
 
 def read_events(db: sqlite3.Connection, path: Path) -> list[Event]:
     events = [(at, name, msgspec.json.decode(text)) for _, at, name, text in _read(db, path, "event")]
+    # Hashes of weights are artifacts of their rows now (see `read_rows`).
     return [(at, name, _rename(value)) for at, name, value in events if name != "weights"]
 
 
 def read_rows(db: sqlite3.Connection, path: Path) -> Iterator[dict[str, Any]]:
     """The fields of each row, in order of number, up to the first that is damaged, which raises."""
-    told = [(name, msgspec.json.decode(text)) for _, _, name, text in _read(db, path, "event")]
-    hashes = {value["file"]: value["sha256"] for name, value in told if name == "weights"}
+    events = [(name, msgspec.json.decode(text)) for _, _, name, text in _read(db, path, "event")]
+    hashes = {value["file"]: value["sha256"] for name, value in events if name == "weights"}
     sizes = {file: _size(path.parent / file) for file in hashes}
     for stored in _read(db, path, "trial"):
         yield _row(stored, hashes, sizes)
@@ -59,6 +59,7 @@ def read_rows(db: sqlite3.Connection, path: Path) -> Iterator[dict[str, Any]]:
 
 def _read(db: sqlite3.Connection, path: Path, table: str) -> Iterator[tuple[Any, ...]]:
     """Rows without their last column, the checksum of the others (of an event, without its id)."""
+    # An event's id was not part of its checksum: SQLite gave it when it was written.
     for *values, expected in db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall():
         if checksum(values[1:] if table == "event" else values) != expected:
             raise LedgerCorrupt(
@@ -70,6 +71,7 @@ def _read(db: sqlite3.Connection, path: Path, table: str) -> Iterator[tuple[Any,
 def _row(stored: tuple[Any, ...], hashes: dict[str, str], sizes: dict[str, int]) -> dict[str, Any]:
     number, key, state, attempt, knew, proposal, outcome, claimed, _, elapsed, thinking = stored
     fields = msgspec.json.decode(proposal)
+    # A strategy of that time read its note for both purposes, so it is the reason and the memory.
     note = fields.pop("note", {})
     if number >= FINAL:
         fields["number"] = number - FINAL
@@ -93,6 +95,7 @@ def _row(stored: tuple[Any, ...], hashes: dict[str, str], sizes: dict[str, int])
 def _outcome(text: str, hashes: dict[str, str], sizes: dict[str, int]) -> Outcome:
     fields = msgspec.json.decode(text)
     file = fields.pop("weights", None)
+    # Without its hash a file cannot be verified when it is loaded, so it does not become an artifact.
     if file in hashes:
         kept = {"sha256": hashes[file], "bytes": sizes[file], "file": file}
         fields["artifacts"] = {"weights.safetensors": kept}

@@ -1,8 +1,8 @@
-"""The files that evaluations leave, named by their hash: weights, states of trainings, small JSON.
+"""Artifacts, the files that evaluations leave, named by their hash: weights, states of trainings, small JSON.
 
 An evaluation leaves files in a draft directory of its own. `adopt` hashes them, flushes them to the disk
-and renames them, before the ledger says that they are there; a kill in between leaves a file that nobody
-names, which `sweep` removes. Paths never leave the machine: whoever needs an artifact asks by its hash.
+and renames them before the ledger names them; a kill in between leaves a file without a name in the ledger,
+which `sweep` removes. Paths never leave the machine: an artifact is asked for by its hash.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Store:
         self.directory, self.most = directory, most
 
     def adopt(self, draft: str) -> dict[str, Artifact]:
-        """Take over the files that were left in the draft of that name. Raises DiskRefused."""
+        """Make the files in the draft of that name artifacts. Returns them by file name. Raises
+        DiskRefused."""
         place = self.directory / DRAFTS / draft
         try:
             files = sorted(f for f in place.iterdir() if f.suffix in SUFFIXES) if place.is_dir() else []
@@ -45,7 +46,7 @@ class Store:
         return adopted
 
     def discard(self, draft: str) -> None:
-        """Remove a draft that nothing came of."""
+        """Remove the draft of an evaluation that failed."""
         shutil.rmtree(self.directory / DRAFTS / draft, ignore_errors=True)
 
     def discard_all(self) -> None:
@@ -54,7 +55,7 @@ class Store:
 
     def sweep(self, needed: Iterable[Artifact], wanted: Sequence[Artifact] = ()) -> int:
         """Remove all files but those of `needed`, and of `wanted`, the newest last, those that there is room
-        for. Returns how many were removed."""
+        for. Returns the number removed."""
         kept = {artifact.file: artifact.bytes for artifact in needed}
         for artifact in reversed(wanted):
             if sum(kept.values()) + artifact.bytes <= self.most:

@@ -1,4 +1,4 @@
-"""ask and tell: the search decides, the evaluating is yours."""
+"""ask and tell: the search proposes trials, the caller evaluates them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from cambrian.codec import decode, encode
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, directed, outcome_of
 from cambrian.request import Stop, Wait
-from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.planning.budget import Budget
 
 
 class Conversation:
-    """ask and tell over a coordinator. What an earlier session asked and never told is asked again."""
+    """ask and tell over a coordinator. Trials that an earlier session asked and that were never told are
+    asked again."""
 
     def __init__(self, coordinator: Coordinator, ledger: Ledger, budget: Budget) -> None:
         self.coordinator, self.ledger, self.budget = coordinator, ledger, budget
         rows = [r for r in ledger.rows() if not r.final]
         self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
         self._again = list(self._out.values())
+        # The budget's seconds go on where the last session stopped; the time between sessions does not count.
         self._began = time.monotonic() - max((r.elapsed or 0.0 for r in rows), default=0.0)
 
     def ask(self) -> Trial | None:
@@ -35,8 +38,9 @@ class Conversation:
             if isinstance(row, Wait):
                 out = sorted(self._out)
                 raise UsageError(f"tell trials {out} first: the next one cannot be known before")
+            # The ledger first: a kill between the two leaves a row that is asked again, never one unrecorded.
             self.ledger.record(claimed=[row])
-            self.coordinator.claimed(row)
+            self.coordinator.claim(row)
             if row.state == "running":
                 self._out[row.trial.number] = row
                 return row.trial
@@ -45,12 +49,14 @@ class Conversation:
     def tell(self, number: int, value: object) -> None:
         if number not in self._out:
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
+        # `tell` takes values in the user's own sign; the outcome remembers which way is better.
         minimize = self.coordinator.problem.objectives[0].minimize
         outcome = directed(_outcome(number, value), minimize)
-        learned = self.coordinator.finished(number, outcome)
+        learned = self.coordinator.finish(number, outcome)
         ended = (number, self._out[number].attempt, outcome, self._seconds_elapsed())
         self.ledger.record([ended], learned=learned)
         del self._out[number]
+        # A trial of an earlier session may be told without being asked again.
         self._again = [row for row in self._again if row.trial.number != number]
 
     def _is_spent(self) -> bool:
@@ -64,10 +70,12 @@ class Conversation:
 
 
 def _outcome(number: int, value: object) -> Outcome:
+    """The outcome that was told. Raises UsageError for one that JSON cannot hold."""
     if not isinstance(value, Done | Infeasible | Crashed):
         return outcome_of(value)
+    # Through JSON and back: a strategy learns the same value now as in a run that is resumed.
     try:
-        found: Outcome = decode(encode(value), Outcome)
+        outcome: Outcome = decode(encode(value), Outcome)
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
         raise UsageError(f"what trial {number} was told cannot be kept as JSON: {error}") from None
-    return found
+    return outcome

@@ -1,4 +1,4 @@
-"""A search of which every trial crashes alike is stopped: no budget mends a mistake in the estimator."""
+"""The breaker stops a search whose trials all crash alike: no budget mends a mistake in the estimator."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ class Breaker:
         self.last: Crashed | None = None
 
     def see(self, trial: Trial) -> None:
-        """A repeat of another trial is no evidence."""
+        """Count a trial; a repeat of another one is not evidence."""
         if trial.cached is not None or trial.number < self._forgiven:
             return
         self._proven |= isinstance(trial.outcome, Done)
         self.last = trial.outcome if isinstance(trial.outcome, Crashed) else None
+        # Digits are masked: "bad shape (3, 4)" and "bad shape (5, 4)" are one mistake.
         error = None if self.last is None else re.sub(r"\d+", "#", self.last.error)
         self._count = self._count + 1 if error == self._error else 1
         self._error = error
 
     @property
     def tripped(self) -> bool:
+        """Whether the search is to be stopped."""
+        # One success shows that the estimator works: crashes are then the architectures' own.
         return self._error is not None and self._count >= ALIKE and not self._proven
 
     @property

@@ -1,4 +1,4 @@
-"""By when what a run does has to have ended, in the run's seconds, where its budget is a time."""
+"""Deadlines of trials and final trainings, in the run's seconds, where its budget is a time."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, Protocol
 from cambrian.outcome import Trial
 
 SEARCHED = 2 / 3
-"""Of the time, where a final stage follows."""
+"""The search's share of the time, where a final stage follows."""
 AT_ANY_PRICE = 0.9
-"""Of the time, while no trial has a value yet: without one there is nothing to choose."""
+"""The search's share while no trial has a value yet: without one there is nothing to choose."""
 PATIENCE = 5.0
 """Seconds beyond its deadline that a final training, which ends by itself, may take to be scored."""
 LEAST = 3.0
-"""Seconds that the winner is trained for, however late it is."""
+"""Seconds for which the winner is trained, however late it is."""
 
 
 class Deadlines(Protocol):
-    """`of(trial)`: by when it has to have ended, None for no matter when. `overdue`: whether it is to be
+    """`of(trial)` is the deadline of a trial, None where it has none; `overdue` says whether it is to be
     stopped from outside."""
 
     def of(self, trial: Trial) -> float | None: ...
@@ -39,7 +39,7 @@ class Endless:
 
 @dataclass
 class SearchDeadlines:
-    """`seconds` for the whole run; what is under way at the search's own end is stopped, and counts as
+    """`seconds` are for the whole run. A trial that is running at the search's end is stopped, and counts as
     never begun."""
 
     seconds: float
@@ -49,6 +49,7 @@ class SearchDeadlines:
     def end(self) -> float:
         if not self.final:
             return self.seconds
+        # The end moves: the first trial with a value brings it forward to the usual share.
         valued = any(trial.value is not None for trial in self.trials())
         return self.seconds * (SEARCHED if valued else AT_ANY_PRICE)
 
@@ -59,14 +60,15 @@ class SearchDeadlines:
         return elapsed >= self.end()
 
     def over(self, elapsed: float) -> bool:
-        """Whether a trial that takes as long as the last ones would not be ready."""
+        """Whether a trial that takes as long as the last ones would end too late."""
+        # The last eight, since later levels and rungs take longer; their median, since one may have hung.
         lasted = [t.outcome.seconds for t in self.trials() if t.outcome is not None and t.cached is None]
         return elapsed + (median(lasted[-8:]) if lasted else 0.0) >= self.end()
 
 
 @dataclass
 class FinalDeadlines:
-    """`each` is how long a final training is expected to take, None where nobody knows."""
+    """`each` is the expected seconds of a final training, None where they are unknown."""
 
     seconds: float
     began: float
@@ -78,18 +80,21 @@ class FinalDeadlines:
         return max(self.seconds, self.began + LEAST)
 
     def learn(self, seconds: float) -> None:
-        """Of a final training that took so long."""
+        """Expect no less than a final training took."""
         self._lasted.append(seconds)
+        # The longest, not the mean: a deadline missed costs the network, one kept early some seconds.
         self.each = max(self._lasted)
 
     def fits(self, role: str, elapsed: float) -> bool:
-        """Whether what has this role can be begun; before the winner, its time is kept for it."""
+        """Whether a training of this role can begin; before the winner, its time is kept for it."""
+        # A finalist must leave the time of a second training: the winner's, which follows it.
         trainings = 2 if role == "finalist" else 1
         return elapsed + trainings * (self.each or 0.0) < self.seconds
 
     def of(self, trial: Trial) -> float | None:
         if trial.role != "finalist":
             return self.last
+        # At most half of what is left is kept for the winner, so that the finalists are trained at all.
         left = self.seconds - self.began
         return self.seconds - min(self.each or left / 2, left / 2)
 
@@ -99,11 +104,13 @@ class FinalDeadlines:
         return trial.role != "winner" and end is not None and elapsed >= end + PATIENCE
 
 
-def expected_final(speed: Mapping[str, Any] | None, trials: Sequence[Trial]) -> float | None:
-    """Seconds of a final training: as planned, times what the search's own trials took of what was planned
-    for them. `speed` is what a plan leaves: seconds of a "trial" by its level, and of a "final" training."""
+def expect_final_seconds(speed: Mapping[str, Any] | None, trials: Sequence[Trial]) -> float | None:
+    """The expected seconds of a final training: those planned, times the ratio of the seconds that the
+    search's trials took to those planned for them. `speed` is a plan's: seconds of a "trial" by its level,
+    and of a "final" training."""
     if not speed:
         return None
+    # Repeats took no time, and trials without a value may have ended before their training did.
     ended = [t for t in trials if t.value is not None and t.cached is None and t.outcome is not None]
     planned = sum(float(speed["trial"].get(str(t.reason.get("level", 1)), 0.0)) for t in ended)
     took = sum(t.outcome.seconds for t in ended if t.outcome is not None)

@@ -1,8 +1,8 @@
-"""Carries out what a source proposes: claims rows, hands them to an engine, records what comes back.
+"""Execution of a source's rows: they are claimed, handed to an engine, and their outcomes recorded.
 
 Every decision is committed before it is acted on, so a kill at any instant leaves a ledger from which
-the same run goes on. Finishing one trial shares a commit with claiming the next, unless it was dear:
-then it is committed before anybody thinks about the next.
+the same run goes on. Finishing one trial shares a commit with claiming the next, unless it took long:
+then it is committed before the strategy thinks about the next.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from cambrian.errors import DiskRefused, RunError
 from cambrian.outcome import Artifact, Crashed, Done, Infeasible, Outcome, Point, Trial, directed
 from cambrian.request import Stop, Wait
 from cambrian.search.engines.engine import Assignment, Engine, Report
-from cambrian.search.ledger.ledger import Ledger, Row
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.store import ROOM, Store
 from cambrian.search.loop.deadlines import Deadlines, Endless
 from cambrian.search.loop.final_stage import DELIVERED
@@ -31,36 +32,37 @@ from cambrian.weights import Weights
 SWEEP = 10.0
 """Seconds between two looks for artifacts that nobody needs: a look reads the ledger."""
 DEAR = 0.1
-"""Seconds an evaluation took that are not to be lost while a strategy thinks."""
+"""Seconds from which an evaluation is committed at once, so that a kill while the strategy thinks does not
+lose it; a shorter one is cheaper to repeat than a second commit, which flushes the disk."""
 
 
 class Source(Protocol):
     """Where rows come from: the strategy's coordinator, or the final stage."""
 
     def next(self) -> Row | Wait | Stop: ...
-    def claimed(self, row: Row) -> None: ...
-    def finished(self, number: int, outcome: Outcome) -> dict[int, int]: ...
+    def claim(self, row: Row) -> None: ...
+    def finish(self, number: int, outcome: Outcome) -> dict[int, int]: ...
     def artifacts(self, trial: Trial) -> dict[str, Artifact]: ...
     def history(self, trial: Trial) -> tuple[Trial, ...]: ...
-    def needed(self) -> tuple[list[Artifact], list[Artifact]]: ...
+    def list_needed(self) -> tuple[list[Artifact], list[Artifact]]: ...
     def root(self, weights: Weights) -> Weights: ...
 
 
 class Watch:
-    """Told what happens while it happens; every method may be left as it is."""
+    """Callbacks for the events of a run as they happen; a subclass overrides those that it needs."""
 
-    def warned(self, sentence: str) -> None:
+    def on_warning(self, sentence: str) -> None:
         warnings.warn(sentence, stacklevel=2)
 
-    def stage(self, name: str, total: int | None) -> None: ...
-    def claimed(self, trial: Trial) -> None: ...
-    def point(self, number: int, point: Point) -> None: ...
-    def ended(self, trial: Trial) -> None: ...
-    def stopped(self, reason: str) -> None: ...
+    def on_stage(self, name: str, total: int | None) -> None: ...
+    def on_claim(self, trial: Trial) -> None: ...
+    def on_point(self, number: int, point: Point) -> None: ...
+    def on_end(self, trial: Trial) -> None: ...
+    def on_stop(self, reason: str) -> None: ...
 
 
 class Execution:
-    """`drive(source)` until it stops. `elapsed()` is the run's time over all its sessions."""
+    """`drive(source)` until it stops. `read_clock()` is the run's time over all its sessions."""
 
     def __init__(
         self,
@@ -75,8 +77,8 @@ class Execution:
         room: int = ROOM,
         minimize: bool = False,
     ) -> None:
-        """`keeps` says that what trials leave behind may be asked for by later ones; `room` is how many bytes
-        of it are kept."""
+        """`elapsed` are the seconds of earlier sessions; with `keeps`, later trials may ask for the artifacts
+        of earlier ones, of which `room` bytes are kept."""
         self.ledger, self.engine, self.directory, self.watch = ledger, engine, directory, watch
         self.store = None if directory is None else Store(directory, room)
         self.attempts, self.keeps, self.minimize = attempts, keeps, minimize
@@ -90,7 +92,7 @@ class Execution:
         self._swept = time.monotonic()
         self._learned: dict[int, int] = {}  # places at which trials were learned, to be committed
 
-    def elapsed(self) -> float:
+    def read_clock(self) -> float:
         return time.monotonic() - self._began
 
     def drive(
@@ -100,8 +102,8 @@ class Execution:
         halt: Callable[[], str | None],
         deadlines: Deadlines | None = None,
     ) -> str:
-        """Run `unfinished` rows once more, then what `source` gives, until it stops or `halt()` gives a
-        reason; whatever runs by then is finished, as far as its deadline allows. Returns the reason."""
+        """Run `unfinished` rows once more, then the rows of `source`, until it stops or `halt()` gives a
+        reason; trials that run by then are finished, as far as their deadlines allow. Returns the reason."""
         self._deadlines = deadlines or Endless()
         if self.store is not None:
             self.store.discard_all()  # nothing runs yet: they are of attempts that were killed
@@ -116,11 +118,13 @@ class Execution:
 
     def _drive(self, source: Source, queue: list[Row], halt: Callable[[], str | None]) -> str:
         reason = self._fill(source, [], queue, halt)
+        # Once there is a reason to stop, nothing is claimed any more and the loop drains what runs.
         while self._running or (reason is None):
             outcomes = self._collect(self.engine.wait(1.0), queue)
             self._stop_overdue()
+            # The source knows all outcomes of this round before it proposes: proposals are the same then.
             for row, outcome in outcomes:
-                self._learned |= source.finished(row.trial.number, outcome)
+                self._learned |= source.finish(row.trial.number, outcome)
             if self._refused or any(outcome.seconds >= DEAR for _, outcome in outcomes):
                 self._record(outcomes)
                 outcomes = []
@@ -132,12 +136,13 @@ class Execution:
             else:
                 self._advance(source, outcomes, queue)
         self._sweep(source, 0.0)
-        self.watch.stopped(reason)
+        self.watch.on_stop(reason)
         return reason
 
     def _again(self, source: Source, unfinished: Sequence[Row]) -> list[Row]:
-        """Rows to be run once more. One that was begun so often, and never ended though nobody asked
-        it to stop, has crashed: it may be what ends this process each time."""
+        """The rows to be run once more. A row that was begun `attempts` times and never ended, though nobody
+        stopped it, has crashed: it may be the cause that this process ends each time."""
+        # Attempts that a user or a full disk interrupted do not count against their trial.
         stops = Counter(n for _, _, value in self.ledger.events("interrupted") for n in value["names"])
         queue: list[Row] = []
         for row in unfinished:
@@ -147,7 +152,7 @@ class Execution:
             outcome = Crashed(
                 f"begun {row.attempt} times and never ended: it may have ended the search itself"
             )
-            self._learned |= source.finished(row.trial.number, outcome)
+            self._learned |= source.finish(row.trial.number, outcome)
             self._record([(row, outcome)])
         if queue:
             self.ledger.record(again=[row.name for row in queue])
@@ -161,7 +166,8 @@ class Execution:
         queue: list[Row],
         halt: Callable[[], str | None],
     ) -> str | None:
-        """Claim rows for every free slot, in one commit with `outcomes`; a reason when it is over."""
+        """Claim rows for every free slot, in one commit with `outcomes`; returns the reason to stop, if
+        any."""
         claimed: list[Row] = []
         reason = None
         while len(self._running) + len(queue) < self.engine.slots:
@@ -170,7 +176,8 @@ class Execution:
             if isinstance(row, Stop | Wait):
                 reason = row.reason if isinstance(row, Stop) else None
                 break
-            source.claimed(row)
+            source.claim(row)
+            # Cached rows need no slot, so the loop may claim any number of them in this commit.
             claimed.append(row)
             if row.state == "running":
                 queue.append(row)
@@ -186,18 +193,20 @@ class Execution:
         queue: list[Row],
         claimed: Sequence[Row] = (),
     ) -> None:
-        """One commit of all that is new, then the queue into free slots."""
+        """Commit all that is new, then submit the queue to free slots: never an evaluation without its
+        row."""
         self._record(outcomes, claimed)
         for row in claimed:
-            self.watch.claimed(row.trial)
+            self.watch.on_claim(row.trial)
             if row.trial.cached is not None:
                 self._repeat(row.trial)
         while queue and len(self._running) < self.engine.slots:
             self._submit(source, queue.pop(0))
 
     def _record(self, outcomes: list[tuple[Row, Outcome]], claimed: Sequence[Row] = ()) -> None:
-        """Commit, then clean up after what has ended and tell of it."""
-        finished = [(row.name, row.attempt, outcome, self.elapsed()) for row, outcome in outcomes]
+        """Commit, then clean up after the rows that ended and announce them."""
+        # Announced after the commit: the watch never shows an outcome that a kill could still take back.
+        finished = [(row.name, row.attempt, outcome, self.read_clock()) for row, outcome in outcomes]
         if finished or claimed:
             learned, self._learned = self._learned, {}
             self.ledger.record(finished, claimed, learned=learned)
@@ -206,14 +215,14 @@ class Execution:
             self._announce_end(row.trial, outcome)
 
     def _announce_end(self, trial: Trial, outcome: Outcome) -> None:
-        """A repeat ends with what it repeats."""
-        self.watch.ended(msgspec.structs.replace(trial, outcome=outcome))
+        """Announce the end of a trial, and of the repeats that waited for it."""
+        self.watch.on_end(msgspec.structs.replace(trial, outcome=outcome))
         for repeat in [t for t in self._repeats if t.cached == trial.number]:
             self._repeats.remove(repeat)
-            self.watch.ended(msgspec.structs.replace(repeat, outcome=outcome))
+            self.watch.on_end(msgspec.structs.replace(repeat, outcome=outcome))
 
     def _repeat(self, trial: Trial) -> None:
-        self.watch.ended(trial) if trial.outcome is not None else self._repeats.append(trial)
+        self.watch.on_end(trial) if trial.outcome is not None else self._repeats.append(trial)
 
     def _submit(self, source: Source, row: Row) -> None:
         trial = msgspec.structs.replace(row.trial, outcome=None)
@@ -238,19 +247,21 @@ class Execution:
         lost: list[Row] = []
         for report in reports:
             row = self._running.get(report.number)
+            # A report of an earlier attempt, given up since: the ledger would refuse it too.
             if row is None or row.attempt != report.attempt:
                 continue
             if report.refused is not None:
                 self._refused = report.refused  # its row stays as it is, to be run again
                 continue
             if report.point is not None:
-                self.watch.point(report.number, report.point)
+                self.watch.on_point(report.number, report.point)
             if not report.last:
                 continue
             del self._running[report.number]
             if report.outcome is not None:
                 outcomes.append((row, self._adopt(row, directed(report.outcome, self.minimize))))
                 continue
+            # Stopped at its deadline, by us: that is no loss, and does not count as one.
             if self._late(row):
                 outcomes += self._give_up(row)
                 continue
@@ -260,28 +271,30 @@ class Execution:
             else:
                 error = f"lost {self.attempts} times, the last time: {report.lost}"
                 outcomes.append((row, Crashed(error)))
+        # The next attempt is committed before it begins, so that a report of this one comes too late.
         if lost:
             self.ledger.record(again=[row.name for row in lost])
             queue += [msgspec.structs.replace(row, attempt=row.attempt + 1) for row in lost]
         return outcomes
 
     def _deadline(self, trial: Trial) -> float | None:
-        """On the clock that an evaluation has too."""
+        """The deadline on the machine's monotonic clock, which an evaluation in another process reads too."""
         end = self._deadlines.of(trial)
         return None if end is None else self._began + end
 
     def _late(self, row: Row) -> bool:
-        return row.trial.number in self._stopping or self._deadlines.overdue(row.trial, self.elapsed())
+        return row.trial.number in self._stopping or self._deadlines.overdue(row.trial, self.read_clock())
 
     def _stop_overdue(self) -> None:
+        """Cancel trials beyond their deadline, each once: the engine reports them as lost."""
         for number, row in self._running.items():
             if number not in self._stopping and self._late(row):
                 self._stopping.add(number)
                 self.engine.cancel(number)
 
     def _give_up(self, row: Row) -> list[tuple[Row, Outcome]]:
-        """What was stopped at its deadline. A trial of the search stays as if it were under way, to be begun
-        again should there be more time; of the final stage it is said that it was not ready."""
+        """The outcome of a row that was stopped at its deadline. A trial of the search has none: it stays
+        running in the ledger, to be begun again should there be more time. A final training is infeasible."""
         self._stopping.discard(row.trial.number)
         if row.final:
             return [(row, Infeasible("timeout", "the budget was spent before it was ready"))]
@@ -289,13 +302,14 @@ class Execution:
         return []
 
     def _adopt(self, row: Row, outcome: Outcome) -> Outcome:
-        """The outcome with what its evaluation left in the run directory, by hash."""
+        """The outcome with the artifacts that its evaluation left in the run directory, by hash."""
         draft = f"{row.name}-{row.attempt}"
         if self.store is None:
             return outcome
         if not isinstance(outcome, Done):
             self.store.discard(draft)
             return outcome
+        # Before the outcome is recorded: the ledger never names a file that is not there.
         artifacts = self.store.adopt(draft)
         return msgspec.structs.replace(outcome, artifacts=artifacts) if artifacts else outcome
 
@@ -303,11 +317,12 @@ class Execution:
         """Remove artifacts that nobody will ask for, where the last time is at least `pause` seconds ago."""
         if self.store is None or not self.keeps or time.monotonic() - self._swept < pause:
             return
-        needed, wanted = source.needed()
+        needed, wanted = source.list_needed()
         finals = [a for r in self.ledger.rows() if r.final for a in r.trial.artifacts.values()]
         self.store.sweep([*needed, *finals], wanted)
         self._swept = time.monotonic()
 
     def _clean(self, row: Row) -> None:
+        """Remove the checkpoints of a row that ended: nothing resumes it any more."""
         if self.directory is not None:
             shutil.rmtree(self.directory / "checkpoints" / row.name, ignore_errors=True)

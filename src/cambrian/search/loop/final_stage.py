@@ -1,6 +1,6 @@
-"""The last stage: the best few trained again from scratch in the final skeleton, the best of them
-on validation trained once more on all that is not test, and tested, once. Whatever it is compared
-with is finished in the same way, after every choice has been made."""
+"""The final stage: the best few are trained again from scratch in the final skeleton; the best of them on
+validation is trained once more on train and validation, and tested once. The baselines are finished in
+the same way, after every choice has been made, so that the test split decides nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cambrian.randomness import stream
 from cambrian.recommendation import rank_trials
 from cambrian.request import Stop, Wait
 from cambrian.search.ledger.keys import trial_key
-from cambrian.search.ledger.ledger import Row
+from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.spaces.space import Space
 from cambrian.weights import Weights
@@ -36,8 +36,8 @@ class Final(msgspec.Struct, frozen=True):
 
 
 class FinalStage:
-    """Gives the rows of the final stage, in the manner of a `Coordinator`. Of a single candidate there
-    is nothing to choose, so that one is delivered at once."""
+    """The source of the final stage's rows, as a `Coordinator` is of a search's. A single candidate is the
+    winner at once: there is nothing to choose."""
 
     def __init__(
         self,
@@ -51,9 +51,12 @@ class FinalStage:
         published: Mapping[str, Architecture],
         again: bool = False,
     ) -> None:
-        """`rows` are those of earlier sessions; with `again`, what their budget cut short is trained anew."""
+        """`rows` are those of earlier sessions; with `again`, trainings that their budget cut short are done
+        anew."""
         self.space, self.settings, self.seed, self.recipe = space, settings, seed, recipe
         self._known: dict[str, Trial] = {}
+        # By key, so that a resumed run takes up its rows, and a training that is the same is never done
+        # twice.
         for row in rows:
             if not (again and cut_short(row.trial)):
                 self._known.setdefault(row.key, row.trial)
@@ -74,7 +77,9 @@ class FinalStage:
             if row is not None:
                 return row
             outcomes = [self._known[key] for _, key, _ in self._finalists if key in self._known]
+            # On validation alone: the winner is settled before anything sees the test split.
             chosen = [self._only] if self._only else best_distinct(self.space, rank_trials(outcomes), 1)
+            # The budget cut all finalists short: the search's own best is delivered, rather than no network.
             if not chosen and self._best is not None and all(map(cut_short, outcomes)):
                 chosen = [self._best]
             if not chosen:
@@ -83,14 +88,15 @@ class FinalStage:
         return self._open(self._delivered) or Stop("the final stage is complete")
 
     def within(self, deadlines: FinalDeadlines, elapsed: Callable[[], float]) -> None:
-        """Keep to these from now on: what would not be ready is not begun, except for the winner."""
+        """Keep to these deadlines from now on: a training that would be late is not begun, the winner's
+        is."""
         self._deadlines, self._elapsed = deadlines, elapsed
 
-    def claimed(self, row: Row) -> None:
+    def claim(self, row: Row) -> None:
         self._known[row.key] = row.trial
         self._count += 1
 
-    def finished(self, number: int, outcome: Outcome) -> dict[int, int]:
+    def finish(self, number: int, outcome: Outcome) -> dict[int, int]:
         for key, trial in self._known.items():
             if trial.number == number:
                 self._known[key] = msgspec.structs.replace(trial, outcome=outcome)
@@ -99,10 +105,10 @@ class FinalStage:
         return {}
 
     def artifacts(self, trial: Trial) -> dict[str, Artifact]:
-        """None: what is handed over is trained from its own first weights."""
+        """None: final networks are trained from fresh weights."""
         return {}
 
-    def needed(self) -> tuple[list[Artifact], list[Artifact]]:
+    def list_needed(self) -> tuple[list[Artifact], list[Artifact]]:
         return [], []
 
     def history(self, trial: Trial) -> tuple[Trial, ...]:
@@ -115,14 +121,16 @@ class FinalStage:
         """The trained network to hand over, once there is one."""
         if not self._delivered:
             return None
-        found = self._known.get(self._delivered[0][1])
-        return found if found is not None and found.value is not None else None
+        trial = self._known.get(self._delivered[0][1])
+        return trial if trial is not None and trial.value is not None else None
 
     def total(self) -> int:
+        """The number of networks that are trained at most."""
         return len(self._finalists) + 1 + len(self._others)
 
     def _open(self, plan: Sequence[tuple[str, str, Architecture]]) -> Row | Wait | None:
         """The next row of a round, or Wait for those under way, or None when the round is over."""
+        # In the plan's order, in which the winner comes before the baselines: it must not wait for them.
         for role, key, architecture in plan:
             if key not in self._known and (role == "winner" or self._fits(role)):
                 return self._row(role, key, architecture)
@@ -137,6 +145,7 @@ class FinalStage:
         return [(role, self._key(role, a), a) for role, a in roles]
 
     def _key(self, role: str, architecture: Architecture) -> str:
+        # Finalists learn from train alone, delivered networks from train and validation: other measurements.
         stage = "deliver" if role.startswith(DELIVERED) else "finalist"
         return trial_key(self.space, architecture, self.settings.fidelity, f"{self.recipe} {stage}", 0)
 
@@ -145,19 +154,20 @@ class FinalStage:
         return Row(trial, key, "running", 1, 0)
 
     def _baselines(self, winner: Architecture) -> list[tuple[str, Architecture]]:
-        """What a smaller space does not hold is left out."""
-        found: list[tuple[str, Architecture]] = []
+        """The baselines by role; one that the space does not hold is left out."""
+        baselines: list[tuple[str, Architecture]] = []
         for name in self.settings.baselines:
             with suppress(IllegalArchitecture):
                 if name == "random":
-                    found.append((f"baseline {name}", self._random(winner)))
+                    baselines.append((f"baseline {name}", self._random(winner)))
                 elif name in self._published:
-                    found.append((f"baseline {name}", replay(self.space, self._published[name])))
-        return found
+                    baselines.append((f"baseline {name}", replay(self.space, self._published[name])))
+        return baselines
 
     def _random(self, winner: Architecture) -> Architecture:
         """A random architecture of the winner's size: with as many layers or blocks."""
         depths = [c.path for c in questions(self.space, winner) if isinstance(c, OneOf) and c.depth]
+        # Rejection, as `sample` does it: a space may reject most draws, but not for ever.
         rng = stream(self.seed, "baseline")
         for _ in range(1000):
             try:
@@ -169,7 +179,7 @@ class FinalStage:
 
 
 def cut_short(trial: Trial) -> bool:
-    """Whether the budget ended before its training did."""
+    """Whether the budget ended before the trial's training did."""
     if isinstance(trial.outcome, Done):
         return "planned_epochs" in trial.outcome.metrics
     return isinstance(trial.outcome, Infeasible) and trial.outcome.reason == "timeout"
@@ -177,6 +187,7 @@ def cut_short(trial: Trial) -> bool:
 
 def best_distinct(space: Space, ranked: Sequence[Trial], count: int) -> list[Architecture]:
     """The first `count` different architectures of `ranked` trials, best first."""
+    # By canonical key: two encodings of one network would take two of the places.
     distinct: dict[str, Architecture] = {}
     for trial in ranked:
         key = trial_key(space, trial.architecture, Fidelity(), "", 0)

@@ -1,4 +1,4 @@
-"""How much a search may cost: trials, seconds, or both, whichever ends first."""
+"""The budget of a search: trials, seconds, or both, whichever ends first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from cambrian.errors import UsageError
 
 MOST = 2**53
-"""Beyond it not every whole number is one in JSON, which the ledger is written in."""
+"""Larger whole numbers are not exact in JSON, which the ledger is written in."""
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -41,6 +41,7 @@ class Budget(msgspec.Struct, frozen=True):
         for part in str(text).replace(" ", "").lower().split(","):
             if trials is None and re.fullmatch(r"[0-9]{1,99}(trials?)?", part):
                 trials = int(part.rstrip("trials"))
+            # Bounded digits, here and above: int() refuses texts of thousands, and a float overflows.
             elif seconds is None and re.fullmatch(r"([0-9]{1,99}(\.[0-9]+)?[smhd])+", part):
                 amounts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd])", part)
                 seconds = sum(float(n) * _UNITS[unit] for n, unit in amounts)

@@ -1,5 +1,5 @@
-"""The choice of a preset: the largest whose work, in the space and with everything that was said of it, fits
-the time there is."""
+"""The choice of a preset: the largest whose workload, in the space and with the user's changes, fits the
+time."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 WORTHWHILE = 12
 """Networks that a search in haste compares, by training each for less."""
 SEARCH_SHARE, FINAL_SHARE = 0.6, 1 / 3
-"""Of the time, for the search and for the final stage; the rest is for the strategy's own thinking."""
+"""Shares of the time for the search and for the final stage; the rest is for the strategy's own thinking."""
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """Everything that was said of a search: its space, its budget, `changes` of a plan's fields and of the
+    """The user's requests for a search: its space, its budget, `changes` of a plan's fields and of the
     skeleton, and whether it goes `by_levels`."""
 
     facts: SpaceFacts
@@ -49,6 +49,7 @@ class Wishes:
         return self._change(paper_workload(paper, self.facts, self.by_levels))
 
     def work_of(self, preset: Preset) -> Workload:
+        # The budget's number of trials last: it bounds whatever the changes ask for.
         work = self._change(preset_workload(preset, self.facts, self.by_levels))
         fields, _, _ = split_changes(self.facts, self.changes)
         return limit_workload(work, self.facts, self.budget, fields, self.by_levels)
@@ -63,23 +64,25 @@ class Wishes:
 
 
 def choose_preset(wishes: Wishes, cost: Cost, train: Recipe) -> Preset:
-    """The largest that fits the time, the usual one where there is no limit of time."""
+    """The largest preset that fits the time, the usual one without a limit of time."""
     seconds = wishes.budget.seconds
     if seconds is None:
         return _lengthen(USUAL, cost, train)
     presets = [_lengthen(preset, cost, train) for preset in PRESETS]
+    # Up to the first that does not fit: a later one that does would be an accident of rounding.
     fitting = list(takewhile(lambda preset: _fits(cost, wishes.work_of(preset), seconds), presets))
     return fitting[-1] if fitting else _hasten(presets[0], wishes, cost, seconds)
 
 
 def _fits(cost: Cost, work: Workload, seconds: float) -> bool:
+    # Each within its own share: a short search does not pay for a final stage that ends too late.
     searched = cost.search_seconds(work) <= seconds * SEARCH_SHARE
     return searched and cost.final_seconds(work) <= seconds * FINAL_SHARE
 
 
 def _lengthen(preset: Preset, cost: Cost, train: Recipe) -> Preset:
-    """Where there are fewer images than it wants: as many epochs as make STEPS steps, and twice as many in
-    the final stage."""
+    """The preset with as many epochs as make STEPS steps, and twice as many in the final stage, where there
+    are fewer images than it names."""
     images = len(cost.task.train)
     if images >= preset.images:
         return preset
@@ -92,9 +95,10 @@ def _lengthen(preset: Preset, cost: Cost, train: Recipe) -> Preset:
 
 
 def _hasten(preset: Preset, wishes: Wishes, cost: Cost, seconds: float) -> Preset:
-    """The smallest preset where not even that fits: with fewer epochs, so that there is something to compare
-    and the final networks are ready."""
+    """The smallest preset with fewer epochs, where not even that fits: so that WORTHWHILE networks are
+    compared and the final networks are ready."""
     once = wishes.work_of(msgspec.structs.replace(preset, epochs=1, final_epochs=1))
+    # Priced at one epoch, since the seconds of a trial grow with its epochs.
     share = seconds * SEARCH_SHARE * cost.workers / WORTHWHILE
     first = next(iter(once.trials))
     return msgspec.structs.replace(

@@ -25,16 +25,17 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 DRAWN = 5
+"""Architectures drawn at each level, of which one of middling size is measured."""
 PIXELS = 1 << 17
-"""Of a batch that is measured: more images than fill it tell nothing more."""
+"""Pixels of a measured batch, which is enough to fill the cores: a larger one is not faster per image."""
 ENOUGH = 1.0
-"""Seconds of steps after which no more are measured."""
+"""Seconds of steps after which no further one is measured."""
 PATIENCE = 6.0
 """Seconds that measuring one network may take."""
 GUESSED = 5e8
-"""Multiply-accumulates a second, of one that could not be measured: a slow machine's."""
+"""Multiply-accumulates a second of a slow machine, for networks that could not be measured."""
 EACH = 0.1
-"""Seconds of a trial beside its training: its process, its network, its images."""
+"""Seconds of a trial besides its training: its process, its network, its images."""
 SMALL = 16
 """Pixels a side of the images with which multiply-accumulates are compared."""
 
@@ -59,11 +60,11 @@ class Cost:
         return min(work.images, len(self.task.train))
 
     def trial_seconds(self, work: Workload, level: int) -> float:
-        """Of one trial."""
+        """The seconds of one trial."""
         return self._image(level, work.skeleton) * work.epochs * self.images(work) + EACH
 
     def training_seconds(self, work: Workload) -> float:
-        """Of one training of the final stage."""
+        """The seconds of one training of the final stage."""
         each = self._image(work.last, work.final_skeleton)
         return each * work.final_epochs * len(self.task.train) + EACH
 
@@ -77,12 +78,13 @@ class Cost:
         return self.search_seconds(work) + self.final_seconds(work)
 
     def trials_within(self, work: Workload, seconds: float) -> dict[int, int]:
-        """As many of its trials, level by level, as end within `seconds`; one in any case."""
+        """The trials by level that end within `seconds`, in the order of levels; at least one."""
         left, counts = seconds * self.workers, dict[int, int]()
         for level, wanted in work.trials.items():
             each = self.trial_seconds(work, level)
             count = min(wanted, max(int(left / each), 0 if counts else 1))
             counts |= {level: count} if count else {}
+            # A level that is not finished is the last: progressive search does not skip one.
             if count < wanted:
                 break
             left -= count * each
@@ -90,11 +92,12 @@ class Cost:
 
     def _image(self, level: int, skeleton: Mapping[str, Scalar]) -> float:
         """Seconds to learn from one image, by interpolation between the levels that were measured."""
-        known = sorted(self._speed)
-        here = np.interp(level, known, [self._scale(k, skeleton) for k in known])
-        return float(here) * 1.15  # scoring on validation, and what lies between the steps
+        levels = sorted(self._speed)
+        seconds = np.interp(level, levels, [self._scale(k, skeleton) for k in levels])
+        return float(seconds) * 1.15  # for scoring on validation, and the work between the steps
 
     def _scale(self, level: int, skeleton: Mapping[str, Scalar]) -> float:
+        # Never below the measured speed: in a smaller network, overheads that macs do not count prevail.
         small = self._macs(level, self._smallest)
         return self._speed[level] * max(1.0, self._macs(level, skeleton) / max(small, 1.0))
 
@@ -102,12 +105,12 @@ class Cost:
         key = (level, tuple(sorted(skeleton.items())))
         if key not in self._sizes:
             with _one_thread():
-                self._sizes[key] = self._counted(self._samples[level], skeleton)
+                self._sizes[key] = self._count_macs(self._samples[level], skeleton)
         return self._sizes[key]
 
-    def _counted(self, architecture: Architecture, skeleton: Mapping[str, Scalar]) -> float:
-        """Multiply-accumulates, as far as they can be counted: for small images, which most networks take
-        and where computing is faster than pretending to; else for the task's own."""
+    def _count_macs(self, architecture: Architecture, skeleton: Mapping[str, Scalar]) -> float:
+        """Multiply-accumulates, as far as they can be counted: with small images, which most networks take,
+        and for which computing is faster than tracing without weights; else with the task's own."""
         from cambrian.networks.measure.sizes import macs, sizes
 
         side = [min(SMALL, n) for n in (self.task.height, self.task.width)]
@@ -143,9 +146,10 @@ class Cost:
         failures = [speed for speed in speeds.values() if isinstance(speed, Failed)]
         if failures:
             self.notice = f"the speed could not be measured and was guessed: {failures[0]}"
-        return {k: self._guessed(k) if isinstance(s, Failed) else float(s) for k, s in speeds.items()}
+        return {k: self._guess_speed(k) if isinstance(s, Failed) else float(s) for k, s in speeds.items()}
 
-    def _guessed(self, level: int) -> float:
+    def _guess_speed(self, level: int) -> float:
+        # Forward and backward together cost about three forward passes.
         return 3 * self._macs(level, self._smallest) / GUESSED
 
     def _measure_speed(self, level: int, device: str) -> float:
@@ -155,6 +159,7 @@ class Cost:
         from cambrian.networks.pointwise import avoid_strided_pointwise, memory_format
 
         network = self._build(self._samples[level], self._smallest)
+        # Prepared as the trainer prepares it, so that the measured speed is that of training.
         avoid_strided_pointwise(network)
         layout = memory_format(network)
         network = network.to(device).to(memory_format=layout).train()  # type: ignore[call-overload]
@@ -172,11 +177,13 @@ class Cost:
             if device.startswith("cuda"):
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - started)
+        # Without the first step, which warms up; the fastest, since other processes only ever slow it down.
         return min(times[1:]) / images
 
 
 def _draw_samples(facts: SpaceFacts, size: Callable[[Architecture], float]) -> dict[int, Architecture]:
-    """An architecture of middling size for each level to be measured, of some drawn there."""
+    """An architecture for each level to be measured: the one of middling size among DRAWN random ones. Raises
+    UsageError where none makes a network."""
     levels = facts.levels
     wanted = sorted({levels[0], levels[len(levels) // 2], levels[-1]}) if levels else [facts.typical_level]
     samples = {}
@@ -185,6 +192,7 @@ def _draw_samples(facts: SpaceFacts, size: Callable[[Architecture], float]) -> d
         for n in range(DRAWN):
             with suppress(Unbuildable):
                 architecture = facts.draw(level if levels else None, stream(0, "plan", level, n))
+                # With its number: equal sizes are sorted without comparing architectures.
                 sized.append((size(architecture), n, architecture))
         if sized:
             samples[level] = sorted(sized, key=lambda s: s[:2])[len(sized) // 2][2]
@@ -198,7 +206,8 @@ def _draw_samples(facts: SpaceFacts, size: Callable[[Architecture], float]) -> d
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """torch with one thread, as an engine has it; what is forked then finds no threads missing."""
+    """torch with one thread, as in an engine; a process forked meanwhile does not wait for threads it
+    lacks."""
     import torch
 
     before = torch.get_num_threads()

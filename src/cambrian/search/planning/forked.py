@@ -1,4 +1,4 @@
-"""A function called in a child process: what ends that process does not end this one."""
+"""Functions called in child processes: a crash there does not end this process."""
 
 from __future__ import annotations
 
@@ -39,12 +39,14 @@ class _Child:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads: none is needed
             self._pid = os.fork()
+        # The child never returns from `_live`, so nothing of the parent's stack runs twice.
         if self._pid == 0:
             os.close(self._pipe)
             _live(function, end, parent)
         os.close(end)
 
     def result(self) -> Any:
+        # Read before waiting: a child that writes more than the pipe holds would never end.
         data, late = self._read()
         if late:
             os.kill(self._pid, signal.SIGKILL)
@@ -59,7 +61,7 @@ class _Child:
         return msgspec.json.decode(data)
 
     def _read(self) -> tuple[bytes, bool]:
-        """All it wrote, and whether time was over before its end."""
+        """The child's output, and whether the time was over before its end."""
         data = b""
         while select.select([self._pipe], [], [], max(0.0, self._until - time.monotonic()))[0]:
             part = os.read(self._pipe, 1 << 16)
@@ -70,6 +72,7 @@ class _Child:
 
 
 def _live(function: Callable[[], Any], pipe: int, parent: int) -> NoReturn:
+    """The life of the child: its result as JSON, or its error as text, into the pipe."""
     status = 1
     try:
         die_with_parent(parent)

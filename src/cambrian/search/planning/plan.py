@@ -18,6 +18,7 @@ import msgspec
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
+from cambrian.search.components import component, find_published, space_for, usual
 from cambrian.search.loop.deadlines import SEARCHED
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
@@ -28,7 +29,6 @@ from cambrian.search.planning.presets import Preset
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
-from cambrian.search.settings import component, published_architectures, space_for, usual
 from cambrian.search.space_check import check_space, is_own
 from cambrian.spaces.budgets import PaperSearch
 from cambrian.spaces.space import Space
@@ -41,14 +41,16 @@ if TYPE_CHECKING:
 DEFAULT_SPACE = "pnas"
 
 FEW_PIXELS = 500_000
+"""Pixels of all training images up to which a search without a budget takes the usual preset."""
 HALF_HOUR = 1800.0
+"""Seconds of the budget where nobody named one and the data have more pixels."""
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A search before it begins: `rows` are (label, text) for people; `work` is what it was made for, and
-    `preset` where that came from, None for a paper's own. `trials` are those expected by level, where the
-    search goes level by level; `seconds` is the expected time of the whole, by the speed measured here,
-    never more than the budget."""
+    """A search before it begins: `rows` are (label, text) for people; `work` is its workload, and `preset`
+    the preset of that, None for a paper's own. `trials` are those expected by level, where the search goes
+    level by level; `seconds` is the expected time of the whole, by the speed measured here, never more than
+    the budget."""
 
     search: Search
     work: Workload
@@ -73,23 +75,26 @@ def plan(
     baselines: tuple[str, ...] | None = None,
     **settings: Any,
 ) -> Plan:
-    """A search for `task` within `budget`. `space` replaces PNAS's, `strategy` progressive search, or what
-    is usual for a budget of few trials. `paper` takes the space's own paper's settings. `changes` sets
+    """A search for `task` within `budget`. `space` replaces PNAS's, `strategy` progressive search, or the
+    usual one for a budget of few trials. `paper` takes the space's own paper's settings. `changes` sets
     "levels", "keep", "epochs", "images", "final_epochs", and settings of the space's skeleton by their names,
     those of the final networks after "final_"; `recipe` sets those of the training; `settings` go to
-    `Search`. `baselines` are, left open, a random architecture and the space's published one.
-    Measures the machine's speed for a second or two."""
+    `Search`. `baselines` are, left open, a random architecture and the space's published one. Measures the
+    machine's speed for a second or two."""
     from cambrian.estimators.train import Train
 
     began = time.monotonic()
     changes = dict(changes or {})
+    # The space first, then strategy and cost, then the preset: each choice depends on those before it.
     facts = _ask_space(space, task, changes)
     published = _read_paper(facts) if paper else None
     limits = _choose_budget(budget, task, paper)
+    # Whoever speaks of levels wants a search by levels, however few trials the budget has.
     leveled = paper or bool({"levels", "keep"} & set(changes))
     chosen = _choose_strategy(strategy, facts, None if leveled else limits.trials)
     wishes = Wishes(facts, limits, changes, by_levels=chosen is None)
     train = Train(**{**(published.recipe if published else {}), **dict(recipe or {})})
+    # Processes on one GPU only share its time; on CPUs, one-thread processes are faster than threads.
     crew = workers or (1 if device.startswith("cuda") else cores())
     cost = Cost(task, device, crew, facts)
     preset = None if paper else choose_preset(wishes, cost, train)
@@ -116,6 +121,7 @@ def plan(
     )
     expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
     rows = tuple(describe_plan(search, facts, work, wishes.by_levels, cost))
+    # The planning's own time is part of the budget, since a user waits for it as well.
     search.remarks = _make_remarks(rows, work, expected, cost)
     search.spent = time.monotonic() - began
     seconds = min(cost.seconds(work), limits.seconds or math.inf)
@@ -123,7 +129,7 @@ def plan(
 
 
 def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts:
-    """The facts of the space named, or of the usual one, which has as many levels as are asked for."""
+    """The facts of the named space, or of the usual one with as many levels as `changes` asks for."""
     whole = space_for(DEFAULT_SPACE if space is None else space, task)
     if is_own(whole):
         check_space(whole, task, Fidelity())
@@ -133,7 +139,8 @@ def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts
 
 
 def _choose_budget(budget: Budget | str | int | None, task: Task, paper: bool) -> Budget:
-    """Half an hour, where nobody said and the data have many pixels; a paper's own search ends by itself."""
+    """The budget; half an hour without one, where the data have many pixels. A paper's search ends by
+    itself."""
     limits = Budget.parse(budget)
     pixels = len(task.train) * task.height * task.width
     endless = limits == Budget() and pixels > FEW_PIXELS and not paper
@@ -161,15 +168,15 @@ def _choose_strategy(given: Any, facts: SpaceFacts, trials: int | None) -> Strat
 
 
 def _choose_baselines(names: tuple[str, ...] | None, space: Space) -> tuple[str, ...]:
-    """Those that the space holds."""
-    published = published_architectures(space)
+    """The names of baselines that the space holds; without `names`, "random" and the published one."""
+    published = find_published(space)
     if names is None:
         return ("random", *sorted(published)[-1:])
     return tuple(name for name in names if name == "random" or name in published)
 
 
 def _count_expected(cost: Cost, work: Workload, limits: Budget) -> dict[int, int]:
-    """The trials by level that will be done: all of them, or what the time allows."""
+    """The expected trials by level: all of them, or those that the time allows."""
     if limits.seconds is None or cost.seconds(work) <= limits.seconds:
         return work.trials
     return cost.trials_within(work, limits.seconds * SEARCHED)
@@ -181,6 +188,7 @@ def _make_final(work: Workload, baselines: tuple[str, ...] | None, space: Space)
 
 
 def _make_fidelity(work: Workload, task: Task) -> Fidelity:
+    # Rounded, since the fidelity is part of the keys and is printed.
     share = min(1.0, work.images / len(task.train))
     return Fidelity(work.epochs, round(share, 4), skeleton=work.skeleton)
 
@@ -202,5 +210,5 @@ def _make_remarks(
 
 
 def cores() -> int:
-    """How many this process may use, which a container may keep below the machine's."""
+    """The number of cores that this process may use; a container may have fewer than the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 STEPS = 60
-"""Fewer of them teach a network next to nothing: where there are few images, an epoch counts in steps."""
+"""Steps of training below which a network learns next to nothing; with few images, epochs count in steps."""
 
 
 def describe_data(task: Task) -> str:
@@ -36,7 +36,7 @@ def describe_data(task: Task) -> str:
 def describe_plan(
     search: Search, facts: SpaceFacts, work: Workload, by_levels: bool, cost: Cost
 ) -> list[tuple[str, str]]:
-    """(label, text) of everything that was chosen."""
+    """(label, text) of each choice."""
     final = search.final
     assert search.task is not None
     assert final is not None
@@ -53,12 +53,13 @@ def describe_plan(
 
 
 def _describe_limits(search: Search) -> list[tuple[str, str]]:
-    """The bounds over which nothing is trained; each measure with how it is taken."""
+    """The hard limits on networks; each measure with the way in which it is taken."""
     return [("limits", describe_limits(search.limits, search.device))] if search.limits else []
 
 
 def describe_levels(counts: Mapping[int, int]) -> str:
-    """
+    """The trials by level; neighbouring levels with the same number are named together.
+
     >>> describe_levels({1: 136, 2: 28, 3: 28})
     '136 of 1, 28 each of 2 and 3'
     >>> describe_levels({1: 6, 2: 9, 3: 9, 4: 9, 5: 7})
@@ -76,6 +77,7 @@ def _describe_run(levels: Sequence[int]) -> str:
 
 def _describe_space(facts: SpaceFacts, work: Workload | None) -> str:
     space, last = facts.space, facts.levels[-1] if facts.levels else None
+    # The size is of the space as it is searched, cut to the plan's last level where the space can be cut.
     cut = work is not None and work.last != last
     searched = facts.up_to(work.last).space if work is not None and cut else space
     size = estimated_size(searched, stream(0, "size"))
@@ -86,7 +88,7 @@ def _describe_space(facts: SpaceFacts, work: Workload | None) -> str:
 
 
 def _measure(space: Space) -> str:
-    """The distribution that sampling draws from; a space of a user's own need not say."""
+    """The distribution of samples; a user's own space need not name it."""
     return str(getattr(space, "measure", Space.measure))
 
 
@@ -99,7 +101,8 @@ def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None)
 
 
 def _describe_trial(search: Search, epochs: int, images: int) -> str:
-    """Epochs tell little where images are few."""
+    """The training of one trial, with its steps where they are few."""
+    # Epochs say little where images are few: five epochs of forty images are five steps.
     steps = epochs * search.estimator.batches(images)
     text = f"{_count_epochs(epochs)} of {images} images{_settings(search.fidelity)}"
     if steps < STEPS // 2:
@@ -113,7 +116,7 @@ def _describe_final(final: Final, work: Workload) -> str:
 
 
 def _describe_time(budget: Budget, work: Workload, cost: Cost) -> str:
-    """The time expected, and where that is more than there is, where the search will end."""
+    """The expected time, and where it exceeds the budget, the number of networks until the search ends."""
     expected = f"about {duration(cost.seconds(work))}"
     guessed = f"; {cost.notice}" if cost.notice else ""
     if budget.seconds is None or cost.seconds(work) <= budget.seconds:
@@ -132,7 +135,8 @@ def _settings(fidelity: Fidelity) -> str:
 
 
 def duration(seconds: float) -> str:
-    """
+    """Seconds in the unit that suits them.
+
     >>> duration(50), duration(200), duration(9000)
     ('50 s', '3 min', '2.5 h')
     """

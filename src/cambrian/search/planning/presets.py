@@ -1,4 +1,4 @@
-"""How large a search may be, from a minute's to that of a paper: presets, of which a budget takes one."""
+"""Presets: sizes of a search, from a minute's to a paper's, of which a budget takes one."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Preset(msgspec.Struct, frozen=True):
         return FIRST + (self.levels - 1) * self.keep
 
 
+# From cheap to dear: a budget takes the last that fits it.
 PRESETS = (
     Preset(2, 8, 4, 500, final_epochs=3, final_size=0),
     Preset(2, 16, 3, 1000, final_epochs=5, final_size=0),
@@ -46,5 +47,5 @@ PRESETS = (
 """The last one is as large as the search of PNAS's paper (Sec. 5.1)."""
 
 USUAL = PRESETS[3]
-"""Taken without a budget for data of few pixels in all, whatever the machine; for more of them half an hour
-is the budget."""
+"""The preset without a budget, where the data have few pixels in all; with more of them, half an hour is the
+budget (see `plan`)."""

@@ -1,5 +1,5 @@
-"""The facts of a space that a plan is made of: its levels, how many architectures they have, an architecture
-of each, and how large its networks may be. Every space is asked in the same way."""
+"""The facts of a space for a plan: its levels, the number of architectures of each, an architecture of each,
+and the sizes of its networks. Every space is asked in the same way."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from cambrian.spaces.knowledge import Encodes, Grows, Pool, know
 from cambrian.spaces.space import Space
 
 MOST_COUNTED = 256
-"""Children of a level that are counted: one that has as many has enough for any plan."""
+"""Children up to which a level is counted: more would not change any plan."""
 PLENTY = 2**53
+"""Stands for the size of a level that is not counted."""
 COMMON_SIZES = list_sizes(filters=(8, 16, 16, 16, 24, 24, 32, 32, 48), cells=(2, 2, 3, 6, 6, 6, 6, 9, 9))
-"""Of a space that does not say: those of the settings that its skeleton has."""
+"""Sizes for a space that does not name its own; those settings are used that its skeleton has."""
 
 
 class SpaceFacts:
@@ -47,19 +48,19 @@ class SpaceFacts:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """The names of the skeleton's settings; a space of a user's own need not have any."""
+        """The names of the skeleton's settings; a user's own space need not have any."""
         return tuple(getattr(self.space, "skeleton", ()))
 
     def size(self, number: int) -> dict[str, Scalar]:
-        """That size of a preset, which counts them from 0 to SIZES - 1."""
+        """The size of that number, as presets count them: from 0 to SIZES - 1."""
         # The nearest of those there are, the larger one where two are as near.
         return dict(self.sizes[(number * (len(self.sizes) - 1) * 2 + SIZES - 1) // (2 * (SIZES - 1))])
 
     @cached_property
     def capacity(self) -> tuple[int, ...]:
-        """How many architectures there are to choose from at each level: the first one's exactly, up to
-        FIRST; beyond it, what a full search of the level below can be grown into. PLENTY where it is beyond
-        counting, as are the levels above."""
+        """The number of architectures to choose from at each level: of the first exactly, up to FIRST; of a
+        later one, those grown from all of the level below. PLENTY where there are MOST_COUNTED or more, and
+        for the levels above."""
         rng, pool = stream(0, "plan", "capacity"), self._first_pool
         counts = [len(pool)]
         while len(counts) < len(self.levels):
@@ -85,6 +86,7 @@ class SpaceFacts:
         """The level of most architectures that are drawn from the space at random."""
         if not self.grows:
             return 1
+        # Nine samples, and their median: the plan needs a level, not a distribution.
         drawn = [self.grows.level(sample(self.space, stream(0, "plan", "level", n))) for n in range(9)]
         return int(sorted(drawn)[len(drawn) // 2])
 
@@ -102,7 +104,7 @@ class SpaceFacts:
         return None if known is None else known.paper_search
 
     def up_to(self, level: int) -> SpaceFacts:
-        """Of the space that ends with that level, where it can be cut; else of the space as it is."""
+        """The facts of the space that ends with that level, where it can be cut; else these."""
         shortens = know(self.space, Shortens)
         if not self.levels or level == self.levels[-1] or shortens is None:
             return self
@@ -115,7 +117,7 @@ class SpaceFacts:
         return names[0] if len(names) == 1 else "level"
 
     def draw(self, level: int | None, rng: np.random.Generator) -> Architecture:
-        """An architecture of that level; of any, where there are none."""
+        """A random architecture of that level; of the whole space without levels."""
         if level is None:
             return sample(self.space, rng)
         # Where a question asks for the level, the rest of the answers stay those of random architectures;
@@ -126,7 +128,8 @@ class SpaceFacts:
         return self._grow_to(level, rng)
 
     def _draw_forced(self, level: int, rng: np.random.Generator) -> Architecture | None:
-        """By answering the question for the level, which most spaces ask; None where that is rejected."""
+        """An architecture by a forced answer to the question for the level, which most spaces ask; None where
+        that is rejected."""
 
         def decide(choice: Choice) -> Answer:
             forced = isinstance(choice, OneOf) and choice.depth and level in choice.options
@@ -138,7 +141,7 @@ class SpaceFacts:
             return None
 
     def _grow_to(self, level: int, rng: np.random.Generator) -> Architecture:
-        """By growing one architecture from the first level."""
+        """An architecture that is grown from the first level to this one, or to a dead end below."""
         architecture: Architecture = self.grows.grow((), rng, cap=1).architecture(0)
         while self.grows.level(architecture) < level:
             children = self.grows.grow([architecture], rng, cap=1)

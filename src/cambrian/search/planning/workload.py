@@ -1,4 +1,4 @@
-"""The work that a preset means in one space: how many trials at which level, and how each is trained."""
+"""The workload of a preset in one space: the trials at each level, and the training of each."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cambrian.spaces.budgets import PaperSearch
 
 class Workload(msgspec.Struct, frozen=True):
     """`trials` by level, in the order of levels; of a search that does not go level by level, all of them at
-    the level that is typical of random architectures. `keep` are those wanted at each level after the first,
-    `first` of the first, None for all that there are."""
+    the level that is typical of random architectures. `keep` is the number wanted at each level after the
+    first, `first` that of the first, None for all of them."""
 
     trials: dict[int, int]
     keep: int
@@ -40,14 +40,14 @@ class Workload(msgspec.Struct, frozen=True):
 
 
 class Shares(msgspec.Struct, frozen=True):
-    """How many trials a search has at the first level and at each one after it."""
+    """The number of trials at the first level and at each one after it."""
 
     first: int
     keep: int
 
 
 def preset_workload(preset: Preset, facts: SpaceFacts, by_levels: bool) -> Workload:
-    """The work of a preset where nobody said otherwise."""
+    """The workload of a preset before the user's changes."""
     count = -(-preset.levels * len(facts.levels) // LEVELS)  # rounded up: PNAS's five are the presets' own
     trials, shares = {facts.level_of_random(count): preset.trials}, Shares(FIRST, preset.keep)
     if by_levels:
@@ -67,7 +67,7 @@ def preset_workload(preset: Preset, facts: SpaceFacts, by_levels: bool) -> Workl
 
 
 def paper_workload(paper: PaperSearch, facts: SpaceFacts, by_levels: bool) -> Workload:
-    """The work of a paper's own search."""
+    """The workload of a paper's own search."""
     trials = {facts.level_of_random(paper.levels): FIRST + (paper.levels - 1) * paper.keep}
     if by_levels:
         shares = Shares(facts.capacity[0], paper.keep)
@@ -85,7 +85,7 @@ def paper_workload(paper: PaperSearch, facts: SpaceFacts, by_levels: bool) -> Wo
 
 
 def share_by_capacity(facts: SpaceFacts, levels: int, trials: int) -> Shares:
-    """All of the first level, and the rest evenly, where what a level is too small to use goes to others."""
+    """All of the first level, and the rest evenly; the share that a small level cannot use goes to others."""
     # The first level is what the surrogate first learns from, and is trained whole.
     first = facts.capacity[0]
     return Shares(first, fill_evenly(facts.capacity[1:levels], trials - first))
@@ -97,6 +97,7 @@ def share_budget(facts: SpaceFacts, levels: int, trials: int, keep: int | None) 
     first = facts.capacity[0]
     if levels == 1:
         return Shares(min(first, trials), 1)
+    # Later levels are where progressive search gains: a whole first level must not use the budget up.
     begun = first if first <= trials * 3 // 4 else max(1, trials // 2)
     return Shares(begun, keep or fill_evenly(facts.capacity[1:levels], trials - begun))
 
@@ -119,7 +120,7 @@ def fill_evenly(capacities: Sequence[int], total: int) -> int:
 
 
 def count_by_level(facts: SpaceFacts, levels: Sequence[int], shares: Shares) -> dict[int, int]:
-    """How many there will be at each level."""
+    """The number of trials at each level, at most its capacity."""
     later = zip(levels[1:], facts.capacity[1:])
     counts = {level: min(shares.keep, capacity) for level, capacity in later}
     return {levels[0]: min(shares.first, facts.capacity[0]), **counts}
@@ -128,8 +129,8 @@ def count_by_level(facts: SpaceFacts, levels: Sequence[int], shares: Shares) -> 
 def change_workload(
     work: Workload, facts: SpaceFacts, changes: Mapping[str, Any], by_levels: bool
 ) -> Workload:
-    """The work with fields of a plan said instead of chosen. Raises UsageError for more levels than there
-    are."""
+    """The workload with the user's fields of a plan. Raises UsageError for more levels than the space has."""
+    # Levels and keep change the trials, which are computed anew; the other fields stand for themselves.
     plain = {k: v for k, v in changes.items() if k not in ("levels", "keep")}
     work = msgspec.structs.replace(work, **plain)
     if not {"levels", "keep"} & set(changes):
@@ -147,26 +148,28 @@ def change_workload(
 def limit_workload(
     work: Workload, facts: SpaceFacts, budget: Budget, changes: Mapping[str, Any], by_levels: bool
 ) -> Workload:
-    """The work in at most the budget's number of trials, shared among the levels, four trials or more at each
-    on average. Without a limit of time there are as many trials as the budget has, and a space that somebody
-    named is searched to its last level."""
+    """The workload in at most the budget's number of trials, shared among the levels, four trials or more at
+    each on average. Without a limit of time there are as many trials as the budget has, and a space that
+    somebody named is searched to its last level."""
     planned = sum(work.trials.values())
     if budget.trials is None or (budget.seconds is not None and planned <= budget.trials):
         return work
     if not by_levels:
         return msgspec.structs.replace(work, trials={work.last: budget.trials})
+    # A named space without a limit of time is searched to its end, however few trials remain for each level.
     most = work.levels if facts.free or budget.seconds is not None else len(facts.levels)
     levels = changes.get("levels", min(most, max(1, budget.trials // 4)))
     return resize(work, facts, levels, share_budget(facts, levels, budget.trials, changes.get("keep")))
 
 
 def resize(work: Workload, facts: SpaceFacts, levels: int, shares: Shares) -> Workload:
-    """The work with other trials."""
+    """The workload with other trials."""
     trials = count_by_level(facts, facts.levels[:levels], shares)
     return msgspec.structs.replace(work, trials=trials, keep=shares.keep, first=_first_of(facts, shares))
 
 
 def _levels_of(work: Workload) -> int:
+    """The levels of a preset whose trials all have one level (the inverse of `Preset.trials`)."""
     return (sum(work.trials.values()) - FIRST) // work.keep + 1
 
 
@@ -184,14 +187,15 @@ def _check_levels(levels: int, facts: SpaceFacts) -> None:
 
 
 FIELDS = ("levels", "keep", "epochs", "images", "final_epochs")
-"""Of a plan; anything else that is said of it is a setting of the space's skeleton."""
+"""Fields of a plan that can be changed; every other change is a setting of the space's skeleton."""
 
 
 def split_changes(
     facts: SpaceFacts, changes: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Scalar], dict[str, Scalar]]:
-    """`changes` of a plan: its own fields, the skeleton settings of the search, and those of the final
-    networks, which begin with "final_". Raises UnknownName for a setting that the space does not have."""
+    """Split `changes` of a plan into its own fields, the skeleton settings of the search, and those of the
+    final networks, which begin with "final_". Raises UnknownName for a setting that the space does not
+    have."""
     fields = {k: v for k, v in changes.items() if k in FIELDS}
     rest = {k: v for k, v in changes.items() if k not in FIELDS}
     final = {k.removeprefix("final_"): v for k, v in rest.items() if k.startswith("final_")}

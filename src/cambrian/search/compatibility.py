@@ -1,0 +1,73 @@
+"""Whether the components of a search work together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cambrian.errors import Incompatible
+from cambrian.estimators.build import signature
+from cambrian.estimators.estimator import SERVES
+from cambrian.request import Evaluate
+from cambrian.search.space_check import check_skeleton
+from cambrian.spaces.knowledge import know
+from cambrian.weights import Continue, Fresh, Inherit, Shared
+
+if TYPE_CHECKING:
+    from cambrian.search.search import Search
+
+WEIGHTED = (Continue, Inherit, Shared)
+"""Requests for these need what an earlier row left."""
+
+
+def check_compatible(search: Search) -> None:
+    """Raises Incompatible, or UsageError for a setting of the skeleton that the networks do not have."""
+    builds = getattr(search.estimator, "builds", True)
+    if search.limits and not builds:
+        raise Incompatible(
+            f"limits on {', '.join(search.limits)} need an estimator that builds networks, which"
+            f" {type(search.estimator).__name__} does not"
+        )
+    check_serves(search.strategy, search.estimators)
+    for component in (search.strategy, *search.estimators.values()):
+        check_needs(component, search.space)
+    # Now rather than in every trial: a setting that the skeleton lacks would fail all of them.
+    if search.task is not None and builds:
+        for fidelity in (search.fidelity, *([search.final.fidelity] if search.final else [])):
+            check_skeleton(search.space, signature(search.task, fidelity), fidelity)
+
+
+def check_needs(component: Any, space: Any) -> None:
+    """Raises Incompatible for a component that needs knowledge which the space does not have."""
+    for need in component.needs:
+        if know(space, need) is None:
+            raise Incompatible(
+                f"{type(component).__name__} needs a space that is {need.__name__}, which"
+                f" {type(space).__name__} is not: {remedy(need.__name__)}"
+            )
+
+
+def remedy(need: str) -> str:
+    """Advice for a space that does not have this knowledge."""
+    return {
+        "Grows": "ask for a depth with pick.depth, or use a strategy such as random",
+        "Encodes": "give it tokens, or use a strategy such as random",
+    }.get(need, "choose another space or another strategy")
+
+
+def list_served(estimator: Any) -> tuple[type, ...]:
+    """The kinds of requests and weights that the estimator can carry out."""
+    return tuple(getattr(estimator, "serves", SERVES))
+
+
+def check_serves(strategy: Any, estimators: Mapping[str, Any]) -> None:
+    """Raises Incompatible where the strategy may make a request that none of the estimators can carry out."""
+    # All estimators together: which one a request names is not known before it is made.
+    served = {kind for estimator in estimators.values() for kind in list_served(estimator)}
+    for kind in getattr(strategy, "requests", (Evaluate, Fresh)):
+        if kind not in served:
+            names = ", ".join(type(e).__name__ for e in estimators.values())
+            raise Incompatible(
+                f"{type(strategy).__name__} asks for {kind.__name__}, which {names} cannot do: add an"
+                " estimator that can"
+            )

@@ -1,0 +1,148 @@
+"""Components from names, names from components, and the components that a search takes by default."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from inspect import isroutine
+from typing import Any
+
+from cambrian.architecture import Architecture
+from cambrian.errors import UnknownName, UsageError
+from cambrian.search.engines import ENGINES
+from cambrian.search.engines.engine import Engine
+from cambrian.search.loop.coordinator import ORDERS
+from cambrian.spaces.knowledge import Encodes, Grows, know
+from cambrian.spaces.space import Space
+
+FEW = 300
+"""Trials up to which Bayesian optimisation is the usual strategy: measured in RESULTS.md."""
+
+
+def registry(kind: str) -> Any:
+    """The registry of spaces, strategies or estimators."""
+    # Imported late: who reads only a run's settings does not import three rooms.
+    from cambrian.estimators import ESTIMATORS
+    from cambrian.spaces import SPACES
+    from cambrian.strategies import STRATEGIES
+
+    return {"space": SPACES, "strategy": STRATEGIES, "estimator": ESTIMATORS}[kind]
+
+
+def component(kind: str, given: Any) -> Any:
+    """The space, strategy or estimator of that name or description; an object as it is, a plain function as
+    an estimator. Raises UnknownName, UsageError."""
+    if isinstance(given, str | Mapping):
+        return registry(kind).make(given)
+    if kind == "space":
+        _check_space(given)
+    # An estimator may be callable too: `run` tells it from a function.
+    if callable(given) and kind == "estimator" and not hasattr(given, "run"):
+        from cambrian.estimators.function import Function
+
+        return Function(given)
+    return given
+
+
+def _check_space(given: Any) -> None:
+    """Raise UsageError for an object that is not a space, with the likely mistake: a class, a function."""
+    name = getattr(given, "__name__", type(given).__name__)
+    if isinstance(given, type):
+        raise UsageError(f"a space is an object, got the class {name}: give {name}(...)")
+    if not (callable(getattr(given, "walk", None)) and callable(getattr(given, "build", None))):
+        mend = ": write @cambrian.space above it" if isroutine(given) else ""
+        raise UsageError(f"a space asks questions and builds networks, got {name}, which is none{mend}")
+
+
+def space_for(given: Any, task: Any) -> Space:
+    """The space of that name or description, fitted to the task's images, where there is a task."""
+    space: Any = component("space", given)
+    fit = getattr(space, "for_task", None)  # a user's own space need not have it
+    fitted: Space = space if fit is None or task is None else fit(task)
+    return fitted
+
+
+def usual(space: Space, trials: int | None) -> str:
+    """The strategy of a search that names none."""
+    grows = know(space, Grows) is not None and know(space, Encodes) is not None
+    return "progressive" if grows and (trials is None or trials > FEW) else "bayes"
+
+
+def spec_of(kind: str, component: Any) -> dict[str, Any] | None:
+    """The name and the arguments from which another process makes the component; None where it has no
+    name."""
+    spec: dict[str, Any] | None = registry(kind).spec(component)
+    return spec
+
+
+def name_estimators(first: Any, others: Mapping[str, Any]) -> dict[str, Any]:
+    """All estimators of a run by name, "" the first."""
+    return {"": first, **{name: component("estimator", spec) for name, spec in others.items()}}
+
+
+def specs_of(estimators: Mapping[str, Any]) -> dict[str, dict[str, Any] | None]:
+    """The specs of a run's estimators by their names in it."""
+    return {name: spec_of("estimator", each) for name, each in estimators.items()}
+
+
+def identity_of(component: Any) -> str:
+    """The identity of a component that has no name: its type, and of a function the code."""
+    function: Any = getattr(component, "function", None)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return type(component).__qualname__
+    # Constants that are code have an address in their repr, which each process changes.
+    text = repr((code.co_code, code.co_names, [c for c in code.co_consts if not hasattr(c, "co_code")]))
+    return f"{function.__qualname__} {zlib.crc32(text.encode()):08x}"
+
+
+def task_of(given: Any) -> Any:
+    """A task made by hand gets the digest that `load` gives, so that other data are noticed."""
+    if given is None:
+        return None
+    from cambrian.tasks import load
+    from cambrian.tasks.statistics import digest
+    from cambrian.tasks.task import Task
+
+    if not isinstance(given, Task):
+        return load(given)
+    return given if given.digest else replace(given, digest=digest(given))
+
+
+def find_published(space: Space) -> dict[str, Architecture]:
+    """The published architectures that this space holds, by name."""
+    from cambrian.spaces.published import published_in
+
+    return published_in(space)
+
+
+def choose_engine(
+    engine: Engine | str | None, workers: int | None, space: Space, estimator: Any
+) -> tuple[Engine, str | None]:
+    """The engine of that name, and a notice where it is another one than was asked for: components that
+    another process cannot load by name run serially."""
+    if isinstance(engine, Engine):
+        return engine, None
+    several, notice = engine == "processes" or (workers or 1) > 1, None
+    components = {"space": space, "estimator": estimator}
+    # A process loads components by name; an object of this one cannot be sent, since nothing is pickled.
+    nameless = [kind for kind, each in components.items() if spec_of(kind, each) is None]
+    if nameless and several:
+        notice = (
+            f"the {nameless[0]} has no name another process could load it by, so the search runs"
+            " serially: define it in a module to use several workers"
+        )
+        warnings.warn(notice, stacklevel=3)
+        engine = "serial"
+    name = engine or ("processes" if several else "serial")
+    chosen: Engine = ENGINES.get(name)(**({"workers": workers or 2} if name == "processes" else {}))
+    return chosen, notice
+
+
+def read_order(order: str) -> str:
+    """The order. Raises UnknownName for one that does not exist."""
+    if order not in ORDERS:
+        raise UnknownName("order", order, ORDERS)
+    return order

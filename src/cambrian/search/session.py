@@ -1,0 +1,215 @@
+"""One session of a run, from the lock of its directory to the release: a search and its final stage over one
+ledger and one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cambrian.architecture import Architecture
+from cambrian.errors import RunError
+from cambrian.estimators.build import signature
+from cambrian.outcome import Trial
+from cambrian.search.agreement import agree
+from cambrian.search.assembly import make_coordinator, make_recipe, make_work
+from cambrian.search.components import find_published
+from cambrian.search.engines.engine import Work
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.rows import Row
+from cambrian.search.ledger.run_directory import at_work, prepare_task, working_place
+from cambrian.search.loop.coordinator import Coordinator
+from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
+from cambrian.search.loop.execution import Execution, Watch
+from cambrian.search.loop.final_stage import FinalStage, best_distinct
+from cambrian.search.recommended import RECOMMENDED, read_recommendation
+from cambrian.search.space_check import check_space, find_warnings, is_own
+
+if TYPE_CHECKING:
+    from cambrian.search.search import Search
+
+
+@contextmanager
+def open_session(search: Search, place: Path | None, watch: Watch) -> Iterator[Session]:
+    """A session of `search` in the run directory `place`, or in memory; its engine runs until the end.
+    Raises RunChanged, RunBusy, RunError, LedgerCorrupt."""
+    with at_work(place) as ledger, working_place(place, search.keeps) as files:
+        session = Session(search, ledger, files, prepare_task(search.task, place), watch)
+        try:
+            search.engine.start(session.make_work())
+            yield session
+        finally:
+            search.engine.close()
+
+
+class Session:
+    """`files` is the folder where evaluations find and leave files, `stored` the task on disk."""
+
+    def __init__(
+        self, search: Search, ledger: Ledger, files: Path | None, stored: Path | None, watch: Watch
+    ) -> None:
+        self.search, self.ledger, self.watch = search, ledger, watch
+        self._files, self._stored = files, stored
+        # Before the ledger remembers anything: a space that cannot be built leaves no run behind.
+        if not ledger.rows():
+            self._check_own_space()
+        self.begun = agree(search, ledger)
+        self.execution = Execution(
+            ledger,
+            search.engine,
+            files,
+            watch,
+            attempts=search.attempts,
+            elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=search.spent),
+            keeps=search.keeps,
+            room=search.room,
+            minimize=search.minimize,
+        )
+
+    def make_work(self, timed: bool = True) -> Work:
+        # The trials planned at first: a larger budget does not change the problem of a run.
+        planned = self.ledger.facts()["planned"]
+        return make_work(self.search, planned, self._files, self._stored, timed)
+
+    def run(self) -> None:
+        """Search until the budget or the strategy ends, then the final stage, where there is one."""
+        self._search()
+        if self.search.final is not None:
+            self._finish(self._choose_finalists(self.search.final.top))
+
+    def train(self, architecture: Architecture) -> None:
+        """The final stage of this architecture alone."""
+        self.ledger.remember(train=architecture.to_json())
+        self._finish([architecture])
+
+    def _check_own_space(self) -> None:
+        """Raise, or warn, of a mistake in a user's own space that would fail every trial."""
+        search = self.search
+        if search.task is None or not search.estimator.delivers or not is_own(search.space):
+            return
+        shape = signature(search.task, search.fidelity)
+        architecture = check_space(search.space, shape, search.fidelity)
+        # This runs a network on the CPU, for which a network written for another device may not be made.
+        if search.device == "cpu":
+            exported = search.final is not None
+            for sentence in find_warnings(search.space, architecture, shape, search.fidelity, exported):
+                self.watch.on_warning(sentence)
+
+    # -- the search -------------------------------------------------------------------------------
+
+    def _search(self) -> None:
+        coordinator = make_coordinator(self.search, self.ledger, self.begun)
+        self.watch.on_stage("search", self.search.budget.trials)
+        rows = [r for r in self.ledger.rows() if not r.final]
+        self._show_ended(r.trial for r in rows)
+        stopped, deadlines = self._was_stopped(), self._make_deadlines(coordinator)
+        halt = self._make_halt(coordinator, stopped, deadlines)
+        # A search that its seconds ended leaves its running rows alone, unless a larger budget resumes it.
+        unfinished = [r for r in rows if r.state == "running" and not stopped]
+        reason = self.execution.drive(coordinator, unfinished, halt, deadlines)
+        self._record_stop(coordinator, reason, stopped)
+
+    def _make_deadlines(self, coordinator: Coordinator) -> SearchDeadlines | None:
+        seconds, final = self.search.budget.seconds, self.search.final is not None
+        return None if seconds is None else SearchDeadlines(seconds, lambda: coordinator.trials, final)
+
+    def _make_halt(
+        self, coordinator: Coordinator, stopped: bool, deadlines: SearchDeadlines | None
+    ) -> Callable[[], str | None]:
+        """The function that says why no further trial is begun, or None while the budget lasts."""
+        budget = self.search.budget
+
+        def halt() -> str | None:
+            if budget.trials is not None and len(coordinator.trials) >= budget.trials:
+                return f"the budget of {budget.trials} trials is spent"
+            if stopped or (deadlines is not None and deadlines.over(self.execution.read_clock())):
+                return f"the budget of {budget} is spent"
+            return None
+
+        return halt
+
+    def _record_stop(self, coordinator: Coordinator, reason: str, stopped: bool) -> None:
+        """Note the recommendation, and why the search ended. Raises RunError for one whose trials all crash
+        alike."""
+        failing = coordinator.breaker.tripped
+        numbers = [t.number for t in coordinator.recommend()[:RECOMMENDED]]
+        self.ledger.note("recommend", numbers=numbers)
+        # A search that was stopped before has its event: a second one would say that it ended twice.
+        if failing or not stopped:
+            after, budget = len(coordinator.trials), self.search.budget
+            self.ledger.note("stop", reason=reason, after=after, budget=budget, failing=failing)
+        if failing:
+            last = coordinator.breaker.last
+            raise RunError(
+                f"the search was stopped: {reason}. Mend that, then resume; its traceback:\n"
+                f"{last.traceback.strip() if last else ''}"
+            )
+
+    def _was_stopped(self) -> bool:
+        """A search stopped by its seconds stays stopped when it is resumed with the same budget."""
+        same = msgspec.to_builtins(self.search.budget)
+        return self.search.budget.seconds is not None and any(
+            value["budget"] == same and not value["failing"] for _, _, value in self.ledger.events("stop")
+        )
+
+    # -- the final stage --------------------------------------------------------------------------
+
+    def _choose_finalists(self, top: int) -> list[Architecture]:
+        """The `top` recommended architectures; without any measured one, the first that there was no time to
+        measure, since a run ends with a network."""
+        trials = [r.trial for r in self.ledger.rows() if not r.final]
+        ranked = read_recommendation(trials, self.search.objectives, self.ledger.events("recommend"))
+        unmeasured = [t.architecture for t in trials if t.outcome is None]
+        return best_distinct(self.search.space, ranked, top) or unmeasured[:1]
+
+    def _finish(self, candidates: Sequence[Architecture]) -> None:
+        if self.search.timeout is not None:
+            # Final trainings are longer than a trial, so they do not have its time limit.
+            self.search.engine.close()
+            self.search.engine.start(self.make_work(timed=False))
+        rows = self.ledger.rows()
+        finals = [r for r in rows if r.final]
+        stage = self._make_stage(candidates, finals)
+        deadlines = self._make_final_deadlines([r.trial for r in rows])
+        if deadlines is not None:
+            stage.within(deadlines, self.execution.read_clock)
+        self.watch.on_stage("final", stage.total())
+        self._show_ended(r.trial for r in finals)
+        unfinished = [r for r in finals if r.state == "running"]
+        self.execution.drive(stage, unfinished, lambda: None, deadlines)
+        winner = stage.winner()
+        self.ledger.note("final", winner=winner.number if winner else None, budget=self.search.budget)
+
+    def _make_stage(self, candidates: Sequence[Architecture], finals: Sequence[Row]) -> FinalStage:
+        assert self.search.final is not None
+        return FinalStage(
+            self.search.space,
+            self.search.final,
+            candidates,
+            finals,
+            seed=self.search.seed,
+            recipe=make_recipe(self.search, "", self.begun),
+            published=find_published(self.search.space),
+            again=self._has_another_budget(),
+        )
+
+    def _make_final_deadlines(self, trials: Sequence[Trial]) -> FinalDeadlines | None:
+        seconds = self.search.budget.seconds
+        if seconds is None:
+            return None
+        each = expect_final_seconds(self.ledger.facts().get("speed"), trials)
+        return FinalDeadlines(seconds, self.execution.read_clock(), each)
+
+    def _has_another_budget(self) -> bool:
+        """Whether the run ended under another budget, so that trainings cut short by it are done anew."""
+        ends = self.ledger.events("final")
+        return bool(ends) and ends[-1][2].get("budget") != msgspec.to_builtins(self.search.budget)
+
+    def _show_ended(self, trials: Iterable[Trial]) -> None:
+        """Tell the watch of the trials that ended in earlier sessions."""
+        for trial in trials:
+            if trial.outcome is not None:
+                self.watch.on_end(trial)
