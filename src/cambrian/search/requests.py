@@ -8,7 +8,7 @@ from typing import Any
 from cambrian.errors import Incompatible, UnknownName
 from cambrian.estimators.estimator import SERVES
 from cambrian.request import Evaluate
-from cambrian.search.loop.coordinator import ORDERS
+from cambrian.search.loop.order import ORDERS
 from cambrian.search.settings import component
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 
