@@ -14,10 +14,12 @@ from cambrian.search.engines.confine import (
     die_with_parent,
     lift_memory_limit,
     limit_memory,
+    silence,
     volunteer_for_oom_killer,
 )
 from cambrian.search.engines.engine import Assignment, Report, Work, evaluate
-from cambrian.search.engines.wire import Imported, pack
+from cambrian.search.engines.frames import pack
+from cambrian.search.engines.wire import Imported
 
 
 def live(work: Work, assignment: Assignment, worker: int, reports: int, stderr: int) -> NoReturn:
@@ -48,9 +50,7 @@ def _settle(worker: int, stderr: int) -> None:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for source, target in ((nothing, 0), (nothing, 1), (stderr, 2)):
-        os.dup2(source, target)
+    silence(stderr)
     faulthandler.enable(2)
     volunteer_for_oom_killer()
 

@@ -11,9 +11,28 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
+
+
+def fork_child(live: Callable[[], NoReturn], private: Sequence[int]) -> int:
+    """Call `live` in a child process, where the descriptors in `private` are closed. Returns its number."""
+    pid = os.fork()
+    if pid == 0:
+        for descriptor in private:
+            os.close(descriptor)
+        live()
+    return pid
+
+
+def silence(stderr: int | None = None) -> None:
+    """Let this process read nothing and print nothing, except standard error to `stderr`."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for source, target in ((nothing, 0), (nothing, 1), (nothing if stderr is None else stderr, 2)):
+        os.dup2(source, target)
 
 
 def die_with_parent(parent: int) -> None:

@@ -11,12 +11,11 @@ import msgspec
 
 from cambrian.outcome import Crashed, Infeasible, Outcome, Point
 from cambrian.search.engines.child import live
-from cambrian.search.engines.confine import kill_group, oom_kills
+from cambrian.search.engines.confine import fork_child, kill_group, oom_kills
+from cambrian.search.engines.crew import PIECE, TAIL
 from cambrian.search.engines.engine import Assignment, Report, Work, out_of_memory, too_late
-from cambrian.search.engines.wire import Imported, Inbox
-
-TAIL = 8192
-"""Bytes kept of what a process says on standard error."""
+from cambrian.search.engines.frames import Inbox
+from cambrian.search.engines.wire import Imported, Message
 
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
@@ -32,11 +31,10 @@ class TrialProcess:
         self._started = time.monotonic()
         self._oom_kills = oom_kills()
         worker = os.getpid()
-        self.pid = os.fork()
-        if self.pid == 0:
-            for descriptor in (*private, self.reports, self.stderr):
-                os.close(descriptor)
-            live(work, assignment, worker, reports_end, stderr_end)
+        self.pid = fork_child(
+            lambda: live(work, assignment, worker, reports_end, stderr_end),
+            private=[*private, self.reports, self.stderr],
+        )
         with contextlib.suppress(OSError):  # the child does the same: whoever comes first
             os.setpgid(self.pid, self.pid)
         for descriptor in (reports_end, stderr_end):
@@ -45,7 +43,7 @@ class TrialProcess:
             os.set_blocking(descriptor, False)
         self.imported: list[str] = []  # modules, once it is at its end
         self._ended: set[int] = set()  # descriptors at whose other end nobody is left
-        self._inbox = Inbox()
+        self._inbox = Inbox(Message)
         self._tail = bytearray()
         self._curve: list[Point] = []
 
@@ -139,7 +137,7 @@ class TrialProcess:
 
     def _read(self, descriptor: int) -> bytes:
         try:
-            data = os.read(descriptor, 1 << 16)
+            data = os.read(descriptor, PIECE)
         except BlockingIOError:
             return b""
         if not data:

@@ -14,7 +14,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import traceback
 from pathlib import Path
 from typing import NoReturn
@@ -22,10 +21,11 @@ from typing import NoReturn
 from cambrian.errors import CambrianError
 from cambrian.estimators import ESTIMATORS
 from cambrian.problem import Problem
-from cambrian.search.engines.confine import die_with_parent
+from cambrian.search.engines.crew import PIECE, TAIL, join_crew
 from cambrian.search.engines.engine import Assignment, Report, Work, prepare
-from cambrian.search.engines.trial_process import TAIL, TrialProcess
-from cambrian.search.engines.wire import Broken, Cancel, Forked, Inbox, Message, Ready, Start, pack
+from cambrian.search.engines.frames import Inbox, pack
+from cambrian.search.engines.trial_process import TrialProcess
+from cambrian.search.engines.wire import Broken, Cancel, Forked, Message, Ready, Start
 from cambrian.spaces import SPACES
 
 BACKLOG = 1 << 20
@@ -60,7 +60,7 @@ def load(start: Start) -> Work:
 class Worker:
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
-        self._inbox, self._outbox = Inbox(), bytearray()
+        self._inbox, self._outbox = Inbox(Message), bytearray()
         self._early: list[Message] = []  # what came together with the first message
         self._trial: TrialProcess | None = None
         self._unknown: list[str] = []  # modules that the last child imported
@@ -91,7 +91,7 @@ class Worker:
             self._watch()
 
     def _first(self) -> Start:
-        while data := self._channel.recv(1 << 16):
+        while data := self._channel.recv(PIECE):
             messages = self._inbox.feed(data)
             if messages:
                 self._early = messages[1:]
@@ -129,7 +129,7 @@ class Worker:
 
     def _obey(self) -> None:
         try:
-            data = self._channel.recv(1 << 16)
+            data = self._channel.recv(PIECE)
         except BlockingIOError:
             return
         except ConnectionError:
@@ -206,11 +206,7 @@ def _why(error: BaseException) -> str:
 
 
 def main() -> None:
-    descriptor, parent = map(int, sys.argv[1:])
-    die_with_parent(parent)
-    channel = socket.socket(fileno=descriptor)
-    channel.set_inheritable(False)
-    Worker(channel).run()
+    Worker(join_crew()).run()
 
 
 if __name__ == "__main__":
