@@ -29,7 +29,7 @@ def play_jobs(contest: Mapping[str, Any], jobs: Sequence[Job], workers: int) -> 
             _share_out(crew, queue, workers)
             for member in crew.listen():
                 lines = _take(crew, member, queue, losses)
-                # Before the lines are handed on: whoever takes them may be slow, and no worker waits for it.
+                # Before the lines are handed on: while the caller takes its time, no worker waits.
                 _share_out(crew, queue, workers)
                 yield from lines
     finally:
@@ -66,6 +66,7 @@ def _take(
 
 
 def _retry(job: Job, end: str, losses: Counter[tuple[str, int]]) -> Job:
+    # Counted per search and not per worker: a search that kills its process does so on every one.
     losses[job.label, job.seed] += 1
     if losses[job.label, job.seed] >= ATTEMPTS:
         raise RunError(f"the search by {job.label} under seed {job.seed} was lost {ATTEMPTS} times: {end}")

@@ -39,7 +39,7 @@ def mixed_outcomes(trial: Trial) -> Outcome:
 
 
 def failing(trial: Trial) -> Outcome:
-    """Nothing ever works."""
+    """Every trial crashes."""
     return Crashed("ValueError: made up")
 
 

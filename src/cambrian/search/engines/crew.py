@@ -1,6 +1,6 @@
 """Worker processes of this machine: started, spoken to in messages, and buried when they end.
 
-A crew's owner shares out the jobs and decides what the death of a member means. The engine `processes`
+A crew's owner shares out the jobs and answers for those of the dead. The engine `processes`
 keeps one for trials, the referee one for whole searches.
 """
 
@@ -67,7 +67,7 @@ class Crew(Generic[J]):
                 if not member.mute:
                     selector.register(member.stderr, selectors.EVENT_READ, member)
             ready = [(key.fileobj, key.data) for key, _ in selector.select(timeout)]
-        # Standard error first: where a member has just died, its last words are quoted by whoever receives.
+        # Standard error first: the last words of a member that has just died are quoted afterwards.
         for source, member in ready:
             if source is member.stderr:
                 member.hear()
@@ -79,7 +79,7 @@ class Crew(Generic[J]):
         return member.bury(patience)
 
     def close(self, patience: float) -> None:
-        """Hang up on all members; whoever still runs after `patience` seconds is killed."""
+        """Hang up on all members; those that still run after `patience` seconds are killed."""
         members, self.members = self.members, []
         # All channels before the first burial, so that members end side by side and not in turn.
         for member in members:
@@ -90,7 +90,7 @@ class Crew(Generic[J]):
 
 
 class Member(Generic[J]):
-    """The owner's end of one worker process. `job` is what it has to do; `ready` and `child`, a process
+    """The owner's end of one worker process. `job` is its present one; `ready` and `child`, a process
     group that it leads and that must not outlive it, are kept by an owner whose workers tell of them."""
 
     def __init__(self, module: str, kind: Any, threads: int) -> None:
@@ -131,7 +131,7 @@ class Member(Generic[J]):
 
     def receive(self) -> list[Any] | None:
         """The messages that it completed since the last call, or None when it is dead. One that sends
-        noise counts as dead: nothing that it sends later could be told from noise."""
+        noise counts as dead: its later messages could not be told from noise."""
         try:
             data = self.channel.recv(PIECE)
             return self._inbox.feed(data) if data else None

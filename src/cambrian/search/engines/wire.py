@@ -11,9 +11,10 @@ from cambrian.search.engines.engine import Assignment, Report, Work
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
-    """To a worker, first of all: what the evaluations have in common (see `Work`), and how many
-    threads one may use."""
+    """To a worker, first of all: the common part of all evaluations (see `Work`), and how many threads
+    one may use."""
 
+    # The fields are those of `Work` in JSON types: a worker makes the objects anew from their specs.
     spec: dict[str, Any]
     problem: dict[str, Any]
     final: Fidelity | None
@@ -55,16 +56,18 @@ class Broken(msgspec.Struct, frozen=True, tag="broken"):
 
 
 class Forked(msgspec.Struct, frozen=True, tag="forked"):
-    """From a worker: the process, and process group, in which a trial runs."""
+    """From a worker: the process, and process group, in which a trial runs. The engine must know it, to end
+    it where the worker died first."""
 
     number: int
     pid: int
 
 
 class Imported(msgspec.Struct, frozen=True, tag="imported"):
-    """From a child to its worker: the modules it had to import, in that order."""
+    """From a child to its worker: the modules it had to import, in that order, which is one that works."""
 
     names: list[str]
 
 
+# One union for all channels: a tag names the type, so that both ends read with the same decoder.
 Message = Start | Assignment | Cancel | Ready | Broken | Forked | Imported | Report

@@ -57,7 +57,7 @@ class Order:
         return proposal
 
     def propose(self) -> Proposal:
-        """The strategy's proposal with what it has learned by now. Changes nothing here."""
+        """The strategy's proposal by now, whatever its due. Changes nothing here."""
         # A stream per number: an interrupted search, asked again for this proposal, draws the same.
         rng = stream(self.seed, "propose", len(self.trials))
         return self.strategy.propose(self.state, self.pending(), rng)

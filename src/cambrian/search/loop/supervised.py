@@ -33,6 +33,7 @@ class Supervised:
             return self.strategy.start(problem)
 
     def propose(self, state: Any, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        # Asked when a proposal is due: the search stops at the same trial in whatever order outcomes come.
         if self.breaker.tripped:
             return Stop(self.breaker.reason)
         with self.measure_time():
@@ -41,7 +42,7 @@ class Supervised:
     def learn(self, state: Any, trial: Trial) -> Any:
         with self.measure_time():
             state = self.strategy.learn(state, trial)
-        self.breaker.see(trial)
+        self.breaker.see(trial)  # when a ledger is folded again too: a resumed search stops where it stopped
         return state
 
     @contextmanager
