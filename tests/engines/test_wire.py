@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from cambrian.architecture import Architecture
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
 from cambrian.search.engines.engine import Assignment, Report
-from cambrian.search.engines.wire import LONGEST, Inbox, pack
+from cambrian.search.engines.frames import LONGEST, Inbox, pack
+from cambrian.search.engines.wire import Message
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -38,7 +39,7 @@ messages = st.builds(Assignment, trials, st.integers(1, 9), text, st.booleans())
 @given(st.lists(messages, max_size=4), st.integers(1, 50))
 def test_messages_arrive_as_sent(sent, piece):
     """A stream cut into pieces of any size gives the messages again, floats to the last bit."""
-    inbox, stream = Inbox(), b"".join(map(pack, sent))
+    inbox, stream = Inbox(Message), b"".join(map(pack, sent))
     arrived = [m for i in range(0, len(stream), piece) for m in inbox.feed(stream[i : i + piece])]
     assert arrived == sent
 
@@ -46,7 +47,7 @@ def test_messages_arrive_as_sent(sent, piece):
 def test_order_of_answers_is_kept():
     """A space's program asks in an order, and keys do not depend on it."""
     architecture = Architecture({"z": 1, "a": (0.1, "x"), "m": True})
-    (arrived,) = Inbox().feed(pack(Assignment(Trial(0, architecture, Fidelity()), 1)))
+    (arrived,) = Inbox(Message).feed(pack(Assignment(Trial(0, architecture, Fidelity()), 1)))
     assert list(arrived.trial.architecture) == ["z", "a", "m"]
     assert arrived.trial.architecture.key == architecture.key
 
@@ -56,7 +57,7 @@ def test_noise_is_refused(noise):
     """What is no message raises, before a gigabyte is waited for."""
     assert LONGEST < 2**32 - 1
     with pytest.raises(msgspec.MsgspecError):
-        Inbox().feed(noise)
+        Inbox(Message).feed(noise)
 
 
 def test_what_is_not_json_cannot_be_sent():

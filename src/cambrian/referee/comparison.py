@@ -16,7 +16,7 @@ from cambrian.referee.contest import Contest, OnBenchmark, contest_of, play_sear
 from cambrian.referee.curves import Curves, Lines, over_evaluations, over_seconds
 from cambrian.referee.judgement import Judgement, judge
 from cambrian.referee.line import Line
-from cambrian.referee.process_pool import crew
+from cambrian.referee.process_pool import play_jobs
 from cambrian.referee.records import Records, read_settings
 from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
 from cambrian.referee.worker import Job
@@ -170,7 +170,7 @@ def _play(
             f"{unnamed[0] if unnamed else contest.title} has no name another process could load it by: "
             "define it in a module, or use one worker"
         )
-    return crew(contest.spec, [Job(label, specs[label] or {}, seed) for label, seed in keys], workers)
+    return play_jobs(contest.spec, [Job(label, specs[label] or {}, seed) for label, seed in keys], workers)
 
 
 def _count_done(records: Records, keys: Sequence[tuple[str, int]]) -> int:

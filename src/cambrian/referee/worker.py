@@ -1,26 +1,33 @@
-"""`python -m cambrian.referee.worker PARENT`: plays searches, one after the other.
+"""A member of the referee's crew: `python -m cambrian.referee.worker DESCRIPTOR PARENT`.
 
-Reads JSON documents, a line each: the contest, then jobs. Answers each job with a line: what the search
-was like, or an error.
+Plays searches, one after the other. It is sent the contest, then jobs, and answers each job with the
+search's line or an error.
 """
 
 from __future__ import annotations
 
 import os
-import sys
+import socket
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from cambrian.codec import decode, encode
 from cambrian.errors import CambrianError
-from cambrian.referee.contest import contest_of, play_search
+from cambrian.referee.contest import Contest, contest_of, play_search
 from cambrian.referee.line import Line
-from cambrian.search.engines.confine import die_with_parent
+from cambrian.search.engines.crew import PIECE, join_crew
+from cambrian.search.engines.frames import Inbox, pack
 from cambrian.strategies import STRATEGIES
 
 
-class Job(msgspec.Struct, frozen=True):
+class Begin(msgspec.Struct, frozen=True, tag="begin"):
+    """To a worker, first of all: the contest, as `contest_of` reads it."""
+
+    contest: dict[str, Any]
+
+
+class Job(msgspec.Struct, frozen=True, tag="job"):
     """The search by the strategy that `spec` describes, under `seed`."""
 
     label: str
@@ -28,26 +35,40 @@ class Job(msgspec.Struct, frozen=True):
     seed: int
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
     """One of the two."""
 
     line: Line | None = None
     error: str | None = None
 
 
+Message = Begin | Job | Answer
+
+
 def main() -> None:
-    die_with_parent(int(sys.argv[1]))
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever else is printed is no answer
-    contest = contest_of(msgspec.json.decode(sys.stdin.buffer.readline()))
-    for text in sys.stdin.buffer:
-        job: Job = decode(text, Job)
-        try:
-            answer = Answer(line=play_search(contest, job.label, STRATEGIES.make(job.spec), job.seed))
-        except CambrianError as error:
-            answer = Answer(error=str(error))
-        answers.write(encode(answer) + b"\n")
-        answers.flush()
+    channel = join_crew()
+    os.dup2(2, 1)  # prints of users' code are quoted should it die, as errors are
+    messages = _read_messages(channel)
+    begin = next(messages)
+    assert isinstance(begin, Begin)
+    contest = contest_of(begin.contest)
+    for job in messages:
+        assert isinstance(job, Job)
+        channel.sendall(pack(_play(contest, job)))
+
+
+def _play(contest: Contest, job: Job) -> Answer:
+    try:
+        return Answer(line=play_search(contest, job.label, STRATEGIES.make(job.spec), job.seed))
+    except CambrianError as error:  # any other ends the process, and the owner plays the search again
+        return Answer(error=str(error))
+
+
+def _read_messages(channel: socket.socket) -> Iterator[Message]:
+    """Messages of the crew's owner, until it hangs up."""
+    inbox = Inbox(Message)
+    while data := channel.recv(PIECE):
+        yield from inbox.feed(data)
 
 
 if __name__ == "__main__":

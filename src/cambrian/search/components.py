@@ -13,7 +13,7 @@ from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
 from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Engine
-from cambrian.search.loop.coordinator import ORDERS
+from cambrian.search.loop.order import ORDERS
 from cambrian.spaces.knowledge import Encodes, Grows, know
 from cambrian.spaces.space import Space
 

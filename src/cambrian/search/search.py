@@ -29,9 +29,9 @@ from cambrian.search.engines.engine import Engine
 from cambrian.search.ledger.run_directory import at_work
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
-from cambrian.search.loop.coordinator import NUMBER
 from cambrian.search.loop.execution import Watch
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.order import NUMBER
 from cambrian.search.numbers import check_numbers
 from cambrian.search.planning.budget import Budget
 from cambrian.search.session import Session, open_session
@@ -50,14 +50,14 @@ class Search:
     grows.
 
     `engine` is "serial", "processes" or an Engine; components without a name run serially, and
-    `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Coordinator`).
+    `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Order`).
     `final=None` ends without a trained network. `limits` are hard bounds on measures of the network, as
     {"params": 1e6, "latency": "5ms"}, checked before training; `timeout` (seconds) and `memory` (bytes) bound
     one trial; `attempts` is how often a trial may be lost to kills before it counts as crashed. With
     `minimize` lower values are better; left open, the estimator knows. `estimators` are further ones, by the
     names that the strategy's requests give. `objectives` are metrics that count besides the estimator's value
     ("params", "latency", "-accuracy" ...; a leading "-" or "+" says that lower or higher is better). `order`
-    is "number" or "arrival" (see `Coordinator`), left open the strategy's own. `room` bytes of
+    is "number" or "arrival" (see `Order`), left open the strategy's own. `room` bytes of
     weights and other files are kept for a strategy that goes on from those of earlier trials.
 
     Raises Incompatible where space, strategy and estimator cannot work together."""

@@ -19,7 +19,7 @@ from cambrian.randomness import stream
 from cambrian.search.components import identity_of, spec_of, specs_of
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import LEDGER
-from cambrian.search.loop.coordinator import NUMBER
+from cambrian.search.loop.order import NUMBER
 from cambrian.search.planning.budget import Budget
 from cambrian.search.program_code import VERSION, code_parts
 from cambrian.spaces.space import Space, fingerprint

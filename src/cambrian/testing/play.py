@@ -1,12 +1,8 @@
-"""A search without estimators and engines: a strategy plays against made-up outcomes.
-
-The order of things is the real coordinator's: proposal n is made knowing trials 0..n-lag, and where
-the strategy waits it is told one trial more at a time.
-"""
+"""A search without ledger, estimators and engines: a strategy plays against made-up outcomes, in the order
+of a real search (see `Order`)."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +18,7 @@ from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, Proposal, Stop, TrainSupernet, Wait, trial_of
+from cambrian.search.loop.order import Order
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.strategy import Strategy
 from cambrian.testing.suite import expect
@@ -42,7 +39,7 @@ def mixed_outcomes(trial: Trial) -> Outcome:
 
 
 def failing(trial: Trial) -> Outcome:
-    """Nothing ever works."""
+    """Every trial crashes."""
     return Crashed("ValueError: made up")
 
 
@@ -73,7 +70,8 @@ class StrategyCase:
 
 
 class Game:
-    """A search in play: `trials` proposed so far, `learned` of them known to `state`."""
+    """A search in play: `trials` proposed so far, `learned` of them known to `state`. Their outcomes are
+    there at once; the strategy learns of them when `lag` or its waiting lets it."""
 
     def __init__(
         self,
@@ -84,15 +82,27 @@ class Game:
         history: Sequence[Trial] = (),
         learned: int = 0,
     ) -> None:
-        self.case, self.lag, self.measure = case, lag, measure
+        self.case, self.measure = case, measure
         self.space = case.space if space is None else space
-        self.trials = list(history)
         self.proposals: list[Proposal] = []
         self.stopped: Stop | None = None
-        self.learned = 0
-        self.state: Any = case.strategy.start(Problem(self.space, fidelity=case.fidelity, seed=7))
+        self._order = Order(Problem(self.space, fidelity=case.fidelity, seed=7), case.strategy, lag=lag)
+        for trial in history:
+            self._add(trial)
         while self.learned < learned:
             self.learn()
+
+    @property
+    def trials(self) -> list[Trial]:
+        return self._order.trials
+
+    @property
+    def learned(self) -> int:
+        return self._order.learned
+
+    @property
+    def state(self) -> Any:
+        return self._order.state
 
     def play(self, until: int) -> Game:
         """Propose and learn until there are `until` trials, or the strategy stops."""
@@ -102,37 +112,30 @@ class Game:
 
     def step(self) -> Proposal:
         """One more trial; or Stop."""
-        while self.learned < len(self.trials) - self.lag + 1:
-            self.learn()
-        proposal = self.propose()
-        while isinstance(proposal, Wait):
-            expect(self.pending(), f"waits with nothing pending, after {len(self.trials)} trials")
-            self.learn()
-            proposal = self.propose()
+        proposal = self._order.next_proposal()
+        # Every outcome is known, so a strategy that still waits has learned them all.
+        expect(not isinstance(proposal, Wait), f"waits with nothing pending, after {len(self.trials)} trials")
         self.proposals.append(proposal)
         if isinstance(proposal, Stop):
             self.stopped = proposal
         else:
-            self.trials.append(self.trial(proposal))
+            self._add(self.trial(proposal))
         return proposal
 
     def propose(self) -> Proposal:
-        """What the strategy says now; changes nothing here."""
-        rng = stream(7, "propose", len(self.trials))
-        return self.case.strategy.propose(self.state, self.pending(), rng)
+        """The strategy's proposal by now; changes nothing here."""
+        return self._order.propose()
 
     def learn(self) -> None:
-        self.state = self.case.strategy.learn(self.state, self.outcome_of(self.learned))
-        self.learned += 1
+        """Let the strategy learn one trial more, whatever the lag."""
+        self._order.learn(self.learned)
 
     def outcome_of(self, number: int) -> Trial:
-        """The trial as it is learned: with its outcome, and on its way through JSON."""
-        trial = self.trials[number]
-        known: Trial = decode(encode(trial), Trial)
-        return msgspec.structs.replace(known, outcome=self.measure(trial))
+        """The trial as it is learned, with its outcome."""
+        return self.trials[number]
 
     def pending(self) -> list[Trial]:
-        return copy.copy(self.trials[self.learned :])
+        return self._order.pending()
 
     def trial(self, proposal: Proposal) -> Trial:
         """The ledger's row for a proposal, which must be legal."""
@@ -141,6 +144,11 @@ class Game:
         if isinstance(proposal, TrainSupernet):
             return trial
         return msgspec.structs.replace(trial, architecture=replay(self.space, trial.architecture))
+
+    def _add(self, trial: Trial) -> None:
+        outcome = self.measure(msgspec.structs.replace(trial, outcome=None))
+        self._order.add(decode(encode(trial), Trial))  # as a resumed search reads it back
+        self._order.finish(trial.number, outcome)
 
 
 class _Bare(Space):

@@ -9,9 +9,9 @@ import msgspec
 from cambrian.architecture import replay
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
-from cambrian.randomness import stream
 from cambrian.request import Evaluate, TrainSupernet, trial_of
 from cambrian.search.ledger.rows import Row
+from cambrian.search.loop.order import Order
 from cambrian.strategies.strategy import Strategy
 from cambrian.testing.suite import expect
 from cambrian.weights import source_row
@@ -25,18 +25,14 @@ def check_replay(problem: Problem, strategy: Strategy, rows: Sequence[Row], orde
     if order == "arrival":
         places = {row.learned: row.trial.number for row in rows if row.learned is not None}
     expect(sorted(places) == list(range(len(places))), "the places at which trials were learned have gaps")
-    state, learned = strategy.start(problem), 0
+    search = Order(problem, strategy)
     for row in rows:
-        expect(row.knew >= learned, f"row {row.trial.number} knew less than the row before it")
-        for place in range(learned, row.knew):
-            known = rows[places[place]].trial
-            expect(known.number < row.trial.number, f"row {row.trial.number} knew a later one")
-            state = strategy.learn(state, known.maximised())
-        learned = row.knew
-        told = {places[place] for place in range(learned)}
-        pending = [_bare(r.trial) for r in rows[: row.trial.number] if r.trial.number not in told]
-        rng = stream(problem.seed, "propose", row.trial.number)
-        proposal = strategy.propose(state, pending, rng)
+        expect(row.knew >= search.learned, f"row {row.trial.number} knew less than the row before it")
+        while search.learned < row.knew:
+            number = places[search.learned]
+            expect(number < row.trial.number, f"row {row.trial.number} knew a later one")
+            search.learn(number)
+        proposal = search.propose()
         asked = isinstance(proposal, Evaluate | TrainSupernet)
         expect(asked, f"where row {row.trial.number} was asked for, it says {proposal}")
         assert isinstance(proposal, Evaluate | TrainSupernet)
@@ -48,10 +44,7 @@ def check_replay(problem: Problem, strategy: Strategy, rows: Sequence[Row], orde
         if cached is not None:  # a row names the trial that was measured, and not a repeat of it
             again = msgspec.structs.replace(again, weights=msgspec.structs.replace(again.weights, row=cached))
         expect(_asked(again) == _asked(row.trial), f"row {row.trial.number} is another one when replayed")
-
-
-def _bare(trial: Trial) -> Trial:
-    return msgspec.structs.replace(trial, outcome=None)
+        search.add(row.trial)
 
 
 def _asked(trial: Trial) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Who does the work: engines by name."""
+"""Engines by name."""
 
 from cambrian.registry import Registry
 

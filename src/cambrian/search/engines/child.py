@@ -1,4 +1,4 @@
-"""One evaluation in a process of its own, forked from a worker: whatever it does, it does to itself."""
+"""One evaluation in a process of its own, forked from a worker: a crash or a leak hurts nobody else."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from cambrian.search.engines.confine import (
     die_with_parent,
     lift_memory_limit,
     limit_memory,
+    silence,
     volunteer_for_oom_killer,
 )
 from cambrian.search.engines.engine import Assignment, Report, Work, evaluate
-from cambrian.search.engines.wire import Imported, pack
+from cambrian.search.engines.frames import pack
+from cambrian.search.engines.wire import Imported
 
 
 def live(work: Work, assignment: Assignment, worker: int, reports: int, stderr: int) -> NoReturn:
@@ -26,16 +28,17 @@ def live(work: Work, assignment: Assignment, worker: int, reports: int, stderr: 
     try:
         _settle(worker, stderr)
         _confine(work)
-        known = frozenset(sys.modules)
+        inherited = frozenset(sys.modules)
         for report in evaluate(work, assignment):
+            # Before the last report, on which the worker ends this process.
             if report.last:
-                _write(reports, pack(Imported([name for name in sys.modules if name not in known])))
+                _write(reports, pack(Imported([name for name in sys.modules if name not in inherited])))
             _write(reports, pack(report))
-    except MemoryError as error:
+    except MemoryError as error:  # outside `evaluate`: packing a long report
         lift_memory_limit()
         outcome = Infeasible("oom", f"MemoryError: {error}".rstrip(": "))
         _write(reports, pack(Report(assignment.trial.number, assignment.attempt, outcome=outcome)))
-    except BaseException:
+    except BaseException:  # the worker quotes the traceback in the outcome that it makes of this exit
         lift_memory_limit()
         traceback.print_exc()
         os._exit(1)
@@ -43,20 +46,20 @@ def live(work: Work, assignment: Assignment, worker: int, reports: int, stderr: 
 
 
 def _settle(worker: int, stderr: int) -> None:
-    os.setpgid(0, 0)
+    """Undo the worker's own arrangements, which a fork inherits, and make this child's."""
+    os.setpgid(0, 0)  # a group of its own, so that `kill_group` ends data loaders and the like too
     die_with_parent(worker)
+    # Inherited from the worker, whom a signal to this process would wake, and this process ignore.
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for source, target in ((nothing, 0), (nothing, 1), (stderr, 2)):
-        os.dup2(source, target)
-    faulthandler.enable(2)
+    silence(stderr)
+    faulthandler.enable(2)  # a crash in native code leaves a traceback among the last words
     volunteer_for_oom_killer()
 
 
 def _confine(work: Work) -> None:
-    """On a GPU it is the GPU's memory that is scarce, and that the limit is about: the driver's own
+    """Limit this process's memory: on a GPU the GPU's, which is the scarce one there, as the driver's own
     bookkeeping in main memory has no useful bound."""
     if work.memory is None:
         return
@@ -71,5 +74,6 @@ def _confine(work: Work) -> None:
 
 
 def _write(pipe: int, data: bytes) -> None:
+    # A pipe takes 64 KiB at a time; a long curve is more.
     while data:
         data = data[os.write(pipe, data) :]

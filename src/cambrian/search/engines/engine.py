@@ -1,4 +1,4 @@
-"""Who does the work: the contract of an engine, and the one function all of them run.
+"""The contract of an engine, and the one function that all engines run.
 
 An engine executes at least once; recording exactly once is the ledger's affair. An engine therefore
 reports a lost execution (`Report.lost`) instead of inventing an outcome, and never retries by itself.
@@ -36,14 +36,14 @@ from cambrian.weights import FRESH, Weights
 T = TypeVar("T")
 
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
-"""No room, a file too large, a quota, nothing may be written: whatever was evaluated, it is not to blame."""
+"""No room, a file too large, a quota, a read-only disk: the evaluated architecture is not to blame."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What all evaluations of a run have in common. `estimators` by name, "" the first. `directory` is the
+    """The part that all evaluations of a run share. `estimators` by name, "" the first. `directory` is the
     run's, where evaluations find checkpoints and artifacts and leave theirs; without one they cannot.
-    `spec` is what another process makes the same from: space and estimators as registry specs, `task` as the
+    `spec` lets another process make the same: space and estimators as registry specs, `task` as the
     directory of a prepared task or null; None where a part cannot be named, which only `serial` can run."""
 
     problem: Problem
@@ -56,13 +56,13 @@ class Work:
     timeout: float | None = None
     """Seconds an evaluation may take."""
     memory: int | None = None
-    """Bytes an evaluation may allocate beyond what the worker holds when it begins."""
+    """Bytes an evaluation may allocate beyond those that the worker holds when it begins."""
     threads: int = 1
-    """On which torch computes within an operation. Sums depend on it in their last bits, and trainings on
-    these: an engine's setting, since engines are to agree."""
+    """Threads of torch within an operation. The last bits of sums depend on their number, and trainings on
+    those bits: an engine's setting, since engines are to agree."""
 
     def job(self, assignment: Assignment) -> Job:
-        """The job that an estimator is given."""
+        """The job of the estimator."""
         trial = assignment.trial
         return Job(
             request=request_of(trial),
@@ -82,30 +82,31 @@ class Work:
         )
 
     def estimator(self, trial: Trial) -> Any:
-        """The one that its request names."""
+        """The estimator that the trial's request names."""
         return self.estimators[trial.estimator]
 
     def _place(self, *parts: str) -> Path | None:
         return None if self.directory is None else self.directory.joinpath(*parts)
 
     def _artifacts(self, assignment: Assignment) -> dict[str, Path]:
-        """Those that are there: one that was given up to save room is missing."""
+        """The files by name. One that was given up to save room is left out."""
         if self.directory is None:
             return {}
         files = {name: self.directory / artifact.file for name, artifact in assignment.artifacts.items()}
         return {name: file for name, file in files.items() if file.exists()}
 
     def _draft(self, assignment: Assignment) -> Path | None:
-        """An empty directory: what a former attempt left in it is not this one's."""
+        """An empty directory for the artifacts of this attempt."""
         place = self._place(DRAFTS, f"{trial_name(assignment.trial)}-{assignment.attempt}")
         if place is not None:
+            # Files that lie in it are of another evaluation, and would be adopted with this one's.
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
         return place
 
 
 class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
-    """One execution: attempt number `attempt` of `trial`. `keep` says that what it leaves is wanted;
+    """One execution: attempt number `attempt` of `trial`. `keep` says that its artifacts are wanted;
     `artifacts` are those of the row whose weights it begins with; `history` is for an estimator that reads
     it. See `Job` for the rest. It holds no path: where a file lies is the engine's affair."""
 
@@ -121,9 +122,9 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
-    """News of an execution: a `point` of its curve, its `outcome` (the last report), or `lost`: the
-    process doing it was killed from outside or vanished, and nobody can say how it would have ended, or
-    `refused`: the disk did not take what it wrote, and would not take that of the next one either."""
+    """News of an execution: a `point` of its curve, its `outcome` (the last report), or `lost`: its
+    process was killed from outside or vanished, and nobody can say how it would have ended, or `refused`:
+    the disk did not take its files, and would not take those of the next one either."""
 
     number: int
     attempt: int
@@ -134,13 +135,13 @@ class Report(msgspec.Struct, frozen=True, tag="report"):
 
     @property
     def last(self) -> bool:
-        """Whether nothing more follows of this trial's attempt."""
+        """Whether this is the end of the trial's attempt."""
         return any(end is not None for end in (self.outcome, self.lost, self.refused))
 
 
 class Engine(ABC):
     """Life: `start(work)`, then `submit`, `wait` and `cancel` in any order, then `close`, which kills
-    what is still running and leaves no process behind; `start` may follow again. `slots` assignments
+    the running evaluations and leaves no process behind; `start` may follow again. `slots` assignments
     run at once; `submit` beyond that is a mistake of the caller's."""
 
     slots: int
@@ -154,7 +155,7 @@ class Engine(ABC):
     @abstractmethod
     def wait(self, timeout: float | None = None) -> list[Report]:
         """Reports since the last call; blocks for the first one up to `timeout` seconds (None: for
-        as long as something runs). Nothing running: returns at once. Raises RunError where the
+        as long as an evaluation runs). Returns at once where none runs. Raises RunError where the
         engine cannot do any work."""
 
     @abstractmethod
@@ -166,15 +167,17 @@ class Engine(ABC):
 
 
 def prepare(estimator: Estimator) -> None:
-    """Import what its evaluations will need, once in a process and before the first of them."""
+    """Import the modules that its evaluations will need, once in a process and before the first of them."""
     if isinstance(estimator, Prepares):
         estimator.prepare()
     elif estimator.delivers:
-        import torch._dynamo  # noqa: F401  (what trains needs torch, whose optimizers all import this)
+        # An estimator that trains needs torch, whose optimizers all import this: seconds, which would
+        # otherwise be part of the first trial's time.
+        import torch._dynamo  # noqa: F401
 
 
 def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
-    """Run the estimator, turning whatever happens inside this process into reports; the last one
+    """Run the estimator and turn its points, its outcome or its failure into reports; the last one
     carries the outcome. Numbers are those that JSON gives back, whatever library they are of, and those
     that are not finite are left out of metrics: they are not JSON."""
     number, attempt = assignment.trial.number, assignment.attempt
@@ -182,6 +185,7 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
     _seed_globals(work.problem.seed, request_of(assignment.trial))
     try:
         estimate = work.estimator(assignment.trial).run(work.job(assignment))
+        # By hand and not by `for`: the outcome is the generator's return value.
         while True:
             try:
                 with _threads(work.threads):
@@ -190,25 +194,25 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
                 outcome = _tidy(end.value)
                 break
             yield Report(number, attempt, point=_finite(point))
-    except OutOfTime as error:
+    except OutOfTime as error:  # stopped at its deadline, which is no evidence against the architecture
         yield Report(number, attempt, lost=str(error))
         return
     except Unbuildable as error:
         outcome = Infeasible("unbuildable", str(error))
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # not KeyboardInterrupt: the user's word to the whole run
         refusal = _refusal(error)
         if refusal is not None:
             yield Report(number, attempt, refused=refusal)
             return
         outcome = _failure(error)
     seconds = time.perf_counter() - started
-    if not outcome.seconds:
+    if not outcome.seconds:  # a benchmark reports the seconds of its table, and not those of looking it up
         outcome = msgspec.structs.replace(outcome, seconds=seconds)
     yield Report(number, attempt, outcome=outcome)
 
 
 def _refusal(error: BaseException) -> str | None:
-    """What the disk has against it, whoever wrote."""
+    """A sentence where `error` is the disk's fault, no matter which code wrote."""
     if isinstance(error, DiskRefused):
         return str(error)
     if isinstance(error, OSError) and error.errno in _DISK:
@@ -222,18 +226,20 @@ def too_late(limit: float | None, curve: Curve, seconds: float) -> Infeasible:
 
 
 def _seed_globals(run: int, request: Request) -> None:
-    """Functions of users' draw from the global generators: the same numbers then, whichever process
-    does the work and whatever it did before."""
+    """Seed the global generators, from which functions of users draw: the same numbers for a request,
+    whichever process does the work and whatever it did before."""
     seed = integer_seed(run, "globals", identity_of(request))
     random.seed(seed)
-    np.random.seed(seed % 2**32)
+    np.random.seed(seed % 2**32)  # the largest seed that NumPy takes is 2**32 - 1
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
 
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """Between the steps of an evaluation others compute, on as many threads as they had."""
+    """Let torch compute on `count` threads within, and on as many as before afterwards: between the steps
+    of an evaluation the caller's own code computes."""
+    # Looked up and not imported: an evaluation without torch shall not wait for its import.
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else count
     if torch is None or before == count:
@@ -253,23 +259,23 @@ def _tidy(outcome: object) -> Outcome:
         return Crashed(f"the estimator returned {outcome!r:.80} where an outcome was expected")
     outcome = msgspec.structs.replace(outcome, curve=tuple(map(_finite, outcome.curve)))
     if isinstance(outcome, Done) and not finite(outcome.metrics):
-        outcome = msgspec.structs.replace(outcome, metrics=_finite_only(outcome.metrics))
+        outcome = msgspec.structs.replace(outcome, metrics=_drop_infinite(outcome.metrics))
     return _plain(outcome, Outcome)
 
 
 def _finite(point: Point) -> Point:
     if not finite(point.metrics):
-        point = msgspec.structs.replace(point, metrics=_finite_only(point.metrics))
+        point = msgspec.structs.replace(point, metrics=_drop_infinite(point.metrics))
     return _plain(point, Point)
 
 
 def _plain(value: T, kind: Any) -> T:
-    """As it is read back by whoever is told."""
+    """`value` as the ledger and other processes read it back, so that no engine gives more than another."""
     plain: T = decode(encode(value), kind)
     return plain
 
 
-def _finite_only(metrics: dict[str, float]) -> dict[str, float]:
+def _drop_infinite(metrics: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if finite({name: value})}
 
 
@@ -277,8 +283,9 @@ def _failure(error: BaseException) -> Outcome:
     text = _printable(f"{type(error).__name__}: {error}".strip())
     if isinstance(error, MemoryError) or out_of_memory(text):
         return Infeasible("oom", text[:500])
-    if isinstance(error, CambrianError):
+    if isinstance(error, CambrianError):  # a sentence for the user, to which a traceback adds nothing
         return Crashed(text[:500])
+    # The end of a traceback is where the mistake is; a recursion without end makes megabytes of it.
     return Crashed(text[:500], _printable("".join(traceback.format_exception(error))[-20000:]))
 
 
@@ -288,7 +295,8 @@ def _printable(text: str) -> str:
 
 
 def out_of_memory(text: str) -> bool:
-    """Whether a message says so: torch raises a plain RuntimeError where its allocator fails."""
+    """Whether an error's text says that memory ran out: torch raises a plain RuntimeError where its
+    allocator fails."""
     lower = text.lower()
     return any(
         sign in lower

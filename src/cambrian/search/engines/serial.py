@@ -1,4 +1,4 @@
-"""One evaluation at a time, in this process: for debugging, and for what cannot be named."""
+"""One evaluation at a time, in this process: for debugging, and for components that cannot be named."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Serial(Engine):
     """torch computes on `threads` threads while an evaluation is under way, as in a worker process, so
     that the numbers are the same. A time limit is honoured between the points of a curve. A limit on
     memory is not: it would hold for all that this process does, and libraries that run into one abort.
-    What ends the process ends the run, which resumes at the same trial."""
+    An evaluation that ends the process ends the run, which resumes at the same trial."""
 
     threads: int = 1
     slots: int = field(default=1, init=False)
@@ -29,6 +29,7 @@ class Serial(Engine):
             warnings.warn(
                 "engine 'serial' cannot limit the memory of a trial: engine 'processes' can", stacklevel=2
             )
+        # Before the first trial, as in a worker, so that its time holds no imports.
         for estimator in work.estimators.values():
             prepare(estimator)
         self._work, self._running = replace(work, threads=self.threads), None
@@ -39,7 +40,8 @@ class Serial(Engine):
         self._running = _Running(self._work, assignment)
 
     def wait(self, timeout: float | None = None) -> list[Report]:
-        running, self._running = self._running, None  # gone, should the step be interrupted
+        # Gone, should Ctrl-C interrupt the step: a generator that raised cannot be stepped again.
+        running, self._running = self._running, None
         if running is None:
             return []
         report = running.step()
@@ -48,6 +50,7 @@ class Serial(Engine):
         return [report]
 
     def cancel(self, number: int) -> None:
+        # Only noted: between two calls of `wait` the evaluation does not run, and only `wait` may report.
         if self._running is not None and self._running.assignment.trial.number == number:
             self._running.cancelled = True
 
@@ -58,6 +61,8 @@ class Serial(Engine):
 
 
 class _Running:
+    """An evaluation under way, and how long it has taken."""
+
     def __init__(self, work: Work, assignment: Assignment) -> None:
         self.assignment = assignment
         self.reports = cast(Generator[Report, None, None], evaluate(work, assignment))
@@ -67,11 +72,12 @@ class _Running:
         self._curve: list[Point] = []
 
     def step(self) -> Report:
+        """The next report; the last one where the evaluation is cancelled or late."""
         number, attempt = self.assignment.trial.number, self.assignment.attempt
         if self.cancelled:
             self.reports.close()
             return Report(number, attempt, lost="cancelled")
-        report = next(self.reports)
+        report = next(self.reports)  # as long as it computes, nothing can stop it but itself
         seconds = time.monotonic() - self._started
         if self._limit is not None and seconds > self._limit:
             self.reports.close()

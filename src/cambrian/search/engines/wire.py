@@ -1,26 +1,20 @@
-"""What a coordinator, its workers and their children say to one another: JSON messages, each behind
-its length in four bytes. JSON and not pickle, so that reading a message can never run code."""
+"""The messages between an engine, its workers and their children (see `frames` for their form)."""
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
 import msgspec
 
-from cambrian.codec import decode, encode
 from cambrian.outcome import Fidelity
 from cambrian.search.engines.engine import Assignment, Report, Work
 
-_LENGTH = struct.Struct(">I")
-LONGEST = 1 << 28
-"""Bytes of the longest message believed; a length beyond it is noise on the channel."""
-
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
-    """To a worker, first of all: what the evaluations have in common (see `Work`), and how many
-    threads one may use."""
+    """To a worker, first of all: the common part of all evaluations (see `Work`), and how many threads
+    one may use."""
 
+    # The fields are those of `Work` in JSON types: a worker makes the objects anew from their specs.
     spec: dict[str, Any]
     problem: dict[str, Any]
     final: Fidelity | None
@@ -62,43 +56,18 @@ class Broken(msgspec.Struct, frozen=True, tag="broken"):
 
 
 class Forked(msgspec.Struct, frozen=True, tag="forked"):
-    """From a worker: the process, and process group, in which a trial runs."""
+    """From a worker: the process, and process group, in which a trial runs. The engine must know it, to end
+    it where the worker died first."""
 
     number: int
     pid: int
 
 
 class Imported(msgspec.Struct, frozen=True, tag="imported"):
-    """From a child to its worker: the modules it had to import, in that order."""
+    """From a child to its worker: the modules it had to import, in that order, which is one that works."""
 
     names: list[str]
 
 
+# One union for all channels: a tag names the type, so that both ends read with the same decoder.
 Message = Start | Assignment | Cancel | Ready | Broken | Forked | Imported | Report
-
-
-def pack(message: Message) -> bytes:
-    body = encode(message)
-    return _LENGTH.pack(len(body)) + body
-
-
-class Inbox:
-    """Messages out of a stream of bytes, in whatever pieces these arrive. What is no message raises
-    `msgspec.MsgspecError`."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> list[Message]:
-        self._buffer += data
-        messages: list[Message] = []
-        while len(self._buffer) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._buffer)
-            if length > LONGEST:
-                raise msgspec.DecodeError(f"a message of {length} bytes")
-            end = _LENGTH.size + length
-            if len(self._buffer) < end:
-                break
-            messages.append(decode(bytes(self._buffer[_LENGTH.size : end]), Message))
-            del self._buffer[:end]
-        return messages

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from cambrian.codec import encode
-from cambrian.search.engines.confine import die_with_parent
+from cambrian.search.engines.confine import die_with_parent, fork_child, silence
 
 
 class Failed(Exception):
@@ -38,11 +38,7 @@ class _Child:
         parent = os.getpid()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads: none is needed
-            self._pid = os.fork()
-        # The child never returns from `_live`, so nothing of the parent's stack runs twice.
-        if self._pid == 0:
-            os.close(self._pipe)
-            _live(function, end, parent)
+            self._pid = fork_child(lambda: _live(function, end, parent), private=[self._pipe])
         os.close(end)
 
     def result(self) -> Any:
@@ -77,9 +73,7 @@ def _live(function: Callable[[], Any], pipe: int, parent: int) -> NoReturn:
     try:
         die_with_parent(parent)
         faulthandler.disable()  # the parent says how it ended
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for number in (0, 1, 2):
-            os.dup2(nothing, number)
+        silence()
         data = encode(function())
         status = 0
     except BaseException as error:

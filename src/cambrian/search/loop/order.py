@@ -1,0 +1,107 @@
+"""The order of a search: which trials the strategy has learned of when it is asked for the next proposal.
+
+By number, proposal n is made knowing the outcomes of trials 0..n-lag and no others: the same on every
+engine and with any number of workers. Where the strategy waits for more (the end of a level), it learns one
+trial more at a time, in their order, which is the same everywhere too. By arrival it learns an outcome when
+it comes, and the order notes at which place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from cambrian.outcome import Outcome, Trial
+from cambrian.problem import Problem
+from cambrian.randomness import stream
+from cambrian.request import Proposal, Wait
+from cambrian.strategies.strategy import Strategy
+
+NUMBER, ARRIVAL = "number", "arrival"
+ORDERS = (NUMBER, ARRIVAL)
+
+
+class Order:
+    """The strategy's `state`, all `trials` of the search, and how many it has `learned`. `open` are the
+    numbers of the others, which are pending for the strategy whether or not their outcome is known."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        strategy: Strategy,
+        *,
+        lag: int = 1,
+        by: str = NUMBER,
+        trials: Sequence[Trial] = (),
+    ) -> None:
+        self.strategy, self.lag, self.by = strategy, lag, by
+        self.trials = list(trials)
+        self.open = dict.fromkeys(range(len(self.trials)))  # a set that keeps the order of numbers
+        self.learned = 0
+        self.seed = problem.seed
+        self.state: Any = strategy.start(problem)
+
+    def next_proposal(self) -> Proposal:
+        """The strategy's proposal when it has learned its due; Wait where an outcome is not known yet, or
+        where the strategy waits though nothing is open."""
+        if self.by == NUMBER:
+            while self.learned < len(self.trials) - self.lag + 1:
+                if not self._learn_next():
+                    return Wait()
+        proposal = self.propose()
+        # By arrival nothing known is left to learn: only an outcome that comes can end the waiting.
+        while isinstance(proposal, Wait) and self.by == NUMBER and self._learn_next():
+            proposal = self.propose()
+        return proposal
+
+    def propose(self) -> Proposal:
+        """The strategy's proposal by now, whatever its due. Changes nothing here."""
+        # A stream per number: an interrupted search, asked again for this proposal, draws the same.
+        rng = stream(self.seed, "propose", len(self.trials))
+        return self.strategy.propose(self.state, self.pending(), rng)
+
+    def add(self, trial: Trial) -> None:
+        """Add the next trial. By arrival, the strategy learns at once of a repeat whose outcome is known."""
+        self.open[trial.number] = None
+        self.trials.append(self.resolve(trial))
+        if self.by == ARRIVAL and self.trials[-1].outcome is not None:
+            self.learn(trial.number)
+
+    def finish(self, number: int, outcome: Outcome) -> dict[int, int]:
+        """Add the outcome of a trial. Returns the places at which trials were learned now, by number: by
+        arrival, of this one and its repeats."""
+        self.trials[number] = msgspec.structs.replace(self.trials[number], outcome=outcome)
+        if self.by == NUMBER:
+            return {}
+        places = {}
+        # A list, as `learn` takes numbers out of `open`.
+        for arrived in [number, *(n for n in self.open if self.trials[n].cached == number)]:
+            places[arrived] = self.learned
+            self.learn(arrived)
+        return places
+
+    def learn(self, number: int) -> None:
+        """Let the strategy learn trial `number`, which has an outcome."""
+        self.trials[number] = trial = self.resolve(self.trials[number])
+        self.state = self.strategy.learn(self.state, trial.maximised())
+        self.learned += 1
+        del self.open[number]
+
+    def pending(self) -> list[Trial]:
+        """The open trials as the strategy may see them: an outcome that it has not learned is withheld."""
+        return [msgspec.structs.replace(self.trials[n], outcome=None) for n in self.open]
+
+    def resolve(self, trial: Trial) -> Trial:
+        """The trial, with the outcome of the one that it repeats where that is known by now."""
+        if trial.cached is None or trial.outcome is not None:
+            return trial
+        return msgspec.structs.replace(trial, outcome=self.trials[trial.cached].outcome)
+
+    def _learn_next(self) -> bool:
+        """Learn the next trial by number; False where its outcome is not known, or there is none."""
+        if not self.open or self.resolve(self.trials[self.learned]).outcome is None:
+            return False
+        self.learn(self.learned)
+        return True
