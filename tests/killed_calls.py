@@ -30,8 +30,8 @@ def compile_library(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Order:
-    """Kill whoever comes to call number `at` (from 1; 0: nobody) of those that change a file in `place`: before
-    it, or with half of its bytes written. `counter` is a file for the count."""
+    """Kill whoever comes to call number `at` (from 1) of those that change a file in `place`: before it, or
+    with half of its bytes written. `counter` is a file for the count."""
 
     place: Path
     counter: Path

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -248,14 +249,16 @@ def acknowledged(log: Path) -> list[int]:
 
 
 class Nursery:
-    """Use as a context manager. `preload` is a library that its processes begin with."""
+    """Use as a context manager. `preload` is a library that its processes begin with; `module` has the
+    function `search` that makes a search of a setting."""
 
-    def __init__(self, preload: Path | None = None) -> None:
+    def __init__(self, preload: Path | None = None, module: str = "mock_search") -> None:
+        self._module = module
         self._preload = {} if preload is None else {"LD_PRELOAD": str(preload)}
 
     def __enter__(self) -> Nursery:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "import mock_search; mock_search.tend()"],
+            [sys.executable, "-c", f"import {self._module} as module; module.tend()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment() | self._preload,
@@ -300,6 +303,7 @@ class _Telling(Watch):
 
 
 def _session(
+    make: Callable[..., Search],
     directory: str,
     log: str,
     setting: dict[str, Any],
@@ -320,7 +324,7 @@ def _session(
     if coordinator == 0:
         os.close(hear)
         os.environ["MOCK_LOG"] = log
-        _coordinate(tell, directory, setting, known, statement, call)
+        _coordinate(make, tell, directory, setting, known, statement, call)
     os.close(tell)
     done = 0
     if events is not None:
@@ -337,6 +341,7 @@ def _session(
 
 
 def _coordinate(
+    make: Callable[..., Search],
     tell: int,
     directory: str,
     setting: dict[str, Any],
@@ -344,14 +349,15 @@ def _coordinate(
     statement: int | None,
     call: dict[str, str] | None,
 ) -> None:
+    imported = "torch" in sys.modules
     try:
         if call is not None:
             os.environ |= call
             ctypes.CDLL(None).arm_calls()
         if statement is not None:
             _end_before(statement)
-        result = search(**setting).run(directory, _Telling(tell, known))
-        assert "torch" not in sys.modules
+        result = make(**setting).run(directory, _Telling(tell, known))
+        assert ("torch" in sys.modules) == imported
         os._exit(0 if result.trials else 2)
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -415,9 +421,13 @@ def _left() -> bool:
 
 
 def tend() -> None:
-    """The nursery's life: sessions by standard input, how they ended by standard output."""
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     for strategy in ("random", "progressive", "halving"):
         search(strategy, trials=8, delay=0.0).run()  # imports what a search imports
+    serve(search)
+
+
+def serve(make: Callable[..., Search]) -> None:
+    """The nursery's life: sessions by standard input, how they ended by standard output."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     for line in sys.stdin:
-        print(json.dumps(_session(**json.loads(line))), flush=True)
+        print(json.dumps(_session(make, **json.loads(line))), flush=True)

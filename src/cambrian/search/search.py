@@ -21,7 +21,7 @@ from cambrian.search.direction import check_direction, objective_name, read_obje
 from cambrian.search.engines.engine import Engine, Work
 from cambrian.search.ledger.keys import digest
 from cambrian.search.ledger.ledger import Ledger
-from cambrian.search.ledger.run_directory import at_work, prepare_task, working_place
+from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepare_task, working_place
 from cambrian.search.loop.ask_tell import Conversation
 from cambrian.search.loop.coordinator import NUMBER, Coordinator, Means
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expected_final
@@ -185,6 +185,8 @@ class Search:
                 self._look(watch)
             self._agree(ledger)
             try:
+                if place is not None:
+                    clear_leftovers(place, ledger.rows())
                 self._files, self._planned = files, ledger.facts()["planned"]
                 self.engine.start(self._work())
                 work(ledger, self._execution(ledger, files, watch), watch)

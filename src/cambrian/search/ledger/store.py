@@ -45,6 +45,12 @@ class Store:
         """Remove a draft that nothing came of."""
         shutil.rmtree(self.directory / DRAFTS / draft, ignore_errors=True)
 
+    def discard_all(self) -> None:
+        """Remove the drafts of all evaluations; only for one who knows that none is under way."""
+        place = self.directory / DRAFTS
+        for draft in place.iterdir() if place.is_dir() else ():
+            shutil.rmtree(draft, ignore_errors=True)
+
     def sweep(self, needed: Iterable[Artifact], others: Iterable[Artifact] = ()) -> int:
         """Remove all files but the needed ones, and of `others`, the newest last, those that there is room
         for. Returns how many were removed."""

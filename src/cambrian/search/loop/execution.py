@@ -241,6 +241,7 @@ class Execution:
             if report.outcome is not None:
                 outcomes.append((row, self._adopt(row, directed(report.outcome, self.minimize))))
                 continue
+            self._discard(row)
             if self._late(row):
                 outcomes += self._give_up(row)
                 continue
@@ -280,15 +281,23 @@ class Execution:
 
     def _adopt(self, row: Row, outcome: Outcome) -> Outcome:
         """The outcome with what its evaluation left in the run directory, by hash."""
-        draft = f"{row.name}-{row.attempt}"
         if self.store is None:
             return outcome
         if not isinstance(outcome, Done):
-            self.store.discard(draft)
+            self._discard(row)
             return outcome
-        artifacts = self.store.adopt(draft)
+        artifacts = self.store.adopt(_draft_of(row))
         return msgspec.structs.replace(outcome, artifacts=artifacts) if artifacts else outcome
+
+    def _discard(self, row: Row) -> None:
+        """Remove what this attempt left behind: nothing came of it."""
+        if self.store is not None:
+            self.store.discard(_draft_of(row))
 
     def _clean(self, row: Row) -> None:
         if self.directory is not None:
             shutil.rmtree(self.directory / "checkpoints" / row.name, ignore_errors=True)
+
+
+def _draft_of(row: Row) -> str:
+    return f"{row.name}-{row.attempt}"
