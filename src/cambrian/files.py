@@ -7,7 +7,6 @@ flushed, so that the new name is on the disk too before anything is written that
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -51,15 +50,11 @@ def stage_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def remove_drafts(path: Path) -> None:
-    """Remove what processes that were killed left of their drafts of `path`; only for one who knows that
-    nobody else is writing it."""
-    name = glob.escape(f".{path.name}.")
-    for left in (*path.parent.glob(f"{name}*.part*"), *path.parent.glob(f"{name}*.old")):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+def remove_drafts(folder: Path, name: str = "*") -> None:
+    """Remove the drafts of files of that name (a pattern) which killed processes left in `folder`; only for
+    one who knows that nobody else is writing them."""
+    for draft in folder.glob(f".{name}.*.part*"):  # and what SQLite keeps beside one
+        draft.unlink(missing_ok=True)
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -128,8 +128,8 @@ class TrainingRun:
         return {} if trained >= planned else {"epochs": round(trained, 3), "planned_epochs": planned}
 
     def leave_training(self, keep: Path) -> None:
-        """Leave the state that a longer training of the same network goes on from; without its times, so that the
-        same training leaves the same file."""
+        """Leave the state that a longer training of the same network goes on from; without its times, so that
+        the same training leaves the same file."""
         from cambrian.networks.checkpoint import save_tensors
 
         tensors, state = self._state()

@@ -52,8 +52,8 @@ def at_work(place: Path | None) -> Iterator[Ledger]:
     lock = Lock(place)
     try:
         path = place / LEDGER
-        for written in (path, place / TASK):
-            remove_drafts(written)  # whose writers are dead: the lock is ours
+        remove_drafts(place, LEDGER)  # whose writers are dead: the lock is ours
+        remove_drafts(place / TASK)
         yield from _closing(Ledger.open(path) if path.exists() else Ledger.create(path))
     finally:
         lock.release()
