@@ -26,7 +26,7 @@ def search(strategy: str) -> Search:
 
 
 def build(strategy: Any, estimator: Any, **settings: Any) -> Search:
-    return Search(living.forked, strategy, estimator, toy_task(), seed=3, **settings)
+    return Search(living.forked, strategy, estimator, toy_task(), seed=3, attempts=1000, **settings)
 
 
 def tend() -> None:

@@ -63,8 +63,8 @@ def test_killed_continuations_end_with_the_same_weights(undisturbed, nursery, tm
 
 @pytest.mark.parametrize("undisturbed", ["halving"], indirect=True)
 def test_what_is_trained_anew_says_so_after_a_kill(undisturbed, nursery, tmp_path):
-    """The last row's parent has lost its files; killed after its first checkpoint and resumed, the row has the
-    same numbers and still says that it was trained anew."""
+    """The last row's parent has lost its files; killed after its first checkpoint and resumed, the row has
+    the same numbers and still says that it was trained anew."""
     expected, calls = undisturbed
     run = Path(shutil.copytree(expected.directory, tmp_path / "run"))
     truncate(run, keep=4)
