@@ -32,7 +32,8 @@ reseeded: .venv/installed
 
 evidence: .venv/installed
 	$(BIN)/pytest -n 2 -m slow
-	CAMBRIAN_KILLS=200 $(BIN)/pytest tests/search/test_kills.py
+	CAMBRIAN_KILLS=200 $(BIN)/pytest -n 2 tests/search/test_kills.py tests/search/test_every_call.py \
+	  tests/requests/test_killed.py
 
 # Minutes each; those of hours, and the one that installs its peers, have their commands in RESULTS.md.
 bench: .venv/installed

@@ -4,17 +4,20 @@ this module by name."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cambrian import space
 from cambrian.architecture import Architecture, sample
-from cambrian.outcome import Done, Fidelity, Point, Trial
-from cambrian.problem import Problem
+from cambrian.outcome import Fidelity, Trial
 from cambrian.request import Evaluate, Proposal, Stop, TrainSupernet, Wait
 from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.evolution.population import mutate_or_draw
 from cambrian.weights import Continue, Fresh, Inherit, Shared
+from continuing import Base as Base
+from continuing import Halving as Halving
+from continuing import Sleeps as Sleeps
+from continuing import Trials as Trials
 
 
 @space(task=Shape(2, 8, 8, 3))
@@ -37,58 +40,6 @@ def forked(pick, task, *, filters=4):
     first, second = pick.module("first", ways), pick.module("second", ways)
     head = nn.Linear(width, task.classes)
     return nn.Sequential(stem, first, second, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), head)
-
-
-@dataclass(frozen=True)
-class Trials:
-    """A state: all trials that were learned."""
-
-    space: Any
-    known: tuple[Trial, ...] = ()
-
-
-@dataclass(frozen=True)
-class Base:
-    needs: ClassVar[tuple[type, ...]] = ()
-
-    def start(self, problem: Problem) -> Trials:
-        return Trials(problem.space)
-
-    def learn(self, state: Trials, trial: Trial) -> Trials:
-        return replace(state, known=(*state.known, trial))
-
-
-@dataclass(frozen=True)
-class Halving(Base):
-    """`width` architectures for one epoch; the best third of each rung goes on for three times as long."""
-
-    requests: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Continue)
-    width: int = 9
-    epochs: tuple[int, ...] = (1, 3, 9)
-
-    def propose(self, state: Trials, pending: Sequence[Trial], rng: Any) -> Proposal:
-        for rung, epochs in enumerate(self.epochs):
-            here = [t for t in (*state.known, *pending) if t.reason["rung"] == rung]
-            wanted = self._chosen(state, rung)
-            if wanted is None:
-                return Wait()
-            if len(here) < len(wanted):
-                parent = wanted[len(here)]
-                architecture = sample(state.space, rng) if parent is None else parent.architecture
-                weights = Fresh() if parent is None else Continue(parent.number)
-                return Evaluate(architecture, Fidelity(epochs), weights=weights, reason={"rung": rung})
-        return Stop("the last rung is full")
-
-    def _chosen(self, state: Trials, rung: int) -> list[Trial | None] | None:
-        """Whom a rung is for; None while the one below is not complete."""
-        if rung == 0:
-            return [None] * self.width
-        below = [t for t in state.known if t.reason["rung"] == rung - 1]
-        size = self.width // 3 ** (rung - 1)
-        if len(below) < size:
-            return None
-        scored = [t for t in below if t.value is not None]
-        return sorted(scored, key=lambda t: (-t.value, t.number))[: max(1, size // 3)]
 
 
 @dataclass(frozen=True)
@@ -154,29 +105,3 @@ class Sharing(Base):
         outer = state.known[0].architecture["widen"]
         drawn = Architecture({**sample(state.space, rng), "widen": outer})
         return Evaluate(drawn, weights=Shared(0))
-
-
-@dataclass(frozen=True)
-class Sleeps:
-    """A value by the architecture after `unit` seconds for each epoch; the weights are a text."""
-
-    unit: float = 0.001
-    serves: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Continue, Inherit)
-    needs: ClassVar[tuple[type, ...]] = ()
-    builds: ClassVar[bool] = False
-    delivers: ClassVar[bool] = False
-
-    def run(self, job: Any) -> Any:
-        import time
-
-        from mocks import truth
-
-        begun = 0
-        if isinstance(job.request.weights, Continue) and "epochs.json" in job.artifacts:
-            begun = int(job.artifacts["epochs.json"].read_text())
-        time.sleep(self.unit * (job.fidelity.epochs - begun))
-        if job.keep is not None:
-            (job.keep / "epochs.json").write_text(str(job.fidelity.epochs))
-        value = truth(job.architecture, job.seed) * (1 - 0.5**job.fidelity.epochs)
-        yield Point(job.fidelity.epochs, {"value": value})
-        return Done(value)

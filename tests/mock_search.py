@@ -8,6 +8,7 @@ outcome is one line of a log.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,6 +30,7 @@ from cambrian.search.loop.execution import Watch
 from cambrian.search.search import Search
 from cambrian.spaces.space import Pick, Space
 from cambrian.strategies.strategy import Evaluate, Stop
+from continuing import Halving, Sleeps
 
 LAG = 4
 
@@ -112,6 +115,15 @@ def write(line: str) -> None:
         os.close(file)
 
 
+@dataclass(frozen=True)
+class LoggedSleeps(Sleeps):
+    """The same note of a sleep, whose artifact a longer one goes on from."""
+
+    def run(self, job):
+        write(f"e {job.number}")
+        return (yield from super().run(job))
+
+
 def search(
     strategy: str = "random",
     engine: str = "serial",
@@ -119,20 +131,38 @@ def search(
     lag: int = LAG,
     delay: float = 0.001,
     seed: int = 0,
+    small: bool = False,
 ) -> Search:
-    """Random search among 258 chains, so that some proposals are repeats; or progressive search, whose
-    `trials` may be None for all of its six levels."""
-    progressive = {"name": "progressive", "arguments": {"surrogate": "ridge", "keep": 30}}
+    """Random search among 258 chains, so that some proposals are repeats; progressive search, whose
+    `trials` may be None for all of its six levels; or successive halving, of 81, 27 and 9 trainings that go
+    on from one another. A `small` one has 6 trials in two levels, or 3 trainings and 1."""
+    space, chosen = parts(strategy, small)
     return Search(
-        {"name": "tiny-chain", "arguments": {"layers": 6 if strategy == "progressive" else 3}},
-        progressive if strategy == "progressive" else strategy,
-        Logged(delay),
+        space,
+        chosen,
+        LoggedSleeps(delay / 2) if strategy == "halving" else Logged(delay),
         budget=trials,
         engine=made(engine),
         lag=lag,
         seed=seed,
         attempts=1000,
     )
+
+
+def parts(strategy: str, small: bool) -> tuple[Any, Any]:
+    """The space and the strategy of a search."""
+    if strategy == "halving":
+        return mocks.Toy(4), Halving(3, (1, 3)) if small else Halving(81, (1, 2, 3))
+    if strategy == "progressive":
+        arguments = (
+            {"surrogate": "ridge", "keep": 2, "first": 4} if small else {"surrogate": "ridge", "keep": 30}
+        )
+        layers = 2 if small else 6
+        return {"name": "tiny-chain", "arguments": {"layers": layers}}, {
+            "name": strategy,
+            "arguments": arguments,
+        }
+    return {"name": "tiny-chain", "arguments": {"layers": 3}}, strategy
 
 
 def made(engine: str) -> Any:
@@ -173,6 +203,26 @@ def contents(directory: Path) -> list[tuple[Any, ...]]:
         ledger.close()
 
 
+def damaged_artifacts(directory: Path) -> list[str]:
+    """The artifacts that rows name and that are not there, or not the file that was hashed."""
+    if not (directory / "ledger.sqlite").exists():
+        return []
+    ledger = Ledger.read(directory / "ledger.sqlite")
+    named = {a.file: a.sha256 for row in ledger.rows() for a in row.trial.artifacts.values()}
+    ledger.close()
+    return [file for file, sha256 in named.items() if hash_of(directory / file) != sha256]
+
+
+def hash_of(file: Path) -> str | None:
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
+
+
+def files(directory: Path) -> set[str]:
+    """All that is in a run directory, but for what SQLite keeps beside a ledger that is read."""
+    found = {str(path.relative_to(directory)) for path in directory.rglob("*")}
+    return {name for name in found if not name.startswith("ledger.sqlite-")}
+
+
 def first_difference(found: list[Any], expected: list[Any]) -> Any:
     """None where two ledgers' contents are equal, else the first rows that are not, or their counts."""
     for ours, theirs in zip(found, expected):
@@ -199,14 +249,19 @@ def acknowledged(log: Path) -> list[int]:
 
 
 class Nursery:
-    """Use as a context manager."""
+    """Use as a context manager. `preload` is a library that its processes begin with; `module` has the
+    function `search` that makes a search of a setting."""
+
+    def __init__(self, preload: Path | None = None, module: str = "mock_search") -> None:
+        self._module = module
+        self._preload = {} if preload is None else {"LD_PRELOAD": str(preload)}
 
     def __enter__(self) -> Nursery:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "import mock_search; mock_search.tend()"],
+            [sys.executable, "-c", f"import {self._module} as module; module.tend()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment(),
+            env=environment() | self._preload,
         )
         return self
 
@@ -248,6 +303,7 @@ class _Telling(Watch):
 
 
 def _session(
+    make: Callable[..., Search],
     directory: str,
     log: str,
     setting: dict[str, Any],
@@ -257,16 +313,18 @@ def _session(
     statement: int | None = None,
     kills: int = 0,
     seed: int = 0,
+    call: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Fork a coordinator and let it search. It is killed `pause` seconds after so many `events` beyond
     the outcomes that are `known`; it ends itself before SQL statement number `statement`; or the
-    processes below it suffer so many `kills`. Says how it ended, and whether anything is left of it."""
+    processes below it suffer so many `kills`; or whoever comes to a `call` is killed (`killed_calls.c`).
+    Says how it ended, and whether anything is left of it."""
     hear, tell = os.pipe()
     coordinator = os.fork()
     if coordinator == 0:
         os.close(hear)
         os.environ["MOCK_LOG"] = log
-        _coordinate(tell, directory, setting, known, statement)
+        _coordinate(make, tell, directory, setting, known, statement, call)
     os.close(tell)
     done = 0
     if events is not None:
@@ -283,13 +341,23 @@ def _session(
 
 
 def _coordinate(
-    tell: int, directory: str, setting: dict[str, Any], known: list[int], statement: int | None
+    make: Callable[..., Search],
+    tell: int,
+    directory: str,
+    setting: dict[str, Any],
+    known: list[int],
+    statement: int | None,
+    call: dict[str, str] | None,
 ) -> None:
+    imported = "torch" in sys.modules
     try:
+        if call is not None:
+            os.environ |= call
+            ctypes.CDLL(None).arm_calls()
         if statement is not None:
             _end_before(statement)
-        result = search(**setting).run(directory, _Telling(tell, known))
-        assert "torch" not in sys.modules
+        result = make(**setting).run(directory, _Telling(tell, known))
+        assert ("torch" in sys.modules) == imported
         os._exit(0 if result.trials else 2)
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -353,9 +421,13 @@ def _left() -> bool:
 
 
 def tend() -> None:
+    for strategy in ("random", "progressive", "halving"):
+        search(strategy, trials=8, delay=0.0).run()  # imports what a search imports
+    serve(search)
+
+
+def serve(make: Callable[..., Search]) -> None:
     """The nursery's life: sessions by standard input, how they ended by standard output."""
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-    for strategy in ("random", "progressive"):
-        search(strategy, trials=8, delay=0.0).run()  # imports what a search imports
     for line in sys.stdin:
-        print(json.dumps(_session(**json.loads(line))), flush=True)
+        print(json.dumps(_session(make, **json.loads(line))), flush=True)

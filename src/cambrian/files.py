@@ -50,6 +50,13 @@ def stage_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def remove_drafts(folder: Path, name: str = "*") -> None:
+    """Remove the drafts of files of that name (a pattern) which killed processes left in `folder`; only for
+    one who knows that nobody else is writing them."""
+    for draft in folder.glob(f".{name}.*.part*"):  # and what SQLite keeps beside one
+        draft.unlink(missing_ok=True)
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Put `data` at `path`."""
     with stage_file(path) as draft:

@@ -15,6 +15,7 @@ from mock_search import (
     Nursery,
     acknowledged,
     contents,
+    damaged_artifacts,
     executed_after_the_end,
     finished,
     first_difference,
@@ -29,7 +30,7 @@ pytestmark = [
 
 KILLS = int(os.environ.get("CAMBRIAN_KILLS", "50"))
 """Of the coordinator, for each strategy on each engine; twice as many of workers. `make evidence`: 200."""
-STRATEGIES = {"random": 120, "progressive": None}
+STRATEGIES = {"random": 120, "progressive": None, "halving": None}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,7 @@ def killed(nursery, setting, expected, home, rng, most):
         now = finished(run)
         assert now | known == now, "an outcome that was recorded is lost or another"
         assert set(acknowledged(log)) <= set(now), "an acknowledged outcome is not in the ledger"
+        assert damaged_artifacts(run) == []
         known = now
         if answer["code"] == 0:
             break
@@ -122,6 +124,7 @@ def test_kills_of_workers(strategy, nursery, undisturbed, place):
         kills, searches = kills + answer["kills"], searches + 1
         attempts, trials = attempts + sum(attempt for attempt, _ in ended.values()), trials + len(ended)
         assert first_difference(contents(home / "run"), undisturbed[strategy]) is None
+        assert damaged_artifacts(home / "run") == []
         assert executed_after_the_end(log) == []
         assert sorted(acknowledged(log)) == sorted(ended)
     assert attempts <= trials + kills

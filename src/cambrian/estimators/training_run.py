@@ -128,11 +128,14 @@ class TrainingRun:
         return {} if trained >= planned else {"epochs": round(trained, 3), "planned_epochs": planned}
 
     def leave_training(self, keep: Path) -> None:
-        """Leave the state that a longer training of the same network goes on from."""
+        """Leave the state that a longer training of the same network goes on from; without its times, so that
+        the same training leaves the same file."""
         from cambrian.networks.checkpoint import save_tensors
 
         tensors, state = self._state()
-        state["identity"] = self._identity(lasting=True)
+        timeless = [msgspec.structs.replace(point, seconds=0.0) for point in self.curve]
+        state |= {"identity": self._identity(lasting=True), "curve": msgspec.to_builtins(timeless)}
+        del state["seconds"], state["data"]
         save_tensors(keep / TRAINING, tensors, {"state": json.dumps(state)})
 
     def _advance(self) -> Infeasible | None:
@@ -191,6 +194,7 @@ class TrainingRun:
             "best": self._best,
             "curve": msgspec.to_builtins(self.curve),
             "seconds": self.seconds,
+            "data": self.data,
         }
         return tensors, state
 
@@ -204,6 +208,7 @@ class TrainingRun:
         if saved is not None:
             tensors, state = saved
             self._earlier = float(state["seconds"])
+            self.data = dict(state.get("data", {}))  # older checkpoints have none
             self._restore(tensors, state)
         elif isinstance(self.job.request.weights, Continue):
             self._continue(self.job.request.weights.row)

@@ -59,8 +59,9 @@ class Result:
             facts, rows, events = ledger.facts(), ledger.rows(), ledger.events()
         finally:
             ledger.close()
-        # A directory whose run never began has no settings, and so no space that could be named.
-        spec = facts.get("settings", {}).get("space", {})
+        if "settings" not in facts:
+            raise RunError(f"{place} was never started: begin it again")
+        spec = facts["settings"].get("space", {})
         if "name" not in spec:
             raise RunError(
                 f"the space of {place} has no name it could be loaded by: continue the run from the"

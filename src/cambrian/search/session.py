@@ -20,7 +20,7 @@ from cambrian.search.components import find_published
 from cambrian.search.engines.engine import Work
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
-from cambrian.search.ledger.run_directory import at_work, prepare_task, working_place
+from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepare_task, working_place
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.execution import Execution, Watch
@@ -39,6 +39,8 @@ def open_session(search: Search, place: Path | None, watch: Watch) -> Iterator[S
     with at_work(place) as ledger, working_place(place, search.keeps) as files:
         session = Session(search, ledger, files, prepare_task(search.task, place), watch)
         try:
+            if place is not None:
+                clear_leftovers(place, ledger.rows())
             search.engine.start(session.make_work())
             yield session
         finally:

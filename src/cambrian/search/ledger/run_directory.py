@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -10,10 +11,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cambrian.errors import RunError, UsageError
+from cambrian.files import remove_drafts
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import Lock
+from cambrian.search.ledger.rows import Row
+from cambrian.search.ledger.store import Store
 
 LEDGER = "ledger.sqlite"
+
+TASK, CHECKPOINTS = "task", "checkpoints"
 
 
 def claim(name: str, root: Path = Path("runs")) -> Path:
@@ -50,6 +56,8 @@ def at_work(place: Path | None) -> Iterator[Ledger]:
     lock = Lock(place)
     try:
         path = place / LEDGER
+        remove_drafts(place, LEDGER)  # whose writers are dead: the lock is ours
+        remove_drafts(place / TASK)
         yield from _closing(Ledger.open(path) if path.exists() else Ledger.create(path))
     finally:
         lock.release()
@@ -74,10 +82,21 @@ def prepare_task(task: Any, place: Path | None) -> Path | None:
     from cambrian.tasks import prepare
 
     try:
-        prepare(task, place / "task")
+        prepare(task, place / TASK)
     except OSError as error:
-        raise RunError(f"cannot write the data into {place / 'task'}: {error.strerror or error}") from error
-    return place / "task"
+        raise RunError(f"cannot write the data into {place / TASK}: {error.strerror or error}") from error
+    return place / TASK
+
+
+def clear_leftovers(place: Path, rows: Sequence[Row]) -> None:
+    """Remove from the run in `place` the files that nobody will ask for, which a kill leaves: drafts of
+    evaluations, artifacts that no row names, checkpoints of rows that have ended."""
+    store = Store(place)
+    store.discard_all()
+    store.sweep(artifact for row in rows for artifact in row.trial.artifacts.values())
+    for row in rows:
+        if row.state != "running":
+            shutil.rmtree(place / CHECKPOINTS / row.name, ignore_errors=True)
 
 
 @contextmanager

@@ -50,8 +50,10 @@ class Store:
         shutil.rmtree(self.directory / DRAFTS / draft, ignore_errors=True)
 
     def discard_all(self) -> None:
-        """Remove all drafts."""
-        shutil.rmtree(self.directory / DRAFTS, ignore_errors=True)
+        """Remove the drafts of all evaluations; only for one who knows that none is under way."""
+        place = self.directory / DRAFTS
+        for draft in place.iterdir() if place.is_dir() else ():
+            shutil.rmtree(draft, ignore_errors=True)
 
     def sweep(self, needed: Iterable[Artifact], wanted: Sequence[Artifact] = ()) -> int:
         """Remove all files but those of `needed`, and of `wanted`, the newest last, those that there is room

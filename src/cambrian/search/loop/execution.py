@@ -261,6 +261,7 @@ class Execution:
             if report.outcome is not None:
                 outcomes.append((row, self._adopt(row, directed(report.outcome, self.minimize))))
                 continue
+            self._discard(row)
             # Stopped at its deadline, by us: that is no loss, and does not count as one.
             if self._late(row):
                 outcomes += self._give_up(row)
@@ -303,15 +304,19 @@ class Execution:
 
     def _adopt(self, row: Row, outcome: Outcome) -> Outcome:
         """The outcome with the artifacts that its evaluation left in the run directory, by hash."""
-        draft = f"{row.name}-{row.attempt}"
         if self.store is None:
             return outcome
         if not isinstance(outcome, Done):
-            self.store.discard(draft)
+            self._discard(row)
             return outcome
         # Before the outcome is recorded: the ledger never names a file that is not there.
-        artifacts = self.store.adopt(draft)
+        artifacts = self.store.adopt(_draft_of(row))
         return msgspec.structs.replace(outcome, artifacts=artifacts) if artifacts else outcome
+
+    def _discard(self, row: Row) -> None:
+        """Remove the draft of this attempt: nothing came of it."""
+        if self.store is not None:
+            self.store.discard(_draft_of(row))
 
     def _sweep(self, source: Source, pause: float) -> None:
         """Remove artifacts that nobody will ask for, where the last time is at least `pause` seconds ago."""
@@ -326,3 +331,7 @@ class Execution:
         """Remove the checkpoints of a row that ended: nothing resumes it any more."""
         if self.directory is not None:
             shutil.rmtree(self.directory / "checkpoints" / row.name, ignore_errors=True)
+
+
+def _draft_of(row: Row) -> str:
+    return f"{row.name}-{row.attempt}"

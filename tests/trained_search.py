@@ -1,0 +1,35 @@
+"""Searches that train, where those of `mock_search` do not, in processes of their own that can be killed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import living
+import mock_search
+from cambrian.estimators.one_shot import OneShot
+from cambrian.estimators.train import Train
+from cambrian.outcome import Fidelity
+from cambrian.search.search import Search
+from cambrian.testing import toy_task
+
+OFTEN = 0.001
+"""Seconds between checkpoints: after each step."""
+
+
+def search(strategy: str) -> Search:
+    """A supernet with gates; or three trainings, the best of which goes on twice."""
+    if strategy == "supernet":
+        one_shot = OneShot(batch_size=16, paths=2, statistics_batches=2, checkpoint_seconds=OFTEN)
+        return build(living.Sharing("softmax"), one_shot, budget=1, fidelity=Fidelity(3))
+    prefix = Train(batch_size=16, schedule="cosine", decay_epochs=9.0, checkpoint_seconds=OFTEN)
+    return build(living.Halving(width=3), prefix, budget=5)
+
+
+def build(strategy: Any, estimator: Any, **settings: Any) -> Search:
+    return Search(living.forked, strategy, estimator, toy_task(), seed=3, attempts=1000, **settings)
+
+
+def tend() -> None:
+    for strategy in ("supernet", "halving"):
+        search(strategy).run()  # imports what a training imports
+    mock_search.serve(search)
