@@ -15,7 +15,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.errors import Rejected, SpaceError, UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import Estimate, Job
-from cambrian.estimators.training_data import scored_images, training_images
+from cambrian.estimators.training_data import scoring_images, training_images
 from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
 from cambrian.outcome import Done, Outcome
@@ -95,7 +95,7 @@ class OneShot(Recipe):
         from cambrian.networks.sharing.methods import SUPERNET_METHODS
         from cambrian.networks.training.batch_stream import BatchStream
 
-        images = scored_images(task, job.fidelity, "search", job.device)
+        images = scoring_images(task, job.fidelity, "search", job.device)
         augment = augment_for(self, task, job.fidelity)
         name = (job.seed, "validation", job.identity)
         validation = BatchStream(images, augment, self.batches(len(images)), name)

@@ -102,7 +102,7 @@ def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
     value = metrics.pop("value")
     if keep is not None:
         _leave_weights(run, keep)
-    metrics |= measures | run.shortened()
+    metrics |= measures | run.report_shortening()
     return Done(value, metrics, tuple(run.curve), run.seconds, data=run.data)
 
 

@@ -30,11 +30,11 @@ def apply_answers(recipe: Trained, architecture: Mapping[str, Answer]) -> Traine
         name = SHORT.get(name, name)
         if name not in valid:
             raise UnknownName("training setting", name, [*valid, *SHORT])
-        settings[name] = _fitting(path, valid[name].default, answer)
+        settings[name] = _check_kind(path, valid[name].default, answer)
     return dataclasses.replace(recipe, **settings) if settings else recipe  # type: ignore[arg-type]
 
 
-def _fitting(path: str, default: object, answer: Answer) -> Answer:
+def _check_kind(path: str, default: object, answer: Answer) -> Answer:
     """The answer, if it is the kind of thing the setting's default is."""
     kinds = {int: (int, "a whole number"), float: (int | float, "a number"), str: (str, "text")}
     kind, name = kinds.get(type(default), (object, ""))

@@ -31,7 +31,7 @@ def training_images(task: Task, fidelity: Fidelity, stage: str, seed: int, devic
     return _images(task, ("train", stage, fidelity.fraction, seed), fidelity, device)
 
 
-def scored_images(task: Task, fidelity: Fidelity, stage: str, device: str) -> Images:
+def scoring_images(task: Task, fidelity: Fidelity, stage: str, device: str) -> Images:
     """What the value is measured on: validation in a search, test (and only then) at delivery."""
     _check_stage(stage)
     return _images(task, ("score", stage, 1.0, 0), fidelity, device)

@@ -15,7 +15,7 @@ import msgspec
 from cambrian.estimators.build import signature
 from cambrian.estimators.job import Job
 from cambrian.estimators.pace import Pace
-from cambrian.estimators.training_data import scored_images, training_images
+from cambrian.estimators.training_data import scoring_images, training_images
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity, Infeasible, Point
 from cambrian.weights import Continue, Fresh
@@ -66,7 +66,7 @@ def score_network(network: nn.Module, recipe: Recipe, task: Task, job: Job) -> d
     """Metrics on the part that the job's stage may see; `value` is the task's own metric."""
     from cambrian.networks.training.trainer import scores
 
-    images = scored_images(task, job.fidelity, job.stage, job.device)
+    images = scoring_images(task, job.fidelity, job.stage, job.device)
     metrics = scores(network, images, 4 * recipe.batch_size)
     return metrics | {"value": metrics[task.metric.replace("-", "_")]}
 
@@ -122,7 +122,7 @@ class TrainingRun:
         point = self.curve[epoch - 1] if self.recipe.score == "best" else self.curve[-1]
         return point.metrics | {"best_value": value, "best_epoch": float(epoch)}
 
-    def shortened(self) -> dict[str, float]:
+    def report_shortening(self) -> dict[str, float]:
         """The epochs trained and planned, where a deadline cut the training short."""
         trained, planned = self.training.epochs_trained, float(self.training.epochs)
         return {} if trained >= planned else {"epochs": round(trained, 3), "planned_epochs": planned}

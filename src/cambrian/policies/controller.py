@@ -105,7 +105,7 @@ def start(seed: int, layers: int, hidden: int, bound: float) -> Policy:
     return Policy(seed, layers, hidden, bound, {}, drawn, zero, zero)
 
 
-def knowing(policy: Policy, decisions: Sequence[Decision]) -> Policy:
+def add_rows(policy: Policy, decisions: Sequence[Decision]) -> Policy:
     """The policy with rows for all options of `decisions`."""
     wanted = dict.fromkeys((d.path, o) for d in decisions for o in d.options)
     new = [key for key in wanted if key not in policy.rows]
@@ -119,9 +119,9 @@ def knowing(policy: Policy, decisions: Sequence[Decision]) -> Policy:
     return replace(
         policy,
         rows={**policy.rows, **{key: known + i for i, key in enumerate(new)}},
-        parameters=_longer(policy.parameters, rows),
-        first=_longer(policy.first, zeros),
-        second=_longer(policy.second, zeros),
+        parameters=_append_rows(policy.parameters, rows),
+        first=_append_rows(policy.first, zeros),
+        second=_append_rows(policy.second, zeros),
     )
 
 
@@ -161,7 +161,7 @@ def gradient(policy: Policy, found: Read, by_log: Floats, by_entropy: Floats) ->
 
 def ascend(policy: Policy, walks: Sequence[Walk], slope: Slope, lr: float) -> Policy:
     """One step of Adam (Kingma & Ba 2015, Algorithm 1) uphill."""
-    policy = knowing(policy, [decision for walk in walks for decision, _ in walk])
+    policy = add_rows(policy, [decision for walk in walks for decision, _ in walk])
     found = read(policy, walks)
     steepest = gradient(policy, found, *slope(found.log_probability(), found.entropies().sum(axis=1)))
     n = policy.updates + 1
@@ -179,7 +179,7 @@ def _row(policy: Policy, path: str, option: str) -> Floats:
     return rng.uniform(-policy.bound, policy.bound, 2 * policy.hidden + 1)
 
 
-def _longer(parameters: Parameters, rows: Parameters) -> Parameters:
+def _append_rows(parameters: Parameters, rows: Parameters) -> Parameters:
     return {name: np.concatenate([a, rows[name]]) if name in rows else a for name, a in parameters.items()}
 
 
@@ -189,7 +189,7 @@ def _chooser(policy: Policy, rng: np.random.Generator) -> Choose:
 
     def choose(decision: Decision, before: Before) -> int:
         nonlocal policy, memory, last
-        policy = knowing(policy, [decision])
+        policy = add_rows(policy, [decision])
         p = policy.parameters
         h, memory = advance(policy.lstm(), p["embedding"][last : last + 1], memory)
         rows = [policy.rows[decision.path, option] for option in decision.options]

@@ -64,7 +64,7 @@ def distances(space: Space, some: Sequence[Architecture], others: Sequence[Archi
         columns = [_column(space, (some, other)) for other in others]
         return [np.stack(part, axis=1) for part in zip(*columns, strict=True)]
     return [
-        squared_distances([part(space, a) for a in some], [part(space, a) for a in others])
+        compute_squared_distances([part(space, a) for a in some], [part(space, a) for a in others])
         for part in parts_of(space)
     ]
 
@@ -95,7 +95,7 @@ def graph_vector(space: Space, architecture: Architecture) -> Vector:
     return {path: log1p(count) for path, count in counts.items()}
 
 
-def squared_distances(some: Vectors, others: Vectors) -> Array:
+def compute_squared_distances(some: Vectors, others: Vectors) -> Array:
     """float[n, m]: |x - y|^2 of every x of `some` and y of `others`."""
     apart: Array = _norms(some)[:, None] + _norms(others) - 2.0 * inner_products(some, others)
     return np.maximum(apart, 0.0)

@@ -81,7 +81,7 @@ def posterior(covariance: Array, noise: float, variance: float, targets: Array) 
     return Posterior(factor, cho_solve((factor, True), targets), variance)
 
 
-def expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
+def compute_expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
     """E[max(f - best, 0)] for f ~ N(mean, deviation^2) (Jones, Schonlau & Welch 1998, Eq. 15)."""
     from scipy.special import ndtr
 

@@ -156,7 +156,7 @@ class Progressive:
 
     def _climb(self, state: State) -> State:
         """The level in the queue is trained: fit, expand, score, keep the best."""
-        parents = _measured_parents(state)
+        parents = _find_parents(state)
         if not parents:
             return replace(state, finished=f"nothing at level {state.levels[0]} could be measured")
         if len(state.levels) == 1:
@@ -179,7 +179,7 @@ class Progressive:
         return learner.fit(state.learned, state.surrogate)
 
 
-def _measured_parents(state: State) -> dict[Architecture, int]:
+def _find_parents(state: State) -> dict[Architecture, int]:
     """The current level's architectures that have a value, in the queue's order, and their trials."""
     number = {t.architecture: t.number for t in state.learned if t.value is not None}
     queue = (c.architecture for c in state.queue)

@@ -19,7 +19,7 @@ def name_surrogate(surrogate: Any) -> Any:
 def make_surrogate(surrogate: Any) -> Any:
     """The predictor that a setting describes; on a command line it may be written `forest(trees=10)`."""
     if isinstance(surrogate, str):
-        return PREDICTORS.named(surrogate)
+        return PREDICTORS.parse(surrogate)
     return PREDICTORS.make(surrogate) if isinstance(surrogate, Mapping) else surrogate
 
 

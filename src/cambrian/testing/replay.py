@@ -31,7 +31,7 @@ def check_replay(problem: Problem, strategy: Strategy, rows: Sequence[Row], orde
         for place in range(learned, row.knew):
             known = rows[places[place]].trial
             expect(known.number < row.trial.number, f"row {row.trial.number} knew a later one")
-            state = strategy.learn(state, known.maximised())
+            state = strategy.learn(state, known.turn_upwards())
         learned = row.knew
         told = {places[place] for place in range(learned)}
         pending = [_bare(r.trial) for r in rows[: row.trial.number] if r.trial.number not in told]

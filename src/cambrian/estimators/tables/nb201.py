@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cambrian.estimators.tables.published_files import arrays
+from cambrian.estimators.tables.published_files import read_arrays
 from cambrian.estimators.tables.table import Column, Table
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 
@@ -27,8 +27,8 @@ and energy with the 100 classes' head."""
 
 def table() -> Table:
     needed = ("c10_val_12", "c10_val_200", "c10_test_200", "c100_val_12", "c100_test_200", "params_m")
-    found = arrays("nb201/nb201_accuracy.npz", "ops", *needed)
-    others = arrays("nb201/nb201_latency.npz", *LATENCIES) | arrays(
+    found = read_arrays("nb201/nb201_accuracy.npz", "ops", *needed)
+    others = read_arrays("nb201/nb201_latency.npz", *LATENCIES) | read_arrays(
         "nb201/nb201_raspberry_pi5.npz", *RASPBERRY
     )
     columns = {name: Column(values) for name, values in (found | others).items() if values.ndim == 1}

@@ -43,7 +43,7 @@ def place(name: str) -> Path:
     return path
 
 
-def arrays(name: str, *needed: str) -> dict[str, NDArray[Any]]:
+def read_arrays(name: str, *needed: str) -> dict[str, NDArray[Any]]:
     """Arrays of an `.npz` by name. Raises DataError where it is missing, damaged, or another file."""
 
     def read(path: Path) -> dict[str, NDArray[Any]]:
@@ -54,7 +54,7 @@ def arrays(name: str, *needed: str) -> dict[str, NDArray[Any]]:
     return found
 
 
-def gzipped_json(name: str, take: Callable[[Any], Any]) -> Any:
+def read_json(name: str, take: Callable[[Any], Any]) -> Any:
     """What `take` makes of a `.json.gz`. Raises DataError where it is missing, damaged, or another file."""
     return _read(name, lambda path: take(json.loads(gzip.decompress(path.read_bytes()))))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cambrian.estimators.tables.published_files import arrays
+from cambrian.estimators.tables.published_files import read_arrays
 from cambrian.estimators.tables.table import Column, Table
 from cambrian.spaces.cells.spikenas import SpikingCells
 
@@ -13,7 +13,7 @@ EPOCHS = tuple(range(1, 101))
 
 
 def table() -> Table:
-    found = arrays(FILE, "ops", "val_acc_x100", "test_acc", "train_seconds", "n_epochs", "params")
+    found = read_arrays(FILE, "ops", "val_acc_x100", "test_acc", "train_seconds", "n_epochs", "params")
     each = found["train_seconds"] / found["n_epochs"]
     columns = {
         "val_acc": Column(found["val_acc_x100"] / np.float32(100), EPOCHS, curve=True),

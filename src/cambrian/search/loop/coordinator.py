@@ -225,7 +225,7 @@ class Coordinator:
     def _learn(self, number: int) -> None:
         trial = self._resolve(self.trials[number])
         self.trials[number] = trial
-        self.state = self._time(self.strategy.learn, self.state, trial.maximised())
+        self.state = self._time(self.strategy.learn, self.state, trial.turn_upwards())
         self.learned += 1
         del self._open[number]
         self.breaker.see(trial)

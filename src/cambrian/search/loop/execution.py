@@ -19,7 +19,7 @@ from typing import Protocol
 import msgspec
 
 from cambrian.errors import DiskRefused, RunError
-from cambrian.outcome import Artifact, Crashed, Done, Infeasible, Outcome, Point, Trial, directed
+from cambrian.outcome import Artifact, Crashed, Done, Infeasible, Outcome, Point, Trial, set_direction
 from cambrian.request import Stop, Wait
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.ledger.ledger import Ledger, Row
@@ -239,7 +239,7 @@ class Execution:
                 continue
             del self._running[report.number]
             if report.outcome is not None:
-                outcomes.append((row, self._adopt(row, directed(report.outcome, self.minimize))))
+                outcomes.append((row, self._adopt(row, set_direction(report.outcome, self.minimize))))
                 continue
             if self._late(row):
                 outcomes += self._give_up(row)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.predictors.gaussian_process import expected_improvement, normal_scores
+from cambrian.predictors.gaussian_process import compute_expected_improvement, normal_scores
 from cambrian.predictors.predictor import Conditions, make_trials
 from cambrian.strategies.bayesian.candidates import Acquisition
 
@@ -49,7 +49,7 @@ def hope_to_improve(fitted: Any, lessons: Lessons, pending: Sequence[Architectur
 
     def hope(candidates: Sequence[Architecture]) -> Array:
         mean, deviation = fitted.predict(candidates)
-        return expected_improvement(mean, deviation, best)
+        return compute_expected_improvement(mean, deviation, best)
 
     return hope
 

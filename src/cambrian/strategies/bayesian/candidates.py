@@ -100,7 +100,7 @@ class Everything:
         return None
 
 
-def enumerated(space: Space, most: int) -> Everything | None:
+def enumerate_space(space: Space, most: int) -> Everything | None:
     """All architectures, where a space has at most `most`; a larger one is told by random walks, before
     it is counted (the product of the numbers of answers met is their mean: Knuth 1975)."""
     found: Everything | None = _enumerated(space, most)

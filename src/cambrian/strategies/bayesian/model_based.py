@@ -18,7 +18,7 @@ from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.spaces.knowledge import Canonical, know
-from cambrian.strategies.bayesian.candidates import Acquisition, Climb, Everything, enumerated
+from cambrian.strategies.bayesian.candidates import Acquisition, Climb, Everything, enumerate_space
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
@@ -74,18 +74,18 @@ class ModelBased(ABC):
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         known = Known(state.space, [*state.trials, *pending])
         if state.model is None or len(state.trials) + len(pending) < self.initial:
-            return Evaluate(unknown(state.space, known, rng))
+            return Evaluate(draw_unknown(state.space, known, rng))
         acquisition = self.acquisition(state, [t.architecture for t in pending], rng)
         found = self._search_method(state).maximise(
             state.space, acquisition, best(state.trials, self.starts), known, rng
         )
         if found is None:
-            return Evaluate(unknown(state.space, known, rng))
+            return Evaluate(draw_unknown(state.space, known, rng))
         prefers = _prefer(state.trials, acquisition)
         return Evaluate(found[0], reason={"acquisition": found[1]}, prefers=prefers)
 
     def _search_method(self, state: State) -> Climb | Everything:
-        known_all = enumerated(state.space, self.enumerated) if self.enumerated else None
+        known_all = enumerate_space(state.space, self.enumerated) if self.enumerated else None
         if known_all is not None:
             return known_all
         return replace(self.climb, random=self.candidates, near=max(self.candidates // 2, 1))
@@ -138,7 +138,7 @@ def _itself(architecture: Architecture) -> Architecture:
     return architecture
 
 
-def unknown(space: Space, known: Known, rng: np.random.Generator, tries: int = 20) -> Architecture:
+def draw_unknown(space: Space, known: Known, rng: np.random.Generator, tries: int = 20) -> Architecture:
     """A random architecture, not a known one where `tries` draws find another."""
     for _ in range(tries):
         found = sample(space, rng)

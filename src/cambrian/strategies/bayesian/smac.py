@@ -15,7 +15,7 @@ from cambrian.predictors.forest import RandomForest
 from cambrian.settings import Span
 from cambrian.strategies.bayesian.acquisitions import hope_to_improve, score_lessons
 from cambrian.strategies.bayesian.candidates import Acquisition
-from cambrian.strategies.bayesian.model_based import Known, ModelBased, State, unknown
+from cambrian.strategies.bayesian.model_based import Known, ModelBased, State, draw_unknown
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class SMAC(ModelBased):
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if rng.random() < self.random:
-            return Evaluate(unknown(state.space, Known(state.space, [*state.trials, *pending]), rng))
+            return Evaluate(draw_unknown(state.space, Known(state.space, [*state.trials, *pending]), rng))
         return super().propose(state, pending, rng)
 
     def fit(self, state: State) -> Any:

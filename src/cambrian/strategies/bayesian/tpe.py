@@ -53,13 +53,13 @@ class TPE:
     needs: ClassVar[tuple[type, ...]] = ()
 
     def start(self, problem: Problem) -> State:
-        self.sampled_by(0)  # a wrong name or setting is told before anything runs
+        self.make_sampler(0)  # a wrong name or setting is told before anything runs
         return State(problem.space)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         with _quiet():
             study = self.study(state, pending)
-            study.sampler = self.sampled_by(int(rng.integers(2**32)))
+            study.sampler = self.make_sampler(int(rng.integers(2**32)))
             for _ in range(100):
                 trial = study.ask()
                 try:
@@ -70,9 +70,9 @@ class TPE:
 
     def learn(self, state: State, trial: Trial) -> State:
         known = dict(state.known)
-        return replace(state, trials=(*state.trials, frozen(state.space, trial, known)), known=known)
+        return replace(state, trials=(*state.trials, freeze_trial(state.space, trial, known)), known=known)
 
-    def sampled_by(self, seed: int) -> Any:
+    def make_sampler(self, seed: int) -> Any:
         """The sampler. Raises UnknownName or UsageError for one that Optuna has not."""
         samplers = _optuna().samplers
         names = [name for name in samplers.__all__ if name.endswith("Sampler") and name != "BaseSampler"]
@@ -86,9 +86,9 @@ class TPE:
 
     def study(self, state: State, pending: Sequence[Trial]) -> Any:
         """An Optuna study in memory that knows what `state` knows; what is pending is running."""
-        study = _optuna().create_study(direction="maximize", sampler=self.sampled_by(0))
+        study = _optuna().create_study(direction="maximize", sampler=self.make_sampler(0))
         known = dict(state.known)
-        study.add_trials([*state.trials, *(frozen(state.space, trial, known) for trial in pending)])
+        study.add_trials([*state.trials, *(freeze_trial(state.space, trial, known) for trial in pending)])
         return study
 
 
@@ -110,7 +110,7 @@ def suggest(space: Space, trial: Any) -> Architecture:
     return space.walk(lambda choice: _answer(choice, ask))
 
 
-def frozen(space: Space, trial: Trial, known: Known) -> Any:
+def freeze_trial(space: Space, trial: Trial, known: Known) -> Any:
     """`trial` as Optuna remembers it, in a study that has `known` names already, to which it adds."""
     optuna = _optuna()
     distributions: dict[str, Any] = {}

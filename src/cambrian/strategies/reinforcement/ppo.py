@@ -170,7 +170,7 @@ def steepest(batch: Sequence[Lesson], clip: float, entropy: float) -> controller
 
 
 def _log_probability(policy: controller.Policy, walk: Walk) -> float:
-    policy = controller.knowing(policy, [decision for decision, _ in walk])
+    policy = controller.add_rows(policy, [decision for decision, _ in walk])
     return float(controller.read(policy, [walk]).log_probability()[0])
 
 
