@@ -8,10 +8,10 @@ from cambrian.spaces.chains.macro.space import Macro
 
 
 def table() -> Table:
-    found = read_arrays(
+    arrays = read_arrays(
         "nasbench_macro/nasbench_macro.npz", "arch", "test_acc", "mean_acc", "params", "flops"
     )
-    rows = {tuple(codes): row for row, codes in enumerate(found["arch"].tolist())}
-    columns = {name: Column(found[name]) for name in ("mean_acc", "params", "flops")}
-    columns["first_acc"] = Column(found["test_acc"][:, 0])
+    rows = {tuple(codes): row for row, codes in enumerate(arrays["arch"].tolist())}
+    columns = {name: Column(arrays[name]) for name in ("mean_acc", "params", "flops")}
+    columns["first_acc"] = Column(arrays["test_acc"][:, 0])  # of the three trainings behind the mean
     return Table("nasbench_macro/nasbench_macro.npz", Macro.codes, rows, columns)
