@@ -99,7 +99,7 @@ def models(name: str, strategy: str, trials: int, seed: int, place: Path) -> np.
     path = place / f"{label}.npy"
     if not path.exists():
         ours = strategy == "progressive"
-        chosen = course(name).progressive if ours else STRATEGIES.named(strategy)
+        chosen = course(name).progressive if ours else STRATEGIES.parse(strategy)
         if name == LIVE:
             scores = live(chosen, label, trials, seed, place / LIVE)
         else:

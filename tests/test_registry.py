@@ -183,9 +183,9 @@ def test_what_makes_no_component_is_one_sentence(spec: Any, sentence: str) -> No
 
 def test_a_setting_is_given_once() -> None:
     """Of two values nobody knows which was meant; values may hold commas and equals signs."""
-    assert REGISTRY.named('plain(number=2, name="a, number=3")') == Plain(2, name="a, number=3")
+    assert REGISTRY.parse('plain(number=2, name="a, number=3")') == Plain(2, name="a, number=3")
     with pytest.raises(UsageError, match=r"thing 'plain\(number=1, number =2\)' has 'number' 2 times"):
-        REGISTRY.named("plain(number=1, number =2)")
+        REGISTRY.parse("plain(number=1, number =2)")
 
 
 @pytest.mark.parametrize("registry", [SPACES, STRATEGIES, ESTIMATORS], ids=lambda r: r.kind)

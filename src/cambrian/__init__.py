@@ -72,7 +72,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'cambrian' has no attribute {name!r}")
-    if _HOMES[name].startswith("cambrian.search."):  # whoever uses one of these may see a result
+    # Registers how a notebook shows a result: whoever uses one of these names may come to see one.
+    if _HOMES[name].startswith("cambrian.search."):
         importlib.import_module("cambrian.reports.notebook")
     return getattr(importlib.import_module(_HOMES[name]), name)
 

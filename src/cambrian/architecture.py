@@ -1,8 +1,9 @@
-"""An architecture is the answers a space's program was given, each under the path of its question.
+"""An architecture is the set of answers to the questions of a space's program, each under its question's
+path.
 
-The functions below need of a space only its `walk`: `walk(decide) -> Architecture` runs the program,
-calling `decide(choice) -> answer` at every question. Sampling, replaying, mutating, crossing,
-enumerating and stepping through a program are six ways of deciding.
+The functions below use only the `walk` of a space: `walk(decide) -> Architecture` runs the program and
+calls `decide(choice) -> answer` at every question. Sampling, replaying, mutating, crossing, enumerating
+and stepping through a program are six ways of deciding.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Decide = Callable[[Choice], Answer]
 
 PATIENCE = 4
-"""Walks that may be rejected for each that is looked for, before enumerating is given up."""
+"""Rejected walks allowed for each accepted walk that is wanted, before an enumeration is given up."""
 
 _sorted_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -33,8 +34,8 @@ class Walkable(Protocol):
 
 
 class Architecture(Mapping[str, Answer]):
-    """A frozen mapping from path to answer, in the order asked. Those of equal `key` are equal values,
-    in whatever order they were asked: 1, 1.0 and True are three answers.
+    """A frozen mapping from path to answer, in the order asked. Architectures with the same `key` are equal,
+    whatever the order of their questions; 1, 1.0 and True are three different answers.
 
     >>> Architecture({"depth": 2, "op0": "conv3"})["depth"]
     2
@@ -67,8 +68,9 @@ class Architecture(Mapping[str, Answer]):
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits, a function of the answers alone, stable across versions of
-        Python and machines. Two architectures that are the same *function* may differ in it: that
-        is what `Canonical` spaces know."""
+        Python and machines. Two architectures that are the same *function* may have different keys;
+        `Canonical` spaces recognise them."""
+        # Computed when first asked: many architectures are only built or scored, never compared.
         if self._key is None:
             text = _sorted_json.encode(self._answers)
             self._key = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -79,15 +81,15 @@ class Architecture(Mapping[str, Answer]):
 
     @staticmethod
     def from_json(answers: object) -> Architecture:
-        """The inverse of `to_json`. Legality is the space's to say: `replay(space, ...)`."""
+        """The inverse of `to_json`. Legality is not checked; `replay(space, ...)` does that."""
         if not isinstance(answers, Mapping):
             raise IllegalArchitecture(
                 f"an architecture is an object of path: answer, got {type(answers).__name__}"
             )
-        return Architecture({str(p): _frozen(str(p), a) for p, a in answers.items()})
+        return Architecture({str(p): _freeze_answer(str(p), a) for p, a in answers.items()})
 
 
-def _frozen(path: str, answer: object) -> Answer:
+def _freeze_answer(path: str, answer: object) -> Answer:
     if isinstance(answer, list | tuple) and all(isinstance(a, str | int | float) for a in answer):
         return tuple(answer)
     if isinstance(answer, str | int | float):
@@ -98,7 +100,7 @@ def _frozen(path: str, answer: object) -> Answer:
 
 
 def sample(space: Walkable, rng: np.random.Generator, tries: int = 1000) -> Architecture:
-    """A random architecture under the space's own measure; walks it rejects are drawn again."""
+    """A random architecture under the space's own measure; rejected walks are drawn again."""
     chance = Chance(rng)
     for _ in range(tries):
         try:
@@ -109,12 +111,12 @@ def sample(space: Walkable, rng: np.random.Generator, tries: int = 1000) -> Arch
 
 
 def replay(space: Walkable, answers: Mapping[str, Answer], otherwise: Decide | None = None) -> Architecture:
-    """The walk that answers as `answers` does wherever that is legal, else as `otherwise` does;
-    answers nobody asks for are dropped. Without `otherwise` the replay is strict: a missing, illegal
+    """The walk that takes each answer from `answers` where that is legal, else from `otherwise`. Answers to
+    questions that are not asked are dropped. Without `otherwise` the replay is strict: a missing, illegal
     or superfluous answer raises IllegalArchitecture naming its path."""
 
     if otherwise is None:
-        return _strict(space, answers)
+        return _replay_strictly(space, answers)
 
     def decide(choice: Choice) -> Answer:
         if choice.path not in answers:
@@ -127,10 +129,10 @@ def replay(space: Walkable, answers: Mapping[str, Answer], otherwise: Decide | N
     return space.walk(decide)
 
 
-def _strict(space: Walkable, answers: Mapping[str, Answer]) -> Architecture:
+def _replay_strictly(space: Walkable, answers: Mapping[str, Answer]) -> Architecture:
     def decide(choice: Choice) -> Answer:
         if choice.path not in answers:
-            raise IllegalArchitecture(_missing(choice, [p for p in answers if p not in asked]))
+            raise IllegalArchitecture(_describe_missing(choice, [p for p in answers if p not in asked]))
         asked.add(choice.path)
         return answers[choice.path]  # which the walk checks
 
@@ -140,14 +142,16 @@ def _strict(space: Walkable, answers: Mapping[str, Answer]) -> Architecture:
         architecture = space.walk(decide)
     except Rejected as reason:
         raise IllegalArchitecture(f"the space rejects this architecture: {reason}") from None
+    # Every question found its answer, so a surplus can only be answers that no question asked for.
     if len(architecture) < len(answers):
         path = next(p for p in answers if p not in architecture)
         raise IllegalArchitecture(f"no question {path!r} is asked{did_you_mean(path, architecture)}")
     return architecture
 
 
-def _missing(choice: Choice, left: list[str]) -> str:
-    """The sentence for a question without answer, `left` being the answers nobody has asked for so far."""
+def _describe_missing(choice: Choice, left: list[str]) -> str:
+    """The sentence for a question without an answer; `left` are the paths that no question has used so far,
+    one of which may be a misspelling."""
     near = difflib.get_close_matches(choice.path, left, n=1, cutoff=0.5)
     meant = f"; is {near[0]!r} meant to be one?" if near else ""
     return f"question {choice.path!r} has no answer, which would be {choice.legal}{meant}"
@@ -161,7 +165,7 @@ class Open(Exception):
 
 
 def next_choice(space: Walkable, answers: Mapping[str, Answer]) -> Choice | None:
-    """The first question `answers` leaves open, or None when they are a whole architecture."""
+    """The first question that `answers` leaves open; None when they are a whole architecture."""
 
     def decide(choice: Choice) -> Answer:
         if choice.path in answers:
@@ -196,10 +200,10 @@ def completions(
 
 
 def walks(space: Walkable, answers: Mapping[str, Answer]) -> Iterator[Architecture | None]:
-    """As `completions`, with None for every walk that is rejected: nearly all may be, and who looks for
-    a few must know when to stop."""
+    """As `completions`, with None for every rejected walk: nearly all walks may be rejected, and a caller
+    that wants a few must be able to give up."""
 
-    def walked(forced: Mapping[str, Answer]) -> Architecture | None:
+    def walk(forced: Mapping[str, Answer]) -> Architecture | None:
         def decide(choice: Choice) -> Answer:
             if choice.path in forced:
                 return choice.check(forced[choice.path])
@@ -210,14 +214,16 @@ def walks(space: Walkable, answers: Mapping[str, Answer]) -> Iterator[Architectu
         except IllegalArchitecture:
             return None
 
-    return leaves(walked, dict(answers))
+    return leaves(walk, dict(answers))
 
 
 def leaves(
-    walked: Callable[[Mapping[str, Answer]], Architecture | None], forced: dict[str, Answer]
+    walk: Callable[[Mapping[str, Answer]], Architecture | None], forced: dict[str, Answer]
 ) -> Iterator[Architecture | None]:
-    """What `walked` makes of the answers in `forced` and every answer to what it leaves open; None where
-    it is rejected. Answers are taken one by one: a question may have more than memory holds."""
+    """The results of `walk` for the answers in `forced`, completed by every answer to every question that
+    the walk leaves open; None for a rejected walk. Answers are taken one by one: a question may have more
+    than memory holds."""
+    # Depth first without recursion: one iterator of answers for each open question, the deepest on top.
     stack = [iter([forced])]
     while stack:
         answers = next(stack[-1], None)
@@ -225,13 +231,13 @@ def leaves(
             stack.pop()
             continue
         try:
-            found = walked(answers)
+            leaf = walk(answers)
         except Open as stop:
             stack.append(_extend(answers, stop.choice))
             continue
         except Rejected:
-            found = None
-        yield found
+            leaf = None
+        yield leaf
 
 
 def _extend(forced: dict[str, Answer], choice: Choice) -> Iterator[dict[str, Answer]]:
@@ -241,14 +247,14 @@ def _extend(forced: dict[str, Answer], choice: Choice) -> Iterator[dict[str, Ans
 def mutate(
     space: Walkable, architecture: Architecture, rng: np.random.Generator, tries: int = 1000
 ) -> Architecture:
-    """One answer drawn anew, different from what it was, and whatever that opens drawn at random.
-    Only questions with another answer are candidates; each is equally likely."""
+    """One answer replaced by a different one; questions that the new answer opens are answered at random.
+    Only questions with another answer are candidates, and each is equally likely."""
     asked = [c for c in questions(space, architecture) if c.size is None or c.size > 1]
     for _ in range(tries if asked else 0):
         choice = asked[int(rng.integers(len(asked)))]
         other = (a for a in (choice.draw(rng) for _ in range(100)) if a != architecture[choice.path])
         answer = next(other, None)
-        if answer is None:  # no other answer has a weight
+        if answer is None:  # the other answers of this question have weight 0
             continue
         try:
             return replay(space, {**architecture, choice.path: answer}, lambda c: c.draw(rng))
@@ -264,10 +270,11 @@ def crossover(
     rng: np.random.Generator,
     tries: int = 1000,
 ) -> Architecture:
-    """Each answer from either parent with equal chance, where legal, else drawn at random."""
+    """Each answer comes from either parent with equal chance where that is legal, else at random."""
     for _ in range(tries):
 
         def decide(choice: Choice) -> Answer:
+            # The second parent stands in where the first was not asked or its answer is not legal here.
             parents = (one, other) if rng.random() < 0.5 else (other, one)
             for parent in parents:
                 if choice.path in parent:

@@ -1,7 +1,7 @@
-"""The kinds of question a space may ask, and what may be done with their answers.
+"""The kinds of question that a space may ask, and the operations on their answers.
 
-A question is a value: its path and what would be a legal answer. It can be drawn from, checked
-against, and asked for the answers next to a given one. Nothing here knows of networks.
+A question is a value: its path and its set of legal answers. It draws answers, checks them, and lists the
+answers next to a given one. Nothing in this module knows of networks.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     import numpy as np
 
 NEAR = 1024
-"""Whole numbers that are all near each other; in a longer range only some are."""
+"""The longest range of whole numbers in which all numbers are neighbours; in a longer one only some are."""
 
 Answer = Scalar | tuple[Scalar, ...]
 
 
 class Chance:
-    """Decides a walk by drawing every answer: uniform numbers are taken from `rng` 32 at a time, which is
-    several times as quick as one by one, and what is drawn needs no check."""
+    """Decides a walk by drawing every answer. It takes uniform numbers from `rng` 32 at a time, which is
+    several times as quick as one by one; drawn answers need no check."""
 
     __slots__ = ("integers", "random")
 
@@ -58,9 +58,9 @@ def _numbers(rng: np.random.Generator) -> Iterator[float]:
 
 
 class OneOf(msgspec.Struct, frozen=True, tag="one"):
-    """One of `options`. `weights` shape sampling only. `depth` marks a complexity order (the
-    options ascend); `module` marks a fork whose options can be held in one network at once. `parts` are
-    those of the path where its numbers are known (see `cambrian.paths`)."""
+    """One of `options`. `weights` affect sampling only. `depth` marks a complexity order (the
+    options ascend); `module` marks a fork whose options one network can hold at once. `parts` are
+    the parts of the path, where its numbers are known (see `cambrian.paths`)."""
 
     path: str
     options: tuple[Scalar, ...]
@@ -81,7 +81,7 @@ class OneOf(msgspec.Struct, frozen=True, tag="one"):
 
     @property
     def legal(self) -> str:
-        """What an answer would be, for people."""
+        """The legal answers, as a phrase for people."""
         return f"one of {list_options(self.options)}"
 
     def draw(self, rng: np.random.Generator | Chance) -> Answer:
@@ -89,11 +89,11 @@ class OneOf(msgspec.Struct, frozen=True, tag="one"):
         if self.weights is None:
             # A third of the time of rng.integers, and no further from uniform than 1e-15.
             return options[int(rng.random() * len(options))]
-        return options[_weighted(self.weights, rng)]
+        return options[_draw_index(self.weights, rng)]
 
     def check(self, answer: object) -> Answer:
         for option in self.options:
-            if option is answer:  # what `draw` gave
+            if option is answer:  # `draw` returns the option itself, so most checks end here
                 return option
         return _option(self.path, answer, self.options)
 
@@ -129,8 +129,9 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
 
     def draw(self, rng: np.random.Generator | Chance) -> Answer:
         """Uniform over the subsets, not over their sizes."""
+        # First the size, each in proportion to its number of subsets, then a subset of that size.
         counts = [math.comb(len(self.options), k) for k in range(self.least, self.most + 1)]
-        wanted = self.least + (_weighted(counts, rng) if len(counts) > 1 else 0)
+        wanted = self.least + (_draw_index(counts, rng) if len(counts) > 1 else 0)
         chosen, left = [], len(self.options)
         for option in self.options:  # selection sampling: Knuth, TAOCP 2, 3.4.2, algorithm S
             if rng.random() * left < wanted:
@@ -155,13 +156,14 @@ class SomeOf(msgspec.Struct, frozen=True, tag="some"):
 
     def near(self, answer: Answer, rng: np.random.Generator) -> Iterator[Answer]:
         """One option added, dropped, or exchanged."""
-        here = set(answer) if isinstance(answer, tuple) else set()
-        absent = [o for o in self.options if o not in here]
-        present = [o for o in self.options if o in here]  # in an order that is the same in every process
+        subset = set(answer) if isinstance(answer, tuple) else set()
+        absent = [o for o in self.options if o not in subset]
+        # By the options' order, not the set's: text hashes differently in every process.
+        present = [o for o in self.options if o in subset]
         sets = itertools.chain(
-            (here | {o} for o in absent),
-            (here - {o} for o in present),
-            ((here - {old}) | {new} for old in present for new in absent),
+            (subset | {o} for o in absent),
+            (subset - {o} for o in present),
+            ((subset - {old}) | {new} for old in present for new in absent),
         )
         for chosen in sets:
             if self.least <= len(chosen) <= self.most:
@@ -190,6 +192,7 @@ class Integer(msgspec.Struct, frozen=True, tag="integer"):
 
     def draw(self, rng: np.random.Generator | Chance) -> Answer:
         span = self.high - self.low + 1
+        # A float has 53 bits: up to 2^32 each number's share is right to 2^-21 of itself.
         if span < 1 << 32:
             return self.low + int(rng.random() * span)
         return int(rng.integers(self.low, self.high + 1))
@@ -203,7 +206,8 @@ class Integer(msgspec.Struct, frozen=True, tag="integer"):
         yield from range(self.low, self.high + 1)
 
     def near(self, answer: Answer, rng: np.random.Generator) -> Iterator[Answer]:
-        """All others; of a long range the next ones and a few seeded steps, as of a real number."""
+        """All other numbers of a range of up to NEAR; of a longer one the two next to the answer and a few
+        seeded steps, as for a real number."""
         assert isinstance(answer, int)
         every = range(self.low, self.high + 1)
         if self.size <= NEAR:
@@ -215,7 +219,7 @@ class Integer(msgspec.Struct, frozen=True, tag="integer"):
 
 
 class Real(msgspec.Struct, frozen=True, tag="real"):
-    """A real number between `low` and `high`, drawn uniformly, or log-uniformly where `log`."""
+    """A real number between `low` and `high`, drawn uniformly, or log-uniformly if `log`."""
 
     path: str
     low: float
@@ -253,9 +257,9 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
     def near(self, answer: Answer, rng: np.random.Generator) -> Iterator[Answer]:
         """Four seeded steps around the answer, a fifth of the range in standard deviation."""
         assert isinstance(answer, int | float)
-        here = self.fraction(float(answer))
+        centre = self.fraction(float(answer))
         for step in rng.normal(0.0, 0.2, size=4):
-            yield self.at(min(max(here + float(step), 0.0), 1.0))
+            yield self.at(min(max(centre + float(step), 0.0), 1.0))
 
     def at(self, fraction: float) -> float:
         """The number that lies `fraction` of the way from low to high, on the question's scale."""
@@ -263,10 +267,10 @@ class Real(msgspec.Struct, frozen=True, tag="real"):
             value = math.exp(math.log(self.low) + fraction * (math.log(self.high) - math.log(self.low)))
         else:
             value = self.low + fraction * (self.high - self.low)
-        return min(max(value, self.low), self.high)
+        return min(max(value, self.low), self.high)  # exp(log(high)) may round to more than high
 
     def fraction(self, value: float) -> float:
-        """How far from low to high `value` lies, from 0 to 1: the inverse of `at`."""
+        """The position of `value` between low and high, from 0 to 1: the inverse of `at`."""
         if self.high == self.low:
             return 0.0
         if self.log:
@@ -278,26 +282,28 @@ Choice = OneOf | SomeOf | Integer | Real
 
 
 def describe_question(choice: Choice) -> dict[str, Any]:
-    """The question as JSON has it: how its path is put together is no part of that."""
+    """The question as JSON, without the parts of its path: only their text counts."""
     fields: dict[str, Any] = msgspec.to_builtins(choice)
     del fields["parts"]
     return fields
 
 
 def read_whole(answer: Answer) -> int:
-    """An answer that is a whole number, as one."""
+    """The answer to a question about a whole number, typed as an int."""
     assert isinstance(answer, int)
     return answer
 
 
-def _weighted(weights: Sequence[float], rng: np.random.Generator | Chance) -> int:
-    """An index, each with the probability its weight has in their sum."""
+def _draw_index(weights: Sequence[float], rng: np.random.Generator | Chance) -> int:
+    """An index, drawn with a probability in proportion to its weight."""
     sums = list(itertools.accumulate(weights))
+    # The bound is the last index of a positive weight: a product that rounds up to the sum must not pass it.
     return min(bisect(sums, rng.random() * sums[-1]), sums.index(sums[-1]))
 
 
 def _option(path: str, answer: object, options: tuple[Scalar, ...]) -> Scalar:
     for option in options:
+        # To Python 1 == True; as answers they are two options.
         if option == answer and isinstance(answer, bool) == isinstance(option, bool):
             return option
     raise IllegalArchitecture(

@@ -1,4 +1,4 @@
-"""Values to JSON bytes and back: the one form they have in the ledger, in files and between processes."""
+"""Values to JSON bytes and back: their only form in the ledger, in files and between processes."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def encode(value: Any) -> bytes:
 
 
 def decode(data: bytes | str, kind: type[T] | Any) -> T:
-    """The value of type `kind` in `data`; raises msgspec.ValidationError where it is another."""
-    if kind not in _decoders:
+    """The value of type `kind` in `data`. Raises msgspec.ValidationError if it has another type."""
+    if kind not in _decoders:  # making a decoder costs more than reading a row with it
         _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=_decode)
-    found: T = _decoders[kind].decode(data)
-    return found
+    value: T = _decoders[kind].decode(data)
+    return value

@@ -1,8 +1,8 @@
-"""Everything that can go wrong, as one tree.
+"""All errors that cambrian raises on purpose, as one tree.
 
 CambrianError
-├── UsageError                 what the user gave cannot be used: one sentence, exit code 2
-│   ├── UnknownName            a name nobody has; carries the nearest valid one
+├── UsageError                 the user's input cannot be used: one sentence, exit code 2
+│   ├── UnknownName            a name that does not exist; carries the nearest valid one
 │   ├── SpaceError             the program of a space is at fault (a path asked twice, no options, ...)
 │   ├── IllegalArchitecture    answers that a space does not accept
 │   ├── Unbuildable            an architecture whose shapes do not fit; carries the question's path
@@ -11,13 +11,13 @@ CambrianError
 │   └── MissingExtra           an optional dependency; says which `pip install` mends it
 ├── RunError                   a run directory that cannot be used: exit code 3
 │   ├── LedgerCorrupt          the ledger is damaged
-│   ├── DiskRefused            a file could not be written: no fault of what was to be in it
+│   ├── DiskRefused            a file could not be written, for a reason outside of its content
 │   ├── RunChanged             resumed with other settings than it was started with
 │   └── RunBusy                another process is at work in it
 ├── ExportMismatch             the exported program does not give the network's outputs
-└── Rejected                   `pick.require` said no: not a mistake, a walk to be drawn again
+└── Rejected                   `pick.require` refused a walk: not a mistake, the walk is drawn again
 
-Every message says what, where, what was got, what was expected, and how to mend it.
+Every message names the fault and its place, the value that was given and the one expected, and a remedy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from collections.abc import Iterable
 
 
 class CambrianError(Exception):
-    """Root of the tree; catching it catches all that cambrian raises on purpose."""
+    """Root of the tree: catching it catches every error that cambrian raises on purpose."""
 
     exit_code = 1
 
@@ -102,10 +102,10 @@ class Rejected(CambrianError):
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """The end of a sentence about a wrong name: the nearest valid one, and all when they are few."""
+    """The end of a sentence about a wrong name: the nearest valid name, and all of them when they are few."""
     names = [str(v) for v in valid]
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     tail = f"; did you mean {near[0]!r}?" if near else ""
-    if len(names) <= 16:
+    if len(names) <= 16:  # a longer list would bury the suggestion
         tail += f" (valid: {', '.join(names)})"
     return tail

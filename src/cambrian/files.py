@@ -1,8 +1,8 @@
-"""Files that are whole or not there: whenever this process is killed or the power fails, the old file is
-found or the new one.
+"""Atomic writes: whenever this process is killed or the power fails, either the old file or the new one is
+there, whole.
 
-What is written goes to a draft beside its place, is flushed to the disk, and is renamed; then the folder is
-flushed, so that the new name is on the disk too before anything is written that relies on it.
+A file is written as a draft beside its place, flushed to the disk, and renamed. Then the folder is flushed,
+so that the new name is on the disk too before anything is written that relies on it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 @contextmanager
 def stage_file(path: Path) -> Iterator[Path]:
-    """Gives the draft to be written, which takes the place of `path` where the block ends well, and is
-    removed where it does not: a part of a file takes the room there is."""
+    """Yields the path of a draft to write, which replaces `path` if the block succeeds. If it fails, the
+    draft is removed, since on a full disk it takes the last room."""
     draft = _draft_of(path)
     try:
         yield draft
@@ -31,8 +31,8 @@ def stage_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def stage_folder(path: Path) -> Iterator[Path]:
-    """The same of a folder: gives an empty one to be filled. An earlier one steps aside before the new one
-    takes its place, and is then removed."""
+    """As `stage_file`, for a folder: yields an empty one to fill. An earlier folder is moved aside before the
+    new one takes its place, and then removed."""
     draft, old = _draft_of(path), path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
         shutil.rmtree(draft, ignore_errors=True)
@@ -40,13 +40,14 @@ def stage_folder(path: Path) -> Iterator[Path]:
         yield draft
         for written in (*draft.rglob("*"), draft):
             _sync(written)
-        if path.exists():
+        if path.exists():  # a rename cannot replace a folder that holds anything
             shutil.rmtree(old, ignore_errors=True)
             os.replace(path, old)
         os.replace(draft, path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     _sync(path.parent)
+    # Not before the new name is on the disk: until then the old folder is the only one that is safe.
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -58,13 +59,13 @@ def remove_drafts(folder: Path, name: str = "*") -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Put `data` at `path`."""
+    """Writes `data` to `path`, atomically."""
     with stage_file(path) as draft:
         draft.write_bytes(data)
 
 
 def move_file(source: Path, target: Path) -> None:
-    """Let the file at `source` be the one at `target`, on the same file system."""
+    """Moves a file to `target`, on the same file system."""
     target.parent.mkdir(exist_ok=True)
     _sync(source)
     os.replace(source, target)
@@ -72,12 +73,12 @@ def move_file(source: Path, target: Path) -> None:
 
 
 def _draft_of(path: Path) -> Path:
-    """Hidden, and of this process alone: two that write the same file do not write the same draft."""
+    """A hidden name with the process's number: two processes that write one file write two drafts."""
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def _sync(path: Path) -> None:
-    """The content of a file, or the names in a folder, are on the disk."""
+    """Flushes the content of a file, or the names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

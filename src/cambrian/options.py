@@ -1,7 +1,7 @@
-"""What a question may offer: options that can be told apart, written as JSON and counted.
+"""Validation of a question's options: they must be distinct, writable as JSON, and countable.
 
-A program hands over whatever its author likes; here it is looked at before anything is allocated, and what
-is wrong with it is said with the question's path.
+A program may pass any object. The functions below check it before anything is allocated, and name the
+question's path in their errors.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from cambrian.errors import SpaceError
 Scalar = str | int | float | bool
 
 MOST = 10_000
-"""Options of a question in a program, and questions of a walk: beyond, an author means something else."""
+"""The largest number of options of a question, and of questions of a walk. A program with more has a mistake,
+or wants `pick.integer`."""
 
 MANY = 1e300
-"""Answers of some of several: how many there are of a size is a weight, and so a float."""
+"""The largest number of answers to a question for several options: the counts of each size are weights, and
+so floats."""
 
 LONGEST = 200  # characters of a value in a sentence
 
 
 def shorten(value: object) -> str:
-    """A value for people, whatever it is: shortened, on one line."""
+    """Any value as text for people: on one line, at most LONGEST characters."""
     try:
         text = " ".join(repr(value).split())
     except Exception:  # an object of the user's own, or a number with more digits than Python writes
@@ -35,13 +37,13 @@ def shorten(value: object) -> str:
 
 
 def list_options(options: Sequence[Scalar], most: int = 16) -> str:
-    """Options for people, the first few of many."""
+    """Options as text for people; of many, the first few and their number."""
     names = ", ".join(map(repr, options[:most]))
     return names if len(options) <= most else f"{names}, ... ({len(options)} in all)"
 
 
 def check_path(path: object) -> None:
-    if type(path) is str and path.isascii():
+    if type(path) is str and path.isascii():  # nearly all are: paths are checked at every question
         return
     if not isinstance(path, str):
         raise SpaceError(f"a question's path is text, got {shorten(path)}")
@@ -50,16 +52,17 @@ def check_path(path: object) -> None:
 
 
 def check_distinct(path: str, options: tuple[Scalar, ...]) -> None:
-    """Raise unless these are options: at least one, no two the same, of Python's own types, which alone are
-    the same again when they come back from a file."""
+    """Raises SpaceError unless there is at least one option, no two are the same, and all are of Python's own
+    types: only these come back from a file unchanged."""
     if not options:
         raise SpaceError(f"question {path!r} has no options: give it at least one")
     for option in options:
         if type(option) is str and option.isascii():  # most are
             continue
-        wrong = _wrong(option)
+        wrong = _find_fault(option)
         if wrong:
             raise SpaceError(f"question {path!r}: {wrong}, got {shorten(option)}")
+    # By text, since a file holds text, and by value, since 1 and 1.0 compare equal.
     if len(set(map(repr, options))) != len(options) or len(set(options)) != len(options):
         raise SpaceError(f"question {path!r} offers an option twice: {shorten(list(options))}")
 
@@ -91,7 +94,7 @@ def check_some(path: str, least: Any, most: Any, count: int) -> None:
 
 
 def subsets(count: int, least: int, most: int) -> Iterator[int]:
-    """How many subsets of `count` options there are of size `least`, of one more, ..."""
+    """The number of subsets of `count` options for each size from `least` to `most`."""
     return (math.comb(count, k) for k in range(least, most + 1))
 
 
@@ -105,7 +108,7 @@ def check_whole(path: str, low: Any, high: Any) -> None:
 
 
 def check_bound(path: str, value: object) -> float:
-    """A bound that is no int or float as Python's own number."""
+    """A bound of another numeric type, such as NumPy's, as a float."""
     if isinstance(value, numbers.Real):
         return float(value)
     raise SpaceError(f"question {path!r}: a bound is a number, got {shorten(value)}")
@@ -129,7 +132,7 @@ def _finite(value: float) -> bool:
 
 
 def check_options(path: str, options: Any) -> tuple[Any, ...]:
-    """The options that a program gave, as a tuple."""
+    """The options that a program passed, as a tuple. Raises SpaceError if they are not a list or too many."""
     if type(options) in (list, tuple) and len(options) <= MOST:
         return tuple(options)
     if isinstance(options, str):
@@ -145,7 +148,7 @@ def check_options(path: str, options: Any) -> tuple[Any, ...]:
 
 
 def validate_weights(path: str, weights: Any) -> tuple[float, ...] | None:
-    """The weights that a program gave, None being none."""
+    """The weights that a program passed, as floats; None stands for equal weights."""
     if weights is None:
         return None
     count = None if isinstance(weights, str) else _count(weights)
@@ -157,8 +160,8 @@ def validate_weights(path: str, weights: Any) -> tuple[float, ...] | None:
     raise SpaceError(f"question {path!r}: weights are a list of numbers, got {shorten(weights)}")
 
 
-def counting(path: str, low: Any, high: Any) -> range:
-    """The numbers from `low` to `high`, how many of something there may be."""
+def count_range(path: str, low: Any, high: Any) -> range:
+    """The range of a count, from `low` to `high`. Raises SpaceError if it is negative, empty or too long."""
     if not (isinstance(low, int) and isinstance(high, int) and 0 <= low <= high):
         raise SpaceError(
             f"question {path!r}: there cannot be between {shorten(low)} and {shorten(high)} of something"
@@ -172,7 +175,7 @@ def counting(path: str, low: Any, high: Any) -> range:
 
 
 def _count(options: Any) -> int | None:
-    """How many there are, without looking at any; None where that is unknown, as of a generator."""
+    """The number of options, without reading any; None if it is unknown, as for a generator."""
     try:
         iter(options)
         count: int = len(options)
@@ -183,8 +186,8 @@ def _count(options: Any) -> int | None:
         return (int(options[-1]) - int(options[0])) // int(options.step) + 1
 
 
-def _wrong(option: object) -> str:
-    """Why that is no option; nothing where it is one."""
+def _find_fault(option: object) -> str:
+    """The reason why this is not an option; empty if it is one."""
     if type(option) not in (str, int, float, bool):
         plain = "; convert it first, as .item() or .tolist() do" if hasattr(option, "item") else ""
         return f"an option is text, a number or a truth value{plain}"
@@ -192,13 +195,14 @@ def _wrong(option: object) -> str:
         return "a number among the options is finite"
     if isinstance(option, str) and not _writable(option):
         return "a text among the options can be written as UTF-8"
+    # The range of int64, which NumPy and most readers of JSON have.
     if isinstance(option, int) and not -(1 << 63) <= option < 1 << 63:
         return "a whole number among the options has 64 bits at most"
     return ""
 
 
 def _writable(text: str) -> bool:
-    """Whether it has no half of a surrogate pair: no file can hold one."""
+    """Whether the text has no half of a surrogate pair, which a file cannot hold."""
     try:
         text.encode()
     except UnicodeEncodeError:

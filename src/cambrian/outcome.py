@@ -1,4 +1,4 @@
-"""What a trial asks for and how it ends: fidelities, points of a learning curve, outcomes, trials."""
+"""Trials and their parts: fidelities, points of a learning curve, artifacts, outcomes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How dearly an architecture is to be measured (Elsken et al. 2019, Sec. 4, "lower fidelity").
+    """The effort of a measurement (Elsken et al. 2019, Sec. 4, "lower fidelity").
 
-    `epochs` of training on `fraction` of the training data, inputs scaled to `resolution` pixels a
-    side (None: as they are), in the skeleton the space is told to build (`filters`, `cells`, ...)."""
+    `epochs` of training on `fraction` of the training data, with inputs scaled to `resolution` pixels a
+    side (None: as they are), in a skeleton of these settings (`filters`, `cells`, ...)."""
 
     epochs: Annotated[int, Span(1)] = 1
     fraction: Annotated[float, Span(0, 1, above=True)] = 1.0
@@ -31,12 +31,12 @@ class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
     def __post_init__(self) -> None:
         check_settings(self, "fidelity")
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # by hand: the skeleton is a dict, which cannot be hashed
         return hash((self.epochs, self.fraction, self.resolution, tuple(sorted(self.skeleton.items()))))
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One point of a learning curve: after `step` epochs, the metrics, and the seconds so far."""
+    """One point of a learning curve: the metrics after `step` epochs, and the seconds until then."""
 
     step: int
     metrics: dict[str, float]
@@ -47,8 +47,8 @@ Curve = tuple[Point, ...]
 
 
 class Artifact(msgspec.Struct, frozen=True):
-    """A file that an evaluation left behind, by the SHA-256 of its bytes. `file` is where it lies inside
-    the run directory."""
+    """A file that an evaluation left behind, identified by the SHA-256 of its bytes. `file` is its path
+    inside the run directory."""
 
     sha256: str
     bytes: int
@@ -56,8 +56,8 @@ class Artifact(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True, omit_defaults=True, tag="done"):
-    """A measurement. `value` is finite, in the user's unit; higher is better, or lower where it is to
-    `minimize`. `metrics` holds whatever else was measured (params, macs, further objectives, test scores
+    """A measurement. `value` is finite, in the user's unit; higher is better, or lower if `minimize`.
+    `metrics` holds everything else that was measured (params, macs, further objectives, test scores
     of final models, ...); `seconds` is its cost; `artifacts` are the files that it left, by name; `data`
     is small JSON, such as a supernet's gates over time."""
 
@@ -75,14 +75,14 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True, tag="done"):
 
     @property
     def score(self) -> float:
-        """The value with its sign such that higher is better: the one place where a direction is turned."""
+        """The value, negated if lower is better. No other place negates a value."""
         return -self.value if self.minimize else self.value
 
 
 class Infeasible(msgspec.Struct, frozen=True, omit_defaults=True, tag="infeasible"):
-    """A result too: the architecture cannot be had under the conditions. `reason` is one of
-    nan, oom, timeout, unbuildable, limit; `detail` is a sentence; `metrics` holds whatever was measured
-    before, so that it is known by how much a limit was missed."""
+    """The architecture cannot be measured under the conditions, which is a result too. `reason` is one of
+    nan, oom, timeout, unbuildable, limit; `detail` is a sentence; `metrics` holds all that was measured
+    before, so that it shows by how much a limit was missed."""
 
     reason: str
     detail: str = ""
@@ -102,8 +102,8 @@ class Crashed(msgspec.Struct, frozen=True, tag="crashed"):
 Outcome = Done | Infeasible | Crashed
 
 
-def directed(outcome: Outcome, minimize: bool) -> Outcome:
-    """The outcome of a search that is to `minimize`, or not: estimators need not know which."""
+def set_direction(outcome: Outcome, minimize: bool) -> Outcome:
+    """The outcome with the direction of the search set: estimators need not know it."""
     if not isinstance(outcome, Done) or outcome.minimize == minimize:
         return outcome
     return msgspec.structs.replace(outcome, minimize=minimize)
@@ -113,10 +113,11 @@ REASONS = ("nan", "oom", "timeout", "unbuildable", "limit")
 
 
 def outcome_of(value: object, **rest: Any) -> Outcome:
-    """An outcome from whatever a user's function returned: `Done` for a finite real number,
-    `Infeasible("nan")` for NaN and infinities, `Crashed` for what is no number."""
+    """An outcome from the return value of a user's function: `Done` for a finite real number,
+    `Infeasible("nan")` for NaN and infinities, `Crashed` for anything that is not a number."""
     kept = {k: rest[k] for k in ("curve", "seconds") if k in rest}
     try:
+        # float() would accept these: "0.9" is a slip rather than a value, and so is a comparison's True.
         if value is None or isinstance(value, str | bytes | bool):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
@@ -133,11 +134,11 @@ def outcome_of(value: object, **rest: Any) -> Outcome:
 class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
     """A row of the ledger as strategies, reports and users see it: a plain record.
 
-    `kind` is "trial" (an architecture that the strategy proposed), "supernet" (the training of one, whose
-    `method` it is and whose outer answers `architecture` gives), or "final" (the last stage; `role` says
-    as what). Trials and supernets are numbered together, finals by themselves. `weights`, `estimator`,
+    `kind` is "trial" (an architecture that the strategy proposed), "supernet" (the training of a supernet
+    by `method`, `architecture` holding its outer answers), or "final" (a row of the last stage, `role` being
+    its part there). Trials and supernets are numbered together, finals by themselves. `weights`, `estimator`,
     `reason`, `memory` and `prefers` are those of the request (see `cambrian.request`). `cached` is the
-    number of the trial whose outcome this repeats."""
+    number of the trial whose outcome this one repeats."""
 
     number: int
     architecture: Architecture
@@ -157,33 +158,34 @@ class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def value(self) -> float | None:
-        """The finite value, or None for a trial that has not ended or did not end well."""
+        """The finite value; None for a trial that is still running or that failed."""
         return self.outcome.value if isinstance(self.outcome, Done) else None
 
     @property
     def score(self) -> float | None:
-        """The value, turned so that higher is better: what rankings go by."""
+        """The value, negated if lower is better; rankings sort by it."""
         return self.outcome.score if isinstance(self.outcome, Done) else None
 
     @property
     def artifacts(self) -> dict[str, Artifact]:
-        """The files that it left, by name."""
+        """The files that the evaluation left, by name."""
         return self.outcome.artifacts if isinstance(self.outcome, Done) else {}
 
     def scores(self, objectives: Sequence[Objective]) -> tuple[float, ...]:
-        """One number for each objective, turned so that higher is better: the value for the first, metrics
+        """One number for each objective, negated if lower is better: the value for the first, metrics
         by name for the others, -inf for one that was not measured. Raises ValueError without a value."""
         if not isinstance(self.outcome, Done):
             raise ValueError(f"trial {self.number} has no value")
         metrics = self.outcome.metrics
+        # -inf for a missing one: the trial is dominated by all that have it, and stays in the ranking.
         others = [
             (-1 if o.minimize else 1) * metrics[o.name] if o.name in metrics else -math.inf
             for o in objectives[1:]
         ]
         return (self.outcome.score, *others)
 
-    def maximised(self) -> Trial:
-        """The trial as strategies learn it, whose values are to be high."""
+    def turn_upwards(self) -> Trial:
+        """The trial with its value negated if lower is better: strategies only ever maximise."""
         if not isinstance(self.outcome, Done) or not self.outcome.minimize:
             return self
         outcome = msgspec.structs.replace(self.outcome, value=self.outcome.score, minimize=False)

@@ -1,8 +1,7 @@
-"""Paths of questions whose numbers are known: which block, which layer, which operand.
+"""Paths of questions with known indices: which block, which layer, which operand.
 
-A path is text, and text says nothing of its numbers: `kernel3` and `kernel5` may be two things, `layer3` and
-`layer5` are two of a kind. So whoever writes a number that counts gives it as a number. A plain name is
-never parsed.
+Text alone does not tell an index from a name: `kernel3` and `kernel5` may be two things, while `layer3` and
+`layer5` are two of a kind. So a program passes an index as a number, and a plain name is never parsed.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ Parts = tuple[str | int, ...]
 
 
 class Path(str):
-    """The text of a path, and its `parts`. Made by `at`."""
+    """The text of a path, with its `parts`. `at` makes it."""
 
     parts: Parts
 
 
 @lru_cache(1 << 14)
 def at(*parts: str | int) -> Path:
-    """The path written as its parts, one after the other.
+    """The path whose text is these parts, one after the other.
 
     >>> at("block", 3, "/operation", 1)
     'block3/operation1'
     """
     for part in parts:
-        if isinstance(part, int):
+        if isinstance(part, int):  # truth values too: `check_index` refuses them
             check_index("".join(map(str, parts)), part)
     path = Path("".join(map(str, parts)))
     path.parts = parts
@@ -37,18 +36,18 @@ def at(*parts: str | int) -> Path:
 
 
 def check_index(path: str, index: object) -> None:
-    """Raise SpaceError unless `index` can be one in that path."""
+    """Raises SpaceError unless `index` is a whole number from 0 on."""
     if type(index) is not int or index < 0:
         raise SpaceError(f"question {path!r}: an index is a whole number from 0 on, got {index!r}")
 
 
 def parts_of(path: str) -> Parts:
-    """The parts of a path; a plain name is one."""
+    """The parts of a path; a plain name has one."""
     return path.parts if isinstance(path, Path) else (path,)
 
 
 def extend(path: str, more: str) -> str:
-    """`path` and `more`, its numbers known as far as they were.
+    """`path` with the text `more` appended; its known indices stay known.
 
     >>> extend(at("layer", 2), "/width"), extend("layer2", "/width")
     ('layer2/width', 'layer2/width')
@@ -57,8 +56,8 @@ def extend(path: str, more: str) -> str:
 
 
 def kind_of(parts: Parts) -> str:
-    """The same text for paths that differ in their numbers alone. In a name # is doubled, and so is ?, which
-    ends the kinds of options.
+    """A text that is the same for paths which differ in their indices alone. In a name # is doubled, and so
+    is ?, which ends the kinds of options.
 
     >>> kind_of(("block", 3, "/operation", 1)), kind_of(("kernel3", )), kind_of(("#1", 1))
     ('block#/operation#', 'kernel3', '##1#')
@@ -67,5 +66,5 @@ def kind_of(parts: Parts) -> str:
 
 
 def numbers_of(parts: Parts) -> tuple[int, ...]:
-    """Its numbers, in order."""
+    """The indices in a path, in order."""
     return tuple(part for part in parts if isinstance(part, int))

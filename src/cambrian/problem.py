@@ -1,4 +1,4 @@
-"""What a strategy is started with: where to search, what counts, how dearly, and for how long."""
+"""The problem a search solves: its space, objectives, limits, fidelity and budget."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric of outcomes that counts. `minimize` says that lower is better; `reference` is the worst value
-    that is still of use, from which the hypervolume of a front is measured (None: taken from the trials)."""
+    """A metric of outcomes to optimise. `minimize`: lower is better. `reference` is the worst value that is
+    still of use, from which the hypervolume of a front is measured (None: taken from the trials)."""
 
     name: str = "value"
     minimize: bool = False
@@ -48,13 +48,15 @@ HIGHER = ("acc", "accuracy", "score", "f1", "auc", "reward", "precision", "recal
 
 
 def lower_is_better(name: str) -> bool | None:
-    """Which way a metric of that name is usually meant; None where the name does not say.
+    """Whether a metric of that name is usually minimised; None if the name does not tell.
 
     >>> [lower_is_better(name) for name in ("val_loss", "test acc", "top1Error", "value")]
     [True, False, True, None]
     """
+    # Whole words, of snake_case and camelCase alike: a "gloss" is not a loss, and "map5" is a map.
     words = set(re.findall(r"[a-z]+|[0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower()))
     words |= {a + b for a in words for b in words if (a, b) in (("f", "1"), ("r", "2"))}
+    # LOWER first: "error of the score" and "accuracy loss" are both to be low.
     if words & set(LOWER):
         return True
     return False if words & set(HIGHER) else None
@@ -62,7 +64,8 @@ def lower_is_better(name: str) -> bool | None:
 
 @dataclass(frozen=True)
 class Limit:
-    """`measure` of a network, such as its `params`, is at most `most`: what is over it is never trained."""
+    """An upper bound, `most`, on a `measure` of a network, such as `params`. A network over it is never
+    trained."""
 
     measure: str
     most: float
@@ -70,10 +73,11 @@ class Limit:
 
 @dataclass(frozen=True)
 class Problem:
-    """The problem a search solves. `trials` and `seconds` are the budget that the run began with (None:
-    without end): going on with a larger one changes nothing here, so that proposals stay as they were.
+    """The problem that a strategy is started with. `trials` and `seconds` are the budget with which the run
+    began (None: unlimited). Continuing with a larger budget does not change them, so that the proposals stay
+    as they were.
 
-    `fidelity` is the one at which a request is measured that names no other."""
+    `fidelity` is the default for requests that do not name one."""
 
     space: Space
     objectives: tuple[Objective, ...] = (Objective(),)
@@ -84,7 +88,8 @@ class Problem:
     seed: int = 0
 
     def facts(self) -> dict[str, Any]:
-        """All but the space, as JSON."""
+        """All fields but the space, as JSON."""
+        # A space has a spec of its own, which not every space can give.
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "space"}
         facts: dict[str, Any] = msgspec.to_builtins(fields)
         return facts

@@ -1,7 +1,7 @@
-"""Counter-based randomness: every consumer has a stream of its own, named by what it is for.
+"""Counter-based randomness: every consumer has a stream of its own, named after its purpose.
 
-A stream depends on its name alone, never on how much was drawn elsewhere, which is what makes a
-search the same on one worker or many, interrupted or not.
+A stream depends on its name alone, never on how much was drawn elsewhere. That makes a search the same on
+one worker or many, interrupted or not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cambrian.errors import UsageError
 
 
 def stream(seed: int, *name: int | str) -> np.random.Generator:
-    """The generator called `name` of the run seeded `seed`.
+    """The generator named `name`, of the run with this seed.
 
     >>> bool(stream(0, "trial", 3).random() == stream(0, "trial", 3).random())
     True
@@ -30,4 +30,5 @@ def integer_seed(seed: int, *name: int | str) -> int:
 
 
 def _word(part: int | str) -> int:
+    # Not hash(): that of a text differs in every process.
     return part if isinstance(part, int) else zlib.crc32(part.encode())

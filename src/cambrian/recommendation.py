@@ -1,5 +1,4 @@
-"""Which trials a search recommends: the one notion of "best", asked by results, the final stage, the
-referee and reports alike."""
+"""The ranking of trials: the one notion of "best" for results, the final stage, the referee and reports."""
 
 from __future__ import annotations
 
@@ -12,10 +11,11 @@ from cambrian.problem import Objective
 def rank_trials(
     trials: Sequence[Trial], objectives: Sequence[Objective] = (Objective(),), prefers: Sequence[int] = ()
 ) -> list[Trial]:
-    """The measured trials, best first. One objective: by score. Several: front by front, a front being
-    those that none of the rest dominates (Deb et al. 2002, fast non-dominated sorting), by the first
-    objective within it. Of equals those in `prefers` go first, in its order, then the earlier."""
+    """The measured trials, best first. One objective: by score. Several: front by front, a front being the
+    trials that none of the rest dominates (Deb et al. 2002, fast non-dominated sorting), and by the first
+    objective within a front. Among equals, trials in `prefers` go first, in its order, then earlier ones."""
     place = {number: n for n, number in enumerate(prefers)}
+    # A supernet's value is a mean over its architectures: it recommends none of them.
     measured = [t for t in trials if t.score is not None and t.kind != "supernet"]
     level = front_numbers([t.scores(objectives) for t in measured]) if len(objectives) > 1 else None
 
@@ -28,7 +28,8 @@ def rank_trials(
 
 
 def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """The measured trials that no other one dominates, by the first objective; of equals the earlier only."""
+    """The measured trials that no other one dominates, sorted by the first objective; of trials with equal
+    scores only the earliest."""
     ranked = rank_trials(trials, objectives)
     scores = [t.scores(objectives) for t in ranked]
     levels = front_numbers(scores) if ranked else []
@@ -40,7 +41,7 @@ def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list
 
 
 def front_numbers(scores: Sequence[tuple[float, ...]]) -> list[int]:
-    """For each vector (higher is better in all its numbers) the front it is on, counted from 0.
+    """The number of each vector's front, counted from 0; higher is better in every coordinate.
 
     >>> front_numbers([(1, 3), (3, 1), (1, 1), (0, 0)])
     [0, 0, 1, 2]
@@ -62,7 +63,7 @@ def front_numbers(scores: Sequence[tuple[float, ...]]) -> list[int]:
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether `a` is at least as high as `b` in every number and higher in one.
+    """Whether `a` is at least as high as `b` in every coordinate and higher in one.
 
     >>> dominates((1, 2), (1, 1)), dominates((1, 2), (1, 2)), dominates((2, 0), (1, 1))
     (True, False, False)
@@ -71,10 +72,10 @@ def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
 
 
 def find_incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
-    """After each of the trials, in the order of their numbers, the one recommended until then: that of the
-    highest score; of equals the one which the strategy preferred when it last said so (`Trial.prefers`),
-    else the first. None before there is a value."""
-    equals: list[Trial] = []
+    """The recommended trial after each of the trials, in the order of their numbers: the one with the highest
+    score; among equals the one that the strategy preferred last (`Trial.prefers`), else the first. None
+    before there is a value."""
+    equals: list[Trial] = []  # all trials with the highest score so far, the earliest first
     preferred: tuple[int, ...] = ()
     for trial in trials:
         preferred = trial.prefers or preferred

@@ -1,5 +1,5 @@
-"""Names for components, and their specs: a component is a frozen dataclass, its spec a name and the
-fields. A spec is JSON, never code; what has no name in a registry is written `module:attribute`.
+"""Names of components, and their specs: a component is a frozen dataclass, its spec a name and the
+fields. A spec is JSON, never code; a component without a name in a registry is written `module:attribute`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ METHODS = {
     "estimator": ("run",),
     "predictor": ("start",),
 }
-"""What tells that a component is of its kind: the specs of a run directory name modules, and what lies
-in them need not be what they say."""
+"""The methods that a component of each kind has. A spec in a run directory may name any module, so the
+object that it leads to is checked."""
 
 
 _REGISTRIES: list[Registry] = []
-"""All there are: a component is told its name without importing the registry that has it."""
+"""All registries, so that `name_of` finds a component's name without importing the registry that has it."""
 
 
 class Registry:
@@ -42,47 +42,51 @@ class Registry:
         return sorted(self._entries)
 
     def name_at(self, target: str) -> str | None:
-        """The name of `module:attribute`, where it has one."""
+        """The name of `module:attribute`; None if it does not have one."""
         return next((name for name, entry in self._entries.items() if entry == target), None)
 
     def target(self, name: str) -> str:
-        """The `module:attribute` that `name` stands for; any other name is one itself."""
+        """The `module:attribute` of a registered name; any other name is returned as it is."""
         return self._entries.get(name, name)
 
     def get(self, name: str) -> Any:
-        """The class (or function) called `name`, or what `module:attribute` points at."""
+        """The class, function or component called `name`, or at `module:attribute`. Raises UnknownName or
+        UsageError if there is none."""
         target = self.target(name)
         module, _, attribute = target.partition(":")
         if not attribute:
             raise UnknownName(self.kind, name, self._entries)
         try:
-            found: Any = importlib.import_module(module)
+            target_object: Any = importlib.import_module(module)
             for part in attribute.split("."):
-                found = getattr(found, part)
-        except CambrianError:
+                target_object = getattr(target_object, part)
+        except CambrianError:  # such as MissingExtra: it names the remedy already
             raise
         except Exception as error:  # a module of the user's own may raise anything
             raise UsageError(f"cannot load {self.kind} {target!r}: {_cause(error, module)}") from error
-        return found
+        return target_object
 
     def make(self, spec: str | Mapping[str, Any]) -> Any:
-        """The component a spec describes: a name, or `{"name": ..., "arguments": {...}}`. Raises
-        UsageError where there is none of this kind, or where it refuses the arguments."""
+        """The component that a spec describes: a name, or `{"name": ..., "arguments": {...}}`. Raises
+        UsageError if no component of this kind has that name, or if it refuses the arguments."""
         name, arguments = self._read(spec)
-        found = self.get(name)
+        # An entry is a class, or a component already made (`mlp:PAPER`), which arguments then alter.
+        entry = self.get(name)
         methods = METHODS.get(self.kind, ())
-        if not dataclasses.is_dataclass(found) or not all(callable(getattr(found, m, None)) for m in methods):
-            raise self._no_component(name, found)
-        known = [f.name for f in dataclasses.fields(found) if f.init]
-        for given in arguments:
-            if given not in known:
-                raise UsageError(f"{self.kind} {name!r} has no setting {given!r}{did_you_mean(given, known)}")
-        self._check_types(name, found if isinstance(found, type) else type(found), arguments)
-        return self._make(name, found, arguments) if arguments or isinstance(found, type) else found
+        if not dataclasses.is_dataclass(entry) or not all(callable(getattr(entry, m, None)) for m in methods):
+            raise self._no_component(name, entry)
+        valid = [f.name for f in dataclasses.fields(entry) if f.init]
+        for setting in arguments:
+            if setting not in valid:
+                raise UsageError(
+                    f"{self.kind} {name!r} has no setting {setting!r}{did_you_mean(setting, valid)}"
+                )
+        self._check_types(name, entry if isinstance(entry, type) else type(entry), arguments)
+        return self._make(name, entry, arguments) if arguments or isinstance(entry, type) else entry
 
-    def named(self, text: str) -> Any:
-        """The component that `NAME`, `NAME(paper)` or `NAME(setting=value, ...)` describes, as on a command
-        line; values are JSON, or words."""
+    def parse(self, text: str) -> Any:
+        """The component that a text from the command line describes: `NAME`, `NAME(paper)` or
+        `NAME(setting=value, ...)`. Values are JSON, or words."""
         match = re.fullmatch(r"\s*([\w.:-]+)\s*(?:\((.*)\))?\s*", text, re.DOTALL)
         if match is None:
             raise UsageError(
@@ -90,18 +94,20 @@ class Registry:
             )
         name, inside = match[1], (match[2] or "").strip()
         if inside != "paper":
-            given = [_setting(part, self.kind, text) for part in parts(inside)]
-            for setting, times in Counter(setting for setting, _ in given).items():
+            settings = [_setting(part, self.kind, text) for part in parts(inside)]
+            # A dict would silently keep the last of two.
+            for setting, times in Counter(setting for setting, _ in settings).items():
                 if times > 1:
                     raise UsageError(f"{self.kind} {text!r} has {setting!r} {times} times: give it once")
-            return self.make({"name": name, "arguments": dict(given)})
-        found = self.get(name)
-        if not hasattr(found, "paper"):
+            return self.make({"name": name, "arguments": dict(settings)})
+        entry = self.get(name)
+        if not hasattr(entry, "paper"):
             raise UsageError(f"{self.kind} {name!r} has no settings of a paper's own: leave out '(paper)'")
-        return found.paper()
+        return entry.paper()
 
     def _check_types(self, name: str, cls: type, arguments: Mapping[str, Any]) -> None:
-        """Raises UsageError for an argument that is not what its field says, as far as that can be told."""
+        """Raises UsageError for an argument that does not have its field's type, as far as that can be
+        checked."""
         try:
             hints = get_type_hints(cls)
         except Exception:  # names that only a type checker has
@@ -112,17 +118,17 @@ class Registry:
             except msgspec.ValidationError as error:
                 words = str(error).replace("`", "").replace("Expected", "expected")
                 raise UsageError(f"{self.kind} {name!r}: {setting}={value!r} cannot be: {words}") from None
-            except TypeError:  # a type that is no JSON
+            except TypeError:  # a type that JSON does not have: the component checks it itself
                 continue
 
-    def _make(self, name: str, found: Any, arguments: dict[str, Any]) -> Any:
+    def _make(self, name: str, entry: Any, arguments: dict[str, Any]) -> Any:
         try:
-            return found(**arguments) if isinstance(found, type) else dataclasses.replace(found, **arguments)
+            return entry(**arguments) if isinstance(entry, type) else dataclasses.replace(entry, **arguments)
         except (TypeError, ValueError) as error:
             raise UsageError(f"{self.kind} {name!r} cannot be made of {arguments}: {error}") from error
 
     def _read(self, spec: object) -> tuple[str, dict[str, Any]]:
-        """The name and the arguments a spec holds."""
+        """The name and the arguments in a spec."""
         spec = {"name": spec} if isinstance(spec, str) else spec
         name = spec.get("name") if isinstance(spec, Mapping) else None
         arguments = spec.get("arguments", {}) if isinstance(spec, Mapping) else None
@@ -131,22 +137,25 @@ class Registry:
                 f"cannot read {spec!r:.80} as a {self.kind}: expected a name, or an object with 'name' and"
                 " 'arguments'"
             )
+        # Settings are frozen values: a list from JSON becomes a tuple, so that a component can be hashed.
         return name, {str(k): _as_tuple(v) for k, v in arguments.items()}
 
-    def _no_component(self, name: str, found: object) -> UsageError:
-        what = found.__name__ if isinstance(found, type) else type(found).__name__
-        return UsageError(f"{name!r} is no {self.kind} but {what!r}{did_you_mean(name, self._entries)}")
+    def _no_component(self, name: str, entry: object) -> UsageError:
+        cls = entry.__name__ if isinstance(entry, type) else type(entry).__name__
+        return UsageError(f"{name!r} is no {self.kind} but {cls!r}{did_you_mean(name, self._entries)}")
 
     def spec(self, component: Any) -> dict[str, Any] | None:
-        """The inverse of `make`; None where the component cannot be named (no dataclass, defined in a
-        notebook or inside a function, or holding what is not JSON), so that it can only run in this
+        """The inverse of `make`; None for a component without a spec (not a dataclass, defined in a
+        notebook or inside a function, or with fields that are not JSON), which can only run in this
         process."""
+        # A function space describes itself: its field holds a function, of which only the name is JSON.
         own = getattr(component, "spec", None)
         if callable(own) and not isinstance(component, type):
             spec: dict[str, Any] | None = own()
             return spec
         cls = type(component)
         target = _target(cls)
+        # Another process finds neither `__main__` nor a class inside a function ("<locals>") by its name.
         if cls.__module__ == "__main__" or "<" in cls.__qualname__ or not dataclasses.is_dataclass(component):
             return None
         name = self.name_at(target) or target
@@ -159,7 +168,7 @@ class Registry:
 
 
 def name_of(component: object) -> str:
-    """The name a component is registered by, for sentences about it; else its class's."""
+    """The registered name of a component, for sentences about it; else the name of its class."""
     names = (registry.name_at(_target(type(component))) for registry in _REGISTRIES)
     return next((name for name in names if name is not None), type(component).__name__)
 
@@ -169,27 +178,27 @@ def _target(cls: type) -> str:
 
 
 def _names(field: dataclasses.Field[Any], component: Any) -> bool:
-    """Whether a spec names this setting. One that came "later" is left out at its default, so that a run
-    which is older than the setting is the same run."""
+    """Whether a spec names this setting. A setting that was added "later" is left out at its default, so that
+    a run from before it has the same spec."""
     unchanged = field.metadata.get("later") and getattr(component, field.name) == field.default
     return field.init and not unchanged
 
 
 def parts(text: str) -> list[str]:
-    """Parts between the commas that are outside brackets and quotes.
+    """The parts of a text between commas, not counting commas inside brackets or quotes.
 
     >>> parts('random, evolution(population=20, sample=5)')
     ['random', 'evolution(population=20, sample=5)']
     """
-    found, depth, quoted = [""], 0, False
+    pieces, depth, quoted = [""], 0, False
     for letter in text:
         quoted ^= letter == '"'
         depth += 0 if quoted else (letter in "([{") - (letter in ")]}")
         if letter == "," and depth == 0 and not quoted:
-            found.append("")
+            pieces.append("")
         else:
-            found[-1] += letter
-    return [part.strip() for part in found if part.strip()]
+            pieces[-1] += letter
+    return [piece.strip() for piece in pieces if piece.strip()]
 
 
 def _setting(part: str, kind: str, text: str) -> tuple[str, Any]:
@@ -203,14 +212,15 @@ def _setting(part: str, kind: str, text: str) -> tuple[str, Any]:
 
 
 def _cause(error: Exception, module: str) -> str:
-    """Why a module cannot be imported, and what to do where it is nowhere to be found."""
+    """The reason why a module cannot be imported, with a remedy if it was not found."""
+    # Only the module itself or its top package: one that it imports in turn is another fault.
     if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
         return (
             f"{error}: put the folder it lies in on the path (PYTHONPATH=FOLDER cambrian ...), or continue"
             " from your own program"
         )
-    known = isinstance(error, ImportError | AttributeError)
-    return str(error) if known else f"{type(error).__name__}: {error}"
+    clear = isinstance(error, ImportError | AttributeError)  # their messages name the missing thing
+    return str(error) if clear else f"{type(error).__name__}: {error}"
 
 
 def _plain(value: object) -> bool:

@@ -1,7 +1,7 @@
-"""What a strategy may ask for: a measurement, a supernet's training, to wait, or to stop.
+"""The proposals of a strategy: a measurement, a supernet's training, to wait, or to stop.
 
-A request says which architecture, at which fidelity, with whose weights, and by which of the run's
-estimators. It is plain JSON: the ledger keeps it, and an engine carries it to whoever does the work.
+A request names the architecture, the fidelity, the source of the weights, and one of the run's estimators.
+It is plain JSON: the ledger keeps it, and an engine carries it to a worker.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class Evaluate(msgspec.Struct, frozen=True, tag="evaluate"):
     """Measure this architecture.
 
     `fidelity=None` is the problem's own. `estimator` names one of the run's estimators, "" the first.
-    `parent` is the number of the trial that it descends from. `replicate` asks for another, independent
-    measurement of the same thing.
+    `parent` is the number of the trial that it descends from. `replicate` numbers further, independent
+    measurements of the same architecture.
 
-    `reason` is for reports and people: why this architecture (level, predicted, rank, rung, ...), as JSON.
-    `memory` is the strategy's own, as JSON: it is given back with the trial, and nobody else reads it.
-    `prefers` are numbers of trials: those that the strategy would recommend now, best first, where it knows
-    better than the highest value (see `cambrian.recommendation`)."""
+    `reason` is JSON for reports and people: why this architecture (level, predicted, rank, rung, ...).
+    `memory` is JSON of the strategy's own: it comes back with the trial, and nothing else reads it.
+    `prefers` are the numbers of the trials that the strategy would recommend now, best first, if it has a
+    better criterion than the highest value (see `cambrian.recommendation`)."""
 
     architecture: Architecture
     fidelity: Fidelity | None = None
@@ -43,9 +43,9 @@ class Evaluate(msgspec.Struct, frozen=True, tag="evaluate"):
 class TrainSupernet(msgspec.Struct, frozen=True, tag="supernet"):
     """Train the supernet that holds every architecture with the `outer` answers (see `Shares`).
 
-    `outer` is an architecture whose outer answers count, `method` the spec of the training as JSON: a name
-    and arguments. `weights` says whether it is begun or goes on. It is a row like any other: its outcome
-    has a value, artifacts and data."""
+    `outer` is an architecture of which only the outer answers count; `method` is the spec of the training as
+    JSON: a name and arguments. `weights` says whether the training starts or continues. The request becomes
+    a row like any other: its outcome has a value, artifacts and data."""
 
     outer: Architecture
     method: dict[str, Any] = {}
@@ -58,11 +58,11 @@ class TrainSupernet(msgspec.Struct, frozen=True, tag="supernet"):
 
 
 class Wait(msgspec.Struct, frozen=True, tag="wait"):
-    """Nothing can be proposed before another pending trial is learned."""
+    """The strategy proposes nothing until it has learned another pending trial."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """The strategy has finished; `reason` is a phrase."""
+    """The strategy is finished; `reason` is a phrase."""
 
     reason: str
 
@@ -72,8 +72,9 @@ Proposal = Request | Wait | Stop
 
 
 def request_of(trial: Trial) -> Request:
-    """The request that a row of the ledger records, its fidelity told."""
+    """The request that a row of the ledger records, with its fidelity filled in."""
     if trial.kind == "supernet":
+        # A damaged or foreign ledger may say otherwise: a supernet inherits from no other network.
         if not isinstance(trial.weights, Fresh | Continue):
             raise ValueError(f"row {trial.number}: a supernet has its own weights, got {trial.weights}")
         return TrainSupernet(
@@ -100,7 +101,8 @@ def request_of(trial: Trial) -> Request:
 
 
 def trial_of(number: int, request: Request, fidelity: Fidelity) -> Trial:
-    """The row that records `request`; `fidelity` is for one that names none."""
+    """The row that records `request`; `fidelity` is used if the request does not name one."""
+    # Facts go through JSON once, so that a row is the same whether it was just made or read back.
     supernet = isinstance(request, TrainSupernet)
     return Trial(
         number=number,
@@ -119,8 +121,9 @@ def trial_of(number: int, request: Request, fidelity: Fidelity) -> Trial:
 
 
 def identity_of(request: Request) -> int:
-    """A number of 60 bits for what is measured, by which its randomness is named: of an architecture and its
-    replicate, or of a supernet's outer answers and method."""
+    """A number of 60 bits that names the randomness of a measurement: a hash of the architecture and its
+    replicate, or of a supernet's outer answers, method and replicate."""
+    # The fidelity is left out: a longer training of the same network starts from the same weights.
     if isinstance(request, TrainSupernet):
         facts: list[Any] = ["supernet", request.outer.key, request.method, request.replicate]
     else:
@@ -129,5 +132,5 @@ def identity_of(request: Request) -> int:
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:
-    """As they are read back: numbers of NumPy are plain ones."""
+    """Facts as they are when read back from JSON: NumPy's numbers become plain ones."""
     return msgspec.json.decode(encode(facts)) if facts else {}

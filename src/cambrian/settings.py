@@ -1,6 +1,6 @@
-"""Numbers that can be set: one check, and one sentence, for all that are out of bounds.
+"""Bounds of numeric settings: one check, and one sentence for every number out of bounds.
 
-A class of settings says beside each number which ones it can be, and checks itself when it is made:
+A class of settings annotates each number with its bounds, and checks itself when it is made:
 
 >>> @dataclass(frozen=True)
 ... class Recipe:
@@ -29,8 +29,8 @@ __all__ = ["COUNT", "POSITIVE", "SHARE", "Span", "check_numbers", "check_setting
 
 @dataclass(frozen=True)
 class Span:
-    """The finite numbers from `low` to `high`; `above` and `below` say that these are not among them, `whole`
-    that only whole numbers are. NaN, infinity and truth values are never within.
+    """The finite numbers from `low` to `high`. `above` excludes `low` itself, `below` `high`, and `whole`
+    fractions. NaN, infinity and truth values are never in a span.
 
     >>> str(Span(1, 100)), str(Span(2)), str(Span(0, 1, above=True)), str(Span())
     ('1 to 100', 'at least 2', 'above 0 and at most 1', 'a number')
@@ -47,17 +47,19 @@ class Span:
         return isinstance(value, kind) and not isinstance(value, bool) and self._bounds(value)
 
     def check(self, name: str, value: object, error: type[UsageError] = UsageError) -> None:
-        """Raises `error`, in which the number is called `name`."""
+        """Raises `error` for a value outside of the span; the sentence calls it `name`."""
         if not self.holds(value):
-            raise error(f"{name} is {self._expected(value)}, got {shorten(value)}")
+            raise error(f"{name} is {self._describe_expected(value)}, got {shorten(value)}")
 
     def _bounds(self, number: Any) -> bool:
+        # NaN compares false with everything, so that no bound needs to name it.
         low = self.low < number if self.above else self.low <= number
         high = number < self.high if self.below else number <= self.high
         return bool(low and high and -math.inf < number < math.inf)
 
-    def _expected(self, value: object) -> str:
-        """What was expected instead of `value`: that it is whole or finite is said where that is wrong."""
+    def _describe_expected(self, value: object) -> str:
+        """The expected numbers, for a sentence about `value`; "whole" and "finite" are mentioned only if
+        that is the fault."""
         fraction = isinstance(value, Real) and not isinstance(value, Integral)
         if self.whole and (fraction or isinstance(value, bool)) and self._bounds(value):
             return "a whole number"
@@ -75,14 +77,14 @@ class Span:
 COUNT = Span(1, whole=True)
 POSITIVE = Span(0, above=True)
 SHARE = Span(0, 1, below=True)
-"""Rates that leave something over: of dropout, of momentum."""
+"""Rates below 1, such as those of dropout and momentum."""
 
 
 def check_settings(component: object, where: str) -> None:
     """Raises UsageError for the first field whose number is out of the `Span` in its annotation; `where`
-    opens the sentence. Whether a number is whole, or may be left open (None), its type says."""
+    opens the sentence. The field's type decides whether it must be whole, and whether it may be None."""
     cls: Any = type(component)
-    for name, (span, optional) in _annotated(cls).items():
+    for name, (span, optional) in _read_spans(cls).items():
         value = getattr(component, name)
         if value is not None or not optional:
             span.check(f"{where}: {name}", value)
@@ -91,7 +93,7 @@ def check_settings(component: object, where: str) -> None:
 def check_numbers(
     spans: Span | Mapping[str, Span], error: type[UsageError] = UsageError, /, **numbers: object
 ) -> None:
-    """Raises `error` for the first number out of its span, or out of the one span that all have."""
+    """Raises `error` for the first number out of its span; a single span holds for all numbers."""
     for name, number in numbers.items():
         (spans if isinstance(spans, Span) else spans[name]).check(name, number, error)
 
@@ -104,9 +106,10 @@ def check_truths(error: type[UsageError] = UsageError, /, **settings: object) ->
 
 
 @cache
-def _annotated(cls: type) -> dict[str, tuple[Span, bool]]:
-    """The spans in the annotations of a class and of those it derives from, and whether None is allowed."""
+def _read_spans(cls: type) -> dict[str, tuple[Span, bool]]:
+    """The spans in the annotations of a class and its bases, each with whether None is allowed."""
     spans: dict[str, tuple[Span, bool]] = {}
+    # Bases first: a class that annotates a field anew replaces its base's span.
     for base in reversed(cls.__mro__):
         try:
             hints = get_type_hints(base, include_extras=True)
@@ -121,5 +124,5 @@ def _annotated(cls: type) -> dict[str, tuple[Span, bool]]:
 
 
 def _text(number: float) -> str:
-    """A bound for people: 2^53 is known by that name."""
+    """A bound as text for people; 2^53 is written as a power."""
     return "2^53" if number == 2**53 else f"{number:,}"

@@ -1,7 +1,7 @@
-"""Whose weights a network starts from: its own first ones, those of an earlier row, or a supernet's.
+"""The source of a network's initial weights: a seed, an earlier row, or a supernet.
 
-`row` is the number of an earlier trial of the same run. A row that starts from another one's weights is
-measured after that one, and its strategy proposes it only once it has learned of that one.
+`row` is the number of an earlier trial of the same run. A row that starts from the weights of another is
+measured after it, and its strategy proposes it only after learning the other's outcome.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import msgspec
 
 
 class Fresh(msgspec.Struct, frozen=True, tag="fresh"):
-    """The network's own first weights, drawn by a seed."""
+    """Random initial weights, drawn by a seed."""
 
 
 class Continue(msgspec.Struct, frozen=True, tag="continue"):
-    """The same network as in `row`, trained further from where that training ended. It changes the cost of
-    a measurement and never its result: the key of a measurement does not tell it from `Fresh`."""
+    """The same network as in `row`, trained further from the end of that training. This changes the cost of
+    a measurement and never its result: the key of a measurement is the same as with `Fresh`."""
 
     row: int
 
 
 class Inherit(msgspec.Struct, frozen=True, tag="inherit"):
-    """A child's first weights are those of its parent, the network of `row`, by way of `move` (the name of
-    a network morphism; "" copies each tensor whose name and shape agree)."""
+    """The weights of the parent, the network of `row`, transformed by `move` (the name of a network morphism;
+    "" copies each tensor whose name and shape agree)."""
 
     row: int
     move: str = ""
@@ -39,7 +39,7 @@ FRESH = Fresh()
 
 
 def source_row(weights: Weights) -> int | None:
-    """The row that these weights come from; None for first weights.
+    """The row that these weights come from; None for random ones.
 
     >>> source_row(Shared(3)), source_row(Fresh())
     (3, None)

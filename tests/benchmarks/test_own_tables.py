@@ -325,23 +325,23 @@ def test_a_column_the_estimator_does_not_find(small):
 
 def test_published_tables_that_are_not_there(monkeypatch, tmp_path):
     """Without CAMBRIAN_DATA, without the file, with a damaged one: a sentence that says what to do."""
-    from cambrian.estimators.tables.published_files import arrays
+    from cambrian.estimators.tables.published_files import read_arrays
 
     monkeypatch.delenv("CAMBRIAN_DATA", raising=False)
     with pytest.raises(DataError, match=r"needs the table nb201/x\.npz: set CAMBRIAN_DATA to the folder"):
-        arrays("nb201/x.npz", "ops")
+        read_arrays("nb201/x.npz", "ops")
     monkeypatch.setenv("CAMBRIAN_DATA", str(tmp_path))
     (tmp_path / "nb201").mkdir()
     with pytest.raises(
         DataError, match=r"there is no table .*nb201/x\.npz: put it there, or set CAMBRIAN_DATA"
     ):
-        arrays("nb201/x.npz", "ops")
+        read_arrays("nb201/x.npz", "ops")
     (tmp_path / "nb201" / "x.npz").write_bytes(b"PK damaged")
     with pytest.raises(DataError, match=r"nb201/x\.npz is damaged or another file .*: fetch it anew"):
-        arrays("nb201/x.npz", "ops")
+        read_arrays("nb201/x.npz", "ops")
     np.savez(tmp_path / "nb201" / "x.npz", other=np.zeros(1))
     with pytest.raises(DataError, match=r"x\.npz is damaged or another file .*'ops"):
-        arrays("nb201/x.npz", "ops")
+        read_arrays("nb201/x.npz", "ops")
 
 
 def test_unknown_benchmarks():

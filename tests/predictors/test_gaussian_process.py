@@ -13,7 +13,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
 from cambrian.predictors.gaussian_process import (
     NOISES,
-    expected_improvement,
+    compute_expected_improvement,
     likeliest,
     normal_scores,
     posterior,
@@ -82,7 +82,7 @@ def test_a_kernel_that_is_none_is_lifted():
 @settings(max_examples=50, deadline=None)
 def test_expected_improvement_is_the_integral(mean, deviation, best):
     """Of max(f - best, 0) over the normal density."""
-    ours = expected_improvement(np.array([mean]), np.array([deviation]), best)[0]
+    ours = compute_expected_improvement(np.array([mean]), np.array([deviation]), best)[0]
     high = mean + 12 * deviation
     theirs = 0.0
     if high > best:

@@ -11,7 +11,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import PREDICTORS, Prediction
-from cambrian.predictors.gaussian_process import expected_improvement
+from cambrian.predictors.gaussian_process import compute_expected_improvement
 from cambrian.predictors.kernel_predictor import ENOUGH
 from cambrian.predictors.mlp import MLP
 from cambrian.predictors.path_kernel import SCORES, PathKernel
@@ -156,4 +156,4 @@ def test_a_pool_is_written_out_where_nothing_scores_it(chunk):
 def test_nothing_is_gained_where_all_is_known():
     """Of a point without deviation the improvement is what it is better by, or nothing."""
     mean, deviation = np.array([0.2, 0.7]), np.zeros(2)
-    np.testing.assert_allclose(expected_improvement(mean, deviation, 0.5), [0.0, 0.2], atol=1e-12)
+    np.testing.assert_allclose(compute_expected_improvement(mean, deviation, 0.5), [0.0, 0.2], atol=1e-12)

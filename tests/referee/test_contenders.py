@@ -20,7 +20,7 @@ def test_names_settings_and_papers():
         "referee_cases:Deadly": Deadly(),
         "random": Random(),
     }
-    assert STRATEGIES.named('progressive(surrogate="ridge", keep=8)') == STRATEGIES.named(
+    assert STRATEGIES.parse('progressive(surrogate="ridge", keep=8)') == STRATEGIES.parse(
         "progressive(surrogate=ridge, keep=8)"
     )
 

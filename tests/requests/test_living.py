@@ -119,7 +119,7 @@ def test_shared_scores_are_those_of_the_network_alone(tmp_path: Path) -> None:
     import torch
 
     from cambrian.estimators.build import signature
-    from cambrian.estimators.training_data import scored_images
+    from cambrian.estimators.training_data import scoring_images
     from cambrian.networks.checkpoint import load_weights
     from cambrian.networks.training.trainer import scores
 
@@ -133,7 +133,7 @@ def test_shared_scores_are_those_of_the_network_alone(tmp_path: Path) -> None:
     for trial in result.trials[1:]:
         own = living.forked.build(trial.architecture, shape)
         own.load_state_dict(supernet.weights(trial.architecture))
-        images = scored_images(search.task, Fidelity(3), "search", "cpu")
+        images = scoring_images(search.task, Fidelity(3), "search", "cpu")
         assert scores(own, images, 64)["accuracy"] == trial.outcome.metrics["accuracy"]
         assert torch.is_grad_enabled()
 

@@ -140,8 +140,8 @@ def test_names_say_which_way_is_better(name, low):
 def test_scores_turn_the_sign_once():
     """Strategies are told what is to be high."""
     trial = Trial(0, None, None, outcome=Done(0.3, minimize=True))
-    assert (trial.value, trial.score, trial.maximised().value) == (0.3, -0.3, -0.3)
-    assert trial.maximised().maximised() == trial.maximised()
+    assert (trial.value, trial.score, trial.turn_upwards().value) == (0.3, -0.3, -0.3)
+    assert trial.turn_upwards().turn_upwards() == trial.turn_upwards()
 
 
 @pytest.mark.parametrize(

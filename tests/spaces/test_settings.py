@@ -73,7 +73,7 @@ LARGEST = [
 @pytest.mark.parametrize("text", LARGEST)
 def test_the_largest_is_sampled(text: str) -> None:
     """At the bounds a sample is an architecture of the space, and is drawn at once."""
-    space = SPACES.named(text)
+    space = SPACES.parse(text)
     drawn = sample(space, stream(0))
     assert replay(space, drawn) == drawn
 

@@ -26,7 +26,7 @@ def policy_for(space, bound=1.0, layers=2, hidden=5, seed=0, bins=4):
     """A policy far from uniform that knows the space, and its architectures' walks."""
     walks = {a: walk_of(space, a, bins) for a in completions(space, {})}
     policy = controller.start(seed, layers, hidden, bound)
-    return controller.knowing(policy, [d for w in walks.values() for d, _ in w]), walks
+    return controller.add_rows(policy, [d for w in walks.values() for d, _ in w]), walks
 
 
 def test_probabilities_are_those_of_a_tree():
@@ -88,7 +88,7 @@ def test_it_samples_what_it_says():
     assert_drawn([counts[a] for a in walks], chance, unlike=[[1] * len(walks)])
     blank = controller.start(0, 1, 5, 1e-9)
     found = controller.read(
-        controller.knowing(blank, [d for w in walks.values() for d, _ in w]), [*walks.values()]
+        controller.add_rows(blank, [d for w in walks.values() for d, _ in w]), [*walks.values()]
     )
     np.testing.assert_allclose(found.log_probability(), np.log(1 / 16), atol=1e-6)
 
@@ -150,7 +150,7 @@ def test_the_order_of_meeting_questions_changes_nothing():
     space = Kinds()
     policy, walks = policy_for(space)
     met = [d for w in walks.values() for d, _ in w]
-    other = controller.knowing(controller.start(0, 2, 5, 1.0), met[::-1])
+    other = controller.add_rows(controller.start(0, 2, 5, 1.0), met[::-1])
     assert list(other.rows) != list(policy.rows)
     fresh = controller.start(0, 2, 5, 1.0)
     for n in range(20):

@@ -48,7 +48,7 @@ def test_the_ratio_is_1_before_the_first_update():
         _, state, _ = play(SMALL, Kinds(), lambda a: a["width"] / 12, budget)
         lessons = batch_of(state, 6)
         walks = [lesson.walk for lesson in lessons]
-        policy = controller.knowing(state.policy, [d for w in walks for d, _ in w])
+        policy = controller.add_rows(state.policy, [d for w in walks for d, _ in w])
         logs = controller.read(policy, walks).log_probability()
         np.testing.assert_allclose(ratios(logs, lessons), 1.0, atol=1e-12)
         policy = controller.ascend(policy, walks, steepest(lessons, 0.2, 0.0), 0.01)
@@ -121,7 +121,7 @@ def evenness(state, space):
     """The policy's entropy, of that of the even one: a mean over architectures that it draws."""
     drawn = [controller.sample(state.policy, space, stream(n, "e"), 16) for n in range(30)]
     walks = [walk_of(space, a, 16) for a in drawn]
-    policy = controller.knowing(state.policy, [d for w in walks for d, _ in w])
+    policy = controller.add_rows(state.policy, [d for w in walks for d, _ in w])
     return controller.read(policy, walks).entropies().sum(axis=1).mean() / (len(walks[0]) * np.log(4))
 
 

@@ -34,7 +34,7 @@ def entropy(state, space):
     """Of the policy, in nats, on the way to the architectures it draws: a mean over samples."""
     drawn = [controller.sample(state.policy, space, stream(9, "e", n), 16) for n in range(50)]
     walks = [walk_of(space, a, 16) for a in drawn]
-    policy = controller.knowing(state.policy, [d for w in walks for d, _ in w])
+    policy = controller.add_rows(state.policy, [d for w in walks for d, _ in w])
     return controller.read(policy, walks).entropies().sum(axis=1).mean()
 
 
@@ -43,7 +43,7 @@ def test_its_gradient_on_a_bandit():
     the expectation under the policy that of sum p R: p (R - sum p R), whatever the baseline."""
     space, rewards = Toy(questions=1), np.array([0.1, 0.9, 0.4, 0.3])
     walks = [walk_of(space, {"q0": arm}, 16) for arm in "abcd"]
-    policy = controller.knowing(controller.start(0, 2, 5, 1.0), [d for w in walks for d, _ in w])
+    policy = controller.add_rows(controller.start(0, 2, 5, 1.0), [d for w in walks for d, _ in w])
     chance = np.exp(controller.read(policy, walks).log_probability())
     rows = [policy.rows["q0", repr(arm)] for arm in "abcd"]
 
@@ -102,7 +102,7 @@ def test_a_better_arm_gains_and_a_worse_one_loses():
     for value, sign in ((0.9, 1), (0.1, -1)):
         known, old = first, None
         for n, (arm, reward) in enumerate((("a", 0.5), ("b", value))):
-            old = controller.knowing(known.policy, [walks[0][0][0]])
+            old = controller.add_rows(known.policy, [walks[0][0][0]])
             trial = Trial(n, space.walk(lambda c, arm=arm: arm), Fidelity(), outcome=Done(reward))
             known = strategy.learn(known, trial)
         gained = controller.read(known.policy, walks[1:]).log_probability()

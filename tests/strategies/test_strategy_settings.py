@@ -64,7 +64,7 @@ HUGE = 1_000_000_000
 def test_what_would_never_end_is_refused(text, sentence):
     """When the strategy is named, before anything is made; in the sentence there is the span."""
     with pytest.raises(UsageError) as error:
-        STRATEGIES.named(text)
+        STRATEGIES.parse(text)
     assert sentence in str(error.value)
 
 

@@ -14,7 +14,7 @@ from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.program.function_space import space
 from cambrian.strategies import STRATEGIES
-from cambrian.strategies.bayesian.tpe import TPE, frozen, suggest
+from cambrian.strategies.bayesian.tpe import TPE, freeze_trial, suggest
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -67,7 +67,7 @@ def test_it_proposes_what_optuna_alone_proposes(sampler):
     study = optuna.create_study(direction="maximize")
     for n in range(40):
         proposal = strategy.propose(state, [], stream(0, "propose", n))
-        study.sampler = strategy.sampled_by(int(stream(0, "propose", n).integers(2**32)))
+        study.sampler = strategy.make_sampler(int(stream(0, "propose", n).integers(2**32)))
         while True:
             trial = study.ask()
             theirs = by_hand(trial)
@@ -190,7 +190,7 @@ def test_trials_are_told_as_they_ended():
         (Crashed("x"), states.PRUNED),
         (None, states.RUNNING),
     ]:
-        told = frozen(everything, Trial(0, architecture, Fidelity(), outcome=said), {})
+        told = freeze_trial(everything, Trial(0, architecture, Fidelity(), outcome=said), {})
         assert told.state == state
         assert told.params["rate"] == architecture["rate"]
         chosen = [o for o in "abcd" if told.params.get(f"kept[{o!r}]")]

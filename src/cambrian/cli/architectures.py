@@ -50,5 +50,5 @@ def _own_space(spec: Any, where: str) -> Space:
             f" ({', '.join(SPACES.names())}): a file may not have code imported, so use it from a program"
             " of your own"
         )
-    space: Space = SPACES.named(spec) if isinstance(spec, str) else SPACES.make(spec)
+    space: Space = SPACES.parse(spec) if isinstance(spec, str) else SPACES.make(spec)
     return space

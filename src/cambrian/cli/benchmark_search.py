@@ -73,6 +73,6 @@ def _strategy(text: str, surrogate: str, settings: dict[str, Any]) -> Any:
     from cambrian.strategies import STRATEGIES
 
     if text != "progressive":
-        return STRATEGIES.named(text)
+        return STRATEGIES.parse(text)
     given = {name: value for name, value in settings.items() if value is not None}
     return {"name": text, "arguments": {"surrogate": surrogate, **given}}

@@ -135,8 +135,8 @@ def search(
         "final_filters": final_filters,
         "final_cells": final_cells,
     }
-    chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.named(strategy)
-    place = None if space == "pnas" else SPACES.named(space)
+    chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.parse(strategy)
+    place = None if space == "pnas" else SPACES.parse(space)
     task = load_task(data, metric, kept, size, seed, read)
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     found = plan(
@@ -243,4 +243,4 @@ def _check_surrogate(name: str) -> None:
     from cambrian.predictors import PREDICTORS
 
     if name not in PREDICTORS.names():  # what has a name need not be loaded yet
-        PREDICTORS.named(name)
+        PREDICTORS.parse(name)

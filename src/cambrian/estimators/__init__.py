@@ -1,4 +1,4 @@
-"""How good is it: estimators, by name."""
+"""Estimators of an architecture's quality, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an architecture to a network that may be trained: built, measured, held to hard limits."""
+"""Building the network of an architecture, measuring it and holding it to hard limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def signature(task: Signature, fidelity: Fidelity) -> Shape:
-    """What a network's shape depends on: the task's, its images in the size the fidelity gives them."""
+    """The shapes of a network's input and output: those of the task, with images in the fidelity's size."""
     height, width = (fidelity.resolution,) * 2 if fidelity.resolution else (task.height, task.width)
     return Shape(task.channels, height, width, task.classes)
 
@@ -36,18 +36,19 @@ class Built:
 
 
 def build_network(job: Job) -> nn.Module | Infeasible:
-    """The job's network with its initial weights, a function of (seed, identity) alone, or why it cannot be
-    had: over a hard limit, here or as it will be at `job.final`, found before it is made.
-    Raises Unbuildable where shapes do not fit, UnknownName for a limit on what is not a measure."""
+    """The job's network with its initial weights, a function of (seed, identity) alone, or Infeasible if it
+    exceeds a hard limit, either as it is or as it will be at `job.final`; limits are checked before it is
+    made. Raises Unbuildable if shapes do not fit, UnknownName for a limit on an unknown measure."""
     built = build_measured(job, always=())
     return built if isinstance(built, Infeasible) else built.network
 
 
 def build_measured(job: Job, always: Iterable[str] = SIZES) -> Built | Infeasible:
-    """As `build_network`, with the measures that are limited, that are objectives of the problem, and that
-    are taken `always`; those that cannot be counted are left out."""
+    """As `build_network`, with the measures that have limits, that are objectives of the problem, and that
+    are named in `always`; measures that cannot be counted are left out."""
     if job.task is None:
         raise UsageError("building a network needs a task: it says the input's and output's shape")
+    # Limits first, on networks without weights: a network over them may not fit into memory.
     metrics = _hold_to_limits(job, job.task)
     if isinstance(metrics, Infeasible):
         return metrics
@@ -56,10 +57,10 @@ def build_measured(job: Job, always: Iterable[str] = SIZES) -> Built | Infeasibl
 
 
 def _hold_to_limits(job: Job, task: Task) -> dict[str, float] | Infeasible:
-    """The measures that were taken for it, or the limit that is missed.
+    """The measures that the limits needed, or the limit that the network misses.
 
-    A network to be delivered kept the limits on noisy measures as a trial or a finalist: by then a clock
-    must not refuse what it has let pass."""
+    A network to be delivered has kept the limits on noisy measures as a trial or a finalist; a second
+    measurement must not refuse it because of noise."""
     limits = {
         name: most
         for name, most in job.limits.items()
@@ -80,6 +81,7 @@ def _build(job: Job, task: Task) -> nn.Module:
 
     from cambrian.networks.pointwise import avoid_strided_pointwise
 
+    # Torch's layers draw from its global generator: seeded by the architecture, and put back afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
         shape = signature(task, job.fidelity)
@@ -91,9 +93,10 @@ def _build(job: Job, task: Task) -> nn.Module:
 def _measure_rest(
     job: Job, task: Task, network: nn.Module, always: Iterable[str], known: dict[str, float]
 ) -> dict[str, float]:
-    """The measures that are asked for and not known from the limits."""
+    """The measures that are wanted and not known from the limits."""
     from cambrian.networks.measure.measure_network import measure_network
 
+    # The first objective is the estimator's own value, whatever its name.
     objectives = [o.name for o in job.problem.objectives[1:] if is_measure(o.name)]
     names = [name for name in dict.fromkeys((*always, *job.limits, *objectives)) if name not in known]
     return measure_network(names, network, _image_shape(task, job.fidelity), job.device) if names else {}

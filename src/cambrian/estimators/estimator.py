@@ -1,4 +1,4 @@
-"""How good is it: the contract of an estimator."""
+"""The contract of an estimator, which measures how good an architecture is."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Estimate", "Estimator", "Job", "OutOfTime", "Prepares", "finite"]
 
 
 class OutOfTime(Exception):
-    """An evaluation has no result by its deadline."""
+    """An evaluation does not have a result by its deadline."""
 
 
 SERVES: tuple[type, ...] = (Evaluate, Fresh, Continue)
-"""The requests and weights that any estimator can do."""
+"""The requests and weights that every estimator serves."""
 
 Estimate = Generator[Point, None, Outcome]
 """Yields the points of the learning curve as they come, returns the outcome."""
@@ -30,24 +30,24 @@ class Estimator(Protocol):
     """Implementations are frozen dataclasses whose fields are their JSON settings. They wrap one
     another with `yield from inner.run(job)`.
 
-    Besides the members below one may have `serves: tuple[type, ...]`, the kinds of requests and weights
-    that it can do (without it: `Evaluate` with `Fresh` weights, and `Continue`, which it may answer as if
-    it were fresh); `raw`, architectures that are the same function are measured apart; and
-    `reads_history`, its jobs are to know the trials that the request was made knowing."""
+    An estimator may have three members besides the ones below. `serves: tuple[type, ...]` are the kinds of
+    requests and weights that it can serve (without it: `Evaluate` with `Fresh` weights, and `Continue`, which
+    it may treat as fresh). With `raw`, architectures that are the same function are measured separately.
+    With `reads_history`, its jobs carry the trials that the strategy had learned before the request."""
 
     @property
     def needs(self) -> tuple[type, ...]:
-        """Protocols the space must fulfil."""
+        """The protocols that the space must fulfil."""
         ...
 
     @property
     def builds(self) -> bool:
-        """Whether it builds networks, so that limits on their size have something to bound."""
+        """Whether it builds networks: without one, limits on measures cannot be checked."""
         ...
 
     @property
     def delivers(self) -> bool:
-        """Whether it leaves a trained network behind, so that a search can end with one."""
+        """Whether it keeps the trained network, so that a search can deliver one."""
         ...
 
     def run(self, job: Job) -> Estimate: ...
@@ -55,9 +55,9 @@ class Estimator(Protocol):
 
 @runtime_checkable
 class Prepares(Protocol):
-    """Knows what its evaluations will need: `prepare` is called once in a worker process, which forks
-    a child for each of them, so that what it imports is imported once (and what cannot be imported is
-    found out at once). It must not start threads, nor touch a GPU."""
+    """An estimator with preparations that its evaluations share. `prepare` is called once in a worker
+    process, which then forks a child for each evaluation, so that modules are imported once, and a failing
+    import is reported at once. It must not start threads, nor touch a GPU: neither survives a fork."""
 
     def prepare(self) -> None: ...
 

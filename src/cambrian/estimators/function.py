@@ -1,4 +1,4 @@
-"""Any user's function as an estimator."""
+"""A user's function as an estimator."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from cambrian.registry import Registry
 
 @dataclass(frozen=True)
 class Function:
-    """Any function as an estimator: `f(network, fidelity)` gives a number to maximise (or to `minimize`),
-    or an iterable of numbers, the points of a learning curve whose last one counts. With `builds=False` the
-    function is given the architecture instead of a network, and nothing is built: `f(architecture,
-    fidelity)`.
+    """Any function as an estimator. `f(network, fidelity)` returns a number to maximise (or to `minimize`),
+    or an iterable of numbers: the points of a learning curve, of which the last one counts. With
+    `builds=False` the function gets the architecture instead of a network, and no network is built:
+    `f(architecture, fidelity)`.
 
-    Named as `"module:function"` it can run in worker processes; a function object runs in this one."""
+    A function named as `"module:function"` can run in worker processes; a function object runs in this
+    process."""
 
     function: Callable[..., Any] | str
     builds: bool = True
@@ -40,8 +41,9 @@ class Function:
             subject, measures = built.network, built.metrics
         result = function(subject, job.fidelity)
         curve: list[Point] = []
-        if _many(result):
+        if _is_curve(result):
             last: object = None
+            # Point by point, as the function yields them: an engine may stop it between two.
             for step, last in enumerate(result, start=1):
                 outcome = outcome_of(last, curve=tuple(curve))
                 if not isinstance(outcome, Done):
@@ -60,12 +62,14 @@ class Function:
     def _function(self) -> Callable[..., Any]:
         if not isinstance(self.function, str):
             return self.function
-        found: Callable[..., Any] = Registry("function", {}).get(self.function)
-        return found
+        # An empty registry: it resolves `module:function`, and says in one sentence why it cannot.
+        function: Callable[..., Any] = Registry("function", {}).get(self.function)
+        return function
 
 
-def _many(result: object) -> bool:
-    """Whether it is a curve: a tensor or array without dimensions says it is iterable, and is not."""
+def _is_curve(result: object) -> bool:
+    """Whether the result is a learning curve. A tensor or array without dimensions has `__iter__` too, and
+    is a number."""
     return (
         isinstance(result, Iterable)
         and not isinstance(result, str | bytes | dict)

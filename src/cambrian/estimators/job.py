@@ -1,4 +1,4 @@
-"""A job: one request with all that its evaluation may know."""
+"""A job: one request with everything that its evaluation may use."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ STAGES = ("search", "deliver")
 class Job:
     """The only argument of an estimator. All randomness derives from `seed` and `identity`
     (`randomness.stream(job.seed, "trial", job.identity, ...)`), so that the same request gives the same
-    numbers wherever it stands in a run, and whoever carries it out. The request's fidelity is told.
+    numbers at every place of a run and on every worker. The request names its fidelity.
 
     `stage` is "search" (train part, scored on validation), or "deliver" (train + validation, scored on
-    test: the only stage that may touch it). `final` is the fidelity of the last stage (None: there is
-    none): limits bound the network as it will be there too, before anything is trained.
+    test, which no other stage may touch). `final` is the fidelity of the last stage (None: there is no last
+    stage): limits also bound the network at that fidelity, before anything is trained.
 
-    `checkpoints` is a directory of this row's own, where an interrupted evaluation is resumed from; None
-    where nothing is to be resumed. `artifacts` are the files, by name, of the row whose weights the request
-    names; empty where they are gone. `keep` is an empty directory: what is left there as NAME.safetensors
-    or NAME.json becomes an artifact of the outcome; None where nobody will ask for it. `history` are the
-    trials that the request was made knowing, for estimators that say `reads_history`.
+    `checkpoints` is a directory for this row alone, from which an interrupted evaluation resumes (None: it
+    does not resume). `artifacts` are the files, by name, of the row whose weights the request names; empty
+    if they are gone. `keep` is an empty directory: each file NAME.safetensors or NAME.json that is left there
+    becomes an artifact of the outcome (None: artifacts are not wanted). `history` are the trials that the
+    strategy had learned before the request, for estimators with `reads_history`.
 
-    `root` are the weights with which the training began: those of the request, or, where that is continued,
-    of the row in which it began.
+    `root` are the weights with which the training began: those of the request, or, if it continues an earlier
+    row, those of the row where the training began.
 
-    `deadline` is when it has to have ended, by `time.monotonic()`, None for whenever it is ready. By then an
-    evaluation of the search raises OutOfTime: it will be done again, or not at all. Where `shorten` says so
-    it ends with what it has instead, for which it may plan ahead."""
+    `deadline` is the latest end by `time.monotonic()` (None: no deadline). At the deadline an evaluation of
+    the search raises OutOfTime, and is repeated or dropped. With `shorten` it ends with the result that it
+    has, and may plan ahead for that."""
 
     request: Request
     problem: Problem
@@ -73,10 +73,12 @@ class Job:
         **rest: Any,
     ) -> Job:
         """The job of measuring one architecture outside of a search. `rest` are fields of `Job`."""
+        # A problem is part of every job; outside of a search it has this one request to hold.
         fidelity = fidelity or Fidelity()
         bounds = tuple(Limit(name, most) for name, most in (limits or {}).items())
         problem = Problem(space, limits=bounds, fidelity=fidelity, seed=seed)
         request = Evaluate(architecture, fidelity, weights=weights, replicate=replicate)
+        # A continued training is one that began fresh, unless the caller says otherwise.
         root = rest.pop("root", FRESH if isinstance(weights, Continue) else weights)
         return Job(request, problem, task, root=root, **rest)
 
@@ -86,7 +88,7 @@ class Job:
 
     @property
     def architecture(self) -> Architecture:
-        """The one to measure; of a supernet's training, its outer answers."""
+        """The architecture to measure; for the training of a supernet, its outer answers."""
         return self.request.outer if isinstance(self.request, TrainSupernet) else self.request.architecture
 
     @property
@@ -99,22 +101,22 @@ class Job:
 
     @property
     def replicate(self) -> int:
-        """Counts the independent measurements that were asked of the same architecture."""
+        """The number of this measurement among independent ones of the same architecture."""
         return self.request.replicate
 
     @property
     def identity(self) -> int:
-        """Stands for what is measured, whatever its row's number and fidelity: the architecture and the
-        replicate; of a supernet its outer answers and its method. 60 bits."""
+        """A hash of 60 bits of the measured object, independent of the row's number and fidelity: of the
+        architecture and the replicate, or of a supernet's outer answers, method and replicate."""
         return identity_of(self.request)
 
     @property
     def limits(self) -> dict[str, float]:
-        """Hard bounds by the name of the measure."""
+        """The hard limits, by the name of the measure."""
         return {limit.measure: limit.most for limit in self.problem.limits}
 
     def artifact(self, name: str) -> Path:
-        """The file of that name. Raises RunError where it is gone."""
+        """The file of that name. Raises RunError if it is gone."""
         if name not in self.artifacts:
             row = source_row(self.request.weights)
             raise RunError(f"{name} of row {row} is not kept any more, and this row cannot begin without it")

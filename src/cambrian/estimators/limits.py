@@ -1,4 +1,4 @@
-"""Hard limits on measures of a network: read, described, and checked before anything is trained."""
+"""Hard limits on measures of a network: reading, describing and checking them before any training."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from cambrian.networks.measure.measure_network import Shape
 
 SIZES = ("params", "macs")
-"""Counted of every network that is held to limits."""
+"""The measures that are counted for every network with limits."""
 AGAIN = 2
-"""How often a noisy measure over its limit is taken again, and the least counts: other work on the device
-only ever adds to it."""
+"""The number of repetitions of a noisy measure that is over its limit. The least value counts, since other
+work on the device only adds to it."""
 
 
 def read_limits(limits: Mapping[str, Any]) -> dict[str, Any]:
-    """Limits by the name of a measure, as numbers in its unit: texts are amounts with units. Raises
-    UsageError for a measure that does not exist, and for what is not an amount of it.
+    """Limits by the name of a measure, as numbers in its unit; texts are amounts with units. Raises
+    UsageError for an unknown measure, and for a value that is not an amount of the measure.
 
     >>> read_limits({"latency": "5ms", "params": 1e6})
     {'latency': 0.005, 'params': 1000000.0}
@@ -36,7 +36,7 @@ def read_limits(limits: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_limits(limits: Mapping[str, float], device: str) -> str:
-    """In words, each with the way it is measured.
+    """The limits in words, each with the method of its measurement.
 
     >>> describe_limits({"params": 1e6}, "cpu")
     'params at most 1,000,000 (trainable ones, counted without building any)'
@@ -56,12 +56,13 @@ def check_limits(
     final: Fidelity | None = None,
     device: str = "cpu",
 ) -> dict[str, float] | Infeasible:
-    """The measures, by name, of the network that `build` makes at `fidelity` for images of `shape`, where it
-    keeps the limits both there and at `final`; else the limit it misses, and all that was measured there.
+    """The measures, by name, of the network that `build` makes at `fidelity` for images of `shape`, if it
+    keeps the limits at both `fidelity` and `final`; else Infeasible with the missed limit and all measures
+    taken at that fidelity.
 
-    What can be counted is so first, at both, on networks without weights: nothing is allocated. The rest is
-    measured on networks with weights of their own, on `device`. Raises UnknownName for a limit on what is
-    not a measure, and what `build` raises."""
+    Measures that can be counted come first, at both fidelities, on networks without weights, so that no
+    memory is allocated. The rest is measured on networks with weights of their own, on `device`. Raises
+    UnknownName for a limit on an unknown measure, and every error that `build` raises."""
     if not limits:
         return {}
     measured = {n: most for n, most in limits.items() if find_measure(n, "limit").needs_weights(device)}
@@ -81,8 +82,8 @@ def check_limits(
 
 @dataclass
 class _Candidate:
-    """A network that is held to limits. `place` says which of the architecture's it is; `excess` is the first
-    limit it misses, in a sentence."""
+    """A network that is held to limits. `place` says in which skeleton it is; `excess` is a sentence about
+    the first limit it misses."""
 
     fidelity: Fidelity
     place: str
@@ -90,14 +91,15 @@ class _Candidate:
     excess: str = ""
 
     def count(self, draft: nn.Module, shape: Shape, limits: Mapping[str, float], device: str) -> None:
-        """Hold a network without weights to limits on what can be counted."""
+        """Holds a network without weights to limits on countable measures."""
         from cambrian.networks.measure.measure_network import measure_network
 
         self.metrics |= measure_network(dict.fromkeys((*SIZES, *limits)), draft, shape, device)
         self._compare(limits)
 
     def measure(self, network: nn.Module, shape: Shape, limits: Mapping[str, float], device: str) -> None:
-        """Hold a network with weights to the other limits, one after the other."""
+        """Holds a network with weights to the other limits, one after the other."""
+        # Not all at once: a measure takes seconds, and the first one missed decides.
         for name, most in limits.items():
             self.metrics |= _take_least(name, most, network, shape, device)
             self._compare({name: most})
@@ -113,7 +115,8 @@ class _Candidate:
 
 
 def name_settings(fidelity: Fidelity) -> str:
-    """ " (cells=2, filters=8)": all that a network's sizes depend on besides architecture and task."""
+    """The settings that a network's sizes depend on besides architecture and task, as a text in brackets:
+    " (cells=2, filters=8)"."""
     settings = sorted(fidelity.skeleton.items())
     if fidelity.resolution:
         settings.append(("resolution", fidelity.resolution))
@@ -121,7 +124,7 @@ def name_settings(fidelity: Fidelity) -> str:
 
 
 def _list_candidates(fidelity: Fidelity, final: Fidelity | None) -> list[_Candidate]:
-    """The network that is to be trained, and where it differs the one that the architecture becomes last."""
+    """The network to be trained, and that of the final stage if it differs."""
     settings = name_settings(fidelity)
     candidates = [_Candidate(fidelity, f", in the skeleton{settings}" if settings else "")]
     if final is not None and name_settings(final) != settings:
@@ -133,17 +136,17 @@ def _build_draft(build: Callable[[Fidelity], nn.Module], fidelity: Fidelity) -> 
     """The network without weights."""
     import torch
 
-    with torch.device("meta"):
+    with torch.device("meta"):  # tensors have shapes there, and no memory
         return build(fidelity)
 
 
 def _build_weights(build: Callable[[Fidelity], nn.Module], fidelity: Fidelity) -> nn.Module:
-    """The network with some weights: those that are trained are drawn from a stream of their own."""
+    """The network with arbitrary weights; the weights for training come from a stream of their own."""
     import torch
 
     from cambrian.networks.pointwise import avoid_strided_pointwise
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # measuring must not move the caller's generator
         torch.manual_seed(0)
         network = build(fidelity)
     avoid_strided_pointwise(network)
@@ -151,7 +154,7 @@ def _build_weights(build: Callable[[Fidelity], nn.Module], fidelity: Fidelity) -
 
 
 def _take_least(name: str, most: float, network: nn.Module, shape: Shape, device: str) -> dict[str, float]:
-    """The measure with its spread, taken again where it is noisy and over the limit."""
+    """The measure with its spread; a noisy one over the limit is measured again."""
     from cambrian.networks.measure.measure_network import measure_network
 
     metrics = measure_network([name], network, shape, device)
@@ -163,8 +166,8 @@ def _take_least(name: str, most: float, network: nn.Module, shape: Shape, device
 
 
 def _describe_excess(name: str, most: float, value: float | None) -> str:
-    """How a measure misses its limit, in a sentence; nothing where it keeps it."""
-    if value is None:
+    """A sentence about a missed limit; empty if the measure keeps it."""
+    if value is None:  # the forward pass needs real tensors, so that MACs cannot be counted on "meta"
         return f"its {name} are limited and cannot be counted, since its forward looks at numbers"
     if value <= most:
         return ""
@@ -185,8 +188,8 @@ def _read_limit(name: str, most: Any) -> Any:
 
 
 def read_limit_options(texts: Iterable[str]) -> dict[str, float]:
-    """Limits from a command line, each NAME=AMOUNT. Raises UsageError for one that is not, and for a measure
-    limited twice.
+    """Limits from a command line, each written NAME=AMOUNT. Raises UsageError for any other text, and for a
+    measure with two limits.
 
     >>> read_limit_options(["latency=5ms", "params=1M"])
     {'latency': 0.005, 'params': 1000000.0}

@@ -15,7 +15,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.errors import Rejected, SpaceError, UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import Estimate, Job
-from cambrian.estimators.training_data import scored_images, training_images
+from cambrian.estimators.training_data import scoring_images, training_images
 from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
 from cambrian.outcome import Done, Outcome
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 SUPERNET = "supernet.safetensors"
 """The artifact of a supernet's weights."""
 STATISTICS = ("measured", "running", "batch")
-DRAWS = 1000  # architectures drawn before outer answers count as ones that no architecture has
+DRAWS = 1000  # rejected architectures in a row before the outer answers count as impossible
 
 
 @dataclass(frozen=True)
 class OneShot(Recipe):
     """Trains supernets by the recipe, and scores architectures with their weights.
 
-    The value of a supernet is the mean score of `paths` random architectures of it. `statistics` are those
-    of batch normalisation when an architecture is scored: "measured" anew for it, as means over
-    `statistics_batches` batches of the training part; "running", those of the training, which are of all
+    The value of a supernet is the mean score of `paths` random architectures in it. `statistics` are those
+    of batch normalisation when an architecture is scored: "measured" for the architecture, as means over
+    `statistics_batches` batches of the training part; "running", the averages of the training, over all
     architectures; or "batch", those of the scored batch itself. Published figures differ by them."""
 
     paths: Annotated[int, Span(1, 1000)] = field(default=4, metadata=LATER)
@@ -95,7 +95,8 @@ class OneShot(Recipe):
         from cambrian.networks.sharing.methods import SUPERNET_METHODS
         from cambrian.networks.training.batch_stream import BatchStream
 
-        images = scored_images(task, job.fidelity, "search", job.device)
+        # Methods with gates (DARTS) learn them on the validation part, as the paper's outer level does.
+        images = scoring_images(task, job.fidelity, "search", job.device)
         augment = augment_for(self, task, job.fidelity)
         name = (job.seed, "validation", job.identity)
         validation = BatchStream(images, augment, self.batches(len(images)), name)
@@ -104,11 +105,12 @@ class OneShot(Recipe):
         return step
 
     def _score_paths(self, job: Job, task: Task, supernet: Supernet) -> dict[str, float]:
-        """The mean metrics of a few architectures, the same after each epoch. Their statistics are measured
-        on the way, so that those of the training are put back."""
+        """The mean metrics of a few random architectures, the same ones after each epoch. Scoring measures
+        their statistics, so that those of the training are restored afterwards."""
         held = {k: v.detach().clone() for k, v in supernet.state_dict().items()}
         scores = []
         for n in range(self.paths):
+            # Negative numbers: the training's own draws count up from 0, and are other architectures.
             supernet.choose(_draw(job, supernet, -1 - n))
             scores.append(self._score(job, task, supernet))
         supernet.load_state_dict(held)
@@ -136,12 +138,13 @@ class OneShot(Recipe):
         return score_network(supernet, self, task, job)
 
     def _statistics_batches(self, job: Job, task: Task) -> Iterator[Tensor]:
-        """The first batches of the training part, in an order that is the same for all architectures."""
+        """The first batches of the training part, in the same order for all architectures."""
         from cambrian.networks.training.augment import Augment
         from cambrian.networks.training.batch_stream import BatchStream
 
         images = training_images(task, job.fidelity, "search", job.seed, job.device)
         steps = self.batches(len(images))
+        # Without augmentation: the statistics are those of scoring, which does not change images either.
         batches = BatchStream(images, Augment(), steps, (job.seed, "statistics"))
         for step in range(min(self.statistics_batches, steps)):
             yield batches.batch(0, step)[0]
@@ -155,8 +158,8 @@ class OneShot(Recipe):
 
 
 def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
-    """The supernet of the outer answers among `outer`, with first weights by (seed, identity). Raises
-    SpaceError for a space of which nothing can be shared."""
+    """The supernet of the outer answers in `outer`, with initial weights by (seed, identity). Raises
+    SpaceError for a space without forks that can be shared."""
     import torch
 
     from cambrian.networks.pointwise import avoid_strided_pointwise
@@ -172,7 +175,8 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
 
 
 def _draw(job: Job, supernet: Supernet, number: int) -> Architecture:
-    """A random architecture of the supernet. Raises SpaceError where there is none."""
+    """A random architecture of the supernet. Raises SpaceError if none is found."""
+    # The offset makes every number positive: a stream's name holds whole numbers from 0 on.
     rng = stream(job.seed, "path", job.identity, number + (1 << 40))
     for _ in range(DRAWS):
         try:

@@ -1,4 +1,4 @@
-"""A training within its time: how many of its steps fit before the deadline, by those it has taken."""
+"""Keeping a training within its time: the steps that fit before the deadline, estimated from those taken."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from cambrian.networks.training.trainer import Training
 
 FIRST_STEPS = 3
-"""Steps before a training's speed is known; the very first, which allocates, is not counted."""
+"""The steps after which a training's speed is known; the very first, which allocates, is not counted."""
 TOLERATED = 0.97
-"""Of what is left to do: where so much of it fits, nothing is shortened yet, since no speed is constant."""
+"""The share of the remaining steps that must fit. Only below it is a training shortened, since no speed is
+constant."""
 
 
 class Pace:
-    """Asked after each step, it shortens the training to what fits, so that the learning rate comes to its
-    end before the deadline; or raises OutOfTime where nothing may be shortened. `ending` is how many steps'
-    time the last look at the network takes."""
+    """Called after each step, it shortens the training to the steps that fit, so that the learning rate
+    reaches its end before the deadline, or raises OutOfTime if the job may not be shortened. `ending` is the
+    time of the last score, in steps."""
 
     def __init__(self, job: Job, ending: float) -> None:
         self._deadline, self._shorten, self._ending = job.deadline, job.shorten, ending
@@ -32,7 +33,7 @@ class Pace:
         now = time.monotonic()
         if now >= self._deadline and not self._shorten:
             raise OutOfTime("its time was over before its training")
-        if not self._steps:
+        if not self._steps:  # the clock starts at the end of the first step
             self._first = (now, training.steps_done)
         self._steps += 1
         if self._shorten:
@@ -41,7 +42,7 @@ class Pace:
     def _fit(self, training: Training, now: float, left: float) -> None:
         began, done = self._first
         taken = training.steps_done - done
-        if left <= 0:
+        if left <= 0:  # too late to plan: the training ends with the steps it has
             training.shorten(training.steps_done)
         elif taken >= FIRST_STEPS:
             fitting = left * taken / (now - began) - self._ending

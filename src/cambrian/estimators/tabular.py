@@ -1,4 +1,4 @@
-"""Looking up instead of training: a table of results as an estimator."""
+"""A table of results as an estimator: lookup instead of training."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cambrian.outcome import Point, outcome_of
 
 @dataclass(frozen=True)
 class Tabular:
-    """Column `objective` of `table` (a name, or the path of a `.csv` or `.npz`) times `scale`, as measured
-    at the fidelity's epochs; the points of a curve before it where it is one of a curve. `metrics` are
-    columns to be reported besides, `seconds` the column of what the measurement cost. `questions` names a
-    file's columns of answers where not every architecture is asked the same; with `minimize` the lowest
-    value is the best.
+    """The value is column `objective` of `table` (a name, or the path of a `.csv` or `.npz`) times `scale`,
+    as measured at the fidelity's epochs; if the column is a learning curve, its earlier points are yielded.
+    `metrics` are further columns to report, `seconds` is the column with the cost of the measurement.
+    `questions` names a file's columns of answers if not every architecture is asked the same questions. With
+    `minimize` the lowest value is the best.
 
-    `raw`: cells that are the same function were measured apart, each is a trial of its own."""
+    With `raw`, cells that are the same function were measured separately, and each is a trial of its own."""
 
     table: str
     objective: str
@@ -38,6 +38,7 @@ class Tabular:
         cost = table.column(self.seconds) if self.seconds else None
         value = self.scale * column.at(row, job.fidelity.epochs)
         curve: list[Point] = []
+        # A column of separate trainings is no curve: its values at fewer epochs are other measurements.
         if column.curve:
             values = column.until(row, job.fidelity.epochs)
             spent = cost.until(row, job.fidelity.epochs) if cost else [0.0] * len(values)

@@ -1,4 +1,4 @@
-"""Real training, the estimator all shortcuts are measured against (Elsken et al. 2019, Sec. 4)."""
+"""Full training, the reference for all cheaper estimators (Elsken et al. 2019, Sec. 4)."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class Train(Recipe):
     In stage "search" it trains on the training part and scores each epoch on validation: `value` (the
     task's metric), `accuracy`, `balanced_accuracy`, `loss` and `train_loss` in every point. In stage
     "deliver" it trains on training and validation part together, the curve has `train_loss` only, and
-    the one look at the test part is the last thing that happens: `test_accuracy`,
-    `test_balanced_accuracy`, `test_loss`. Every outcome has `params`, `macs` where they can be
-    counted, and the measures that are limits or objectives; a search's also `best_value` and `best_epoch`.
+    the test part is scored once, at the very end: `test_accuracy`, `test_balanced_accuracy`, `test_loss`.
+    Every outcome has `params`, `macs` if they can be counted, and the measures that are limits or
+    objectives; one of a search also has `best_value` and `best_epoch`.
 
-    A training whose loss is not finite, on what it learns from or is scored on, ends as
-    Infeasible("nan"). Answers under `train.` take the place of settings. With
-    `job.checkpoints` it goes on where it was killed, yielding the points it had once more.
+    A training whose loss on the training part or the scored part is not finite ends as Infeasible("nan").
+    Answers under `train.` replace settings of the recipe. With `job.checkpoints` it resumes after being
+    killed, and yields the earlier points of its curve again.
 
-    A training that the job allows to be shortened, and that would not be ready by the deadline, takes as
-    many steps as fit, and its outcome says so: `epochs` it was trained of `planned_epochs`."""
+    A training that the job allows to shorten, and that would miss the deadline, takes as many steps as fit;
+    its outcome then has the trained `epochs` and the `planned_epochs`."""
 
     needs: ClassVar[tuple[type, ...]] = ()
     serves: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Continue, Inherit)
@@ -52,8 +52,8 @@ class Train(Recipe):
     delivers: ClassVar[bool] = True
 
     def prepare(self) -> None:
-        """Import all that a training needs, once for the trials that a worker process forks."""
-        import torch._dynamo  # noqa: F401  (what torch's optimisers import when the first one is made)
+        """Imports all modules of a training, once for the trials that a worker process forks."""
+        import torch._dynamo  # noqa: F401  (torch's optimisers import it when the first one is made)
 
         from cambrian.networks import checkpoint  # noqa: F401
         from cambrian.networks.measure import macs, measure_network, params  # noqa: F401
@@ -71,6 +71,7 @@ class Train(Recipe):
             from cambrian.networks.inherit import inherit_weights
 
             inherit_weights(network, job.artifact(WEIGHTS), job.request.weights.move)
+        # Only now: the network is built and limited by the architecture alone, whatever its recipe.
         recipe = apply_answers(self, job.architecture)
         score = partial(score_network, network, recipe, job.task, job)
         run = TrainingRun(
@@ -80,16 +81,17 @@ class Train(Recipe):
         return ended or _finish(run, built.metrics)
 
     def augmentation(self, task: Signature, fidelity: Fidelity) -> Augment:
-        """The changes of a task's images in training, the automatic choices made; its text is for people."""
+        """The augmentation of a task's images, with automatic settings resolved; its text is for people."""
         return augment_for(self, task, fidelity)
 
 
 def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
-    """Of the finished training; leaves its artifacts where they are wanted."""
+    """The outcome of a finished training; saves its artifacts if they are wanted."""
     job, keep = run.job, run.job.keep
     if keep is not None and not job.shorten:
         run.leave_training(keep)  # before the best weights take the place of the last
     run.take_best()
+    # A search never touches the test part; a delivery scores it here, once.
     if job.stage == "search":
         metrics = run.final_metrics()
     else:
@@ -102,12 +104,12 @@ def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
     value = metrics.pop("value")
     if keep is not None:
         _leave_weights(run, keep)
-    metrics |= measures | run.shortened()
+    metrics |= measures | run.report_shortening()
     return Done(value, metrics, tuple(run.curve), run.seconds, data=run.data)
 
 
 def _leave_weights(run: TrainingRun, keep: Path) -> None:
-    """The network's weights, with its outputs for a fixed input, by which it is known again."""
+    """Saves the network's weights, with its outputs for a fixed input, which identify it after loading."""
     from cambrian.networks.checkpoint import save_weights
     from cambrian.networks.known_outputs import describe_outputs
 

@@ -1,5 +1,5 @@
-"""Answers under `train.` are settings of the training: architecture and hyper-parameters searched jointly
-(Zela et al. 2018, arXiv 1807.06906)."""
+"""Answers under `train.` as settings of the training, for a joint search of architecture and
+hyper-parameters (Zela et al. 2018, arXiv 1807.06906)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from cambrian.networks.training.recipe import Recipe
 
 PREFIX = "train."
 SHORT = {"lr": "learning_rate"}
-KEPT = ("score", "checkpoint_seconds")  # how a training is judged and kept is no part of it
+# A search must not choose how its own results are scored, nor how often they are saved.
+KEPT = ("score", "checkpoint_seconds")
 
 Trained = TypeVar("Trained", bound=Recipe)
 
 
 def apply_answers(recipe: Trained, architecture: Mapping[str, Answer]) -> Trained:
-    """`recipe` as the architecture's answers would have it; UsageError names the question that asks for
-    what a training does not have, or gives what it cannot use."""
+    """`recipe` with the settings in the architecture's answers. Raises UnknownName for a question about a
+    setting that does not exist, UsageError for an answer that the setting cannot have."""
     valid = {f.name: f for f in dataclasses.fields(Recipe) if f.name not in KEPT}
     settings: dict[str, Answer] = {}
     for path, answer in architecture.items():
@@ -30,12 +31,13 @@ def apply_answers(recipe: Trained, architecture: Mapping[str, Answer]) -> Traine
         name = SHORT.get(name, name)
         if name not in valid:
             raise UnknownName("training setting", name, [*valid, *SHORT])
-        settings[name] = _fitting(path, valid[name].default, answer)
+        settings[name] = _check_kind(path, valid[name].default, answer)
     return dataclasses.replace(recipe, **settings) if settings else recipe  # type: ignore[arg-type]
 
 
-def _fitting(path: str, default: object, answer: Answer) -> Answer:
-    """The answer, if it is the kind of thing the setting's default is."""
+def _check_kind(path: str, default: object, answer: Answer) -> Answer:
+    """The answer. Raises UsageError if it is of another kind than the setting's default."""
+    # A default of None or a flag tells nothing of the kind: the recipe checks it itself.
     kinds = {int: (int, "a whole number"), float: (int | float, "a number"), str: (str, "text")}
     kind, name = kinds.get(type(default), (object, ""))
     if not isinstance(answer, kind):

@@ -1,4 +1,4 @@
-"""Which images an evaluation sees: the parts its stage may touch, at its fidelity."""
+"""The images of an evaluation: the parts that its stage may touch, at its fidelity."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ STAGES = ("search", "deliver")
 Part = tuple[str, str, float, int]  # train or score, stage, fraction, seed
 
 _held: WeakKeyDictionary[Task, dict[tuple[object, ...], Images]] = WeakKeyDictionary()
-"""Tensors of each task, made once per process; what a parent process made, its forks find here."""
+"""The tensors of each task, made once per process; forked processes inherit them."""
 
 
 def training_images(task: Task, fidelity: Fidelity, stage: str, seed: int, device: str) -> Images:
-    """What is trained on: the training part, when a network is to be delivered the validation part
-    too, and of that the fidelity's fraction, which is the same for every architecture of a run."""
+    """The images for training: the training part, at delivery with the validation part, and of these the
+    fidelity's fraction, which is the same for every architecture of a run."""
     _check_stage(stage)
     return _images(task, ("train", stage, fidelity.fraction, seed), fidelity, device)
 
 
-def scored_images(task: Task, fidelity: Fidelity, stage: str, device: str) -> Images:
-    """What the value is measured on: validation in a search, test (and only then) at delivery."""
+def scoring_images(task: Task, fidelity: Fidelity, stage: str, device: str) -> Images:
+    """The images for scoring: the validation part in a search, the test part at delivery and only then."""
     _check_stage(stage)
     return _images(task, ("score", stage, 1.0, 0), fidelity, device)
 
@@ -41,18 +41,20 @@ def subset(
     indices: NDArray[np.int64], targets: NDArray[np.int64], fraction: float, seed: int
 ) -> NDArray[np.int64]:
     """A stratified `fraction` of `indices`, sorted: of each class its share, rounded, and at least one
-    example. A smaller fraction of the same seed is a subset of a larger one."""
+    example. With the same seed, a smaller fraction is a subset of a larger one."""
     if fraction >= 1:
         return indices
     kept = []
     for label in np.unique(targets[indices]):
-        mine = indices[targets[indices] == label]
-        shuffled = stream(seed, "fraction", int(label)).permutation(mine)
-        kept.append(shuffled[: max(1, round(fraction * len(mine)))])
+        members = indices[targets[indices] == label]
+        # A permutation per class, cut at different lengths: so fractions are nested.
+        shuffled = stream(seed, "fraction", int(label)).permutation(members)
+        kept.append(shuffled[: max(1, round(fraction * len(members)))])
     return np.sort(np.concatenate(kept))
 
 
 def _images(task: Task, part: Part, fidelity: Fidelity, device: str) -> Images:
+    # Weak keys: the tensors of a task go with it, and by identity, since a task's arrays are not compared.
     held = _held.setdefault(task, {})
     key = (*part, fidelity.resolution, device)
     if key not in held:

@@ -1,5 +1,5 @@
-"""A training under way: its curve, its best epoch, its checkpoints, and the state from which a longer one
-goes on. `Train` runs one for a network, `OneShot` for a supernet."""
+"""A training in progress: its curve, its best epoch, its checkpoints, and the state from which a longer
+training continues. `Train` runs one for a network, `OneShot` for a supernet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import msgspec
 from cambrian.estimators.build import signature
 from cambrian.estimators.job import Job
 from cambrian.estimators.pace import Pace
-from cambrian.estimators.training_data import scored_images, training_images
+from cambrian.estimators.training_data import scoring_images, training_images
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity, Infeasible, Point
 from cambrian.weights import Continue, Fresh
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 TRAINING = "training.safetensors"
-"""The artifact from which a longer training of the same network goes on."""
+"""The artifact from which a longer training of the same network continues."""
 
 
 def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
-    """The changes of a task's images in training, the automatic choices made."""
+    """The augmentation of a task's images in training, with automatic settings resolved."""
     from cambrian.networks.training.augment import automatic
 
     seen = signature(task, fidelity)
@@ -46,7 +46,7 @@ def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
 def start_training(
     network: nn.Module, recipe: Recipe, job: Job, task: Task, method: Step | None = None
 ) -> Training:
-    """The training of `network`, on the job's device, by its fidelity and seeded by what is trained."""
+    """The training of `network` on the job's device, at its fidelity, seeded by the job's identity."""
     from cambrian.networks.pointwise import memory_format
     from cambrian.networks.training.trainer import Training
 
@@ -63,18 +63,19 @@ def start_training(
 
 
 def score_network(network: nn.Module, recipe: Recipe, task: Task, job: Job) -> dict[str, float]:
-    """Metrics on the part that the job's stage may see; `value` is the task's own metric."""
+    """The metrics on the part that the job's stage may see; `value` is the task's own metric."""
     from cambrian.networks.training.trainer import scores
 
-    images = scored_images(task, job.fidelity, job.stage, job.device)
+    images = scoring_images(task, job.fidelity, job.stage, job.device)
+    # Nothing is kept for gradients, so that a larger batch fits and takes less time.
     metrics = scores(network, images, 4 * recipe.batch_size)
     return metrics | {"value": metrics[task.metric.replace("-", "_")]}
 
 
 class TrainingRun:
-    """`score()` gives the metrics of the network as it is, its `value` among them. With checkpoints of an
-    interrupted attempt it goes on from the newest; where the request says `Continue`, from the shorter
-    training that it names."""
+    """Runs a training to its end. `score()` returns the metrics of the network in its present state, with its
+    `value` among them. If an interrupted attempt left checkpoints, the run resumes from the newest; if the
+    request says `Continue`, from the end of the shorter training that it names."""
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class TrainingRun:
         self.data: dict[str, Any] = {}
         self._best: tuple[int, float] | None = None
         self._best_weights: dict[str, Tensor] = {}
-        self._earlier = 0.0  # seconds of the attempts whose checkpoint this one goes on from
+        self._earlier = 0.0  # seconds of the attempts before the checkpoint
         self._started = self._saved = started
         self._resume()
         self._pace = Pace(job, self._ending())
@@ -100,9 +101,9 @@ class TrainingRun:
         return self._earlier + time.perf_counter() - self._started
 
     def train(self) -> Generator[Point, None, Infeasible | None]:
-        """Train to the end, yielding the points of the curve, those that it had already first; or give the
-        reason why that is not possible."""
-        yield from self.curve
+        """Trains to the end and yields the points of the curve. Returns Infeasible if the loss is not
+        finite."""
+        yield from self.curve  # of the attempts before: the caller has not seen them in this process
         while not self.training.finished:
             failure = self._advance()
             if failure is not None:
@@ -111,25 +112,25 @@ class TrainingRun:
         return None
 
     def take_best(self) -> None:
-        """Let the network be that of its best epoch, where the recipe wants it so."""
+        """Loads the weights of the best epoch into the network, if the recipe asks for them."""
         if self._best_weights:
             self.training.network.load_state_dict(self._best_weights)
 
     def final_metrics(self) -> dict[str, float]:
-        """Those of the epoch that counts, with the best value on the way."""
+        """The metrics of the best or the last epoch, as the recipe says, with `best_value`, `best_epoch`."""
         assert self._best is not None
         epoch, value = self._best
         point = self.curve[epoch - 1] if self.recipe.score == "best" else self.curve[-1]
         return point.metrics | {"best_value": value, "best_epoch": float(epoch)}
 
-    def shortened(self) -> dict[str, float]:
-        """The epochs trained and planned, where a deadline cut the training short."""
+    def report_shortening(self) -> dict[str, float]:
+        """The trained and the planned epochs, if a deadline shortened the training; else nothing."""
         trained, planned = self.training.epochs_trained, float(self.training.epochs)
         return {} if trained >= planned else {"epochs": round(trained, 3), "planned_epochs": planned}
 
     def leave_training(self, keep: Path) -> None:
-        """Leave the state that a longer training of the same network goes on from; without its times, so that
-        the same training leaves the same file."""
+        """Save the state from which a longer training of the same network continues; without its times, so
+        that the same training leaves the same file."""
         from cambrian.networks.checkpoint import save_tensors
 
         tensors, state = self._state()
@@ -139,9 +140,10 @@ class TrainingRun:
         save_tensors(keep / TRAINING, tensors, {"state": json.dumps(state)})
 
     def _advance(self) -> Infeasible | None:
-        """Train for an epoch and add its point to the curve, or say why that is not possible."""
+        """Trains for an epoch and adds its point to the curve; Infeasible if the loss is not finite."""
         loss = self.training.run_epoch(self._between_steps)
         metrics = {"train_loss": loss}
+        # At delivery there is nothing to score: validation is trained on, and the test part waits.
         if math.isfinite(loss) and self.job.stage == "search":
             metrics |= self.score()
         if not all(map(math.isfinite, metrics.values())):
@@ -151,6 +153,7 @@ class TrainingRun:
         self.curve.append(Point(self.training.epoch, metrics, self.seconds))
         if "value" in metrics:
             self._remember(metrics["value"])
+        # After the point is added, so that a resumed training does not score this epoch again.
         if time.perf_counter() - self._saved >= self.recipe.checkpoint_seconds:
             self._save()
         if not self.training.finished:
@@ -158,7 +161,8 @@ class TrainingRun:
         return None
 
     def _ending(self) -> float:
-        """The last score, in steps: forward alone takes about a third of a step's time for each image."""
+        """The time of the last score, in steps: a forward pass alone takes about a third of a training step's
+        time per image."""
         scored = self.task.test if self.job.stage == "deliver" else self.task.validation
         return 1 + len(scored) / (3 * self.training.batch)
 
@@ -168,6 +172,7 @@ class TrainingRun:
         self._best = (self.training.epoch, value)
         if self.recipe.score == "best":
             state = self.training.network.state_dict()
+            # Copies: the tensors of a state dict are the network's own, and the training changes them.
             self._best_weights = {k: v.detach().clone() for k, v in state.items()}
 
     def _between_steps(self) -> None:
@@ -188,6 +193,7 @@ class TrainingRun:
 
     def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, place = self.training.state()
+        # In the same file, under a prefix: a checkpoint is whole or not there.
         tensors |= {f"best.{k}": v for k, v in self._best_weights.items()}
         state = {
             "place": place,
@@ -199,7 +205,7 @@ class TrainingRun:
         return tensors, state
 
     def _resume(self) -> None:
-        """Go on from the newest checkpoint of this very evaluation, else from the training it continues."""
+        """Resumes from the newest checkpoint of this very evaluation, else from the training it continues."""
         saved = None
         if self.job.checkpoints is not None:
             from cambrian.networks.checkpoint import latest
@@ -214,16 +220,17 @@ class TrainingRun:
             self._continue(self.job.request.weights.row)
 
     def _continue(self, row: int) -> None:
-        """Go on from where the training of `row` ended. Where that cannot be, it is trained anew, with the
-        same result, and the outcome says so."""
+        """Continues from the end of the training of `row`. If that is impossible, the network is trained from
+        the start, with the same result, and the outcome says why."""
         from cambrian.networks.checkpoint import load_tensors
 
         if not self.training.prefix:
             self.data["anew"] = f"its schedule ends with each fidelity: row {row} has come to its end"
             return
         if TRAINING not in self.job.artifacts:
+            # Weights that were inherited or shared cannot be drawn again, unlike fresh ones.
             if not isinstance(self.job.root, Fresh):
-                self.job.artifact(TRAINING)  # it says that the row cannot begin without it
+                self.job.artifact(TRAINING)  # raises: the row cannot begin without it
             self.data["anew"] = f"the training of row {row} is not kept any more"
             return
         tensors, facts = load_tensors(self.job.artifacts[TRAINING])
@@ -241,8 +248,8 @@ class TrainingRun:
         self.curve = msgspec.convert(state["curve"], list[Point])
 
     def _identity(self, lasting: bool = False) -> str:
-        """A hash of all that the result is a function of: a checkpoint of something else is none of ours. A
-        `lasting` one leaves out how long: trainings that differ in nothing else begin alike."""
+        """A hash of everything that determines the result, so that no other evaluation's checkpoint is used.
+        A `lasting` identity leaves out the number of epochs: trainings that differ only in it begin alike."""
         job, fidelity = self.job, msgspec.to_builtins(self.job.fidelity)
         if lasting:
             fidelity.pop("epochs", None)

@@ -1,10 +1,10 @@
 """The controller of Zoph & Le, "Neural Architecture Search with Reinforcement Learning" (ICLR 2017,
-Sec. 3.1), as later of NASNet (Zoph et al. 2018): an LSTM that reads, at each decision, what was
-decided before, and a softmax of its own for every decision.
+Sec. 3.1), used again in NASNet (Zoph et al. 2018): an LSTM that reads the option taken at the previous
+decision, with a separate softmax for each decision.
 
-A policy is a value. What it has not met before has parameters too, drawn from a stream named after
-it, so that the order in which questions turn up changes nothing. Softmaxes start from the space's own
-weights: a policy that has learned nothing samples almost as random search does.
+A policy is a value. An option that it has not seen before gets parameters from a stream named after the
+option, so that the order of the questions changes nothing. Softmaxes start from the space's own
+weights: an untrained policy samples almost as random search does.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from cambrian.strategies.settings import check_settings, check_weights
 
 Parameters = Mapping[str, Floats]
 Slope = Callable[[Floats, Floats], tuple[Floats, Floats]]
-"""The gradient of what is to be maximised by the log-probabilities [n] and entropies [n] of n walks, from
-those."""
+"""From the log-probabilities [n] and entropies [n] of n walks, the gradient of the objective by each of
+them."""
 
 ILLEGAL = -1e9
-"""The logit of an option that is not legal: its probability is exactly 0."""
+"""The logit of an illegal option, whose probability is then exactly 0. Not -inf, since 0 * inf is NaN in an
+entropy."""
 
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """`rows` numbers the options met so far from 1; row 0 is what is read at the start. "embedding" and
-    "weight" are [rows, hidden], "bias" is [rows]; "below0", "past0" and "gates0" are the lowest layer
+    """`rows` numbers the options seen so far from 1; row 0 is the input at the start of a walk. "embedding"
+    and "weight" are [rows, hidden], "bias" is [rows]; "below0", "past0" and "gates0" are the lowest layer
     (see `lstm.Layer`). `first` and `second` are Adam's moments after `updates` steps."""
 
     seed: int
@@ -56,30 +57,30 @@ class Policy:
 
 @dataclass(frozen=True)
 class Read:
-    """Walks as the policy sees them. `rows` of the options [n, steps, options] and the logarithms of
-    their probabilities `logs`, `taken` [n, steps]; rows read `before` each step [n, steps], and what the
-    LSTM said to them, `said` [n, steps, hidden]."""
+    """A forward pass over walks. `rows` [n, steps, options] are the rows of the options, `logs` the
+    logarithms of their probabilities, `taken` [n, steps] the options taken. `before` [n, steps] are the
+    rows read at each step, `outputs` [n, steps, hidden] the outputs of the LSTM."""
 
     rows: NDArray[np.int64]
     taken: NDArray[np.int64]
     before: NDArray[np.int64]
     logs: Floats
-    said: Floats
+    outputs: Floats
     tapes: list[Tape]
 
     def log_probability(self) -> Floats:
-        """[n]: the sum over the decisions."""
+        """The log-probability [n] of each walk: the sum over its decisions."""
         chosen: Floats = np.take_along_axis(self.logs, self.taken[:, :, None], 2).sum(axis=(1, 2))
         return chosen
 
     def entropies(self) -> Floats:
-        """[n, steps], of the softmaxes met."""
-        found: Floats = -(np.exp(self.logs) * self.logs).sum(axis=2)
-        return found
+        """The entropy [n, steps] of the softmax at each step."""
+        entropies: Floats = -(np.exp(self.logs) * self.logs).sum(axis=2)
+        return entropies
 
 
 def check(strategy: Any) -> None:
-    """Raises UsageError for settings of REINFORCE or PPO that no controller can have."""
+    """Raises UsageError for settings of REINFORCE or PPO that are impossible for a controller."""
     check_settings(
         strategy,
         lr=Span(0, 1, above=True),
@@ -91,6 +92,7 @@ def check(strategy: Any) -> None:
         bins=Span(1, 1000, whole=True),
     )
     layers, hidden = strategy.layers, strategy.hidden
+    # Each layer has two matrices of [hidden, 4 * hidden]; the options' rows are few beside them.
     check_weights(strategy, 8 * layers * hidden**2, f"{layers} layers of {hidden} units")
 
 
@@ -105,8 +107,9 @@ def start(seed: int, layers: int, hidden: int, bound: float) -> Policy:
     return Policy(seed, layers, hidden, bound, {}, drawn, zero, zero)
 
 
-def knowing(policy: Policy, decisions: Sequence[Decision]) -> Policy:
+def add_rows(policy: Policy, decisions: Sequence[Decision]) -> Policy:
     """The policy with rows for all options of `decisions`."""
+    # A dict for its order, which fixes the rows' numbers.
     wanted = dict.fromkeys((d.path, o) for d in decisions for o in d.options)
     new = [key for key in wanted if key not in policy.rows]
     if not new:
@@ -115,45 +118,50 @@ def knowing(policy: Policy, decisions: Sequence[Decision]) -> Policy:
     embedding, weight, bias = np.split(drawn, [policy.hidden, 2 * policy.hidden], axis=1)
     rows = {"embedding": embedding, "weight": weight, "bias": bias[:, 0]}
     zeros = {name: np.zeros_like(a) for name, a in rows.items()}
-    known = len(policy.rows) + 1
+    first_new = len(policy.rows) + 1  # row 0 is no option's
     return replace(
         policy,
-        rows={**policy.rows, **{key: known + i for i, key in enumerate(new)}},
-        parameters=_longer(policy.parameters, rows),
-        first=_longer(policy.first, zeros),
-        second=_longer(policy.second, zeros),
+        rows={**policy.rows, **{key: first_new + i for i, key in enumerate(new)}},
+        parameters=_append_rows(policy.parameters, rows),
+        first=_append_rows(policy.first, zeros),
+        second=_append_rows(policy.second, zeros),
     )
 
 
 def sample(policy: Policy, space: Walkable, rng: np.random.Generator, bins: int) -> Architecture:
-    """An architecture drawn from the policy, walks that the space rejects being drawn again."""
+    """An architecture drawn from the policy; walks that the space rejects are drawn again."""
     return sample_by(space, lambda: _chooser(policy, rng), rng, bins)
 
 
 def read(policy: Policy, walks: Sequence[Walk]) -> Read:
-    """What the policy says to each decision of `walks`; it must know them."""
+    """The forward pass over `walks`, whose options must all have rows."""
     rows, prior, taken = _table(policy, walks)
-    here = np.take_along_axis(rows, taken[:, :, None], 2)[:, :, 0]
-    before = np.concatenate([np.zeros_like(here[:, :1]), here[:, :-1]], axis=1)
+    chosen = np.take_along_axis(rows, taken[:, :, None], 2)[:, :, 0]
+    # Shifted by one: a step reads the option taken at the step before it, the first one reads row 0.
+    before = np.concatenate([np.zeros_like(chosen[:, :1]), chosen[:, :-1]], axis=1)
     p = policy.parameters
-    said, tapes = forward(policy.lstm(), p["embedding"][before])
-    logits = product("ntkh,nth->ntk", p["weight"][rows], said) + p["bias"][rows] + prior
-    return Read(rows, taken, before, _log_softmax(logits), said, tapes)
+    outputs, tapes = forward(policy.lstm(), p["embedding"][before])
+    logits = product("ntkh,nth->ntk", p["weight"][rows], outputs) + p["bias"][rows] + prior
+    return Read(rows, taken, before, _log_softmax(logits), outputs, tapes)
 
 
-def gradient(policy: Policy, found: Read, by_log: Floats, by_entropy: Floats) -> dict[str, Floats]:
-    """By each parameter, from that by the walks' log-probabilities [n] and summed entropies [n]."""
-    p, chance = policy.parameters, np.exp(found.logs)
+def gradient(policy: Policy, read: Read, by_log: Floats, by_entropy: Floats) -> dict[str, Floats]:
+    """The gradient by each parameter, from that by the walks' log-probabilities [n] and summed entropies
+    [n]."""
+    p, chance = policy.parameters, np.exp(read.logs)
+    # The softmax's derivatives: d log p_i / d logit_k = [i = k] - p_k, and
+    # d entropy / d logit_k = -p_k (log p_k + entropy).
     logits = -by_log[:, None, None] * chance
-    beyond = found.taken[:, :, None] == np.arange(chance.shape[2])
-    logits += by_log[:, None, None] * beyond
-    logits -= by_entropy[:, None, None] * chance * (found.logs + found.entropies()[:, :, None])
+    is_taken = read.taken[:, :, None] == np.arange(chance.shape[2])
+    logits += by_log[:, None, None] * is_taken
+    logits -= by_entropy[:, None, None] * chance * (read.logs + read.entropies()[:, :, None])
     slope = {name: np.zeros_like(p[name]) for name in ("embedding", "weight", "bias")}
-    np.add.at(slope["bias"], found.rows, logits)
-    np.add.at(slope["weight"], found.rows, logits[..., None] * found.said[:, :, None])
-    said = product("ntk,ntkh->nth", logits, p["weight"][found.rows])
-    inputs, layers = backward(policy.lstm(), found.tapes, said)
-    np.add.at(slope["embedding"], found.before, inputs)
+    # add.at, not +=: a row that occurs several times gets the sum of its gradients.
+    np.add.at(slope["bias"], read.rows, logits)
+    np.add.at(slope["weight"], read.rows, logits[..., None] * read.outputs[:, :, None])
+    outputs = product("ntk,ntkh->nth", logits, p["weight"][read.rows])
+    inputs, layers = backward(policy.lstm(), read.tapes, outputs)
+    np.add.at(slope["embedding"], read.before, inputs)
     for k, (below, past, gates) in enumerate(layers):
         slope |= {f"below{k}": below, f"past{k}": past, f"gates{k}": gates}
     return slope
@@ -161,9 +169,9 @@ def gradient(policy: Policy, found: Read, by_log: Floats, by_entropy: Floats) ->
 
 def ascend(policy: Policy, walks: Sequence[Walk], slope: Slope, lr: float) -> Policy:
     """One step of Adam (Kingma & Ba 2015, Algorithm 1) uphill."""
-    policy = knowing(policy, [decision for walk in walks for decision, _ in walk])
-    found = read(policy, walks)
-    steepest = gradient(policy, found, *slope(found.log_probability(), found.entropies().sum(axis=1)))
+    policy = add_rows(policy, [decision for walk in walks for decision, _ in walk])
+    passed = read(policy, walks)
+    steepest = gradient(policy, passed, *slope(passed.log_probability(), passed.entropies().sum(axis=1)))
     n = policy.updates + 1
     first = {name: 0.9 * m + 0.1 * steepest[name] for name, m in policy.first.items()}
     second = {name: 0.999 * v + 0.001 * steepest[name] ** 2 for name, v in policy.second.items()}
@@ -179,17 +187,18 @@ def _row(policy: Policy, path: str, option: str) -> Floats:
     return rng.uniform(-policy.bound, policy.bound, 2 * policy.hidden + 1)
 
 
-def _longer(parameters: Parameters, rows: Parameters) -> Parameters:
+def _append_rows(parameters: Parameters, rows: Parameters) -> Parameters:
     return {name: np.concatenate([a, rows[name]]) if name in rows else a for name, a in parameters.items()}
 
 
 def _chooser(policy: Policy, rng: np.random.Generator) -> Choose:
     """Draws the decisions of one walk from the policy, one after the other."""
-    memory, last = blank(policy.layers, 1, policy.hidden), 0
+    memory, last = blank(policy.layers, 1, policy.hidden), 0  # row 0 is read first
 
     def choose(decision: Decision, before: Before) -> int:
         nonlocal policy, memory, last
-        policy = knowing(policy, [decision])
+        # For this walk only: `learn` adds the same rows again, since they depend on their names alone.
+        policy = add_rows(policy, [decision])
         p = policy.parameters
         h, memory = advance(policy.lstm(), p["embedding"][last : last + 1], memory)
         rows = [policy.rows[decision.path, option] for option in decision.options]
@@ -203,13 +212,13 @@ def _chooser(policy: Policy, rng: np.random.Generator) -> Choose:
 
 
 def _table(policy: Policy, walks: Sequence[Walk]) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
-    """Rows [n, steps, options], logarithms of weights [n, steps, options], what was taken [n, steps].
-    Beyond the end of a walk there is one option, which adds nothing to any sum."""
+    """The rows [n, steps, options], the logarithms of the space's weights [n, steps, options] and the options
+    taken [n, steps]. Steps beyond the end of a walk have one option, which adds nothing to any sum."""
     options = max((len(d.options) for walk in walks for d, _ in walk), default=1)
     shape = (len(walks), max(map(len, walks)), options)
     rows, taken = np.zeros(shape, dtype=np.int64), np.zeros(shape[:2], dtype=np.int64)
     prior = np.full(shape, ILLEGAL)
-    prior[:, :, 0] = 0.0
+    prior[:, :, 0] = 0.0  # the padding's one option: probability 1, log-probability and entropy 0
     for n, walk in enumerate(walks):
         for t, (decision, i) in enumerate(walk):
             k = len(decision.options)
@@ -225,6 +234,6 @@ def _prior(decision: Decision) -> Floats:
 
 
 def _log_softmax(logits: Floats) -> Floats:
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    found: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return found
+    shifted = logits - logits.max(axis=-1, keepdims=True)  # so that exp cannot overflow
+    logs: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return logs

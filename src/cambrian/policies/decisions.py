@@ -1,8 +1,8 @@
 """Questions as decisions between a few named options, for policies and tables of values.
 
-One of n options is one decision. A subset is one decision for each of its options, in or out, as Zoph
-& Le (2017, Sec. 3.3) decide on skip connections. A number is a decision between at most `bins` ranges
-of equal length; where in its range it lies is drawn by chance.
+A question for one of n options is one decision. A subset is one decision for each option, in or out, as in
+Zoph & Le's (2017, Sec. 3.3) skip connections. A number is a decision between at most `bins` ranges of equal
+length; its place in the range is random.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Decision:
-    """`weights[i]` is the chance of option i, up to a factor, in a draw from the space's own measure.
-    An option of weight 0 is not legal here; at least one is."""
+    """`weights[i]` is the probability of option i, up to a factor, under the space's own measure. An option
+    of weight 0 is illegal; at least one is legal."""
 
     path: str
     options: tuple[str, ...]
@@ -33,18 +33,19 @@ class Decision:
 
 
 Before = Mapping[str, Answer]
-"""The answers to the questions asked before."""
+"""The answers to the earlier questions of a walk."""
 
 Choose = Callable[[Decision, Before], int]
 Walk = tuple[tuple[Decision, int], ...]
-"""The decisions that make an architecture, in order, and the number of the option taken in each."""
+"""The decisions that make an architecture, in order, each with the index of the option taken."""
 
 RARE = 1e-6
-"""What is left to an option that is legal but that the space never draws."""
+"""The share of the weight for an option that is legal but that the space never draws: a policy may come to
+prefer it."""
 
 
 def decide(choice: Choice, choose: Choose, before: Before, rng: np.random.Generator, bins: int) -> Answer:
-    """The answer to a question that follows from what `choose` takes."""
+    """The answer to a question that follows from the options that `choose` takes."""
     if isinstance(choice, SomeOf):
         return _subset(choice, lambda decision, option: bool(choose(decision, before)))
     taken = choose(_decision(choice, bins), before)
@@ -59,12 +60,13 @@ def decide(choice: Choice, choose: Choose, before: Before, rng: np.random.Genera
 def decisions(
     space: Walkable, architecture: Architecture, bins: int
 ) -> Iterator[tuple[Decision, int, Before]]:
-    """The decisions that led to `architecture`, which option each took, and what was answered before."""
+    """The decisions that lead to `architecture`, each with the option taken and the answers before it."""
     before: dict[str, Answer] = {}
     for choice in questions(space, architecture):
         answer = choice.check(architecture[choice.path])
         for decision, taken in _decisions_taken(choice, answer, bins):
             yield decision, taken, before
+        # A new mapping: the caller may keep the one that was yielded.
         before = {**before, choice.path: answer}
 
 
@@ -75,8 +77,8 @@ def walk_of(space: Walkable, architecture: Architecture, bins: int) -> Walk:
 def sample_by(
     space: Walkable, chooser: Callable[[], Choose], rng: np.random.Generator, bins: int, tries: int = 100
 ) -> Architecture:
-    """An architecture that choosers decide on, a new one for every walk. Where `tries` walks in a row
-    are rejected, one from the space's own measure."""
+    """An architecture decided by a chooser, with a new chooser for every walk. If `tries` walks in a row are
+    rejected, a random one under the space's own measure."""
     for _ in range(tries):
         try:
             return space.walk(_decide(chooser(), rng, bins))
@@ -96,13 +98,13 @@ def _decide(choose: Choose, rng: np.random.Generator, bins: int) -> Decide:
 
 
 def reward(trial: Trial, worst: float | None) -> float | None:
-    """What a trial is worth: its value, or, of one that failed, the worst value known; None as long
-    as there is none."""
+    """The reward of a trial: its value, or the worst value known if it failed; None before any value is
+    known."""
     return worst if trial.value is None else trial.value
 
 
 def worse(trial: Trial, worst: float | None) -> float | None:
-    """The worst value known, after `trial`."""
+    """The worst value known after learning `trial`."""
     return min((v for v in (trial.value, worst) if v is not None), default=None)
 
 
@@ -113,13 +115,14 @@ def _decision(choice: OneOf | Integer | Real, bins: int) -> Decision:
         return Decision(choice.path, tuple(map(repr, choice.options)), tuple(max(w, least) for w in weights))
     n = bins if choice.size is None else min(bins, choice.size)
     sizes = (1.0,) * n
+    # Ranges of whole numbers may differ by one in length: by their lengths, every number is as likely.
     if isinstance(choice, Integer):
         sizes = tuple(float(last - first) for first, last in (_range(choice, i, bins) for i in range(n)))
     return Decision(choice.path, tuple(f"{i} of {n}" for i in range(n)), sizes)
 
 
 def _decisions_taken(choice: Choice, answer: Answer, bins: int) -> list[tuple[Decision, int]]:
-    """The decisions on one question that lead to `answer`."""
+    """The decisions on one question that lead to `answer`, each with the option taken."""
     if isinstance(choice, SomeOf):
         return _subset_decisions(choice, answer)
     decision = _decision(choice, bins)
@@ -143,6 +146,8 @@ def _subset(choice: SomeOf, take: Callable[[Decision, Scalar], bool]) -> Answer:
     chosen: list[Scalar] = []
     for i, option in enumerate(choice.options):
         left = len(choice.options) - i - 1
+        # In proportion to the legal subsets on either side: all subsets are equally likely, and a decision
+        # that leads to none has weight 0.
         weights = (_subsets(choice, len(chosen), left), _subsets(choice, len(chosen) + 1, left))
         if take(Decision(f"{choice.path}[{option!r}]", ("out", "in"), weights), option):
             chosen.append(option)
@@ -150,18 +155,18 @@ def _subset(choice: SomeOf, take: Callable[[Decision, Scalar], bool]) -> Answer:
 
 
 def _subsets(choice: SomeOf, chosen: int, left: int) -> float:
-    """How many legal subsets have the `chosen` first options and any of the `left` last."""
+    """The number of legal subsets with `chosen` options so far and any of the `left` last options."""
     counts = range(max(choice.least - chosen, 0), choice.most - chosen + 1)
     return float(sum(math.comb(left, k) for k in counts))
 
 
 def _subset_decisions(choice: SomeOf, answer: Answer) -> list[tuple[Decision, int]]:
-    found: list[tuple[Decision, int]] = []
+    decisions_taken: list[tuple[Decision, int]] = []
 
     def take(decision: Decision, option: Scalar) -> bool:
         taken = isinstance(answer, tuple) and option in answer
-        found.append((decision, int(taken)))
+        decisions_taken.append((decision, int(taken)))
         return taken
 
     _subset(choice, take)
-    return found
+    return decisions_taken

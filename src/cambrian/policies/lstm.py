@@ -1,7 +1,7 @@
 """An LSTM and its gradient (Hochreiter & Schmidhuber 1997; forget gates, Gers et al. 2000) in NumPy.
 
-A controller takes one small step at a time, where a framework spends its time on overhead. Products are
-`einsum`'s own loops, so that no sum depends on how many threads a BLAS library has.
+A controller takes one small step at a time, for which the overhead of a framework would dominate. Products
+use `einsum`'s own loops, so that no sum depends on the number of threads of a BLAS library.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Layer = tuple[Floats, Floats, Floats]
-"""From below [in, 4 * hidden], from before [hidden, 4 * hidden], bias [4 * hidden], in the order of
-torch.nn.LSTM: input, forget, cell, output."""
+"""The weights from the layer below [in, 4 * hidden] and from the step before [hidden, 4 * hidden], and the
+bias [4 * hidden], the gates in the order of torch.nn.LSTM: input, forget, cell, output."""
 
 Memory = tuple[tuple[Floats, Floats], ...]
-"""Hidden and cell state [n, hidden] of every layer."""
+"""The hidden and the cell state [n, hidden] of every layer."""
 
 
 @dataclass(frozen=True)
 class Tape:
-    """What one layer's gradient needs: inputs [n, steps, in], gates [n, steps, 4 * hidden], cell states
-    before and after each step and hidden states before [n, steps, hidden]."""
+    """The values of one layer that its gradient needs: the inputs `x` [n, steps, in], the `gates` [n, steps,
+    4 * hidden], and, each [n, steps, hidden], the cell states after (`cells`) and `before` each step and the
+    `hidden` states before it."""
 
     x: Floats
     gates: Floats
@@ -35,9 +36,10 @@ class Tape:
 
 
 def product(equation: str, *arrays: Floats) -> Floats:
-    """`einsum`, one after the other on one thread."""
-    found: Floats = np.einsum(equation, *arrays, optimize=False)
-    return found
+    """`einsum` on one thread."""
+    # Optimised, einsum hands products to BLAS, whose sums differ with its threads.
+    result: Floats = np.einsum(equation, *arrays, optimize=False)
+    return result
 
 
 def blank(layers: int, n: int, hidden: int) -> Memory:
@@ -45,7 +47,7 @@ def blank(layers: int, n: int, hidden: int) -> Memory:
 
 
 def advance(layers: Sequence[Layer], x: Floats, memory: Memory) -> tuple[Floats, Memory]:
-    """What the last layer says [n, hidden] on reading `x` [n, in], and the memory after it."""
+    """The output [n, hidden] of the last layer after reading `x` [n, in], and the memory after it."""
     after = []
     for (below, past, bias), (h, c) in zip(layers, memory):
         gates = _gates(product("ni,ig->ng", x, below) + product("nh,hg->ng", h, past) + bias)
@@ -55,16 +57,17 @@ def advance(layers: Sequence[Layer], x: Floats, memory: Memory) -> tuple[Floats,
 
 
 def forward(layers: Sequence[Layer], x: Floats) -> tuple[Floats, list[Tape]]:
-    """What the last layer says [n, steps, hidden] on reading `x` [n, steps, in] from the start."""
+    """The outputs [n, steps, hidden] of the last layer for the inputs `x` [n, steps, in] from the start."""
     tapes = []
     for below, past, bias in layers:
+        # The product with the inputs is taken for all steps at once; only that with the past is a recursion.
         tapes.append(_layer(x, product("nti,ig->ntg", x, below) + bias, past))
         x = _read_out(tapes[-1])
     return x, tapes
 
 
 def backward(layers: Sequence[Layer], tapes: Sequence[Tape], slope: Floats) -> tuple[Floats, list[Layer]]:
-    """The gradient by the input [n, steps, in] and by each layer, from that by the output."""
+    """The gradient by the input [n, steps, in] and by each layer, from the gradient by the output."""
     slopes: list[Layer] = []
     for (below, past, _), tape in zip(reversed(layers), reversed(tapes)):
         gates = _through_time(past, tape, slope)
@@ -93,31 +96,32 @@ def _layer(x: Floats, from_below: Floats, past: Floats) -> Tape:
 
 
 def _through_time(past: Floats, tape: Tape, slope: Floats) -> Floats:
-    """The gradient by what enters the gates [n, steps, 4 * hidden]."""
+    """The gradient by the inputs of the gates [n, steps, 4 * hidden]."""
     i, f, g, o = _four(tape.gates)
     squashed = np.tanh(tape.cells)
     # How each gate's input moves the cell (the output gate: the hidden state), and the cell the latter.
     local = np.concatenate([g * i * (1 - i), tape.before * f * (1 - f), i * (1 - g**2)], axis=2)
     by_output, by_cell = squashed * o * (1 - o), o * (1 - squashed**2)
-    found = np.empty_like(tape.gates)
+    by_gates = np.empty_like(tape.gates)
     n, steps, width = slope.shape
+    # Backwards in time: `late_h` and `late_c` are the gradients that come from the steps after t.
     late_h = late_c = np.zeros((n, width))
     for t in reversed(range(steps)):
         h = slope[:, t] + late_h
         c = late_c + h * by_cell[:, t]
-        found[:, t, : 3 * width] = np.tile(c, 3) * local[:, t]
-        found[:, t, 3 * width :] = h * by_output[:, t]
-        late_h, late_c = product("ng,hg->nh", found[:, t], past), c * f[:, t]
-    return found
+        by_gates[:, t, : 3 * width] = np.tile(c, 3) * local[:, t]
+        by_gates[:, t, 3 * width :] = h * by_output[:, t]
+        late_h, late_c = product("ng,hg->nh", by_gates[:, t], past), c * f[:, t]
+    return by_gates
 
 
 def _read_out(tape: Tape) -> Floats:
-    said: Floats = _four(tape.gates)[3] * np.tanh(tape.cells)
-    return said
+    outputs: Floats = _four(tape.gates)[3] * np.tanh(tape.cells)
+    return outputs
 
 
 def _gates(inputs: Floats) -> Floats:
-    """Sigmoids of the input, forget and output gates, the hyperbolic tangent of the cell's."""
+    """The sigmoid for the input, forget and output gates, the hyperbolic tangent for the cell's."""
     i, f, g, o = _four(inputs)
     return np.concatenate([_sigmoid(i), _sigmoid(f), np.tanh(g), _sigmoid(o)], axis=-1)
 
@@ -129,8 +133,8 @@ def _cell(gates: Floats, c: Floats) -> tuple[Floats, Floats]:
 
 
 def _sigmoid(x: Floats) -> Floats:
-    half: Floats = 0.5 + 0.5 * np.tanh(0.5 * x)
-    return half
+    value: Floats = 0.5 + 0.5 * np.tanh(0.5 * x)  # unlike 1 / (1 + exp(-x)), it cannot overflow
+    return value
 
 
 def _four(x: Floats) -> Any:

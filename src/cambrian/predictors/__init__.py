@@ -1,4 +1,4 @@
-"""Learned guesses of how good an architecture is: what strategies rank thousands of candidates by.
+"""Predictors of an architecture's value, by which strategies rank thousands of candidates.
 
 Importing this package does not import torch; asking `PREDICTORS` for a neural one does.
 """

@@ -1,7 +1,7 @@
 """An ensemble of small deep networks, trained side by side in NumPy (Lakshminarayanan, Pritzel & Blundell,
-NeurIPS 2017): what its members disagree about is what it does not know.
+NeurIPS 2017); the disagreement of its members measures its uncertainty.
 
-They differ in their first weights and the order in which they see the examples.
+The members differ in their initial weights and in the order of the examples.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Layers = list[tuple["Array", "Array"]]
 
 @dataclass(frozen=True)
 class Network:
-    """`layers` hidden ones of `width` rectified units; the absolute error minimised by Adam."""
+    """`layers` hidden layers of `width` rectified units; Adam minimises the absolute error."""
 
     members: int = 5
     layers: int = 10
@@ -38,7 +38,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """`columns` says where a feature goes; `parameters` are those of all members, flat."""
+    """`columns` maps a feature to its input; `parameters` are those of all members, flat."""
 
     columns: dict[Hashable, int]
     sizes: tuple[int, ...]
@@ -46,13 +46,13 @@ class Ensemble:
     parameters: Array
 
     def predict(self, vectors: Sequence[Vector]) -> Array:
-        """float[members, n]."""
+        """The predictions float[members, n]."""
         x = np.broadcast_to(dense(self.columns, vectors), (self.members, len(vectors), len(self.columns)))
         return forward(unflatten(self.parameters, self.sizes, self.members), x)[-1][..., 0]
 
 
 def train(vectors: Sequence[Vector], values: Array, network: Network, rng: np.random.Generator) -> Ensemble:
-    """The ensemble that knows float[n] values, best given with mean 0 and variance 1."""
+    """The ensemble trained on float[n] values, which should have mean 0 and variance 1."""
     columns = columns_of(vectors)
     x, count, members = dense(columns, vectors), len(vectors), network.members
     sizes = (len(columns), *[network.width] * network.layers, 1)
@@ -61,10 +61,12 @@ def train(vectors: Sequence[Vector], values: Array, network: Network, rng: np.ra
     first, second = np.zeros_like(parameters), np.zeros_like(parameters)
     step = 0
     for _ in range(network.epochs):
+        # An order for each member, which is the whole source of their disagreement besides the first weights.
         order = rng.permuted(np.tile(np.arange(count), (members, 1)), axis=1)
         for at in range(0, count, network.batch):
             chosen, step = order[:, at : at + network.batch], step + 1
             slope = gradient(layers, x[chosen], values[chosen])
+            # Adam (Kingma & Ba 2015, Algorithm 1), its two corrections of the bias folded into the rate.
             first = 0.9 * first + 0.1 * slope
             second = 0.999 * second + 0.001 * slope**2
             rate = network.rate * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step)
@@ -73,29 +75,31 @@ def train(vectors: Sequence[Vector], values: Array, network: Network, rng: np.ra
 
 
 def forward(layers: Layers, x: Array) -> list[Array]:
-    """What each layer gives for float[members, n, features], the input first."""
-    given = [x]
+    """The activations of each layer for float[members, n, features], the input first."""
+    activations = [x]
     for i, (weight, bias) in enumerate(layers):
-        out = given[-1] @ weight + bias
-        given.append(np.maximum(out, 0.0) if i < len(layers) - 1 else out)
-    return given
+        out = activations[-1] @ weight + bias
+        activations.append(np.maximum(out, 0.0) if i < len(layers) - 1 else out)  # the last layer is linear
+    return activations
 
 
 def gradient(layers: Layers, x: Array, y: Array) -> Array:
-    """Of the mean over float[members, n] targets of each member's absolute error, summed over members;
-    flat, as the parameters are."""
-    given = forward(layers, x)
-    slope = np.sign(given[-1] - y[..., None]) / y.shape[1]
+    """The gradient of each member's mean absolute error over its targets float[members, n], flat as the
+    parameters are."""
+    activations = forward(layers, x)
+    # Members have no parameters in common: the gradient of their sum is each one's own.
+    slope = np.sign(activations[-1] - y[..., None]) / y.shape[1]
     parts: list[Array] = []
     for i in reversed(range(len(layers))):
-        parts += [slope.sum(axis=1, keepdims=True), given[i].transpose(0, 2, 1) @ slope]
+        # Bias before weight: the list is reversed at the end.
+        parts += [slope.sum(axis=1, keepdims=True), activations[i].transpose(0, 2, 1) @ slope]
         if i:
-            slope = (slope @ layers[i][0].transpose(0, 2, 1)) * (given[i] > 0)
+            slope = (slope @ layers[i][0].transpose(0, 2, 1)) * (activations[i] > 0)
     return np.concatenate([part.ravel() for part in reversed(parts)])
 
 
 def unflatten(parameters: Array, sizes: Sequence[int], members: int) -> Layers:
-    """Views of the flat parameters, layer by layer."""
+    """The flat parameters as views, layer by layer."""
     layers, at = [], 0
     for wide, narrow in pairwise(sizes):
         middle = at + members * wide * narrow
@@ -107,7 +111,7 @@ def unflatten(parameters: Array, sizes: Sequence[int], members: int) -> Layers:
 
 
 def _initial(sizes: Sequence[int], members: int, rng: np.random.Generator) -> Array:
-    """Glorot & Bengio's uniform weights, no biases."""
+    """Initial parameters: Glorot & Bengio's (2010) uniform weights, and biases of 0."""
     total = sum(members * (wide + 1) * narrow for wide, narrow in pairwise(sizes))
     parameters = np.zeros(total)
     for weight, _ in unflatten(parameters, sizes, members):

@@ -1,7 +1,7 @@
-"""Architectures as sparse vectors: what is counted in their graph, and what was answered on their tree.
+"""Architectures as sparse vectors, of the paths in their graph and of the answers on their tree.
 
-A vector is a mapping from a feature's name to its value; what is absent is 0. Distances between such
-vectors are what kernels are made of.
+A vector is a mapping from a feature's name to its value; an absent feature is 0. Kernels are functions of
+the distances between such vectors.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Singles = NDArray[np.float32]
 
 
 class Whole(Sequence[Architecture]):
-    """All architectures of a space, in an order. It is equal to itself alone, so that what is known of so
-    many is found again without comparing them."""
+    """All architectures of a space, in a fixed order. It is equal only to itself, so that a cache finds its
+    entry without comparing thousands of architectures."""
 
     def __init__(self, architectures: Iterable[Architecture]) -> None:
         self._all = tuple(architectures)
@@ -49,29 +49,30 @@ class Matrix:
     columns: Mapping[Hashable, int]
     rows: Any
     norms: Singles
-    """Squared, float[n]."""
+    """The squared norms float[n] of the rows."""
 
 
 def parts_of(space: Space) -> tuple[Callable[[Any, Architecture], Vector], ...]:
-    """The parts of a description: the paths of the graph, where the space knows it, and the answers."""
+    """The parts of a description: the paths of the graph, if the space has graphs, and the answers."""
     return (answers_of,) if know(space, Graphs) is None else (paths_of, answers_of)
 
 
 def distances(space: Space, some: Sequence[Architecture], others: Sequence[Architecture]) -> list[Array]:
-    """float[n, m] squared distances of `some` and `others` in each part of the description. Of a `Whole` they
-    are kept column by column, in single precision."""
+    """The squared distances float[n, m] of `some` and `others`, in each part of the description. Those of a
+    `Whole` are cached column by column, in single precision."""
     if isinstance(some, Whole):
         columns = [_column(space, (some, other)) for other in others]
         return [np.stack(part, axis=1) for part in zip(*columns, strict=True)]
     return [
-        squared_distances([part(space, a) for a in some], [part(space, a) for a in others])
+        compute_squared_distances([part(space, a) for a in some], [part(space, a) for a in others])
         for part in parts_of(space)
     ]
 
 
 def answer_vector(space: Space, architecture: Architecture) -> Vector:
-    """Two architectures that differ in one answer lie 1 apart: an answer of several is one-hot, a
-    number or a depth is its place in its range, a subset one feature per option."""
+    """The answers as a vector, in which a different option of a question means a distance of 1. An answer
+    among several options is one-hot, a number or a depth is its position in the range, a subset has
+    one feature per option."""
     vector: dict[Hashable, float] = {}
     for choice in questions(space, architecture):
         path, answer = choice.path, architecture[choice.path]
@@ -84,19 +85,20 @@ def answer_vector(space: Space, architecture: Architecture) -> Vector:
         elif isinstance(choice, OneOf) and choice.depth:
             vector[path] = choice.options.index(answer) / max(choice.size - 1, 1)
         else:
-            vector[path, answer] = 0.5**0.5
+            vector[path, answer] = 0.5**0.5  # two one-hot answers differ in two features: 1/2 + 1/2
     return vector
 
 
 def graph_vector(space: Space, architecture: Architecture) -> Vector:
-    """log(1 + count) of every path, identities passed over: equal functions are equal vectors, and each
-    further path of a kind says less."""
+    """log(1 + count) of every path, without identities: equal functions are equal vectors, and each
+    further path of a kind adds less."""
     counts = path_counts(graph_of(space, architecture), silent=IDENTITIES)
     return {path: log1p(count) for path, count in counts.items()}
 
 
-def squared_distances(some: Vectors, others: Vectors) -> Array:
+def compute_squared_distances(some: Vectors, others: Vectors) -> Array:
     """float[n, m]: |x - y|^2 of every x of `some` and y of `others`."""
+    # |x|^2 + |y|^2 - 2 x.y: one sparse product. Rounding may take equal vectors below 0.
     apart: Array = _norms(some)[:, None] + _norms(others) - 2.0 * inner_products(some, others)
     return np.maximum(apart, 0.0)
 
@@ -106,14 +108,15 @@ def _norms(vectors: Vectors) -> Array:
 
 
 def inner_products(some: Vectors, others: Vectors) -> Array:
-    """float[n, m]: what every x of `some` and y of `others` have in common, summed."""
+    """float[n, m]: the inner product of every x of `some` and y of `others`."""
+    # A feature that no vector of `others` has adds nothing to any product.
     columns = columns_of(others)
     product: Array = (_sparse(columns, some) @ _sparse(columns, others).T).toarray()
     return product
 
 
 def _sparse(columns: Mapping[Hashable, int], vectors: Vectors) -> Any:
-    """A row each; features without a column are left out."""
+    """The vectors as rows of a sparse matrix; features without a column are left out."""
     from scipy.sparse import csr_array
 
     kept = [[(columns[k], v) for k, v in x.items() if k in columns] for x in vectors]
@@ -124,12 +127,12 @@ def _sparse(columns: Mapping[Hashable, int], vectors: Vectors) -> Any:
 
 
 def columns_of(vectors: Vectors) -> dict[Hashable, int]:
-    """A column for every feature somebody has, in the order met."""
+    """A column for every feature of the vectors, in the order of their first occurrence."""
     return {name: i for i, name in enumerate(dict.fromkeys(name for x in vectors for name in x))}
 
 
 def dense(columns: Mapping[Hashable, int], vectors: Vectors, absent: float = 0.0) -> Array:
-    """float[n, features]; features without a column are left out."""
+    """The vectors as float[n, features]; features without a column are left out."""
     rows = np.full((len(vectors), len(columns)), absent)
     for row, vector in zip(rows, vectors, strict=True):
         for name, value in vector.items():
@@ -139,16 +142,17 @@ def dense(columns: Mapping[Hashable, int], vectors: Vectors, absent: float = 0.0
 
 
 def memoise(function: Callable[[Any, Any], Any], size: int = 1 << 14) -> Callable[..., Any]:
-    """`function(space, what)`, not computed twice for the `size` last asked for; a space that cannot be a
-    key is asked every time."""
+    """`function(space, key)` with a cache of the `size` last results. A space that cannot be hashed is not
+    cached."""
     cached = lru_cache(size)(function)
 
-    def lookup(space: Any, what: Any) -> Any:
+    def lookup(space: Any, key: Any) -> Any:
+        # Only the space is tried: a TypeError of the function itself must come through.
         try:
             hash(space)
         except TypeError:
-            return function(space, what)
-        return cached(space, what)
+            return function(space, key)
+        return cached(space, key)
 
     return lookup
 
@@ -168,15 +172,15 @@ def _describe(space: Any, whole: Whole) -> list[Matrix]:
 
 
 def _from_whole(space: Any, pair: tuple[Whole, Architecture]) -> list[Singles]:
-    """float[n] squared distances of all architectures from one, in each part of the description."""
+    """The squared distances float[n] of all architectures from one, in each part of the description."""
     whole, other = pair
-    found = []
+    distances = []
     for matrix, part in zip(_matrices(space, whole), parts_of(space), strict=True):
         vector = part(space, other)
         point = dense(matrix.columns, [vector])[0].astype(np.float32)
         norm = np.float32(sum(v * v for v in vector.values()))
-        found.append(np.maximum(matrix.norms + norm - 2 * (matrix.rows @ point), np.float32(0)))
-    return found
+        distances.append(np.maximum(matrix.norms + norm - 2 * (matrix.rows @ point), np.float32(0)))
+    return distances
 
 
 _matrices = memoise(_describe, 4)
@@ -185,17 +189,18 @@ _column = memoise(_from_whole, 512)
 
 @memoise
 def graph_of(space: Space, architecture: Architecture) -> Graph:
-    """The data-flow graph; of a space without one, its tree of answers: a node per answer, children
-    under the longest path that is a part of theirs."""
-    known = know(space, Graphs)
-    if known is not None:
-        return known.graph(architecture)
+    """The data-flow graph of an architecture; in a space without graphs, its tree of answers (see
+    `answer_tree`)."""
+    graphs = know(space, Graphs)
+    if graphs is not None:
+        return graphs.graph(architecture)
     return answer_tree(architecture, questions(space, architecture))
 
 
 def answer_tree(architecture: Architecture, asked: Iterable[Choice] = ()) -> Graph:
-    """The tree of `a/b/c` paths as a graph from its root: a node per part of a path, a leaf per answer. Of
-    one kind are parts that differ in an index, as the questions `asked` have it, and numbers.
+    """The tree of `a/b/c` paths as a graph from its root, with a node for each part of a path and a leaf for
+    each answer. Parts that differ only in an index (see the `parts` of the questions `asked`) have the same
+    kind, and so have all numbers.
 
     >>> answer_tree(Architecture({"block1/op": "conv"}))
     ... # doctest: +NORMALIZE_WHITESPACE
@@ -205,6 +210,7 @@ def answer_tree(architecture: Architecture, asked: Iterable[Choice] = ()) -> Gra
     kind_at = {choice.path: kind_of(choice.parts or (choice.path,)) for choice in asked}
     labels, edges, number = ["architecture"], list[tuple[int, int]](), {"": 0}
     kinds = ["architecture"]
+    # The root is "" in `number`; every prefix of a path gets a node the first time it occurs.
     for path, answer in architecture.items():
         parts, above = path.split("/"), 0
         kinds_here = kind_at.get(path, kind_of((path,))).split("/")  # as many: an index has no slash
@@ -223,7 +229,7 @@ def answer_tree(architecture: Architecture, asked: Iterable[Choice] = ()) -> Gra
 
 
 def _kind_of_answer(answer: Answer) -> str:
-    """One for all numbers; a text, or a truth, is a kind of its own."""
+    """The kind of an answer: one for all numbers, and one for each text or truth value."""
     if isinstance(answer, tuple):
         return " ".join(map(_kind_of_answer, answer))
     number = isinstance(answer, int | float) and not isinstance(answer, bool)

@@ -1,4 +1,4 @@
-"""A random forest that knows how sure it is: the law of total variance over its trees (Hutter, Xu, Hoos &
+"""A random forest with deviations, by the law of total variance over its trees (Hutter, Xu, Hoos &
 Leyton-Brown, "Algorithm runtime prediction", AIJ 2014, Sec. 4.3.2).
 """
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 ABSENT = -1.0
-"""The value of a feature that an architecture has not: a question it was not asked."""
+"""The value of a feature for an architecture that was not asked its question."""
 
 
 @dataclass(frozen=True)
 class RandomForest:
-    """`trees` on the answers of an architecture. The seed draws the bootstraps and the features asked."""
+    """`trees` on the answers of an architecture. The seed draws the bootstraps and the features of splits."""
 
     trees: int = 30
     needs: ClassVar[tuple[type, ...]] = ()
@@ -41,7 +41,9 @@ class RandomForest:
             raise UsageError(f"predictor 'forest': trees is at least 2, got {self.trees}")
 
     def start(self, space: Space, seed: int, *purpose: int | str) -> ForestLearner:
-        return ForestLearner(self, space, integer_seed(seed, *purpose) % 2**32)  # scikit-learn's seeds
+        return ForestLearner(
+            self, space, integer_seed(seed, *purpose) % 2**32
+        )  # scikit-learn has 32-bit seeds
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class ForestLearner:
     seed: int
 
     def fit(self, trials: Sequence[Trial], former: Any = None) -> FittedForest:
-        """Grown from nothing, whatever the former trees were."""
+        """A new forest, independent of the former one."""
         architectures, values = read_lessons(trials)
         vectors = [answers_of(self.space, a) for a in architectures]
         return FittedForest(self.space, grow(vectors, values, self.predictor.trees, self.seed))
@@ -61,7 +63,7 @@ class ForestLearner:
 
 @dataclass(frozen=True)
 class FittedForest:
-    """A grown forest that is asked about architectures of `space`."""
+    """A grown forest that predicts architectures of `space`."""
 
     space: Any
     forest: Forest
@@ -74,25 +76,26 @@ class FittedForest:
 
 @dataclass(frozen=True)
 class Forest:
-    """`columns` says where a feature goes; `leaves[t]` are float[nodes, 2], the mean and the variance of
-    what fell into each node of tree t."""
+    """`columns` maps a feature to its input; `leaves[t]` is float[nodes, 2], the mean and the variance of the
+    values in each node of tree t."""
 
     columns: dict[Hashable, int]
     trees: tuple[Any, ...]
     leaves: tuple[Array, ...]
 
     def predict(self, vectors: Sequence[Vector]) -> tuple[Array, Array]:
-        """float[n] means and standard deviations."""
+        """The means float[n] and the standard deviations float[n]."""
         rows = dense(self.columns, vectors, ABSENT).astype(np.float32)
         each = np.stack([leaf[tree.apply(rows)] for tree, leaf in zip(self.trees, self.leaves, strict=True)])
+        # Total variance: the mean of the leaves' variances plus the variance of their means.
         mean: Array = each[..., 0].mean(axis=0)
         variance = each[..., 1].mean(axis=0) + each[..., 0].var(axis=0)
         return mean, np.sqrt(np.maximum(variance, 1e-12))
 
 
 def grow(vectors: Sequence[Vector], values: Array, trees: int, seed: int) -> Forest:
-    """A forest of bootstrapped trees that ask five sixths of the features at every split and stop at
-    three values or fewer, as SMAC's do."""
+    """A forest of bootstrapped trees that consider five sixths of the features at every split, and do not
+    split three values or fewer, as in SMAC."""
     from sklearn.ensemble import RandomForestRegressor
 
     columns = columns_of(vectors)
@@ -100,5 +103,6 @@ def grow(vectors: Sequence[Vector], values: Array, trees: int, seed: int) -> For
         n_estimators=trees, max_features=5 / 6, min_samples_split=4, random_state=seed, n_jobs=1
     ).fit(dense(columns, vectors, ABSENT), values)
     grown = tuple(estimator.tree_ for estimator in forest.estimators_)
+    # With squared error as its criterion, a node's impurity is the variance of its values.
     leaves = tuple(np.column_stack([t.value[:, 0, 0], t.impurity]) for t in grown)
     return Forest(columns, grown, leaves)

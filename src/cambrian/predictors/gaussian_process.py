@@ -1,7 +1,7 @@
 """Gaussian process regression (Rasmussen & Williams 2006, Algorithm 2.1 and Sec. 5.4).
 
-A kernel's settings and the noise come from a grid, by marginal likelihood, where the variance of the
-signal has a closed form. No gradient, no start values, nothing random.
+The settings of a kernel and the noise are chosen from a grid by marginal likelihood; the variance of the
+signal has a closed form. There are no gradients, no initial values, no randomness.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ NOISES = tuple(10.0 ** np.arange(-4.0, 0.1, 0.5))
 
 
 def likeliest(kernels: Iterable[tuple[T, Array, float]], targets: Array) -> tuple[T, float, float]:
-    """The kernel under which float[n] targets of mean 0 are the likeliest, its signal's variance and its
-    noise's. `kernels` are settings with their float[n, n] correlations and their log priors."""
-    best, found = -np.inf, None
+    """The kernel with the highest likelihood for float[n] targets of mean 0, the variance of its signal and
+    that of its noise. `kernels` are settings, each with its correlations float[n, n] and its log prior."""
+    best, settings = -np.inf, None
     for kernel, correlation, prior in kernels:
+        # One decomposition serves every noise: adding it to the diagonal only shifts the eigenvalues.
         values, vectors = np.linalg.eigh(correlation)
         power = (vectors.T @ targets) ** 2
         for noise in NOISES:  # in units of the signal
@@ -36,40 +37,42 @@ def likeliest(kernels: Iterable[tuple[T, Array, float]], targets: Array) -> tupl
             likelihood = prior - 0.5 * (len(targets) * np.log(signal) + np.log(spread).sum())
             likelihood -= 0.5 * (np.log(noise / 0.03) / 2.0) ** 2  # a few per cent, within e^2 either way
             if likelihood > best:
-                best, found = likelihood, (kernel, signal, signal * float(noise))
-    assert found is not None
-    return found
+                best, settings = likelihood, (kernel, signal, signal * float(noise))
+    assert settings is not None  # there is at least one kernel
+    return settings
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """What float[n] targets say: `factor` is the Cholesky factor of their covariance, `weights` what it
-    makes of them. Questions are answered in the precision they are asked in."""
+    """The posterior after float[n] targets: `factor` is the Cholesky factor L of their covariance K,
+    `weights` is K^-1 targets. Results have the precision of the covariances that are passed in."""
 
     factor: Array
     weights: Array
     variance: float
-    """Of a point about which nothing is known."""
+    """The prior variance of a point."""
 
     def mean(self, across: Array) -> Array:
-        """float[m] for float[m, n] covariances with the known points."""
+        """The means float[m] for covariances float[m, n] with the known points."""
         values: Array = across @ self.weights.astype(across.dtype)
         return values
 
     def deviation(self, across: Array) -> Array:
-        """float[m] standard deviations, without the noise of a measurement."""
+        """The standard deviations float[m], without the noise of a measurement."""
         from scipy.linalg import solve_triangular
 
         factor = self.factor.astype(across.dtype)
         explained = solve_triangular(factor, across.T, lower=True, check_finite=False)
+        # The diagonal of k K^-1 k^T alone; rounding may take it past the prior variance.
         left = self.variance - np.einsum("ij,ij->j", explained, explained)
         values: Array = np.sqrt(np.maximum(left, 1e-12))
         return values
 
 
 def posterior(covariance: Array, noise: float, variance: float, targets: Array) -> Posterior:
-    """`covariance` float[n, n] of the points measured, without the noise, which is added. A kernel that is
-    not positive definite (a distance need not make one) is lifted until it is."""
+    """The posterior for measured points with `covariance` float[n, n], to which the noise is added. A kernel
+    that is not positive definite (kernels on arbitrary distances need not be) gets a multiple of the identity
+    added until it is."""
     from scipy.linalg import LinAlgError, cho_solve, cholesky
 
     noisy = covariance + noise * np.eye(len(targets))
@@ -81,18 +84,19 @@ def posterior(covariance: Array, noise: float, variance: float, targets: Array) 
     return Posterior(factor, cho_solve((factor, True), targets), variance)
 
 
-def expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
+def compute_expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
     """E[max(f - best, 0)] for f ~ N(mean, deviation^2) (Jones, Schonlau & Welch 1998, Eq. 15)."""
     from scipy.special import ndtr
 
-    deviation = np.maximum(deviation, 1e-12)  # of what is surely known, nothing is to be gained
+    deviation = np.maximum(deviation, 1e-12)  # a certain point must not divide 0 by 0
     z = (mean - best) / deviation
     gain: Array = (mean - best) * ndtr(z) + deviation * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
     return gain
 
 
 def normal_scores(values: Array) -> Array:
-    """Ranks as quantiles of N(0, 1), equal values sharing one: what is left when only order counts."""
+    """The quantiles of N(0, 1) at the values' ranks; equal values share one. Only the order of the values
+    counts."""
     from scipy.special import ndtri
     from scipy.stats import rankdata
 

@@ -1,7 +1,7 @@
 """A Gaussian process on architectures as a predictor, for any kernel.
 
 The kernel's settings are the likeliest of a grid, fitted to normal scores: only the order of the values
-counts there, so that a few broken networks at the bottom do not set the scale.
+counts, so that a few broken networks at the bottom do not set the scale.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from cambrian.spaces.space import Space
 
 ENOUGH = 200
-"""Trials that a kernel's few numbers are fitted to; the cost grows with the cube of it."""
+"""The most trials for fitting a kernel's settings, which are few; the cost grows with the cube of the
+number."""
 
 
 @dataclass(frozen=True)
 class KernelPredictor(ABC):
-    """A kernel adds how it describes architectures and how it correlates them. `standardise` turns values
-    such that their mean is 0 and their variance 1, which the process believes in; False where they are normal
-    scores already."""
+    """A kernel adds the description of architectures and their correlations. With `standardise` values are
+    scaled to mean 0 and variance 1, the prior of the process; without it they must be normal scores
+    already."""
 
     standardise: bool = True
     needs: ClassVar[tuple[type, ...]] = ()
@@ -44,11 +45,11 @@ class KernelPredictor(ABC):
 
     @abstractmethod
     def kernels(self, described: Any) -> Iterator[tuple[Any, Values, float]]:
-        """Settings to choose from, each one's float[n, n] correlations and log prior."""
+        """The grid of settings, each with its correlations float[n, n] and its log prior."""
 
     @abstractmethod
     def correlation(self, kernel: Any, some: Any, others: Any) -> Values:
-        """float[n, m] by the kernel of those settings; 1 of a thing with itself."""
+        """The correlations float[n, m] under the settings `kernel`; 1 of an architecture with itself."""
 
     def start(self, space: Space, seed: int, *purpose: int | str) -> KernelLearner:
         return KernelLearner(self, space, seed, purpose)
@@ -56,8 +57,8 @@ class KernelPredictor(ABC):
 
 @dataclass(frozen=True)
 class KernelLearner:
-    """A Gaussian process on a space. The seed draws the trials that settings are fitted to, where there are
-    many."""
+    """A Gaussian process on a space. If there are many trials, the seed draws those that settings are fitted
+    to."""
 
     predictor: KernelPredictor
     space: Any
@@ -65,7 +66,7 @@ class KernelLearner:
     purpose: tuple[int | str, ...] = ()
 
     def fit(self, trials: Sequence[Trial], former: Any = None) -> FittedGaussian:
-        """The likeliest settings of the grid, whatever the former ones were."""
+        """A process with the likeliest settings of the grid, independent of the former ones."""
         architectures, values = read_lessons(trials)
         unit = Unit.of(values) if self.predictor.standardise else Unit()
         targets = tuple(unit.shrink(values).tolist())
@@ -76,7 +77,7 @@ class KernelLearner:
     def _fit_settings(
         self, architectures: Sequence[Architecture], values: Values
     ) -> tuple[Any, float, float]:
-        if len(values) > ENOUGH:  # normal scores are taken of those that were drawn
+        if len(values) > ENOUGH:  # before the normal scores, which are then those of the drawn trials
             chosen = stream(self.seed, *self.purpose).permutation(len(values))[:ENOUGH]
             architectures, values = [architectures[i] for i in chosen], values[chosen]
         described = self.predictor.describe(self.space, architectures)
@@ -85,8 +86,8 @@ class KernelLearner:
 
 @dataclass(frozen=True)
 class FittedGaussian:
-    """A kernel's settings, its variance and that of the noise, and what is known: float[n] targets, in
-    `unit`, of n architectures."""
+    """A kernel's settings, its variance, that of the noise, and the known targets float[n], in `unit`, of n
+    architectures."""
 
     predictor: KernelPredictor
     space: Any
@@ -106,12 +107,12 @@ class FittedGaussian:
         return Prediction(self.unit.stretch(mean), self.unit.one * deviation)
 
     def condition(self, trials: Sequence[Trial]) -> FittedGaussian:
-        """Knows `trials` and no others, in the unit of the fit."""
+        """The same process conditioned on `trials` and no others, in the unit of the fit."""
         architectures, values = read_lessons(trials)
         targets = tuple(self.unit.shrink(values).tolist())
         return replace(self, architectures=tuple(architectures), targets=targets)
 
-    # Worked out when first asked: a strategy fits often, and mostly conditions before it asks.
+    # Computed when first used: a strategy fits often, and mostly conditions before it predicts.
     @cached_property
     def _described(self) -> Any:
         return self.predictor.describe(self.space, self.architectures)

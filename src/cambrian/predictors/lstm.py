@@ -16,7 +16,7 @@ from cambrian.predictors.token_model import Tokens, check_tokens, prefixes
 
 @dataclass(frozen=True)
 class LSTM(Neural):
-    """`members` networks with `hidden` units each, on embeddings of `embedding` numbers (see `Neural`)."""
+    """`members` networks with `hidden` units each, on embeddings of size `embedding` (see `Neural`)."""
 
     def shapes(self, slots: int, tokens: int) -> dict[str, tuple[int, ...]]:
         return {
@@ -29,7 +29,7 @@ class LSTM(Neural):
         }
 
     def encode(self, flat: Tokens, tokens: int) -> Tensor:
-        """int[n, steps * slots]: the sequence, -1 where nothing is read."""
+        """int[n, steps * slots]: the sequence of tokens, -1 where there is none."""
         return torch.from_numpy(flat.reshape(len(flat), -1))
 
     def forward(self, p: Parameters, inputs: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class LSTM(Neural):
         return _value(p, h)
 
     def _read(self, p: Parameters, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Hidden and cell state [m, n, hidden] after the sequences [m, n, length]."""
+        """The hidden and the cell state [m, n, hidden] after the sequences [m, n, length]."""
         m, n, length = inputs.shape
         table = _table(p)
         member = torch.arange(m)[:, None]
@@ -50,9 +50,10 @@ class LSTM(Neural):
 
     @torch.no_grad()
     def score_children(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
-        """Read each parent once, then walk the tree of the distinct beginnings of its children's new
-        block: a child costs the last gate of its last token, and no matrix product of its own."""
+        """Reads each parent once, then walks the tree of the distinct prefixes of the children's new blocks:
+        a child costs the last gate of its last token, and no matrix product of its own."""
         check_tokens(state.slots, state.vocabulary, step)
+        # One more parent without tokens, for the children that have none: they find it as the last.
         orphan = np.full((1, *parents.shape[1:]), -1, dtype=np.int64)
         read = self._inputs(state, np.concatenate([parents, orphan]))
         flat = state.flat(step[:, None, :])[:, 0]
@@ -65,9 +66,10 @@ class LSTM(Neural):
         return state.scale.stretch(total / self.members)
 
     def _descend(self, p: Parameters, read: Tensor, tree: list[tuple[Tokens, Tokens]]) -> Values:
-        """float[n] of one member, from its parents' sequences down the tree of beginnings."""
+        """The predictions float[n] of one member, from the parents' states down the tree of prefixes."""
         h, c = (x[0] for x in self._read(p, read[None]))
         table = _table(p)[0]
+        # One product per distinct prefix, in parts that fit into the processor's cache.
         for above, token in tree[:-1]:
             gates = h @ p["w_hidden"][0]
             new_h, new_c = h.new_empty(len(token), self.hidden), c.new_empty(len(token), self.hidden)
@@ -75,14 +77,14 @@ class LSTM(Neural):
                 up, word = torch.from_numpy(above[part]), torch.from_numpy(token[part])
                 new_h[part], new_c[part] = _extend(gates, h, c, table, up, word)
             h, c = new_h, new_c
-        found: Values = _value(p, h[None])[0].double().numpy()[tree[-1][0]]
-        return found
+        values: Values = _value(p, h[None])[0].double().numpy()[tree[-1][0]]
+        return values
 
 
 def _extend(
     gates: Tensor, h: Tensor, c: Tensor, table: Tensor, above: Tensor, token: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The states [u, hidden] after one more token, `gates` being what `h` contributes to them."""
+    """The states [u, hidden] after one more token; `gates` is the contribution of `h` to the gates."""
     before = c.index_select(0, above)
     new = table.index_select(0, token.clamp(min=0))
     h_next, c_next = _cell(new.add_(gates.index_select(0, above)), before)
@@ -90,12 +92,12 @@ def _extend(
 
 
 def _where(real: Tensor, after: Tensor, before: Tensor) -> Tensor:
-    """The state after a token, or that before where there is none to be read."""
+    """The state after a token, or the state before if there is no token."""
     return after if bool(real.all()) else torch.where(real[..., None], after, before)
 
 
 def _table(p: Parameters) -> Tensor:
-    """[m, tokens, 4 * hidden]: what each token contributes to the gates, their biases included."""
+    """[m, tokens, 4 * hidden]: the contribution of each token to the gates, with their biases."""
     return torch.baddbmm(p["b_gates"], p["embedding"], p["w_input"])
 
 
@@ -107,11 +109,11 @@ def _cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _value(p: Parameters, h: Tensor) -> Tensor:
-    """[m, n] in (0, 1)."""
+    """The predictions [m, n] in (0, 1), from the hidden states."""
     return torch.baddbmm(p["bias"], h, p["w_out"]).sigmoid().squeeze(2)
 
 
 ENSEMBLE = LSTM(members=5)
 
 PAPER = LSTM(members=5, bias=PAPER_BIAS)
-"""The paper's own, for first levels of about its accuracies."""
+"""The paper's initial bias, for first levels with accuracies like the paper's."""

@@ -16,8 +16,8 @@ from cambrian.predictors.token_model import Tokens, lengths, prefixes
 
 @dataclass(frozen=True)
 class MLP(Neural):
-    """Its inputs are bags: the mean over blocks of a slot's embeddings is the embedding of the share of
-    blocks that hold each token, so blocks are averaged before anything is embedded."""
+    """The inputs are bags of tokens: since embedding is linear, the mean of a slot's embeddings over blocks
+    is the embedding of the mean, so that blocks are averaged before they are embedded."""
 
     def shapes(self, slots: int, tokens: int) -> dict[str, tuple[int, ...]]:
         return {
@@ -31,7 +31,7 @@ class MLP(Neural):
         }
 
     def encode(self, flat: Tokens, tokens: int) -> Tensor:
-        """float[n, slots, tokens]: the share of blocks with that token in that slot."""
+        """float[n, slots, tokens]: the share of an architecture's blocks with this token in this slot."""
         n, _, slots = flat.shape
         bags = np.zeros((n, slots, tokens), dtype=np.float32)
         row, _, slot = np.nonzero(flat >= 0)
@@ -47,8 +47,9 @@ class MLP(Neural):
 
     @torch.no_grad()
     def score_children(self, state: Fitted, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
-        """The mean over blocks and the first layer commute: (parent's sum + new block) / b @ w1 is taken
-        once per parent and once per distinct new block, and children only add the two."""
+        """The mean over blocks and the first layer commute: the product with w1 in
+        (parent's sum + new block) / b @ w1 is computed once per parent and once per distinct new block, and
+        children only add the two."""
         orphan = np.full((1, *parents.shape[1:]), -1, dtype=np.int64)
         parents = np.concatenate([parents, orphan])  # -1 finds the last
         group = prefixes(np.zeros(len(step), dtype=np.int64), step)[-1][0]
@@ -60,7 +61,7 @@ class MLP(Neural):
         p = state.tensors()
         with one_thread():
             sums = torch.cat([self._sums(state, parents), self._sums(state, blocks[:, None])], dim=1)
-            for b in np.unique(after):  # once, where parents share a level
+            for b in np.unique(after):  # a single turn if all parents are of one level
                 these = np.flatnonzero(after == b)
                 for k in range(self.members):
                     table = sums[k] / float(b) + p["b1"][k] / 2  # half from the parent, half from the block
@@ -76,17 +77,19 @@ class MLP(Neural):
 
 
 def _rest(p: Parameters, k: int, table: Tensor, rows: Tensor) -> Values:
-    """float[n]: member k from its first layer's sum of two rows of `table` on, `rows` being int[n, 2]."""
-    found = np.empty(len(rows))
+    """The predictions float[n] of member k from its second layer on; the first is the sum of the two rows
+    `rows` int[n, 2] of `table`."""
+    values = np.empty(len(rows))
     for part in chunks(len(rows), 2048):
+        # embedding_bag adds the two rows without writing either of them out.
         x = torch.nn.functional.embedding_bag(rows[part], table, mode="sum").relu_()
         x = torch.addmm(p["b2"][k], x, p["w2"][k]).relu_()
-        found[part] = torch.addmm(p["bias"][k], x, p["w3"][k]).sigmoid_().squeeze(1).numpy()
-    return found
+        values[part] = torch.addmm(p["bias"][k], x, p["w3"][k]).sigmoid_().squeeze(1).numpy()
+    return values
 
 
 ENSEMBLE = MLP(members=5)
-"""The kind that the paper searches with: the best of its four at one block more (Table 1)."""
+"""The surrogate of the paper's search: the best of its four at predicting one more block (Table 1)."""
 
 PAPER = MLP(members=5, bias=PAPER_BIAS)
-"""The paper's own, for first levels of about its accuracies."""
+"""The paper's initial bias, for first levels with accuracies like the paper's."""

@@ -1,13 +1,14 @@
-"""What the neural surrogates of PNAS share (Liu et al. 2018, Sec. 4.2 and 5.2): L1 loss, Adam at 0.01
-on the first level and 0.002 when fine-tuned on later ones, embeddings from U[-0.1, 0.1], a sigmoid,
+"""The common base of the neural surrogates of PNAS (Liu et al. 2018, Sec. 4.2 and 5.2): L1 loss, Adam at
+0.01 on the first level and 0.002 when fine-tuned on later ones, embeddings from U[-0.1, 0.1], a sigmoid,
 and ensembles whose members each see four fifths of the data.
 
-The paper starts the sigmoid at the mean accuracy of its own first level (`PAPER_BIAS`); here it starts at
-that of the level at hand. Started far from it, the whole network is pushed the one way: before it is where
-the targets are, its units are dead or its sigmoid is saturated, and every prediction is the same.
+The paper initialises the sigmoid's bias for the mean accuracy of its own first level (`PAPER_BIAS`); this
+module does so for the mean of the values at hand. With a distant initial value all updates push the network
+in one direction: before it reaches the targets, its units are dead or its sigmoid is saturated, and every
+prediction is the same.
 
 All members are one computation with a leading dimension m. Everything runs on one thread, so that a
-ranking does not depend on how many there are, and draws from its own named stream.
+ranking does not depend on the number of threads, and draws from its own named stream.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ PAPER_BIAS = 1.8
 """sigmoid(1.8) = 0.86, the mean accuracy of the paper's one-block cells."""
 
 EDGE = 0.001
-"""A mean closer to 0 or 1 than this is where a sigmoid of single precision hardly moves."""
+"""The distance from 0 or 1 below which a sigmoid of single precision hardly moves."""
 
 FENCE = 3.0
-"""Interquartile ranges beyond the quartiles at which Tukey calls a value far out."""
+"""The number of interquartile ranges beyond the quartiles at which Tukey calls a value far out."""
 
 STUCK = 0.01
-"""A member is stuck whose predictions spread less than this share of what the values do."""
+"""A member is stuck if the spread of its predictions is less than this share of the spread of the values."""
 
 if TYPE_CHECKING:
     from cambrian.spaces.space import Space
@@ -53,9 +54,9 @@ Parameters = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Scale:
-    """The affine map from values to what a sigmoid can say. Accuracies, in [0, 1] and not all at one end of
-    it, are left as they are; any other range is mapped onto [0.1, 0.9]. Values far out (a loss that
-    exploded) are the worst or the best there is, and leave the range to the others."""
+    """The affine map from values to the range of a sigmoid. Accuracies, in [0, 1] and not all at one end of
+    it, stay as they are; any other range is mapped onto [0.1, 0.9]. Values far out (a loss that exploded)
+    are clipped to 0 or 1, and do not count for the range."""
 
     zero: float = 0.0
     one: float = 1.0
@@ -65,6 +66,7 @@ class Scale:
         if values.min() >= 0 and values.max() <= 1 and EDGE <= values.mean() <= 1 - EDGE:
             return Scale()
         low, high = _range(values)
+        # An eighth on either side leaves the sigmoid a tenth; equal values have no range to take it of.
         margin = (high - low) / 8 or max(abs(low), 1.0)
         return Scale(low - margin, high + margin)
 
@@ -80,7 +82,7 @@ class Scale:
 
 
 def _range(values: Values) -> tuple[float, float]:
-    """The lowest and the highest value that is not far out."""
+    """The lowest and the highest of the values that are not far out."""
     first, third = np.quantile(values, (0.25, 0.75))
     reach = FENCE * (third - first) or np.inf  # of values that are mostly equal, none is far out
     near = values[(values >= first - reach) & (values <= third + reach)]
@@ -112,7 +114,7 @@ class Fitted:
         return {name: torch.tensor(a) for name, a in self.parameters.items()}
 
     def flat(self, tokens: Tokens) -> Tokens:
-        """Tokens numbered through all kinds, so that one table embeds them; -1 stays -1."""
+        """Tokens numbered consecutively over all kinds, so that one table embeds them; -1 stays -1."""
         check_tokens(self.slots, self.vocabulary, tokens)
         first = dict(zip(self.vocabulary, np.cumsum([0, *self.vocabulary.values()]).tolist()))
         return np.where(tokens < 0, -1, tokens + np.array([first[kind] for kind in self.slots]))
@@ -121,11 +123,11 @@ class Fitted:
 @dataclass(frozen=True)
 class Neural(ABC):
     """`members` networks whose mean is the prediction. A fit takes `updates` steps of Adam on batches of
-    `batch`, so that the hundred examples of the first level are seen often enough and the thousand of
-    the last take no longer, but stops after `epochs`: seen more often, a handful of examples drives
-    members into dead units that later levels cannot wake.
+    `batch` examples, so that the hundred examples of the first level are seen often enough and the thousand
+    of the last take no longer. It stops after `epochs`: seen more often, a handful of examples would leave
+    members with dead units, which later levels cannot revive.
 
-    `bias` is where the sigmoid starts; None: at the mean of the first values that are fitted."""
+    `bias` is the initial bias of the sigmoid (None: it starts at the mean of the first fitted values)."""
 
     members: Annotated[int, COUNT] = 1
     updates: Annotated[int, COUNT] = 1000
@@ -140,7 +142,7 @@ class Neural(ABC):
 
     @property
     def deviates(self) -> bool:
-        """Several members know how far they disagree."""
+        """Whether it has deviations: the disagreement of several members."""
         return self.members > 1
 
     def start(self, space: Space, seed: int, *purpose: int | str) -> TokenLearner:
@@ -151,7 +153,7 @@ class Neural(ABC):
 
     @abstractmethod
     def shapes(self, slots: int, tokens: int) -> dict[str, tuple[int, ...]]:
-        """Name and shape of one member's parameters. Two of the names are everyone's: "embedding"
+        """The names and shapes of one member's parameters. Two names are common to all networks: "embedding"
         [tokens, embedding] and "bias" [1, 1], that of the sigmoid. "b*" are other biases."""
 
     @abstractmethod
@@ -170,11 +172,12 @@ class Neural(ABC):
         return Fitted(tuple(slots), dict(vocabulary), seed, drawn)
 
     def fit_tokens(self, state: Fitted, tokens: Tokens, values: Values) -> Fitted:
-        """First values that are all equal teach their mean alone, and the next fit is the first: trained
-        with nothing to tell apart, units would die. So does a fit start over whose members came to say the
-        same of everything, as after a level of almost equal values."""
+        """The state after a fit. If the first values are all equal, only their mean is learned, and the next
+        fit counts as the first: without differences to learn, units would die. A fit also starts over if some
+        member predicts almost the same for everything, as after a level of almost equal values."""
         if state.fits and self._is_stuck(state, tokens, values):
             state = self.start_tokens(state.slots, state.vocabulary, state.seed)
+        # A new scale only where the old one does not reach: fine-tuning needs targets in the same unit.
         scale = state.scale if state.fits and state.scale.covers(values) else Scale.of(values)
         targets = torch.tensor(scale.shrink(values), dtype=torch.float32)
         equal = bool((values == values[0]).all())
@@ -190,7 +193,7 @@ class Neural(ABC):
         return replace(state, parameters=_arrays(p), fits=state.fits + 1, scale=scale)
 
     def _is_stuck(self, state: Fitted, tokens: Tokens, values: Values) -> bool:
-        """Whether some member's predictions hardly differ where the values do."""
+        """Whether the predictions of some member hardly differ although the values do."""
         spread = self.members_predict(state, tokens).std(axis=1).min()
         return bool(spread < STUCK * state.scale.shrink(values).std())
 
@@ -198,20 +201,20 @@ class Neural(ABC):
         return state.scale.stretch(self.members_predict(state, tokens).mean(axis=0))
 
     def deviate_tokens(self, state: Fitted, tokens: Tokens) -> Values:
-        """float[n]: the standard deviation of the members' predictions."""
+        """The standard deviations float[n] of the members' predictions."""
         unit: Values = self.members_predict(state, tokens).std(axis=0)
         return unit * (state.scale.one - state.scale.zero)
 
     @torch.no_grad()
     def members_predict(self, state: Fitted, tokens: Tokens) -> Values:
-        """float[m, n] in (0, 1): what each member says, before the mean and the scale."""
+        """The predictions float[m, n] in (0, 1) of each member, before the mean and the scale."""
         p = state.tensors()
-        found = np.zeros((self.members, len(tokens)))
+        predictions = np.zeros((self.members, len(tokens)))
         with one_thread():
             for part in chunks(len(tokens), 2048):
                 inputs = self._inputs(state, tokens[part])
-                found[:, part] = self.forward(p, inputs.expand(self.members, *inputs.shape)).numpy()
-        return found
+                predictions[:, part] = self.forward(p, inputs.expand(self.members, *inputs.shape)).numpy()
+        return predictions
 
     def _inputs(self, state: Fitted, tokens: Tokens) -> Tensor:
         return self.encode(state.flat(tokens), sum(state.vocabulary.values()))
@@ -223,6 +226,7 @@ class Neural(ABC):
             tensor.requires_grad_()
         adam = torch.optim.Adam(p.values(), lr=lr, fused=True)
         seen = folds(len(targets), self.members, rng)
+        # Whichever ends first: the epochs, for few examples, or the updates, for many.
         for rows in itertools.islice(batches(seen, self.batch, self.epochs, rng), self.updates):
             error = (self.forward(p, inputs[rows]) - targets[rows]).abs()
             adam.zero_grad()
@@ -231,8 +235,8 @@ class Neural(ABC):
 
 
 def batches(seen: NDArray[np.int64], size: int, epochs: int, rng: np.random.Generator) -> Iterator[Tensor]:
-    """Batches int[members, size]: each member's examples in an order of its own, anew each epoch, whose
-    last batch is the rest."""
+    """Batches int[members, size] of each member's examples, in an order of its own that changes every epoch;
+    the last batch of an epoch has the rest."""
     for _ in range(epochs):
         order = torch.from_numpy(rng.permuted(seen, axis=1))
         for part in chunks(order.shape[1], size):
@@ -240,13 +244,15 @@ def batches(seen: NDArray[np.int64], size: int, epochs: int, rng: np.random.Gene
 
 
 def folds(n: int, members: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """int[members, seen]: which of n examples each member sees: all but its own share of a partition
-    into `members` folds, which for five members is four fifths. A single member sees all; so does
-    each of more members than examples. Shares differ by at most one; whoever could see one more than
-    the others leaves out another example, drawn at random."""
+    """int[members, seen]: the indices of the n examples that each member sees: all but its own fold of a
+    partition into `members` folds, which for five members is four fifths. A single member sees all
+    examples, and so do members that outnumber them. The sizes of folds differ by at most one; a member with
+    a smaller fold leaves out one more example, drawn at random."""
     if members == 1 or n < members:
         return np.tile(np.arange(n), (members, 1))
     parts = np.array_split(rng.permutation(n), members)
+    # array_split's first part is its largest: all members see as many as the one that sees the fewest,
+    # since they are rows of one tensor.
     seen = n - len(parts[0])
     return np.stack([rng.permutation(np.setdiff1d(np.arange(n), part))[:seen] for part in parts])
 
@@ -269,7 +275,7 @@ def _logit(p: float) -> float:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on a single thread: sums are then taken in the same order on every machine's core count."""
+    """Runs torch on a single thread, so that the order of sums does not depend on the number of cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,10 +1,10 @@
 """OTMANN, a distance of neural networks as graphs: Kandasamy et al., "Neural Architecture Search with
 Bayesian Optimisation and Optimal Transport" (NASBOT, NeurIPS 2018, Sec. 3).
 
-The least that it costs to match the layers of one with those of the other: matched layers differ in
-their labels and in how far they lie from the ends; a layer may stay unmatched for a price of 1. A graph
-here tells no units of its layers, so that each has the same mass, 1, and the optimal transport is an
-optimal assignment.
+The distance is the least cost of matching the layers of one network with those of the other. A match costs
+the difference in labels and in path lengths to the ends; an unmatched layer costs 1. Graphs in cambrian do
+not have numbers of units, so that each layer has the same mass, 1, and the optimal transport is an optimal
+assignment.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 KIN = 0.25
-"""What it costs to match layers of one kind and different sizes: sep3x3 with sep5x5."""
+"""The cost of matching layers of one kind and different sizes, such as sep3x3 and sep5x5."""
 STRANGERS = 4.0
-"""What it costs to match layers of different kinds: more than leaving both unmatched."""
+"""The cost of matching layers of different kinds: more than leaving both unmatched."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """A graph as OTMANN sees it: the label and the six path lengths of every layer, in an order that is
-    the same for isomorphic graphs up to layers that are the same here; and its kind."""
+    """A graph as OTMANN sees it: the label, the six path lengths and the kind of every layer. The layers are
+    sorted by these, so that isomorphic graphs are equal."""
 
     labels: tuple[str, ...]
     lengths: tuple[tuple[float, ...], ...]
-    """Shortest, longest and random walk's, from the inputs and then to the outputs."""
+    """The shortest, longest and mean (of a random walk) path length, from the inputs and then to the
+    outputs."""
 
     kinds: tuple[str, ...]
 
@@ -61,23 +62,25 @@ def layers(graph: Graph) -> Layers:
     ends = zip(_lengths(before, forward), _lengths(after, reversed(forward)), strict=True)
     kinds = graph.kinds or graph.labels
     rows = zip(graph.labels, ends, kinds, strict=True)
-    found = sorted((label, (*a, *b), kind) for label, (a, b), kind in rows)
-    return Layers(*(tuple(column) for column in zip(*found)))
+    ordered = sorted((label, (*a, *b), kind) for label, (a, b), kind in rows)
+    return Layers(*(tuple(column) for column in zip(*ordered)))
 
 
 def _lengths(next_: Sequence[Sequence[int]], order: Iterable[int]) -> list[tuple[float, ...]]:
-    """Shortest, longest and mean length of the walks from each node along `next_` until they end."""
-    found: list[tuple[float, ...]] = [(0.0, 0.0, 0.0)] * len(next_)
+    """The shortest, longest and mean length of the walks from each node along `next_` until they end."""
+    lengths: list[tuple[float, ...]] = [(0.0, 0.0, 0.0)] * len(next_)
+    # `order` is topological: the nodes after a node have their lengths already.
     for node in order:
         if next_[node]:
-            short, long, mean = zip(*(found[n] for n in next_[node]), strict=True)
-            found[node] = (1 + min(short), 1 + max(long), 1 + sum(mean) / len(mean))
-    return found
+            short, long, mean = zip(*(lengths[n] for n in next_[node]), strict=True)
+            lengths[node] = (1 + min(short), 1 + max(long), 1 + sum(mean) / len(mean))
+    return lengths
 
 
 @cache
 def label_cost(one: tuple[str, str], other: tuple[str, str]) -> float:
-    """Of two layers by their label and kind: 0 for one label, KIN for one kind, STRANGERS otherwise.
+    """The cost of matching two layers, given as label and kind: 0 for the same label, KIN for the same kind,
+    STRANGERS otherwise.
 
     >>> [label_cost(("sep3x3", "sep"), layer) for layer in (("sep5x5", "sep"), ("max3x3", "max"))]
     [0.25, 4.0]
@@ -88,7 +91,7 @@ def label_cost(one: tuple[str, str], other: tuple[str, str]) -> float:
 
 
 def match_costs(one: Layers, other: Layers, structure: float) -> Array:
-    """float[n, m]: what it costs to match each layer of `one` with each of `other`."""
+    """float[n, m]: the cost of matching each layer of `one` with each of `other`."""
     ours, theirs = (list(zip(side.labels, side.kinds)) for side in (one, other))
     labels = [[label_cost(a, b) for b in theirs] for a in ours]
     apart = np.abs(np.array(one.lengths)[:, None] - np.array(other.lengths)).mean(axis=2)
@@ -97,13 +100,14 @@ def match_costs(one: Layers, other: Layers, structure: float) -> Array:
 
 
 def distance(one: Layers, other: Layers, structure: float = 0.5) -> float:
-    """How far apart two networks are; `structure` is the paper's nu, the weight of path lengths."""
+    """The OTMANN distance of two networks; `structure` is the paper's nu, the weight of path lengths."""
     from scipy.optimize import linear_sum_assignment
 
     if one == other:
         return 0.0
     n, m = len(one.labels), len(other.labels)
-    cost = np.ones((n + m, n + m))  # matched with none of the other's: 1
+    # Square, with a dummy for each layer: a layer matched with a dummy costs 1, two dummies nothing.
+    cost = np.ones((n + m, n + m))
     cost[:n, :m] = match_costs(one, other, structure)
     cost[n:, m:] = 0.0
     return float(cost[linear_sum_assignment(cost)].sum())

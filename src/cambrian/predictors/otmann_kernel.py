@@ -25,8 +25,9 @@ RATES = tuple(2.0 ** np.arange(-3.0, 3.1))
 
 @dataclass(frozen=True)
 class OTMANN(KernelPredictor):
-    """Correlations are a mean of exp(-b d) and exp(-b' d'), d being the distance and d' that per layer; a
-    space without graphs gives its trees of answers. `structure` is the paper's nu."""
+    """Correlations are a weighted mean of exp(-b d) and exp(-b' d'), where d is the distance and d' the
+    distance per layer. A space without graphs is compared by its trees of answers. `structure` is the
+    paper's nu."""
 
     structure: float = 0.5
 
@@ -39,6 +40,7 @@ class OTMANN(KernelPredictor):
 
     def kernels(self, described: Any) -> Iterator[tuple[Any, Values, float]]:
         apart = self._apart(described, described)
+        # Rates are in units of the mean distance, so that one grid serves every space.
         scales = [max(float(d.mean()), 1e-12) for d in apart]
         for weight, rate in product((0.0, 0.5, 1.0), RATES):
             kernel = (weight, rate / scales[0], rate / scales[1])
@@ -48,7 +50,7 @@ class OTMANN(KernelPredictor):
         return _mix(kernel, self._apart(some, others))
 
     def _apart(self, some: Sequence[Layers], others: Sequence[Layers]) -> tuple[Values, Values]:
-        """float[n, m] distances, and the same per layer."""
+        """The distances float[n, m], and the distances per layer."""
         pairs = [[(x, y) if x < y else (y, x) for y in others] for x in some]  # d(x, y) is d(y, x)
         whole = np.array([[_distance(x, y, self.structure) for x, y in row] for row in pairs])
         sizes = [np.array([len(x.labels) for x in side]) for side in (some, others)]

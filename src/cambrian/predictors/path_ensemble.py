@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PathEnsemble:
-    """`members` networks of `layers` times `width` units, trained for `epochs`. A path is there or not; a
-    space without graphs gives those of its trees of answers. `standardise` as in `KernelPredictor`."""
+    """`members` networks of `layers` times `width` units, trained for `epochs` epochs. A feature says whether
+    a path is present; for a space without graphs, a path of the tree of answers. `standardise` as in
+    `KernelPredictor`."""
 
     members: int = 5
     layers: int = 10
@@ -47,7 +48,7 @@ class PathEnsemble:
 
 @dataclass(frozen=True)
 class PathLearner:
-    """The ensemble on a space. The seed draws first weights and the order of the examples."""
+    """The ensemble on a space. The seed draws the initial weights and the order of the examples."""
 
     predictor: PathEnsemble
     space: Any
@@ -55,7 +56,7 @@ class PathLearner:
     purpose: tuple[int | str, ...] = ()
 
     def fit(self, trials: Sequence[Trial], former: Any = None) -> FittedEnsemble:
-        """Trained from nothing, whatever the former weights were: so is the paper's."""
+        """An ensemble trained from new weights, as in the paper, independent of the former one."""
         architectures, values = read_lessons(trials)
         unit = Unit.of(values) if self.predictor.standardise else Unit()
         vectors = [_bits(self.space, a) for a in architectures]
@@ -70,7 +71,8 @@ class PathLearner:
 
 @dataclass(frozen=True)
 class FittedEnsemble:
-    """Members whose mean is the prediction, in `unit`, and whose spread is how unsure it is."""
+    """A trained ensemble: the mean of its members is the prediction, in `unit`, and their spread the
+    deviation."""
 
     space: Any
     unit: Unit

@@ -18,10 +18,10 @@ from cambrian.predictors.predictor import Values
 
 @dataclass(frozen=True)
 class PathKernel(KernelPredictor):
-    """A value is believed to be the sum of a function of the graph's paths and one of the answers, each as
-    likely to matter (Duvenaud et al., "Additive Gaussian Processes", 2011): equal functions have equal paths,
-    and answers tell chains apart that paths cannot compare. Without a graph answers are all. Correlations of
-    a part are exp(-d^2 / 2 l^2), d^2 in units of its mean."""
+    """A value is modelled as the sum of a function of the graph's paths and one of the answers, with equal
+    variances (Duvenaud et al., "Additive Gaussian Processes", 2011): equal functions have equal paths, and
+    answers compare chains that paths cannot compare. A space without graphs has the answers alone. The
+    correlation of a part is exp(-d^2 / 2 l^2), with d^2 in units of its mean."""
 
     def describe(self, space: Any, architectures: Sequence[Architecture]) -> Any:
         return space, architectures
@@ -43,11 +43,12 @@ def _apart(some: Any, others: Any) -> list[Values]:
 
 
 def _decay(rates: Sequence[float], apart: Sequence[Values]) -> Values:
-    """The mean over the parts, in the precision of their distances."""
+    """The mean correlation over the parts, in the precision of their distances."""
+    # A Python float would leave single precision as it is, a NumPy one would double it: hence the type.
     parts = [np.exp(d * d.dtype.type(-rate)) for rate, d in zip(rates, apart, strict=True)]
     total: Values = reduce(np.add, parts)
     return total / total.dtype.type(len(parts))
 
 
 SCORES = PathKernel(standardise=False)
-"""For values that are normal scores already, as those of `bayes` are."""
+"""For values that are normal scores already, such as those in `bayes`."""

@@ -1,5 +1,5 @@
-"""Table 1 of PNAS (Liu et al. 2018, Sec. 5.2), after the fact, from whatever levels were trained: how
-well each surrogate ranks the level it has seen, and the one it has not."""
+"""Table 1 of PNAS (Liu et al. 2018, Sec. 5.2), computed from the trained levels of a search: the rank
+correlation of each surrogate on the level it was fitted to, and on the next one."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PAPER = ("mlp", "lstm", "mlp-ensemble", "lstm-ensemble")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """`surrogate` fitted on the `fitted` architectures up to `level`: rank correlation of predictions and
-    values at that level (`spearman`, `kendall`) and at the next (`spearman_next`, `kendall_next`, of
-    `unseen` architectures). None where fewer than two are known or all are equal."""
+    """`surrogate`, fitted on the `fitted` architectures up to `level`: the rank correlations of predictions
+    and values at that level (`spearman`, `kendall`) and at the next (`spearman_next`, `kendall_next`, over
+    `unseen` architectures). None if there are fewer than two values or all are equal."""
 
     surrogate: str
     level: int
@@ -39,25 +39,29 @@ class Row(msgspec.Struct, frozen=True):
 def table1(
     space: Encodes, levels: Mapping[int, Level], surrogates: Sequence[str] = PAPER, seed: int = 0
 ) -> list[Row]:
-    """One row per surrogate and level. Fitted as in the search: level by level, each time on all that is
-    known so far."""
-    known = [(b, *levels[b]) for b in sorted(levels) if len(levels[b][0])]
-    return [row for name in surrogates for row in _rows(space, known, name, seed)]
+    """One row per surrogate and level. Surrogates are fitted as in the search: level by level, each time on
+    all levels so far."""
+    trained = [(b, *levels[b]) for b in sorted(levels) if len(levels[b][0])]
+    return [row for name in surrogates for row in _rows(space, trained, name, seed)]
 
 
 def _rows(
-    space: Encodes, known: Sequence[tuple[int, Sequence[Architecture], Sequence[float]]], name: str, seed: int
+    space: Encodes,
+    trained: Sequence[tuple[int, Sequence[Architecture], Sequence[float]]],
+    name: str,
+    seed: int,
 ) -> list[Row]:
     learner = PREDICTORS.make(name).start(space, integer_seed(seed, "table 1"))
     fitted, rows, architectures, values = None, [], list[Architecture](), list[float]()
-    for i, (level, new, measured) in enumerate(known):
+    for i, (level, new, measured) in enumerate(trained):
         architectures += new
         values += measured
         fitted = learner.fit(make_trials(architectures, values), fitted)
         held_in = _correlations(fitted.predict(new).mean, measured)
         row = Row(name, level, len(values), *held_in)
-        if i + 1 < len(known):
-            _, unseen, truth = known[i + 1]
+        # Predicted before the next turn fits them: this is the question that a search asks.
+        if i + 1 < len(trained):
+            _, unseen, truth = trained[i + 1]
             rho, tau = _correlations(fitted.predict(unseen).mean, truth)
             row = msgspec.structs.replace(row, unseen=len(truth), spearman_next=rho, kendall_next=tau)
         rows.append(row)

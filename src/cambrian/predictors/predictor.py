@@ -1,8 +1,8 @@
-"""The contract of a predictor: it learns from trials how good architectures are, and says so of others.
+"""The contract of a predictor, which learns the values of trials and predicts those of other architectures.
 
-A predictor is a value of settings. Started on a space it is a `Learner`, which makes of trials a `Fitted`:
-that is asked about architectures by the dozen (`predict`) or about the children of a pool by the hundred
-thousand (`score`). None of the three ever changes.
+A predictor is a value of settings. Started on a space it gives a `Learner`, which fits trials and gives a
+`Fitted`. This predicts dozens of architectures (`predict`) or scores the hundred thousand children of a pool
+(`score`). None of the three ever changes.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Values = NDArray[np.float64]
 
 
 class Prediction(NamedTuple):
-    """float[n] means, in the unit of the values learned, and float[n] standard deviations; None where a
-    predictor does not know how sure it is."""
+    """The means float[n], in the unit of the learned values, and the standard deviations float[n], None if
+    the predictor does not have deviations."""
 
     mean: Values
     deviation: Values | None = None
@@ -34,11 +34,11 @@ class Prediction(NamedTuple):
 
 @runtime_checkable
 class Fitted(Protocol):
-    """A predictor that knows some trials. It may also have `score` (see `Scores`) and `condition` (see
+    """A predictor fitted to trials. It may also have `score` (see `Scores`) and `condition` (see
     `Conditions`)."""
 
     def predict(self, architectures: Sequence[Architecture]) -> Prediction:
-        """One mean and deviation for each architecture, whichever others are asked about beside it."""
+        """One mean and deviation for each architecture, independent of the others in the call."""
         ...
 
 
@@ -47,16 +47,17 @@ class Scores(Protocol):
     """A `Fitted` that shares work among the children of a pool."""
 
     def score(self, pool: Pool) -> Values:
-        """float[n]: the means that `predict` gives for the pool's children, up to rounding."""
+        """The means float[n] that `predict` gives for the pool's children, up to rounding."""
         ...
 
 
 @runtime_checkable
 class Conditions(Protocol):
-    """A `Fitted` that can know other trials without a new fit, cheaply enough for each proposal."""
+    """A `Fitted` that can be conditioned on other trials without a new fit, cheaply enough for each
+    proposal."""
 
     def condition(self, trials: Sequence[Trial]) -> Any:
-        """The `Fitted` of the same settings that knows `trials` and no others."""
+        """The `Fitted` with the same settings, conditioned on `trials` and no others."""
         ...
 
 
@@ -65,9 +66,9 @@ class Learner(Protocol):
     """A predictor on a space."""
 
     def fit(self, trials: Sequence[Trial], former: Any = None) -> Any:
-        """The `Fitted` that knows `trials`, all that there are. `former` is what an earlier fit gave: a
-        predictor that can be fine-tuned goes on from there, others need not. Raises UsageError where none of
-        the trials has a value."""
+        """The `Fitted` for `trials`, which are all trials so far. `former` is the result of an earlier fit:
+        a predictor with fine-tuning starts from it, others need not. Raises UsageError if none of the
+        trials has a value."""
         ...
 
 
@@ -77,7 +78,7 @@ class Predictor(Protocol):
 
     @property
     def needs(self) -> tuple[type, ...]:
-        """Protocols the space must fulfil."""
+        """The protocols that the space must fulfil."""
         ...
 
     @property
@@ -86,27 +87,28 @@ class Predictor(Protocol):
         ...
 
     def start(self, space: Space, seed: int, *purpose: int | str) -> Learner:
-        """The learner on `space`. `seed` and `purpose` name the stream that its fits draw from."""
+        """The learner on `space`. `seed` and `purpose` name the stream of its fits."""
         ...
 
 
 def read_lessons(trials: Sequence[Trial]) -> tuple[list[Architecture], Values]:
-    """The architectures and values that trials teach: measured values as they are, infeasible trials as the
-    worst of those, crashed ones not at all."""
+    """The architectures and values to learn from trials: measured values as they are, infeasible trials with
+    the worst of these, crashed trials not at all."""
     measured = [trial.value for trial in trials if trial.value is not None]
     if not measured:
         raise UsageError(
             f"a predictor learns from values, and none of {len(trials)} trials has one: measure some first"
         )
+    # An infeasible architecture is a bad one; a crash tells of the machine, not of the architecture.
     worst = min(measured)
-    known = [t for t in trials if t.value is not None or isinstance(t.outcome, Infeasible)]
-    values = [worst if t.value is None else t.value for t in known]
-    return [t.architecture for t in known], np.array(values, dtype=np.float64)
+    ended = [t for t in trials if t.value is not None or isinstance(t.outcome, Infeasible)]
+    values = [worst if t.value is None else t.value for t in ended]
+    return [t.architecture for t in ended], np.array(values, dtype=np.float64)
 
 
 def make_trials(architectures: Sequence[Architecture], values: Values | Sequence[float]) -> list[Trial]:
-    """Trials that measured these values of these architectures: lessons that a strategy made up its mind
-    about."""
+    """Artificial trials with these architectures and values, for strategies that transform values before a
+    predictor learns them."""
     return [
         Trial(number, architecture, Fidelity(), outcome=Done(float(value)))
         for number, (architecture, value) in enumerate(zip(architectures, values, strict=True))
@@ -114,10 +116,11 @@ def make_trials(architectures: Sequence[Architecture], values: Values | Sequence
 
 
 def score_pool(fitted: Any, pool: Pool, chunk: int = 8192) -> Values:
-    """float[n] means of the pool's children: shared work where the predictor can, else each child written
-    out and predicted."""
+    """The means float[n] of the pool's children, by the predictor's `score` if it has one, else by predicting
+    each child."""
     if isinstance(fitted, Scores):
         return fitted.score(pool)
+    # In chunks: a pool may have more children than memory holds as architectures.
     means = [
         fitted.predict([pool.architecture(i) for i in range(len(pool))[part]]).mean
         for part in chunks(len(pool), chunk)

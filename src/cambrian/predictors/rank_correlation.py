@@ -1,4 +1,4 @@
-"""How well predictions rank: the correlations that PNAS reports (Liu et al. 2018, Table 1)."""
+"""Rank correlations of predictions and values, as reported in PNAS (Liu et al. 2018, Table 1)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from numpy.typing import ArrayLike
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
-    """Rank correlation in [-1, 1]; NaN for fewer than two pairs or where one side is constant."""
+    """Spearman's rank correlation in [-1, 1]; NaN for fewer than two pairs or if one side is constant."""
     from scipy.stats import spearmanr
 
     return float(spearmanr(x, y).statistic) if _varies(x) and _varies(y) else float("nan")
 
 
 def kendall(x: ArrayLike, y: ArrayLike) -> float:
-    """Kendall's tau-b in [-1, 1]; NaN for fewer than two pairs or where one side is constant."""
+    """Kendall's tau-b in [-1, 1]; NaN for fewer than two pairs or if one side is constant."""
     from scipy.stats import kendalltau
 
     return float(kendalltau(x, y).statistic) if _varies(x) and _varies(y) else float("nan")

@@ -1,6 +1,6 @@
-"""Ridge regression on how often each token occurs: no torch, no randomness, microseconds.
+"""Ridge regression on the counts of tokens: no torch, no randomness, microseconds.
 
-The linear baseline that a neural surrogate has to beat, in closed form (Hoerl & Kennard 1970).
+It is the linear baseline that a neural surrogate has to beat, in closed form (Hoerl & Kennard 1970).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fitted:
-    """`weights[offset[j] + t]` is what token t in slot j adds; slots of one kind share weights."""
+    """`weights[offset[j] + t]` is the weight of token t in slot j; slots of one kind share weights."""
 
     slots: tuple[str, ...]
     vocabulary: Mapping[str, int]
@@ -35,8 +35,8 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Ridge:
-    """Minimises |values - intercept - counts @ weights|^2 + `alpha` |weights|^2. Fitting starts over
-    each time: give it everything known."""
+    """Minimises |values - intercept - counts @ weights|^2 + `alpha` |weights|^2. Every fit starts over, and
+    needs all trials so far."""
 
     alpha: Annotated[float, POSITIVE] = 1.0
     needs: ClassVar[tuple[type, ...]] = (Encodes,)
@@ -57,6 +57,7 @@ class Ridge:
     def fit_tokens(self, state: Fitted, tokens: Tokens, values: Values) -> Fitted:
         check_tokens(state.slots, state.vocabulary, tokens)
         x = _counts(state, tokens)
+        # Centred, so that the penalty falls on the weights alone and not on the intercept.
         centre, mean = x.mean(axis=0), values.mean()
         x = x - centre
         weights = np.linalg.solve(x.T @ x + self.alpha * np.eye(x.shape[1]), x.T @ (values - mean))
@@ -73,7 +74,7 @@ class Ridge:
 
 
 def _counts(state: Fitted, tokens: Tokens) -> Values:
-    """float[n, tokens of all kinds]."""
+    """The counts float[n, tokens of all kinds]."""
     counts = np.zeros((len(tokens), len(state.weights)))
     row, _, slot = np.nonzero(tokens >= 0)
     np.add.at(counts, (row, tokens[tokens >= 0] + np.asarray(state.offset)[slot]), 1.0)
@@ -81,7 +82,7 @@ def _counts(state: Fitted, tokens: Tokens) -> Values:
 
 
 def _worth(state: Fitted, tokens: Tokens) -> Values:
-    """The weights of int[..., slots] tokens, summed over slots: float[...]."""
+    """The sum float[...] over slots of the weights of the tokens int[..., slots]."""
     weights = np.append(state.weights, 0.0)  # -1 finds the last: an absent token is worth nothing
     total: Values = weights[np.where(tokens < 0, -1, tokens + np.asarray(state.offset))].sum(axis=-1)
     return total

@@ -1,4 +1,4 @@
-"""Predictors of PNAS on a space: architectures become tokens, and a fit goes on from the weights of the
+"""The predictors of PNAS on a space: architectures become tokens, and a fit starts from the weights of the
 former one (Liu et al. 2018, Algorithm 1: "finetune the surrogate")."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TokenFitted:
-    """`state` is what `model` knows of the space's tokens (see `TokenModel`)."""
+    """`state` is the state of `model` after its fits, for the space's tokens (see `TokenModel`)."""
 
     model: Any
     encodes: Encodes
@@ -40,7 +40,7 @@ class TokenFitted:
 
 @dataclass(frozen=True)
 class TokenLearner:
-    """A `TokenModel` on a space. The first fit draws weights by `seed`, a later one goes on from them."""
+    """A `TokenModel` on a space. The first fit draws weights by `seed`, a later one starts from them."""
 
     model: Any
     encodes: Encodes

@@ -1,4 +1,4 @@
-"""Predictors that read tokens, the surrogates of PNAS: their contract, and pools of children as arrays."""
+"""The contract of predictors that read tokens, the surrogates of PNAS, and pools of children as arrays."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from cambrian.errors import SpaceError
 from cambrian.predictors.predictor import Values, chunks
 
 Tokens = NDArray[np.int64]
-"""int[n, steps, slots] as `spaces.space.Encodes` gives them: -1 where there is no token."""
+"""int[n, steps, slots], the result of `spaces.space.Encodes`; -1 where there is no token."""
 
 
 class TokenModel(Protocol):
-    """The arithmetic of a predictor that reads tokens; `token_learner.py` makes a predictor of it. A state is
+    """The arithmetic of a predictor that reads tokens; `token_learner.py` wraps it as a predictor. A state is
     a value: no method changes it."""
 
     def start_tokens(self, slots: Sequence[str], vocabulary: Mapping[str, int], seed: int) -> Any:
-        """The state before anything is known, for tokens of that kind (see `Encodes`)."""
+        """The state before any fit, for tokens of these slots and kinds (see `Encodes`)."""
         ...
 
     def fit_tokens(self, state: Any, tokens: Tokens, values: Values) -> Any:
-        """The state knowing int[n, steps, slots] and their finite values float[n]. Goes on from
-        `state`, so that fitting level after level is fine-tuning."""
+        """The state fitted to tokens int[n, steps, slots] and their finite values float[n]. The fit starts
+        from `state`, so that fitting level after level is fine-tuning."""
         ...
 
     def predict_tokens(self, state: Any, tokens: Tokens) -> Values:
-        """float[n] for int[n, steps, slots], in the unit of the values fitted."""
+        """The means float[n] for int[n, steps, slots], in the unit of the fitted values."""
         ...
 
     def score_children(self, state: Any, parents: Tokens, parent: Tokens, step: Tokens) -> Values:
-        """float[n] for the n children of a `Pool`, without writing them out: `parents`
-        int[p, steps, slots], child i adds `step[i]` (int[n, slots]) to `parents[parent[i]]`, or to
-        nothing where `parent[i]` is -1. Equal to `predict_tokens(state, children(parents, parent, step))`
+        """The means float[n] for the n children of a `Pool`, without writing them out. `parents` is
+        int[p, steps, slots]; child i adds `step[i]` (int[n, slots]) to `parents[parent[i]]`, or to
+        nothing if `parent[i]` is -1. Equal to `predict_tokens(state, children(parents, parent, step))`
         up to rounding."""
         ...
 
 
 def lengths(tokens: Tokens) -> NDArray[np.int64]:
-    """int[n]: how many steps each architecture has."""
-    found: NDArray[np.int64] = (tokens >= 0).any(axis=2).sum(axis=1)
-    return found
+    """int[n]: the number of steps of each architecture."""
+    steps: NDArray[np.int64] = (tokens >= 0).any(axis=2).sum(axis=1)
+    return steps
 
 
 def children(parents: Tokens, parent: Tokens, step: Tokens) -> Tokens:
@@ -58,22 +58,24 @@ def children(parents: Tokens, parent: Tokens, step: Tokens) -> Tokens:
 def score_by_predicting(
     model: TokenModel, state: Any, parents: Tokens, parent: Tokens, step: Tokens, chunk: int = 8192
 ) -> Values:
-    """`TokenModel.score_children` for one that shares nothing between siblings: write out and predict."""
-    found = [
+    """`TokenModel.score_children` for a model that shares no work between siblings: the children are written
+    out and predicted."""
+    means = [
         model.predict_tokens(state, children(parents, parent[part], step[part]))
         for part in chunks(len(parent), chunk)
     ]
-    return np.concatenate(found) if found else np.zeros(0)
+    return np.concatenate(means) if means else np.zeros(0)
 
 
 def prefixes(root: NDArray[np.int64], step: Tokens) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """The tree of the distinct beginnings of (root, step): one pair (`above` int[u], `token` int[u])
-    per slot, whose u beginnings extend number `above` of the slot before (of the roots, for the first)
-    by `token`. A last pair (`above` int[n], empty) says which beginning each row of `step` is."""
+    """The tree of the distinct prefixes of (root, step): one pair (`above` int[u], `token` int[u]) per slot.
+    Its u prefixes extend prefix number `above` of the slot before (for the first slot, root number `above`)
+    by `token`. A last pair (`above` int[n], empty) has the prefix number of each row of `step`."""
     tree = []
     group = root
     for column in step.T:
-        base = int(column.max(initial=0)) + 2  # -1 is a token too: the absent one
+        # (group, token) as one number, which np.unique sorts far faster than rows. -1 is a token too.
+        base = int(column.max(initial=0)) + 2
         distinct, inverse = np.unique(group * base + column + 1, return_inverse=True)
         tree.append((distinct // base, distinct % base - 1))
         group = inverse.reshape(-1)
@@ -81,7 +83,7 @@ def prefixes(root: NDArray[np.int64], step: Tokens) -> list[tuple[NDArray[np.int
 
 
 def check_tokens(slots: Sequence[str], vocabulary: Mapping[str, int], tokens: Tokens) -> None:
-    """Refuse tokens outside their vocabulary: the space's `Encodes` is at fault."""
+    """Raises SpaceError for tokens outside of their vocabulary: the space's `Encodes` is at fault."""
     if tokens.shape[-1] != len(slots):
         raise SpaceError(f"tokens have {tokens.shape[-1]} slots, expected {len(slots)}: {', '.join(slots)}")
     for j, kind in enumerate(slots):

@@ -1,4 +1,4 @@
-"""The unit in which a predictor thinks: an affine map that gives values mean 0 and variance 1."""
+"""The internal unit of a predictor: an affine map that gives values mean 0 and variance 1."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from cambrian.predictors.predictor import Values
 
 @dataclass(frozen=True)
 class Unit:
-    """`zero` and `one` are the values that become 0 and 1; left alone, values stay the same, to the bit."""
+    """`zero` and `one` are the values that become 0 and 1. With the defaults, values stay the same, to the
+    bit."""
 
     zero: float = 0.0
     one: float = 1.0
 
     @staticmethod
     def of(values: Values) -> Unit:
-        """Equal values become 0: there is no spread to measure them in."""
+        """The unit of these values. Equal values become 0, since they do not have a spread."""
         spread = float(values.std())
         # Rounding gives equal values a spread too, of the last bits of their size.
         equal = spread <= 1e-12 * float(abs(values).max())

@@ -1,8 +1,8 @@
 """The Weisfeiler-Lehman subtree features of labelled graphs (Shervashidze et al., JMLR 2011).
 
-A node's name is its label at first, then its name and those of the nodes that feed it, over and over.
-Graphs are compared by how often each name occurs: isomorphic graphs cannot differ. As the kernel of a
-Gaussian process: Ru et al., NAS-BOWL (ICLR 2021).
+A node's name is at first its label; in each round it becomes a hash of its name and the names of the nodes
+that feed it. Graphs are compared by the counts of names, which are equal for isomorphic graphs. Ru et al.,
+NAS-BOWL (ICLR 2021), use them in the kernel of a Gaussian process.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ROUNDS = 4
 
 @dataclass(frozen=True)
 class WeisfeilerLehman(KernelPredictor):
-    """Graphs correlate by the features they share after 0 to `rounds` rounds, as many as the data say; a
-    space without graphs gives its trees of answers."""
+    """Graphs correlate by their common features after 0 to `rounds` rounds, a number chosen by the
+    likelihood of the data. A space without graphs is compared by its trees of answers."""
 
     rounds: int = 3
 
@@ -44,7 +44,7 @@ class WeisfeilerLehman(KernelPredictor):
             yield rounds, self.correlation(rounds, described, described), 0.0
 
     def correlation(self, kernel: int, some: Any, others: Any) -> Values:
-        """<x, y> / |x| |y|, names of all rounds together."""
+        """The cosine <x, y> / |x| |y| of the counts, with the names of all rounds together."""
         vectors = [[_join(counts[: kernel + 1]) for counts in side] for side in (some, others)]
         norms = [np.sqrt([sum(v * v for v in x.values()) for x in side]) for side in vectors]
         cosine: Values = inner_products(vectors[0], vectors[1]) / norms[0][:, None] / norms[1]
@@ -61,18 +61,19 @@ def _subtrees(space: Any, architecture: Architecture) -> list[Any]:
 
 
 def subtree_counts(graph: Graph, rounds: int) -> list[Counter[str]]:
-    """`rounds + 1` counts of names: of the labels, then of what each round of renaming gave."""
+    """`rounds + 1` counts of names: of the labels, then of the names after each round."""
     feeding: list[list[int]] = [[] for _ in graph.labels]
     for source, to in graph.edges:
         feeding[to].append(source)
     names = list(graph.labels)
     counts = [Counter(names)]
     for _ in range(rounds):
+        # Sorted: the nodes that feed a node have no order. All at once, from the names of the round before.
         names = [_name(own, sorted(names[i] for i in of)) for own, of in zip(names, feeding, strict=True)]
         counts.append(Counter(names))
     return counts
 
 
 def _name(own: str, fed_by: list[str]) -> str:
-    """Sixteen hexadecimal digits: names stay short, whatever the number of rounds."""
+    """A name of sixteen hexadecimal digits, which stays as short after any number of rounds."""
     return hashlib.blake2b(repr((own, fed_by)).encode(), digest_size=8).hexdigest()

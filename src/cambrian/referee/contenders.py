@@ -22,7 +22,7 @@ def contenders(given: str | Iterable[str] | Mapping[str, Any]) -> Contenders:
         found = {str(label): _make(what) for label, what in given.items()}
     else:
         texts = parts(given) if isinstance(given, str) else [str(text).strip() for text in given]
-        found = {text: STRATEGIES.named(text) for text in texts}
+        found = {text: STRATEGIES.parse(text) for text in texts}
     spec = {"name": BASELINE, "arguments": {}}
     if not any(STRATEGIES.spec(strategy) == spec for strategy in found.values()):
         found[BASELINE if BASELINE not in found else "random search"] = STRATEGIES.make(BASELINE)
@@ -31,6 +31,6 @@ def contenders(given: str | Iterable[str] | Mapping[str, Any]) -> Contenders:
 
 def _make(given: Any) -> Strategy:
     if isinstance(given, str):
-        given = STRATEGIES.named(given)
+        given = STRATEGIES.parse(given)
     made: Strategy = STRATEGIES.make(given) if isinstance(given, Mapping) else given
     return made

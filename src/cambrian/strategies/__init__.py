@@ -1,4 +1,4 @@
-"""What to try next."""
+"""Search strategies, by name."""
 
 from cambrian.registry import Registry
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Strategy, TrainSupernet, Wait

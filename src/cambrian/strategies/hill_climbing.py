@@ -2,8 +2,8 @@
 Neural Architecture Search" (UAI 2021), Algorithm 1; first improvement as in Den Ottelander et al., "Local
 Search is a Remarkably Strong Baseline for Neural Architecture Search" (EMO 2021).
 
-From a random start, measure the neighbours (one answer changed) in random order, move to a better one,
-and so on until none is; then start again. What is known is never measured twice.
+From a random start, measure the neighbours (one answer changed) in random order, move to a better one, and
+repeat until none is better; then start again. No architecture is measured twice.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from cambrian.spaces.space import Space
 
 IMPROVEMENTS = ("first", "best")
-DRAWS = 1000  # random starts drawn before the space counts as known
+DRAWS = 1000  # random starts drawn in a row before the space counts as exhausted
 
 
 @dataclass(frozen=True)
 class State:
-    """`here` is the best of the present climb, None before its start is known. `around` are its
-    neighbours in the order they are measured. Both mappings are by function: architectures that the
-    space knows to be the same are one. `climbed` are those that were `here` once; `climbs` counts the
-    starts."""
+    """`here` is the best member of the current climb, None before its start is learned. `around` are its
+    neighbours in the order of their measurement. Both mappings have functions as keys: architectures that
+    the space knows to be the same function share one. `climbed` are the functions that were `here` once;
+    `climbs` counts the starts."""
 
     space: Space
     seed: int
@@ -52,11 +52,11 @@ class State:
 
 @dataclass(frozen=True)
 class HillClimbing:
-    """`improvement` is "first" (move to the first better neighbour) or "best" (measure all of them,
-    then move to the best). `cap` bounds the neighbours where one answer opens further questions.
+    """`improvement` is "first" (move to the first better neighbour) or "best" (measure all neighbours,
+    then move to the best). `cap` bounds the neighbours if one answer opens further questions.
 
-    With several trials under way neighbours are measured at the same time; a climb ends when all of them
-    are known. Several starts drawn at once are one start: the best of them."""
+    With several pending trials, neighbours are measured at the same time; a climb ends when all of them are
+    learned. Several starts that are pending at once count as one: the best of them."""
 
     improvement: str = "first"
     cap: Annotated[int, Span(1, 10_000)] = 64
@@ -86,39 +86,41 @@ class HillClimbing:
         return Wait() if pending else Stop(f"{DRAWS} random starts in a row are known")
 
     def learn(self, state: State, trial: Trial) -> State:
-        found, function = Member.of(trial), _function(state.space, trial.architecture)
-        state = replace(state, known={**state.known, function: found})
-        if state.here is None and found.value > -math.inf:
-            state = self._at(replace(state, climbs=state.climbs + 1), found)
-        elif state.here is not None and function not in state.around and found.value > state.here.value:
-            state = self._at(state, found)  # a better start, or near where the climb was before
+        member, function = Member.of(trial), _function(state.space, trial.architecture)
+        state = replace(state, known={**state.known, function: member})
+        if state.here is None and member.value > -math.inf:
+            state = self._move_to(replace(state, climbs=state.climbs + 1), member)
+        elif state.here is not None and function not in state.around and member.value > state.here.value:
+            # A better start of several, or a neighbour of an earlier place that was still pending.
+            state = self._move_to(state, member)
         return self._settle(state)
 
     def _settle(self, state: State) -> State:
-        """Moved on for as long as what is known says where to. `here` is None at a local optimum, and
-        where an earlier climb has passed, whose end is known."""
+        """The state after all moves that the known values allow. `here` is None at a local optimum, and where
+        an earlier climb has passed, since its end is known."""
+        # Every move raises the value of `here`, so that the loop ends.
         while state.here is not None:
             known = [state.known[f] for f in state.around if f in state.known]
             whole = len(known) == len(state.around)
             best = max(known, key=lambda m: m.value, default=state.here)
             if best.value > state.here.value and (whole or self.improvement == "first"):
-                state = self._at(state, best)
+                state = self._move_to(state, best)
             elif whole:
                 return replace(state, here=None, around={})
             else:
                 break
         return state
 
-    def _at(self, state: State, here: Member) -> State:
+    def _move_to(self, state: State, here: Member) -> State:
         place = _function(state.space, here.architecture)
-        if place in state.climbed:
+        if place in state.climbed:  # from here on this climb would repeat the earlier one
             return replace(state, here=None, around={})
         rng = stream(state.seed, "hill-climbing", here.number)
-        found = neighbours(state.space, here.architecture, rng, self.cap)
+        near = neighbours(state.space, here.architecture, rng, self.cap)
         around: dict[Hashable, Architecture] = {}
-        for i in rng.permutation(len(found)).tolist():
-            around.setdefault(_function(state.space, found[i]), found[i])
-        around.pop(place, None)
+        for i in rng.permutation(len(near)).tolist():
+            around.setdefault(_function(state.space, near[i]), near[i])
+        around.pop(place, None)  # a neighbour by its answers may be the same function
         return replace(state, here=here, around=around, climbed=state.climbed | {place})
 
 

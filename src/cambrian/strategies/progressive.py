@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An architecture to train, the trial it grew from, and what the surrogate said: the value
-    predicted and its rank (from 1) among the children scored; None on the first level."""
+    """An architecture to train, the trial it grew from, and the surrogate's prediction: a value and
+    its rank (from 1) among the scored children; None on the first level."""
 
     architecture: Architecture
     parent: int | None = None
@@ -41,9 +41,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class State:
-    """`queue` is what is trained at the current level, best guess first; `learned` is every trial so
-    far. `surrogate` is None until the first level is known. `pool` counts the children `queue` was
-    chosen from, `complete` is False where they were a sample. `finished` says why nothing follows."""
+    """`queue` are the candidates of the current level, most promising first; `learned` are all trials so
+    far. `surrogate` is None until the first level is trained. `pool` counts the children from which `queue`
+    was chosen; `complete` is False if they were a sample. `finished` is the reason why the search ended."""
 
     space: Any
     grows: Grows
@@ -58,28 +58,28 @@ class State:
     finished: str | None = None
 
 
-KEEP = 256
+KEEP = 256  # the paper's K (Sec. 5.1)
 FIRST = 1024
-"""Architectures of the first level where neither `first` nor the run's trials limit them."""
+"""Architectures of the first level if neither `first` nor the run's trials limit them."""
 
 MOST_FIRST = 100_000
-"""Of the first level, whatever limits it: all of them are in memory before the first trial."""
+"""The hard limit on the first level: all its architectures are in memory before the first trial."""
 
 
 @dataclass(frozen=True)
 class Progressive:
-    """`levels` is the paper's B (None: all the space has), `keep` its K. `first` limits the first
+    """`levels` is the paper's B (None: all levels of the space), `keep` its K. `first` limits the first
     level to a seeded sample (None: of 1,024), `cap` the children scored per level.
 
-    Left open, `keep` is the paper's 256, or what is left of the run's `trials` shared evenly by the levels
-    left: what a level is too small to use goes to those above it, and the last one is always reached. So
-    that it is, half of a first level that is most of the run is left out.
+    If `keep` is None, it is the paper's 256, or the rest of the run's `trials` divided evenly among the
+    remaining levels: trials that a small level cannot use go to the levels above it, and the last level is
+    always reached. To that end a first level that would take most of the run is cut to half of the trials.
 
-    A trial that is infeasible is learned from as the worst finite value known; one that crashed says
-    nothing of its architecture and is left out. Neither is grown from.
+    The surrogate learns an infeasible trial as the worst finite value known; a crashed one says nothing of
+    its architecture and is left out. Neither has children.
 
-    `surrogate` is any predictor. Of one without a `score` for pools each child is written out, which takes
-    minutes where there are hundreds of thousands: lower `cap` then."""
+    `surrogate` is any predictor. If it does not have a `score` for pools, each child is encoded separately,
+    which takes minutes for hundreds of thousands: lower `cap` then."""
 
     levels: Annotated[int | None, Span(1)] = None
     keep: Annotated[int | None, Span(1)] = None
@@ -90,7 +90,7 @@ class Progressive:
 
     @property
     def needs(self) -> tuple[type, ...]:
-        """Levels, and whatever the surrogate needs."""
+        """Levels, and the needs of the surrogate."""
         return (Grows, *make_surrogate(self.surrogate).needs)
 
     def __post_init__(self) -> None:
@@ -118,50 +118,55 @@ class Progressive:
         return State(problem.space, grows, seed, trials, levels, queue, len(pool), pool.complete)
 
     def _first(self, grows: Grows, levels: Sequence[int], seed: int, trials: int | None) -> Pool:
-        """The first level, or a sample of it. No more is asked for than is wanted: a first level may be
-        beyond counting."""
+        """The first level, or a sample of it. The sample is drawn directly, since a first level may be too
+        large to enumerate."""
 
         def grow(cap: int | None) -> Pool:
             return grows.grow((), stream(seed, "progressive", "grow", levels[0]), cap=cap)
 
         if self.first or self.keep or trials is None or len(levels) == 1:
             return grow(self.first or FIRST)
+        # A first level of up to three quarters of the run is trained as a whole. A larger one gets half of
+        # the run, so that the levels above it have the other half.
         pool = grow(max(1, min(3 * trials // 4, MOST_FIRST)))
         return pool if pool.complete else grow(max(1, min(trials // 2, MOST_FIRST)))
 
     def _keep(self, state: State) -> int:
-        """How many of the next level."""
+        """The number of candidates to train at the next level."""
         if self.keep or state.trials is None:
             return self.keep or KEEP
         left, levels = state.trials - len(state.learned), len(state.levels) - 1
-        return max(1, -(-left // levels))
+        return max(1, -(-left // levels))  # rounded up: the last level may be the one that is cut short
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if state.finished:
             return Stop(state.finished)
-        known = {t.architecture for t in (*state.learned, *pending)}
+        proposed = {t.architecture for t in (*state.learned, *pending)}
         for candidate in state.queue:
-            if candidate.architecture not in known:
+            if candidate.architecture not in proposed:
                 return Evaluate(
                     candidate.architecture, parent=candidate.parent, reason=_reason(state, candidate)
                 )
+        # The next level grows from this one's outcomes, all of them: the paper's barrier between levels.
         return Wait()
 
     def learn(self, state: State, trial: Trial) -> State:
         state = replace(state, learned=(*state.learned, trial))
-        known = {t.architecture for t in state.learned}
-        if state.finished or any(c.architecture not in known for c in state.queue):
+        measured = {t.architecture for t in state.learned}
+        if state.finished or any(c.architecture not in measured for c in state.queue):
             return state
         return self._climb(state)
 
     def _climb(self, state: State) -> State:
-        """The level in the queue is trained: fit, expand, score, keep the best."""
-        parents = _measured_parents(state)
+        """The next level, once all of the queue is trained: fit, expand, score, keep the best (one turn of
+        Algorithm 1's loop)."""
+        parents = _find_parents(state)
         if not parents:
             return replace(state, finished=f"nothing at level {state.levels[0]} could be measured")
         if len(state.levels) == 1:
             return replace(state, finished=f"level {state.levels[0]} is trained")
         levels = state.levels[1:]
+        # Named after the level, not the trial: the pool is the same however many workers there were.
         rng = stream(state.seed, "progressive", "grow", levels[0])
         pool = state.grows.grow(tuple(parents), rng, cap=self.cap)
         if not len(pool):
@@ -173,14 +178,15 @@ class Progressive:
         )
 
     def _fit(self, state: State) -> Any:
-        """The surrogate of all trials so far; from the second level on it goes on from its former weights."""
+        """The surrogate fitted on all trials so far; from the second level on it starts from its former
+        weights, which is the paper's fine-tuning."""
         seed = integer_seed(state.seed, "progressive", "surrogate")
         learner = make_surrogate(self.surrogate).start(state.space, seed)
         return learner.fit(state.learned, state.surrogate)
 
 
-def _measured_parents(state: State) -> dict[Architecture, int]:
-    """The current level's architectures that have a value, in the queue's order, and their trials."""
+def _find_parents(state: State) -> dict[Architecture, int]:
+    """The current level's measured architectures, in the queue's order, and the numbers of their trials."""
     number = {t.architecture: t.number for t in state.learned if t.value is not None}
     queue = (c.architecture for c in state.queue)
     return {a: number[a] for a in queue if a in number}
@@ -190,6 +196,7 @@ def _best(
     pool: Pool, scores: NDArray[np.float64], keep: int, trials: Mapping[Architecture, int]
 ) -> tuple[Candidate, ...]:
     """The `keep` best children, best first; of equal scores the earlier child goes first."""
+    # Stable, so that ties do not depend on the sorting algorithm of a NumPy version.
     order = np.argsort(-scores, kind="stable")[:keep].tolist()
     return tuple(
         Candidate(pool.architecture(i), trials[pool.parents[pool.parent[i]]], float(scores[i]), rank)

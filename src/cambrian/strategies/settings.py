@@ -1,6 +1,6 @@
-"""Settings of strategies that are out of bounds.
+"""Checks of the settings of strategies.
 
-Bounds above are where a setting would take all of the memory, or days for one proposal.
+Upper bounds exclude settings that would take all of the memory, or days for one proposal.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from cambrian.registry import name_of
 from cambrian.settings import Span
 
 WEIGHTS = 20_000_000
-"""Of a strategy's own networks: with their moments and gradients about a gigabyte."""
+"""The most weights of a strategy's own networks: with their moments and gradients about a gigabyte."""
 
 
 def check_settings(strategy: object, **spans: Span) -> None:
-    """Raises UsageError for a setting that is not in its span, that of its annotation or one of `spans`. One
-    left open (None) is anywhere."""
+    """Raises UsageError for a setting that is out of its span, either that of its annotation or one of
+    `spans`. None is always allowed."""
     where = f"strategy {name_of(strategy)!r}"
     settings.check_settings(strategy, where)
     for name, span in spans.items():
@@ -26,7 +26,7 @@ def check_settings(strategy: object, **spans: Span) -> None:
 
 
 def check_weights(strategy: object, count: int, parts: str) -> None:
-    """Raises UsageError where `parts`, each within its span, make too large a network together."""
+    """Raises UsageError if the network has too many weights, although each of its `parts` is in its span."""
     if count > WEIGHTS:
         raise UsageError(
             f"strategy {name_of(strategy)!r}: {parts} make a network of {count:,} weights, expected at"

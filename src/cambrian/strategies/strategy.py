@@ -1,7 +1,8 @@
-"""What to try next: the contract of a strategy.
+"""The contract of a strategy, which proposes the next trial.
 
 A strategy is a function of (seed, history). Its state is explicit and changes only in `learn`, so
-that folding `learn` over the ledger rebuilds it, whoever did the work and however often it was killed.
+that folding `learn` over the ledger rebuilds it, whichever workers did the work and however often the run
+was killed.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ __all__ = ["Evaluate", "Proposal", "Recommends", "Request", "Stop", "Strategy", 
 class Strategy(Protocol):
     """Implementations are frozen dataclasses whose fields are their JSON settings.
 
-    Besides the methods below one may have `requests: tuple[type, ...]`, the kinds of requests and weights
-    it may ask for where it asks for more than `Evaluate` with `Fresh` weights, so that estimators which
-    cannot serve them are refused before anything runs; `order`, "arrival" where it learns outcomes as they
-    come instead of by number; and `keeps(state) -> Sequence[int]`, the rows whose artifacts it may still
-    name (all of them, without it)."""
+    A strategy may have three members besides the methods below. `requests: tuple[type, ...]` are the kinds
+    of requests and weights that it uses beyond `Evaluate` with `Fresh` weights, so that estimators which
+    cannot serve them are refused before anything runs. `order` is "arrival" if it learns outcomes as they
+    arrive instead of by number. `keeps(state) -> Sequence[int]` are the rows whose artifacts it may still
+    name (without it: all rows)."""
 
     @property
     def needs(self) -> tuple[type, ...]:
-        """Protocols the space must fulfil."""
+        """The protocols that the space must fulfil."""
         ...
 
     def start(self, problem: Problem) -> Any:
@@ -42,20 +43,20 @@ class Strategy(Protocol):
         ...
 
     def propose(self, state: Any, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        """What to measure next. Never changes `state`. `pending` are the proposed trials that have
-        not been learned, finished or not, their outcomes withheld. May return Wait only while
-        something is pending."""
+        """The next request. It never changes `state`. `pending` are the proposed trials that have
+        not been learned, finished or not, without their outcomes. It may return Wait only while
+        a trial is pending."""
         ...
 
     def learn(self, state: Any, trial: Trial) -> Any:
-        """The state knowing `trial`, which has an outcome; called in the order of trial numbers."""
+        """The state after learning `trial`, which has an outcome; called in the order of trial numbers."""
         ...
 
 
 @runtime_checkable
 class Recommends(Protocol):
-    """A strategy that knows better than the highest value which architectures to hand over."""
+    """A strategy with a better criterion than the highest value for the architectures to recommend."""
 
     def recommend(self, state: Any) -> Sequence[Architecture]:
-        """Architectures it was told the outcomes of, best first; for several objectives, its front."""
+        """Learned architectures, best first; for several objectives, the front of the strategy."""
         ...

@@ -1,4 +1,4 @@
-"""Which predictor a strategy ranks by: named, described by a spec or given as a component, and able to."""
+"""The predictor that a strategy ranks by: given as a name, a spec or a component."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cambrian.predictors import PREDICTORS
 
 
 def name_surrogate(surrogate: Any) -> Any:
-    """A surrogate as a setting: a component becomes its spec, where it has one."""
+    """A surrogate as a setting: a component becomes its spec, if it has one."""
     if isinstance(surrogate, str | Mapping):
         return surrogate
     return PREDICTORS.spec(surrogate) or surrogate
@@ -19,12 +19,12 @@ def name_surrogate(surrogate: Any) -> Any:
 def make_surrogate(surrogate: Any) -> Any:
     """The predictor that a setting describes; on a command line it may be written `forest(trees=10)`."""
     if isinstance(surrogate, str):
-        return PREDICTORS.named(surrogate)
+        return PREDICTORS.parse(surrogate)
     return PREDICTORS.make(surrogate) if isinstance(surrogate, Mapping) else surrogate
 
 
 def make_deviating_surrogate(strategy: str, surrogate: Any) -> Any:
-    """The predictor, which must say how sure it is. Raises UsageError where it does not."""
+    """The predictor that a setting describes. Raises UsageError if its predictions do not have deviations."""
     predictor = make_surrogate(surrogate)
     if predictor.deviates:
         return predictor

@@ -1,4 +1,4 @@
-"""Tables of measured results, by name: published ones, and anybody's files."""
+"""Tables of measured results: published ones by name, and a user's files by path."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ TABLES = Registry(
 
 @cache
 def open_table(name: str, questions: tuple[str, ...] = ()) -> Table:
-    """The table of that name, or the `.csv` or `.npz` file at that path, read once; `questions` are a file's
-    columns that are, for where not all are always asked. Raises UnknownName, or DataError where the file
-    is missing or damaged."""
+    """The table of that name, or the `.csv` or `.npz` file at that path, read once. `questions` are a file's
+    columns of answers, needed if not all questions are always asked. Raises UnknownName, or DataError if the
+    file is missing or damaged."""
     if name.endswith(SUFFIXES):
         return read(name, questions)
     table: Table = TABLES.get(name)()

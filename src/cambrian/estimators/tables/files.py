@@ -1,5 +1,5 @@
-"""Anybody's table of results: a `.csv` with a header, or an `.npz` of arrays of one length. A column per
-question, named by its path, empty where it was not asked; the other columns are metrics."""
+"""A user's table of results: a `.csv` with a header, or an `.npz` of arrays of one length. Each question has
+a column, named by its path and empty where the question was not asked; the other columns are metrics."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Key = tuple[tuple[str, ...], tuple[str, ...]]  # paths, and the answers to them
 
 
 def read(name: str, questions: tuple[str, ...] = ()) -> Table:
-    """Columns that are numbers throughout are numbers, NaN where empty. `questions` are needed where
-    not every architecture is asked all of them. Raises DataError naming the file and what is wrong."""
+    """The table in a file. Columns of numbers alone are read as numbers, NaN where empty. `questions` are
+    needed if not every architecture is asked all of them. Raises DataError naming the file and its fault."""
     path = Path(name)
     if not path.is_file():
         raise DataError(f"there is no table {name}: give the path of a .csv or .npz file")
@@ -37,6 +37,7 @@ def read(name: str, questions: tuple[str, ...] = ()) -> Table:
         raise DataError(f"{name}: the columns have different lengths: {lengths}")
 
     def identify(space: Any, architecture: Architecture) -> Key:
+        # With all questions named, those not asked are part of the key: their cells are empty.
         paths = questions if set(questions) >= set(architecture) else tuple(sorted(architecture))
         return paths, tuple(str(architecture.get(path, ABSENT)) for path in paths)
 
@@ -44,30 +45,31 @@ def read(name: str, questions: tuple[str, ...] = ()) -> Table:
 
 
 def answers(values: NDArray[Any]) -> list[Any]:
-    """A column of answers as plain values: whole numbers as int, ABSENT where there is none."""
+    """A column of answers as plain values: whole numbers as int, empty cells as ABSENT."""
     return [_answer(value) for value in values.tolist()]
 
 
 def _answer(value: Any) -> Any:
-    if isinstance(value, float):
+    if isinstance(value, float):  # only NaN differs from itself
         return ABSENT if value != value else int(value) if value.is_integer() else value
     return value
 
 
 class _Rows(Mapping[Key, int]):
-    """From answers on some paths to the row that has them; indexed for each set of paths asked about."""
+    """A mapping from the answers on some paths to their row, with an index for each set of paths."""
 
     def __init__(self, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
         self._name, self._columns = name, columns
-        self._found: dict[tuple[str, ...], dict[tuple[str, ...], list[int]]] = {}
+        self._indices: dict[tuple[str, ...], dict[tuple[str, ...], list[int]]] = {}
 
     def __getitem__(self, key: Key) -> int:
-        """Raises DataError where several rows have these answers. That others do is no matter: of rows with
-        another answer, more may have been asked."""
+        """Raises DataError if several rows have these answers. Other duplicates are no fault: rows with other
+        answers may have been asked further questions, which tell them apart."""
         paths, answers = key
-        if paths not in self._found:
-            self._found[paths] = self._index(paths)
-        rows = self._found[paths][answers]
+        # One index for each set of paths: there are as many as there are shapes of architectures.
+        if paths not in self._indices:
+            self._indices[paths] = self._index(paths)
+        rows = self._indices[paths][answers]
         if len(rows) > 1:
             raise DataError(
                 f"{self._name}: rows {rows[0] + 1} and {rows[1] + 1} have the same answers to"
@@ -83,7 +85,7 @@ class _Rows(Mapping[Key, int]):
         return iter(())
 
     def _texts(self, path: str) -> list[str]:
-        """Answers as text, for a file does not tell the text 3 from the number."""
+        """Answers as text, since a file does not distinguish the text 3 from the number."""
         return list(map(str, answers(self._columns[path])))
 
     def _index(self, paths: tuple[str, ...]) -> dict[tuple[str, ...], list[int]]:
@@ -97,7 +99,7 @@ class _Rows(Mapping[Key, int]):
 
 def _csv(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte-order mark
             rows = [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
@@ -121,11 +123,11 @@ def _column(cells: list[str]) -> NDArray[Any]:
 def _npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file:
-            found = np.load(file)
-            if isinstance(found, np.ndarray):
+            archive = np.load(file)
+            if isinstance(archive, np.ndarray):
                 raise ValueError("it is one array, as numpy.save writes it")
-            with found:
-                columns = {name: found[name] for name in found.files}
+            with archive:
+                columns = {name: archive[name] for name in archive.files}
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
         raise DataError(f"cannot read {path}: {error}: expected arrays saved by numpy.savez") from error
     for name, values in columns.items():

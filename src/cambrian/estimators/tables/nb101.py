@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cambrian.estimators.tables.published_files import gzipped_json
+from cambrian.estimators.tables.published_files import read_json
 from cambrian.estimators.tables.table import Column, Table
 from cambrian.spaces.cells.nasbench101.space import NASBench101, graph_text
 
@@ -19,12 +19,14 @@ SMALL, LARGE = "ec_nasbench/ecnas_4V9E.json.gz", "ec_nasbench/ecnas_5V9E.json.gz
 def table() -> Table:
     repeats: dict[str, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
     params: dict[str, float] = {}
-    for row in gzipped_json(SMALL, _rows) + [r for r in gzipped_json(LARGE, _rows) if r["n"] > 4]:
+    # Cells of up to four nodes are in both files: they are taken from the first, and not counted twice.
+    for row in read_json(SMALL, _rows) + [r for r in read_json(LARGE, _rows) if r["n"] > 4]:
         key = _key(row)
         params[key] = row["params"]
         repeats[key][row["epochs"]].append(row["evals"][-1])
     rows = {key: n for n, key in enumerate(repeats)}
     missing = [np.nan] * (max(FIELDS.values()) + 1)
+    # Over the repeats of a training, of which only the last evaluation counts; NaN where there is none.
     means = np.array(
         [
             [np.mean([m[: len(missing)] for m in r.get(e, [missing])], 0) for e in EPOCHS]

@@ -1,4 +1,4 @@
-"""Where published tables are, and reading them."""
+"""Finding and reading the files of published tables."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ VARIABLE = "CAMBRIAN_DATA"
 
 
 def tables_folder() -> Path | None:
-    """The folder of published tables; None where the variable is not set or empty, or names a folder that is
-    not there or holds nothing."""
-    said = os.environ.get(VARIABLE, "").strip()
-    return Path(said) if said and Path(said).is_dir() and any(Path(said).iterdir()) else None
+    """The folder of published tables; None if the variable is not set or empty, or names a folder that does
+    not exist or is empty."""
+    name = os.environ.get(VARIABLE, "").strip()
+    return Path(name) if name and Path(name).is_dir() and any(Path(name).iterdir()) else None
 
 
 def place(name: str) -> Path:
-    """The file `name` of the folder of tables. Raises DataError saying what to do where it is not there."""
+    """The path of the file `name` in the folder of tables. Raises DataError if it is missing."""
     folder = tables_folder()
     if folder is None:
-        said = os.environ.get(VARIABLE, "").strip()
-        wrong = f", which is {said!r} and no folder that holds anything," if said else ""
+        setting = os.environ.get(VARIABLE, "").strip()
+        wrong = f", which is {setting!r} and no folder that holds anything," if setting else ""
         raise DataError(
             f"this benchmark needs the table {name}: set {VARIABLE}{wrong} to the folder of published tables"
         )
@@ -43,19 +43,21 @@ def place(name: str) -> Path:
     return path
 
 
-def arrays(name: str, *needed: str) -> dict[str, NDArray[Any]]:
-    """Arrays of an `.npz` by name. Raises DataError where it is missing, damaged, or another file."""
+def read_arrays(name: str, *needed: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an `.npz` by name. Raises DataError if the file is missing, damaged, or another one."""
 
     def read(path: Path) -> dict[str, NDArray[Any]]:
-        with path.open("rb") as file, np.load(file) as found:
-            return {n: found[n] for n in needed}
+        with path.open("rb") as file, np.load(file) as archive:
+            return {n: archive[n] for n in needed}
 
-    found: dict[str, NDArray[Any]] = _read(name, read)
-    return found
+    arrays: dict[str, NDArray[Any]] = _read(name, read)
+    return arrays
 
 
-def gzipped_json(name: str, take: Callable[[Any], Any]) -> Any:
-    """What `take` makes of a `.json.gz`. Raises DataError where it is missing, damaged, or another file."""
+def read_json(name: str, take: Callable[[Any], Any]) -> Any:
+    """The result of `take` for the content of a `.json.gz`. Raises DataError if the file is missing, damaged,
+    or another one."""
+    # Taken inside the reading, so that content without the expected keys counts as another file.
     return _read(name, lambda path: take(json.loads(gzip.decompress(path.read_bytes()))))
 
 

@@ -1,4 +1,4 @@
-"""Tables of results somebody measured: which row is an architecture's, and what is known of it."""
+"""Tables of measured results: the row of an architecture, and the columns of its metrics."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """`values` is [rows], or [rows, len(epochs)] where it was measured after so many epochs: those of
-    one training if `curve`, of trainings of their own otherwise."""
+    """`values` is [rows], or [rows, len(epochs)] if it was measured after several numbers of epochs: within
+    one training if `curve`, in separate trainings otherwise."""
 
     values: NDArray[Any]
     epochs: tuple[int, ...] = ()
     curve: bool = False
 
     def at(self, row: int, epochs: int) -> float:
-        """Raises UsageError for a number of epochs after which nothing was measured."""
+        """The value of a row after `epochs`. Raises UsageError for epochs without a measurement."""
         if not self.epochs:
             return float(self.values[row])
         if epochs not in self.epochs:
-            known = ", ".join(map(str, self.epochs)) if len(self.epochs) < 9 else f"1 to {self.epochs[-1]}"
-            raise UsageError(f"the table knows of {known} epochs, not of {epochs}")
+            valid = ", ".join(map(str, self.epochs)) if len(self.epochs) < 9 else f"1 to {self.epochs[-1]}"
+            raise UsageError(f"the table knows of {valid} epochs, not of {epochs}")
         return float(self.values[row, self.epochs.index(epochs)])
 
     def until(self, row: int, epochs: int) -> list[float]:
-        """What was measured after each of `epochs`, in order, up to that many."""
-        found: list[float] = self.values[row, : bisect_right(self.epochs, epochs)].tolist()
-        return found
+        """The values of a row up to `epochs`, in the order of the epochs."""
+        values: list[float] = self.values[row, : bisect_right(self.epochs, epochs)].tolist()
+        return values
 
 
 @dataclass(frozen=True)
 class Table:
-    """`row(space, architecture)` is found by `rows[identify(space, architecture)]`."""
+    """`row(space, architecture)` is `rows[identify(space, architecture)]`."""
 
     name: str
     identify: Callable[[Any, Architecture], Hashable]
@@ -48,11 +48,11 @@ class Table:
     columns: Mapping[str, Column]
 
     def row(self, space: Any, architecture: Architecture) -> int:
-        """Raises IllegalArchitecture for one that nobody measured."""
-        found = self.rows.get(self.identify(space, architecture))
-        if found is None:
+        """The row of an architecture. Raises IllegalArchitecture if the table does not have one."""
+        number = self.rows.get(self.identify(space, architecture))
+        if number is None:
             raise IllegalArchitecture(f"{self.name} has no row for {architecture!r}")
-        return found
+        return number
 
     def column(self, name: str) -> Column:
         if name not in self.columns:

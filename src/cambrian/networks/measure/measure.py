@@ -112,7 +112,7 @@ def find_measure(name: str, kind: str = "measure") -> Measure:
     if not is_measure(name):
         raise UnknownName(kind, name, MEASURES.names())
     target = MEASURES.get(name.partition("(")[0].strip())
-    measure = MEASURES.named(name) if isinstance(target, type) else target
+    measure = MEASURES.parse(name) if isinstance(target, type) else target
     if isinstance(measure, Measure):
         return measure
     if callable(measure) and not isinstance(measure, type):

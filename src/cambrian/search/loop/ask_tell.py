@@ -8,7 +8,7 @@ import msgspec
 
 from cambrian.codec import decode, encode
 from cambrian.errors import UsageError
-from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, directed, outcome_of
+from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, outcome_of, set_direction
 from cambrian.request import Stop, Wait
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
@@ -51,7 +51,7 @@ class Conversation:
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
         # `tell` takes values in the user's own sign; the outcome remembers which way is better.
         minimize = self.coordinator.problem.objectives[0].minimize
-        outcome = directed(_outcome(number, value), minimize)
+        outcome = set_direction(_outcome(number, value), minimize)
         learned = self.coordinator.finish(number, outcome)
         ended = (number, self._out[number].attempt, outcome, self._seconds_elapsed())
         self.ledger.record([ended], learned=learned)

@@ -19,7 +19,7 @@ from typing import Protocol
 import msgspec
 
 from cambrian.errors import DiskRefused, RunError
-from cambrian.outcome import Artifact, Crashed, Done, Infeasible, Outcome, Point, Trial, directed
+from cambrian.outcome import Artifact, Crashed, Done, Infeasible, Outcome, Point, Trial, set_direction
 from cambrian.request import Stop, Wait
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.ledger.ledger import Ledger
@@ -105,8 +105,6 @@ class Execution:
         """Run `unfinished` rows once more, then the rows of `source`, until it stops or `halt()` gives a
         reason; trials that run by then are finished, as far as their deadlines allow. Returns the reason."""
         self._deadlines = deadlines or Endless()
-        if self.store is not None:
-            self.store.discard_all()  # nothing runs yet: they are of attempts that were killed
         queue = self._again(source, unfinished)
         try:
             return self._drive(source, queue, halt)
@@ -259,7 +257,7 @@ class Execution:
                 continue
             del self._running[report.number]
             if report.outcome is not None:
-                outcomes.append((row, self._adopt(row, directed(report.outcome, self.minimize))))
+                outcomes.append((row, self._adopt(row, set_direction(report.outcome, self.minimize))))
                 continue
             self._discard(row)
             # Stopped at its deadline, by us: that is no loss, and does not count as one.

@@ -85,7 +85,7 @@ class Order:
     def learn(self, number: int) -> None:
         """Let the strategy learn trial `number`, which has an outcome."""
         self.trials[number] = trial = self.resolve(self.trials[number])
-        self.state = self.strategy.learn(self.state, trial.maximised())
+        self.state = self.strategy.learn(self.state, trial.turn_upwards())
         self.learned += 1
         del self.open[number]
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, Chance, Choice, Integer, OneOf, Real, Scalar, SomeOf
 from cambrian.errors import Rejected, SpaceError
-from cambrian.options import MOST, check_options, check_path, counting, validate_weights
+from cambrian.options import MOST, check_options, check_path, count_range, validate_weights
 from cambrian.paths import Parts, Path, check_index, parts_of
 
 Known = dict[str, tuple[Any, Any, Sequence[Scalar], tuple[Any, ...]]]
@@ -74,7 +74,7 @@ class Pick:
 
     def depth(self, path: str, low: int, high: int, weights: Sequence[float] | None = None) -> int:
         """How many repetitions of a part: the complexity order that progressive search climbs."""
-        counts = counting(self._path(path), low, high)
+        counts = count_range(self._path(path), low, high)
         return self._ask(OneOf, path, counts, (self._check_weights(path, weights), True))  # type: ignore[no-any-return]
 
     def require(self, ok: object, reason: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, OneOf, Scalar, SomeOf
 from cambrian.errors import CambrianError, SpaceError, UnknownName
-from cambrian.options import counting, shorten
+from cambrian.options import count_range, shorten
 from cambrian.paths import extend
 from cambrian.spaces.program.candidates import (
     Factories,
@@ -102,7 +102,7 @@ class ModulePick(Pick):
         """`[part(pick, 0), part(pick, 1), ...]`, between `low` and `high` of them, each with a questioner
         whose paths begin with `path/i/`. How many is a complexity order, as with `depth`. To be shared,
         parts give modules, or functions that make them, which keep the shape of their input."""
-        counts = counting(self._path(path), low, high)
+        counts = count_range(self._path(path), low, high)
         answer = self._ask(OneOf, path, counts, (self._check_weights(path, weights), True, True))
         choice = self._known[self._prefix + path][0]
         count = self._reading.count(choice, answer)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BANANAS(ModelBased):
-    """`members` networks of `layers` times `width` units, trained for `epochs` each time `refit` more trials
-    are known. A path is there or not; a space without graphs gives those of its trees of answers."""
+    """`members` networks of `layers` times `width` units, trained for `epochs` epochs after every `refit`
+    trials. A feature says whether a path is present; for a space without graphs, a path of the tree of
+    answers."""
 
     refit: int = 10
     members: Annotated[int, Span(1, 100)] = 5

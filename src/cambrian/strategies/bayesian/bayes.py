@@ -1,7 +1,7 @@
-"""Bayesian optimisation: a Gaussian process of all measurements, and the architecture from which most
-improvement is expected (Jones, Schonlau & Welch, "Efficient Global Optimization", 1998).
+"""Bayesian optimisation: fit a Gaussian process to all measurements, and measure the architecture with the
+highest expected improvement (Jones, Schonlau & Welch, "Efficient Global Optimization", 1998).
 
-`Improving` is that for any predictor that says how unsure it is; `Bayes` is the one for small budgets, whose
+`Improving` is the base for any predictor with deviations; `Bayes` is the strategy for small budgets, whose
 predictor is a setting.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Improving(ModelBased):
-    """Expected improvement by a predictor."""
+    """Expected improvement under a predictor."""
 
     @abstractmethod
     def predictor(self) -> Any:
@@ -43,9 +43,9 @@ class Improving(ModelBased):
 
 @dataclass(frozen=True)
 class Bayes(Improving):
-    """The strategy for small budgets, whose `surrogate` is any predictor that says how unsure it is. The
-    default, "gp-scores", is a Gaussian process on paths and answers (see `PathKernel`) that takes normal
-    scores as they are; "gp" standardises them first, as it does any values."""
+    """The strategy for small budgets; its `surrogate` is any predictor with deviations. The default,
+    "gp-scores", is a Gaussian process on paths and answers (see `PathKernel`) that takes normal scores as
+    they are; "gp" would standardise them first, as it does any values."""
 
     initial: int = 10
     refit: int = 1
@@ -59,7 +59,7 @@ class Bayes(Improving):
 
     @property
     def needs(self) -> tuple[type, ...]:  # type: ignore[override]
-        """Those of the surrogate. One that cannot serve is refused here, before anything runs."""
+        """The needs of the surrogate. One without deviations is refused here, before anything runs."""
         needs: tuple[type, ...] = self.predictor().needs
         return needs
 

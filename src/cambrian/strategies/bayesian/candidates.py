@@ -1,8 +1,8 @@
-"""Which architectures an acquisition function is asked about: what it likes best of random draws and of
-the neighbours of the best known, then the neighbours of those, and so on.
+"""Maximising an acquisition function over a space.
 
-In a space too large to enumerate this is where the maximum is looked for (the "mutation" and "evolutionary"
-optimisers of BANANAS and NASBOT, the local search of SMAC); a small one is asked about as a whole.
+In a space too large to enumerate, a local search starts from random draws and from the neighbours of the
+best known architectures, then continues with the neighbours of the best of those (the "mutation" and
+"evolutionary" optimisers of BANANAS and NASBOT, the local search of SMAC). A small space is enumerated.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Acquisition = Callable[[Sequence[Architecture]], "NDArray[np.float64]"]
 
 @dataclass(frozen=True)
 class Climb:
-    """`random` draws; the neighbours (up to `near` each) of the starts, then `rounds - 1` times those of
-    the `beam` best that have not given theirs."""
+    """Local search: `random` draws and the neighbours (up to `near` each) of the starts, then, in
+    `rounds - 1` more rounds, the neighbours of the `beam` best architectures that are not expanded yet."""
 
     random: int = 100
     near: int = 50
@@ -46,32 +46,34 @@ class Climb:
         known: Container[Architecture],
         rng: np.random.Generator,
     ) -> tuple[Architecture, float] | None:
-        """The best architecture met that is not `known`, and its score; None where all met are known."""
+        """The best architecture that is not `known`, and its score; None if all candidates are known."""
         scores: dict[Architecture, float] = {}
-        climbed: set[Architecture] = set()
+        expanded: set[Architecture] = set()
 
-        def meet(architectures: Iterable[Architecture]) -> None:
+        def score(architectures: Iterable[Architecture]) -> None:
+            # In one call: an acquisition's cost is mostly per call, not per architecture.
             fresh = list(dict.fromkeys(a for a in architectures if a not in scores))
             scores.update(zip(fresh, acquisition(fresh).tolist() if fresh else (), strict=True))
 
-        meet([*(sample(space, rng) for _ in range(self.random)), *_cross(space, starts, rng)])
+        score([*(sample(space, rng) for _ in range(self.random)), *_cross(space, starts, rng)])
         heads: Sequence[Architecture] = starts
+        # A known head is expanded too: the next proposal lies next to the best, which is known.
         for _ in range(self.rounds):
-            climbed.update(heads)
-            meet(n for head in heads for n in self._near(space, head, rng))
-            heads = _best((a for a in scores if a not in climbed), scores, self.beam)
+            expanded.update(heads)
+            score(n for head in heads for n in self._near(space, head, rng))
+            heads = _best((a for a in scores if a not in expanded), scores, self.beam)
         best = _best((a for a in scores if a not in known), scores, 1)
         return (best[0], scores[best[0]]) if best else None
 
     def _near(self, space: Space, head: Architecture, rng: np.random.Generator) -> list[Architecture]:
-        found: list[Architecture] = _neighbours(space, head)
-        if len(found) <= self.near:
-            return found
-        return [found[i] for i in rng.choice(len(found), self.near, replace=False).tolist()]
+        near: list[Architecture] = _neighbours(space, head)
+        if len(near) <= self.near:
+            return near
+        return [near[i] for i in rng.choice(len(near), self.near, replace=False).tolist()]
 
 
 def _all_near(space: Space, head: Architecture) -> list[Architecture]:
-    """The same ones whenever asked: what has to be drawn is drawn by the architecture's own generator."""
+    """The neighbours of `head`, the same at every call: draws come from the architecture's own stream."""
     return neighbours(space, head, stream(0, "neighbours", head.key), cap=4)
 
 
@@ -92,47 +94,49 @@ class Everything:
         known: Container[Architecture],
         rng: np.random.Generator,
     ) -> tuple[Architecture, float] | None:
-        """As `Climb.maximise`; of equals (the same graph by other answers, say) any."""
+        """As `Climb.maximise`; among equal scores (the same graph by other answers, say) a random one."""
         scores = acquisition(self.architectures)
+        # lexsort's last key counts first: by score, ties by the random numbers.
         for i in np.lexsort([rng.random(len(scores)), -scores]).tolist():
             if self.architectures[i] not in known:
                 return self.architectures[i], float(scores[i])
         return None
 
 
-def enumerated(space: Space, most: int) -> Everything | None:
-    """All architectures, where a space has at most `most`; a larger one is told by random walks, before
-    it is counted (the product of the numbers of answers met is their mean: Knuth 1975)."""
-    found: Everything | None = _enumerated(space, most)
-    return found
+def enumerate_space(space: Space, most: int) -> Everything | None:
+    """All architectures of a space with at most `most` of them, else None."""
+    everything: Everything | None = _enumerate_once(space, most)
+    return everything
 
 
-def _count(space: Space, most: int) -> Everything | None:
+def _enumerate(space: Space, most: int) -> Everything | None:
     rng, sizes = stream(0, "enumerate"), []
+    # Knuth 1975: over random walks, the mean of the product of the numbers of options is the number of
+    # leaves. It tells a large space from a small one before any time is spent on enumerating it.
     for _ in range(64):
         choices = questions(space, sample(space, rng))
         sizes.append(np.prod([np.inf if c.size is None else float(c.size) for c in choices]))
     if np.mean(sizes) > 2 * most:
         return None
-    # What is rejected counts too: it takes as long.
-    found = list(islice(walks(space, {}), (1 + PATIENCE) * most + 1))
-    accepted = [a for a in found if a is not None]
-    few = len(accepted) <= most and len(found) <= (1 + PATIENCE) * most
+    # A rejected walk counts too, since it takes as long as an accepted one.
+    leaves = list(islice(walks(space, {}), (1 + PATIENCE) * most + 1))
+    accepted = [a for a in leaves if a is not None]
+    few = len(accepted) <= most and len(leaves) <= (1 + PATIENCE) * most
     return Everything(Whole(accepted)) if few else None
 
 
-_enumerated = memoise(_count, 4)
+_enumerate_once = memoise(_enumerate, 4)
 
 
 def _cross(space: Space, parents: Sequence[Architecture], rng: np.random.Generator) -> Iterable[Architecture]:
     try:
         return [crossover(space, one, other, rng) for one in parents for other in parents if one != other]
-    except SpaceError:
+    except SpaceError:  # the space rejects them all: the climb has its other candidates
         return []
 
 
 def _best(
     architectures: Iterable[Architecture], scores: dict[Architecture, float], count: int
 ) -> list[Architecture]:
-    """The `count` best; of equals those met first."""
+    """The `count` best; among equal scores the earlier ones."""
     return sorted(architectures, key=lambda a: -scores[a])[:count]

@@ -1,7 +1,8 @@
-"""The loop of sequential model-based optimisation: measure a few at random, then always what a model of
-all measurements hopes most of (Hutter, Hoos & Leyton-Brown 2011, Algorithm 1).
+"""The loop of sequential model-based optimisation: measure a few random architectures, then always the one
+that maximises an acquisition function under a model of all measurements (Hutter, Hoos & Leyton-Brown 2011,
+Algorithm 1).
 
-A strategy adds the model and the hope; everything about the space follows from its questions.
+A strategy adds the model and the acquisition function; everything about the space follows from its questions.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.spaces.knowledge import Canonical, know
-from cambrian.strategies.bayesian.candidates import Acquisition, Climb, Everything, enumerated
+from cambrian.strategies.bayesian.candidates import Acquisition, Climb, Everything, enumerate_space
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class State:
-    """`trials` are all that were learned; `model` is what was fitted when there were `fitted` of them."""
+    """`trials` are all learned trials; `model` was fitted to the first `fitted` of them."""
 
     space: Any
     seed: int
@@ -41,10 +42,10 @@ class State:
 
 @dataclass(frozen=True)
 class ModelBased(ABC):
-    """`initial` architectures are random. The model is fitted anew after `refit` more trials, or a tenth
-    more where that is greater, on at most `memory` of them: the best half and the newest half.
-    `candidates` random architectures, and a few times as many around the best, are put to it for each
-    proposal."""
+    """The first `initial` architectures are random. The model is fitted again after `refit` more trials, or
+    after a tenth more if that is greater, on at most `memory` of them: half of these the best, half the
+    newest. For each proposal it scores `candidates` random architectures, and a few times as many around
+    the best."""
 
     initial: Annotated[int, Span(2)] = 20
     refit: Annotated[int, Span(1)] = 5
@@ -66,45 +67,48 @@ class ModelBased(ABC):
     def acquisition(
         self, state: State, pending: Sequence[Architecture], rng: np.random.Generator
     ) -> Acquisition:
-        """What is hoped of measuring each of some architectures, knowing what is pending."""
+        """The acquisition function, which scores architectures by the use of measuring them next."""
 
     def start(self, problem: Problem) -> State:
         return State(problem.space, problem.seed)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         known = Known(state.space, [*state.trials, *pending])
+        # Without a model too: all values may be equal or missing so far.
         if state.model is None or len(state.trials) + len(pending) < self.initial:
-            return Evaluate(unknown(state.space, known, rng))
+            return Evaluate(draw_unknown(state.space, known, rng))
         acquisition = self.acquisition(state, [t.architecture for t in pending], rng)
-        found = self._search_method(state).maximise(
+        optimum = self._search_method(state).maximise(
             state.space, acquisition, best(state.trials, self.starts), known, rng
         )
-        if found is None:
-            return Evaluate(unknown(state.space, known, rng))
+        if optimum is None:
+            return Evaluate(draw_unknown(state.space, known, rng))
         prefers = _prefer(state.trials, acquisition)
-        return Evaluate(found[0], reason={"acquisition": found[1]}, prefers=prefers)
+        return Evaluate(optimum[0], reason={"acquisition": optimum[1]}, prefers=prefers)
 
     def _search_method(self, state: State) -> Climb | Everything:
-        known_all = enumerated(state.space, self.enumerated) if self.enumerated else None
-        if known_all is not None:
-            return known_all
+        everything = enumerate_space(state.space, self.enumerated) if self.enumerated else None
+        if everything is not None:
+            return everything
         return replace(self.climb, random=self.candidates, near=max(self.candidates // 2, 1))
 
     def learn(self, state: State, trial: Trial) -> State:
         state = replace(state, trials=(*state.trials, trial))
         count = len(state.trials)
+        # A tenth more: the number of fits grows with the logarithm of the trials, not with the trials.
         due = count >= self.initial and count >= state.fitted + max(self.refit, state.fitted // 10)
         if not due or len({t.value for t in state.trials} - {None}) < 2:
             return state
         return replace(state, model=self.fit(state), fitted=count)
 
     def lessons(self, trials: Sequence[Trial]) -> tuple[list[Architecture], NDArray[np.float64]]:
-        """What a model is told: the last value of each architecture, at most `memory` of them; what
-        failed is as bad as the worst that did not."""
+        """The architectures and values that a model learns: the last value of each architecture, at most
+        `memory` of them. A failed one has the worst value of the others."""
         last = {t.architecture: t.value for t in trials}
         worst = min(v for v in last.values() if v is not None)
         values = {a: worst if v is None else v for a, v in last.items()}
         kept = list(values)
+        # The best half shapes the model where it matters, the newest half corrects its last proposals.
         if len(kept) > self.memory:
             top = sorted(kept, key=lambda a: -values[a])[: self.memory // 2]
             kept = list(dict.fromkeys([*top, *reversed(kept)]))[: self.memory]
@@ -112,7 +116,8 @@ class ModelBased(ABC):
 
 
 def _prefer(trials: Sequence[Trial], acquisition: Acquisition) -> tuple[int, ...]:
-    """Of several trials with the highest value, the one that more is hoped of: see `find_incumbents`."""
+    """The trial that the acquisition function prefers among several with the highest value; see
+    `find_incumbents`."""
     highest = max((t.value for t in trials if t.value is not None), default=None)
     equals = [t for t in trials if t.value is not None and t.value == highest]
     if len(equals) < 2:
@@ -122,10 +127,11 @@ def _prefer(trials: Sequence[Trial], acquisition: Acquisition) -> tuple[int, ...
 
 
 class Known:
-    """What need not be proposed: what was. A search that answered a trial from memory (`cached`) goes
-    by functions, not by their names, and then so does this."""
+    """The architectures that were proposed already, and need not be again. If the search answered a trial
+    from memory (`cached`), it identifies architectures by their function, and so does this set."""
 
     def __init__(self, space: Space, trials: Sequence[Trial]) -> None:
+        # Without a cached trial the estimator may measure equal functions apart (`raw`), and each counts.
         names = know(space, Canonical) if any(t.cached is not None for t in trials) else None
         self._key: Callable[[Architecture], object] = _itself if names is None else names.canonical
         self._keys = {self._key(t.architecture) for t in trials}
@@ -138,16 +144,16 @@ def _itself(architecture: Architecture) -> Architecture:
     return architecture
 
 
-def unknown(space: Space, known: Known, rng: np.random.Generator, tries: int = 20) -> Architecture:
-    """A random architecture, not a known one where `tries` draws find another."""
+def draw_unknown(space: Space, known: Known, rng: np.random.Generator, tries: int = 20) -> Architecture:
+    """A random architecture, not a known one unless `tries` draws find no other."""
     for _ in range(tries):
-        found = sample(space, rng)
-        if found not in known:
+        drawn = sample(space, rng)
+        if drawn not in known:
             break
-    return found
+    return drawn
 
 
 def best(trials: Sequence[Trial], count: int) -> list[Architecture]:
-    """The `count` best architectures measured, the best first."""
+    """The `count` best measured architectures, best first."""
     measured = {t.architecture: t.value for t in trials if t.value is not None}
     return sorted(measured, key=lambda a: -measured[a])[:count]

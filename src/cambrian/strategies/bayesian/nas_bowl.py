@@ -14,8 +14,8 @@ from cambrian.strategies.bayesian.bayes import Improving
 
 @dataclass(frozen=True)
 class NASBowl(Improving):
-    """Graphs correlate by the features they share after 0 to `rounds` rounds, as many as the data say; a
-    space without graphs gives its trees of answers."""
+    """Graphs correlate by their common features after 0 to `rounds` rounds, a number chosen by the
+    likelihood of the data. A space without graphs is compared by its trees of answers."""
 
     rounds: Annotated[int, Span(0, ROUNDS)] = 3
 

@@ -15,9 +15,10 @@ from cambrian.strategies.bayesian.candidates import Climb
 
 @dataclass(frozen=True)
 class NASBOT(Improving):
-    """The kernel compares whole networks and networks per layer (see `OTMANN`); `structure` is the paper's
-    nu."""
+    """The kernel combines the distance of networks with the distance per layer (see `OTMANN`); `structure` is
+    the paper's nu."""
 
+    # Fewer candidates than other strategies: a distance solves an assignment problem for each pair.
     candidates: int = 20
     structure: Annotated[float, Span(0, 1000, above=True)] = 0.5
     climb: ClassVar[Climb] = Climb(rounds=3, beam=2)

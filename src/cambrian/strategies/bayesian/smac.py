@@ -15,7 +15,7 @@ from cambrian.predictors.forest import RandomForest
 from cambrian.settings import Span
 from cambrian.strategies.bayesian.acquisitions import hope_to_improve, score_lessons
 from cambrian.strategies.bayesian.candidates import Acquisition
-from cambrian.strategies.bayesian.model_based import Known, ModelBased, State, unknown
+from cambrian.strategies.bayesian.model_based import Known, ModelBased, State, draw_unknown
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SMAC(ModelBased):
-    """`trees` of the forest, which learns normal scores where the paper has it learn logarithms: a few broken
-    networks must not set the scale. A fraction `random` of the proposals is drawn at random in between. What
-    is pending is not told apart from what is not, but never proposed again."""
+    """`trees` is the size of the forest, which learns normal scores instead of the paper's logarithms, so
+    that a few broken networks do not set the scale. A fraction `random` of the proposals is random. The
+    forest does not know of pending trials; they are only not proposed again."""
 
     trees: Annotated[int, Span(2, 10_000)] = 30
     random: Annotated[float, Span(0, 1, below=True)] = 0.1
@@ -37,8 +37,9 @@ class SMAC(ModelBased):
         return SMAC(trees=10, random=0.5, refit=1)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        # Interleaved random proposals keep the search from trusting a wrong model for ever (Sec. 4.3).
         if rng.random() < self.random:
-            return Evaluate(unknown(state.space, Known(state.space, [*state.trials, *pending]), rng))
+            return Evaluate(draw_unknown(state.space, Known(state.space, [*state.trials, *pending]), rng))
         return super().propose(state, pending, rng)
 
     def fit(self, state: State) -> Any:

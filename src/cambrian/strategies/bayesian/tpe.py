@@ -1,8 +1,8 @@
 """Optuna's samplers as strategies, and any space as an Optuna study: by default the tree-structured Parzen
 estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011).
 
-A space asks questions while it runs, and so does an Optuna objective ("define by run"): one is the
-other, question by question. Needs `pip install 'cambrian[optuna]'`.
+A space asks questions while it runs, and so does an Optuna objective ("define by run"), so that each question
+becomes a parameter. Needs `pip install 'cambrian[optuna]'`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Ask = Callable[[str, Any], Any]
 """A parameter's value, given its name and distribution."""
 
 Known = dict[str, Any]
-"""The distributions that names were first asked with in a study."""
+"""The distribution with which each name was first asked in a study."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What is learned, as Optuna remembers it, and the names in it."""
+    """The learned trials as Optuna's frozen trials, and the distributions of their parameters by name."""
 
     space: Any
     trials: tuple[Any, ...] = ()
@@ -43,37 +43,38 @@ class State:
 
 @dataclass(frozen=True)
 class TPE:
-    """`sampler` names a class of `optuna.samplers`, `settings` are its arguments. The study is told anew
-    for every proposal and the sampler seeded by it, so that a proposal is a function of what is known; what
-    a sampler wrote on a trial is kept in its memory, what it wrote on the study (NSGA-II's parents) it finds
-    anew. What failed counts as pruned, what is pending as running."""
+    """`sampler` names a class of `optuna.samplers`, `settings` are its arguments. Every proposal builds a new
+    study and seeds the sampler from the proposal's stream, so that a proposal is a function of the learned
+    trials. A sampler's attributes of a trial are kept in the trial's memory; those of the study (NSGA-II's
+    parents) are computed again. Failed trials count as pruned, pending ones as running."""
 
     sampler: str = "TPESampler"
     settings: Mapping[str, Any] = field(default_factory=dict)
     needs: ClassVar[tuple[type, ...]] = ()
 
     def start(self, problem: Problem) -> State:
-        self.sampled_by(0)  # a wrong name or setting is told before anything runs
+        self.make_sampler(0)  # so that a wrong name or setting is reported before anything runs
         return State(problem.space)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         with _quiet():
             study = self.study(state, pending)
-            study.sampler = self.sampled_by(int(rng.integers(2**32)))
+            study.sampler = self.make_sampler(int(rng.integers(2**32)))
             for _ in range(100):
                 trial = study.ask()
                 try:
                     return Evaluate(suggest(state.space, trial), memory=_memory(study, trial.number))
-                except Rejected:
+                except Rejected:  # the study forgets it at the end of this proposal, as every other draw
                     study.tell(trial, state=_optuna().trial.TrialState.FAIL)
         return Evaluate(sample(state.space, rng))
 
     def learn(self, state: State, trial: Trial) -> State:
-        known = dict(state.known)
-        return replace(state, trials=(*state.trials, frozen(state.space, trial, known)), known=known)
+        known = dict(state.known)  # `freeze_trial` adds names to it, and a state never changes
+        return replace(state, trials=(*state.trials, freeze_trial(state.space, trial, known)), known=known)
 
-    def sampled_by(self, seed: int) -> Any:
-        """The sampler. Raises UnknownName or UsageError for one that Optuna has not."""
+    def make_sampler(self, seed: int) -> Any:
+        """The sampler. Raises UnknownName for a sampler that Optuna does not have, UsageError for settings
+        that it refuses."""
         samplers = _optuna().samplers
         names = [name for name in samplers.__all__ if name.endswith("Sampler") and name != "BaseSampler"]
         if self.sampler not in names:
@@ -85,18 +86,19 @@ class TPE:
             raise UsageError(f"strategy 'tpe': {self.sampler} refuses its settings: {error}") from None
 
     def study(self, state: State, pending: Sequence[Trial]) -> Any:
-        """An Optuna study in memory that knows what `state` knows; what is pending is running."""
-        study = _optuna().create_study(direction="maximize", sampler=self.sampled_by(0))
+        """An Optuna study in memory with the trials of `state`, and the pending ones as running."""
+        study = _optuna().create_study(direction="maximize", sampler=self.make_sampler(0))
         known = dict(state.known)
-        study.add_trials([*state.trials, *(frozen(state.space, trial, known) for trial in pending)])
+        study.add_trials([*state.trials, *(freeze_trial(state.space, trial, known) for trial in pending)])
         return study
 
 
 def suggest(space: Space, trial: Any) -> Architecture:
-    """The architecture that an Optuna trial suggests: call it in an objective of your own. Raises Rejected
-    where the space's `pick.require` says no. A parameter is named by its question's path; where other options
-    are asked for under a path than the study's first trial had there, they follow in its name."""
+    """The architecture that an Optuna trial suggests, for use in an objective of your own. Raises Rejected
+    if the space's `pick.require` refuses it. A parameter is named by its question's path; if a path is asked
+    with other options than in the study's first trial, the options follow in the name."""
     known: Known = {}
+    # The earliest trial wins, as in the study itself, which refuses other options under a known name.
     for asked in trial.study.get_trials(deepcopy=False):
         known = {**asked.distributions, **known}
 
@@ -110,8 +112,8 @@ def suggest(space: Space, trial: Any) -> Architecture:
     return space.walk(lambda choice: _answer(choice, ask))
 
 
-def frozen(space: Space, trial: Trial, known: Known) -> Any:
-    """`trial` as Optuna remembers it, in a study that has `known` names already, to which it adds."""
+def freeze_trial(space: Space, trial: Trial, known: Known) -> Any:
+    """`trial` as Optuna's frozen trial, in a study whose names are `known`; new names are added to them."""
     optuna = _optuna()
     distributions: dict[str, Any] = {}
     values: dict[str, Any] = {}
@@ -129,18 +131,20 @@ def frozen(space: Space, trial: Trial, known: Known) -> Any:
 
 
 def _answer(choice: Choice, ask: Ask) -> Answer:
-    """One question, asked of Optuna. A subset is asked option by option, as far as it is still open."""
+    """The answer to one question, asked of Optuna. A subset is asked option by option, as far as the options
+    before leave it open."""
     distributions = _optuna().distributions
     if isinstance(choice, Real):
         return float(ask(choice.path, distributions.FloatDistribution(choice.low, choice.high, choice.log)))
     if isinstance(choice, Integer):
         return int(ask(choice.path, distributions.IntDistribution(choice.low, choice.high)))
     if isinstance(choice, OneOf):
-        found: Answer = ask(choice.path, distributions.CategoricalDistribution(choice.options))
-        return found
+        answer: Answer = ask(choice.path, distributions.CategoricalDistribution(choice.options))
+        return answer
     yes_or_no = distributions.CategoricalDistribution((False, True))
     chosen: list[Any] = []
     for i, option in enumerate(choice.options):
+        # With as many options left as are still needed there is nothing to ask, nor once `most` are chosen.
         forced = len(chosen) + len(choice.options) - i <= choice.least
         if len(chosen) < choice.most and (forced or ask(f"{choice.path}[{option!r}]", yes_or_no)):
             chosen.append(option)
@@ -150,7 +154,7 @@ def _answer(choice: Choice, ask: Ask) -> Answer:
 def _record(
     choice: Choice, answer: Answer, distributions: dict[str, Any], values: dict[str, Any], known: Known
 ) -> Answer:
-    """What would have been asked of Optuna, had it given this answer."""
+    """Records the distributions and values by which Optuna would have given this answer."""
 
     def ask(path: str, distribution: Any) -> Any:
         name = _name(path, distribution, known)
@@ -164,8 +168,9 @@ def _record(
 
 
 def _name(path: str, distribution: Any, known: Known) -> str:
-    """Optuna wants one kind of question and the same options under a name always; a question's may depend
-    on earlier answers. 1 and True, which are equal to Optuna, are two options."""
+    """The name of a question's parameter. In Optuna a name must always have the same kind of distribution and
+    the same options, while a question's options may depend on earlier answers. 1 and True, which are equal
+    to Optuna, are two options."""
     first, options = known.setdefault(path, distribution), getattr(distribution, "choices", None)
     if type(first) is type(distribution) and repr(getattr(first, "choices", None)) == repr(options):
         return path
@@ -175,7 +180,7 @@ def _name(path: str, distribution: Any, known: Known) -> str:
 
 
 def _memory(study: Any, number: int) -> dict[str, Any]:
-    """What the sampler wrote on the trial, except for what it suggested anyway."""
+    """The sampler's attributes of the trial, without its suggestions, which the answers record."""
     written = study.get_trials(deepcopy=False)[number].system_attrs
     kept = {k: v for k, v in written.items() if "relative_params" not in k}
     return {"optuna": kept} if kept else {}
@@ -191,7 +196,7 @@ def _optuna() -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna announces every study it makes, and every question it has not met before."""
+    """Silences Optuna's messages: it announces every new study and every new parameter."""
     logging = _optuna().logging
     before = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What evolutionary strategies share: members of a population, tournaments among them, offspring."""
+"""The shared parts of evolutionary strategies: members of a population, tournaments, offspring."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Member:
-    """A trial as evolution sees it. What could not be measured is worth less than all that could."""
+    """A trial as evolution sees it. One that failed has the value -inf, below all others: it may die and be
+    beaten like any other member, but hardly ever has children."""
 
     number: int
     architecture: Architecture
@@ -31,14 +32,14 @@ class Member:
 
 
 def tournament(members: Sequence[Member], size: int, rng: np.random.Generator) -> list[Member]:
-    """`size` members drawn without replacement (all, where there are fewer), the best first; equals
+    """`size` members drawn without replacement (all, if there are fewer), the best first; equal members
     are in random order."""
     drawn = rng.choice(len(members), size=min(size, len(members)), replace=False)
     return sorted((members[int(i)] for i in drawn), key=lambda m: -m.value)
 
 
 def mutate_or_draw(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-    """A mutation; a random architecture where every mutation is rejected."""
+    """A mutation; a random architecture if every mutation is rejected."""
     try:
         return mutate(space, architecture, rng)
     except SpaceError:

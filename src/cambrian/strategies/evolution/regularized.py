@@ -1,8 +1,8 @@
 """Regularized evolution: Real et al., "Regularized Evolution for Image Classifier Architecture Search"
 (AAAI 2019), Algorithm 1.
 
-A population of P random architectures; then, for ever: draw S of them, mutate the best, add the child,
-and let the oldest die, however good it is.
+Start with P random architectures; then repeat: draw S of them, mutate the best, add the child, and remove
+the oldest, however good it is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class State:
-    """`population` is ordered by age, the oldest first; `born` counts all there ever were. `size` is
+    """`population` is ordered by age, the oldest first; `born` counts all members that ever lived. `size` is
     the paper's P, `sample` its S."""
 
     space: Space
@@ -44,12 +44,12 @@ POPULATION = 50
 
 @dataclass(frozen=True)
 class Evolution:
-    """`population` is the paper's P, `sample` its S; left open, P is 50, or a third of the run's trials
-    where that is less, and S a fifth of P. A child is its parent again, measured anew, with probability
-    `identity`; answer by answer one of the two best of the sample with probability `crossover` (not in the
-    paper); otherwise a mutation of the best.
+    """`population` is the paper's P, `sample` its S. If they are None, P is 50, or a third of the run's
+    trials if that is less, and S is a fifth of P. With probability `identity` a child is its parent, measured
+    again; with probability `crossover` (not in the paper) it takes each answer from one of the two best of
+    the sample; otherwise it is a mutation of the best.
 
-    With several trials under way nothing waits: parents are drawn from those that are known."""
+    With several pending trials nothing waits: parents are drawn from the members that are learned."""
 
     population: Annotated[int | None, Span(1)] = None
     sample: Annotated[int | None, Span(1)] = None
@@ -62,6 +62,7 @@ class Evolution:
         size, sample = self._sizes(None)
         if not 1 <= sample <= size:
             raise UsageError(
+                # A setting's own span cannot say this: S is bounded by P.
                 f"strategy 'evolution': sample must be between 1 and the population of {size}, got {sample}"
             )
         if not (self.identity >= 0 and self.crossover >= 0 and self.identity + self.crossover <= 1):
@@ -76,7 +77,8 @@ class Evolution:
         return Evolution(population=100, sample=25, identity=0.05)
 
     def _sizes(self, trials: int | None) -> tuple[int, int]:
-        """P and S. P = 50 would leave less than two thirds of fewer than 150 trials to evolution."""
+        """P and S. At least two thirds of the trials are left to evolution, which P = 50 would not do in a
+        run of fewer than 150."""
         size = self.population
         if size is None:
             size = POPULATION if trials is None else max(1, min(POPULATION, trials // 3), self.sample or 1)
@@ -91,16 +93,18 @@ class Evolution:
         best, *others = tournament(state.population, state.sample, rng)
         kind = rng.random()
         if kind < self.identity:
-            again = state.born + len(pending)  # a number no other replicate has
+            again = state.born + len(pending)  # unique: the number of this proposal
             return Evaluate(best.architecture, parent=best.number, replicate=again)
         child = best.architecture
         if kind < self.identity + self.crossover and others:
-            with suppress(SpaceError):  # where no crossover is accepted, a mutation
+            with suppress(SpaceError):  # if no crossover is accepted, the child is a mutation
                 child = crossover(state.space, child, others[0].architecture, rng)
+        # A crossover of equal parents changes nothing: it is mutated, so that no trial is wasted.
         if child == best.architecture:
             child = mutate_or_draw(state.space, child, rng)
         return Evaluate(child, parent=best.number)
 
     def learn(self, state: State, trial: Trial) -> State:
+        # Ageing, the paper's point: the oldest dies, not the worst, so that luck in one measurement fades.
         alive = (*state.population, Member.of(trial))[-state.size :]
         return replace(state, population=alive, born=state.born + 1)

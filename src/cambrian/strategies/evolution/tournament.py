@@ -1,10 +1,10 @@
 """Tournament evolution without ageing.
 
-`Tournament` is Real et al., "Large-Scale Evolution of Image Classifiers" (ICML 2017), Sec. 3.1: two
-members are drawn, the worse dies, the better has a child; all descend from a trivial network.
+`Tournament` is Real et al., "Large-Scale Evolution of Image Classifiers" (ICML 2017), Sec. 3.1: of two
+random members the worse dies and the better has a child; all descend from a trivial network.
 
 `HierarchicalTournament` is Liu et al., "Hierarchical Representations for Efficient Architecture Search"
-(ICLR 2018), Sec. 3: the best of a random 5 % has a child, and nobody dies.
+(ICLR 2018), Sec. 3: the best of a random 5 % has a child, and no member dies.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class State:
 
 @dataclass(frozen=True)
 class Tournament:
-    """Grows to `population` members from the first one, then loses one for each it wins.
+    """The population grows from one member to `population` members, then loses one for each child.
 
-    The paper's thousand first members are one network, trained a thousand times: here it is
-    measured once. A child differs from its parent by one of the space's `Moves`, each kind equally likely
-    (Sec. 3.2), or, where the space has none but edits of a list of layers, by one answer. Losers of
-    tournaments whose child is under way are dead."""
+    The paper's thousand first members are one network, trained a thousand times; this strategy measures it
+    once. A child differs from its parent by one of the space's `Moves`, each kind equally likely (Sec. 3.2),
+    or, if the only moves of the space edit a list of layers, also by one answer. The loser of a tournament
+    whose child is pending is dead already."""
 
     population: Annotated[int, Span(2)] = 25
     needs: ClassVar[tuple[type, ...]] = ()
@@ -67,12 +67,14 @@ class Tournament:
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if not state.born and not pending:
             return Evaluate(state.trivial)
+        # Two pending children must not both kill the same member, nor may a dead one win.
         dead = {t.memory.get("beaten") for t in pending}
         alive = [m for m in state.population if m.number not in dead]
         if not alive:
             return Evaluate(edit(state.space, state.trivial, rng))
         winner, *losers = tournament(alive, 2, rng)
         full = len(alive) + len(pending) >= self.population
+        # In the trial's memory, so that `learn` removes the loser when the child takes its place.
         memory = {"beaten": losers[0].number} if losers and full else {}
         return Evaluate(edit(state.space, winner.architecture, rng), parent=winner.number, memory=memory)
 
@@ -84,7 +86,7 @@ class Tournament:
 @dataclass(frozen=True)
 class HierarchicalTournament:
     """`initial` members, each the trivial architecture after `mutations` random mutations; then children
-    of the best of a random `share` of all there are."""
+    of the best in a random `share` of the population."""
 
     initial: Annotated[int, Span(1)] = 20
     mutations: Annotated[int, Span(0, 10_000)] = 100
@@ -105,6 +107,7 @@ class HierarchicalTournament:
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if state.born + len(pending) < self.initial or not state.population:
             child = state.trivial
+            # The paper's way of diversifying: a long random walk from one motif (Sec. 3.2).
             for _ in range(self.mutations):
                 child = mutate_or_draw(state.space, child, rng)
             return Evaluate(child)
@@ -117,8 +120,8 @@ class HierarchicalTournament:
 
 
 def trivial(space: Space, seed: int) -> Architecture:
-    """The first answer to every question, which is the least depth where depth is asked; a random
-    architecture where the space rejects that."""
+    """The architecture of the first answer to every question, which has the least depth; a random one if the
+    space rejects it."""
     try:
         return space.walk(_first)
     except Rejected:
@@ -130,22 +133,23 @@ def _first(choice: Choice) -> Answer:
 
 
 def edit(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-    """One of the space's moves. Where these put layers in and take them out and change none, a mutation of
-    one answer is a kind of its own; each kind is equally likely among those that are possible."""
-    known = know(space, Moves)
-    if known is None:
+    """The architecture after one of the space's moves. If the moves only insert and remove layers, a mutation
+    of one answer is a further kind. Each possible kind is equally likely."""
+    moving = know(space, Moves)
+    if moving is None:
         return mutate_or_draw(space, architecture, rng)
-    kinds = [*known.moves, *([""] if known.moves == MOVES else [])]
+    kinds = [*moving.moves, *([""] if moving.moves == MOVES else [])]  # "" stands for the mutation
+    # In random order, the first that succeeds: a kind that cannot be applied leaves its share to the rest.
     for kind in rng.permutation(kinds).tolist():
-        child = known.move(kind, architecture, rng) if kind else _alter(space, architecture, rng)
+        child = moving.move(kind, architecture, rng) if kind else _alter(space, architecture, rng)
         if child is not None and child != architecture:
             return child
     return mutate_or_draw(space, architecture, rng)
 
 
 def _alter(space: Space, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
-    """With one answer drawn anew, how many layers there are aside: that is for moves to change. None where
-    nothing else is asked."""
+    """The architecture with one answer changed, but the same number of layers, which only moves change. None
+    if no such mutation is found."""
     asked = questions(space, architecture)
     depths = [c.path for c in asked if isinstance(c, OneOf) and c.depth]
     for _ in range(TRIES):

@@ -2,7 +2,7 @@
 Recognition" (CVPR 2018, App. A.1), with the clipped objective of Schulman et al. (2017, Sec. 3).
 
 The controller of REINFORCE with one layer, updated several times on each batch of architectures, as
-far as their probabilities stay near those they were drawn with.
+long as their probabilities stay near those at the time of sampling.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A walk, by how much it was better than the baseline, and the logarithm of the probability it was
-    drawn with."""
+    """A walk, its reward above the baseline, and the logarithm of its probability when it was sampled."""
 
     walk: Walk
     better: float
@@ -38,8 +37,8 @@ class Lesson:
 
 @dataclass(frozen=True)
 class State:
-    """After `trials` of the search comes the reranking; `learned` are those of the search alone. `baseline`
-    is the moving average of rewards, `batch` what was learned since the last update."""
+    """After `trials` trials of the search comes the reranking; `learned` are the trials of the search alone.
+    `baseline` is the moving average of rewards, `batch` are the lessons since the last update."""
 
     space: Space
     policy: controller.Policy
@@ -52,18 +51,18 @@ class State:
 
 
 TRIALS = 300
-"""Before the reranking, where a run has no number of trials."""
+"""The trials before the reranking if the run does not have a number of trials."""
 
 
 @dataclass(frozen=True)
 class PPO:
-    """Each `batch` trials make `epochs` updates with ratios clipped at 1 +- `clip`; `entropy` is the
-    weight of the policy's entropy, `decay` that of the moving average. A trial that failed is learned
-    from as the worst value known.
+    """After every `batch` trials come `epochs` updates with ratios clipped at 1 +- `clip`; `entropy` is the
+    weight of the policy's entropy, `decay` the decay of the moving average. A failed trial counts as the
+    worst value known.
 
-    With `rerank`, the search ends after `trials` of them (None: the run's but those of the reranking), and
-    the `rerank` best architectures are measured once more, for `rerank_epochs` (None: again as they were,
-    independently)."""
+    With `rerank`, the search ends after `trials` trials (None: those of the run less those of the
+    reranking), and the `rerank` best architectures are measured once more, for `rerank_epochs` epochs (None:
+    at the same fidelity, independently)."""
 
     lr: float = 2e-3
     clip: Annotated[float, Span(0, 1000, above=True)] = 0.2
@@ -95,7 +94,8 @@ class PPO:
         return State(problem.space, policy, self.trials or left)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        searching = [t for t in pending if not _again(t)]
+        searching = [t for t in pending if not _is_rerank(t)]
+        # The ranking needs all values of the search, so that its last trials are waited for.
         if self.rerank and len(state.learned) + len(searching) >= state.trials:
             return Wait() if searching else self._rerank(state, pending)
         architecture = controller.sample(state.policy, state.space, rng, self.bins)
@@ -103,24 +103,28 @@ class PPO:
         return Evaluate(architecture, memory={"log_probability": _log_probability(state.policy, walk)})
 
     def learn(self, state: State, trial: Trial) -> State:
-        if _again(trial):
+        if _is_rerank(trial):
             return replace(state, reranked=(*state.reranked, trial.parent))
         state = replace(state, learned=(*state.learned, trial), worst=worse(trial, state.worst))
-        found = reward(trial, state.worst)
-        if found is None:
+        value = reward(trial, state.worst)
+        if value is None:
             return state
-        before = found if state.baseline is None else state.baseline
-        state = replace(state, baseline=self.decay * before + (1 - self.decay) * found)
+        # The advantage is taken over the baseline before this trial, which is independent of it.
+        before = value if state.baseline is None else state.baseline
+        state = replace(state, baseline=self.decay * before + (1 - self.decay) * value)
         walk = walk_of(state.space, trial.architecture, self.bins)
+        # The policy may have been updated since the trial was proposed: the ratio is over the old one. A
+        # trial that another strategy proposed has no probability of its own, and starts with ratio 1.
         drawn = trial.memory.get("log_probability")
         drawn = _log_probability(state.policy, walk) if drawn is None else drawn
-        batch = (*state.batch, Lesson(walk, found - before, drawn))
+        batch = (*state.batch, Lesson(walk, value - before, drawn))
         if len(batch) < self.batch:
             return replace(state, batch=batch)
         return replace(state, batch=(), policy=self._update(state.policy, batch))
 
     def _update(self, policy: controller.Policy, batch: Sequence[Lesson]) -> controller.Policy:
         walks = [lesson.walk for lesson in batch]
+        # Schulman et al. 2017, Algorithm 1: K epochs on the same samples; the clip bounds how far they go.
         for _ in range(self.epochs):
             policy = controller.ascend(policy, walks, steepest(batch, self.clip, self.entropy), self.lr)
         return policy
@@ -133,6 +137,7 @@ class PPO:
             fidelity, asked_again = None, {"rerank": rank}
             if self.rerank_epochs is not None:
                 fidelity = msgspec.structs.replace(trial.fidelity, epochs=self.rerank_epochs)
+            # At the same fidelity it is a replicate: without a number the first value would be repeated.
             replicate = int(fidelity is None)
             return Evaluate(
                 trial.architecture,
@@ -146,23 +151,24 @@ class PPO:
 
 
 def ratios(logs: Floats, batch: Sequence[Lesson]) -> Floats:
-    """How much more probable [n] each architecture is than when it was drawn."""
-    found: Floats = np.exp(logs - [lesson.log for lesson in batch])
-    return found
+    """The ratio [n] of each architecture's probability to that at the time of sampling."""
+    ratio: Floats = np.exp(logs - [lesson.log for lesson in batch])
+    return ratio
 
 
 def clip_objective(ratio: Floats, better: Floats, clip: float) -> Floats:
-    """[n], whose mean is L^CLIP (Schulman et al. 2017, equation 7)."""
+    """The terms [n] of L^CLIP, which is their mean (Schulman et al. 2017, equation 7)."""
     return np.minimum(ratio * better, ratio.clip(1 - clip, 1 + clip) * better)
 
 
 def steepest(batch: Sequence[Lesson], clip: float, entropy: float) -> controller.Slope:
-    """The gradient of L^CLIP and `entropy` times the mean entropy: that of ratio * better, whose
-    derivative by the log-probability is itself, where it is not clipped."""
+    """The gradient of L^CLIP and of `entropy` times the mean entropy. The derivative of ratio * better by the
+    log-probability is ratio * better itself; a clipped term has derivative 0."""
     better = np.array([lesson.better for lesson in batch])
 
     def slope(logs: Floats, entropies: Floats) -> tuple[Floats, Floats]:
         plain = ratios(logs, batch) * better
+        # A term is clipped only where that lowers it: it may always come back towards the old policy.
         free = clip_objective(ratios(logs, batch), better, clip) == plain
         return np.where(free, plain, 0.0) / len(batch), np.full(len(batch), entropy / len(batch))
 
@@ -170,11 +176,11 @@ def steepest(batch: Sequence[Lesson], clip: float, entropy: float) -> controller
 
 
 def _log_probability(policy: controller.Policy, walk: Walk) -> float:
-    policy = controller.knowing(policy, [decision for decision, _ in walk])
+    policy = controller.add_rows(policy, [decision for decision, _ in walk])
     return float(controller.read(policy, [walk]).log_probability()[0])
 
 
-def _again(trial: Trial) -> bool:
+def _is_rerank(trial: Trial) -> bool:
     return "rerank" in trial.memory
 
 

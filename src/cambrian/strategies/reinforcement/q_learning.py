@@ -1,7 +1,7 @@
 """Tabular Q-learning: MetaQNN (Baker et al., "Designing Neural Network Architectures using Reinforcement
 Learning", ICLR 2017, Sec. 4) and BlockQNN (Zhong et al., CVPR 2018, Sec. 3.2).
 
-An epsilon-greedy agent takes one decision after the other; walks are kept, and replayed at random
+An epsilon-greedy agent takes one decision after the other. Walks are stored, and random ones are replayed
 through Bellman's equation, the last decision first. Epsilon falls in steps.
 """
 
@@ -34,15 +34,15 @@ BAKER = (
 
 @runtime_checkable
 class Situates(Protocol):
-    """Knows the state of an agent that is to answer the question `path`: what of the answers before
-    matters, as text."""
+    """A space that defines the agent's state at the question `path`: the earlier answers that matter, as
+    text."""
 
     def situation(self, path: str, before: Mapping[str, Answer]) -> str: ...
 
 
 @dataclass(frozen=True)
 class Step:
-    """A decision as the table knows it: the situation it was met in, its legal options, and which was
+    """A decision as the table stores it: the situation of the agent, its legal options, and the option
     taken."""
 
     situation: tuple[str, str]
@@ -54,12 +54,12 @@ Episode = tuple[tuple[Step, ...], float]
 """A walk and its reward."""
 
 Values = Mapping[tuple[tuple[str, str], str], float]
-"""Q: (situation, option) -> the reward expected."""
+"""Q: (situation, option) -> the expected reward."""
 
 
 @dataclass(frozen=True)
 class State:
-    """`unknown` is what the table says of an option never replayed."""
+    """`unknown` is the value of an option that was never replayed."""
 
     space: Any
     seed: int
@@ -73,20 +73,20 @@ class State:
 
 
 HORIZON = 500
-"""Trials that the schedule is for where a run has no number of them."""
+"""The trials of the schedule if the run does not have a number of trials."""
 
 MOST_OF_IT = 1000
-"""Horizons that an epsilon may last: one that stays is the last of the schedule."""
+"""The largest share of the horizon for one epsilon. An epsilon that is to stay comes last in the schedule."""
 
 
 @dataclass(frozen=True)
 class QLearning:
-    """A situation is the question and the decision before it, unless the space knows better (see
-    `Situates`). `alpha` is the learning rate, `gamma` the discount, `replay` how many walks are
-    replayed after each trial. `schedule` is pairs of epsilon and the share of the `horizon` trials (None: the
-    run's) it lasts; the last epsilon stays. `initial` is the value of what is unknown (None: the mean
-    reward so far). `shaped` spreads a reward evenly over the decisions, as BlockQNN does. A trial that
-    failed is learned from as the worst value known."""
+    """A situation is the question and the decision before it, unless the space defines its own (see
+    `Situates`). `alpha` is the learning rate, `gamma` the discount, `replay` the number of walks
+    replayed after each trial. `schedule` are pairs of an epsilon and its share of the `horizon` trials (None:
+    the run's); the last epsilon stays. `initial` is the value of an unknown option (None: the mean
+    reward so far). `shaped` spreads a reward evenly over the decisions, as BlockQNN does. A failed trial
+    counts as the worst value known."""
 
     horizon: Annotated[int | None, Span(1, 10**12)] = None
     schedule: tuple[tuple[float, float], ...] = BAKER
@@ -124,17 +124,18 @@ class QLearning:
 
     def learn(self, state: State, trial: Trial) -> State:
         state = replace(state, trials=state.trials + 1, worst=worse(trial, state.worst))
-        found = reward(trial, state.worst)
-        if found is None:
+        value = reward(trial, state.worst)
+        if value is None:
             return state
-        memory = (*state.memory, (_steps(state.space, trial.architecture, self.bins), found))
-        total = state.total + found
+        memory = (*state.memory, (_steps(state.space, trial.architecture, self.bins), value))
+        total = state.total + value
+        # MetaQNN's values start at 0.5, its rewards being accuracies; the mean is neutral in any unit.
         unknown = total / len(memory) if self.initial is None else self.initial
         state = replace(state, memory=memory, total=total, unknown=unknown)
         return replace(state, values=self._replay_episodes(state))
 
     def epsilon(self, trial: int, horizon: int) -> float:
-        """How likely the decisions of `trial` are random, of a schedule for `horizon` trials."""
+        """The probability that a decision of `trial` is random, in a schedule for `horizon` trials."""
         end = 0.0
         for epsilon, share in self.schedule:
             end += share * horizon
@@ -143,23 +144,25 @@ class QLearning:
         return self.schedule[-1][0]
 
     def _replay_episodes(self, state: State) -> Values:
+        """The values after replaying random walks, drawn with replacement (MetaQNN, Sec. 4.3)."""
         rng = stream(state.seed, "q-learning", "replay", state.trials)
-        values = dict(state.values)
+        values = dict(state.values)  # a state is a value: the former table stays as it is
         for i in rng.integers(len(state.memory), size=self.replay).tolist():
-            steps, found = state.memory[i]
-            self.bellman(values, steps, found, state.unknown)
+            steps, value = state.memory[i]
+            self.bellman(values, steps, value, state.unknown)
         return values
 
     def bellman(
         self,
         values: dict[tuple[tuple[str, str], str], float],
         steps: Sequence[Step],
-        found: float,
+        value: float,
         unknown: float,
     ) -> None:
-        """One walk through Q <- (1 - alpha) Q + alpha (r + gamma max Q'), changing `values`."""
-        share = found / len(steps) if self.shaped and steps else 0.0
-        target = share if self.shaped else found
+        """Applies Q <- (1 - alpha) Q + alpha (r + gamma max Q') to each step of a walk, changing `values`."""
+        share = value / len(steps) if self.shaped and steps else 0.0
+        target = share if self.shaped else value  # nothing follows the last decision
+        # Last first: the reward reaches the first decision in one pass, not in one pass per step.
         for step in reversed(steps):
             key = (step.situation, step.taken)
             values[key] = (1 - self.alpha) * values.get(key, unknown) + self.alpha * target
@@ -168,19 +171,21 @@ class QLearning:
 
 
 def _chooser(state: State, epsilon: float, rng: np.random.Generator) -> Choose:
+    """Takes the decisions of one walk, epsilon-greedily."""
     last = ""
 
     def choose(decision: Decision, before: Before) -> int:
         nonlocal last
         legal = [i for i, w in enumerate(decision.weights) if w > 0]
         if rng.random() < epsilon:
+            # By the space's own measure: at epsilon 1 the agent is random search.
             weights = [decision.weights[i] for i in legal]
             taken = int(rng.choice(legal, p=[w / sum(weights) for w in weights]))
         else:
-            here = _situation(state.space, decision, before, last)
-            found = [state.values.get((here, decision.options[i]), state.unknown) for i in legal]
-            best = [i for i, value in zip(legal, found) if value == max(found)]
-            taken = best[int(rng.integers(len(best)))]
+            situation = _situation(state.space, decision, before, last)
+            values = [state.values.get((situation, decision.options[i]), state.unknown) for i in legal]
+            best = [i for i, value in zip(legal, values) if value == max(values)]
+            taken = best[int(rng.integers(len(best)))]  # ties are common: unknown options are equal
         last = decision.options[taken]
         return taken
 
@@ -188,14 +193,14 @@ def _chooser(state: State, epsilon: float, rng: np.random.Generator) -> Choose:
 
 
 def _steps(space: Any, architecture: Architecture, bins: int) -> tuple[Step, ...]:
-    found: list[Step] = []
+    steps: list[Step] = []
     for decision, taken, before in decisions(space, architecture, bins):
-        here = _situation(space, decision, before, found[-1].taken if found else "")
+        situation = _situation(space, decision, before, steps[-1].taken if steps else "")
         legal = tuple(o for o, w in zip(decision.options, decision.weights) if w > 0)
-        found.append(Step(here, legal, decision.options[taken]))
-    return tuple(found)
+        steps.append(Step(situation, legal, decision.options[taken]))
+    return tuple(steps)
 
 
 def _situation(space: Any, decision: Decision, before: Before, last: str) -> tuple[str, str]:
-    known = space.situation(decision.path, before) if isinstance(space, Situates) else last
-    return decision.path, known
+    context = space.situation(decision.path, before) if isinstance(space, Situates) else last
+    return decision.path, context

@@ -1,7 +1,7 @@
 """REINFORCE: Zoph & Le, "Neural Architecture Search with Reinforcement Learning" (ICLR 2017, Sec. 3.2).
 
-An LSTM controller writes an architecture decision by decision; the gradient of its log-probability,
-times how much better than a moving average the architecture turned out, is followed uphill.
+An LSTM controller samples an architecture decision by decision. Its parameters follow the gradient of the
+log-probability, weighted by the difference between the reward and a moving average.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class State:
-    """`baseline` is the moving average of rewards, None before the first; `batch` what was learned
-    since the last update, with what each was better by."""
+    """`baseline` is the moving average of rewards, None before the first; `batch` are the walks learned
+    since the last update, each with its reward above the baseline."""
 
     space: Space
     policy: controller.Policy
@@ -38,10 +38,10 @@ class State:
 
 @dataclass(frozen=True)
 class Reinforce:
-    """The reward is `value ** power`. `decay` is that of the moving average, `batch` how many trials
-    make an update, `bound` that of the initial weights. A trial that failed is learned from as the
-    worst value known. The paper's learning rate is for thousands of trials; this one, and a baseline
-    that follows within a few trials, are for hundreds."""
+    """The reward is `value ** power`. `decay` is the decay of the moving average, `batch` the number of
+    trials per update, `bound` the bound of the initial weights. A failed trial counts as the worst value
+    known. The paper's learning rate is for thousands of trials; the defaults, a higher rate and a baseline
+    that adapts within a few trials, are for hundreds."""
 
     lr: float = 2e-3
     decay: float = 0.8
@@ -70,14 +70,15 @@ class Reinforce:
 
     def learn(self, state: State, trial: Trial) -> State:
         state = replace(state, worst=worse(trial, state.worst))
-        found = reward(trial, state.worst)
-        if found is None:
+        value = reward(trial, state.worst)
+        if value is None:
             return state
-        found = math.copysign(abs(found) ** self.power, found)
-        before = found if state.baseline is None else state.baseline
-        baseline = self.decay * before + (1 - self.decay) * found
+        value = math.copysign(abs(value) ** self.power, value)  # monotone for negative values too
+        # The baseline before this trial: one that included it would be correlated with the reward.
+        before = value if state.baseline is None else state.baseline
+        baseline = self.decay * before + (1 - self.decay) * value
         walk = walk_of(state.space, trial.architecture, self.bins)
-        batch = (*state.batch, (walk, found - before))
+        batch = (*state.batch, (walk, value - before))
         if len(batch) < self.batch:
             return replace(state, baseline=baseline, batch=batch)
         walks, better = zip(*batch)
@@ -86,7 +87,7 @@ class Reinforce:
 
 
 def steepest(better: Sequence[float]) -> controller.Slope:
-    """REINFORCE's gradient (Sec. 3.2): that of each log-probability, times how much better than the
-    baseline its architecture was, on average over the batch."""
+    """REINFORCE's gradient (Sec. 3.2): the mean over the batch of each log-probability's gradient times its
+    reward above the baseline. The entropy has no part in it."""
     by_log = np.array(better) / len(better)
     return lambda logs, entropies: (by_log, np.zeros_like(by_log))
