@@ -1,7 +1,7 @@
 """A search without estimators and engines: a strategy plays against made-up outcomes.
 
-The order of things is the real coordinator's: proposal n is made knowing trials 0..n-lag, and where
-the strategy waits it is told one trial more at a time.
+The order is the real coordinator's: proposal n is made with trials 0..n-lag learned, and where the strategy
+waits it learns one trial more at a time.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ def smooth(trial: Trial) -> Outcome:
     return Done(sum(shares) / (1 + len(shares)), seconds=1.0)
 
 
-def mixed_outcomes(trial: Trial) -> Outcome:
-    """Every third trial fails, in turn for each reason there is."""
+def fail_some(trial: Trial) -> Outcome:
+    """Every third trial fails, for each kind of reason in turn."""
     bad = (Infeasible("nan"), Crashed("ValueError: made up"), Infeasible("oom", "made up"))
     return bad[trial.number // 3 % 3] if trial.number % 3 == 0 else smooth(trial)
 
 
-def failing(trial: Trial) -> Outcome:
-    """Nothing ever works."""
+def fail_all(trial: Trial) -> Outcome:
+    """Every trial fails."""
     return Crashed("ValueError: made up")
 
 
 @dataclass(frozen=True)
 class StrategyCase:
-    """A strategy under test on a space. `trials` is how long it plays; make the space and the strategy's
-    settings such that it comes through more than one of its phases in so many.
+    """A strategy under test on a space. `trials` is the length of its play; make the space and the strategy's
+    settings such that it passes through more than one of its phases.
 
-    `repeats` says that it may propose what is pending already (random search may); `lag_free` that it
+    `repeats`: it may propose an architecture that is pending already (random search may); `lag_free`: it
     proposes the same whatever the number of workers (as strategies do that finish level by level)."""
 
     strategy: Strategy
@@ -68,7 +68,7 @@ class StrategyCase:
 
     @cached_property
     def bare(self) -> Space:
-        """The space, knowing no more than the strategy says it needs."""
+        """The space with no more knowledge than the strategy declares to need."""
         return _Bare(self.space, self.strategy.needs)
 
 
@@ -102,6 +102,7 @@ class Game:
 
     def step(self) -> Proposal:
         """One more trial; or Stop."""
+        # At lag 1 every trial is learned before the next proposal.
         while self.learned < len(self.trials) - self.lag + 1:
             self.learn()
         proposal = self.propose()
@@ -117,7 +118,8 @@ class Game:
         return proposal
 
     def propose(self) -> Proposal:
-        """What the strategy says now; changes nothing here."""
+        """The strategy's proposal now; changes nothing here."""
+        # Seeded by the number of the trial, as the coordinator does: a resumed search draws the same.
         rng = stream(7, "propose", len(self.trials))
         return self.case.strategy.propose(self.state, self.pending(), rng)
 
@@ -128,10 +130,12 @@ class Game:
     def outcome_of(self, number: int) -> Trial:
         """The trial as it is learned: with its outcome, and on its way through JSON."""
         trial = self.trials[number]
-        known: Trial = decode(encode(trial), Trial)
-        return msgspec.structs.replace(known, outcome=self.measure(trial))
+        # A strategy must not rely on objects that it put into a proposal: a resumed one gets JSON.
+        stored: Trial = decode(encode(trial), Trial)
+        return msgspec.structs.replace(stored, outcome=self.measure(trial))
 
     def pending(self) -> list[Trial]:
+        # A copy, so that a strategy that changes the list is noticed and does no harm.
         return copy.copy(self.trials[self.learned :])
 
     def trial(self, proposal: Proposal) -> Trial:
@@ -144,7 +148,7 @@ class Game:
 
 
 class _Bare(Space):
-    """A space's questions, and of all it knows only `protocols`."""
+    """A space's questions, and of its knowledge only `protocols`."""
 
     def __init__(self, space: Space, protocols: Sequence[type]) -> None:
         self._space, self._protocols = space, protocols
@@ -162,5 +166,6 @@ class _Bare(Space):
 
 def _strip(known: object, protocol: type) -> object:
     """`known` with the members of `protocol` alone."""
+    # Whole objects would let a strategy use methods that it never declared to need.
     names = [name for name in dir(protocol) if not name.startswith("_")]
     return SimpleNamespace(**{name: getattr(known, name) for name in names if hasattr(known, name)})
