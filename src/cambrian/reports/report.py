@@ -269,8 +269,6 @@ def _data(task: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _machine(story: Story) -> Html | None:
     rows: list[tuple[str, str]] = [(k, str(v)) for k, v in story.versions.items()]
     rows.append(("sampling", story.space.measure))
-    events = [
-        [time_text(at), name, cell_text(dict(value))] for at, name, value in story.events if name != "weights"
-    ]
+    events = [[time_text(at), name, cell_text(dict(value))] for at, name, value in story.events]
     log = details(f"{len(events)} events", table(["time", "event", ""], events)) if events else Html("")
     return section("Versions and machine", definitions(rows), log)
