@@ -33,7 +33,7 @@ def front_section(story: Story) -> Html | None:
 def _note(story: Story, missing: int) -> str:
     second = story.objectives[1]
     parts = [
-        f"Marked: the trials that no other is as good as in all of {len(story.objectives)} objectives and"
+        "Marked is the front: no other trial is at least as good as one of these in every objective, and"
         " better in one."
     ]
     if len(story.objectives) > 2:
