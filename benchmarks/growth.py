@@ -1,9 +1,9 @@
-"""How quickly the cells of one level become the distinct cells of the next: arrays against plain Python.
+"""Speed of growing one level of cells into the distinct cells of the next: arrays against plain Python.
 
     python benchmarks/growth.py [--parents 256] [--plain 4] [--repeats 5]
 
-Both ways expand the same random cells of four blocks by every fifth block and drop what is the same
-cell, in one run, taking turns. Plain Python gets fewer parents and is scaled by their number.
+Both ways expand the same random cells of four blocks by every fifth block and drop repeated cells, in one
+run, taking turns. Plain Python gets fewer parents and is scaled by their number.
 """
 
 from __future__ import annotations
@@ -51,16 +51,19 @@ def main() -> None:
     four = PNAS(blocks=4)
     parents = [replay(four, {"blocks": 4}, lambda c: c.draw(rng)) for _ in range(args.parents)]
     few = parents[: args.plain]
+    # The two ways must agree before their times mean anything.
     expected = plain(space, few)
     pool = space.grow(few, np.random.default_rng(0))
     assert [pool.architecture(i) for i in range(len(pool))] == expected, "the two ways disagree"
 
     times: dict[str, list[float]] = {"arrays": [], "plain": []}
     for _ in range(args.repeats):
+        # In turns: another load on the machine then slows both.
         times["arrays"].append(seconds(lambda: space.grow(parents, np.random.default_rng(0))))
         times["plain"].append(seconds(lambda: plain(space, few)) * len(parents) / len(few))
     pool = space.grow(parents, np.random.default_rng(0))
     arrays, python = (statistics.median(times[way]) for way in ("arrays", "plain"))
+    # Linux gives KiB.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"children       {pool.before:,} of {len(parents)} parents, {len(pool):,} distinct")
     print(f"arrays         {arrays:.3f} s")

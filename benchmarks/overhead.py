@@ -1,9 +1,10 @@
-"""What remembering costs: random search with a free evaluation, in memory, durable, and on processes.
+"""Overhead of the ledger and of processes: random search with a free evaluation, in memory, durable, and on
+processes.
 
     python benchmarks/overhead.py [--trials 3000]
 
-Prints evaluations per second, as ratios to the search in memory; and how much dearer the last trials are
-than the first, which is 1 where nothing grows with a run's length. Interleaved, so that another load on
+Prints evaluations per second, as ratios to the search in memory; and the cost of the last trials in
+units of the first's, which is 1 where nothing grows with a run's length. Interleaved, so that another load on
 the machine meets all of them.
 """
 
@@ -25,7 +26,7 @@ def free(architecture: object, fidelity: object) -> float:
 
 
 class Clock(Watch):
-    """When each trial was claimed."""
+    """Notes the time at which each trial is claimed."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -34,13 +35,14 @@ class Clock(Watch):
         self.times.append(time.perf_counter())
 
 
-def timed(trials: int, directory: Path | None, **engine: object) -> tuple[float, float]:
+def time_search(trials: int, directory: Path | None, **engine: object) -> tuple[float, float]:
     """Trials per second, and the last fifth's cost in units of the first's."""
     from cambrian.estimators.function import Function
 
     clock, function = Clock(), Function("overhead:free", builds=False)
     Search("pnas", "random", function, budget=trials, **engine).run(directory, clock)  # type: ignore[arg-type]
     steps = [b - a for a, b in zip(clock.times, clock.times[1:])]
+    # Medians of fifths: single steps wait for the disk or for another program.
     fifth = len(steps) // 5
     grown = statistics.median(steps[-fifth:]) / statistics.median(steps[:fifth])
     return len(steps) / (clock.times[-1] - clock.times[0]), grown
@@ -50,14 +52,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=3000)
     trials = parser.parse_args().trials
+    # Three rounds of all, so that a ratio is of neighbours in time.
     rounds = []
     for _ in range(3):
         with tempfile.TemporaryDirectory() as place:
             rounds.append(
                 {
-                    "in memory": timed(trials, None),
-                    "durable": timed(trials, Path(place) / "serial"),
-                    "two processes": timed(trials // 4, Path(place) / "processes", workers=2),
+                    "in memory": time_search(trials, None),
+                    "durable": time_search(trials, Path(place) / "serial"),
+                    # Fewer: a message to a process takes longer than a free evaluation.
+                    "two processes": time_search(trials // 4, Path(place) / "processes", workers=2),
                 }
             )
     base = statistics.median(r["in memory"][0] for r in rounds)

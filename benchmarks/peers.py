@@ -1,4 +1,4 @@
-"""What a search costs beside its evaluations, here and in other libraries: ratios in one run.
+"""Search overhead, here and in other libraries: ratios in one run.
 
     python benchmarks/peers.py [--evaluations 1000] [--rounds 3] [--only with_optuna ...] [--cache FOLDER]
 
@@ -36,14 +36,14 @@ PEERS = {
 
 @dataclass(frozen=True)
 class Contender:
-    """`goal` is how many times its rate ours is meant to be."""
+    """`goal` is the intended ratio of our rate to its rate."""
 
     title: str
     program: str
     case: str
     goal: float | None = None
     most: int | None = None
-    """Evaluations after which it has shown its pace."""
+    """Evaluations that suffice to measure its pace: some need seconds for each."""
 
 
 OURS, OURS_DURABLE = "cambrian", "cambrian, durable"
@@ -72,8 +72,9 @@ def main() -> None:
     args = parser.parse_args()
     pythons = {"with_cambrian": Path(sys.executable)}
     for name in args.only:
+        # A peer that cannot be installed leaves the others comparable.
         try:
-            pythons[name] = installed(args.cache / name, PEERS[name])
+            pythons[name] = install_peer(args.cache / name, PEERS[name])
         except subprocess.CalledProcessError:
             print(f"{', '.join(PEERS[name])} cannot be installed here, and is left out", flush=True)
     table("in memory", IN_MEMORY, PROCESSOR, pythons, args)
@@ -81,8 +82,10 @@ def main() -> None:
     growth(pythons["with_cambrian"], args.rounds)
 
 
-def installed(place: Path, requirements: tuple[str, ...]) -> Path:
-    """The Python of an environment that holds `requirements`, made where there is none yet."""
+def install_peer(place: Path, requirements: tuple[str, ...]) -> Path:
+    """The Python of an environment with `requirements`, which is made where there is none yet."""
+    # Each in its own: their pinned dependencies exclude each other. The file is written last, so that an
+    # interrupted installation is begun again.
     python, done = place / "bin" / "python", place / "requirements"
     wanted = "\n".join(requirements)
     if not done.exists() or done.read_text() != wanted:
@@ -100,37 +103,39 @@ def table(
     args: argparse.Namespace,
 ) -> None:
     """Rates of all in every round, and medians over the rounds of ours as a multiple of theirs."""
-    here = [c for c in contenders if c.program in pythons]
+    present = [c for c in contenders if c.program in pythons]
     rounds = []
     for _ in range(args.rounds):
-        evaluations = {c.title: min(args.evaluations, c.most or args.evaluations) for c in here}
-        rounds.append({c.title: pace(pythons[c.program], c, evaluations[c.title], clock) for c in here})
+        evaluations = {c.title: min(args.evaluations, c.most or args.evaluations) for c in present}
+        rounds.append({c.title: pace(pythons[c.program], c, evaluations[c.title], clock) for c in present})
     unit = "a second of the processor" if clock == PROCESSOR else "a second"
     print(f"\n{title}: evaluations {unit}, and how many times that ours are (goal)")
-    for c in here:
+    for c in present:
         rate = statistics.median(r[c.title] for r in rounds)
-        ratio = statistics.median(r[here[0].title] / r[c.title] for r in rounds)
+        # Of each round's own ratio: another load then weighs on both sides of it.
+        ratio = statistics.median(r[present[0].title] / r[c.title] for r in rounds)
         goal = f"({c.goal:g})" if c.goal else ""
         print(f"{c.title:24} {rate:10.0f} {ratio:10.2f} {goal}", flush=True)
 
 
 def pace(python: Path, contender: Contender, evaluations: int, clock: int) -> float:
-    times = timed(python, contender.program, contender.case, evaluations)
+    times = run_program(python, contender.program, contender.case, evaluations)
+    # From the first proposal on: imports and the first set-up are no part of the pace.
     return (len(times) - 1) / (times[-1][clock] - times[0][clock])
 
 
 def growth(python: Path, rounds: int, late: int = 5000, early: int = 100, around: int = 50) -> None:
-    """What a proposal costs about the 5,000th, in units of what it costs about the 100th."""
-    found = []
+    """Print the cost of a proposal around the 5,000th, in units of that around the 100th."""
+    ratios = []
     for _ in range(rounds):
-        times = [t[PROCESSOR] for t in timed(python, "with_cambrian", "memory", late + around)]
+        times = [t[PROCESSOR] for t in run_program(python, "with_cambrian", "memory", late + around)]
         costs = [times[n + around - 1] - times[n - around] for n in (early, late)]
-        found.append(costs[1] / costs[0])
-    print(f"\nthe {late:,}th proposal costs {statistics.median(found):.2f} of the {early}th (goal: 2)")
+        ratios.append(costs[1] / costs[0])
+    print(f"\nthe {late:,}th proposal costs {statistics.median(ratios):.2f} of the {early}th (goal: 2)")
 
 
-def timed(python: Path, program: str, case: str, evaluations: int) -> list[tuple[float, float]]:
-    """When each proposal was made: seconds on the wall and of the processor."""
+def run_program(python: Path, program: str, case: str, evaluations: int) -> list[tuple[float, float]]:
+    """The time of each proposal in a program's run: seconds on the wall and of the processor."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:  # on a disk: /tmp may be memory
         ran = subprocess.run(
             [python, PROGRAMS / f"{program}.py", case, str(evaluations), folder],
@@ -140,8 +145,9 @@ def timed(python: Path, program: str, case: str, evaluations: int) -> list[tuple
         )
     if ran.returncode:
         raise SystemExit(f"{program} {case}:\n{ran.stderr[-2000:]}")
-    found: list[tuple[float, float]] = json.loads(ran.stdout.splitlines()[-1])["times"]
-    return found
+    # The last line: libraries print above it.
+    times: list[tuple[float, float]] = json.loads(ran.stdout.splitlines()[-1])["times"]
+    return times
 
 
 if __name__ == "__main__":

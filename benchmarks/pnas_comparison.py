@@ -1,5 +1,5 @@
-"""PNAS's comparison (Liu et al., ECCV 2018, Table 2): how many models others train until they have found as
-good as progressive search has after its budget.
+"""PNAS's comparison (Liu et al., ECCV 2018, Table 2): the number of models that other searches train until
+theirs are as good as those of progressive search after its budget.
 
     python benchmarks/pnas_comparison.py [planted planted-separable nb201-cifar10 nb101 fashion-mnist]
                     [--seeds 20] [--most 2000] [--out runs/pnas] [--processes 1] [--judge validation]
@@ -7,8 +7,8 @@ good as progressive search has after its budget.
 
 "As good" is the mean validation score of the best 1, 5 and 25 models trained so far, as in the paper;
 `--judge test` takes the test scores of those models instead, which no search saw. Numbers are where the means
-over the seeds meet, intervals their 95 % bootstrap over the seeds; behind them stands what the rival has in
-the end. A repeat is no model: it is looked up. Every search is kept in the folder `--out`, and not
+over the seeds meet, intervals their 95 % bootstrap over the seeds; after them comes the rival's score in the
+end. A repeat does not count as a model: it is looked up. Every search is kept in the folder `--out`, and not
 played again.
 
 At the paper's own scale (B = 5, K = 256: `planted`) examples are counted as the paper does: 20 epochs of
@@ -41,13 +41,15 @@ from cambrian.strategies import STRATEGIES
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.strategy import Strategy
 
-TOPS = (1, 5, 25)
+TOPS = (1, 5, 25)  # as in Table 2
+# Sec. 5.3: examples of a search's training (20 epochs of 45,000), and the rerank of reinforcement learning
+# (250 models for 300 epochs).
 E1, M2, E2 = 20 * 45_000, 250, 300 * 45_000
 
 
 @dataclass(frozen=True)
 class Course:
-    """`paper`: whether the paper's examples can be counted."""
+    """`paper`: the search has the paper's scale, so that examples can be counted as there."""
 
     progressive: Progressive
     paper: bool = False
@@ -64,7 +66,7 @@ LIVE_SPACE = {"name": "pnas", "arguments": {"blocks": fashion.BLOCKS}}
 CONTROLLERS = ("reinforce", "ppo")
 RIVALS = (*CONTROLLERS, "evolution", "random")
 ENOUGH = 10_000
-"""Trials: progressive search ends by itself."""
+"""Trials that progressive search never reaches: it ends by itself."""
 
 
 def main() -> None:
@@ -89,8 +91,8 @@ def main() -> None:
                 }
                 for seed in range(args.seeds)
             ]
-            found = {s: [of[s].result() for of in jobs] for s in jobs[0]}
-        report(name, found, args.judge == "test")
+            scores = {s: [of[s].result() for of in jobs] for s in jobs[0]}
+        report(name, scores, args.judge == "test")
 
 
 def models(name: str, strategy: str, trials: int, seed: int, place: Path) -> np.ndarray:
@@ -104,6 +106,7 @@ def models(name: str, strategy: str, trials: int, seed: int, place: Path) -> np.
             scores = live(chosen, label, trials, seed, place / LIVE)
         else:
             played = play(benchmark(name), chosen, trials, seed)
+            # A repeat trains nothing; a table has no crashes.
             trained = [t for t in played.trials if t.cached is None]
             scores = [(t.value, played.benchmark.test(t.architecture)) for t in trained]
         np.save(path, np.array(scores, float).T * [[100], [1]])
@@ -120,30 +123,33 @@ def live(chosen: Strategy, label: str, trials: int, seed: int, home: Path) -> li
     task = cambrian.load(LIVE, size=fashion.SIZE, limit=fashion.IMAGES, validation=fashion.VALIDATION, seed=0)
     contest = OnTraining(task, trials, home, fashion.SEARCH, LIVE_SPACE)
     contest.ready()
-    found = contest.search(chosen, seed).run(contest.place(label, seed)).trials
-    return [(np.nan if t.value is None else t.value, np.nan) for t in found if t.cached is None]
+    trials_made = contest.search(chosen, seed).run(contest.place(label, seed)).trials
+    return [(np.nan if t.value is None else t.value, np.nan) for t in trials_made if t.cached is None]
 
 
-def report(name: str, found: dict[str, list[np.ndarray]], by_test: bool) -> None:
-    paper, trained = course(name).paper, [f.shape[1] for f in found["progressive"]]
+def report(name: str, scores: dict[str, list[np.ndarray]], by_test: bool) -> None:
+    paper, trained = course(name).paper, [f.shape[1] for f in scores["progressive"]]
     budget = round(float(np.mean(trained)))
     print(f"\n{name}, {len(trained)} seeds: progressive search trains {budget} models")
     for top in TOPS:
-        curves = {s: np.array([judged(f, top, by_test, longest(of)) for f in of]) for s, of in found.items()}
+        curves = {
+            s: np.array([judge_curve(f, top, by_test, longest(of)) for f in of]) for s, of in scores.items()
+        }
         targets = curves["progressive"][:, -1]
         low, high = interval(targets)
         print(f"  top {top}: {targets.mean():.3f} [{low:.3f}, {high:.3f}]")
-        for rival in list(found)[1:]:
+        for rival in list(scores)[1:]:
             reached = match(curves[rival], targets)
-            ended = f"{curves[rival][:, -1].mean():.3f} after {longest(found[rival])}"
-            print(f"    {rival:20} {told(reached, budget, paper and rival.startswith(CONTROLLERS))}; {ended}")
+            ended = f"{curves[rival][:, -1].mean():.3f} after {longest(scores[rival])}"
+            phrase = describe_match(reached, budget, paper and rival.startswith(CONTROLLERS))
+            print(f"    {rival:20} {phrase}; {ended}")
 
 
-def longest(found: list[np.ndarray]) -> int:
-    return max(f.shape[1] for f in found)
+def longest(scores: list[np.ndarray]) -> int:
+    return max(f.shape[1] for f in scores)
 
 
-def judged(scores: np.ndarray, top: int, by_test: bool, length: int) -> np.ndarray:
+def judge_curve(scores: np.ndarray, top: int, by_test: bool, length: int) -> np.ndarray:
     """The curve of the best `top`; a search that trained fewer than `length` models stays where it was."""
     curve = top_tests(*scores, top) if by_test else top_means(scores[0], top)
     return np.pad(curve, (0, length - len(curve)), mode="edge")
@@ -153,16 +159,18 @@ def top_tests(validation: np.ndarray, test: np.ndarray, top: int) -> np.ndarray:
     """The mean test score of the best `top` by validation, after each model."""
     means, best = np.full(len(test), np.nan), []
     for n, pair in enumerate(zip(validation, test)):
+        # By validation, as a search would choose: the test scores only follow.
         best = sorted([*best, pair], reverse=True)[:top]
         if len(best) == top:
             means[n] = np.mean([t for _, t in best])
     return means
 
 
-def told(reached: Match, budget: int, reranks: bool) -> str:
+def describe_match(reached: Match, budget: int, reranks: bool) -> str:
     if not np.isfinite(reached.models):
         return "never"
     ours = Effort(budget, E1)
+    # The paper's reinforcement learning trains its best models once more before it chooses (M2, E2).
     theirs = Effort(reached.models, E1, M2, E2) if reranks else Effort(reached.models, E1)
     in_models, in_examples = ours.speed_up(theirs)
     text = f"{reached.models:.0f} [{reached.low:.0f}, {reached.high:.0f}] models: {in_models:.2f} times"

@@ -1,4 +1,4 @@
-"""What a sampled architecture of a user's function costs: beside the same program written by hand.
+"""Cost of sampling an architecture of a user's function, against the same program written by hand.
 
     python benchmarks/sampling.py [--samples 500] [--repeats 40]
 
@@ -32,7 +32,7 @@ CELLS = 100_000
 
 
 @space
-def layered(pick: Any, task: Any) -> Any:
+def layer_stack(pick: Any, task: Any) -> Any:
     """Up to eight layers of an operation and a width each, after a stem and before a classifier."""
     pick("stem", [8, 16, 32])
     for i in range(pick.depth("depth", 1, 8)):
@@ -42,7 +42,7 @@ def layered(pick: Any, task: Any) -> Any:
     return lambda: nn.Flatten()
 
 
-def layered_by_hand(rng: random.Random) -> dict[str, Any]:
+def draw_layer_stack(rng: random.Random) -> dict[str, Any]:
     answers: dict[str, Any] = {"stem": rng.choice([8, 16, 32])}
     answers["depth"] = depth = rng.randint(1, 8)
     for i in range(depth):
@@ -53,7 +53,7 @@ def layered_by_hand(rng: random.Random) -> dict[str, Any]:
 
 
 @space
-def joined(pick: Any, task: Any) -> Any:
+def block_graph(pick: Any, task: Any) -> Any:
     """Four blocks, each an operation on one or two of the blocks before; numbers; a module fork."""
     pick.fork("stem", {"small": nn.Identity, "large": nn.Identity})
     for i in range(4):
@@ -64,11 +64,12 @@ def joined(pick: Any, task: Any) -> Any:
     return lambda: nn.Flatten()
 
 
-def joined_by_hand(rng: random.Random) -> dict[str, Any]:
+def draw_block_graph(rng: random.Random) -> dict[str, Any]:
     answers: dict[str, Any] = {"stem": rng.choice(["small", "large"])}
     for i in range(4):
         answers[f"block{i}/operation"] = rng.choice(OPERATIONS)
         sets = [math.comb(i + 1, k) for k in (1, 2)[: i + 1]]
+        # By the number of subsets of each size, so that all subsets are equally likely, as in the space.
         many = rng.choices((1, 2)[: i + 1], sets)[0]
         answers[f"block{i}/inputs"] = tuple(sorted(rng.sample(range(i + 1), many)))
     answers["hidden"] = rng.randint(16, 256)
@@ -78,7 +79,7 @@ def joined_by_hand(rng: random.Random) -> dict[str, Any]:
 
 @space
 def modules(pick: Any, task: Any) -> nn.Module:
-    """The body makes what it asks for: three to eight layers."""
+    """Three to eight layers, made in the body that asks for them."""
     width = 8 * pick("widen", [1, 2, 4])
     layers: list[nn.Module] = [nn.Conv2d(task.channels, width, 3, padding=1)]
     for i in range(pick.depth("depth", 3, 8)):
@@ -90,17 +91,19 @@ def modules(pick: Any, task: Any) -> nn.Module:
 
 
 def microseconds(work: Callable[[], object], times: int) -> float:
+    # The processor's seconds: other programs do not lengthen them.
     start = time.process_time()
     for _ in range(times):
         work()
     return (time.process_time() - start) / times * 1e6
 
 
-def compared(program: Any, by_hand: Callable[[random.Random], object], samples: int, repeats: int) -> str:
+def compare(program: Any, by_hand: Callable[[random.Random], object], samples: int, repeats: int) -> str:
     rng, plain = stream(0, "sampling"), random.Random(0)
     turns = []
     for _ in range(repeats):
         ours = microseconds(lambda: sample(program, rng), samples)
+        # In turns: another load on the machine then slows both.
         turns.append((ours, microseconds(lambda: by_hand(plain), samples)))
     one, other = (statistics.median(side) for side in zip(*turns, strict=True))
     ratio = statistics.median(ours / theirs for ours, theirs in turns)
@@ -112,6 +115,7 @@ def canonical(cells: list[Architecture]) -> tuple[float, float]:
     pnas = PNAS()
     alone = microseconds(lambda: [pnas.canonical(cell) for cell in cells], 1)
     tokens = pnas.tokens(cells)
+    # Arrays take cells of one size: those with all blocks, scaled up to the number of all.
     same = (tokens >= 0).all(axis=(1, 2))
     together = microseconds(lambda: canonical_codes(tokens[same], len(pnas.operations)), 1)
     return alone / 1e6, together / 1e6 * len(cells) / max(1, int(np.sum(same)))
@@ -122,8 +126,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=40)
     args = parser.parse_args()
-    print(f"layers           {compared(layered, layered_by_hand, args.samples, args.repeats)}")
-    print(f"subsets, numbers {compared(joined, joined_by_hand, args.samples, args.repeats)}")
+    print(f"layers           {compare(layer_stack, draw_layer_stack, args.samples, args.repeats)}")
+    print(f"subsets, numbers {compare(block_graph, draw_block_graph, args.samples, args.repeats)}")
     rng = stream(0, "modules")
     times = [
         microseconds(lambda: sample(modules, rng), max(1, args.samples // 50)) for _ in range(args.repeats)

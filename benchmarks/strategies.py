@@ -3,9 +3,9 @@
     python benchmarks/strategies.py [--benchmark nb201-cifar10] [--seeds 20] [--budget 500]
                                     [--processes 1] [evolution hill-climbing ...]
 
-Strategies have their defaults and see validation only; the incumbent is the best by that. Evaluations
-are proposals, repeats included; `distinct` counts what was evaluated of the whole budget, `ms` is the
-strategy's own thinking per proposal. A search that ends early keeps its last score.
+Strategies have their defaults and see validation only; the incumbent is the best by that. Evaluations are
+proposals, repeats included; `distinct` counts the evaluated ones of the whole budget, `ms` is the strategy's
+own time per proposal. A search that ends early keeps its last score.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import os
 from concurrent.futures import Executor, ProcessPoolExecutor
 
+# Before numpy is imported, which reads it: one thread for each of the processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
@@ -26,7 +27,8 @@ EVALUATIONS = (50, 100, 150, 200, 300, 500)
 
 
 def one(name: str, strategy: str, budget: int, seed: int) -> tuple[np.ndarray, int, float]:
-    """Test scores after each trial, how many were no repeats, and seconds of thinking per proposal."""
+    """Test scores after each trial, the number of trials that were not repeats, and the strategy's seconds
+    per proposal."""
     played = play(benchmark(name), strategy, budget, seed)
     distinct = sum(trial.cached is None for trial in played.trials)
     return played.test, distinct, played.thinking / len(played.trials)
@@ -34,15 +36,16 @@ def one(name: str, strategy: str, budget: int, seed: int) -> tuple[np.ndarray, i
 
 def row(pool: Executor, args: argparse.Namespace, strategy: str) -> str:
     jobs = [pool.submit(one, args.benchmark, strategy, args.budget, seed) for seed in range(args.seeds)]
+    # A strategy that does not fit the benchmark's space has its reason in its row.
     try:
-        found = [job.result() for job in jobs]
+        outcomes = [job.result() for job in jobs]
     except Incompatible as error:
         return str(error)
     columns = []
     for n in marks(args.budget):
-        scores = np.array([test[min(n, len(test)) - 1] for test, _, _ in found])
+        scores = np.array([test[min(n, len(test)) - 1] for test, _, _ in outcomes])
         columns.append(f"{scores.mean():7.3f} +- {scores.std(ddof=1) if len(scores) > 1 else 0:4.2f}")
-    distinct, thinking = (np.mean([f[i] for f in found]) for i in (1, 2))
+    distinct, thinking = (np.mean([f[i] for f in outcomes]) for i in (1, 2))
     return " ".join([*columns, f"{distinct:9.1f} {1000 * thinking:7.2f}"])
 
 

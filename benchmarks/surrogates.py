@@ -1,9 +1,9 @@
-"""How quickly surrogates rank the children of level 5: sharing their parents' work against not.
+"""Speed of surrogates in ranking the children of level 5, with and without sharing their parents' work.
 
     python benchmarks/surrogates.py [--parents 256] [--plain 16384] [--repeats 3] [mlp-ensemble ...]
 
-Random cells of four blocks are grown by every fifth block and scored by surrogates fitted on random
-values, which costs what any would. The plain way writes every child out and reads it from its first
+Random cells of four blocks are grown by every fifth block and scored by surrogates fitted on random values,
+which cost as much as any. The plain way writes every child out and reads it from its first
 token; it gets a sample of them, is scaled by their number, and must agree. One run, taking turns.
 """
 
@@ -44,6 +44,7 @@ def main() -> None:
     tokens = space.tokens(parents)
     grown = seconds(lambda: space.grow(parents, rng))
     pool = space.grow(parents, rng)
+    # The plain way takes minutes for all: a sample is scaled by the number of children.
     some = rng.choice(len(pool), min(args.plain, len(pool)), replace=False)
     print(f"{pool.before:,} children, {len(pool):,} distinct, grown in {grown:.2f} s")
     for name in args.surrogates:
@@ -55,10 +56,12 @@ def main() -> None:
         for _ in range(args.repeats):
             start = time.perf_counter()
             scores = model.score_children(state, tokens, pool.parent, pool.step)
+            # In turns: another load on the machine then slows both.
             shared.append(time.perf_counter() - start)
             start = time.perf_counter()
             expected = score_by_predicting(model, state, tokens, pool.parent[some], pool.step[some])
             plain.append((time.perf_counter() - start) * len(pool) / len(some))
+        # The oracle: shared work must give the scores of reading each child whole.
         assert np.allclose(scores[some], expected, atol=1e-5), f"{name}: the two ways disagree"
         one, other = statistics.median(shared), statistics.median(plain)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -5,7 +5,7 @@
 2. Two processes of one thread, a trial each, against one process of two threads that trains the two
    trials one after the other. Goal: at least 1.3 times.
 
-What is compared alternates within a round; a ratio is the median over the rounds.
+The two sides alternate within a round; a ratio is the median over the rounds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BLOCKS = [(0, "sep5x5", 0, "max3x3"), (1, "sep5x5", 1, "sep3x3"), (0, "sep3x3", 
 
 
 def data(n: int, side: int = 28) -> Images:
-    """Noise in the shape of Fashion-MNIST: what is measured does not depend on what is seen."""
+    """Noise in the shape of Fashion-MNIST: the time of a step does not depend on the pixels."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, size=(n, side, side, 1), dtype=np.uint8)
     return images(pixels, rng.integers(0, 10, n), (0.3,), (0.35,))
@@ -103,7 +103,7 @@ def plain(train: Images, validation: Images) -> Callable[[], object]:
     return epoch
 
 
-def timed(action: Callable[[], object]) -> float:
+def time_action(action: Callable[[], object]) -> float:
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
@@ -114,14 +114,15 @@ def against_plain(rounds: int, examples: int) -> list[tuple[float, float]]:
     parts = data(examples), data(examples // 5)
     fast, slow = ours(*parts), plain(*parts)
     fast(), slow()  # warm up
-    return [(timed(fast), timed(slow)) for _ in range(rounds)]
+    return [(time_action(fast), time_action(slow)) for _ in range(rounds)]
 
 
 class Worker:
-    """A process of `threads` threads that trains an epoch for every line it is sent."""
+    """A process of `threads` threads that trains an epoch for every line on its input."""
 
     def __init__(self, threads: int, examples: int) -> None:
         command = [sys.executable, __file__, "--worker", str(threads), "--examples", str(examples)]
+        # Set before torch is imported there: afterwards the pools of threads exist.
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
@@ -169,7 +170,8 @@ def two_against_one(rounds: int, examples: int) -> list[tuple[float, float]]:
             single.end()
 
     both(), one_after_the_other()  # warm up
-    times = [(timed(both), timed(one_after_the_other)) for _ in range(rounds)]
+    times = [(time_action(both), time_action(one_after_the_other)) for _ in range(rounds)]
+    # Idle workers wait for input and take no time from the others.
     for worker in [*pair, single]:
         worker.close()
     return times

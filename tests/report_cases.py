@@ -6,9 +6,11 @@ import numpy as np
 
 from cambrian.architecture import Architecture, replay
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.problem import Objective
 from cambrian.reports.contents import Story
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Graph, Pick, Space
+from cambrian.weights import Inherit, Shared
 
 EVIL = "<script>document.title='owned'</script>"
 STAGES = [("image", "1x8x8"), ("stem", "16x8x8"), ("cell x 2", EVIL), ("linear", "10")]
@@ -56,7 +58,7 @@ def random_trials(rng, count):
         note = {"level": 1 + n // 6}
         if n >= 6:
             note["predicted"] = float(rng.integers(5)) / 4
-        outcome = Done(float(rng.integers(20)) / 20, {"params": 10.0}, seconds=cost)
+        outcome = Done(float(rng.integers(20)) / 20, {"params": 10.0, EVIL: cost}, seconds=cost)
         if kind == 0:
             outcome = Infeasible("nan", f"loss {EVIL}", seconds=cost)
         if kind == 1:
@@ -87,10 +89,16 @@ def full_story(count=30):
     """Everything a report can show, with hostile names everywhere."""
     trials = random_trials(np.random.default_rng(3), count)
     ended = finals(trials)
+    supernet = Trial(count, trials[0].architecture, Fidelity(), "supernet", method={"name": EVIL})
+    anew = Done(0.5, {EVIL: 3.0}, data={"anew": EVIL})
+    late = [
+        Trial(count + 1, trials[1].architecture, Fidelity(), weights=Inherit(0, EVIL), outcome=anew),
+        Trial(count + 2, trials[2].architecture, Fidelity(), weights=Shared(count), outcome=anew),
+    ]
     return Story(
         EVIL,
         PNAS(),
-        [*trials, *ended],
+        [*trials, supernet, *late, *ended],
         winner=ended[1],
         settings={"space": {"name": EVIL, "arguments": {"blocks": 5}}, EVIL: [EVIL]},
         plan=[("data", EVIL)],
@@ -100,4 +108,5 @@ def full_story(count=30):
         table1=[{"surrogate": EVIL, "b=1": 0.91}, {"surrogate": "lstm", "b=1": None}],
         versions={"torch": EVIL},
         events=[(1.7e9, EVIL, {"reason": EVIL})],
+        more_objectives=(Objective(EVIL, True),),
     )

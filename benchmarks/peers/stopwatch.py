@@ -1,4 +1,4 @@
-"""What the programs beside this one share: the space, the free evaluation, and the clock in it. Nothing but
+"""The common parts of the programs beside this one: the space, the free evaluation, and the clock in it. Only
 the standard library is imported, so that it runs in every peer's environment.
 
     python PROGRAM.py CASE EVALUATIONS FOLDER     prints the times of the proposals, as JSON
@@ -21,19 +21,19 @@ POPULATION, SAMPLE = 50, 10
 
 
 class Evaluation:
-    """Gives a random number for nothing, and notes the times of proposals, which are those of the calls
-    unless `proposed` tells of others: who looks a repeat up instead of evaluating it again."""
+    """Gives a random number for nothing, and notes the times of proposals: those of its calls, or where
+    `note_proposal` is called, of these. A library that looks repeats up evaluates fewer than it proposes."""
 
     def __init__(self) -> None:
         self.calls: list[Times] = []
         self.proposals: list[Times] = []
-        self._rng = random.Random(0)
+        self._rng = random.Random(0)  # the same values for every library
 
     def __call__(self, *architecture: object, **answers: object) -> float:
         self.calls.append(now())
         return self._rng.random()
 
-    def proposed(self) -> None:
+    def note_proposal(self) -> None:
         self.proposals.append(now())
 
 
@@ -51,7 +51,7 @@ Case = Callable[[Evaluation, int, Path], None]
 def main(cases: Mapping[str, Case]) -> None:
     case, evaluations, folder = sys.argv[1:]
     warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)  # a line per trial is what some of them spend most of their time on
+    logging.disable(logging.WARNING)  # a line per trial would be most of some libraries' time
     evaluation = Evaluation()
     cases[case](evaluation, int(evaluations), Path(folder))
     times = evaluation.proposals or evaluation.calls

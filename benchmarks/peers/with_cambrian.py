@@ -1,5 +1,5 @@
-"""Regularized evolution through the whole loop, with the ledger in memory and on the disk; and what a bare
-SQLite takes for as many commits that reach the disk."""
+"""Regularized evolution through the whole loop, with the ledger in memory and on the disk; and as many
+commits of a bare SQLite that reach the disk."""
 
 import sqlite3
 from pathlib import Path
@@ -25,13 +25,13 @@ class Proposals(Watch):
         self.evaluation = evaluation
 
     def on_claim(self, trial: Trial) -> None:
-        self.evaluation.proposed()
+        self.evaluation.note_proposal()
 
 
 def search(evaluation: Evaluation, evaluations: int, place: Path | None) -> None:
     function = Function(lambda architecture, fidelity: evaluation(architecture), builds=False)
-    found = cambrian.Search(cells, Evolution(POPULATION, SAMPLE), function, budget=evaluations)
-    found.run(place, Proposals(evaluation))
+    planned = cambrian.Search(cells, Evolution(POPULATION, SAMPLE), function, budget=evaluations)
+    planned.run(place, Proposals(evaluation))
 
 
 def memory(evaluation: Evaluation, evaluations: int, folder: Path) -> None:
@@ -43,10 +43,10 @@ def durable(evaluation: Evaluation, evaluations: int, folder: Path) -> None:
 
 
 def commits(evaluation: Evaluation, evaluations: int, folder: Path) -> None:
-    """A row of the same length each."""
+    """Commit one row after another, each of the same length."""
     db = sqlite3.connect(folder / "bare.sqlite", isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA synchronous = FULL")  # as the ledger: an acknowledged row survives a power cut
     db.execute("CREATE TABLE trial (number INTEGER PRIMARY KEY, text TEXT)")
     for number in range(evaluations):
         db.execute("INSERT INTO trial VALUES (?, ?)", (number, "x" * 300))

@@ -9,14 +9,14 @@ from stopwatch import OPTIONS, POPULATION, QUESTIONS, SAMPLE, Evaluation, main
 SETTINGS = {
     "population_size": POPULATION,
     "tournament_size": SAMPLE,
-    "mutation_type": "mutate_best",
+    "mutation_type": "mutate_best",  # Real et al. 2019: the best of the sample has the child
     "n_mutations": 1,
     "ignore_fidelity": True,
 }
 
 
 class Cells(neps.PipelineSpace):
-    """A question each: the class body is what NePS reads."""
+    """An attribute for each question: NePS reads the class body, so that no loop can make them."""
 
     op0 = neps.Categorical(choices=OPTIONS)
     op1 = neps.Categorical(choices=OPTIONS)

@@ -6,6 +6,7 @@ from typing import Any
 
 import nni
 
+# Before the other imports, which would otherwise load torch's part of NNI.
 nni.set_default_framework("none")
 
 from nni.mutable import Categorical, MutableDict  # noqa: E402
@@ -17,7 +18,7 @@ from stopwatch import OPTIONS, POPULATION, QUESTIONS, SAMPLE, Evaluation, main  
 
 
 class Answers(dict):  # type: ignore[type-arg]
-    """NNI refers weakly to what it evaluates, which a plain dict does not allow."""
+    """NNI keeps a weak reference to its samples, which a plain dict does not allow."""
 
 
 class Net(MutableDict):  # type: ignore[misc]

@@ -9,6 +9,7 @@ from stopwatch import OPTIONS, POPULATION, QUESTIONS, Evaluation, main
 
 
 def search(evaluation: Evaluation, evaluations: int, storage: BaseStorage) -> None:
+    # No SAMPLE: NSGA-II draws parents by tournaments of two.
     def objective(trial: optuna.Trial) -> float:
         return evaluation(**{q: trial.suggest_categorical(q, OPTIONS) for q in QUESTIONS})
 

@@ -13,6 +13,7 @@ def evolution(evaluation: Evaluation, evaluations: int, folder: Path) -> None:
     scheduler = AskTellScheduler(
         REA(space, metric="score", population_size=POPULATION, sample_size=SAMPLE, random_seed=0)
     )
+    # Ask and tell, so that no worker process is timed.
     for _ in range(evaluations):
         trial = scheduler.ask()
         scheduler.tell(trial, {"score": evaluation(**trial.config)})

@@ -10,7 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from cambrian.errors import SpaceError
 from cambrian.pictures.graph_parts import blocks
-from cambrian.pictures.layout import GAP_X, _inversions, _spread_apart, gap_between, place_layers
+from cambrian.pictures.layout import GAP_X, _inversions, _space_row, gap_between, place_layers
 from cambrian.pictures.picture import picture
 from cambrian.spaces.space import Graph
 
@@ -111,7 +111,7 @@ def test_spreading_is_an_isotonic_regression(row):
     offsets = np.cumsum([0.0, *steps])
     places, free = np.arange(len(row)), np.array(wanted) - offsets
     fitted = IsotonicRegression().fit(places, free, weights).predict(places)
-    found = _spread_apart(list(range(len(row))), widths, wanted, weights)
+    found = _space_row(list(range(len(row))), widths, wanted, weights)
     np.testing.assert_allclose(found, fitted + offsets, atol=1e-9)
 
 

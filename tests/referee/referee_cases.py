@@ -73,7 +73,7 @@ class Counted:
     delivers: ClassVar[bool] = False
 
     def run(self, job):
-        rng = stream(job.seed, "trial", job.number, "count")
+        rng = stream(job.seed, "trial", job.identity, "count")
         name = f"{job.architecture.key}-{time.time_ns()}-{os.getpid()}".replace("/", "_")[-200:]
         Path(self.place or os.environ["COUNTS"], name).touch()
         time.sleep(self.seconds)

@@ -1,4 +1,4 @@
-"""A benchmark: what is searched, and what counts."""
+"""A benchmark: a space, the objective of its searches, and the score that they are judged by."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What is searched and what counts. Strategies see what `estimator` gives at `fidelity`: the
-    objective, a fraction for accuracies. `test(architecture)` is what a referee reports of the one
-    chosen, in percent for accuracies; `optimum` is the highest there is, or the lowest where a test score
-    is to be low (`test_minimize`)."""
+    """Strategies search `space` and see the values of `estimator` at `fidelity`: the objective, a fraction
+    for accuracies. A referee reports `test(architecture)` of the chosen one, in percent for accuracies;
+    `optimum` is the highest test score, or the lowest where it is to be low (`test_minimize`)."""
 
     name: str
     space: Space
@@ -40,7 +39,7 @@ class Benchmark:
 
     @property
     def timed(self) -> bool:
-        """Whether trials' seconds are what the measurements took, and not what looking up does."""
+        """Whether trials' seconds are those of the measurements, and not of looking them up."""
         return getattr(self.estimator, "seconds", None) is not None
 
     @staticmethod
@@ -53,12 +52,12 @@ class Benchmark:
         test_minimize: bool = False,
     ) -> Benchmark:
         """`test` is float[rows of the estimator's table]; rows without one have NaN."""
-        found = open_table(estimator.table, estimator.questions)
+        table = open_table(estimator.table, estimator.questions)
         return Benchmark(
             name,
             space,
             estimator,
-            lambda architecture: float(test[found.row(space, architecture)]),
+            lambda architecture: float(test[table.row(space, architecture)]),
             float(np.nanmin(test) if test_minimize else np.nanmax(test)),
             fidelity or Fidelity(),
             test_minimize,

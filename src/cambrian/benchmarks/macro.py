@@ -13,6 +13,7 @@ from cambrian.spaces.chains.macro.space import Macro
 
 
 def cifar10() -> Benchmark:
+    # One of three trainings: a search that saw their mean would see its own test score.
     estimator = Tabular("nb-macro", "first_acc", ("params", "flops"), scale=0.01)
     return Benchmark.of_table(
         "nb-macro", Macro(), estimator, open_table("nb-macro").column("mean_acc").values

@@ -24,6 +24,7 @@ def four() -> Benchmark:
 
 
 def _benchmark(name: str, vertices: int, epochs: int) -> Benchmark:
+    # The table has fractions; test scores are in percent.
     test = 100 * open_table("nb101").column("test_acc").values[:, EPOCHS.index(epochs)]
     estimator = Tabular("nb101", "val_acc", ("params", "energy_kwh"), "seconds")
     return Benchmark.of_table(name, NASBench101(vertices), estimator, test, Fidelity(epochs))

@@ -35,6 +35,7 @@ def _benchmark(name: str, data: str, epochs: int) -> Benchmark:
     return Benchmark.of_table(
         name,
         NASBench201(),
+        # `raw`: cells that are the same function were trained one by one, and differ by noise.
         Tabular("nb201", f"{data}_val", METRICS, scale=0.01, raw=True),
         open_table("nb201").column(f"{data}_test_200").values,
         Fidelity(epochs),

@@ -1,17 +1,16 @@
 """A planted truth in the space of PNAS (Liu et al. 2018, Sec. 3), of which no table exists.
 
 The gain of a cell is the sum of its blocks'; its accuracy rises from 82 % towards 95 % with the gain,
-each unit leaving 1/e of what is missing. A block gains by its two operations and by what they read:
+each unit leaving 1/e of the missing rest. A block gains by its two operations and by their inputs:
 
 * separable: a worth of each operation, a worth of each kind of input (previous-previous, previous, a
-  block), nothing else. Block-averaging surrogates see all of it: a test of a search, no evidence for one.
+  block), nothing else. Block-averaging surrogates see all of it: a test of a search, not evidence for one.
 * entangled: besides, pairs of operations in one block suit each other or do not, and an operation that
   reads a block suits that block's operations or does not: worth as much again as operations alone.
 
-Worths are drawn from a fixed seed, the same for both. A measurement adds normal noise of 0.4 points: what
-good cells of NAS-Bench-201 differ by when trained twice for 12 epochs (0.3), and what counting hits on
-the paper's 5,000 validation images adds (0.4), are both about that. Nothing is trained, trials cost no
-simulated seconds.
+Worths are drawn from a fixed seed, the same for both. A measurement adds normal noise of 0.4 points: about
+the difference of good cells of NAS-Bench-201 between two trainings of 12 epochs (0.3), and the sampling error
+of the paper's 5,000 validation images (0.4). Nothing is trained, trials cost no simulated seconds.
 """
 
 from __future__ import annotations
@@ -57,6 +56,7 @@ class Worths:
 
 @cache
 def worths(entangled: bool) -> Worths:
+    # All are drawn for both truths, so that these share the worths of operations and inputs.
     rng, n = stream(2018, "planted"), len(OPERATIONS)
     operation, source = 0.1 * rng.standard_normal(n), 0.03 * rng.standard_normal(INPUTS + 1)
     pair, reading = 0.1 * rng.standard_normal((n, n)), 0.1 * rng.standard_normal((n, n, n))
@@ -94,6 +94,7 @@ def blocks_of(space: Space, architecture: Architecture) -> list[Block]:
     two of PNAS's operations."""
     encodes = know(space, Encodes)
     slots = None if encodes is None else encodes.slots
+    # By tokens, not by class: any space whose tokens are these blocks can be searched.
     if encodes is None or slots != SLOTS or encodes.vocabulary["operation"] != len(OPERATIONS):
         raise UsageError(
             f"the planted truth is of blocks of tokens {SLOTS} of {len(OPERATIONS)} operations, as PNAS has "
@@ -114,6 +115,7 @@ class Planted:
 
     def run(self, job: Job) -> Estimate:
         cell = blocks_of(job.space, job.architecture)
+        # By the job's identity: an architecture measured again in one search is a repeat, not another draw.
         error = self.noise * stream(job.seed, "planted", job.identity).standard_normal()
         yield from ()
         return Done(truth(cell, self.entangled) + float(error))
@@ -128,32 +130,34 @@ def optimum(entangled: bool, blocks: int) -> float:
     reading = worth.operation[:, None, None] + worth.source[INPUTS] + worth.reading  # [8, 8, 8]
 
     def gains(best: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Of every kind of block, each operation at its best input."""
+        """The gain of every kind of block, each operation at its best input."""
         return np.array([0.15 + worth.pair[a, b] + best[a] + best[b] for a, b in kinds])
 
     ceiling = float(gains(np.maximum(cell_inputs, reading.max(axis=(1, 2)))).max())
-    found = -math.inf
+    highest = -math.inf
 
     def search(best: NDArray[np.float64], gain: float, left: int) -> None:
-        nonlocal found
-        found = max(found, gain) if gain else found
-        if not left or gain + left * ceiling <= found:
+        nonlocal highest
+        highest = max(highest, gain) if gain else highest
+        # The bound: no further block gains more than the best block with every reading at hand.
+        if not left or gain + left * ceiling <= highest:
             return
         each = gains(best)
+        # The best first: a high gain found early cuts off the rest.
         for k in np.argsort(-each).tolist():
             search(np.maximum(best, reading[:, *kinds[k]]), gain + float(each[k]), left - 1)
 
     search(cell_inputs, 0.0, blocks)
-    return _accuracy(found)
+    return _accuracy(highest)
 
 
-def entangled() -> Benchmark:
-    """Blocks that suit each other or do not."""
+def make_entangled() -> Benchmark:
+    """The truth in which blocks suit each other or do not."""
     return _benchmark("planted", True)
 
 
-def separable() -> Benchmark:
-    """Every block by itself, which suits a surrogate that averages blocks: never a headline."""
+def make_separable() -> Benchmark:
+    """The truth of single blocks, which suits a surrogate that averages blocks: never a headline."""
     return _benchmark("planted-separable", False)
 
 

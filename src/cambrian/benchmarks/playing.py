@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Played:
-    """What a search was like after each of its trials, in their order; each array is float[trials].
-    The incumbent is the best so far (see `cambrian.recommendation.find_incumbents`); before there is one,
-    everything is NaN."""
+    """The course of a search, trial by trial in their order; each array is float[trials]. The incumbent
+    is the best so far (see `cambrian.recommendation.find_incumbents`); before there is one, everything is
+    NaN."""
 
     benchmark: Benchmark
     trials: Sequence[Trial]
     thinking: float
-    """Seconds the strategy spent proposing and learning, really."""
+    """Seconds of the strategy's own work, by the clock."""
 
     @cached_property
     def value(self) -> NDArray[np.float64]:
@@ -37,8 +37,9 @@ class Played:
     @cached_property
     def test(self) -> NDArray[np.float64]:
         """The incumbent's test score, which the search never saw."""
-        led = {t.number: t.architecture for t in self._best if t is not None}
-        scores = {number: self.benchmark.test(architecture) for number, architecture in led.items()}
+        # Each incumbent is looked up once: a search of thousands of trials has a dozen.
+        incumbents = {t.number: t.architecture for t in self._best if t is not None}
+        scores = {number: self.benchmark.test(architecture) for number, architecture in incumbents.items()}
         return np.array([np.nan if t is None else scores[t.number] for t in self._best], np.float64)
 
     @cached_property
@@ -47,8 +48,8 @@ class Played:
 
     @cached_property
     def seconds(self) -> NDArray[np.float64]:
-        """What the trials so far would have cost, by the table; a repeated proposal costs nothing. NaN
-        where the benchmark knows no times."""
+        """The cost of the trials so far, by the table; a repeated proposal costs nothing. NaN where the
+        benchmark does not have times."""
         if not self.benchmark.timed:
             return np.full(len(self.trials), np.nan)
         spent = [0.0 if t.cached is not None or t.outcome is None else t.outcome.seconds for t in self.trials]

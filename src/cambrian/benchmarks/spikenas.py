@@ -18,5 +18,6 @@ def cifar10() -> Benchmark:
     """Search the validation accuracy after 100 epochs, or any number from 1 on; test as published (690
     cells were trained for 200 epochs, and are tested after those)."""
     estimator = Tabular("spikenas", "val_acc", ("params",), "seconds", scale=0.01, raw=True)
+    # The test column is of the longest training of each cell.
     test = open_table("spikenas").column("test_acc").values
     return Benchmark.of_table("spikenas", SpikingCells(), estimator, test, Fidelity(EPOCHS[-1]))

@@ -1,4 +1,4 @@
-"""The space of a table of results: its questions are columns, its architectures the rows."""
+"""The space of a table of results: its questions are columns, its architectures are rows."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Listed(Space):
     """The rows of the file `table`, whose columns `questions` are asked in this order: only answers that
-    lead to a row are offered, and a question that is empty in all rows left is not asked. `depth` may
-    name a column of whole numbers that says how large an architecture is, every answer to which is asked
-    the questions of the lesser ones too."""
+    lead to a row are offered, and a question that is empty in all remaining rows is not asked. `depth` may
+    name a column of whole numbers, the size of an architecture: a larger one is asked the questions of the
+    smaller ones too."""
 
     table: str
     questions: tuple[str, ...]
@@ -39,16 +39,17 @@ class Listed(Space):
     def program(self, pick: Pick) -> None:
         node = _tree(self.table, self.questions)
         while isinstance(node, Fork):
+            # By the number of rows behind each option: walks are then uniform over the rows.
             weights = None if len(set(node.rows)) == 1 else tuple(map(float, node.rows))
-            given = pick.ask(OneOf(node.path, node.options, weights, depth=node.path == self.depth))
-            node = node.below[node.options.index(given)]
+            answer = pick.ask(OneOf(node.path, node.options, weights, depth=node.path == self.depth))
+            node = node.below[node.options.index(answer)]
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         raise Unbuildable(f"architectures of {self.table} are looked up, not built")
 
 
 GrowingListed = Listed
-"""The name in run directories of before: tables with a `depth` were a class of their own."""
+"""The name in older run directories, when tables with a `depth` were a class of their own."""
 
 
 @dataclass(frozen=True)
@@ -72,21 +73,22 @@ class Question:
 
 @cache
 def _tree(table: str, questions: tuple[str, ...]) -> Fork | None:
-    found = open_table(table, questions)
-    asked = [_question(path, answers(found.column(path).values)) for path in questions]
-    return _fork(table, asked, range(len(asked[0].answers)))
+    # Kept: every walk goes down this tree, and making it reads the whole table.
+    rows = open_table(table, questions)
+    columns = [_question(path, answers(rows.column(path).values)) for path in questions]
+    return _fork(table, columns, range(len(columns[0].answers)))
 
 
-def _question(path: str, given: list[Any]) -> Question:
+def _question(path: str, column: list[Any]) -> Question:
     """Numbers are options in ascending order, texts in the order in which the file first has them."""
-    different = list(dict.fromkeys(given))
+    different = list(dict.fromkeys(column))
     if all(isinstance(a, int | float) for a in different if a != ABSENT):
         different.sort(key=lambda a: -float("inf") if a == ABSENT else a)
-    return Question(path, given, {a: n for n, a in enumerate(different)})
+    return Question(path, column, {a: n for n, a in enumerate(different)})
 
 
 def _fork(table: str, asked: Sequence[Question], rows: Sequence[int]) -> Fork | None:
-    """What is asked of `rows`, which agree on everything before `asked`."""
+    """The fork of `rows`, which agree on all questions before `asked`."""
     if not asked:
         if len(rows) > 1:
             raise DataError(
@@ -97,6 +99,7 @@ def _fork(table: str, asked: Sequence[Question], rows: Sequence[int]) -> Fork | 
     groups: dict[Any, list[int]] = {}
     for row in rows:
         groups.setdefault(question.answers[row], []).append(row)
+    # Whether a question is asked must follow from the answers before it: a walk has nothing else to go by.
     if ABSENT in groups and len(groups) > 1:
         raise DataError(
             f"{table}: row {groups[ABSENT][0] + 1} has no {question.path!r}, though others with the same"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-5
 ROUNDING = 4 * 2.0**-23
-"""Of the largest logit: what float32 cannot keep, which is more than `TOLERANCE` for logits beyond 20."""
+"""Rounding of float32, of the largest logit: the last bits, more than `TOLERANCE` for logits beyond 20."""
 
 PROGRAM, MODEL, SAMPLE = "program.pt2", "model.json", "sample.safetensors"
 _FACTS = ("labels", "mean", "std", "channels", "height", "width", "input")
@@ -79,8 +79,8 @@ print(json.dumps({"difference": difference, "largest": float(sample["logits"].ab
 
 def export(result: Result, directory: str | os.PathLike[str], *, onnx: bool = False) -> Path:
     """Write the network that a run chose as files that need torch alone, loaded in a clean process and
-    compared; with `onnx` as an ONNX file too. Raises RunError where the run has none yet, and what
-    `export_network` raises."""
+    compared; with `onnx` as an ONNX file too. Raises RunError where the run has none yet, and the errors of
+    `export_network`."""
     if result.directory is None:
         raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
     if result.winner is None or result.task is None:
@@ -89,6 +89,7 @@ def export(result: Result, directory: str | os.PathLike[str], *, onnx: bool = Fa
     facts = task_facts(task)
     size = result.winner.fidelity.resolution
     samples: NDArray[Any] | None = np.asarray(task.inputs[task.train[:8]])
+    # A network trained at another resolution takes images of that size, which the task does not hold.
     if size:
         facts, samples = facts | {"height": size, "width": size}, None
     answers = result.winner.architecture.to_json()
@@ -119,7 +120,7 @@ def export_network(
     logits that differ from the network's by more than 1e-5 (or the four last bits of the largest one,
     beyond 20), and UsageError where `directory` cannot be written."""
     target = Path(directory).absolute()
-    _usable(facts, target, onnx)
+    _check_target(facts, target, onnx)
     try:
         with stage_folder(target) as draft:
             _write(network, facts, draft, architecture_json, samples, onnx)
@@ -129,16 +130,16 @@ def export_network(
     except OSError as error:
         raise UsageError(f"the export cannot be written to {target}: {error.strerror or error}") from error
     except Exception as error:  # a forward of the user's own, and torch, may raise anything
-        what = " ".join(str(error).split())[:200]
-        raise UsageError(f"the network cannot be exported: {type(error).__name__}: {what}") from error
+        reason = " ".join(str(error).split())[:200]  # torch.export writes pages
+        raise UsageError(f"the network cannot be exported: {type(error).__name__}: {reason}") from error
     return target
 
 
 def verify(directory: Path) -> float:
-    """The largest difference between the sample's logits and what the program gives for it in a clean
-    process: all images at once, and one by one, each against the network's own in the same manner (a
-    library may add in another order for another number of images, and large logits show it). Raises
-    ExportMismatch."""
+    """The largest difference between the sample's logits and the program's in a clean process: all images at
+    once, and one by one, each against the network's own in the same manner (a library may add in another
+    order for another number of images, and large logits show it). Raises ExportMismatch."""
+    # -I isolates: the process imports from the places passed to it, not from its environment.
     done = subprocess.run(
         [sys.executable, "-I", "-c", _CHECK, *_import_path()],
         cwd=directory,
@@ -150,9 +151,11 @@ def verify(directory: Path) -> float:
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise ExportMismatch(f"the exported program does not run in a clean process: {last[0]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    difference = float(found["difference"])
-    allowed = max(TOLERANCE, ROUNDING * float(found["largest"]))
+    # The last line: a library may print before it.
+    answer = json.loads(done.stdout.splitlines()[-1])
+    difference = float(answer["difference"])
+    allowed = max(TOLERANCE, ROUNDING * float(answer["largest"]))
+    # Written so that NaN is refused too.
     if not difference <= allowed:
         raise ExportMismatch(
             f"the exported program's outputs differ from the network's by {difference:.3g}, more than "
@@ -162,12 +165,13 @@ def verify(directory: Path) -> float:
 
 
 def _import_path() -> list[str]:
-    """Where this process imports from, in that order, so that another one finds the same torch wherever it
-    was found here (PYTHONPATH, a .pth file, a directory of the user's), less the places of the program that
-    runs here: the directory it was started in, and its own."""
+    """The import path of this process, so that another one finds the same torch (by PYTHONPATH, a .pth file,
+    a directory of the user's), without the places of the running program: its working directory and its
+    own."""
     program = getattr(sys.modules.get("__main__"), "__file__", None)
     own = {os.getcwd(), os.path.dirname(os.path.abspath(program or sys.argv[0]))}
     path = [os.path.abspath(entry) for entry in sys.path]
+    # Files beside the program may shadow the standard library's; where torch lies there, it must stay.
     return [entry for entry in path if entry not in own or _holds_torch(entry)]
 
 
@@ -175,13 +179,14 @@ def _holds_torch(place: str) -> bool:
     return os.path.isdir(os.path.join(place, "torch"))
 
 
-def _usable(facts: Mapping[str, Any], target: Path, onnx: bool) -> None:
-    """Everything that can be refused before anything is done."""
+def _check_target(facts: Mapping[str, Any], target: Path, onnx: bool) -> None:
+    """Raise for facts, a target or a missing package that would fail later: before anything is written."""
     missing = [name for name in _FACTS if name not in facts]
     if missing:
         raise UsageError(f"exporting needs the facts {', '.join(_FACTS)}; missing: {', '.join(missing)}")
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file: name a directory to export to")
+    # An earlier export may be replaced; other files of the user's are not ours to remove.
     if target.is_dir() and any(target.iterdir()) and not (target / MODEL).exists():
         raise UsageError(f"{target} holds other files: export to a new or empty directory")
     for module in ("onnx", "onnxscript") if onnx else ():
@@ -205,15 +210,17 @@ def _write(
     from cambrian.networks.heads import first_head
     from cambrian.networks.tensor_copies import copied
 
+    # A contiguous copy on the CPU: the program must not depend on the device or layout of training.
     network = copied(network).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     inputs = as_inputs(samples if samples is not None else _noise(facts))
     mean, std = (torch.tensor(facts[name]).reshape(1, -1, 1, 1) for name in ("mean", "std"))
     with torch.inference_mode():
         normal = (inputs - mean) / std
         logits = first_head(network(normal))
+        # One by one as well: convolutions may choose another algorithm for a batch of one.
         single = torch.cat([first_head(network(normal[i : i + 1])) for i in range(len(normal))])
     program = export_program(Normalised(network, facts["mean"], facts["std"]), inputs)
-    written = io.BytesIO()  # torch's writer to a file says nothing of why it could not
+    written = io.BytesIO()  # torch's writer to a file does not say why it failed
     torch.export.save(program, written)
     (directory / PROGRAM).write_bytes(written.getvalue())
     (directory / "weights.safetensors").write_bytes(serialise(network.state_dict()))
@@ -224,6 +231,7 @@ def _write(
 
 
 def _noise(facts: Mapping[str, Any]) -> NDArray[Any]:
+    # Seeded, so that two exports of a network are compared on the same inputs.
     rng = np.random.default_rng(0)
     shape = (8, facts["height"], facts["width"], facts["channels"])
     if facts["input"] == "uint8":

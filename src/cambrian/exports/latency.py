@@ -1,4 +1,4 @@
-"""How long a network takes: measured, on the device at hand."""
+"""Latency of a network, measured on the device at hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """Milliseconds a forward of `batch` images takes: the median and the middle 80 % of `repeats`."""
+    """Milliseconds of a forward of `batch` images: the median and the middle 80 % of `repeats`."""
 
     device: str
     batch: int
@@ -42,9 +42,9 @@ def latency(
     warmup: int = 5,
     seconds: float = 5.0,
 ) -> list[Latency]:
-    """Time `network` in evaluation mode on images of `shape` (channels, height, width), a row per batch
-    size. `warmup` forwards are not counted; after `seconds` no further one, and no further repeat, is
-    begun. The network itself is not changed."""
+    """Time `network` in evaluation mode on images of `shape` (channels, height, width), a row per batch size.
+    `warmup` forwards are not counted; after `seconds` no further one, and no further repeat, is begun. The
+    network itself is not changed."""
     import copy
 
     import torch
@@ -55,13 +55,16 @@ def latency(
         for batch in batches:
             images = torch.rand(batch, *shape, device=device)
             begun = time.perf_counter()
+            # The first forwards allocate memory and choose algorithms.
             for _ in range(warmup):
                 if time.perf_counter() - begun < seconds:
                     _forward(subject, images, device)
             begun = time.perf_counter()
+            # One at least, however slow the network is.
             times = [_forward(subject, images, device)]
             while len(times) < repeats and time.perf_counter() - begun < seconds:
                 times.append(_forward(subject, images, device))
+            # Quantiles, not a mean: other processes only ever add time, some of them much.
             low, median, high = np.percentile(np.array(times) * 1e3, [10, 50, 90]).tolist()
             rows.append(Latency(device, batch, median, low, high, len(times), torch.get_num_threads()))
     return rows
@@ -73,6 +76,7 @@ def _forward(network: nn.Module, images: object, device: str) -> float:
 
     started = time.perf_counter()
     network(images)
+    # CUDA runs behind the program: without this only the launch would be timed.
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
     return time.perf_counter() - started

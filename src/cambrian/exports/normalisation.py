@@ -1,4 +1,4 @@
-"""The module that is exported: images as people have them in, logits out."""
+"""The module that is exported: from images in their natural unit to logits."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Normalised(nn.Module):
     def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.network = network
+        # Buffers, so that they are part of the program and no user has to know them.
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(1, -1, 1, 1))
 
@@ -31,8 +32,8 @@ class Normalised(nn.Module):
 
 
 def as_inputs(images: NDArray[Any]) -> Tensor:
-    """Images [n, h, w, c], bytes or floats, as the program takes them: float32 [n, c, h, w], bytes
-    divided by 255."""
+    """Images [n, h, w, c], bytes or floats, as the program's inputs: float32 [n, c, h, w], bytes divided by
+    255."""
     pixels = images.astype(np.float32)
     if images.dtype == np.uint8:
         pixels /= np.float32(255)

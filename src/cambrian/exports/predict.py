@@ -30,7 +30,7 @@ class Prediction(msgspec.Struct, frozen=True):
 
 def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[np.float32]:
     """Probabilities float32 [n, classes] for images [n, height, width, channels]: uint8, or floats in
-    the unit `model.json` tells. Raises DataError where they have another size."""
+    the unit that `model.json` names. Raises DataError where they have another size."""
     import torch
 
     from cambrian.exports.normalisation import as_inputs
@@ -45,27 +45,29 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
         )
     try:
         program = torch.export.load(place / PROGRAM).module()
-    except Exception as error:  # torch raises what it happens to meet
+    except Exception as error:  # of a damaged file torch raises any type
         raise UsageError(f"{place / PROGRAM} is missing or damaged: export the network again") from error
-    found = np.empty((len(images), len(facts["labels"])), np.float32)
+    probabilities = np.empty((len(images), len(facts["labels"])), np.float32)
     with torch.inference_mode():
+        # In batches: activations of thousands of images at once would not fit into memory.
         for start in range(0, len(images), _BATCH):
             part = as_inputs(np.asarray(images[start : start + _BATCH]))
-            found[start : start + _BATCH] = program(part).softmax(1).numpy()
-    return found
+            probabilities[start : start + _BATCH] = program(part).softmax(1).numpy()
+    return probabilities
 
 
 def predict_files(
     directory: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]]
 ) -> list[Prediction]:
     """Predictions for image files, each scaled to the program's size. Raises DataError for a file that
-    is no image."""
+    is not an image."""
     from cambrian.tasks import list_images, read_images
 
     facts = model_facts(Path(directory))
     if facts["input"] != "uint8":
         raise UsageError(f"{directory} was trained on float arrays, not on image files: use it from Python")
     paths = list_images(files)
+    # Transparency and 16-bit levels as in training; data sets without such images have no such entry.
     rendering = facts.get("rendering")
     images = read_images(paths, facts["channels"], facts["height"], facts["width"], rendering)
     probabilities = predict(directory, images)
@@ -77,20 +79,20 @@ def predict_files(
 
 
 def model_facts(directory: Path) -> dict[str, Any]:
-    """The content of model.json. Raises UsageError where `directory` is no export."""
+    """The content of model.json. Raises UsageError where `directory` is not an export."""
     try:
         facts: dict[str, Any] = json.loads((directory / MODEL).read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"{directory} is no exported network ({error}): make one with cambrian export"
         ) from error
-    if not _whole(facts):
+    if not _is_complete(facts):
         raise UsageError(f"{directory / MODEL} is damaged: export the network again")
     return facts
 
 
-def _whole(facts: object) -> bool:
-    """Whether all is there that predicting needs."""
+def _is_complete(facts: object) -> bool:
+    """Whether the facts hold everything that predicting needs."""
     return (
         isinstance(facts, dict)
         and all(isinstance(facts.get(name), int) for name in ("height", "width", "channels"))

@@ -16,8 +16,9 @@ _LONGEST = 26
 
 @dataclass(frozen=True)
 class Part:
-    """A group, or without a title a node that is in none. `ways[u, v]` are the points inside of an edge from
-    or to the outside that would run through other members; its title stands `title_x` from the left."""
+    """A group with its title, or a node in no group, without one. `ways[u, v]` are the points inside the part
+    of an edge from or to the outside that would run through other members; `title_x` is the title's
+    distance from the left."""
 
     title: str
     members: list[int]
@@ -45,18 +46,21 @@ def short(label: str, longest: int = _LONGEST) -> str:
 
 
 def text_width(label: str, font: float = FONT, longest: int = _LONGEST) -> float:
-    """A generous estimate: no fonts are measured."""
+    """A generous estimate in pixels: no fonts are measured."""
+    # An average glyph of a sans-serif font is half its size wide; 0.6 leaves room for capitals.
     return 0.6 * font * len(short(label, longest))
 
 
 def part(graph: Graph, title: str, members: list[int], width: float) -> Part:
-    """The members laid out in that order, as far as layers leave it free."""
+    """Lay out the members in the given order, as far as the layers leave it free."""
     sizes = [(max(text_width(graph.labels[v]) + 2 * PADDING, _LEAST), _HEIGHT) for v in members]
     if not title:
         return Part("", members, place_layers(sizes, []))
     index = {v: i for i, v in enumerate(members)}
     edges = [(index[u], index[v]) for u, v in graph.edges if u in index and v in index]
     layers = layers_of(sizes, edges, width)
+    # A door is a node without size in the first or last layer: edges to the outside then keep a lane of their
+    # own past the members between, as edges inside do.
     doors = _doors(graph, index, layers)
     number = {door: i for i, door in enumerate(dict.fromkeys(doors.values()), len(members))}
     placed = place_layers(
@@ -76,8 +80,8 @@ Door = tuple[str, int]
 
 
 def _doors(graph: Graph, index: Mapping[int, int], layers: Sequence[int]) -> dict[Edge, Door]:
-    """The edges from or to the outside that have to pass a layer, and where they do: those of one source
-    together."""
+    """The edges from or to the outside that have to pass a layer, with their doors: one for all edges of a
+    source."""
     doors: dict[Edge, Door] = {}
     for u, v in graph.edges:
         if u not in index and v in index and layers[index[v]] > 0:
@@ -95,13 +99,14 @@ def _inside(edge: Edge, door: int, index: Mapping[int, int]) -> Edge:
 
 def _way(placed: Placed, edge: Edge, door: Door) -> list[Point]:
     points = placed.routes[edge]
+    # The way goes on to the frame, which stands off the nodes by the padding, below by the title too.
     if door[0] == "in":
         return [(points[0][0], -PADDING), *points]
     return [*points, (points[-1][0], placed.height + PADDING + FOOT)]
 
 
 def _title(wide: float, leaving: set[float], inner: float) -> tuple[float, float]:
-    """Where the title stands that no leaving edge runs through, and how wide that makes the frame."""
+    """The title's place, clear of the edges that leave at the foot, and the width of the frame with it."""
     walls = [1.0, *sorted(x + PADDING for x in leaving)]
     least = inner + 2 * PADDING
     for left, right in zip(walls, [*walls[1:], least]):

@@ -30,9 +30,11 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """
     if not high > low:
         return [low]
+    # The nearest in ratio, not in difference: 1, 2, 5 and 10 are spaced by ratios.
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = min((m * power for m in (1, 2, 5, 10)), key=lambda s: abs(math.log(s / raw)))
+    # 1e-9 of a step: an end that is a tick but for rounding keeps it.
     first = math.ceil(low / step - 1e-9)
     count = math.floor(high / step + 1e-9) - first + 1
     digits = max(0, -math.floor(math.log10(step)))
@@ -77,6 +79,7 @@ def steps(
     """A value that holds from each point to the next, such as the best so far."""
     axes = _Axes([0.0, *(x for x, _ in points)], [y for _, y in points], whole=True)
     data = ""
+    # Across first, then up: a best value holds until the moment it is beaten.
     for i, (x, y) in enumerate(points):
         px, py = axes.at(x, y)
         data += f"{'H' + number(px) + 'V' + number(py) if i else 'M' + number(px) + ' ' + number(py)}"
@@ -98,12 +101,38 @@ def scatter(
     """Points, and the line on which both coordinates agree where it passes."""
     axes = _Axes(x, y)
     body = axes.grid(x_name, y_name, value_format, value_format)
+    # The diagonal as far as it lies within both ranges, which need not overlap.
     low, high = max(axes.x0, axes.y0), min(axes.x1, axes.y1)
     if low < high:
         body.append(_line(*axes.at(low, low), *axes.at(high, high), "grid", ' stroke-dasharray="4 4"'))
     for a, b in zip(x, y):
         body.append(_dot(*axes.at(a, b), 3, f"{x_name} {value_format(a)}, {y_name} {value_format(b)}", 0.65))
     return svg_document(title, _WIDTH, _HEIGHT, body)
+
+
+def front(
+    title: str,
+    dominated: Sequence[tuple[float, float]],
+    best: Sequence[tuple[float, float]],
+    x_name: str,
+    y_name: str,
+    x_format: Format = plain,
+    y_format: Format = plain,
+) -> str:
+    """Points of two objectives: those on the front large and in another hue, the dominated ones faint."""
+    every = [*dominated, *best]
+    axes = _Axes([x for x, _ in every], [y for _, y in every])
+    body = axes.grid(x_name, y_name, x_format, y_format)
+    # The front is drawn last, so that a crowd of dominated points does not hide it.
+    for points, radius, opacity, hue in ((dominated, 3, 0.45, "a"), (best, 4.5, 1.0, "b")):
+        for x, y in points:
+            hint = f"{x_name} {x_format(x)}, {y_name} {y_format(y)}"
+            body.append(_dot(*axes.at(x, y), radius, hint, opacity, hue))
+    for i, (name, hue) in enumerate((("on the front", "b"), ("dominated", "a"))):
+        y = _HEIGHT + 8 + 18.0 * i
+        body.append(_dot(_LEFT + 6, y - 4, 4, name, 1.0, hue))
+        body.append(label(_LEFT + 18, y, name, "soft"))
+    return svg_document(title, _WIDTH, _HEIGHT + 36.0, body)
 
 
 @dataclass(frozen=True)
@@ -128,14 +157,15 @@ def bands(
     y_range: tuple[float, float],
     x_format: Format = plain,
 ) -> str:
-    """Lines with their bands over the same axes, from zero on, and their names below. What lies outside
-    `y_range` is cut off. After the sixth, hues come again, dashed."""
+    """Lines with their bands over the same axes, from zero on, and their names below. Parts outside `y_range`
+    are cut off. After the sixth, hues are used again, dashed."""
     axes = _Axes([0.0, *(x for s in series for x in s.x)], y_range, whole=True)
     left, bottom = axes.at(axes.x0, axes.y0)
     right, top = axes.at(axes.x1, axes.y1)
     width, height = number(right - left), number(bottom - top)
     area = f'<rect x="{number(left)}" y="{number(top)}" width="{width}" height="{height}"/>'
-    name = f"area-{zlib.crc32(title.encode()):x}"  # of its own: several charts share a page
+    # The clip's name is from the title: several charts share a page, where names must differ.
+    name = f"area-{zlib.crc32(title.encode()):x}"
     body = [f'<clipPath id="{name}">{area}</clipPath>', *axes.grid(x_name, y_name, x_format, plain)]
     body.append(f'<g clip-path="url(#{name})">')
     body += [_band(axes, s, i) for i, s in enumerate(series)]
@@ -176,12 +206,14 @@ def shares(title: str, parts: Sequence[tuple[str, float]], value_format: Format 
         y = 12 + 34.0 * i
         body.append(label(10, y + 10, name, "soft"))
         body.append(label(_WIDTH - 10, y + 10, value_format(value), "soft end"))
+        # Two pixels at least, so that a small part is seen to be there.
         body.append(rect(10, y + 15, max(2.0, (_WIDTH - 20) * value / longest), 8, f"bar{i % 3}", 3))
     return svg_document(title, _WIDTH, height, body)
 
 
 def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
     low, high = min(values), max(values)
+    # Equal values have no range: a tenth around them puts the line in the middle of the chart.
     if low == high:
         around = abs(low) * 0.1 or 1.0
         return low - around, high + around
@@ -193,8 +225,8 @@ def _line(x0: float, y0: float, x1: float, y1: float, kind: str, more: str = "")
     return f'<line class="{kind}" {ends}{more}/>'
 
 
-def _dot(x: float, y: float, radius: float, title: str, opacity: float = 1.0) -> str:
+def _dot(x: float, y: float, radius: float, title: str, opacity: float = 1.0, hue: str = "a") -> str:
     return (
-        f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(radius)}" fill="var(--a)" '
+        f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(radius)}" fill="var(--{hue})" '
         f'opacity="{opacity:g}"><title>{escape(title)}</title></circle>'
     )

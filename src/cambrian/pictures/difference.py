@@ -1,4 +1,4 @@
-"""What two architectures of a space differ in: by their answers, and in the graphs these make."""
+"""The difference of two architectures of a space: in their answers, and in the graphs of these."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _LONGEST = 90
 
 @dataclass(frozen=True)
 class Entry:
-    """One path, and its answer in either; None where it was not asked. `kind` is same, changed, added or
-    removed."""
+    """A path and its answer in each architecture; None where it was not asked. `kind` is same, changed,
+    added or removed."""
 
     path: str
     kind: str
@@ -40,7 +40,8 @@ class Entry:
 
 
 def difference(old: Architecture, new: Architecture) -> list[Entry]:
-    """Every path either was asked, in the order of `new`, what only `old` has after what came before it.
+    """An entry for each path of either architecture, in the order of `new`; a path that only `old` has
+    follows the common path that preceded it there.
 
     >>> a = Architecture({"depth": 1, "op0": "conv"})
     >>> b = Architecture({"depth": 2, "op0": "conv", "op1": "skip"})
@@ -60,15 +61,15 @@ def _entry(path: str, old: Mapping[str, Answer], new: Mapping[str, Answer]) -> E
         return Entry(path, "added", None, new[path])
     if path not in new:
         return Entry(path, "removed", old[path], None)
-    equal = (type(old[path]), old[path]) == (type(new[path]), new[path])  # 1, 1.0 and True are three answers
+    equal = (type(old[path]), old[path]) == (type(new[path]), new[path])  # 1, 1.0 and True differ
     return Entry(path, SAME if equal else "changed", old[path], new[path])
 
 
 def _paths(old: list[str], new: list[str]) -> list[str]:
-    after: dict[str, list[str]] = defaultdict(list)  # what only `old` has, by the common path before it
-    before, known = "", set(new)
+    after: dict[str, list[str]] = defaultdict(list)  # paths of `old` alone, by the common path before them
+    before, common = "", set(new)
     for path in old:
-        if path in known:
+        if path in common:
             before = path
         else:
             after[before].append(path)
@@ -85,23 +86,24 @@ def summary(entries: list[Entry]) -> str:
 
 
 def difference_text(old: Architecture, new: Architecture) -> str:
-    """For a terminal: what differs, a line each, and how much is the same."""
+    """For a terminal: a line for each differing answer, and the number of equal ones."""
     entries = difference(old, new)
     lines = [f"{SIGNS[e.kind]} {printable(str(e))}" for e in entries if e.kind != SAME]
     return "\n".join([*lines, summary(entries)])
 
 
 def difference_sketch(space: Space, old: Architecture, new: Architecture, title: str) -> Sketch:
-    """The answers that differ, and where the space has a graph both graphs with what differs marked."""
+    """The differing answers, and where the space has a graph, both graphs with their differences marked."""
     rows = _rows(difference(old, new))
-    known = know(space, Graphs)
-    if known is None:
+    knowledge = know(space, Graphs)
+    if knowledge is None:
         return add_margin(rows, title)
-    graphs = known.graph(old), known.graph(new)
+    graphs = knowledge.graph(old), knowledge.graph(new)
     pictures = [
         _add_heading(name, draw_picture(picture(graph), marks))
         for name, graph, marks in zip(("before", "after"), graphs, mark_changes(*graphs))
     ]
+    # Beside each other they are compared at a glance; two wide ones would be scaled until illegible.
     across = sum(p.width for p in pictures) + GAP <= _WIDEST
     both = join(title, pictures, 2 * GAP, across)
     return add_margin(join(title, [rows, both], GAP, across=False), title)
@@ -127,14 +129,15 @@ def _add_heading(name: str, sketch: Sketch) -> Sketch:
 
 
 def mark_changes(old: Graph, new: Graph) -> tuple[Marks, Marks]:
-    """What to mark in either graph. Nodes are matched group by group, in order, by their labels first; edges
-    are the same where they join matched nodes."""
+    """The marks of both graphs. Nodes are matched group by group, in order, by their labels first; edges are
+    the same where they join matched nodes."""
     match = match_nodes(old, new)
     back = {w: v for v, w in match.items()}
     differs = {v: "changed" for v, w in match.items() if old.labels[v] != new.labels[w]}
     before = differs | {v: "removed" for v in range(len(old.labels)) if v not in match}
     after = {match[v]: kind for v, kind in differs.items()}
     after |= {w: "added" for w in range(len(new.labels)) if w not in back}
+    # An edge with an unmatched end maps to -1, which no edge has: it counts as gone or come.
     kept = {(match.get(u, -1), match.get(v, -1)) for u, v in old.edges}
     had = {(back.get(u, -1), back.get(v, -1)) for u, v in new.edges}
     gone = {edge: "removed" for edge in old.edges if edge not in had}
@@ -143,16 +146,18 @@ def mark_changes(old: Graph, new: Graph) -> tuple[Marks, Marks]:
 
 
 def match_nodes(old: Graph, new: Graph) -> dict[int, int]:
-    """Nodes of `old` and the nodes of `new` they became."""
+    """Each node of `old` that has a counterpart in `new`, with that."""
     groups_old, groups_new = _groups(old), _groups(new)
-    found: dict[int, int] = {}
+    match: dict[int, int] = {}
     for group, nodes in groups_old.items():
         others = groups_new.get(group, [])
         names, labels = [old.labels[v] for v in nodes], [new.labels[w] for w in others]
         for tag, a, b, c, d in SequenceMatcher(None, names, labels, autojunk=False).get_opcodes():
+            # A replaced run matches in order: a node with another label is a changed one. Where one run is
+            # longer, `zip` leaves its rest as removed or added.
             if tag in ("equal", "replace"):
-                found |= dict(zip(nodes[a:b], others[c:d]))
-    return found
+                match |= dict(zip(nodes[a:b], others[c:d]))
+    return match
 
 
 def _groups(graph: Graph) -> dict[str, list[int]]:

@@ -40,6 +40,7 @@ class Drawing:
 
     @cached_property
     def sketch(self) -> Sketch:
+        # Laid out once, and only when a picture is asked for: text alone needs no layout.
         return self.sketched()
 
     def _repr_svg_(self) -> str:
@@ -54,6 +55,7 @@ class Drawing:
         target = Path(path)
         if target.suffix not in (".svg", ".png"):
             raise UsageError(f"cannot draw {target}: the file's name must end in .svg or .png")
+        # Staged beside the target, so that a full disk leaves no half picture behind.
         try:
             with stage_file(target) as draft:
                 self._write(draft, target.suffix)
@@ -67,7 +69,7 @@ class Drawing:
         if suffix == ".svg":
             draft.write_text(self.svg(), encoding="utf-8")
             return
-        from cambrian.pictures.raster import png
+        from cambrian.pictures.raster import png  # needs matplotlib, which SVG does without
 
         png(self.sketch, draft)
 
@@ -80,12 +82,13 @@ def draw(
     stages: Sequence[tuple[str, str]] = (),
     title: str | None = None,
 ) -> Drawing:
-    """The architecture; of a graph of very many nodes, an overview. With `before`, what changed from that
-    to this. `stages`, rows of (label, detail) from input to output, are drawn beside it as the network it
-    is repeated in."""
+    """The architecture; of a graph of very many nodes, an overview. With `before`, the changes from that to
+    this. `stages`, rows of (label, detail) from input to output, are drawn beside it as the network that
+    repeats it."""
     name = title or f"architecture {architecture.key}"
     if before is not None:
         return _difference(space, before, architecture, title or f"from {before.key} to {architecture.key}")
+    # Text shows the whole graph: a terminal scrolls, a picture of thousands of nodes is illegible.
     graphs = know(space, Graphs)
     if graphs is not None:
         graph = graphs.graph(architecture)
@@ -102,9 +105,10 @@ def _difference(space: Space, old: Architecture, new: Architecture, title: str) 
 def family_tree(
     trials: Sequence[Trial], winner: Architecture | None = None, *, show: Format = plain
 ) -> Drawing:
-    """Who descends from whom, and what changed on the way to the winner, without it to the best
-    trial. Raises UsageError where no trial names a parent."""
+    """Descent of the trials, and the changes on the way to the winner, without one to the best trial.
+    Raises UsageError where no trial names a parent."""
     family = Family.of(trials)
+    # The winner is known by its architecture: of trials that share it the best, of equals the first.
     same = [n for n, t in family.trials.items() if t.architecture == winner]
     chosen = max(same, key=lambda n: (family.score(n), -n), default=family.best())
     return Drawing(

@@ -1,4 +1,4 @@
-"""An evolution's family tree: who descends from whom, and what changed on the way to the winner."""
+"""An evolution's family tree: the descent of its trials, and the changes on the way to the winner."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def plain(value: float) -> str:
 
 @dataclass(frozen=True)
 class Family:
-    """The trials of a search by number, and who is whose child. A parent comes before its children."""
+    """The trials of a search by number, and their descent. A parent comes before its children."""
 
     trials: Mapping[int, Trial]
 
     @staticmethod
     def of(trials: Sequence[Trial]) -> Family:
         """Raises UsageError where no trial names a parent among them."""
-        known = {t.number: t for t in sorted(trials, key=lambda t: t.number) if t.kind == "trial"}
-        family = Family(known)
-        if all(family.parent(n) is None for n in known):
+        by_number = {t.number: t for t in sorted(trials, key=lambda t: t.number) if t.kind == "trial"}
+        family = Family(by_number)
+        if all(family.parent(n) is None for n in by_number):
             raise UsageError(
                 "no trial here names a parent: a family tree needs a strategy that makes new architectures"
                 " of old ones, such as evolution or hill-climbing"
@@ -49,6 +49,7 @@ class Family:
         return family
 
     def parent(self, number: int) -> Trial | None:
+        # A parent that is not earlier is none: a row like that, damaged or by hand, would close a cycle.
         parent = self.trials[number].parent
         return None if parent is None or parent >= number else self.trials.get(parent)
 
@@ -60,15 +61,16 @@ class Family:
         return line[::-1]
 
     def children(self) -> dict[int, list[int]]:
-        found: dict[int, list[int]] = defaultdict(list)
+        children: dict[int, list[int]] = defaultdict(list)
         for number in self.trials:
             if (parent := self.parent(number)) is not None:
-                found[parent.number].append(number)
-        return found
+                children[parent.number].append(number)
+        return children
 
     def sizes(self) -> dict[int, int]:
-        """Of each trial how many descend from it, itself included."""
+        """The number of descendants of each trial, itself included."""
         children, size = self.children(), dict.fromkeys(self.trials, 1)
+        # Backwards, since parents come first: a child's sum is complete when its parent adds it.
         for n in reversed(list(self.trials)):
             size[n] += sum(size[c] for c in children[n])
         return size
@@ -96,13 +98,14 @@ class Family:
 
 
 def steps(family: Family, winner: int, show: Format = plain) -> list[str]:
-    """The winner's line of descent, a line per trial with what changed."""
+    """The winner's line of descent, a line per trial with its changes."""
     line = family.ancestors(winner)
     lines = [f"trial {line[0]}: {_value(family, line[0], show)}"]
     for parent, child in pairwise(line):
-        found = changes(family.trials[parent].architecture, family.trials[child].architecture)
-        shown = "; ".join(map(str, found[:_CHANGES])) or "measured again"
-        more = f"; and {len(found) - _CHANGES} more" if len(found) > _CHANGES else ""
+        entries = changes(family.trials[parent].architecture, family.trials[child].architecture)
+        # Aging evolution's identity mutation repeats the parent (`strategies/evolution/regularized.py`).
+        shown = "; ".join(map(str, entries[:_CHANGES])) or "measured again"
+        more = f"; and {len(entries) - _CHANGES} more" if len(entries) > _CHANGES else ""
         lines.append(f"trial {child}: {_value(family, child, show)}, {shown}{more}")
     return lines
 
@@ -120,21 +123,24 @@ def rows(family: Family, winner: int, room: float = 0.0) -> dict[int, int]:
     its line on, and the winner's line is the first row; every other line hangs below its parent, in the
     first row that is free `room` numbers around. Trials without family share the last row.
 
-    What branches off last is placed first: an earlier line's link down then passes on the left."""
+    The latest branch of a line is placed first: an earlier one's link down then passes on the left."""
     children, size = family.children(), family.sizes()
     line = set(family.ancestors(winner))
     row: dict[int, int] = {}
     taken: list[list[tuple[float, float]]] = []  # per row the stretches of lines and of links passing down
     founders = [n for n in family.trials if family.parent(n) is None and children[n]]
+    # The winner's founder first, so that its line takes the first row; then the largest families.
     for founder in sorted(founders, key=lambda n: (n not in line, -size[n])):
-        waiting = [(-founder, founder)]
+        waiting = [(-founder, founder)]  # (minus the parent's number, first of the branch): the latest first
         while waiting:
             parent, first = heappop(waiting)
             chain = [first]
             while heirs := children[chain[-1]]:
                 chain.append(max(heirs, key=lambda c: (c in line, size[c], c)))
+            # A founder begins below everything placed so far, a branch right below its parent.
             above = len(taken) - 1 if first == founder else row[-parent]
             at = _free(taken, above + 1, -parent - room, chain[-1] + room)
+            # The link down crosses the rows between at the parent's place, where nothing else may lie then.
             for passed in taken[above + 1 : at]:
                 passed.append((-parent, -parent))
             taken[at].append((-parent, chain[-1]))
@@ -147,7 +153,7 @@ def rows(family: Family, winner: int, room: float = 0.0) -> dict[int, int]:
 
 
 def _free(taken: list[list[tuple[float, float]]], first: int, left: float, right: float) -> int:
-    """The first row from `first` on where nothing lies between; a new one if need be."""
+    """The first row from `first` on that is free from `left` to `right`; a new one if need be."""
     for at in range(first, len(taken)):
         if all(b < left or a > right for a, b in taken[at]):
             return at
@@ -156,6 +162,7 @@ def _free(taken: list[list[tuple[float, float]]], first: int, left: float, right
 
 
 def _tree(family: Family, winner: int, last: int, show: Format) -> Sketch:
+    # Nine pixels in trials' numbers: dots of one row do not touch.
     row = rows(family, winner, 9.0 * max(last, 1) / _WIDTH)
     line = family.ancestors(winner)
     shade = _shades(family)
@@ -203,6 +210,7 @@ def _axis(last: int, bottom: float) -> list[Shape]:
 def _shades(family: Family) -> dict[int, str]:
     """By rank, a seventh of the trials each, equal values alike; a trial without a value is empty."""
     scores = sorted(t.score for t in family.trials.values() if t.score is not None)
+    # Reversed, so that of equal scores the lowest rank is the one that stays.
     first = {score: i for i, score in reversed(list(enumerate(scores)))}
     return {
         n: "plain" if t.score is None else f"ring v{_SHADES * first[t.score] // len(scores)}"

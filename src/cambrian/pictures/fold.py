@@ -15,10 +15,11 @@ _TURN = 20.0  # above and below, where it turns
 
 
 def fold(placed: Placed, width: float) -> Placed:
-    """The drawing in as many columns as its height asks for, its layers allow and `width` holds; a large one
-    may become wider than that, so as not to be higher than wide."""
+    """The drawing in as many columns as its height needs, its layers allow and `width` holds; a large one may
+    exceed `width`, so that it does not become higher than wide."""
     cuts = _cuts(placed)
     widest = max(width, 1.25 * math.sqrt(placed.width * placed.height))
+    # As many columns as a screen's height asks for; fewer where cuts fall unevenly or the width is exceeded.
     for count in range(min(len(cuts) + 1, math.ceil(placed.height / _TALL)), 1, -1):
         ideal = (placed.height * i / count for i in range(1, count))
         chosen = sorted({min(cuts, key=lambda y: (abs(y - at), y)) for at in ideal})
@@ -29,6 +30,7 @@ def fold(placed: Placed, width: float) -> Placed:
 
 def _even(cuts: Sequence[float], height: float, count: int) -> bool:
     parts = [b - a for a, b in pairwise([0.0, *cuts, height])]
+    # Two ideal heights may share a cut; and a stump beside a tower saves no height.
     return len(parts) == count and max(parts) <= 2 * min(parts)
 
 
@@ -58,21 +60,21 @@ def _rows(boxes: Sequence[Box]) -> list[Point]:
 def _columns(placed: Placed, cuts: list[float]) -> Placed:
     """Cut at these heights; each part goes to the right of the one before, as high as that."""
     tops = [0.0, *(min(b.top for b in placed.boxes if b.y > cut) for cut in cuts)]
-    found: list[list[Point]] = [[] for _ in tops]  # what each column must hold
+    held: list[list[Point]] = [[] for _ in tops]  # corners and bends that each column must hold
     for box in placed.boxes:
-        found[bisect(cuts, box.y)] += [(box.left, box.bottom), (box.right, box.bottom)]
+        held[bisect(cuts, box.y)] += [(box.left, box.bottom), (box.right, box.bottom)]
     for points in placed.routes.values():
         for point in points:
-            found[bisect(cuts, point[1])].append(point)
+            held[bisect(cuts, point[1])].append(point)
     shifts: list[Point] = []
     right = -_CHANNEL
-    for top, inside in zip(tops, found):
+    for top, inside in zip(tops, held):
         left = min(x for x, _ in inside)
         shifts.append((right + _CHANNEL - left, _TURN - top))
         right = max(x for x, _ in inside) + shifts[-1][0]
-    height = max(max(y for _, y in inside) + dy for inside, (_, dy) in zip(found, shifts)) + _TURN
+    height = max(max(y for _, y in inside) + dy for inside, (_, dy) in zip(held, shifts)) + _TURN
     boxes = [box.move(*shifts[bisect(cuts, box.y)]) for box in placed.boxes]
-    starts = [min(x for x, _ in inside) + dx for inside, (dx, _) in zip(found, shifts)]
+    starts = [min(x for x, _ in inside) + dx for inside, (dx, _) in zip(held, shifts)]
     routes = {edge: _turn_route(points, cuts, shifts, starts) for edge, points in placed.routes.items()}
     return Placed(boxes, routes, right, height)
 

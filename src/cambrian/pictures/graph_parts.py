@@ -1,4 +1,4 @@
-"""What a data-flow graph is made of: cells side by side, blocks within, and an overview of a large one."""
+"""The parts of a data-flow graph: cells side by side, blocks within, and an overview of a large one."""
 
 from __future__ import annotations
 
@@ -60,30 +60,31 @@ def _strip_prefix(graph: Graph, prefix: str) -> Graph:
 
 
 def blocks(graph: Graph) -> dict[str, list[int]]:
-    """The groups worth a frame: those with an edge inside that say more than their nodes do, and that no
-    way leads out of and back into."""
+    """The groups worth a frame: those with an edge inside, with a name that says more than the labels of
+    their nodes, and without a path that leads out and back in."""
     members: dict[str, list[int]] = defaultdict(list)
     for node, group in enumerate(graph.groups):
         members[group].append(node)
     inside = {graph.groups[u] for u, v in graph.edges if graph.groups and graph.groups[u] == graph.groups[v]}
-    found = {
+    framed = {
         group: nodes
         for group, nodes in members.items()
         if group and group in inside and any(graph.labels[v] != group for v in nodes)
     }
-    while found:
+    # Each cycle names some group, which is given up: at most one pass for each group.
+    while framed:
         try:
-            order(graph, found)
+            order(graph, framed)
             break
         except graphlib.CycleError as error:
-            found = {group: nodes for group, nodes in found.items() if group not in error.args[1]}
-    return found
+            framed = {group: nodes for group, nodes in framed.items() if group not in error.args[1]}
+    return framed
 
 
-def order(graph: Graph, found: Mapping[str, Sequence[int]]) -> list[str | int]:
-    """The groups found, by name, and the nodes in none of them, so that every edge leads forward. Raises
+def order(graph: Graph, groups: Mapping[str, Sequence[int]]) -> list[str | int]:
+    """The groups, by name, and the nodes in none of them, so that every edge leads forward. Raises
     graphlib.CycleError where a group has to come before and after something else."""
-    home: dict[int, str | int] = {v: group for group, nodes in found.items() for v in nodes}
+    home: dict[int, str | int] = {v: group for group, nodes in groups.items() for v in nodes}
     sources: dict[str | int, set[str | int]] = {home.get(v, v): set() for v in range(len(graph.labels))}
     for u, v in graph.edges:
         if home.get(u, u) != home.get(v, v):
@@ -94,8 +95,9 @@ def order(graph: Graph, found: Mapping[str, Sequence[int]]) -> list[str | int]:
 def overview(graph: Graph) -> Graph:
     """A large graph in fewer nodes: blocks become one, then rows of equal nodes. A small one as it is."""
     if len(graph.labels) > MANY:
-        found = blocks(graph)
-        graph = _merge(graph, list(found.values()), [_summary(graph, t, vs) for t, vs in found.items()])
+        groups = blocks(graph)
+        graph = _merge(graph, list(groups.values()), [_summary(graph, t, vs) for t, vs in groups.items()])
+    # Blocks first: they are the space's own parts, and often suffice.
     if len(graph.labels) > MANY:
         runs = _runs(graph)
         graph = _merge(graph, runs, [f"{graph.labels[run[0]]} ×{len(run)}" for run in runs])
@@ -107,6 +109,7 @@ def _summary(graph: Graph, title: str, nodes: Sequence[int]) -> str:
     >>> _summary(Graph(("sep3x3", "sep3x3", "add"), ()), "block 1", [0, 1, 2])
     'block 1: sep3x3 ×2'
     """
+    # Joining nodes are part of every block and tell none from another.
     names = [graph.labels[v] for v in nodes if not re.fullmatch(r"add|sum|concat|\+", graph.labels[v])]
     counts = {name: names.count(name) for name in names}
     return f"{title}: " + ", ".join(name + (f" ×{n}" if n > 1 else "") for name, n in counts.items())
@@ -122,14 +125,16 @@ def _runs(graph: Graph) -> list[list[int]]:
     runs: dict[int, list[int]] = {}  # by their last node
     for v in range(len(graph.labels)):
         (u,) = into[v] if len(into[v]) == 1 else (-1,)
+        # Both ends alone: merging a node that feeds another one too would hide that edge.
         follows = u >= 0 and len(out[u]) == 1 and graph.labels[u] == graph.labels[v]
         runs[v] = [*runs.pop(u), v] if follows else [v]
     return [run for run in runs.values() if len(run) > 1]
 
 
 def _merge(graph: Graph, merged: Sequence[Sequence[int]], labels: Sequence[str]) -> Graph:
-    """The graph with each of these sets of nodes as one node, labelled so."""
+    """The graph with each of the sets `merged` as one node, labelled by `labels`."""
     home = {v: str(i) for i, nodes in enumerate(merged) for v in nodes}
+    # Numbered in an order in which edges still lead forward, as `check_graph` demands.
     at = {part: i for i, part in enumerate(order(graph, {str(i): nodes for i, nodes in enumerate(merged)}))}
     names = [labels[int(part)] if isinstance(part, str) else graph.labels[part] for part in at]
     firsts = [merged[int(part)][0] if isinstance(part, str) else part for part in at]

@@ -73,8 +73,8 @@ def place_layers(
     gap: float = GAP_Y,
     layers: Sequence[int] | None = None,
 ) -> Placed:
-    """Place boxes of `sizes` (width, height) so that every edge points down and none overlap, in the
-    layers given or those of `layers_of`. Raises graphlib.CycleError on a cycle."""
+    """Place boxes of `sizes` (width, height) so that every edge points down and no two boxes overlap, in
+    `layers` or else those of `layers_of`. Raises graphlib.CycleError on a cycle."""
     edges = list(dict.fromkeys(edges))
     layer = layers_of(sizes, edges, width) if layers is None else list(layers)
     chains = _chains(edges, layer, len(sizes))
@@ -146,6 +146,7 @@ def _order_rows(rows: list[list[int]], links: list[Edge]) -> list[list[int]]:
         neighbours = _neighbours(links, up=down)
         rows = [list(row) for row in rows]
         place = {v: i for row in rows for i, v in enumerate(row)}
+        # In place, so that the next row is sorted by this one's new order.
         for row in rows if down else reversed(rows):
             row.sort(key=lambda v: _mean([place[u] for u in neighbours[v]], place[v]))
             place.update((v, i) for i, v in enumerate(row))
@@ -156,13 +157,13 @@ def _order_rows(rows: list[list[int]], links: list[Edge]) -> list[list[int]]:
 
 def _neighbours(links: list[Edge], up: bool | None = None) -> dict[int, list[int]]:
     """Of each node the nodes above it (`up`), below it (`up=False`), or both."""
-    found: dict[int, list[int]] = defaultdict(list)
+    neighbours: dict[int, list[int]] = defaultdict(list)
     for u, v in links:
         if up is not False:
-            found[v].append(u)
+            neighbours[v].append(u)
         if up is not True:
-            found[u].append(v)
-    return found
+            neighbours[u].append(v)
+    return neighbours
 
 
 def _mean(values: list[int], otherwise: float) -> float:
@@ -179,40 +180,43 @@ def _crossings(rows: list[list[int]], links: list[Edge]) -> int:
 
 def _inversions(pairs: list[Edge]) -> int:
     """Pairs (a, b), (c, d) with a < c and b > d."""
-    seen: list[int] = []
+    # Sorted by their first ends, a pair crosses those before it whose second end is higher.
+    ends: list[int] = []
     count = 0
     for _, b in sorted(pairs):
-        count += len(seen) - bisect_left(seen, b + 1)
-        insort(seen, b)
+        count += len(ends) - bisect_left(ends, b + 1)
+        insort(ends, b)
     return count
 
 
 def _columns(rows: list[list[int]], links: list[Edge], widths: list[float], nodes: int) -> list[float]:
     """Centres along x: every layer drawn towards its neighbours, lanes most towards their own
-    continuation; order and gaps kept. What is numbered from `nodes` on is a lane."""
+    continuation; order and gaps kept. Numbers from `nodes` on are lanes."""
     x = [0.0] * len(widths)
     for row in rows:
-        for v, at in zip(row, _spread_apart(row, widths, [0.0] * len(row))):
+        for v, at in zip(row, _space_row(row, widths, [0.0] * len(row))):
             x[v] = at
+    # Straight lanes read as one line; a box may stand off its neighbours' mean.
     pulls = [1.0 if v < nodes else _STRAIGHT for v in range(len(widths))]
     sweeps = _sweeps(links)
+    # The last sweep looks both ways, so that a node does not end under its sources alone.
     for sweep in range(sweeps):
         neighbours = _neighbours(links, up=None if sweep == sweeps - 1 else sweep % 2 == 0)
         for row in rows if sweep % 2 == 0 else reversed(rows):
             wanted = [_pull_towards(v, neighbours[v], x, pulls) for v in row]
-            for v, at in zip(row, _spread_apart(row, widths, wanted, [pulls[v] for v in row])):
+            for v, at in zip(row, _space_row(row, widths, wanted, [pulls[v] for v in row])):
                 x[v] = at
     left = min((x[v] - w / 2 for v, w in enumerate(widths)), default=0.0)
     return [at - left for at in x]
 
 
 def _pull_towards(v: int, neighbours: list[int], x: list[float], pulls: list[float]) -> float:
-    """Where `v` wants to be; a link pulls as both its ends do."""
+    """The mean place of the neighbours; a link pulls by the product of its ends' weights."""
     total = sum(pulls[v] * pulls[u] for u in neighbours)
     return sum(pulls[v] * pulls[u] * x[u] for u in neighbours) / total if total else x[v]
 
 
-def _spread_apart(
+def _space_row(
     row: list[int], widths: list[float], wanted: list[float], weights: Sequence[float] | None = None
 ) -> list[float]:
     """Weighted least squares to `wanted` under x[i+1] - x[i] >= half the widths + gap: subtracting the
@@ -223,6 +227,7 @@ def _spread_apart(
     pools: list[tuple[float, float, int]] = []
     for value, weight in zip((w - o for w, o in zip(wanted, offsets)), weights or [1.0] * len(row)):
         mean, size = value, 1
+        # A pool is a run of boxes pushed together; its mean is where all of them want to be together.
         while pools and pools[-1][0] > mean:
             before, heavy, n = pools.pop()
             mean, weight, size = (mean * weight + before * heavy) / (weight + heavy), weight + heavy, size + n

@@ -40,7 +40,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 
 
 def escape(value: object) -> str:
-    """`value` as text for an element or a quoted attribute; what XML cannot hold is shown as U+FFFD."""
+    """`value` as text for an element or a quoted attribute; characters outside XML become U+FFFD."""
     return html.escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True)
 
 
@@ -50,8 +50,9 @@ def number(value: float) -> str:
 
 
 def svg_document(title: str, width: float, height: float, body: Sequence[str]) -> str:
-    """A self-contained SVG with its own paper, legible on light and dark pages, that never grows wider
-    than what holds it."""
+    """A self-contained SVG with its own paper, legible on light and dark pages, never wider than its
+    container."""
+    # The style is inside each picture: it stays legible where it is cut out of its page or saved alone.
     w, h = number(width), number(height)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cambrian" viewBox="0 0 {w} {h}" width="{w}" '

@@ -13,7 +13,7 @@ from cambrian.pictures.layout import Box, Edge, Placed, Point, place_layers
 from cambrian.spaces.space import Graph
 
 GAP = 24.0  # between cells, and around what is in one
-_WIDTH = 420.0  # what a telephone can show of a small graph
+_WIDTH = 420.0  # a telephone's, for a small graph
 _WIDEST = 940.0
 
 
@@ -36,7 +36,8 @@ class Frame:
 
 @dataclass(frozen=True)
 class Picture:
-    """What renderers draw, within [0, width] x [0, height]; `nodes[i]` is node i of the graph."""
+    """Boxes and routes for the renderers, within [0, width] x [0, height]; `nodes[i]` is node i of the
+    graph."""
 
     nodes: list[Node]
     frames: list[Frame]
@@ -47,15 +48,16 @@ class Picture:
 
 def picture(graph: Graph, width: float | None = None) -> Picture:
     """Lay out `graph`; without `width` a large one gets more than a small one."""
-    found = cells(check_graph(graph))
-    drawn = [_compound(c.graph, width or max(_WIDTH, 100 * math.sqrt(len(c.nodes)))) for c in found]
-    if len(found) == 1:
-        return drawn[0]
-    boxes = _shelve([(p.width + 2 * GAP, p.height + 2 * GAP + FONT) for p in drawn])
+    parts = cells(check_graph(graph))
+    # By the root of the number of nodes, so that a large graph grows both ways alike.
+    layouts = [_compound(c.graph, width or max(_WIDTH, 100 * math.sqrt(len(c.nodes)))) for c in parts]
+    if len(parts) == 1:
+        return layouts[0]
+    boxes = _shelve([(p.width + 2 * GAP, p.height + 2 * GAP + FONT) for p in layouts])
     nodes: dict[int, Node] = {}
     frames: list[Frame] = []
     routes: dict[Edge, list[Point]] = {}
-    for cell, inside, box in zip(found, drawn, boxes):
+    for cell, inside, box in zip(parts, layouts, boxes):
         dx, dy = box.left + GAP, box.top + GAP + FONT
         frames.append(Frame(cell.title, box, PADDING, cell=True))
         frames += [replace(f, box=f.box.move(dx, dy)) for f in inside.frames]
@@ -79,7 +81,8 @@ def _shelve(sizes: Sequence[tuple[float, float]]) -> list[Box]:
 
 
 def _compound(graph: Graph, width: float) -> Picture:
-    """Laid out twice: where the parts lie tells in which order a block's nodes cross fewest edges."""
+    """The parts laid out, then once more: their places tell the order of a block's nodes with the fewest
+    crossings."""
     groups = blocks(graph)
     parts = [part(graph, title, members, width) for title, members in groups.items()]
     grouped = {v for p in parts for v in p.members}
@@ -98,6 +101,7 @@ def _sort_part(graph: Graph, one: Part, placed: Placed, home: dict[int, int], wi
 
     def arrival(v: int) -> float:
         entering = [(home[u], home[v]) for u, w in graph.edges if w == v and home[u] != home[v]]
+        # The last two points of a route stand over its end; the one before is where it comes from.
         columns = [placed.routes[edge][-3][0] for edge in entering]
         return sum(columns) / len(columns) if columns else 0.0
 
@@ -112,11 +116,13 @@ def _assemble(graph: Graph, parts: list[Part], placed: Placed, home: dict[int, i
         dx, dy = p.origin(box)
         boxes |= {v: inner.move(dx, dy) for v, inner in zip(p.members, p.inner.boxes)}
         for (u, v), points in p.inner.routes.items():
+            # Higher numbers are doors, whose routes are the ways below.
             if max(u, v) < len(p.members):
                 routes[p.members[u], p.members[v]] = _move_points(points, dx, dy)
         ways |= {(i, edge): _move_points(points, dx, dy) for edge, points in p.ways.items()}
     for edge in graph.edges:
         (u, v), (a, b) = edge, (home[edge[0]], home[edge[1]])
+        # Inside a part the route is there already.
         if a != b:
             leaving = ways.get((a, edge), [(boxes[u].x, boxes[u].bottom)])
             entering = ways.get((b, edge), [(boxes[v].x, boxes[v].top)])

@@ -70,7 +70,7 @@ def _draw(axes: Any, shape: Shape) -> None:
 
 
 def _look(kind: str) -> _Look:
-    """What the words of a kind say together, the last one first."""
+    """The look that the words of a kind give together; a later word overrides an earlier one."""
     look = _Look()
     for word in kind.split():
         if word in _STROKES:
@@ -90,6 +90,7 @@ def _canvas(width: float, height: float) -> tuple[Any, Callable[[Path], None]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    # The renderer refuses sides of 2^16 pixels and more.
     dpi = min(_DPI, 72 * _MOST / max(width, height))
     figure = Figure(figsize=(width / 72, height / 72), dpi=dpi)
     FigureCanvasAgg(figure)
@@ -101,6 +102,7 @@ def _canvas(width: float, height: float) -> tuple[Any, Callable[[Path], None]]:
 
 
 def _style(look: _Look) -> dict[str, Any]:
+    # matplotlib counts dashes in line widths, SVG in pixels.
     dashes = (0, tuple(d / look.width for d in look.dashes)) if look.dashes else "solid"
     colours = {"facecolor": look.face, "edgecolor": look.edge, "alpha": look.alpha}
     return {**colours, "linewidth": look.width, "linestyle": dashes}
@@ -109,6 +111,7 @@ def _style(look: _Look) -> dict[str, Any]:
 def _patch(box: Box, radius: float, look: _Look) -> Any:
     from matplotlib.patches import FancyBboxPatch
 
+    # A radius of half a side and more turns its outline inside out.
     rounding = max(0.0, min(radius, box.height / 2 - 0.1, box.width / 2 - 0.1))
     style = f"round,pad=0,rounding_size={rounding}"
     return FancyBboxPatch((box.left, box.top), box.width, box.height, boxstyle=style, **_style(look))

@@ -1,4 +1,4 @@
-"""A picture as a list of shapes: what SVG and bitmaps are both made of. Unit: pixels, y downwards.
+"""A picture as a list of shapes, the common source of SVG and bitmaps. Unit: pixels, y downwards.
 
 A shape's `kind` names its look, words of the classes in `markup.STYLE`; its `hint` is shown where
 somebody points at it.
@@ -103,24 +103,26 @@ def join(title: str, sketches: Sequence[Sketch], gap: float = 0.0, across: bool 
 
 
 def pieces(points: Sequence[Point]) -> list[tuple[Point, ...]]:
-    """A route from its first point on: ends of straight pieces, and (control, control, end) of curves. Where
+    """A route from its first point on: (end,) of straight pieces, (control, control, end) of curves. Where
     the height stays the same it turns back."""
-    found: list[tuple[Point, ...]] = []
+    route: list[tuple[Point, ...]] = []
     down = True
     for (x0, y0), (x1, y1) in pairwise(points):
         if abs(x1 - x0) < 0.5:
             down = y1 >= y0
-            if found and len(found[-1]) == 1:
-                found.pop()
-            found.append(((x1, y1),))
+            # Straight pieces in a row are one: fewer and longer ones make smaller files.
+            if route and len(route[-1]) == 1:
+                route.pop()
+            route.append(((x1, y1),))
         elif abs(y1 - y0) < 0.5:
             bend = y0 + (1 if down else -1) * min(_BEND, abs(x1 - x0))
-            found.append(((x0, bend), (x1, bend), (x1, y1)))
+            route.append(((x0, bend), (x1, bend), (x1, y1)))
             down = not down
         else:
             middle = (y0 + y1) / 2
-            found.append(((x0, middle), (x1, middle), (x1, y1)))
-    return found
+            # Controls at half height keep both ends vertical, where the next piece joins on.
+            route.append(((x0, middle), (x1, middle), (x1, y1)))
+    return route
 
 
 def tip(point: Point) -> tuple[Point, Point, Point]:
@@ -130,7 +132,7 @@ def tip(point: Point) -> tuple[Point, Point, Point]:
 
 
 def shaft(curve: Curve) -> tuple[Point, ...]:
-    """The route without what its tip covers."""
+    """The route up to its tip."""
     if not curve.tip:
         return curve.points
     x, y = curve.points[-1]

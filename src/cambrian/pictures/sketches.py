@@ -22,34 +22,35 @@ _KINDS = (  # the first pattern found in an operation's name colours it
     (re.compile(r"1x[37]|[37]x1|attention"), "violet"),
     (re.compile(r"sep|conv|\dx\d|^mb|^c\(|^dw"), "blue"),
 )
-SIGNS = {"added": "+", "changed": "~", "removed": "−"}  # what marks say without colour
+SIGNS = {"added": "+", "changed": "~", "removed": "−"}  # for readers who do not see colours
 INKS = {"added": "plus", "changed": "tilde", "removed": "minus"}
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What of a picture is "added", "changed" or "removed"; the rest is drawn faint."""
+    """The nodes and edges that are "added", "changed" or "removed"; the rest is drawn faint."""
 
     nodes: Mapping[int, str] = field(default_factory=dict)
     edges: Mapping[Edge, str] = field(default_factory=dict)
 
 
 def kind(node: Node) -> str:
-    """The colour of a node: by what its name says inside a block, plain outside."""
+    """The colour of a node, by the operation that its label names."""
     text = node.label.lower()
+    # Inside a block such words are operations ("concat"); outside they are the cell's own ends.
     if not node.framed and re.search(r"prev|input|concat|output", text):
         return "teal"
     return next((colour for pattern, colour in _KINDS if pattern.search(text)), "plain")
 
 
 def add_margin(sketch: Sketch, title: str) -> Sketch:
-    """With paper around it."""
+    """The sketch with a margin of paper."""
     width, height = sketch.width + 2 * MARGIN, sketch.height + 2 * MARGIN
     return Sketch(title, width, height, sketch.move(MARGIN, MARGIN))
 
 
 def cell(picture: Picture, title: str, stages: Sequence[tuple[str, str]] = ()) -> Sketch:
-    """The picture, and right of it the stack of stages where there are any."""
+    """The picture, and to the right of it the stack of stages, if any."""
     sketches = [draw_picture(picture), *([_stack(stages)] if stages else [])]
     return add_margin(join(title, sketches, 2 * MARGIN), title)
 
@@ -74,18 +75,19 @@ def tree(architecture: Architecture, title: str) -> Sketch:
 def draw_picture(picture: Picture, marks: Marks | None = None) -> Sketch:
     """Frames, then edges, then nodes, so that nothing is hidden."""
     shapes: list[Shape] = [shape for frame in picture.frames for shape in _frame(frame)]
-    there: set[object] = set()
+    # Edges of one source share lanes: a stretch is drawn once, lest lines on top of each other look bolder.
+    drawn: set[object] = set()
     for edge, points in picture.routes.items():
         look = "" if marks is None else marks.edges.get(edge, "faint")
-        shapes.append(Curve(_rest(points, look, there), f"flow {look}".strip()))
+        shapes.append(Curve(_rest(points, look, drawn), f"flow {look}".strip()))
     for v, node in enumerate(picture.nodes):
         shapes += _node(node, "" if marks is None else marks.nodes.get(v, "faint"))
     return Sketch("", picture.width, picture.height, tuple(shapes))
 
 
 def tree_rows(architecture: Architecture) -> list[tuple[int, str, str]]:
-    """(depth, name, answer) in the order asked; a path's parts are levels, and one that is asked
-    nothing itself has an empty answer."""
+    """(depth, name, answer) in the order asked. The parts of a path are levels; a level that is not a
+    question itself has an empty answer."""
     rows: list[tuple[int, str, str]] = []
     shown: list[str] = []
     for path, answer in architecture.items():
@@ -100,13 +102,13 @@ def tree_rows(architecture: Architecture) -> list[tuple[int, str, str]]:
     return rows
 
 
-def _rest(points: Sequence[Point], look: str, there: set[object]) -> tuple[Point, ...]:
-    """The route from where it parts with those that are there already, but not from the middle of a turn."""
+def _rest(points: Sequence[Point], look: str, drawn: set[object]) -> tuple[Point, ...]:
+    """The route from the point where it leaves those drawn before, but not from the middle of a turn."""
     steps = [(look, pair) for pair in pairwise(points)]
-    new = next((i for i, step in enumerate(steps[:-1]) if step not in there), len(steps) - 1)
+    new = next((i for i, step in enumerate(steps[:-1]) if step not in drawn), len(steps) - 1)
     while new and abs(points[new + 1][1] - points[new][1]) < 0.5:
         new -= 1
-    there.update(steps)
+    drawn.update(steps)
     return tuple(points[new:])
 
 
@@ -120,7 +122,7 @@ def _frame(frame: Frame) -> list[Shape]:
 
 
 def _node(node: Node, mark: str) -> list[Shape]:
-    """Marked ones have their sign before their name."""
+    """A node's box and label; a marked one has its sign before the label."""
     box = node.box
     shown = short(node.label)
     hint = node.label if shown != node.label else ""

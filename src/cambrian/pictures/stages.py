@@ -12,16 +12,18 @@ _PLUMBING = ("Dropout", "Identity", "Flatten")
 
 
 def stages(network: nn.Module, shape: tuple[int, int, int]) -> list[tuple[str, str]]:
-    """What `network` runs of its top-level modules for one image of `shape` (channels, height, width),
-    with the shapes they give; neighbours that are alike are counted. The forward allocates nothing."""
+    """The top-level modules that `network` runs for one image of `shape` (channels, height, width), with
+    their output shapes; equal neighbours are counted. The forward allocates nothing."""
     import copy
 
     import torch
 
+    # A copy on the meta device: shapes without arithmetic, and hooks that die with it.
     meta = copy.deepcopy(network).to("meta").eval()
     rows: list[tuple[str, str]] = []
 
     def record(name: str, output: Any) -> None:
+        # A network with auxiliary heads gives a tuple, whose first output is the one that counts.
         first = output[0] if isinstance(output, tuple) else output
         rows.append((name, "x".join(map(str, first.shape[1:]))))
 
@@ -36,7 +38,7 @@ def stages(network: nn.Module, shape: tuple[int, int, int]) -> list[tuple[str, s
 
 
 def _top(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Children by name; of a list or a sequence of unlike things its members by type."""
+    """Children by name; members of a list or a sequence, which only have numbers, by type."""
     from torch import nn
 
     for name, child in network.named_children():

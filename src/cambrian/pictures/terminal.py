@@ -11,15 +11,15 @@ from cambrian.spaces.space import Graph
 
 
 def graph_text(graph: Graph) -> str:
-    """Blocks and single nodes from input to output, each with what feeds it:
+    """Blocks and single nodes from input to output, each with its inputs:
 
     ● previous
     ├─● block 1 = sep3x3(previous) + max3x3(previous)
     """
-    found = cells(check_graph(graph))
-    if len(found) == 1:
+    parts = cells(check_graph(graph))
+    if len(parts) == 1:
         return _rows(graph)
-    return "\n\n".join(f"{printable(cell.title)}\n{_rows(cell.graph)}" for cell in found)
+    return "\n\n".join(f"{printable(cell.title)}\n{_rows(cell.graph)}" for cell in parts)
 
 
 def _rows(graph: Graph) -> str:
@@ -38,7 +38,7 @@ def tree_text(architecture: Architecture) -> str:
 
 
 def printable(text: str) -> str:
-    """No control characters: a name must not move the cursor of whoever reads it."""
+    """`text` without control characters: a name must not move the reader's cursor."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
@@ -48,7 +48,7 @@ def _parts(graph: Graph) -> tuple[list[str], list[list[int]]]:
     members = list(framed.values())
     grouped = {v for nodes in members for v in nodes}
     members += [[v] for v in range(len(graph.labels)) if v not in grouped]
-    members.sort(key=max)
+    members.sort(key=max)  # edges lead from earlier to later nodes: a part comes after all that feed it
     home = {v: p for p, nodes in enumerate(members) for v in nodes}
     title = {v: group for group, nodes in framed.items() for v in nodes}
     feeds = _feeds(graph)
@@ -70,7 +70,7 @@ def _feeds(graph: Graph) -> list[list[int]]:
 
 
 def _expression(graph: Graph, feeds: list[list[int]], nodes: list[int], title: dict[int, str]) -> str:
-    """What a block computes, written from its last nodes back to what comes from outside."""
+    """A block as an expression, written from its last nodes back to its inputs."""
 
     def write_node(v: int) -> str:
         if v not in nodes:
@@ -80,19 +80,21 @@ def _expression(graph: Graph, feeds: list[list[int]], nodes: list[int], title: d
             return " + ".join(operands)
         return f"{graph.labels[v]}({', '.join(operands)})" if operands else graph.labels[v]
 
+    # Nodes that feed no other one inside are the block's results; the rest is written within them.
     inner = {u for v in nodes for u in feeds[v]}
     return ", ".join(write_node(v) for v in nodes if v not in inner)
 
 
 def _rails(sources: Sequence[Sequence[int]]) -> list[str]:
-    """Per row its stretch of the drawing: a column for every row whose result is still awaited."""
+    """The drawing of each row: a column for every row whose result is still awaited."""
     last = {u: p for p, feeding in enumerate(sources) for u in feeding}
-    columns: list[int | None] = []  # which row's result runs down there
+    columns: list[int | None] = []  # the row whose result runs down in each
     drawn = []
     for p, feeding in enumerate(sources):
         free = [
             c for c, owner in enumerate(columns) if owner is None or (owner in feeding and last[owner] == p)
         ]
+        # The rightmost rail that ends in this row becomes the node's; others that end turn in from the left.
         own = max([c for c in free if columns[c] is not None], default=free[0] if free else len(columns))
         cells = [_cell(c, own, columns, feeding, last, p) for c in range(max(len(columns), own + 1))]
         drawn.append("".join(cells).rstrip("─ "))

@@ -1,4 +1,4 @@
-"""Which strategy is better, at which budget, how surely.
+"""Comparison of strategies under many seeds: which is better, from which budget on, how surely.
 
 `compare("nb201-cifar10", "evolution,progressive", seeds=100, budget=300).verdict`
 """

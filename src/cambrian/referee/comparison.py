@@ -1,4 +1,4 @@
-"""A comparison of strategies: played, remembered, judged."""
+"""A comparison of strategies: played under many seeds, recorded, judged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cambrian.settings import COUNT, Span, check_numbers
 
 MARGIN = 0.05
 Watch = Callable[[Line, int, int], None]
-"""Told of a line that was added, how many there are, and how many there will be."""
+"""Called with a line that was added, the number of lines so far, and the number in the end."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Comparison:
 
     @cached_property
     def timed(self) -> Curves | None:
-        """Over seconds; None where nobody knows what a measurement costs."""
+        """Over seconds; None where the cost of a measurement is unknown."""
         return over_seconds(self.lines, minimize=self.contest.minimize) if self.contest.timed else None
 
     @cached_property
@@ -72,8 +72,8 @@ class Comparison:
     @cached_property
     def timed_verdict(self) -> list[str]:
         """Plain sentences, at equal times."""
-        found = self.timed_judgement
-        return [] if found is None else verdict(found, duration)
+        judgement = self.timed_judgement
+        return [] if judgement is None else verdict(judgement, duration)
 
 
 def compare(
@@ -93,28 +93,30 @@ def compare(
     one with more seeds or strategies adds to it.
 
     Raises UsageError before anything is played where a name, a setting or a space does not fit."""
-    given = _contest(contest, budget)
-    check_numbers(COUNT, seeds=seeds, workers=workers, budget=given.budget)
+    chosen = _contest(contest, budget)
+    check_numbers(COUNT, seeds=seeds, workers=workers, budget=chosen.budget)
     check_numbers(Span(0), margin=margin)
     rivals = contenders(strategies)
     if len(rivals) < 2:
         raise UsageError(f"nothing to compare: name a strategy besides {BASELINE}")
-    check(given, rivals)
-    place = directory if directory is not None else given.home
+    # Before the directory is touched: a mistake in a name must not leave a half comparison behind.
+    check(chosen, rivals)
+    place = directory if directory is not None else chosen.home
     records = Records(None if place is None else Path(place).absolute())
     try:
         specs = {label: _spec(strategy) for label, strategy in rivals.items()}
-        asked = {"contest": given.spec, "strategies": specs, "seeds": seeds, "margin": margin}
-        records.agree(given.identity(), asked)
-        given.ready()
+        asked = {"contest": chosen.spec, "strategies": specs, "seeds": seeds, "margin": margin}
+        records.agree(chosen.identity(), asked)
+        chosen.ready()
+        # Seed by seed, so that an interrupted comparison has whole blocks of seeds for all strategies.
         every = [(label, seed) for seed in range(seeds) for label in rivals]
         missing = [key for key in every if key not in records.lines]
-        for line in _play(given, rivals, missing, workers):
+        for line in _play(chosen, rivals, missing, workers):
             records.add(line)
             if watch is not None:
                 watch(line, len(every) - len(missing) + _count_done(records, missing), len(every))
         lines = {label: [records.lines[label, seed] for seed in range(seeds)] for label in rivals}
-        return Comparison(given, lines, margin, records.directory)
+        return Comparison(chosen, lines, margin, records.directory)
     finally:
         records.close()
 
@@ -130,6 +132,7 @@ def resume(directory: str | Path, *, workers: int = 1, watch: Watch | None = Non
             f"{unnamed[0] if unnamed else 'the benchmark'} of {place} has no name it could be loaded by: "
             "continue the comparison from the program that began it"
         )
+    # The directory may have been moved since: its own place counts, not the one that was written down.
     spec = dict(asked["contest"])
     if "training" in spec:
         spec["training"] = str(place)
@@ -145,24 +148,26 @@ def resume(directory: str | Path, *, workers: int = 1, watch: Watch | None = Non
 
 
 def check(contest: Contest, rivals: Contenders) -> None:
-    """Raises Incompatible where a strategy needs what the space lacks, UsageError where the space cannot
-    be searched by it with these settings."""
+    """Raises Incompatible where the space lacks something that a strategy needs, UsageError where the
+    strategy cannot search the space with these settings."""
     for strategy in rivals.values():
         contest.search(strategy, 0)
         strategy.start(Problem(contest.space))
 
 
-def _contest(given: Contest | Benchmark | str, budget: int) -> Contest:
-    if isinstance(given, str):
-        return OnBenchmark(benchmark(given), budget, given)
-    return OnBenchmark(given, budget) if isinstance(given, Benchmark) else given
+def _contest(contest: Contest | Benchmark | str, budget: int) -> Contest:
+    if isinstance(contest, str):
+        return OnBenchmark(benchmark(contest), budget, contest)
+    return OnBenchmark(contest, budget) if isinstance(contest, Benchmark) else contest
 
 
 def _play(
     contest: Contest, rivals: Contenders, keys: Sequence[tuple[str, int]], workers: int
 ) -> Iterator[Line]:
+    # One worker plays in this process, where objects without a name can be compared too.
     if workers == 1 or len(keys) < 2:
         return (play_search(contest, label, rivals[label], seed) for label, seed in keys)
+    # Other processes get specs, never pickled objects, so that every part needs a name to be loaded by.
     specs = {label: spec_of("strategy", strategy) for label, strategy in rivals.items()}
     unnamed = [label for label, spec in specs.items() if spec is None]
     if contest.spec is None or unnamed:

@@ -1,4 +1,4 @@
-"""Strategies as they are named on a command line: `evolution`, `evolution(paper)`,
+"""Strategies by their names on a command line: `evolution`, `evolution(paper)`,
 `evolution(population=20, sample=5)`, `my_module:MyStrategy`."""
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ Contenders = dict[str, Strategy]
 
 
 def contenders(given: str | Iterable[str] | Mapping[str, Any]) -> Contenders:
-    """Strategies by label, of text, of several texts, or of objects, names and specs by labels of one's
-    own. Raises UnknownName with the nearest name, UsageError for a setting nobody has."""
+    """Strategies by label: from a text, from several texts, or from objects, names and specs by labels of
+    one's own. Raises UnknownName with the nearest name, UsageError for a setting that no strategy has."""
     if isinstance(given, Mapping):
-        found = {str(label): _make(what) for label, what in given.items()}
+        rivals = {str(label): _make(item) for label, item in given.items()}
     else:
         texts = parts(given) if isinstance(given, str) else [str(text).strip() for text in given]
-        found = {text: STRATEGIES.parse(text) for text in texts}
+        rivals = {text: STRATEGIES.parse(text) for text in texts}
+    # Random search is added unless it is there under some label, with its defaults.
     spec = {"name": BASELINE, "arguments": {}}
-    if not any(STRATEGIES.spec(strategy) == spec for strategy in found.values()):
-        found[BASELINE if BASELINE not in found else "random search"] = STRATEGIES.make(BASELINE)
-    return found
+    if not any(STRATEGIES.spec(strategy) == spec for strategy in rivals.values()):
+        rivals[BASELINE if BASELINE not in rivals else "random search"] = STRATEGIES.make(BASELINE)
+    return rivals
 
 
 def _make(given: Any) -> Strategy:
     if isinstance(given, str):
         given = STRATEGIES.parse(given)
-    made: Strategy = STRATEGIES.make(given) if isinstance(given, Mapping) else given
-    return made
+    strategy: Strategy = STRATEGIES.make(given) if isinstance(given, Mapping) else given
+    return strategy

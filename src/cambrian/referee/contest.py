@@ -1,4 +1,4 @@
-"""What strategies are compared on: a benchmark's table, or live training of a task."""
+"""The subject of a comparison: a benchmark's table, or live training of a task."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from cambrian.tasks.task import Task
 
 
 class Contest(Protocol):
-    """`budget` is evaluations per search; `unit` says what scores are; `optimum` is the best possible one:
-    the highest, or the lowest where scores are to `minimize`. `cost` is what a trial cost in seconds,
-    `timed` whether anybody knows. `spec` is what `contest_of` makes it of in another process, None where
-    it has no name; `identity` is what must be the same when a comparison goes on. `home` is a directory it
-    needs, made `ready` before the searches; `place` is the run directory of a search in it."""
+    """`budget` is evaluations per search; `unit` names the scores; `optimum` is the best possible score: the
+    highest, or the lowest where scores are to `minimize`. `cost` is a trial's cost in seconds, `timed`
+    whether costs are known. `contest_of` makes the contest of its `spec` in another process; None where it
+    has no name. `identity` must be the same when a comparison goes on. `home` is a directory that it needs,
+    made `ready` before the searches; `place` is the run directory of a search in it."""
 
     @property
     def budget(self) -> int: ...
@@ -61,9 +61,9 @@ class Contest(Protocol):
 
 @dataclass(frozen=True)
 class OnBenchmark:
-    """Searches see the benchmark's objective and are judged by its test score. `name` is None for a
-    benchmark that only this process knows. `each` are the seconds an evaluation is taken to cost where
-    the table does not say."""
+    """Searches see the benchmark's objective and are judged by its test score. `name` is None for a benchmark
+    that only this process knows. `each` is the assumed cost of an evaluation in seconds, where the table has
+    no costs."""
 
     benchmark: Benchmark
     budget: int
@@ -76,7 +76,7 @@ class OnBenchmark:
             POSITIVE.check("the cost of an evaluation, in seconds,", self.each)
 
     def ready(self) -> None:
-        """A table is read when it is needed."""
+        """Nothing: a table is read when it is needed."""
 
     @property
     def title(self) -> str:
@@ -117,35 +117,36 @@ class OnBenchmark:
         )
 
     def identity(self) -> dict[str, Any]:
-        found = self.benchmark
+        benchmark = self.benchmark
         return {
-            "benchmark": self.name or found.name,
+            "benchmark": self.name or benchmark.name,
             "budget": self.budget,
-            "space": spec_of("space", found.space),
-            "fingerprint": fingerprint(found.space),
-            "estimator": spec_of("estimator", found.estimator),
-            "fidelity": msgspec.to_builtins(found.fidelity),
-            "optimum": found.optimum,
+            "space": spec_of("space", benchmark.space),
+            "fingerprint": fingerprint(benchmark.space),
+            "estimator": spec_of("estimator", benchmark.estimator),
+            "fidelity": msgspec.to_builtins(benchmark.fidelity),
+            "optimum": benchmark.optimum,
             "each": self.each,
         }
 
     def search(self, strategy: Strategy, seed: int) -> Search:
-        found = self.benchmark
+        benchmark = self.benchmark
         return Search(
-            found.space,
+            benchmark.space,
             strategy,
-            found.estimator,
+            benchmark.estimator,
             budget=self.budget,
             seed=seed,
-            engine="serial",
-            fidelity=found.fidelity,
-            minimize=found.minimize,
+            engine="serial",  # a look-up is cheaper than a message to another process
+            fidelity=benchmark.fidelity,
+            minimize=benchmark.minimize,
         )
 
     def score(self, trial: Trial) -> float:
         return float(self.benchmark.test(trial.architecture))
 
     def cost(self, trial: Trial) -> float:
+        # A repeat is looked up, and a proposal without an outcome was not measured.
         if trial.cached is not None or trial.outcome is None:
             return 0.0
         return trial.outcome.seconds if self._measured else self.each or 0.0
@@ -160,9 +161,9 @@ class OnBenchmark:
 
 @dataclass(frozen=True)
 class OnTraining:
-    """Searches train networks on `task` at `fidelity` and are judged by what they are told, the score on
-    validation. Each has a run directory of its own in `home`; all share the data and the outcomes. `task`
-    is one, or what `load` makes one of."""
+    """Searches train networks on `task` at `fidelity` and are judged by the score on validation, which they
+    see too. Each has a run directory of its own in `home`; all share the data and the outcomes. `task` is a
+    Task, or data that `load` makes one of."""
 
     task: Any
     budget: int
@@ -186,8 +187,8 @@ class OnTraining:
 
     @property
     def space(self) -> Space:
-        found: Space = component("space", self.space_spec)
-        return found
+        space: Space = component("space", self.space_spec)
+        return space
 
     @property
     def unit(self) -> str:
@@ -227,6 +228,7 @@ class OnTraining:
         }
 
     def search(self, strategy: Strategy, seed: int) -> Search:
+        # The same network asked for by two searches is trained once: strategies differ in their choices only.
         estimator = Cached(self.estimator, str((self.home / "outcomes").absolute()))
         return Search(
             self.space,
@@ -236,7 +238,7 @@ class OnTraining:
             self.budget,
             seed=seed,
             fidelity=self.fidelity,
-            engine="processes",
+            engine="processes",  # a crash of a network must not end the comparison
             workers=1,
             device=self.device,
         )
@@ -246,14 +248,16 @@ class OnTraining:
         return 100 * trial.value if self.task.metric in METRICS else trial.value
 
     def cost(self, trial: Trial) -> float:
-        """What it cost whoever trained it first."""
+        """The cost for the search that trained it first."""
         return 0.0 if trial.cached is not None or trial.outcome is None else trial.outcome.seconds
 
     def place(self, label: str, seed: int) -> Path | None:
-        """With a link to the data that all searches share."""
+        """The run directory of a search, with a link to the data that all searches share."""
+        # Labels such as "evolution(population=20)" are not file names everywhere.
         place = self.home / "runs" / f"{re.sub(r'[^A-Za-z0-9._=-]+', '-', label).strip('-')}-{seed}"
         with translate_errors(place):
             place.mkdir(parents=True, exist_ok=True)
+            # A relative link: the whole directory can be moved.
             if not (place / "task").exists():
                 os.symlink(Path("..", "..", "task"), place / "task")
         return place
@@ -262,8 +266,8 @@ class OnTraining:
 def contest_of(spec: Mapping[str, Any]) -> Contest:
     """The contest that another process described by `spec`."""
     if "benchmark" in spec:
-        found = benchmark(spec["benchmark"], spec.get("minimize"))
-        return OnBenchmark(found, spec["budget"], spec["benchmark"], spec["each"])
+        chosen = benchmark(spec["benchmark"], spec.get("minimize"))
+        return OnBenchmark(chosen, spec["budget"], spec["benchmark"], spec["each"])
     home = Path(spec["training"])
     return OnTraining(
         Task.open(home / "task"),
@@ -281,5 +285,6 @@ def play_search(contest: Contest, label: str, strategy: Strategy, seed: int) -> 
     result = contest.search(strategy, seed).run(contest.place(label, seed))
     reasons = [value["reason"] for _, name, value in result.events if name == "stop"]
     line = line_of(label, seed, result.rows, contest.score, contest.cost)
+    # Some strategies stop by themselves: their line stays where it was, and the report says why.
     early = line.trials < contest.budget and reasons
     return msgspec.structs.replace(line, ended=reasons[-1]) if early else line

@@ -34,11 +34,11 @@ class Curves:
         """The scores, turned so that higher is better."""
         return -self.scores if self.minimize else self.scores
 
-    def at_budgets(self, which: Sequence[int]) -> Curves:
-        """These few of the budgets."""
-        since = tuple(int(np.searchsorted(which, s)) for s in self.since)
+    def at_budgets(self, indices: Sequence[int]) -> Curves:
+        """The curves at the budgets of these indices alone."""
+        since = tuple(int(np.searchsorted(indices, s)) for s in self.since)
         return Curves(
-            self.strategies, self.at[list(which)], self.scores[:, :, list(which)], since, self.minimize
+            self.strategies, self.at[list(indices)], self.scores[:, :, list(indices)], since, self.minimize
         )
 
 
@@ -55,11 +55,12 @@ def over_evaluations(lines: Lines, budget: int, minimize: bool = False) -> Curve
 
 
 def over_seconds(lines: Lines, points: int = 10 * POINTS, minimize: bool = False) -> Curves:
-    """After seconds of estimator and strategy together, up to the time at which the first search had
-    spent its budget of evaluations: what would have come later nobody knows. A search that ended by
-    itself stays where it was."""
+    """After seconds of estimator and strategy together, up to the time at which the first search had spent
+    its budget of evaluations: nobody knows how that one would have gone on. A search that
+    ended by itself stays where it was."""
     every = [line for same in lines.values() for line in same]
     end = min((line.clock()[-1] for line in every if line.trials and not line.ended), default=0.0)
+    # Where every search ended by itself, all stay where they were, so that the longest can set the end.
     end = end or max((line.clock()[-1] for line in every if line.trials), default=0.0)
     at = np.linspace(end / points, end, points)
 
@@ -71,6 +72,7 @@ def over_seconds(lines: Lines, points: int = 10 * POINTS, minimize: bool = False
 
 def checkpoints(count: int, most: int = POINTS) -> list[int]:
     """Indices of at most `most` of `count` budgets, evenly spread, the last one among them."""
+    # Counted backwards from the last budget, which is the one that verdicts end with.
     step = -(-count // most)
     return list(range(count - 1, -1, -step))[::-1]
 
@@ -78,6 +80,7 @@ def checkpoints(count: int, most: int = POINTS) -> list[int]:
 def _curves(lines: Lines, at: NDArray[np.float64], scores: Any, minimize: bool) -> Curves:
     stacked = np.array(scores, dtype=np.float64)
     unknown = np.isnan(stacked)
+    # NaN cannot be ranked; the worst score of all gives a search without one no advantage.
     worst = 0.0 if unknown.all() else float(np.nanmax(stacked) if minimize else np.nanmin(stacked))
     since = tuple(int(unknown[s].any(axis=0).sum()) for s in range(len(stacked)))
     return Curves(tuple(lines), at, np.where(unknown, worst, stacked), since, minimize)

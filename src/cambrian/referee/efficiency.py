@@ -1,8 +1,8 @@
-"""How much less a search trains than another that finds as good: Liu et al., "Progressive Neural Architecture
-Search" (ECCV 2018), Sec. 5.3, Tables 2 and 3.
+"""Search efficiency: the training that a search needs to find models as good as another's. Liu et al.,
+"Progressive Neural Architecture Search" (ECCV 2018), Sec. 5.3, Tables 2 and 3.
 
-Two searches are compared by the mean score of their `top` best models, after every model trained; what
-training costs is counted in examples seen.
+Two searches are compared by the mean score of their `top` best models, after every model trained; the cost
+of training is counted in examples seen.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Effort:
         return self.models * self.examples + self.reranked * self.reranking
 
     def speed_up(self, slower: Effort) -> tuple[float, float]:
-        """How many times as many models, and as many examples, `slower` needs."""
+        """The models, and the examples, that `slower` needs, as multiples of these."""
         return slower.models / self.models, slower.cost / self.cost
 
 
 def top_means(values: NDArray[np.float64], top: int) -> NDArray[np.float64]:
     """The mean of the `top` highest of `values` [models] after each model; NaN before there are so many.
-    What could not be measured is NaN and never among them."""
+    A model that could not be measured is NaN and never among them."""
     best: list[float] = []
     means = np.full(len(values), np.nan)
     for n, value in enumerate(values.tolist()):
@@ -69,14 +69,17 @@ class Match:
 
 
 def match(curves: NDArray[np.float64], targets: NDArray[np.float64]) -> Match:
-    """When the mean of `curves` [seeds, models] first reaches that of `targets` [seeds], seed by seed."""
+    """The number of models after which the mean of `curves` [seeds, models] reaches that of `targets`
+    [seeds]. Seeds are resampled for both together."""
     weights = bootstrap_weights(len(curves), RESAMPLES)
+    # "nearest": between a number and infinity there is nothing to interpolate.
     edges = np.quantile(_first(weights @ curves, weights @ targets), [0.025, 0.975], method="nearest")
-    found = _first(curves.mean(0, keepdims=True), targets.mean(keepdims=True))
-    return Match(float(found[0]), float(edges[0]), float(edges[1]))
+    models = _first(curves.mean(0, keepdims=True), targets.mean(keepdims=True))
+    return Match(float(models[0]), float(edges[0]), float(edges[1]))
 
 
 def _first(means: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
-    """Of each of `means` [n, models], how many models it takes to reach its target [n]."""
+    """For each of `means` [n, models], the number of models to its target [n]; infinite where it is not
+    reached."""
     reached = means >= targets[:, None] - 1e-12  # sums of the same numbers in another order
     return np.where(reached.any(1), reached.argmax(1) + 1.0, np.inf)

@@ -1,4 +1,4 @@
-"""A comparison in pictures and in numbers."""
+"""The pictures and figures of a comparison."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from cambrian.search.planning.plan_rows import duration
 DRAWN = 150
 """Points of a drawn line."""
 SETTLED = 0.1
-"""The vertical axis begins at the lowest mean after this share of the budget: what comes before is
-steep and tells little."""
+"""The vertical axis begins at the lowest mean after this share of the budget: the course before is steep and
+tells little."""
 
 
 def pictures(comparison: Comparison) -> dict[str, str]:
     """SVG by name: "evaluations", "seconds" where costs are known, "ranks"."""
-    found = {"evaluations": anytime(comparison.curves, "evaluations", comparison.contest.unit)}
+    charts = {"evaluations": anytime(comparison.curves, "evaluations", comparison.contest.unit)}
     if comparison.timed is not None:
-        found["seconds"] = anytime(
+        charts["seconds"] = anytime(
             comparison.timed, "seconds of estimator and strategy", comparison.contest.unit
         )
-    return found | {"ranks": picture(comparison.judgement)}
+    return charts | {"ranks": picture(comparison.judgement)}
 
 
 def anytime(curves: Curves, x_name: str, y_name: str) -> str:
@@ -38,13 +38,14 @@ def anytime(curves: Curves, x_name: str, y_name: str) -> str:
     few = curves.at_budgets(checkpoints(len(curves.at), DRAWN))
     series = [s for s in _series(few) if len(s.x)]
     settled = few.at[-1] * SETTLED
-    seen = [(low, high) for s in series for x, low, high in zip(s.x, s.low, s.high) if x >= settled]
-    low, high = min((low for low, _ in seen), default=0.0), max((high for _, high in seen), default=1.0)
+    ends = [(low, high) for s in series for x, low, high in zip(s.x, s.low, s.high) if x >= settled]
+    low, high = min((low for low, _ in ends), default=0.0), max((high for _, high in ends), default=1.0)
     return bands(f"Best so far over {x_name}", series, x_name, y_name, (low, high), _short)
 
 
 def _series(curves: Curves) -> Iterator[Series]:
     for name, scores, since in zip(curves.strategies, curves.scores, curves.since):
+        # Only from where every seed has a score of its own: a mean with stand-ins is not one of scores.
         low, high = interval(scores[:, since:])
         mean = scores[:, since:].mean(axis=0)
         yield Series(name, *(a.tolist() for a in (curves.at[since:], mean, low, high)))
@@ -55,6 +56,7 @@ def _short(value: float) -> str:
     >>> _short(300.0), _short(20000.0), _short(3500000.0)
     ('300', '20k', '3.5M')
     """
+    # Thousands only from 10k on: 3,000 is hardly longer than 3k, and plainer.
     for unit, size in (("M", 1e6), ("k", 1e3)):
         if value >= 10 * size or (value >= size and unit == "M"):
             return f"{value / size:g}{unit}"
@@ -77,7 +79,7 @@ def standings(comparison: Comparison) -> list[dict[str, Any]]:
             "low": float(low),
             "high": float(high),
             "better than random": _beyond_random(judgement, name),
-            "evaluations": trials / len(lines),
+            "evaluations": trials / len(lines),  # fewer than the budget where a strategy stopped by itself
             "thinking": sum(sum(line.thinking) for line in lines) / trials,
             "estimator": sum(sum(line.cost) for line in lines) / trials if comparison.contest.timed else None,
             "ended": next((line.ended for line in lines if line.ended), None),
@@ -87,7 +89,8 @@ def standings(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _beyond_random(judgement: Judgement, name: str) -> float | None:
-    """The probability of improvement."""
+    """The probability of improvement over random search; None for random search itself."""
+    # A pair stands in one order only; the other direction is the complement.
     for pair in judgement.pairs:
         if {pair.a, pair.b} == {name, BASELINE} and name != BASELINE:
             return pair.better[0] if pair.a == name else 1 - pair.better[0]
@@ -103,7 +106,7 @@ def _pair(pair: Pair, margin: float, minimize: bool) -> dict[str, Any]:
     a_inferior, b_inferior = pair.inferior(margin)
     good = [name for name, bad in ((pair.a, a_inferior), (pair.b, b_inferior)) if not bad]
     difference, low, high = (float(d[-1]) for d in (pair.difference, pair.low, pair.high))
-    if minimize:  # back from where higher is better
+    if minimize:  # pairs are judged with higher scores better; readers see their own unit
         difference, low, high = -difference, -high, -low
     return {
         "a": pair.a,
@@ -119,8 +122,8 @@ def _pair(pair: Pair, margin: float, minimize: bool) -> dict[str, Any]:
 
 
 def facts(comparison: Comparison) -> dict[str, Any]:
-    """All of it, as JSON."""
-    found = {
+    """The whole comparison, as JSON."""
+    record = {
         "contest": comparison.contest.identity(),
         "unit": comparison.contest.unit,
         "minimize": comparison.contest.minimize,
@@ -134,8 +137,8 @@ def facts(comparison: Comparison) -> dict[str, Any]:
         "directory": None if comparison.directory is None else str(comparison.directory),
     }
     if comparison.timed is not None and comparison.timed_judgement is not None:
-        found["seconds"] = _judgement_data(comparison.timed_judgement, comparison.timed, comparison.margin)
-    return found
+        record["seconds"] = _judgement_data(comparison.timed_judgement, comparison.timed, comparison.margin)
+    return record
 
 
 def _judgement_data(judgement: Judgement, curves: Curves, margin: float) -> dict[str, Any]:
@@ -171,6 +174,7 @@ def plainly(value: Any) -> Any:
         return [plainly(v) for v in value]
     if isinstance(value, np.ndarray):
         return plainly(value.tolist())
+    # Six digits are finer than any interval here, and keep the file small.
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 

@@ -1,4 +1,4 @@
-"""Which strategies can be told apart, from which budget on, and how surely."""
+"""The judgement of a comparison: which strategies can be told apart, from which budget on, how surely."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05
 SHORTEST_LEAD = 3
-"""Checkpoints in a row that make a lead worth telling of."""
+"""The least checkpoints in a row of a lead worth reporting."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Pair:
     """The differences [seeds] at the end; empty where one of the two never had a score."""
 
     def apart(self, alpha: float = ALPHA) -> NDArray[Any]:
-        """Who is told to be ahead at each checkpoint: 1, -1, or 0 for nobody."""
+        """Who is significantly ahead at each checkpoint: 1 for a, -1 for b, 0 for nobody."""
         return np.where(self.p < alpha, self.ahead, 0)
 
     @property
@@ -48,7 +48,7 @@ class Pair:
 
     @property
     def since(self) -> int:
-        """The first checkpoint from which on the winner is told to be ahead at every one."""
+        """The first checkpoint from which on the winner is significantly ahead at every one."""
         other = np.flatnonzero(self.apart() != self.winner)
         return int(other[-1]) + 1 if len(other) else 0
 
@@ -57,6 +57,7 @@ class Pair:
         interval and the signed-rank test of the differences less the margin both say no. The interval alone
         is too narrow for few seeds, of which the test knows that they say nothing."""
 
+        # Nine digits, as in `judge`: a difference of exactly the margin is a tie, whatever the rounding.
         def may_be(differences: NDArray[np.float64], low: float) -> bool:
             statistic, p = wilcoxon(np.round(differences + margin, 9))
             return not (low > -margin and statistic > 0 and p < alpha)
@@ -66,7 +67,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Lead:
-    """`ahead` was told to be better than `behind` from one checkpoint to another, and not so later."""
+    """`ahead` was significantly better than `behind` from one checkpoint to another, and not later."""
 
     ahead: str
     behind: str
@@ -95,9 +96,9 @@ class Judgement:
         return float(self.ranks[self.strategies.index(strategy)])
 
     def beaten_by(self, winner: str) -> dict[str, int]:
-        """Whom `winner` beats at the end, and since which checkpoint."""
-        found = {p.b if p.winner > 0 else p.a: p.since for p in self.pairs if _winner(p) == winner}
-        return {name: found[name] for name in self.order if name in found}
+        """The strategies that `winner` beats at the end, with the checkpoint from which on."""
+        since = {p.b if p.winner > 0 else p.a: p.since for p in self.pairs if _winner(p) == winner}
+        return {name: since[name] for name in self.order if name in since}
 
     def alike(self) -> list[tuple[str, ...]]:
         """Largest groups of strategies of which no two can be told apart at the end, best first."""
@@ -117,16 +118,19 @@ def judge(curves: Curves) -> Judgement:
     chosen = curves.at_budgets(checkpoints(len(curves.at)))
     names, scores = chosen.strategies, chosen.oriented
     couples = list(itertools.combinations(range(len(names)), 2))
+    # Rounded, so that two searches that found the same architecture tie exactly.
     differences = [np.round(scores[a] - scores[b], 9) for a, b in couples]  # each [seeds, checkpoints]
     tests = np.array([[wilcoxon(column) for column in d.T] for d in differences])
     adjusted = holm(tests[:, :, 1])
     pairs = []
     for (a, b), difference, statistic, p in zip(couples, differences, tests[:, :, 0], adjusted):
+        # A claim needs ranks and means to agree: a few large losses can turn a mean against the ranks.
         mean = difference.mean(axis=0)
         agree = np.where(np.sign(mean) == np.sign(statistic), np.sign(mean), 0).astype(int)
         better = improvement(scores[a, :, -1], scores[b, :, -1])
-        known = max(chosen.since[a], chosen.since[b]) < len(chosen.at)
-        ends = difference[:, -1] if known else np.empty(0)
+        # Where a strategy never had a score, its stand-ins say nothing of how good it is.
+        scored = max(chosen.since[a], chosen.since[b]) < len(chosen.at)
+        ends = difference[:, -1] if scored else np.empty(0)
         pairs.append(Pair(names[a], names[b], mean, *interval(difference), agree, p, better, ends))
     ranks = mean_ranks(scores[:, :, -1])
     return Judgement(names, scores.shape[1], chosen.at, ranks, tuple(pairs), curves.minimize)
@@ -142,19 +146,22 @@ def _cliques(order: Sequence[str], apart: set[frozenset[str]]) -> Iterator[tuple
     def near(name: str, others: Sequence[str]) -> list[str]:
         return [o for o in others if frozenset((name, o)) not in apart]
 
-    def extend(group: list[str], left: list[str], seen: list[str]) -> Iterator[tuple[str, ...]]:
-        if not left and not seen:
+    def extend(group: list[str], left: list[str], done: list[str]) -> Iterator[tuple[str, ...]]:
+        # Names in `done` led to groups before: while one fits, this group is part of a larger one.
+        if not left and not done:
             yield tuple(group)
         for i, name in enumerate(left):
-            yield from extend([*group, name], near(name, left[i + 1 :]), near(name, [*seen, *left[:i]]))
+            yield from extend([*group, name], near(name, left[i + 1 :]), near(name, [*done, *left[:i]]))
 
     return (g for g in extend([], list(order), []) if len(g) > 1)
 
 
 def _leads(pair: Pair) -> Iterator[Lead]:
-    told = pair.apart(ALPHA / len(pair.p))
-    end = pair.since if pair.winner else len(told)
-    runs = [(sign, list(run)) for sign, run in itertools.groupby(range(end), key=lambda i: int(told[i]))]
+    # Bonferroni over checkpoints: unlike the winner's, an early lead may begin and end at any of them.
+    ahead_at = pair.apart(ALPHA / len(pair.p))
+    # The winner's own last run is its victory, not an early lead.
+    end = pair.since if pair.winner else len(ahead_at)
+    runs = [(sign, list(run)) for sign, run in itertools.groupby(range(end), key=lambda i: int(ahead_at[i]))]
     for sign, run in runs:
         if sign and sign != pair.winner and len(run) >= SHORTEST_LEAD:
             ahead, behind = (pair.a, pair.b) if sign > 0 else (pair.b, pair.a)

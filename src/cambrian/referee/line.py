@@ -1,4 +1,4 @@
-"""One search as the referee sees it: who led when, and what it cost."""
+"""One search for the referee: its incumbents over time, and its costs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class Incumbent(msgspec.Struct, frozen=True, array_like=True):
-    """From trial `number` on, the best so far (see `find_incumbents`), its objective, and the `score` that
-    the referee judges it by."""
+    """The best so far from trial `number` on (see `find_incumbents`): its objective, and the `score` that the
+    referee judges it by."""
 
     number: int
     value: float
@@ -26,9 +26,9 @@ class Incumbent(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """The search of `strategy` (its label) under `seed`. `cost` and `thinking` are seconds per trial: what
-    measuring it cost, by the table where there is one, and what the strategy took to propose and learn
-    before it. `ended` is why it ended before its budget did, or empty."""
+    """The search of `strategy` (its label) under `seed`. `cost` and `thinking` are seconds per trial: the
+    cost of measuring it, by the table where there is one, and the strategy's time to propose and learn
+    before it. `ended` is the reason why it ended before its budget did, or empty."""
 
     strategy: str
     seed: int
@@ -42,7 +42,8 @@ class Line(msgspec.Struct, frozen=True):
         return len(self.cost)
 
     def after(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Scores after so many trials each; NaN before there is an incumbent. The last one stays."""
+        """Scores after each of `numbers` trials; NaN before there is an incumbent. The last one stays."""
+        # Incumbents alone are kept: a search of thousands of trials has a dozen.
         firsts = [i.number for i in self.incumbents]
         scores = np.array([np.nan, *(i.score for i in self.incumbents)])
         return np.asarray(scores[np.searchsorted(firsts, numbers - 1, side="right")])
@@ -56,13 +57,15 @@ Figure = Callable[[Trial], float]
 
 
 def line_of(strategy: str, seed: int, rows: Sequence[Row], score: Figure, cost: Figure) -> Line:
-    """Of a search's rows; `score` of an incumbent's trial, `cost` of every trial."""
+    """The line of a search's rows; `score` is of an incumbent's trial, `cost` of every trial."""
     rows = sorted((r for r in rows if not r.final), key=lambda r: r.trial.number)
     changes: list[Incumbent] = []
     before = None
     for row, best in zip(rows, find_incumbents(row.trial for row in rows), strict=True):
+        # Only incumbents are scored: on a benchmark the score is a look-up in the test column.
         if best is not None and best is not before:
             changes.append(Incumbent(row.trial.number, best.value or 0.0, score(best)))
         before = best
+    # Microseconds are finer than any clock here, and the shorter numbers keep files small.
     costs = tuple(round(cost(row.trial), 6) for row in rows)
     return Line(strategy, seed, tuple(changes), costs, tuple(round(row.thinking, 6) for row in rows))

@@ -1,4 +1,4 @@
-"""One training for all who ask: outcomes shared by the searches of a comparison."""
+"""Outcomes shared by the searches of a comparison: each network is trained once."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from cambrian.search.ledger.keys import digest, trial_key
 
 @dataclass(frozen=True)
 class Cached:
-    """`estimator` (a name or a spec), its outcomes kept in `directory`, a file each.
+    """`estimator` (a name or a spec) with its outcomes kept in `directory`, a file each.
 
-    What is measured is a function of the architecture, the fidelity and the replicate, never of the
-    search that asks first: its randomness derives from these. Whoever asks later is told what it cost
-    the first time. Who asks meanwhile waits. Crashes are not kept."""
+    A measurement is a function of the architecture, the fidelity and the replicate, never of the search that
+    asks first: its randomness derives from these. A later search gets the cost of the first time. A search
+    that asks meanwhile waits. Crashes are not kept."""
 
     estimator: Any
     directory: str
@@ -52,6 +52,7 @@ class Cached:
             inner.prepare()
 
     def run(self, job: Job) -> Estimate:
+        # The key holds everything that the outcome depends on; the seed of a search is not part of it.
         data = None if job.task is None else job.task.digest
         recipe = digest(self.estimator, data, job.limits, job.stage)
         key = trial_key(job.space, job.architecture, job.fidelity, recipe, job.replicate, self.raw)
@@ -59,27 +60,30 @@ class Cached:
             outcome = _read(file)
             if outcome is None:
                 started = time.perf_counter()
+                # One seed for all searches: their own would make the outcome that of whoever came first.
                 problem = dataclasses.replace(job.problem, seed=0)
                 # Who draws by the row's number draws by what is measured, too.
                 own = dataclasses.replace(job, problem=problem, number=int(key[:15], 16))
                 outcome = yield from self._inner.run(own)
                 seconds = outcome.seconds or time.perf_counter() - started
                 outcome = msgspec.structs.replace(outcome, seconds=seconds)
+                # A crash may be the machine's fault, so that another search may try again.
                 if not isinstance(outcome, Crashed):
                     _write(file, outcome)
                 return outcome
+        # The curve again, as if it had been trained here: strategies may learn from it.
         yield from getattr(outcome, "curve", ())
         return outcome
 
     @property
     def _inner(self) -> Estimator:
-        made: Estimator = ESTIMATORS.make(self.estimator)
-        return made
+        estimator: Estimator = ESTIMATORS.make(self.estimator)
+        return estimator
 
 
 @contextmanager
 def _alone(path: Path) -> Iterator[int]:
-    """The file at `path`, nobody else having it; the kernel frees it when this process is killed."""
+    """The file at `path`, locked against all other processes; the kernel frees it when this one is killed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -93,15 +97,16 @@ def _alone(path: Path) -> Iterator[int]:
 
 
 def _read(file: int) -> Outcome | None:
-    """What is kept there; None where nothing is, or what a kill left half written."""
+    """The outcome in the file; None for an empty file, or one that a kill left half written."""
     try:
-        found: Outcome = decode(os.pread(file, os.fstat(file).st_size, 0), Outcome)
+        outcome: Outcome = decode(os.pread(file, os.fstat(file).st_size, 0), Outcome)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return found
+    return outcome
 
 
 def _write(file: int, outcome: Outcome) -> None:
+    # In place, not staged: the lock is on this very file. A kill in between leaves text that is not JSON.
     os.ftruncate(file, 0)
     os.pwrite(file, encode(outcome), 0)
     os.fsync(file)

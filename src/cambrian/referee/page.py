@@ -35,28 +35,29 @@ CAPTIONS = {
 
 
 def write_all(comparison: Comparison, directory: Path) -> list[Path]:
-    """comparison.html, comparison.json and a picture each."""
-    drawn = pictures(comparison)
-    files = {f"{name}.svg": svg for name, svg in drawn.items()}
+    """Write comparison.html, comparison.json and a file for each picture; their paths."""
+    charts = pictures(comparison)
+    files = {f"{name}.svg": svg for name, svg in charts.items()}
+    # Pictures by themselves as well: papers and slides take SVG, not a page.
     files["comparison.json"] = msgspec.json.format(encode(plainly(facts(comparison)))).decode()
-    files["comparison.html"] = html(comparison, drawn)
+    files["comparison.html"] = html(comparison, charts)
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write(directory / name, text.encode())
     return [directory / name for name in files]
 
 
-def html(comparison: Comparison, drawn: dict[str, str]) -> str:
+def html(comparison: Comparison, charts: dict[str, str]) -> str:
     """The whole page as text."""
     title = f"Strategies compared: {comparison.contest.title}"
     body = [
         element("h1", title),
         *(element("p", sentence, "lead") for sentence in comparison.verdict),
         tiles(_figures(comparison)),
-        element("div", join(figure(svg, CAPTIONS[name]) for name, svg in drawn.items()), "row"),
+        element("div", join(figure(svg, CAPTIONS[name]) for name, svg in charts.items()), "row"),
         section("Standings", table(*standings_table(comparison))),
         section("Pairs", table(*pairs_table(comparison.judgement, comparison.margin))),
-        *_timed_sections(comparison),
+        *_sections_on_time(comparison),
         section("How it was decided", *(element("p", text) for text in _method(comparison))),
         section("Settings", details("What was compared", element("pre", _settings(comparison)))),
         section("Machine", definitions(versions().items())),
@@ -65,10 +66,11 @@ def html(comparison: Comparison, drawn: dict[str, str]) -> str:
 
 
 def standings_table(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:
-    """Header and rows of texts."""
+    """Header and rows of texts. Columns of which nothing is known are left out."""
     header = ["strategy", "rank", "mean ± sd", "95 %", "> random", "thinking"]
-    found = standings(comparison)
-    timed, ended = comparison.contest.timed, any(row["ended"] for row in found)
+    places = standings(comparison)
+    # A strategy that stopped early had fewer evaluations: readers must see that beside its score.
+    timed, ended = comparison.contest.timed, any(row["ended"] for row in places)
     rows = [
         [
             row["strategy"],
@@ -80,7 +82,7 @@ def standings_table(comparison: Comparison) -> tuple[list[str], list[list[Any]]]
             *([seconds(row["estimator"])] if timed else []),
             *([row["ended"] or ""] if ended else []),
         ]
-        for row in found
+        for row in places
     ]
     return [*header, *(["measuring"] if timed else []), *(["ended early"] if ended else [])], rows
 
@@ -110,8 +112,9 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, str]]:
         yield ("lowest" if contest.minimize else "highest") + " possible score", f"{contest.optimum:.4g}"
 
 
-def _timed_sections(comparison: Comparison) -> list[Html]:
+def _sections_on_time(comparison: Comparison) -> list[Html]:
     judgement = comparison.timed_judgement
+    # Said, not left out: at equal evaluations a strategy that thinks for hours looks free.
     if judgement is None:
         return [
             element(
@@ -125,6 +128,7 @@ def _timed_sections(comparison: Comparison) -> list[Html]:
 
 
 def _method(comparison: Comparison) -> Sequence[str]:
+    # The method in full: a page that is sent on must be judged without the program at hand.
     return (
         f"Every strategy searched under the same {comparison.seeds} seeds, which pair the searches. Scores "
         f"are the {comparison.contest.unit}, the architecture of the best objective so far.",
@@ -140,5 +144,5 @@ def _method(comparison: Comparison) -> Sequence[str]:
 
 
 def _settings(comparison: Comparison) -> str:
-    found = {"contest": comparison.contest.identity(), **comparison.remarks}
-    return msgspec.json.format(encode(found)).decode()
+    settings = {"contest": comparison.contest.identity(), **comparison.remarks}
+    return msgspec.json.format(encode(settings)).decode()

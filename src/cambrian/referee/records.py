@@ -1,4 +1,4 @@
-"""What a comparison remembers: a file with a line per search that is done."""
+"""The records of a comparison: a file with a line per finished search."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Records:
             with translate_errors(directory):
                 directory.mkdir(parents=True, exist_ok=True)
             self._lock = Lock(directory)
+            # Whatever fails, the lock is released: the next attempt must not find the directory busy.
             try:
                 self._open(directory / LINES)
             except BaseException:
@@ -47,27 +48,28 @@ class Records:
                 raise
 
     def agree(self, identity: dict[str, Any], asked: dict[str, Any]) -> None:
-        """Remember what is compared (`identity`) and what was `asked` of it ("strategies", specs by
+        """Record the subject of the comparison (`identity`) and the request (`asked`: "strategies", specs by
         label, and more). Raises RunChanged where the comparison is another one, or a label stands for
         another strategy."""
         if self.directory is None:
             return
         path = self.directory / SETTINGS
-        known = read_settings(self.directory) if path.exists() else None
-        if known is not None:
-            same_settings(known["identity"], msgspec.json.decode(encode(identity)), path)
-            _same_strategies(known["strategies"], msgspec.json.decode(encode(asked["strategies"])), path)
-        labels = {**(known["strategies"] if known else {}), **asked["strategies"]}
+        stored = read_settings(self.directory) if path.exists() else None
+        if stored is not None:
+            same_settings(stored["identity"], msgspec.json.decode(encode(identity)), path)
+            _check_strategies(stored["strategies"], msgspec.json.decode(encode(asked["strategies"])), path)
+        # Labels of earlier requests stay: their lines are here, and a later request may name them again.
+        labels = {**(stored["strategies"] if stored else {}), **asked["strategies"]}
         text = encode({"identity": identity, "strategies": labels, "asked": asked})
         write(path, msgspec.json.format(text))
 
     def add(self, line: Line) -> None:
-        """On the disk when this returns."""
+        """Add a line; it is on the disk when this returns."""
         self.lines[line.strategy, line.seed] = line
         if self._file is not None:
             with translate_errors(self.directory):
                 data = encode(Stored(checksum([line]), line)) + b"\n"
-                while data:  # a disk that is nearly full takes a part
+                while data:  # a nearly full disk writes a part
                     data = data[os.write(self._file, data) :]
                 os.fsync(self._file)
 
@@ -82,7 +84,7 @@ class Records:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             data = path.read_bytes()
             whole = data.rfind(b"\n") + 1
-            os.ftruncate(self._file, whole)  # the rest was being written when somebody was killed
+            os.ftruncate(self._file, whole)  # a kill left the rest half written
         for number, text in enumerate(data[:whole].splitlines(), start=1):
             line = _read(text)
             if line is None:
@@ -93,19 +95,19 @@ class Records:
 
 
 def read_settings(directory: Path) -> dict[str, Any]:
-    """What `agree` wrote. Raises RunError where `directory` holds no comparison."""
+    """The settings that `agree` wrote. Raises RunError where `directory` does not hold a comparison."""
     path = directory / SETTINGS
     try:
-        found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        settings: dict[str, Any] = msgspec.json.decode(path.read_bytes())
     except FileNotFoundError:
         raise RunError(f"{directory} holds no comparison: give a benchmark or a task to begin one") from None
     except (OSError, msgspec.DecodeError) as error:
         raise LedgerCorrupt(f"{path} is damaged ({error}): begin the comparison anew elsewhere") from error
-    return found
+    return settings
 
 
 def write(path: Path, data: bytes) -> None:
-    """The whole file or, after a kill, the one there was."""
+    """Write the whole file; after a kill the former one is there."""
     with translate_errors(path):
         write_file(path, data)
 
@@ -118,7 +120,7 @@ def _read(text: bytes) -> Line | None:
     return stored.line if stored.checksum == checksum([stored.line]) else None
 
 
-def _same_strategies(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
+def _check_strategies(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
     for label in old.keys() & new.keys():
         if old[label] != new[label]:
             raise RunChanged(

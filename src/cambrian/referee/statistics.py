@@ -1,4 +1,4 @@
-"""What may be concluded from searches repeated under many seeds.
+"""Statistics of searches repeated under many seeds.
 
 Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets" (JMLR 2006): mean ranks and
 signed-rank tests, here with seeds as blocks. Agarwal et al., "Deep Reinforcement Learning at the Edge of
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 RESAMPLES = 10_000
 EXACT = 300
-"""Up to so many pairs the distribution of the rank sum is counted, beyond them it is as good as normal."""
+"""The most pairs for which the distribution of the rank sum is counted; with more it is as good as normal."""
 
 
 def wilcoxon(differences: NDArray[np.float64]) -> tuple[float, float]:
     """The signed-rank test (Wilcoxon 1945) of `differences` [n] of pairs: the rank sum of the positive
-    less that of the negative, and the two-sided p-value. Pairs without a difference say nothing and are
-    left out; the distribution is exact with ties too: each difference might as well have had the other
+    less that of the negative, and the two-sided p-value. Pairs without a difference are left out. The
+    distribution is exact with ties too: under the null hypothesis each difference could have had the other
     sign."""
     from scipy import stats
 
@@ -37,6 +37,7 @@ def wilcoxon(differences: NDArray[np.float64]) -> tuple[float, float]:
     statistic = float(np.sum(np.sign(differences) * ranks))
     if len(ranks) > EXACT:
         return statistic, 2 * float(stats.norm.sf(abs(statistic) / math.sqrt(np.sum(ranks**2))))
+    # Twice the ranks are integers: those of ties are halves.
     return statistic, _tail(np.rint(2 * ranks).astype(int), round(2 * abs(statistic)))
 
 
@@ -46,6 +47,7 @@ def _tail(ranks: NDArray[Any], statistic: int) -> float:
     total = int(ranks.sum())
     chance = np.zeros(total + 1)  # of each sum of those with a positive sign
     chance[0] = 1.0
+    # One rank at a time: each sum stays with a negative sign, and moves up by the rank with a positive one.
     for rank in ranks.tolist():
         shifted = np.zeros_like(chance)
         shifted[rank:] = chance[: total + 1 - rank]
@@ -60,6 +62,7 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     count = len(p)
     order = np.argsort(p, axis=0, kind="stable")
     factors = np.arange(count, 0, -1).reshape(-1, *[1] * (p.ndim - 1))
+    # The running maximum: a larger p-value must not be adjusted to a smaller one.
     stepped = np.maximum.accumulate(np.take_along_axis(p, order, 0) * factors, axis=0)
     adjusted = np.empty_like(p)
     np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), 0)
@@ -88,6 +91,7 @@ def interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[NDArray[
 def improvement(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float, float]:
     """The probability that a search with scores like `a` [seeds] ends better than one with scores like
     `b` [seeds], a draw counting one half (Mann & Whitney 1947), and its 95 % bootstrap interval."""
+    # Every search of one against every search of the other: seeds do not pair the architectures found.
     better = (np.sign(a[:, None] - b[None, :]) + 1) / 2
     weights = bootstrap_weights(len(a))
     samples = np.einsum("bi,ij,bj->b", weights, better, weights, optimize=True)
@@ -104,5 +108,7 @@ def mean_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def fewest_seeds(pairs: int, alpha: float) -> int:
-    """With fewer seeds than these, none of `pairs` could be told apart, were one always the better."""
+    """The least seeds with which any of so many `pairs` of strategies can be told apart, even where one is
+    better under every seed."""
+    # All n differences of one sign have p = 2 / 2^n, which Holm multiplies by the number of pairs.
     return math.ceil(1 + math.log2(pairs / alpha))

@@ -13,12 +13,13 @@ Phrase = Callable[[float], str]
 
 
 def verdict(judgement: Judgement, phrase: Phrase) -> list[str]:
-    """Who beats whom and since when, who cannot be told apart, and whose early lead did not last."""
+    """Sentences on victories with their budgets, on strategies that cannot be told apart, and on early leads
+    that did not last."""
     return [*_victories(judgement, phrase), *_alike(judgement), *_leads(judgement, phrase)]
 
 
 def noninferior(judgement: Judgement, margin: float, phrase: Phrase) -> list[str]:
-    """Who is as good as the best in rank, but for the margin."""
+    """A sentence on the strategies that are as good as the best in rank, within the margin."""
     best, *others = judgement.order
     alpha = ALPHA / max(1, len(others))  # Bonferroni's: one claim for each
     good = [name for name in others if not _inferior(judgement, name, best, margin, alpha)]
@@ -32,7 +33,7 @@ def noninferior(judgement: Judgement, margin: float, phrase: Phrase) -> list[str
 
 
 def too_few(judgement: Judgement) -> list[str]:
-    """Where no result could tell anybody apart."""
+    """A sentence where the seeds are too few for any significant difference."""
     needed = fewest_seeds(len(judgement.pairs), ALPHA)
     if judgement.seeds >= needed:
         return []
@@ -64,15 +65,16 @@ def _victories(judgement: Judgement, phrase: Phrase) -> list[str]:
 
 
 def _since(judgement: Judgement, beaten: dict[str, int], phrase: Phrase) -> list[str]:
-    """Losers, those beaten for equally long together, the longest first."""
+    """The beaten strategies, those beaten from one budget on together, the earliest budget first."""
     earliest = sorted(beaten, key=lambda name: beaten[name])
-    found = []
+    phrases = []
     for since, names in groupby(earliest, key=lambda name: beaten[name]):
         when = f"from {phrase(judgement.at[since])} on"
+        # "From the last budget on" would promise a future that nobody measured.
         if since == len(judgement.at) - 1:
             when = f"after {phrase(judgement.at[since])}"
-        found.append(f"{join_names(names)} {when}")
-    return found
+        phrases.append(f"{join_names(names)} {when}")
+    return phrases
 
 
 def _alike(judgement: Judgement) -> list[str]:

@@ -1,13 +1,15 @@
-"""What a report is made of: plain things, gathered from a run or from anywhere else."""
+"""The contents of a report: plain values, gathered from a run or from anywhere else."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
+from cambrian.recommendation import find_front
 from cambrian.spaces.space import Space
 from cambrian.tasks.metrics import METRICS
 from cambrian.tasks.task import Task
@@ -23,8 +25,8 @@ class Story:
     (label, detail). `task` has "name", "metric", "labels", and counts such as "test". `seconds` are by
     kind ("search", "final", "strategy"). `table1` are rows of a table, all with the same keys. `events`
     are (Unix time, name, value). `winner` is the one of `trials` that is handed over: once a run was
-    continued it need not be the first of that role, nor have that role at all. `objective` is what was
-    sought."""
+    continued it need not be the first of that role, nor have that role at all. `objective` is the metric
+    that values are measured in, `more_objectives` are those that count besides."""
 
     title: str
     space: Space
@@ -39,6 +41,16 @@ class Story:
     events: Sequence[tuple[float, str, Mapping[str, Any]]] = ()
     winner: Trial | None = None
     objective: Objective = Objective()
+    more_objectives: Sequence[Objective] = ()
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return (self.objective, *self.more_objectives)
+
+    @cached_property
+    def front(self) -> list[Trial]:
+        """The search's trials that no other one dominates."""
+        return find_front([t for t in self.trials if t.kind == "trial"], self.objectives)
 
     @property
     def metric(self) -> str:
@@ -55,6 +67,7 @@ class Story:
 
     @property
     def unit(self) -> str:
+        # A loss is not a share, even where it lies in [0, 1]: its direction is said instead.
         if self.objective.minimize:
             return str(self.objective)
         return f"{self.metric}, %" if self.percent else self.metric
@@ -73,6 +86,7 @@ def story_of(
     result: Result, *, plan: Sequence[tuple[str, str]] = (), table1: Sequence[Mapping[str, Any]] = ()
 ) -> Story:
     """The story of a run, finished or not."""
+    # The four may change when a run is continued, so that the ledger keeps them beside the settings.
     settings = dict(result.facts.get("settings", {}))
     settings |= {k: result.facts[k] for k in ("budget", "final", "engine", "device") if k in result.facts}
     name = result.task.name if result.task is not None else "a search"
@@ -90,6 +104,7 @@ def story_of(
         events=result.events,
         winner=result.winner,
         objective=result.objective,
+        more_objectives=result.objectives[1:],
     )
 
 
@@ -115,6 +130,7 @@ def winner_stages(result: Result) -> list[tuple[str, str]]:
     from cambrian.pictures.stages import stages
 
     winner, task = result.winner, result.task
+    # On the meta device: a large network costs neither memory nor time only to be listed.
     with torch.device("meta"):
         network = result.space.build(winner.architecture, task, **winner.fidelity.skeleton)
     size = winner.fidelity.resolution

@@ -1,4 +1,5 @@
-"""What a list of trials says: best value over time, how well a surrogate ranked, who leads, what failed."""
+"""Evidence from a list of trials: the best value over time, a surrogate's rank correlation, the leaders, the
+failures."""
 
 from __future__ import annotations
 
@@ -50,14 +51,15 @@ def search_trials(trials: Iterable[Trial]) -> list[Trial]:
 
 
 def anytime(trials: Iterable[Trial]) -> list[Best]:
-    """The best value so far after every ended trial from the first that has one on. A repeat counts as
-    a trial and costs no seconds; a failure costs what it took."""
+    """The best value so far after each ended trial, from the first with a value on. A repeat counts as a
+    trial and costs no seconds; a failure costs the seconds it took."""
     curve: list[Best] = []
     best: Trial | None = None
     seconds, count = 0.0, 0
     for trial in search_trials(trials):
         if trial.outcome is None:
             continue
+        # A repeat is a draw of the strategy, so that it counts; its outcome was measured before.
         count += 1
         seconds += trial.outcome.seconds if trial.cached is None else 0.0
         if trial.score is not None and (best is None or best.score is None or trial.score > best.score):
@@ -73,15 +75,17 @@ def levels(trials: Iterable[Trial]) -> list[Level]:
     for trial in search_trials(trials):
         guess = trial.reason.get("predicted")
         if trial.value is not None and isinstance(guess, int | float):
-            turned = guess if trial.score == trial.value else -guess  # strategies predict scores
-            pairs[int(trial.reason.get("level", 0))].append((float(turned), trial.value))
-    found = []
+            # Strategies predict scores, whose sign is turned where lower values are better.
+            predicted_value = guess if trial.score == trial.value else -guess
+            pairs[int(trial.reason.get("level", 0))].append((float(predicted_value), trial.value))
+    rows_by_level = []
     for level, rows in sorted(pairs.items()):
         predicted, measured = [p for p, _ in rows], [m for _, m in rows]
         rho = spearman(predicted, measured)
+        # NaN where one side is constant: a surrogate that predicts the same for all has no ranking.
         defined = len(rows) >= FEWEST and not math.isnan(rho)
-        found.append(Level(level, predicted, measured, rho if defined else None))
-    return found
+        rows_by_level.append(Level(level, predicted, measured, rho if defined else None))
+    return rows_by_level
 
 
 def best_trials(trials: Iterable[Trial], top: int) -> list[Trial]:
@@ -89,6 +93,7 @@ def best_trials(trials: Iterable[Trial], top: int) -> list[Trial]:
     ranked = sorted(
         (t for t in search_trials(trials) if t.score is not None), key=lambda t: -(t.score or 0.0)
     )
+    # `sorted` is stable and trials come by number, so that of equals the earliest stands first.
     first: dict[Architecture, Trial] = {}
     for trial in ranked:
         first.setdefault(trial.architecture, trial)
@@ -118,12 +123,12 @@ def leaderboard(trials: Iterable[Trial], top: int = 10) -> list[dict[str, Any]]:
 
 def failures(trials: Iterable[Trial]) -> list[Failures]:
     """Trials that ended without a value, by reason, the commonest first; repeats are left out."""
-    found: dict[str, Failures] = {}
+    groups: dict[str, Failures] = {}
     for trial in sorted(trials, key=lambda t: t.number):
         if trial.cached is None and isinstance(trial.outcome, Infeasible | Crashed):
             reason = trial.outcome.reason if isinstance(trial.outcome, Infeasible) else "crashed"
-            found.setdefault(reason, Failures(reason)).trials.append(trial)
-    return sorted(found.values(), key=lambda f: -len(f.trials))
+            groups.setdefault(reason, Failures(reason)).trials.append(trial)
+    return sorted(groups.values(), key=lambda f: -len(f.trials))
 
 
 def why(trial: Trial) -> str:

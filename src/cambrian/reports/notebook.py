@@ -1,4 +1,4 @@
-"""A run in a notebook's cell: how far it is, and its best architecture.
+"""A run in a notebook's cell: its progress and its best architecture.
 
 Importing this file makes notebooks show results so; `import cambrian` does it with the first name of
 `cambrian.search` that is used.
@@ -21,6 +21,7 @@ def show_result(result: Result) -> str:
         facts.append(f"best {best.value:.4g} (trial {best.number})")
     if winner is not None and winner.value is not None:
         facts.append(f"final network {winner.value:.4g}")
+    # The network that is handed over, which need not be the best of the search.
     shown = winner or best
     picture = Html(draw(result.space, shown.architecture).svg()) if shown is not None else Html("")
     return join([element("p", ", ".join(facts)), picture])

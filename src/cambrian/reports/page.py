@@ -1,5 +1,5 @@
-"""A self-contained HTML page: its look, and the few elements a report is made of. Everything that is
-not `Html` is escaped."""
+"""A self-contained HTML page: its look, and the few elements of a report. Everything that is not `Html` is
+escaped."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def section(title: str, *parts: object) -> Html:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
-    """Numbers stand right; texts of more than 40 characters may break."""
+    """A column of numbers is aligned right; texts of more than 40 characters may break."""
     cells = [list(row) for row in rows]
     right = [bool(cells) and all(_numeric(row[i]) for row in cells) for i in range(len(header))]
     head = join(element("th", name, "n" if right[i] else "") for i, name in enumerate(header))
@@ -78,11 +78,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
         element("tr", join(element("td", v, "n" if right[i] else _width(v)) for i, v in enumerate(row)))
         for row in cells
     )
+    # The wrapper scrolls by itself, so that a wide table does not widen the page on a phone.
     inner = join([element("thead", element("tr", head)), element("tbody", body)])
     return element("div", element("table", inner), "scroll")
 
 
 def _numeric(value: object) -> bool:
+    # A dash or an empty cell is a missing number and does not turn its column into text.
     text = str(value).removesuffix(" %").removesuffix(" s").replace(",", "").lstrip("-")
     return text in ("", "–") or text.replace(".", "", 1).isdigit()
 
@@ -96,7 +98,7 @@ def definitions(rows: Iterable[tuple[object, object]]) -> Html:
 
 
 def tiles(rows: Iterable[tuple[object, object]]) -> Html:
-    """A few figures to be seen first, each over its name."""
+    """A few figures that a reader should see first, each over its name."""
     return element(
         "div", join(element("div", join([element("b", v), element("span", k)])) for k, v in rows), "tiles"
     )

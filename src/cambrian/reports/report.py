@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from cambrian.errors import UsageError
@@ -11,6 +10,8 @@ from cambrian.outcome import Crashed, Done, Trial
 from cambrian.pictures import charts, draw
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels, search_trials, why
+from cambrian.reports.formats import cell_text, flatten_settings, integer_text, time_text
+from cambrian.reports.front import front_section
 from cambrian.reports.page import (
     Html,
     definitions,
@@ -24,6 +25,8 @@ from cambrian.reports.page import (
     tiles,
 )
 from cambrian.reports.verdict import baselines, verdict
+from cambrian.reports.weights import describe_weights, supernets_section, weights_section
+from cambrian.weights import Fresh
 
 _FAILURES_SHOWN = 20
 _KINDS = {
@@ -34,15 +37,18 @@ _KINDS = {
 
 
 def report_html(story: Story) -> str:
-    """The whole page as text."""
+    """The whole page as text: the verdict first, then each section that the run has something for."""
     title = f"Architecture search: {story.title}"
     body: list[Html] = [element("h1", title), element("p", verdict(story), "lead"), tiles(_figures(story))]
     parts = (
         _winner,
         _final,
         _progress,
+        front_section,
         _surrogate,
         _leaders,
+        weights_section,
+        supernets_section,
         _family,
         _failures,
         _cost,
@@ -54,7 +60,7 @@ def report_html(story: Story) -> str:
 
 
 def _figures(story: Story) -> Iterator[tuple[str, str]]:
-    """The few numbers to be seen first."""
+    """The few numbers that a reader should see first."""
     trials = [t for t in search_trials(story.trials) if t.outcome is not None]
     best = best_trials(trials, 1)
     yield "trials", f"{len(trials):,}"
@@ -62,7 +68,7 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
         yield f"best {story.metric} in the search", story.value(best[0].value)
     if story.winner is not None and isinstance(story.winner.outcome, Done):
         yield "of the final network", story.value(story.winner.value)
-        yield from ((n, _integer(story.winner.outcome.metrics.get(n))) for n in ("params", "macs"))
+        yield from ((n, integer_text(story.winner.outcome.metrics.get(n))) for n in ("params", "macs"))
     if story.seconds:
         yield "seconds of work", f"{sum(story.seconds.values()):,.0f}"
 
@@ -87,7 +93,7 @@ def _final(story: Story) -> Html | None:
         return None
     rows = [_final_row(story, t) for t in finals]
     header = ["role", "scored on", story.metric, "params", "macs", "seconds", "architecture"]
-    drawn = [
+    pictures = [
         figure(draw.svg(story.space, t.architecture, title=name), f"{name}: {story.value(t.value)}")
         for name, t in baselines(story)
     ]
@@ -96,21 +102,22 @@ def _final(story: Story) -> Html | None:
         element("p", "Trained from scratch in the final skeleton; only the winner and what it is compared "
                 "with have seen the test part, once each, after every choice had been made.", "note"),
         table(header, rows),
-        details("the baselines, drawn", element("div", join(drawn), "row")) if drawn else "",
+        details("the baselines, drawn", element("div", join(pictures), "row")) if pictures else "",
     )  # fmt: skip
 
 
 def _final_row(story: Story, trial: Trial) -> list[object]:
     metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
+    # Finalists are chosen among on validation; the test part is for the winner and its baselines alone.
     on = "validation" if trial.role == "finalist" else "test"
     value = story.value(trial.value) if trial.value is not None else why(trial) or "running"
     seconds = f"{trial.outcome.seconds:,.0f}" if trial.outcome else "–"
-    sizes = [_integer(metrics.get(n)) for n in ("params", "macs")]
+    sizes = [integer_text(metrics.get(n)) for n in ("params", "macs")]
     return [_role(story, trial), on, value, *sizes, seconds, trial.architecture.key]
 
 
 def _role(story: Story, trial: Trial) -> str:
-    """As it is now: a continued run may have found another winner, one that was a baseline before."""
+    """The role as of now: a continued run may have another winner, one that was a baseline before."""
     if trial == story.winner:
         return "winner"
     return "an earlier winner" if trial.role == "winner" and story.winner is not None else trial.role
@@ -132,12 +139,12 @@ def _progress(story: Story) -> Html | None:
 
 
 def _surrogate(story: Story) -> Html | None:
-    """Level by level what was foretold, and Table 1 of the PNAS paper on this run's trials."""
-    found = levels(story.trials)
-    if not found and not story.table1:
+    """Predictions against measurements by level, and Table 1 of the PNAS paper on this run's trials."""
+    rows = levels(story.trials)
+    if not rows and not story.table1:
         return None
     pictures = []
-    for level in found:
+    for level in rows:
         rho = "not defined" if level.rho is None else f"{level.rho:.2f}"
         caption = f"level {level.level}: {len(level.measured)} trials, Spearman's rho {rho}"
         picture = charts.scatter(
@@ -155,7 +162,7 @@ def _surrogate(story: Story) -> Html | None:
     )
     return section(
         "Prediction against truth",
-        element("p", note, "note") if found else "",
+        element("p", note, "note") if rows else "",
         element("div", join(pictures), "row"),
         _table1(story),
     )
@@ -165,7 +172,7 @@ def _table1(story: Story) -> Html:
     if not story.table1:
         return Html("")
     header = list(story.table1[0])
-    rows = [[_cell(row.get(name)) for name in header] for row in story.table1]
+    rows = [[cell_text(row.get(name)) for name in header] for row in story.table1]
     title = element("h3", "Four surrogates fitted after the fact (PNAS, Table 1)")
     return join([title, table(header, rows)])
 
@@ -175,28 +182,34 @@ def _leaders(story: Story) -> Html | None:
     if not rows:
         return None
     header = ["rank", "trial", story.metric, "level", "params", "macs", "seconds", "architecture"]
+    # The level is that of a progressive search; other strategies leave it open.
     cells = [
         [
             row["rank"],
             row["trial"],
             story.value(row["value"]),
             "–" if row["level"] is None else row["level"],
-            _integer(row["params"]),
-            _integer(row["macs"]),
+            integer_text(row["params"]),
+            integer_text(row["macs"]),
             f"{row['seconds']:,.1f}",
             row["key"],
         ]
         for row in rows
     ]
-    drawn = [
+    leaders = best_trials(story.trials, 10)
+    # A column only where it tells trials apart: most searches train every network from its own weights.
+    if any(not isinstance(t.weights, Fresh) for t in leaders):
+        header.append("began with")
+        cells = [[*row, describe_weights(t)] for row, t in zip(cells, leaders, strict=True)]
+    pictures = [
         join([figure(draw.svg(story.space, t.architecture), f"trial {t.number}: {story.value(t.value)}")])
-        for t in best_trials(story.trials, 3)
+        for t in leaders[:3]
     ]
-    return section("Leaderboard", table(header, cells), element("div", join(drawn), "row"))
+    return section("Leaderboard", table(header, cells), element("div", join(pictures), "row"))
 
 
 def _family(story: Story) -> Html | None:
-    """Drawn where the strategy said of what it made its architectures."""
+    """The family tree, where the strategy named the parents of its architectures."""
     if all(t.parent is None for t in search_trials(story.trials)):
         return None
     winner = story.winner.architecture if story.winner is not None else None
@@ -209,16 +222,17 @@ def _family(story: Story) -> Html | None:
 
 
 def _failures(story: Story) -> Html | None:
-    found = failures(story.trials)
-    if not found:
+    groups = failures(story.trials)
+    if not groups:
         return None
     parts: list[Html] = []
-    for group in found:
+    for group in groups:
         rows = [[t.number, why(t)] for t in group.trials[:_FAILURES_SHOWN]]
         parts.append(element("h3", f"{group.reason}: {len(group.trials)}"))
         parts.append(table(["trial", "what happened"], rows))
         if len(group.trials) > len(rows):
             parts.append(element("p", f"and {len(group.trials) - len(rows)} more", "note"))
+        # One traceback stands for its group: a bug in a user's code crashes every trial alike.
         trace = next((t.outcome.traceback for t in group.trials if isinstance(t.outcome, Crashed)), "")
         parts.append(details("traceback of the first", element("pre", trace)) if trace else Html(""))
     return section("Failures", *parts)
@@ -239,53 +253,22 @@ def _questions(story: Story) -> Html | None:
     if story.task:
         parts += [element("h3", "Data"), definitions(_data(story.task))]
     if story.settings:
-        rows = definitions((k, _cell(v)) for k, v in _flat(story.settings))
+        rows = definitions((k, cell_text(v)) for k, v in flatten_settings(story.settings))
         parts.append(details("all settings", rows))
     return section("What was asked", *parts) if parts else None
 
 
 def _data(task: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What people ask of a data set; what its own warnings say."""
+    """The facts that people ask of a data set, and its warnings."""
     size = "x".join(str(task[k]) for k in ("channels", "height", "width") if k in task)
     rows = [("name", task.get("name")), ("images", size), ("type", task.get("input"))]
     rows += [(k, task.get(k)) for k in ("train", "validation", "test", "labels", "metric", "warnings")]
-    return [(k, _cell(v)) for k, v in rows if v not in (None, "", [], ())]
+    return [(k, cell_text(v)) for k, v in rows if v not in (None, "", [], ())]
 
 
 def _machine(story: Story) -> Html | None:
     rows: list[tuple[str, str]] = [(k, str(v)) for k, v in story.versions.items()]
     rows.append(("sampling", story.space.measure))
-    events = [[_time(at), name, _cell(dict(value))] for at, name, value in story.events if name != "weights"]
+    events = [[time_text(at), name, cell_text(dict(value))] for at, name, value in story.events]
     log = details(f"{len(events)} events", table(["time", "event", ""], events)) if events else Html("")
     return section("Versions and machine", definitions(rows), log)
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "–" if value is None else str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, list | tuple):
-        more = f" … ({len(value):,} in all)" if len(value) > 20 else ""
-        return ", ".join(map(_cell, value[:20])) + more
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k}: {_cell(v)}" for k, v in value.items())
-    return str(value)
-
-
-def _integer(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}"
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -35,6 +35,7 @@ def report(
                 " search with run('runs/first')"
             )
         path = result.directory / "report.html"
+    # Fitted by default: a run keeps the rows, so that a second report costs nothing.
     target = Path(path)
     rows = rank_surrogates(result) if table1 is None else table1
     text = report_html(story_of(result, plan=plan, table1=rows))

@@ -1,5 +1,5 @@
-"""Table 1 of PNAS (Liu et al. 2018) on a run's own trials, for its report. Fitting the four surrogates
-takes up to a minute, so that the rows are kept in the run directory."""
+"""Table 1 of PNAS (Liu et al. 2018) on a run's own trials, for its report. Fitting the four surrogates takes
+up to a minute, so that the rows are kept in the run directory."""
 
 from __future__ import annotations
 
@@ -40,20 +40,24 @@ def rank_surrogates(result: Result) -> list[dict[str, Any]]:
     """Rows for `Story.table1`: none while the search still goes on, nor where fewer than two levels have
     ten measured architectures, nor for a space that has no levels or no tokens."""
     ended = any(name == "stop" for _, name, _ in result.events)
-    known = trials_by_level(result)
+    by_level = trials_by_level(result)
     encodes = know(result.space, Encodes)
-    if not ended or len(known) < 2 or encodes is None:
+    if not ended or len(by_level) < 2 or encodes is None:
         return []
+    # A continued run has more trials, and rows fitted to fewer are not its own.
     identity = _digest(result.trials)
     place = result.directory / KEPT if result.directory is not None else None
     kept = _read(place, identity)
     if kept is not None:
         return kept
-    from cambrian.predictors.pnas_table1 import table1
+    from cambrian.predictors.pnas_table1 import table1  # imports torch, which most reports do without
 
-    rows = [{title: getattr(row, name) for name, title in _COLUMNS.items()} for row in table1(encodes, known)]
+    rows = [
+        {title: getattr(row, name) for name, title in _COLUMNS.items()} for row in table1(encodes, by_level)
+    ]
     if place is not None:
-        with suppress(OSError):  # then they are fitted again another time
+        # A directory that cannot be written to costs another fit the next time, not the report.
+        with suppress(OSError):
             write_file(place, json.dumps({"of": identity, "rows": rows}, indent=1).encode())
     return rows
 
@@ -63,26 +67,27 @@ def trials_by_level(result: Result) -> dict[int, tuple[list[Architecture], list[
     grows = know(result.space, Grows)
     if grows is None:
         return {}
+    # The first measurement of each: a repeat or a replicate would weigh an architecture twice.
     first: dict[Architecture, float] = {}
     for trial in search_trials(result.trials):
         if trial.score is not None:
             first.setdefault(trial.architecture, trial.score)
-    found: dict[int, tuple[list[Architecture], list[float]]] = defaultdict(lambda: ([], []))
+    by_level: dict[int, tuple[list[Architecture], list[float]]] = defaultdict(lambda: ([], []))
     for architecture, value in first.items():
-        architectures, values = found[grows.level(architecture)]
+        architectures, values = by_level[grows.level(architecture)]
         architectures.append(architecture)
         values.append(value)
-    return {level: found[level] for level in sorted(found) if len(found[level][0]) >= FEWEST}
+    return {level: by_level[level] for level in sorted(by_level) if len(by_level[level][0]) >= FEWEST}
 
 
 def _digest(trials: Sequence[Trial]) -> str:
-    """Of what the rows are made of: numbers, architectures and values."""
+    """A hash of the trials that the rows come from: numbers, architectures and values."""
     measured = [(t.number, t.architecture.key, t.value) for t in search_trials(trials) if t.value is not None]
     return hashlib.sha256(json.dumps(measured).encode()).hexdigest()
 
 
 def _read(place: Path | None, identity: str) -> list[dict[str, Any]] | None:
-    """Rows that were kept for the same trials; what cannot be read is made again."""
+    """Rows that were kept for the same trials; None where they cannot be read or are of others."""
     try:
         kept = json.loads(place.read_text()) if place is not None else {}
         rows: list[dict[str, Any]] | None = kept["rows"] if kept.get("of") == identity else None

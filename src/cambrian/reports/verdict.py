@@ -1,4 +1,4 @@
-"""What came out, in one or two sentences."""
+"""The outcome of a search in one or two sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cambrian.reports.evidence import best_trials, failures, search_trials
 
 
 def verdict(story: Story) -> str:
-    """The winner and what stands beside it; else the best so far; else why there is nothing."""
+    """The winner and its baselines; else the best so far; else the reason why there is no value."""
     trials = search_trials(story.trials)
     ended = [t for t in trials if t.outcome is not None]
     if story.winner is not None:
@@ -28,7 +28,7 @@ def verdict(story: Story) -> str:
 
 
 def baselines(story: Story) -> list[tuple[str, Trial]]:
-    """What was finished in the same way as the winner, by name."""
+    """The baselines that were trained in the same way as the winner, as (name, trial)."""
     prefix = "baseline "
     return [
         (t.role.removeprefix(prefix), t)
@@ -54,8 +54,8 @@ def _winner_sentence(story: Story, winner: Trial, count: int) -> str:
 
 
 def _beside(story: Story, winner: Trial) -> list[str]:
-    """The differences to the baselines, and how large one must be to mean something: two standard
-    errors of the difference of two shares of the test images."""
+    """The values of the baselines, and the least difference that means something: two standard errors
+    of the difference of two shares of the test images."""
     others = [(name, t.value) for name, t in baselines(story) if t.value is not None]
     if not others or winner.value is None:
         return []
@@ -63,7 +63,9 @@ def _beside(story: Story, winner: Trial) -> list[str]:
     sentences = [f"Finished in the same way, {' and '.join(phrases)}."]
     count = story.task.get("test")
     if story.percent and isinstance(count, int) and count:
+        # The variance of a share p of n images is p (1 - p) / n; the difference of two has twice that.
         error = 2 * math.sqrt(2 * winner.value * (1 - winner.value) / count)
+        # Below half a tenth of a point the rounded figure would read 0.0.
         size = f"{100 * error:.1f} points" if error >= 0.0005 else "a handful of images"
         sentences.append(f"This is one run on {count:,} test images: differences below {size} say little.")
     return sentences

@@ -7,7 +7,7 @@ alone and together, as tests to inherit.
         def case(self):
             return StrategyCase(Mine(), my_space)
 
-Without pytest: `STRATEGY.violations(StrategyCase(Mine(), my_space))` lists what is broken.
+Without pytest: `STRATEGY.violations(StrategyCase(Mine(), my_space))` lists the broken promises.
 """
 
 from cambrian.testing.cases import SpaceCase

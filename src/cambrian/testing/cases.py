@@ -1,4 +1,4 @@
-"""What a check of a space is given: the space, and what to build its networks for."""
+"""The case of a check of spaces: a space, and the task that its networks are built for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAMPLES = 20
 @dataclass(frozen=True)
 class SpaceCase:
     """A space under test. Networks are built for `task` with `skeleton`: keep them small. `cap` bounds
-    how many children are asked for at once."""
+    the number of children of a pool."""
 
     space: Space
     task: Signature = Shape(channels=2, height=8, width=8, classes=3)
@@ -31,20 +31,23 @@ class SpaceCase:
 
     @cached_property
     def pools(self) -> list[tuple[list[Architecture], Pool]]:
-        """(parents, children) of the first three levels: each grown from the whole level before, or
-        from some sixteen of it. The space must be a `Grows`."""
+        """(parents, children) of the first three levels: each grown from the whole level before, or from some
+        sixteen of it. The space must be a `Grows`."""
         space = know(self.space, Grows)
         assert space is not None
-        found: list[tuple[list[Architecture], Pool]] = []
+        pools: list[tuple[list[Architecture], Pool]] = []
         parents: list[Architecture] = []
         for _level in space.levels[:3]:
             pool = space.grow(parents, stream(1, "grow"), cap=self.cap)
-            found.append((parents, pool))
+            pools.append((parents, pool))
+            # Small levels whole, so that a check can hold the next one to be complete; of large ones a few,
+            # evenly spread: children number hundreds for each parent.
             chosen = range(0, len(pool), 1 if len(pool) <= 64 else len(pool) // 16)
             parents = [pool.architecture(i) for i in chosen]
-        return found
+        return pools
 
     def same(self, one: Architecture, other: Architecture) -> bool:
         """Whether both are the same function, as far as the space knows."""
+        # A space without canonical texts tells architectures apart by their answers alone.
         names = know(self.space, Canonical)
         return one == other if names is None else names.canonical(one) == names.canonical(other)

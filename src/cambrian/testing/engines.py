@@ -1,4 +1,5 @@
-"""The suite for engines: every assignment ends once, as it would have ended here, and leaves nothing."""
+"""The suite for engines: every assignment ends once, with the outcome of this process, and leaves nothing
+behind."""
 
 from __future__ import annotations
 
@@ -20,14 +21,15 @@ from cambrian.testing.descendants import find_marked
 from cambrian.testing.suite import Conformance, Suite, Violation, applies, expect
 from cambrian.testing.toys import HARMLESS, Ending, Endings
 
+# Generous: a loaded machine must not fail a check, and only a broken engine waits for them.
 PATIENCE = 20.0  # seconds until an engine that reports nothing has failed
-GRACE = 5.0  # seconds that processes have to be gone after close
+GRACE = 5.0  # seconds that processes have to end after close
 
 
 @dataclass(frozen=True)
 class EngineCase:
-    """An engine under test, made anew for every check. `isolates`: a trial that takes its process with
-    it, or never ends, costs that trial alone."""
+    """An engine under test, made anew for every check. `isolates`: a trial that kills its process, or never
+    ends, costs that trial alone."""
 
     make: Callable[[], Engine]
     isolates: bool = False
@@ -53,6 +55,7 @@ def check_outcomes_are_what_they_are_here(case: EngineCase) -> None:
     """The outcome is the one that running the estimator in this process gives, seconds aside."""
     assignments = _assignments(HARMLESS)
     for assignment, last in zip(assignments, _last(_run(case, assignments)), strict=True):
+        # The oracle is the plain call, without any engine.
         here = list(evaluate(_work(), assignment))[-1]
         do = assignment.trial.architecture["do"]
         expect(
@@ -62,8 +65,8 @@ def check_outcomes_are_what_they_are_here(case: EngineCase) -> None:
 
 
 def check_exceptions_are_outcomes(case: EngineCase) -> None:
-    """An exception is Crashed and names its type; running out of memory, a number that is none and a
-    shape that does not fit are Infeasible for their reason."""
+    """An exception is Crashed and names its type; a lack of memory, a value that is not a number and a shape
+    that does not fit are Infeasible for their reason."""
     ways = ("raise", "leave", "nothing", "memory", "nan", "unbuildable")
     ends = dict(zip(ways, (r.outcome for r in _last(_run(case, _assignments(ways)))), strict=True))
     raised = ends["raise"]
@@ -74,8 +77,8 @@ def check_exceptions_are_outcomes(case: EngineCase) -> None:
     expect(isinstance(ends["leave"], Crashed), f"SystemExit ends in {ends['leave']!r:.100}")
     expect(isinstance(ends["nothing"], Crashed), f"no outcome at all ends in {ends['nothing']!r:.100}")
     for way, reason in (("memory", "oom"), ("nan", "nan"), ("unbuildable", "unbuildable")):
-        said = ends[way]
-        expect(isinstance(said, Infeasible) and said.reason == reason, f"{way!r} ends in {said!r:.100}")
+        end = ends[way]
+        expect(isinstance(end, Infeasible) and end.reason == reason, f"{way!r} ends in {end!r:.100}")
 
 
 def check_points_come_before_the_outcome(case: EngineCase) -> None:
@@ -88,6 +91,7 @@ def check_points_come_before_the_outcome(case: EngineCase) -> None:
 
 def check_attempts_are_echoed(case: EngineCase) -> None:
     """Every report carries the attempt number of its assignment, which is how late ones are fenced."""
+    # A worker thought dead may still report: the coordinator tells it from its successor by this number.
     assignments = _assignments(["curve", "raise", "value"], attempt=7)
     attempts = {r.attempt for r in _run(case, assignments)}
     expect(attempts == {7}, f"attempt 7 is reported as {attempts}")
@@ -95,6 +99,7 @@ def check_attempts_are_echoed(case: EngineCase) -> None:
 
 def check_evaluations_know_their_context(case: EngineCase) -> None:
     """Seed, trial number, stage and limits reach the estimator."""
+    # Through JSON, as an assignment travels to another process or machine.
     assignment: Assignment = decode(encode(_assignments(["value"] * 4, stage="deliver")[3]), Assignment)
     outcome = _run(case, [assignment], _work(seed=5))[-1].outcome
     wanted = {"seed": 5.0, "trial": 3.0, "limit": 10.0, "delivers": 1.0}
@@ -121,7 +126,7 @@ def check_closing_twice_is_closing(case: EngineCase) -> None:
 
 
 def check_starting_again_works(case: EngineCase) -> None:
-    """After `close` it can be started again, and tells nothing of its former life."""
+    """After `close` it can be started again, and reports nothing of its former trials."""
     with _start_engine(case) as engine:
         engine.submit(_assignments(["curve"])[0])
         engine.close()
@@ -133,6 +138,7 @@ def check_starting_again_works(case: EngineCase) -> None:
 def check_no_process_is_left(case: EngineCase) -> None:
     """After `close`, with work done and work still running, no process that it started is alive."""
     applies(Path("/proc/self/environ").exists(), "processes are found through /proc here")
+    # Children inherit the environment: whoever carries this mark was started in this check.
     mark = f"CAMBRIAN_CONFORMANCE_{uuid.uuid4().hex}"
     os.environ[mark] = "1"
     try:
@@ -165,7 +171,8 @@ def check_cancelled_trials_end(case: EngineCase) -> None:
 
 
 def check_time_is_limited(case: EngineCase) -> None:
-    """What takes longer than it may ends as Infeasible("timeout"), and the next trial runs."""
+    """A trial beyond the time limit ends as Infeasible("timeout"), and the next trial runs."""
+    # An engine in this process cannot stop a loop from outside: it looks at the clock between points.
     do = ["hang", "value"] if case.isolates else ["curve", "curve"]
     work = _work(timeout=0.5 if case.isolates else 0.0)
     first = _last(_run(case, _assignments(do), work))[0].outcome
@@ -184,12 +191,14 @@ def check_a_trial_dies_alone(case: EngineCase) -> None:
 
 
 def check_memory_is_limited(case: EngineCase) -> None:
-    """What allocates more than it may ends as Infeasible("oom"), and the next trial runs."""
+    """A trial beyond the memory limit ends as Infeasible("oom"), and the next trial runs."""
     applies(case.isolates, "trials run in the coordinator's own process")
     work = _work(memory=1 << 29)
     first, second = _last(_run(case, _assignments(["allocate", "value"]), work))
-    said = first.outcome
-    expect(isinstance(said, Infeasible) and said.reason == "oom", f"out of memory ends in {first!r:.150}")
+    outcome = first.outcome
+    expect(
+        isinstance(outcome, Infeasible) and outcome.reason == "oom", f"out of memory ends in {first!r:.150}"
+    )
     expect(isinstance(second.outcome, Done), f"after it, a trial ends in {second!r:.150}")
 
 
@@ -232,6 +241,7 @@ def _drive(engine: Engine, assignments: Sequence[Assignment], running: Sequence[
     todo, going, reports = list(assignments), set(running), list[Report]()
     until = time.monotonic() + PATIENCE
     while todo or going:
+        # An engine need not take more than its slots: submitting further ones is the caller's mistake.
         while todo and len(going) < engine.slots:
             engine.submit(todo[0])
             going.add(todo.pop(0).trial.number)
@@ -240,6 +250,7 @@ def _drive(engine: Engine, assignments: Sequence[Assignment], running: Sequence[
         going -= {r.number for r in news if _is_last(r)}
         if time.monotonic() > until:
             raise Violation(f"no end of trials {sorted(going)}")
+    # Whatever else is there: a report after the last is a violation that a check looks for.
     return [*reports, *engine.wait(0.0)]
 
 
@@ -254,7 +265,7 @@ def _is_last(report: Report) -> bool:
 
 
 def _summary(report: Report) -> tuple[object, ...]:
-    """What an outcome says, without seconds and tracebacks."""
+    """The content of an outcome, without seconds and tracebacks, which differ from run to run."""
     outcome = report.outcome
     names = ("value", "metrics", "reason", "detail", "error")
     return (type(outcome).__name__, *(getattr(outcome, n, None) for n in names))

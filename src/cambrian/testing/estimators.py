@@ -64,9 +64,8 @@ class Run:
 
 
 def evaluate(case: EstimatorCase, task: Task | None = None, space: Space | None = None, **known: Any) -> Run:
-    """The estimator run to its end, knowing `Job.of(..., seed=3, **known)`."""
-    given = {"seed": 3, **known}
-    estimate = case.estimator.run(make_job(case, task, space, **given))
+    """Run the estimator to its end on `Job.of(..., seed=3, **known)`."""
+    estimate = case.estimator.run(make_job(case, task, space, **{"seed": 3, **known}))
     points: list[Point] = []
     while True:
         try:
@@ -86,8 +85,8 @@ def make_job(case: EstimatorCase, task: Task | None = None, space: Space | None 
 
 
 def check_declarations_are_typed(case: EstimatorCase) -> None:
-    """`needs` is a tuple of protocols that the space fulfils, `delivers` a bool, and so is `builds`, which
-    is as the case says."""
+    """`needs` is a tuple of protocols that the space fulfils, `delivers` a bool, and so is `builds`, as the
+    case says."""
     needs, delivers = case.estimator.needs, case.estimator.delivers
     expect(isinstance(needs, tuple) and all(isinstance(n, type) for n in needs), f"needs is {needs!r}")
     expect(
@@ -119,7 +118,7 @@ def check_outcomes_are_typed_and_finite(case: EstimatorCase) -> None:
 
 
 def check_the_case_can_be_measured(case: EstimatorCase) -> None:
-    """The suite's own architecture ends as Done: otherwise most checks would hold of nothing."""
+    """The suite's own architecture ends as Done: otherwise most checks would hold trivially."""
     expect(isinstance(case.run.outcome, Done), f"nothing was measured: {case.run.outcome!r:.200}")
 
 
@@ -134,6 +133,7 @@ def check_points_ascend(case: EstimatorCase) -> None:
     expect(all(math.isfinite(v) for p in points for v in p.metrics.values()), "a point is not finite")
     seconds = [p.seconds for p in points]
     expect(seconds == sorted(seconds), "seconds go back from a point to the next")
+    # An estimator may leave the curve out of its outcome: the coordinator has the points.
     curve = getattr(case.run.outcome, "curve", ())
     expect(not curve or [p.step for p in curve] == steps, "the outcome's curve is not what was yielded")
 
@@ -147,6 +147,7 @@ def check_outcomes_survive_json(case: EstimatorCase) -> None:
 def check_outcomes_depend_on_seed_and_request_alone(case: EstimatorCase) -> None:
     """Repeated with the same seed, as another row, whatever the global generators and files around it, the
     same request gives the same numbers."""
+    # Another row number too: outcomes go by the request, not by when it was made.
     with _disturb_generators():
         again = evaluate(case, number=17)
     expect(_plain(again.outcome) == _plain(case.run.outcome), "the same seed and request give other numbers")
@@ -154,7 +155,7 @@ def check_outcomes_depend_on_seed_and_request_alone(case: EstimatorCase) -> None
 
 
 def check_replicates_have_noise_of_their_own(case: EstimatorCase) -> None:
-    """Other replicates and other seeds give other numbers: measuring again is measuring again."""
+    """Other replicates and other seeds give other numbers: a replicate is another measurement."""
     applies(case.noisy, "what this estimator says is the same each time")
     first = _plain(case.run.outcome)
     others: tuple[dict[str, Any], ...] = ({"replicate": 1}, {"seed": 4})
@@ -164,6 +165,7 @@ def check_replicates_have_noise_of_their_own(case: EstimatorCase) -> None:
 
 def check_the_test_split_is_not_looked_at(case: EstimatorCase) -> None:
     """In stage "search" other images and labels in the test split change nothing."""
+    # The oracle for "never looked at": noise in its place changes no digit.
     task = _task(case)
     poisoned = evaluate(case, task=_poison(task, task.test))
     expect(_plain(poisoned.outcome) == _plain(case.run.outcome), "the outcome depends on the test split")
@@ -182,6 +184,7 @@ def check_limits_come_before_training(case: EstimatorCase) -> None:
     """Beyond a hard limit it ends as Infeasible("limit") without a point, with the number that was measured;
     within, as if there were none."""
     applies(case.builds, "this estimator builds nothing")
+    # A limit of 0 is beyond reach for any network, so that no number of the case is needed.
     for name in ("params", "macs", "latency"):
         run = evaluate(case, limits={name: 0.0})
         refused = isinstance(run.outcome, Infeasible) and run.outcome.reason == "limit"
@@ -211,7 +214,7 @@ def check_weights_are_left_when_asked(case: EstimatorCase) -> None:
         delivers, left = case.estimator.delivers, path.exists()
         expect(left == delivers, f"delivers is {delivers}, and {WEIGHTS} are {'' if left else 'not '}left")
         if delivers:
-            _fits(case, path)
+            _check_weights(case, path)
 
 
 def check_interrupted_evaluations_resume(case: EstimatorCase) -> None:
@@ -219,6 +222,7 @@ def check_interrupted_evaluations_resume(case: EstimatorCase) -> None:
     same numbers as if it had not been."""
     with tempfile.TemporaryDirectory() as folder:
         estimate = case.estimator.run(make_job(case, seed=3, checkpoints=Path(folder)))
+        # One point, then closed: as a kill between epochs leaves it.
         for _point in zip(range(1), estimate):
             pass
         estimate.close()
@@ -237,12 +241,12 @@ def _poison(task: Task, part: Any) -> Task:
     inputs, targets = np.array(task.inputs), np.array(task.targets)
     noise = stream(0, "poison").integers(0, 255, size=inputs[part].shape)
     inputs[part] = noise.astype(inputs.dtype)
-    targets[part] = (targets[part] + 1) % task.classes
+    targets[part] = (targets[part] + 1) % task.classes  # every label wrong, all classes still there
     return dataclasses.replace(task, inputs=inputs, targets=targets)
 
 
 def _plain(value: Any) -> Any:
-    """An outcome or a point without what differs from run to run: seconds."""
+    """An outcome or a point without seconds, which differ from run to run."""
     if isinstance(value, Point | Infeasible | Done | Crashed):
         fields = {n: _plain(getattr(value, n)) for n in value.__struct_fields__}
         fields.pop("seconds", None)
@@ -254,7 +258,7 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def _disturb_generators() -> Iterator[None]:
-    """The global generators in other states than before, put back at the end."""
+    """Put the global generators into other states, and back at the end."""
     import torch
 
     numpy_state, python_state = np.random.get_state(), random.getstate()
@@ -269,10 +273,11 @@ def _disturb_generators() -> Iterator[None]:
         random.setstate(python_state)
 
 
-def _fits(case: EstimatorCase, path: Path) -> None:
+def _check_weights(case: EstimatorCase, path: Path) -> None:
     from safetensors.torch import load_file
 
     task = _task(case)
+    # Built outside of the estimator: weights are for people who have the space and nothing else.
     network = case.space.build(case.architecture, task, **case.fidelity.skeleton)
     try:
         network.load_state_dict(load_file(path), strict=True)

@@ -23,7 +23,8 @@ from cambrian.testing.play import smooth
 
 
 def pictures() -> Iterator[tuple[str, Drawing]]:
-    """Names of files, and what is in them."""
+    """The pictures with the names of their files."""
+    # Published architectures where a space has one: readers can compare with the paper's figure.
     chain, branches = published("proxylessnas-mobile"), AnchorPoints(combine="sum")
     yield "chain", draw(chain.space, chain.architecture)
     yield "branches", draw(branches, branches.resnet(2))
@@ -42,6 +43,7 @@ def pictures() -> Iterator[tuple[str, Drawing]]:
 def evolve(count: int) -> list[Trial]:
     """Trials of ageing evolution on made-up values: each after the tenth is a child of the best of five of
     the last thirty."""
+    # Not a real search: a release must not redraw the picture because a strategy changed.
     space, trials = PNAS(), list[Trial]()
     for n in range(count):
         rng = stream(0, "gallery", n)

@@ -14,7 +14,7 @@ from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, 
 from cambrian.testing.cases import SpaceCase
 from cambrian.testing.suite import applies, expect, know_or_skip
 
-LOOKED_AT = 200  # children of a pool that are looked at one by one
+LOOKED_AT = 200  # children of a pool that are examined one by one: pools may hold thousands
 
 
 def check_levels_ascend(case: SpaceCase) -> None:
@@ -37,8 +37,8 @@ def check_growth_goes_one_level_up(case: SpaceCase) -> None:
 
 
 def check_children_keep_what_their_parents_are(case: SpaceCase) -> None:
-    """A child agrees with its parent on every path of the parent's but the level's, or on those that
-    the space calls `settled`."""
+    """A child agrees with its parent on every path of the parent's but the level's, or on those that the
+    space calls `settled`."""
     _grows(case)
     settles = know(case.space, Settles)
     for parents, pool in case.pools:
@@ -50,13 +50,14 @@ def check_children_keep_what_their_parents_are(case: SpaceCase) -> None:
                 child, parent = pool.architecture(i), parents[number]
                 kept = tuple(parent) if settles is None else settles.settled(parent)
                 changed = [p for p in kept if p not in child or child[p] != parent[p]]
+                # The level itself is an answer, the only one that growing may change.
                 free = 1 if settles is None else 0
                 expect(len(changed) <= free, f"a child differs from its parent in {changed}")
 
 
 def check_children_are_distinct(case: SpaceCase) -> None:
-    """No two children of a pool are the same architecture, nor the same function (where they are closed
-    by answers that growing gives anew, those of the last level are not)."""
+    """No two children of a pool are the same architecture, nor the same function (where growing gives their
+    closing answers anew, this holds at the last level only)."""
     space, names = _grows(case), know(case.space, Canonical)
     for level, (_parents, pool) in zip(space.levels, case.pools, strict=False):
         unfinished = know(case.space, Settles) is not None and level != space.levels[-1]
@@ -72,14 +73,15 @@ def check_growth_misses_nothing(case: SpaceCase) -> None:
     grown from the whole first level everything of the second."""
     space = _grows(case)
     draws = [sample(case.space, stream(3, "conformance", n)) for n in range(100)]
+    # Completeness goes level by level: a level grown from a part of the one before may lack architectures.
     before = 0
     for level, (parents, pool) in zip(space.levels[:2], case.pools, strict=False):
         if not pool.complete or len(parents) < before:
             break
         before = len(pool)
-        known = [pool.architecture(i) for i in range(len(pool))]
+        children = [pool.architecture(i) for i in range(len(pool))]
         for draw in (d for d in draws if space.level(d) == level):
-            expect(any(case.same(draw, k) for k in known), f"growth never reaches {draw!r}")
+            expect(any(case.same(draw, child) for child in children), f"growth never reaches {draw!r}")
 
 
 def check_growth_depends_on_the_seed_alone(case: SpaceCase) -> None:
@@ -97,6 +99,7 @@ def check_growth_keeps_the_cap(case: SpaceCase) -> None:
     space = _grows(case)
     parents, pool = next(((p, q) for p, q in reversed(case.pools) if len(q) > 4), ([], None))
     applies(pool is not None, "no level of this space has more than four children")
+    # Three of five or more, six times: by chance all are the same set once in 10^5, and seeds are fixed.
     few = [space.grow(parents, stream(n, "grow"), cap=3) for n in range(6)]
     expect(all(len(p) <= 3 for p in few), f"at a cap of 3 there are {max(map(len, few))} children")
     expect(not any(p.complete for p in few), "a capped pool says that it is complete")
@@ -153,16 +156,18 @@ def check_tokens_do_not_depend_on_the_company(case: SpaceCase) -> None:
 
 
 def check_tokens_tell_architectures_apart(case: SpaceCase) -> None:
-    """What is not the same function has other tokens (real and wide whole-number questions aside)."""
+    """Architectures that are not the same function have other tokens (real and wide whole-number questions
+    aside)."""
+    # Neighbours too: an answer that tokens leave out shows only where all others are the same.
     space = _encodes(case)
     near = [
         a for n, s in enumerate(case.samples[:5]) for a in neighbours(case.space, s, stream(2, "n", n), 8)
     ]
-    known = [a for a in {*case.samples, *near} if not _continuous(case, a)]
-    applies(known, "every architecture answers a real question")
-    seen: dict[bytes, Architecture] = {}
-    for architecture, tokens in zip(known, space.tokens(known), strict=True):
-        other = seen.setdefault(tokens.tobytes(), architecture)
+    discrete = [a for a in {*case.samples, *near} if not _continuous(case, a)]
+    applies(discrete, "every architecture answers a real question")
+    first: dict[bytes, Architecture] = {}
+    for architecture, tokens in zip(discrete, space.tokens(discrete), strict=True):
+        other = first.setdefault(tokens.tobytes(), architecture)
         expect(case.same(other, architecture), f"{other!r} and {architecture!r} have the same tokens")
 
 
@@ -172,6 +177,7 @@ def check_canonical_is_a_function_of_the_answers(case: SpaceCase) -> None:
     for architecture in case.samples:
         text = space.canonical(architecture)
         expect(isinstance(text, str), f"canonical text is a {type(text).__name__}")
+        # Equal architectures may list their answers in any order.
         turned = Architecture(dict(reversed(list(architecture.items()))))
         expect(space.canonical(turned) == text, f"in another order {architecture!r} has another text")
 
@@ -182,20 +188,22 @@ def check_canonical_tells_functions_apart(case: SpaceCase) -> None:
 
     space = _canonical(case)
     mutants = [mutate(case.space, s, stream(2, "m", n)) for n, s in enumerate(case.samples)]
-    known = {*case.samples, *mutants}
-    expect(len({space.canonical(a) for a in known}) > 1, "all architectures have the same canonical text")
-    pairs = ((a, b) for a, b in combinations(known, 2) if case.same(a, b))
+    architectures = {*case.samples, *mutants}
+    texts = {space.canonical(a) for a in architectures}
+    expect(len(texts) > 1, "all architectures have the same canonical text")
+    # The number of parameters is a property of the function; three pairs, since each builds two networks.
+    pairs = ((a, b) for a, b in combinations(architectures, 2) if case.same(a, b))
     for (one, other), _ in zip(pairs, range(3), strict=False):
         expect(parameters(case, one) == parameters(case, other), f"{one!r} and {other!r} are not the same")
 
 
 def check_moves_are_legal(case: SpaceCase) -> None:
-    """A move of every kind leads to an architecture of the space or nowhere, and to the same one whenever
-    it draws the same numbers; each kind leads somewhere from some sample."""
+    """A move of every kind leads to an architecture of the space or nowhere, and to the same one with the
+    same random numbers; each kind leads somewhere from some sample."""
     space = know_or_skip(case.space, Moves, "the space has no moves")
     for kind in space.moves:
-        led = [_move(case, space, kind, a, n) for n, a in enumerate(case.samples)]
-        expect(any(child is not None for child in led), f"no sample can be moved by {kind!r}")
+        children = [_move(case, space, kind, a, n) for n, a in enumerate(case.samples)]
+        expect(any(child is not None for child in children), f"no sample can be moved by {kind!r}")
 
 
 def _move(
@@ -208,7 +216,8 @@ def _move(
 
 
 def check_graphs_are_acyclic(case: SpaceCase) -> None:
-    """Nodes are in a topological order, edges between them and distinct; the same one each time."""
+    """Nodes are in a topological order, edges lie between them and are distinct; the graph is the same each
+    time."""
     space = know_or_skip(case.space, Graphs, "the space does not know its graphs")
     for architecture in case.samples:
         graph = space.graph(architecture)
@@ -228,6 +237,7 @@ def _rows(tokens: np.ndarray) -> np.ndarray:
 
 
 def _continuous(case: SpaceCase, architecture: Architecture) -> bool:
+    # A token holds one of a vocabulary: tokens of wide ranges are bins, which two numbers may share.
     asked = questions(case.space, architecture)
     return any(isinstance(c, Real) or (isinstance(c, Integer) and c.size > 64) for c in asked)
 

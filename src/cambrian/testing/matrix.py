@@ -1,6 +1,6 @@
 """The table of all pairs, as `docs/matrix.md` shows it: `python -m cambrian.testing.matrix > docs/matrix.md`.
 
-It is made of what the components declare, by asking for each pair's search; that pairs work is for
+It comes from the declarations of the components, by asking for each pair's search; that pairs work is for
 `PAIR` to show.
 """
 
@@ -54,7 +54,7 @@ def page() -> str:
 
 
 def _pairs() -> str:
-    notes: dict[str, int] = {}
+    notes: dict[str, int] = {}  # number by sentence: pairs refused for one reason share a note
 
     def cell(space: str, strategy: str) -> str:
         why = refusal(PairCase(space, strategy, _nothing()))
@@ -62,17 +62,17 @@ def _pairs() -> str:
 
     strategies = STRATEGIES.names()
     rows = [[f"`{space}`", *(cell(space, s) for s in strategies)] for space in SPACES.names()]
-    told = [f"[{number}] {why}" for why, number in notes.items()]
-    return "\n\n".join([write_table(["", *(f"`{s}`" for s in strategies)], rows), *told])
+    sentences = [f"[{number}] {why}" for why, number in notes.items()]
+    return "\n\n".join([write_table(["", *(f"`{s}`" for s in strategies)], rows), *sentences])
 
 
 def _nothing() -> Any:
-    """Any estimator that does not build: what it would give does not matter."""
+    """Any estimator that does not build: it is never run."""
     return {"name": "function", "arguments": {"function": "builtins:len", "builds": False}}
 
 
 def _knowledge() -> str:
-    """What each space knows of itself, and how it is sampled."""
+    """The knowledge of each space, and how it is sampled."""
     rows = []
     for name in SPACES.names():
         space: Space = SPACES.make(name)

@@ -1,4 +1,4 @@
-"""The suite for measures: a finite number, and a network that nobody could tell was measured."""
+"""The suite for measures: a finite number, and a network that is as it was before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNITS = ("s", "B", "")
 
 def toy_network() -> nn.Module:
     """float[n, 2, 8, 8] -> float[n, 3]: a convolution, normalisation, dropout and a frozen linear layer, so
-    that modes, running statistics, chance and gradient flags all have something to be changed in."""
+    that a measure could change modes, running statistics, random states and gradient flags."""
     import torch
     from torch import nn
 
@@ -59,6 +59,7 @@ class MeasureCase:
 
     def build(self, training: bool = True) -> nn.Module:
         """The network on the device; its first module always evaluates, whatever the others do."""
+        # Mixed modes: a measure that puts one mode back for all modules would pass with uniform ones.
         network = self.network().to(self.device).train(training)
         next(iter(network.children()), network).eval()
         return network
@@ -66,21 +67,23 @@ class MeasureCase:
     def draw_batch(self, seed: int = 0) -> Tensor:
         import torch
 
+        # A generator of its own: the global ones are under test.
         generator = torch.Generator().manual_seed(seed)
         return torch.rand(self.subject.images, *self.shape, generator=generator).to(self.device)
 
     def take(self, network: nn.Module | None = None, batch: Tensor | None = None) -> Any:
-        """The measure of a network and a batch, by default of those that the case makes."""
+        """The measure of a network and a batch, by default the case's own."""
         network = self.build() if network is None else network
         return self.subject(network, self.draw_batch() if batch is None else batch, self.device)
 
 
 def check_its_traits_are_typed(case: MeasureCase) -> None:
     """`unit` is a text, `images` a whole number from 1 on, `noisy`, `reads_batch` and `needs_weights` are
-    truths, and `protocol` is a phrase."""
+    bools, and `protocol` is a phrase."""
     subject = case.subject
     needs, phrase = subject.needs_weights(case.device), subject.protocol(case.device)
     expect(isinstance(subject.unit, str), f"unit is {subject.unit!r}")
+    # `type`, since True is an int too.
     expect(type(subject.images) is int and subject.images >= 1, f"images is {subject.images!r}")
     truths = {"noisy": subject.noisy, "reads_batch": subject.reads_batch, "needs_weights": needs}
     expect(all(isinstance(v, bool) for v in truths.values()), f"not all true or false: {truths}")
@@ -122,6 +125,7 @@ def check_it_leaves_modes_alone(case: MeasureCase) -> None:
 def check_it_leaves_weights_alone(case: MeasureCase) -> None:
     """The parameters and buffers are the same objects with the same values, running statistics included."""
     network = case.build()
+    # Objects as well as values: an optimiser elsewhere may hold these very tensors.
     held = [*network.parameters(), *network.buffers()]
     before = snapshot(dict(network.state_dict()))
     case.take(network)
@@ -138,6 +142,7 @@ def check_it_leaves_gradients_alone(case: MeasureCase) -> None:
     flags = [p.requires_grad for p in network.parameters()]
     case.take(network)
     expect(all(p.grad is None for p in network.parameters()), "it leaves gradients behind")
+    # Once without gradients, once in the midst of a training that has some.
     for parameter in network.parameters():
         parameter.grad = torch.ones_like(parameter)
     case.take(network)
@@ -155,7 +160,7 @@ def check_it_leaves_nothing_behind(case: MeasureCase) -> None:
 
 
 def check_it_leaves_generators_alone(case: MeasureCase) -> None:
-    """The global generators of Python, numpy and torch are where they were."""
+    """The global generators of Python, numpy and torch keep their states."""
     import torch
 
     network, batch = case.build(), case.draw_batch()
@@ -166,7 +171,7 @@ def check_it_leaves_generators_alone(case: MeasureCase) -> None:
 
 
 def check_it_leaves_settings_alone(case: MeasureCase) -> None:
-    """torch's threads, gradient mode, default type and device are what they were."""
+    """torch's threads, gradient mode, default type and device stay the same."""
     network, batch = case.build(), case.draw_batch()
     before = _settings()
     case.take(network, batch)
@@ -174,7 +179,7 @@ def check_it_leaves_settings_alone(case: MeasureCase) -> None:
 
 
 def check_it_leaves_the_batch_alone(case: MeasureCase) -> None:
-    """The images are what they were."""
+    """The images keep their values."""
     batch = case.draw_batch()
     case.take(batch=batch)
     expect(bool((batch == case.draw_batch()).all()), "the images are others")
@@ -182,7 +187,7 @@ def check_it_leaves_the_batch_alone(case: MeasureCase) -> None:
 
 
 def check_it_gives_the_same_number_again(case: MeasureCase) -> None:
-    """Unless it says that it is noisy: for the same network once more, and for another one like it."""
+    """Unless it declares itself noisy: the same network once more, and an equal one, give the same number."""
     applies(not case.subject.noisy, "a noisy measure gives other numbers")
     network = case.build()
     first = case.take(network)
@@ -191,7 +196,7 @@ def check_it_gives_the_same_number_again(case: MeasureCase) -> None:
 
 
 def check_the_mode_does_not_matter(case: MeasureCase) -> None:
-    """Unless it is noisy: a network that was training and one that was not have the same number."""
+    """Unless it is noisy: a training network and an evaluating one have the same number."""
     applies(not case.subject.noisy, "a noisy measure gives other numbers")
     one, other = case.take(case.build(training=True)), case.take(case.build(training=False))
     expect(one == other, f"it gives {one} of a network that trains, {other} of one that evaluates")
@@ -208,14 +213,15 @@ def check_it_reads_the_batch_as_it_says(case: MeasureCase) -> None:
 def check_it_does_without_weights_as_it_says(case: MeasureCase) -> None:
     """A measure that needs no weights gives the same number for a network, and a batch, without any."""
     applies(not case.subject.needs_weights(case.device), "this measure needs weights")
+    # Measures like that serve as limits, which are checked before any memory is spent.
     draft = case.build().to("meta")
     without = case.take(draft, case.draw_batch().to("meta"))
     expect(without == case.take(), f"without weights it gives {without}, with them {case.take()}")
 
 
 def _attachments(network: nn.Module) -> list[Any]:
-    """Of each module: the names of what it holds, and how many hooks there are of each kind; of each tensor
-    the names of its attributes and its hooks."""
+    """For each module the names of its attributes, with the number of hooks of each kind; for each tensor the
+    names of its attributes, and the number of its hooks."""
     modules = [
         sorted((k, len(v) if "hook" in k and hasattr(v, "__len__") else -1) for k, v in vars(m).items())
         for m in network.modules()

@@ -1,4 +1,4 @@
-"""What a space promises of the networks it builds."""
+"""The promises of a space on the networks that it builds."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check_build_depends_on_the_seed_alone(case: SpaceCase) -> None:
 
 
 def check_build_leaves_the_architecture_alone(case: SpaceCase) -> None:
-    """Building changes neither the architecture nor what is built from the next one."""
+    """Building a network changes no architecture, neither its own nor another one."""
     before = [(dict(a), a.key) for a in case.samples[:BUILT]]
     _build_some(case)
     expect(before == [(dict(a), a.key) for a in case.samples[:BUILT]], "building changed an architecture")
@@ -55,8 +55,9 @@ def check_networks_are_plain_torch(case: SpaceCase) -> None:
     """No module holds the space, an architecture or a questioner: the network stands alone."""
     for _architecture, network in _build_some(case):
         for name, module in network.named_modules():
-            found = _ours(vars(module), 6)
-            expect(not found, f"module {name!r} holds a {found}")
+            # Six levels deep: a list, a dictionary or a closure hides it as well as an attribute.
+            kind = _ours(vars(module), 6)
+            expect(not kind, f"module {name!r} holds a {kind}")
 
 
 def check_networks_can_be_copied(case: SpaceCase) -> None:
@@ -83,6 +84,7 @@ def check_networks_train(case: SpaceCase) -> None:
         logits = _all(network(inputs))
         expect(logits[0].requires_grad, f"{architecture!r} gives logits that nothing can be learned from")
         losses = [torch.nn.functional.cross_entropy(one, targets) for one in logits]
+        # All heads together: an auxiliary one alone would leave the rest of the network without gradient.
         torch.autograd.backward(losses)
         gradients = [p.grad for p in network.parameters() if p.grad is not None]
         expect(all(torch.isfinite(g).all() for g in gradients), "a gradient is not finite")
@@ -102,6 +104,7 @@ def check_networks_are_exported(case: SpaceCase) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.export(network, (torch.zeros(2, *shape),), dynamic_shapes=left_open)
+    # Other numbers than the traced 2: an exported program easily fixes the one that it was traced with.
     for images in (1, 3):
         inputs = torch.randn(images, *shape)
         near = torch.allclose(program.module()(inputs), network(inputs), rtol=1e-4, atol=1e-5)
@@ -110,7 +113,7 @@ def check_networks_are_exported(case: SpaceCase) -> None:
 
 def check_supernets_are_their_networks(case: SpaceCase) -> None:
     """Where the space shares weights: the supernet that has chosen an architecture is, bit for bit, the
-    network of that architecture with the supernet's weights, and what was not chosen gets no gradient."""
+    network of that architecture with the supernet's weights, and unchosen parts get no gradient."""
     import torch
 
     space = know_or_skip(case.space, Shares, "the space shares no weights")
@@ -127,19 +130,21 @@ def check_supernets_are_their_networks(case: SpaceCase) -> None:
         chosen = set(supernet.used(architecture))
         torch.autograd.backward([logits.sum() for logits in _all(supernet(inputs))])
         named = supernet.named_parameters(remove_duplicate=False)
+        # By identity: two names may share one tensor, of which a single one is chosen.
         reached = {id(p) for n, p in named if n in chosen}
         idle = [n for n, p in supernet.named_parameters() if id(p) not in reached and p.grad is not None]
         expect(not idle, f"what {architecture!r} did not choose gets a gradient: {', '.join(idle[:3])}")
 
 
 def check_build_works_without_memory(case: SpaceCase) -> None:
-    """Inside `with torch.device("meta")` nothing is allocated: how limits are checked before training."""
+    """Inside `with torch.device("meta")` nothing is allocated: limits are checked so before training."""
     import torch
 
     for architecture, network in _build_some(case):
         with torch.device("meta"):
             draft = case.space.build(architecture, case.task, **case.skeleton)
         expect(all(p.device.type == "meta" for p in draft.parameters()), "a draft allocates weights")
+        # The same sizes: a limit is decided by this draft for the network that is built later.
         sizes = [p.shape for p in draft.parameters()]
         expect(sizes == [p.shape for p in network.parameters()], "a draft has other weights")
 
@@ -172,22 +177,23 @@ def parameters(case: SpaceCase, architecture: Architecture) -> int:
 def _build(case: SpaceCase, architecture: Architecture) -> nn.Module:
     import torch
 
+    # Seeded in a fork: a build draws first weights, and must not disturb the next check.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return case.space.build(architecture, case.task, **case.skeleton)
 
 
 def _build_some(case: SpaceCase) -> list[tuple[Architecture, nn.Module]]:
-    found: list[tuple[Architecture, nn.Module]] = []
+    built: list[tuple[Architecture, nn.Module]] = []
     for architecture in dict.fromkeys(case.samples):
-        if len(found) == BUILT:
+        if len(built) == BUILT:
             break
         try:
-            found.append((architecture, _build(case, architecture)))
+            built.append((architecture, _build(case, architecture)))
         except Unbuildable:
             continue
-    applies(found, "no sampled architecture can be built for this task")
-    return found
+    applies(built, "no sampled architecture can be built for this task")
+    return built
 
 
 def _all(output: Any) -> tuple[Any, ...]:
@@ -196,7 +202,7 @@ def _all(output: Any) -> tuple[Any, ...]:
 
 
 def _ours(value: Any, depth: int) -> str:
-    """The name of the first thing of this library's found in `value`, or nothing."""
+    """The type name of the first object of this library in `value`, or ""."""
     if isinstance(value, Space | Architecture | Pick | Choice):
         return type(value).__name__
     inner: list[Any] = []

@@ -1,5 +1,5 @@
-"""A space, a strategy and an estimator that are to work together: a search of twenty trials, killed once
-and resumed, must leave the ledger of the search that nobody disturbed.
+"""The suite for a space, a strategy and an estimator together: a search of twenty trials, killed once and
+resumed, must leave the ledger of an undisturbed search.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cambrian.search.search import Search
 from cambrian.testing.suite import Conformance, Suite, applies, expect
 
 PATIENCE = 600.0
-"""Seconds a search of a pair may take."""
+"""Seconds that a search of a pair may take; after that it is killed, which fails the check."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class PairCase:
     killed: int = 13
 
     def search(self) -> Search:
-        """Anew. Raises Incompatible where the three declare that they cannot work together."""
+        """A new search. Raises Incompatible where the three declare that they cannot work together."""
         return Search(
             self.space, self.strategy, self.estimator, self.task, self.trials, fidelity=self.fidelity, seed=3
         )
 
 
 def refusal(case: PairCase) -> str | None:
-    """Why the three are refused before anything runs, in a sentence, or None where they are not."""
+    """The sentence by which the three are refused before anything runs; None where they are not."""
     try:
         case.search()
     except Incompatible as error:
@@ -59,20 +59,21 @@ def refusal(case: PairCase) -> str | None:
 def check_a_kill_costs_nothing(case: PairCase) -> None:
     """Twenty trials, `kill -9` in the midst of one of them, and the same call again: the ledger is that of
     a search that was not killed."""
-    applies(hasattr(os, "fork"), "searches are killed in forked processes, which this system has not")
+    applies(hasattr(os, "fork"), "searches are killed in forked processes, which this system does not have")
     why = refusal(case)
     applies(why is None, f"refused: {why}")
     with tempfile.TemporaryDirectory() as place:
         undisturbed, disturbed = Path(place) / "undisturbed", Path(place) / "disturbed"
         expect(_session(case, undisturbed) == 0, f"the search fails: {_last_words(undisturbed)}")
         expected = _contents(undisturbed)
+        # A strategy may end sooner: the kill falls into its last trial then.
         ended = _session(case, disturbed, min(case.killed, len(expected) - 1))
         expect(ended == -signal.SIGKILL, f"the search ended by itself: {_last_words(disturbed)}")
         before = _contents(disturbed)
         expect(_session(case, disturbed) == 0, f"the search cannot be resumed: {_last_words(disturbed)}")
-        found = _contents(disturbed)
-        expect(len(before) <= len(found), "trials were lost")
-        for ours, theirs in zip(found, expected, strict=True):
+        after = _contents(disturbed)
+        expect(len(before) <= len(after), "trials were lost")
+        for ours, theirs in zip(after, expected, strict=True):
             expect(ours == theirs, f"a trial differs after the kill: {ours}, undisturbed {theirs}")
 
 
@@ -84,11 +85,12 @@ class _Kill(Watch):
 
     def on_claim(self, trial: Trial) -> None:
         if trial.number == self._number:
+            # Between claim and outcome, the moment at which a resumed search has most to put right.
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _session(case: PairCase, directory: Path, killed: int | None = None) -> int:
-    """The search's process's exit status, minus the signal that ended it."""
+    """The exit status of the search's process; minus the signal's number where one ended it."""
 
     def work() -> None:
         watch = None if killed is None else _Kill(killed)
@@ -99,6 +101,7 @@ def _session(case: PairCase, directory: Path, killed: int | None = None) -> int:
 
 def _in_a_child(work: Callable[[], None], words: Path) -> int:
     """Forked, so that nothing has to be imported again. One thread: OpenMP does not survive a fork."""
+    # Else the child would write the parent's buffered text once more.
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
@@ -111,6 +114,7 @@ def _in_a_child(work: Callable[[], None], words: Path) -> int:
         except BaseException:
             words.write_text(traceback.format_exc())
         finally:
+            # Not `sys.exit`: the parent's test runner lives in this copy too and must not go on in it.
             os._exit(1)
     return _wait_for(child)
 

@@ -32,23 +32,23 @@ def smooth(trial: Trial) -> Outcome:
     return Done(sum(shares) / (1 + len(shares)), seconds=1.0)
 
 
-def mixed_outcomes(trial: Trial) -> Outcome:
-    """Every third trial fails, in turn for each reason there is."""
+def fail_some(trial: Trial) -> Outcome:
+    """Every third trial fails, for each kind of reason in turn."""
     bad = (Infeasible("nan"), Crashed("ValueError: made up"), Infeasible("oom", "made up"))
     return bad[trial.number // 3 % 3] if trial.number % 3 == 0 else smooth(trial)
 
 
-def failing(trial: Trial) -> Outcome:
-    """Every trial crashes."""
+def fail_all(trial: Trial) -> Outcome:
+    """Every trial fails."""
     return Crashed("ValueError: made up")
 
 
 @dataclass(frozen=True)
 class StrategyCase:
-    """A strategy under test on a space. `trials` is how long it plays; make the space and the strategy's
-    settings such that it comes through more than one of its phases in so many.
+    """A strategy under test on a space. `trials` is the length of its play; make the space and the strategy's
+    settings such that it passes through more than one of its phases.
 
-    `repeats` says that it may propose what is pending already (random search may); `lag_free` that it
+    `repeats`: it may propose an architecture that is pending already (random search may); `lag_free`: it
     proposes the same whatever the number of workers (as strategies do that finish level by level)."""
 
     strategy: Strategy
@@ -65,7 +65,7 @@ class StrategyCase:
 
     @cached_property
     def bare(self) -> Space:
-        """The space, knowing no more than the strategy says it needs."""
+        """The space with no more knowledge than the strategy declares to need."""
         return _Bare(self.space, self.strategy.needs)
 
 
@@ -152,7 +152,7 @@ class Game:
 
 
 class _Bare(Space):
-    """A space's questions, and of all it knows only `protocols`."""
+    """A space's questions, and of its knowledge only `protocols`."""
 
     def __init__(self, space: Space, protocols: Sequence[type]) -> None:
         self._space, self._protocols = space, protocols
@@ -170,5 +170,6 @@ class _Bare(Space):
 
 def _strip(known: object, protocol: type) -> object:
     """`known` with the members of `protocol` alone."""
+    # Whole objects would let a strategy use methods that it never declared to need.
     names = [name for name in dir(protocol) if not name.startswith("_")]
     return SimpleNamespace(**{name: getattr(known, name) for name in names if hasattr(known, name)})

@@ -1,4 +1,5 @@
-"""The suite for predictors: functions of (seed, trials), of each architecture by itself, and of some use."""
+"""The suite for predictors: functions of (seed, trials), of each architecture by itself, better than a
+constant."""
 
 from __future__ import annotations
 
@@ -23,13 +24,13 @@ from cambrian.testing.snapshot import snapshot
 from cambrian.testing.suite import Conformance, Suite, applies, expect
 
 ROUNDING = 1e-4
-"""Two predictions differ by no more where only single precision and the order of sums do."""
+"""The largest difference that single precision and another order of sums may make."""
 
 
 @dataclass(frozen=True)
 class PredictorCase:
     """A predictor under test on a space. It is fitted to `trials` architectures whose value is the mean worth
-    of their answers, and asked about as many others; keep its settings such that a fit takes a second. `cap`
+    of their answers, and predicts as many others; keep its settings such that a fit takes a second. `cap`
     bounds the children of a pool."""
 
     predictor: Any
@@ -40,7 +41,7 @@ class PredictorCase:
 
     @cached_property
     def architectures(self) -> list[Architecture]:
-        """`trials` to be fitted to, and as many that are not, all different where the space has so many."""
+        """`trials` for the fit and as many others, all different where the space has so many."""
         drawn: dict[Architecture, None] = {}  # in the order drawn
         for n in range(20 * self.trials):
             if len(drawn) < 2 * self.trials:
@@ -56,8 +57,8 @@ class PredictorCase:
         return self.architectures[1::2]
 
     def value(self, architecture: Architecture) -> float:
-        """Between 0 and 1: the mean of the worth of its answers, wherever they were given. Words count where
-        there are any: graphs and tokens show them, but not always numbers."""
+        """The mean worth of its answers, in [0, 1], whatever their questions. Only words count where there
+        are any: graphs and tokens show them, but not always numbers."""
         answers = [repr(answer) for answer in architecture.values() if isinstance(answer, str)]
         answers = answers or [repr(answer) for answer in architecture.values()]
         return sum(map(self._worth, answers)) / len(answers)
@@ -80,13 +81,15 @@ class PredictorCase:
         space = know(self.space, Grows)
         applies(space is not None, "the space does not grow")
         assert space is not None
+        # Eight parents: their children share work in scoring, which is where scores may go wrong.
         first = space.grow((), stream(self.seed, "pool", 1), cap=8)
         parents = [first.architecture(i) for i in range(len(first))]
         grown = space.grow(parents, stream(self.seed, "pool", 2), cap=self.cap) if space.levels[1:] else first
         return [first, grown]
 
     def fit(self, trials: Sequence[Trial], former: Any = None) -> Any:
-        """Fitted by a copy of the predictor, so that nothing is carried over but what `former` holds."""
+        """Fit a copy of the predictor, so that nothing is carried over but the content of `former`."""
+        # Deep: a predictor that keeps its last fit in itself would pass as a function of its trials.
         learner = copy.deepcopy(self.predictor).start(self.space, self.seed)
         return learner.fit(trials, former)
 
@@ -129,7 +132,7 @@ def check_deviations_are_as_promised(case: PredictorCase) -> None:
 
 
 def check_architectures_are_predicted_one_by_one(case: PredictorCase) -> None:
-    """Whoever else is asked about, in whatever order, an architecture is predicted the same."""
+    """An architecture's prediction does not depend on the others in the call, nor on their order."""
     whole = case.fitted.predict(case.unknown)
     order = stream(case.seed, "order").permutation(len(case.unknown))
     _check_agreement(
@@ -141,8 +144,7 @@ def check_architectures_are_predicted_one_by_one(case: PredictorCase) -> None:
 
 
 def check_asking_changes_nothing(case: PredictorCase) -> None:
-    """Predicting leaves what is fitted, and what is asked about, as they were; asked twice, it says the
-    same."""
+    """Predicting changes neither the fitted object nor the architectures; a second call gives the same."""
     architectures = list(case.unknown)
     before = snapshot((case.fitted, architectures))
     one = case.fitted.predict(architectures)
@@ -152,20 +154,20 @@ def check_asking_changes_nothing(case: PredictorCase) -> None:
 
 
 def check_fitting_leaves_its_arguments_alone(case: PredictorCase) -> None:
-    """Neither the trials nor what was fitted formerly are changed by a fit that goes on from it."""
+    """A fit that goes on from a former one changes neither the trials nor the former fit."""
     trials, former = list(case.lessons), case.fit(case.lessons)
-    before, said = snapshot((trials, former)), snapshot(tuple(former.predict(case.unknown)))
+    before, predicted = snapshot((trials, former)), snapshot(tuple(former.predict(case.unknown)))
     learner = case.predictor.start(case.space, case.seed)  # no copy: it shall be seen to change
     held = snapshot(learner)
     learner.fit(trials, former)
     expect(snapshot((trials, former)) == before, "a fit changes the trials, or what was fitted before")
-    expect(snapshot(tuple(former.predict(case.unknown))) == said, "a fit changes what was fitted before")
+    expect(snapshot(tuple(former.predict(case.unknown))) == predicted, "a fit changes what was fitted before")
     expect(snapshot(learner) == held, "a fit changes the learner")
 
 
 def check_a_fit_is_a_function_of_seed_and_trials(case: PredictorCase) -> None:
-    """The same seed and trials give the same predictions to the last bit, whatever was fitted or drawn in
-    between; going on from a former fit, too."""
+    """The same seed and trials give the same predictions to the last bit, whatever is fitted or drawn in
+    between; so does a fit that goes on from a former one."""
     one = case.fit(case.lessons)
     # Other fits of the same object, and draws from shared generators, must not be felt.
     _disturb_generators()
@@ -190,12 +192,13 @@ def check_pools_are_scored_as_predicted(case: PredictorCase) -> None:
 
 
 def check_other_trials_can_be_known(case: PredictorCase) -> None:
-    """Conditioned on other trials it predicts by those, and leaves what was fitted as it was."""
+    """Conditioned on other trials it predicts by those, and leaves the fitted object unchanged."""
     applies(isinstance(case.fitted, Conditions), "the predictor cannot be conditioned")
     before = snapshot(case.fitted)
     for trials in (case.lessons[: case.trials // 2], case.lessons[:1]):
         _check_sound(case, case.fitted.condition(trials), case.unknown)
     expect(snapshot(case.fitted) == before, "conditioning changes what was fitted")
+    # On its own trials, conditioning is the identity: an oracle without a second implementation.
     again = case.fitted.condition(case.lessons)
     _check_agreement(
         case, again.predict(case.unknown), case.fitted.predict(case.unknown), "on the trials of its fit"
@@ -204,13 +207,14 @@ def check_other_trials_can_be_known(case: PredictorCase) -> None:
 
 def check_one_trial_is_enough(case: PredictorCase) -> None:
     """Fitted to a single trial, and then to one more, it predicts."""
+    # One trial has no spread to scale by, and leaves nothing over for validation.
     former = case.fit(case.lessons[:1])
     _check_sound(case, former, case.unknown)
     _check_sound(case, case.fit(case.lessons[:2], former), case.unknown)
 
 
 def check_equal_values_are_survived(case: PredictorCase) -> None:
-    """Values that are all the same, 0 too, teach nothing, and do no harm to a later fit."""
+    """Equal values, 0 too, teach nothing, and do no harm to a later fit."""
     for value in (0.0, 0.5, 37.0):
         equal = case.fit(make_trials(case.known, [value] * len(case.known)))
         _check_sound(case, equal, case.unknown)
@@ -218,13 +222,14 @@ def check_equal_values_are_survived(case: PredictorCase) -> None:
 
 
 def check_repeats_are_survived(case: PredictorCase) -> None:
-    """The same architecture measured several times, with other values, is no contradiction."""
+    """The same architecture may be measured several times, with other values."""
+    # Equal rows make a kernel matrix singular.
     again = make_trials(case.known, [case.value(a) + 0.1 for a in case.known])
     _check_sound(case, case.fit([*case.lessons, *again]), case.unknown)
 
 
 def check_failures_are_survived(case: PredictorCase) -> None:
-    """Trials that are infeasible or crashed are among those it learns from."""
+    """Infeasible and crashed trials may be among those that it is fitted to."""
     bad = (Infeasible("nan"), Crashed("ValueError: made up"), Infeasible("oom", "made up"))
     ends: list[Outcome] = [Done(case.value(a)) for a in case.known]
     for n in range(0, len(ends) - 1, 3):  # the first trial fails too: nothing may lean on it
@@ -247,7 +252,9 @@ def check_nothing_measured_is_said(case: PredictorCase) -> None:
 
 
 def check_an_easy_function_is_learned(case: PredictorCase) -> None:
-    """On architectures it has not seen, it errs less than the mean of those it has, turned values too."""
+    """On unknown architectures its error is smaller than that of the mean of the known, for turned values
+    too."""
+    # Turned: a predictor that ignores the values and ranks by size, say, fails one of the two.
     for sign, offset in ((1.0, 0.0), (-1.0, 1.0)):
         values = np.array([offset + sign * case.value(a) for a in case.known])
         truth = np.array([offset + sign * case.value(a) for a in case.unknown])

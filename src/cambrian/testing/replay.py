@@ -1,4 +1,4 @@
-"""A finished run replayed: told what its strategy knew at each proposal, the strategy proposes the same."""
+"""Replay of a finished run: with the trials learned at each proposal, its strategy proposes the same."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from cambrian.weights import source_row
 
 
 def check_replay(problem: Problem, strategy: Strategy, rows: Sequence[Row], order: str = "number") -> None:
-    """Raises Violation where a proposal of the run is not the one that its strategy makes, knowing the
-    trials that the row says it knew, in the order in which they were learned."""
+    """Raises Violation where a proposal of the run is not the one that its strategy makes after the trials
+    that the row records as learned, in the order in which they were learned."""
     rows = [row for row in rows if not row.final]
+    # By place of learning, the row learned there: in order of number the two agree.
     places = {n: n for n in range(len(rows))}
     if order == "arrival":
         places = {row.learned: row.trial.number for row in rows if row.learned is not None}
@@ -43,9 +44,12 @@ def check_replay(problem: Problem, strategy: Strategy, rows: Sequence[Row], orde
         cached = None if source is None else rows[source].trial.cached
         if cached is not None:  # a row names the trial that was measured, and not a repeat of it
             again = msgspec.structs.replace(again, weights=msgspec.structs.replace(again.weights, row=cached))
-        expect(_asked(again) == _asked(row.trial), f"row {row.trial.number} is another one when replayed")
+        expect(
+            _request_fields(again) == _request_fields(row.trial),
+            f"row {row.trial.number} is another one when replayed",
+        )
         search.add(row.trial)
 
 
-def _asked(trial: Trial) -> tuple[object, ...]:
+def _request_fields(trial: Trial) -> tuple[object, ...]:
     return trial.architecture, trial.fidelity, trial.weights, trial.parent, trial.replicate, trial.method

@@ -16,16 +16,18 @@ _PLAIN = (str, int, float, bool, bytes, type(None))
 
 
 def snapshot(value: Any) -> Any:
-    """Nested tuples of what `value` holds: fields, items, arrays' bytes, generators' states. Caches
-    that a frozen dataclass keeps beside its fields are no part of it, and functions are themselves."""
+    """Nested tuples of the content of `value`: fields, items, arrays' bytes, generators' states. Caches that
+    a frozen dataclass keeps beside its fields are left out, and functions stand for themselves."""
     return _picture(value, {})
 
 
 def _picture(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
+    # NaN is not equal to itself, but unchanged.
     if isinstance(value, float) and value != value:
         return ("nan",)
     if isinstance(value, _PLAIN):
         return (type(value).__name__, value)
+    # An object met twice is named by its place, so that cycles end and shared objects stay shared.
     if id(value) in seen:
         return ("seen", seen[id(value)][0])
     seen[id(value)] = (len(seen), value)  # held, so that no other value gets its id

@@ -1,4 +1,4 @@
-"""The suite for strategies: a function of (seed, history), whoever works and however many."""
+"""The suite for strategies: functions of (seed, history), whatever the number of workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cambrian.randomness import stream
 from cambrian.registry import Registry
 from cambrian.spaces.knowledge import know
 from cambrian.strategies.strategy import Proposal, Stop, Wait
-from cambrian.testing.play import Game, Measure, StrategyCase, failing, mixed_outcomes
+from cambrian.testing.play import Game, Measure, StrategyCase, fail_all, fail_some
 from cambrian.testing.snapshot import snapshot
 from cambrian.testing.suite import Conformance, NotApplicable, Suite, applies, expect
 
@@ -27,7 +27,7 @@ def check_needs_are_types_the_space_has(case: StrategyCase) -> None:
 
 
 def check_needs_are_declared(case: StrategyCase) -> None:
-    """It plays as well on a space that knows nothing beyond what the strategy says it needs."""
+    """It plays as well on a space without any knowledge beyond the strategy's declared needs."""
     try:
         Game(case, lag=2, space=case.bare).play(case.trials)
     except NotApplicable:
@@ -46,7 +46,7 @@ def check_settings_are_a_spec(case: StrategyCase) -> None:
 
 
 def check_proposals_are_legal(case: StrategyCase) -> None:
-    """What is proposed is an architecture of the space; at least one is, before it stops."""
+    """Every proposal is an architecture of the space; there is at least one before it stops."""
     game = case.game
     expect(game.trials, "stops without a proposal")
     for trial in game.trials:
@@ -54,7 +54,7 @@ def check_proposals_are_legal(case: StrategyCase) -> None:
 
 
 def check_propose_leaves_the_state_alone(case: StrategyCase) -> None:
-    """Proposing changes neither the state nor the list of what is pending, down to the last array."""
+    """Proposing changes neither the state nor the list of pending trials, down to the last array."""
     game = Game(case, lag=3)
     while len(game.trials) < case.trials and game.stopped is None:
         pending = game.pending()
@@ -65,7 +65,7 @@ def check_propose_leaves_the_state_alone(case: StrategyCase) -> None:
 
 
 def check_propose_depends_on_its_arguments_alone(case: StrategyCase) -> None:
-    """Asked twice with the same state, pending trials and generator, it says the same."""
+    """Asked twice with the same state, pending trials and generator, it proposes the same."""
     game = Game(case, lag=3)
     while len(game.trials) < case.trials and game.stopped is None:
         one, other = game.propose(), game.propose()
@@ -76,7 +76,7 @@ def check_propose_depends_on_its_arguments_alone(case: StrategyCase) -> None:
 
 
 def check_learn_leaves_the_old_state_alone(case: StrategyCase) -> None:
-    """`learn` gives a new state; the old one stays what it was, and can be proposed from."""
+    """`learn` gives a new state; the old one stays unchanged, and can be proposed from."""
     game = Game(case)
     while len(game.trials) < case.trials and game.stopped is None:
         game.step()
@@ -89,16 +89,18 @@ def check_learn_leaves_the_old_state_alone(case: StrategyCase) -> None:
 def check_folding_history_rebuilds_the_state(case: StrategyCase) -> None:
     """A state folded from the history by a fresh copy of the strategy proposes as the old one did."""
     game = case.game
+    # Some eight states along the search: its phases differ, and folding anew is quadratic.
     for known in range(0, game.learned + 1, max(1, game.learned // 8)):
+        # A copy cannot have kept anything outside of the state, the strategy of the game could.
         fresh = copy.deepcopy(case.strategy)
         states = [_fold(case, fresh, game, known), _fold(case, case.strategy, game, known)]
         rngs = [stream(7, "propose", known) for _ in states]
-        said = [_text(s.propose(state, [], r)) for s, state, r in zip((fresh, case.strategy), states, rngs)]
-        expect(said[0] == said[1], f"the state after {known} trials is not a function of them")
+        texts = [_text(s.propose(state, [], r)) for s, state, r in zip((fresh, case.strategy), states, rngs)]
+        expect(texts[0] == texts[1], f"the state after {known} trials is not a function of them")
 
 
 def check_twenty_and_twenty_are_forty(case: StrategyCase) -> None:
-    """Interrupted halfway and resumed from the ledger, it proposes what it would have proposed."""
+    """Interrupted halfway and resumed from the ledger, it proposes the same as without the interruption."""
     for lag in (1, 4):
         whole = Game(case, lag=lag).play(case.trials)
         half = len(whole.trials) // 2
@@ -115,20 +117,21 @@ def check_twenty_and_twenty_are_forty(case: StrategyCase) -> None:
 
 
 def check_pending_is_not_proposed_again(case: StrategyCase) -> None:
-    """What is pending at the same fidelity is not proposed again, unless it may repeat itself."""
+    """A request that is pending is not proposed again, unless the strategy may repeat itself."""
     applies(not case.repeats, "the strategy may repeat itself")
     game = Game(case, lag=case.trials)
     while len(game.trials) < case.trials and game.stopped is None:
         pending = {_request_of(t) for t in game.pending()}
         before = len(game.trials)
         game.step()
+        # The step may have learned some of them, which may then be proposed again.
         still = pending & {_request_of(t) for t in game.trials[game.learned : before]}
         again = len(game.trials) > before and _request_of(game.trials[-1]) in still
         expect(not again, f"trial {before} is pending already")
 
 
 def check_nothing_is_lost_while_pending(case: StrategyCase) -> None:
-    """With many pending it proposes, in the same order, what it proposes one at a time."""
+    """With many pending it proposes the same, in the same order, as one at a time."""
     applies(case.lag_free, "what this strategy proposes depends on how much it knows")
     alone = Game(case, lag=1).play(case.trials)
     for lag in (2, 5, case.trials):
@@ -150,31 +153,31 @@ def check_it_waits_only_for_something(case: StrategyCase) -> None:
 
 
 def check_waiting_ends(case: StrategyCase) -> None:
-    """It plays on, whatever is pending, until it stops or has made as many trials as it was asked for."""
+    """It plays on, whatever is pending, until it stops or has made all its trials."""
     for lag in (1, case.trials):
         game = Game(case, lag=lag).play(case.trials)
         expect(len(game.trials) == case.trials or game.stopped, f"stuck after {len(game.trials)} trials")
 
 
 def check_stopping_is_final(case: StrategyCase) -> None:
-    """Having said Stop it says Stop again, with a reason."""
+    """After Stop it proposes Stop again, with a reason."""
     game = case.game
     applies(game.stopped, "the strategy does not stop so soon")
     while game.learned < len(game.trials):
         game.learn()
     for _ in range(3):
-        said = game.propose()
-        expect(isinstance(said, Stop) and said.reason, f"after Stop it says {said!r}")
+        proposal = game.propose()
+        expect(isinstance(proposal, Stop) and proposal.reason, f"after Stop it says {proposal!r}")
 
 
 def check_failures_are_survived(case: StrategyCase) -> None:
     """Trials that are infeasible or crash are learned like others, and the search goes on."""
-    _survives(case, mixed_outcomes)
+    _survives(case, fail_some)
 
 
 def check_nothing_but_failures_is_survived(case: StrategyCase) -> None:
     """It does not break down where every single trial fails; it may stop."""
-    _survives(case, failing)
+    _survives(case, fail_all)
 
 
 def check_parents_come_first(case: StrategyCase) -> None:
@@ -190,11 +193,13 @@ def check_notes_are_plain(case: StrategyCase) -> None:
         for name in ("reason", "memory"):
             note = {} if isinstance(proposal, Stop) else getattr(proposal, name, {})
             text = json.dumps(json.loads(encode(note)), allow_nan=False)
+            # `allow_nan=False`: NaN and infinity are not JSON, though Python writes them.
             plain = json.loads(text) == json.loads(json.dumps(note, default=float))
             expect(plain, f"{name} {note!r} is not plain")
 
 
 def _survives(case: StrategyCase, measure: Measure) -> None:
+    # Serially and with others pending: a failure may come before or after the trials it was drawn with.
     for lag in (1, 4):
         try:
             game = Game(case, lag=lag, measure=measure).play(case.trials)
@@ -217,7 +222,7 @@ def _request_of(trial: Trial) -> tuple[str, bytes, int]:
 
 
 def _text(value: Proposal | Trial) -> tuple[str, bytes]:
-    """What was said, to be compared: NaN in a note equals itself here."""
+    """A proposal or trial for comparison: as text, NaN in a note equals itself."""
     return type(value).__name__, encode(value)
 
 

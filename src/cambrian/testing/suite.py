@@ -1,8 +1,8 @@
 """A conformance suite: a list of checks, each a function of the component that raises where the
 component breaks its contract.
 
-`Suite.violations` runs them without any test framework; `Conformance` lets pytest run each as a test
-of its own: subclass a suite's class, say what is tested, inherit the tests.
+`Suite.violations` runs them without any test framework; `Conformance` lets pytest run each as a test of its
+own: subclass a suite's class, define its case, inherit the tests.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ def know_or_skip(space: object, protocol: type[Known], sentence: str) -> Known:
 
 @dataclass(frozen=True)
 class Suite(Generic[Case]):
-    """`checks` in the order run; their docstrings say what is promised."""
+    """`checks` in the order run; their docstrings are the promises."""
 
     name: str
     checks: tuple[Callable[[Case], None], ...]
 
     def violations(self, case: Case, only: Iterable[str] = ()) -> list[str]:
-        """One line, "check: what is wrong", for each check that `case` fails; whatever it raises
-        counts. `only` names the checks to run, all by default."""
+        """One line, "check: reason", for each check that `case` fails; any exception counts. `only` names the
+        checks to run, all by default."""
         wanted = set(only)
-        found = []
+        lines = []
         for check in self.checks:
             if wanted and check.__name__ not in wanted:
                 continue
@@ -65,14 +65,15 @@ class Suite(Generic[Case]):
                 check(case)
             except NotApplicable:
                 continue
+            # A component that raises where a check calls it breaks its contract too: the others still run.
             except Exception as error:
                 kind = "" if isinstance(error, Violation) else f"{type(error).__name__}: "
-                found.append(f"{check.__name__}: {kind}{error}")
-        return found
+                lines.append(f"{check.__name__}: {kind}{error}")
+        return lines
 
 
 class Conformance:
-    """What the suites' pytest classes share. `case` makes what is tested, fresh for every check."""
+    """The base of the suites' pytest classes. `case` makes the case, fresh for every check."""
 
     suite: ClassVar[Suite[Any]]
 
@@ -85,5 +86,5 @@ class Conformance:
             metafunc.parametrize("check", checks, ids=[c.__name__.removeprefix("check_") for c in checks])
 
     def test_keeps_its_contract(self, check: Callable[[Any], None]) -> None:
-        """The check's own docstring says what is promised."""
+        """The promise is the check's own docstring."""
         check(self.case())

@@ -1,8 +1,8 @@
 """The tables of all components, as `docs/components.md` shows them:
 `python -m cambrian.testing.tables > docs/components.md`.
 
-They are made of the registries and of what each file says of itself, so that a component is in them as soon
-as its registry has its line.
+They come from the registries and from each file's own docstring, so that a component is in them as soon as
+its registry has its line.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REGISTRIES: dict[str, Registry] = {
 }
 
 TRAITS = {"deviates": "says how unsure it is", "builds": "builds networks", "delivers": "leaves one trained"}
-"""Attributes of components that a table tells, in words."""
+"""Attributes of components in a table's words."""
 
 HEAD = """# Components
 
@@ -53,8 +53,8 @@ def page() -> str:
 
 
 def list_components(registry: Registry) -> str:
-    """A row for each name: its place, what its file says of it and of its paper, what the class says of its
-    settings, and what it needs."""
+    """A row for each name: its place, its file's sentence with the paper, the class's sentence with the
+    settings, and its needs."""
     rows = [_describe(registry, name) for name in registry.names()]
     return write_table(["name", "place", "what it is, and whose", "settings, in a line", "needs"], rows)
 
@@ -76,9 +76,10 @@ def _describe(registry: Registry, name: str) -> list[str]:
 
 
 def _list_needs(registry: Registry, component: Any) -> list[str]:
-    """What of a space it needs, and its traits. A strategy's may depend on its settings: these are the
-    defaults."""
+    """The knowledge of spaces that it needs, and its traits. A strategy's needs may depend on its settings:
+    these are of the defaults."""
     needs = getattr(component, "needs", ())
+    # A property on the class is not a tuple: its value is an object's.
     if not isinstance(needs, tuple):
         component = component()
         needs = component.needs

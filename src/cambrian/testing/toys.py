@@ -1,4 +1,4 @@
-"""Small things to test with: a task, and a space whose architectures are ways for a trial to end."""
+"""Toys for tests: a task, and a space whose architectures are ways for a trial to end."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ DEADLY = ("exit", "segfault", "hang", "sleep", "allocate")
 
 
 def toy_task(images: int = 96, size: int = 8, channels: int = 2, classes: int = 3) -> Task:
-    """Noise with a bright row that tells the class: learnt within a few epochs."""
+    """Images of noise with a bright row that shows the class: learnt within a few epochs."""
     rng = stream(0, "toy task")
     targets = np.arange(images, dtype=np.int64) % classes
     inputs = rng.integers(0, 100, size=(images, size, size, channels)).astype(np.uint8)
     inputs[np.arange(images), targets * size // classes] += 120
     order = rng.permutation(images)
     train, validation, test = (np.sort(part) for part in np.split(order, [images // 2, 3 * images // 4]))
-    seen = inputs[train] / 255.0
-    mean, std = seen.mean(axis=(0, 1, 2)), seen.std(axis=(0, 1, 2))
+    # Statistics of the training part alone, as for every task: the test part must stay unknown.
+    pixels = inputs[train] / 255.0
+    mean, std = pixels.mean(axis=(0, 1, 2)), pixels.std(axis=(0, 1, 2))
     labels = tuple(f"class {n}" for n in range(classes))
     return Task(
         "toy", inputs, targets, labels, train, validation, test, tuple(mean.tolist()), tuple(std.tolist())
@@ -44,7 +45,7 @@ def toy_task(images: int = 96, size: int = 8, channels: int = 2, classes: int = 
 
 @dataclass(frozen=True)
 class Endings(Space):
-    """`do` says how the trial ends under `Ending`; the rest is there to be told apart."""
+    """`do` names the way in which the trial ends under `Ending`; `number` makes architectures differ."""
 
     def program(self, pick: Pick) -> None:
         pick("do", HARMLESS + DEADLY)
@@ -67,6 +68,7 @@ class Ending:
         for step in (1, 2, 3) if do == "curve" else ():
             yield Point(step, {"value": step / 10})
         if do in DEADLY:
+            # A point first: the engine has news of the trial, and then no end.
             yield Point(1, {"value": 0.0})
             _die(do)
         outcome: Outcome = _end(do, job)
@@ -89,9 +91,10 @@ def _end(do: str, job: Job) -> Any:
     if do == "nan":
         return outcome_of(float("nan"))
     noise = float(stream(job.seed, "trial", job.identity).random())
-    known = {"seed": job.seed, "trial": job.number, "limit": job.limits.get("params", 0.0)}
+    # Metrics echo the job, so that a check sees what reached the estimator.
+    facts = {"seed": job.seed, "trial": job.number, "limit": job.limits.get("params", 0.0)}
     value = float(job.architecture["number"]) + noise  # type: ignore[arg-type]
-    return Done(value, {k: float(v) for k, v in known.items()} | {"delivers": float(job.stage == "deliver")})
+    return Done(value, {k: float(v) for k, v in facts.items()} | {"delivers": float(job.stage == "deliver")})
 
 
 def _die(do: str) -> None:

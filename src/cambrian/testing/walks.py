@@ -1,4 +1,4 @@
-"""What every space promises: sampling, replaying, editing, naming."""
+"""The promises of every space: sampling, replaying, editing, naming."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def check_program_depends_on_answers_alone(case: SpaceCase) -> None:
     for architecture in case.samples:
         try:
             asked, again = (questions(case.space, architecture) for _ in range(2))
+        # `questions` answers from the architecture: a path that it lacks was not asked the first time.
         except KeyError as path:
             raise Violation(f"a second walk asked {path} too, with the same answers") from None
         expect([c.path for c in asked] == list(architecture), "a second walk asked other questions")
@@ -69,9 +70,9 @@ def check_open_questions_are_found_one_by_one(case: SpaceCase) -> None:
     for architecture in case.samples[:5]:
         asked = questions(case.space, architecture)
         for k in range(len(asked) + 1):
-            given = {c.path: architecture[c.path] for c in asked[:k]}
+            answers = {c.path: architecture[c.path] for c in asked[:k]}
             wanted = asked[k] if k < len(asked) else None
-            expect(next_choice(case.space, given) == wanted, f"question {k + 1} depends on later answers")
+            expect(next_choice(case.space, answers) == wanted, f"question {k + 1} depends on later answers")
 
 
 def check_superfluous_answers_are_refused(case: SpaceCase) -> None:
@@ -94,28 +95,29 @@ def check_json_round_trip(case: SpaceCase) -> None:
 
 
 def check_neighbours_are_one_answer_away(case: SpaceCase) -> None:
-    """Neighbours are legal, distinct, not the architecture itself, and differ from it in one answer
-    and what that opens or makes illegal."""
+    """Neighbours are legal, distinct, not the architecture itself, and differ from it in one answer and the
+    questions that it opens or makes illegal."""
     for n, architecture in enumerate(case.samples[:5]):
-        found = neighbours(case.space, architecture, stream(1, "neighbours", n), cap=8)
-        expect(len(set(found)) == len(found), f"{architecture!r} has a neighbour twice")
-        expect(architecture not in found, f"{architecture!r} is its own neighbour")
-        for near in found:
+        near_ones = neighbours(case.space, architecture, stream(1, "neighbours", n), cap=8)
+        expect(len(set(near_ones)) == len(near_ones), f"{architecture!r} has a neighbour twice")
+        expect(architecture not in near_ones, f"{architecture!r} is its own neighbour")
+        for near in near_ones:
             expect(replay(case.space, near) == near, f"the neighbour {near!r} is not legal")
             expect(_one_answer_away(case.space, architecture, near), f"{near!r} is not near {architecture!r}")
 
 
-def _one_answer_away(space: Space, here: Architecture, near: Architecture) -> bool:
+def _one_answer_away(space: Space, centre: Architecture, near: Architecture) -> bool:
     """At most one shared question got another answer although the old one would be legal."""
-    asked = [c for c in questions(space, near) if c.path in here and here[c.path] != near[c.path]]
+    changed = [c for c in questions(space, near) if c.path in centre and centre[c.path] != near[c.path]]
+    # Changes forced by the one that was chosen do not count: their old answers are illegal by now.
     free = 0
-    for choice in asked:
+    for choice in changed:
         try:
-            choice.check(here[choice.path])
+            choice.check(centre[choice.path])
             free += 1
         except IllegalArchitecture:
             pass
-    return bool(asked) and free <= 1
+    return bool(changed) and free <= 1
 
 
 def check_mutation_is_legal_and_different(case: SpaceCase) -> None:
@@ -139,6 +141,7 @@ def check_crossover_is_legal(case: SpaceCase) -> None:
         child = crossover(case.space, one, other, stream(1, "crossover", n))
         expect(replay(case.space, child) == child, f"the child {child!r} is not legal")
         for choice in questions(case.space, child):
+            # Where neither parent's answer is legal any more, the child may have one of its own.
             legal = [p[choice.path] for p in (one, other) if choice.path in p and _legal(choice, p)]
             expect(not legal or child[choice.path] in legal, f"{choice.path!r} is from neither parent")
 
@@ -169,11 +172,11 @@ print(json.dumps(names(SpaceCase(Registry("space", {}).make(json.loads(sys.argv[
 
 def names(case: SpaceCase) -> list[str]:
     """The fingerprint, and the keys and canonical texts of the samples."""
-    found = [fingerprint(case.space), *(a.key for a in case.samples)]
+    texts = [fingerprint(case.space), *(a.key for a in case.samples)]
     canonical = know(case.space, Canonical)
     if canonical is not None:
-        found += [canonical.canonical(a) for a in case.samples]
-    return found
+        texts += [canonical.canonical(a) for a in case.samples]
+    return texts
 
 
 def check_names_are_the_same_in_every_process(case: SpaceCase) -> None:
@@ -183,6 +186,7 @@ def check_names_are_the_same_in_every_process(case: SpaceCase) -> None:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        # Another seed than this process's: names must not go by the order of a set.
         "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2",
     }
     command = [sys.executable, "-c", _ELSEWHERE, json.dumps(spec)]
@@ -192,21 +196,22 @@ def check_names_are_the_same_in_every_process(case: SpaceCase) -> None:
 
 
 def check_sampling_allocates_no_weights(case: SpaceCase) -> None:
-    """No parameter comes to be on a real device while a space is sampled."""
+    """No parameter is allocated on a real device while a space is sampled."""
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
-    made: list[str] = []
+    # torch's own hook sees every registration, however deep in a user's function.
+    allocated: list[str] = []
 
     def note(module: Any, name: str, parameter: Any) -> None:
         if parameter is not None and parameter.device.type != "meta":
-            made.append(f"{type(module).__name__}.{name}")
+            allocated.append(f"{type(module).__name__}.{name}")
 
     hook = register_module_parameter_registration_hook(note)
     try:
         sample(case.space, stream(2, "conformance"))
     finally:
         hook.remove()
-    expect(not made, f"sampling allocated weights: {', '.join(made[:3])}")
+    expect(not allocated, f"sampling allocated weights: {', '.join(allocated[:3])}")
 
 
 CHECKS = (

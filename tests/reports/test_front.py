@@ -1,0 +1,96 @@
+"""The report of a search for two objectives: its front, held against brute force, and the chart of it."""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from cambrian.architecture import Architecture
+from cambrian.outcome import Done, Fidelity, Trial
+from cambrian.problem import Objective
+from cambrian.reports.contents import Story, story_of
+from cambrian.reports.report import report_html
+from cambrian.search.search import Search
+from cambrian.strategies.strategy import Evaluate, Stop
+from mocks import Toy, truth
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A value from a hash, and parameters from the answers: the two are independent."""
+
+    needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = False
+    delivers: ClassVar[bool] = False
+
+    def run(self, job):
+        yield from ()
+        # Rounded, so that some trials are equal in one objective or in both.
+        return Done(round(truth(job.architecture, job.seed), 1), {"params": count_params(job.architecture)})
+
+
+@dataclass(frozen=True)
+class TwoObjectives:
+    """Proposes the 64 architectures of the toy space in order, and requires two objectives."""
+
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def start(self, problem):
+        assert [o.name for o in problem.objectives[1:]] == ["params"]
+        return 0
+
+    def propose(self, state, pending, rng):
+        number = state + len(pending)
+        if number == 64:
+            return Stop("all is done")
+        return Evaluate(Architecture({f"q{i}": "abcd"[number // 4**i % 4] for i in range(3)}))
+
+    def learn(self, state, trial):
+        return state + 1
+
+
+def count_params(architecture):
+    return float(sum("abcd".index(architecture[f"q{i}"]) for i in range(3)))
+
+
+def brute_force_front(trials):
+    """The pairs that no other pair is as good as in both and better than in one."""
+    pairs = {(t.value, t.outcome.metrics["params"]) for t in trials}
+    return {(v, p) for v, p in pairs if not any(w >= v and q <= p and (w, q) != (v, p) for w, q in pairs)}
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["memory", "directory"])
+def test_a_search_for_two_objectives_reports_its_front(kept, tmp_path):
+    """`Result.front` equals the brute-force front, and the report marks as many points as it has."""
+    directory = tmp_path / "run" if kept else None
+    search = Search(Toy(), TwoObjectives(), Sized(), budget=100, objectives=("-params",))
+    result = search.run(directory)
+    expected = brute_force_front(result.trials)
+    assert {(t.value, t.outcome.metrics["params"]) for t in result.front} == expected
+    assert len(result.front) == len(expected) > 2
+    html = report_html(story_of(result))
+    chart = re.search(r"<svg[^>]*><title>trials and their front</title>.*?</svg>", html).group()
+    # One more dot of either hue is the legend's.
+    front = {t.number for t in result.front}
+    assert chart.count('fill="var(--b)"') - 1 == len(front)
+    assert chart.count('fill="var(--a)"') - 1 == 64 - len(front)
+    assert "params, lower is better" in chart
+
+
+def test_trials_without_the_metric_are_counted_not_drawn():
+    """An estimator may measure a metric for some trials only."""
+    objectives = (Objective("params", True),)
+    outcomes = [Done(0.5, {"params": 2.0}), Done(0.4, {"params": 1.0}), Done(0.3)]
+    trials = [
+        Trial(n, Architecture({"q0": n}), Fidelity(), outcome=outcome) for n, outcome in enumerate(outcomes)
+    ]
+    html = report_html(Story("some", Toy(), trials, more_objectives=objectives))
+    assert "1 measured without params left out of the chart" in html
+    assert "2 trials, 2 on the front" in html
+
+
+def test_a_search_for_one_objective_has_no_front():
+    """The section is for several objectives only."""
+    trials = [Trial(0, Architecture({"q0": "a"}), Fidelity(), outcome=Done(0.5, {"params": 2.0}))]
+    assert "<h2>Front</h2>" not in report_html(Story("one", Toy(), trials))
