@@ -49,7 +49,7 @@ def doctor(
 
 
 def _versions() -> dict[str, str]:
-    """Versions of the installed packages, of which none is imported."""
+    """Versions of the installed packages, found without importing them."""
     versions = {name: _version(name) for name in ("cambrian", *NEEDED)}
     installed = {name: version for name, version in versions.items() if version is not None}
     return {**installed, "python": platform.python_version(), "machine": platform.machine()}

@@ -34,7 +34,7 @@ def share(help: str) -> Any:
 
 def seconds_of(text: str) -> float:
     """The seconds of a time such as 90s, 5m or 1h, above zero."""
-    # Read as a budget, of which it is the part with a unit; its own error would speak of budgets.
+    # A time is a budget without trials; the error below replaces that of budgets.
     with suppress(UsageError):
         limit = Budget.parse(text)
         if limit.seconds is not None and limit.trials is None:

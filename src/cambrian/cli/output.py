@@ -101,7 +101,7 @@ def _duplicate(descriptor: int, otherwise: int) -> int:
 
 
 def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
-    """For `codecs`: bytes of a file's name that are no text go out as they came."""
+    """The error handler for `codecs`: bytes of a file's name that are not text go out as they came."""
     assert isinstance(error, UnicodeEncodeError)
     sign = error.object[error.start]
     if "\udc80" <= sign <= "\udcff":  # how Python carries such bytes (PEP 383)

@@ -24,7 +24,7 @@ NO_TYPES = "expected labels that are integers or strings"
 
 @dataclass(frozen=True, eq=False)
 class Classes:
-    """`targets` int64[n] below `len(labels)`, each of which has an image; `notes` tell of guesses."""
+    """`targets` int64[n] below `len(labels)`; each label has an image; `notes` tell of guesses."""
 
     targets: NDArray[np.int64]
     labels: tuple[str, ...]

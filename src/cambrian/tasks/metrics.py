@@ -29,7 +29,7 @@ def balanced_accuracy(targets: NDArray[Any], predictions: NDArray[Any]) -> float
     """
     members = np.bincount(targets)
     hits = np.bincount(targets[targets == predictions], minlength=len(members))
-    present = members > 0  # a class without targets has no recall
+    present = members > 0  # recall is undefined for a class without targets
     return float(np.mean(hits[present] / members[present]))
 
 

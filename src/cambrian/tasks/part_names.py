@@ -27,7 +27,7 @@ def part_of(name: str) -> tuple[int, str] | None:
 
 
 def says_evaluation(name: str) -> bool:
-    """Whether it says evaluation, which is a validation part, or the test part where there is none."""
+    """Whether the name says evaluation: a validation part, or the test part where no other folder is one."""
     return any(_without_filler(word) in EVALUATION for word in _words(name))
 
 

@@ -39,7 +39,7 @@ def split(
     limit: int | None = None,
     seed: int = 0,
 ) -> Split:
-    """Split `examples`. `validation` and `test`, where the data set has none of its own, are fractions
+    """Split `examples`. `validation` and `test`, for a data set without parts of its own, are fractions
     (below 1) or numbers of images (whole numbers): `test` of all images, `validation` of those that are not
     test. `validation=None` is a tenth, or up to a fifth where a tenth would be fewer than 500 images.
 

@@ -26,7 +26,7 @@ SQUEEZED = 4  # outliers that leave the other levels less than a quarter of the 
 @dataclass(frozen=True)
 class Ink:
     """The visible part of an image with an alpha channel: `mean` and `variance` of its colours, float64[3],
-    weighted by opacity. An image that is transparent throughout has none."""
+    weighted by opacity. An image that is transparent throughout does not have ink."""
 
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]

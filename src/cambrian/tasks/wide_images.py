@@ -1,6 +1,6 @@
-"""Images with more than 8 bits: grey as Pillow has it, and colours of 16 bits, of which Pillow gives the
-upper 8 only. These are decoded twice, the second time as if their bytes were in the other order: the
-lower byte of each value is then the upper one."""
+"""Images with more than 8 bits: grey, which Pillow reads whole, and colours of 16 bits, of which it reads the
+upper 8 only. Colours are decoded twice, the second time as if their bytes were in the other order: the lower
+byte of each value is then the upper one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GREY_ALPHA = "LA;16B"  # of PNG; its four bytes a pixel are those of RGBA
 
 
 def is_wide(image: Image.Image) -> bool:
-    """Whether its values have more than 8 bits, all of which can be read."""
+    """Whether its values have more than 8 bits, and all of them can be read."""
     raw = _raw_mode(image)
     return image.mode.startswith("I") or raw in SWAPPED or raw == GREY_ALPHA
 
@@ -52,7 +52,7 @@ def wide_values(image: Image.Image) -> tuple[NDArray[np.int64], NDArray[np.uint8
 
 
 def narrow(image: Image.Image, levels: tuple[int, int]) -> Image.Image:
-    """The image with 8 bits a value, of which `levels` become 0 and 255."""
+    """The image scaled to 8 bits a value: `levels` become 0 and 255."""
     values, opacity = wide_values(image)
     low, high = levels
     shares = (np.clip(values, low, high) - low) / (high - low)

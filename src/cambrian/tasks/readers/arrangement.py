@@ -1,7 +1,7 @@
 """How a folder of images is arranged: class folders, or parts of class folders, perhaps with others beside.
 
-A part is told by its name and by holding class folders. A folder called train that holds images itself is a
-class beside other classes (bus, car, train); other names of parts never are.
+A part is recognised by its name and by the class folders in it. A folder called train that holds images
+itself is a class beside other classes (bus, car, train); folders with other names of parts are never classes.
 """
 
 from __future__ import annotations

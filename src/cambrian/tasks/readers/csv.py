@@ -121,7 +121,7 @@ def _of_files(table: Table, columns: Columns, notes: tuple[str, ...]) -> Example
 
 
 def _contradictions(path: Path, cells: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
-    # Rows that repeat an image with its label are no contradiction, hence the set.
+    # Rows that repeat an image with its label do not contradict each other, hence the set.
     times = Counter(cell for cell, _ in set(zip(cells, labels, strict=True)))
     several = [cell for cell, count in times.items() if count > 1]
     if not several:

@@ -35,7 +35,8 @@ COUNTED = 6  # rows from which on a column that counts them is an index
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Positions: `label` is None where the values must tell; `split` and `image` where there is none."""
+    """Positions. `label` is None where it must be guessed by the values; `split` and `image` are None where
+    the table does not have such a column."""
 
     label: int | None
     split: int | None
@@ -192,7 +193,7 @@ def _is_alike(values: NDArray[Any], neighbour: NDArray[Any]) -> bool:
 
 
 def _is_words(table: Table, column: int) -> bool:
-    """Whether no cell is a number, or so few that the others are no mistakes."""
+    """Whether the column is of words: no cell is a number, or so few that the others cannot be mistakes."""
     cells = [row[column] for row in table.sample]
     numbers = [is_number(cell) or DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells if cell]
     words = len(numbers) - sum(numbers)

@@ -140,7 +140,7 @@ def _check_classes(folder: Path, full: Sequence[Path], empty: Sequence[Path]) ->
     if not full and not empty:
         wrong = "holds images but no class folders" if count_loose(folder) else "the folder is empty"
         raise DataError(f"{show(folder)}: {wrong}: {REMEDY}")
-    # An empty class folder may be a failed download; an empty `labels` or `docs` is none.
+    # An empty class folder may be a failed download; an empty `labels` or `docs` is not a class.
     unknown = [entry for entry in empty if not is_companion(entry)]
     if unknown or not full:
         first = show((unknown or empty)[0])

@@ -156,7 +156,7 @@ def _of_tensor(value: Any) -> NDArray[Any]:
     value = value.detach().cpu()
     try:
         return np.asarray(value)
-    except (TypeError, RuntimeError):  # numpy has no bfloat16
+    except (TypeError, RuntimeError):  # numpy does not have bfloat16
         return np.asarray(value.float())
 
 

@@ -46,7 +46,7 @@ COMPANIONS |= {"meta", "metadata", "readme", "sample", "samples", "script", "scr
 UNFINISHED = {".part", ".partial", ".tmp", ".temp", ".bak", ".old", ".orig", ".download", ".crdownload"}
 # JPEG, PNG, GIF; WebP is looked at in `_starts`, since its mark is not at the front.
 STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
-KINDS = 6  # told by name
+KINDS = 6  # of files passed over that a sentence names
 
 
 @dataclass

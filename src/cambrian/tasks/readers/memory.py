@@ -26,8 +26,8 @@ REMEDY = (
 class Memory:
     """`source` is a data set; or `(inputs, labels)` arrays; or a dictionary of arrays, named as in an .npz;
     or a pair (train, test) or triple (train, validation, test) of data sets or of arrays, or a dictionary of
-    these. It has no name it could be loaded by again: a run directory keeps its own copy, which worker
-    processes open, and `resume` too.
+    these. It cannot be loaded again by a name: a run directory keeps its own copy, which worker processes and
+    `resume` open.
 
     `image` and `label` are the keys or positions of both in an item of several values; `column` chooses one
     of several labels; `layout` is channels-first or channels-last; `shape`, such as 28x28, makes images of

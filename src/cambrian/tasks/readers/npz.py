@@ -95,7 +95,7 @@ def members(path: Path) -> list[str]:
 
 
 def arrays(path: Path, keys: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """The arrays called `keys`, once it is known that they are no bombs and no pickles."""
+    """The arrays called `keys`, after a check that they are neither bombs nor pickles."""
     wanted = sorted(keys)
     with _archive(path) as archive:
         # From cheap to dear: the sizes in the directory, each array's header, and only then the data.
