@@ -37,7 +37,7 @@ def _read(file: Path) -> Mapping[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read an architecture from {file}: {error}") from None
     if not isinstance(entry, dict):
-        raise UsageError(f"{file} is not an architecture: expected an object with 'space' and 'answers'")
+        raise UsageError(f"{file} holds no architecture: expected an object with 'space' and 'answers'")
     return entry if "answers" in entry else {"space": "pnas", "answers": entry}
 
 
