@@ -70,7 +70,7 @@ Minimize = Annotated[
     bool | None,
     typer.Option(
         "--minimize/--maximize",
-        help="Tables: lower or higher is better [default: by the objective's name, else higher].",
+        help="For tables: lower or higher is better [default: by the objective's name, else higher].",
         show_default=False,
     ),
 ]

@@ -52,7 +52,7 @@ def compare(
     ] = None,
     cost: Annotated[float | None, amount("Seconds of an evaluation, for tables without times.")] = None,
     space: Annotated[str, typer.Option(help="Live: the search space.")] = "pnas",
-    epochs: Annotated[int, count("Live: epochs of training of each network.")] = 4,
+    epochs: Annotated[int, count("Live: training epochs of each network.")] = 4,
     filters: Annotated[int | None, count("Live: filters of the first cells.")] = None,
     cells: Annotated[int | None, count("Live: cells in all.")] = None,
     limit: Annotated[int | None, count("Live: the most images to use.")] = None,

@@ -34,8 +34,8 @@ SearchLimits = Annotated[
     typer.Option(
         "--limit",
         metavar="MEASURE=AMOUNT|N",
-        help="Refuse networks over it, untrained: latency=5ms, memory=200MB, params=1M, macs=300M; may be"
-        " given several times. Or a number: images to keep.",
+        help="Refuse networks over a limit before training: latency=5ms, memory=200MB, params=1M,"
+        " macs=300M; may be given several times. Or a number: images to keep.",
         show_default=False,
     ),
 ]
@@ -67,23 +67,25 @@ def search(
         ),
     ] = None,
     surrogate: Annotated[str, typer.Option(help="Predictor that ranks new architectures.")] = "mlp-ensemble",
-    paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper's settings: B=5, K=256, 20 epochs, F=24.")
+    ] = False,
     metric: Metric = "accuracy",
     levels: Annotated[
         int | None, count("B: levels of progressive search (PNAS: blocks of the largest cells).")
     ] = None,
     keep: Annotated[int | None, count("K: networks trained at each level after the first.")] = None,
-    epochs: Annotated[int | None, count("Epochs of training of each network.")] = None,
-    images: Annotated[int | None, count("Images that each network is trained on.")] = None,
+    epochs: Annotated[int | None, count("Training epochs of each network.")] = None,
+    images: Annotated[int | None, count("Training images of each network.")] = None,
     filters: Annotated[int | None, count("Filters of a cell under search.")] = None,
     cells: Annotated[int | None, count("Cells of a network under search.")] = None,
     final_epochs: Annotated[int | None, count("Epochs of the final networks.")] = None,
     final_filters: Annotated[int | None, count("Filters of the final networks.")] = None,
     final_cells: Annotated[int | None, count("Cells of the final networks.")] = None,
-    max_params: Annotated[float | None, amount("As --limit params=N.")] = None,
-    max_macs: Annotated[float | None, amount("As --limit macs=N.")] = None,
-    timeout: Annotated[str | None, typer.Option(help="Longest a trial may take, such as 5m.")] = None,
-    memory: Annotated[float | None, amount("GiB a trial may allocate.", most=2**32)] = None,
+    max_params: Annotated[float | None, amount("The same as --limit params=N.")] = None,
+    max_macs: Annotated[float | None, amount("The same as --limit macs=N.")] = None,
+    timeout: Annotated[str | None, typer.Option(help="Longest time of a trial, such as 5m.")] = None,
+    memory: Annotated[float | None, amount("GiB that a trial may allocate.", most=2**32)] = None,
     limit: SearchLimits = None,
     size: Size = None,
     read: Read = None,
@@ -213,12 +215,10 @@ def train(
 @app.command()
 def resume(
     run: Run,
-    budget: Annotated[
-        str | None, typer.Option(help="A larger budget to go on with.", show_default=False)
-    ] = None,
+    budget: Annotated[str | None, typer.Option(help="A larger budget.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
-    """Go on with an interrupted run, or with a finished one under a larger budget."""
+    """Continue an interrupted run, or a finished one under a larger budget."""
     from cambrian.architecture import Architecture
     from cambrian.search.result import Result
     from cambrian.search.search import Search
