@@ -15,13 +15,14 @@ from cambrian.cli.app import app
 from cambrian.cli.output import Document, only_json, replace_unknown_signs
 from cambrian.errors import CambrianError
 
+# Faults of the disk that the user can mend; any other OSError is a fault of ours, with its traceback.
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 _PARSING: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-"""What the parser of the command line raises for what it cannot read."""
+"""The error of the command line's parser. It is found by its name, since typer may bring its own click."""
 
 
 class _End(NamedTuple):
-    """How a command ended: its exit code and, where it did not succeed, of what kind and why."""
+    """How a command ended: its exit code and, where it failed, the name of the error and its sentence."""
 
     code: int
     kind: str = ""
@@ -34,6 +35,7 @@ def main() -> None:
     import cambrian.cli.commands  # noqa: F401  (registers the commands)
 
     replace_unknown_signs()
+    # By the arguments themselves: the parser may be the one that fails.
     with only_json() if "--json" in sys.argv[1:] else nullcontext() as document:
         end = _perform(document)
         if document is not None:
@@ -45,9 +47,9 @@ def main() -> None:
 
 def forget_interrupt() -> None:
     """Let this process end with the exit code it is given. An interrupt that comes while CPython runs code
-    from a string, as the making of dataclasses and named tuples does, makes `python -m` end by SIGINT at
-    last, though it was handled (importing torch is full of such code). The next code of the kind makes it
-    forget."""
+    from a string, as the definition of dataclasses and named tuples does, makes `python -m` end by SIGINT
+    at last, though it was handled (importing torch is full of such code). The next code of the kind makes
+    it forget."""
     namedtuple("Nothing", ())
 
 
@@ -60,6 +62,7 @@ def _perform(document: Document | None) -> _End:
         interrupted = signal.Signals(signum)
         raise KeyboardInterrupt
 
+    # Commands know one way to be stopped, KeyboardInterrupt; `interrupted` keeps the two signals apart.
     signal.signal(signal.SIGTERM, terminate)
     try:
         code = int(app(standalone_mode=False) or 0)
@@ -71,13 +74,14 @@ def _perform(document: Document | None) -> _End:
         return _End(error.exit_code, "UsageError", error.format_message())
     except KeyboardInterrupt:
         code = 130  # as typer has it
-    except SystemExit as end:
+    except SystemExit as end:  # of code that a command imports, such as a space of the user's
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except OSError as error:
         if error.errno not in _DISK:
             raise
-        return _refused(error)
+        return _report_refusal(error)
     except Exception as error:
+        # A fault of ours keeps its traceback, and whoever reads JSON gets a document all the same.
         if document is not None:
             document.give(_account(_End(1, type(error).__name__, str(error))))
         raise
@@ -86,7 +90,7 @@ def _perform(document: Document | None) -> _End:
     return _End(code, "Failed" if code else "", "see standard error" if code else "")
 
 
-def _refused(error: OSError) -> _End:
+def _report_refusal(error: OSError) -> _End:
     where = f": {error.filename}" if error.filename else ""
     message = f"the disk or its permissions do not allow it{where}: {error.strerror}"
     print(f"cambrian: {message}", file=sys.stderr)
@@ -94,5 +98,5 @@ def _refused(error: OSError) -> _End:
 
 
 def _account(end: _End) -> dict[str, Any]:
-    """What stands on standard output where the command itself gave nothing."""
+    """The document for standard output where the command itself gave none."""
     return {"error": end.kind, "message": end.message} if end.kind else {"message": "see standard error"}

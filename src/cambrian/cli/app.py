@@ -1,4 +1,4 @@
-"""The typer application, and what all its commands share."""
+"""The typer application, and the options and texts that its commands share."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ app = typer.Typer(
     help="Neural architecture search: bring data, a device and a budget; take home a trained network.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # a traceback is a fault of ours: it is shown as Python shows it
+    rich_markup_mode=None,  # [default: ...] is text, not markup
 )
 
 
 def read_place(text: str) -> Path:
-    """A path as it was given. Raises UsageError for an empty one, as an unset variable of a shell leaves it,
-    which would be the current directory."""
+    """The path of a run directory. Raises UsageError for an empty text, which an unset variable of a shell
+    leaves, and which would be the current directory."""
     if not text:
         raise UsageError("the name of a run directory is empty: give one, or . for the current directory")
     return Path(text)
@@ -62,6 +62,7 @@ Out = Annotated[
 
 def say(text: object = "", *, to_json: bool = False) -> None:
     """A line for people; kept away from standard output where that carries JSON."""
+    # Flushed, since a search prints a line in minutes and its output may be a pipe.
     print(text, file=sys.stderr if to_json else sys.stdout, flush=True)
 
 
@@ -69,14 +70,14 @@ Minimize = Annotated[
     bool | None,
     typer.Option(
         "--minimize/--maximize",
-        help="Tables: lower or higher is better [default: by the objective's name, else higher].",
+        help="For tables: lower or higher is better [default: by the objective's name, else higher].",
         show_default=False,
     ),
 ]
 
 
 def say_stopped(sentence: str, tell: Callable[[str], object], to_json: bool) -> None:
-    """Ctrl-C was heard: say so, and how to go on."""
+    """Say that Ctrl-C has stopped the command, and how to go on."""
     tell(sentence)
     if to_json:
         give({"error": "Interrupted", "message": sentence})
@@ -90,11 +91,12 @@ def percent(value: float | None, absent: str = "-") -> str:
     """
     if value is None:
         return absent
+    # A value outside of 0 to 1 is not a share, such as a loss or a time.
     return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
 
 
 def value_text(trial: Trial | None, absent: str = "-") -> str:
-    """The value of a trial: a share as people read it, or what is to be minimised as it is."""
+    """The value of a trial: a share as people read it, or as it is where lower is better."""
     from cambrian.outcome import Done
 
     if trial is None or trial.value is None:

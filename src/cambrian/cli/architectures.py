@@ -20,7 +20,7 @@ def architecture_of(name: str) -> Published:
     the answers alone, which are then the PNAS space's. A file may come from anywhere, so that it may
     name cambrian's own spaces only: another one would be a module to import. Raises UsageError, and
     IllegalArchitecture where the space does not hold it."""
-    if name in names():
+    if name in names():  # before files: ./NAME is the file of that name
         return published(name)
     entry = _read(Path(name))
     space = _own_space(entry.get("space", "pnas"), name)
@@ -32,6 +32,7 @@ def _read(file: Path) -> Mapping[str, Any]:
         nearest = did_you_mean(str(file), names()) or ", such as pnasnet-5 or mobilenet-v2"
         raise UsageError(f"{str(file)!r} is neither a file nor a published architecture{nearest}")
     try:
+        # -sig, since some editors write a byte order mark; RecursionError is of brackets by the thousand.
         entry = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read an architecture from {file}: {error}") from None
@@ -44,6 +45,7 @@ def _own_space(spec: Any, where: str) -> Space:
     from cambrian.spaces import SPACES
 
     name = spec.get("name") if isinstance(spec, Mapping) else str(spec).partition("(")[0].strip()
+    # `module:function` would be imported, hence run.
     if isinstance(name, str) and ":" in name and name not in SPACES.names():
         raise UsageError(
             f"{where} names the space {name!r}, which is none of cambrian's own"

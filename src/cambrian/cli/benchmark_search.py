@@ -11,7 +11,7 @@ from cambrian.cli.run_search import run_search
 if TYPE_CHECKING:
     from cambrian.benchmarks import Benchmark
 
-TRIALS = "300"
+TRIALS = "300"  # as `compare` gives each search
 
 
 def search_table(
@@ -33,45 +33,48 @@ def search_table(
     from cambrian.search.result import Result
     from cambrian.search.search import Search
 
-    found, limit = benchmark(name, minimize), Budget.parse(budget or TRIALS)
+    table, limit = benchmark(name, minimize), Budget.parse(budget or TRIALS)
     search = Search(
-        found.space,
-        _strategy(usual(found.space, limit.trials) if strategy is None else strategy, surrogate, settings),
-        found.estimator,
+        table.space,
+        _strategy(usual(table.space, limit.trials) if strategy is None else strategy, surrogate, settings),
+        table.estimator,
         budget=limit,
         seed=seed,
-        fidelity=found.fidelity,
-        minimize=found.minimize,
+        fidelity=table.fidelity,
+        minimize=table.minimize,
     )
-    place = run or claim(found.name)
-    say(_asked(found, f"{search.objective}", minimize), to_json=as_json)
+    place = run or claim(table.name)
+    say(_describe_search(table, f"{search.objective}", minimize), to_json=as_json)
     run_search(search, place, {}, as_json)
     best = Result.open(place).best
     if best is not None:
-        tested = found.test(best.architecture)
-        end = "lowest" if found.test_minimize else "highest"
-        say(f"test of the best: {tested:.4g} (the {end} there is: {found.optimum:.4g})", to_json=as_json)
+        # Only now, so that the search cannot have seen it.
+        tested = table.test(best.architecture)
+        end = "lowest" if table.test_minimize else "highest"
+        say(f"test of the best: {tested:.4g} (the {end} there is: {table.optimum:.4g})", to_json=as_json)
 
 
-def _asked(benchmark: Benchmark, objective: str, said: bool | None) -> str:
-    """The objective; of a table of one's own what each column was taken for, and what to say where a
-    direction was only concluded from the column's name."""
+def _describe_search(benchmark: Benchmark, objective: str, minimize: bool | None) -> str:
+    """The objective; of the user's own table also the role of each column, and the option that overrides a
+    direction where it is only a guess by the column's name."""
     from cambrian.problem import lower_is_better
 
-    asked = getattr(benchmark.space, "questions", None)
-    if asked is None:
+    questions = getattr(benchmark.space, "questions", None)
+    if questions is None:  # a published table
         return f"objective: {objective}"
     other = "maximize" if benchmark.minimize else "minimize"
-    plain = said is not None or lower_is_better(benchmark.estimator.objective) is False
+    # Nothing to override where the user has said it, or where the name says that higher is better.
+    plain = minimize is not None or lower_is_better(benchmark.estimator.objective) is False
     guessed = "" if plain else f" (--{other} says otherwise)"
     metrics = ", ".join(benchmark.estimator.metrics) or "none"
-    return f"questions: {', '.join(asked)}; objective: {objective}{guessed}; further metrics: {metrics}"
+    return f"questions: {', '.join(questions)}; objective: {objective}{guessed}; further metrics: {metrics}"
 
 
 def _strategy(text: str, surrogate: str, settings: dict[str, Any]) -> Any:
-    """As `compare` reads it; progressive search by its name has settings of its own on the command line."""
+    """The strategy, read as `compare` reads it; plain `progressive` gets the settings that are options."""
     from cambrian.strategies import STRATEGIES
 
+    # A text such as progressive(keep=32) has its settings already.
     if text != "progressive":
         return STRATEGIES.parse(text)
     given = {name: value for name, value in settings.items() if value is not None}

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 CORES = os.cpu_count() or 1
 RIVALS = "progressive,evolution,reinforce,random"
 SMALL = {"filters": 8, "cells": 2}
-"""The skeleton in which cells of the PNAS space are compared, where nothing else is said."""
+"""The skeleton in which cells of the PNAS space are compared by default."""
 
 
 @app.command()
 def compare(
     benchmark: Annotated[
-        str | None, typer.Option(help="A name such as nb201-cifar10, or a table of your own: .csv, .npz.")
+        str | None, typer.Option(help="A name such as nb201-cifar10, or a table of your own: .csv or .npz.")
     ] = None,
     minimize: Minimize = None,
     task: Annotated[str | None, typer.Option(help="Train live instead: digits, or a path to data.")] = None,
@@ -48,22 +48,22 @@ def compare(
     ] = None,
     workers: Annotated[int, count("Searches at a time.")] = CORES,
     margin: Annotated[
-        float | None, share("To be worse by less is not to be inferior [default: 0.05].")
+        float | None, share("Non-inferiority margin: worse by less is not inferior [default: 0.05].")
     ] = None,
-    cost: Annotated[float | None, amount("Seconds an evaluation costs, for tables that do not say.")] = None,
-    space: Annotated[str, typer.Option(help="Live: the space that is searched.")] = "pnas",
-    epochs: Annotated[int, count("Live: epochs each network is trained for.")] = 4,
+    cost: Annotated[float | None, amount("Seconds of an evaluation, for tables without times.")] = None,
+    space: Annotated[str, typer.Option(help="Live: the search space.")] = "pnas",
+    epochs: Annotated[int, count("Live: training epochs of each network.")] = 4,
     filters: Annotated[int | None, count("Live: filters of the first cells.")] = None,
     cells: Annotated[int | None, count("Live: cells in all.")] = None,
-    limit: Annotated[int | None, count("Live: use at most so many images.")] = None,
-    size: Annotated[int | None, count("Live: scale images to so many pixels a side.")] = None,
+    limit: Annotated[int | None, count("Live: the most images to use.")] = None,
+    size: Annotated[int | None, count("Live: pixels a side that images are scaled to.")] = None,
     device: Annotated[str, typer.Option(help="Live: auto, cpu or cuda.")] = "cpu",
     as_json: Json = False,
 ) -> None:
     """Compare search strategies on a benchmark's table, or on live training whose trials they share.
 
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
-    adds to what is there."""
+    adds to it."""
     from cambrian.cli.data import load_task
     from cambrian.cli.run_search import choose_device
     from cambrian.referee import comparison as referee
@@ -71,12 +71,14 @@ def compare(
 
     if benchmark is not None and task is not None:
         raise UsageError("give --benchmark for a table or --task for live training, not both")
+    # With --run alone the comparison goes on as it was begun: its directory holds every setting.
     if benchmark is None and task is None:
         if run is None:
             raise UsageError("give --benchmark NAME, --task DATA, or --run of a comparison to go on with")
         _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost, minimize=minimize)
         _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch))
         return
+    # Defaults are filled in here, not by typer: `_alone` has to know which options the user gave.
     contest: Contest
     if benchmark is not None:
         contest = _table(benchmark, _or(budget, 300), cost, minimize)
@@ -84,6 +86,7 @@ def compare(
     else:
         if minimize is not None:
             raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+        # One data seed: the searches share their trials, hence the split.
         data = load_task(str(task), "accuracy", limit, size, 0)
         chosen = choose_device(device)
         place = run or claim(f"compare-{data.name}")
@@ -104,7 +107,7 @@ def compare(
 
 
 def _alone(**options: Any) -> None:
-    """Going on by the directory alone repeats what was asked: options besides would be passed over."""
+    """Refuse options beside --run: the comparison goes on with its own settings, and would ignore them."""
     for name, value in options.items():
         if value is not None:
             raise UsageError(
@@ -136,13 +139,14 @@ def _live(
     from cambrian.outcome import Fidelity
     from cambrian.referee.contest import OnTraining
 
-    given: dict[str, Any] = {name: n for name, n in (("filters", filters), ("cells", cells)) if n is not None}
-    skeleton = {**(SMALL if space == "pnas" else {}), **given}
+    shape: dict[str, Any] = {name: n for name, n in (("filters", filters), ("cells", cells)) if n is not None}
+    # Other spaces name the settings of their skeletons differently, and have small defaults.
+    skeleton = {**(SMALL if space == "pnas" else {}), **shape}
     return OnTraining(data, budget, place, Fidelity(epochs, skeleton=skeleton), space, "train", device)
 
 
 def _present(place: Path, as_json: bool, play: Any) -> None:
-    """Play with a display on standard error, write the files, say what came out."""
+    """Run the comparison with a display on standard error, write its files, and print the verdict."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -157,37 +161,38 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
     try:
         with Progress(*columns, console=console, transient=True) as progress:
             bar = progress.add_task("searches")
-            found = play(lambda line, done, total: progress.update(bar, completed=done, total=total))
-    except CambrianError:
+            comparison = play(lambda line, done, total: progress.update(bar, completed=done, total=total))
+    except CambrianError:  # of a refusal before anything was played: the empty directory goes, too
         disclaim(place)
         raise
     except KeyboardInterrupt:
         say_stopped(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}", tell, as_json)
         raise
-    paths = write_all(found, place)
+    paths = write_all(comparison, place)
     if as_json:
-        give(plainly(facts(found)))
+        give(plainly(facts(comparison)))
         return
-    _say(found)
+    _say(comparison)
     say(f"wrote {', '.join(path.name for path in paths)} into {place}")
 
 
-def _say(found: Comparison) -> None:
+def _say(comparison: Comparison) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from cambrian.referee.page import standings_table
 
-    header, rows = standings_table(found)
-    title = f"{found.contest.title}: {found.contest.budget} evaluations, {found.seeds} seeds"
+    header, rows = standings_table(comparison)
+    title = f"{comparison.contest.title}: {comparison.contest.budget} evaluations, {comparison.seeds} seeds"
     table = Table(title=title, box=None, title_justify="left", header_style="dim", padding=(0, 1, 0, 0))
+    # Words may wrap in a narrow terminal; a number that wraps is another number.
     for name in header:
         words = name in ("strategy", "ended early")
         table.add_column(name, justify="left" if words else "right", no_wrap=not words)
     for row in rows:
         table.add_row(*row)
     Console().print(table)
-    for sentence in found.verdict:
+    for sentence in comparison.verdict:
         say(sentence)
-    if found.timed_verdict:
-        say("At equal times: " + " ".join(found.timed_verdict))
+    if comparison.timed_verdict:
+        say("At equal times: " + " ".join(comparison.timed_verdict))

@@ -1,4 +1,4 @@
-"""The data a command is given, and the options that override what is guessed about them."""
+"""The data of a command, and the option that overrides guesses about them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Read = Annotated[
     typer.Option(
         "--read",
         metavar="NAME=VALUE",
-        help="Override what is guessed of DATA, such as label=digit; may be given several times.",
+        help="Override a guess about DATA, such as label=digit; may be given several times.",
     ),
 ]
 
@@ -26,5 +26,6 @@ def load_task(
     from cambrian.tasks.loading import load, reader_of
     from cambrian.tasks.reading import parse_options, with_options
 
+    # Apart from `load`, whose settings have options of their own and would be accepted here as well.
     reader = with_options(reader_of(data), parse_options(read or ()))
     return load(reader, metric=metric, limit=limit, size=size, seed=seed)

@@ -1,4 +1,4 @@
-"""`doctor`: what is installed, what is missing, and what is wrong with a run."""
+"""`doctor`: installed and missing packages, and the health of a run."""
 
 from __future__ import annotations
 
@@ -19,38 +19,39 @@ NEEDED = ("torch", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib"
 def doctor(
     run: Annotated[Path | None, typer.Argument(help="A run directory to examine.")] = None,
     repair: Annotated[
-        Path | None, typer.Option(help="A run whose damaged ledger is to be replaced by what can be read.")
+        Path | None, typer.Option(help="A run: replace its damaged ledger by the readable rows.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is installed and what is missing; examine a run, or repair its ledger."""
-    found: dict[str, Any] = {"versions": _versions(), "missing": _missing(), "cuda": _cuda()}
+    """List installed and missing packages; examine a run, or repair its ledger."""
+    facts: dict[str, Any] = {"versions": _versions(), "missing": _missing(), "cuda": _cuda()}
+    # Repaired first, so that a run that is named twice is examined as it is afterwards.
     if repair is not None:
         from cambrian.search.ledger.repair import repair as mend
 
-        found["repaired"] = mend(repair)
+        facts["repaired"] = mend(repair)
     if run is not None:
         from cambrian.search.result import Result
 
-        result = Result.open(run)
-        found["run"] = {"trials": len(result.trials), "ledger": "whole"}
+        result = Result.open(run)  # raises for a damaged ledger
+        facts["run"] = {"trials": len(result.trials), "ledger": "whole"}
     if as_json:
-        give(found)
+        give(facts)
         return
-    for name, version in found["versions"].items():
+    for name, version in facts["versions"].items():
         say(f"{name:>14}  {version}")
-    say(f"{'CUDA':>14}  {found['cuda']}")
-    for name, cure in found["missing"].items():
+    say(f"{'CUDA':>14}  {facts['cuda']}")
+    for name, cure in facts["missing"].items():
         say(f"{name:>14}  missing; {cure}")
     for key in ("repaired", "run"):
-        if key in found:
-            say(f"{key:>14}  {found[key]}")
+        if key in facts:
+            say(f"{key:>14}  {facts[key]}")
 
 
 def _versions() -> dict[str, str]:
-    """Of what is installed; nothing is imported."""
-    found = {name: _version(name) for name in ("cambrian", *NEEDED)}
-    installed = {name: version for name, version in found.items() if version is not None}
+    """Versions of the installed packages, found without importing them."""
+    versions = {name: _version(name) for name in ("cambrian", *NEEDED)}
+    installed = {name: version for name, version in versions.items() if version is not None}
     return {**installed, "python": platform.python_version(), "machine": platform.machine()}
 
 
@@ -69,9 +70,9 @@ def _version(name: str) -> str | None:
 
 def _cuda() -> str:
     try:
-        import torch
+        import torch  # which alone knows whether CUDA works, and may itself be broken
     except ImportError as error:
-        return f"unknown, for torch cannot be imported: {error}"
+        return f"unknown, since torch cannot be imported: {error}"
     return (
         torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no device; searches run on the CPU"
     )

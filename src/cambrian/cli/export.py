@@ -1,4 +1,4 @@
-"""`export`, `predict`: what is taken home."""
+"""`export`, `predict`: the trained network as files, and its use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cambrian.cli.app import Json, Run, app, give, say
 @app.command()
 def export(
     run: Run,
-    out: Annotated[Path, typer.Argument(help="A directory to make.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="A directory to create.", show_default=False)],
     onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -27,7 +27,7 @@ def export(
 
 @app.command()
 def predict(
-    exported: Annotated[Path, typer.Argument(help="A directory `cambrian export` wrote.")],
+    exported: Annotated[Path, typer.Argument(help="A directory that `cambrian export` wrote.")],
     files: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: Json = False,
 ) -> None:
@@ -35,6 +35,7 @@ def predict(
     from cambrian.exports.predict import predict_files
     from cambrian.tasks import list_images
 
+    # Said before the work, on standard error: a folder may hold more than the user expects.
     for folder in (file for file in files if file.is_dir()):
         say(f"{folder}: a folder of {len(list_images([folder]))} images", to_json=True)
     rows = predict_files(exported, files)

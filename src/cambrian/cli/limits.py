@@ -13,6 +13,7 @@ def read_limits(texts: Iterable[str], **amounts: float | None) -> tuple[int | No
     `latency=5ms` and `2000`; `amounts` are limits that have options of their own."""
     from cambrian.estimators.limits import read_limit_options
 
+    # One option for both: --limit 2000 kept so many images before measures could be limits.
     counts = [text for text in texts if "=" not in text]
     named = [text for text in texts if "=" in text]
     named += [f"{name}={amount!r}" for name, amount in amounts.items() if amount is not None]
@@ -25,6 +26,7 @@ def _read_count(texts: list[str]) -> int | None:
     if not texts:
         return None
     text = texts[0].strip()
+    # int() would read the digits of every script, and refuse a text of thousands with a traceback.
     if text.isdecimal() and text.isascii() and len(text) < 20 and 1 <= int(text) <= MOST:
         return int(text)
     raise UsageError(

@@ -1,4 +1,4 @@
-"""The display of a running search: how far, how good, how well the surrogate ranks, how long still."""
+"""The display of a running search: progress, best values, the surrogate's rank correlation, time left."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cambrian.search.loop.execution import Watch
 
 
 class LiveWatch(Watch):
-    """A `Watch` for a terminal; use as a context manager. Where standard error is no terminal it
+    """A `Watch` for a terminal; use as a context manager. Where standard error is not a terminal it
     prints a line per level and per stage instead. `expected` maps levels to their trials."""
 
     def __init__(self, console: Console, expected: dict[int, int]) -> None:
@@ -25,6 +25,7 @@ class LiveWatch(Watch):
         self._levels: dict[int, list[Trial]] = defaultdict(list)
         self._failed = 0
         self._best: Trial | None = None
+        # A resumed search first goes through the trials it has: until one is begun, none is timed.
         self._replaying, self._replayed, self._counted_from = True, 0, time.monotonic()
         self._stage = "search"
         self._progress = Progress(
@@ -52,7 +53,7 @@ class LiveWatch(Watch):
     def __rich__(self) -> Group:
         return Group(self._table(), self._progress)
 
-    # -- what happens -----------------------------------------------------------------------------
+    # -- events -----------------------------------------------------------------------------------
 
     def on_warning(self, sentence: str) -> None:
         self._console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)
@@ -73,7 +74,7 @@ class LiveWatch(Watch):
         self._replaying = False
 
     def on_end(self, trial: Trial) -> None:
-        if self._replaying:  # an earlier session's: it says nothing of how fast this one is
+        if self._replaying:  # of an earlier run of the program: it does not tell this one's speed
             self._replayed, self._counted_from = self._replayed + 1, time.monotonic()
         if trial.kind == "final":
             self._line(f"  {trial.role}: {value_text(trial)}")
@@ -93,13 +94,14 @@ class LiveWatch(Watch):
             self._failed += 1
         elif self._best is None or (trial.score or 0.0) > (self._best.score or 0.0):
             self._best = trial
+        # By the count, since trials of several workers may end out of order.
         if len(self._levels[level]) == self._expected.get(level):
             self._line(
                 f"level {level}: {len(self._levels[level])} trained, best {self._best_of(level)},"
                 f" surrogate's rank correlation {self._rho(level)}"
             )
 
-    # -- how it is shown --------------------------------------------------------------------------
+    # -- display ----------------------------------------------------------------------------------
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -128,6 +130,7 @@ class LiveWatch(Watch):
         if not ended:
             return "-"
         mean = sum(outcome.value for outcome in ended) / len(ended)
+        # All trials of a search have one objective, hence one direction.
         return f"{mean:.4g}" if ended[0].minimize else percent(mean)
 
     def _rho(self, level: int) -> str:
@@ -138,14 +141,14 @@ class LiveWatch(Watch):
             for t in self._levels[level]
             if t.score is not None and t.reason.get("predicted") is not None
         ]
-        if len(pairs) < 5:
+        if len(pairs) < 5:  # of fewer, a rank correlation is mostly chance
             return "-"
         return f"{spearman([p for p, _ in pairs], [v for _, v in pairs]):+.2f}"
 
     def _time_left(self) -> str:
         task = self._progress.tasks[0]
         spent, ended = time.monotonic() - self._counted_from, task.completed - self._replayed
-        if not task.total or ended < 5:
+        if not task.total or ended < 5:  # the first ones include starting the workers
             return ""
         seconds = spent / ended * (task.total - task.completed)
         return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"

@@ -1,4 +1,4 @@
-"""Options that are numbers: what is senseless is refused in one sentence, before anything is begun."""
+"""Options that are numbers: senseless ones are refused in one sentence, before anything begins."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def share(help: str) -> Any:
 
 
 def seconds_of(text: str) -> float:
-    """Of a time such as 90s, 5m or 1h, above zero."""
+    """The seconds of a time such as 90s, 5m or 1h, above zero."""
+    # A time is a budget without trials; the error below replaces that of budgets.
     with suppress(UsageError):
         limit = Budget.parse(text)
         if limit.seconds is not None and limit.trials is None:
@@ -43,6 +44,7 @@ def seconds_of(text: str) -> float:
 
 def _checks(span: Span) -> Callable[[typer.CallbackParam, Any], Any]:
     def check(param: typer.CallbackParam, value: Any) -> Any:
+        # An option that may be given several times has a list.
         for number in value if isinstance(value, list) else [value]:
             if number is not None:
                 span.check(param.opts[0], number)

@@ -16,12 +16,12 @@ PLAIN = {
     **dict(zip("●─│├┤┼┴╰╯", "o-|||++`'")),
     **{"→": "->", "×": "x", "±": "+-", "–": "-", "—": "-", "…": "...", "“": '"', "”": '"'},
 }
-"""What stands for the signs of drawings and tables where these cannot be written."""
+"""Substitutes for the signs of drawings and tables where the encoding lacks them."""
 
 
 class Document:
-    """The one document on standard output. The first value given is written, later ones are not: what a
-    command has said is not contradicted by how it ended."""
+    """The one document on standard output. The first value given is written, later ones are not: the
+    end of a command does not contradict its result."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream, self.given = stream, False
@@ -42,18 +42,20 @@ def give(value: Any) -> None:
 
 
 def as_json(value: Any) -> str:
-    """JSON as every reader takes it: in ASCII, and null for what is not a finite number.
+    """JSON as every reader takes it: in ASCII, and null for numbers that are not finite.
 
     >>> as_json({"a": float("nan"), "b": "ü"}).split()
     ['{', '"a":', 'null,', '"b":', '"\\\\u00fc"', '}']
     """
+    # There and back: `parse_constant` turns NaN and infinity into null, however deep they lie.
     plain = json.loads(json.dumps(value, default=_plain), parse_constant=lambda _: None)
     return json.dumps(plain, indent=1, allow_nan=False)
 
 
 def replace_unknown_signs() -> None:
-    """Let no command end because standard output or standard error cannot encode what is printed."""
+    """Let no command end because standard output or standard error cannot encode a sign."""
     codecs.register_error("cambrian", _replace)
+    # Errors only: the encoding stays the one that the terminal expects.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="cambrian")
@@ -66,7 +68,7 @@ def only_json() -> Iterator[Document]:
     global _document
     shown = sys.stdout
     _document = Document(_take_standard_output() if _is_standard_output(shown) else shown)
-    sys.stdout = sys.stderr
+    sys.stdout = sys.stderr  # for Python's own prints; descriptor 1 is for C and child processes
     try:
         yield _document
     finally:
@@ -81,8 +83,8 @@ def _is_standard_output(stream: TextIO | None) -> bool:
 
 
 def _take_standard_output() -> TextIO:
-    """A stream of our own to where descriptor 1 leads, which from now on leads to standard error. What
-    the shell has closed leads nowhere."""
+    """A stream of our own to where descriptor 1 leads, which from now on leads to standard error. A
+    descriptor that the shell has closed leads nowhere."""
     with open(os.devnull, "r+b", buffering=0) as nowhere:
         ours = _duplicate(1, nowhere.fileno())
         errors = _duplicate(2, nowhere.fileno())
@@ -99,10 +101,10 @@ def _duplicate(descriptor: int, otherwise: int) -> int:
 
 
 def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
-    """For `codecs`: bytes of a file's name that are no text go out as they came."""
+    """The error handler for `codecs`: bytes of a file's name that are not text go out as they came."""
     assert isinstance(error, UnicodeEncodeError)
     sign = error.object[error.start]
-    if "\udc80" <= sign <= "\udcff":
+    if "\udc80" <= sign <= "\udcff":  # how Python carries such bytes (PEP 383)
         return bytes([ord(sign) - 0xDC00]), error.start + 1
     return PLAIN.get(sign, "?"), error.start + 1
 
@@ -120,4 +122,4 @@ def _plain(value: Any) -> Any:
         from cambrian.codec import encode
 
         return msgspec.json.decode(encode(value))
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    raise TypeError(f"{type(value).__name__} does not have a JSON form")

@@ -1,4 +1,4 @@
-"""One search from its first trial to what is printed at its end, for every command that runs one."""
+"""One search from its first trial to the summary at its end, for every command that runs one."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def run_search(
     from cambrian.cli.summary import summarise
     from cambrian.reports.evidence import why
 
+    # All of it on standard error: standard output is for the summary, or for JSON.
     console = Console(stderr=True)
     print_line = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     for sentence in (search.notice, *(search.task.warnings if search.task else ())):
@@ -34,6 +35,7 @@ def run_search(
             print_line(f"note: {sentence}")
     print_line(f"run: {place}")
     try:
+        # Read back from a ledger, levels are JSON's keys, hence strings.
         with LiveWatch(console, {int(k): v for k, v in expected.items()}) as watch:
             if architecture is not None:
                 result = search.train(architecture, place, watch)
@@ -42,6 +44,7 @@ def run_search(
     except KeyboardInterrupt:
         say_stopped(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}", print_line, as_json)
         raise
+    # A run without a single success is a failure of the command, though its directory is whole.
     trials = result.trials + result.finals
     if all(t.value is None for t in trials):
         last = f"; the last one: {why(trials[-1])}" if trials else ": none was begun"
@@ -59,7 +62,7 @@ def run_search(
 
 
 def _fail(sentence: str, result: Result, as_json: bool) -> NoReturn:
-    """Exit code 1, and where JSON is wanted all that is known of the run besides."""
+    """End with exit code 1; with --json the document also holds the summary of the run."""
     from cambrian.cli.summary import facts
 
     say(sentence, to_json=True)
@@ -76,6 +79,7 @@ def choose_device(name: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(f"device {name!r} was asked for, but torch sees no CUDA device: use --device cpu")
+    # cuda:1 is one, too.
     if name != "cpu" and not name.startswith("cuda"):
         raise UsageError(f"unknown device {name!r}: use auto, cpu or cuda")
     return name

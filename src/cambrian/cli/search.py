@@ -1,4 +1,4 @@
-"""`search`, `train`, `resume`: what runs."""
+"""`search`, `train`, `resume`: the commands that train networks."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ Data = Annotated[
 Metric = Annotated[str, typer.Option(help="accuracy or balanced-accuracy.")]
 Limit = Annotated[
     int | None,
-    count("Keep so many images, besides a validation or test part the data come with."),
+    count("Images to keep, besides a validation or test part that the data come with."),
 ]
 SearchLimits = Annotated[
     list[str] | None,
     typer.Option(
         "--limit",
         metavar="MEASURE=AMOUNT|N",
-        help="Refuse networks over it, untrained: latency=5ms, memory=200MB, params=1M, macs=300M; may be"
-        " given several times. Or a number: keep so many images.",
+        help="Refuse networks over a limit before training: latency=5ms, memory=200MB, params=1M,"
+        " macs=300M; may be given several times. Or a number: images to keep.",
         show_default=False,
     ),
 ]
-Size = Annotated[int | None, count("Scale images to so many pixels a side.")]
+Size = Annotated[int | None, count("Pixels a side that images are scaled to.")]
 Seed = Annotated[int, count("The same seed gives the same search.", least=0)]
 Workers = Annotated[int | None, count("Trials at a time [default: the cores, 1 on a GPU].")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -57,32 +57,35 @@ def search(
     ] = None,
     minimize: Minimize = None,
     space: Annotated[
-        str, typer.Option(help="What is searched: a name, NAME(setting=value, ...) or module:function.")
+        str, typer.Option(help="Search space: NAME, NAME(setting=value, ...) or module:function.")
     ] = "pnas",
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="How: NAME, NAME(paper), NAME(setting=value, ...).", show_default="by space and budget"
+            help="Search strategy: NAME, NAME(paper), NAME(setting=value, ...).",
+            show_default="by space and budget",
         ),
     ] = None,
-    surrogate: Annotated[str, typer.Option(help="What ranks cells nobody has trained.")] = "mlp-ensemble",
-    paper: Annotated[bool, typer.Option("--paper", help="The paper's B=5, K=256, 20 epochs, F=24.")] = False,
+    surrogate: Annotated[str, typer.Option(help="Predictor that ranks new architectures.")] = "mlp-ensemble",
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper's settings: B=5, K=256, 20 epochs, F=24.")
+    ] = False,
     metric: Metric = "accuracy",
     levels: Annotated[
-        int | None, count("B: levels that are searched (PNAS: blocks of the largest cells).")
+        int | None, count("B: levels of progressive search (PNAS: blocks of the largest cells).")
     ] = None,
     keep: Annotated[int | None, count("K: networks trained at each level after the first.")] = None,
-    epochs: Annotated[int | None, count("Epochs each network is trained for.")] = None,
-    images: Annotated[int | None, count("Images each network is trained on.")] = None,
+    epochs: Annotated[int | None, count("Training epochs of each network.")] = None,
+    images: Annotated[int | None, count("Training images of each network.")] = None,
     filters: Annotated[int | None, count("Filters of a cell under search.")] = None,
     cells: Annotated[int | None, count("Cells of a network under search.")] = None,
     final_epochs: Annotated[int | None, count("Epochs of the final networks.")] = None,
     final_filters: Annotated[int | None, count("Filters of the final networks.")] = None,
     final_cells: Annotated[int | None, count("Cells of the final networks.")] = None,
-    max_params: Annotated[float | None, amount("As --limit params=N.")] = None,
-    max_macs: Annotated[float | None, amount("As --limit macs=N.")] = None,
-    timeout: Annotated[str | None, typer.Option(help="Longest a trial may take, such as 5m.")] = None,
-    memory: Annotated[float | None, amount("GiB a trial may allocate.", most=2**32)] = None,
+    max_params: Annotated[float | None, amount("The same as --limit params=N.")] = None,
+    max_macs: Annotated[float | None, amount("The same as --limit macs=N.")] = None,
+    timeout: Annotated[str | None, typer.Option(help="Longest time of a trial, such as 5m.")] = None,
+    memory: Annotated[float | None, amount("GiB that a trial may allocate.", most=2**32)] = None,
     limit: SearchLimits = None,
     size: Size = None,
     read: Read = None,
@@ -101,7 +104,7 @@ def search(
 
     Budget.parse(budget)  # refused before data are read, as is the time
     longest = None if timeout is None else seconds_of(timeout)
-    kept, limits = read_limits(limit or (), params=max_params, macs=max_macs)
+    images_kept, limits = read_limits(limit or (), params=max_params, macs=max_macs)
     _check_unused(run)
     _check_surrogate(surrogate)
     if benchmark is not None:
@@ -124,6 +127,7 @@ def search(
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+    # Only what the user said is passed on: everything else is the plan's to choose.
     changes = {
         "levels": levels,
         "keep": keep,
@@ -135,11 +139,13 @@ def search(
         "final_filters": final_filters,
         "final_cells": final_cells,
     }
+    # Plain progressive search is made by the plan, with the budget's settings.
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.parse(strategy)
     place = None if space == "pnas" else SPACES.parse(space)
-    task = load_task(data, metric, kept, size, seed, read)
+    task = load_task(data, metric, images_kept, size, seed, read)
+    # Said at once: the plan that follows measures networks for some seconds.
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
-    found = plan(
+    planned = plan(
         task,
         budget,
         paper=paper,
@@ -154,9 +160,10 @@ def search(
         timeout=longest,
         memory=None if memory is None else int(memory * 2**30),
     )
-    for label, text in found.rows[1:]:
+    for label, text in planned.rows[1:]:  # the first row is about the data
         say(f"{label:>9}  {text}", to_json=as_json)
-    run_search(found.search, run or claim(task.name), found.trials, as_json)
+    # The directory is claimed last, so that a mistake above leaves none behind.
+    run_search(planned.search, run or claim(task.name), planned.trials, as_json)
 
 
 @app.command()
@@ -187,10 +194,11 @@ def train(
     space, answers = entry.space, entry.architecture
     task = load_task(data, metric, limit, size, seed, read)
     shape = {"filters": filters, "cells": cells, "skeleton": skeleton}
-    given = {k: v for k, v in shape.items() if v is not None}
-    fidelity = Fidelity(epochs, skeleton={**entry.skeleton, **given})
-    _buildable(space, answers, task, fidelity)
-    found = Search(
+    options = {k: v for k, v in shape.items() if v is not None}
+    fidelity = Fidelity(epochs, skeleton={**entry.skeleton, **options})
+    _check_buildable(space, answers, task, fidelity)
+    # A search that has only a final stage: training, testing, weights and resuming are the same code.
+    search = Search(
         space,
         "random",
         "train",
@@ -201,37 +209,36 @@ def train(
         final=Final(fidelity, top=1, baselines=()),
     )
     place = run or claim(f"{task.name}-{Path(architecture).stem}")
-    run_search(found, place, {}, as_json, architecture=answers)
+    run_search(search, place, {}, as_json, architecture=answers)
 
 
 @app.command()
 def resume(
     run: Run,
-    budget: Annotated[
-        str | None, typer.Option(help="A larger budget to go on with.", show_default=False)
-    ] = None,
+    budget: Annotated[str | None, typer.Option(help="A larger budget.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
-    """Go on with an interrupted run, or with a finished one under a larger budget."""
+    """Continue an interrupted run, or a finished one under a larger budget."""
     from cambrian.architecture import Architecture
     from cambrian.search.result import Result
     from cambrian.search.search import Search
 
     facts = Result.open(run).facts
+    # The run of `cambrian train` has recorded its architecture; it does not search.
     answers = Architecture.from_json(facts["train"]) if "train" in facts else None
     run_search(Search.resume(run, budget), run, facts.get("expected", {}), as_json, architecture=answers)
 
 
-def _buildable(space: Space, architecture: Architecture, task: Task, fidelity: Fidelity) -> None:
-    """Raises what `build` does for a skeleton that makes no network, before anything is begun."""
+def _check_buildable(space: Space, architecture: Architecture, task: Task, fidelity: Fidelity) -> None:
+    """Raise the error of `build` for a skeleton that does not make a network, before anything begins."""
     import torch
 
-    with torch.device("meta"):
+    with torch.device("meta"):  # shapes only: no weight is allocated
         space.build(architecture, task, **fidelity.skeleton)
 
 
 def _check_unused(run: Path | None) -> None:
-    """A second `search` would plan anew, and differ from the first."""
+    """Refuse a directory that holds a run: a second plan measures anew, and would differ from the first."""
     if run is not None and (run / "ledger.sqlite").exists():
         raise UsageError(
             f"{run} holds a run already: go on with cambrian resume {shlex.quote(str(run))}, or name another"
@@ -242,5 +249,5 @@ def _check_unused(run: Path | None) -> None:
 def _check_surrogate(name: str) -> None:
     from cambrian.predictors import PREDICTORS
 
-    if name not in PREDICTORS.names():  # what has a name need not be loaded yet
+    if name not in PREDICTORS.names():  # a known name is right without loading scikit-learn or torch
         PREDICTORS.parse(name)

@@ -1,4 +1,4 @@
-"""What a run comes to, for the terminal and as JSON: leaderboard, the best cell, the final networks."""
+"""The summary of a run, for the terminal and as JSON: leaderboard, best architecture, final networks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cambrian.search.result import Result
 
 
 def summarise(result: Result, as_json: bool = False) -> None:
-    """The whole, once a run has ended."""
+    """Print the summary of a run that has ended."""
     if as_json:
         give(facts(result, measured=True))
         return
-    from rich.console import Console
+    from rich.console import Console  # late, as everything that --json does without
 
     console = Console()
     best = result.winner or result.best
@@ -34,7 +34,7 @@ def summarise(result: Result, as_json: bool = False) -> None:
 
 
 def facts(result: Result, measured: bool = False) -> dict[str, Any]:
-    """Everything `summarise` shows, as JSON; the winner's latency is measured where asked."""
+    """Everything that `summarise` shows, as JSON; the winner's latency only if it is to be measured."""
     best, winner = result.best, result.winner
     return {
         "run": result.directory,
@@ -42,6 +42,7 @@ def facts(result: Result, measured: bool = False) -> dict[str, Any]:
         "trials": len(result.trials),
         "failed": sum(t.outcome is not None and t.value is None for t in result.trials),
         "running": sum(t.outcome is None for t in result.trials + result.finals),
+        # The last one counts: a resumed run has stopped before.
         "stopped": next((v["reason"] for _, n, v in reversed(result.events) if n == "stop"), None),
         "best": None if best is None else _record(best),
         "winner": None if winner is None else _record(winner),
@@ -68,6 +69,7 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
     table = Table(title="best under search", box=None, title_justify="left", header_style="dim")
     for name in ("trial", "level", "validation", "params", "macs", "seconds"):
         table.add_column(name, justify="right")
+    # By score, which is higher for the better one in either direction; ties stay in order of trials.
     ended = sorted((t for t in result.trials if t.score is not None), key=lambda t: -(t.score or 0.0))
     for trial in ended[:top]:
         level = str(trial.reason.get("level", "-"))
@@ -84,9 +86,10 @@ def _finals(result: Result) -> Any:
         table.add_column(name, justify="left" if name == "network" else "right")
     for trial in result.finals:
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
+        # The value of a network that was tested is its test score, else its validation score.
         tested = "test_accuracy" in metrics
         table.add_row(
-            escape(trial.role + _shortened(metrics)),
+            escape(trial.role + _say_shortened(metrics)),
             "" if tested else value_text(trial, "failed"),
             value_text(trial) if tested else "",
             *_sizes(trial),
@@ -94,8 +97,8 @@ def _finals(result: Result) -> Any:
     return table
 
 
-def _shortened(metrics: dict[str, float]) -> str:
-    """Of a training that the budget ended."""
+def _say_shortened(metrics: dict[str, float]) -> str:
+    """How much of its epochs a training had, where the budget ended it early."""
     if "planned_epochs" not in metrics:
         return ""
     return f" ({metrics['epochs']:.3g} of {metrics['planned_epochs']:g} epochs)"
@@ -110,7 +113,7 @@ def _sizes(trial: Trial) -> list[str]:
 
 
 def _latency(result: Result) -> list[Any]:
-    """The winner's, on the device it was trained on, where it is at hand."""
+    """The latency of the winner on the device it was trained on, if that device is there."""
     from cambrian.exports.latency import latency
 
     if result.winner is None or result.task is None:
@@ -118,7 +121,7 @@ def _latency(result: Result) -> list[Any]:
     task, size = result.task, result.winner.fidelity.resolution
     shape = (task.channels, size or task.height, size or task.width)
     device = str(result.facts.get("device", "cpu"))
-    return latency(result.model(), shape, device=device, seconds=1.0)  # it is waited for
+    return latency(result.model(), shape, device=device, seconds=1.0)  # short: the user waits for it
 
 
 def _where(result: Result) -> list[str]:

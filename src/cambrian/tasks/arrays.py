@@ -34,18 +34,19 @@ def from_arrays(
     notes: tuple[str, ...] = (),
 ) -> Examples:
     """Examples from `{TRAIN: (inputs, labels), TEST: (inputs, labels)}`. `where` opens error messages, `form`
-    is what is known of the arrays, and the user reads `notes`."""
+    describes the arrays as far as that is known, and the user reads `notes`."""
     where = where or name
-    held: list[Images] = []
+    stacks: list[Images] = []
     labels, marks, places = [], [], []
-    for part, (inputs, given) in parts.items():
+    for part, (inputs, part_labels) in parts.items():
         images, remarks = as_images(inputs, where, form)
-        _check_counts(images, given, where)
-        held.append(images)
-        labels += list(given)
+        _check_counts(images, part_labels, where)
+        stacks.append(images)
+        labels += list(part_labels)
         marks.append(np.full(len(images), part, np.int8))
         places += [(part, i) for i in range(len(images))]
         notes += remarks
+    # An array of labels is read as it is, not label by label, and so keeps its type and its columns.
     whole = parts[TRAIN][1] if len(parts) == 1 and hasattr(parts[TRAIN][1], "shape") else labels
     classes = read_labels(whole, where, names, form.column)
 
@@ -53,16 +54,16 @@ def from_arrays(
         of_part = f" of the {PART_NAMES[places[i][0]]} part" if len(parts) > 1 else ""
         return f"{where}: image {places[i][1]}{of_part}"
 
-    decode = with_notes(decode_images(_joined(held, where), place), (*notes, *classes.notes))
+    decode = with_notes(decode_images(_join(stacks, where), place), (*notes, *classes.notes))
     return Examples(name, classes.targets, classes.labels, np.concatenate(marks), decode)
 
 
 def with_notes(decode: Decode, notes: Sequence[str]) -> Decode:
-    """`decode`, which also gives `notes`."""
+    """Make a `decode` that gives `notes` too."""
 
     def decode_with_notes(indices: NDArray[np.int64], size: int | None) -> Decoded:
         decoded = Decoded(*decode(indices, size))
-        return decoded._replace(notes=tuple(dict.fromkeys((*notes, *decoded.notes))))
+        return decoded._replace(notes=tuple(dict.fromkeys((*notes, *decoded.notes))))  # each once, in order
 
     return decode_with_notes
 
@@ -74,15 +75,15 @@ def decode_images(images: Images, place: Callable[[int], str]) -> Decode:
         if isinstance(images, list):
             return _of_one_size([images[i] for i in indices], size, lambda row: place(int(indices[row]))), ()
         whole = len(indices) == len(images)  # sorted and distinct, hence all of them
-        return _resized(images if whole else images[indices], size), ()
+        return _resize(images if whole else images[indices], size), ()
 
     return decode
 
 
 def as_images(inputs: Any, where: str, form: Form = UNKNOWN) -> tuple[Images, tuple[str, ...]]:
-    """uint8 or float32 images [n, height, width, channels] from numbers in any layout, and sentences about
-    what was guessed; a list of [height, width, channels] where they are of several sizes. Integers must lie
-    in 0 to 255; floats must be finite."""
+    """uint8 or float32 images [n, height, width, channels] from numbers in any layout, and a sentence for
+    each guess; a list of [height, width, channels] where they are of several sizes. Integers must lie in 0
+    to 255; floats must be finite."""
     array = _array_of(inputs, where)
     if isinstance(array, list):
         return _of_several_sizes(array, where, form)
@@ -100,9 +101,12 @@ def _array_of(inputs: Any, where: str) -> NDArray[Any] | list[NDArray[Any]]:
     """One array, or a list of arrays of several shapes."""
     if not isinstance(inputs, list | tuple) and getattr(inputs, "dtype", None) != np.dtype(object):
         return np.asarray(inputs)
+    # Objects along one axis are images; objects along several are the numbers of images.
     if isinstance(inputs, np.ndarray) and inputs.ndim > 1:
         return _numbers(inputs, where)
     images = [_array_of_one(image, where, i) for i, image in enumerate(inputs)]
+    # Stacked, all would become floats, and a white of 255 would stand beside a white of 1. Lists of Python
+    # numbers do not have a type: there 0 may be of the same scale as 0.5.
     if len({image.dtype.kind == "f" for image in images}) > 1 and all(hasattr(x, "dtype") for x in inputs):
         raise DataError(f"{where}: some images are of integers and some of floats: bring them to one type")
     return images if len({image.shape for image in images}) > 1 else np.stack(images or [np.empty(0)])
@@ -150,11 +154,13 @@ def _of_several_sizes(images: list[NDArray[Any]], where: str, form: Form) -> tup
     alike, notes = _with_equal_channels(alike, where)
     if len({image.dtype for image in alike}) > 1:
         raise DataError(f"{where}: some images are of integers and some of floats: bring them to one type")
+    # Of one size after all, where only the channels were written differently.
     return (np.stack(alike) if len({image.shape for image in alike}) == 1 else alike), notes
 
 
 def _channels_are_first(shapes: list[tuple[int, ...]], form: Form) -> bool:
-    """The channels are the end that all have in common, if one is and it is the smaller."""
+    """Whether the channels come first: they are the end that has one length in all images, if only one has
+    and it is the smaller."""
     if form.layout is not None:
         return form.layout == "channels-first"
     firsts, lasts = ({shape[end] for shape in shapes} for end in (0, -1))
@@ -162,6 +168,7 @@ def _channels_are_first(shapes: list[tuple[int, ...]], form: Form) -> bool:
         return True
     if len(lasts) == 1 and len(firsts) > 1 and max(lasts) <= min(firsts):
         return False
+    # Both ends vary, or neither: judged as one image would be.
     return bool(shapes) and is_first(shapes[0], form.tensors)
 
 
@@ -174,10 +181,11 @@ def _with_channels(image: NDArray[Any], first: bool) -> NDArray[Any]:
 def _with_equal_channels(
     images: list[NDArray[Any]], where: str
 ) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
-    """Grey images among images of three colours are made such."""
+    """Turn grey images among colour images into RGB."""
     counts = Counter(image.shape[2] for image in images)
     if len(counts) == 1:
         return images, ()
+    # Only grey has one reading as RGB; two or four channels beside three are a mistake.
     if counts.keys() != {1, 3}:
         usual = counts.most_common(1)[0][0]
         wrong = next(i for i, image in enumerate(images) if image.shape[2] != usual)
@@ -191,7 +199,7 @@ def _with_equal_channels(
 
 def _of_one_size(images: list[NDArray[Any]], size: int | None, place: Callable[[int], str]) -> NDArray[Any]:
     if size is not None:
-        return np.concatenate([_resized(image[None], size) for image in images])
+        return np.concatenate([_resize(image[None], size) for image in images])
     shapes = [image.shape[:2] for image in images]
     usual, count = Counter(shapes).most_common(1)[0]
     wrong = next((i for i, shape in enumerate(shapes) if shape != usual), None)
@@ -204,10 +212,10 @@ def _of_one_size(images: list[NDArray[Any]], size: int | None, place: Callable[[
     )
 
 
-def _resized(images: NDArray[Any], size: int | None) -> NDArray[Any]:
+def _resize(images: NDArray[Any], size: int | None) -> NDArray[Any]:
     if size is None or images.shape[1:3] == (size, size):
         return images
-    from cambrian.tasks.images import resize_images
+    from cambrian.tasks.images import resize_images  # late: Pillow takes a moment to import
 
     return resize_images(images, size, size)
 
@@ -239,6 +247,8 @@ def _pixels(array: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 def _finite(array: NDArray[Any], where: str) -> NDArray[Any]:
+    # NaN and infinity survive a sum, which needs no second array; the float64 sum of finite float32 numbers
+    # does not overflow. A float64 too large for float32 becomes infinite, and is refused as well.
     with np.errstate(over="ignore", invalid="ignore"):
         single = np.ascontiguousarray(array, dtype=np.float32)
         total = single.sum(dtype=np.float64)
@@ -246,17 +256,19 @@ def _finite(array: NDArray[Any], where: str) -> NDArray[Any]:
         wrong = np.argwhere(~np.isfinite(single))[0].tolist()
         raise DataError(
             f"{where}: image {wrong[0]} holds {array[tuple(wrong)]} at row {wrong[1]}, column {wrong[2]}: "
-            "replace or remove what is not a finite number"
+            "replace or remove numbers that are not finite"
         )
     return single
 
 
-def _joined(parts: list[Images], where: str) -> Images:
+def _join(parts: list[Images], where: str) -> Images:
     """The images of all parts, which must have one type and number of channels."""
     kinds = dict.fromkeys((image.dtype, image.shape[-1]) for part in parts for image in _some(part))
     if len(kinds) > 1:
-        told = " and ".join(f"{channels} channels of {dtype}" for dtype, channels in kinds)
-        raise DataError(f"{where}: the parts differ: {told}: bring them to one number of channels and type")
+        differing = " and ".join(f"{channels} channels of {dtype}" for dtype, channels in kinds)
+        raise DataError(
+            f"{where}: the parts differ: {differing}: bring them to one number of channels and type"
+        )
     if len(parts) == 1:
         return parts[0]
     if any(isinstance(part, list) for part in parts) or len({np.shape(part)[1:] for part in parts}) > 1:

@@ -1,7 +1,7 @@
-"""What a reader hands over: labelled images, not decoded yet.
+"""`Examples`, the output of a reader: labelled images that are not decoded yet.
 
-Labels are cheap to know and pixels are dear, so that a data set is checked, split and cut down to its
-limit before the first image is decoded.
+Labels are cheap to read and pixels are dear. So a data set is checked, split and cut down to its limit
+before the first image is decoded.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ PARTS = {
     "test": TEST,
     "testing": TEST,
     "tst": TEST,
-    "t10k": TEST,
+    "t10k": TEST,  # of MNIST: its ten thousand test images
 }
-"""The names by which data sets call their parts. What has no given part is TRAIN, to be carved from."""
+"""The names by which data sets call their parts. An image without a part is TRAIN, from which the
+missing parts are carved."""
 
 
 class Decoded(NamedTuple):

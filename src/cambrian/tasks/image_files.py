@@ -1,4 +1,4 @@
-"""Opening image files: which formats are read, what their headers say, and every error as one sentence."""
+"""Image files: the formats that are read, their headers, and every error as one sentence."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from cambrian.tasks.phrases import reason
 from cambrian.tasks.survey import has_alpha
 from cambrian.tasks.wide_images import has_grey, is_cut, is_wide, open_again
 
+# Pillow has some forty readers: the others are never tried on a file of the user's.
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM")
-MAX_PIXELS = 64_000_000  # of one image; what a camera makes fits, a decompression bomb does not
+MAX_PIXELS = 64_000_000  # of one image: a photograph fits, a decompression bomb does not
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 TURNED = {5, 6, 7, 8}  # orientations that swap height and width
+# Keys under which Pillow keeps metadata that may hold an orientation.
 ORIENTED = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
-LISTED = 5
+LISTED = 5  # broken images that an error names besides the first
 
 Source = Path | bytes
 
@@ -39,7 +41,7 @@ class Header:
 
 
 def header(source: Source, where: str) -> Header:
-    """What the header says, without decoding the pixels."""
+    """Read the header, without decoding the pixels."""
     with open_image(source, where) as image:
         _check(image, where)
         wide, grey = is_wide(image), image.mode in GREY or has_grey(image)
@@ -66,8 +68,8 @@ def _is_turned(image: Image.Image) -> bool:
     """Whether height and width, as they are known before the pixels are decoded, change places."""
     if image.format != "TIFF":
         return orientation(image) in TURNED
-    told = getattr(image, "tag_v2", {})  # where its own tag tells, Pillow has changed them already
-    return ExifTags.Base.Orientation not in told and _orientation(image) in TURNED
+    tags = getattr(image, "tag_v2", {})  # by the TIFF's own tag, Pillow has swapped them already
+    return ExifTags.Base.Orientation not in tags and _orientation(image) in TURNED
 
 
 def _says_late(image: Image.Image) -> bool:
@@ -75,26 +77,27 @@ def _says_late(image: Image.Image) -> bool:
     if not (isinstance(image, PngImagePlugin.PngImageFile) and image.fp):
         return False
     file, place = image.fp, image.fp.tell()
-    file.seek(8)
+    file.seek(8)  # past the signature
+    # A chunk is its length, its name, its data and a checksum of four bytes (PNG specification, 5.3).
     late, behind = False, False
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND" and not late:
         behind |= head[4:] == b"IDAT"
         late = behind and head[4:] in (b"eXIf", b"iTXt")
         file.seek(int.from_bytes(head[:4]) + 4, 1)
-    file.seek(place)
+    file.seek(place)  # where Pillow will go on reading
     return late
 
 
 @contextmanager
 def open_image(source: Source, where: str) -> Iterator[Image.Image]:
-    """The image, with whatever its decoding raises as one sentence. Pillow's plugins raise nearly
+    """The image; whatever its decoding raises becomes one sentence. Pillow's plugins raise nearly
     anything on damaged files (OSError, SyntaxError, struct.error, ...), hence the wide net."""
     try:
         with Image.open(
             io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS
         ) as image:
             yield image
-    except DataError:
+    except DataError:  # raised by the caller's block, and a sentence already
         raise
     except FileNotFoundError as error:
         raise DataError(f"{where}: no such image file") from error
@@ -110,16 +113,17 @@ def open_image(source: Source, where: str) -> Iterator[Image.Image]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Pillow warns of broken metadata and of sizes, which are of no concern or checked above."""
+    """Silence Pillow's warnings: broken metadata does not matter here, and sizes are checked by `header`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def refuse_broken(errors: Sequence[DataError], places: Sequence[str]) -> DataError:
-    """The first error, and which other images cannot be used either."""
+    """One error for all broken images: the first in full, the others by name."""
     if len(errors) == 1:
         return errors[0]
+    # Of a long name the end tells the images apart: it holds the number.
     names = list(dict.fromkeys(Path(place.partition(": ")[0]).name[-40:] for place in places[1:]))
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     others = f"{', '.join(names[:LISTED])}{more}"

@@ -65,7 +65,7 @@ SUFFIXES = {
     ".pnm",
 }
 BLOCK = 256  # images per piece of work handed to a thread
-USUAL_SIDE = 224  # what networks for photographs take: no larger size is proposed
+USUAL_SIDE = 224  # the input of networks for photographs: no larger size is proposed
 TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -75,7 +75,7 @@ TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a),
 }
-"""By orientation, as the EXIF standard has them: what makes the picture upright."""
+"""The turn that makes a picture upright, by its orientation (EXIF, tag 274)."""
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ def decode_files(
 ) -> Decode:
     """Decode image files: `source(i)` is a path or the file's bytes, which errors call `where(i)`. All
     headers are read before the first image is decoded, so that most mistakes cost a moment. `background`
-    and `levels` override what is chosen by the images (see `Rendering`)."""
+    and `levels` override the choice by the images (see `Rendering`)."""
     ground = ... if background == "auto" else read_background(background)
     asked = None if levels is None else read_levels(levels)
 
@@ -121,7 +121,9 @@ def decode_files(
         headers = _headers(rows, places)
         grey = all(h.grey for h in headers)
         height, width = (size, size) if size else _common(headers, places)
+        # Before the array is allocated: Linux grants it, and ends the process once it is written to.
         check_memory(name, len(rows) * height * width * (1 if grey else 3))
+        # One rendering for all, which is recorded: `predict` has to render an image that it sees alone.
         rendering, notes = _choose(name, rows, headers, ground, asked)
         inputs = np.empty((len(rows), height, width, 1 if grey else 3), np.uint8)
 
@@ -136,7 +138,8 @@ def decode_files(
 
 
 def _headers(rows: Sequence[tuple[Source, str]], places: Sequence[str]) -> list[Header]:
-    """Where a header is broken, all images are decoded, so that all broken ones are named at once."""
+    """The headers of all files. Where one is broken, all images are decoded, so that one error names every
+    broken image."""
 
     def decode(row: int) -> None:
         header(*rows[row])
@@ -157,7 +160,7 @@ def _choose(
     ground: Colour | EllipsisType | None,
     levels: tuple[int, int] | None,
 ) -> tuple[Rendering, tuple[str, ...]]:
-    """The rendering of all images, by what those that have a choice hold, and sentences about it."""
+    """The rendering of all images, chosen by those that leave a choice, and sentences about it."""
     probed = [row for row, h in zip(rows, headers, strict=True) if h.probed]
 
     def look(row: int) -> Findings:
@@ -171,8 +174,8 @@ def _choose(
 
 
 def _for_each(work: Callable[[int], T], places: Sequence[str]) -> list[T]:
-    """`[work(0), work(1), ...]` on two threads, since Pillow decodes without the GIL. All images that cannot
-    be used are told in one error; they are called `places`."""
+    """`[work(0), work(1), ...]` on two threads, since Pillow decodes without the GIL. One error names all
+    images that cannot be used, by their `places`."""
 
     def attempt(row: int) -> T | DataError:
         try:
@@ -186,6 +189,7 @@ def _for_each(work: Callable[[int], T], places: Sequence[str]) -> list[T]:
     results: list[T] = []
     errors: dict[int, DataError] = {}
     with quiet(), ThreadPoolExecutor(2) as pool:
+        # `map` keeps the order, so that of several errors the same one comes first every time.
         blocks = pool.map(block, range(0, len(places), BLOCK))
         for row, result in enumerate(result for results in blocks for result in results):
             if isinstance(result, DataError):
@@ -208,12 +212,14 @@ def pixels(
     """The decoded image, uint8 [height, width, 1 or 3]."""
     with open_image(source, where) as image:
         turn = TURNS.get(orientation(image))
-        if resize:  # a JPEG decodes at a half, a quarter or an eighth of its size for less
+        # A JPEG decodes at a half, a quarter or an eighth of its size for less. Twice the target leaves the
+        # bilinear filter pixels to average.
+        if resize:
             image.draft(None, (2 * max(shape), 2 * max(shape)))
         array = convert(image, grey, rendering)
     array = turn(array) if turn else array
     if array.shape[:2] != shape:
-        if not resize:
+        if not resize:  # the array was allocated by what the headers announce
             raise DataError(f"{where}: the header announces another size than the pixels have: save it again")
         array = resize_images(array[None], *shape)[0]
     return array
@@ -223,6 +229,7 @@ def resize_images(inputs: NDArray[Any], height: int, width: int) -> NDArray[Any]
     """[n, h, w, c] to [n, height, width, c], uint8 or float32, bilinear with antialiasing; squeezed
     where the proportions differ."""
     out = np.empty((len(inputs), height, width, inputs.shape[3]), inputs.dtype)
+    # Channel by channel, since Pillow knows float32 only as images of one channel.
     for i, image in enumerate(inputs):
         for channel in range(image.shape[2]):
             plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
@@ -235,12 +242,12 @@ def convert(image: Image.Image, grey: bool, rendering: Rendering = UPRIGHT) -> N
     if is_wide(image):  # convert("L") would clip instead of scaling
         image = narrow(image, rendering.levels)
     if has_alpha(image):
-        image = _laid(image, rendering.background)
+        image = _lay_on(image, rendering.background)
     array: NDArray[np.uint8] = np.asarray(image.convert("L" if grey else "RGB"))
     return array[..., None] if grey else array
 
 
-def _laid(image: Image.Image, background: Colour | None) -> Image.Image:
+def _lay_on(image: Image.Image, background: Colour | None) -> Image.Image:
     """RGB, with transparent pixels over the background, or without regard to transparency."""
     image = image.convert("RGBA")
     if background is None:
@@ -253,8 +260,10 @@ def _common(headers: Sequence[Header], where: Sequence[str]) -> tuple[int, int]:
     usual, count = sizes.most_common(1)[0]
     if len(sizes) == 1:
         return usual
+    # The error shows one image of each size, so that the user can look at both.
     odd = next(row for row, h in enumerate(headers) if (h.height, h.width) != usual)
     first = next(row for row, h in enumerate(headers) if (h.height, h.width) == usual)
+    # By the median no more than half of the images are enlarged.
     side = min(USUAL_SIDE, int(np.median([min(h.height, h.width) for h in headers])))
     raise DataError(
         f"{where[odd]}: {headers[odd].width} x {headers[odd].height} pixels, but {usual[1]} x {usual[0]} in "

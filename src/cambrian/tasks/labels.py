@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.tasks.phrases import listed, short
+from cambrian.tasks.phrases import list_names, short
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ NO_TYPES = "expected labels that are integers or strings"
 
 @dataclass(frozen=True, eq=False)
 class Classes:
-    """`targets` int64[n] below `len(labels)`, each of which has an image; `notes` say what was guessed."""
+    """`targets` int64[n] below `len(labels)`; each label has an image; `notes` tell of guesses."""
 
     targets: NDArray[np.int64]
     labels: tuple[str, ...]
@@ -45,7 +45,7 @@ def read_labels(
         raise DataError(f"{where}: there are no labels, so there is nothing to learn from")
     array = _plain(array, where)
     if names is not None and array.dtype.kind in "iub":
-        return _named(array.astype(np.int64), tuple(names), where, notes)
+        return _name_classes(array.astype(np.int64), tuple(names), where, notes)
     distinct, targets = np.unique(array, return_inverse=True)
     notes += _remarks(distinct, len(array), where)
     return Classes(targets.reshape(-1).astype(np.int64), tuple(map(str, distinct.tolist())), notes)
@@ -58,7 +58,7 @@ def class_names(names: Any) -> tuple[str, ...] | None:
     (('Käfer', 'dog'), ('cat', 'dog'), None)
     """
     if isinstance(names, Mapping):
-        names = _ordered(names)
+        names = _order_names(names)
     if hasattr(names, "tolist"):
         names = names.tolist()
     if not isinstance(names, list | tuple) or not names:
@@ -74,18 +74,21 @@ def text_of(label: bytes) -> str:
         return label.decode("latin-1")
 
 
-def _ordered(names: Mapping[Any, Any]) -> list[Any] | None:
+def _order_names(names: Mapping[Any, Any]) -> list[Any] | None:
     """The names in {0: name, 1: name} or {name: 0, name: 1}, if they count without a gap."""
+    # The second is torchvision's `class_to_idx`.
     pairs = names.items() if 0 in names else ((number, name) for name, number in names.items())
     try:
-        held = {int(number): name for number, name in pairs}
+        by_number = {int(number): name for number, name in pairs}
     except (TypeError, ValueError):
         return None
-    return [held[i] for i in range(len(held))] if held.keys() == set(range(len(names))) else None
+    counts = by_number.keys() == set(range(len(names)))
+    return [by_number[i] for i in range(len(by_number))] if counts else None
 
 
 def _array_of(values: Any, where: str) -> NDArray[Any]:
-    """An array [n, ...]; a list of what numpy cannot bring together becomes an array of objects."""
+    """An array [n, ...]; a list that numpy cannot make one array of becomes an array of objects."""
+    # A tensor and a column of pandas are known by their methods: neither library is imported for it.
     if hasattr(values, "detach"):
         values = values.detach().cpu()
     if hasattr(values, "to_numpy"):
@@ -120,6 +123,7 @@ def _flat(value: Any) -> Any:
     if not isinstance(value, list | tuple | set | np.ndarray) and not hasattr(value, "__array__"):
         return value
     try:
+        # A set has no order of its own: sorted, errors are the same every time.
         array = np.asarray(sorted(value, key=str) if isinstance(value, set) else value)
     except (TypeError, ValueError):
         return value
@@ -162,13 +166,13 @@ def _several(where: str, count: str) -> DataError:
 def _plain(array: NDArray[Any], where: str) -> NDArray[Any]:
     """Strings without spaces around them, booleans, or integers."""
     kind = array.dtype.kind
-    if kind in "OT":
+    if kind in "OT":  # T: NumPy 2's strings of any length
         array = _of_objects(array.astype(object).tolist(), where)
         kind = array.dtype.kind
     if kind == "S":
         array = np.array([text_of(label) for label in array.tolist()])
     if kind in "SU":
-        return _stripped(array, where)
+        return _strip(array, where)
     if kind == "f":
         return _whole(array, where)
     if kind not in "iub":
@@ -176,7 +180,8 @@ def _plain(array: NDArray[Any], where: str) -> NDArray[Any]:
     return array
 
 
-def _stripped(array: NDArray[Any], where: str) -> NDArray[Any]:
+def _strip(array: NDArray[Any], where: str) -> NDArray[Any]:
+    # NumPy 1 does not have `np.strings`.
     array = np.strings.strip(array) if hasattr(np, "strings") else np.char.strip(array)
     empty = np.flatnonzero(array == "")
     if len(empty):
@@ -188,6 +193,7 @@ def _whole(array: NDArray[Any], where: str) -> NDArray[Any]:
     missing = np.flatnonzero(np.isnan(array))
     if len(missing):
         raise _missing(where, int(missing[0]), len(missing))
+    # Beyond EXACT two whole numbers can be the same float, hence two classes one.
     wrong = np.flatnonzero(~np.isfinite(array) | (array != np.floor(array)) | (np.abs(array) > EXACT))
     if len(wrong):
         raise DataError(
@@ -218,13 +224,14 @@ def _of_objects(values: list[Any], where: str) -> NDArray[Any]:
             f"{where}: some labels are strings and some are numbers ({values[first]!r:.60} of image {first}, "
             f"{values[other]!r:.60} of image {other}): write all as strings or all as integers"
         )
-    array = np.array(values)
+    array = np.array(values)  # of objects, where an integer needs more than 64 bits
     if array.dtype.kind not in "iufb":
         raise DataError(f"{where}: {NO_TYPES}, got numbers that do not fit into 64 bits")
     return array
 
 
 def _is_missing(value: Any) -> bool:
+    # NA and NaT are pandas', known by name since pandas is not imported.
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
@@ -235,7 +242,11 @@ def _missing(where: str, first: int, count: int) -> DataError:
     return DataError(f"{where}: image {first} has no label{more}: label the images, or leave them out")
 
 
-def _named(array: NDArray[np.int64], names: tuple[str, ...], where: str, notes: tuple[str, ...]) -> Classes:
+def _name_classes(
+    array: NDArray[np.int64], names: tuple[str, ...], where: str, notes: tuple[str, ...]
+) -> Classes:
+    # MATLAB counts from 1. Where 0 never occurs and the last label is the number of names, no other reading
+    # gives every label a name.
     if array.min() == 1 and array.max() == len(names):
         array = array - 1
         notes += (
@@ -253,7 +264,7 @@ def _named(array: NDArray[np.int64], names: tuple[str, ...], where: str, notes: 
     if unused:
         notes += (
             f"{where}: {len(unused)} of {len(names)} named classes have no image and are left out: "
-            f"{listed(unused)}",
+            f"{list_names(unused)}",
         )
     return Classes(targets.reshape(-1).astype(np.int64), tuple(names[i] for i in used), notes)
 
@@ -267,6 +278,8 @@ def _remarks(distinct: NDArray[Any], images: int, where: str) -> tuple[str, ...]
             f"{where}: {count} different labels of {images} images look like numbers to be predicted, which "
             "cambrian does not do: label the images by few classes"
         )
+    # Beside 0, 1, ... it marks images without a label, as in scikit-learn's semi-supervised methods; beside
+    # 1 alone it is one of two classes.
     if numbers and count > 2 and distinct[0] == -1:
         return (f"{where}: -1 is taken as a class: leave its images out if it means that they have none",)
     if count > FEW and images < FEW * count:

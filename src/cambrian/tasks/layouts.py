@@ -1,7 +1,7 @@
 """Which axis of an array holds the channels, and whether rows of numbers are images at all.
 
-What the shape tells, in this order: a square image (13 x 32 x 32 has its channels first), then the smaller
-end (3 x 120 x 160). What it does not tell is taken as channels last, or first for tensors.
+The shape decides, in this order: a square image (13 x 32 x 32 has its channels first), then the smaller end
+(3 x 120 x 160). Where it does not decide, channels are last, or first for tensors.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ FLAT = (784, 3072)  # MNIST's and CIFAR's rows are images whatever their values 
 
 @dataclass(frozen=True)
 class Form:
-    """What is known of arrays of images: `layout` and `shape` (28x28, 3x32x32) of an image, which of several
-    labels is meant (`column`), and whether they are `tensors`, whose channels come first by convention."""
+    """A description of arrays of images, as far as it is known: `layout` and `shape` (28x28, 3x32x32) of an
+    image, which of several labels is meant (`column`), and whether they are `tensors`, whose channels come
+    first by convention."""
 
     layout: Layout | None = None
     shape: str | None = None
@@ -38,11 +39,11 @@ UNKNOWN = Form()
 
 
 def channels_last(array: NDArray[Any], form: Form, where: str) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Numbers [n, ...] as images [n, height, width, channels], and sentences about what was guessed."""
+    """Numbers [n, ...] as images [n, height, width, channels], and a sentence for each guess."""
     notes: tuple[str, ...] = ()
     if form.shape is not None:
-        array = _reshaped(array, sides(form.shape), where)
-    elif array.ndim == 2 or (array.ndim == 3 and 1 in array.shape[1:]):
+        array = _reshape(array, sides(form.shape), where)
+    elif array.ndim == 2 or (array.ndim == 3 and 1 in array.shape[1:]):  # [n, 1, 784] is rows, too
         array, notes = _of_rows(array.reshape(len(array), -1), form, where)
     if array.ndim == 3:
         return array[..., None], notes
@@ -50,10 +51,10 @@ def channels_last(array: NDArray[Any], form: Form, where: str) -> tuple[NDArray[
         raise DataError(
             f"{where}: expected images [n, height, width, channels], got an array {list(array.shape)}"
         )
-    if notes:  # said already
-        return (array if array.shape[3] == 1 else _moved(array, _is_first(array, form))), notes
+    if notes:  # the note about rows says it: no second one about the channels
+        return (array if array.shape[3] == 1 else _move_channels(array, _is_first(array, form))), notes
     first = _is_first(array, form)
-    moved = _moved(array, first)
+    moved = _move_channels(array, first)
     return moved, () if form.layout or _is_plain(moved.shape) else (_remark(array, first, where),)
 
 
@@ -74,6 +75,7 @@ def sides(shape: str) -> tuple[int, ...]:
 def is_first(shape: tuple[int, ...], tensors: bool) -> bool:
     """Whether the channels of an image of three axes are the first of them."""
     first, middle, last = shape
+    # Two equal sides are the image, the third are its channels. Where all are equal, they say nothing.
     if (first == middle) != (middle == last):
         return middle == last
     return first < last if first != last else tensors
@@ -85,32 +87,33 @@ def _is_first(array: NDArray[Any], form: Form) -> bool:
     return is_first(array.shape[1:], form.tensors)
 
 
-def _moved(array: NDArray[Any], first: bool) -> NDArray[Any]:
+def _move_channels(array: NDArray[Any], first: bool) -> NDArray[Any]:
     return array.transpose(0, 2, 3, 1) if first else array
 
 
 def _is_plain(shape: tuple[int, ...]) -> bool:
     """Whether images [n, h, w, c] are grey or colour without a doubt."""
     _, height, width, channels = shape
+    # A channel count that is a side as well, or sides as small as a channel count, allow another reading.
     usual = channels in USUAL and channels not in (height, width)
     return usual and (height == width or min(height, width) > max(USUAL))
 
 
 def _remark(array: NDArray[Any], first: bool, where: str) -> str:
-    _, height, width, channels = _moved(array, first).shape
-    given = " x ".join(map(str, array.shape[1:]))
+    _, height, width, channels = _move_channels(array, first).shape
+    shape_text = " x ".join(map(str, array.shape[1:]))
     return (
-        f"{where}: {given} is taken as {channels} channels of {height} x {width} pixels: if that is wrong, "
-        f"give layout=channels-{'last' if first else 'first'}"
+        f"{where}: {shape_text} is taken as {channels} channels of {height} x {width} pixels: if that is "
+        f"wrong, give layout=channels-{'last' if first else 'first'}"
     )
 
 
-def _reshaped(array: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[Any]:
-    held = math.prod(array.shape[1:])
-    if held != math.prod(shape):
-        given = "x".join(map(str, shape))
+def _reshape(array: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[Any]:
+    count = math.prod(array.shape[1:])
+    if count != math.prod(shape):
+        shape_text = "x".join(map(str, shape))
         raise DataError(
-            f"{where}: {held} values per image do not make shape={given}, which are {math.prod(shape)}"
+            f"{where}: {count} values per image do not make shape={shape_text}, which are {math.prod(shape)}"
         )
     return array.reshape(len(array), *shape)
 
@@ -120,20 +123,23 @@ def _of_rows(array: NDArray[Any], form: Form, where: str) -> tuple[NDArray[Any],
     values = array.shape[1]
     side, colour_side = math.isqrt(values), math.isqrt(values // 3)
     if side * side == values and side >= SIDE and _are_pixels(array):
-        return array.reshape(-1, side, side, 1), (_taken(where, values, f"grey images of {side} x {side}"),)
+        return array.reshape(-1, side, side, 1), (
+            _describe_rows(where, values, f"grey images of {side} x {side}"),
+        )
     if colour_side**2 * 3 == values and colour_side > SIDE and _are_pixels(array):
+        # CIFAR's files hold all of red, then green, then blue (Krizhevsky 2009).
         last = form.layout == "channels-last"
         kept = (colour_side, colour_side, 3) if last else (3, colour_side, colour_side)
         order = "pixel by pixel" if last else "colour by colour (or else layout=channels-last)"
-        taken = _taken(where, values, f"images of {colour_side} x {colour_side} in three colours, {order}")
-        return array.reshape(-1, *kept), (taken,)
+        kind = f"images of {colour_side} x {colour_side} in three colours, {order}"
+        return array.reshape(-1, *kept), (_describe_rows(where, values, kind),)
     raise DataError(
         f"{where}: {values} values per image look like a table of features, and cambrian takes images: if a "
         "row is an image, say of which shape=HEIGHTxWIDTH, or give images [n, height, width, channels]"
     )
 
 
-def _taken(where: str, values: int, kind: str) -> str:
+def _describe_rows(where: str, values: int, kind: str) -> str:
     return f"{where}: rows of {values} values are taken as {kind}: if that is wrong, give shape=HEIGHTxWIDTH"
 
 
@@ -143,6 +149,5 @@ def _are_pixels(array: NDArray[Any]) -> bool:
         return True
     low, high = float(array.min()), float(array.max())
     finite = math.isfinite(low) and math.isfinite(high)
-    return (
-        (low >= 0 and high <= 255) or (low == -1 and high <= 1) or not finite
-    )  # what is not, is named later
+    # NaN and infinity are refused later, by their place.
+    return (low >= 0 and high <= 255) or (low == -1 and high <= 1) or not finite

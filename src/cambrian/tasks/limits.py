@@ -1,4 +1,4 @@
-"""What may be unpacked into memory: a file that claims more than that is refused before it is read."""
+"""Limits on memory: a file that claims to unpack to more is refused before it is read."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 
 from cambrian.errors import DataError
 
-BOMB_BYTES = 256 * 2**20
+BOMB_BYTES = 256 * 2**20  # up to here a file does no harm, however well it is packed
 BOMB_RATIO = 200  # images shrink by less than 50; zeros by 1,000
 
 
 def memory() -> int:
-    """Bytes a data set may take: half of what the machine has."""
+    """Bytes that a data set may take: half of the machine's memory."""
+    # The other half is for torch, the workers and everything else that runs.
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
@@ -25,7 +26,7 @@ def check_memory(where: str, size: int) -> None:
 
 
 def check_unpacked(where: str, packed: int, unpacked: int) -> None:
-    """Raises DataError where `packed` bytes claim to unpack to what no images would."""
+    """Raises DataError where `packed` bytes claim to unpack to more than any images do."""
     if unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * packed:
         raise DataError(
             f"{where}: {_human(packed)} claim to unpack to {_human(unpacked)}, which no images do: "

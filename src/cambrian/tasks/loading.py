@@ -1,4 +1,4 @@
-"""`load`: from whatever the user has to a Task."""
+"""`load` makes a Task of the user's data, whatever their format."""
 
 from __future__ import annotations
 
@@ -42,12 +42,13 @@ def load(
     arrays, a dictionary of arrays, or a (train, test) pair of these; or a reader. A test part that it brings
     along is kept as it is; splits are otherwise carved out by `test` and `validation`, fractions or numbers
     of images, with `seed`. `limit` takes a stratified subset of the training part, `size` resizes to
-    size x size. `reading` are fields of the reader, which override what it guesses (docs/data.md).
+    size x size. `reading` are fields of the reader, which override its guesses (docs/data.md).
     Raises DataError, one sentence, before anything is trained.
 
     >>> load("digits").sizes
     {'train': 1150, 'validation': 288, 'test': 359}
     """
+    # Settings first: they are checked in no time, and the data may take minutes to read.
     if metric not in tuple(METRICS):
         raise UnknownName("metric", metric, METRICS)
     for setting, value in (("limit", limit), ("size", size)):
@@ -61,12 +62,14 @@ def load(
     examples = with_options(reader_of(source), reading, SETTINGS).examples()
     if name is not None:
         examples = replace(examples, name=name)
+    # Split by the labels, so that only the images that are kept are decoded.
     chosen = split(examples, validation=validation, test=test, limit=limit, seed=seed)
     kept = np.sort(np.concatenate([chosen.train, chosen.validation, chosen.test]))
     inputs, notes, rendering = Decoded(*examples.decode(kept, size))
     notes = (*notes, *refuse_alike(examples.name, inputs))
+    # `kept` is sorted: the position of an image in it is its row among the decoded ones.
     parts = Split(*(np.searchsorted(kept, part) for part in (chosen.train, chosen.validation, chosen.test)))
-    mean, std = mean_std(inputs, parts.train)
+    mean, std = mean_std(inputs, parts.train)  # nothing of the test part goes into the network
     task = Task(
         name=examples.name,
         inputs=inputs,
@@ -87,6 +90,7 @@ def reader_of(source: Any) -> Reader:
     """The reader for `source`: itself, by name, by spec, by path, or for objects in memory."""
     if isinstance(source, Reader):
         return source
+    # A spec has these two keys at most; any other dictionary is one of arrays.
     if isinstance(source, Mapping) and "name" in source and source.keys() <= {"name", "arguments"}:
         return cast(Reader, READERS.make(source))
     if isinstance(source, str) and source in TASKS.names():
@@ -114,7 +118,7 @@ def _exists(path: Path) -> bool:
 
 
 def _of_path(path: Path) -> Reader:
-    """Formats are told apart by name, folders by what lies in them."""
+    """The reader for a path. Files are told apart by their names, folders by their contents."""
     if not _exists(path):
         raise DataError(
             f"no data set {str(path)!r}: it is neither an existing path nor a known name"
@@ -127,7 +131,7 @@ def _format(path: Path) -> str:
     from cambrian.tasks.readers.idx import is_idx
     from cambrian.tasks.readers.npz import is_npz_folder
 
-    if is_idx(path):
+    if is_idx(path):  # first, since these are folders, too, and files of any ending
         return "idx"
     if path.is_dir():
         return "npz" if is_npz_folder(path) else "folder"

@@ -1,4 +1,4 @@
-"""What a classifier is judged by. Every metric is a fraction of one, higher is better."""
+"""Metrics of a classifier. Every metric is a fraction of one, and higher is better."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def balanced_accuracy(targets: NDArray[Any], predictions: NDArray[Any]) -> float
     """
     members = np.bincount(targets)
     hits = np.bincount(targets[targets == predictions], minlength=len(members))
-    present = members > 0
+    present = members > 0  # recall is undefined for a class without targets
     return float(np.mean(hits[present] / members[present]))
 
 

@@ -1,4 +1,4 @@
-"""Names by which folders say that they are a part of a data set: Train, Training_Set, val2017, seg-test"""
+"""Names of folders that are parts of a data set: Train, Training_Set, val2017, seg-test."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ WORDS = {**PARTS, "validate": VALIDATION, "devel": VALIDATION, "holdout": TEST}
 FILLERS = {"set", "sets", "data", "dataset", "images", "image", "imgs", "img", "samples", "split", "part"}
 FILLERS |= {"folder", "dir", "photos", "pictures", "pics"}
 EVALUATION = {"eval", "evaluation"}
-VEHICLE = "train"
+VEHICLE = "train"  # which pictures may show, too
 
 
 def part_of(name: str) -> tuple[int, str] | None:
-    """The part that the name says, and what else it says, such as what the data set is called.
+    """The part that the name says, and the rest of the name, such as that of the data set.
 
     >>> part_of("Training_Set"), part_of("seg-test"), part_of("trainimages"), part_of("bus station")
     ((0, ''), (2, 'seg'), (0, ''), None)
@@ -22,11 +22,12 @@ def part_of(name: str) -> tuple[int, str] | None:
     words = [_without_filler(word) for word in _words(name)]
     parts = [WORDS[word] for word in words if word in WORDS]
     rest = [w for w in words if w and w not in WORDS and w not in FILLERS and not w.isdigit()]
+    # Two parts in one name (train_test) say nothing.
     return (parts[0], " ".join(rest)) if len(parts) == 1 else None
 
 
-def judges(name: str) -> bool:
-    """Whether it says evaluation, which is a validation part, or the test part where there is none."""
+def says_evaluation(name: str) -> bool:
+    """Whether the name says evaluation: a validation part, or the test part where no other folder is one."""
     return any(_without_filler(word) in EVALUATION for word in _words(name))
 
 
@@ -34,6 +35,7 @@ def _words(name: str) -> list[str]:
     whole = name.strip().lower()
     if whole in WORDS:
         return [whole]
+    # Capitals, small letters, digits and other scripts apart: TrainSet, val2017.
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+", name)]
 
 

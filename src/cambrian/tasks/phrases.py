@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def reason(error: Exception) -> str:
-    """What an exception of another library says, in one line of at most 160 characters.
+    """The message of another library's exception, in one line of at most 160 characters.
 
     >>> reason(ValueError("first\\nsecond")), reason(KeyError())
     ('first', 'KeyError')
@@ -24,10 +24,10 @@ def short(label: str) -> str:
     return repr(label if len(label) <= 60 else label[:57] + "...")
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
+def list_names(names: Sequence[str], most: int = 5) -> str:
     """Names quoted, the first few of many.
 
-    >>> listed(["a", "b", "c"], most=2)
+    >>> list_names(["a", "b", "c"], most=2)
     "'a', 'b' and 1 more"
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""

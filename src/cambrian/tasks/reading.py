@@ -1,4 +1,4 @@
-"""Options that override what a reader guesses: the fields of its dataclass, checked before they are used."""
+"""Options that override a reader's guesses: the fields of its dataclass, checked before they are used."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def with_options(reader: Reader, options: Mapping[str, Any], settings: Iterable[
     for name in options:
         if name not in known:
             raise UsageError(_unknown(reader, name, known, settings))
-    read = {name: _checked(reader, name, value, known[name]) for name, value in options.items()}
+    read = {name: _convert(reader, name, value, known[name]) for name, value in options.items()}
+    # The other fields, too: a dataclass does not check the values it is made with.
     for name in known.keys() - read.keys():
-        _checked(reader, name, getattr(reader, name), known[name])
+        _convert(reader, name, getattr(reader, name), known[name])
     return dataclasses.replace(reader, **read) if read else reader  # type: ignore[type-var]
 
 
@@ -55,7 +56,7 @@ def parse_options(texts: Iterable[str]) -> dict[str, str]:
 
 
 def name_of(reader: Reader) -> str:
-    """What its class is called, in small letters: csv, npz, folder, ..."""
+    """The name of its class in small letters: csv, npz, folder, ..."""
     return type(reader).__name__.lower()
 
 
@@ -66,8 +67,9 @@ def _unknown(reader: Reader, name: str, known: Iterable[str], settings: Iterable
     return f"the reader {name_of(reader)!r} does not have the option {name!r}{did_you_mean(name, valid)}"
 
 
-def _checked(reader: Reader, name: str, value: Any, hint: Any) -> Any:
+def _convert(reader: Reader, name: str, value: Any, hint: Any) -> Any:
     """The value as its field has it: "3" is a number where numbers are expected, "a,b" several names."""
+    # Choices are checked here, since msgspec's error does not name the nearest one.
     choices = [c for h in _branches(hint) if get_origin(h) is Literal for c in get_args(h)]
     if choices and value is not None and value not in choices:
         raise UsageError(f"{name_of(reader)}: {name}={value!r:.80} is unknown{did_you_mean(value, choices)}")

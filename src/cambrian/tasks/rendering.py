@@ -1,8 +1,8 @@
-"""How image files become pixels of 8 bits where there is a choice: what transparent pixels are laid on, and
-which grey levels of 16-bit images become 0 and 255.
+"""Rendering: the choices by which image files become pixels of 8 bits. They are the ground under transparent
+pixels, and the grey levels of 16-bit images that become 0 and 255.
 
 One rendering holds for all images of a data set. A task keeps it, and so does an exported network: images to
-be predicted are rendered as those that were trained on.
+be predicted are rendered like those of the training.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Rendering:
 
 
 UPRIGHT = Rendering(GROUNDS["white"])
-"""Of a picture that is alone, as viewers show it."""
+"""The rendering of a single picture, as viewers show it."""
 
 
 def read_rendering(facts: object) -> Rendering:
@@ -45,6 +45,7 @@ def read_rendering(facts: object) -> Rendering:
     rendered. Raises DataError where it is damaged."""
     if not isinstance(facts, Mapping):
         raise DataError(f"how images are rendered is damaged: {facts!r:.80}")
+    # Exports are files from anywhere: nothing in them is trusted.
     background, levels = facts.get("background"), facts.get("levels", WIDEST)
     if not (background is None or _are_whole(background, 3)) or not _are_whole(levels, 2):
         raise DataError(f"how images are rendered is damaged: {facts!r:.80}")
@@ -57,12 +58,12 @@ def read_background(text: str) -> Colour | None:
     >>> read_background("white"), read_background("#102030"), read_background("none")
     ((255, 255, 255), (16, 32, 48), None)
     """
-    from PIL import ImageColor
+    from PIL import ImageColor  # late: Pillow takes a moment to import
 
     if text.strip().lower() == KEPT:
         return None
     try:
-        red, green, blue = ImageColor.getrgb(text.strip())[:3]
+        red, green, blue = ImageColor.getrgb(text.strip())[:3]  # a ground is opaque
     except ValueError:
         raise UsageError(
             f"background={text!r:.60}: not a colour: give white, black, grey, another colour such as "
@@ -77,6 +78,7 @@ def read_levels(text: str) -> tuple[int, int]:
     >>> read_levels("0-4095"), read_levels("-100-100")
     ((0, 4095), (-100, 100))
     """
+    # Signed 16-bit images have levels below 0: a second dash is a sign.
     match = re.fullmatch(r"\s*(-?\d{1,10})\s*-\s*(-?\d{1,10})\s*", text)
     if not match:
         raise UsageError(

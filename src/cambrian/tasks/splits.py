@@ -1,7 +1,7 @@
 """Which images are trained on, chosen by, and judged by: seeded, disjoint, every class in every split.
 
-Parts that a data set brings along are kept as they are. What is missing is carved out of the training
-part by proportional allocation: every class gives its share, to the image.
+Parts that a data set brings along are kept as they are. A missing part is carved out of the training part
+by proportional allocation: every class gives its share, to the image.
 """
 
 from __future__ import annotations
@@ -39,28 +39,29 @@ def split(
     limit: int | None = None,
     seed: int = 0,
 ) -> Split:
-    """Split `examples`. `validation` and `test`, where the data set has none of its own, are fractions
+    """Split `examples`. `validation` and `test`, for a data set without parts of its own, are fractions
     (below 1) or numbers of images (whole numbers): `test` of all images, `validation` of those that are not
     test. `validation=None` is a tenth, or up to a fifth where a tenth would be fewer than 500 images.
 
     `limit` keeps that many images, class by class in proportion, of those that are not in a validation or
     test part of the data set's own: those stay whole."""
     pool = np.flatnonzero(examples.parts == TRAIN)
-    given = {part: np.flatnonzero(examples.parts == part) for part in (VALIDATION, TEST)}
-    needed = 1 + sum(not len(indices) for indices in given.values())
+    own = {part: np.flatnonzero(examples.parts == part) for part in (VALIDATION, TEST)}
+    needed = 1 + sum(not len(indices) for indices in own.values())  # splits that share the pool
     _check(examples, pool, needed)
     if limit is not None and limit < len(pool):
         pool = _limit(examples, pool, needed, limit, seed)
-    held_out = given[TEST]
-    if not len(held_out):
-        held_out = _carve(examples, pool, "test", test, needed - 1, seed)
-        pool = np.setdiff1d(pool, held_out, assume_unique=True)
-    chosen_by = given[VALIDATION]
-    if not len(chosen_by):
+    # The test part is carved first, so that it is the same whatever `validation` says.
+    test_part = own[TEST]
+    if not len(test_part):
+        test_part = _carve(examples, pool, "test", test, needed - 1, seed)
+        pool = np.setdiff1d(pool, test_part, assume_unique=True)
+    validation_part = own[VALIDATION]
+    if not len(validation_part):
         share = min(max(500 / len(pool), 0.1), 0.2) if validation is None else validation
-        chosen_by = _carve(examples, pool, "validation", share, 1, seed)
-        pool = np.setdiff1d(pool, chosen_by, assume_unique=True)
-    return Split(pool, chosen_by, held_out)
+        validation_part = _carve(examples, pool, "validation", share, 1, seed)
+        pool = np.setdiff1d(pool, validation_part, assume_unique=True)
+    return Split(pool, validation_part, test_part)
 
 
 def quotas(sizes: Indices, total: int, low: Indices, high: Indices) -> Indices:
@@ -72,6 +73,8 @@ def quotas(sizes: Indices, total: int, low: Indices, high: Indices) -> Indices:
     """
     ideal = sizes * (total / sizes.sum())
     taken: Indices = np.clip(np.floor(ideal).astype(np.int64), low, high)
+    # Invariant: low <= taken <= high. A round moves each class by one at most, those first that are farthest
+    # from their ideal; ties go by the class's number, so that a seed gives one split.
     while (missing := total - int(taken.sum())) != 0:
         step = 1 if missing > 0 else -1
         free = np.flatnonzero(taken < high if step > 0 else taken > low)
@@ -131,6 +134,7 @@ def _draw(
     sizes = np.bincount(targets, minlength=len(examples.labels))
     taken = quotas(sizes, count, np.full_like(sizes, least), sizes - keep)
     order = np.lexsort((rng.random(len(pool)), targets))  # class by class, shuffled within
+    # The place of each image within its class: the start of its class is taken off.
     rank = np.arange(len(pool)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     drawn: Indices = np.sort(pool[order[rank < taken[targets[order]]]])
     return drawn

@@ -1,4 +1,4 @@
-"""What is computed once over a task's pixels: mean and deviation, a digest, leaks between splits."""
+"""Statistics of a task's pixels, computed once: mean and deviation, a digest, leaks between splits."""
 
 from __future__ import annotations
 
@@ -55,18 +55,20 @@ def _blocks(inputs: NDArray[Any], indices: NDArray[np.int64]) -> Iterator[NDArra
 
 def digest(task: Task) -> str:
     """A SHA-256 that changes whenever the images, targets, labels, splits or metric do."""
-    found = hashlib.sha256(
+    # The shape and the lengths go in as well, so that no two tasks are the same row of bytes.
+    checksum = hashlib.sha256(
         repr((task.inputs.dtype.str, task.inputs.shape, task.labels, task.metric)).encode()
     )
     for array in (task.targets, task.train, task.validation, task.test):
-        found.update(repr(len(array)).encode() + np.ascontiguousarray(array).data)
+        checksum.update(repr(len(array)).encode() + np.ascontiguousarray(array).data)
     for start in range(0, len(task.inputs), CHUNK):
-        found.update(np.ascontiguousarray(task.inputs[start : start + CHUNK]).data)
-    return found.hexdigest()
+        checksum.update(np.ascontiguousarray(task.inputs[start : start + CHUNK]).data)
+    return checksum.hexdigest()
 
 
 def leaks(task: Task) -> tuple[str, ...]:
     """Sentences about images of the test and validation splits that are also trained on, pixel by pixel."""
+    # A digest of 16 bytes for each image: a copy of the images would take as much as the data.
     trained = {_fingerprint(task.inputs[i]) for i in task.train}
     sentences = []
     for part, indices in (("test", task.test), ("validation", task.validation)):
@@ -85,13 +87,13 @@ def refuse_alike(name: str, inputs: NDArray[Any]) -> tuple[str, ...]:
     rows = np.arange(len(inputs))
     if len(inputs) > 1 and all((block == inputs[0]).all() for block in _blocks(inputs, rows)):
         plain = (inputs[0] == inputs[0].flat[0]).all()
-        what = "hold the same value everywhere" if plain else "are the same"
+        likeness = "hold the same value everywhere" if plain else "are the same"
         raise DataError(
-            f"{name}: all {len(inputs)} images {what}, so that there is nothing to learn: look at the"
+            f"{name}: all {len(inputs)} images {likeness}, so that there is nothing to learn: look at the"
             " files, and whether the drawing is in a part of them that is not read"
         )
     flat = sum(bool((image == image[0, 0]).all()) for image in inputs)
-    if not flat or inputs.shape[1:3] == (1, 1):
+    if not flat or inputs.shape[1:3] == (1, 1):  # one pixel is a single colour always
         return ()
     return (f"{name}: {flat} of {len(inputs)} images hold a single colour: remove them if they are damaged",)
 

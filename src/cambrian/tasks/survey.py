@@ -1,5 +1,5 @@
-"""What images hold that their headers do not tell: where ink lies under transparency, and which of 65,536
-grey levels occur. One pass over those images only; the rendering of all is chosen by it.
+"""A survey of images whose headers do not suffice: where ink lies under transparency, and which of 65,536
+grey levels occur. It is one pass over those images only; the rendering of all is chosen by it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ SQUEEZED = 4  # outliers that leave the other levels less than a quarter of the 
 
 @dataclass(frozen=True)
 class Ink:
-    """What is seen of an image with an alpha channel: `mean` and `variance` of its colours, float64[3],
-    weighted by opacity. An image that is transparent throughout has none."""
+    """The visible part of an image with an alpha channel: `mean` and `variance` of its colours, float64[3],
+    weighted by opacity. An image that is transparent throughout does not have ink."""
 
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
@@ -52,17 +52,18 @@ def has_alpha(image: Image.Image) -> bool:
 
 
 def examine(image: Image.Image) -> Findings:
-    """Decode the image and find what its header does not tell."""
+    """Decode the image and find its transparency, ink and levels."""
     levels = None
     if is_wide(image):
         values, _ = wide_values(image)
         levels = _levels(values)
+        # By its own levels: how well ink is seen must not hang on how much of the 16 bits is used.
         image = narrow(image, (int(levels[0]), int(levels[0]) + max(1, int(levels[3] - levels[0]))))
     if not has_alpha(image):
         return Findings(levels=levels)
     rgba = np.asarray(image.convert("RGBA"))
     opacity = rgba[..., 3].astype(np.float64)
-    if opacity.min() == 255:
+    if opacity.min() == 255:  # an alpha channel that hides nothing
         return Findings(levels=levels)
     ink = _ink(rgba[..., :3].astype(np.float64), opacity)
     return Findings(transparent=True, ink=ink, levels=levels)
@@ -106,6 +107,7 @@ def choose_levels(
 
 
 def _levels(array: NDArray[Any]) -> tuple[float, float, float, float]:
+    # "nearest" gives levels that occur, not means of two.
     low, high = np.quantile(array, (OUTLIERS, 1 - OUTLIERS), method="nearest")
     return float(array.min()), float(low), float(high), float(array.max())
 

@@ -83,6 +83,7 @@ class Task:
         """Write the task into `directory`, `task.json` last: a directory that has it is whole."""
         directory.mkdir(parents=True, exist_ok=True)
         arrays = {k: getattr(self, k) for k in ("inputs", "targets", "train", "validation", "test")}
+        # Staged, so that a process that is killed meanwhile leaves no half array under its final name.
         for name, array in arrays.items():
             with stage_file(directory / f"{name}.npy") as draft, draft.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
@@ -97,6 +98,7 @@ class Task:
                 k: np.load(directory / f"{k}.npy", allow_pickle=False)
                 for k in ("targets", "train", "validation", "test")
             }
+            # Mapped, so that all workers on a machine share one copy; the other arrays are small.
             inputs = np.load(directory / "inputs.npy", mmap_mode="r", allow_pickle=False)
             return Task(
                 name=facts["name"],
@@ -107,7 +109,7 @@ class Task:
                 metric=facts["metric"],
                 digest=facts["digest"],
                 warnings=tuple(facts["warnings"]),
-                rendering=facts.get("rendering", {}),
+                rendering=facts.get("rendering", {}),  # earlier versions did not record it
                 **arrays,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -120,6 +122,7 @@ def prepare(task: Task, directory: Path) -> Task:
     if not (directory / "task.json").exists():
         task.save(directory)
     saved = Task.open(directory)
+    # The digest decides, not the settings: trials on other images cannot be compared.
     if saved.digest != task.digest:
         raise RunChanged(
             f"{directory} was prepared from other data than {task.name!r} is now ({saved.digest[:12]}, not "

@@ -1,6 +1,6 @@
-"""Images with more than 8 bits: grey as Pillow has it, and colours of 16 bits, of which Pillow gives the
-upper 8 only. These are decoded twice, the second time as if their bytes were in the other order: what was
-the lower byte of each value is then the upper one."""
+"""Images with more than 8 bits: grey, which Pillow reads whole, and colours of 16 bits, of which it reads the
+upper 8 only. Colours are decoded twice, the second time as if their bytes were in the other order: the lower
+byte of each value is then the upper one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GREY_ALPHA = "LA;16B"  # of PNG; its four bytes a pixel are those of RGBA
 
 
 def is_wide(image: Image.Image) -> bool:
-    """Whether its values have more than 8 bits, all of which can be read."""
+    """Whether its values have more than 8 bits, and all of them can be read."""
     raw = _raw_mode(image)
     return image.mode.startswith("I") or raw in SWAPPED or raw == GREY_ALPHA
 
@@ -43,6 +43,7 @@ def wide_values(image: Image.Image) -> tuple[NDArray[np.int64], NDArray[np.uint8
     if image.mode.startswith("I"):
         return np.asarray(image).astype(np.int64)[..., None], None
     if raw == GREY_ALPHA:
+        # Read as RGBA, a pixel's four bytes are two of grey and two of opacity, upper ones first.
         pairs = _decode(image, lambda _: "RGBA")
         return (256 * pairs[..., :1] + pairs[..., 1:2]), pairs[..., 2].astype(np.uint8)
     upper, lower = _decode(image, lambda raw: raw), _decode(image, SWAPPED.__getitem__)
@@ -51,7 +52,7 @@ def wide_values(image: Image.Image) -> tuple[NDArray[np.int64], NDArray[np.uint8
 
 
 def narrow(image: Image.Image, levels: tuple[int, int]) -> Image.Image:
-    """The image with 8 bits a value, of which `levels` become 0 and 255."""
+    """The image scaled to 8 bits a value: `levels` become 0 and 255."""
     values, opacity = wide_values(image)
     low, high = levels
     shares = (np.clip(values, low, high) - low) / (high - low)
@@ -66,7 +67,7 @@ def open_again(image: Image.Image) -> ImageFile.ImageFile:
     """The same file, not decoded yet, as `image` is not."""
     assert isinstance(image, ImageFile.ImageFile)
     assert image.fp is not None
-    place = image.fp.tell()
+    place = image.fp.tell()  # `image` may be in the middle of reading
     image.fp.seek(0)
     again = Image.open(io.BytesIO(image.fp.read()), formats=[str(image.format)])
     image.fp.seek(place)
@@ -75,13 +76,13 @@ def open_again(image: Image.Image) -> ImageFile.ImageFile:
 
 def _raw_mode(image: Image.Image) -> str | None:
     """How the values are stored, None where that differs from part to part, or the image is decoded."""
-    told = [tile[3] for tile in getattr(image, "tile", ()) if tile[3]]
-    modes = {arguments if isinstance(arguments, str) else arguments[0] for arguments in told}
+    stored = [tile[3] for tile in getattr(image, "tile", ()) if tile[3]]
+    modes = {arguments if isinstance(arguments, str) else arguments[0] for arguments in stored}
     return modes.pop() if len(modes) == 1 else None
 
 
 def _decode(image: Image.Image, stored: Callable[[str], str]) -> NDArray[np.int64]:
-    """The bytes of the file's pixels, whose values are stored as told."""
+    """The bytes of the file's pixels, decoded as if their mode were the one that `stored` makes of it."""
     with open_again(image) as again:
         again.tile = [tile._replace(args=_replace(tile.args, stored)) for tile in again.tile]
         return np.asarray(again).astype(np.int64)

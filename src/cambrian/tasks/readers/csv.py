@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,11 +26,8 @@ from cambrian.tasks.readers.csv_columns import (
     of_pixels,
 )
 from cambrian.tasks.readers.csv_files import find_files
-from cambrian.tasks.readers.csv_pixels import PixelRows, as_integers, marks_of, read_pixels, typed_labels
+from cambrian.tasks.readers.csv_pixels import PixelRows, as_integers, convert_labels, marks_of, read_pixels
 from cambrian.tasks.readers.csv_text import SEPARATORS, Table, read_table
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,7 @@ class Csv:
             valid = ", ".join(SEPARATORS)
             raise DataError(f"separator={self.separator!r:.40}: expected one character, or one of {valid}")
         table = read_table(Path(self.path), self.separator, self.header)
+        # Each column that is found is out of the question for the next: parts, image files, label, pixels.
         split, notes = find_split(table, self.split)
         image = find_image(table, self.image, split)
         if image is not None:
@@ -68,7 +66,7 @@ class Csv:
         rows = read_pixels(table, columns)
         kept, remarks = _without_counters(table, rows, columns) if self.ignore is None else (None, ())
         label, kept, more = _label_of(table, rows, columns, kept)
-        labels = typed_labels(table, rows.lines, rows.texts[label])
+        labels = convert_labels(table, rows.lines, rows.texts[label])
         marks = marks_of(table, columns.split, rows.lines, rows.texts.get(columns.split or 0, []))
         inputs = as_integers(rows.values[:, kept])
         parts = {int(part): (inputs[marks == part], labels[marks == part]) for part in np.unique(marks)}
@@ -80,6 +78,7 @@ class Csv:
 def _without_counters(table: Table, rows: PixelRows, columns: Columns) -> tuple[list[int], tuple[str, ...]]:
     """The pixels, as positions in `rows.values`, without columns that count the rows."""
     width = rows.values.shape[1]
+    # Pixels packed into one cell do not have columns that could count the rows.
     dropped = counters(rows.values) if len(columns.pixels) == width else []
     if len(dropped) == width:
         raise DataError(f"{table.path}: no column of pixels: {table.name(columns.pixels[0])} counts the rows")
@@ -96,8 +95,9 @@ def _label_of(
     if columns.label is not None:
         whole = len(places) == rows.values.shape[1]
         return columns.label, slice(None) if whole else places, ()
-    if len(places) < 3:
+    if len(places) < 3:  # of two columns of numbers either may be the label
         raise DataError(f"{table.path}: which column is the label? say with label=NAME or label=NUMBER")
+    # Each end with its neighbour: pixels side by side are alike, a label and a pixel are not.
     ends = [rows.values[:, places[i]] for i in (0, -1, 1, -2)]
     place = places[-1 if first_or_last(*ends) else 0]
     label = columns.pixels[place]
@@ -106,13 +106,14 @@ def _label_of(
 
 
 def _of_files(table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
-    path, rows = table.path, list(table.rows)
+    path, rows = table.path, list(table.rows)  # all at once: names take little memory
     lines = [line for line, _ in rows]
+    # Column 0 stands for a missing one, whose cells nobody reads.
     cells, texts, split = (
         [row[column or 0] for _, row in rows] for column in (columns.image, columns.label, columns.split)
     )
     files, remarks = find_files(path, cells)
-    classes = read_labels(typed_labels(table, lines, texts), str(path))
+    classes = read_labels(convert_labels(table, lines, texts), str(path))
     decode = decode_files(path.stem, files.__getitem__, lambda i: str(files[i]))
     notes += (*table.notes, *columns.notes, *remarks, *classes.notes, *_contradictions(path, cells, texts))
     marks = marks_of(table, columns.split, lines, split)
@@ -120,6 +121,7 @@ def _of_files(table: Table, columns: Columns, notes: tuple[str, ...]) -> Example
 
 
 def _contradictions(path: Path, cells: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    # Rows that repeat an image with its label do not contradict each other, hence the set.
     times = Counter(cell for cell, _ in set(zip(cells, labels, strict=True)))
     several = [cell for cell, count in times.items() if count > 1]
     if not several:

@@ -1,6 +1,6 @@
 """Which column of a CSV is the label, which says the part, and which are pixels or image files.
 
-By name first, then by what the columns hold. What was guessed and what was left out becomes a sentence.
+By name first, then by their values. Each guess, and each column that is left out, becomes a sentence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from cambrian.errors import DataError, did_you_mean
 from cambrian.tasks.examples import PARTS, TRAIN, VALIDATION
-from cambrian.tasks.phrases import listed
+from cambrian.tasks.phrases import list_names
 from cambrian.tasks.readers.csv_files import are_files
 from cambrian.tasks.readers.csv_text import DECIMAL_COMMA, FEW_COLUMNS, Table, is_file_name, is_number
 
@@ -28,13 +28,15 @@ LABELS = (
 SPLITS = ("split", "part", "set", "subset", "partition", "usage", "phase", "fold", "data set", "dataset")
 IMAGES = ("path", "file", "filename", "file_name", "image", "img", "image_path", "img_path", "filepath", "id")
 COUNTERS = ("", "id", "index", "idx", "row", "no", "nr", "unnamed: 0", "unnamed: 0.1", "image_id", "imageid")
+# FER2013 (Kaggle, 2013) calls its parts Training, PublicTest and PrivateTest.
 MORE_PARTS = {"dev": VALIDATION, "publictest": VALIDATION, "privatetest": PARTS["test"]}
 COUNTED = 6  # rows from which on a column that counts them is an index
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Positions: `label` is None where the values must tell; `split` and `image` where there is none."""
+    """Positions. `label` is None where it must be guessed by the values; `split` and `image` are None where
+    the table does not have such a column."""
 
     label: int | None
     split: int | None
@@ -45,6 +47,7 @@ class Columns:
 
 def find_column(table: Table, given: str | int) -> int:
     """The column called so, or with this number, from 0, or -1 for the last."""
+    # Names first: the names in a header may be numbers.
     names = [name.lower() for name in table.header or []]
     text = str(given).strip().lower()
     if text in names:
@@ -57,13 +60,14 @@ def find_column(table: Table, given: str | int) -> int:
 
 
 def find_split(table: Table, given: str | int | None) -> tuple[int | None, tuple[str, ...]]:
-    """The column that says of each row for what it is."""
+    """The column that says to which part each row belongs, and a sentence where that is a guess."""
     if given is not None:
         return (None if str(given).lower() == "none" else find_column(table, given)), ()
     for column in range(table.width):
         values = {row[column] for row in table.sample}
         named = table.header is not None and table.header[column].lower() in SPLITS
         parts = {part_of(value) for value in values}
+        # Without a name that says so, one value is too little: every row might be of the class "train".
         if None not in parts and (named or (TRAIN in parts and len(parts) > 1)):
             remark = "says what is for training, validation and testing: give split=none to draw these anew"
             return column, (f"{table.path}: {table.name(column)} {remark}",)
@@ -84,6 +88,7 @@ def find_image(table: Table, given: str | int | None, split: int | None) -> int 
     by_ending = next((i for i, cell in enumerate(table.sample[0]) if is_file_name(cell)), None)
     if by_ending is not None or table.width > FEW_COLUMNS:
         return by_ending
+    # Looking for files costs the disk: twenty rows, and only in tables of few columns.
     columns = [i for i in range(table.width) if i != split]
     for column in columns:
         if are_files(table.path, [row[column] for row in table.sample[:20]]):
@@ -94,32 +99,35 @@ def find_image(table: Table, given: str | int | None, split: int | None) -> int 
     return next(iter((*named, *(i for i in alone if not _repeats(table, i)))), None)
 
 
-def named_label(table: Table, given: str | int | None, besides: set[int | None]) -> int | None:
-    """The column that was asked for, or the first of LABELS."""
+def find_label(table: Table, given: str | int | None, besides: set[int | None]) -> int | None:
+    """The column that the user names, or the first of LABELS that the table has."""
     if given is not None:
         return find_column(table, given)
+    # Reversed, so that of two columns of one name the first stays.
     names = {name.lower(): i for i, name in reversed([*enumerate(table.header or [])]) if i not in besides}
     return next((names[name] for name in LABELS if name in names), None)
 
 
 def of_files(table: Table, label: str | int | None, image: int, split: int | None) -> Columns:
-    """Columns of a table of image files: what is not the label is left out."""
-    column = named_label(table, label, {image, split})
+    """Columns of a table of image files: all besides the files, the label and the part are left out."""
+    column = find_label(table, label, {image, split})
     others = [i for i in range(table.width) if i not in (image, split)]
     filled = [i for i in others if any(row[i] for row in table.sample)]
     if column is None:
         if not filled:
             raise DataError(f"{table.path}: no column of labels beside {table.name(image)}")
+        # Labels repeat, unlike names and comments.
         column = next((i for i in filled if _repeats(table, i)), filled[0])
     left = [i for i in filled if i != column]
-    return Columns(column, split, image, (), _left_out(table, left, column))
+    return Columns(column, split, image, (), _say_unused(table, left, column))
 
 
 def of_pixels(table: Table, label: str | int | None, ignore: str | None, split: int | None) -> Columns:
     """Columns of a table of pixels: a column without a single number, or called like an index, is not one."""
     ignored = {find_column(table, name) for name in (ignore or "").split(",") if name and name != "none"}
-    column = named_label(table, label, {split, *ignored})
+    column = find_label(table, label, {split, *ignored})
     left = [i for i in range(table.width) if i not in (column, split) and i not in ignored]
+    # Where one cell holds all pixels, as in FER2013, no other column holds any.
     packed = [i for i in left if _is_packed(table.sample[0][i])]
     words = [i for i in left if i not in packed and _is_words(table, i)]
     if column is None:
@@ -128,10 +136,12 @@ def of_pixels(table: Table, label: str | int | None, ignore: str | None, split: 
     dropped = {*words, *named, *((i for i in left if i not in packed) if packed else ())} - {column}
     pixels = tuple(packed or (i for i in left if i != column and i not in dropped))
     if not pixels:
-        raise DataError(f"{table.path}: no column of pixels, nor one of image files: {_found(table)}")
+        raise DataError(
+            f"{table.path}: no column of pixels, nor one of image files: {_describe_columns(table)}"
+        )
     shown = [i for i in sorted(dropped) if any(row[i] for row in table.sample)]
-    guessed = column is not None and named_label(table, label, {split}) != column
-    notes = _left_out(table, shown, column)
+    guessed = column is not None and find_label(table, label, {split}) != column
+    notes = _say_unused(table, shown, column)
     if guessed and column is not None:
         notes += (f"{table.path}: {table.name(column)} is taken as the label: label= names another",)
     return Columns(column, split, None, pixels, notes)
@@ -147,6 +157,7 @@ def _guess_label(table: Table, words: list[int], left: list[int], packed: list[i
     if table.header is None:
         return None
     kinds = {i: re.sub(r"\d+", "#", table.header[i].lower()) for i in left}
+    # pixel1, pixel2, ... are one kind of name; a single other one is the label's.
     usual, count = Counter(kinds.values()).most_common(1)[0]
     odd = [i for i, kind in kinds.items() if kind != usual and kind not in COUNTERS]
     return odd[0] if len(odd) == 1 and count > 2 else None
@@ -164,6 +175,7 @@ def counters(values: NDArray[Any]) -> list[int]:
     rows = len(values)
     if rows < COUNTED:
         return []
+    # The ends exclude nearly all columns before any is read whole.
     ends = (values[-1] - values[0] == rows - 1) & np.isin(values[0], (0, 1))
     return [int(i) for i in np.flatnonzero(ends) if (np.diff(values[:, i]) == 1).all()]
 
@@ -175,12 +187,13 @@ def _can_be_label(values: NDArray[Any]) -> bool:
 
 def _is_alike(values: NDArray[Any], neighbour: NDArray[Any]) -> bool:
     """Whether two columns hold much the same values, as pixels side by side do."""
-    here, there = set(values.tolist()), set(neighbour.tolist())
-    return len(here & there) >= max(len(here), len(there)) * 0.9 or len(here) > len(values) / 4
+    own, beside = set(values.tolist()), set(neighbour.tolist())
+    # Many distinct values, as of floats, are pixels even if few of them are the neighbour's as well.
+    return len(own & beside) >= max(len(own), len(beside)) * 0.9 or len(own) > len(values) / 4
 
 
 def _is_words(table: Table, column: int) -> bool:
-    """Whether no cell is a number, or so few that the others are no mistakes."""
+    """Whether the column is of words: no cell is a number, or so few that the others cannot be mistakes."""
     cells = [row[column] for row in table.sample]
     numbers = [is_number(cell) or DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells if cell]
     words = len(numbers) - sum(numbers)
@@ -198,14 +211,16 @@ def _is_packed(cell: str) -> bool:
     return len(values) > 3 and all(map(is_number, values))
 
 
-def _left_out(table: Table, columns: list[int], label: int | None) -> tuple[str, ...]:
+def _say_unused(table: Table, columns: list[int], label: int | None) -> tuple[str, ...]:
     if not columns:
         return ()
     names = [table.header[i] or str(i) if table.header else str(i) for i in columns]
     which = "" if label is None else f"; the label is {table.name(label)}, label= names another"
     kind = "column" if len(names) == 1 else "columns"
-    return (f"{table.path}: {len(names)} {kind} not used, {listed(names)}{which}",)
+    return (f"{table.path}: {len(names)} {kind} not used, {list_names(names)}{which}",)
 
 
-def _found(table: Table) -> str:
-    return f"the columns are {listed(table.header)}" if table.header else f"there are {table.width} columns"
+def _describe_columns(table: Table) -> str:
+    return (
+        f"the columns are {list_names(table.header)}" if table.header else f"there are {table.width} columns"
+    )

@@ -9,15 +9,15 @@ from pathlib import Path
 from cambrian.errors import DataError
 from cambrian.tasks.examples import PARTS, TRAIN
 from cambrian.tasks.images import SUFFIXES
-from cambrian.tasks.phrases import listed
+from cambrian.tasks.phrases import list_names
 
 USUAL = (".jpg", ".png", ".jpeg")
 ENDINGS = tuple(e for ending in (*USUAL, *sorted(SUFFIXES - {*USUAL})) for e in (ending, ending.upper()))
 
 
 def find_files(path: Path, cells: Sequence[str]) -> tuple[list[Path], tuple[str, ...]]:
-    """The file of each cell, and a sentence if it lies elsewhere than is written. Raises DataError that names
-    the first without a file and counts the others."""
+    """The file of each cell, and a sentence if files lie elsewhere than the CSV says. Raises DataError that
+    names the first cell without a file and counts the others."""
     finder = Finder(path.parent)
     files, missing = [], []
     for cell in cells:
@@ -44,6 +44,7 @@ class Finder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # The training folder first, since most rows are for training.
         inner = sorted(_folders(folder), key=lambda f: (PARTS.get(f.name.lower()) != TRAIN, f.name))
         self.ways = [(f, ending) for f in (folder, *inner) for ending in ("", *ENDINGS)]
         self.found: Counter[tuple[Path, str]] = Counter()
@@ -64,16 +65,19 @@ class Finder:
         beside = {folder.name: n for (folder, _), n in self.found.items() if folder != self.folder}
         if not beside:
             return ()
-        return (f"{path}: {sum(beside.values())} images are found in {listed(list(beside))} beside the CSV",)
+        return (
+            f"{path}: {sum(beside.values())} images are found in {list_names(list(beside))} beside the CSV",
+        )
 
     def _remember(self, way: tuple[Path, str]) -> None:
         self.found[way] += 1
-        if way[1] and self.ways[1] != way:  # as it is written comes first
+        if way[1] and self.ways[1] != way:  # the way without an ending stays first
             self.ways.remove(way)
             self.ways.insert(1, way)
 
 
 def _check_inside(path: Path, cell: str, file: Path) -> None:
+    # Resolved, since `..` and links lead out without showing it.
     if not file.resolve().is_relative_to(path.parent.resolve()):
         raise DataError(
             f"{path}: {cell!r:.200} leads out of {path.parent}: copy the images in, and give paths"

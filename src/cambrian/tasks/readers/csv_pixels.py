@@ -32,24 +32,25 @@ class PixelRows:
 
 
 def read_pixels(table: Table, columns: Columns) -> PixelRows:
-    """All rows. Raises DataError with the line of what is not a finite number."""
+    """All rows. Raises DataError with the line of the first cell that is not a finite number."""
     pixels = columns.pixels
+    # Any of the outer columns may turn out to be the label, which is text: 01 is another class than 1.
     kept = {columns.label, columns.split, *pixels[:3], *pixels[-1:]} - {None}
     texts: dict[int, list[str]] = {i: [] for i in kept if i is not None}
     values: list[NDArray[np.float32]] = []
     lines: list[int] = []
     for line, row in table.rows:
         cells = [row[i] for i in pixels]
-        if len(cells) == 1:
+        if len(cells) == 1:  # all pixels in one cell
             cells = cells[0].strip("[]").split()
         values.append(_numbers(f"{table.path}, line {line}", cells, len(values[0]) if values else len(cells)))
         lines.append(line)
-        for column, held in texts.items():
-            held.append(row[column])
+        for column, column_texts in texts.items():
+            column_texts.append(row[column])
     return PixelRows(np.stack(values), texts, lines)
 
 
-def typed_labels(table: Table, lines: Sequence[int], cells: Sequence[str]) -> NDArray[Any]:
+def convert_labels(table: Table, lines: Sequence[int], cells: Sequence[str]) -> NDArray[Any]:
     """Labels as numbers where all of them are, else as strings: 01, 02 and 10 are strings."""
     wrong = next((i for i, cell in enumerate(cells) if cell in MISSING), None)
     if wrong is not None:
@@ -90,10 +91,10 @@ def _numbers(where: str, cells: Sequence[str], width: int) -> NDArray[np.float32
     if len(cells) != width:
         raise DataError(f"{where}: {len(cells)} pixels where {width} are expected: mend or remove the row")
     try:
-        with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
+        with np.errstate(over="ignore"):  # a number too large becomes infinite, and is refused below
             values = np.array(list(map(float, cells)), np.float32)
     except ValueError:
-        wrong = next(cell for cell in cells if not _is_float(cell))
+        wrong = next(cell for cell in cells if not _is_float(cell))  # slow, hence only now
         raise DataError(f"{where}: {wrong!r:.60} is not a number: {_mend(wrong)}") from None
     if not np.isfinite(values).all():
         wrong = cells[int(np.flatnonzero(~np.isfinite(values))[0])]

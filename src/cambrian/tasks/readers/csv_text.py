@@ -1,4 +1,4 @@
-"""The text of a CSV as rows: what separates the cells, and whether the first row is a header."""
+"""The text of a CSV as rows: the sign that separates cells, and whether the first row is a header."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Table:
         return len(self.sample[0])
 
     def name(self, column: int) -> str:
-        """What a sentence calls the column."""
+        """The column's name in sentences."""
         named = self.header is not None and self.header[column]
         return (
             f"column {column} ({self.header[column]!r:.60})" if named and self.header else f"column {column}"
@@ -51,7 +51,7 @@ class Table:
 def read_table(path: Path, separator: str | None, header: str | None) -> Table:
     """The rows of the file. `header` is yes, no or None, which is a guess."""
     rows = _rows(path, separator)
-    first = list(islice(rows, SAMPLE + 1))
+    first = list(islice(rows, SAMPLE + 1))  # one more, which may be the header
     if not first or not (first[1:] or not is_header(path, [row for _, row in first], header)):
         raise DataError(f"{path}: there are no rows: expected one image per row, a label and its pixels")
     texts = [row for _, row in first]
@@ -65,6 +65,7 @@ def read_table(path: Path, separator: str | None, header: str | None) -> Table:
         raise DataError(
             f"{path}: there is one column only: expected a label and pixels, or a label and a path"
         )
+    # `rows` is used up by as many as the sample took: these come first again.
     sample = [row for _, row in _even(path, body, width)]
     return Table(path, names, sample, _even(path, chain(body, rows), width), notes)
 
@@ -83,8 +84,9 @@ def is_header(path: Path, rows: list[list[str]], header: str | None) -> bool:
         return header == "yes"
     first, *others = rows
     numbers = [cell for cell in first if is_number(cell)]
-    if any(map(is_file_name, first)):
+    if any(map(is_file_name, first)):  # a header names columns, not files
         return False
+    # Words alone are names of columns, unless they are names of files without their endings.
     if not numbers:
         return len(first) > FEW_COLUMNS or not are_files(path, first)
     return _counts_up(numbers) and (len(numbers) >= NUMBERED or _unlike(first, others))
@@ -136,16 +138,18 @@ def _rows(path: Path, separator: str | None) -> Iterator[Row]:
 
 
 def _separator(file: TextIO) -> str:
-    """What occurs equally often in the first lines; of several, not the comma, which may be in numbers."""
+    """The sign that occurs equally often in the first lines; of several, not the comma, which may be in
+    numbers."""
     lines = [line for line in islice(file, 6) if line.strip()]
-    told = re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE) if lines else None  # as Excel writes
+    declared = re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE) if lines else None  # as Excel writes
     file.seek(0)
-    if told:
+    if declared:
         file.readline()
-        return told[1]
+        return declared[1]
     candidates = sorted(SEPARATORS.values(), key=",".__eq__)
     counts = {c: {line.count(c) for line in lines} for c in candidates}
     even = [c for c, times in counts.items() if len(times) == 1 and times != {0}]
+    # Text in quotes may hold any of them: then the most frequent in the first line, the comma at a tie.
     return even[0] if even else max(reversed(candidates), key=(lines or [""])[0].count)
 
 

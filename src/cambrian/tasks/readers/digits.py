@@ -16,6 +16,6 @@ class Digits:
     def examples(self) -> Examples:
         from sklearn.datasets import load_digits
 
-        found = load_digits()
-        inputs = np.rint(found.images * (255 / 16)).astype(np.uint8)  # 0..16 grey levels
-        return from_arrays("digits", {TRAIN: (inputs, found.target)})
+        data = load_digits()
+        inputs = np.rint(data.images * (255 / 16)).astype(np.uint8)  # 0..16 grey levels
+        return from_arrays("digits", {TRAIN: (inputs, data.target)})

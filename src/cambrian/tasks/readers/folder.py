@@ -1,6 +1,6 @@
 """A folder of class folders of images, perhaps inside train/, val/ and test/ (see `arrangement`).
 
-Links that lead out of the folder are refused: what is read must lie where the user pointed to. Files are
+Links that lead out of the folder are refused: all images must lie where the user pointed to. Files are
 images by their ending or their first bytes; others are passed over and counted.
 """
 
@@ -33,7 +33,7 @@ from cambrian.tasks.readers.listing import (
 @dataclass(frozen=True)
 class Folder:
     """`parts` says whether folders called train, val or test are parts of the data ("yes"), classes ("no"),
-    or what they look like ("auto"); or it names the part folders, such as "fold1,fold2": in the order train,
+    or the likelier of both ("auto"); or it names the part folders, such as "fold1,fold2": in the order train,
     test or train, validation, test. `background` is the colour that transparent pixels are laid on, "none"
     drops transparency. `levels` are those of 16-bit images that become 0 and 255, such as "0-4095"."""
 
@@ -46,7 +46,7 @@ class Folder:
         root = Path(self.path)
         scan = Scan(root)
         scan.read(self.parts)
-        labels = sorted(set(scan.classes))
+        labels = sorted(set(scan.classes))  # so that a class has one number on every file system
         number = {name: i for i, name in enumerate(labels)}
         decode = decode_files(
             show(root.name),
@@ -62,7 +62,7 @@ class Folder:
 
 
 class Scan:
-    """The images below a root with their classes and parts, and sentences about what else there is."""
+    """The images below a root with their classes and parts, and sentences about everything else in it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -76,11 +76,13 @@ class Scan:
         """Read the root as it is arranged; `parts` is the reader's."""
         arrangement = arrange(self.root, self.listing, parts)
         self.notes += arrangement.notes
+        # Training first: the classes of other parts are compared with its classes.
         if arrangement.classes or not arrangement.parts:
             self._take(TRAIN, self.root, arrangement.classes)
         for part, folder in arrangement.parts:
             inner = enter(folder)
             self._take(part, inner, self.listing.folders(inner))
+        # At the end, since the listing counts the files that it passes over as it goes.
         self._note_beside({self.root, *(enter(folder) for _, folder in arrangement.parts)})
 
     def _take(self, part: int, folder: Path, classes: Sequence[Path]) -> None:
@@ -96,6 +98,7 @@ class Scan:
             return
         if empty:
             self.notes.append(f"{show(folder)}: passed over without images: {describe(empty)}")
+        # cat/train and dog/train are parts only if every class is arranged so.
         within = {entry: parts_within(entry) for entry in full}
         if folder == self.root and all(within.values()):
             self._add_parts_of_classes(within)
@@ -107,11 +110,11 @@ class Scan:
         for entry, parts in within.items():
             for folder, part in parts.items():
                 self._add(part, folder, _class_of(entry))
-        told = {folder.name: part for parts in within.values() for folder, part in parts.items()}
-        ordered = sorted(told, key=lambda name: (told[name], name))
+        part_names = {folder.name: part for parts in within.values() for folder, part in parts.items()}
+        ordered = sorted(part_names, key=lambda name: (part_names[name], name))
         self.notes.append(
             f"{show(self.root.name)}: every class holds its own parts: "
-            + ", ".join(f"{short(show(name))} is the {MEANINGS[told[name]]} part" for name in ordered)
+            + ", ".join(f"{short(show(name))} is the {MEANINGS[part_names[name]]} part" for name in ordered)
         )
 
     def _add(self, part: int, folder: Path, name: str) -> None:
@@ -124,7 +127,7 @@ class Scan:
         for folder in sorted(folders):
             left = system_folders(folder)
             if left:
-                self.notes.append(f"{show(folder)}: passed over as the file system's: {_listed(left)}")
+                self.notes.append(f"{show(folder)}: passed over as the file system's: {_quote(left)}")
             loose = count_loose(folder)
             if loose:
                 images = "image that lies" if loose == 1 else "images that lie"
@@ -137,6 +140,7 @@ def _check_classes(folder: Path, full: Sequence[Path], empty: Sequence[Path]) ->
     if not full and not empty:
         wrong = "holds images but no class folders" if count_loose(folder) else "the folder is empty"
         raise DataError(f"{show(folder)}: {wrong}: {REMEDY}")
+    # An empty class folder may be a failed download; an empty `labels` or `docs` is not a class.
     unknown = [entry for entry in empty if not is_companion(entry)]
     if unknown or not full:
         first = show((unknown or empty)[0])
@@ -165,5 +169,5 @@ def _text(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _listed(names: Sequence[str]) -> str:
+def _quote(names: Sequence[str]) -> str:
     return ", ".join(short(show(name)) for name in names)

@@ -63,10 +63,11 @@ class FashionMnist:
                 f"Fashion-MNIST is not at {self.path}: apt-get install dataset-fashion-mnist, "
                 "or give the folder that holds its IDX files"
             )
-        found = Idx(self.path, LABELS).examples()
-        return Examples("fashion-mnist", found.targets, found.labels, found.parts, found.decode)
+        idx = Idx(self.path, LABELS).examples()
+        return Examples("fashion-mnist", idx.targets, idx.labels, idx.parts, idx.decode)
 
 
+# In the order of the paper's Table 2.
 LABELS = (
     "T-shirt/top",
     "Trouser",
@@ -100,6 +101,7 @@ def read(path: Path) -> NDArray[np.uint8]:
                 )
             shape = struct.unpack(f">{magic[3]}I", file.read(4 * magic[3]))
             size = math.prod(shape)
+            # The header may claim any size: it is checked before as much is allocated.
             check_unpacked(str(path), path.stat().st_size, size)
             values = file.read(size)
     except (OSError, EOFError, zlib.error, struct.error) as error:
@@ -144,7 +146,7 @@ def _part(path: Path) -> int:
 
 
 def _family(path: Path) -> tuple[str, ...] | None:
-    """What the files of one data set have in common: the stem without the part's name."""
+    """The common part of the names of a data set's files: the stem without the part's name."""
     if not IMAGES.fullmatch(path.name):
         return None
     return tuple(word for word in _words(path) if word not in PARTS)
@@ -153,10 +155,11 @@ def _family(path: Path) -> tuple[str, ...] | None:
 def _labels_of(images: Path) -> Path:
     name = re.sub("images", "labels", images.name, flags=re.IGNORECASE)
     name = re.sub(r"idx[34]", "idx1", name, flags=re.IGNORECASE).removesuffix(".gz")
-    found = _existing([images.with_name(name), images.with_name(f"{name}.gz")])
-    if found is None:
+    # Images and labels may be packed differently.
+    labels = _existing([images.with_name(name), images.with_name(f"{name}.gz")])
+    if labels is None:
         raise DataError(f"{images}: its labels are missing: expected {name} or {name}.gz beside it")
-    return found
+    return labels
 
 
 def _existing(paths: Iterable[Path]) -> Path | None:

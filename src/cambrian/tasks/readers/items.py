@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.tasks.phrases import listed, reason
+from cambrian.tasks.phrases import list_names, reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +26,7 @@ class Items:
         first = self._item(source, 0)
         self._places = self._find(first, image, label)
         self.are_tensors = is_tensor(self._values(first, 0)[0])
+        # Item by item, once: a data set may draw anew, or fetch, each time it is asked.
         pairs = [self._values(self._item(source, i), i) for i in range(length)]
         self.images = [self._image(image, i) for i, (image, _) in enumerate(pairs)]
         self.labels = [_label(label) for _, label in pairs]
@@ -53,31 +54,31 @@ class Items:
         return self._guess(item, at, label_at)
 
     def _find_keys(self, item: Mapping[Any, Any], image: Any, label: Any) -> tuple[Any, Any]:
-        found = []
+        chosen = []
         for role, given, usual in (("image", image, IMAGE_KEYS), ("label", label, LABEL_KEYS)):
-            keys = {str(key).lower(): key for key in item}
+            keys = {str(key).lower(): key for key in item}  # as the item writes them
             key = given if given in item else keys.get(str(given).lower()) if given is not None else None
             if given is None:
                 key = next((keys[name] for name in usual if name in keys), None)
             if key is None:
                 asked = "" if given is None else f" {given!r}"
                 raise DataError(
-                    f"the items of {self.kind} hold {listed(list(keys))}, but no {role}{asked}: name it with "
-                    f"{role}=KEY"
+                    f"the items of {self.kind} hold {list_names(list(keys))}, but no {role}{asked}: name it "
+                    f"with {role}=KEY"
                 )
-            found.append(key)
-        left = [str(key) for key in item if key not in found]
+            chosen.append(key)
+        left = [str(key) for key in item if key not in chosen]
         if left:
             self.notes = (
-                f"{self.kind}: of each item {found[0]!r} is the image and {found[1]!r} the label, left out "
-                f"is {listed(left)}: image= and label= choose others",
+                f"{self.kind}: of each item {chosen[0]!r} is the image and {chosen[1]!r} the label, left out "
+                f"is {list_names(left)}: image= and label= choose others",
             )
-        return found[0], found[1]
+        return chosen[0], chosen[1]
 
     def _position(self, item: Any, name: str, given: Any) -> int | None:
         if given is None:
             return None
-        fields = getattr(item, "_fields", ())
+        fields = getattr(item, "_fields", ())  # of a named tuple
         if given in fields:
             return int(fields.index(given))
         try:
@@ -112,6 +113,7 @@ class Items:
 
     def _image(self, value: Any, i: int) -> NDArray[Any]:
         array = self._array(value, i)
+        # Some data sets give batches of one image.
         while array.ndim > 3 and array.shape[0] == 1:
             array = array[0]
         if array.dtype.kind not in "uifb" or not 1 <= array.ndim <= 3:
@@ -129,6 +131,7 @@ class Items:
 
 def array_of(value: Any) -> Any:
     """An array of a tensor, a picture, a column of a table; a list of such stays a list."""
+    # Known by their methods: torch, Pillow and pandas are not imported for it.
     if isinstance(value, list | tuple):
         return [array_of(v) if is_tensor(v) or _is_picture(v) else v for v in value]
     if is_tensor(value):
@@ -153,7 +156,7 @@ def _of_tensor(value: Any) -> NDArray[Any]:
     value = value.detach().cpu()
     try:
         return np.asarray(value)
-    except (TypeError, RuntimeError):  # numpy has no bfloat16
+    except (TypeError, RuntimeError):  # numpy does not have bfloat16
         return np.asarray(value.float())
 
 

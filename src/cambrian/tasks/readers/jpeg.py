@@ -27,13 +27,13 @@ def from_jpegs(name: str, parts: Mapping[int, tuple[Path, Mapping[str, NDArray[A
     """Examples from `{TRAIN: (file, its arrays), ...}`; of a file or folder called cifar10_... the classes
     have CIFAR-10's names."""
     streams: list[tuple[Path, int, bytes, memoryview]] = []
-    for path, held in parts.values():
-        streams += _streams(path, held)
+    for path, arrays in parts.values():
+        streams += _streams(path, arrays)
     path = next(iter(parts.values()))[0]
     names = CIFAR10 if "cifar10_" in f"{name} {path.name}".lower() else None
-    held_labels = np.concatenate([held["labels"] for _, held in parts.values()])
-    classes = read_labels(held_labels, str(path), names)
-    marks = np.concatenate([np.full(len(held["labels"]), part, np.int8) for part, (_, held) in parts.items()])
+    of_parts = {part: arrays["labels"] for part, (_, arrays) in parts.items()}
+    classes = read_labels(np.concatenate([*of_parts.values()]), str(path), names)
+    marks = np.concatenate([np.full(len(labels), part, np.int8) for part, labels in of_parts.items()])
 
     def source(i: int) -> bytes:
         _, _, header, stream = streams[i]
@@ -46,17 +46,18 @@ def from_jpegs(name: str, parts: Mapping[int, tuple[Path, Mapping[str, NDArray[A
     return Examples(name, classes.targets, classes.labels, marks, decode)
 
 
-def _streams(path: Path, held: Mapping[str, NDArray[Any]]) -> list[tuple[Path, int, bytes, memoryview]]:
+def _streams(path: Path, arrays: Mapping[str, NDArray[Any]]) -> list[tuple[Path, int, bytes, memoryview]]:
     header, payload, offsets = (
-        held["header"].tobytes(),
-        memoryview(held["payload"].tobytes()),
-        held["offsets"],
+        arrays["header"].tobytes(),
+        memoryview(arrays["payload"].tobytes()),  # sliced without a copy of each stream
+        arrays["offsets"],
     )
     ends = offsets.tolist()
-    if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or len(ends) != len(held["labels"]) + 1:
+    if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or len(ends) != len(arrays["labels"]) + 1:
         raise DataError(
-            f"{path}: expected one more offset than labels, got {len(ends)} and {len(held['labels'])}"
+            f"{path}: expected one more offset than labels, got {len(ends)} and {len(arrays['labels'])}"
         )
+    # As int64, since differences of unsigned offsets never are negative.
     if ends[0] < 0 or ends[-1] > len(payload) or np.any(np.diff(offsets.astype(np.int64)) <= 0):
         raise DataError(
             f"{path}: the offsets do not rise within the {len(payload):,} bytes of payload: "

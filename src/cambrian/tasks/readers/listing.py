@@ -1,4 +1,4 @@
-"""What lies in a folder of images: which files are images, and what is passed over, counted by its kind."""
+"""The contents of a folder of images: its images, and the files that are passed over, counted by kind."""
 
 from __future__ import annotations
 
@@ -42,9 +42,11 @@ COMPANIONS = {
 COMPANIONS |= {"meta", "metadata", "readme", "sample", "samples", "script", "scripts", "xml"}
 """Folders that tools put beside images. Without images they are passed over, even if they are empty."""
 
+# Downloads under way and backups: their first bytes may be those of an image.
 UNFINISHED = {".part", ".partial", ".tmp", ".temp", ".bak", ".old", ".orig", ".download", ".crdownload"}
+# JPEG, PNG, GIF; WebP is looked at in `_starts`, since its mark is not at the front.
 STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
-KINDS = 6  # told by name
+KINDS = 6  # of files passed over that a sentence names
 
 
 @dataclass
@@ -68,7 +70,7 @@ class Listing:
         while waiting:
             for entry in entries_of(waiting.pop()):
                 if is_folder(entry):
-                    if not entry.is_symlink():
+                    if not entry.is_symlink():  # links could lead round in a circle
                         waiting.append(Path(entry.path))
                 elif is_image(entry):
                     self.check(entry)
@@ -81,6 +83,7 @@ class Listing:
         """Raises DataError where it is a link out of the root, or back to a folder it lies in."""
         if not entry.is_symlink():
             return
+        # Real paths, since the root may itself be reached by a link.
         target, root, parent = (
             Path(os.path.realpath(p)) for p in (entry.path, self.root, os.path.dirname(entry.path))
         )
@@ -112,7 +115,7 @@ def count_loose(folder: Path) -> int:
 
 
 def entries_of(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in it by name, without hidden things and what file systems leave behind."""
+    """The entries of the folder by name, without hidden ones and those that file systems leave behind."""
     try:
         with os.scandir(folder) as entries:
             listed = [e for e in entries if not (e.name.startswith(".") or e.name.lower() in SYSTEM)]
@@ -139,10 +142,10 @@ def is_companion(folder: Path) -> bool:
 
 
 def is_image(entry: os.DirEntry[str]) -> bool:
-    """By its ending, or else by its first bytes."""
+    """Whether it is an image, by its ending, or else by its first bytes."""
     ending = os.path.splitext(entry.name)[1].lower()
     try:
-        if not entry.is_file():
+        if not entry.is_file():  # a pipe or a socket would be waited for
             return False
     except OSError:
         return False
@@ -152,7 +155,7 @@ def is_image(entry: os.DirEntry[str]) -> bool:
 
 
 def show(path: str | os.PathLike[str]) -> str:
-    """The path as one line that can be printed, whatever bytes the file system has."""
+    """The path as one line that can be printed, even where the file system's bytes are not UTF-8."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -201,6 +204,6 @@ def holds_images(folder: Path) -> bool:
     while waiting:
         entries = entries_of(waiting.pop())
         if any(not is_folder(entry) and is_image(entry) for entry in entries):
-            return True
+            return True  # at the first one, where counting reads everything
         waiting += [Path(e.path) for e in entries if is_folder(e) and not e.is_symlink()]
     return False

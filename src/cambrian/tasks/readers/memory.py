@@ -1,5 +1,5 @@
-"""What a Python program already holds: arrays, tensors, dictionaries of them, torch `Dataset`s. torch itself
-is never imported: a data set is whatever has a length and items of an image and a label."""
+"""Data in memory: arrays, tensors, dictionaries of them, torch `Dataset`s. torch itself is never imported: a
+data set is any object with a length and items of an image and a label."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ REMEDY = (
 class Memory:
     """`source` is a data set; or `(inputs, labels)` arrays; or a dictionary of arrays, named as in an .npz;
     or a pair (train, test) or triple (train, validation, test) of data sets or of arrays, or a dictionary of
-    these. It has no name it could be loaded by again: a run directory keeps its own copy, which worker
-    processes open, and `resume` too.
+    these. It cannot be loaded again by a name: a run directory keeps its own copy, which worker processes and
+    `resume` open.
 
     `image` and `label` are the keys or positions of both in an item of several values; `column` chooses one
     of several labels; `layout` is channels-first or channels-last; `shape`, such as 28x28, makes images of
@@ -46,26 +46,26 @@ class Memory:
         plain = isinstance(self.source, tuple | list | Mapping)
         name = "data" if plain else type(_dataset_of(first)).__name__
         notes: tuple[str, ...] = ()
-        held = {}
+        arrays = {}
         tensors = False
         for part, source in parts.items():
             images, labels, remarks, of_tensors = self._arrays(source)
-            held[part] = (images, labels)
+            arrays[part] = (images, labels)
             notes += remarks
             tensors |= of_tensors
         form = Form(self.layout, self.shape, self.column, tensors)
-        return from_arrays(name, held, _names_of(first, self.source), form=form, notes=notes)
+        return from_arrays(name, arrays, _names_of(first, self.source), form=form, notes=notes)
 
     def _arrays(self, source: Any) -> tuple[Any, Any, tuple[str, ...], bool]:
-        """Images, labels, sentences about what was guessed, and whether the images are tensors."""
+        """Images, labels, sentences about guesses, and whether the images are tensors."""
         if _is_arrays(source):
             images, labels = source
             return array_of(images), array_of(labels), (), is_tensor(images)
-        found = _dataset_of(source)
-        length = _length_of(found)
-        items = Items(found, length, self.image, self.label)
+        dataset = _dataset_of(source)
+        length = _length_of(dataset)
+        items = Items(dataset, length, self.image, self.label)
         notes = items.notes
-        if found is not source:
+        if dataset is not source:
             notes += (f"the data set of the {type(source).__name__} is read, not its batches",)
         return items.images, items.labels, notes, items.are_tensors
 
@@ -74,6 +74,7 @@ def _parts_of(source: Any) -> dict[int, Any]:
     """The data set, or arrays, of each part."""
     if isinstance(source, Mapping):
         return _parts_of_mapping(source)
+    # [images, labels] means (images, labels); any other list is a data set of items.
     if isinstance(source, list) and len(source) == 2 and _is_arrays(tuple(source)):
         source = tuple(source)
     if _is_arrays(source) or not isinstance(source, tuple):
@@ -84,8 +85,8 @@ def _parts_of(source: Any) -> dict[int, Any]:
 
 
 def _parts_of_mapping(source: Mapping[Any, Any]) -> dict[int, Any]:
-    """Of {"train": ..., "test": ...}, or of arrays called as in an .npz."""
-    parts = {PARTS[str(key).lower()]: held for key, held in source.items() if str(key).lower() in PARTS}
+    """The parts in {"train": ..., "test": ...}, or in a dictionary of arrays called as in an .npz."""
+    parts = {PARTS[str(key).lower()]: value for key, value in source.items() if str(key).lower() in PARTS}
     if TRAIN in parts:
         return dict(sorted(parts.items()))
     keys, _ = find_keys([key for key in source if isinstance(key, str)], "the dictionary")
@@ -97,7 +98,7 @@ def _names_of(first: Any, source: Any) -> tuple[str, ...] | None:
     if isinstance(source, Mapping):
         key = next((key for key in source if str(key).lower() in NAMES), None)
         return None if key is None else class_names(source[key])
-    for _ in range(8):  # a Subset of a Subset of ...
+    for _ in range(8):  # a Subset of a Subset of ..., which might hold itself
         names = class_names(_attribute(first, "classes"))
         if names is not None:
             return names
@@ -138,6 +139,7 @@ def _is_item(value: Any) -> bool:
 def _dataset_of(source: Any) -> Any:
     """The data set that a loader of batches reads."""
     inner = _attribute(source, "dataset")
+    # A Subset has a `dataset` as well, but items of its own: it is the data set.
     return inner if inner is not None and not hasattr(type(source), "__getitem__") else source
 
 

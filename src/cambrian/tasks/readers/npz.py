@@ -1,6 +1,6 @@
 """`.npz` archives: arrays under the usual keys, or images as JPEG streams that share one header.
 
-Nothing is unpickled, and what an archive claims to hold is checked before it is unpacked.
+Nothing is unpickled, and the sizes that an archive claims are checked before it is unpacked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cambrian.tasks.examples import PARTS, TEST, TRAIN, Examples
 from cambrian.tasks.labels import class_names
 from cambrian.tasks.layouts import Form, Layout
 from cambrian.tasks.limits import check_unpacked
-from cambrian.tasks.phrases import listed, reason
+from cambrian.tasks.phrases import list_names, reason
 from cambrian.tasks.readers.jpeg import CODED, from_jpegs
 
 if TYPE_CHECKING:
@@ -62,24 +62,25 @@ class Npz:
         notes = _remarks(path, files)
         for part, file in files.items():
             keys, left = self._keys(file)
-            held = arrays(file, [key for pair in keys.values() for key in pair])
+            loaded = arrays(file, [key for pair in keys.values() for key in pair])
+            # A file of several parts names them; in a file of one, the file's name says the part.
             for inner, (inputs, targets) in keys.items():
-                parts[inner if len(keys) > 1 else part] = (held[inputs], held[targets])
+                parts[inner if len(keys) > 1 else part] = (loaded[inputs], loaded[targets])
             names = names or _names(file)
             notes += left
         form = Form(self.layout, self.shape, self.column)
         return from_arrays(name, parts, names, where=str(path), form=form, notes=notes)
 
     def _keys(self, file: Path) -> tuple[dict[int, tuple[str, str]], tuple[str, ...]]:
-        """The keys of the inputs and targets of every part, as asked for or as they are usually called."""
-        found = members(file)
+        """The keys of the inputs and targets of every part, by the options or by their usual names."""
+        names = members(file)
         if self.images is None and self.labels is None:
-            return find_keys(found, str(file))
+            return find_keys(names, str(file))
         if self.images is None or self.labels is None:
             raise DataError(f"{file}: give both images= and labels=, the names of two of its arrays")
         for key in (self.images, self.labels):
-            if key not in found:
-                raise DataError(f"{file}: no array {key!r}{did_you_mean(key, found)}")
+            if key not in names:
+                raise DataError(f"{file}: no array {key!r}{did_you_mean(key, names)}")
         return {TRAIN: (self.images, self.labels)}, ()
 
 
@@ -94,9 +95,10 @@ def members(path: Path) -> list[str]:
 
 
 def arrays(path: Path, keys: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """The arrays called `keys`, once it is known that they are no bombs and no pickles."""
+    """The arrays called `keys`, after a check that they are neither bombs nor pickles."""
     wanted = sorted(keys)
     with _archive(path) as archive:
+        # From cheap to dear: the sizes in the directory, each array's header, and only then the data.
         infos = [archive.getinfo(f"{key}.npy") for key in wanted]
         check_unpacked(str(path), sum(i.compress_size for i in infos), sum(i.file_size for i in infos))
         for info in infos:
@@ -128,7 +130,7 @@ def _check_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -
                 (2, 0): np.lib.format.read_array_header_2_0,
             }[version]
             shape, _, dtype = header(file)
-            held = info.file_size - file.tell()
+            size = info.file_size - file.tell()
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise _damage(path, error) from error
     if dtype.hasobject:
@@ -136,7 +138,8 @@ def _check_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -
             f"{path}: the array {info.filename.removesuffix('.npy')!r} holds Python objects, which would "
             "have to be unpickled: save numbers in one array of one shape and type"
         )
-    if math.prod(shape) * dtype.itemsize != held:
+    # NumPy allocates by the header, and the bomb check went by the directory: both have to agree.
+    if math.prod(shape) * dtype.itemsize != size:
         raise DataError(f"{path}: {info.filename} is not as long as it announces: save the archive again")
 
 
@@ -161,30 +164,31 @@ def _remarks(path: Path, files: Mapping[int, Path]) -> tuple[str, ...]:
     return (f"{path}: {files[TEST].name} beside it is taken as the test part: move it away if it is not",)
 
 
-def find_keys(found: Sequence[str], where: str) -> tuple[dict[int, tuple[str, str]], tuple[str, ...]]:
+def find_keys(names: Sequence[str], where: str) -> tuple[dict[int, tuple[str, str]], tuple[str, ...]]:
     """For every part the keys of its inputs and targets, and a sentence about arrays that are left out."""
     pairs: dict[int, dict[str, str]] = {}
     for usual, role in ((INPUTS, "inputs"), (TARGETS, "targets")):
-        for name in reversed(usual):  # of several, the first of `usual` stays
-            for key in found:
+        for role_name in reversed(usual):  # of several, the first of `usual` stays
+            for key in names:
                 part, rest = _part_and_rest(key)
-                if rest == name:
+                if rest == role_name:
                     pairs.setdefault(part, {})[role] = key
     complete = {part: (p["inputs"], p["targets"]) for part, p in pairs.items() if len(p) == 2}
     if TRAIN not in complete:
         raise DataError(
-            f"{where}: no images and labels among its arrays ({', '.join(found[:12]) or 'none'}): call them "
+            f"{where}: no images and labels among its arrays ({', '.join(names[:12]) or 'none'}): call them "
             "x_train and y_train (and x_test, y_test), or images and labels, or say which they are with "
             "images= and labels="
         )
     used = {key for pair in complete.values() for key in pair}
-    left = [key for key in found if key not in used and key.lower() not in NAMES]
-    notes = (f"{where}: the arrays {listed(left)} are left out: images= and labels= choose others",)
+    left = [key for key in names if key not in used and key.lower() not in NAMES]
+    notes = (f"{where}: the arrays {list_names(left)} are left out: images= and labels= choose others",)
     return dict(sorted(complete.items())), notes if left else ()
 
 
 def _part_and_rest(key: str) -> tuple[int, str]:
     """The part that a key such as x_train is of, and the rest of the key."""
+    # xTrain is x_train.
     words = re.sub("([a-z])([A-Z])", r"\1_\2", key).lower().split("_")
     part = next((PARTS[word] for word in words if word in PARTS), TRAIN)
     return part, "_".join(word for word in words if word not in PARTS)
