@@ -20,7 +20,7 @@ from reseeding import SHIFT
 
 pytestmark = [pytest.mark.damage, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
-KILLS = int(os.environ.get("CAMBRIAN_KILLS", "50")) // 4
+KILLS = int(os.environ.get("CAMBRIAN_KILLS", "12")) // 4
 """Of each kind of training, not counting those before its first checkpoint. `make evidence`: 50."""
 
 

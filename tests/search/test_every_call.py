@@ -29,7 +29,7 @@ from reseeding import SHIFT
 
 ALL = "CAMBRIAN_KILLS" in os.environ
 """Every call, as `make evidence` has it; else one in so many, from a random one on."""
-EVERY = {"serial": 3, "processes": 20}
+EVERY = {"serial": 12, "processes": 60}
 TRIALS = {"random": 5, "progressive": None, "halving": None}
 
 pytestmark = [

@@ -3,17 +3,21 @@ and which of their faults would show only at the end."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import CambrianError, SpaceError, Unbuildable, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.randomness import integer_seed, stream
+from cambrian.search.planning.forked import call_each
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+PATIENCE = 60.0
+"""Seconds that a child may take to import torch and to draft a network."""
 DRAWN = 20
 """Architectures that are drawn in vain before a space is refused."""
 
@@ -46,19 +50,31 @@ def check_skeleton(space: Space, shape: Signature, fidelity: Fidelity) -> None:
     """Raises UsageError for a setting of the fidelity's skeleton that the space's networks do not have, or
     that cannot have this value. Settings are checked before modules are made, whatever the architecture: so
     one is drawn, and where this one does not fit, no error is raised."""
-    import torch
-
     if not fidelity.skeleton:
         return
+    # A search whose workers train needs no torch in its own process: there a child has a look.
+    if "torch" in sys.modules:
+        refusal: Any = _refuse_skeleton(space, shape, fidelity)
+    else:
+        refusal = call_each([lambda: _refuse_skeleton(space, shape, fidelity)], 1, PATIENCE)[0]
+    if isinstance(refusal, str) and refusal:
+        raise UsageError(refusal)
+
+
+def _refuse_skeleton(space: Space, shape: Signature, fidelity: Fidelity) -> str:
+    """The sentence that refuses the skeleton, empty where there is none."""
+    import torch
+
     try:
         with torch.device("meta"):
             space.build(sample(space, stream(0, "check", 0)), shape, **fidelity.skeleton)
     except Unbuildable:
-        return
-    except CambrianError:
-        raise
+        return ""
+    except CambrianError as error:
+        return str(error)
     except Exception:  # a program of the user's own may raise anything; `check_space` says what it did
-        return
+        return ""
+    return ""
 
 
 def _draft(space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity) -> None:
