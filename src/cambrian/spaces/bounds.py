@@ -1,6 +1,6 @@
 """Bounds of the numbers among a space's settings.
 
-The bounds above are some times what papers use and well below where one sample, one look at the
+The bounds are several times those of papers and well below where one sample, one look at the
 neighbours or the list of levels would take minutes, or all of the memory.
 """
 

@@ -1,7 +1,7 @@
 """The protocols by which a space may know more than its questions, and how it is asked for them.
 
 A space knows by composition: it has the methods of a protocol itself, or an object among its `knowledge`
-has them (`DepthGrowth`, `EdgeCells`, ...). Nobody asks for a space's class: `space.know(Grows)`.
+has them (`DepthGrowth`, `EdgeCells`, ...). Callers never test for a class, they ask `space.know(Grows)`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Knowledge = TypeVar("Knowledge")
 
 
 def know(space: object, protocol: type[Knowledge]) -> Knowledge | None:
-    """The object that knows `space` by that protocol, or None. A space that is no subclass of `Space`
-    knows by its own methods alone."""
+    """The object that fulfils the protocol for `space`, or None. A space that is not a subclass of `Space`
+    has only its own methods."""
     ask = getattr(space, "know", None)
     return find_knowledge((space,), protocol) if ask is None else cast("Knowledge | None", ask(protocol))
 
@@ -110,7 +110,7 @@ class Moves(Protocol):
     @property
     def moves(self) -> tuple[str, ...]: ...
     def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
-        """A random edit of that kind; None where there is none, such as a layer less than the least."""
+        """A random edit of that kind; None where none is possible, such as a layer less than the minimum."""
         ...
 
 
@@ -130,7 +130,7 @@ class Shares(Protocol):
 class Graph(msgspec.Struct, frozen=True):
     """A labelled directed acyclic graph: `labels[i]` of node i, nodes in a topological order, edges
     (from, to). `groups[i]` is the part of the architecture node i belongs to ("block 3", ...). `kinds[i]` is
-    the same for nodes that differ in size alone, such as sep3x3 and sep5x5; where it is not said, each
+    the same for nodes that differ in size alone, such as sep3x3 and sep5x5; without `kinds`, each
     label is a kind of its own."""
 
     labels: tuple[str, ...]

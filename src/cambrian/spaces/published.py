@@ -1,4 +1,4 @@
-"""Architectures from the literature by name, as answers to the questions of the space they were found in."""
+"""Architectures from the literature by name, as answers to the questions of the space they come from."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Published:
 
 
 def names() -> list[str]:
-    """The names `published` knows."""
+    """The names that `published` takes."""
     return sorted(name for family in FAMILIES.values() for name in family)
 
 
@@ -60,7 +60,7 @@ def published(name: str) -> Published:
 
 def published_in(space: Space) -> dict[str, Architecture]:
     """Name to architecture, of those that are the very same networks in this space: settings such as the
-    channels of its stages may differ from those of the space where they were found."""
+    channels of its stages may differ from those of the space they come from."""
     found = {name: published(name) for name in names()}
     return {name: entry.architecture for name, entry in found.items() if _holds(space, entry)}
 
@@ -74,6 +74,7 @@ def _holds(space: Space, entry: Published) -> bool:
         replay(space, entry.architecture)
     except IllegalArchitecture:
         return False
+    # The same answers may mean another network under other settings, so the graphs are compared.
     graphs, published_graphs = know(space, Graphs), know(entry.space, Graphs)
     assert graphs is not None
     assert published_graphs is not None

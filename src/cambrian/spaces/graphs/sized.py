@@ -9,8 +9,8 @@ from cambrian.spaces.knowledge import Graph
 
 
 def sized_graph(labels: Sequence[str], edges: Iterable[tuple[int, int]], groups: Iterable[str] = ()) -> Graph:
-    """The graph in whose labels numbers are sizes, so that operations of different sizes are of one kind. Not
-    for names of others: only they can say how their numbers are meant.
+    """The graph whose labels' numbers are sizes, so that operations of different sizes are of one kind. Not
+    for labels from elsewhere, whose numbers may mean something else.
 
     >>> sized_graph(("sep3x3", "sep5x5 x16", "add"), ()).kinds
     ('sep#x#', 'sep#x# x#', 'add')

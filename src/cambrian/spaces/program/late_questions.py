@@ -1,4 +1,4 @@
-"""Questions that sampling never meets, since it makes no module and runs none: said where they are asked."""
+"""Refuse questions that sampling never asks, since it neither makes nor runs modules."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ class Pick:
         above: Parts = (),
     ) -> None:
         self._decide = decide
+        # Sampling is most of the calls: a `Chance` draws without a call through `decide`, and needs no check.
         self._chance = decide if type(decide) is Chance else None
         self._random = self._chance.random if self._chance else None
         self._prefix = prefix
@@ -107,6 +108,7 @@ class Pick:
     def ask(self, choice: Choice) -> Answer:
         if choice.path in self._answers:
             raise SpaceError(f"question {choice.path!r} is asked twice in one walk")
+        # A loop without an end would fill the memory before anyone saw an error.
         if len(self._answers) >= MOST:
             first, last = next(iter(self._answers)), choice.path
             raise SpaceError(
