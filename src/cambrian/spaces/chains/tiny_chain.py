@@ -1,7 +1,7 @@
 """A chain of one to D layers: the smallest space with a complexity order, and an example of one.
 
-Growth and tokens come from its `pick.depth` (`DepthGrowth`); which chains are one function and what
-they look like as graphs it says itself.
+Growth and tokens come from its `pick.depth` (`DepthGrowth`); its canonical form
+and its graphs are its own.
 """
 
 from __future__ import annotations

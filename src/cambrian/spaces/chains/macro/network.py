@@ -31,6 +31,7 @@ def network(
             out, stride = width if n else 2 * width, 1 if n else 2
             makers = {c: partial(InvertedResidual, width, out, stride, *BLOCKS[c]) for c in BLOCKS}
             path, code = f"layer{at + 1}", itemgetter(at)
+            # Only inside a stage is nothing an identity: the first layer changes the shape.
             if n:
                 layers += read.layers(code, makers, path, {0: nn.Identity})
             else:

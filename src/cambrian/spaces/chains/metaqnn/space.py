@@ -1,5 +1,5 @@
 """MetaQNN's chains (Baker et al., ICLR 2017, arXiv 1611.02167, Sec. 4 and Table 1): convolutions, poolings
-and dense layers, where what may follow depends on what came before and on how small the image has become.
+and dense layers, where the legal types depend on the layers before and on how small the image has become.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class MetaQNN(Space):
         return (DepthGrowth(self),)
 
     def program(self, pick: Pick) -> None:
+        # "pool" before the first layer: no pooling may come first.
         image, dense, units, kind = self.image, 0, UNITS[0], "pool"
         depth = pick.depth("layers", 1, self.layers)
         for n in range(1, depth + 1):
@@ -84,8 +85,9 @@ class MetaQNN(Space):
                 dense, units = dense + 1, inside("units", tuple(u for u in UNITS if u <= units))
 
     def _types(self, before: str, image: int, dense: int, left: int) -> tuple[str, ...]:
-        """What a layer may be that follows `before` and `dense` dense layers, with `left` still to come:
-        none is offered after which the chain could not be completed."""
+        """The types of a layer after `before` and `dense` dense layers, with `left` layers to come: only
+        those after which the chain can be completed."""
+        # After a dense layer only dense ones may follow, of which there are two at most.
         types = ["dense"] if image < SMALL and left < DENSE - dense else []
         if not dense:
             types = ["conv", *(["pool"] if before == "conv" and _pools(image) else []), *types]
@@ -98,6 +100,7 @@ class MetaQNN(Space):
         image, layers = self.image, list[Layer]()
         for kind, size, other in self.rows(architecture):
             options = _kernels(image) if kind == "conv" else ()
+            # The kernels on offer depend on the image left, so that the poolings are followed here, too.
             image = _pooled(image, size, other) if kind == "pool" else image
             layers.append(Layer(kind, size, other, options))
         return layers

@@ -1,7 +1,7 @@
-"""Motifs of motifs as values: which part of one is alive, and the one graph of primitives that it is.
+"""Motifs of motifs as values: the live part of a motif, and its flat graph of primitives.
 
 A motif is its edges (from, to, operation, like), those to a node before those from it. Node 1 is its input,
-and where the last edge ends its output; what arrives at a node is concatenated, in order. An operation is
+and the end of the last edge its output; edges that meet at a node are concatenated, in order. An operation is
 the name of a primitive or a motif. `like` is 0, or the node that has as many channels as the operation gives.
 """
 
@@ -27,6 +27,8 @@ def live(edges: Sequence[Edge], nodes: int) -> Motif:
     itself, the empty one), in the order of where they end."""
     whole = sorted((e for e in edges if e[2] and e[2] != NONE), key=lambda e: (e[1], e[0]))
     begun, ending = {1}, {nodes}
+    # Edges are in the order of their ends, so that one pass up marks all that is reached, and one down
+    # all that leads to the output.
     for source, to, _, _ in whole:
         if source in begun:
             begun.add(to)
@@ -44,6 +46,7 @@ def flatten(motif: Motif) -> tuple[Motif, list[str]]:
 
     def place(inner: Motif, start: int, end: int, group: str) -> None:
         """Put `inner` between two nodes."""
+        # Node 0 stands for "like no node": it keeps its number.
         names = {0: 0, 1: start, inner[-1][1]: end}
         for source, to, operation, like in inner:
             part = group or f"{source} to {to}"
@@ -76,7 +79,7 @@ Atom = tuple[str, tuple[int, ...], tuple[int, int]]  # label, atoms read, channe
 def motif_text(motif: Motif) -> str:
     """The same for motifs that are the same function of the same weights.
 
-    A concatenation has no order, for what reads it may permute its weights; an identity is what it reads;
+    A concatenation has no order, since its readers may permute their weights; an identity is its input;
     pooling or depthwise convolution of a concatenation is that of its parts. So every node is a bag of
     atoms: outputs of a convolution, or of an operation without mixing on one other atom."""
     edges, _ = flatten(motif)
@@ -88,6 +91,7 @@ def motif_text(motif: Motif) -> str:
         if name == "identity":
             made = read
         elif name in CONVOLUTIONS:
+            # Widths are counted in channels of the input and of C, since neither is known here.
             widths = [atoms[a][2] for a in bags[like]] if like else [(0, 1)]
             made = [
                 _add(
