@@ -36,7 +36,7 @@ Rows = tuple[Row, ...]
 
 
 class Most(NamedTuple):
-    """Of the networks that one supernet holds: layers, the side of a kernel, channels."""
+    """Limits of the networks that one supernet holds: layers, the side of a kernel, channels."""
 
     layers: int
     side: int
@@ -56,6 +56,7 @@ def network(
         for n in range(read.count(len, most.layers))
     }
     body = Branches(drawn, nodes)
+    # Without a convolution the model is linear in the pixels, so that these are not averaged.
     heads: dict[bool, Maker] = {
         False: partial(classifier, drawn, classes, max(image[0], widest)),
         True: partial(nn.Linear, math.prod(image), classes),
@@ -73,7 +74,7 @@ def scaled(channels: int, width: float) -> int:
 
 
 def _layer(read: Reading[Drawing], n: int, before: int, widest: int, side: int) -> nn.Module:
-    """Skips with more channels than the backbone are cut to its own."""
+    """Layer n: skips with more channels than the backbone are cut to the backbone's."""
 
     def convolve(make: Callable[..., nn.Module]) -> nn.Module:
         size = node_of(n, lambda node: (node.settings[1], node.size.channels, *node.settings[2:]))
@@ -84,13 +85,14 @@ def _layer(read: Reading[Drawing], n: int, before: int, widest: int, side: int) 
         "linear": partial(convolve, plain),
         "identity": nn.Identity,
     }
-    made = cache(lambda: read.fork(node_of(n, lambda node: node.settings[0]), kinds))
+    # Cached: with and without the cut it is one layer, with one set of weights.
+    layer = cache(lambda: read.fork(node_of(n, lambda node: node.settings[0]), kinds))
 
     def cut() -> nn.Module:
-        return nn.Sequential(read.elastic(node_of(n, lambda node: node.settings[1]), Cut, before), made())
+        return nn.Sequential(read.elastic(node_of(n, lambda node: node.settings[1]), Cut, before), layer())
 
     cuts = node_of(n, lambda node: node.given.channels != node.settings[1])
-    return read.fork(cuts, {False: made, True: cut})
+    return read.fork(cuts, {False: layer, True: cut})
 
 
 def _draw(rows: Rows, image: Size, width: float) -> Drawing:
@@ -98,6 +100,7 @@ def _draw(rows: Rows, image: Size, width: float) -> Drawing:
     width and stride."""
     drawing = Drawing(image, "nearest")
     for n, row in enumerate(rows):
+        # Identities keep the channels of the backbone, whichever skips are added to it.
         before = drawing.sizes[n].channels
         out = before if row.kind == "identity" else scaled(row.channels, width)
         give = partial(Size.strided, channels=out, stride=row.stride)

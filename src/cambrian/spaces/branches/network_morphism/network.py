@@ -32,7 +32,7 @@ Rows = tuple[Row, ...]
 
 
 class Most(NamedTuple):
-    """Of the networks that one supernet holds: layers, which kernels, and how many times the filters."""
+    """Limits of the networks that one supernet holds: layers, kernels, and the multiple of the filters."""
 
     layers: int
     kernels: tuple[int, ...]
@@ -50,6 +50,7 @@ def network(
     widest = most.width * filters
 
     def convolve(n: int, kernel: int) -> nn.Module:
+        # The layer before comes first among the input channels, every skip after it has a place of its own.
         before = widest if n else image[0]
         return drawn.elastic(
             node_of(n, lambda node: (node.given.channels, node.size.channels)),
@@ -61,6 +62,7 @@ def network(
     def layer(n: int) -> nn.Module:
         makers = {kernel: partial(convolve, n, kernel) for kernel in most.kernels}
         of_kernel = node_of(n, lambda node: node.settings[0])
+        # One convolution with and without the pooling after it.
         conv = cache(lambda: drawn.fork(of_kernel, makers, f"layer{n + 1}/kernel"))
 
         def pooled() -> nn.Module:
