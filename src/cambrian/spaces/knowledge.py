@@ -73,10 +73,10 @@ class Grows(Protocol):
 @runtime_checkable
 class Settles(Protocol):
     """A `Grows` whose unfinished architectures are closed by answers that growing gives anew, where no
-    question asks for the level: `settled` are the paths on which B agrees with the A it grows from. Two
+    question asks for the level: `list_settled` are the paths on which B agrees with the A it grows from. Two
     of them may be the same function and stay in a pool, where they grow into different ones."""
 
-    def settled(self, architecture: Architecture) -> tuple[str, ...]: ...
+    def list_settled(self, architecture: Architecture) -> tuple[str, ...]: ...
 
 
 @runtime_checkable

@@ -41,14 +41,14 @@ class Published:
 
 
 def names() -> list[str]:
-    """The names that `published` takes."""
+    """The names that `find_published` takes."""
     return sorted(name for family in FAMILIES.values() for name in family)
 
 
-def published(name: str) -> Published:
+def find_published(name: str) -> Published:
     """The named architecture; raises UnknownName.
 
-    >>> published("pnasnet-5").architecture["block4/input1"]
+    >>> find_published("pnasnet-5").architecture["block4/input1"]
     'block3'
     """
     for room, family in FAMILIES.items():
@@ -58,10 +58,10 @@ def published(name: str) -> Published:
     raise UnknownName("published architecture", name, names())
 
 
-def published_in(space: Space) -> dict[str, Architecture]:
+def find_published_in(space: Space) -> dict[str, Architecture]:
     """Name to architecture, of those that are the very same networks in this space: settings such as the
     channels of its stages may differ from those of the space they come from."""
-    found = {name: published(name) for name in names()}
+    found = {name: find_published(name) for name in names()}
     return {name: entry.architecture for name, entry in found.items() if _holds(space, entry)}
 
 

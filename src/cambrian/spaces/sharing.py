@@ -59,7 +59,7 @@ class TextSharing:
         from cambrian.networks.sharing.reading import Shared
         from cambrian.networks.sharing.supernet import Supernet
 
-        space, settings = self.space, self.space.checked(skeleton)
+        space, settings = self.space, self.space.check_skeleton(skeleton)
         choices, used = find_choices(space, outer)
         # A supernet without a choice is a plain network: such a caller named wrong outer answers.
         if not choices:

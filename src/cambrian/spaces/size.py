@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def estimated_size(space: Space, rng: np.random.Generator, walks: int = 256) -> float:
+def estimate_size(space: Space, rng: np.random.Generator, walks: int = 256) -> float:
     """Estimate the number of architectures: the mean, over random walks, of the product of the numbers of
     options of the questions asked (Knuth 1975, Estimating the efficiency of backtrack programs); infinity
     where a question is answered by a real number. Unbiased, and far off where few walks lead to most

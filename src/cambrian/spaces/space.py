@@ -79,7 +79,7 @@ class Space(ABC):
         from cambrian.networks.sharing.reading import Own
 
         # Settings are checked before the answers: a wrong name should not wait for a replay.
-        settings = self.checked(skeleton)
+        settings = self.check_skeleton(skeleton)
         return self.make(Own(self.plan(replay(self, architecture))), task, **settings)
 
     @property
@@ -95,7 +95,7 @@ class Space(ABC):
         training up, which is how an architecture transfers."""
         return ()
 
-    def checked(self, skeleton: Mapping[str, Scalar]) -> dict[str, Any]:
+    def check_skeleton(self, skeleton: Mapping[str, Scalar]) -> dict[str, Any]:
         """The settings; raises UnknownName for one that `build` does not have."""
         for name in skeleton:
             if name not in self.skeleton:

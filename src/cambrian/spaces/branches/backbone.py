@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.space import Graph
 
 
@@ -23,4 +23,4 @@ def backbone_graph(
         # Later layers skip to the last node of this one, its join included.
         ends.append(len(names) - 1)
     edges.append((ends[-1], len(names)))
-    return sized_graph((*names, "output"), tuple(edges), (*groups, "output"))
+    return build_graph((*names, "output"), tuple(edges), (*groups, "output"))

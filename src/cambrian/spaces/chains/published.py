@@ -32,7 +32,7 @@ _PUBLISHED = {
     "metaqnn": Published(
         # The network of Table A1 has eight layers.
         MetaQNN(layers=8),
-        MetaQNN.published(),
+        MetaQNN.paper_network(),
         "Baker et al. 2017, MetaQNN, arXiv 1611.02167, Table A1",
         # As the paper trained it (Sec. 5): without batch normalisation.
         {"normalise": False, "dropout": 0.5},

@@ -15,7 +15,7 @@ from cambrian.options import MOST, check_options, check_path, count_range, valid
 from cambrian.paths import Parts, Path, check_index, parts_of
 
 Known = dict[str, tuple[Any, Any, Sequence[Scalar], tuple[Any, ...]]]
-"""The question last asked under each path, and what it was made of: its kind, options and settings."""
+"""The question last asked under each path, with its kind, options and settings."""
 
 _TEXTS = (str, Path)
 
@@ -51,7 +51,7 @@ class Pick:
             if self._random and known and known[1] is OneOf and not known[3] and name not in self._answers:
                 before = known[2]
                 if before is options or (len(before) == len(options) and all(map(is_, before, options))):
-                    # `_ask` and OneOf.draw, without their calls: most of what a sample asks comes here.
+                    # `_ask` and OneOf.draw, without their calls: most questions of a sample come here.
                     answer = self._answers[name] = before[int(self._random() * len(before))]
                     return answer
         except (TypeError, OverflowError):  # neither path nor options need be what they should: see `_ask`

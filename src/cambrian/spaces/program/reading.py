@@ -1,6 +1,7 @@
 """Ways to read a program: the modules it asks for are stand-ins, built, or shared.
 
-The questioner is the same each time; a `Reading` says which candidates of a fork are made, and into what.
+The questioner is the same each time; a `Reading` decides which candidates of a fork are made, and
+how they are put together.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Reading(Protocol):
-    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+    def list_held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
         """The options whose candidates are made."""
         ...
 
@@ -52,7 +53,7 @@ class Reading(Protocol):
         """How often a repeated part is run."""
         ...
 
-    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]: ...
+    def repeat_parts(self, choice: OneOf, parts: list[Any]) -> list[Any]: ...
 
 
 class ModulePick(Pick):
@@ -108,7 +109,7 @@ class ModulePick(Pick):
         choice = self._known[self._prefix + path][0]
         count = self._reading.count(choice, answer)
         place = extend(path, "/")
-        return self._reading.repeated(choice, [part(self.inside(place, i), i) for i in range(count)])
+        return self._reading.repeat_parts(choice, [part(self.inside(place, i), i) for i in range(count)])
 
     def inside(self, prefix: str, index: int | None = None) -> ModulePick:
         inner = ModulePick(self._decide, *self._inner(prefix, index))
@@ -133,7 +134,7 @@ class ModulePick(Pick):
         if before is None or before[0] is not choice:
             check_factories(full, factories)
         makers: dict[Scalar, Factory] = {}
-        for option in self._reading.held(choice, answer):
+        for option in self._reading.list_held(choice, answer):
             factory = factories[option]
             if asks(factory):
                 factory = as_factory(full, option, factory(self.inside(extend(path, f"/{option}"))))
@@ -144,13 +145,13 @@ class ModulePick(Pick):
 class _Chosen:
     """Makes the chosen candidates only."""
 
-    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+    def list_held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
         return answer if isinstance(answer, tuple) else (answer,)
 
     def count(self, choice: OneOf, answer: int) -> int:
         return answer
 
-    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]:
+    def repeat_parts(self, choice: OneOf, parts: list[Any]) -> list[Any]:
         return parts
 
 
@@ -194,7 +195,7 @@ class Built(_Chosen):
 class Shared:
     """All are made, and wait to be chosen."""
 
-    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+    def list_held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
         return choice.options
 
     def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
@@ -211,7 +212,7 @@ class Shared:
         # A supernet holds the deepest repetition; parts beyond the least are skipped by choice.
         return int(choice.options[-1])
 
-    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]:
+    def repeat_parts(self, choice: OneOf, parts: list[Any]) -> list[Any]:
         least = int(choice.options[0])
         return parts[:least] + [_optional(choice.path, n, p) for n, p in enumerate(parts) if n >= least]
 

@@ -133,7 +133,7 @@ def _check_logits(output: Any, classes: int) -> None:
     for head in output if isinstance(output, tuple) and output else (output,):
         if not isinstance(head, torch.Tensor):
             raise WrongOutput(
-                f"the network gives {_described(head)}, expected a tensor {wanted}: does its forward return "
+                f"the network gives {_describe(head)}, expected a tensor {wanted}: does its forward return "
                 f"the logits?"
             )
         if tuple(head.shape) != (BATCH, classes):
@@ -145,7 +145,7 @@ def _check_logits(output: Any, classes: int) -> None:
             raise WrongOutput(f"the network gives {head.dtype} numbers, expected logits: floats {wanted}")
 
 
-def _described(value: Any) -> str:
+def _describe(value: Any) -> str:
     """A short text of a value that is not a tensor: tensors inside would fill lines."""
     if isinstance(value, Mapping):
         return f"a {type(value).__name__} with the keys {shorten(list(value))}"

@@ -56,7 +56,7 @@ def network(
     # Drawn once per plan: every node of the network asks for its sizes.
     drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), width)))
     count = read.count(lambda rows: len(rows.layers), most.layers)
-    widest = scaled(most.filters, width)
+    widest = scale_filters(most.filters, width)
 
     def begin(output: int) -> int:
         return max(0, output - 1) * widest  # the image is read by those that read nothing else
@@ -77,14 +77,14 @@ def network(
     return pooled_network(drawn, {**makers, END: nn.Identity}, classes, count * widest, ends)
 
 
-def scaled(filters: int, width: float) -> int:
+def scale_filters(filters: int, width: float) -> int:
     return max(1, round(filters * width))
 
 
 def _draw(rows: Rows, image: Size, width: float) -> Drawing:
     drawing = Drawing(image)
     for n, row in enumerate(rows.layers):
-        out = scaled(row.filters, width)
+        out = scale_filters(row.filters, width)
         settings = (row.height, row.width, row.stride)
         drawing.add(
             n, row.reads, partial(Size.strided, channels=out, stride=row.stride), row.combine, settings

@@ -18,7 +18,7 @@ from cambrian.spaces.branches.layer_moves import LayerMoves
 from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split, together
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -137,7 +137,7 @@ class AnchorPoints(Space):
         sources = self.sources(layers)
         edges = tuple((s, n) for n, read in enumerate(sources, 1) for s in read)
         groups = ("input", *(f"layer {n}" for n in range(1, len(layers) + 1)), "output")
-        return sized_graph(self._labels(layers), edges, groups)
+        return build_graph(self._labels(layers), edges, groups)
 
     def _labels(self, layers: Sequence[Layer]) -> tuple[str, ...]:
         joins = [f" {layer['combine']}" if "combine" in layer else "" for layer in layers]

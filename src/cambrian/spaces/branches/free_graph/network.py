@@ -50,7 +50,7 @@ def network(
     pixels. Shared, a convolution is the middle of the largest one, of its first channels."""
     check_numbers(POSITIVE, width=width)
     drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), width)))
-    widest = scaled(most.channels, width)
+    widest = scale_channels(most.channels, width)
     nodes: dict[Hashable, Maker] = {
         n: partial(_layer, drawn, n, max(image[0], widest) if n else image[0], widest, most.side)
         for n in range(read.count(len, most.layers))
@@ -69,7 +69,7 @@ def _is_linear(rows: Rows) -> bool:
     return all(row.kind == "identity" for row in rows)
 
 
-def scaled(channels: int, width: float) -> int:
+def scale_channels(channels: int, width: float) -> int:
     return max(1, round(channels * width))
 
 
@@ -81,7 +81,7 @@ def _layer(read: Reading[Drawing], n: int, before: int, widest: int, side: int) 
         return read.elastic(size, lambda size: make(*size), (before, widest, side, side, 1))
 
     kinds: dict[str, Maker] = {
-        "relu": partial(convolve, activated),
+        "relu": partial(convolve, relu_convolution),
         "linear": partial(convolve, plain),
         "identity": nn.Identity,
     }
@@ -102,7 +102,7 @@ def _draw(rows: Rows, image: Size, width: float) -> Drawing:
     for n, row in enumerate(rows):
         # Identities keep the channels of the backbone, whichever skips are added to it.
         before = drawing.sizes[n].channels
-        out = before if row.kind == "identity" else scaled(row.channels, width)
+        out = before if row.kind == "identity" else scale_channels(row.channels, width)
         give = partial(Size.strided, channels=out, stride=row.stride)
         drawing.add(n, [n, *row.skips], give, settings=(row.kind, before, row.height, row.width, row.stride))
     return drawing
@@ -124,7 +124,7 @@ def plain(channels: int, out: int, height: int, width: int, stride: int) -> nn.M
     return conv2d(channels, out, (height, width), stride, (height // 2, width // 2))
 
 
-def activated(channels: int, out: int, height: int, width: int, stride: int) -> nn.Module:
+def relu_convolution(channels: int, out: int, height: int, width: int, stride: int) -> nn.Module:
     """The same, with batch normalisation and ReLU."""
     conv = conv2d(channels, out, (height, width), stride, (height // 2, width // 2), bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU())

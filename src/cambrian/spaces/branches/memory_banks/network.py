@@ -43,14 +43,14 @@ def network(
     check_numbers(COUNT, filters=filters)
     banks = Banks(read, most, halves, channels, filters)
 
-    def written(rows: Sequence[Row]) -> list[int]:
+    def list_written(rows: Sequence[Row]) -> list[int]:
         return sorted({1}.union(*(writes for _, _, writes in rows)))
 
     classifier = read.elastic(
-        lambda rows: filters * len(written(rows)),
+        lambda rows: filters * len(list_written(rows)),
         lambda width: nn.Linear(width, classes),
         filters * most.banks,
-        lambda rows: columns(written(rows), filters),
+        lambda rows: columns(list_written(rows), filters),
     )
     return nn.Sequential(banks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier)
 

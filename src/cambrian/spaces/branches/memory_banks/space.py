@@ -15,7 +15,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.layered import MOST, Layer, numbers, split, together
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -111,12 +111,12 @@ class MemoryBanks(Space):
             for b in numbers(layer, "writes"):
                 banks[b] = node("bank", f"layer {n}", [*([banks[b]] if b in banks else []), layer_node])
         node("output", "output", sorted(banks.values()))
-        return sized_graph(tuple(labels), tuple(edges), tuple(groups))
+        return build_graph(tuple(labels), tuple(edges), tuple(groups))
 
     # The special cases
 
     def resnet(self, layers: int, operation: str = OPERATIONS[0]) -> Architecture:
-        """One bank: each layer adds to what all before it have added to."""
+        """One bank: each layer adds to the sum of all before it."""
         return self._compose([((1,), (1,))] * layers, operation)
 
     def densenet(self, operation: str = OPERATIONS[0]) -> Architecture:

@@ -65,11 +65,11 @@ def network(
         # One convolution with and without the pooling after it.
         conv = cache(lambda: drawn.fork(of_kernel, makers, f"layer{n + 1}/kernel"))
 
-        def pooled() -> nn.Module:
+        def convolve_and_pool() -> nn.Module:
             windows = node_of(n, lambda node: (min(2, node.given.height), min(2, node.given.width)))
             return nn.Sequential(conv(), drawn.elastic(windows, nn.MaxPool2d, (2, 2)))
 
-        return drawn.fork(node_of(n, lambda node: node.settings[1]), {False: conv, True: pooled})
+        return drawn.fork(node_of(n, lambda node: node.settings[1]), {False: conv, True: convolve_and_pool})
 
     nodes: dict[Hashable, Maker] = {n: partial(layer, n) for n in range(count)}
     return pooled_network(drawn, nodes, classes, widest)
@@ -80,12 +80,12 @@ def _draw(rows: Rows, image: Size, filters: int) -> Drawing:
     drawing = Drawing(image, "pool")
     for n, row in enumerate(rows):
         out = row.width * filters
-        give = partial(_pooled if row.pool else Size.strided, channels=out)
+        give = partial(_pool_size if row.pool else Size.strided, channels=out)
         drawing.add(n, [n, *row.skips], give, row.combine, (row.kernel, row.pool))
     return drawing
 
 
-def _pooled(size: Size, channels: int) -> Size:
+def _pool_size(size: Size, channels: int) -> Size:
     return size.strided(channels).halve()
 
 

@@ -83,12 +83,12 @@ def _draw(genotype: Genotype, image: Size, width: float) -> Drawing:
     for n, function, inputs in genotype.active:
         filters = _filters(function, width)
         combine = function if function in JOINS else "sum"
-        give = partial(_given, function, filters)
+        give = partial(_output_size, function, filters)
         place[n] = drawing.add(n, [place[i] for i in inputs], give, combine, (function, filters))
     return drawing
 
 
-def _given(function: str, filters: int, size: Size) -> Size:
+def _output_size(function: str, filters: int, size: Size) -> Size:
     if function in JOINS:
         return size
     if function.endswith("pool"):

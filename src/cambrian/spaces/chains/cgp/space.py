@@ -21,7 +21,7 @@ from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class CGP(Space):
         edges = [(s, n) for n, (_, inputs) in enumerate(nodes, 1) for s in sorted(set(inputs))]
         labels = ("input", *twice, "output")
         groups = ("input", *(f"node {n}" for n in range(1, len(nodes) + 1)), "output")
-        return sized_graph(labels, (*edges, (len(nodes), len(nodes) + 1)), groups)
+        return build_graph(labels, (*edges, (len(nodes), len(nodes) + 1)), groups)
 
     # Encodes
 

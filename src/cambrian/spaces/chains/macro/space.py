@@ -14,7 +14,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.budgets import list_sizes
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -106,4 +106,4 @@ class Macro(Space):
         kept = [n for n, c in enumerate(codes) if c or n in FIRST]
         labels = ("input", *(OPERATIONS[codes[n]] for n in kept), "output")
         groups = ("input", *(f"layer {n + 1}" for n in kept), "output")
-        return sized_graph(labels, tuple((i, i + 1) for i in range(len(kept) + 1)), groups)
+        return build_graph(labels, tuple((i, i + 1) for i in range(len(kept) + 1)), groups)

@@ -70,16 +70,16 @@ def network(
     check_numbers(COUNT, stem=stem, features=features)
     check_numbers(SHARE, dropout=dropout)
     width *= own.width
-    act, channels = ACTIVATIONS[activation], scaled(stem, width)
+    act, channels = ACTIVATIONS[activation], scale_channels(stem, width)
     shapes = read.value(lambda layers: [(layer.out, layer.stride) for layer in layers])
     strides = fitting([2, *(stride for _, stride in shapes)], task[1])
     modules: list[nn.Module] = [*conv_bn(task[0], channels, 3, strides[0], padding=1), act()]
     for n, ((channels_out, _), stride) in enumerate(zip(shapes, strides[1:], strict=True)):
-        out = scaled(channels_out, width)
+        out = scale_channels(channels_out, width)
         modules += _layer(read, n, channels, out, stride, act)
         channels = out
     # Narrower networks keep the full number of features (Sandler et al., Sec. 4).
-    features = scaled(features, max(width, 1.0))
+    features = scale_channels(features, max(width, 1.0))
     modules += [
         *conv_bn(channels, features),
         act(),
@@ -110,10 +110,10 @@ def _layer(
     return read.layers(lambda layers: split(layers[n].operation)[0], kinds, named, nothing)
 
 
-def scaled(channels: int, width: float) -> int:
+def scale_channels(channels: int, width: float) -> int:
     """`width` times the channels, to the nearest eight but not more than a tenth below; as they are at 1.
 
-    >>> [scaled(24, w) for w in (1.0, 1.35, 0.75, 0.1)]
+    >>> [scale_channels(24, w) for w in (1.0, 1.35, 0.75, 0.1)]
     [24, 32, 24, 8]
     """
     if width == 1:

@@ -25,7 +25,7 @@ from cambrian.options import shorten
 from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.budgets import list_sizes
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -89,7 +89,7 @@ class MobileChain(Space):
         layers = self.layers(architecture)
         labels = ("input", *(f"{name} x{out}" for _, name, out, _ in layers), "output")
         groups = ("input", *(path for path, _, _, _ in layers), "output")
-        return sized_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
+        return build_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
 
 
 @dataclass(frozen=True)

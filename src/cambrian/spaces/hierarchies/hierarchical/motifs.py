@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from cambrian.spaces.graphs.canonical import canonical_graph
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.space import Graph
 
 NONE = "none"
@@ -70,7 +70,7 @@ def motif_graph(motif: Motif) -> Graph:
     ends = [1, *(to for _, to, _, _ in edges)]
     starts = [*(source for source, _, _, _ in edges), edges[-1][1]]
     links = [(i, j + 1) for j, start in enumerate(starts) for i, end in enumerate(ends) if end == start]
-    return sized_graph(labels, tuple(sorted(links)), ("input", *parts, "output"))
+    return build_graph(labels, tuple(sorted(links)), ("input", *parts, "output"))
 
 
 Atom = tuple[str, tuple[int, ...], tuple[int, int]]  # label, atoms read, channels (of the input's, of C)

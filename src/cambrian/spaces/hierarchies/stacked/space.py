@@ -21,7 +21,7 @@ from cambrian.spaces.cells.blocks import MOST as BLOCKS
 from cambrian.spaces.cells.blocks import limits_of
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.knowledge import Canonical, Graphs
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -174,7 +174,7 @@ class _Drawing:
 
     def graph(self) -> Graph:
         self._edges.append((self._states[1], self._add("output", "output")))
-        return sized_graph(tuple(self._labels), tuple(self._edges), tuple(self._groups))
+        return build_graph(tuple(self._labels), tuple(self._edges), tuple(self._groups))
 
     def _add(self, label: str, group: str) -> int:
         self._labels.append(label)
