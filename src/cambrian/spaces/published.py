@@ -53,16 +53,16 @@ def find_published(name: str) -> Published:
     """
     for room, family in FAMILIES.items():
         if name in family:
-            found: Published = importlib.import_module(f"cambrian.spaces.{room}.published").entry(name)
-            return found
+            entry: Published = importlib.import_module(f"cambrian.spaces.{room}.published").entry(name)
+            return entry
     raise UnknownName("published architecture", name, names())
 
 
 def find_published_in(space: Space) -> dict[str, Architecture]:
     """Name to architecture, of those that are the very same networks in this space: settings such as the
     channels of its stages may differ from those of the space they come from."""
-    found = {name: find_published(name) for name in names()}
-    return {name: entry.architecture for name, entry in found.items() if _holds(space, entry)}
+    entries = {name: find_published(name) for name in names()}
+    return {name: entry.architecture for name, entry in entries.items() if _holds(space, entry)}
 
 
 def _holds(space: Space, entry: Published) -> bool:

@@ -53,7 +53,7 @@ class TextSharing:
     space: Space
 
     def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
-        """As `Shares.share`: the text is read for all plans that these outer answers leave."""
+        """As `Shares.share`: `Space.make` reads all plans that these outer answers leave."""
         import torch
 
         from cambrian.networks.sharing.reading import Shared
@@ -155,10 +155,10 @@ def _completions(space: Space, outer: Mapping[str, Answer]) -> list[Architecture
     """Draw some architectures with these outer answers, from a seed that only this purpose uses."""
     # A space may reject most draws: keep the first ones that it accepts.
     drawn = (_draw(space, outer, n) for n in range(TRIES))
-    found = list(islice((a for a in drawn if a is not None), SAMPLES))
-    if not found:
+    samples = list(islice((a for a in drawn if a is not None), SAMPLES))
+    if not samples:
         raise IllegalArchitecture(f"the space rejects these answers: {dict(outer)!r}")
-    return found
+    return samples
 
 
 def _draw(space: Space, outer: Mapping[str, Answer], n: int) -> Architecture | None:

@@ -11,7 +11,7 @@ from cambrian.spaces.small_images import is_small
 from cambrian.spaces.space import Signature
 
 SETTINGS = ("skeleton", "filters", "cells", "auxiliary", "drop_path", "dropout", "stem", "stem_stride")
-"""Of `cambrian.networks.skeletons.cell_network.pair_network`."""
+"""The settings of `cambrian.networks.skeletons.cell_network.pair_network`."""
 
 
 def pair_sizes(filters: int) -> tuple[dict[str, Scalar], ...]:

@@ -163,8 +163,8 @@ class Program(Space):
         """As `Space.build`, ending with a forward on the meta device: Unbuildable names the question
         whose module got a shape that it cannot take."""
         # The forward comes last: only it can tell the question whose module does not fit.
-        network, made = make_network(self.function, architecture, task, skeleton)
-        check_fit(network, task, made)
+        network, modules = make_network(self.function, architecture, task, skeleton)
+        check_fit(network, task, modules)
         return network
 
     @property
@@ -175,10 +175,10 @@ class Program(Space):
     def spec(self) -> dict[str, Any] | None:
         """`module:function`, or None where another process could not import it under that name."""
         module, name = self.function.__module__, self.function.__qualname__
-        found: Any = sys.modules.get(module)
+        value: Any = sys.modules.get(module)
         for part in name.split("."):
-            found = getattr(found, part, None)
-        if module == "__main__" or getattr(found, "function", None) is not self.function:
+            value = getattr(value, part, None)
+        if module == "__main__" or getattr(value, "function", None) is not self.function:
             return None
         return {"name": f"{module}:{name}"}
 
@@ -188,8 +188,8 @@ def space(function: Body) -> Program: ...
 @overload
 def space(*, task: Signature) -> Callable[[Body], Program]: ...
 def space(function: Body | None = None, *, task: Signature = Shape()) -> Program | Callable[[Body], Program]:
-    """Turn `function(pick, task, *, skeleton...)` into a space; `@space(task=Shape(1, 8, 8, 10))` says
-    with which signature it is sampled. It is walked a few times here: where all walks ask one
+    """Turn `function(pick, task, *, skeleton...)` into a space; `@space(task=Shape(1, 8, 8, 10))` sets
+    the signature with which it is sampled. It is walked a few times here: where all walks ask one
     `pick.depth` or `pick.repeat` the space has a complexity order and tokens (`Grows`, `Encodes`), and where
     some asks for modules they can be shared (`Shares`)."""
     check_signature(task)
@@ -197,7 +197,7 @@ def space(function: Body | None = None, *, task: Signature = Shape()) -> Program
         return lambda body: _program(body, task)
     try:
         return _program(function, task)
-    except SHAPES:  # of the made-up shape, it may be: the data's is tried in `for_task`
+    except SHAPES:  # perhaps of the made-up shape: `for_task` tries the data's
         return Program(function, task)
 
 

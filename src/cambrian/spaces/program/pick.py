@@ -100,7 +100,7 @@ class Pick:
         return text, self._answers, self._known, (*(above or (self._prefix, prefix)), index, "/")
 
     def _below(self, path: str) -> Parts:
-        """The parts of a path here; none where no number in it is known."""
+        """The parts of a path under this prefix; none where none of its numbers is known."""
         if not self._above and type(path) is not Path:
             return ()
         return (*(self._above or (self._prefix,)), *parts_of(path))
@@ -140,8 +140,9 @@ class Pick:
         choice = kind(path, check_options(path, options), *settings)
         if parts := self._below(asked):
             choice = replace(choice, parts=parts)
-        given = options if isinstance(options, tuple | range) else choice.options
-        self._known[path] = (choice, kind, given, settings)
+        # A list may change in place and then equal itself: only fixed sequences are compared by identity.
+        kept = options if isinstance(options, tuple | range) else choice.options
+        self._known[path] = (choice, kind, kept, settings)
         return self.ask(choice)
 
     def _path(self, path: Any) -> str:

@@ -37,8 +37,8 @@ def ask_samples(walk: Walk, repeat: Walk, name: str, dear: bool) -> list[list[Ch
 
 def depth_of(samples: list[list[Choice]]) -> str | None:
     """The path of the one `pick.depth` that every walk asks, or None where walks differ in it."""
-    found = {tuple(c.path for c in asked if isinstance(c, OneOf) and c.depth) for asked in samples}
-    return next(iter(found))[0] if len(found) == 1 and len(next(iter(found))) == 1 else None
+    depths = {tuple(c.path for c in asked if isinstance(c, OneOf) and c.depth) for asked in samples}
+    return next(iter(depths))[0] if len(depths) == 1 and len(next(iter(depths))) == 1 else None
 
 
 def _walk(walk: Walk, n: int) -> Asked | None:
@@ -103,7 +103,7 @@ def _makes_weights_in(walk: Walk, function: Any, n: int) -> bool:
             pass
         except (SpaceError, NameError):
             raise
-        except Exception:  # modules that cannot be made, here or on that device, are modules
+        except Exception:  # modules that fail on this device are modules, too
             made.append(True)
     return bool(made)
 

@@ -87,7 +87,7 @@ class ModulePick(Pick):
     def forks(
         self, path: str, factories: Factories, least: int, most: int | None = None
     ) -> Callable[..., Any]:
-        """As `fork`, of several: gives an nn.ModuleList for each call."""
+        """As `fork`, for several candidates: each call gives an nn.ModuleList."""
         settings = (least, least if most is None else most, True)
         choice, makers = self._ask_fork(SomeOf, path, factories, settings)
         return self._reading.several(choice.path, makers)

@@ -120,7 +120,7 @@ class MemoryBanks(Space):
         return self._compose([((1,), (1,))] * layers, operation)
 
     def densenet(self, operation: str = OPERATIONS[0]) -> Architecture:
-        """As many layers as banks but one: each writes to a bank of its own and reads all before."""
+        """One layer fewer than banks: each writes to a bank of its own and reads all before."""
         # Layer n reads banks 1 to n and writes bank n + 1.
         reads = [tuple(range(1, n + 1)) for n in range(1, self.banks)]
         return self._compose([(read, (len(read) + 1,)) for read in reads], operation)

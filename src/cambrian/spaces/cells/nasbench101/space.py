@@ -191,17 +191,17 @@ def edges(rows: Sequence[Row]) -> list[tuple[int, int]]:
     return inner + [(u, output) for u in range(output) if u in shared or u not in read]
 
 
-def graph_text(operations: Sequence[str], found: Iterable[tuple[int, int]]) -> str:
+def graph_text(operations: Sequence[str], links: Iterable[tuple[int, int]]) -> str:
     """A text that is equal for isomorphic graphs: of all ways to number the vertices between input and output
     in the order of their operations' names, the one with the least edges."""
-    found, output = list(found), len(operations) + 1
+    links, output = list(links), len(operations) + 1
     # Only vertices with the same operation can change places: 5 of them make 120 orders at most.
     ranked = sorted(range(1, output), key=lambda v: operations[v - 1])
     alike = [tuple(group) for _, group in groupby(ranked, key=lambda v: operations[v - 1])]
     least: list[tuple[int, int]] | None = None
     for order in product(*map(permutations, alike)):
         name = {0: 0, output: output} | {v: n for n, v in enumerate(chain.from_iterable(order), 1)}
-        renamed = sorted([(name[a], name[b]) for a, b in found])
+        renamed = sorted([(name[a], name[b]) for a, b in links])
         least = renamed if least is None else min(least, renamed)
     labels = (operations[v - 1] for v in ranked)
     return " ".join([*labels, *(f"{a}-{b}" for a, b in least or ())])

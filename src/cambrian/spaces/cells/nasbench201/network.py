@@ -55,7 +55,7 @@ OPERATIONS: dict[str, Callable[[int], nn.Module]] = {
     "nor_conv_3x3": partial(convolution, 3),
     "avg_pool_3x3": lambda width: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
 }
-"""By name, for so many channels; "none" brings nothing."""
+"""Makers of operations by name, for a number of channels; "none" does not have one."""
 
 
 class Cell(nn.Module):

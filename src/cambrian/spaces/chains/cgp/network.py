@@ -62,7 +62,7 @@ def network(
 def most_channels(
     wiring: Sequence[tuple[int, int]], output: int, channels: int, widest: int
 ) -> dict[int, int]:
-    """Of every node that `output` may depend on, the most channels that its output may have; 0 is the image.
+    """The most channels of every node on which `output` may depend; 0 is the image.
 
     >>> most_channels([(0, 0), (1, 0), (0, 0)], 2, 3, 8)
     {0: 3, 1: 8, 2: 11}

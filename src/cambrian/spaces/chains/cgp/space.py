@@ -116,7 +116,7 @@ class CGP(Space):
         return network(read, self.functions, image, task.classes, **skeleton)
 
     def _nodes(self, architecture: Mapping[str, Answer]) -> dict[int, Node]:
-        """By their numbers."""
+        """The nodes by their numbers."""
         return {
             n: (
                 str(architecture[f"node{n}/function"]),

@@ -55,7 +55,7 @@ def network(
     dropout: float = 0.0,
     activation: str = "relu6",
 ) -> nn.Module:
-    """For `task` (channels, pixels of the shorter side, classes): float[n, channels, h, w] to
+    """The network for `task` (channels, pixels of the shorter side, classes): float[n, channels, h, w] to
     float[n, classes]. A stem of stride 2, the layers, a 1x1 convolution to `features`, a linear layer.
     Channels are `width` times those given (`features` at least once), rounded to eights; the skeleton has
     a width of its own and default features. Of the strides
@@ -99,8 +99,8 @@ def _layer(
 
     def make(kind: str) -> nn.Module:
         # Cached, so that all shortcuts lie beside one and the same body.
-        made = cache(lambda: body(kind, channels, out, stride, act))
-        makers = {short: partial(put_beside, short, made, channels == out, stride) for short in shorts}
+        one_body = cache(lambda: body(kind, channels, out, stride, act))
+        makers = {short: partial(put_beside, short, one_body, channels == out, stride) for short in shorts}
         return read.fork(lambda layers: split(layers[n].operation)[1], makers)
 
     kinds = {kind: partial(make, kind) for kind, _ in map(split, options) if kind != NOTHING}

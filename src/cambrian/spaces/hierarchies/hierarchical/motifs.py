@@ -89,18 +89,18 @@ def motif_text(motif: Motif) -> str:
         name = str(operation)
         read = bags[source]
         if name == "identity":
-            made = read
+            outputs = read
         elif name in CONVOLUTIONS:
             # Widths are counted in channels of the input and of C, since neither is known here.
             widths = [atoms[a][2] for a in bags[like]] if like else [(0, 1)]
-            made = [
+            outputs = [
                 _add(
                     atoms, (name, tuple(sorted(read)), (sum(w[0] for w in widths), sum(w[1] for w in widths)))
                 )
             ]
         else:
-            made = [_add(atoms, (name, (a,), atoms[a][2])) for a in read]
-        bags.setdefault(to, []).extend(made)
+            outputs = [_add(atoms, (name, (a,), atoms[a][2])) for a in read]
+        bags.setdefault(to, []).extend(outputs)
     atoms.append(("output", tuple(bags[edges[-1][1]]), (0, 0)))
     labels = [f"{name}({a},{b})" for name, _, (a, b) in atoms]
     return canonical_graph(labels, [read for _, read, _ in atoms])

@@ -107,13 +107,13 @@ class Hierarchical(Space):
         """The motif at a path, as far as it is alive, made of the motifs of `level`, or of primitives (1)."""
         operations: list[str | Motif] = [str(answers[edge]) for edge in _edges(path, nodes)]
         if level > 1:
-            made = {
+            # By name: a motif on several edges is made once.
+            motifs = {
                 name: self._motif(answers, f"level{level}/{name}", self.nodes[level - 2], level - 1)
-                # A motif on several edges is made once.
                 for name in set(operations) - {NONE}
             }
-            made = {name: alive and _close(alive, self.nodes[level - 2]) for name, alive in made.items()}
-            operations = [made.get(str(name), NONE) for name in operations]
+            motifs = {name: alive and _close(alive, self.nodes[level - 2]) for name, alive in motifs.items()}
+            operations = [motifs.get(str(name), NONE) for name in operations]
         return _alive(nodes, tuple(operations))
 
     @property

@@ -115,8 +115,8 @@ class Stacked(Space):
         return Stacked(read, cell, self.cells, task.channels, side, task.classes, **skeleton)
 
     def canonical(self, architecture: Architecture) -> str:
-        """Of two stages with nothing between them only the number of cells counts. Cells are told apart as
-        in their own space."""
+        """The cells between convolutions, and the cell's own text: where nothing lies between two stages only
+        their number of cells together counts."""
         parts: list[list[float]] = [[0]]
         for cells, widen, halve in self.stacking(architecture):
             # Such a stage has no convolution of its own: its cells follow those before it.

@@ -217,7 +217,7 @@ def _offsets(at: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _initialise(module: nn.Module) -> None:
-    """By the layer's width, as Dosovitskiy et al. do: DeiT's fixed scale suits wide tokens only."""
+    """Draw weights by the layer's width (Dosovitskiy et al.): DeiT's fixed scale suits wide tokens only."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)
