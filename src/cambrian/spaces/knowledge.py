@@ -1,4 +1,4 @@
-"""The protocols by which a space may know more than its questions, and how it is asked for them.
+"""Protocols of knowledge that a space may have beyond its questions, and the way to ask for it.
 
 A space knows by composition: it has the methods of a protocol itself, or an object among its `knowledge`
 has them (`DepthGrowth`, `EdgeCells`, ...). Callers never test for a class, they ask `space.know(Grows)`.
@@ -73,8 +73,8 @@ class Grows(Protocol):
 @runtime_checkable
 class Settles(Protocol):
     """A `Grows` whose unfinished architectures are closed by answers that growing gives anew, where no
-    question asks for the level: `list_settled` are the paths on which B agrees with the A it grows from. Two
-    of them may be the same function and stay in a pool, where they grow into different ones."""
+    question asks for the level: `list_settled` gives the paths on which B agrees with the A it grows
+    from. Two of them may be the same function and both stay in a pool: they grow into different ones."""
 
     def list_settled(self, architecture: Architecture) -> tuple[str, ...]: ...
 
@@ -116,8 +116,8 @@ class Moves(Protocol):
 
 @runtime_checkable
 class Shares(Protocol):
-    """Can hold all answers of its module forks in one network. Shared are the questions whose choice says
-    `module`; every other one is outer: a supernet is made for one assignment of those."""
+    """Can hold all answers of its module forks in one network. Questions whose choice is a `module` are
+    shared; all others are outer: a supernet is made for one assignment of those."""
 
     def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
         """The supernet with every candidate of the module forks that are asked when the outer questions are

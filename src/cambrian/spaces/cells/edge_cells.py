@@ -34,7 +34,7 @@ class EdgeCells:
 
     Levels are the nodes that compute, 1 to 3: node b of a cell of level b is its output, by a skip
     connection; on the edges of other nodes is none. So every cell is of a level, and growing rewrites the
-    edges that close the cell (`list_settled` are those it keeps)."""
+    edges that close the cell (`list_settled` gives those it keeps)."""
 
     operations: tuple[str, ...]
     weightless: frozenset[int] = frozenset()

@@ -1,4 +1,4 @@
-"""Cells whose operations sit on the edges of four nodes: which are the same function, and their graphs.
+"""Cells whose operations are on the edges of four nodes: their canonical form and their graphs.
 
 A cell is six codes, in the order of `EDGES`; 0 is none, 1 a skip connection.
 """
@@ -60,7 +60,7 @@ def _terms(cell: Codes, names: Mapping[int, str], weightless: frozenset[int]) ->
 
 
 def live_edges(cell: Codes) -> list[int]:
-    """The edges on a path from the cell's input to its output that no none cuts."""
+    """The edges on a path from the cell's input to its output without a "none"."""
     # `EDGES` are sorted by their ends: one pass forwards and one backwards reach everything.
     begun, ending = {0}, {NODES - 1}
     for edge, (source, to) in enumerate(EDGES):
@@ -73,7 +73,7 @@ def live_edges(cell: Codes) -> list[int]:
 
 
 def cell_graph(cell: Codes, operations: Sequence[str]) -> Graph:
-    """A node per live edge, an edge from each to those that read where it ends."""
+    """A node per live edge, an edge from each to those that read the node where it ends."""
     live = live_edges(cell)
     labels = ("input", *(operations[cell[e]] for e in live), "output")
     ends = [0, *(EDGES[e][1] for e in live)]

@@ -81,7 +81,7 @@ class CellPair(Space):
         return pair_network(read, task.channels, task.classes, known, (normal, reduction), **settings)
 
     def wirings(self, architecture: Architecture) -> tuple[Wiring, Wiring]:
-        """The computations of the normal and of the reduction cell, for networks to be made of."""
+        """The computations of the normal and of the reduction cell, from which networks are made."""
         normal, reduction = self.cells(architecture)
         return self._wiring("normal", normal), self._wiring("reduction", reduction)
 

@@ -8,7 +8,7 @@ from cambrian.errors import SpaceError
 
 
 class TimelyDecide:
-    """Decides as long as questions may be asked; then they are a mistake of the program's author."""
+    """Decides as long as questions may be asked; later ones are a mistake of the program's author."""
 
     def __init__(self, decide: Decide, name: str, reading: object) -> None:
         self._decide, self._name, self._reading = decide, name, reading

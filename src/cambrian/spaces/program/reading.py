@@ -57,7 +57,7 @@ class Reading(Protocol):
 
 
 class ModulePick(Pick):
-    """The questioner handed to a function: `Pick`, and questions whose answers are modules.
+    """The questioner of a function: `Pick`, and questions whose answers are modules.
 
     A candidate is a factory: a class or function that makes a module. One whose first argument is called
     `pick` has questions of its own, under `path/name/`: it is called with their questioner where the fork is

@@ -25,7 +25,7 @@ class WrongOutput(Unbuildable):
 def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.Module]] = ()) -> None:
     """Raise Unbuildable unless `network`, in training and in evaluation mode, maps [2, channels, height,
     width] to [2, classes] (or a tuple of those, the first of which is scored), naming the layer that refuses
-    and the question (of `made`: name and module) it was made for, with the shapes as torch puts them.
+    its input and the question (of `made`: name and module) it was made for, with torch's shapes.
     Weights, buffers and the random state stay as they are, unless there are parts that are made in a first
     forward, as torch's lazy modules are: those are made here."""
     trace = _Trace(network, made)

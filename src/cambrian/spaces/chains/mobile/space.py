@@ -182,7 +182,7 @@ REFERENCES: dict[str, tuple[tuple[int, int, int], ...]] = {
 
 @dataclass(frozen=True)
 class MnasNet(MobileChain):
-    """Seven blocks of 4 * 2 * 2 * 3 * 3 * 3 = 432 kinds each, as the paper has it (its example of five such
+    """Seven blocks of 4 * 2 * 2 * 3 * 3 * 3 = 432 kinds each, as in the paper (its example of five such
     blocks makes 10^13 networks). Filters and layers are relative to a `reference` network, the paper's being
     MobileNetV2. No multiple of its filters gives the 112 of MnasNet-A1's fifth block or the 192 of
     MnasNet-B1's sixth, so these can be referred to instead.

@@ -23,8 +23,8 @@ Motif = tuple[Edge, ...]
 
 
 def live(edges: Sequence[Edge], nodes: int) -> Motif:
-    """The edges on a path from node 1 to the last one that nothing cuts ("none", or a motif that is cut
-    itself, the empty one), in the order of where they end."""
+    """The edges on a path from node 1 to the last one without a cut edge ("none", or an empty motif), sorted by
+    their ends."""
     whole = sorted((e for e in edges if e[2] and e[2] != NONE), key=lambda e: (e[1], e[0]))
     begun, ending = {1}, {nodes}
     # Edges are in the order of their ends, so that one pass up marks all that is reached, and one down
@@ -63,8 +63,8 @@ def flatten(motif: Motif) -> tuple[Motif, list[str]]:
 
 
 def motif_graph(motif: Motif) -> Graph:
-    """A node per primitive, an edge from each to those that read where it ends; concatenation is where
-    edges meet."""
+    """A node per primitive, an edge from each to those that read the node where it ends; edges that meet are
+    concatenated."""
     edges, parts = flatten(motif)
     labels = ("input", *(str(operation) for _, _, operation, _ in edges), "output")
     ends = [1, *(to for _, to, _, _ in edges)]
@@ -107,7 +107,7 @@ def motif_text(motif: Motif) -> str:
 
 
 def _add(atoms: list[Atom], atom: Atom) -> int:
-    """The place of the atom; without weights, two that read the same are one."""
+    """The index of the atom; two without weights that read the same are one."""
     if atom[0] in WEIGHTLESS and atom in atoms:
         return atoms.index(atom)
     atoms.append(atom)
