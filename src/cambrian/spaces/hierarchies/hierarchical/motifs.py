@@ -23,8 +23,8 @@ Motif = tuple[Edge, ...]
 
 
 def live(edges: Sequence[Edge], nodes: int) -> Motif:
-    """The edges on a path from node 1 to the last one without a cut edge ("none", or an empty motif), sorted by
-    their ends."""
+    """The edges on a path from node 1 to the last one without a cut edge ("none", or an empty motif),
+    sorted by their ends."""
     whole = sorted((e for e in edges if e[2] and e[2] != NONE), key=lambda e: (e[1], e[0]))
     begun, ending = {1}, {nodes}
     # Edges are in the order of their ends, so that one pass up marks all that is reached, and one down
