@@ -13,7 +13,7 @@ from cambrian.pictures import draw
 from cambrian.pictures.markup import escape
 from cambrian.pictures.sketches import tree_rows
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.published import published
+from cambrian.spaces.published import find_published
 from report_cases import EVIL, STAGES, Named, Nested, cells, nested
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -62,7 +62,7 @@ def test_any_text_survives_xml(text):
 
 def test_a_cell_in_words_is_what_was_answered():
     """One line per block, as the answers say it, and the inputs and the output."""
-    for cell in [*cells(20, blocks=4), published("pnasnet-5").architecture]:
+    for cell in [*cells(20, blocks=4), find_published("pnasnet-5").architecture]:
         lines = [re.sub(r"^[●│├┤╰╯┴┼─ ]+", "", line) for line in draw.text(PNAS(), cell).splitlines()]
         expected = ["previous-previous", "previous"]
         for b in range(1, cell["blocks"] + 1):

@@ -16,7 +16,7 @@ from cambrian.pictures.difference import changes
 from cambrian.reports.contents import Story
 from cambrian.reports.report import report_html
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.published import published
+from cambrian.spaces.published import find_published
 from cambrian.testing.gallery import evolve
 from report_cases import Nested, nested
 
@@ -51,7 +51,7 @@ def test_a_drawing_shows_itself_and_saves_itself(tmp_path):
 
 def test_two_architectures_are_compared(tmp_path):
     """As text, as JSON and as a picture: the six answers DARTS's two cells differ in."""
-    old, new = (published(name).architecture for name in ("darts-v1", "darts-v2"))
+    old, new = (find_published(name).architecture for name in ("darts-v1", "darts-v2"))
     assert run("darts-v1", "darts-v2") == str(cambrian.draw(PNAS(), new, before=old)) + "\n"
     told = json.loads(run("darts-v1", "darts-v2", "--json"))
     assert [entry["path"] for entry in told] == [entry.path for entry in changes(old, new)]

@@ -17,7 +17,7 @@ from cambrian.predictors.features import graph_of
 from cambrian.predictors.otmann import Layers, distance, layers, match_costs
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.knowledge import Graphs
 from cambrian.spaces.program.function_space import space
 from cambrian.spaces.space import Graph
@@ -76,7 +76,7 @@ def test_path_lengths_by_hand():
 def test_one_layer_more_costs_one_and_its_shifts():
     """Without structure, a layer added costs its mass, one exchanged for kin a quarter of it."""
     chains = [
-        layers(sized_graph(labels, [(i, i + 1) for i in range(len(labels) - 1)]))
+        layers(build_graph(labels, [(i, i + 1) for i in range(len(labels) - 1)]))
         for labels in (("in", "conv3x3", "out"), ("in", "conv3x3", "pool", "out"), ("in", "conv5x5", "out"))
     ]
     assert distance(chains[0], chains[1], 1e-9) == pytest.approx(1.0, abs=1e-6)

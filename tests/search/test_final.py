@@ -13,7 +13,7 @@ from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.search.loop.final_stage import Final, FinalStage, best_distinct
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.published import published_in
+from cambrian.spaces.published import find_published_in
 from cambrian.strategies.strategy import Stop, Wait
 
 SPACE = PNAS()
@@ -27,7 +27,7 @@ def cells(count: int, blocks: int = 2) -> list[Architecture]:
 
 def stage(candidates: list[Architecture], baselines: tuple[str, ...] = ("random", "pnasnet-5")) -> FinalStage:
     settings = Final(Fidelity(), top=3, baselines=baselines)
-    published = published_in(PNAS())
+    published = find_published_in(PNAS())
     return FinalStage(SPACE, settings, candidates, [], seed=0, recipe="r", published=published)
 
 

@@ -4,9 +4,9 @@ from cambrian.architecture import mutate, questions
 from cambrian.randomness import stream
 from cambrian.spaces.cells.amoebanet import OPERATIONS, AmoebaNet
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.published import published
+from cambrian.spaces.published import find_published
 
-AMOEBANET_A = published("amoebanet-a").architecture
+AMOEBANET_A = find_published("amoebanet-a").architecture
 
 
 def test_the_paper_s_forty_answers():

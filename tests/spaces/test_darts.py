@@ -6,9 +6,9 @@ from cambrian.architecture import Architecture, questions, replay
 from cambrian.errors import IllegalArchitecture
 from cambrian.randomness import stream
 from cambrian.spaces.cells.darts import DARTS, OPERATIONS
-from cambrian.spaces.published import published
+from cambrian.spaces.published import find_published
 
-V2 = published("darts-v2").architecture
+V2 = find_published("darts-v2").architecture
 GENOTYPE = {  # quark0/darts: operation and state of each edge, two a node
     "normal": "sep3x3 0 sep3x3 1 sep3x3 0 sep3x3 1 sep3x3 1 skip 0 skip 0 dilsep3x3 2",
     "reduction": "max3x3 0 max3x3 1 skip 2 max3x3 1 max3x3 0 skip 2 skip 2 max3x3 1",

@@ -4,9 +4,9 @@ from math import factorial
 
 from cambrian.architecture import questions
 from cambrian.spaces.cells.enas_micro import OPERATIONS, ENASMicro
-from cambrian.spaces.published import published
+from cambrian.spaces.published import find_published
 
-ENAS = published("enas").architecture
+ENAS = find_published("enas").architecture
 SCRIPT = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
 
 

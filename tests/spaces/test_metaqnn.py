@@ -70,7 +70,7 @@ def test_every_sample_keeps_the_rules():
 def test_the_papers_best_network_has_its_size():
     """11.18 million parameters (Table A1), written as the paper writes it."""
     space = MetaQNN.paper()
-    best = MetaQNN.published()
+    best = MetaQNN.paper_network()
     text = "C(512,5,1) C(256,3,1) C(256,5,1) C(256,3,1) P(5,3) C(512,3,1) C(512,5,1) P(2,2)"
     assert space.canonical(best) == text
     with torch.device("meta"):

@@ -16,7 +16,7 @@ from cambrian.spaces.chains.mobile.network import Layer, network
 from cambrian.spaces.chains.mobile.space import REFERENCES, MnasNet, ProxylessNAS
 from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
-from cambrian.spaces.published import published
+from cambrian.spaces.published import find_published
 
 IMAGENET = Shape(3, 224, 224, 1000)
 # Parameters: torchvision's table of models (MobileNetV2, MnasNet-B1), that of osmr/imgclsmob (all but
@@ -32,7 +32,7 @@ SIZES = {
 
 def drafted(name, task=IMAGENET):
     """The named network, without memory."""
-    entry = published(name)
+    entry = find_published(name)
     with torch.device("meta"):
         return entry.space.build(entry.architecture, task, **entry.skeleton)
 
@@ -82,14 +82,14 @@ def test_where_nothing_is_makes_no_difference():
 
 def test_the_reference_is_what_is_not_decided():
     """One block decided as MobileNetV2's first: MobileNetV2."""
-    space, whole = MnasNet(), published("mobilenet-v2").architecture
+    space, whole = MnasNet(), find_published("mobilenet-v2").architecture
     first = {"blocks": 1, **{p: a for p, a in whole.items() if p.startswith("block1/")}}
     assert space.canonical(replay(space, first)) == space.canonical(whole)
 
 
 def test_filters_and_layers_are_relative():
     """Three quarters of the third block's 32, one layer less than three."""
-    whole = {**published("mobilenet-v2").architecture, "block3/filters": 0.75, "block3/layers": -1}
+    whole = {**find_published("mobilenet-v2").architecture, "block3/filters": 0.75, "block3/layers": -1}
     rows = [row for row in MnasNet().layers(replay(MnasNet(), whole)) if row[0] == "block3"]
     assert [(out, stride) for _, _, out, stride in rows] == [(24, 2), (24, 1)]
     gone = {**whole, "block7/layers": -1}
@@ -153,7 +153,7 @@ def test_sampled_networks_fit_small_images(space):
 
 def test_mistakes_are_told():
     """In a sentence each."""
-    architecture = published("mobilenet-v2").architecture
+    architecture = find_published("mobilenet-v2").architecture
     with pytest.raises(SpaceError, match="as many widths as depths"):
         ProxylessNAS(widths=(8,))
     with pytest.raises(UnknownName, match="did you mean 'mnasnet-a1'"):

@@ -107,8 +107,8 @@ def test_a_level_is_closed_by_a_skip_connection():
     second = SPACE.cells.grow([first.architecture(3)], stream(0))
     child = SPACE.codes(second.architecture(len(second) - 1))
     assert (child[0], child[3:]) == (3, (0, 0, 1))
-    assert SPACE.cells.settled(first.architecture(3)) == ("node1/from0",)
-    assert len(SPACE.cells.settled(second.architecture(0))) == 3
+    assert SPACE.cells.list_settled(first.architecture(3)) == ("node1/from0",)
+    assert len(SPACE.cells.list_settled(second.architecture(0))) == 3
     with pytest.raises(SpaceError, match="one level"):
         SPACE.cells.grow([first.architecture(0), second.architecture(0)], stream(0))
 

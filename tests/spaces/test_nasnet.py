@@ -3,9 +3,9 @@
 from cambrian.architecture import questions, sample
 from cambrian.randomness import stream
 from cambrian.spaces.cells.nasnet import OPERATIONS, NASNet
-from cambrian.spaces.published import published
+from cambrian.spaces.published import find_published
 
-NASNET_A = published("nasnet-a").architecture
+NASNET_A = find_published("nasnet-a").architecture
 
 
 def test_a_pair_is_fifty_predictions():

@@ -15,10 +15,10 @@ from cambrian.choices import OneOf
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName
 from cambrian.spaces import SPACES
 from cambrian.spaces.cells.pnas import OPERATIONS, PNAS
-from cambrian.spaces.published import published
+from cambrian.spaces.published import find_published
 from cambrian.spaces.space import Canonical, Encodes, Graphs, Grows
 
-PNASNET_5 = published("pnasnet-5").architecture
+PNASNET_5 = find_published("pnasnet-5").architecture
 
 
 @dataclass(frozen=True)

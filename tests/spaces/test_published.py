@@ -9,12 +9,12 @@ from cambrian.networks.measure.sizes import params
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.chains.mobile.space import MnasNet
 from cambrian.spaces.program.function_space import Shape
-from cambrian.spaces.published import names, published, published_in
+from cambrian.spaces.published import find_published, find_published_in, names
 
 
 def network(name, classes=10, **skeleton):
     """Weightless, for 32 x 32 images in colour or, by `skeleton`, for ImageNet."""
-    entry = published(name)
+    entry = find_published(name)
     with torch.device("meta"):
         return entry.space.build(entry.architecture, Shape(3, 32, 32, classes), **skeleton)
 
@@ -69,7 +69,7 @@ def test_each_gives_logits_on_small_and_grey_images(name):
     """8 x 8 in one channel: finite logits, and a gradient for every weight, or nearly: after a ReLU that
     is never above 0 there is none."""
     torch.manual_seed(0)
-    entry = published(name)
+    entry = find_published(name)
     smaller = {"filters": 4} if "filters" in entry.space.skeleton else {}
     made = entry.space.build(entry.architecture, Shape(1, 8, 8, 3), **entry.skeleton, **smaller)
     logits = made(torch.randn(4, 1, 8, 8))
@@ -82,16 +82,16 @@ def test_each_gives_logits_on_small_and_grey_images(name):
 @pytest.mark.parametrize("name", names())
 def test_the_space_accepts_every_answer(name):
     """A strict replay asks for each answer and for nothing more; the space holds it under its name."""
-    entry = published(name)
+    entry = find_published(name)
     assert replay(entry.space, entry.architecture) == entry.architecture
-    assert published_in(entry.space)[name] == entry.architecture
+    assert find_published_in(entry.space)[name] == entry.architecture
 
 
 @pytest.mark.parametrize("name", names())
 def test_each_fits_large_images(name):
     """224 x 224 in colour, a thousand classes, in the skeleton that such images have: some millions of
     parameters, less for those that read rows."""
-    entry = published(name)
+    entry = find_published(name)
     with torch.device("meta"):
         made = entry.space.build(entry.architecture, Shape(3, 224, 224, 1000), **entry.skeleton)
     assert 200_000 < params(made) < 60_000_000
@@ -100,7 +100,7 @@ def test_each_fits_large_images(name):
 def test_autoformers_have_the_papers_sizes():
     """22.9M and 54M (arXiv 2107.00651, Table 4)."""
     for name, millions in {"autoformer-s": 22.9, "autoformer-b": 54}.items():
-        entry = published(name)
+        entry = find_published(name)
         with torch.device("meta"):
             made = entry.space.build(entry.architecture, Shape(3, 224, 224, 1000))
         assert round(params(made) / 1e6, 1 if millions < 50 else 0) == millions
@@ -108,13 +108,13 @@ def test_autoformers_have_the_papers_sizes():
 
 def test_another_network_has_not_its_name():
     """The same answers are another network where the space has other channels, and are no baseline there."""
-    assert list(published_in(MnasNet())) == ["mobilenet-v2"]
-    assert list(published_in(MnasNet("mnasnet-a1"))) == ["mnasnet-a1"]
-    assert list(published_in(PNAS(blocks=6))) == ["pnasnet-5"]
-    assert published_in(PNAS(blocks=4)) == {}
+    assert list(find_published_in(MnasNet())) == ["mobilenet-v2"]
+    assert list(find_published_in(MnasNet("mnasnet-a1"))) == ["mnasnet-a1"]
+    assert list(find_published_in(PNAS(blocks=6))) == ["pnasnet-5"]
+    assert find_published_in(PNAS(blocks=4)) == {}
 
 
 def test_a_wrong_name_is_answered_with_the_nearest():
     """One sentence with what was meant."""
     with pytest.raises(UnknownName, match="did you mean 'pnasnet-5'"):
-        published("pnasnet5")
+        find_published("pnasnet5")

@@ -9,7 +9,7 @@ import pytest
 from cambrian.architecture import completions, questions
 from cambrian.spaces import SPACES
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.size import estimated_size
+from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Pick, Space
 from chance import mean_band
 from reseeding import stream
@@ -47,7 +47,7 @@ def test_the_estimate_is_near_the_count(space):
     walks = [walk_counts(space, a) for a in completions(space, {})]
     count, square = len(walks), sum(met for met, _ in walks)
     band = mean_band(2000, square - count**2, max(met for met, _ in walks))
-    assert estimated_size(space, stream(0, "size"), 2000) == pytest.approx(count, abs=band)
+    assert estimate_size(space, stream(0, "size"), 2000) == pytest.approx(count, abs=band)
     if isinstance(space, Uneven):
         weighted = sum(met * share for met, share in walks)
         assert abs(weighted - count) > 2 * band
@@ -55,7 +55,7 @@ def test_the_estimate_is_near_the_count(space):
 
 def test_there_is_no_error_where_every_walk_meets_as_many_answers():
     """One walk tells."""
-    assert estimated_size(SPACES.make("nasbench201"), stream(0, "size"), 1) == 15_625
+    assert estimate_size(SPACES.make("nasbench201"), stream(0, "size"), 1) == 15_625
 
 
 @pytest.mark.statistical
@@ -65,7 +65,7 @@ def test_pnas_cells_of_five_blocks():
     sizes = [PNAS().size(level) for level in range(1, 6)]
     band = mean_band(4000, 5 * sum(s**2 for s in sizes) - sum(sizes) ** 2, 5 * sizes[-1])
     assert band < 0.25 * sum(sizes)
-    assert estimated_size(PNAS(), stream(0, "size"), 4000) == pytest.approx(sum(sizes), abs=band)
+    assert estimate_size(PNAS(), stream(0, "size"), 4000) == pytest.approx(sum(sizes), abs=band)
 
 
 def test_real_numbers_are_infinitely_many():
@@ -75,4 +75,4 @@ def test_real_numbers_are_infinitely_many():
         def program(self, pick):
             pick.real("rate", 0.0, 1.0)
 
-    assert estimated_size(Interval(), stream(0, "size")) == math.inf
+    assert estimate_size(Interval(), stream(0, "size")) == math.inf

@@ -16,7 +16,7 @@ from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.hierarchies.stacked.space import Stacked
 from cambrian.spaces.knowledge import Graphs, Grows
 from cambrian.spaces.program.function_space import Shape
-from cambrian.spaces.published import published
+from cambrian.spaces.published import find_published
 
 EDGES, BLOCKS = Stacked(), Stacked(cell="pnas")
 
@@ -59,7 +59,7 @@ def test_parameters_by_hand(cells):
 def test_a_pnas_cell_gives_all_its_blocks():
     """PNASNet-5's: five times as many channels as filters at the end; the second cell of a stage reads two
     states, the first one state twice."""
-    cell = published("pnasnet-5").architecture
+    cell = find_published("pnasnet-5").architecture
     network = BLOCKS.build(stacked(cell, (2, 2.0, True)), Shape(1, 8, 8, 3), filters=4).eval()
     sizes = []
     pool = next(m for m in network.modules() if isinstance(m, torch.nn.AdaptiveAvgPool2d))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
 from cambrian.errors import UsageError, did_you_mean
-from cambrian.spaces.published import Published, names, published
+from cambrian.spaces.published import Published, find_published, names
 
 if TYPE_CHECKING:
     from cambrian.spaces.space import Space
@@ -21,7 +21,7 @@ def architecture_of(name: str) -> Published:
     name cambrian's own spaces only: another one would be a module to import. Raises UsageError, and
     IllegalArchitecture where the space does not hold it."""
     if name in names():  # before files: ./NAME is the file of that name
-        return published(name)
+        return find_published(name)
     entry = _read(Path(name))
     space = _own_space(entry.get("space", "pnas"), name)
     return Published(space, replay(space, Architecture.from_json(entry["answers"])), name)

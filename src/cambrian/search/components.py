@@ -113,9 +113,9 @@ def task_of(given: Any) -> Any:
 
 def find_published(space: Space) -> dict[str, Architecture]:
     """The published architectures that this space holds, by name."""
-    from cambrian.spaces.published import published_in
+    from cambrian.spaces.published import find_published_in
 
-    return published_in(space)
+    return find_published_in(space)
 
 
 def choose_engine(

@@ -1,4 +1,4 @@
-"""What may be built. Spaces by name; the contract is `cambrian.spaces.space`."""
+"""Search spaces by name; the contract is `cambrian.spaces.space`."""
 
 from cambrian.registry import Registry
 

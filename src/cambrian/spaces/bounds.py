@@ -1,6 +1,6 @@
 """Bounds of the numbers among a space's settings.
 
-The bounds above are some times what papers use and well below where one sample, one look at the
+The bounds are several times those of papers and well below where one sample, one look at the
 neighbours or the list of levels would take minutes, or all of the memory.
 """
 
@@ -11,11 +11,11 @@ from cambrian.options import shorten
 from cambrian.settings import Span
 
 FILTERS = 4096
-"""Of a layer: a 3x3 convolution of as many to as many has 151 million weights."""
+"""The most filters of a layer: a 3x3 convolution from as many to as many has 151 million weights."""
 
 
 def check_bounds(space: str, most: int, least: int = 1, /, **settings: object) -> None:
-    """Raise unless each is a whole number from `least` to `most`, or several of them.
+    """Raise unless each setting is a whole number from `least` to `most`, or several of them.
 
     >>> check_bounds("pnas", 20, blocks=10**9)
     Traceback (most recent call last):

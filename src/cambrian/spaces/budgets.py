@@ -1,5 +1,5 @@
 """Knowledge of a space that a plan asks for: how large its networks are made for small and for large budgets,
-and how its paper searched it. A space that knows nothing of this is planned as well."""
+and how its paper searched it. A space that does not have this knowledge can be planned, too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Size = Mapping[str, Scalar]
 
 
 def list_sizes(**settings: Sequence[Scalar]) -> tuple[dict[str, Scalar], ...]:
-    """The sizes whose settings stand one below another.
+    """The sizes whose settings stand in one column, read column by column.
 
     >>> list_sizes(filters=(8, 16), cells=(2, 3))
     ({'filters': 8, 'cells': 2}, {'filters': 16, 'cells': 3})
@@ -37,7 +37,7 @@ class Scales(Protocol):
 
 @runtime_checkable
 class Shortens(Protocol):
-    """A `Grows` that can be cut after any level, or let grow beyond its last one."""
+    """A `Grows` that can end at an earlier level, or at a later one, than its last."""
 
     def up_to(self, level: int) -> Space:
         """The same space with `level` as its last level."""

@@ -1,7 +1,7 @@
-"""The protocols by which a space may know more than its questions, and how it is asked for them.
+"""Protocols of knowledge that a space may have beyond its questions, and the way to ask for it.
 
 A space knows by composition: it has the methods of a protocol itself, or an object among its `knowledge`
-has them (`DepthGrowth`, `EdgeCells`, ...). Nobody asks for a space's class: `space.know(Grows)`.
+has them (`DepthGrowth`, `EdgeCells`, ...). Callers never test for a class, they ask `space.know(Grows)`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Knowledge = TypeVar("Knowledge")
 
 
 def know(space: object, protocol: type[Knowledge]) -> Knowledge | None:
-    """The object that knows `space` by that protocol, or None. A space that is no subclass of `Space`
-    knows by its own methods alone."""
+    """The object that fulfils the protocol for `space`, or None. A space that is not a subclass of `Space`
+    has only its own methods."""
     ask = getattr(space, "know", None)
     return find_knowledge((space,), protocol) if ask is None else cast("Knowledge | None", ask(protocol))
 
@@ -73,10 +73,10 @@ class Grows(Protocol):
 @runtime_checkable
 class Settles(Protocol):
     """A `Grows` whose unfinished architectures are closed by answers that growing gives anew, where no
-    question asks for the level: `settled` are the paths on which B agrees with the A it grows from. Two
-    of them may be the same function and stay in a pool, where they grow into different ones."""
+    question asks for the level: `list_settled` gives the paths on which B agrees with the A it grows
+    from. Two of them may be the same function and both stay in a pool: they grow into different ones."""
 
-    def settled(self, architecture: Architecture) -> tuple[str, ...]: ...
+    def list_settled(self, architecture: Architecture) -> tuple[str, ...]: ...
 
 
 @runtime_checkable
@@ -110,14 +110,14 @@ class Moves(Protocol):
     @property
     def moves(self) -> tuple[str, ...]: ...
     def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
-        """A random edit of that kind; None where there is none, such as a layer less than the least."""
+        """A random edit of that kind; None where none is possible, such as a layer less than the minimum."""
         ...
 
 
 @runtime_checkable
 class Shares(Protocol):
-    """Can hold all answers of its module forks in one network. Shared are the questions whose choice says
-    `module`; every other one is outer: a supernet is made for one assignment of those."""
+    """Can hold all answers of its module forks in one network. Questions whose choice is a `module` are
+    shared; all others are outer: a supernet is made for one assignment of those."""
 
     def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
         """The supernet with every candidate of the module forks that are asked when the outer questions are
@@ -130,7 +130,7 @@ class Shares(Protocol):
 class Graph(msgspec.Struct, frozen=True):
     """A labelled directed acyclic graph: `labels[i]` of node i, nodes in a topological order, edges
     (from, to). `groups[i]` is the part of the architecture node i belongs to ("block 3", ...). `kinds[i]` is
-    the same for nodes that differ in size alone, such as sep3x3 and sep5x5; where it is not said, each
+    the same for nodes that differ in size alone, such as sep3x3 and sep5x5; without `kinds`, each
     label is a kind of its own."""
 
     labels: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Architectures from the literature by name, as answers to the questions of the space they were found in."""
+"""Architectures from the literature by name, as answers to the questions of the space they come from."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ class Published:
 
 
 def names() -> list[str]:
-    """The names `published` knows."""
+    """The names that `find_published` takes."""
     return sorted(name for family in FAMILIES.values() for name in family)
 
 
-def published(name: str) -> Published:
+def find_published(name: str) -> Published:
     """The named architecture; raises UnknownName.
 
-    >>> published("pnasnet-5").architecture["block4/input1"]
+    >>> find_published("pnasnet-5").architecture["block4/input1"]
     'block3'
     """
     for room, family in FAMILIES.items():
         if name in family:
-            found: Published = importlib.import_module(f"cambrian.spaces.{room}.published").entry(name)
-            return found
+            entry: Published = importlib.import_module(f"cambrian.spaces.{room}.published").entry(name)
+            return entry
     raise UnknownName("published architecture", name, names())
 
 
-def published_in(space: Space) -> dict[str, Architecture]:
+def find_published_in(space: Space) -> dict[str, Architecture]:
     """Name to architecture, of those that are the very same networks in this space: settings such as the
-    channels of its stages may differ from those of the space where they were found."""
-    found = {name: published(name) for name in names()}
-    return {name: entry.architecture for name, entry in found.items() if _holds(space, entry)}
+    channels of its stages may differ from those of the space they come from."""
+    entries = {name: find_published(name) for name in names()}
+    return {name: entry.architecture for name, entry in entries.items() if _holds(space, entry)}
 
 
 def _holds(space: Space, entry: Published) -> bool:
@@ -74,6 +74,7 @@ def _holds(space: Space, entry: Published) -> bool:
         replay(space, entry.architecture)
     except IllegalArchitecture:
         return False
+    # The same answers may mean another network under other settings, so the graphs are compared.
     graphs, published_graphs = know(space, Graphs), know(entry.space, Graphs)
     assert graphs is not None
     assert published_graphs is not None

@@ -37,7 +37,7 @@ def is_fork(choice: Choice) -> bool:
 
 
 def is_shared(space: Space, choice: Choice) -> bool:
-    """Whether one network can hold all answers of a question of that space; else it is outer."""
+    """Whether one network can hold all answers to the question in that space; otherwise it is outer."""
     return is_fork(choice) or kind_of(choice.parts or (choice.path,)) in space.shared
 
 
@@ -53,20 +53,22 @@ class TextSharing:
     space: Space
 
     def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
-        """As `Shares.share`: the text is read for all plans that these outer answers leave."""
+        """As `Shares.share`: `Space.make` reads all plans that these outer answers leave."""
         import torch
 
         from cambrian.networks.sharing.reading import Shared
         from cambrian.networks.sharing.supernet import Supernet
 
-        space, settings = self.space, self.space.checked(skeleton)
+        space, settings = self.space, self.space.check_skeleton(skeleton)
         choices, used = find_choices(space, outer)
+        # A supernet without a choice is a plain network: such a caller named wrong outer answers.
         if not choices:
             raise SpaceError(f"with these outer answers {type(space).__name__} asks nothing that is shared")
         reading: Shared[Any] = Shared([space.plan(a) for a in _completions(space, used)])
         network = space.make(reading, task, **settings)
 
         def draft(answers: Mapping[str, Answer]) -> nn.Module:
+            # Only shapes are compared with a draft: weights would cost the memory of a second network.
             with torch.device("meta"):
                 return space.build(Architecture(answers), task, **settings)
 
@@ -77,26 +79,29 @@ class TextSharing:
 
 
 def find_choices(space: Space, outer: Mapping[str, Answer]) -> tuple[dict[str, Choice], dict[str, Answer]]:
-    """The shared questions that are asked after any answers, each of which is tried once, when the outer ones
-    are answered as in `outer`; and those outer answers. Strict, as `replay` is."""
-    found: dict[str, Choice] = {}
+    """Find the shared questions that are asked when the outer ones are answered as in `outer`, by trying
+    every answer once; and the outer answers used. Strict, as `replay` is."""
+    choices: dict[str, Choice] = {}
     used: dict[str, Answer] = {}
+    # Every answer is tried once after the answers that led to its question, not in all combinations:
+    # linear in the number of answers where the product would be exponential.
     todo: list[dict[str, Answer]] = [{}]
     while todo:
         forced = todo.pop()
         for choice, before in _walk(space, outer, used, forced):
-            known = found.get(choice.path)
-            found[choice.path] = choice if known is None else widen(known, choice)
+            known = choices.get(choice.path)
+            choices[choice.path] = choice if known is None else widen(known, choice)
             if known is None:
                 todo += [{**before, choice.path: answer} for answer in islice(choice.answers(), MOST_TRIED)]
-    refuse_foreign(outer, found, used)
-    return found, used
+    refuse_foreign(outer, choices, used)
+    return choices, used
 
 
 def widen(one: Choice, other: Choice) -> Choice:
-    """A question that has the answers of both: which ones there are may depend on shared answers before."""
+    """A question with the options of both: the options may depend on shared answers given before."""
     if not isinstance(one, OneOf | SomeOf) or type(other) is not type(one) or one == other:
         return one
+    # The longer list first, so that the order does not depend on which walk met the question first.
     few, many = sorted((one.options, other.options), key=len)
     options = (*many, *(option for option in few if option not in many))
     if isinstance(one, SomeOf) and isinstance(other, SomeOf):
@@ -108,8 +113,8 @@ def widen(one: Choice, other: Choice) -> Choice:
 def _walk(
     space: Space, outer: Mapping[str, Answer], used: dict[str, Answer], forced: Mapping[str, Answer]
 ) -> list[tuple[Choice, dict[str, Answer]]]:
-    """The shared questions of a walk, and the shared answers before each. What `forced` does not say is the
-    first answer, of a depth the last."""
+    """The shared questions of a walk, and the shared answers before each. A question that `forced` does not
+    answer gets its first option, a depth its last."""
     asked: list[tuple[Choice, dict[str, Answer]]] = []
     answers: dict[str, Answer] = {}
 
@@ -120,6 +125,7 @@ def _walk(
         try:
             answer = choice.check(forced[choice.path])
         except (KeyError, IllegalArchitecture):
+            # The last answer to a depth is the deepest walk, which meets the questions of all layers.
             deep = isinstance(choice, OneOf) and choice.depth
             answer = choice.options[-1] if deep else next(choice.answers())  # type: ignore[union-attr]
         answers[choice.path] = answer
@@ -146,12 +152,13 @@ def refuse_foreign(
 
 
 def _completions(space: Space, outer: Mapping[str, Answer]) -> list[Architecture]:
-    """Some architectures with these outer answers, drawn with a seed of their own."""
+    """Draw some architectures with these outer answers, from a seed that only this purpose uses."""
+    # A space may reject most draws: keep the first ones that it accepts.
     drawn = (_draw(space, outer, n) for n in range(TRIES))
-    found = list(islice((a for a in drawn if a is not None), SAMPLES))
-    if not found:
+    samples = list(islice((a for a in drawn if a is not None), SAMPLES))
+    if not samples:
         raise IllegalArchitecture(f"the space rejects these answers: {dict(outer)!r}")
-    return found
+    return samples
 
 
 def _draw(space: Space, outer: Mapping[str, Answer], n: int) -> Architecture | None:

@@ -1,5 +1,5 @@
-"""What networks for small images are where nothing else is said: papers' own sizes are meant for images of
-32 to 224 pixels and for GPUs."""
+"""Default settings of networks for small images: papers' own sizes are meant for images of 32 to 224 pixels
+and for GPUs."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def is_small(task: Signature) -> bool:
 
 
 def small(task: Signature, given: Mapping[str, Scalar], **smaller: Scalar) -> dict[str, Any]:
-    """The settings `given`, after those a small image has instead of the network's own."""
+    """Default settings for the task: for a small image the `smaller` ones, overridden by those `given`."""
     return {**(smaller if is_small(task) else {}), **given}

@@ -1,7 +1,7 @@
 """The contract of a space: architectures that may be built.
 
 A space is a program that asks questions. Everything a strategy does to architectures follows from
-`walk` (see `cambrian.architecture`). Some spaces know more of themselves: strategies ask for it by
+`walk` (see `cambrian.architecture`). Some spaces know more about themselves: strategies ask for that by
 protocol (`space.know(Grows)`, see `cambrian.spaces.knowledge`), never by a space's name or class.
 """
 
@@ -63,12 +63,12 @@ class Space(ABC):
         """Ask the questions. Must ask the same ones whenever it gets the same answers."""
 
     def plan(self, architecture: Architecture) -> Any:
-        """The value that a network is made from, which `make` reads. The answers, where they say it all."""
+        """The value from which `make` builds a network: by default the answers themselves."""
         return architecture
 
     def make(self, read: Reading[Any], task: Signature, **skeleton: Any) -> nn.Module:
-        """The text from which networks and supernets are made: it reads plans, see
-        `cambrian.networks.sharing.reading`. It imports torch, so it stands in a file of its own."""
+        """Build a network or a supernet from plans, see
+        `cambrian.networks.sharing.reading`. It imports torch, so it lives in a file of its own."""
         raise Unbuildable(f"the space {type(self).__name__} makes no networks")
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
@@ -78,14 +78,15 @@ class Space(ABC):
         whose shapes do not fit."""
         from cambrian.networks.sharing.reading import Own
 
-        settings = self.checked(skeleton)
+        # Settings are checked before the answers: a wrong name should not wait for a replay.
+        settings = self.check_skeleton(skeleton)
         return self.make(Own(self.plan(replay(self, architecture))), task, **settings)
 
     @property
     def shared(self) -> Sequence[str]:
-        """The questions all answers of which one network can hold, besides forks of modules, as paths in
-        which # is a number: "layer#/operation". Every other one is *outer*: a supernet is made for one
-        answer to it, and which outer questions are asked may depend on outer ones only."""
+        """The questions whose answers one network can all hold, besides forks of modules, as paths in
+        which # stands for a number: "layer#/operation". Every other one is *outer*: a supernet is made for
+        one answer to it, and which outer questions are asked may depend on outer ones only."""
         return ()
 
     @property
@@ -94,7 +95,7 @@ class Space(ABC):
         training up, which is how an architecture transfers."""
         return ()
 
-    def checked(self, skeleton: Mapping[str, Scalar]) -> dict[str, Any]:
+    def check_skeleton(self, skeleton: Mapping[str, Scalar]) -> dict[str, Any]:
         """The settings; raises UnknownName for one that `build` does not have."""
         for name in skeleton:
             if name not in self.skeleton:
@@ -128,7 +129,7 @@ class Space(ABC):
 
     @cached_property
     def _knowledge(self) -> tuple[object, ...]:
-        """Kept: growth explores a space once."""
+        """The knowledge, kept for the life of the space: growth explores a space once."""
         from cambrian.spaces.sharing import TextSharing
 
         return (*self.knowledge, *([TextSharing(self)] if self.shared else []))
@@ -147,6 +148,7 @@ def fingerprint(space: Space, walks: int = 64) -> str:
     from cambrian.randomness import stream
 
     digest = hashlib.sha256()
+    # Seeded walks stand for the program: 64 of them meet every question that is not rare.
     for n in range(walks):
         rng = stream(0, "fingerprint", n)
 

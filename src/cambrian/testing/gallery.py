@@ -16,7 +16,7 @@ from cambrian.spaces.branches.anchor_points.space import AnchorPoints
 from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
-from cambrian.spaces.published import published, published_in
+from cambrian.spaces.published import find_published, find_published_in
 from cambrian.spaces.sequences.autoformer.space import AutoFormer
 from cambrian.spaces.sequences.recurrent.darts_rnn import DARTS_V2, DARTSRNN
 from cambrian.testing.play import smooth
@@ -25,10 +25,10 @@ from cambrian.testing.play import smooth
 def pictures() -> Iterator[tuple[str, Drawing]]:
     """The pictures with the names of their files."""
     # Published architectures where a space has one: readers can compare with the paper's figure.
-    chain, branches = published("proxylessnas-mobile"), AnchorPoints(combine="sum")
+    chain, branches = find_published("proxylessnas-mobile"), AnchorPoints(combine="sum")
     yield "chain", draw(chain.space, chain.architecture)
     yield "branches", draw(branches, branches.resnet(2))
-    darts = published_in(DARTS())
+    darts = find_published_in(DARTS())
     yield "cells", draw(DARTS(), darts["darts-v2"])
     hierarchy = Hierarchical(motifs=(3,), nodes=(3, 4))
     yield "hierarchy", draw(hierarchy, sample(hierarchy, stream(9, "gallery")))

@@ -38,7 +38,7 @@ def check_growth_goes_one_level_up(case: SpaceCase) -> None:
 
 def check_children_keep_what_their_parents_are(case: SpaceCase) -> None:
     """A child agrees with its parent on every path of the parent's but the level's, or on those that the
-    space calls `settled`."""
+    space calls `list_settled`."""
     _grows(case)
     settles = know(case.space, Settles)
     for parents, pool in case.pools:
@@ -48,7 +48,7 @@ def check_children_keep_what_their_parents_are(case: SpaceCase) -> None:
             expect((number == -1) == (not parents), f"child {i} has parent {number} of {len(parents)}")
             if parents:
                 child, parent = pool.architecture(i), parents[number]
-                kept = tuple(parent) if settles is None else settles.settled(parent)
+                kept = tuple(parent) if settles is None else settles.list_settled(parent)
                 changed = [p for p in kept if p not in child or child[p] != parent[p]]
                 # The level itself is an answer, the only one that growing may change.
                 free = 1 if settles is None else 0

@@ -16,7 +16,7 @@ from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
-from cambrian.spaces.size import estimated_size
+from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _describe_space(facts: SpaceFacts, work: Workload | None) -> str:
     # The size is of the space as it is searched, cut to the plan's last level where the space can be cut.
     cut = work is not None and work.last != last
     searched = facts.up_to(work.last).space if work is not None and cut else space
-    size = estimated_size(searched, stream(0, "size"))
+    size = estimate_size(searched, stream(0, "size"))
     counted = "infinitely many" if size == float("inf") else f"about {size:.2g}"
     whole = " in all" if cut and searched is space else ""
     to = f" to level {work.last} of {last}" if work is not None and cut else ""

@@ -1,5 +1,5 @@
-"""Layers put in, taken out and doubled where a question says which layers a layer reads: edits of a list in
-which numbers of layers change.
+"""Insert, delete and duplicate layers where a question names the layers that a layer reads: edits of a list
+in which layers change their numbers.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class LayerMoves:
         return MOVES
 
     def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
-        """A layer inserted, deleted or duplicated. A new layer's answers are drawn; who read a deleted
-        one reads its sources; a duplicate reads those of its original."""
+        """A layer inserted, deleted or duplicated. A new layer's answers are drawn; the readers of a
+        deleted one read its sources; a duplicate reads those of its original."""
         layers = split(architecture)
         after = len(layers) - 1 if kind == "delete" else len(layers) + 1
         grows = self.space.know(Grows)
@@ -51,6 +51,7 @@ class LayerMoves:
     ) -> Architecture | None:
         """`architecture` with these layers; answers that they leave open, or illegal ones, are drawn. None
         where the space rejects it."""
+        # Questions outside of layers, such as a learning rate, keep their answers.
         own = together(split(architecture))
         rest = {path: answer for path, answer in architecture.items() if path not in own}
         for _ in range(TRIES):
@@ -62,11 +63,12 @@ class LayerMoves:
 
     def edit_layers(self, kind: str, at: int, layers: Sequence[Layer]) -> list[Layer]:
         """The layers after the edit of the one at index `at`."""
-        here = layers[at : at + 1]
-        new: dict[str, list[Layer]] = {"insert": [{}, *here], "delete": [], "duplicate": [*here, *here]}
+        old = layers[at : at + 1]
+        new: dict[str, list[Layer]] = {"insert": [{}, *old], "delete": [], "duplicate": [*old, *old]}
         edited = [*layers[:at], *new[kind], *layers[at + 1 :]]
         grown = len(edited) - len(layers)
-        instead = [*numbers(here[0], self.reads), *([at] * self.chained)] if kind == "delete" else []
+        # In a chain the layer before the deleted one becomes a source, too.
+        instead = [*numbers(old[0], self.reads), *([at] * self.chained)] if kind == "delete" else []
         start = at + (kind != "delete")  # layers from this index on are those whose sources have moved
         return [
             self._renumber(layer, n + 1, at + (kind != "insert"), grown, instead) if n >= start else layer
@@ -74,12 +76,13 @@ class LayerMoves:
         ]
 
     def _renumber(self, layer: Layer, number: int, changed: int, grown: int, instead: Sequence[int]) -> Layer:
-        """Sources after `changed` are called `grown` more; `changed` itself where it is gone, `instead`."""
+        """Add `grown` to sources after `changed`; replace `changed` by `instead` where it is deleted."""
         sources: set[int] = set()
         for source in numbers(layer, self.reads):
             if source == changed and grown < 0:
                 sources.update(instead)
             else:
                 sources.add(source + grown if source > changed else source)
+        # A chained layer reads the one before it anyway: that source is not in its question.
         kept = tuple(sorted(sources & set(self.readable(number))))
         return {**layer, self.reads: kept} if layer else layer

@@ -33,19 +33,23 @@ def children(
     cap: int | None = None,
     rest: NDArray[np.int64] | None = None,
 ) -> Children:
-    """Every cell of int[n, b, 4] with every one of the new `blocks`, int[m, 4]; of those that are the same
-    the first. Cells of different `rest`, int[n], never are. Beyond `cap`, drawn uniformly from all pairs."""
+    """Every cell of int[n, b, 4] with every one of the new `blocks`, int[m, 4]; the first of each isomorphism
+    class. Cells of different `rest`, int[n], never are isomorphic. Beyond `cap`, drawn uniformly from all
+    pairs."""
     pairs = len(cells) * len(blocks)  # child c is cell c // len(blocks) with block c % len(blocks)
     drawn, chosen = pairs if cap is None else min(pairs, 2 * cap), np.empty(0, np.int64)
     while drawn:
         chosen = np.arange(pairs) if drawn == pairs else np.sort(rng.choice(pairs, drawn, replace=False))
         parent, block = np.divmod(chosen, len(blocks))
+        # Twins go before the count: a cap is a number of different cells.
         chosen = chosen[distinct(cells, parent, blocks[block], operations, rest)]
         if drawn == pairs or (cap is not None and len(chosen) >= cap):
             break
+        # Too many were twins. The draw starts over with twice as many, which stays uniform.
         drawn = min(pairs, 2 * drawn)
     complete = drawn == pairs and (cap is None or len(chosen) <= cap)
     if cap is not None and len(chosen) > cap:
+        # Ascending, so that the order of children does not depend on the draw.
         chosen = np.sort(rng.choice(chosen, cap, replace=False))
     parent, block = np.divmod(chosen, max(len(blocks), 1))
     return Children(parent, blocks[block], pairs, complete)
@@ -57,7 +61,7 @@ def pool_of(
     step: NDArray[np.int64],
     make: Callable[[int], Architecture],
 ) -> Pool:
-    """The pool of children whose tokens are `step`; of nobody, where there are no parents."""
+    """The pool of children whose tokens are `step`; without parents, that of the first level."""
     return Pool(
         parents=tuple(parents),
         parent=grown.parent if parents else np.full(len(step), -1, np.int64),
@@ -91,6 +95,7 @@ def distinct(
     codes = child_codes(cells, parent, blocks, operations)
     below = code_base(codes.shape[1], operations) ** 2
     if rest is not None:
+        # The other cell of a pair is one more column: only equal pairs are equal.
         codes = np.concatenate([codes, rest[parent, None]], axis=1)
         below = max(below, int(rest.max(initial=0)) + 1)
     return first_of_each(codes, below)
@@ -102,8 +107,8 @@ def child_codes(
     """`canonical_codes` of the children, from those of their parents.
 
     The codes of a canonical form ascend: a block that was not ready before reads the one just named,
-    so its code is greater. Nobody reads the new block: it goes where its code belongs, and what
-    follows is called one more, which changes no comparison. Only twins have to be raced again: where
+    so its code is greater. Nobody reads the new block: it goes where its code belongs, and the blocks
+    after it move up by one, which changes no comparison. Only twins have to be raced again: where
     a parent has some its names are not settled, and the new block may be one itself."""
     size = cells.shape[1] + 1
     base = code_base(size, operations)
@@ -115,6 +120,7 @@ def child_codes(
     place = np.zeros(len(parent), np.int64)
     twin = (np.diff(codes, axis=1) == 0).any(axis=1)[parent]
     for column in codes.T:
+        # The new code belongs behind all smaller ones: counting them finds the place without a sort.
         place += column[parent] < code
         twin |= column[parent] == code
     children = _with_room(operands, operations, base)[parent, place]
@@ -130,6 +136,7 @@ def _with_room(operands: NDArray[np.int64], operations: int, base: int) -> NDArr
     places = operands.shape[2] + 1
     codes = np.zeros((operands.shape[1], places, places), np.int64)
     for place in range(places):
+        # Operands that read a block at this place or later read it one further; inputs are nodes 0 and 1.
         greater, lesser = operands + operations * (operands // operations >= place + 2)
         codes[:, place, np.arange(places) != place] = greater * base + lesser
     return codes

@@ -1,5 +1,5 @@
-"""Cells of two-input blocks, the topology of NASNet (Zoph et al. 2018, Sec. 3.1) and its descendants: what a
-cell asks, and its answers as tokens.
+"""Cells of two-input blocks, the topology of NASNet (Zoph et al. 2018, Sec. 3.1) and its descendants: the
+questions of a cell, and its answers as tokens.
 
 Block k (from 1) is a row of tokens (I1, I2, O1, O2): operation O1 of state I1 combined with operation O2 of
 state I2. State 0 is the output of the cell before the previous one, 1 of the previous cell, 1 + k of block k.
@@ -33,7 +33,7 @@ CELL_INPUTS = ("previous-previous", "previous")
 
 
 class BlockPaths(NamedTuple):
-    """Of the questions of a block; `operands` have (input, operation) each."""
+    """The paths of a block's questions; `operands` are (input, operation) pairs."""
 
     inputs: Path
     operands: tuple[tuple[Path, Path], ...]
@@ -69,7 +69,7 @@ class Blocks:
 
     @cached_property
     def _tokens(self) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
-        """Of every state, and of every operation in a block of every combiner."""
+        """The tokens of every state, and of every operation in a block of every combiner."""
         kinds = [(operation, combiner) for combiner in self.combiners for operation in self.operations]
         return {name: i for i, name in enumerate(self.states)}, {kind: i for i, kind in enumerate(kinds)}
 
@@ -84,6 +84,7 @@ class Blocks:
         for b in range(1, blocks + 1):
             paths, states = _paths(prefix, self.part, b), self.states[: b + 1]
             if self.distinct:
+                # One question for both, so that a mutation cannot make them equal.
                 pick.some(paths.inputs, states, 2)
             for own_input, operation in paths.operands:
                 if not self.distinct:
@@ -93,7 +94,7 @@ class Blocks:
                 pick(paths.combiner, self.combiners)
 
     def questions(self, prefix: str = "") -> tuple[str, ...]:
-        """The paths that may be asked, # being a number."""
+        """The paths that may be asked, # standing for a number."""
         at = f"{prefix}{self.part}#"
         names = ("inputs",) if self.distinct else ("input#",)
         combiner = ("combiner",) if len(self.combiners) > 1 else ()
@@ -102,7 +103,7 @@ class Blocks:
     def cell(self, answers: Mapping[str, Answer], blocks: int, prefix: str = "") -> list[Block]:
         """The tokens of every block."""
         states, kinds = self._tokens
-        found = []
+        cell = []
         for b in range(1, blocks + 1):
             place = f"{prefix}{self.part}{b}"
             operands = [f"{place}/input{n}" for n in "12"]
@@ -110,23 +111,23 @@ class Blocks:
             combiner = answers[f"{place}/combiner"] if len(self.combiners) > 1 else self.combiners[0]
             i1, i2 = (states[str(i)] for i in inputs)  # type: ignore[union-attr]
             o1, o2 = (kinds[str(answers[f"{place}/operation{n}"]), str(combiner)] for n in "12")
-            found.append((i1, i2, o1, o2))
-        return found
+            cell.append((i1, i2, o1, o2))
+        return cell
 
     def answers(self, cell: Sequence[Sequence[int]], prefix: str = "") -> dict[str, Answer]:
         """The inverse of `cell`."""
-        found: dict[str, Answer] = {}
+        answers: dict[str, Answer] = {}
         for b, (*inputs, o1, o2) in enumerate(cell, 1):
             place = f"{prefix}{self.part}{b}"
             if self.distinct:
-                found[f"{place}/inputs"] = tuple(self.states[i] for i in inputs)
+                answers[f"{place}/inputs"] = tuple(self.states[i] for i in inputs)
             for operand, i, o in zip("12", inputs, (o1, o2), strict=True):
                 if not self.distinct:
-                    found[f"{place}/input{operand}"] = self.states[i]
-                found[f"{place}/operation{operand}"] = self.operations[o % len(self.operations)]
+                    answers[f"{place}/input{operand}"] = self.states[i]
+                answers[f"{place}/operation{operand}"] = self.operations[o % len(self.operations)]
             if len(self.combiners) > 1:
-                found[f"{place}/combiner"] = self.combiners[o1 // len(self.operations)]
-        return found
+                answers[f"{place}/combiner"] = self.combiners[o1 // len(self.operations)]
+        return answers
 
     def operation(self, kind: int) -> str:
         return self.operations[kind % len(self.operations)]
@@ -141,13 +142,14 @@ class Blocks:
         [136, 300, 528, 820, 1176]
         """
         rows = new_blocks(blocks + 2 if blocks < self.most else 0, self.kinds)
+        # A block has one combiner, which both of its tokens carry.
         combined = rows[:, 2] // len(self.operations) == rows[:, 3] // len(self.operations)
         legal: NDArray[np.int64] = rows[combined & ~(self.distinct & (rows[:, 0] == rows[:, 1]))]
         return legal
 
 
 def limits_of(form: Blocks, prefix: str = "", passes: bool = True) -> Limits:
-    """Of the cells' wirings that one supernet holds."""
+    """The limits of the cells' wirings that one supernet holds."""
     from cambrian.networks.skeletons.cell import Limits
 
     block = f"{prefix}{form.part}{{}}"
@@ -173,7 +175,7 @@ def check(
 def graph_of(
     form: Blocks, cell: Sequence[Block], output: Sequence[int], kind: str = ""
 ) -> tuple[list[str], list[tuple[int, int]], list[str]]:
-    """Labels, edges and groups: two inputs; per block two operations and what combines them; "concat" of
+    """Labels, edges and groups: two inputs; per block two operations and their combiner; "concat" of
     the states of `output`. `kind` tells a network's cells apart."""
     lead = f"{kind} " if kind else ""
     labels, groups = [f"{lead}{name}" for name in CELL_INPUTS], [f"{lead}inputs"] * 2

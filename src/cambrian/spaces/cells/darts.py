@@ -19,7 +19,7 @@ NONE = "none"
 @dataclass(frozen=True)
 class DARTS(CellPair):
     """`nodes` of the largest cell, its inputs left out. `operations` may have "none" as well, which the
-    paper's mixed operation has and its derived cells have not."""
+    paper's mixed operation has and its derived cells do not have."""
 
     nodes: int = 4
     operations: tuple[str, ...] = OPERATIONS

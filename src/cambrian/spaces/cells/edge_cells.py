@@ -1,5 +1,5 @@
-"""All that is known of cells with an operation on each edge of four nodes (see `cambrian.spaces.cells.edges`)
-but their networks: which are the same function, how they grow, their tokens and graphs.
+"""Knowledge of cells with an operation on each edge of four nodes (see `cambrian.spaces.cells.edges`), apart
+from their networks: canonical form, growth, tokens and graphs.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ PATHS = tuple(map(str, QUESTIONS))
 @dataclass(frozen=True)
 class EdgeCells:
     """`Canonical`, `Grows`, `Settles`, `Encodes` and `Graphs` of cells of these `operations`, the first of
-    which is none and the second a skip connection; of the `weightless` ones two on the same input are one.
+    which is none and the second a skip connection; two `weightless` operations on the same input are one.
 
     Levels are the nodes that compute, 1 to 3: node b of a cell of level b is its output, by a skip
     connection; on the edges of other nodes is none. So every cell is of a level, and growing rewrites the
-    edges that close the cell (`settled` are those it keeps)."""
+    edges that close the cell (`list_settled` gives those it keeps)."""
 
     operations: tuple[str, ...]
     weightless: frozenset[int] = frozenset()
@@ -64,7 +64,7 @@ class EdgeCells:
     def level(self, architecture: Architecture) -> int:
         return _level(self.codes(architecture))
 
-    def settled(self, architecture: Architecture) -> tuple[str, ...]:
+    def list_settled(self, architecture: Architecture) -> tuple[str, ...]:
         """The paths that growing keeps."""
         return PATHS[: _edges(self.level(architecture))]
 
@@ -76,6 +76,7 @@ class EdgeCells:
         if len(levels) > 1:
             raise SpaceError("only architectures of one level can be grown together")
         level = levels.pop() + 1 if levels else 1
+        # The edges that close a cell are written anew by its children: only those before them stay.
         prefixes = [c[: _edges(level - 1)] for c in cells] if parents else [()]
         steps = list(product(range(len(self.operations)), repeat=level)) if level < NODES else []
         children = self._distinct(product(prefixes, steps), level)
@@ -93,22 +94,24 @@ class EdgeCells:
         )
 
     def _distinct(self, pairs: Iterable[tuple[Codes, Codes]], level: int) -> list[tuple[int, Codes]]:
-        """(number of the pair, cell) of the first that is a function, or will grow into one, that none
-        before it is: the next node may read each of the nodes there are, whichever is which."""
+        """(number of the pair, cell) of the first cell of each function and future: the next node may
+        read any of the nodes so far, so that cells of one function can grow into different ones."""
         first: dict[str, tuple[int, Codes]] = {}
         for number, (prefix, step) in enumerate(pairs):
             begun = (*prefix, *step)
             cell = _close(begun, level)
+            # A step that skips its node makes a cell of the level below, which is the parent itself.
             if _level(cell) == level:
                 first.setdefault(self._future(begun, level), (number, cell))
         return list(first.values())
 
     def _future(self, begun: Codes, level: int) -> str:
-        """The same for cells that are the same function and grow into the same ones: the output is read
-        as the set of all nodes."""
+        """A text that is equal for cells of the same function that grow into the same ones: its output is
+        the set of all nodes."""
         if level == NODES - 1:
             return _text(begun, self.weightless)
         read = len(self.operations)  # an operation none of the space's
+        # Node 3 stands for any later reader: it reads all nodes so far by an operation of its own.
         open_edges = (read if 1 <= source <= level and to == NODES - 1 else NONE for source, to in EDGES)
         return _text((*begun, *tuple(open_edges)[len(begun) :]), self.weightless | {read})
 
@@ -151,6 +154,7 @@ def _close(begun: Codes, level: int) -> Codes:
     """The cell whose first `level` nodes are `begun`, the last of them being its output."""
     if level == NODES - 1:
         return begun
+    # By a skip connection, so that the cell computes node `level` and no more.
     skipped = [NONE] * (len(EDGES) - len(begun))
     skipped[EDGES.index((level, NODES - 1)) - len(begun)] = SKIP
     return (*begun, *skipped)
@@ -158,6 +162,7 @@ def _close(begun: Codes, level: int) -> Codes:
 
 @cache
 def _level(cell: Codes) -> int:
+    # The least number of nodes: a larger one would count nodes that are only passed on.
     return next(b for b in range(1, NODES) if _close(cell[: _edges(b)], b) == cell)
 
 

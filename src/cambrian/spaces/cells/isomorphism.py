@@ -1,4 +1,4 @@
-"""Which cells are the same: an exact canonical form for cells of two-operand blocks.
+"""Isomorphic cells: an exact canonical form for cells of two-operand blocks.
 
 Block k of a cell is a row of tokens (I1, I2, O1, O2): it adds operation O1 of node I1 to operation O2
 of node I2. Nodes 0 and 1 are the cell's inputs, node 2 + k is block k. Two cells are the same when
@@ -7,7 +7,7 @@ renaming the blocks, and swapping operands within them, turns one into the other
 The canonical form is the least sequence of block codes over all orders in which every block follows
 its inputs; codes compare by the greater operand first. It is found greedily, the least code first;
 two orders have to be followed only where two blocks of equal code stand ready, that is where a block
-has a twin. Hashing every block by what it computes would be simpler and wrong: it cannot tell a block
+has a twin. Hashing every block by its formula would be simpler and wrong: a hash cannot tell a block
 used twice from two equal blocks.
 """
 
@@ -42,6 +42,7 @@ def canonical_cell(cell: Sequence[Block], operations: int) -> tuple[tuple[int, i
                     continue
                 p, q = names[i1] * operations + o1, names[i2] * operations + o2
                 code = (p, q) if p > q else (q, p)
+                # A smaller code ends all orders followed so far: their text can no longer be the least.
                 if code < least:
                     least, following, spare = code, [], False
                 if code == least and not (spare and b not in used):
@@ -61,7 +62,7 @@ def canonical_codes(cells: NDArray[np.integer], operations: int) -> NDArray[np.i
 def canonical_order(
     cells: NDArray[np.integer], operations: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """`canonical_codes` and int32[n, blocks + 2]: what the form calls each node of the cell."""
+    """`canonical_codes` and int32[n, blocks + 2]: the number in the form of each node of the cell."""
     count, blocks = cells.shape[:2]
     tokens = cells.transpose(2, 1, 0).astype(np.int32)  # [4, blocks, n]: long rows, short loops
     race = _Race(tokens[:2], tokens[2:], operations)
@@ -69,6 +70,7 @@ def canonical_order(
     for node in range(2, blocks + 2):
         code = race.codes()  # [blocks, rows]
         least = code.min(axis=0)
+        # Cells with twins have several rows: the least code of a cell is that over all of its rows.
         if len(race.cell) > count:
             least = np.minimum.reduceat(least, race.starts(count))
         codes[:, node - 2] = least
@@ -100,7 +102,7 @@ class _Race:
         return np.searchsorted(self.cell, np.arange(count))
 
     def codes(self) -> NDArray[np.int64]:
-        """Of every block in every order; base ** 2 and more where an input has no name yet."""
+        """The codes of all blocks in all orders, at least base ** 2 where an input is not yet named."""
         first, second = (
             np.take_along_axis(self.names, i, axis=0) * self.operations + o
             for i, o in zip(self.inputs, self.offsets)
@@ -111,6 +113,7 @@ class _Race:
 
     def name(self, node: int, candidates: NDArray[np.bool_]) -> None:
         """Call one candidate `node` in every row; rows with several fork, rows with none end."""
+        # Most cells have no twins: then no row forks and nothing is copied.
         if (candidates.sum(axis=0) != 1).any():
             spare = candidates & ~self.used  # twins that nobody uses are interchangeable: keep one
             candidates = candidates & ~(spare & (np.cumsum(spare, axis=0) > 1))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class CellPair(Space):
-    """Abstract: a space says how a cell asks (`form`), which `family` of networks it makes, and which
+    """Abstract: a space has the questions of a cell (`form`), the `family` of its networks, and the
     states a cell concatenates (`also` or `concatenates_all`, see `PairCells`); `projects_twice` is the
     `twice` of its wirings."""
 
@@ -53,6 +53,7 @@ class CellPair(Space):
         return self.form.size(blocks_of(level)[0]) * self.form.size(blocks_of(level)[1])
 
     def program(self, pick: Pick) -> None:
+        # As many pairs as a level has: all levels together are then uniform.
         weights = [float(self.size(n)) for n in self.pair.levels]
         level = pick.depth("blocks", 1, 2 * self.form.most, weights)
         for kind, blocks in zip(KINDS, blocks_of(level), strict=True):
@@ -69,8 +70,8 @@ class CellPair(Space):
         return self.wirings(architecture)
 
     def make(self, read: Reading[tuple[Wiring, Wiring]], task: Signature, **skeleton: Any) -> nn.Module:
-        """See `cambrian.networks.skeletons.cell_network.pair_network` for the settings of a skeleton; which
-        skeleton of the family it is follows from the image's size unless `skeleton=` names it."""
+        """See `cambrian.networks.skeletons.cell_network.pair_network` for the settings of a skeleton; the
+        image's size decides which skeleton of the family it is, unless `skeleton=` names it."""
         from cambrian.networks.skeletons.cell_network import pair_network
         from cambrian.networks.skeletons.defaults import FAMILIES
 
@@ -80,7 +81,7 @@ class CellPair(Space):
         return pair_network(read, task.channels, task.classes, known, (normal, reduction), **settings)
 
     def wirings(self, architecture: Architecture) -> tuple[Wiring, Wiring]:
-        """The computations of the normal and of the reduction cell, for networks to be made of."""
+        """The computations of the normal and of the reduction cell, from which networks are made."""
         normal, reduction = self.cells(architecture)
         return self._wiring("normal", normal), self._wiring("reduction", reduction)
 
@@ -89,6 +90,7 @@ class CellPair(Space):
 
         form = self.form
         blocks = tuple((i1, form.operation(o1), i2, form.operation(o2)) for i1, i2, o1, o2 in cell)
+        # Both operations of a block carry its combiner: the first one is enough.
         concat = frozenset(k for k, block in enumerate(cell) if form.combiner(block[2]) == "concat")
         return Wiring(blocks, self.pair.output(kind, cell), concat, self.projects_twice)
 

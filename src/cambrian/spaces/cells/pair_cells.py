@@ -1,5 +1,5 @@
-"""All that is known of a normal and a reduction cell, searched together, but their networks: which pairs are
-the same function, how they grow, their tokens and graphs.
+"""Knowledge of a normal and a reduction cell, searched together, apart from their networks: canonical form,
+growth, tokens and graphs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.cells.block_growth import children, pool_of
 from cambrian.spaces.cells.blocks import Blocks, graph_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell, canonical_codes
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.knowledge import Graph, Pool
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ KINDS = ("normal", "reduction")
 
 @dataclass(frozen=True)
 class PairCells:
-    """`Canonical`, `Grows`, `Encodes` and `Graphs` of pairs of cells that ask as `form` does. A cell
+    """`Canonical`, `Grows`, `Encodes` and `Graphs` of pairs of cells with the questions of `form`. A cell
     concatenates the states that no block reads, its inputs among them, and those of `also`
     ("normal/previous", "reduction/block1"), or every block (`concatenates_all`).
 
@@ -73,11 +73,12 @@ class PairCells:
 
     def _text(self, kind: str, cell: Sequence[Block]) -> str:
         marked = [(i1, i2, o1 + mark, o2 + mark) for (i1, i2, o1, o2), mark in zip(cell, self._marks(kind))]
+        # Twice the kinds: a kept block's operations are kinds of their own.
         form = canonical_cell(marked, 2 * self.form.kinds)
         return " ".join(f"{self._operand(p)}+{self._operand(q)}" for p, q in form)
 
     def _operand(self, code: int) -> str:
-        """Kept blocks have a star, those that concatenate a C."""
+        """The text of an operand: a star marks kept blocks, a C those that concatenate."""
         node, marked = divmod(code, 2 * self.form.kinds)
         kept, kind = divmod(marked, self.form.kinds)
         sign = "C" * (self.form.combiner(kind) == "concat") + "*" * kept
@@ -102,6 +103,7 @@ class PairCells:
         if any(self.level(a) != level for a in parents):
             raise SpaceError("only architectures of one level can be grown together")
         pairs = [self.cells(a) for a in parents] or [([], [])]
+        # Even levels add to the normal cell, odd ones to the reduction cell.
         turn = level % 2
         now = np.array([p[turn] for p in pairs], np.int64).reshape(len(pairs), -1, 4)
         other = np.array([p[1 - turn] for p in pairs], np.int64).reshape(len(pairs), -1, 4)
@@ -115,6 +117,7 @@ class PairCells:
             self._same(KINDS[1 - turn], other),
         )
         step = grown.step.copy()
+        # The marks of kept blocks served the comparison; tokens do not have them.
         step[:, 2:] %= self.form.kinds
 
         def make(i: int) -> Architecture:
@@ -152,11 +155,12 @@ class PairCells:
         for rows, architecture in zip(tokens, architectures, strict=True):
             for turn, cell in enumerate(self.cells(architecture)):
                 for b, block in enumerate(cell):
+                    # Normal and reduction blocks alternate, as they are added.
                     rows[2 * b + turn] = (turn, *block)
         return tokens
 
     def graph(self, architecture: Architecture) -> Graph:
-        """Both cells, each as `graph_of` has it, the reduction cell after the normal one."""
+        """Both cells as `graph_of` draws them, the reduction cell after the normal one."""
         labels: list[str] = []
         edges: list[tuple[int, int]] = []
         groups: list[str] = []
@@ -165,7 +169,7 @@ class PairCells:
             edges += [(a + len(labels), b + len(labels)) for a, b in links]
             labels += names
             groups += belongs
-        return sized_graph(tuple(labels), tuple(edges), tuple(groups))
+        return build_graph(tuple(labels), tuple(edges), tuple(groups))
 
 
 def blocks_of(level: int) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from cambrian.spaces.cells.block_growth import children, pool_of
 from cambrian.spaces.cells.blocks import Blocks, check, graph_of, limits_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class PNAS(Space):
         return Blocks(self.blocks, self.operations)
 
     def program(self, pick: Pick) -> None:
+        # As many cells as a level has: all levels together are then uniform.
         weights = [float(self.size(b)) for b in self.levels]
         self.form.ask(pick, pick.depth("blocks", 1, self.blocks, weights))
 
@@ -97,13 +98,14 @@ class PNAS(Space):
         )
 
     def make(self, read: Reading[Wiring], task: Signature, **skeleton: Any) -> nn.Module:
-        """See `cambrian.networks.skeletons.cell_network.pair_network` for the settings of a skeleton; which
-        skeleton it is follows from the image's size unless `skeleton=` names it. Its operations keep
+        """See `cambrian.networks.skeletons.cell_network.pair_network` for the settings of a skeleton; the
+        image's size decides which skeleton it is, unless `skeleton=` names it. Its operations keep
         shapes by construction, for every cell alike, so no forward is spent on checking them."""
         from cambrian.networks.skeletons import defaults as skeletons
         from cambrian.networks.skeletons.cell_network import pair_network
 
         settings = settings_of(task, skeleton, skeletons.PNAS)
+        # PNAS has one cell, which also reduces: both places of a pair hold it.
         pair = read.within(lambda wiring: (wiring, wiring))
         limits = (limits_of(self.form, passes=False),) * 2
         return pair_network(pair, task.channels, task.classes, skeletons.PNAS, limits, **settings)
@@ -139,8 +141,9 @@ class PNAS(Space):
 
     def grow(self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int | None = None) -> Pool:
         """Every parent with every block it may be given, operands in either order being one block
-        (which is what `before` counts); beyond `cap`, drawn uniformly from those pairs."""
+        (as `before` counts them); beyond `cap`, drawn uniformly from those pairs."""
         cells = self.tokens(parents) if parents else np.empty((1, 0, 4), np.int64)
+        # Padding shows that some parent has fewer blocks than another.
         if (cells == -1).any():
             raise SpaceError("only architectures of one level can be grown together")
         grown = children(cells, self.form.new(cells.shape[1]), len(self.operations), rng, cap)
@@ -179,4 +182,4 @@ class PNAS(Space):
         read = {i for i1, i2, _, _ in cell for i in (i1, i2)} if self.output == "unused" else set()
         output = [i for i in range(2, len(cell) + 2) if i not in read]
         labels, edges, groups = graph_of(self.form, cell, output)
-        return sized_graph(tuple(labels), tuple(edges), tuple(groups))
+        return build_graph(tuple(labels), tuple(edges), tuple(groups))

@@ -37,6 +37,7 @@ _PUBLISHED = {
         ),
         "Zoph et al. 2018, Learning Transferable Architectures, arXiv 1707.07012, Fig. 4, with the outputs of"
         " the released code (tensorflow/models, research/slim/nets/nasnet)",
+        # The released code concatenates these although a block reads them.
         {"also": ["normal/previous-previous", "reduction/block2"]},
     ),
     "amoebanet-a": _Cells(
@@ -81,10 +82,10 @@ _PUBLISHED = {
 
 
 def entry(name: str) -> Published:
-    found = _PUBLISHED[name]
-    space = SPACES.make({"name": found.space, "arguments": found.arguments})
-    cells = [_tokens(space.form, text) for text in found.cells]
-    return Published(space, space.architecture(*cells), found.source)
+    cited = _PUBLISHED[name]
+    space = SPACES.make({"name": cited.space, "arguments": cited.arguments})
+    cells = [_tokens(space.form, text) for text in cited.cells]
+    return Published(space, space.architecture(*cells), cited.source)
 
 
 def _tokens(form: Blocks, text: str) -> list[Block]:
@@ -98,5 +99,6 @@ def _tokens(form: Blocks, text: str) -> list[Block]:
 
 def _operand(form: Blocks, text: str) -> tuple[int, int]:
     state, _, operation = text.partition(".")
+    # States 0 and 1 are the inputs, so that block 1 is state 2.
     at = ("pp", "p").index(state) if state in ("pp", "p") else int(state) + 1
     return at, form.operations.index(operation)

@@ -11,7 +11,7 @@ from cambrian.spaces.small_images import is_small
 from cambrian.spaces.space import Signature
 
 SETTINGS = ("skeleton", "filters", "cells", "auxiliary", "drop_path", "dropout", "stem", "stem_stride")
-"""Of `cambrian.networks.skeletons.cell_network.pair_network`."""
+"""The settings of `cambrian.networks.skeletons.cell_network.pair_network`."""
 
 
 def pair_sizes(filters: int) -> tuple[dict[str, Scalar], ...]:
@@ -20,7 +20,7 @@ def pair_sizes(filters: int) -> tuple[dict[str, Scalar], ...]:
 
 
 def settings_of(task: Signature, given: Mapping[str, Scalar], known: Collection[str]) -> dict[str, Any]:
-    """`given`, and which skeleton, of those `known`, it is where that is not said."""
+    """`given`, after the default skeleton for the image, of those `known`."""
     return {**_default(task, known), **given}
 
 
@@ -29,7 +29,9 @@ def _default(task: Signature, known: Collection[str]) -> dict[str, Scalar]:
     if is_small(task):
         return {"skeleton": "small"}
     if pixels < 128:
+        # Images of 65 to 127 pixels are halved once: the cells of CIFAR-10 then see 33 to 64.
         return {"skeleton": "cifar", "stem_stride": 1 if pixels <= 64 else 2}
     if "imagenet-mobile" in known:
         return {"skeleton": "imagenet-mobile"}
+    # A family without an ImageNet skeleton reads large images at a quarter of their sides.
     return {"skeleton": "cifar", "stem_stride": 4}

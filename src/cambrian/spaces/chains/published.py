@@ -12,27 +12,29 @@ from cambrian.spaces.published import Published
 
 
 def _proxyless(text: str) -> Architecture:
-    """Of "63", expansion 6 and kernel 3, or "-" per layer."""
+    """The chain of a text: per layer "63" for expansion 6 and kernel 3, or "-" for nothing."""
     names = [NOTHING if layer == "-" else f"mb{layer[0]}_k{layer[1]}" for layer in text.split()]
     return Architecture({"layers": len(names), **{f"layer{n}": name for n, name in enumerate(names, 1)}})
 
 
 def _mnasnet(blocks: Sequence[tuple[str, int, float, str]]) -> Architecture:
-    """Of operation, kernel, squeeze and what lies beside, per block; filters and layers are the
+    """The network of (operation, kernel, squeeze, shortcut) per block; filters and layers are the
     reference's."""
     answers: dict[str, Scalar] = {"blocks": len(blocks)}
     for b, block in enumerate(blocks, 1):
-        given: tuple[Scalar, ...] = (*block, 1.0, 0)
-        answers |= {f"block{b}/{q}": a for q, a in zip(MnasNet.questions, given, strict=True)}
+        row: tuple[Scalar, ...] = (*block, 1.0, 0)
+        answers |= {f"block{b}/{q}": a for q, a in zip(MnasNet.questions, row, strict=True)}
     return Architecture(answers)
 
 
 _FIRST = ("sep", 3, 0.0, "nothing")
 _PUBLISHED = {
     "metaqnn": Published(
+        # The network of Table A1 has eight layers.
         MetaQNN(layers=8),
-        MetaQNN.published(),
+        MetaQNN.paper_network(),
         "Baker et al. 2017, MetaQNN, arXiv 1611.02167, Table A1",
+        # As the paper trained it (Sec. 5): without batch normalisation.
         {"normalise": False, "dropout": 0.5},
     ),
     "mobilenet-v2": Published(
@@ -75,6 +77,7 @@ _PUBLISHED = {
         ProxylessNAS(),
         _proxyless("35 - - -  37 - - 33  67 - - 35  65 - 33 35  67 67 67 65  67"),
         "Cai et al. 2019, ProxylessNAS, arXiv 1812.00332, Fig. 4",
+        # The widths printed in Fig. 4 are 1.35 times those of the space, to eights.
         {"width": 1.35},
     ),
     "proxylessnas-mobile": Published(

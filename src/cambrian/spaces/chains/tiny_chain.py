@@ -1,7 +1,7 @@
 """A chain of one to D layers: the smallest space with a complexity order, and an example of one.
 
-Growth and tokens come from its `pick.depth` (`DepthGrowth`); which chains are one function and what
-they look like as graphs it says itself.
+Growth and tokens come from its `pick.depth` (`DepthGrowth`); its canonical form
+and its graphs are its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.budgets import list_sizes
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -82,4 +82,4 @@ class TinyChain(Space):
         layers = [f"{op} x{width}" if width else op for op, width in self._layers(architecture)]
         labels = ("input", *layers, "output")
         groups = ("input", *(f"layer {i + 1}" for i in range(len(layers))), "output")
-        return sized_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
+        return build_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)

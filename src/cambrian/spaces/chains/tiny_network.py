@@ -54,5 +54,5 @@ def convolution(channels: int, out: int, kernel: int) -> nn.Sequential:
 
 
 def _flat(modules: Sequence[nn.Module]) -> list[nn.Module]:
-    """With the parts of a sequence in its place, which is how they are named."""
+    """The modules, each sequence replaced by its parts, so that those have the names of a flat network."""
     return [part for m in modules for part in (m if isinstance(m, nn.Sequential) else [m])]

@@ -1,8 +1,8 @@
 """Which data-flow graphs are the same: an exact canonical text for labelled acyclic graphs.
 
-Nodes are told apart by what they are, what they read and who reads them, over and over until that tells no
-more of them apart (colour refinement; Weisfeiler & Lehman 1968). Where some stay alike, each of them in turn
-is set apart, and the least text counts (McKay & Piperno 2014, arXiv 1301.1493, Sec. 2).
+Nodes are distinguished by their labels, their inputs and their readers, again and again until no more
+of them differ (colour refinement; Weisfeiler & Lehman 1968). Where some stay alike, each of them in turn
+is individualised, and the least text counts (McKay & Piperno 2014, arXiv 1301.1493, Sec. 2).
 
 Of nodes with the very same neighbours one is enough; and where setting two of them apart leads to one and
 the same text, an automorphism exchanges them, so that one is enough again. Twins and equal branches, which
@@ -37,44 +37,47 @@ class _Graph:
         self.read_by: list[list[tuple[int, int]]] = [[] for _ in labels]
         for node, sources in enumerate(inputs):
             for slot, source in enumerate(sources):
+                # Where the order of inputs makes no difference all slots are 0, and so look alike.
                 self.reads[node].append((slot * ordered[node], source))
                 self.read_by[source].append((slot * ordered[node], node))
 
     def least(self, colours: list[int]) -> str:
-        """The least text over all ways to tell apart what refinement cannot."""
+        """The least text over all ways to individualise nodes that refinement leaves alike."""
         colours = self._refine(colours)
         alike = self._different(_first_alike(colours))
         if len(alike) == 1:
             return self.least(_apart(colours, alike[0]))
-        found: dict[str, str] = {}  # first text below a node -> least text below it
+        least_below: dict[str, str] = {}  # first text below a node -> least text below it
         for node in alike:
             apart = _apart(colours, node)
+            # Equal first texts prove an automorphism (McKay & Piperno 2014, Sec. 2): one branch is enough.
             first = self._first(apart)
-            if first not in found:
-                found[first] = self.least(apart)
-        return min(found.values()) if found else self._text(colours)
+            if first not in least_below:
+                least_below[first] = self.least(apart)
+        return min(least_below.values()) if least_below else self._text(colours)
 
     def _first(self, colours: list[int]) -> str:
-        """The text where always the first node is set apart."""
+        """The text when the first node alike is individualised each time."""
         colours = self._refine(colours)
         while alike := _first_alike(colours):
             colours = self._refine(_apart(colours, alike[0]))
         return self._text(colours)
 
     def _different(self, nodes: Sequence[int]) -> list[int]:
-        """One of each kind: nodes with the very same neighbours are of a kind."""
+        """One node of each set of twins, which have exactly the same neighbours."""
         kinds = {(tuple(sorted(self.reads[n])), tuple(sorted(self.read_by[n]))): n for n in nodes}
         return list(kinds.values())
 
     def _refine(self, colours: list[int]) -> list[int]:
         while True:
             finer = _ranks([self._view(n, colours) for n in range(len(colours))])
+            # A view contains the old colour, so classes only split: an equal count means a fixed point.
             if len(set(finer)) == len(set(colours)):
                 return finer
             colours = finer
 
     def _view(self, node: int, colours: list[int]) -> tuple[Any, ...]:
-        """A node's own colour, then what it reads and who reads it."""
+        """A node's own colour, then those of its inputs and of its readers."""
         return (
             colours[node],
             tuple(sorted((slot, colours[n]) for slot, n in self.reads[node])),
@@ -82,7 +85,7 @@ class _Graph:
         )
 
     def _text(self, names: list[int]) -> str:
-        """With all colours different: every node in their order, and what it reads."""
+        """The text of a graph whose colours all differ: every node in their order, and its inputs."""
         lines = []
         for node in sorted(range(len(names)), key=names.__getitem__):
             read = [names[n] for n in self.inputs[node]]
@@ -104,4 +107,5 @@ def _first_alike(colours: list[int]) -> list[int]:
 
 
 def _apart(colours: Sequence[int], node: int) -> list[int]:
+    # Doubling makes room for the node just below its class, and keeps the order of all others.
     return [2 * colour - (n == node) for n, colour in enumerate(colours)]

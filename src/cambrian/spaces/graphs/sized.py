@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from cambrian.spaces.knowledge import Graph
 
 
-def sized_graph(labels: Sequence[str], edges: Iterable[tuple[int, int]], groups: Iterable[str] = ()) -> Graph:
-    """The graph in whose labels numbers are sizes, so that operations of different sizes are of one kind. Not
-    for names of others: only they can say how their numbers are meant.
+def build_graph(labels: Sequence[str], edges: Iterable[tuple[int, int]], groups: Iterable[str] = ()) -> Graph:
+    """The graph whose labels' numbers are sizes, so that operations of different sizes are of one kind. Not
+    for labels from elsewhere, whose numbers may mean something else.
 
-    >>> sized_graph(("sep3x3", "sep5x5 x16", "add"), ()).kinds
+    >>> build_graph(("sep3x3", "sep5x5 x16", "add"), ()).kinds
     ('sep#x#', 'sep#x# x#', 'add')
     """
     kinds = tuple(re.sub(r"\d+", "#", label) for label in labels)

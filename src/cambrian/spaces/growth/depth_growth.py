@@ -1,7 +1,7 @@
 """Growth, tokens and moves of any space whose walks all ask one `pick.depth`.
 
-Nothing is asked of such a space but its `walk`. A level's step is found by replaying the parent
-one level higher: it is the questions that this opens. Tokens put the questions of one step in one
+Such a space needs nothing but its `walk`. Growth replays the parent one level higher: the questions
+that this opens are the level's step. Tokens put the questions of one step in one
 row, a slot per question; questions whose paths differ only in numbers that count (`pick.inside("layer", n)`,
 `pick.repeat`, see `cambrian.paths`) share a vocabulary, and with it a surrogate's embedding.
 """
@@ -73,14 +73,17 @@ class DepthGrowth:
     def grow(self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int | None = None) -> Pool:
         import numpy as np
 
+        # Real questions have no list of answers: children are drawn, never enumerated.
         limit = DRAWN if cap is None and self._map.continuous else cap
         every = None if self._map.continuous else self._every(parents, limit)
         complete = every is not None
         children = self._draw_some(parents, rng, limit or DRAWN) if every is None else self._distinct(every)
         grown = list(children)
+        # A space's own tokens go first: surrogates learn from those.
         encodes = know(self.space, Encodes) or self
         step = np.zeros((len(grown), len(encodes.slots)), dtype=np.int64)
         if grown:
+            # All children share a level, so that the last row of each is the step that it adds.
             step[:] = encodes.tokens(grown)[:, -1]
         return Pool(
             parents=tuple(parents),
@@ -103,6 +106,7 @@ class DepthGrowth:
         levels, depth = self.levels, self._map.depth
         if not parents:
             return [(-1, {depth: levels[0]})]
+        # Levels need not be consecutive: a space may skip depths.
         above = dict(pairwise(levels))
         return [
             (i, {**parent, depth: above[self.level(parent)]})
@@ -113,12 +117,13 @@ class DepthGrowth:
     def _every(
         self, parents: Sequence[Architecture], limit: int | None
     ) -> list[tuple[Architecture, int]] | None:
-        """All children, or None where they are more than `limit`, or so many walks are rejected on the way
-        that they may be."""
+        """All children, or None where there are more than `limit`, or where too many walks are rejected to
+        tell."""
         children: list[tuple[Architecture, int]] = []
         rejected = 0
         for i, kept in self._seeds(parents):
             for child in walks(self.space, kept):
+                # An answer illegal one level higher was replaced: the child did not grow from its parent.
                 if child is not None and _keeps(child, kept):
                     children.append((child, i))
                 else:
@@ -128,7 +133,7 @@ class DepthGrowth:
         return children
 
     def _distinct(self, children: Sequence[tuple[Architecture, int]]) -> dict[Architecture, int]:
-        """The first of those that are the same function, where the space knows which are."""
+        """The first child of each function, where the space has a canonical form."""
         first: dict[object, tuple[Architecture, int]] = {}
         for child, parent in children:
             first.setdefault(self._function(child), (child, parent))
@@ -141,11 +146,12 @@ class DepthGrowth:
     def _draw_some(
         self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int
     ) -> dict[Architecture, int]:
-        """`cap` distinct children of parents drawn at random, fewer where draws keep repeating: of children
-        that are equally likely hardly one in a hundred is missed."""
+        """`cap` distinct children of parents drawn at random, fewer where draws keep repeating: of equally
+        likely children fewer than one in a hundred is missed."""
         seeds = self._seeds(parents)
         children: dict[object, tuple[Architecture, int]] = {}
         repeated = rejected = 0  # since the last new child, and in all
+        # One of N equally likely children escapes 5 N draws with probability e^-5, below 1 %.
         while seeds and len(children) < cap and repeated < 100 + 5 * len(children) and rejected < 20 * cap:
             i, kept = seeds[int(rng.integers(len(seeds)))]
             try:

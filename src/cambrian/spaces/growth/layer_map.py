@@ -1,4 +1,4 @@
-"""The questions of a program, layer by layer: found by walking it, for spaces with one `pick.depth`."""
+"""The questions of a program, layer by layer, explored by walks, for spaces with one `pick.depth`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXPLORED = 4000  # walks at most to learn a program's questions
 
 
 def depth_path(space: Walkable, walks: int = 16) -> str | None:
-    """The path of the one `pick.depth` that every walk asks, or None where there is no such thing."""
+    """The path of the one `pick.depth` that every walk asks, or None where walks differ in it."""
     depths: set[tuple[str, ...]] = set()
     for n in range(walks):
         asked = _ask(space, {}, stream(0, "depth", n))
@@ -50,7 +50,7 @@ class DepthMap:
     words: dict[str, list[Scalar]]
 
     def tokens(self, architecture: Architecture) -> Iterator[tuple[int, int, int]]:
-        """(row, column, token) of every answer; one that exploring did not meet has no token."""
+        """(row, column, token) of every answer; one that exploring did not reach does not have a token."""
         for path, answer in architecture.items():
             choice = self.choices.get(path)
             if choice is None:
@@ -72,6 +72,7 @@ class DepthMap:
             rows[kind_of(_parts(self.choices[path]))][row].append(path)
         places: dict[str, tuple[str, int, int]] = {}
         for kind, asked in rows.items():
+            # Row 0 holds all layers of the lowest level: only row 1 shows the paths of one layer.
             width = len(asked[1])
             expected = [width * self.levels[0], *[width] * (len(self.levels) - 1)]
             if width and [len(asked[row]) for row in range(len(self.levels))] == expected:
@@ -89,8 +90,8 @@ class DepthMap:
 
 
 def explore(space: Walkable) -> DepthMap:
-    """Walk until every answer of every question met has been given once, each in a walk that is
-    otherwise like the one in which the question was met."""
+    """Walk until every answer to every question has been given once, each in a walk otherwise like the one
+    in which its question was first asked."""
     depth = depth_path(space)
     if depth is None:
         raise SpaceError("not every walk of the space asks the same `pick.depth`, so that it has no order")
@@ -102,12 +103,13 @@ def explore(space: Walkable) -> DepthMap:
     choices: dict[str, Choice] = {}
     words: dict[str, dict[Scalar, None]] = {}
     while todo:
+        # Breadth first: an answer is tried in the plainest walk that reaches its question.
         before, changed = todo.popleft()
         asked = _ask(space, {**before, **changed}, rng)
         if asked is None:
             continue
         answers = {c.path: answer for c, answer in asked}
-        lower = [d for c, here in asked if c.path == depth for d in c.answers() if d < here]  # type: ignore[operator]
+        lower = [d for c, own in asked if c.path == depth for d in c.answers() if d < own]  # type: ignore[operator]
         for choice, _answer in asked:
             if choice.path not in choices:  # is it asked at lower levels too, all else being equal?
                 todo.extend((answers, {depth: d}) for d in lower[:left])
@@ -122,13 +124,14 @@ def explore(space: Walkable) -> DepthMap:
                     if left:
                         todo.append((answers, {choice.path: answer}))
                         left -= 1
+    # The level is not a token: it is the number of rows.
     del first[depth]
     levels = tuple(sorted(int(a) for p, a in tried if p == depth))  # type: ignore[arg-type]
     rows = {p: levels.index(at) for p, at in first.items()}
     place, columns = _layout(choices, rows)
     continuous = any(isinstance(c, Real) for c in choices.values())
-    kept = {kind: list(answers) for kind, answers in words.items()}
-    return DepthMap(depth, levels, continuous, choices, rows, place, columns, kept)
+    vocabularies = {kind: list(answers) for kind, answers in words.items()}
+    return DepthMap(depth, levels, continuous, choices, rows, place, columns, vocabularies)
 
 
 def _layout(
@@ -171,7 +174,8 @@ def _ask(
 
 
 def _merge(old: Choice | None, new: Choice) -> Choice:
-    """Options of some-of-n may depend on other answers: each ever met gets its slot."""
+    """The question with the options of both: those of some-of-n may depend on other answers, and each option
+    gets a slot."""
     if isinstance(old, SomeOf) and isinstance(new, SomeOf):
         options = tuple(dict.fromkeys(old.options + new.options))
         return SomeOf(old.path, options, min(old.least, new.least), max(old.most, new.most), parts=old.parts)
@@ -186,10 +190,13 @@ def _probes(choice: Choice) -> list[Answer]:
     """Answers worth trying: all of them, or one per bin, or subsets that together hold each option
     and leave each out."""
     if isinstance(choice, Real):
+        # The middles of the bins: each answer falls into a bin of its own.
         return [choice.at((n + 0.5) / BINS) for n in range(BINS)]
     if isinstance(choice, Integer) and _is_binned(choice):
         return [choice.low + (2 * n + 1) * (choice.size - 1) // (2 * BINS) for n in range(BINS)]
     if isinstance(choice, SomeOf) and choice.size > 2 * BINS:
+        # Rotations: in the smallest and the largest subsets of each, every option is present once and absent
+        # once, without 2^n walks.
         turned = [choice.options[n:] + choice.options[:n] for n in range(len(choice.options))]
         return [choice.check(t[:k]) for t in turned for k in {choice.least, choice.most}]
     return list(choice.answers())

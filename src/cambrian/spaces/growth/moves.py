@@ -1,5 +1,5 @@
-"""Layers put in, taken out and doubled, by moving answers from one layer's questions to the next's; what
-belongs to no layer stays as it is (see `DepthMap.layers`)."""
+"""Insert, delete and duplicate layers by moving answers from one layer's questions to the next's; answers
+that belong to no layer stay as they are (see `DepthMap.layers`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def move_layer(
     space: Walkable, layer_map: DepthMap, kind: str, architecture: Architecture, rng: np.random.Generator
 ) -> Architecture | None:
     """`architecture` with a random layer inserted, deleted or duplicated; None where the depth does not
-    allow it. A new layer's answers are drawn at random, and so is what is illegal in its new place."""
+    allow it. A new layer's answers are drawn at random, and so are those illegal in their new place."""
     depth = int(architecture[layer_map.depth])  # type: ignore[arg-type]
     after = depth - 1 if kind == "delete" else depth + 1
     if after not in layer_map.levels or (depth == 0 and kind != "insert"):
@@ -46,6 +46,7 @@ def _shift(layer_map: DepthMap, kind: str, at: int, architecture: Architecture) 
             continue
         name, layer, nth = places[path]
         for new in _landing(kind, at, layer):
+            # Without a path at the new place the old one stays; `replay` draws illegal answers anew.
             shifted[layer_map.paths.get((name, new, nth), path)] = answer
     return shifted
 

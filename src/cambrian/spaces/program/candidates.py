@@ -1,4 +1,4 @@
-"""The candidates of a fork: what may be one, and the module that one makes."""
+"""The candidates of a fork: factories, and the modules that they make."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Factories = Mapping[Any, Factory]  # by the options' names, or numbers
 
 
 def make_candidate(path: str, option: Scalar, maker: Factory) -> nn.Module:
-    """What `maker` makes; errors of its own name the question."""
+    """The module of `maker`; errors of its own name the question."""
     from torch import nn
 
     try:
@@ -36,12 +36,12 @@ def make_candidate(path: str, option: Scalar, maker: Factory) -> nn.Module:
 
 
 def unbuildable(error: Exception, where: str) -> Exception:
-    """What to raise for an error of torch's: running out of memory is not the shapes' fault."""
+    """The exception for an error of torch's: running out of memory is not the shapes' fault."""
     return error if "memory" in str(error).lower() else Unbuildable(f"{where}: {error}")
 
 
 def error_text(error: Exception) -> str:
-    """An error that may be anything, for people: a KeyError's text alone is a mere name."""
+    """A readable text of any error: a KeyError's text alone is a mere name."""
     plain = isinstance(error, RuntimeError | ValueError | TypeError)
     return str(error) if plain else f"{type(error).__name__}: {error}"
 
@@ -52,7 +52,7 @@ def asks(factory: Factory) -> bool:
 
 
 def as_factory(path: str, option: Scalar, result: Any) -> Factory:
-    """The factory a candidate with questions of its own returned; a module will do, once."""
+    """The factory that a candidate with questions of its own returned; a module counts as one, once."""
     if not _is_module(result):
         if result is not None and not callable(result):
             raise SpaceError(
@@ -60,6 +60,7 @@ def as_factory(path: str, option: Scalar, result: Any) -> Factory:
                 f"got {kind_of(result)}"
             )
         return result  # type: ignore[no-any-return]
+    # One module in two places would share weights that nobody asked to share.
     left = [result]
 
     def once(*given: Any, **named: Any) -> Any:
@@ -87,5 +88,6 @@ def kind_of(value: Any) -> str:
 
 
 def _is_module(value: Any) -> bool:
+    # Sampling must not import torch: without it in `sys.modules` no value can be a module.
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.nn.Module)

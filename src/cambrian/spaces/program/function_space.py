@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 
 Body = Callable[..., Any]
 SHAPES = (AssertionError, LookupError, ArithmeticError, OSError)
-"""What a body may raise for a shape it is not made for, besides what torch raises."""
+"""Exceptions of a body run with an unexpected shape, besides those of torch."""
 
 UNFIT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 
 
 def check_signature(task: object) -> None:
-    """Raise unless that is what a network's shape depends on."""
+    """Raise unless `task` has the four numbers on which a network's shape depends."""
     for name in ("channels", "height", "width", "classes"):
         value = getattr(task, name, None)
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
@@ -58,7 +58,7 @@ def check_signature(task: object) -> None:
 
 @dataclass(frozen=True)
 class Shape:
-    """A task's signature without a task: what a program is given while it is only sampled."""
+    """A task's signature without a task, for programs that are only sampled."""
 
     channels: int = 3
     height: int = 32
@@ -83,7 +83,7 @@ class Program(Space):
     _picks: ClassVar[type[Pick]] = ModulePick
 
     def __call__(self, pick: Pick, task: Signature, **skeleton: Any) -> Any:
-        """What the function returns: a space is part of another by `head(pick.inside("head"), task)`."""
+        """Call the function: a space is part of another by `head(pick.inside("head"), task)`."""
         return self.function(pick, task, **skeleton)
 
     def program(self, pick: Pick) -> object:
@@ -108,15 +108,15 @@ class Program(Space):
         return (*growth, *sharing)
 
     def walk(self, decide: Decide) -> Architecture:
-        """Where the body makes weights it is run only for answers that are new."""
+        """Walk; a body that makes weights is run only for new answers."""
         return self._memory.walk(decide, self._walk_anew) if self._makes_weights else self._walk_anew(decide)
 
     def _walk_anew(self, decide: Decide) -> Architecture:
         return super().walk(decide)
 
     def for_task(self, task: Signature) -> Space:
-        """This space, sampled with what a network's shape depends on in `task`. Raises SpaceError where its
-        body cannot be run with that."""
+        """This space, sampled with the signature of `task`. Raises SpaceError where its body cannot be run
+        with that."""
         shape = Shape(task.channels, task.height, task.width, task.classes)
         if shape == self.task:
             return self
@@ -138,9 +138,11 @@ class Program(Space):
             except CambrianError:
                 raise
             except Exception:
+                # The meta device refuses some computations: run again on the CPU, with the same answers.
                 pick = _answering(pick, before)
         with weightless(self.function, "cpu"):
             result = self.function(pick, self.task)
+        # Later walks skip the meta device, which failed once and would again.
         self._computes.append(True)
         return result
 
@@ -160,8 +162,9 @@ class Program(Space):
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         """As `Space.build`, ending with a forward on the meta device: Unbuildable names the question
         whose module got a shape that it cannot take."""
-        network, made = make_network(self.function, architecture, task, skeleton)
-        check_fit(network, task, made)
+        # The forward comes last: only it can tell the question whose module does not fit.
+        network, modules = make_network(self.function, architecture, task, skeleton)
+        check_fit(network, task, modules)
         return network
 
     @property
@@ -170,12 +173,12 @@ class Program(Space):
         return skeleton_of(self.function)
 
     def spec(self) -> dict[str, Any] | None:
-        """`module:function`, or None where another process could not find it under that name."""
+        """`module:function`, or None where another process could not import it under that name."""
         module, name = self.function.__module__, self.function.__qualname__
-        found: Any = sys.modules.get(module)
+        value: Any = sys.modules.get(module)
         for part in name.split("."):
-            found = getattr(found, part, None)
-        if module == "__main__" or getattr(found, "function", None) is not self.function:
+            value = getattr(value, part, None)
+        if module == "__main__" or getattr(value, "function", None) is not self.function:
             return None
         return {"name": f"{module}:{name}"}
 
@@ -185,8 +188,8 @@ def space(function: Body) -> Program: ...
 @overload
 def space(*, task: Signature) -> Callable[[Body], Program]: ...
 def space(function: Body | None = None, *, task: Signature = Shape()) -> Program | Callable[[Body], Program]:
-    """Turn `function(pick, task, *, skeleton...)` into a space; `@space(task=Shape(1, 8, 8, 10))` says
-    with which signature it is sampled. It is walked a few times here: where all walks ask one
+    """Turn `function(pick, task, *, skeleton...)` into a space; `@space(task=Shape(1, 8, 8, 10))` sets
+    the signature with which it is sampled. It is walked a few times here: where all walks ask one
     `pick.depth` or `pick.repeat` the space has a complexity order and tokens (`Grows`, `Encodes`), and where
     some asks for modules they can be shared (`Shares`)."""
     check_signature(task)
@@ -194,12 +197,13 @@ def space(function: Body | None = None, *, task: Signature = Shape()) -> Program
         return lambda body: _program(body, task)
     try:
         return _program(function, task)
-    except SHAPES:  # of the made-up shape, it may be: the data's is tried in `for_task`
+    except SHAPES:  # perhaps of the made-up shape: `for_task` tries the data's
         return Program(function, task)
 
 
 def _program(function: Body, task: Signature) -> Program:
     _check_function(function)
+    # Walked before its knowledge is declared: the samples decide whether it grows and shares.
     plain = Program(function, task)
     try:
         dear = plain._makes_weights
@@ -213,7 +217,7 @@ def _program(function: Body, task: Signature) -> Program:
 
 
 def _answering(pick: ModulePick, before: set[str]) -> ModulePick:
-    """A questioner that asks anew what was not asked `before`, and has the answers."""
+    """A questioner for a second run, which repeats the answers to questions not asked `before`."""
     answers = {path: pick._answers.pop(path) for path in list(pick._answers) if path not in before}
 
     def decide(choice: Choice) -> Answer:
@@ -223,7 +227,7 @@ def _answering(pick: ModulePick, before: set[str]) -> ModulePick:
 
 
 def _check_function(function: Body) -> None:
-    """Raise unless that can be a program: an ordinary function of two arguments, and settings by name."""
+    """Raise unless the function can be a program: ordinary, with two arguments, and settings by name."""
     wanted = "a space is a function (pick, task, *, setting=default, ...)"
     if not inspect.isroutine(function):
         raise SpaceError(f"{wanted}, got {shorten(function)}")
@@ -235,6 +239,7 @@ def _check_function(function: Body) -> None:
         signature = inspect.signature(function)
     except ValueError:  # some functions written in C have none
         raise SpaceError(f"{wanted}, got {shorten(function)}") from None
+    # Every other parameter is a setting of the skeleton: given by name, and never required.
     parameters = list(signature.parameters.values())
     asked = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     rest = [p for p in parameters if p not in asked]

@@ -1,4 +1,4 @@
-"""Questions that sampling never meets, since it makes no module and runs none: said where they are asked."""
+"""Refuse questions that sampling never asks, since it neither makes nor runs modules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cambrian.errors import SpaceError
 
 
 class TimelyDecide:
-    """Decides as long as questions may be asked; then they are a mistake of the program's author."""
+    """Decides as long as questions may be asked; later ones are a mistake of the program's author."""
 
     def __init__(self, decide: Decide, name: str, reading: object) -> None:
         self._decide, self._name, self._reading = decide, name, reading

@@ -1,4 +1,4 @@
-"""The network that a program makes of an architecture: as the body would have it, and nobody else's."""
+"""The network that a program makes of an architecture, which shares no module with other networks."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 _OURS = ("Lazy modules are a new feature", "for .*: copying from a non-meta parameter")
-"""What torch warns of that is the business of whoever makes networks, not of who wrote the program: lazy
-modules get their sizes here, and a draft has no weights to copy to."""
+"""Warnings of torch that concern this file and not the author of the program: lazy modules get their sizes
+here, and a draft does not have weights to copy to."""
 
 Made = list[tuple[str, "nn.Module"]]
 
@@ -29,7 +29,7 @@ def make_network(
     task: Signature,
     skeleton: Mapping[str, Scalar],
 ) -> tuple[nn.Module, Made]:
-    """The network, and (question, module) of what was asked for. Under torch's meta device it is a draft; a
+    """The network, and (question, module) of its modules. Under torch's meta device it is a draft; a
     body that cannot be run there, as where it computes with numbers, makes it with weights."""
     if not _drafting():
         with torch_quiet():
@@ -40,6 +40,7 @@ def make_network(
         try:
             return _read(function, architecture, task, skeleton)[:2]
         except Exception:
+            # A draft must not change the random state, which the real network draws its weights from.
             with torch.device("cpu"), torch.random.fork_rng(devices=[]):
                 network, made, _ = _read(function, architecture, task, skeleton)
                 return network, made
@@ -75,7 +76,7 @@ def _read(
     task: Signature,
     skeleton: Mapping[str, Scalar],
 ) -> tuple[nn.Module, Made, set[int]]:
-    """The network, what it was made of, and the ids of the parameters that were registered meanwhile."""
+    """The network, its modules by question, and the ids of the parameters registered meanwhile."""
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
     new: list[Any] = []  # and not their ids: those of parameters that are gone come again
@@ -90,17 +91,19 @@ def _read(
 
 
 def _own(network: nn.Module, made: Made, new: set[int], name: str) -> tuple[nn.Module, Made]:
-    """The network, a copy where it has modules that were there before: what is trained in one trial must not
-    be what the next one begins with."""
+    """The network, a copy where it has modules that existed before: weights trained in one trial must not be
+    those with which the next one begins."""
     from cambrian.networks.tensor_copies import copied
 
     parameters = list(network.parameters())
     if any(p.device.type == "meta" for p in parameters):
         raise Unbuildable(f"{name} makes modules on torch's meta device, which have no weights to train")
+    # All parameters are new: a copy would only cost time.
     if all(id(p) in new for p in parameters):
         return network, made
     try:
         memo: dict[int, Any] = {}
+        # The memo maps old modules to copies, so that questions name the modules of the copy.
         return copied(network, memo), [(q, memo.get(id(m), m)) for q, m in made]
     except CambrianError:
         raise

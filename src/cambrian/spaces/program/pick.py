@@ -15,7 +15,7 @@ from cambrian.options import MOST, check_options, check_path, count_range, valid
 from cambrian.paths import Parts, Path, check_index, parts_of
 
 Known = dict[str, tuple[Any, Any, Sequence[Scalar], tuple[Any, ...]]]
-"""The question last asked under each path, and what it was made of: its kind, options and settings."""
+"""The question last asked under each path, with its kind, options and settings."""
 
 _TEXTS = (str, Path)
 
@@ -34,6 +34,7 @@ class Pick:
         above: Parts = (),
     ) -> None:
         self._decide = decide
+        # Sampling is most of the calls: a `Chance` draws without a call through `decide`, and needs no check.
         self._chance = decide if type(decide) is Chance else None
         self._random = self._chance.random if self._chance else None
         self._prefix = prefix
@@ -50,7 +51,7 @@ class Pick:
             if self._random and known and known[1] is OneOf and not known[3] and name not in self._answers:
                 before = known[2]
                 if before is options or (len(before) == len(options) and all(map(is_, before, options))):
-                    # `_ask` and OneOf.draw, without their calls: most of what a sample asks comes here.
+                    # `_ask` and OneOf.draw, without their calls: most questions of a sample come here.
                     answer = self._answers[name] = before[int(self._random() * len(before))]
                     return answer
         except (TypeError, OverflowError):  # neither path nor options need be what they should: see `_ask`
@@ -99,7 +100,7 @@ class Pick:
         return text, self._answers, self._known, (*(above or (self._prefix, prefix)), index, "/")
 
     def _below(self, path: str) -> Parts:
-        """The parts of a path here; none where no number in it is known."""
+        """The parts of a path under this prefix; none where none of its numbers is known."""
         if not self._above and type(path) is not Path:
             return ()
         return (*(self._above or (self._prefix,)), *parts_of(path))
@@ -107,6 +108,7 @@ class Pick:
     def ask(self, choice: Choice) -> Answer:
         if choice.path in self._answers:
             raise SpaceError(f"question {choice.path!r} is asked twice in one walk")
+        # A loop without an end would fill the memory before anyone saw an error.
         if len(self._answers) >= MOST:
             first, last = next(iter(self._answers)), choice.path
             raise SpaceError(
@@ -138,8 +140,9 @@ class Pick:
         choice = kind(path, check_options(path, options), *settings)
         if parts := self._below(asked):
             choice = replace(choice, parts=parts)
-        given = options if isinstance(options, tuple | range) else choice.options
-        self._known[path] = (choice, kind, given, settings)
+        # A list may change in place and then equal itself: only fixed sequences are compared by identity.
+        kept = options if isinstance(options, tuple | range) else choice.options
+        self._known[path] = (choice, kind, kept, settings)
         return self.ask(choice)
 
     def _path(self, path: Any) -> str:

@@ -1,5 +1,5 @@
-"""What is found out about a program by trying it where it is defined: that it asks by answers alone, what it
-may ask, whether its body makes weights."""
+"""Trial walks of a program where it is defined: whether it asks by answers alone, which questions it asks,
+whether its body makes weights."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ Walk = Callable[[Decide], object]
 
 
 def ask_samples(walk: Walk, repeat: Walk, name: str, dear: bool) -> list[list[Choice]]:
-    """The questions met on some walks, a list for each that was not rejected. Raises SpaceError for a program
+    """The questions of some walks, a list for each that was not rejected. Raises SpaceError for a program
     that, given the same answers again (`repeat` runs it anew), asks something else."""
     samples = []
     for n in range(FEW if dear else WALKS):
         asked = _walk(walk, n)
         if asked is not None:
+            # Dependence on chance or time shows in few walks; a slow body is run as rarely as possible.
             if n < (ONCE if dear else TWICE):
                 _again(repeat, name, asked)
             samples.append([choice for choice, _ in asked])
@@ -35,9 +36,9 @@ def ask_samples(walk: Walk, repeat: Walk, name: str, dear: bool) -> list[list[Ch
 
 
 def depth_of(samples: list[list[Choice]]) -> str | None:
-    """The path of the one `pick.depth` that every walk asks, or None where there is no such thing."""
-    found = {tuple(c.path for c in asked if isinstance(c, OneOf) and c.depth) for asked in samples}
-    return next(iter(found))[0] if len(found) == 1 and len(next(iter(found))) == 1 else None
+    """The path of the one `pick.depth` that every walk asks, or None where walks differ in it."""
+    depths = {tuple(c.path for c in asked if isinstance(c, OneOf) and c.depth) for asked in samples}
+    return next(iter(depths))[0] if len(depths) == 1 and len(next(iter(depths))) == 1 else None
 
 
 def _walk(walk: Walk, n: int) -> Asked | None:
@@ -69,6 +70,7 @@ def _again(walk: Walk, name: str, asked: Asked) -> None:
         walk(decide)
     except Rejected as reason:
         raise SpaceError(f"{name} accepts a walk and, given the same answers, rejects it: {reason}") from None
+    # The first walk asked more: the second one ended early.
     for before, _ in left:
         raise _unsteady(name, before, None)
 
@@ -93,6 +95,7 @@ def makes_weights(walk: Walk, function: Any) -> bool:
 def _makes_weights_in(walk: Walk, function: Any, n: int) -> bool:
     rng = stream(0, "tried", n)
     made: list[bool] = []
+    # torch's registration hook sees every parameter, also of modules that the body drops.
     with weightless(function), _noting(made):
         try:
             walk(lambda choice: choice.draw(rng))
@@ -100,7 +103,7 @@ def _makes_weights_in(walk: Walk, function: Any, n: int) -> bool:
             pass
         except (SpaceError, NameError):
             raise
-        except Exception:  # modules that cannot be made, here or on that device, are modules
+        except Exception:  # modules that fail on this device are modules, too
             made.append(True)
     return bool(made)
 
@@ -122,8 +125,8 @@ def _noting(made: list[bool]) -> Iterator[None]:
 @contextmanager
 def weightless(function: Any, device: str = "meta") -> Iterator[None]:
     """The meta device, unless nobody has imported torch nor is about to: then a body makes no modules. With
-    another device, that one, and torch's random state as it was. torch's warnings, which come again when
-    a network is built, are left for then."""
+    another device, that one, and torch's random state as it was. torch's warnings are hidden here:
+    they come again when a network is built."""
     names = getattr(getattr(function, "__code__", None), "co_names", ())
     if "torch" not in sys.modules and not any(n.split(".")[0] == "torch" for n in names):
         yield

@@ -1,6 +1,7 @@
-"""How a program is read: what becomes of the modules it asks for while it is sampled, built or shared.
+"""Ways to read a program: the modules it asks for are stand-ins, built, or shared.
 
-The questioner is the same each time; a `Reading` says which candidates of a fork are made, and into what.
+The questioner is the same each time; a `Reading` decides which candidates of a fork are made, and
+how they are put together.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Reading(Protocol):
-    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+    def list_held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
         """The options whose candidates are made."""
         ...
 
@@ -52,11 +53,11 @@ class Reading(Protocol):
         """How often a repeated part is run."""
         ...
 
-    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]: ...
+    def repeat_parts(self, choice: OneOf, parts: list[Any]) -> list[Any]: ...
 
 
 class ModulePick(Pick):
-    """The questioner handed to a function: `Pick`, and questions whose answers are modules.
+    """The questioner of a function: `Pick`, and questions whose answers are modules.
 
     A candidate is a factory: a class or function that makes a module. One whose first argument is called
     `pick` has questions of its own, under `path/name/`: it is called with their questioner where the fork is
@@ -79,14 +80,14 @@ class ModulePick(Pick):
         return self._reading.one(choice.path, makers)
 
     def modules(self, path: str, factories: Factories, least: int, most: int | None = None) -> Any:
-        """An nn.ModuleList of what the chosen factories make, `least` of them or between `least` and
+        """An nn.ModuleList of the chosen factories' modules, `least` of them or between `least` and
         `most`, in the order of `factories`. Go through it in `forward`."""
         return self.forks(path, factories, least, most)()
 
     def forks(
         self, path: str, factories: Factories, least: int, most: int | None = None
     ) -> Callable[..., Any]:
-        """As `fork`, of several: gives an nn.ModuleList for each call."""
+        """As `fork`, for several candidates: each call gives an nn.ModuleList."""
         settings = (least, least if most is None else most, True)
         choice, makers = self._ask_fork(SomeOf, path, factories, settings)
         return self._reading.several(choice.path, makers)
@@ -104,10 +105,11 @@ class ModulePick(Pick):
         parts give modules, or functions that make them, which keep the shape of their input."""
         counts = count_range(self._path(path), low, high)
         answer = self._ask(OneOf, path, counts, (self._check_weights(path, weights), True, True))
+        # `_ask` returns the answer alone; the question it made is the last one kept under that path.
         choice = self._known[self._prefix + path][0]
         count = self._reading.count(choice, answer)
         place = extend(path, "/")
-        return self._reading.repeated(choice, [part(self.inside(place, i), i) for i in range(count)])
+        return self._reading.repeat_parts(choice, [part(self.inside(place, i), i) for i in range(count)])
 
     def inside(self, prefix: str, index: int | None = None) -> ModulePick:
         inner = ModulePick(self._decide, *self._inner(prefix, index))
@@ -117,8 +119,8 @@ class ModulePick(Pick):
     def _ask_fork(
         self, kind: Any, path: str, factories: Factories, settings: tuple[Any, ...]
     ) -> tuple[Any, dict[Scalar, Factory]]:
-        """The question of a fork, whose factories are looked at when it is new, and those of what is held,
-        their own questions asked."""
+        """Ask a fork, whose factories are checked when it is new; return it with the factories of the options
+        held, after asking their own questions."""
         full = self._path(path)
         if type(factories) is not dict and not isinstance(factories, Mapping):
             raise SpaceError(
@@ -128,10 +130,11 @@ class ModulePick(Pick):
         before = self._known.get(full)
         answer = self._ask(kind, path, factories, settings)  # type: ignore[arg-type]
         choice = self._known[full][0]
+        # The same question as in the last walk has the same factories: they are checked once.
         if before is None or before[0] is not choice:
             check_factories(full, factories)
         makers: dict[Scalar, Factory] = {}
-        for option in self._reading.held(choice, answer):
+        for option in self._reading.list_held(choice, answer):
             factory = factories[option]
             if asks(factory):
                 factory = as_factory(full, option, factory(self.inside(extend(path, f"/{option}"))))
@@ -140,15 +143,15 @@ class ModulePick(Pick):
 
 
 class _Chosen:
-    """What is chosen is read, nothing else."""
+    """Makes the chosen candidates only."""
 
-    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+    def list_held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
         return answer if isinstance(answer, tuple) else (answer,)
 
     def count(self, choice: OneOf, answer: int) -> int:
         return answer
 
-    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]:
+    def repeat_parts(self, choice: OneOf, parts: list[Any]) -> list[Any]:
         return parts
 
 
@@ -192,7 +195,7 @@ class Built(_Chosen):
 class Shared:
     """All are made, and wait to be chosen."""
 
-    def held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
+    def list_held(self, choice: OneOf | SomeOf, answer: Answer) -> Sequence[Scalar]:
         return choice.options
 
     def one(self, path: str, makers: Mapping[Scalar, Factory]) -> Callable[..., Any]:
@@ -206,15 +209,16 @@ class Shared:
         return lambda *given, **named: Several(path, list(makers), _all_made(path, makers, *given, **named))
 
     def count(self, choice: OneOf, answer: int) -> int:
+        # A supernet holds the deepest repetition; parts beyond the least are skipped by choice.
         return int(choice.options[-1])
 
-    def repeated(self, choice: OneOf, parts: list[Any]) -> list[Any]:
+    def repeat_parts(self, choice: OneOf, parts: list[Any]) -> list[Any]:
         least = int(choice.options[0])
         return parts[:least] + [_optional(choice.path, n, p) for n, p in enumerate(parts) if n >= least]
 
 
 class Read:
-    """One reading of a function that makes modules: what is walked, and `network`, what came of it."""
+    """One reading of a function that makes modules: `walk` it, then take its `network`."""
 
     network: nn.Module
 
@@ -246,6 +250,7 @@ class Read:
                 f"that makes one, got {kind_of(network)}"
             )
         self.network = network
+        # Taken before the questioner is closed below.
         architecture = pick.architecture()
         asked.late = "after the network was made, as in its forward"
         pick._answers.clear()  # so that one that was asked before is late, too
@@ -253,7 +258,7 @@ class Read:
 
 
 def _run_builder(builder: Callable[[], Any], name: str) -> Any:
-    """What a program's builder makes. It is the author's: whatever it raises is said in a sentence."""
+    """The result of a program's builder. It is the author's code, so its errors become one sentence."""
     try:
         return builder()
     except (CambrianError, RuntimeError, ValueError, MemoryError):  # the shapes', and torch's

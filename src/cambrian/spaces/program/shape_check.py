@@ -1,4 +1,4 @@
-"""Whether a network's shapes fit, found without computing: one forward on torch's meta device, or, where a
+"""Check that a network's shapes fit, without computing: one forward on torch's meta device, or, where a
 forward looks at numbers or makes tensors of its own on the CPU, a small one there."""
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ BATCH = 2
 
 
 class WrongOutput(Unbuildable):
-    """The network can be run, and what it gives is no logit per class."""
+    """The network can be run, but its output is not a logit per class."""
 
 
 def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.Module]] = ()) -> None:
     """Raise Unbuildable unless `network`, in training and in evaluation mode, maps [2, channels, height,
     width] to [2, classes] (or a tuple of those, the first of which is scored), naming the layer that refuses
-    and the question (of `made`: name and module) it was made for, with the shapes as torch puts them.
+    its input and the question (of `made`: name and module) it was made for, with torch's shapes.
     Weights, buffers and the random state stay as they are, unless there are parts that are made in a first
     forward, as torch's lazy modules are: those are made here."""
     trace = _Trace(network, made)
@@ -42,8 +42,8 @@ def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.
 
 
 def _forwards(network: nn.Module, task: Signature, trace: _Trace) -> list[Any]:
-    """What the network gives in training and in evaluation mode; nothing where that can be had nowhere: a
-    draft, whose weights are on the meta device, that has to be run for real."""
+    """The outputs in training and in evaluation mode; none for a draft, whose weights are on the meta device,
+    that only the CPU could run."""
     draft = is_draft(network)
     try:
         if is_lazy(network):  # a first forward tells its modules their sizes
@@ -55,6 +55,7 @@ def _forwards(network: nn.Module, task: Signature, trace: _Trace) -> list[Any]:
             raise
     if draft:
         return []
+    # The second attempt starts over: modules entered on the meta device are not inside this forward.
     trace.restart()
     return _run(network, task, "cpu", draft)
 
@@ -67,7 +68,7 @@ def is_lazy(network: nn.Module) -> bool:
 
 
 def is_draft(network: nn.Module) -> bool:
-    """Whether its weights, those too that it has yet to make, are on the meta device."""
+    """Whether its weights, also those that it has yet to make, are on the meta device."""
     import torch
 
     devices = {tensor.device.type for _, tensor in _tensors(network)}
@@ -91,7 +92,7 @@ def _zeros(task: Signature, device: str) -> Any:
 
 
 def _of_the_device(error: Exception) -> bool:
-    """Whether it was the meta device that could not, not the shapes."""
+    """Whether the meta device is to blame for an error, not the shapes."""
     return isinstance(error, NotImplementedError) or any(w in str(error).lower() for w in ("meta", "device"))
 
 
@@ -102,7 +103,9 @@ def _run(network: nn.Module, task: Signature, device: str, draft: bool) -> list[
 
     default = nullcontext() if device == "meta" else torch.device(device)
     with torch.no_grad(), torch.random.fork_rng(devices=[]), default, tensor_copies(network, device) as visit:
+        # Both modes: an auxiliary head or a dropout may exist in one of them alone.
         outputs = [network.train(training)(_zeros(task, device)) for training in (True, False)]
+    # Parts made in a forward of copies are lost with the copies: make them in the network itself.
     if visit.made_parts:
         _run_once(network, task, draft)
     return outputs
@@ -114,8 +117,8 @@ def _tensors(network: nn.Module) -> list[tuple[str, Any]]:
 
 def _other_types(network: nn.Module) -> list[str]:
     """Types of weights that are not those of the images."""
-    found = {str(p.dtype).removeprefix("torch.") for p in network.parameters() if p.is_floating_point()}
-    return sorted(found - {"float32"})
+    types = {str(p.dtype).removeprefix("torch.") for p in network.parameters() if p.is_floating_point()}
+    return sorted(types - {"float32"})
 
 
 def _types_said(network: nn.Module) -> str:
@@ -130,7 +133,7 @@ def _check_logits(output: Any, classes: int) -> None:
     for head in output if isinstance(output, tuple) and output else (output,):
         if not isinstance(head, torch.Tensor):
             raise WrongOutput(
-                f"the network gives {_described(head)}, expected a tensor {wanted}: does its forward return "
+                f"the network gives {_describe(head)}, expected a tensor {wanted}: does its forward return "
                 f"the logits?"
             )
         if tuple(head.shape) != (BATCH, classes):
@@ -142,8 +145,8 @@ def _check_logits(output: Any, classes: int) -> None:
             raise WrongOutput(f"the network gives {head.dtype} numbers, expected logits: floats {wanted}")
 
 
-def _described(value: Any) -> str:
-    """What is no tensor, for people: tensors inside would fill lines."""
+def _describe(value: Any) -> str:
+    """A short text of a value that is not a tensor: tensors inside would fill lines."""
     if isinstance(value, Mapping):
         return f"a {type(value).__name__} with the keys {shorten(list(value))}"
     return f"a list of {len(value)}" if isinstance(value, list) else shorten(value)
@@ -158,7 +161,7 @@ def _shape_advice(shape: tuple[int, ...], classes: int) -> str:
 
 
 class _Trace:
-    """Hooks that know which modules a forward is inside of, innermost last, and what each was given."""
+    """Hooks that record the modules a forward is inside of, innermost last, and the inputs of each."""
 
     def __init__(self, network: nn.Module, made: Sequence[tuple[str, nn.Module]]) -> None:
         self._names = {id(module): name for name, module in network.named_modules()}
@@ -177,6 +180,7 @@ class _Trace:
         self._inside.append((module, inputs))
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        # Only a module that succeeds is left, so that after an error the innermost one refused its input.
         self._inside.pop()
         self._passed = self._questions.get(id(module), self._passed)
 

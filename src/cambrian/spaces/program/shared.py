@@ -34,6 +34,7 @@ def all_questions(
 
     def decide(choice: Choice) -> Answer:
         if is_fork(choice):
+            # Every candidate is read whatever the answer, so that any legal one will do.
             shared[choice.path] = choice
             return next(choice.answers())
         return outer_answer(choice, outer, used)
@@ -54,8 +55,8 @@ class ForkSharing:
     function: Callable[..., Any]
 
     def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
-        """As `Shares.share`. A few architectures are compared with their own networks, since what a program
-        does with its modules is its own affair: SpaceError for one that cannot be shared."""
+        """As `Shares.share`. A few architectures are compared with their own networks, since a program may do
+        anything with its modules: SpaceError for one that cannot be shared."""
         from cambrian.networks.sharing.supernet import Supernet
 
         read = Read(self.function, task, skeleton, Shared())
@@ -70,7 +71,7 @@ class ForkSharing:
     def _draft(
         self, architecture: Mapping[str, Answer], task: Signature, skeleton: Mapping[str, Scalar]
     ) -> nn.Module:
-        """The architecture's own network, without weights and without a look at what fits."""
+        """The architecture's own network, without weights and without a check of its shapes."""
         import torch
 
         with torch.device("meta"):
@@ -81,8 +82,10 @@ def check_shared(space: Space, supernet: Supernet, task: Signature, skeleton: Ma
     """Raise SpaceError unless random architectures are, in `supernet`, their own networks bit for bit."""
     import torch
 
+    # A draft of a supernet does not have numbers to compare.
     if any(p.device.type == "meta" for p in supernet.parameters()):
         return
+    # The check must leave the random state as it is: training draws from it next.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(0, "shared"))
         inputs = torch.randn(2, task.channels, task.height, task.width)
@@ -111,6 +114,7 @@ def _draw(space: Space, outer: Mapping[str, Answer], n: int) -> Architecture | N
 def _equal(supernet: Supernet, own: nn.Module, architecture: Architecture, inputs: Any) -> bool:
     import torch
 
+    # Equal weights first: then only the wiring can differ.
     own.load_state_dict(supernet.weights(architecture))
     supernet.choose(architecture)
     training = supernet.training

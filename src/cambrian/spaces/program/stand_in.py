@@ -1,4 +1,4 @@
-"""What stands in for modules while a program is sampled, when none are made."""
+"""Stand-ins for modules while a program is sampled, which makes none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cambrian.errors import SpaceError
 
 
 class NotMade(SpaceError, AttributeError):
-    """A stand-in was asked for what only a module has: to `hasattr`, an attribute that is not there."""
+    """A stand-in was asked for an attribute that only a real module has; to `hasattr` it is absent."""
 
 
 def stand_in(*_: Any, **__: Any) -> Any:

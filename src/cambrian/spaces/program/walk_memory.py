@@ -1,4 +1,4 @@
-"""The walks of a program whose body is dear to run, remembered: what it asks after which answers."""
+"""A memory of the walks of a program whose body is slow to run: which question follows which answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST = 20_000
 
 
 class _Question:
-    """A question, and by answer what comes next: a question, a reason for rejecting, or None for the end."""
+    """A question, and its successor by answer: a question, a reason for rejecting, or None for the end."""
 
     def __init__(self, choice: Choice) -> None:
         self.choice = choice
@@ -22,7 +22,7 @@ class _Question:
 
 
 class WalkMemory:
-    """Asks what a program asked before without running it, as far as the answers were given before."""
+    """Replays the questions of a program without running it, as far as the answers were given before."""
 
     def __init__(self) -> None:
         self._begin: dict[str, Any] = {}  # the first question under ""
@@ -49,6 +49,7 @@ class WalkMemory:
 
         def repeat(choice: Choice) -> Answer:
             n = len(asked)
+            # A decision is made once: a second call of `decide` would draw another answer.
             known = n < len(before) and before[n][0] == choice
             answer = before[n][1] if known else choice.check(decide(choice))
             asked.append((choice, answer))
@@ -63,6 +64,7 @@ class WalkMemory:
         return architecture
 
     def _keep(self, asked: list[tuple[Choice, Answer]], end: str | None) -> None:
+        # A bound on memory: 20,000 ends cover a search, and later walks only run the body again.
         if self._ends >= MOST:
             return
         after, key = self._begin, ""

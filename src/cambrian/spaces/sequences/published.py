@@ -17,7 +17,7 @@ def entry(name: str) -> Published:
 
 
 def _autoformer(space: AutoFormer, width: int, heads: str, ratios: Sequence[float], size: str) -> Published:
-    """Of the heads of every layer, or "A" for ten, and their ratios."""
+    """A transformer by the heads of every layer in hexadecimal ("A" is ten), and the ratios."""
     layers = [(int(h, 16), r) for h, r in zip(heads, ratios, strict=True)]
     source = f"Chen et al. 2021, AutoFormer, arXiv 2107.00651, AutoFormer-{size} (microsoft/Cream)"
     return Published(space, space.architecture(width, layers), source)

@@ -1,5 +1,5 @@
 """The network of Zoph & Le's anchor points (ICLR 2017, Sec. 3.3): padded convolutions with normalisation
-and ReLU, each on what it reads; smaller images are padded with zeros.
+and ReLU, each on the outputs that it reads; smaller images are padded with zeros.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Rows(NamedTuple):
 
 
 class Most(NamedTuple):
-    """Of the networks that one supernet holds: layers, sides of kernels, filters."""
+    """Limits of the networks that one supernet holds: layers, sides of kernels, filters."""
 
     layers: int
     height: int
@@ -53,9 +53,10 @@ def network(
     """Takes float[n, *image], gives float[n, classes]. Shared, a layer has weights for each output that it
     may read, and a small kernel is the middle of a large one."""
     check_numbers(POSITIVE, width=width)
+    # Drawn once per plan: every node of the network asks for its sizes.
     drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), width)))
     count = read.count(lambda rows: len(rows.layers), most.layers)
-    widest = scaled(most.filters, width)
+    widest = scale_filters(most.filters, width)
 
     def begin(output: int) -> int:
         return max(0, output - 1) * widest  # the image is read by those that read nothing else
@@ -70,19 +71,20 @@ def network(
             read_channels(n, begin),
         )
 
+    # The classifier reads only outputs that nobody else does, joined in a node without weights.
     makers: dict[Hashable, Maker] = {n: partial(layer, n) for n in range(count)}
     ends = read_channels(END, begin)
     return pooled_network(drawn, {**makers, END: nn.Identity}, classes, count * widest, ends)
 
 
-def scaled(filters: int, width: float) -> int:
+def scale_filters(filters: int, width: float) -> int:
     return max(1, round(filters * width))
 
 
 def _draw(rows: Rows, image: Size, width: float) -> Drawing:
     drawing = Drawing(image)
     for n, row in enumerate(rows.layers):
-        out = scaled(row.filters, width)
+        out = scale_filters(row.filters, width)
         settings = (row.height, row.width, row.stride)
         drawing.add(
             n, row.reads, partial(Size.strided, channels=out, stride=row.stride), row.combine, settings

@@ -1,7 +1,7 @@
 """Layers with skip connections through anchor points (Zoph & Le, ICLR 2017, arXiv 1611.01578, Sec. 3.3).
 
-Each layer is a convolution that says of every earlier layer whether it reads it; one that reads none reads
-the image, and what nobody reads goes to the classifier. The paper concatenates what a layer reads. So
+Each layer is a convolution and decides for every earlier layer whether to read it; one that reads none
+reads the image, and outputs that nobody reads go to the classifier. The paper concatenates the inputs. So
 `combine="concat"` holds DenseNet as one architecture, and `combine="sum"` ResNet (survey, Sec. 2).
 """
 
@@ -18,7 +18,7 @@ from cambrian.spaces.branches.layer_moves import LayerMoves
 from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split, together
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -85,14 +85,16 @@ class AnchorPoints(Space):
             inside("height", self.heights)
             inside("width", self.widths)
             inside("filters", self.filters)
+            # The paper searches with and without strides (Sec. 4.1).
             if len(self.strides) > 1:
                 inside("stride", self.strides)
+            # How to combine is asked only where there is something to combine.
             several = n > 1 and len(inside.some("reads", self.readable(n), 0, n - 1)) > 1
             if several and self.combine == "either":
                 inside("combine", ("concat", "sum"))
 
     def plan(self, architecture: Architecture) -> Rows:
-        """The layers, and what the classifier reads."""
+        """The layers, and the inputs of the classifier."""
         from cambrian.spaces.branches.anchor_points.network import Row, Rows
 
         layers = split(architecture)
@@ -119,10 +121,10 @@ class AnchorPoints(Space):
         return network(read, most, (task.channels, task.height, task.width), task.classes, **skeleton)
 
     def sources(self, layers: Sequence[Layer]) -> list[list[int]]:
-        """What each layer reads, 0 being the image, and last what the classifier reads."""
-        found = [sorted(numbers(layer, "reads")) or [0] for layer in layers]
-        read = {source for sources in found for source in sources}
-        return [*found, [n for n in range(1, len(layers) + 1) if n not in read]]
+        """The inputs of each layer, 0 being the image, and last those of the classifier."""
+        inputs = [sorted(numbers(layer, "reads")) or [0] for layer in layers]
+        read = {source for sources in inputs for source in sources}
+        return [*inputs, [n for n in range(1, len(layers) + 1) if n not in read]]
 
     def canonical(self, architecture: Architecture) -> str:
         """The order of layers that do not read each other makes no difference."""
@@ -135,7 +137,7 @@ class AnchorPoints(Space):
         sources = self.sources(layers)
         edges = tuple((s, n) for n, read in enumerate(sources, 1) for s in read)
         groups = ("input", *(f"layer {n}" for n in range(1, len(layers) + 1)), "output")
-        return sized_graph(self._labels(layers), edges, groups)
+        return build_graph(self._labels(layers), edges, groups)
 
     def _labels(self, layers: Sequence[Layer]) -> tuple[str, ...]:
         joins = [f" {layer['combine']}" if "combine" in layer else "" for layer in layers]
@@ -160,15 +162,16 @@ class AnchorPoints(Space):
     def _chain_of(self, combine: str, filters: int, reads: Sequence[tuple[int, ...]]) -> Architecture:
         if self.combine not in (combine, "either"):
             raise SpaceError(f"space 'anchor-points': that needs combine={combine!r}, got {self.combine!r}")
-        found: list[Layer] = []
+        layers: list[Layer] = []
         for sources in reads:
             layer: Layer = {"height": 3, "width": 3, "filters": filters}
             layer |= {"stride": 1} if len(self.strides) > 1 else {}
-            layer |= {"reads": sources} if found else {}
-            found.append(
+            # The first layer is not asked which layers it reads: there is none before it.
+            layer |= {"reads": sources} if layers else {}
+            layers.append(
                 layer | ({"combine": combine} if self.combine != combine and len(sources) > 1 else {})
             )
-        return replay(self, together(found))
+        return replay(self, together(layers))
 
 
 def _check(name: str, options: Sequence[int], odd: bool) -> None:

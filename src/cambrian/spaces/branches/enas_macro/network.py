@@ -42,9 +42,11 @@ def network(
     drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), stages)))
     count = read.count(len, most)
     makers: dict[Hashable, Maker] = {STEM: partial(conv_bn, image[0], filters, 3, padding=1)}
+    # Cached by the layer: readers of one output share the weights of its reduction.
     reduce = cache(lambda layer, stage: FactorizedReduce(stages.width(stage - 1), stages.width(stage)))
     for n in range(1, count + 1):
         for source in (n - 1, *range(n - 1)):
+            # The first reader of an output in a stage brings its reduction; it differs between plans.
             for stage in range(stages.of(source) + 1, stages.of(n) + 1):
                 makers["reduce", source, stage, n] = partial(reduce, source, stage)
         makers["layer", n] = partial(_layer, read, n, stages.width(stages.of(n)))
@@ -58,7 +60,7 @@ def _layer(read: Reading[Rows], n: int, width: int) -> nn.Module:
 
 
 def _join(read: Reading[_Drawing], n: int, width: int) -> nn.Module:
-    """The projection of skips and the layer's own output: each has input channels of its own."""
+    """The projection of the skips and the layer's own output: each has input channels of its own."""
 
     def columns(drawing: _Drawing) -> list[int]:
         return [source * width + c for source in (*drawing.skips[n], n - 1) for c in range(width)]
@@ -72,7 +74,7 @@ def _join(read: Reading[_Drawing], n: int, width: int) -> nn.Module:
 
 
 class _Stages:
-    """Between halvings of the image, each with twice the filters."""
+    """The stages between halvings of the image, each with twice the filters of the one before."""
 
     def __init__(self, halves: Sequence[int], filters: int) -> None:
         self._halves, self._filters = halves, filters
@@ -85,7 +87,7 @@ class _Stages:
 
 
 class _Drawing(Drawing):
-    """Every layer's output, and what becomes of it at each halving of the image."""
+    """Every layer's output, and its reduction at each halving of the image."""
 
     def __init__(self, image: Size, stages: _Stages) -> None:
         super().__init__(image)
@@ -94,7 +96,7 @@ class _Drawing(Drawing):
         self.skips: dict[int, Sequence[int]] = {}
 
     def add_layer(self, n: int, skips: Sequence[int]) -> None:
-        """Layer n, and the projection of itself and what it skips to."""
+        """Add layer n, and the projection of its output and its skips."""
         stage = self._stages.of(n)
         read = [self._at(source, stage, n) for source in (n - 1, *skips)]
         own = self._outputs[n, stage] = self._add(("layer", n), read[:1], stage)
@@ -112,8 +114,8 @@ class _Drawing(Drawing):
         return self.add(key, reads, lambda size: size.strided(width, stride), combine)
 
     def _at(self, layer: int, stage: int, reader: int) -> int:
-        """The output that holds the layer's as it is read in that stage; `reader` may be the first to do
-        so."""
+        """The number of the layer's output as that stage reads it, `reader` perhaps being the first."""
+        # Reductions are chained, one halving each, and are shared by all later readers.
         if (layer, stage) not in self._outputs:
             before = self._at(layer, stage - 1, reader)
             self._outputs[layer, stage] = self._add(("reduce", layer, stage, reader), [before], stage, 2)

@@ -66,6 +66,7 @@ class ENASMacro(Space):
     def program(self, pick: Pick) -> None:
         for n in range(1, pick.depth("layers", self.least, self.layers) + 1):
             pick(at("layer", n, "/operation"), OPERATIONS)
+            # The first layer reads the stem: there is nothing to skip to.
             if n > 1:
                 pick.some(at("layer", n, "/skips"), self.readable(n), 0, n - 1)
 
@@ -77,6 +78,7 @@ class ENASMacro(Space):
         """The skeleton has one setting, `filters` of the stem (36; 12 for small images)."""
         from cambrian.spaces.branches.enas_macro.network import network
 
+        # Thirds of the most layers: a shorter network halves at the same places, so that it can grow.
         halves = (self.layers // 3, 2 * (self.layers // 3))
         image = (task.channels, task.height, task.width)
         settings = small(task, skeleton, filters=12)

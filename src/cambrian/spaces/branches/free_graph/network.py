@@ -36,7 +36,7 @@ Rows = tuple[Row, ...]
 
 
 class Most(NamedTuple):
-    """Of the networks that one supernet holds: layers, the side of a kernel, channels."""
+    """Limits of the networks that one supernet holds: layers, the side of a kernel, channels."""
 
     layers: int
     side: int
@@ -50,12 +50,13 @@ def network(
     pixels. Shared, a convolution is the middle of the largest one, of its first channels."""
     check_numbers(POSITIVE, width=width)
     drawn = read.within(lru_cache(maxsize=64)(lambda rows: _draw(rows, Size(*image), width)))
-    widest = scaled(most.channels, width)
+    widest = scale_channels(most.channels, width)
     nodes: dict[Hashable, Maker] = {
         n: partial(_layer, drawn, n, max(image[0], widest) if n else image[0], widest, most.side)
         for n in range(read.count(len, most.layers))
     }
     body = Branches(drawn, nodes)
+    # Without a convolution the model is linear in the pixels, so that these are not averaged.
     heads: dict[bool, Maker] = {
         False: partial(classifier, drawn, classes, max(image[0], widest)),
         True: partial(nn.Linear, math.prod(image), classes),
@@ -68,29 +69,30 @@ def _is_linear(rows: Rows) -> bool:
     return all(row.kind == "identity" for row in rows)
 
 
-def scaled(channels: int, width: float) -> int:
+def scale_channels(channels: int, width: float) -> int:
     return max(1, round(channels * width))
 
 
 def _layer(read: Reading[Drawing], n: int, before: int, widest: int, side: int) -> nn.Module:
-    """Skips with more channels than the backbone are cut to its own."""
+    """Layer n: skips with more channels than the backbone are cut to the backbone's."""
 
     def convolve(make: Callable[..., nn.Module]) -> nn.Module:
         size = node_of(n, lambda node: (node.settings[1], node.size.channels, *node.settings[2:]))
         return read.elastic(size, lambda size: make(*size), (before, widest, side, side, 1))
 
     kinds: dict[str, Maker] = {
-        "relu": partial(convolve, activated),
+        "relu": partial(convolve, relu_convolution),
         "linear": partial(convolve, plain),
         "identity": nn.Identity,
     }
-    made = cache(lambda: read.fork(node_of(n, lambda node: node.settings[0]), kinds))
+    # Cached: with and without the cut it is one layer, with one set of weights.
+    layer = cache(lambda: read.fork(node_of(n, lambda node: node.settings[0]), kinds))
 
     def cut() -> nn.Module:
-        return nn.Sequential(read.elastic(node_of(n, lambda node: node.settings[1]), Cut, before), made())
+        return nn.Sequential(read.elastic(node_of(n, lambda node: node.settings[1]), Cut, before), layer())
 
     cuts = node_of(n, lambda node: node.given.channels != node.settings[1])
-    return read.fork(cuts, {False: made, True: cut})
+    return read.fork(cuts, {False: layer, True: cut})
 
 
 def _draw(rows: Rows, image: Size, width: float) -> Drawing:
@@ -98,8 +100,9 @@ def _draw(rows: Rows, image: Size, width: float) -> Drawing:
     width and stride."""
     drawing = Drawing(image, "nearest")
     for n, row in enumerate(rows):
+        # Identities keep the channels of the backbone, whichever skips are added to it.
         before = drawing.sizes[n].channels
-        out = before if row.kind == "identity" else scaled(row.channels, width)
+        out = before if row.kind == "identity" else scale_channels(row.channels, width)
         give = partial(Size.strided, channels=out, stride=row.stride)
         drawing.add(n, [n, *row.skips], give, settings=(row.kind, before, row.height, row.width, row.stride))
     return drawing
@@ -121,7 +124,7 @@ def plain(channels: int, out: int, height: int, width: int, stride: int) -> nn.M
     return conv2d(channels, out, (height, width), stride, (height // 2, width // 2))
 
 
-def activated(channels: int, out: int, height: int, width: int, stride: int) -> nn.Module:
+def relu_convolution(channels: int, out: int, height: int, width: int, stride: int) -> nn.Module:
     """The same, with batch normalisation and ReLU."""
     conv = conv2d(channels, out, (height, width), stride, (height // 2, width // 2), bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU())

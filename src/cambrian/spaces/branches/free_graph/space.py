@@ -42,9 +42,9 @@ NUMBERS = {"alter-stride": "stride", "alter-channels": "channels"}
 
 @dataclass(frozen=True)
 class FreeGraph(Space):
-    """Backbones of 0 to `layers` layers, the last output going to the classifier. The paper knows no
-    bound on layers or numbers. `learning_rate` asks for that, too, under `train.`, for estimators that
-    take it from there.
+    """Backbones of 0 to `layers` layers, the last output going to the classifier. The paper does not
+    bound layers or numbers. `learning_rate` adds the question `train.learning_rate`, for estimators that
+    read it.
 
     Shared are all questions but the learning rate: a convolution is the middle of a 7x7 one, of its first
     channels, with weights for each activation."""
@@ -116,7 +116,7 @@ class FreeGraph(Space):
         return network(read, most, image, task.classes, **small(task, skeleton, width=0.5))
 
     def canonical(self, architecture: Architecture) -> str:
-        """An identity without skips is nothing; the layers left are called by their place among them."""
+        """The layers without identities that have no skips, which do nothing, numbered by their place."""
         place, words = [0], list[str]()
         for layer in split(architecture):
             skips = sorted(place[s] for s in _skips(layer))
@@ -127,7 +127,7 @@ class FreeGraph(Space):
         return " ".join(words) + rate
 
     def graph(self, architecture: Architecture) -> Graph:
-        """A layer with skips is two nodes: their sum, and what is done to it."""
+        """A layer with skips is two nodes: their sum, and the operation on it."""
         layers = split(architecture)
         skips = [_skips(layer) for layer in layers]
         return backbone_graph(list(map(_label, layers)), ["sum"] * len(layers), skips)
@@ -142,13 +142,14 @@ class FreeGraph(Space):
 
     def move(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
         """A mutation of the paper's Sec. 3.2. An inserted convolution is 3x3, with stride 1 or 2, as many
-        channels as what it reads, and an activation or none; one-to-one is the identity."""
+        channels as its input, and an activation or none; one-to-one is the identity."""
         layers = split(architecture)
         if kind == "alter-learning-rate":
             return replay(self, {**architecture, RATE: _other(RATES, architecture[RATE], rng)})
         if kind in ("insert-convolution", "insert-one-to-one"):
             return self._insert_layer(architecture, layers, kind == "insert-convolution", rng)
         edit = self._change_skip if kind.endswith("skip") else self._alter_layer
+        # Identities do not have numbers to alter.
         convolutions = [n for n, layer in enumerate(layers) if layer["type"] == "conv"]
         if kind == "remove-convolution":
             edited = (
@@ -164,6 +165,7 @@ class FreeGraph(Space):
         if len(layers) == self.layers:
             return None
         at = int(rng.integers(len(layers) + 1))
+        # Identities keep channels: the last convolution before the place decides how many there are.
         channels = [number(layer, "channels") for layer in layers[:at] if "channels" in layer]
         new: Layer = {"type": "identity", "skips": ()}
         if conv:
@@ -183,6 +185,7 @@ class FreeGraph(Space):
         name = NUMBERS.get(kind) or _one(("height", "width"), rng)
         options = {"stride": STRIDES, "channels": CHANNELS}.get(name, tuple(sorted(SIZES)))
         place = options.index(layers[at][name])
+        # The paper draws around the old value, from half to twice (Sec. 3.2): a neighbour in the list.
         near = _one([options[n] for n in (place - 1, place + 1) if 0 <= n < len(options)], rng)
         return [*layers[:at], {**layers[at], name: near}, *layers[at + 1 :]]
 
@@ -196,6 +199,7 @@ class FreeGraph(Space):
         if not pairs:
             return None
         at, source = _one(pairs, rng)
+        # The symmetric difference adds an absent skip and removes a present one.
         kept: Answer = tuple(sorted(set(_skips(layers[at])) ^ {source}))
         return [*layers[:at], {**layers[at], "skips": kept}, *layers[at + 1 :]]
 
@@ -222,5 +226,5 @@ def _one(options: Sequence[Any], rng: np.random.Generator) -> Any:
 
 
 def _other(options: Sequence[Scalar], answer: Answer, rng: np.random.Generator) -> Scalar:
-    found: Scalar = _one([o for o in options if o != answer], rng)
-    return found
+    chosen: Scalar = _one([o for o in options if o != answer], rng)
+    return chosen

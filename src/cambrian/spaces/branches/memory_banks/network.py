@@ -38,25 +38,25 @@ def network(
     *,
     filters: int = 16,
 ) -> nn.Module:
-    """After so many layers as `halves` says the image is halved. Takes float[n, channels, h, w], gives
+    """The image is halved after each number of layers in `halves`. Takes float[n, channels, h, w], gives
     float[n, classes]."""
     check_numbers(COUNT, filters=filters)
     banks = Banks(read, most, halves, channels, filters)
 
-    def written(rows: Sequence[Row]) -> list[int]:
+    def list_written(rows: Sequence[Row]) -> list[int]:
         return sorted({1}.union(*(writes for _, _, writes in rows)))
 
     classifier = read.elastic(
-        lambda rows: filters * len(written(rows)),
+        lambda rows: filters * len(list_written(rows)),
         lambda width: nn.Linear(width, classes),
         filters * most.banks,
-        lambda rows: columns(written(rows), filters),
+        lambda rows: columns(list_written(rows), filters),
     )
     return nn.Sequential(banks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier)
 
 
 def columns(banks: Sequence[int], filters: int) -> list[int]:
-    """Every bank has input channels of its own, whichever others are read.
+    """The input channels of these banks: each bank has its own, whichever others are read.
 
     >>> columns([1, 3], 2)
     [0, 1, 4, 5]
@@ -89,6 +89,7 @@ class Banks(nn.Module):
 
         self.layers = nn.ModuleList(fork(n) for n in range(count))
         self.rows = read.live(lambda rows: rows)
+        # With fewer than three layers a third is 0 layers: the image stays as it is.
         self.halved = [n > 0 and n in halves for n in range(count)]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +97,9 @@ class Banks(nn.Module):
         banks = {1: self.stem(x)}
         for n, (_, reads, writes) in enumerate(self.rows()):
             if self.halved[n]:
+                # All banks at once, so that any of them may be read and added to.
                 banks = {b: _halve(y) for b, y in banks.items()}
+            # In the order of the banks, which is that of the input channels of `columns`.
             y = self.layers[n](torch.cat([banks[b] for b in reads], 1))
             banks |= {b: banks[b] + y if b in banks else y for b in writes}
         return torch.cat([banks[b] for b in sorted(banks)], 1)

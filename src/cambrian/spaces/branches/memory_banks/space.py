@@ -1,5 +1,5 @@
 """Networks as memory banks that are read and written (Brock et al., "SMASH", ICLR 2018, arXiv 1708.05344,
-Sec. 3.1): each layer reads some banks, concatenated, and adds what it computes to others. A residual
+Sec. 3.1): each layer reads some banks, concatenated, and adds its output to others. A residual
 network reads and writes one bank; a densely connected one writes to a bank that none has written before,
 and reads all.
 """
@@ -15,7 +15,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.layered import MOST, Layer, numbers, split, together
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -60,6 +60,7 @@ class MemoryBanks(Space):
         for n in range(1, pick.depth("layers", 1, self.layers) + 1):
             inside = pick.inside("layer", n)
             inside("operation", OPERATIONS)
+            # Only banks with content can be read, so that every answer makes a network.
             inside.some("reads", sorted(written), 1, len(written))
             written |= set(inside.some("writes", range(1, self.banks + 1), 1, self.banks))
 
@@ -89,8 +90,8 @@ class MemoryBanks(Space):
         return canonical_graph(graph.labels, inputs)
 
     def graph(self, architecture: Architecture) -> Graph:
-        """The layers, and every bank's content after each writing to it; of two banks with the same content
-        there are two nodes."""
+        """The layers, and every bank's content after each write; two banks with the same content are two
+        nodes."""
         labels, groups, edges = ["input"], ["input"], list[tuple[int, int]]()
 
         def node(label: str, group: str, read: Sequence[int]) -> int:
@@ -101,22 +102,26 @@ class MemoryBanks(Space):
 
         banks = {1: node("bank", "stem", [0])}
         for n, layer in enumerate(split(architecture), 1):
+            # The size of the image is part of the label: the operation computes something else there.
             halved = sum(n > h for h in self._halves if h)
             read = [banks[b] for b in numbers(layer, "reads")]
-            here = node(f"{layer['operation']}" + f" at 1/{2**halved}" * (halved > 0), f"layer {n}", read)
+            layer_node = node(
+                f"{layer['operation']}" + f" at 1/{2**halved}" * (halved > 0), f"layer {n}", read
+            )
             for b in numbers(layer, "writes"):
-                banks[b] = node("bank", f"layer {n}", [*([banks[b]] if b in banks else []), here])
+                banks[b] = node("bank", f"layer {n}", [*([banks[b]] if b in banks else []), layer_node])
         node("output", "output", sorted(banks.values()))
-        return sized_graph(tuple(labels), tuple(edges), tuple(groups))
+        return build_graph(tuple(labels), tuple(edges), tuple(groups))
 
     # The special cases
 
     def resnet(self, layers: int, operation: str = OPERATIONS[0]) -> Architecture:
-        """One bank: each layer adds to what all before it have added to."""
+        """One bank: each layer adds to the sum of all before it."""
         return self._compose([((1,), (1,))] * layers, operation)
 
     def densenet(self, operation: str = OPERATIONS[0]) -> Architecture:
-        """As many layers as banks but one: each writes to a bank of its own and reads all before."""
+        """One layer fewer than banks: each writes to a bank of its own and reads all before."""
+        # Layer n reads banks 1 to n and writes bank n + 1.
         reads = [tuple(range(1, n + 1)) for n in range(1, self.banks)]
         return self._compose([(read, (len(read) + 1,)) for read in reads], operation)
 

@@ -32,7 +32,7 @@ Rows = tuple[Row, ...]
 
 
 class Most(NamedTuple):
-    """Of the networks that one supernet holds: layers, which kernels, and how many times the filters."""
+    """Limits of the networks that one supernet holds: layers, kernels, and the multiple of the filters."""
 
     layers: int
     kernels: tuple[int, ...]
@@ -50,6 +50,7 @@ def network(
     widest = most.width * filters
 
     def convolve(n: int, kernel: int) -> nn.Module:
+        # The layer before comes first among the input channels, every skip after it has a place of its own.
         before = widest if n else image[0]
         return drawn.elastic(
             node_of(n, lambda node: (node.given.channels, node.size.channels)),
@@ -61,13 +62,14 @@ def network(
     def layer(n: int) -> nn.Module:
         makers = {kernel: partial(convolve, n, kernel) for kernel in most.kernels}
         of_kernel = node_of(n, lambda node: node.settings[0])
+        # One convolution with and without the pooling after it.
         conv = cache(lambda: drawn.fork(of_kernel, makers, f"layer{n + 1}/kernel"))
 
-        def pooled() -> nn.Module:
+        def convolve_and_pool() -> nn.Module:
             windows = node_of(n, lambda node: (min(2, node.given.height), min(2, node.given.width)))
             return nn.Sequential(conv(), drawn.elastic(windows, nn.MaxPool2d, (2, 2)))
 
-        return drawn.fork(node_of(n, lambda node: node.settings[1]), {False: conv, True: pooled})
+        return drawn.fork(node_of(n, lambda node: node.settings[1]), {False: conv, True: convolve_and_pool})
 
     nodes: dict[Hashable, Maker] = {n: partial(layer, n) for n in range(count)}
     return pooled_network(drawn, nodes, classes, widest)
@@ -78,12 +80,12 @@ def _draw(rows: Rows, image: Size, filters: int) -> Drawing:
     drawing = Drawing(image, "pool")
     for n, row in enumerate(rows):
         out = row.width * filters
-        give = partial(_pooled if row.pool else Size.strided, channels=out)
+        give = partial(_pool_size if row.pool else Size.strided, channels=out)
         drawing.add(n, [n, *row.skips], give, row.combine, (row.kernel, row.pool))
     return drawing
 
 
-def _pooled(size: Size, channels: int) -> Size:
+def _pool_size(size: Size, channels: int) -> Size:
     return size.strided(channels).halve()
 
 

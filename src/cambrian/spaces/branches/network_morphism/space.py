@@ -41,7 +41,7 @@ SETTINGS = ("filters",)
 @dataclass(frozen=True)
 class NetworkMorphism(Space):
     """Chains of 3 to `layers` convolutions of 1 to 8 times the skeleton's filters; a pooling follows two
-    of them at most. A layer joins skips to what the layer before it gives.
+    of them at most. A layer joins skips to the output of the layer before it.
 
     All questions are shared: a layer has weights for each kernel, and for every output that it may
     concatenate, of which a narrow one is read as the first channels."""
@@ -75,6 +75,7 @@ class NetworkMorphism(Space):
             inside = pick.inside("layer", n)
             inside("kernel", KERNELS)
             inside("width", WIDTHS)
+            # The question is asked until two answers are yes; the first option makes the first network pool.
             pools += pools < POOLS and inside("pool", (True, False))
             if n > 2 and inside.some("skips", self.readable(n), 0, n - 2):
                 inside("combine", COMBINE)
@@ -113,7 +114,7 @@ class NetworkMorphism(Space):
         return ", ".join(words)
 
     def graph(self, architecture: Architecture) -> Graph:
-        """A layer with skips is two nodes: what joins them, and the convolution."""
+        """A layer with skips is two nodes: their join, and the convolution."""
         layers = split(architecture)
         joins = [str(layer.get("combine", "")) for layer in layers]
         return backbone_graph(list(map(_label, layers)), joins, list(map(_skips, layers)))
@@ -139,11 +140,13 @@ class NetworkMorphism(Space):
             return None
         at = int(rng.integers(1, len(layers) + 1))
         kernel = KERNELS[int(rng.integers(len(KERNELS)))]
+        # As wide as the layer before it: then an identity is among its functions (Sec. 3).
         new: Layer = {"kernel": kernel, "width": layers[at - 1]["width"], "pool": False, "skips": ()}
         edited = self._layers.edit_layers("insert", at, layers)
         return [*edited[:at], new, *edited[at + 1 :]]
 
     def _widen(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:
+        # Twice the widest is not an option.
         narrow = [n for n, layer in enumerate(layers) if layer["width"] != WIDTHS[-1]]
         if not narrow:
             return None
@@ -155,6 +158,7 @@ class NetworkMorphism(Space):
             (n, source)
             for n, layer in enumerate(layers)
             for source in self.readable(n + 1)
+            # A layer joins its skips in one way: a second skip has to keep it.
             if source not in _skips(layer) and layer.get("combine", how) == how
         ]
         if not absent:

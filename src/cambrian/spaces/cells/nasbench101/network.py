@@ -2,7 +2,7 @@
 modules, a max pooling halving the image and the channels doubling between stacks.
 
 The output concatenates the vertices it reads, which share its channels between them; a vertex that
-reads the module's input does so through a 1x1 projection, and the input is added to the output so.
+reads the module's input does so through a 1x1 projection, and so does the output, which adds it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Cell:
     edges: Edges
 
     def operation(self, v: int) -> str | None:
-        """Of vertex v, where the cell has it."""
+        """The operation of vertex v, or None where the cell does not have it."""
         return self.operations[v - 1] if v <= len(self.operations) else None
 
     def reads(self, v: int) -> list[int]:
@@ -65,6 +65,7 @@ def network(
     width = filters
     for stack in range(STACKS):
         if stack:
+            # Rounded up, so that images of one pixel stay.
             layers.append(nn.MaxPool2d(2, 2, ceil_mode=True))
         for n in range(modules):
             out = 2 * width if stack and n == 0 else width
@@ -74,20 +75,21 @@ def network(
 
 
 def widths(vertices: int, edges: Edges, channels: int, out: int) -> list[int]:
-    """Channels of every vertex: the output's are shared out among those it concatenates, the first
-    ones getting what is left over; others are as wide as the widest vertex that reads them.
+    """Channels of every vertex: the output's are divided among the vertices it concatenates, the first
+    ones getting the remainder; others are as wide as the widest vertex that reads them.
 
     >>> widths(4, [(0, 1), (1, 2), (1, 3), (2, 3)], 8, 9)
     [8, 5, 4, 9]
     """
-    found = [channels] + [0] * (vertices - 2) + [out]
+    wide = [channels] + [0] * (vertices - 2) + [out]
     last = [a for a, b in edges if b == vertices - 1 and a]
     for n, a in enumerate(sorted(last)):
-        found[a] = out // len(last) + (n < out % len(last))
+        wide[a] = out // len(last) + (n < out % len(last))
+    # From the output backwards: all readers of a vertex have their widths by then.
     for v in range(vertices - 2, 0, -1):
-        if not found[v]:
-            found[v] = max(found[b] for a, b in edges if a == v)
-    return found
+        if not wide[v]:
+            wide[v] = max(wide[b] for a, b in edges if a == v)
+    return wide
 
 
 class Module(nn.Module):
@@ -116,9 +118,9 @@ class Module(nn.Module):
         self.operations = nn.ModuleList(vertex(v) for v in range(1, inner + 1))
         project = partial(_conv, 1, channels)
         makers = {v: partial(read.elastic, width(v), project, out) for v in range(1, inner + 1)}
-        self.project = read.several(self._projected, {**makers, self.last: partial(project, out)})
+        self.project = read.several(self._list_projected, {**makers, self.last: partial(project, out)})
 
-    def _projected(self, cell: Cell) -> list[int]:
+    def _list_projected(self, cell: Cell) -> list[int]:
         """The vertices that read the input, each through a projection of its own."""
         output = len(cell.operations) + 1
         return [self.last if b == output else b for a, b in cell.edges if a == 0]

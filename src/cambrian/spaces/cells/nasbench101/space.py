@@ -18,7 +18,7 @@ from cambrian.errors import SpaceError
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
@@ -42,7 +42,7 @@ class NASBench101(Space):
     """`vertices` of the largest cell, input and output included; a level is a number of vertices.
 
     Each vertex says how it reads those before it: not at all, instead of the output ("read"), or beside
-    the output ("share"). Whatever nobody reads is read by the output. So a cell grows by one vertex and
+    the output ("share"). Vertices that nobody reads are read by the output. So a cell grows by one vertex and
     keeps all its answers, and every answer but a vertex that reads nothing makes a cell of the paper.
 
     Of seven vertices that read each other as often as not, one cell in two thousand has nine edges or
@@ -64,6 +64,7 @@ class NASBench101(Space):
         rows = []
         for v in range(1, pick.depth("vertices", 2, self.vertices, sizes) - 1):
             operation = OPERATIONS.index(str(pick(at("vertex", v, "/operation"), OPERATIONS)))
+            # On average a vertex then reads about one other by "read" and half of one by "share".
             weights = None if self.vertices <= 5 else (v - 1.0, 1.0, 0.5)
             reads = [READS.index(str(pick(at("vertex", v, "/from", u), READS, weights))) for u in range(v)]
             pick.require(any(reads), f"vertex {v} reads nothing")
@@ -132,6 +133,7 @@ class NASBench101(Space):
         if parents and len(cells[0]) + 2 < self.vertices:
             new = _vertices(len(cells[0]) + 1)
             pairs = [(n, (*cell, row)) for n, cell in enumerate(cells) for row in new]
+            # Every further vertex adds an edge at least: a cell with too many can be dropped now.
             pairs = [(n, rows) for n, rows in pairs if len(edges(rows)) <= EDGES]
         first: dict[str, tuple[int, tuple[Row, ...]]] = {}
         for pair in pairs:
@@ -177,28 +179,29 @@ class NASBench101(Space):
     def graph(self, architecture: Architecture) -> Graph:
         rows = self.rows(architecture)
         labels = ("input", *(OPERATIONS[row[0]] for row in rows), "output")
-        return sized_graph(labels, tuple(sorted(edges(rows))), labels)
+        return build_graph(labels, tuple(sorted(edges(rows))), labels)
 
 
 def edges(rows: Sequence[Row]) -> list[tuple[int, int]]:
     """(from, to) of a cell's graph; vertex 0 is the input, the last the output."""
     output = len(rows) + 1
-    found = [(u, v) for v, row in enumerate(rows, 1) for u, read in enumerate(row[1:]) if read]
-    read = {u for u, _ in found}
+    inner = [(u, v) for v, row in enumerate(rows, 1) for u, read in enumerate(row[1:]) if read]
+    read = {u for u, _ in inner}
     shared = {u for row in rows for u, read in enumerate(row[1:]) if READS[read] == "share"}
-    return found + [(u, output) for u in range(output) if u in shared or u not in read]
+    return inner + [(u, output) for u in range(output) if u in shared or u not in read]
 
 
-def graph_text(operations: Sequence[str], found: Iterable[tuple[int, int]]) -> str:
-    """The same for isomorphic graphs: of all ways to number the vertices in between by their operations'
-    names, the one with the least edges."""
-    found, output = list(found), len(operations) + 1
+def graph_text(operations: Sequence[str], links: Iterable[tuple[int, int]]) -> str:
+    """A text that is equal for isomorphic graphs: of all ways to number the vertices between input and output
+    in the order of their operations' names, the one with the least edges."""
+    links, output = list(links), len(operations) + 1
+    # Only vertices with the same operation can change places: 5 of them make 120 orders at most.
     ranked = sorted(range(1, output), key=lambda v: operations[v - 1])
     alike = [tuple(group) for _, group in groupby(ranked, key=lambda v: operations[v - 1])]
     least: list[tuple[int, int]] | None = None
     for order in product(*map(permutations, alike)):
         name = {0: 0, output: output} | {v: n for n, v in enumerate(chain.from_iterable(order), 1)}
-        renamed = sorted([(name[a], name[b]) for a, b in found])
+        renamed = sorted([(name[a], name[b]) for a, b in links])
         least = renamed if least is None else min(least, renamed)
     labels = (operations[v - 1] for v in ranked)
     return " ".join([*labels, *(f"{a}-{b}" for a, b in least or ())])
@@ -211,6 +214,6 @@ def _text(rows: tuple[Row, ...]) -> str:
 
 @cache
 def _vertices(place: int) -> list[Row]:
-    """What the vertex at `place` may be."""
+    """All rows of a vertex at `place`."""
     reads = product(range(len(READS)), repeat=place)
     return [(op, *r) for r in reads if any(r) for op in range(len(OPERATIONS))]

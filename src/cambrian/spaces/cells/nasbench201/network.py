@@ -37,6 +37,7 @@ def network(
     for stage in range(STAGES):
         width = filters * 2**stage
         if stage:
+            # Between stages, as in the paper: the first stage follows the stem directly.
             layers.append(Residual(width // 2, width))
         layers += [Cell(read, width) for _ in range(cells)]
     pool = [nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
@@ -54,7 +55,7 @@ OPERATIONS: dict[str, Callable[[int], nn.Module]] = {
     "nor_conv_3x3": partial(convolution, 3),
     "avg_pool_3x3": lambda width: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
 }
-"""By name, for so many channels; "none" brings nothing."""
+"""Makers of operations by name, for a number of channels; "none" does not have one."""
 
 
 class Cell(nn.Module):
@@ -66,6 +67,7 @@ class Cell(nn.Module):
         makers = {name: partial(make, width) for name, make in OPERATIONS.items()}
         self.edges = nn.ModuleDict()
         for n, (source, to) in enumerate(EDGES):
+            # In a plain network an edge with "none" has no module, and its name is absent.
             for made in read.layers(itemgetter(n), makers, f"{prefix}node{to}/from{source}", {NONE: Nothing}):
                 self.edges[f"{source}-{to}"] = made
 
@@ -73,6 +75,7 @@ class Cell(nn.Module):
         """(n, width, h, w) -> the same; a node nothing reaches is zero."""
         nodes = [x]
         for to in range(1, NODES):
+            # Keeps shape and device where no edge arrives.
             total = x * 0
             for source in range(to):
                 if f"{source}-{to}" in self.edges:

@@ -1,6 +1,6 @@
 """The cells of NAS-Bench-201 (Dong & Yang, ICLR 2020, arXiv 2001.00326, Sec. 2.1).
 
-Four nodes, each the sum of what its edges bring from the nodes before; on each of the six edges one
+Four nodes, each the sum of its edges from the nodes before; on each of the six edges one
 of five operations. Node 0 is the cell's input, node 3 its output.
 """
 
@@ -57,7 +57,7 @@ class NASBench201(Space):
         return ("node#/from#",)
 
     def plan(self, architecture: Architecture) -> tuple[list[str], list[str]]:
-        """The operations on the edges, and those without the ones that the output does not depend on."""
+        """The operations on the edges, and the same with "none" on dead edges."""
         names = [str(architecture[path]) for path in PATHS]
         live = live_edges(self.codes(architecture))
         return names, [n if e in live else self.operations[NONE] for e, n in enumerate(names)]

@@ -51,6 +51,7 @@ def network(
         n: partial(_node, drawn, n, functions, most[wiring[n - 1][0]], widest) for n in sorted(most) if n
     }
     body = Branches(drawn, nodes)
+    # The head reads all pixels, so that each size an output may have needs its own.
     heads: dict[tuple[int, int], Maker] = {
         side: partial(_head, drawn, classes, most[output], side) for side in _sides(Size(*image))
     }
@@ -61,15 +62,17 @@ def network(
 def most_channels(
     wiring: Sequence[tuple[int, int]], output: int, channels: int, widest: int
 ) -> dict[int, int]:
-    """Of every node that `output` may depend on, the most channels that its output may have; 0 is the image.
+    """The most channels of every node on which `output` may depend; 0 is the image.
 
     >>> most_channels([(0, 0), (1, 0), (0, 0)], 2, 3, 8)
     {0: 3, 1: 8, 2: 11}
     """
     most, reached = {0: channels}, {output}
+    # Inputs have smaller numbers, so that one pass down finds all that may be reached.
     for n in range(output, 0, -1):
         reached |= set(wiring[n - 1]) if n in reached else set()
     for n in sorted(reached - {0}):
+        # A concatenation adds its inputs up, a block has its own width: either may be the greater.
         most[n] = max(widest, sum(most[i] for i in wiring[n - 1]))
     return most
 
@@ -80,12 +83,12 @@ def _draw(genotype: Genotype, image: Size, width: float) -> Drawing:
     for n, function, inputs in genotype.active:
         filters = _filters(function, width)
         combine = function if function in JOINS else "sum"
-        give = partial(_given, function, filters)
+        give = partial(_output_size, function, filters)
         place[n] = drawing.add(n, [place[i] for i in inputs], give, combine, (function, filters))
     return drawing
 
 
-def _given(function: str, filters: int, size: Size) -> Size:
+def _output_size(function: str, filters: int, size: Size) -> Size:
     if function in JOINS:
         return size
     if function.endswith("pool"):
@@ -94,7 +97,7 @@ def _given(function: str, filters: int, size: Size) -> Size:
 
 
 def _filters(function: str, width: float) -> int:
-    """Of a block; of another function none."""
+    """The filters of a block, 0 for other functions."""
     block = _block(function)
     return max(1, round(block[1] * width)) if block else 0
 
@@ -110,8 +113,8 @@ def _block(function: str) -> tuple[str, int, int] | None:
 
 
 def _node(read: Reading[Drawing], n: int, functions: Sequence[str], before: int, widest: int) -> nn.Module:
-    """Blocks that differ in their filters alone are slices of one; `before`: the most channels it may
-    read."""
+    """Node n of a supernet: blocks that differ in their filters alone are slices of one. `before` is the most
+    channels that it may read."""
 
     @cache
     def block(kind: str, kernel: int) -> nn.Module:
@@ -133,6 +136,7 @@ def _node(read: Reading[Drawing], n: int, functions: Sequence[str], before: int,
 
 
 def _window(node: Node) -> tuple[int, int]:
+    # A side of one pixel is not pooled any more.
     return min(2, node.given.height), min(2, node.given.width)
 
 
@@ -171,6 +175,7 @@ class ResBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, h, w) -> (n, max(channels, out), h, w)."""
         path, identity = (
+            # Pads the channels, the third dimension from the end.
             F.pad(y, (0, 0, 0, 0, 0, missing))
             for y, missing in zip((self.path(x), x), self.missing, strict=True)
         )

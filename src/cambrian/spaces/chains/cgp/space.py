@@ -1,9 +1,9 @@
 """Cartesian genetic programming (Suganuma, Shirakawa & Nagao, GECCO 2017, arXiv 1704.00764, Sec. 3): a grid
-of nodes, each a function of one or two outputs of the columns before it. What the output does not depend
-on is inactive: it is inherited and mutated, and is no part of the network.
+of nodes, each a function of one or two outputs of the columns before it. Nodes on which the output
+does not depend are inactive: they are inherited and mutated, but are not part of the network.
 
-Left out is a complexity order (`Grows`): a genotype has a fixed length, and which of its nodes count is
-said by the last question, the output's.
+Left out is a complexity order (`Grows`): a genotype has a fixed length, and the last
+question, the output's, decides which of its nodes count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.canonical import canonical_graph
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ TRIES = 100
 ROWS, COLUMNS = 10, 50  # at most: the paper has 5 and 30
 SETTINGS = ("width",)
 
-Node = tuple[str, tuple[int, ...]]  # a function and what it reads, 0 being the image
+Node = tuple[str, tuple[int, ...]]  # a function and its inputs, 0 being the image
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class CGP(Space):
         return (*names, *ONE_INPUT, *TWO_INPUTS)
 
     def sources(self, column: int) -> tuple[int, ...]:
-        """What nodes of that column, counted from 0, may read; the output is read from a column more."""
+        """The inputs open to nodes of that column, counted from 0; the output counts as one column more."""
         first = column - self.levels_back
         nodes = range(max(first, 0) * self.rows + 1, column * self.rows + 1)
         return (*([0] if first < 0 else []), *nodes)
@@ -95,6 +95,7 @@ class CGP(Space):
         for n in range(1, self.rows * self.columns + 1):
             inside, sources = pick.inside("node", n), self.sources((n - 1) // self.rows)
             function = str(inside("function", self.functions))
+            # Both inputs are asked for even where the function reads one: a genotype has a fixed length.
             nodes[n] = function, (inside(at("input", 1), sources), inside(at("input", 2), sources))
         used = len(_active(nodes, pick("output", self.sources(self.columns))))
         pick.require(self.least <= used <= self.most, f"{used} nodes are active")
@@ -115,7 +116,7 @@ class CGP(Space):
         return network(read, self.functions, image, task.classes, **skeleton)
 
     def _nodes(self, architecture: Mapping[str, Answer]) -> dict[int, Node]:
-        """By their numbers."""
+        """The nodes by their numbers."""
         return {
             n: (
                 str(architecture[f"node{n}/function"]),
@@ -125,7 +126,7 @@ class CGP(Space):
         }
 
     def active(self, architecture: Mapping[str, Answer]) -> list[Node]:
-        """What the output depends on, in order, itself last: nodes are called 1, 2, ... among themselves."""
+        """The active nodes in order, the output last, renumbered 1, 2, ... among themselves."""
         nodes = self._nodes(architecture)
         used = _active(nodes, _number(architecture["output"]))
         name = {0: 0} | {n: place for place, n in enumerate(used, 1)}
@@ -139,13 +140,13 @@ class CGP(Space):
         return canonical_graph(labels, inputs, [label == "concat" for label in labels])
 
     def graph(self, architecture: Architecture) -> Graph:
-        """The active nodes; an output that a node reads twice has one edge to it, which its label says."""
+        """The active nodes; an output that a node reads twice has one edge to it and "twice" in its label."""
         nodes = self.active(architecture)
         twice = [f"{f} twice" if len(set(i)) < len(i) else f for f, i in nodes]
         edges = [(s, n) for n, (_, inputs) in enumerate(nodes, 1) for s in sorted(set(inputs))]
         labels = ("input", *twice, "output")
         groups = ("input", *(f"node {n}" for n in range(1, len(nodes) + 1)), "output")
-        return sized_graph(labels, (*edges, (len(nodes), len(nodes) + 1)), groups)
+        return build_graph(labels, (*edges, (len(nodes), len(nodes) + 1)), groups)
 
     # Encodes
 
@@ -158,11 +159,11 @@ class CGP(Space):
         return {"function": len(self.functions), "input": min(self.most, self.rows * self.columns) + 1}
 
     def tokens(self, architectures: Sequence[Architecture]) -> NDArray[np.int64]:
-        """int[n, active nodes of the largest, 3]: function and inputs of every active node, the second
-        input of what has one being the first again."""
-        found = [self.active(a) for a in architectures]
-        out = np.full((len(found), max(map(len, found), default=0), 3), -1, np.int64)
-        for token, nodes in zip(out, found, strict=True):
+        """int[n, active nodes of the largest, 3]: function and inputs of every active node, the one
+        input of a pooling or block twice."""
+        graphs = [self.active(a) for a in architectures]
+        out = np.full((len(graphs), max(map(len, graphs), default=0), 3), -1, np.int64)
+        for token, nodes in zip(out, graphs, strict=True):
             for row, (function, inputs) in zip(token, nodes, strict=False):
                 row[:] = self.functions.index(function), inputs[0], inputs[-1]
         return out
@@ -179,6 +180,7 @@ class CGP(Space):
         before = self.active(architecture)
         for _ in range(TRIES):
             child = self._mutate(architecture, rng)
+            # Active genes decide: a mutation of an inactive one leaves the network as it is.
             same = child is not None and self.active(child) == before
             if child is not None and child != architecture and same == (kind == "neutral"):
                 return child
@@ -189,6 +191,7 @@ class CGP(Space):
         asked = questions(self, architecture)
         genes = [choice for choice in asked if rng.random() < RATE]
         try:
+            # A replay, since the number of active nodes may now be out of bounds.
             return replay(self, {**architecture, **{c.path: c.draw(rng) for c in genes}})
         except Rejected:
             return None
@@ -201,13 +204,13 @@ def _read(node: Node) -> tuple[int, ...]:
 
 def _active(nodes: Mapping[int, Node], output: int) -> list[int]:
     """The nodes that the output depends on, ascending."""
-    found, todo = set[int](), [output]
+    active, todo = set[int](), [output]
     while todo:
         n = todo.pop()
-        if n and n not in found:
-            found.add(n)
+        if n and n not in active:
+            active.add(n)
             todo += _read(nodes[n])
-    return sorted(found)
+    return sorted(active)
 
 
 def _number(answer: Answer) -> int:

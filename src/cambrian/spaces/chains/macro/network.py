@@ -21,8 +21,8 @@ BLOCKS = {1: (3, 3), 2: (6, 5)}  # expansion and kernel
 def network(
     read: Reading[tuple[int, ...]], stages: Sequence[int], channels: int, classes: int, *, filters: int = 32
 ) -> nn.Module:
-    """Of the code of every layer, 0 being nothing (a strided 1x1 convolution in a stage's first layer). Takes
-    float[n, channels, h, w], gives float[n, classes]."""
+    """The network of the code of every layer, 0 being nothing (a strided 1x1 convolution in a stage's
+    first layer). Takes float[n, channels, h, w], gives float[n, classes]."""
     check_numbers(COUNT, filters=filters)
     layers: list[nn.Module] = [*conv_bn(channels, filters, 3, padding=1), nn.ReLU()]
     width, at = filters, 0
@@ -31,6 +31,7 @@ def network(
             out, stride = width if n else 2 * width, 1 if n else 2
             makers = {c: partial(InvertedResidual, width, out, stride, *BLOCKS[c]) for c in BLOCKS}
             path, code = f"layer{at + 1}", itemgetter(at)
+            # Only inside a stage is nothing an identity: the first layer changes the shape.
             if n:
                 layers += read.layers(code, makers, path, {0: nn.Identity})
             else:

@@ -14,7 +14,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.budgets import list_sizes
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -36,7 +36,7 @@ Codes = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Macro(Space):
-    """A level is how many layers are decided, the first ones; those after them are nothing. So the 3 + 9
+    """A level is the number of first layers that are decided; those after them are nothing. So the 3 + 9
     + ... + 6,561 architectures are the 6,561 networks, smaller ones more than once.
 
     All questions are shared: a layer's operations keep its shape."""
@@ -52,6 +52,7 @@ class Macro(Space):
         return (DepthGrowth(self),)
 
     def program(self, pick: Pick) -> None:
+        # As many chains as a depth has: all depths together are then uniform.
         weights = [float(len(OPERATIONS) ** d) for d in range(1, LAYERS + 1)]
         for n in range(1, pick.depth("layers", 1, LAYERS, weights) + 1):
             pick(at("layer", n), OPERATIONS)
@@ -72,7 +73,7 @@ class Macro(Space):
         return tuple(OPERATIONS.index(name) for name in names)
 
     def architecture(self, codes: Sequence[int]) -> Architecture:
-        """The chain whose first layers are decided so."""
+        """The chain whose first layers have these codes."""
         layers = {f"layer{n}": OPERATIONS[code] for n, code in enumerate(codes, start=1)}
         return Architecture({"layers": len(codes), **layers})
 
@@ -80,6 +81,7 @@ class Macro(Space):
         """Where in its stage a layer is nothing makes no difference, the stage's first layer aside."""
         codes, ends = self.codes(architecture), np.cumsum(STAGES).tolist()
         stages = [codes[end - size : end] for size, end in zip(STAGES, ends, strict=True)]
+        # The first layer of a stage halves the image even as "identity": it is never dropped.
         return "|".join(str(s[0]) + "".join(str(c) for c in s[1:] if c) for s in stages)
 
     @property
@@ -99,9 +101,9 @@ class Macro(Space):
         return tokens
 
     def graph(self, architecture: Architecture) -> Graph:
-        """A chain: every layer that does something."""
+        """A chain of the layers that compute."""
         codes = self.codes(architecture)
         kept = [n for n, c in enumerate(codes) if c or n in FIRST]
         labels = ("input", *(OPERATIONS[codes[n]] for n in kept), "output")
         groups = ("input", *(f"layer {n + 1}" for n in kept), "output")
-        return sized_graph(labels, tuple((i, i + 1) for i in range(len(kept) + 1)), groups)
+        return build_graph(labels, tuple((i, i + 1) for i in range(len(kept) + 1)), groups)

@@ -42,17 +42,18 @@ def network(
     check_numbers(POSITIVE, width=width)
     check_numbers(SHARE, dropout=dropout)
     check_truths(normalise=normalise)
-    made = _Network(read, image, widest, width, normalise)
+    builder = _Network(read, image, widest, width, normalise)
     depth = read.value(len)
     for n in range(depth):
-        made.add(n)
+        builder.add(n)
         if dropout and n % 2:
-            made.modules.append(nn.Dropout(dropout * (n + 1) / depth))
-    return made.finish(classes)
+            # After every second layer, growing to `dropout` at the last one (Baker et al., Sec. 5).
+            builder.modules.append(nn.Dropout(dropout * (n + 1) / depth))
+    return builder.finish(classes)
 
 
 class _Network:
-    """A network in the making; kinds of layers, and what the poolings leave, are the same in all plans."""
+    """A network under construction; kinds of layers and sizes after poolings are the same in all plans."""
 
     def __init__(
         self, read: Reading[Chain], image: tuple[int, int, int], widest: int, width: float, normalise: bool
@@ -74,11 +75,13 @@ class _Network:
         if kind == "conv":
             makers = {kernel: partial(self._convolution, n, kernel) for kernel in options}
             self.modules.append(self._read.fork(lambda chain: chain[n].size, makers, f"layer{n + 1}/kernel"))
+            # From here on a supernet may be as wide as any convolution of the space.
             self._most = self._widest
         elif kind == "dense":
             self._add_dense(n)
         elif pool[0] <= min(self._pixels):
             self.modules.append(nn.MaxPool2d(*pool))
+            # A window needs its full width: no padding, as in torch's default.
             self._pixels = [-(-(p - pool[0] + 1) // pool[1]) for p in self._pixels]
 
     def _convolution(self, n: int, kernel: int) -> nn.Module:
@@ -90,6 +93,7 @@ class _Network:
         )
 
     def _add_dense(self, n: int) -> None:
+        # The first dense layer reads every pixel of every channel, later ones the units before.
         pixels = 1 if self._flat else self._pixels[0] * self._pixels[1]
         dense = self._read.elastic(
             lambda chain: (self.channels(chain, n) * pixels, self.channels(chain, n + 1)),
@@ -100,7 +104,7 @@ class _Network:
         self._most, self._flat = self._widest, True
 
     def channels(self, chain: Chain, n: int) -> int:
-        """Of what the first n layers give: features, where a dense one is among them."""
+        """Channels after the first n layers; features, where a dense layer is among them."""
         sizes = [layer.other or layer.size for layer in chain[:n] if layer.kind != "pool"]
         return scale(sizes[-1], self._width) if sizes else self._image[0]
 

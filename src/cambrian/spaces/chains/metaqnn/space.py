@@ -1,5 +1,5 @@
 """MetaQNN's chains (Baker et al., ICLR 2017, arXiv 1611.02167, Sec. 4 and Table 1): convolutions, poolings
-and dense layers, where what may follow depends on what came before and on how small the image has become.
+and dense layers, where the legal types depend on the layers before and on how small the image has become.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, read_whole
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -69,6 +69,7 @@ class MetaQNN(Space):
         return (DepthGrowth(self),)
 
     def program(self, pick: Pick) -> None:
+        # "pool" before the first layer: no pooling may come first.
         image, dense, units, kind = self.image, 0, UNITS[0], "pool"
         depth = pick.depth("layers", 1, self.layers)
         for n in range(1, depth + 1):
@@ -79,13 +80,14 @@ class MetaQNN(Space):
                 inside("filters", FILTERS)
             elif kind == "pool":
                 window, stride = _pool(inside("pool", _pools(image)))
-                image = _pooled(image, window, stride)
+                image = _pool_side(image, window, stride)
             else:
                 dense, units = dense + 1, inside("units", tuple(u for u in UNITS if u <= units))
 
     def _types(self, before: str, image: int, dense: int, left: int) -> tuple[str, ...]:
-        """What a layer may be that follows `before` and `dense` dense layers, with `left` still to come:
-        none is offered after which the chain could not be completed."""
+        """The types of a layer after `before` and `dense` dense layers, with `left` layers to come: only
+        those after which the chain can be completed."""
+        # After a dense layer only dense ones may follow, of which there are two at most.
         types = ["dense"] if image < SMALL and left < DENSE - dense else []
         if not dense:
             types = ["conv", *(["pool"] if before == "conv" and _pools(image) else []), *types]
@@ -98,7 +100,8 @@ class MetaQNN(Space):
         image, layers = self.image, list[Layer]()
         for kind, size, other in self.rows(architecture):
             options = _kernels(image) if kind == "conv" else ()
-            image = _pooled(image, size, other) if kind == "pool" else image
+            # The kernels on offer depend on the image left, so that the poolings are followed here, too.
+            image = _pool_side(image, size, other) if kind == "pool" else image
             layers.append(Layer(kind, size, other, options))
         return layers
 
@@ -136,7 +139,7 @@ class MetaQNN(Space):
         return replay(self, answers)
 
     @staticmethod
-    def published() -> Architecture:
+    def paper_network() -> Architecture:
         """The best network of the paper on CIFAR-10 (Table A1): 6.92 % error, 11.18 million parameters."""
         convolutions = [("conv", k, f) for k, f in ((5, 512), (3, 256), (5, 256), (3, 256))]
         late = [("conv", 3, 512), ("conv", 5, 512), ("pool", 2, 2)]
@@ -149,14 +152,14 @@ class MetaQNN(Space):
     def graph(self, architecture: Architecture) -> Graph:
         labels = ("input", *(_label(*row) for row in self.rows(architecture)), "output")
         groups = ("input", *(f"layer {n}" for n in range(1, len(labels) - 1)), "output")
-        return sized_graph(labels, tuple((i, i + 1) for i in range(len(labels) - 1)), groups)
+        return build_graph(labels, tuple((i, i + 1) for i in range(len(labels) - 1)), groups)
 
 
 def _kernels(image: int) -> tuple[int, ...]:
     return tuple(kernel for kernel in KERNELS if kernel <= image)
 
 
-def _pooled(image: int, window: int, stride: int) -> int:
+def _pool_side(image: int, window: int, stride: int) -> int:
     """Pixels of a side after a pooling."""
     return -(-(image - window + 1) // stride)
 

@@ -23,7 +23,7 @@ SMALLEST = 4  # pixels: an image is not halved below so many
 
 
 class Skeleton(NamedTuple):
-    """How many times the channels, and how many features before the classifier."""
+    """The multiple of the channels, and the number of features before the classifier."""
 
     width: float
     features: int
@@ -55,10 +55,10 @@ def network(
     dropout: float = 0.0,
     activation: str = "relu6",
 ) -> nn.Module:
-    """For `task` (channels, pixels of the shorter side, classes): float[n, channels, h, w] to
+    """The network for `task` (channels, pixels of the shorter side, classes): float[n, channels, h, w] to
     float[n, classes]. A stem of stride 2, the layers, a 1x1 convolution to `features`, a linear layer.
     Channels are `width` times those given (`features` at least once), rounded to eights; the skeleton has
-    a width of its own and, where nothing is said, features. Of the strides
+    a width of its own and default features. Of the strides
     (the stem's is the first) the earliest are dropped where the image is too small for all of them."""
     if activation not in ACTIVATIONS:
         raise UnknownName("activation", activation, ACTIVATIONS)
@@ -70,52 +70,62 @@ def network(
     check_numbers(COUNT, stem=stem, features=features)
     check_numbers(SHARE, dropout=dropout)
     width *= own.width
-    act, channels = ACTIVATIONS[activation], scaled(stem, width)
+    act, channels = ACTIVATIONS[activation], scale_channels(stem, width)
     shapes = read.value(lambda layers: [(layer.out, layer.stride) for layer in layers])
     strides = fitting([2, *(stride for _, stride in shapes)], task[1])
-    made: list[nn.Module] = [*conv_bn(task[0], channels, 3, strides[0], padding=1), act()]
-    for n, ((given, _), stride) in enumerate(zip(shapes, strides[1:], strict=True)):
-        out = scaled(given, width)
-        made += _layer(read, n, channels, out, stride, act)
+    modules: list[nn.Module] = [*conv_bn(task[0], channels, 3, strides[0], padding=1), act()]
+    for n, ((channels_out, _), stride) in enumerate(zip(shapes, strides[1:], strict=True)):
+        out = scale_channels(channels_out, width)
+        modules += _layer(read, n, channels, out, stride, act)
         channels = out
-    features = scaled(features, max(width, 1.0))
-    made += [*conv_bn(channels, features), act(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout)]
-    return nn.Sequential(*made, nn.Linear(features, task[2]))
+    # Narrower networks keep the full number of features (Sandler et al., Sec. 4).
+    features = scale_channels(features, max(width, 1.0))
+    modules += [
+        *conv_bn(channels, features),
+        act(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(dropout),
+    ]
+    return nn.Sequential(*modules, nn.Linear(features, task[2]))
 
 
 def _layer(
     read: Reading[Sequence[Layer]], n: int, channels: int, out: int, stride: int, act: type[nn.Module]
 ) -> list[nn.Module]:
-    """Layer n, or nothing where it is "skip". Whatever lies beside a body, it has one set of weights."""
+    """Layer n, or nothing where it is "skip". A body has one set of weights, whichever its shortcut."""
     path, options = read.value(lambda layers: (layers[n].path, layers[n].options or (layers[n].operation,)))
     shorts = tuple(dict.fromkeys(split(name)[1] for name in options))
 
     def make(kind: str) -> nn.Module:
-        made = cache(lambda: body(kind, channels, out, stride, act))
-        makers = {short: partial(put_beside, short, made, channels == out, stride) for short in shorts}
+        # Cached, so that all shortcuts lie beside one and the same body.
+        one_body = cache(lambda: body(kind, channels, out, stride, act))
+        makers = {short: partial(put_beside, short, one_body, channels == out, stride) for short in shorts}
         return read.fork(lambda layers: split(layers[n].operation)[1], makers)
 
     kinds = {kind: partial(make, kind) for kind, _ in map(split, options) if kind != NOTHING}
     nothing = {NOTHING: nn.Identity} if NOTHING in options else {}
+    # With shortcuts the question is answered by two forks, neither of which has its path alone.
     named = path if shorts == ("",) else ""
     return read.layers(lambda layers: split(layers[n].operation)[0], kinds, named, nothing)
 
 
-def scaled(channels: int, width: float) -> int:
+def scale_channels(channels: int, width: float) -> int:
     """`width` times the channels, to the nearest eight but not more than a tenth below; as they are at 1.
 
-    >>> [scaled(24, w) for w in (1.0, 1.35, 0.75, 0.1)]
+    >>> [scale_channels(24, w) for w in (1.0, 1.35, 0.75, 0.1)]
     [24, 32, 24, 8]
     """
     if width == 1:
         return channels
     wanted = channels * width
     rounded = max(8, int(wanted + 4) // 8 * 8)
+    # The rule of the released MobileNet code: never more than 10 % below.
     return rounded + 8 if rounded < 0.9 * wanted else rounded
 
 
 def fitting(strides: Sequence[int], side: int) -> list[int]:
-    """The strides, of which only so many are kept, the last ones, as leave a side of 4 pixels.
+    """The strides, of which the last ones are kept, as many as leave a side of 4 pixels.
 
     >>> fitting([2, 1, 2, 2], 8), fitting([2, 1, 2, 2], 28), fitting([2, 1, 2, 2], 3)
     ([1, 1, 1, 2], [2, 1, 2, 2], [1, 1, 1, 1])
@@ -129,7 +139,7 @@ def fitting(strides: Sequence[int], side: int) -> list[int]:
 
 
 def split(name: str) -> tuple[str, str]:
-    """What a layer's body is, and what lies beside it.
+    """The names of a layer's body and of the shortcut beside it.
 
     >>> split("mb6_k5_se_pool"), split("sep_k3"), split("skip")
     (('mb6_k5_se', 'pool'), ('sep_k3', ''), ('skip', ''))
@@ -142,6 +152,7 @@ def body(name: str, channels: int, out: int, stride: int, act: type[nn.Module]) 
     """KIND_kKERNEL[_se], such as "mb6_k5_se": a mobile inverted bottleneck that expands to six times the
     channels ("mb3" to three), a separable convolution ("sep"), or a convolution ("conv")."""
     kind, kernel, *rest = name.split("_")
+    # A quarter of the block's input, not of its expansion, as in the released MnasNet.
     squeeze = max(1, channels // 4) if "se" in rest else 0
     if kind == "conv":
         return convolution(channels, out, int(kernel[1:]), stride, squeeze, act)

@@ -1,11 +1,11 @@
 """Chains of mobile inverted bottlenecks.
 
 `ProxylessNAS` (Cai et al., ICLR 2019, arXiv 1812.00332, Sec. 3.1 and 4.2) asks for an operation per layer.
-`MnasNet` (Tan et al., CVPR 2019, arXiv 1807.11626, Sec. 4.1) asks six things per block, which all of its
-layers share: a factorised hierarchical space.
+`MnasNet` (Tan et al., CVPR 2019, arXiv 1807.11626, Sec. 4.1) asks six questions per block, and all of its
+layers share the answers: a factorised hierarchical space.
 
-In both a level is how many layers or blocks are decided, the first ones; those after them are as small as
-they may be, or as a reference network has them. So every network is there, some more than once.
+In both a level is the number of first layers or blocks that are decided; those after them are as small as
+possible, or those of a reference network. So every network is included, some more than once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cambrian.options import shorten
 from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.budgets import list_sizes
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -44,7 +44,7 @@ Row = tuple[str, str, int, int]  # a layer: path of its question, name of its op
 
 
 class MobileChain(Space):
-    """What both have in common: a chain of layers makes the network and the graph."""
+    """Abstract: a chain of layers, of which the network and the graph are made."""
 
     skeleton = SETTINGS
     sizes = list_sizes(width=(0.25, 0.5, 0.75, 1.0))
@@ -56,7 +56,7 @@ class MobileChain(Space):
         return (DepthGrowth(self),)
 
     def plan(self, architecture: Architecture) -> list[Layer]:
-        """The layers, those included that are nothing."""
+        """The layers, including those that are nothing."""
         from cambrian.spaces.chains.mobile.network import Layer
 
         return [Layer(*row, self.choices(row[0])) for row in self.rows(architecture)]
@@ -70,7 +70,7 @@ class MobileChain(Space):
         """The operations that a layer of that path may have."""
 
     def layers(self, architecture: Architecture) -> list[Row]:
-        """The layers that do something."""
+        """The layers that compute."""
         return [row for row in self.rows(architecture) if row[1] != NOTHING]
 
     def make(self, read: Reading[Sequence[Layer]], task: Signature, **skeleton: Any) -> nn.Module:
@@ -85,11 +85,11 @@ class MobileChain(Space):
         return network(read, shape, **{"activation": self.activation, **settings})
 
     def graph(self, architecture: Architecture) -> Graph:
-        """A chain; what lies beside a layer is part of it."""
+        """A chain; a shortcut beside a layer is part of its node."""
         layers = self.layers(architecture)
         labels = ("input", *(f"{name} x{out}" for _, name, out, _ in layers), "output")
         groups = ("input", *(path for path, _, _, _ in layers), "output")
-        return sized_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
+        return build_graph(labels, tuple((i, i + 1) for i in range(len(layers) + 1)), groups)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class ProxylessNAS(MobileChain):
     """Each of `layers` per stage is one of six bottlenecks, or nothing where it is not a stage's first: of
     the default that makes 6^6 * 7^15 networks. `widths` are the stages' channels.
 
-    What is not decided is nothing, or the smallest bottleneck."""
+    An undecided layer is nothing, or the smallest bottleneck."""
 
     operations: ClassVar[tuple[str, ...]] = ("mb3_k3", "mb6_k3", "mb3_k5", "mb6_k5", "mb3_k7", "mb6_k7")
     activation: ClassVar[str] = "relu6"
@@ -124,11 +124,11 @@ class ProxylessNAS(MobileChain):
         return frozenset(1 + before for before in accumulate(self.depths[:-1], initial=0))
 
     def options(self, layer: int) -> tuple[str, ...]:
-        """What the layer may be, the least first."""
+        """The operations open to the layer, the least first."""
         return self.operations if layer in self.firsts else (NOTHING, *self.operations)
 
     def size(self, decided: int | None = None) -> int:
-        """How many networks there are of which no more than the first so many layers are decided.
+        """The number of networks in which at most the first `decided` layers are decided.
 
         >>> ProxylessNAS().size() == 6**6 * 7**15
         True
@@ -138,6 +138,7 @@ class ProxylessNAS(MobileChain):
 
     @cached_property
     def _weights(self) -> list[float]:
+        # By the number of networks of each depth, so that all of them together are uniform.
         return [float(self.size(n)) for n in range(1, sum(self.depths) + 1)]
 
     def program(self, pick: Pick) -> None:
@@ -160,6 +161,7 @@ class ProxylessNAS(MobileChain):
         for stage, out, stride in zip(
             self.stages(architecture), self.widths, self.strides[: len(self.widths)], strict=True
         ):
+            # The stride belongs to the place: the first layer of a stage halves the image, whichever it is.
             rows += [(path, name, out, 1 if n else stride) for n, (path, name) in enumerate(stage)]
         return rows
 
@@ -180,14 +182,14 @@ REFERENCES: dict[str, tuple[tuple[int, int, int], ...]] = {
 
 @dataclass(frozen=True)
 class MnasNet(MobileChain):
-    """Seven blocks of 4 * 2 * 2 * 3 * 3 * 3 = 432 kinds each, as the paper has it (its example of five such
+    """Seven blocks of 4 * 2 * 2 * 3 * 3 * 3 = 432 kinds each, as in the paper (its example of five such
     blocks makes 10^13 networks). Filters and layers are relative to a `reference` network, the paper's being
     MobileNetV2. No multiple of its filters gives the 112 of MnasNet-A1's fifth block or the 192 of
     MnasNet-B1's sixth, so these can be referred to instead.
 
-    A block of one layer less than one is not there, and its stride neither. An "identity" lies beside
-    layers that keep the shape, a "pool" beside those that keep the channels. What is not decided (no more
-    than the `least` blocks must be) is as the reference has it: mb6_k3 with identities, but separable
+    A block of one layer less than one is absent, and so is its stride. An "identity" lies beside
+    layers that keep the shape, a "pool" beside those that keep the channels. Blocks that are not decided
+    (only the `least` first ones must be) are those of the reference: mb6_k3 with identities, but separable
     convolutions in the first block."""
 
     activation: ClassVar[str] = "relu"
@@ -240,6 +242,7 @@ class MnasNet(MobileChain):
     def rows(self, architecture: Architecture) -> list[Row]:
         rows: list[Row] = []
         for b, (depth, filters, stride) in enumerate(REFERENCES[self.reference], 1):
+            # Undecided answers are the first options, which make the reference's layers.
             plain = {q: options[0] for q, options in self.questions.items()}
             plain["operation"] = "sep" if b == 1 else "mb6"
             answers = {q: architecture.get(f"block{b}/{q}", plain[q]) for q in self.questions}

@@ -1,7 +1,7 @@
-"""Motifs of motifs as values: which part of one is alive, and the one graph of primitives that it is.
+"""Motifs of motifs as values: the live part of a motif, and its flat graph of primitives.
 
 A motif is its edges (from, to, operation, like), those to a node before those from it. Node 1 is its input,
-and where the last edge ends its output; what arrives at a node is concatenated, in order. An operation is
+and the end of the last edge its output; edges that meet at a node are concatenated, in order. An operation is
 the name of a primitive or a motif. `like` is 0, or the node that has as many channels as the operation gives.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from cambrian.spaces.graphs.canonical import canonical_graph
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.space import Graph
 
 NONE = "none"
@@ -23,10 +23,12 @@ Motif = tuple[Edge, ...]
 
 
 def live(edges: Sequence[Edge], nodes: int) -> Motif:
-    """The edges on a path from node 1 to the last one that nothing cuts ("none", or a motif that is cut
-    itself, the empty one), in the order of where they end."""
+    """The edges on a path from node 1 to the last one without a cut edge ("none", or an empty motif),
+    sorted by their ends."""
     whole = sorted((e for e in edges if e[2] and e[2] != NONE), key=lambda e: (e[1], e[0]))
     begun, ending = {1}, {nodes}
+    # Edges are in the order of their ends, so that one pass up marks all that is reached, and one down
+    # all that leads to the output.
     for source, to, _, _ in whole:
         if source in begun:
             begun.add(to)
@@ -44,6 +46,7 @@ def flatten(motif: Motif) -> tuple[Motif, list[str]]:
 
     def place(inner: Motif, start: int, end: int, group: str) -> None:
         """Put `inner` between two nodes."""
+        # Node 0 stands for "like no node": it keeps its number.
         names = {0: 0, 1: start, inner[-1][1]: end}
         for source, to, operation, like in inner:
             part = group or f"{source} to {to}"
@@ -60,14 +63,14 @@ def flatten(motif: Motif) -> tuple[Motif, list[str]]:
 
 
 def motif_graph(motif: Motif) -> Graph:
-    """A node per primitive, an edge from each to those that read where it ends; concatenation is where
-    edges meet."""
+    """A node per primitive, an edge from each to those that read the node where it ends; edges that meet are
+    concatenated."""
     edges, parts = flatten(motif)
     labels = ("input", *(str(operation) for _, _, operation, _ in edges), "output")
     ends = [1, *(to for _, to, _, _ in edges)]
     starts = [*(source for source, _, _, _ in edges), edges[-1][1]]
     links = [(i, j + 1) for j, start in enumerate(starts) for i, end in enumerate(ends) if end == start]
-    return sized_graph(labels, tuple(sorted(links)), ("input", *parts, "output"))
+    return build_graph(labels, tuple(sorted(links)), ("input", *parts, "output"))
 
 
 Atom = tuple[str, tuple[int, ...], tuple[int, int]]  # label, atoms read, channels (of the input's, of C)
@@ -76,7 +79,7 @@ Atom = tuple[str, tuple[int, ...], tuple[int, int]]  # label, atoms read, channe
 def motif_text(motif: Motif) -> str:
     """The same for motifs that are the same function of the same weights.
 
-    A concatenation has no order, for what reads it may permute its weights; an identity is what it reads;
+    A concatenation has no order, since its readers may permute their weights; an identity is its input;
     pooling or depthwise convolution of a concatenation is that of its parts. So every node is a bag of
     atoms: outputs of a convolution, or of an operation without mixing on one other atom."""
     edges, _ = flatten(motif)
@@ -86,24 +89,25 @@ def motif_text(motif: Motif) -> str:
         name = str(operation)
         read = bags[source]
         if name == "identity":
-            made = read
+            outputs = read
         elif name in CONVOLUTIONS:
+            # Widths are counted in channels of the input and of C, since neither is known here.
             widths = [atoms[a][2] for a in bags[like]] if like else [(0, 1)]
-            made = [
+            outputs = [
                 _add(
                     atoms, (name, tuple(sorted(read)), (sum(w[0] for w in widths), sum(w[1] for w in widths)))
                 )
             ]
         else:
-            made = [_add(atoms, (name, (a,), atoms[a][2])) for a in read]
-        bags.setdefault(to, []).extend(made)
+            outputs = [_add(atoms, (name, (a,), atoms[a][2])) for a in read]
+        bags.setdefault(to, []).extend(outputs)
     atoms.append(("output", tuple(bags[edges[-1][1]]), (0, 0)))
     labels = [f"{name}({a},{b})" for name, _, (a, b) in atoms]
     return canonical_graph(labels, [read for _, read, _ in atoms])
 
 
 def _add(atoms: list[Atom], atom: Atom) -> int:
-    """The place of the atom; without weights, two that read the same are one."""
+    """The index of the atom; two without weights that read the same are one."""
     if atom[0] in WEIGHTLESS and atom in atoms:
         return atoms.index(atom)
     atoms.append(atom)

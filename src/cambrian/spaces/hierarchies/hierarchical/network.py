@@ -31,11 +31,11 @@ class Plan:
     motifs: Mapping[str, Plan] = field(default_factory=dict)
 
     def name(self, source: int, to: int) -> str | None:
-        """Of what lies on an edge, where there is one."""
+        """The operation on an edge, or None without the edge."""
         return next((name for a, b, name, _ in self.edges if (a, b) == (source, to)), None)
 
     def widths(self, channels: int, filters: int) -> dict[int, int]:
-        """Channels of every node: what arrives at one is concatenated. Convolutions give `filters`, or as
+        """Channels of every node, where edges that meet are concatenated. Convolutions give `filters`, or as
         many as node `like` has, other primitives and motifs as many as they read."""
         widths = {1: channels}
         for source, to, name, like in self.edges:
@@ -61,6 +61,7 @@ class Form:
         """The most channels of every node."""
         widths = {1: channels}
         for source, to, names, like in self.edges:
+            # A convolution gives the width it is made for, all else the width it reads.
             mixed = [widths[like] if like else filters] if set(names) & set(MIXES) else []
             kept = [widths[source]] if set(names) - set(MIXES) else []
             widths[to] = widths.get(to, 0) + max(mixed + kept)
@@ -99,6 +100,7 @@ def network(
     for stage in range(STAGES):
         own = filters * 2**stage
         if stage:
+            # Filters double where the image is halved (Sec. 4.1), so that stages cost about the same.
             layers.append(width.fit(read, partial(_transition, own, 2 if side > 1 else 1)))
             side, width = -(-side // 2), Width(own)
         for _ in range(cells):
@@ -130,8 +132,8 @@ def primitive(name: str, channels: int, out: int, stride: int) -> nn.Module:
 
 
 class Edges:
-    """The operations of a motif of that form, `of` the cell's plan, which reads so many channels. Shared, a
-    narrower convolution has the first channels of the widest."""
+    """The operations of a motif of that form, found by `of` in the cell's plan, for `width` channels.
+    Shared, a narrower convolution has the first channels of the widest."""
 
     def __init__(
         self,
@@ -146,7 +148,7 @@ class Edges:
         self._last: tuple[Plan | None, dict[int, int]] = None, {}
 
     def ends(self, plan: Plan) -> list[tuple[int, int]]:
-        """(from, to) of the edges that are there."""
+        """(from, to) of the edges that the plan has."""
         motif = self._of(plan)
         return [] if motif is None else [(source, to) for source, to, _, _ in motif.edges]
 
@@ -160,7 +162,7 @@ class Edges:
         return Width(max(self._most.values()), of)
 
     def operation(self, source: int, to: int, names: Sequence[str], like: int) -> nn.Module:
-        """That lies on an edge, whichever of the names it has."""
+        """The operation on an edge, one of the `names`."""
         makers = {name: partial(self._make, name, source, like) for name in names}
 
         def name_of(plan: Plan) -> str | None:
@@ -174,6 +176,7 @@ class Edges:
         if name in self.form.inner:
             width, form = Width(most, partial(self._node, source)), self.form.inner[name]
             return Motif(Edges(self.read, partial(self._inside, name), form, width, self._filters))
+        # These work channel by channel: one module serves every width.
         if name in WEIGHTLESS:
             return primitive(name, most, most, 1)
         same = source if name not in MIXES else like  # the node that has as many channels as it gives
@@ -200,8 +203,8 @@ class Edges:
 
 
 class Motif(nn.Module):
-    """A graph with an operation on every edge; what arrives at a node is concatenated, in the order of
-    edges. (n, channels, h, w) -> (n, channels of the output, h, w)."""
+    """A graph with an operation on every edge; edges that meet at a node are concatenated, in their order.
+    (n, channels, h, w) -> (n, channels of the output, h, w)."""
 
     def __init__(self, make: Edges) -> None:
         super().__init__()
@@ -222,7 +225,7 @@ def _join(parts: list[Tensor]) -> Tensor:
 
 
 def plan_of(motif: Sequence[tuple[int, int, Any, int]]) -> tuple[Plan, Form]:
-    """Of a motif whose operations are names or motifs themselves: its plan, and the form of that alone."""
+    """The plan of a motif whose operations are names or motifs themselves, and the form of that alone."""
     inner = {f"{a}-{b}": plan_of(operation) for a, b, operation, _ in motif if not isinstance(operation, str)}
     edges = tuple((a, b, o if isinstance(o, str) else f"{a}-{b}", like) for a, b, o, like in motif)
     form = Form(

@@ -1,8 +1,8 @@
 """Hierarchical representations (Liu et al., ICLR 2018, arXiv 1711.00436, Sec. 2): motifs of primitives,
 a cell of motifs.
 
-Every level above the first holds graphs with an operation of the level below on every edge, or none. What
-arrives at a node is concatenated by depth (Sec. 2.1); a motif that is not the cell ends in a 1x1
+Every level above the first holds graphs with an operation of the level below on every edge, or none. Edges
+that meet at a node are concatenated by depth (Sec. 2.1); a motif that is not the cell ends in a 1x1
 convolution to as many channels as it reads (Sec. 4.1).
 """
 
@@ -43,7 +43,7 @@ class Hierarchical(Space):
     A level of growth is a number of nodes of the cell, from `least` on, all motifs being there from the
     first. The paper's cells all have the most nodes (`paper`). Where its evolution begins is the first
     answer to every question, a chain of identities; after a thousand mutations, one answer each, each of
-    the 46 has been drawn anew some twenty times, so that the measure is uniform but for what is rejected.
+    the 46 has been drawn anew some twenty times, so that the measure is uniform but for rejected cells.
     (The paper mutates a random level first, which this space leaves to the strategy.)"""
 
     skeleton = SETTINGS
@@ -73,16 +73,16 @@ class Hierarchical(Space):
         return Hierarchical(least=5)
 
     def size(self) -> int:
-        """How many answers there are for the largest cell, those included in which nothing is reached.
+        """The number of answers for the largest cell, including those in which nothing is reached.
 
         >>> Hierarchical().size() == 7**46
         True
         """
-        found, below = 1, len(self.primitives)
+        answers, below = 1, len(self.primitives)
         for motifs, nodes in zip((*self.motifs, 1), self.nodes, strict=True):
-            found *= (below + 1) ** (motifs * _pairs(nodes))
+            answers *= (below + 1) ** (motifs * _pairs(nodes))
             below = motifs
-        return found
+        return answers
 
     @property
     def knowledge(self) -> tuple[object, ...]:
@@ -107,12 +107,13 @@ class Hierarchical(Space):
         """The motif at a path, as far as it is alive, made of the motifs of `level`, or of primitives (1)."""
         operations: list[str | Motif] = [str(answers[edge]) for edge in _edges(path, nodes)]
         if level > 1:
-            made = {
+            # By name: a motif on several edges is made once.
+            motifs = {
                 name: self._motif(answers, f"level{level}/{name}", self.nodes[level - 2], level - 1)
                 for name in set(operations) - {NONE}
             }
-            made = {name: alive and _close(alive, self.nodes[level - 2]) for name, alive in made.items()}
-            operations = [made.get(str(name), NONE) for name in operations]
+            motifs = {name: alive and _close(alive, self.nodes[level - 2]) for name, alive in motifs.items()}
+            operations = [motifs.get(str(name), NONE) for name in operations]
         return _alive(nodes, tuple(operations))
 
     @property
@@ -137,7 +138,7 @@ class Hierarchical(Space):
         return Plan(tuple(edges), motifs)
 
     def form(self, level: int | None = None, path: str = "cell") -> Form:
-        """Of the cell, or of the motifs of a level, that a supernet holds."""
+        """The form, for a supernet, of the cell or of the motifs of a level."""
         from cambrian.spaces.hierarchies.hierarchical.network import Form
 
         top = len(self.motifs) + 1
@@ -149,13 +150,14 @@ class Hierarchical(Space):
             inner = {name: self.form(level - 1, f"level{level}/{name}") for name in names}
         nodes = self.nodes[level - 1]
         ends = [(source, to) for to in range(2, nodes + 1) for source in range(1, to)]
+        # It gives as many channels as node 1 has, which keeps the widths of motifs bounded.
         closing = () if path == "cell" else ((nodes, nodes + 1, ("conv1x1",), 1),)
         return Form((*((source, to, names, 0) for source, to in ends), *closing), inner, path)
 
     def make(self, read: Reading[Plan], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has `filters` of the first of three stages (16; 8 for small images) and
-        `cells` per stage (1). What is
-        not alive is left out. Every shape fits every other, so no forward is spent on checking."""
+        `cells` per stage (1). Dead edges
+        are left out. Every shape fits every other, so no forward is spent on checking."""
         from cambrian.spaces.hierarchies.hierarchical.network import network
 
         settings = small(task, skeleton, filters=8)
@@ -168,7 +170,7 @@ class Hierarchical(Space):
         return _text(self.cell(architecture))
 
     def graph(self, architecture: Architecture) -> Graph:
-        """The flattened graph, what is alive of it."""
+        """The flattened graph of the live edges."""
         return motif_graph(self.cell(architecture))
 
 
@@ -195,6 +197,7 @@ def _questions(
     is the first operation, first beside it none."""
     ends = [(source, to) for to in range(2, nodes + 1) for source in range(1, to)]
     paths = [at(*motif, "/node", to, "/from", source) for source, to in ends]
+    # The first answer to everything is thus the chain where the paper's evolution begins.
     chain, beside = (*below, NONE), (NONE, *below)
     options = [chain if source == to - 1 else beside for source, to in ends]
     return tuple(zip(map(str, paths), paths, options, strict=True))
@@ -214,5 +217,5 @@ def _alive(nodes: int, operations: tuple[str | Motif, ...]) -> Motif:
 
 
 def _close(alive: Motif, nodes: int) -> Motif:
-    """With the convolution that ends a motif which is not the cell."""
+    """The motif with the convolution that ends all motifs but the cell."""
     return (*alive, (nodes, nodes + 1, "conv1x1", 1))

@@ -20,7 +20,7 @@ from cambrian.spaces.cells.nasbench201 import network as nasbench201
 
 @dataclass(frozen=True)
 class Stage:
-    """`cells` of them, at `widen` times the channels of the stage before, at half its image or at its own."""
+    """`cells` cells, at `widen` times the channels of the stage before, at half its image or all of it."""
 
     cells: int
     widen: float
@@ -59,8 +59,8 @@ class Plan:
 
 
 class MakeCell(Protocol):
-    """A cell of so many filters that is called with two states of these channels, the outputs of the two
-    cells before or twice the one that begins the stage; and the channels that such a cell gives."""
+    """Makes a cell of `filters` channels for two states of these channels, the outputs of the two cells
+    before or twice the one that begins the stage; `gives` are the channels of its output."""
 
     def __call__(self, before: Fitted[Plan], last: Fitted[Plan], filters: int) -> nn.Module: ...
     def gives(self, filters: int) -> Channels[Plan]: ...
@@ -101,9 +101,11 @@ class Stacked(nn.Module):
         widths, strides, wide = [filters], list[int](), filters
         for widen, halve, continues in shapes:
             wide = wide if continues else round(wide * widen)
+            # An image of one pixel cannot be halved, so the stride is decided here and not in the plan.
             strides.append(2 if halve and side > 1 else 1)
             side = -(-side // strides[-1])
             widths.append(wide)
+        # A supernet has the most cells in every stage; its plans run the first ones.
         counts = [read.count(partial(_cells_of, n), most) for n in range(len(shapes))]
 
         least = [0]  # cells between the beginning of a stage and the last convolution: every stage has some
@@ -112,7 +114,7 @@ class Stacked(nn.Module):
 
         def state(n: int, c: int, back: int) -> Fitted[Plan]:
             """The state that cell c of stage n reads: the output of the cell so many before it, or, where
-            there are less since the last convolution, that one's."""
+            there are fewer since the last convolution, the convolution's."""
             output, start = cell.gives(widths[n + 1]), Channels[Plan](widths[n + 1])
             if c + least[n] >= back:
                 return output
@@ -134,6 +136,7 @@ class Stacked(nn.Module):
         starts = dict(zip(self.begins(), self.starts.values(), strict=True))
         for n, cell in enumerate(self.cells):
             if n in starts:
+                # Both states of the next cell are the convolution's: earlier ones have another shape.
                 before = last = starts[n](last)
             before, last = last, cell(before, last)
         logits: Tensor = self.head(last)

@@ -21,7 +21,7 @@ from cambrian.spaces.cells.blocks import MOST as BLOCKS
 from cambrian.spaces.cells.blocks import limits_of
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.knowledge import Canonical, Graphs
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -115,10 +115,11 @@ class Stacked(Space):
         return Stacked(read, cell, self.cells, task.channels, side, task.classes, **skeleton)
 
     def canonical(self, architecture: Architecture) -> str:
-        """Of two stages with nothing between them only the number of cells counts. Cells are told apart as
-        in their own space."""
+        """The cells between convolutions, and the cell's own text: where nothing lies between two stages only
+        their number of cells together counts."""
         parts: list[list[float]] = [[0]]
         for cells, widen, halve in self.stacking(architecture):
+            # Such a stage has no convolution of its own: its cells follow those before it.
             if widen == 1 and not halve:
                 parts[-1][0] += cells
             else:
@@ -150,14 +151,14 @@ def _of_the_cell(choice: Choice) -> Choice:
 
 
 class _Drawing:
-    """A graph that grows by copies of a cell's, whose first `inputs` nodes are what it reads and whose last
-    is what it gives."""
+    """A graph that grows by copies of a cell's, whose first `inputs` nodes are its inputs and whose last
+    is its output."""
 
     def __init__(self, cell: Graph, inputs: int) -> None:
         self._cell, self._inputs = cell, inputs
         self._labels, self._groups = ["input"], ["input"]
         self._edges: list[tuple[int, int]] = []
-        self._states = (0, 0)  # what the two cells before gave
+        self._states = (0, 0)  # outputs of the two cells before
 
     def start(self, label: str, group: str) -> None:
         self._edges.append((self._states[1], self._add(label, group)))
@@ -167,13 +168,13 @@ class _Drawing:
         names = dict(enumerate(self._states[2 - self._inputs :]))
         for n, label in enumerate(self._cell.labels[self._inputs :], self._inputs):
             names[n] = self._add("sum" if label == "output" else label, group)
-        found = {(names[a], names[b]) for a, b in self._cell.edges}
-        self._edges += sorted(found)  # at the start of a stage both states are one
+        links = {(names[a], names[b]) for a, b in self._cell.edges}
+        self._edges += sorted(links)  # at the start of a stage both states are one
         self._states = (self._states[1], len(self._labels) - 1)
 
     def graph(self) -> Graph:
         self._edges.append((self._states[1], self._add("output", "output")))
-        return sized_graph(tuple(self._labels), tuple(self._edges), tuple(self._groups))
+        return build_graph(tuple(self._labels), tuple(self._edges), tuple(self._groups))
 
     def _add(self, label: str, group: str) -> int:
         self._labels.append(label)

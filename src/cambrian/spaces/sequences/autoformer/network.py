@@ -56,6 +56,7 @@ def _heads(widths: Widths, most: Widths, head_width: int) -> dict[str, Slice]:
     slices: dict[str, Slice] = {}
     for n, ((heads, _), (most_heads, _)) in enumerate(zip(widths[1], most[1], strict=False)):
         whole_part, part = most_heads * head_width, heads * head_width
+        # Queries, keys and values lie one after the other, each with the first heads first.
         rows = tuple(k * whole_part + row for k in range(3) for row in range(part))
         slices[f"layers.{n}.attention.qkv."] = Slice(3 * whole_part, rows)
     return slices
@@ -78,6 +79,7 @@ def vision_transformer(
     patch = fitting_patch(height, width) if patch is None else patch
     check_numbers(COUNT, patch=patch)
     check_truths(relative=relative)
+    # Rounded up: `PatchEmbedding` fills an image up to whole patches.
     grid = (math.ceil(height / patch), math.ceil(width / patch))
     blocks = [
         EncoderLayer(embedding, heads, hidden, head_width, grid if relative else None)
@@ -174,6 +176,7 @@ class Attention(nn.Module):
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (n, heads, tokens, head width)
         scores = query @ key.transpose(-2, -1)
         if self.key_offsets is not None:
+            # Before the softmax, as if every key were moved by its offset (Shaw et al. 2018, Eq. 4).
             scores = scores + torch.einsum("bhqc,qkc->bhqk", query, self.key_offsets())
         weights = (scores / math.sqrt(self.head_width)).softmax(-1)
         mixed = weights @ value
@@ -209,11 +212,12 @@ def _offsets(at: NDArray[np.int64]) -> NDArray[np.int64]:
     """int[1 + patches, 1 + patches]: how far patch k lies beyond patch q, counted from 1. In numpy, since
     on the meta device the first operation on integers imports PyTorch's compiler, which takes seconds."""
     distance = np.clip(at[None, :] - at[:, None], -REACH, REACH) + REACH + 1
+    # Row and column 0 are the class token, which lies nowhere: number 0.
     return np.pad(distance, (1, 0))
 
 
 def _initialise(module: nn.Module) -> None:
-    """By the layer's width, as Dosovitskiy et al. do: DeiT's fixed scale suits wide tokens only."""
+    """Draw weights by the layer's width (Dosovitskiy et al.): DeiT's fixed scale suits wide tokens only."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)

@@ -1,7 +1,7 @@
 """The transformer encoders of AutoFormer (Chen et al., ICCV 2021, arXiv 2107.00651, Sec. 3.1, Table 1).
 
-Searched are the width of the tokens, which all layers share, the number of layers, and for each layer
-its attention heads and how many times wider than the tokens its hidden layer is. A head has a fixed
+The questions are the width of the tokens, which all layers share, the number of layers, and for each layer
+its attention heads and the ratio of its hidden layer to the tokens. A head has a fixed
 width, so that queries, keys and values together grow with the heads.
 """
 
@@ -17,7 +17,7 @@ from cambrian.errors import SpaceError
 from cambrian.options import shorten
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -33,7 +33,7 @@ SETTINGS = ("patch", "relative")
 
 @dataclass(frozen=True)
 class AutoFormer(Space):
-    """What may be chosen: `embeddings` (width of the tokens), `heads` and `ratios` of each layer, and
+    """The options: `embeddings` (width of the tokens), `heads` and `ratios` of each layer, and
     between `depths` layers. The default is for images of 8 to 32 pixels on a CPU; the paper's three
     spaces are `tiny()`, `small()` and `base()`.
 
@@ -108,6 +108,7 @@ class AutoFormer(Space):
         from cambrian.spaces.sequences.autoformer.network import network
 
         embedding = max(self.embeddings)
+        # The largest network has the most of everything, whether or not an architecture combines them.
         layer = max(self.heads), int(embedding * max(self.ratios))
         most = embedding, (layer,) * self.depths[1]
         shape = (task.channels, task.height, task.width, task.classes)
@@ -123,19 +124,19 @@ class AutoFormer(Space):
         return embedding, [(int(h), int(embedding * float(r))) for h, r in answers]  # type: ignore[arg-type]
 
     def architecture(self, embedding: int, layers: Sequence[tuple[int, float]]) -> Architecture:
-        """Of layers given as (heads, ratio)."""
+        """The architecture of layers given as (heads, ratio)."""
         answers: dict[str, Scalar] = {"embedding": embedding, "depth": len(layers)}
         for i, (heads, ratio) in enumerate(layers, 1):
             answers |= {f"layer{i}/heads": heads, f"layer{i}/ratio": float(ratio)}
         return Architecture(answers)
 
     def canonical(self, architecture: Architecture) -> str:
-        """All differ but those whose ratios come to the same whole width."""
+        """Equal only for architectures whose ratios round to the same widths."""
         embedding, layers = self.widths(architecture)
         return " ".join([str(embedding), *(f"{heads}h{hidden}" for heads, hidden in layers)])
 
     def graph(self, architecture: Architecture) -> Graph:
-        """Patches; in each layer "attention" and "perceptron", each added to what it reads; the head."""
+        """Patches; in each layer "attention" and "perceptron", each added to its input; the head."""
         labels, groups = ["input", f"patches {architecture['embedding']}"], ["input", "patches"]
         edges = [(0, 1)]
         for i in range(1, read_whole(architecture["depth"]) + 1):
@@ -144,6 +145,7 @@ class AutoFormer(Space):
                 at = len(labels)
                 labels += [part, "add"]
                 groups += [f"layer {i}"] * 2
+                # The branch, and the identity around it.
                 edges += [(at - 1, at), (at - 1, at + 1), (at, at + 1)]
         edges.append((len(labels) - 1, len(labels)))
-        return sized_graph((*labels, "output"), tuple(edges), (*groups, "output"))
+        return build_graph((*labels, "output"), tuple(edges), (*groups, "output"))

@@ -1,4 +1,4 @@
-"""What spaces of recurrent cells share: the two networks a cell is tried in, and their settings."""
+"""The base of spaces of recurrent cells: the two networks that use a cell, and their settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LANGUAGE_MODEL = ("hidden", "layers", "tied")
 
 
 class RecurrentCells(Space):
-    """Abstract: a space says what makes the cell of an architecture (`make_cell`)."""
+    """Abstract: a space has a maker of the cell of an architecture (`make_cell`)."""
 
     skeleton = ("hidden", "layers")
     sizes = list_sizes(hidden=(32, 64, 128, 256), layers=(1, 1, 1, 1))

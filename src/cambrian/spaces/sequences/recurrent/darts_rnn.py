@@ -2,7 +2,7 @@
 ENAS's output (Pham et al., ICML 2018, arXiv 1802.03268, Sec. 2.1) as a setting.
 
 A cell begins with a node that reads the input and the last output. Each further node reads one node
-before it and has one of four activations. What a cell is, then, is a tree whose nodes are labelled.
+before it and has one of four activations. So a cell is a tree whose nodes are labelled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cambrian.choices import Scalar, read_whole
 from cambrian.errors import UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
 
@@ -73,7 +73,7 @@ ENAS: tuple[Node, ...] = (
 
 @dataclass(frozen=True)
 class DARTSRNN(RecurrentCells):
-    """`nodes`: how many the largest cell has beyond the first (the paper's 8). `output`: the mean of "all"
+    """`nodes`: those of the largest cell beyond the first (the paper's 8). `output`: the mean of "all"
     of these, as in DARTS, or of the "unused" ones, which no other reads, as in ENAS.
 
     All questions are shared: a node has the same weights whatever it reads, as in DARTS's search."""
@@ -101,6 +101,7 @@ class DARTSRNN(RecurrentCells):
         2642411520
         """
         labels: int = len(ACTIVATIONS) ** level
+        # Node n reads one of n nodes: 1 * 2 * ... * level wirings.
         return math.factorial(level) * labels
 
     def program(self, pick: Pick) -> None:
@@ -109,7 +110,7 @@ class DARTSRNN(RecurrentCells):
             pick(at("node", n, "/activation"), ACTIVATIONS)
 
     def plan(self, architecture: Architecture) -> Highway:
-        """The nodes, and which are the output."""
+        """The nodes, and those that are averaged as output."""
         from cambrian.spaces.sequences.recurrent.network import Highway
 
         cell = self.cell(architecture)
@@ -140,6 +141,7 @@ class DARTSRNN(RecurrentCells):
 
     def outputs(self, cell: Sequence[Node]) -> tuple[int, ...]:
         """The nodes whose mean is the cell's output."""
+        # With "all" no node is left out, read or not (DARTS, Sec. 3.1).
         used = {source for _, source in cell} if self.output == "unused" else set()
         return tuple(n for n in range(1, len(cell) + 1) if n not in used)
 
@@ -148,7 +150,7 @@ class DARTSRNN(RecurrentCells):
         every node in alphabetical order (Aho, Hopcroft & Ullman 1974, Sec. 3.2)."""
         cell = self.cell(architecture)
         branches: list[list[str]] = [[] for _ in range(len(cell) + 1)]
-        for n in range(len(cell), 0, -1):  # what reads a node comes after it
+        for n in range(len(cell), 0, -1):  # readers of a node come after it
             activation, source = cell[n - 1]
             branches[source].append(f"{activation}({' '.join(sorted(branches[n]))})")
         return " ".join(sorted(branches[0]))
@@ -161,9 +163,9 @@ class DARTSRNN(RecurrentCells):
         edges = [(0, 2), (1, 2)]
         edges += [(2 + source, 2 + n) for n, (_, source) in enumerate(cell, 1)]
         edges += [(2 + n, len(labels) - 1) for n in self.outputs(cell)]
-        return sized_graph(labels, tuple(edges), groups)
+        return build_graph(labels, tuple(edges), groups)
 
 
 def _names(n: int) -> tuple[str, ...]:
-    """What node n may read."""
+    """The nodes that node n may read."""
     return ("node0", *(f"node{k}" for k in range(1, n)))

@@ -20,7 +20,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Scalar, read_whole
 from cambrian.paths import at, extend
 from cambrian.spaces.bounds import check_bounds
-from cambrian.spaces.graphs.sized import sized_graph
+from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
 from cambrian.spaces.space import Graph, Pick
 
@@ -40,7 +40,7 @@ Step = tuple[str, str]  # combination, activation
 class Tree:
     """`steps` of the nodes, in the order of the paper's tree index: the leaves, then the joins of two
     leaves, of four, of eight. The memory is merged by `injection` into the result of node `inject`; the
-    next is what node `keep` has combined, before its activation."""
+    next memory is the combination of node `keep`, before its activation."""
 
     steps: tuple[Step, ...]
     inject: int
@@ -139,6 +139,7 @@ class NASCell(RecurrentCells):
         """The inverse of `tree`: nobody claims the memory but the node that has it."""
         names = node_names(tree.leaves)
         answers: dict[str, Scalar] = {"leaves": tree.leaves}
+        # The injection is a step like the nodes', with the same two questions.
         for name, step in (("injection", tree.injection), *zip(names, tree.steps, strict=True)):
             answers |= {f"{name}/combination": step[0], f"{name}/activation": step[1]}
         for use, node in (("inject", tree.inject), ("keep", tree.keep)):
@@ -183,13 +184,13 @@ class NASCell(RecurrentCells):
             if k == tree.inject:
                 results[k] = add(name, tree.injection, results[k], 2) + 1
         edges += [(results[-1], len(labels)), (combined[tree.keep], len(labels) + 1)]
-        return sized_graph((*labels, "output", "next memory"), tuple(edges), (*groups, "output", "output"))
+        return build_graph((*labels, "output", "next memory"), tuple(edges), (*groups, "output", "output"))
 
 
 @cache
 def node_names(leaves: int) -> tuple[str, ...]:
     """The nodes of a tree in the order of the paper's tree index. The join that came with leaf n joins
-    what ends before that leaf with what begins there.
+    the subtree that ends before that leaf with the one that begins there.
 
     >>> node_names(4)
     ('leaf1', 'leaf2', 'leaf3', 'leaf4', 'join2', 'join4', 'join3')
@@ -204,6 +205,7 @@ def pairs_of(leaves: int) -> tuple[tuple[int, int], ...]:
     >>> pairs_of(4), pairs_of(3)
     (((0, 1), (2, 3), (4, 5)), ((0, 1), (3, 2)))
     """
+    # Joins are named by the leaf they came with, but numbered in the order in which they are computed.
     number = {n: leaves + k for k, n in enumerate(_joins(leaves))}
 
     def top(first: int, count: int) -> int:
@@ -231,5 +233,6 @@ def _step(architecture: Architecture, name: str) -> Step:
 def _holder(architecture: Architecture, use: str) -> str:
     """The node that was the last to claim the memory."""
     leaves = int(architecture["leaves"])  # type: ignore[arg-type]
+    # Later claims win: an older tree keeps its answers when a new node takes the memory.
     claims = [(n, architecture[f"{use}{n}"]) for n in range(2, leaves + 1)]
     return next((f"{claim}{n}" for n, claim in reversed(claims) if claim != "stay"), "leaf1")

@@ -1,7 +1,7 @@
 """Recurrent cells, and two networks that use one: a reader of images row by row, a language model.
 
-A cell keeps `states` vectors from step to step, the first of which is its output. `cell.input` is what
-it does to its input, for all steps at once; `cell(x, state)` is one step.
+A cell keeps `states` vectors from step to step, the first of which is its output. `cell.input` maps
+its input, for all steps at once; `cell(x, state)` is one step.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ COMBINATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"add": torch.add,
 
 
 class Highway(NamedTuple):
-    """`nodes`: the activation of node 1, 2, ... and the node it reads; `outputs` are the ones
-    that are averaged."""
+    """`nodes`: the activation of node 1, 2, ... and the node it reads; `outputs` are the nodes
+    whose mean is the output."""
 
     nodes: Sequence[tuple[str, int]]
     outputs: Sequence[int]
@@ -64,6 +64,7 @@ class HighwayCell(nn.Module):
 
 
 def _towards(state: Tensor, computed: Tensor, activation: str) -> Tensor:
+    # One matrix makes gate and candidate, as in the released DARTS.
     gate, new = computed.chunk(2, -1)
     return state + torch.sigmoid(gate) * (ACTIVATIONS[activation](new) - state)
 
@@ -71,8 +72,8 @@ def _towards(state: Tensor, computed: Tensor, activation: str) -> Tensor:
 class Joined(NamedTuple):
     """A tree of leaves and joins. `steps` are the leaves and then the joins, `joins` the two earlier nodes
     each of these takes; the last node is the output. The memory of the last step is merged into the
-    result of node `inject` by `injection`; what node `keep` has combined, before its activation, is the
-    memory of the next."""
+    result of node `inject` by `injection`; the combination of node `keep`, before its activation, is the
+    memory of the next step."""
 
     steps: Sequence[Step]
     joins: Sequence[tuple[int, int]]
@@ -114,6 +115,7 @@ class TreeCell(nn.Module):
             results.append(ACTIVATIONS[activation](combined[k]))
             if k == tree.inject:
                 combination, activation = tree.injection
+                # Only the result changes: `keep` reads the combination before it.
                 results[k] = ACTIVATIONS[activation](COMBINATIONS[combination](results[k], state[1]))
         return torch.stack([results[-1], combined[tree.keep]])
 
@@ -135,6 +137,7 @@ class Layers(nn.Module):
             empty = inputs.new_zeros(_states(cell), inputs.shape[0], self.hidden)
             state = empty if before is None else before[n]
             outputs = []
+            # The input map of all steps is one product; only the recurrent part has to run step by step.
             for x in cell.get_submodule("input")(inputs).unbind(1):
                 state = cell(x, state)
                 outputs.append(state[0])
@@ -174,7 +177,7 @@ class RowReader(nn.Module):
 
 
 class LanguageModel(nn.Module):
-    """What comes next after each token of a text. `tied`: a token's embedding is also the weight of its
+    """Predicts the successor of each token of a text. `tied`: a token's embedding is also the weight of its
     logit (Inan et al. 2017; Press & Wolf 2017), so that embeddings are as wide as the last output."""
 
     def __init__(
