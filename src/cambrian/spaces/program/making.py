@@ -92,7 +92,7 @@ def _read(
 def _own(network: nn.Module, made: Made, new: set[int], name: str) -> tuple[nn.Module, Made]:
     """The network, a copy where it has modules that were there before: what is trained in one trial must not
     be what the next one begins with."""
-    from cambrian.networks.tensor_copies import copied
+    from cambrian.networks.tensor_copies import copy_network
 
     parameters = list(network.parameters())
     if any(p.device.type == "meta" for p in parameters):
@@ -101,7 +101,7 @@ def _own(network: nn.Module, made: Made, new: set[int], name: str) -> tuple[nn.M
         return network, made
     try:
         memo: dict[int, Any] = {}
-        return copied(network, memo), [(q, memo.get(id(m), m)) for q, m in made]
+        return copy_network(network, memo), [(q, memo.get(id(m), m)) for q, m in made]
     except CambrianError:
         raise
     except Exception as error:

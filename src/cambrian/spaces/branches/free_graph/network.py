@@ -100,7 +100,7 @@ def _draw(rows: Rows, image: Size, width: float) -> Drawing:
     for n, row in enumerate(rows):
         before = drawing.sizes[n].channels
         out = before if row.kind == "identity" else scaled(row.channels, width)
-        give = partial(Size.strided, channels=out, stride=row.stride)
+        give = partial(Size.apply_stride, channels=out, stride=row.stride)
         drawing.add(n, [n, *row.skips], give, settings=(row.kind, before, row.height, row.width, row.stride))
     return drawing
 
