@@ -31,7 +31,7 @@ def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False
         _without_norms(network),
         torch.no_grad(),
     ):
-        if computed:
+        if computed:  # one small image of zeros: the numbers do not matter
             network(torch.zeros(1, *shape))
         else:
             with tensor_copies(network, "meta"):

@@ -169,6 +169,7 @@ class Join(nn.Module):
         combine, fit = str(self.combine()), str(self.fit())
         channels, height, width = join_sizes(sizes, combine, fit)
         fitted = [_fit(x, height, width, fit) for x in inputs]
+        # A concatenation keeps each output's channels; a sum first gives all of them the most there are.
         if combine == "concat":
             together = torch.cat(fitted, 1)
         else:

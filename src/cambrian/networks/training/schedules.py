@@ -41,8 +41,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Cosine:
-    """Decreases to 0 along half a cosine (Loshchilov & Hutter 2017, Eq. 5, without restarts), then stays
-    0."""
+    """Decreases to 0 along half a cosine (Loshchilov & Hutter 2017, Eq. 5, no restarts), then stays 0."""
 
     periodic: ClassVar[bool] = False
     steady: ClassVar[bool] = False

@@ -131,6 +131,7 @@ class Training:
     def _check_continues(self, place: dict[str, Any], epochs: int) -> None:
         """Raise UsageError unless a training of `epochs` epochs, up to `place`, is the beginning of this
         one."""
+        # An epoch that has begun counts as done, since its steps cannot be taken back.
         done, whole = int(place["epoch"]) + (int(place["step"]) > 0), epochs * self._steps
         where = f"a training of {epochs} epochs cannot be continued to {self.epochs}"
         if not self.prefix:
