@@ -10,7 +10,7 @@ from cambrian.errors import Unbuildable, UnknownName, UsageError
 from cambrian.networks.drop_path import set_drop_path
 from cambrian.networks.measure.sizes import params
 from cambrian.networks.skeletons.cell import cell_of, drop_paths, output_blocks, wire
-from cambrian.networks.skeletons.cell_network import cell_network, strided_cells
+from cambrian.networks.skeletons.cell_network import cell_network, reduction_cells
 from chance import assert_share
 from reseeding import SHIFT
 
@@ -63,7 +63,7 @@ def test_the_gradient_reaches_every_parameter(blocks, count, output, auxiliary):
 
 @modest
 @given(cells(), st.integers(1, 5), st.sampled_from([8, 9, 15]))
-def test_strided_cells_halve_and_double(blocks, count, size):
+def test_reduction_cells_halve_and_double(blocks, count, size):
     """After each strided cell the maps have half the height and width and twice the filters."""
     network = small(blocks, cells=count).eval()
     seen = {}
@@ -71,7 +71,7 @@ def test_strided_cells_halve_and_double(blocks, count, size):
         cell.register_forward_hook(lambda m, i, o, t=t: seen.update({t: o.shape}))
     network(torch.randn(1, 3, size, size))
     for t, shape in seen.items():
-        halvings = sum(s <= t for s in strided_cells(count))
+        halvings = sum(s <= t for s in reduction_cells(count))
         assert shape[1] == 4 * 2**halvings * len(blocks)
         assert shape[2] == shape[3] == -(-size // 2**halvings)
 
@@ -86,7 +86,7 @@ def test_only_operations_on_a_cells_inputs_stride():
 def test_the_three_n_cells_of_the_paper():
     """The cells after N and after 2N stride: 3N in all, which is what reproduces 3.2M."""
     for n in range(1, 7):
-        assert strided_cells(3 * n) == {n, 2 * n}
+        assert reduction_cells(3 * n) == {n, 2 * n}
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_the_auxiliary_head_speaks_in_training_only(count):
     logits, auxiliary = network(x)
     assert logits.shape == auxiliary.shape == (4, 10)
     assert network.eval()(x).shape == (4, 10)
-    assert network.watched == max(0, max(strided_cells(count), default=1) - 1)
+    assert network.watched == max(0, max(reduction_cells(count), default=1) - 1)
 
 
 def test_it_exports_and_the_program_gives_the_same_logits():

@@ -159,11 +159,11 @@ def test_a_module_that_runs_twice_counts_twice_in_work_and_once_in_weights() -> 
 
 def test_the_older_weight_norm() -> None:
     """It keeps a weight that was computed with gradients, which Python's own copy refuses."""
-    from cambrian.networks.tensor_copies import copied
+    from cambrian.networks.tensor_copies import copy_network
 
     with pytest.warns(FutureWarning, match="deprecated"):
         network = nn.Sequential(nn.Flatten(), nn.utils.weight_norm(nn.Linear(64, 3)))
-    twin = copied(network)
+    twin = copy_network(network)
     images = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     assert torch.equal(twin(images), network(images))
     assert twin[1].weight_v is not network[1].weight_v

@@ -208,10 +208,10 @@ def _write(
     from cambrian.networks.checkpoint import serialise
     from cambrian.networks.exporting import export_program
     from cambrian.networks.heads import first_head
-    from cambrian.networks.tensor_copies import copied
+    from cambrian.networks.tensor_copies import copy_network
 
     # A contiguous copy on the CPU: the program must not depend on the device or layout of training.
-    network = copied(network).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    network = copy_network(network).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     inputs = as_inputs(samples if samples is not None else _noise(facts))
     mean, std = (torch.tensor(facts[name]).reshape(1, -1, 1, 1) for name in ("mean", "std"))
     with torch.inference_mode():

@@ -1,8 +1,8 @@
 """Weights in files, and checkpoints that survive a kill at any point: safetensors beside a JSON state
 that vouches for them.
 
-A checkpoint is whole when its JSON is there: it is written last, and holds the SHA-256 of the tensors'
-file and of itself. Each file is whole or not there (`cambrian.files`).
+A checkpoint is complete once its JSON exists: the JSON is written last, and holds the SHA-256 of the tensors'
+file and of itself. Each file is either complete or absent (`cambrian.files`).
 """
 
 from __future__ import annotations
@@ -23,25 +23,27 @@ from torch import Tensor, nn
 from cambrian.errors import DiskRefused, RunError
 from cambrian.files import write_file
 
+# Two: should the newest be damaged, one is left to go on from.
 KEPT = 2
 _log = logging.getLogger(__name__)
 _JSON = re.compile(r"(\d{8})\.json")
 
 
 class Unusable(Exception):
-    """A checkpoint that is not what was written, or not ours; the message says in what."""
+    """A checkpoint that was damaged or belongs to another training; the message says which."""
 
 
 def write(directory: Path, number: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Leave checkpoint `number`, keep it and the one before, and remove what is older. `state` is JSON
-    and has under "identity" whose checkpoint it is. Raises DiskRefused."""
+    """Write checkpoint `number`, keep it and the one before, and remove older ones. `state` is JSON, and its
+    "identity" names the training that the checkpoint belongs to. Raises DiskRefused."""
     data = serialise(tensors)
     digest = hashlib.sha256(data).hexdigest()
     text = json.dumps({"sha256": digest, "state": state, "seal": _seal(state, digest)}, indent=1)
-    with _kept(directory):
+    with _report_disk_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
         for draft in directory.glob(".*.part"):  # of attempts that were killed
             draft.unlink(missing_ok=True)
+        # The tensors first: a kill between the two files leaves no JSON, and so no checkpoint.
         write_file(directory / f"{number:08d}.safetensors", data)
         write_file(directory / f"{number:08d}.json", text.encode())
         for old in _numbers(directory)[KEPT:]:
@@ -50,12 +52,13 @@ def write(directory: Path, number: int, tensors: Mapping[str, Tensor], state: Ma
 
 
 def latest(directory: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Tensors and state of the newest checkpoint of `identity` that is whole, or None where there is
-    none. What is damaged or somebody else's is passed over with a warning in the log."""
+    """The tensors and state of the newest usable checkpoint of `identity`, or None where there is none.
+    Damaged checkpoints and those of other trainings are skipped with a warning in the log."""
     numbers = _numbers(directory)
     for number in numbers:
         try:
             return _read(directory, number, identity)
+        # A damaged file can fail in any of these ways: its JSON may be of another shape, or deeply nested.
         except (Unusable, OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
             _log.warning(
                 "checkpoint %d in %s cannot be used (%s): trying an older one", number, directory, error
@@ -66,22 +69,22 @@ def latest(directory: Path, identity: str) -> tuple[dict[str, Tensor], dict[str,
 
 
 def save_weights(network: nn.Module, path: Path, facts: Mapping[str, str] | None = None) -> None:
-    """The network's weights and buffers as a safetensors file, whole or not there; `facts` are kept in it.
-    Raises DiskRefused."""
-    with _kept(path):
+    """Write the network's weights and buffers to one safetensors file, with `facts` in its header. The file
+    is complete or absent. Raises DiskRefused."""
+    with _report_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, serialise(network.state_dict(), facts))
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
-    """Tensors and texts as one safetensors file, whole or not there. Raises DiskRefused."""
-    with _kept(path):
+    """Write tensors and texts to one safetensors file, complete or absent. Raises DiskRefused."""
+    with _report_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, serialise(tensors, facts))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and texts that `save_tensors` or `save_weights` left at `path`. Raises RunError."""
+    """Read the tensors and texts that `save_tensors` or `save_weights` wrote to `path`. Raises RunError."""
     try:
         data = path.read_bytes()
         return load(data), _facts(data)
@@ -92,10 +95,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> dict[str, str]:
-    """Put what `save_weights` left at `path` into the network, and give the facts kept with it. Raises
-    RunError where the file is not there, is not the one of that hash (hexadecimal; None: unchecked), or is of
-    another network."""
+    """Load the weights that `save_weights` wrote to `path` into the network, and return the facts stored with
+    them. Raises RunError where the file is missing, does not have that hash (hexadecimal; None: unchecked),
+    or belongs to another network."""
     try:
+        # Read once: the bytes that are hashed are the bytes that are loaded.
         data = path.read_bytes()
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise RunError(f"{path} is not the file that was written: its SHA-256 is not {sha256}")
@@ -105,25 +109,26 @@ def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> d
         raise RunError(f"the weights cannot be read: {error}") from error
     except SafetensorError as error:
         raise RunError(f"{path} is no safetensors file: {error}") from error
-    except RuntimeError as error:
+    except RuntimeError as error:  # load_state_dict's, for names or shapes that differ
         raise RunError(f"the weights in {path} are of another network: {error}") from error
 
 
 def serialise(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a safetensors file; tensors may lie in any memory format, on any device."""
+    # Cloned: safetensors refuses tensors that share memory, as tied weights do.
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     return bytes(save(plain, dict(facts) if facts else None))
 
 
 def _facts(data: bytes) -> dict[str, str]:
-    """What is kept beside the tensors: the header is JSON of a length that the first 8 bytes tell."""
+    """The texts stored beside the tensors: the header is JSON, its length stands in the first 8 bytes."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return dict(header.get("__metadata__", {}))
 
 
 @contextmanager
-def _kept(path: Path) -> Iterator[None]:
-    """What the disk says of a file, as an error of ours: it says nothing of the network."""
+def _report_disk_errors(path: Path) -> Iterator[None]:
+    """Raise the disk's errors as DiskRefused: a full disk says nothing about the network in training."""
     try:
         yield
     except OSError as error:
@@ -131,11 +136,11 @@ def _kept(path: Path) -> Iterator[None]:
 
 
 def _numbers(directory: Path) -> list[int]:
-    """Of the checkpoints whose JSON is there, newest first."""
+    """The numbers of the checkpoints whose JSON exists, newest first."""
     if not directory.is_dir():
         return []
-    found = (_JSON.fullmatch(entry.name) for entry in directory.iterdir())
-    return sorted((int(match[1]) for match in found if match), reverse=True)
+    matches = (_JSON.fullmatch(entry.name) for entry in directory.iterdir())
+    return sorted((int(match[1]) for match in matches if match), reverse=True)
 
 
 def _read(directory: Path, number: int, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -151,4 +156,6 @@ def _read(directory: Path, number: int, identity: str) -> tuple[dict[str, Tensor
 
 
 def _seal(state: Mapping[str, Any], digest: str) -> str:
+    """The SHA-256 of the state and of the tensors' digest, by which an edited or mixed-up JSON is noticed."""
+    # Sorted, since the state is hashed again after it has been through a file.
     return hashlib.sha256((json.dumps(state, sort_keys=True) + digest).encode()).hexdigest()

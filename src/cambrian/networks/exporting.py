@@ -1,4 +1,4 @@
-"""A network as a program of torch's own (torch.export), or why it cannot be one, in a sentence."""
+"""A network exported as a torch.export program, or one sentence on why it cannot be exported."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from cambrian.errors import UsageError
 
 LONGEST = 200
+"""Characters quoted of torch's message, so that the sentence stays one line."""
 
 
 def export_program(network: nn.Module, inputs: Tensor) -> torch.export.ExportedProgram:
-    """The program of `network`, in evaluation mode, for any number of inputs like these (which are at
-    least 2). Raises UsageError where its forward is not the same operations whatever its input's numbers."""
+    """The program of `network`, in evaluation mode, for batches of any size; `inputs` are an example batch of
+    at least 2. Raises UsageError where the forward's operations depend on the values of its input."""
+    # torch.export takes a dimension of 1 for a constant, hence at least 2 examples.
     batch = {0: torch.export.Dim("batch", min=1)}
     try:
         with _silence():
@@ -32,6 +34,7 @@ def export_program(network: nn.Module, inputs: Tensor) -> torch.export.ExportedP
 
 
 def _reason(error: Exception) -> str:
+    # torch has no types for these cases that last over versions, so its words are matched.
     text = str(error)
     place = _place(error)
     if "data-dependent" in text.lower() or "GuardOnDataDependent" in type(error).__name__:
@@ -46,7 +49,8 @@ def _reason(error: Exception) -> str:
 
 
 def _place(error: Exception) -> str:
-    """Where, as far as it is in code that is not torch's."""
+    """The file and line that failed, if the code is not torch's; else an empty text."""
+    # Innermost frame first: the user's line nearest to the error says more than those that called it.
     ours = Path(torch.__file__).parent
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
@@ -57,7 +61,8 @@ def _place(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Without what torch logs, prints and warns of besides raising: what is exported is compared."""
+    """Suppress the log, prints and warnings of torch, inside; errors are still raised."""
+    # Nothing is lost: the caller compares the exported program with the network.
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     out, err = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())

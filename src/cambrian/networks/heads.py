@@ -1,4 +1,4 @@
-"""What a network gives: logits, or a tuple of several heads' logits, the first of which counts."""
+"""The output of a network: logits, or a tuple of several heads' logits, of which the first counts."""
 
 from __future__ import annotations
 
@@ -6,4 +6,5 @@ from torch import Tensor
 
 
 def first_head(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """The logits by which the network is scored; further heads only help to train it."""
     return output[0] if isinstance(output, tuple) else output

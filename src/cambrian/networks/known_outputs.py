@@ -1,5 +1,5 @@
-"""What a trained network gives for a fixed input, kept with its weights: the same weights in a network that
-was changed since are told by it."""
+"""The outputs of a trained network for a fixed input, stored with its weights. They reveal a network whose
+code was changed since, though the same weights still fit into it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from cambrian.networks.heads import first_head
-from cambrian.networks.tensor_copies import copied
+from cambrian.networks.tensor_copies import copy_network
 
 IMAGES = 2
 TOLERANCE = 1e-3
-"""Of the largest output, or of 1: what another machine, another number of threads or another version of
-torch changes is far below, a layer that was exchanged far above."""
+"""As a share of the largest output, or of 1 if that is larger. Another machine, number of threads or version
+of torch changes far less than this, a replaced layer far more."""
 
 
 def describe_outputs(network: nn.Module, shape: Sequence[int]) -> str | None:
     """The outputs, in evaluation mode on the CPU, for images of (channels, height, width), as JSON; None
-    where two runs give different ones, as where chance has a part in them, or none."""
-    network = copied(network).to("cpu").eval()
+    where two runs differ (the forward is random), or the network does not run or gives infinite values."""
+    # On a copy, since the network may be in the middle of its training on another device.
+    network = copy_network(network).to("cpu").eval()
     try:
+        # Two seeds: an output that depends on chance would differ again at every later comparison.
         first, second = _outputs(network, shape), _outputs(network, shape, seed=1)
     except Exception:  # it may need the device that it was trained on
         return None
@@ -33,8 +35,8 @@ def describe_outputs(network: nn.Module, shape: Sequence[int]) -> str | None:
 
 
 def outputs_difference(network: nn.Module, described: str) -> float:
-    """How far the outputs of `network`, on the CPU and in evaluation mode, are from those described: 0 within
-    the tolerance, infinite where they are of another shape, or cannot be had."""
+    """The largest difference between the outputs of `network` (on the CPU, in evaluation mode) and those in
+    `described`: 0 within the tolerance, infinite where shapes differ or the network does not run."""
     record = json.loads(described)
     wanted = torch.tensor(record["outputs"])
     try:
@@ -54,6 +56,7 @@ def _outputs(network: nn.Module, shape: Sequence[int], seed: int = 0) -> Tensor:
 
 
 def _inputs(shape: Sequence[int]) -> Tensor:
-    """Images like noise, which no generator of random numbers has to remember."""
+    """Noise-like images, always the same: float[IMAGES, *shape]."""
+    # A formula and not a seeded generator, whose numbers may change from one version of torch to the next.
     numbers = torch.arange(IMAGES * math.prod(shape), dtype=torch.float64)
     return (2 * torch.sin(numbers * 12.9898 + 0.5)).float().reshape(IMAGES, *shape)

@@ -1,10 +1,10 @@
-"""1x1 convolutions that stride, computed in two steps: the pixels that are read, then stride 1.
+"""Strided 1x1 convolutions computed in two steps: select the pixels, then convolve at stride 1.
 
-oneDNN, as torch 2.13 holds it, writes beyond its memory in the backward pass of a 1x1 convolution of fewer
+oneDNN, as bundled with torch 2.13, writes out of bounds in the backward pass of a 1x1 convolution with fewer
 than 16 input channels, one group, no padding, a stride that divides the image, and channels last: the
 process dies where the result has about 28 x 28 pixels or more. Its forward pass, other kernels, groups,
-bfloat16 and the contiguous layout are sound. So every network here takes its strided convolutions from
-`conv2d`, and those of users are mended by `avoid_strided_pointwise` before they are trained.
+bfloat16 and the contiguous layout are correct. So every network of this library takes its strided
+convolutions from `conv2d`, and `avoid_strided_pointwise` changes those of users before they are trained.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 
 def convolve(self: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """(n, channels, h, w) -> (n, out, ceil(h / stride), ceil(w / stride)), as `Conv2d` does it."""
+    """(n, channels, h, w) -> (n, out, ceil(h / stride), ceil(w / stride)), the same result as `Conv2d`'s."""
     rows, columns = self.stride
     return F.conv2d(input[:, :, ::rows, ::columns], weight, bias, groups=self.groups)
 
@@ -43,7 +43,7 @@ def conv2d(
 
 
 def is_strided_pointwise(module: nn.Module) -> bool:
-    """Whether it is a convolution of torch's own, 1x1, that strides without padding."""
+    """Whether the module is a `Conv2d` of kernel 1x1 with a stride and without padding."""
     return (
         isinstance(module, nn.Conv2d)
         and module.kernel_size == (1, 1)
@@ -53,22 +53,26 @@ def is_strided_pointwise(module: nn.Module) -> bool:
 
 
 def avoid_strided_pointwise(network: nn.Module) -> None:
-    """Let every strided 1x1 `Conv2d` of the network compute in two steps; its weights, hooks and names
-    stay."""
+    """Let every strided 1x1 `Conv2d` of the network compute in two steps. Its weights, hooks and names do not
+    change."""
     for module in network.modules():
         plain = is_strided_pointwise(module) and not isinstance(module, StridedPointwise)
         if plain and _is_known(module):
+            # On the instance: to replace the module would drop its hooks and the user's references to it.
             vars(module)["_conv_forward"] = MethodType(convolve, module)
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:
-    """Channels last, the faster one, unless code of the user's own holds a 1x1 filter: with which stride
-    it uses that nobody can tell, and contiguous images are sound with any."""
+    """The layout of images for this network: channels last, the faster one, unless a user's own module holds
+    a 1x1 filter."""
+    # Such a module may call F.conv2d with any stride, which cannot be seen from outside; contiguous images
+    # are correct with every stride.
     alien = any(_holds_pointwise(m) for m in network.modules() if not _is_known(m))
     return torch.contiguous_format if alien else torch.channels_last
 
 
 def _is_known(module: nn.Module) -> bool:
+    """Whether the module computes as torch's own `Conv2d`, so that its settings tell its stride."""
     return (
         isinstance(module, nn.Conv2d)
         and type(module).forward is nn.Conv2d.forward
@@ -77,5 +81,6 @@ def _is_known(module: nn.Module) -> bool:
 
 
 def _holds_pointwise(module: nn.Module) -> bool:
+    # One input channel is left out: those are depthwise filters, in groups, where oneDNN is correct.
     own = module.parameters(recurse=False)
     return any(p.ndim == 4 and p.shape[2:] == (1, 1) and p.shape[1] > 1 for p in own)

@@ -1,7 +1,7 @@
-"""Run a network on copies of its tensors, on any device, and leave it as it was.
+"""Run a network on copies of its tensors, on any device, and leave the network unchanged.
 
-`torch.func.functional_call` does nearly that. Where one module has several names it puts the copies back
-in place of the weights, and what a forward keeps for itself (a computed weight, a cache) stays.
+`torch.func.functional_call` almost does that. But where one module has several names it leaves the copies in
+place of the weights, and attributes that a forward sets (a computed weight, a cache) remain.
 """
 
 from __future__ import annotations
@@ -14,22 +14,25 @@ from typing import Any
 
 from torch import Tensor, nn
 
+# The dictionaries in which torch registers a module's tensors and children. Their contents are saved too: a
+# forward may change them without replacing the dictionary.
 KEPT = ("_parameters", "_buffers", "_modules")
 
 
 @dataclass
 class Visit:
-    """What a run on copies found: whether the forward made parts of the network (parameters, modules)."""
+    """The result of a run on copies: whether the forward added parameters, buffers or modules."""
 
     made_parts: bool = False
 
 
-def copied(network: nn.Module, copies: dict[int, Any] | None = None) -> nn.Module:
-    """A deep copy, also of a network that keeps tensors which it computed with gradients (as torch's older
-    weight_norm does): Python's own copy refuses those. `copies` is filled with what became of which id."""
+def copy_network(network: nn.Module, copies: dict[int, Any] | None = None) -> nn.Module:
+    """A deep copy, also of a network with attributes that were computed with gradients (as torch's older
+    weight_norm has). `copies` is `deepcopy`'s memo: it is filled with each copy, by the original's id."""
     copies = {} if copies is None else copies
     for module in network.modules():
         for value in module.__dict__.values():
+            # Tensor.__deepcopy__ refuses tensors within a graph, so these are put in the memo beforehand.
             if isinstance(value, Tensor) and not value.is_leaf:
                 copies[id(value)] = value.detach().clone()
     return copy.deepcopy(network, copies)
@@ -37,8 +40,8 @@ def copied(network: nn.Module, copies: dict[int, Any] | None = None) -> nn.Modul
 
 @contextmanager
 def tensor_copies(network: nn.Module, device: str) -> Iterator[Visit]:
-    """Inside, every parameter, buffer and tensor attribute is a copy on `device`, one for each tensor however
-    many modules hold it; afterwards every module's attributes are those it had."""
+    """Inside, every parameter, buffer and tensor attribute is a copy on `device`; a tensor that several
+    modules hold is copied once. Afterwards every module has its former attributes again."""
     copies: dict[int, Tensor] = {}
     saved = [(module, *_contents(module)) for module in network.modules()]
     visit = Visit()
@@ -47,6 +50,7 @@ def tensor_copies(network: nn.Module, device: str) -> Iterator[Visit]:
             _put_copies(module, device, copies)
         yield visit
     finally:
+        # Before it is put back: what the forward registered is only visible now.
         for module, attributes, kept in saved:
             visit.made_parts |= any(set(module.__dict__[name]) - set(kept[name]) for name in KEPT)
             _put_back(module, attributes, kept)
@@ -67,9 +71,11 @@ def _put_copies(module: nn.Module, device: str, copies: dict[int, Tensor]) -> No
 
 
 def _put_back(module: nn.Module, attributes: dict[str, Any], kept: dict[str, dict[str, Any]]) -> None:
+    # Through __dict__, since a module's setattr sorts values into its registers by their type. The registers
+    # are refilled, not replaced, so that they stay the objects that they were.
     module.__dict__.clear()
     module.__dict__.update(attributes)
     for name, contents in kept.items():
-        held = module.__dict__[name]
-        held.clear()
-        held.update(contents)
+        registered = module.__dict__[name]
+        registered.clear()
+        registered.update(contents)

@@ -1,4 +1,4 @@
-"""Searches in several processes at a time, each of one thread (see `worker`)."""
+"""The searches of a comparison in several processes at once, each with one thread (see `worker`)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from cambrian.referee.worker import Begin, Job, Message
 from cambrian.search.engines.crew import Crew, Member
 
 ATTEMPTS = 3
-"""So often a search may be lost to the death of its process, before the comparison is given up."""
+"""Deaths of a search's process after which the comparison is given up."""
 
 QUOTED = 4000
-"""Characters quoted of the last words of a worker that died."""
+"""Characters quoted from the end of a dead worker's standard error."""
 
 
 def play_jobs(contest: Mapping[str, Any], jobs: Sequence[Job], workers: int) -> Iterator[Line]:
-    """Lines in the order in which they are done. Raises RunError where a search fails or its process
-    dies again and again. No process is left at the end, however it comes."""
+    """Play the searches of `jobs` in up to `workers` processes, and yield their lines as they are completed.
+    Raises RunError where a search fails or its process dies ATTEMPTS times. All processes are ended when the
+    iterator is, also by an error."""
     queue, losses = list(jobs), Counter[tuple[str, int]]()
     crew = Crew[Job]("cambrian.referee.worker", Begin(dict(contest)), Message)
     try:
@@ -33,11 +34,11 @@ def play_jobs(contest: Mapping[str, Any], jobs: Sequence[Job], workers: int) -> 
                 _share_out(crew, queue, workers)
                 yield from lines
     finally:
-        crew.close(patience=0.0)  # in the middle of a search a worker does not see that it is hung up on
+        crew.close(patience=0.0)  # killed at once: a worker in a search does not see that its channel closed
 
 
 def _share_out(crew: Crew[Job], queue: list[Job], workers: int) -> None:
-    """Give every idle member a job; hire while there are more jobs than members, up to `workers`."""
+    """Give every idle member a job; then start more members for the jobs left, up to `workers`."""
     for member in crew.members:
         if member.job is None and queue:
             member.begin(queue.pop(0))
@@ -48,11 +49,11 @@ def _share_out(crew: Crew[Job], queue: list[Job], workers: int) -> None:
 def _take(
     crew: Crew[Job], member: Member[Job], queue: list[Job], losses: Counter[tuple[str, int]]
 ) -> list[Line]:
-    """The line of the search that a member has played; the job of a dead one goes back into `queue`."""
+    """The lines that a member has sent. The job of a member that died goes back to the front of `queue`."""
     job, answers = member.job, member.receive()
     if answers is None:
         end = _describe_end(crew.dismiss(member, 1.0), member.last_words)
-        if job is not None:
+        if job is not None:  # it may also die between two jobs
             queue.insert(0, _retry(job, end, losses))
         return []
     lines: list[Line] = []
@@ -66,6 +67,7 @@ def _take(
 
 
 def _retry(job: Job, end: str, losses: Counter[tuple[str, int]]) -> Job:
+    """The job, to be played again. Raises RunError after ATTEMPTS deaths of its process."""
     # Counted per search and not per worker: a search that kills its process does so on every one.
     losses[job.label, job.seed] += 1
     if losses[job.label, job.seed] >= ATTEMPTS:
@@ -73,6 +75,6 @@ def _retry(job: Job, end: str, losses: Counter[tuple[str, int]]) -> Job:
     return job
 
 
-def _describe_end(status: int, said: str) -> str:
+def _describe_end(status: int, last_words: str) -> str:
     how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
-    return f"{how}; it said: {said[-QUOTED:]}" if said else how
+    return f"{how}; it said: {last_words[-QUOTED:]}" if last_words else how

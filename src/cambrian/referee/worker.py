@@ -1,6 +1,6 @@
 """A member of the referee's crew: `python -m cambrian.referee.worker DESCRIPTOR PARENT`.
 
-Plays searches, one after the other. It is sent the contest, then jobs, and answers each job with the
+It plays one search after the other. It receives the contest, then jobs, and answers each job with the
 search's line or an error.
 """
 
@@ -22,13 +22,13 @@ from cambrian.strategies import STRATEGIES
 
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):
-    """To a worker, first of all: the contest, as `contest_of` reads it."""
+    """The first message to a worker: the contest, as `contest_of` reads it."""
 
     contest: dict[str, Any]
 
 
 class Job(msgspec.Struct, frozen=True, tag="job"):
-    """The search by the strategy that `spec` describes, under `seed`."""
+    """A message to a worker: play the search by the strategy that `spec` describes, under `seed`."""
 
     label: str
     spec: dict[str, Any]
@@ -36,7 +36,7 @@ class Job(msgspec.Struct, frozen=True, tag="job"):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
-    """One of the two."""
+    """The answer of a worker to a job: either the search's line or the error."""
 
     line: Line | None = None
     error: str | None = None
@@ -60,12 +60,12 @@ def main() -> None:
 def _play(contest: Contest, job: Job) -> Answer:
     try:
         return Answer(line=play_search(contest, job.label, STRATEGIES.make(job.spec), job.seed))
-    except CambrianError as error:  # any other ends the process, and the owner plays the search again
+    except CambrianError as error:  # any other ends the process, and the owner of the crew retries the search
         return Answer(error=str(error))
 
 
 def _read_messages(channel: socket.socket) -> Iterator[Message]:
-    """Messages of the crew's owner, until it hangs up."""
+    """The messages of the crew's owner, until it closes the channel."""
     inbox = Inbox(Message)
     while data := channel.recv(PIECE):
         yield from inbox.feed(data)

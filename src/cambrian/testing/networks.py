@@ -127,7 +127,7 @@ def check_supernets_are_their_networks(case: SpaceCase) -> None:
             network.train(training)
             same = zip(_all(supernet(inputs)), _all(network(inputs)), strict=True)
             expect(all(torch.equal(a, b) for a, b in same), f"shared, {architecture!r} has other outputs")
-        chosen = set(supernet.used(architecture))
+        chosen = set(supernet.list_parameters(architecture))
         torch.autograd.backward([logits.sum() for logits in _all(supernet(inputs))])
         named = supernet.named_parameters(remove_duplicate=False)
         # By identity: two names may share one tensor, of which a single one is chosen.

@@ -1,9 +1,10 @@
-"""How large, how fast: measures of a network, by name."""
+"""Measures of a network by name: its size, memory and speed."""
 
 from __future__ import annotations
 
 from cambrian.registry import Registry
 
+# By their paths, so that a command can list the names without importing torch.
 MEASURES = Registry(
     "measure",
     {

@@ -1,4 +1,4 @@
-"""Running a network for its shapes alone: on the meta device, where nothing is computed or allocated."""
+"""Runs of a network for its shapes only: on the meta device, where nothing is computed or allocated."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from torch import nn
 
 
 class Uncountable(ValueError):
-    """The forward looks at numbers, which a network without weights does not have."""
+    """The forward reads values, which tensors on the meta device do not have."""
 
 
 @contextmanager
 def shapes_alone() -> Iterator[None]:
-    """Raises Uncountable where PyTorch says that there were no numbers; errors of shapes stay its own."""
+    """Raise Uncountable where torch fails for lack of values. Its errors about shapes pass unchanged."""
     try:
         yield
     except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        # torch has no type of its own for this: its messages name the meta device, or a mix of devices.
         if isinstance(error, NotImplementedError) or any(w in str(error).lower() for w in ("meta", "device")):
             raise Uncountable(f"its forward cannot be run without numbers: {error}") from error
         raise
@@ -25,11 +26,12 @@ def shapes_alone() -> Iterator[None]:
 
 @contextmanager
 def in_mode(network: nn.Module, training: bool) -> Iterator[None]:
-    """All modules training, or all evaluating; afterwards each is in its own mode again."""
+    """Put all modules in training or in evaluation mode; afterwards each is in its former mode again."""
     modes = [(m, m.training) for m in network.modules()]
     network.train(training)
     try:
         yield
     finally:
+        # One by one, since `train()` sets all children alike: a user may have frozen a part of the network.
         for module, mode in modes:
             module.training = mode

@@ -1,4 +1,4 @@
-"""How long a forward pass takes on the device at hand: the median of many, and their spread."""
+"""The duration of a forward pass on a device: the median of many runs, and their spread."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from cambrian.networks.measure.dry_run import in_mode
 from cambrian.settings import COUNT, POSITIVE, Span, check_settings
 
 SETTLED = 5
-"""Forwards in a row that take about the same time: the device is warm."""
+"""Consecutive forwards that must take about the same time before the device counts as warm."""
 ABOUT = 0.1
-"""How far apart these may lie, of their median."""
+"""The largest difference between them, as a share of their median."""
 FEWEST = 5
-"""Forwards that are timed however long they take: fewer have no spread worth the name."""
+"""Forwards that are always timed, however long they take: fewer do not give a usable spread."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of a forward: the median and the distance of the quartiles of `runs`, after `warmup` others."""
+    """Seconds per forward: median and interquartile range of `runs` forwards, after `warmup` others."""
 
     median: float
     spread: float
@@ -36,11 +36,11 @@ class Timing:
 @dataclass(frozen=True)
 class Latency:
     """Seconds that a forward of `images` images takes in evaluation mode, in 32 bits, in the network's own
-    layout, by `threads` threads (on CPU) and until the device is done (on CUDA).
+    layout, with `threads` threads (on CPU) and until the device is done (on CUDA).
 
-    Forwards warm the device up until SETTLED in a row take about the same time, `warmup` of them at most.
-    Then `runs` are timed, or as many as begin within `seconds` (FEWEST of them whatever they take). The
-    number is their median, the spread the distance of their quartiles."""
+    The device is warmed up until SETTLED forwards in a row take about the same time, with at most `warmup`
+    forwards. Then `runs` forwards are timed, or as many as begin within `seconds`, but at least FEWEST. The
+    number is their median, the spread their interquartile range."""
 
     images: Annotated[int, COUNT] = 1
     threads: Annotated[int, COUNT] = 1
@@ -68,7 +68,7 @@ class Latency:
         return self.measure_spread(network, batch, device)[0]
 
     def measure_spread(self, network: nn.Module, batch: Tensor, device: str) -> tuple[float, float]:
-        """The median, and the distance of the quartiles."""
+        """The median and the interquartile range, in seconds."""
 
         def forward() -> None:
             network(batch)
@@ -83,23 +83,24 @@ class Latency:
 def time_forwards(
     forward: Callable[[], object], clock: Callable[[], float], warmup: int, runs: int, seconds: float
 ) -> Timing:
-    """Warm up and time `forward` by `clock`, which gives seconds."""
+    """Warm up, then time `forward` by `clock`, which returns seconds."""
 
     def read() -> float:
         started = clock()
         forward()
         return clock() - started
 
-    begun, warm = clock(), list[float]()
-    while len(warm) < warmup and not _settled(warm) and clock() - begun < seconds:
+    # The first forwards are slow: memory is allocated, kernels are chosen, the clock speed rises.
+    start, warm = clock(), list[float]()
+    while len(warm) < warmup and not _is_warm(warm) and clock() - start < seconds:
         warm.append(read())
-    begun, readings = clock(), list[float]()
-    while len(readings) < min(runs, FEWEST) or (len(readings) < runs and clock() - begun < seconds):
+    start, readings = clock(), list[float]()
+    while len(readings) < min(runs, FEWEST) or (len(readings) < runs and clock() - start < seconds):
         readings.append(read())
     return Timing(median(readings), _quartile_distance(readings), len(readings), len(warm))
 
 
-def _settled(readings: list[float]) -> bool:
+def _is_warm(readings: list[float]) -> bool:
     last = readings[-SETTLED:]
     return len(last) == SETTLED and max(last) - min(last) <= ABOUT * median(last)
 
@@ -107,13 +108,14 @@ def _settled(readings: list[float]) -> bool:
 def _quartile_distance(readings: list[float]) -> float:
     if len(readings) < 2:
         return 0.0
+    # Quartiles and not the standard deviation: one interruption by the system must not decide the spread.
     low, _middle, high = quantiles(readings, method="inclusive")
     return high - low
 
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """So many threads for torch's own kernels, and afterwards as many as there were."""
+    """Let torch's kernels use `count` threads inside, and the former number afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

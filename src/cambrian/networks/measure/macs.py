@@ -1,5 +1,5 @@
-"""Multiply-accumulates of one forward pass of a network as it is used: an auxiliary head, which only
-training runs, does not count."""
+"""Multiply-accumulates of a network's forward pass at inference: an auxiliary head, which runs only in
+training, does not count."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from cambrian.networks.tensor_copies import tensor_copies
 
 def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False) -> int:
     """Multiply-accumulates of the convolutions and linear layers for one image of (channels, height,
-    width). Biases, normalisation, activations, pooling and additions count nothing. Nothing is computed
-    and no weight is copied: the network is run on the meta device. Raises Uncountable where it looks at
-    numbers, and PyTorch's own errors where shapes do not fit. Where the network has weights, `computed` runs
-    it as it is: for small images that is faster."""
+    width). Biases, normalisation, activations, pooling and additions do not count. The network is run on the
+    meta device, where nothing is computed and no weight is copied. Raises Uncountable where the forward reads
+    values, and torch's own errors where shapes do not match. With `computed` a network that has weights is
+    really run, which is faster for small images."""
     counts: list[int] = []
     with (
         shapes_alone(),
@@ -31,7 +31,7 @@ def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False
         _without_norms(network),
         torch.no_grad(),
     ):
-        if computed:
+        if computed:  # one small image of zeros: the numbers do not matter
             network(torch.zeros(1, *shape))
         else:
             with tensor_copies(network, "meta"):
@@ -41,7 +41,7 @@ def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False
 
 @contextmanager
 def _counting_hooks(network: nn.Module, counts: list[int]) -> Iterator[None]:
-    """Inside, every convolution and linear layer that is run adds its multiply-accumulates to `counts`."""
+    """Inside, each run of a convolution or linear layer adds its multiply-accumulates to `counts`."""
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         # Each result of a convolution or linear layer costs one filter; each input of a transposed
@@ -51,6 +51,8 @@ def _counting_hooks(network: nn.Module, counts: list[int]) -> Iterator[None]:
         assert isinstance(weight, Tensor)
         counts.append(through.numel() * weight[0].numel())
 
+    # By hooks and not by a walk over the modules: a layer that runs twice counts twice, one that does not run
+    # (a supernet's other candidates) not at all.
     hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, _ConvNd | nn.Linear)]
     try:
         yield
@@ -61,8 +63,8 @@ def _counting_hooks(network: nn.Module, counts: list[int]) -> Iterator[None]:
 
 @contextmanager
 def _without_norms(network: nn.Module) -> Iterator[None]:
-    """Normalisation is stepped over: it keeps the shape, and on the meta device it is slower than all else
-    together."""
+    """Replace normalisation by the identity, inside: it does not change shapes or counts."""
+    # On the meta device it takes longer than all other layers together.
     norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
     try:
         for norm in norms:
@@ -70,12 +72,12 @@ def _without_norms(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         for norm in norms:
-            del norm.forward
+            del norm.forward  # the instance's attribute: the method of the class is visible again
 
 
 @dataclass(frozen=True)
 class Macs:
-    """`macs` of one image, as a measure."""
+    """The measure `macs`: multiply-accumulates for one image."""
 
     unit: ClassVar[str] = ""
     images: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""The contract of a measure, and any user's function as one."""
+"""The interface of a measure, and its implementation by a user's function."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Measure(Protocol):
-    """`measure(network, batch, device) -> float`: a number of a network, low ones being cheap, in `unit`.
+    """`measure(network, batch, device) -> float`: a cost of a network in `unit`; lower is cheaper.
 
-    `batch` is float[images, channels, height, width]. Where `needs_weights(device)`, network and batch lie on
-    `device` and may be computed with; where not, both may be without numbers (on the meta device), and the
-    number is a function of the network's modules and of shapes alone. A measure leaves the network as it
-    found it: modes, weights, gradients and hooks; and so it leaves every global generator.
+    `batch` is float[images, channels, height, width]. Where `needs_weights(device)`, network and batch are on
+    `device` and have values; otherwise both may be on the meta device, and the number depends only on the
+    network's modules and on shapes. A measure does not change the network (modes, weights, gradients, hooks)
+    nor any global random generator.
 
     Implementations are frozen dataclasses whose fields are their JSON settings."""
 
@@ -31,23 +31,23 @@ class Measure(Protocol):
 
     @property
     def images(self) -> int:
-        """How many images the batch is to have."""
+        """The number of images that the batch must have."""
         ...
 
     @property
     def noisy(self) -> bool:
-        """Whether the same network gives another number the next time, as a clock does."""
+        """Whether a second measurement of the same network may differ, as times do."""
         ...
 
     @property
     def reads_batch(self) -> bool:
-        """Whether the number depends on the images' content, beyond their shape."""
+        """Whether the number depends on the content of the images, and not only on their shape."""
         ...
 
     def needs_weights(self, device: str) -> bool: ...
 
     def protocol(self, device: str) -> str:
-        """How the number is had, in words that follow its name."""
+        """How the number is measured, in words that are printed after its name."""
         ...
 
     def __call__(self, network: nn.Module, batch: Tensor, device: str) -> float: ...
@@ -55,17 +55,17 @@ class Measure(Protocol):
 
 @runtime_checkable
 class Spreads(Protocol):
-    """A noisy measure that says how far its readings lie apart, in its unit."""
+    """A noisy measure that also reports the spread of its readings, in its unit."""
 
     def measure_spread(self, network: nn.Module, batch: Tensor, device: str) -> tuple[float, float]:
-        """The number, and the spread of the readings it was taken from."""
+        """The number, and the spread of the readings that it summarises."""
         ...
 
 
 @dataclass(frozen=True)
 class FunctionMeasure:
-    """A user's `f(network, batch, device) -> float`. Nothing is known of it but the attributes it was given:
-    `f.unit = "J"`, `f.images = 8`, `f.noisy = True`."""
+    """A user's `f(network, batch, device) -> float`. Its attributes describe it: `f.unit = "J"`,
+    `f.images = 8`, `f.noisy = True`."""
 
     function: Callable[..., Any]
 
@@ -81,6 +81,7 @@ class FunctionMeasure:
     def noisy(self) -> bool:
         return bool(getattr(self.function, "noisy", False))
 
+    # Without an attribute the careful answer holds: the function may read the images and the weights.
     @property
     def reads_batch(self) -> bool:
         return bool(getattr(self.function, "reads_batch", True))
@@ -97,7 +98,7 @@ class FunctionMeasure:
 
 
 def is_measure(name: str) -> bool:
-    """Whether `name` is that of a measure: registered, with settings or without, or `module:function`.
+    """Whether `name` names a measure: a registered one, with or without settings, or `module:function`.
 
     >>> is_measure("latency"), is_measure("latency(threads=2)"), is_measure("accuracy")
     (True, True, False)
@@ -107,11 +108,12 @@ def is_measure(name: str) -> bool:
 
 
 def find_measure(name: str, kind: str = "measure") -> Measure:
-    """The measure called `name`: `latency`, `latency(threads=2)` or `module:function`. Raises UsageError, in
-    which it is called a `kind`."""
+    """The measure called `name`: `latency`, `latency(threads=2)` or `module:function`. Raises UsageError,
+    whose sentence calls it a `kind`."""
     if not is_measure(name):
         raise UnknownName(kind, name, MEASURES.names())
     target = MEASURES.get(name.partition("(")[0].strip())
+    # A class has settings to parse; a function is taken as it is.
     measure = MEASURES.parse(name) if isinstance(target, type) else target
     if isinstance(measure, Measure):
         return measure

@@ -1,4 +1,4 @@
-"""Trainable parameters of a network as it is used: an auxiliary head, which only training runs, does not
+"""Trainable parameters of a network at inference: an auxiliary head, which runs only in training, does not
 count."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from cambrian.networks.skeletons.cell_network import AuxiliaryHead
 
 
 def params(network: nn.Module) -> int:
-    """Trainable parameters; one that two modules share counts once."""
+    """The number of trainable parameters; a parameter that two modules share counts once."""
     heads = [m for m in network.modules() if isinstance(m, AuxiliaryHead)]
     unused = {p for head in heads for p in head.parameters()}
     return sum(p.numel() for p in network.parameters() if p.requires_grad and p not in unused)
@@ -20,7 +20,7 @@ def params(network: nn.Module) -> int:
 
 @dataclass(frozen=True)
 class Params:
-    """`params`, as a measure."""
+    """The measure `params`: trainable parameters."""
 
     unit: ClassVar[str] = ""
     images: ClassVar[int] = 1

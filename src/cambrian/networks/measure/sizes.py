@@ -1,4 +1,4 @@
-"""Sizes of a network, which can be told without weights: `params` and `macs` together."""
+"""Sizes of a network that can be counted without weights: `params` and `macs` together."""
 
 from __future__ import annotations
 

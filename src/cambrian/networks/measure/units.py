@@ -1,4 +1,4 @@
-"""Amounts with units, as people write them: 5ms, 200MB, 1.5M."""
+"""Amounts with units, as users write them: 5ms, 200MB, 1.5M."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ UNITS = {
         **{"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40},
     },
 }
-"""By the unit of a measure, the units that an amount may be written in. Any other unit is a count's."""
+"""By the unit of a measure, the units in which an amount may be written. Other units are those of counts."""
 EXAMPLES = {"s": "5ms or 0.2s", "B": "200MB or 1.5GiB"}
 _STEPS = {"s": ("s", "ms", "us", "ns"), "B": ("TB", "GB", "MB", "KB", "B")}
 
 
 def read_amount(text: str, unit: str, name: str) -> float:
-    """The number that `text` is, in `unit`. Raises UsageError, in which it is the limit `name`, for what is
-    not a positive number with a unit that fits.
+    """Read `text` as a number in `unit`. Raises UsageError, whose sentence names the limit `name`, unless it
+    is a positive number with a matching unit.
 
     >>> read_amount("5ms", "s", "latency"), read_amount("1.5M", "", "macs")
     (0.005, 1500000.0)
@@ -30,10 +30,11 @@ def read_amount(text: str, unit: str, name: str) -> float:
     match = re.fullmatch(
         r"([0-9][0-9,_]*\.?[0-9]*(?:e[+-]?[0-9]{1,3})?|\.[0-9]+)\s*([A-Za-zµ]*)", text.strip()
     )
+    # A count's unit may be left out or repeated: 300K, or 5 J for a measure in J.
     factors = UNITS.get(unit, COUNTS | {"": 1.0, unit: 1.0})
     factor = None if match is None else _factor(match[2], factors)
     if match is None or factor is None:
-        raise UsageError(f"cannot read the limit {name}={text}: {_expected(unit)}")
+        raise UsageError(f"cannot read the limit {name}={text}: {_describe_expectation(unit)}")
     amount = float(match[1].replace(",", "").replace("_", "")) * factor
     if not 0 < amount < math.inf:
         raise UsageError(f"the limit {name}={text} must be above 0 and finite")
@@ -41,7 +42,7 @@ def read_amount(text: str, unit: str, name: str) -> float:
 
 
 def write_amount(number: float, unit: str) -> str:
-    """The number with its unit, in the largest of which it is at least one.
+    """Write the number in the largest unit in which it is at least one.
 
     >>> write_amount(0.00512, "s"), write_amount(2e8, "B"), write_amount(13856, "")
     ('5.12 ms', '200 MB', '13,856')
@@ -54,12 +55,12 @@ def write_amount(number: float, unit: str) -> str:
 
 
 def _factor(suffix: str, factors: dict[str, float]) -> float | None:
-    """Units are told apart without regard to case: a megabyte is 1MB and 1mb."""
+    """The factor of a unit, in upper or lower case: a megabyte is 1MB and 1mb."""
     by_case = {name.lower(): factor for name, factor in factors.items()}
     return by_case.get(suffix.lower())
 
 
-def _expected(unit: str) -> str:
+def _describe_expectation(unit: str) -> str:
     if unit in UNITS:
         return f"expected a number above 0 with a unit ({', '.join(UNITS[unit])}), such as {EXAMPLES[unit]}"
     return f"expected a number above 0, such as 300000, 300K or 1.5M{f', in {unit}' if unit else ''}"

@@ -1,8 +1,8 @@
-"""A module of several sizes whose weights are slices of one: those of its largest.
+"""A module of several sizes whose weights are slices of those of its largest size.
 
 A smaller module has the first channels and the middle of a kernel, as in once-for-all networks (Cai et al.
-2020). Where only some of the input channels are read, `columns` says which of them, as in ENAS, where
-each state that a cell concatenates has columns of its own (Pham et al. 2018).
+2020). Where it reads only some of the input channels, `columns` says which, as in ENAS, where each state that
+a cell concatenates has its own columns (Pham et al. 2018).
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from cambrian.errors import UsageError
 
 @dataclass(frozen=True)
 class Slice:
-    """Of every dimension that is `of` long, those with these numbers."""
+    """The indices `numbers` along every dimension of length `of`."""
 
     of: int
     numbers: tuple[int, ...]
 
     def selects(self, have: int, want: int) -> bool:
+        # By lengths, since a weight does not say which of its dimensions are the input channels.
         return have == self.of != want == len(self.numbers)
 
 
@@ -33,11 +34,12 @@ Columns = Sequence[int] | Mapping[str, Slice]
 
 
 class Elastic(nn.Module):
-    """`make(size)` for the size that was chosen, with slices of the weights of `make(most)`. A smaller module
-    may lack parts of the largest.
+    """`make(size)` for the chosen size, with slices of the weights of `make(most)`. A smaller module may lack
+    parts of the largest.
 
-    `columns(plan)` are the numbers of the input channels that are read, of as many as `most` is, or begins
-    with; or a slice for each beginning of names of weights that are no first ones."""
+    `columns(plan)` are the indices of the input channels that are read, out of `most` (or of its first item,
+    if it is a tuple); or a mapping from prefixes of weight names to slices, where the first channels are not
+    the right ones."""
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class Elastic(nn.Module):
         self._chosen = None if size is None else (size, self.slices(plan))
 
     def idle(self, plan: Any) -> list[str]:
-        """Where the weights begin that are no part of the network of that plan."""
+        """The name prefixes of the weights that are not part of the plan's network."""
         size = self._size(plan)
         if size is None:
             return [""]
@@ -66,10 +68,10 @@ class Elastic(nn.Module):
         return [f"full.{name}." for name, _ in self.full.named_modules() if name not in parts]
 
     def slices(self, plan: Any) -> dict[str, Slice | None]:
-        """By the beginnings of names, which slice a weight is: the first ones, where there is None."""
+        """By prefix of a weight's name, the slice that it takes; None stands for the first channels."""
         columns = () if self._columns is None else self._columns(plan)
         if isinstance(columns, Mapping):
-            return {**columns, "": None}
+            return {**columns, "": None}  # the empty prefix last: `slice_of` takes the first that matches
         return {"": Slice(self._inputs, tuple(columns)) if columns else None}
 
     def forward(self, *inputs: Any) -> Any:
@@ -77,9 +79,10 @@ class Elastic(nn.Module):
             raise UsageError("no size is chosen; call the supernet's choose")
         size, slices = self._chosen
         template = self._template(size).train(self.training)
-        held = {**dict(self.full.named_parameters()), **dict(self.full.named_buffers())}
+        full = {**dict(self.full.named_parameters()), **dict(self.full.named_buffers())}
         wanted = {**dict(template.named_parameters()), **dict(template.named_buffers())}
-        tensors = {n: cut(held[n], t.shape, slice_of(n, slices)) for n, t in wanted.items()}
+        # Slices of the full weights, so that gradients flow back into them.
+        tensors = {n: cut(full[n], t.shape, slice_of(n, slices)) for n, t in wanted.items()}
         outputs = functional_call(template, tensors, inputs)
         if self.training:
             self._write_back(tensors, slices)
@@ -87,6 +90,7 @@ class Elastic(nn.Module):
 
     def _template(self, size: Any) -> nn.Module:
         if size not in self._templates:
+            # Only its shapes and its forward are used, so it takes no memory and draws no random numbers.
             with torch.device("meta"):
                 template = self._make(size)
             full = dict(self.full.named_modules())
@@ -98,7 +102,7 @@ class Elastic(nn.Module):
         return template_made
 
     def _write_back(self, tensors: Mapping[str, Tensor], slices: Mapping[str, Slice | None]) -> None:
-        """Running statistics that a forward changed in a copy; those that are views have changed already."""
+        """Copy back the running statistics that a forward changed in a copy; views have changed in place."""
         for name, buffer in self.full.named_buffers():
             part, slice_ = tensors.get(name), slice_of(name, slices)
             if part is None or slice_ is None or part.ndim != 1:
@@ -108,17 +112,18 @@ class Elastic(nn.Module):
 
 
 def slice_of(name: str, slices: Mapping[str, Slice | None]) -> Slice | None:
-    return next(found for begin, found in slices.items() if name.startswith(begin))
+    """The slice of the first prefix that `name` begins with."""
+    return next(part for prefix, part in slices.items() if name.startswith(prefix))
 
 
 def cut(tensor: Tensor, shape: Sequence[int], columns: Slice | None) -> Tensor:
-    """The slice of that shape: in a dimension that is smaller, the `columns` where these are meant, or the
-    first ones; of a kernel the middle."""
+    """Cut `tensor` to `shape`. In a smaller dimension take the `columns`, if they apply to it, or the first
+    channels; take the middle of a kernel."""
     for dim, (have, want) in enumerate(zip(tensor.shape, shape, strict=True)):
         if columns is not None and dim < 2 and columns.selects(have, want):
             tensor = tensor.index_select(dim, torch.tensor(columns.numbers, device=tensor.device))
         elif have != want:
             tensor = tensor.narrow(dim, (have - want) // 2 if dim > 1 else 0, want)
-    # A convolution may take another way for weights that are strided. Vectors are left views: running
-    # statistics are changed in place.
+    # Contiguous, since for strided weights a convolution may choose another kernel, whose result differs in
+    # the last bits. Vectors stay views: running statistics are changed in place.
     return tensor if tensor.ndim < 2 else tensor.contiguous()

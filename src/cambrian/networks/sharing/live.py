@@ -1,4 +1,4 @@
-"""The weights of a supernet that are part of one plan's network."""
+"""The weights of a supernet that belong to the network of one plan."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ Slices = Mapping[str, Slice | None]
 
 
 class Weight(NamedTuple):
-    """A tensor of a state_dict, and, where slices of it are meant, which: by the beginnings of names."""
+    """A tensor of a state_dict; for an elastic module also the slices of it, by prefixes of names."""
 
     name: str
     tensor: Tensor
     slices: Slices | None
 
     def cut_to(self, shape: Sequence[int]) -> Tensor | None:
-        """The tensor in that shape, None where it has none."""
+        """The tensor cut to that shape, or None where it cannot be."""
         if self.slices is not None and self.tensor.ndim == len(shape):
             return cut(self.tensor, shape, slice_of(self.name, self.slices))
         return self.tensor if self.tensor.shape == shape else None
 
 
 def live_weights(network: nn.Module, plan: Any) -> dict[str, Weight]:
-    """By name, in the order of the state_dict. Parts that are idle are not looked into."""
+    """The weights of the plan's network by name, in the order of the state_dict."""
+    # The order matters: `Supernet.weights` pairs them with those of the plan's own network by position.
     weights: dict[str, Weight] = {}
     _collect(network, "", frozenset(), None, plan, weights)
     return weights
@@ -42,13 +43,15 @@ def _collect(
     plan: Any,
     weights: dict[str, Weight],
 ) -> None:
+    # A switch knows the prefixes of its idle parts, which may lie several modules below it.
     if isinstance(module, Switch):
         idle = idle | {f"{prefix}{part}" for part in module.idle(plan)}
     if prefix in idle:
         return
     if isinstance(module, Elastic):
-        slices = {f"{prefix}full.{begin}": found for begin, found in module.slices(plan).items()}
+        slices = {f"{prefix}full.{begin}": part for begin, part in module.slices(plan).items()}
     own: dict[str, Tensor] = {}
+    # torch's own, so that persistent buffers and extra names are those of the state_dict.
     module._save_to_state_dict(own, prefix, False)
     weights.update({name: Weight(name, tensor, slices) for name, tensor in own.items()})
     for name, child in module._modules.items():

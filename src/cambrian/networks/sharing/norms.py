@@ -1,8 +1,8 @@
 """Statistics of batch normalisation for one network of a supernet.
 
-While a supernet trains, its running statistics are of all architectures that were run, of which none is
-itself scored. For the chosen one they are measured anew: the mean, over some batches of the training part,
-of each batch's mean and variance (Guo et al. 2020, Sec. 3.2; the scored batch's in Bender et al. 2018).
+While a supernet trains, its running statistics mix those of all architectures that ran, and are right for
+none of them. For the chosen one they are measured anew: the mean, over some batches of the training part, of
+each batch's mean and variance (Guo et al. 2020, Sec. 3.2). Bender et al. 2018 use those of the scored batch.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def measure_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Replace the running statistics of `network`, run as it is, by the means over `batches` of inputs
-    [b, channels, height, width]. Those of parts that do not run stay as they were reset. Dropout and the
-    dropping of paths are off meanwhile."""
+    """Replace the running statistics of `network` by the means over `batches` of inputs [b, channels, height,
+    width]. Those of parts that do not run are reset. Dropout and drop path are off meanwhile."""
     norms = [m for m in network.modules() if isinstance(m, NORMS) and m.track_running_stats]
     with _averaging(norms), torch.no_grad():
+        # Only the normalisations train: dropout would shift the statistics that inference meets.
         network.eval()
         for norm in norms:
             norm.reset_running_stats()
@@ -33,7 +33,8 @@ def measure_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
 
 @contextmanager
 def _averaging(norms: list[nn.BatchNorm1d | nn.BatchNorm2d]) -> Iterator[None]:
-    """Without a momentum, torch keeps the plain mean over all batches."""
+    """Let the normalisations average over all batches, inside."""
+    # Without a momentum torch keeps the plain mean, in which the first batch weighs as much as the last.
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = None
@@ -46,13 +47,14 @@ def _averaging(norms: list[nn.BatchNorm1d | nn.BatchNorm2d]) -> Iterator[None]:
 
 @contextmanager
 def score_by_batch(network: nn.Module) -> Iterator[None]:
-    """Normalise by the statistics of each batch, also in evaluation mode, within the block."""
+    """Inside, normalise by the statistics of each batch, also in evaluation mode."""
     norms = [m for m in network.modules() if isinstance(m, NORMS) and m.track_running_stats]
-    held = [(norm.running_mean, norm.running_var) for norm in norms]
+    saved = [(norm.running_mean, norm.running_var) for norm in norms]
+    # Without running statistics torch normalises by the batch in every mode.
     for norm in norms:
         norm.running_mean = norm.running_var = None
     try:
         yield
     finally:
-        for norm, (mean, variance) in zip(norms, held, strict=True):
+        for norm, (mean, variance) in zip(norms, saved, strict=True):
             norm.running_mean, norm.running_var = mean, variance

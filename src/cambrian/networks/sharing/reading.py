@@ -1,22 +1,22 @@
-"""How a network's text reads the plan it is made from: one text, read as one network or as a supernet.
+"""Readings of a plan: the same code builds one network or a supernet, depending on the reading it gets.
 
-A *plan* is the value that a space makes of an architecture: rows, wirings, codes. A text takes a `Reading` of
-it, and asks by functions of the plan: `read.fork(lambda rows: rows[3].name, {"conv": ..., "pool": ...})`.
-`Own` has one plan and makes only the modules it names. `Shared` stands for all plans of a supernet: it makes
-every candidate, and which one runs is decided when the supernet chooses an architecture.
+A *plan* is the value that a space makes of an architecture: rows, wirings, codes. Code that builds networks
+takes a `Reading` of it, and asks by functions of the plan: `read.fork(lambda rows: rows[3].name, {"conv":
+..., "pool": ...})`. `Own` has one plan and makes only the modules that it names. `Shared` stands for all
+plans of a supernet: it makes every candidate, and the supernet's choice decides which one runs.
 
-    value(of)                 outer: the same in all plans of a supernet, so that it may decide shapes
+    value(of)                 an outer value: the same in all plans of a supernet, so it may decide shapes
     live(of)                  a function without arguments, to be called in forward: `self.reads()`
-    count(of, most)           how many parts are made: the plan's own number, or the most there may be
+    count(of, most)           the number of parts to make: the plan's own, or the maximum
     fork(of, makers)          the module that the plan names
     layers(of, makers, nothing=...)  the same as a list, empty where the plan names one of `nothing`: those
                               candidates are made for a supernet only
-    several(of, makers)       a dictionary of modules, those that the plan names
+    several(of, makers)       a dictionary of the modules that the plan names
     parts(of, makers)         the same as a list
-    elastic(of, make, most)   `make(size)`; shared, slices of the weights of `make(most)`
+    elastic(of, make, most)   `make(size)`; in a supernet, with slices of the weights of `make(most)`
     within(of)                the reading of a part of the plan
 
-Keys (`of`) of forks and the like give None where a plan does not have that part: it has no weights then.
+The key (`of`) of a fork returns None where a plan does not have that part, which then has no weights.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from cambrian.networks.sharing.elastic import Columns as Selected
 from cambrian.networks.sharing.elastic import Elastic
 from cambrian.networks.sharing.switches import Fork, Gate, Named, Several
 
-P = TypeVar("P", covariant=True)  # who reads a sequence may be given a reading of a tuple
+P = TypeVar("P", covariant=True)  # a reading of a tuple is also one of a sequence
 Q = TypeVar("Q")
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ NOTHING: Mapping[Any, Maker] = MappingProxyType({})
 
 
 class Reading(ABC, Generic[P]):
-    """See the table above; `path` names the question that a fork answers, by which it can be mixed."""
+    """See the table above. `path` names the question that a fork answers, by which it can be mixed."""
 
     @abstractmethod
     def value(self, of: Callable[[P], T]) -> T: ...
@@ -71,7 +71,7 @@ class Reading(ABC, Generic[P]):
     def several(
         self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
     ) -> Mapping[str, nn.Module]:
-        """Keys become text, as nn.ModuleDict wants them; both are modules to be kept as attributes."""
+        """Keys become strings, as nn.ModuleDict requires; the result is a module, to be an attribute."""
 
     @abstractmethod
     def elastic(
@@ -81,14 +81,14 @@ class Reading(ABC, Generic[P]):
         most: T,
         columns: Columns[P] | None = None,
     ) -> nn.Module:
-        """`columns(plan)`: which input channels of the largest are read; else the first ones are."""
+        """`columns(plan)`: the input channels of the largest module that are read; by default the first."""
 
     @abstractmethod
     def within(self, of: Callable[[P], Q]) -> Reading[Q]: ...
 
 
 class Fixed(Generic[T]):
-    """A value as a function without arguments."""
+    """A function without arguments that returns `value`."""
 
     def __init__(self, value: T) -> None:
         self.value = value
@@ -98,7 +98,7 @@ class Fixed(Generic[T]):
 
 
 class Own(Reading[P]):
-    """One plan: only what it names is made, and nothing is left to decide."""
+    """One plan: only the modules that it names are made, and nothing is left to choose."""
 
     def __init__(self, plan: P) -> None:
         self._plan = plan
@@ -142,7 +142,7 @@ class Own(Reading[P]):
         columns: Columns[P] | None = None,
     ) -> nn.Module:
         size = of(self._plan)
-        assert size is not None  # who asks knows that the plan has that part
+        assert size is not None  # a caller asks only for parts that the plan has
         return make(size)
 
     def within(self, of: Callable[[P], Q]) -> Reading[Q]:
@@ -150,8 +150,8 @@ class Own(Reading[P]):
 
 
 class Shared(Reading[P]):
-    """All plans of a supernet, of which `plans` are some; `gates` collects what has to be told of a choice
-    and is no module."""
+    """All plans of a supernet; `plans` are examples of them. `gates` collects the switches that are not
+    modules, which the supernet has to set at each choice."""
 
     def __init__(self, plans: Sequence[Any], gates: list[Gate] | None = None, of: Any = None) -> None:
         self._plans = plans
@@ -159,6 +159,7 @@ class Shared(Reading[P]):
         self.gates: list[Gate] = [] if gates is None else gates
 
     def value(self, of: Callable[[P], T]) -> T:
+        # The examples stand for all plans: a value that differs in two of them cannot decide a shape.
         first, *others = [of(self._of(plan)) for plan in self._plans]
         if any(other != first for other in others):
             raise SpaceError(
@@ -185,6 +186,7 @@ class Shared(Reading[P]):
         path: str = "",
         nothing: Mapping[Any, Maker] = NOTHING,
     ) -> list[nn.Module]:
+        # A supernet has to run for every plan, so the empty list of a plan becomes one more candidate.
         return [self.fork(of, {**nothing, **makers}, path)]
 
     def parts(self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]) -> Sequence[nn.Module]:
@@ -208,5 +210,6 @@ class Shared(Reading[P]):
         return Shared(self._plans, self.gates, self._key(of))
 
     def _key(self, of: Callable[[P], T]) -> Callable[[Any], T]:
+        # Switches are given the supernet's whole plan; `within` narrows it on the way.
         inner = self._of
         return lambda plan: of(inner(plan))

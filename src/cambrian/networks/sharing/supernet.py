@@ -1,10 +1,10 @@
-"""A supernet: one network that holds every candidate of its forks and runs as whichever is chosen.
+"""A supernet: one network that holds every candidate of its forks and runs as the chosen architecture.
 
 Weight sharing as in ENAS (Pham et al. 2018, arXiv 1802.03268, Sec. 2) and the one-shot model (Bender et
-al. 2018, Sec. 3). Who chooses and when is a strategy's business; what is kept here is that the forward for
-one architecture is that of its own network with the same weights, bit for bit, and that what was not chosen
-gets no gradient. The running statistics of batch normalisation are of all architectures that were run in
-training mode: before one is scored, they have to be measured again for it alone.
+al. 2018, Sec. 3). A method or strategy chooses the architectures. The supernet guarantees that its forward
+for an architecture equals that of the architecture's own network with the same weights, bit for bit, and that
+candidates that were not chosen get no gradient. The running statistics of batch normalisation mix all
+architectures that ran in training mode: before one is scored, they have to be measured for it alone.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from cambrian.networks.sharing.switches import Fork, Gate, Switch
 
 
 class Supernet(nn.Module):
-    """`network` with its switches, and `gates`, those that are no modules; `choices` are the questions they
-    answer, `outer` the answers that are fixed. `own` builds an architecture's own network. `plan` makes of
-    answers what the switches follow: the answers themselves, where it is not given."""
+    """`network` contains the switches; `gates` are the switches that are not modules. `choices` are the
+    questions that they answer, `outer` the answers that are fixed. `own` builds an architecture's own
+    network. `plan` turns answers into the plan that switches follow, by default the answers themselves."""
 
     def __init__(
         self,
@@ -44,20 +44,21 @@ class Supernet(nn.Module):
         return self.network(*inputs)
 
     def choose(self, architecture: Mapping[str, Answer]) -> None:
-        """Run as `architecture` from now on. Raises IllegalArchitecture for answers that are not one of
-        this supernet's."""
+        """Run as `architecture` from now on. Raises IllegalArchitecture for answers outside this supernet."""
+        # Checked and planned before the first switch moves: a wrong architecture changes nothing.
         plan = self._plan(self._check(architecture))
         for switch in (*self._switches(), *self._gates):
             switch.choose(plan)
 
     def mix(self, weights: Mapping[str, Tensor]) -> None:
-        """Run the forks at these paths as sums of all their candidates, weighed by float[options]."""
+        """Run the forks at these paths as sums of all their candidates, weighted by float[options]."""
         forks = {path: [s for s in self._switches() if _path(s) == path] for path in self.choices}
         for path, weight in weights.items():
             if path not in forks:
                 raise UnknownName("shared question", path, forks)
             if not all(isinstance(switch, Fork) for switch in forks[path]) or not forks[path]:
                 raise UsageError(f"question {path!r} is no fork of modules: it cannot be mixed")
+            # One question may be answered by several forks, as where a cell is repeated.
             for switch in forks[path]:
                 assert isinstance(switch, Fork)
                 if weight.shape != (len(switch.options),):
@@ -67,13 +68,14 @@ class Supernet(nn.Module):
                 switch.mixture = weight
 
     def weights(self, architecture: Mapping[str, Answer]) -> dict[str, Tensor]:
-        """What `architecture`'s own network loads to be this one: its state_dict, not copied but where it
-        is a slice. Both are made by the same program in the same order, which is what their names are
-        matched by."""
-        held = live_weights(self.network, self._plan(self._check(architecture)))
+        """The state_dict that turns `architecture`'s own network into this one. Slices are copies, the other
+        tensors are not."""
+        live = live_weights(self.network, self._plan(self._check(architecture)))
         wanted = self._own(architecture).state_dict()
-        found: dict[str, Tensor] = {}
-        for mine, own in zip_longest(held.items(), wanted.items(), fillvalue=None):
+        weights: dict[str, Tensor] = {}
+        # Paired by position: the same code made both networks in the same order, under different prefixes.
+        # The last part of the names and the shapes have to agree.
+        for mine, own in zip_longest(live.items(), wanted.items(), fillvalue=None):
             tensor = None if mine is None or own is None else mine[1].cut_to(own[1].shape)
             if mine is None or own is None or tensor is None or _last(mine[0]) != _last(own[0]):
                 have = _describe(None if mine is None else (mine[0], mine[1].tensor))
@@ -82,20 +84,22 @@ class Supernet(nn.Module):
                     f"what modules are made may depend on outer answers only, and a repeated part must keep "
                     f"the shape of its input"
                 )
-            found[own[0]] = tensor
-        return found
+            weights[own[0]] = tensor
+        return weights
 
-    def used(self, architecture: Mapping[str, Answer]) -> list[str]:
-        """The names of the parameters that are part of `architecture`'s network, or of which slices are."""
-        held = live_weights(self.network, self._plan(self._check(architecture)))
+    def list_parameters(self, architecture: Mapping[str, Answer]) -> list[str]:
+        """The names of the parameters that `architecture`'s network uses, as a whole or a slice of them."""
+        live = live_weights(self.network, self._plan(self._check(architecture)))
+        # Duplicates too: a shared module may be live under one of its names and idle under another.
         named = self.network.named_parameters(remove_duplicate=False)
-        return [f"network.{name}" for name, _ in named if name in held]
+        return [f"network.{name}" for name, _ in named if name in live]
 
     def _check(self, architecture: Mapping[str, Answer]) -> dict[str, Answer]:
         answers = dict(architecture)
         for path, answer in architecture.items():
             if path in self.choices:
                 answers[path] = self.choices[path].check(answer)
+            # Outer answers may be repeated, as whole architectures have them, but not changed.
             elif path not in self.outer:
                 near = did_you_mean(path, [*self.choices, *self.outer])
                 raise IllegalArchitecture(f"no question {path!r} is asked in this supernet{near}")

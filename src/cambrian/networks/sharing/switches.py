@@ -1,7 +1,7 @@
-"""The modules of a supernet that run as whatever was chosen, and the values that forwards look up.
+"""The modules of a supernet that run as the chosen candidate, and the values that forwards look up.
 
-Each follows a key, a function of the plan (see `reading`): `choose(plan)` sets it, `idle(plan)` says where
-the weights begin that are no part of that plan's network.
+Each follows a key, a function of the plan (see `reading`): `choose(plan)` sets it, `idle(plan)` lists the
+name prefixes of the weights that are not part of the plan's network.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Key = Callable[[Any], Any]
 
 
 def answer_at(path: str) -> Key:
-    """The key of a switch whose plan are the answers themselves."""
+    """The key of a switch in a supernet whose plans are the answers themselves."""
     return lambda answers: answers.get(path)
 
 
 class Gate:
-    """A value that forward looks up, such as which state is read."""
+    """A value that a forward looks up, such as the number of the state that it reads."""
 
     def __init__(self, key: Key) -> None:
         self._key = key
-        self._chosen: list[Any] = []
+        self._chosen: list[Any] = []  # a list, since None may be the chosen value
 
     def choose(self, plan: Any) -> None:
         self._chosen = [self._key(plan)]
@@ -41,8 +41,8 @@ class Gate:
 
 
 class Fork(nn.Module):
-    """One of `options`, each a candidate: forward is the chosen one's, or, while `mixture` is set, the sum
-    of all candidates' outputs weighed by it (DARTS, Liu et al. 2019, Eq. 2)."""
+    """One of `options`, each with a candidate: forward runs the chosen one or, while `mixture` is set,
+    returns the sum of all candidates' outputs weighted by it (DARTS, Liu et al. 2019, Eq. 2)."""
 
     def __init__(
         self,
@@ -59,43 +59,44 @@ class Fork(nn.Module):
         self._key = key or answer_at(path)
 
     def choose(self, plan: Any) -> None:
-        self.mixture = None
+        self.mixture = None  # to choose ends a mixture
         name = self._key(plan)
         self.chosen = self.options.index(name) if name in self.options else None
 
     def idle(self, plan: Any) -> list[str]:
-        """Where the weights begin that are no part of the network of that plan."""
+        """The name prefixes of the weights that are not part of the plan's network."""
         name = self._key(plan)
         return [f"candidates.{i}." for i, option in enumerate(self.options) if option != name]
 
     def forward(self, *inputs: Any) -> Any:
         if self.mixture is not None:
+            # Summed one by one: without gradients, not all outputs have to be in memory at once.
             outputs = (w * c(*inputs) for w, c in zip(self.mixture, self.candidates, strict=True))
             return sum(outputs, start=next(outputs))
         return self.current()(*inputs)
 
     def blend(self, inputs: Sequence[Any]) -> Any:
-        """As a mixture of candidates each of which has an input of its own."""
+        """The mixture of the candidates where each has its own input."""
         assert self.mixture is not None
         outputs = (w * c(x) for w, c, x in zip(self.mixture, self.candidates, inputs, strict=True))
         return sum(outputs, start=next(outputs))
 
     def current(self) -> nn.Module:
-        """The candidate that is chosen."""
+        """The chosen candidate."""
         if self.chosen is None:
             raise UsageError(f"question {self.path!r}: no candidate is chosen; call the supernet's choose")
         return self.candidates[self.chosen]
 
 
-def chosen_of(module: nn.Module) -> nn.Module:
-    """The module that runs: of forks within forks the candidate that is chosen in the end."""
+def resolve_forks(module: nn.Module) -> nn.Module:
+    """The module that runs: the candidate that a fork, or a fork within a fork, has chosen."""
     while isinstance(module, Fork) and module.mixture is None:
         module = module.current()
     return module
 
 
 class Named(nn.Module):
-    """A dictionary of modules of which the chosen ones are there, as in the nn.ModuleDict of their own
+    """A dictionary of modules that shows only the chosen ones, like the nn.ModuleDict of a plan's own
     network."""
 
     def __init__(self, candidates: Mapping[str, nn.Module], key: Key) -> None:
@@ -136,15 +137,15 @@ class Named(nn.Module):
 
 
 class Nothing(nn.Module):
-    """The candidate that brings nothing: zeros."""
+    """The candidate without a contribution: zeros."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
 
 
 class Several(nn.Module):
-    """Some of `options`: going through it, in a forward, meets the modules of the chosen ones, as does the
-    nn.ModuleList in their own network."""
+    """A list of modules that shows only those of the chosen `options`, like the nn.ModuleList of a plan's own
+    network. It may be iterated in a forward only."""
 
     def __init__(
         self,
@@ -164,8 +165,8 @@ class Several(nn.Module):
         self.chosen = None if names is None else [self.options.index(name) for name in names]
 
     def idle(self, plan: Any) -> list[str]:
-        kept = self._key(plan) or ()
-        return [f"candidates.{i}." for i, option in enumerate(self.options) if option not in kept]
+        names = self._key(plan) or ()
+        return [f"candidates.{i}." for i, option in enumerate(self.options) if option not in names]
 
     def __iter__(self) -> Iterator[nn.Module]:
         return iter(self._active())
@@ -189,7 +190,7 @@ class Several(nn.Module):
 
 
 class Repetition(nn.Module):
-    """The n-th of a repeated part (from 0): what comes in goes out again where there are fewer."""
+    """Repetition `nth` (from 0) of a repeated part: the identity where the chosen number is smaller."""
 
     def __init__(self, path: str, nth: int, part: nn.Module) -> None:
         super().__init__()
@@ -202,6 +203,7 @@ class Repetition(nn.Module):
 
     def idle(self, answers: Mapping[str, Answer]) -> list[str]:
         answer = answers.get(self.path)
+        # The empty prefix is that of the whole part.
         return [] if isinstance(answer, int) and self.nth < answer else [""]
 
     def forward(self, *inputs: Any) -> Any:

@@ -2,9 +2,9 @@
 (survey, Sec. 2). Where g adds, ResNet is a special case (He et al. 2016); where it concatenates, DenseNet
 (Huang et al. 2017).
 
-What differs in size is made to fit in one of three ways: "pad" puts zeros around the smaller images (Zoph
+Outputs of different sizes are adapted in one of three ways: "pad" puts zeros around the smaller images (Zoph
 & Le 2017, Sec. 3.3), "pool" halves the larger by 2x2 max pooling (Suganuma et al. 2017, Sec. 3.1),
-"nearest" resizes all to the first (Real et al. 2017, Sec. 3.2). Channels that a sum lacks are zeros.
+"nearest" resizes all to the first (Real et al. 2017, Sec. 3.2). A sum fills missing channels with zeros.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from cambrian.networks.sharing.reading import Maker, Reading
 
 T = TypeVar("T")
 D = TypeVar("D", bound="Drawing")
-Live = Callable[[], str | None]  # what a forward looks up
+Live = Callable[[], str | None]  # looked up in a forward, None where the plan does not have the node
 
 COMBINE = ("sum", "concat")
 
 
 class Size(NamedTuple):
-    """Of an output of one image: (channels, height, width)."""
+    """The size of an output for one image: (channels, height, width)."""
 
     channels: int
     height: int
     width: int
 
-    def strided(self, channels: int, stride: int = 1) -> Size:
-        """After a padded operation with that stride."""
+    def apply_stride(self, channels: int, stride: int = 1) -> Size:
+        """The size after a padded operation with that stride and as many output channels."""
         return Size(channels, -(-self.height // stride), -(-self.width // stride))
 
     def halve(self) -> Size:
-        """After 2x2 pooling with stride 2; an axis of one pixel is left alone."""
+        """The size after 2x2 pooling with stride 2; an axis of one pixel stays."""
         return Size(self.channels, max(1, self.height // 2), max(1, self.width // 2))
 
 
 class Node(NamedTuple):
-    """What a drawing says of one node: the outputs it reads, by number, joined how; the size of these
-    together, and of its own output. `settings` are its operation's, as the space has them."""
+    """One node of a drawing: the numbers of the outputs that it reads and how it combines them; `given`,
+    the size of its combined input, and `size`, that of its output; its operation's `settings`."""
 
     reads: tuple[int, ...]
     combine: str
@@ -54,8 +54,8 @@ class Node(NamedTuple):
 
 
 class Drawing:
-    """A network without its modules: every output's size is known when the next node is added. Output 0 is
-    the image. Nodes have keys, by which a supernet holds them."""
+    """The graph of a network without its modules: the size of every output is known when the next node is
+    added. Output 0 is the image. Nodes have keys, under which a supernet holds their modules."""
 
     def __init__(self, image: Size, fit: str = "pad") -> None:
         self.fit = fit
@@ -70,20 +70,20 @@ class Drawing:
         combine: str = "sum",
         settings: tuple[Any, ...] = (),
     ) -> int:
-        """The number of the new node's output: `give` is its size by the size of the joined inputs."""
-        given = joined_size([self.sizes[r] for r in reads], combine, self.fit)
+        """Add a node and return the number of its output. `give` maps the joined input's size to its own."""
+        given = join_sizes([self.sizes[r] for r in reads], combine, self.fit)
         self.nodes[key] = Node(tuple(reads), combine, given, give(given), settings)
         self.sizes.append(self.nodes[key].size)
         return len(self.nodes)
 
     def wires(self) -> list[tuple[int, ...]]:
-        """What the nodes read."""
+        """The numbers of the outputs that each node reads."""
         return [node.reads for node in self.nodes.values()]
 
 
 def read_channels(key: Hashable, begin: Callable[[int], int]) -> Callable[[Drawing], list[int]]:
-    """A function of drawings: the input channels that the node with that key reads. What is concatenated has
-    channels of its own, from `begin(output)` on; a sum has the first ones."""
+    """A function of drawings: the input channels that the node with that key reads. In a concatenation every
+    output has its own channels, from `begin(output)` on; a sum has the first ones."""
 
     def columns(drawing: Drawing) -> list[int]:
         node = drawing.nodes[key]
@@ -95,16 +95,17 @@ def read_channels(key: Hashable, begin: Callable[[int], int]) -> Callable[[Drawi
 
 
 def node_of(key: Hashable, of: Callable[[Node], T]) -> Callable[[Drawing], T | None]:
-    """A function of drawings: of their node with that key, None where there is none."""
+    """A function of drawings: `of` their node with that key, or None where they do not have it."""
     return lambda drawing: of(drawing.nodes[key]) if key in drawing.nodes else None
 
 
 class Branches(nn.Module):
-    """Node i takes the outputs that the drawing says. The last one's is the result."""
+    """Runs the nodes in order, each on the outputs that the drawing lists. The last output is the result."""
 
     def __init__(self, read: Reading[Any], makers: Mapping[Hashable, Maker]) -> None:
-        """`makers`, by their keys, in an order in which the nodes of every drawing come."""
+        """`makers` by the nodes' keys, in an order that agrees with that of the nodes in every drawing."""
         super().__init__()
+        # Cached: a node with and without a join holds the same module, and so the same weights.
         fitted = {key: partial(_node, read, key, cache(make)) for key, make in makers.items()}
         self.nodes = read.parts(lambda drawing: list(drawing.nodes), fitted)
         self.reads = read.live(Drawing.wires)
@@ -117,7 +118,7 @@ class Branches(nn.Module):
 
 
 def _node(read: Reading[D], key: Hashable, make: Maker) -> nn.Module:
-    """The operation itself, or after a join."""
+    """The node's operation, after a join where the node reads several outputs."""
 
     def join() -> nn.Module:
         combine = read.live(node_of(key, lambda node: node.combine))
@@ -126,14 +127,14 @@ def _node(read: Reading[D], key: Hashable, make: Maker) -> nn.Module:
     return read.fork(node_of(key, lambda node: len(node.reads) > 1), {False: make, True: join})
 
 
-def pooled_network(
+def branch_network(
     read: Reading[D],
     makers: Mapping[Hashable, Maker],
     classes: int,
     widest: int,
     columns: Callable[[D], Sequence[int]] | None = None,
 ) -> nn.Module:
-    """Branches with a linear layer on the last output's average, of `widest` channels at most."""
+    """Branches, global average pooling, and a linear layer on at most `widest` channels."""
     body = Branches(read, makers)
     return nn.Sequential(
         body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier(read, classes, widest, columns)
@@ -156,18 +157,19 @@ def classifier(
 
 
 class Join(nn.Module):
-    """Several outputs as one input: their sum or concatenation, made to fit; then the operation."""
+    """The sum or concatenation of several outputs, adapted in size; then the operation."""
 
     def __init__(self, combine: Live, fit: Live, operation: nn.Module) -> None:
         super().__init__()
         self.combine, self.fit, self.operation = combine, fit, operation
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(n, c_i, h_i, w_i) each -> what the operation gives for (n, c, h, w), see `joined_size`."""
+        """(n, c_i, h_i, w_i) each -> the operation's output for (n, c, h, w), the size by `join_sizes`."""
         sizes = [Size(*x.shape[1:]) for x in inputs]
         combine, fit = str(self.combine()), str(self.fit())
-        channels, height, width = joined_size(sizes, combine, fit)
+        channels, height, width = join_sizes(sizes, combine, fit)
         fitted = [_fit(x, height, width, fit) for x in inputs]
+        # A concatenation keeps each output's channels; a sum first gives all of them the most there are.
         if combine == "concat":
             together = torch.cat(fitted, 1)
         else:
@@ -176,8 +178,8 @@ class Join(nn.Module):
         return y
 
 
-def joined_size(sizes: Sequence[Size], combine: str, fit: str) -> Size:
-    """The size of what `Join` gives its operation."""
+def join_sizes(sizes: Sequence[Size], combine: str, fit: str) -> Size:
+    """The size of the input that `Join` makes of outputs of these sizes."""
     channels = [s.channels for s in sizes]
     heights, widths = [s.height for s in sizes], [s.width for s in sizes]
     image = {
@@ -189,18 +191,22 @@ def joined_size(sizes: Sequence[Size], combine: str, fit: str) -> Size:
 
 
 def _fit(x: Tensor, height: int, width: int, fit: str) -> Tensor:
+    """`x` with that height and width, see the module's text."""
     rows, columns = x.shape[2:]
     if (rows, columns) == (height, width):
         return x
     if fit == "nearest":
         return F.interpolate(x, size=(height, width), mode="nearest")
     if fit == "pool":
+        # Sizes come from halvings of one image, so repeated halving ends at the smaller size exactly.
         while x.shape[2] > height or x.shape[3] > width:
             x = F.max_pool2d(x, (2 if x.shape[2] > height else 1, 2 if x.shape[3] > width else 1))
         return x
+    # Centred, as in the paper's padding; an odd rest goes to the bottom and right.
     top, left = (height - rows) // 2, (width - columns) // 2
     return F.pad(x, (left, width - columns - left, top, height - rows - top))
 
 
 def _widen(x: Tensor, channels: int) -> Tensor:
+    """`x` with zeros for the channels that it lacks."""
     return F.pad(x, (0, 0, 0, 0, 0, channels - x.shape[1])) if x.shape[1] < channels else x

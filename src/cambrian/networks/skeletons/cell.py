@@ -1,6 +1,6 @@
 """A cell: blocks that each combine the results of two operations (NASNet, Zoph et al. 2018, Sec. 3.1; PNAS,
-Liu et al. 2018, Sec. 3.1). A state is something a block may read: 0 is the output of the cell before the
-previous one, 1 of the previous cell, 2 + k the result of block k of this cell.
+Liu et al. 2018, Sec. 3.1). Blocks read states: state 0 is the output of the cell before the previous one,
+1 that of the previous cell, 2 + k the result of block k of this cell.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import nn
 from cambrian.errors import Unbuildable, UnknownName
 from cambrian.networks.operations import OPERATIONS, FactorizedReduce, relu_conv_bn
 from cambrian.networks.sharing.reading import Own, Reading
-from cambrian.networks.sharing.switches import Fork, chosen_of
+from cambrian.networks.sharing.switches import Fork, resolve_forks
 
 Block = tuple[int, str, int, str]  # input 1, operation 1, input 2, operation 2
 
@@ -28,9 +28,9 @@ P_in = TypeVar("P_in", contravariant=True)
 
 @dataclass(frozen=True)
 class Wiring:
-    """What a cell computes, whatever its channels: its blocks, the states concatenated to its output, and
-    the blocks (from 0) that concatenate their two results; the others add them. `twice`: the previous
-    cell's output is projected once more, as in ENAS's released code."""
+    """The graph of a cell without its channels: its blocks, the states concatenated to its output, and the
+    blocks (from 0) that concatenate their two results; the others add them. `twice`: the previous cell's
+    output is projected once more, as in ENAS's released code."""
 
     blocks: tuple[Block, ...]
     output: tuple[int, ...]
@@ -39,7 +39,7 @@ class Wiring:
 
     @property
     def inputs(self) -> set[int]:
-        """Which of 0 (previous-previous) and 1 (previous) are read."""
+        """The input states, 0 (previous-previous) and 1 (previous), that are read."""
         read = {i for one, _, other, _ in self.blocks for i in (one, other)}
         return {i for i in read | set(self.output) if i < 2}
 
@@ -48,7 +48,7 @@ class Wiring:
         return [filters] * 2 + [filters * (1 + (k in self.concat)) for k in range(len(self.blocks))]
 
     def width_of(self, state: int, filters: int) -> int | None:
-        """Channels of one state, where the cell has it."""
+        """Channels of one state, or None where the cell does not have it."""
         return self.widths(filters)[state] if state < len(self.blocks) + 2 else None
 
     def operand(self, k: int, operand: int) -> tuple[int | None, str | None]:
@@ -67,10 +67,10 @@ class Wiring:
 
 @dataclass(frozen=True)
 class Limits:
-    """Of the wirings that one supernet holds: the most `blocks`; the `operations` there may be; whether
-    blocks may concatenate (`concats`), and inputs pass to the output (`passes`). `distinct`: a block's two
-    inputs differ. `path` names the question of an operation, "block{}/operation{}", and `inputs` that
-    of the state it reads."""
+    """Bounds of the wirings that one supernet holds: the maximum of `blocks`; the possible `operations`;
+    whether blocks may concatenate (`concats`), and inputs pass to the output (`passes`). `distinct`: a
+    block's two inputs differ. `path` names the question of an operation, "block{}/operation{}", and `inputs`
+    that of the state it reads."""
 
     blocks: int = 0
     operations: tuple[str, ...] = tuple(OPERATIONS)
@@ -82,22 +82,22 @@ class Limits:
 
 
 class Fitted(Protocol[P_in]):
-    """An output whose channels a module is made to fit."""
+    """An output to whose channels a module can be fitted."""
 
     def fit(self, read: Reading[P_in], make: Callable[[int], nn.Module]) -> nn.Module:
-        """`make(channels)`; shared, it has weights for all the channels there may be."""
+        """`make(channels)`; in a supernet, with weights for all possible channels."""
         ...
 
 
 @dataclass(frozen=True)
 class Channels(Generic[P]):
-    """How many channels an output has: `most`, or, by the plan, those of them whose numbers are `columns`."""
+    """The channels of an output: all of `most`, or those with the indices `columns`, by the plan."""
 
     most: int
     columns: Callable[[P], Sequence[int]] | None = None
 
     def fit(self, read: Reading[P], make: Callable[[int], nn.Module]) -> nn.Module:
-        """Every channel there may be has weights of its own, as in ENAS."""
+        """Every possible channel has its own weights, as in ENAS."""
         if self.columns is None:
             return make(self.most)
         columns = self.columns
@@ -105,7 +105,8 @@ class Channels(Generic[P]):
 
 
 def output_channels(wiring: Callable[[P], Wiring], limits: Limits, filters: int) -> Channels[P]:
-    """Of a cell's output, in which every state that it may concatenate has columns of its own."""
+    """The channels of a cell's output, where every state that it may concatenate has its own columns."""
+    # A state gets room for its widest form, so that its columns do not depend on the other states.
     wide = filters * (1 + limits.concats)
     begin = 2 * filters if limits.passes else 0
 
@@ -119,15 +120,15 @@ def output_channels(wiring: Callable[[P], Wiring], limits: Limits, filters: int)
 
 
 def wire(blocks: Sequence[Block], rule: str = "all") -> Wiring:
-    """A cell of blocks that add, and of whose results `rule` says which make the output."""
+    """The wiring of blocks that add; `rule` selects those of the output (see `output_blocks`)."""
     if not blocks:
         raise Unbuildable("a cell needs at least one block, got none")
-    made = check_blocks(blocks)
-    return Wiring(made, tuple(k + 2 for k in output_blocks(made, rule)))
+    checked = check_blocks(blocks)
+    return Wiring(checked, tuple(k + 2 for k in output_blocks(checked, rule)))
 
 
 def check_blocks(blocks: Sequence[Block]) -> tuple[Block, ...]:
-    """`blocks`, or Unbuildable / UnknownName: a block reads earlier states, through known operations."""
+    """`blocks`, if they read earlier states through known operations. Raises Unbuildable and UnknownName."""
     for k, (input1, operation1, input2, operation2) in enumerate(blocks):
         for i in (input1, input2):
             if not 0 <= i < k + 2:
@@ -139,8 +140,8 @@ def check_blocks(blocks: Sequence[Block]) -> tuple[Block, ...]:
 
 
 def output_blocks(blocks: Sequence[Block], rule: str) -> tuple[int, ...]:
-    """The blocks (from 0) that are concatenated into the cell's output: all of them, or those that no
-    other block reads."""
+    """The blocks (from 0) that are concatenated into the cell's output: by the rule "all" every block, by
+    "unused" those that no other block reads."""
     if rule not in OUTPUT_RULES:
         raise UnknownName("output rule", rule, OUTPUT_RULES)
     used = {i for one, _, other, _ in blocks for i in (one, other)} if rule == "unused" else set()
@@ -148,8 +149,8 @@ def output_blocks(blocks: Sequence[Block], rule: str) -> tuple[int, ...]:
 
 
 def drop_paths(x: torch.Tensor, rate: float) -> torch.Tensor:
-    """Stochastic depth: each example (n, ...) is zeroed with probability `rate`, the others scaled to
-    keep the expectation."""
+    """Stochastic depth: each example of (n, channels, h, w) is zeroed with probability `rate`, and the others
+    are scaled to keep the expectation."""
     kept = torch.empty((len(x), 1, 1, 1), device=x.device, dtype=x.dtype).bernoulli_(1 - rate)
     return x * (kept / (1 - rate))
 
@@ -157,10 +158,10 @@ def drop_paths(x: torch.Tensor, rate: float) -> torch.Tensor:
 class Cell(nn.Module, Generic[P]):
     """(n, channels[0], h0, w0), (n, channels[1], h, w) -> (n, wiring.width(filters), h / stride, w / stride).
 
-    An input is first made to have `filters` channels, and the height and width of the other one where
-    it has twice as much (`halve`). With `unfitted` channels input 0 is read as it is. What nothing
-    reads has no weights. `drop_path` is the probability that a path is dropped, in training only; `place`
-    says which of a network's cells it is."""
+    Both inputs are first projected to `filters` channels, and input 0 to the height and width of input 1
+    where it has twice as much (`halve`). If `unfitted` is above 0, input 0 has that many channels and is read
+    without a projection. Parts that nothing reads do not have weights. `drop_path` is the probability that a
+    path is dropped, in training only; `place` is the cell's number in its network."""
 
     drop_path: float = 0.0
 
@@ -188,12 +189,14 @@ class Cell(nn.Module, Generic[P]):
             fitted = channels[i].fit(read, lambda width: kind(width, filters))
             return nn.Sequential(fitted, relu_conv_bn(filters, filters)) if twice and i == 1 else fitted
 
+        # By `several`, so that an input that no block reads has no projection, as in a plan's own network.
         fits = {i: partial(fit, i) for i in (0, 1) if i == 1 or not unfitted}
         self.fit = read.several(lambda plan: wiring(plan).inputs, fits)
         make = Operations(read, wiring, limits, have, filters, stride)
         count = read.count(lambda plan: len(wiring(plan).blocks), limits.blocks)
         self.first = nn.ModuleList(make.operation(k, 0) for k in range(count))
         self.second = nn.ModuleList(make.operation(k, 1) for k in range(count))
+        # An input that passes to the output must have the shape of the blocks' results there.
         lacking = [i for i in (0, 1) if limits.passes and (stride, have[i]) != (1, filters)]
         ends = {i: partial(_end, have[i], filters, stride) for i in lacking}
         self.ends = read.several(lambda plan: wiring(plan).output, ends)
@@ -206,31 +209,34 @@ class Cell(nn.Module, Generic[P]):
         for k, (one, _, other, _) in enumerate(wiring.blocks):
             results = self._path(self.first[k], states, one), self._path(self.second[k], states, other)
             states.append(torch.cat(results, 1) if k in wiring.concat else results[0] + results[1])
+        # After the blocks, which read the inputs before they are reduced.
         for i, end in self.ends.items():
             states[int(i)] = end(states[int(i)])
-        if len(wiring.output) == 1:
+        if len(wiring.output) == 1:  # spares the copy that torch.cat would make
             return states[wiring.output[0]]
         return torch.cat([states[k] for k in wiring.output], 1)
 
     def _path(self, operation: nn.Module, states: list[torch.Tensor], source: int) -> torch.Tensor:
-        """The identity is never dropped, as in the released code."""
+        """The operation's result, dropped at random in training. The identity is never dropped, as in the
+        released code."""
+        # While states are mixed, each candidate reads its own one, and no path is dropped.
         if isinstance(operation, Fork) and operation.mixture is not None:
             blended: torch.Tensor = operation.blend(states[: len(operation.options)])
             return blended
         y: torch.Tensor = operation(states[source])
-        if not self.training or self.drop_path == 0 or isinstance(chosen_of(operation), nn.Identity):
+        if not self.training or self.drop_path == 0 or isinstance(resolve_forks(operation), nn.Identity):
             return y
         return drop_paths(y, self.drop_path)
 
 
 def cell_of(wiring: Wiring, channels: tuple[int, int], filters: int, **more: Any) -> Cell[Wiring]:
-    """The cell of one wiring; `more` as for `Cell`."""
+    """The cell of one wiring; `more` are keywords of `Cell`."""
     first, second = (Channels[Wiring](width) for width in channels)
     return Cell(Own(wiring), lambda plan: plan, (first, second), filters, **more)
 
 
 class Operations(Generic[P]):
-    """The operations of a cell. Shared, one has weights for every state that it may read."""
+    """Makes the operations of a cell. In a supernet one has separate weights for each possible state."""
 
     def __init__(
         self,
@@ -243,10 +249,10 @@ class Operations(Generic[P]):
     ) -> None:
         self._read, self._wiring, self._limits = read, wiring, limits
         self._have, self._filters, self._stride = have, filters, stride
-        self._once = cache(self._make)
+        self._once = cache(self._make)  # one module for equal arguments
 
     def operation(self, k: int, operand: int) -> nn.Module:
-        """Operand 0 or 1 of block k, whatever state it reads."""
+        """The operation of block k on operand 0 or 1, for every state that it may read."""
         sources = {i: partial(self._of_state, k, operand, i) for i in range(k + 2)}
         path = self._limits.inputs.format(k + 1, operand + 1)
         return self._read.fork(lambda plan: self._wiring(plan).operand(k, operand)[0], sources, path)
@@ -255,13 +261,15 @@ class Operations(Generic[P]):
         if state < 2 or not self._limits.concats:
             width = self._have[state] if state < 2 else self._filters
             return self._of_width(k, operand, state, width)
+        # A block's result is twice as wide where it concatenates, which needs other weights.
         widths = {
             w: partial(self._of_width, k, operand, state, w) for w in (self._filters, 2 * self._filters)
         }
         return self._read.fork(lambda plan: self._wiring(plan).width_of(state, self._filters), widths)
 
     def _of_width(self, k: int, operand: int, state: int, width: int) -> nn.Module:
-        # Two inputs that differ are never read through the same weights, so both operands may hold them.
+        # If a block's two inputs always differ, its operands never read the same state, and may share the
+        # weights of each.
         number = k if self._limits.distinct else (k, operand)
         make = self._once if self._limits.distinct else self._make
         makers = {name: partial(make, number, state, width, name) for name in self._limits.operations}
@@ -273,5 +281,5 @@ class Operations(Generic[P]):
 
 
 def _end(channels: int, filters: int, stride: int) -> nn.Module:
-    """An input on its way to the output, in the shape of the blocks' results."""
+    """The projection of an input that passes to the output, to the shape of the blocks' results."""
     return FactorizedReduce(channels, filters) if stride == 2 else relu_conv_bn(channels, filters)

@@ -1,6 +1,6 @@
-"""A network of cells: stem, cells of which some stride, global pooling, one linear layer (NASNet, Zoph et
-al. 2018, Fig. 2; PNAS, Liu et al. 2018, Fig. 1; details of the ImageNet networks, the auxiliary head and
-drop-path as in the released code). PNAS strides the one cell it has; the others have a second cell for it.
+"""A network of cells: stem, normal and strided cells, global pooling, one linear layer (NASNet, Zoph et al.
+2018, Fig. 2; PNAS, Liu et al. 2018, Fig. 1; details of the ImageNet networks, the auxiliary head and
+drop-path as in the released code). PNAS uses its one cell with a stride; the others have a reduction cell.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from cambrian.networks.skeletons.defaults import Skeletons
 from cambrian.settings import COUNT, SHARE, Span, check_numbers, check_truths
 
 
-def strided_cells(cells: int) -> set[int]:
-    """Which of so many cells (from 0) stride: those after one and two thirds, never the first.
+def reduction_cells(cells: int) -> set[int]:
+    """The cells (from 0) that have a stride: those after one and two thirds of `cells`, never the first.
 
-    >>> sorted(strided_cells(9)), sorted(strided_cells(12)), strided_cells(2), strided_cells(1)
+    >>> sorted(reduction_cells(9)), sorted(reduction_cells(12)), reduction_cells(2), reduction_cells(1)
     ([3, 6], [4, 8], {1}, set())
     """
     return {cells // 3, 2 * cells // 3} - {0}
@@ -38,9 +38,9 @@ Pair = tuple[Wiring, Wiring]  # of the normal and the reduction cell
 
 @dataclass(frozen=True)
 class Stack:
-    """The cells in their order, stem cells first: how many filters, which stride, which are read at all.
-    A cell that does not read the previous one may leave every other cell without a reader: those are
-    not built. -1 is the stem, and stands for what lies before it too."""
+    """The sequence of cells, stem cells first: their filters, their strides, and which of them are read. If
+    cells do not read the previous one, every other cell is without a reader, and is not built. Cell -1 is the
+    stem, and so is every number below."""
 
     filters: int
     cells: int
@@ -53,37 +53,38 @@ class Stack:
         return self.stem_cells + self.cells
 
     def strides(self, t: int) -> bool:
-        return 0 <= t < self.stem_cells or t - self.stem_cells in strided_cells(self.cells)
+        return 0 <= t < self.stem_cells or t - self.stem_cells in reduction_cells(self.cells)
 
     def wiring(self, t: int) -> Callable[[Pair], Wiring]:
         return itemgetter(int(self.strides(t)))
 
     def channels(self, t: int) -> Channels[Pair]:
-        """Of the output of cell t."""
+        """The channels of the output of cell t."""
         if t < 0:
             return Channels(self.stem)
         return output_channels(self.wiring(t), self.limits[self.strides(t)], self.width(t))
 
     def width(self, t: int) -> int:
-        """Filters of cell t: doubled at every strided cell from the first counted one on, and so that
-        the stem cells lead up to it."""
+        """Filters of cell t: doubled at every strided cell after the stem cells; the stem cells double up to
+        `filters`."""
         if t < self.stem_cells:
             return int(self.filters // 2 ** (self.stem_cells - t))
         return int(self.filters << sum(self.strides(k) for k in range(self.stem_cells, t + 1)))
 
     def live(self, pair: Pair) -> list[int]:
-        """The cells whose output reaches the last one's."""
-        found: set[int] = set()
+        """The cells whose output reaches the last cell, in order."""
+        # A breadth-first walk backwards from the last cell.
+        live: set[int] = set()
         frontier = {self.total - 1}
         while frontier:
-            found |= frontier
+            live |= frontier
             read = {t - 2 + i for t in frontier for i in self.wiring(t)(pair).inputs}
-            frontier = {t for t in read if t >= 0} - found
-        return sorted(found)
+            frontier = {t for t in read if t >= 0} - live
+        return sorted(live)
 
-    def watched(self, pair: Pair) -> int:
-        """The cell whose output the auxiliary head reads: the last before the last strided one."""
-        before = self.stem_cells + max(strided_cells(self.cells), default=self.cells) - 1
+    def find_auxiliary_source(self, pair: Pair) -> int:
+        """The cell whose output the auxiliary head reads: the last live one before the last strided cell."""
+        before = self.stem_cells + max(reduction_cells(self.cells), default=self.cells) - 1
         live = self.live(pair)
         return max((t for t in live if t <= before), default=live[0])
 
@@ -94,8 +95,9 @@ def cell_network(
     """The network that repeats one cell, with stride 2 where it reduces: (n, channels, h, w) -> logits
     (n, classes).
 
-    `blocks`: (input1, operation1, input2, operation2) each, the inputs being states. `output`: "all" blocks
-    or the "unused" ones make a cell's output. For `settings` see `pair_network`; the skeletons are PNAS's."""
+    `blocks`: tuples (input1, operation1, input2, operation2), the inputs being states. `output`: "all" blocks
+    or the "unused" ones make a cell's output. `settings` are those of `pair_network`; the skeletons are
+    PNAS's."""
     cell = wire(blocks, output)
     return pair_network(Own((cell, cell)), channels, classes, skeletons.PNAS, **settings)
 
@@ -118,20 +120,21 @@ def pair_network(
 ) -> CellNetwork:
     """The network of a normal and a strided cell: (n, channels, h, w) -> logits (n, classes).
 
-    `limits`: of the cells that a supernet holds. `skeleton`: one of those `known`. `filters`: channels of a
-    block in the first cells; doubled at every strided cell. `cells`: how many in all; two of them stride,
-    after one and two thirds.
+    `limits`: bounds of the cells that a supernet holds. `skeleton`: a name in `known`. `filters`: channels of
+    a block in the first cells, doubled at every strided cell. `cells`: their number in all; two of them have
+    a stride, after one and two thirds.
     `auxiliary`: a second head before the last strided cell; in training, forward then returns
     (logits, auxiliary logits). `drop_path`: the last cell's rate at the end of training.
     `dropout`: before the linear layer. `stem`: channels of the first convolution, `stem_stride` its
-    stride (ImageNet's is always 2). None stands for the skeleton's own value.
+    stride (ImageNet's is always 2). None stands for the skeleton's value.
 
-    Raises UnknownName and Unbuildable where these do not make a network."""
+    Raises UnknownName and Unbuildable for settings that do not make a network."""
     if skeleton not in known:
         raise UnknownName("skeleton", skeleton, known)
     own = known[skeleton]
     filters = own.filters if filters is None else filters
     cells = own.cells if cells is None else cells
+    # The stem cells halve the filters, and one has to remain; a factorized reduction needs two.
     least = max(2, 2**own.stem_cells)
     dropout = own.dropout if dropout is None else dropout
     check_numbers(COUNT, cells=cells, stem_stride=stem_stride)
@@ -150,6 +153,7 @@ def pair_network(
     )
     network.drop_path = drop_path
     network.drop_path_progress = 1.0
+    # Set here, since operations are made without knowing of a skeleton.
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eps = own.epsilon
@@ -157,8 +161,10 @@ def pair_network(
 
 
 class AuxiliaryHead(nn.Module):
-    """A second classifier, of training only: (n, channels, h, w) -> logits (n, classes). The released
-    one has a kernel as large as its pooled map; a map of 2x2 makes it fit every resolution."""
+    """A second classifier for training only: (n, channels, h, w) -> logits (n, classes)."""
+
+    # The released head has a kernel as large as its pooled map. Here the map is always pooled to 2x2, which
+    # works at every resolution.
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -178,8 +184,8 @@ class AuxiliaryHead(nn.Module):
 
 
 class CellNetwork(nn.Module):
-    """See `pair_network`. `drop_path` is the rate at the end of training; setting
-    `drop_path_progress` between 0 and 1 sets the rates of now."""
+    """See `pair_network`. `drop_path` is the rate at the end of training; `drop_path_progress`, set between 0
+    and 1, scales the present rates."""
 
     drop_path: float = 0.0
 
@@ -195,24 +201,26 @@ class CellNetwork(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
+        # ImageNet's stem does not pad, as in the released code.
         padding = 0 if stack.stem_cells else 1
         self.stem = conv_bn(channels, stack.stem, 3, stem_stride, padding)
-        self._watched = read.live(stack.watched)
+        self._watched = read.live(stack.find_auxiliary_source)
         self.total = stack.total
         self.cells = read.parts(stack.live, {t: partial(_cell, read, stack, t) for t in range(self.total)})
 
         def head(t: int) -> nn.Module:
             return stack.channels(t).fit(read, lambda width: AuxiliaryHead(width, classes))
 
+        # In a supernet the source of the head depends on the plan, so every cell may need one.
         heads = {t: partial(head, t) for t in range(self.total)}
-        self.auxiliary = read.fork(stack.watched, heads) if auxiliary else None
+        self.auxiliary = read.fork(stack.find_auxiliary_source, heads) if auxiliary else None
         self.dropout = nn.Dropout(dropout)
         last = stack.channels(self.total - 1)
         self.linear = last.fit(read, lambda width: nn.Linear(width, classes))
 
     @property
     def places(self) -> list[int]:
-        """Which of the network's cells, counted with those that nobody reads, are there."""
+        """The numbers of the cells that are built, counting also those that are not read."""
         return [cell.place for cell in self.cells if isinstance(cell, Cell)]
 
     @property
@@ -230,7 +238,7 @@ class CellNetwork(nn.Module):
         self.set_drop_path(self.drop_path * progress)
 
     def set_drop_path(self, rate: float) -> None:
-        """Every path of the last cell is dropped at `rate` from now on, those of earlier cells linearly less
+        """Drop paths of the last cell at `rate` from now on, those of earlier cells at linearly lower rates
         (Zoph et al. 2018, Sec. 4)."""
         for cell in self.modules():  # in a supernet every one, whichever are chosen
             if isinstance(cell, Cell):
@@ -240,6 +248,7 @@ class CellNetwork(nn.Module):
         stem = self.stem(x)
         outputs: dict[int, torch.Tensor] = {}
         for t, cell in zip(self.places, self.cells, strict=True):
+            # Before the first cell there is only the stem, which stands in for missing outputs.
             outputs[t] = cell(outputs.get(t - 2, stem), outputs.get(t - 1, stem))
         pooled = F.relu(outputs[self.total - 1]).mean((2, 3))
         logits: torch.Tensor = self.linear(self.dropout(pooled))

@@ -1,4 +1,4 @@
-"""What networks of cells are when nothing else is said: per family, the network its paper trained."""
+"""The default skeletons of networks of cells: for each family, the networks that its paper trained."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Skeleton:
-    """`cells` counts the strided ones. `stem`: its channels, 0 for as many as `widen` times `filters`.
-    `stem_cells`: strided cells before the counted ones, at half the filters each step back."""
+    """`cells`: their number, strided ones included. `stem`: its channels, where 0 stands for `widen` times
+    `filters`. `stem_cells`: strided cells before the counted ones, each with half the filters of the next."""
 
     filters: int
     cells: int
@@ -23,12 +23,15 @@ class Skeleton:
 Skeletons = Mapping[str, Skeleton]
 
 
+# Two stem cells of stride 2 after a strided stem convolution; dropout and epsilon are the released code's.
 def _imagenet(filters: int, cells: int, stem: int) -> Skeleton:
     return Skeleton(filters, cells, stem, stem_cells=2, dropout=0.5, epsilon=1e-3)
 
 
+# Not from a paper: for small images and short budgets.
 SMALL = Skeleton(filters=16, cells=3)
 
+# (N, F) = (3, 48), (3, 54), (4, 216) (Liu et al. 2018, Tables 3 to 5): one cell, so 3 N in all.
 PNAS: Skeletons = {
     "small": SMALL,
     "cifar": Skeleton(filters=48, cells=9),

@@ -1,7 +1,7 @@
 """Augmentation of whole batches on tensors: one gather crops and flips, one product cuts out.
 
 Random crops after padding and flips as in He et al. 2016 (Sec. 4.2), cutout as in DeVries & Taylor 2017.
-Everything random in an epoch is drawn before it, so that a step depends on its number alone.
+All random numbers of an epoch are drawn before it, so that a step depends only on its number.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Augment:
-    """`crop`: shifts of up to so many pixels, zeros moving in. `flip`: left and right, one in two.
-    `cutout`: a square of so many pixels a side, set to the mean, around a point of the image."""
+    """`crop`: the largest shift in pixels; zeros move in. `flip`: mirror every second image from left to
+    right, on average. `cutout`: the side in pixels of a square that is set to the mean, around a point of the
+    image."""
 
     crop: int = 0
     flip: bool = False
@@ -32,9 +33,9 @@ class Augment:
 def automatic(
     height: int, width: int, channels: int, crop: int | None, flip: bool | None, cutout: int
 ) -> Augment:
-    """What is given, and for None what suits such images: shifts of an eighth of the side, as the usual
-    4 of 32; flips for colour images of 32 pixels or more, which are photographs rather than
-    characters, for which left and right matter."""
+    """The given settings, with defaults in place of None: shifts of an eighth of the side, as the usual 4 of
+    32; flips for colour images of 32 pixels or more."""
+    # Such images are mostly photographs; in small or grey ones, often characters, left and right matter.
     side = min(height, width)
     if crop is None:
         crop = side // 8
@@ -45,8 +46,8 @@ def automatic(
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decides in an epoch of n examples: their order and, by place in that order, the
-    window's corner in the padded image, whether it is mirrored, and the centre of the hole."""
+    """The random draws of an epoch of n examples: their order and, by position in that order, the window's
+    corner in the padded image, whether it is mirrored, and the centre of the hole."""
 
     order: Tensor  # int64[n]
     corner: Tensor  # int64[n, 2]
@@ -56,6 +57,7 @@ class Draws:
 
 def draw(augment: Augment, examples: int, side: tuple[int, int], rng: np.random.Generator) -> Draws:
     """The draws of one epoch over images of `side` (height, width)."""
+    # The sequence of these draws belongs to seeded runs, and must not change.
     corner = rng.integers(0, 2 * augment.crop + 1, size=(examples, 2))
     mirrored = rng.random(examples) < (0.5 if augment.flip else 0.0)
     hole = rng.integers(0, side, size=(examples, 2))
@@ -69,9 +71,10 @@ def pad(pixels: Tensor, crop: int) -> Tensor:
 
 
 def windows(padded: Tensor, draws: Draws, batch: slice, side: tuple[int, int]) -> Tensor:
-    """The batch's windows [b, height, width, channels] of the padded images, mirrored where drawn so."""
+    """The batch's windows [b, height, width, channels] of the padded images, mirrored where so drawn."""
     which = draws.order[batch]
     corner, mirrored = draws.corner[batch], draws.mirrored[batch]
+    # Row and column indices for every image of the batch: one gather then crops and mirrors them all.
     columns = torch.arange(side[1], device=padded.device).expand(len(which), -1)
     columns = torch.where(mirrored[:, None], side[1] - 1 - columns, columns)
     rows = corner[:, :1] + torch.arange(side[0], device=padded.device)

@@ -1,4 +1,4 @@
-"""Batches of augmented images, each a function of (name, epoch, step) and not of earlier draws."""
+"""Batches of augmented images. Each is a function of (name, epoch, step) and independent of earlier draws."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from cambrian.randomness import stream
 
 
 class BatchStream:
-    """`steps` batches of nearly equal size in each epoch, in an order of the epoch's own. `name` is the seed
-    and the stream's purpose: a step that needs a second one (validation for gates) names it otherwise."""
+    """`steps` batches of nearly equal size in each epoch, which has its own order of examples. `name` is the
+    seed and the purpose of the stream: a second stream (validation batches for gates) has another name."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class BatchStream:
         self.images, self.steps = images, steps
         self._augment, self._name, self._format = augment, name, memory_format
         self._padded = pad(images.pixels, augment.crop)
-        self._drawn: tuple[int, Draws] | None = None  # the epoch whose draws were asked for last
+        self._drawn: tuple[int, Draws] | None = None  # the latest epoch and its draws
 
     def draws(self, epoch: int) -> Draws:
         """The random draws of that epoch, on the images' device."""
@@ -39,7 +39,9 @@ class BatchStream:
     def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
         """Inputs [b, channels, height, width] and targets [b] of step `step` (from 0) of an epoch."""
         draws, n = self.draws(epoch), len(self.images)
+        # Bounds by integer division: the batches cover all examples, and sizes differ by one at most.
         batch = slice(n * step // self.steps, n * (step + 1) // self.steps)
+        # Without shifts and flips a plain lookup of the images is cheaper than the gather by pixel.
         if self._augment.crop or self._augment.flip:
             pixels = windows(self._padded, draws, batch, self.images.side)
         else:

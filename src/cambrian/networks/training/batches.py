@@ -1,4 +1,4 @@
-"""Labelled images as tensors in memory, and what becomes of a batch of them on its way into a network."""
+"""Labelled images as tensors in memory, and their conversion to the inputs of a network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 @dataclass(frozen=True)
 class Images:
     """`pixels` [n, height, width, channels], uint8 or float32; `targets` int64[n]; `mean` and `std`
-    float32[channels] in the unit of networks' inputs (uint8 over 255, float32 as it is)."""
+    float32[channels] in the unit of a network's inputs (uint8 divided by 255, float32 unchanged)."""
 
     pixels: Tensor
     targets: Tensor
@@ -29,8 +29,9 @@ class Images:
         return int(self.pixels.shape[1]), int(self.pixels.shape[2])
 
     def inputs(self, pixels: Tensor) -> Tensor:
-        """A batch [b, height, width, channels] of such pixels as a network takes it: normalised float32
+        """Convert a batch [b, height, width, channels] of pixels to a network's input: normalised float32
         [b, channels, height, width], channels last in memory."""
+        # The unit is folded into mean and std, which saves one pass over the pixels.
         scaled = pixels.to(torch.float32)
         unit = 255.0 if pixels.dtype == torch.uint8 else 1.0
         return ((scaled - unit * self.mean) / (unit * self.std)).permute(0, 3, 1, 2)
@@ -44,9 +45,10 @@ def images(
     device: str = "cpu",
     resolution: int | None = None,
 ) -> Images:
-    """Copies of the arrays on `device`, scaled to `resolution` pixels a side where that is given."""
+    """Copies of the arrays on `device`, scaled to `resolution` pixels a side if it is given."""
     tensor = torch.from_numpy(np.array(pixels)).to(device)
     if resolution is not None and tuple(tensor.shape[1:3]) != (resolution, resolution):
+        # In pieces: scaling works in float32, four times the memory of uint8.
         tensor = torch.cat([_scale(part, resolution) for part in torch.split(tensor, 4096)])
     return Images(
         tensor,
@@ -57,7 +59,7 @@ def images(
 
 
 def _scale(pixels: Tensor, resolution: int) -> Tensor:
-    """Bilinear with antialiasing, in the same type of number (uint8 is rounded)."""
+    """Scale bilinearly with antialiasing, in the same number type (uint8 is rounded)."""
     size = (resolution, resolution)
     floats = pixels.permute(0, 3, 1, 2).float()
     result = F.interpolate(floats, size, mode="bilinear", antialias=True).permute(0, 2, 3, 1)

@@ -1,4 +1,4 @@
-"""Steps down a gradient: an optimiser of some parameters, its gradient clipped, its state by name."""
+"""Gradient descent: an optimiser of some parameters, with gradient clipping and a state by name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from cambrian.networks.training.recipe import Recipe
 
 
 class Descent:
-    """The optimiser that the recipe names, over `parameters`. A step that learns two kinds of parameters, as
-    weights and gates, has two of them."""
+    """The optimiser that the recipe names, over `parameters`. A step that learns two kinds of parameters,
+    such as weights and gates, has two of these."""
 
     def __init__(self, parameters: list[nn.Parameter], recipe: Recipe) -> None:
         self.parameters = parameters
@@ -18,8 +18,9 @@ class Descent:
         self._optimiser = make_optimiser(parameters, recipe)
 
     def descend(self, rate: float) -> None:
-        """One step against the gradients that are there, which are then gone."""
+        """Take one step against the present gradients, and delete them."""
         if self._clip:
+            # By the norm over all parameters, which keeps the gradient's direction.
             nn.utils.clip_grad_norm_(self.parameters, self._clip)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
@@ -28,7 +29,7 @@ class Descent:
         self._optimiser.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
-        """The optimiser's moments, by the parameter's place and their name."""
+        """The optimiser's moments, by the parameter's index and the moment's name."""
         return {
             f"{i}.{name}": value
             for i, parameter in enumerate(self.parameters)
@@ -36,19 +37,20 @@ class Descent:
         }
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up the moments that `state` gave, each copied into its parameter's layout: fused kernels walk
-        through memory and take that for granted."""
+        """Load the moments that `state` returned, each in the memory layout of its parameter."""
         self._optimiser.state.clear()
         for key, value in tensors.items():
             i, name = key.split(".", 1)
             parameter = self.parameters[int(i)]
+            # Fused kernels walk through memory, and assume that parameter and moment have the same layout.
             like = parameter.detach() if value.shape == parameter.shape else value.to(parameter.device)
             moment = torch.empty_like(like, dtype=value.dtype).copy_(value)
             self._optimiser.state[parameter][name] = moment
 
     def _begin_momentum(self) -> None:
-        """Zeros for parameters whose first gradient comes after others' (those of a path that was not run):
-        the fused SGD takes either all momenta or none."""
+        """Create zero momenta for parameters that get their first gradient later than others, as those of
+        paths that did not run before."""
+        # The fused SGD takes either all momenta or none.
         state = self._optimiser.state
         if not state or not isinstance(self._optimiser, torch.optim.SGD):
             return
@@ -58,7 +60,9 @@ class Descent:
 
 
 def make_optimiser(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """Biases and normalisation, the parameters of one dimension, do not decay."""
+    """The optimiser that the recipe names. Biases and normalisation do not decay (He et al. 2019, Sec.
+    3.1)."""
+    # These are the parameters of one dimension.
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},

@@ -1,7 +1,7 @@
-"""Losses as values: a mean over the examples of a batch, given their logits.
+"""Losses as values: the mean over the examples of a batch, computed from their logits.
 
-`LOSSES` are those that a recipe names, which need nothing but the labels; `Distillation` needs a teacher too
-and is for steps that have one.
+`LOSSES` are the losses that a recipe can name, which need only the labels; `Distillation` also needs a
+teacher, and is for steps that have one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Against targets that have `smoothing` spread evenly over all classes (Szegedy et al. 2016, Sec. 7)."""
+    """The cross-entropy, with a share `smoothing` of each target spread evenly over all classes (Szegedy et
+    al. 2016, Sec. 7)."""
 
     smoothing: float = 0.0
 
@@ -34,8 +35,8 @@ class CrossEntropy:
 
 @dataclass(frozen=True)
 class SquaredError:
-    """The squared distance of the logits from the one-hot target (Hui & Belkin 2021, arXiv 2006.07322, Sec.
-    2), smoothed like that of the cross-entropy."""
+    """The squared distance between the logits and the one-hot target (Hui & Belkin 2021, arXiv 2006.07322,
+    Sec. 2), with the same smoothing as the cross-entropy."""
 
     smoothing: float = 0.0
 
@@ -48,8 +49,8 @@ class SquaredError:
 
 @dataclass(frozen=True)
 class Distillation:
-    """The cross-entropy of the student against its teacher, both softened by `temperature` (Hinton et al.
-    2015, arXiv 1503.02531, Sec. 2). No gradient goes to the teacher."""
+    """The cross-entropy between student and teacher, both softened by `temperature` (Hinton et al. 2015,
+    arXiv 1503.02531, Sec. 2). No gradient flows to the teacher."""
 
     temperature: float = 1.0
 

@@ -1,4 +1,4 @@
-"""How a network is trained, as settings: no tensors here, so that a plan can be made without torch."""
+"""The settings of a training. This file does not import torch, so that a search can be planned without it."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from cambrian.networks.training.schedules import SHAPES, Schedule
 from cambrian.settings import POSITIVE, SHARE, Span, check_settings
 
 OPTIMISERS = ("sgd", "adamw")
+# Names only, the losses themselves need torch (`losses.LOSSES`).
 LOSSES = ("cross-entropy", "squared-error")
 SCORES = ("last", "best")
 LATER: dict[str, bool] = {"later": True}
-"""Marks a setting that came after runs were kept: at its default it is in no spec and no identity."""
+"""Marks a setting added after runs were stored: at its default it is left out of specs and identities."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of a training; `learning_rate` is the peak, reached after `warmup` (a fraction of all
-    steps) and followed by the schedule (see `schedules`; "cosine", Loshchilov & Hutter 2017, goes down to 0).
-    Warm-up, schedule and drop path go by the training's length or, where `decay_epochs` is above 0, by so
-    many epochs however long the training is: a training can then be continued (`prefix`). For "step" it is
-    the epochs between two multiplications by `decay_factor`, for "restarts" those of the first period, each
-    later one being `restart_multiple` times as long.
+    """Settings of a training. `learning_rate` is the peak, reached after `warmup` (a fraction of all steps)
+    and followed by the schedule (see `schedules`; "cosine", Loshchilov & Hutter 2017, falls to 0). Warm-up,
+    schedule and drop path extend over the length of the training or, where `decay_epochs` is above 0, over
+    that many epochs: a training can then be continued (`prefix`). For "step", `decay_epochs` is the number of
+    epochs between two multiplications by `decay_factor`; for "restarts" it is the first period, and each
+    later period is `restart_multiple` times as long.
 
-    `loss` is by name (see `losses`). `weight_decay` spares biases and normalisation (He et al. 2019, Sec.
-    3.1). `auxiliary` weighs the loss of the auxiliary head, where the network has one. `drop_path` is reached
-    linearly over the training (Zoph et al. 2018, Sec. 4). `gradient_clip` bounds the gradient's norm (0: no
-    bound). `crop` (pixels of shift), `flip` and `cutout` (side of the hole in pixels, 0: none) augment the
-    images; None leaves the choice to `augment.automatic`, by the images' size and channels.
+    `loss` is a name (see `losses`). `weight_decay` spares biases and normalisation (He et al. 2019, Sec.
+    3.1). `auxiliary` weights the loss of the auxiliary head, where the network has one. `drop_path` is
+    reached linearly over the training (Zoph et al. 2018, Sec. 4). `gradient_clip` bounds the gradient's norm
+    (0: no bound). `crop` (pixels of shift), `flip` and `cutout` (side of the hole in pixels, 0: none) augment
+    the images; for None `augment.automatic` chooses by the images' size and channels.
 
-    `score` says which epoch a search reports and keeps the weights of: "last", which is unbiased, or
-    "best" on validation; the best is recorded either way. `checkpoint_seconds` is the least time
-    between two checkpoints; 0 writes one at the end of each epoch."""
+    `score` names the epoch whose score a search reports and whose weights it keeps: "last", which is
+    unbiased, or "best" on validation; the best is recorded in both cases. `checkpoint_seconds` is the minimum
+    time between two checkpoints; 0 writes one at the end of each epoch."""
 
     learning_rate: Annotated[float, POSITIVE] = 0.2
     optimiser: str = "sgd"
@@ -72,14 +73,16 @@ class Recipe:
 
     @cached_property
     def rates(self) -> Schedule:
-        """The schedule as a value: factors of `learning_rate`."""
+        """The schedule, which gives factors of `learning_rate`."""
+        # A shape takes the settings of its own field names; the others are for other schedules.
         shape: type[Any] = SHAPES[self.schedule]
         settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(shape)}
         return Schedule(shape(**settings), self.decay_epochs, self.warmup)
 
     @property
     def prefix(self) -> bool:
-        """Whether a longer training begins with the shorter one: nothing goes by the training's length."""
+        """Whether a longer training begins with the shorter one: no setting depends on the training's
+        length."""
         return self.rates.prefix and (not self.drop_path or self.decay_epochs > 0)
 
     def rate(self, step: int, steps: int, steps_per_epoch: int) -> float:
@@ -88,8 +91,8 @@ class Recipe:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The settings that the trained weights are a function of, as JSON; those that came later are left
-        out at their defaults, so that older checkpoints are of the same training."""
+        """The settings that determine the trained weights, as JSON. Settings that were added later are left
+        out at their defaults, so that older checkpoints still belong to the same training."""
         return {
             f.name: getattr(self, f.name)
             for f in dataclasses.fields(self)
@@ -98,8 +101,8 @@ class Recipe:
         }
 
     def batches(self, examples: int) -> int:
-        """Steps in an epoch. Every example is seen, in batches of nearly equal size: a last batch of
-        one would have no variance for batch normalisation to divide by."""
+        """The number of steps in an epoch, whose batches hold all examples and are of nearly equal size."""
+        # At least two examples each: a last batch of one would have no variance for batch normalisation.
         return max(1, min(round(examples / self.batch_size), examples // 2))
 
 

@@ -1,11 +1,11 @@
 """Learning rate schedules as values: the factor by which the peak rate is multiplied at each step.
 
-A schedule that is told its horizon from the start is a *prefix*: the rate at a step does not depend on how
-long the training is, so that a longer training begins with the shorter one, bit for bit, and a short one can
-be continued. Without a horizon a schedule goes by the training's own length, and a longer training is another
-one from its first step on.
+A schedule with a fixed horizon is a *prefix*: the rate at a step does not depend on the length of the
+training, so that a longer training begins with the shorter one, bit for bit, and a short one can be
+continued. Without a horizon a schedule extends over the length of the training, and a longer training differs
+from its first step.
 
-No torch here, so that a plan can be made without it.
+This file does not import torch, so that a search can be planned without it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import ClassVar, Protocol
 
 
 class Shape(Protocol):
-    """How the rate goes down from the peak. `periodic`: it needs a horizon, its period; `steady`: it needs no
-    length at all. The fields of a shape are settings of the recipe of the same names."""
+    """The decrease of the rate from its peak. `periodic`: it needs a horizon, its period; `steady`: it does
+    not need a length. The fields of a shape are the recipe's settings of the same names."""
 
     periodic: ClassVar[bool]
     steady: ClassVar[bool]
 
     def factor(self, step: int, span: int) -> float:
-        """The factor `step` steps after the peak, where the way down takes `span` of them."""
+        """The factor `step` steps after the peak, where the decrease takes `span` steps."""
         ...
 
 
 @dataclass(frozen=True)
 class Constant:
-    """The peak rate throughout."""
+    """The peak rate at every step."""
 
     periodic: ClassVar[bool] = False
     steady: ClassVar[bool] = True
@@ -41,7 +41,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Cosine:
-    """Down to 0 along half a cosine (Loshchilov & Hutter 2017, Eq. 5, without restarts); 0 after that."""
+    """Decreases to 0 along half a cosine (Loshchilov & Hutter 2017, Eq. 5, no restarts), then stays 0."""
 
     periodic: ClassVar[bool] = False
     steady: ClassVar[bool] = False
@@ -52,8 +52,8 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Linear:
-    """Down to 0 along a line; 0 after that. With a long warm-up it is the one cycle of Smith & Topin (2018,
-    arXiv 1708.07120)."""
+    """Decreases linearly to 0, then stays 0. With a long warm-up this is the one cycle of Smith & Topin
+    (2018, arXiv 1708.07120)."""
 
     periodic: ClassVar[bool] = False
     steady: ClassVar[bool] = False
@@ -64,7 +64,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """Multiplied by `decay_factor` after every span (He et al. 2016, Sec. 3.4: by a tenth)."""
+    """Multiplies the rate by `decay_factor` after every span (He et al. 2016, Sec. 3.4: by 0.1)."""
 
     decay_factor: float = 0.1
     periodic: ClassVar[bool] = True
@@ -76,8 +76,8 @@ class StepDecay:
 
 @dataclass(frozen=True)
 class CosineRestarts:
-    """SGDR (Loshchilov & Hutter 2017, Eq. 5): half a cosine over a span, T_0 in the paper, then from the peak
-    again, over spans that are each `restart_multiple` (T_mult) times as long as the one before."""
+    """SGDR (Loshchilov & Hutter 2017, Eq. 5): half a cosine over a span (T_0 in the paper), then again from
+    the peak, over spans that are each `restart_multiple` (T_mult) times as long as the previous one."""
 
     restart_multiple: float = 2.0
     periodic: ClassVar[bool] = True
@@ -103,9 +103,9 @@ SHAPES: Mapping[str, type[Shape]] = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """Up to the peak linearly over `warmup`, a share of the horizon (Goyal et al. 2017, Sec. 2.2), and down
-    again as `shape` says, so that the first way down ends with the horizon. `horizon` is in epochs; 0 stands
-    for the training's own length."""
+    """Increases linearly to the peak over `warmup`, a share of the horizon (Goyal et al. 2017, Sec. 2.2),
+    then decreases by `shape`, so that the first decrease ends with the horizon. `horizon` is in epochs; 0
+    stands for the length of the training."""
 
     shape: Shape
     horizon: float = 0.0
@@ -117,7 +117,7 @@ class Schedule:
         return self.horizon > 0 or (self.shape.steady and self.warmup == 0)
 
     def span(self, total_steps: int, steps_per_epoch: int) -> int:
-        """The steps of the horizon."""
+        """The horizon in steps."""
         return max(1, round(self.horizon * steps_per_epoch)) if self.horizon else total_steps
 
     def rate(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
@@ -126,7 +126,7 @@ class Schedule:
         warm = round(self.warmup * span)
         if step < warm:
             return (step + 1) / warm
-        if step < span:  # the first way down is shorter by the warm-up, so that later ones begin on time
+        if step < span:  # the warm-up shortens the first decrease, so that later ones begin on time
             return self.shape.factor(step - warm, span - warm)
         return self.shape.factor(step, span)
 

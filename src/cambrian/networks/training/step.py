@@ -1,9 +1,9 @@
-"""A step of a training learns from one batch. The loop around it (`trainer`) brings batches, seeds,
-checkpoints and pace, and knows nothing of losses, networks and optimisers.
+"""A step of a training, which learns from one batch. The loop around it (`trainer`) provides batches, seeds
+and checkpoints, and does not depend on losses and optimisers.
 
-`GradientStep` descends one loss. A method with a loss of its own (a path drawn for each step; the sandwich
-rule with distillation) gives it another `Objective`; one that learns more than the weights (gates, by an
-optimiser of their own on other batches) is a `Step` made of several `Descent`s.
+`GradientStep` descends one loss. A method with its own loss (a path drawn for each step; the sandwich rule
+with distillation) gives it another `Objective`. A method that learns more than the weights (gates, by a
+separate optimiser on other batches) is a `Step` made of several `Descent`s.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from cambrian.networks.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Moment:
-    """Where in a training a step stands: `epoch` and `step` of that epoch from 0, of `length` steps in
-    all."""
+    """The position of a step in a training: `epoch` and the `step` within it, both from 0; `length` is the
+    total number of steps."""
 
     epoch: int
     step: int
@@ -33,30 +33,31 @@ class Moment:
 
     @property
     def done(self) -> int:
-        """The steps before this one, of all epochs."""
+        """The number of steps before this one, over all epochs."""
         return self.epoch * self.steps_per_epoch + self.step
 
 
 class Step(Protocol):
-    """A way to learn from batches. Before each step torch's generator of the device is seeded by the step's
-    number, so that draws from it are the same in a training that was resumed."""
+    """A method of learning from batches. Before each step torch's generator of the device is seeded by the
+    step's number, so that a resumed training makes the same random draws."""
 
     @property
     def prefix(self) -> bool:
-        """Whether a step does not depend on how long the training is, so that a training can be continued."""
+        """Whether steps are independent of the training's length, so that a training can be continued."""
         ...
 
     def take(self, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
-        """Learn from inputs [b, channels, height, width] and targets [b]; the loss [] without its gradient,
-        of which the loop sees to it that it is finite."""
+        """Learn from inputs [b, channels, height, width] and targets [b], and return the loss [], detached.
+        The loop checks that it is finite."""
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """All that later steps depend on beside the network's own weights and buffers."""
+        """The tensors that later steps depend on, besides the network's weights and buffers."""
         ...
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from the tensors that `state` gave, which may lie on another device and in another layout."""
+        """Continue from the tensors that `state` returned, which may be on another device or in another
+        layout."""
         ...
 
 
@@ -64,14 +65,14 @@ class Objective(Protocol):
     """The loss that a gradient step descends."""
 
     def __call__(self, network: nn.Module, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
-        """The loss [], with its gradient."""
+        """The loss [], attached to its gradient."""
         ...
 
 
 @dataclass(frozen=True)
 class HeadsLoss:
-    """The loss of the first head and, weighed by `auxiliary`, those of the other heads: networks with
-    auxiliary heads give their logits too while they train (Szegedy et al. 2015, Sec. 5)."""
+    """The loss of the first head plus `auxiliary` times the losses of the other heads, whose logits a network
+    returns only in training (Szegedy et al. 2015, Sec. 5)."""
 
     loss: Loss
     auxiliary: float = 0.0
@@ -79,25 +80,28 @@ class HeadsLoss:
     def __call__(self, network: nn.Module, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         with half_precision(inputs.device):
             output = network(inputs)
+        # The loss is computed in 32 bits, outside of autocast: bfloat16 keeps 8 bits of a number.
         heads = output if isinstance(output, tuple) else (output,)
         first, *others = (self.loss(logits.float(), targets) for logits in heads)
         return first + self.auxiliary * sum(others) if others else first
 
 
 class GradientStep:
-    """Down the gradient of one objective, by default the recipe's loss, at the recipe's rate; paths are
-    dropped at the recipe's rate or else at the one each module wants."""
+    """Descends the gradient of one objective, by default the recipe's loss, at the recipe's learning rate.
+    Paths are dropped at the recipe's rate or, if that is 0, at the rate of each module."""
 
     def __init__(self, network: nn.Module, recipe: Recipe, objective: Objective | None = None) -> None:
         self._network, self._recipe = network, recipe
         self._objective = objective or HeadsLoss(make_loss(recipe), recipe.auxiliary)
         self._descent = Descent([p for p in network.parameters() if p.requires_grad], recipe)
+        # Looked up once, since checking every module at every step is slow.
         rates = [(d, recipe.drop_path or d.drop_path) for d in find_path_droppers(network)]
         self._droppers = [(dropper, rate) for dropper, rate in rates if rate]
 
     @property
     def prefix(self) -> bool:
-        """A recipe that is a prefix without a horizon still has none for the network's own drop path."""
+        """Whether neither the recipe nor the drop path depends on the training's length."""
+        # A constant rate is a prefix without a horizon, but drop path still grows over one.
         return self._recipe.prefix and (not self._droppers or self._recipe.rates.horizon > 0)
 
     def take(self, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
@@ -114,12 +118,12 @@ class GradientStep:
         self._descent.restore(tensors)
 
     def _drop_paths(self, moment: Moment) -> None:
-        """The rates grow linearly over the horizon, from 0 (Zoph et al. 2018, Sec. 4)."""
+        """Set the rates, which grow linearly from 0 over the horizon (Zoph et al. 2018, Sec. 4)."""
         span = self._recipe.rates.span(moment.length, moment.steps_per_epoch)
         for dropper, rate in self._droppers:
             dropper.set_drop_path(rate * min(moment.done, span) / span)
 
 
 def half_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 where it gains: on CUDA (on CPU it is slower for such networks)."""
+    """Compute in bfloat16 on CUDA, inside. On CPU it is slower for such networks, and is not used."""
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()

@@ -1,8 +1,8 @@
-"""The training of one network: steps, epochs, scores, and a state from which it goes on bit for bit.
+"""The training of one network: steps, epochs, scores, and a state from which it resumes bit for bit.
 
-All that is random in it is a function of (seed, trial, epoch, step), never of earlier draws.
-On CPU with the same number of threads a training that is resumed therefore ends with the same weights;
-on CUDA some of cuDNN's and torch's kernels add in an order that varies, and equality is to rounding.
+All random numbers are a function of (seed, trial, epoch, step), never of earlier draws. On CPU with the same
+number of threads a resumed training therefore ends with the same weights; on CUDA some of cuDNN's and torch's
+kernels add in a varying order, and the weights agree up to rounding.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from cambrian.networks.training.step import GradientStep, Moment, Step, half_pre
 from cambrian.randomness import integer_seed
 
 CHECK_STEPS = 5
-"""Steps between two looks at the loss: a look makes a GPU wait."""
+"""Steps between two checks of the loss: to read it makes a GPU wait."""
 
 
 class Training:
-    """`network`, on the images' device, trained on `images` for `epochs` epochs; `seed` and `trial`, which
-    may be any name of what is trained, decide all that is random. `method` learns from each batch: by default
-    by a step down the gradient of the recipe's loss.
+    """Trains `network`, which is on the device of `images`, for `epochs` epochs. `seed` and `trial` (any name
+    of the training) determine all random numbers. `method` learns from each batch, by default by a step down
+    the gradient of the recipe's loss.
 
-    `epoch` and `step` say where it stands: epochs done, and steps done of the present one. `length` is how
-    many steps it has in all, which `shorten` makes fewer."""
+    `epoch` and `step` are the epochs done and the steps done within the present epoch. `length` is the total
+    number of steps, which `shorten` reduces."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Training:
 
     @property
     def batch(self) -> float:
-        """Images in a step."""
+        """The mean number of images in a step."""
         return len(self.batches.images) / self._steps
 
     @property
@@ -75,21 +75,21 @@ class Training:
 
     @property
     def prefix(self) -> bool:
-        """Whether no step depends on `epochs`: a longer training begins with this one."""
+        """Whether no step depends on `epochs`, so that a longer training begins with this one."""
         return self._method.prefix
 
     @property
     def epochs_trained(self) -> float:
-        """Of a finished training, by its steps: less than `epochs` where it was shortened."""
+        """The epochs of the finished training, by its steps: fewer than `epochs` if it was shortened."""
         return self.length / self._steps
 
     def shorten(self, steps: int) -> None:
-        """End after so many steps in all; a schedule that goes by the length reaches its end there."""
+        """End after `steps` steps in all; a schedule over the training's length then ends there too."""
         self.length = max(min(steps, self.length), self.steps_done, 1)
 
     def run_epoch(self, after_step: Callable[[], None] = lambda: None) -> float:
-        """Train to the end of the present epoch; `after_step` is called between its steps. Returns the
-        mean loss over the epoch, or NaN at once, within CHECK_STEPS steps, when a loss was not finite."""
+        """Train to the end of the present epoch, with a call of `after_step` between its steps. Returns the
+        mean loss over the epoch, or NaN, within CHECK_STEPS steps, once a loss is not finite."""
         self.network.train()
         with _own_randomness(self._device):
             while self.step < self._steps and not self.finished:
@@ -97,6 +97,7 @@ class Training:
                 self.step += 1
                 if self.step % CHECK_STEPS == 0 and not math.isfinite(self._total.item()):
                     return math.nan
+                # Not after the last step: then the caller scores the complete epoch before it saves.
                 if self.step < self._steps and not self.finished:
                     after_step()
         mean = self._total.item() / self.step
@@ -105,18 +106,19 @@ class Training:
         return mean if math.isfinite(mean) else math.nan
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that the rest of the training depends on: tensors by name, and the place as JSON."""
+        """The state that the rest of the training depends on: tensors by name, and the position as JSON."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        # The name is older than steps of other kinds, and in the checkpoints of kept runs.
+        # The prefix is older than other kinds of steps, and stands in the checkpoints of stored runs.
         tensors |= {f"optimiser.{k}": v for k, v in self._method.state().items()}
         tensors["total"] = self._total
         place = {"epoch": self.epoch, "step": self.step, "length": self.length, "epochs": self.epochs}
         return tensors, place
 
     def restore(self, tensors: dict[str, Tensor], place: dict[str, Any]) -> None:
-        """Go on from a state that `state` gave, also that of a training of fewer or more epochs where neither
-        depends on its length (`prefix`). Raises UsageError where this would be another training."""
-        epochs = int(place.get("epochs", self.epochs))  # older checkpoints are of the same length always
+        """Continue from the result of `state`, also from that of a training with fewer or more epochs if
+        steps do not depend on the length (`prefix`). Raises UsageError where this would be another
+        training."""
+        epochs = int(place.get("epochs", self.epochs))  # older checkpoints do not say
         if epochs != self.epochs:
             self._check_continues(place, epochs)
         else:
@@ -127,7 +129,9 @@ class Training:
         self.epoch, self.step = int(place["epoch"]), int(place["step"])
 
     def _check_continues(self, place: dict[str, Any], epochs: int) -> None:
-        """Raise unless a training of so many epochs, up to `place`, is the beginning of this one."""
+        """Raise UsageError unless a training of `epochs` epochs, up to `place`, is the beginning of this
+        one."""
+        # An epoch that has begun counts as done, since its steps cannot be taken back.
         done, whole = int(place["epoch"]) + (int(place["step"]) > 0), epochs * self._steps
         where = f"a training of {epochs} epochs cannot be continued to {self.epochs}"
         if not self.prefix:
@@ -143,6 +147,7 @@ class Training:
     def _take_step(self) -> None:
         moment = Moment(self.epoch, self.step, self._steps, self.length)
         inputs, targets = self.batches.batch(self.epoch, self.step)
+        # After the batch is made and before the step: dropout draws from torch's own generator.
         _seed(self._device, integer_seed(*self._name, "step", moment.done))
         self._total += self._method.take(inputs, targets, moment)
 
@@ -152,8 +157,8 @@ def _select(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, float]:
-    """`accuracy`, `balanced_accuracy` (the mean over the classes that occur) and mean cross-entropy
-    `loss` of the network, in evaluation mode, on all images."""
+    """Score the network in evaluation mode on all images: `accuracy`, `balanced_accuracy` (the mean recall
+    over the classes that occur) and `loss`, the mean cross-entropy."""
     network.eval()
     right, losses = [], []
     with torch.inference_mode(), half_precision(images.pixels.device):
@@ -164,8 +169,9 @@ def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, flo
             right.append(logits.argmax(1) == targets)
             losses.append(F.cross_entropy(logits, targets, reduction="sum"))
     hits = torch.cat(right).double()
-    seen = torch.bincount(images.targets)
-    recall = torch.bincount(images.targets, weights=hits)[seen > 0] / seen[seen > 0]
+    counts = torch.bincount(images.targets)
+    # A class without examples has no recall, and is left out of the mean.
+    recall = torch.bincount(images.targets, weights=hits)[counts > 0] / counts[counts > 0]
     return {
         "accuracy": hits.mean().item(),
         "balanced_accuracy": recall.mean().item(),
@@ -174,8 +180,9 @@ def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, flo
 
 
 def _seed(device: torch.device, seed: int) -> None:
-    """Seed the device's own generator. (torch.manual_seed seeds those of all devices, and where CUDA
-    is not yet in use remembers each call with its traceback: as dear as a small network's step.)"""
+    """Seed the device's own generator."""
+    # torch.manual_seed seeds those of all devices and, while CUDA is not in use, stores each call with its
+    # traceback, which takes as long as a step of a small network.
     if device.type == "cuda":
         torch.cuda.default_generators[device.index or 0].manual_seed(seed)
     else:
@@ -184,7 +191,7 @@ def _seed(device: torch.device, seed: int) -> None:
 
 @contextmanager
 def _own_randomness(device: torch.device) -> Iterator[None]:
-    """torch's global generators, seeded inside at will and left as they were found."""
+    """Restore torch's global generators afterwards, so that they may be seeded inside."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         yield

@@ -1,4 +1,4 @@
-"""Ways to train a supernet, by name; `TrainSupernet.method` is the spec of one of them."""
+"""Methods to train a supernet, by name; `TrainSupernet.method` is the spec of one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of a way to train a supernet."""
+"""The interface of a method to train a supernet."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from cambrian.networks.training.step import Step
 
 Draw = Callable[[int], Architecture]
-"""The random architecture of the supernet for a number: the same whenever it is asked."""
+"""The random architecture of the supernet for a step's number: the same number gives the same one."""
 
 
 class SupernetMethod(Protocol):
     """Implementations are frozen dataclasses whose fields are their JSON settings."""
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
-        """The step that learns from a batch of the training part; `validation` are batches of the validation
-        part, for what is not learned from the same images as the weights."""
+        """The step that learns from a batch of the training part. `validation` are batches of the validation
+        part, for parameters that must not learn from the same images as the weights."""
         ...
 
 
 @runtime_checkable
 class HasGates(Protocol):
-    """A step that learns probabilities of options too."""
+    """A step that also learns the probabilities of options."""
 
     def gates(self) -> dict[str, list[float]]:
-        """By question, the probability of each option."""
+        """The probability of each option, by question."""
         ...

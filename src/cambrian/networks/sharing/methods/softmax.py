@@ -1,6 +1,6 @@
 """Gates over the options of each fork: Liu et al., "DARTS: Differentiable Architecture Search" (ICLR 2019),
-Algorithm 1 in its first-order form: by turns the gates descend the loss on validation batches and the weights
-that on training batches."""
+Algorithm 1 in its first-order form. In turns, the gates descend the loss on validation batches, and the
+weights the loss on training batches."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Softmax:
-    """The gates begin at nought and learn by Adam (the paper: 3e-4, betas .5 and .999, decay 1e-3). Shared
-    questions that are no forks of modules, such as wiring, are drawn anew for each step."""
+    """The gates start at 0 and learn by Adam (the paper's settings: 3e-4, betas .5 and .999, decay 1e-3).
+    Shared questions that are not forks of modules, such as the wiring, are drawn anew for each step."""
 
     learning_rate: Annotated[float, POSITIVE] = 3e-4
     momentum: Annotated[float, SHARE] = 0.5
@@ -65,8 +65,11 @@ class SoftmaxStep:
         return self._recipe.prefix
 
     def take(self, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
+        # The draw decides the questions without gates; the mixtures below replace its choice at the forks.
         self._supernet.choose(self._draw(moment.done))
         step = moment.step % self._validation.steps
+        # Gates first, then weights, as in Algorithm 1. The validation part may have fewer batches than the
+        # training part, and then begins again within an epoch.
         self._descend(*self._validation.batch(moment.epoch, step), moment, self._by_gates, self._rate)
         rate = self._recipe.rate(moment.done, moment.length, moment.steps_per_epoch)
         return self._descend(inputs, targets, moment, self._by_weights, rate)
@@ -79,11 +82,11 @@ class SoftmaxStep:
         torch.autograd.backward(loss)
         descent.descend(rate)
         for parameter in (*self._by_gates.parameters, *self._by_weights.parameters):
-            parameter.grad = None  # of those that this half of the step does not learn
+            parameter.grad = None  # also of the half that this descent does not move
         return loss.detach()
 
     def gates(self) -> dict[str, list[float]]:
-        """By question, the probability of each option."""
+        """The probability of each option, by question."""
         return {path: gate.detach().softmax(0).tolist() for path, gate in self._gates.items()}
 
     def state(self) -> dict[str, Tensor]:
@@ -100,11 +103,12 @@ class SoftmaxStep:
 
 
 def forks_of(supernet: Supernet) -> dict[str, int]:
-    """The shared questions that only forks of modules answer, and how many options each has."""
+    """The shared questions that are answered by forks of modules only, with their numbers of options."""
     answering: dict[str, list[nn.Module]] = {path: [] for path in supernet.choices}
     for module in supernet.modules():
         if getattr(module, "path", None) in answering:
             answering[module.path].append(module)  # type: ignore[index]
+    # A question that also decides other parts cannot be mixed: those need one answer.
     return {
         path: len(switches[0].options)  # type: ignore[arg-type]
         for path, switches in answering.items()

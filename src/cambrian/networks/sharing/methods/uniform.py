@@ -1,4 +1,4 @@
-"""One path for each step, drawn uniformly: Guo et al., "Single Path One-Shot Neural Architecture Search with
+"""One uniformly drawn path per step: Guo et al., "Single Path One-Shot Neural Architecture Search with
 Uniform Sampling" (ECCV 2020), Sec. 3.2."""
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Uniform:
-    """Draws by the space's own measure. Weights that the path of a step does not use keep their values and
-    their momentum."""
+    """Draws paths from the space's own distribution. Weights that are not on a step's path keep their values
+    and their momentum."""
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
         return GradientStep(supernet, recipe, PathLoss(HeadsLoss(make_loss(recipe), recipe.auxiliary), draw))
@@ -29,11 +29,12 @@ class Uniform:
 
 @dataclass(frozen=True)
 class PathLoss:
-    """The loss of the path that is drawn for the step's number."""
+    """The loss of the path that is drawn for a step."""
 
     loss: HeadsLoss
     draw: Draw
 
     def __call__(self, network: nn.Module, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
+        # By the step's number and not from a generator: a resumed training draws the same paths.
         network.choose(self.draw(moment.done))  # type: ignore[operator]
         return self.loss(network, inputs, targets, moment)

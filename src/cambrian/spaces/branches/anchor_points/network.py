@@ -12,7 +12,7 @@ from torch import nn
 
 from cambrian.networks.pointwise import conv2d
 from cambrian.networks.sharing.reading import Maker, Reading
-from cambrian.networks.skeletons.branch import Drawing, Size, node_of, pooled_network, read_channels
+from cambrian.networks.skeletons.branch import Drawing, Size, branch_network, node_of, read_channels
 from cambrian.settings import POSITIVE, check_numbers
 
 
@@ -74,7 +74,7 @@ def network(
     # The classifier reads only outputs that nobody else does, joined in a node without weights.
     makers: dict[Hashable, Maker] = {n: partial(layer, n) for n in range(count)}
     ends = read_channels(END, begin)
-    return pooled_network(drawn, {**makers, END: nn.Identity}, classes, count * widest, ends)
+    return branch_network(drawn, {**makers, END: nn.Identity}, classes, count * widest, ends)
 
 
 def scale_filters(filters: int, width: float) -> int:
@@ -87,7 +87,7 @@ def _draw(rows: Rows, image: Size, width: float) -> Drawing:
         out = scale_filters(row.filters, width)
         settings = (row.height, row.width, row.stride)
         drawing.add(
-            n, row.reads, partial(Size.strided, channels=out, stride=row.stride), row.combine, settings
+            n, row.reads, partial(Size.apply_stride, channels=out, stride=row.stride), row.combine, settings
         )
     drawing.add(END, rows.reads, lambda size: size, rows.combine)
     return drawing

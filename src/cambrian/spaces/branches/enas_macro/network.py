@@ -14,7 +14,7 @@ from torch import nn
 
 from cambrian.networks.operations import FactorizedReduce, conv_bn, relu_conv_bn
 from cambrian.networks.sharing.reading import Maker, Reading
-from cambrian.networks.skeletons.branch import Drawing, Size, node_of, pooled_network
+from cambrian.networks.skeletons.branch import Drawing, Size, branch_network, node_of
 from cambrian.settings import Span, check_numbers
 
 OPERATIONS = ("conv3x3", "sep3x3", "conv5x5", "sep5x5", "avg3x3", "max3x3")
@@ -51,7 +51,7 @@ def network(
                 makers["reduce", source, stage, n] = partial(reduce, source, stage)
         makers["layer", n] = partial(_layer, read, n, stages.width(stages.of(n)))
         makers["join", n] = partial(_join, drawn, n, stages.width(stages.of(n)))
-    return pooled_network(drawn, makers, classes, stages.width(stages.of(count)))
+    return branch_network(drawn, makers, classes, stages.width(stages.of(count)))
 
 
 def _layer(read: Reading[Rows], n: int, width: int) -> nn.Module:
@@ -111,7 +111,7 @@ class _Drawing(Drawing):
         self, key: Hashable, reads: Sequence[int], stage: int, stride: int = 1, combine: str = "sum"
     ) -> int:
         width = self._stages.width(stage)
-        return self.add(key, reads, lambda size: size.strided(width, stride), combine)
+        return self.add(key, reads, lambda size: size.apply_stride(width, stride), combine)
 
     def _at(self, layer: int, stage: int, reader: int) -> int:
         """The number of the layer's output as that stage reads it, `reader` perhaps being the first."""

@@ -103,7 +103,7 @@ def _draw(rows: Rows, image: Size, width: float) -> Drawing:
         # Identities keep the channels of the backbone, whichever skips are added to it.
         before = drawing.sizes[n].channels
         out = before if row.kind == "identity" else scale_channels(row.channels, width)
-        give = partial(Size.strided, channels=out, stride=row.stride)
+        give = partial(Size.apply_stride, channels=out, stride=row.stride)
         drawing.add(n, [n, *row.skips], give, settings=(row.kind, before, row.height, row.width, row.stride))
     return drawing
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.sharing.reading import Maker, Reading
-from cambrian.networks.skeletons.branch import Drawing, Size, node_of, pooled_network, read_channels
+from cambrian.networks.skeletons.branch import Drawing, Size, branch_network, node_of, read_channels
 from cambrian.settings import COUNT, check_numbers
 
 
@@ -72,7 +72,7 @@ def network(
         return drawn.fork(node_of(n, lambda node: node.settings[1]), {False: conv, True: convolve_and_pool})
 
     nodes: dict[Hashable, Maker] = {n: partial(layer, n) for n in range(count)}
-    return pooled_network(drawn, nodes, classes, widest)
+    return branch_network(drawn, nodes, classes, widest)
 
 
 def _draw(rows: Rows, image: Size, filters: int) -> Drawing:
@@ -80,13 +80,13 @@ def _draw(rows: Rows, image: Size, filters: int) -> Drawing:
     drawing = Drawing(image, "pool")
     for n, row in enumerate(rows):
         out = row.width * filters
-        give = partial(_pool_size if row.pool else Size.strided, channels=out)
+        give = partial(_pool_size if row.pool else Size.apply_stride, channels=out)
         drawing.add(n, [n, *row.skips], give, row.combine, (row.kernel, row.pool))
     return drawing
 
 
 def _pool_size(size: Size, channels: int) -> Size:
-    return size.strided(channels).halve()
+    return size.apply_stride(channels).halve()
 
 
 def convolution(channels: int, out: int, kernel: int) -> nn.Module:

@@ -93,7 +93,7 @@ def _output_size(function: str, filters: int, size: Size) -> Size:
         return size
     if function.endswith("pool"):
         return size.halve()
-    return size.strided(max(filters, size.channels) if function.startswith("Res") else filters)
+    return size.apply_stride(max(filters, size.channels) if function.startswith("Res") else filters)
 
 
 def _filters(function: str, width: float) -> int:
