@@ -93,7 +93,7 @@ def _read(
 def _own(network: nn.Module, made: Made, new: set[int], name: str) -> tuple[nn.Module, Made]:
     """The network, a copy where it has modules that existed before: weights trained in one trial must not be
     those with which the next one begins."""
-    from cambrian.networks.tensor_copies import copied
+    from cambrian.networks.tensor_copies import copy_network
 
     parameters = list(network.parameters())
     if any(p.device.type == "meta" for p in parameters):
@@ -104,7 +104,7 @@ def _own(network: nn.Module, made: Made, new: set[int], name: str) -> tuple[nn.M
     try:
         memo: dict[int, Any] = {}
         # The memo maps old modules to copies, so that questions name the modules of the copy.
-        return copied(network, memo), [(q, memo.get(id(m), m)) for q, m in made]
+        return copy_network(network, memo), [(q, memo.get(id(m), m)) for q, m in made]
     except CambrianError:
         raise
     except Exception as error:
