@@ -75,7 +75,7 @@ def test_live_training(tmp_path: Path) -> None:
     assert facts["unit"] == "validation accuracy, %"
     # Evolution begins as random search does. Over seconds the two may differ: by what each took to think.
     lines = [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text().splitlines()]
-    first, second = (line["incumbents"] for line in lines)
+    first, second = (line["incumbents"] for _, line in lines)
     assert first == second
     assert len(list((tmp_path / "outcomes").iterdir())) == 2
     for name in ("evolution-population=2-0", "random-0"):

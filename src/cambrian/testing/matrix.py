@@ -83,7 +83,7 @@ def _knowledge() -> str:
 
 def _sharing() -> str:
     """Of each space, which questions are shared and which are outer."""
-    rows = [[f"`{name}`", *map(_listed, sort_questions(SPACES.make(name)))] for name in SPACES.names()]
+    rows = [[f"`{name}`", *map(_list_kinds, sort_questions(SPACES.make(name)))] for name in SPACES.names()]
     return write_table(["", "shared", "outer"], rows)
 
 
@@ -96,7 +96,7 @@ def sort_questions(space: Space, walks: int = 100) -> tuple[list[str], list[str]
     return [kind for kind in kinds if kinds[kind]], [kind for kind in kinds if not kinds[kind]]
 
 
-def _listed(kinds: list[str]) -> str:
+def _list_kinds(kinds: list[str]) -> str:
     return ", ".join(f"`{kind}`" for kind in kinds)
 
 
