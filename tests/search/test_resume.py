@@ -243,6 +243,41 @@ def test_there_is_nothing_to_resume(tmp_path):
         Search.resume(tmp_path)
 
 
+def test_a_further_estimator_without_a_name_is_not_resumed_by_name(tmp_path):
+    further = {"own": Function(lambda architecture, fidelity: 1.0, builds=False)}
+    Search(mocks.Toy(), "random", mocks.Mock(), budget=2, estimators=further).run(tmp_path)
+    with pytest.raises(RunError, match=r"the estimator 'own' of .* has no name it could be loaded by"):
+        Search.resume(tmp_path, 4)
+
+
+def test_a_further_estimator_without_a_name_runs_serially():
+    further = {"own": Function(lambda architecture, fidelity: 1.0, builds=False)}
+    with pytest.warns(UserWarning, match="the estimator has no name"):
+        search = Search(mocks.Toy(), "random", mocks.Mock(), budget=2, estimators=further, workers=2)
+    assert search.engine.slots == 1
+    assert len(search.run().trials) == 2
+
+
+class Estimates:
+    """An estimator as they were before there were jobs."""
+
+    def estimate(self, space, architecture, fidelity, task, context):
+        yield from ()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "says"),
+    [
+        (Estimates(), r"has a method run\(job\), which Estimates lacks: write run\(job\) for estimate"),
+        (object(), r"has a method run\(job\), which object lacks$"),
+        (mocks.Mock, r"got the class Mock: give Mock\(\.\.\.\)"),
+    ],
+)
+def test_what_is_no_estimator_is_refused(estimator, says):
+    with pytest.raises(UsageError, match=says):
+        Search(mocks.Toy(), "random", estimator)
+
+
 def test_where_no_run_can_be(tmp_path):
     """A file in its place is one sentence."""
     (tmp_path / "file").write_text("")
