@@ -13,13 +13,17 @@ from typing import ClassVar
 
 import pytest
 
+import living
 import mock_search
 import mocks
+from cambrian.architecture import sample
 from cambrian.errors import RunBusy, RunChanged, RunError, UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity
+from cambrian.request import Evaluate
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.planning.budget import Budget
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.space import Pick
@@ -241,6 +245,28 @@ def test_there_is_nothing_to_resume(tmp_path):
     Search(mocks.Toy(), "random", unnamed, budget=1).run(tmp_path)
     with pytest.raises(RunError, match=r"the estimator of .* has no name"):
         Search.resume(tmp_path)
+
+
+seen = []
+
+
+class Timed(living.Base):
+    """Notes the budget that its problem has."""
+
+    def start(self, problem):
+        seen.append((problem.trials, problem.seconds))
+        return super().start(problem)
+
+    def propose(self, state, pending, rng):
+        return Evaluate(sample(state.space, rng))
+
+
+def test_a_larger_budget_does_not_change_the_problem(tmp_path):
+    """Neither its trials nor its seconds, in however many sessions."""
+    seen.clear()
+    for trials, seconds in ((2, 100.0), (4, 200.0), (6, 300.0)):
+        Search(mocks.Toy(), Timed(), mocks.Mock(), budget=Budget(trials, seconds)).run(tmp_path)
+    assert seen == [(2, 100.0)] * 3
 
 
 def test_a_further_estimator_without_a_name_is_not_resumed_by_name(tmp_path):
