@@ -54,8 +54,9 @@ def stage_folder(path: Path) -> Iterator[Path]:
 def remove_drafts(folder: Path, name: str = "*") -> None:
     """Remove the drafts of files of that name (a pattern) which killed processes left in `folder`; only for
     one who knows that nobody else is writing them."""
-    for draft in folder.glob(f".{name}.*.part*"):  # and what SQLite keeps beside one
-        draft.unlink(missing_ok=True)
+    for begin in (".", ".."):  # a draft may itself be written as a draft
+        for draft in folder.glob(f"{begin}{name}.*.part*"):  # and what SQLite keeps beside one
+            draft.unlink(missing_ok=True)
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -18,6 +18,7 @@ from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Objective, Problem
 from cambrian.recommendation import dominates, find_front, front_numbers, rank_trials
 from cambrian.request import Evaluate
+from cambrian.search.recommended import read_recommendation
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 
@@ -116,3 +117,33 @@ def test_the_ranking_is_front_by_front(vectors: list[tuple[int, ...]]) -> None:
         trials[n].scores(objectives) for n in range(len(trials)) if numbers[n] == 0
     }
     assert len({t.scores(objectives) for t in front}) == len(front)
+
+
+@dataclass(frozen=True)
+class Improving(TwoNumbers):
+    """Each trial dominates all before it."""
+
+    def run(self, job: Any) -> Any:
+        yield from ()
+        return Done(float(job.number), {"cost": -float(job.number)})
+
+
+def test_the_last_trial_is_recommended_too(tmp_path: Path) -> None:
+    """The strategy is asked for no proposal after it, and so learns of it at the end."""
+    witness = Witness()
+    result = Search(mocks.Toy(6), witness, Improving(), budget=10, objectives=("-cost",)).run(tmp_path)
+    assert len(witness.told) == 10
+    assert [t.number for t in result.recommended] == list(reversed(range(10)))
+
+
+def test_a_search_that_went_on_recommends_what_dominates() -> None:
+    """Of several objectives too, a ranking of the strategy's counts only as long as nothing better came."""
+    objectives = (Objective(), Objective("cost", minimize=True))
+    events = [(0.0, "recommend", {"numbers": [1, 0]})]
+    trials = [
+        Trial(n, Architecture({"n": n}), Fidelity(), outcome=Done(value, {"cost": cost}))
+        for n, (value, cost) in enumerate([(3.0, 3.0), (1.0, 1.0), (9.0, 9.0)])
+    ]
+    assert [t.number for t in read_recommendation(trials, objectives, events)] == [1, 0, 2]
+    trials.append(Trial(3, Architecture({"n": 3}), Fidelity(), outcome=Done(1.0, {"cost": 0.5})))
+    assert [t.number for t in read_recommendation(trials, objectives, events)] == [2, 0, 3, 1]

@@ -254,3 +254,21 @@ def mock_random():
     from cambrian.strategies.random import Random
 
     return Random()
+
+
+def test_an_estimator_reads_what_the_proposal_knew():
+    """Whatever was learned since, and in a session that resumes the run too."""
+    ledger = Ledger.create(None)
+    reading = {"means": {"": Means("", reads_history=True)}}
+    told = Coordinator(Problem(SPACE), Witness(), ledger, lag=2, **reading)
+    for number in range(6):
+        row = told.next()
+        ledger.record(claimed=[row])
+        told.claim(row)
+        told.finish(number, Done(value(number)))
+        ledger.record([(number, 1, Done(value(number)), 0.0)])
+    again = Coordinator(Problem(SPACE), Witness(), ledger, lag=2, **reading)
+    for each in (told, again):
+        assert [[t.number for t in each.history(trial)] for trial in each.trials] == [
+            list(range(max(0, n - 1))) for n in range(6)
+        ]

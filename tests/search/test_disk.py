@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import continuing
+import mocks
 from cambrian.architecture import Architecture
 from cambrian.errors import DiskRefused
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
+from cambrian.search.ledger import store
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.result import Result
 from cambrian.search.search import Search
@@ -148,6 +151,26 @@ def test_what_ended_beside_a_refusal_is_kept(tmp_path: Path) -> None:
     first, second = (row.trial for row in ledger.rows())
     ledger.close()
     assert (first.value, second.outcome) == (1.0, None)
+
+
+def test_an_artifact_that_finds_no_room_does_not_count_against_its_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often the run is resumed on the full disk, the trial is evaluated again when there is room."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    def search() -> Search:
+        return Search(mocks.Toy(), continuing.Halving(), continuing.Sleeps(0.0001), budget=1, attempts=2)
+
+    for _ in range(3):
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "move_file", refuse)
+            with pytest.raises(DiskRefused, match="the disk refused an artifact"):
+                search().run(tmp_path)
+    (trial,) = search().run(tmp_path).trials
+    assert isinstance(trial.outcome, Done)
 
 
 def test_a_file_that_is_missing_is_the_evaluations_own_fault(tmp_path: Path) -> None:

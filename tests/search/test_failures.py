@@ -157,3 +157,18 @@ def test_a_search_that_only_fails_stops_with_one_traceback(tmp_path):
     result = search().run(tmp_path / "run")
     assert len(result.trials) == 60
     assert result.best.value == 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Unmeasured(Third):
+    """Over a limit by a measure that is no finite number."""
+
+    def run(self, job):
+        yield from ()
+        return Infeasible("limit", "too slow", metrics={"latency": math.inf, "params": 3.0})
+
+
+def test_what_is_infeasible_keeps_its_finite_metrics():
+    (trial,) = Search(Deeds(), "random", Unmeasured(), budget=1).run().trials
+    assert trial.outcome.reason == "limit"
+    assert trial.outcome.metrics == {"params": 3.0}

@@ -21,6 +21,7 @@ from cambrian.outcome import Artifact, Crashed, Done, Fidelity, Infeasible, Poin
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import Lock
 from cambrian.search.ledger.rows import Row
+from cambrian.search.ledger.run_directory import at_work
 
 
 def row(number: int, state: str = "running", **more: object) -> Row:
@@ -282,3 +283,37 @@ os.kill(os.getpid(), 9)
 """
     assert subprocess.run([sys.executable, "-c", code, tmp_path]).returncode == -9
     Lock(tmp_path).release()
+
+
+def test_an_upgrade_that_is_killed_while_somebody_reads_loses_nothing(tmp_path):
+    """What the old file had in its WAL is in the file before the WAL is removed; drafts of the killed upgrade
+    are removed by the next process."""
+    golden = Path(__file__).parents[1] / "golden" / "runs" / "function-finished" / "ledger.sqlite"
+    path = Path(shutil.copyfile(golden, tmp_path / "ledger.sqlite"))
+    code = f"""
+import os, sqlite3
+from pathlib import Path
+from cambrian.codec import encode
+from cambrian.search.ledger import database
+from cambrian.search.ledger.ledger import Ledger
+
+path, real = Path({str(path)!r}), os.replace
+other = sqlite3.connect(path, isolation_level=None)
+other.execute("PRAGMA journal_mode = WAL")
+row = ("late", encode("fact").decode())
+other.execute("INSERT INTO run VALUES (?, ?, ?)", (*row, database.checksum(row)))
+
+def replace(source, target):
+    if Path(target) == path:
+        os._exit(9)
+    real(source, target)
+
+os.replace = replace
+Ledger.open(path)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 9
+    assert not path.with_name("ledger.sqlite-wal").exists()
+    (tmp_path / "..ledger.sqlite.1.part.1.part").write_bytes(b"")  # as a kill a moment earlier leaves it
+    with at_work(tmp_path) as ledger:
+        assert ledger.facts()["late"] == "fact"
+    assert [file.name for file in tmp_path.glob("*part*")] == []

@@ -13,13 +13,17 @@ from typing import ClassVar
 
 import pytest
 
+import living
 import mock_search
 import mocks
+from cambrian.architecture import sample
 from cambrian.errors import RunBusy, RunChanged, RunError, UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity
+from cambrian.request import Evaluate
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.planning.budget import Budget
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.space import Pick
@@ -241,6 +245,63 @@ def test_there_is_nothing_to_resume(tmp_path):
     Search(mocks.Toy(), "random", unnamed, budget=1).run(tmp_path)
     with pytest.raises(RunError, match=r"the estimator of .* has no name"):
         Search.resume(tmp_path)
+
+
+seen = []
+
+
+class Timed(living.Base):
+    """Notes the budget that its problem has."""
+
+    def start(self, problem):
+        seen.append((problem.trials, problem.seconds))
+        return super().start(problem)
+
+    def propose(self, state, pending, rng):
+        return Evaluate(sample(state.space, rng))
+
+
+def test_a_larger_budget_does_not_change_the_problem(tmp_path):
+    """Neither its trials nor its seconds, in however many sessions."""
+    seen.clear()
+    for trials, seconds in ((2, 100.0), (4, 200.0), (6, 300.0)):
+        Search(mocks.Toy(), Timed(), mocks.Mock(), budget=Budget(trials, seconds)).run(tmp_path)
+    assert seen == [(2, 100.0)] * 3
+
+
+def test_a_further_estimator_without_a_name_is_not_resumed_by_name(tmp_path):
+    further = {"own": Function(lambda architecture, fidelity: 1.0, builds=False)}
+    Search(mocks.Toy(), "random", mocks.Mock(), budget=2, estimators=further).run(tmp_path)
+    with pytest.raises(RunError, match=r"the estimator 'own' of .* has no name it could be loaded by"):
+        Search.resume(tmp_path, 4)
+
+
+def test_a_further_estimator_without_a_name_runs_serially():
+    further = {"own": Function(lambda architecture, fidelity: 1.0, builds=False)}
+    with pytest.warns(UserWarning, match="the estimator has no name"):
+        search = Search(mocks.Toy(), "random", mocks.Mock(), budget=2, estimators=further, workers=2)
+    assert search.engine.slots == 1
+    assert len(search.run().trials) == 2
+
+
+class Estimates:
+    """An estimator as they were before there were jobs."""
+
+    def estimate(self, space, architecture, fidelity, task, context):
+        yield from ()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "says"),
+    [
+        (Estimates(), r"has a method run\(job\), which Estimates lacks: write run\(job\) for estimate"),
+        (object(), r"has a method run\(job\), which object lacks$"),
+        (mocks.Mock, r"got the class Mock: give Mock\(\.\.\.\)"),
+    ],
+)
+def test_what_is_no_estimator_is_refused(estimator, says):
+    with pytest.raises(UsageError, match=says):
+        Search(mocks.Toy(), "random", estimator)
 
 
 def test_where_no_run_can_be(tmp_path):

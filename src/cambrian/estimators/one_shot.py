@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import msgspec
 
 from cambrian.architecture import Architecture, replay
+from cambrian.codec import encode
 from cambrian.errors import Rejected, SpaceError, UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import Estimate, Job
@@ -23,9 +24,11 @@ from cambrian.randomness import integer_seed, stream
 from cambrian.request import Evaluate, TrainSupernet
 from cambrian.settings import Span
 from cambrian.spaces.knowledge import Shares, know
-from cambrian.weights import Continue, Fresh, Shared
+from cambrian.weights import Continue, Fresh, Shared, source_row
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from cambrian.networks.sharing.supernet import Supernet
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 SUPERNET = "supernet.safetensors"
 """The artifact of a supernet's weights."""
+OUTER = "outer"
+"""The text beside them: the answers that the supernet was made for, as JSON."""
 STATISTICS = ("measured", "running", "batch")
 DRAWS = 1000  # rejected architectures in a row before the outer answers count as impossible
 
@@ -120,8 +125,9 @@ class OneShot(Recipe):
         from cambrian.networks.checkpoint import load_weights
 
         started = time.perf_counter()
-        supernet = make_supernet(job, task, job.architecture)
-        load_weights(supernet, job.artifact(SUPERNET))
+        supernet, weights = make_supernet(job, task, job.architecture), job.artifact(SUPERNET)
+        _check_outer(job, supernet, weights)
+        load_weights(supernet, weights)
         supernet.choose(job.architecture)
         metrics = self._score(job, task, supernet)
         value = metrics.pop("value")
@@ -153,8 +159,9 @@ class OneShot(Recipe):
         from cambrian.networks.checkpoint import save_weights
 
         assert run.job.keep is not None
-        run.leave_training(run.job.keep)
-        save_weights(supernet, run.job.keep / SUPERNET)
+        run.leave_training(run.job.keep)  # before the best weights take the place of the last
+        run.take_best()
+        save_weights(supernet, run.job.keep / SUPERNET, {OUTER: encode(supernet.outer).decode()})
 
 
 def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
@@ -172,6 +179,20 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
         supernet = space.share(outer, signature(task, job.fidelity), **job.fidelity.skeleton)
     avoid_strided_pointwise(supernet)
     return supernet
+
+
+def _check_outer(job: Job, supernet: Supernet, weights: Path) -> None:
+    """Raises UsageError where `weights` are of a supernet with other outer answers: of an activation, say,
+    they would fit."""
+    from cambrian.networks.checkpoint import load_facts
+
+    made_for = msgspec.json.decode(load_facts(weights)[OUTER])
+    for path, answer in supernet.outer.items():
+        if made_for.get(path) != answer:
+            raise UsageError(
+                f"the supernet of row {source_row(job.request.weights)} was made for the answer"
+                f" {made_for.get(path)!r} to question {path!r}, and the architecture has {answer!r}"
+            )
 
 
 def _draw(job: Job, supernet: Supernet, number: int) -> Architecture:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cambrian.errors import RunError
 from cambrian.estimators.build import signature
 from cambrian.estimators.job import Job
 from cambrian.estimators.pace import Pace
@@ -225,20 +226,24 @@ class TrainingRun:
         from cambrian.networks.checkpoint import load_tensors
 
         if not self.training.prefix:
-            self.data["anew"] = f"its schedule ends with each fidelity: row {row} has come to its end"
+            self._begin_anew(f"its schedule ends with each fidelity: row {row} has come to its end")
             return
         if TRAINING not in self.job.artifacts:
-            # Weights that were inherited or shared cannot be drawn again, unlike fresh ones.
-            if not isinstance(self.job.root, Fresh):
-                self.job.artifact(TRAINING)  # raises: the row cannot begin without it
-            self.data["anew"] = f"the training of row {row} is not kept any more"
+            self._begin_anew(f"the training of row {row} is not kept any more")
             return
         tensors, facts = load_tensors(self.job.artifacts[TRAINING])
         state = json.loads(facts["state"])
         if state["identity"] != self._identity(lasting=True):
-            self.data["anew"] = f"the training of row {row} is another one"
+            self._begin_anew(f"the training of row {row} is another one")
             return
         self._restore(tensors, state)
+
+    def _begin_anew(self, why: str) -> None:
+        """Note that the network is trained from the start. Raises RunError where it began with weights that
+        were inherited: unlike fresh ones they cannot be drawn again."""
+        if not isinstance(self.job.root, Fresh):
+            raise RunError(f"{why}, and the weights that it began with cannot be made again")
+        self.data["anew"] = why
 
     def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         self.training.restore(tensors, state["place"])

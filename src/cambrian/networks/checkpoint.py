@@ -113,6 +113,18 @@ def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> d
         raise RunError(f"the weights in {path} are of another network: {error}") from error
 
 
+def load_facts(path: Path) -> dict[str, str]:
+    """The texts alone that `save_tensors` or `save_weights` left at `path`. Raises RunError."""
+    try:
+        with path.open("rb") as file:
+            length = file.read(8)
+            return _facts(length + file.read(int.from_bytes(length, "little")))
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+    except ValueError as error:
+        raise RunError(f"{path} is not a safetensors file: {error}") from error
+
+
 def serialise(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a safetensors file; tensors may lie in any memory format, on any device."""
     # Cloned: safetensors refuses tensors that share memory, as tied weights do.

@@ -43,9 +43,15 @@ def agree(search: Search, ledger: Ledger) -> dict[str, Any]:
         device=search.device,
         versions=versions(),
         planned=facts.get("planned", search.budget.trials),
+        # Of an older run the first budget's seconds are not known: those of the one before this are.
+        planned_seconds=facts.get("planned_seconds", _seconds(facts.get("budget"), search.budget.seconds)),
         **search.remarks,
     )
     return begun or {}
+
+
+def _seconds(budget: dict[str, Any] | None, otherwise: float | None) -> float | None:
+    return otherwise if budget is None else budget.get("seconds")
 
 
 def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -> None:

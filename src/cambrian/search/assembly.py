@@ -19,23 +19,25 @@ if TYPE_CHECKING:
     from cambrian.search.search import Search
 
 
-def make_problem(search: Search, planned: int | None) -> Problem:
-    """The problem that the strategy starts with; `planned` is the number of trials at the run's begin."""
+def make_problem(search: Search, planned: int | None, seconds: float | None = None) -> Problem:
+    """The problem that the strategy starts with; `planned` trials and `seconds` are the budget at the run's
+    begin."""
     return Problem(
         search.space,
         objectives=search.objectives,
         limits=tuple(Limit(name, most) for name, most in search.limits.items()),
         fidelity=search.fidelity,
         trials=planned,
-        seconds=search.budget.seconds,
+        seconds=seconds,
         seed=search.seed,
     )
 
 
 def make_coordinator(search: Search, ledger: Ledger, begun: Mapping[str, Any]) -> Coordinator:
     """The coordinator of the run in `ledger`, which was begun with the settings `begun`."""
+    facts = ledger.facts()
     return Coordinator(
-        make_problem(search, ledger.facts()["planned"]),
+        make_problem(search, facts["planned"], facts["planned_seconds"]),
         search.strategy,
         ledger,
         lag=search.lag,
@@ -68,12 +70,16 @@ def make_recipe(search: Search, name: str, begun: Mapping[str, Any]) -> str:
 
 
 def make_work(
-    search: Search, planned: int | None, files: Path | None, stored: Path | None, timed: bool = True
+    search: Search,
+    facts: Mapping[str, Any],
+    files: Path | None,
+    stored: Path | None,
+    timed: bool = True,
 ) -> Work:
-    """The work that an engine is started with: evaluations leave their files in `files`, and `stored` is the
-    task on disk. Without `timed` no trial has a time limit."""
+    """The work that an engine is started with, of the run with these facts: evaluations leave their files in
+    `files`, and `stored` is the task on disk. Without `timed` no trial has a time limit."""
     return Work(
-        make_problem(search, planned),
+        make_problem(search, facts["planned"], facts["planned_seconds"]),
         search.estimators,
         search.task,
         search.final.fidelity if search.final else None,

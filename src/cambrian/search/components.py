@@ -38,11 +38,14 @@ def component(kind: str, given: Any) -> Any:
         return registry(kind).make(given)
     if kind == "space":
         _check_space(given)
+    if kind != "estimator":
+        return given
     # An estimator may be callable too: `run` tells it from a function.
-    if callable(given) and kind == "estimator" and not hasattr(given, "run"):
+    if callable(given) and not isinstance(given, type) and not hasattr(given, "run"):
         from cambrian.estimators.function import Function
 
         return Function(given)
+    _check_estimator(given)
     return given
 
 
@@ -54,6 +57,20 @@ def _check_space(given: Any) -> None:
     if not (callable(getattr(given, "walk", None)) and callable(getattr(given, "build", None))):
         mend = ": write @cambrian.space above it" if isroutine(given) else ""
         raise UsageError(f"a space asks questions and builds networks, got {name}, which is none{mend}")
+
+
+def _check_estimator(given: Any) -> None:
+    """Raise UsageError for an object that is not an estimator."""
+    if isinstance(given, type):
+        name = given.__name__
+        raise UsageError(f"an estimator is an object, got the class {name}: give {name}(...)")
+    if not callable(getattr(given, "run", None)):
+        # Its method before there were jobs, whose arguments they hold now.
+        older = hasattr(given, "estimate")
+        mend = (
+            ": write run(job) for estimate(...), with job.space, job.architecture, job.task" if older else ""
+        )
+        raise UsageError(f"an estimator has a method run(job), which {type(given).__name__} lacks{mend}")
 
 
 def space_for(given: Any, task: Any) -> Space:
@@ -119,16 +136,16 @@ def find_published(space: Space) -> dict[str, Architecture]:
 
 
 def choose_engine(
-    engine: Engine | str | None, workers: int | None, space: Space, estimator: Any
+    engine: Engine | str | None, workers: int | None, space: Space, estimators: Mapping[str, Any]
 ) -> tuple[Engine, str | None]:
     """The engine of that name, and a notice where it is another one than was asked for: components that
     another process cannot load by name run serially."""
     if isinstance(engine, Engine):
         return engine, None
     several, notice = engine == "processes" or (workers or 1) > 1, None
-    components = {"space": space, "estimator": estimator}
+    components = [("space", space), *(("estimator", each) for each in estimators.values())]
     # A process loads components by name; an object of this one cannot be sent, since nothing is pickled.
-    nameless = [kind for kind, each in components.items() if spec_of(kind, each) is None]
+    nameless = [kind for kind, each in components if spec_of(kind, each) is None]
     if nameless and several:
         notice = (
             f"the {nameless[0]} has no name another process could load it by, so the search runs"

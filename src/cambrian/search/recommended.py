@@ -7,7 +7,7 @@ from typing import Any
 
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
-from cambrian.recommendation import find_incumbents, rank_trials
+from cambrian.recommendation import dominates, find_front, find_incumbents, rank_trials
 
 RECOMMENDED = 100
 """Trials whose order a run records at its end."""
@@ -25,9 +25,13 @@ def read_recommendation(
     leader = [t.number for t in list(find_incumbents(trials))[-1:] if t is not None]
     ranked = rank_trials(trials, objectives, leader)
     first = [measured[n] for n in rankings[-1] if n in measured] if rankings else []
-    # A search that went on since may have a better trial that the strategy has not ranked yet. Of several
-    # objectives the score alone does not show that.
-    if first and ranked and (ranked[0].score or 0.0) > (first[0].score or 0.0) and len(objectives) == 1:
-        first = first if ranked[0].number in {t.number for t in first} else []
     numbers = {t.number for t in first}
+    # A search that went on since may have a better trial that the strategy has not ranked yet.
+    leaders = ranked[:1] if len(objectives) == 1 else find_front(trials, objectives)
+    if first and any(t.number not in numbers and _is_better(t, first[0], objectives) for t in leaders):
+        return ranked
     return [*first, *(t for t in ranked if t.number not in numbers)]
+
+
+def _is_better(trial: Trial, than: Trial, objectives: Sequence[Objective]) -> bool:
+    return dominates(trial.scores(objectives), than.scores(objectives))

@@ -137,7 +137,8 @@ class Result:
         chosen = trial or self.winner
         if chosen is None or WEIGHTS not in chosen.artifacts:
             raise RunError(f"{self.directory} holds no trained network yet: resume it to its end")
-        assert self.directory is not None
+        if self.directory is None:
+            raise RunError("the weights of a run in memory went with it: run it in a directory to keep them")
         assert self.task is not None
         weights = chosen.artifacts[WEIGHTS]
         place = self.directory / weights.file

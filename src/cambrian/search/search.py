@@ -109,7 +109,7 @@ class Search:
         self.timeout, self.memory = timeout, memory
         self.remarks: dict[str, Any] = {}  # further facts for the ledger, as JSON
         self.spent = 0.0  # seconds of the budget that planning took
-        self.engine, self.notice = choose_engine(engine, workers, self.space, self.estimator)
+        self.engine, self.notice = choose_engine(engine, workers, self.space, self.estimators)
         self.lag_is_open = lag is None  # a resumed run's lag is taken then
         # One worker knows all outcomes; of several, each may run a trial and have another one waiting.
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)

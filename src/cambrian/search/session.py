@@ -72,9 +72,7 @@ class Session:
         )
 
     def make_work(self, timed: bool = True) -> Work:
-        # The trials planned at first: a larger budget does not change the problem of a run.
-        planned = self.ledger.facts()["planned"]
-        return make_work(self.search, planned, self._files, self._stored, timed)
+        return make_work(self.search, self.ledger.facts(), self._files, self._stored, timed)
 
     def run(self) -> None:
         """Search until the budget or the strategy ends, then the final stage, where there is one."""

@@ -122,10 +122,11 @@ def resume_search(search: Any, directory: Path, budget: Any) -> Any:
     if "settings" not in facts:
         raise RunError(f"{directory} was never started: nothing to resume")
     parts = {kind: facts["settings"][kind] for kind in ("space", "strategy", "estimator")}
-    for kind, spec in parts.items():
-        if "name" not in spec:
+    others = {f"estimator {name!r}": spec for name, spec in facts["settings"].get("estimators", {}).items()}
+    for component, spec in (parts | others).items():
+        if not spec or "name" not in spec:
             raise RunError(
-                f"the {kind} of {directory} has no name it could be loaded by: continue the run from"
+                f"the {component} of {directory} has no name it could be loaded by: continue the run from"
                 " the program that began it"
             )
     engine = facts["engine"]

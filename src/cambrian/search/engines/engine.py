@@ -258,7 +258,7 @@ def _tidy(outcome: object) -> Outcome:
     if not isinstance(outcome, Done | Infeasible):
         return Crashed(f"the estimator returned {outcome!r:.80} where an outcome was expected")
     outcome = msgspec.structs.replace(outcome, curve=tuple(map(_finite, outcome.curve)))
-    if isinstance(outcome, Done) and not finite(outcome.metrics):
+    if not finite(outcome.metrics):
         outcome = msgspec.structs.replace(outcome, metrics=_drop_infinite(outcome.metrics))
     return _plain(outcome, Outcome)
 

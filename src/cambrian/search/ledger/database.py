@@ -65,6 +65,14 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     return db
 
 
+def empty_wal(db: sqlite3.Connection, path: Path) -> None:
+    """Move all that is in the WAL into the file, so that the WAL can be removed. Closing the connection does
+    not do it while a reader has the file open. Raises RunError where a reader prevents it."""
+    busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    if busy:
+        raise RunError(f"another process is reading {path}: wait for it or stop it first")
+
+
 def read_version(db: sqlite3.Connection) -> int:
     """The version of the file's schema."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])

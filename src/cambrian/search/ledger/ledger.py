@@ -266,6 +266,8 @@ def _upgrade(db: sqlite3.Connection, path: Path, reading: bool) -> Ledger:
     """A ledger of the first schema as one of this: in memory to read it, else the file takes its place."""
     database.check(db, path, schema1.SCHEMA, schema1.VERSION)
     facts, rows, events = schema1.read_run(db, path)
+    if not reading:
+        database.empty_wal(db, path)
     db.close()
     if reading:
         upgraded = Ledger(database.in_memory(SCHEMA, VERSION), None)._fill(facts, rows, events)

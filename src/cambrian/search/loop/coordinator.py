@@ -64,6 +64,7 @@ class Coordinator:
         self._numbers: dict[str, int] = {}
         for row in rows:
             self._numbers.setdefault(row.key, row.trial.number)
+        self._knew = {row.trial.number: row.knew for row in rows}
         self.breaker = Breaker(forgiven)
         self._supervised = Supervised(strategy, self.breaker)
         trials = [r.trial for r in rows]
@@ -105,6 +106,7 @@ class Coordinator:
     def claim(self, row: Row) -> None:
         """Take up a row that `next` returned, before the next call of `next`."""
         self._numbers.setdefault(row.key, row.trial.number)
+        self._knew[row.trial.number] = row.knew
         self.order.add(row.trial)
 
     def finish(self, number: int, outcome: Outcome) -> dict[int, int]:
@@ -118,10 +120,13 @@ class Coordinator:
         return {} if row is None else self.order.resolve(self.trials[row]).artifacts
 
     def history(self, trial: Trial) -> tuple[Trial, ...]:
-        """The trials that are known when `trial` is asked for, where its estimator reads them."""
+        """The trials that the strategy had learned when it asked for `trial`, in the order of numbers, where
+        its estimator reads them."""
         if not self.means[trial.estimator].reads_history:
             return ()
-        return tuple(t for t in self.trials if t.number not in self.order.open)
+        # By the row, and not by what is known now: that depends on the workers, and on kills.
+        known = self.order.sequence[: self._knew[trial.number]]
+        return tuple(self.trials[n] for n in sorted(known))
 
     def root(self, weights: Weights) -> Weights:
         """The weights with which a training first began, behind any number of rows that continue it."""
@@ -142,8 +147,11 @@ class Coordinator:
         return [artifact for trial in trials for artifact in trial.artifacts.values()]
 
     def recommend(self) -> list[Trial]:
-        """The measured trials, best first (see `rank_trials`), by the strategy where it knows better."""
-        known = [t for t in self.trials if t.number not in self.order.open]
+        """The measured trials, best first (see `rank_trials`), by the strategy where it knows better; for a
+        search at its end, since the strategy learns of its last trials now."""
+        self.order.learn_known()
+        # With those that a trial without an outcome, which time ran out on, keeps from being learned.
+        known = [self.order.resolve(t) for t in self.trials]
         preferred: list[int] = []
         if isinstance(self.strategy, Recommends):
             first = {t.architecture: t.number for t in reversed(known) if t.score is not None}
@@ -152,7 +160,7 @@ class Coordinator:
             preferred = [first[a] for a in chosen if a in first]
         leader = [t.number for t in list(find_incumbents(known))[-1:] if t is not None]
         ranked = rank_trials(known, self.problem.objectives, leader)
-        return [self.trials[n] for n in preferred] + [t for t in ranked if t.number not in set(preferred)]
+        return [known[n] for n in preferred] + [t for t in ranked if t.number not in set(preferred)]
 
     def _row(self, number: int, request: Request) -> Row:
         means = self._check(number, request)

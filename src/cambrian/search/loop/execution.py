@@ -44,7 +44,7 @@ class Source(Protocol):
     def finish(self, number: int, outcome: Outcome) -> dict[int, int]: ...
     def artifacts(self, trial: Trial) -> dict[str, Artifact]: ...
     def history(self, trial: Trial) -> tuple[Trial, ...]: ...
-    def list_needed(self) -> tuple[list[Artifact], list[Artifact]]: ...
+    def list_needed(self) -> tuple[list[Artifact], list[Artifact]] | None: ...
     def root(self, weights: Weights) -> Weights: ...
 
 
@@ -255,10 +255,16 @@ class Execution:
                 self.watch.on_point(report.number, report.point)
             if not report.last:
                 continue
-            del self._running[report.number]
             if report.outcome is not None:
-                outcomes.append((row, self._adopt(row, set_direction(report.outcome, self.minimize))))
+                try:
+                    outcome = self._adopt(row, set_direction(report.outcome, self.minimize))
+                except DiskRefused as refusal:
+                    self._refused = str(refusal)
+                    continue
+                del self._running[report.number]
+                outcomes.append((row, outcome))
                 continue
+            del self._running[report.number]
             self._discard(row)
             # Stopped at its deadline, by us: that is no loss, and does not count as one.
             if self._late(row):
@@ -320,7 +326,10 @@ class Execution:
         """Remove artifacts that nobody will ask for, where the last time is at least `pause` seconds ago."""
         if self.store is None or not self.keeps or time.monotonic() - self._swept < pause:
             return
-        needed, wanted = source.list_needed()
+        listed = source.list_needed()
+        if listed is None:
+            return
+        needed, wanted = listed
         finals = [a for r in self.ledger.rows() if r.final for a in r.trial.artifacts.values()]
         self.store.sweep([*needed, *finals], wanted)
         self._swept = time.monotonic()

@@ -108,8 +108,8 @@ class FinalStage:
         """None: final networks are trained from fresh weights."""
         return {}
 
-    def list_needed(self) -> tuple[list[Artifact], list[Artifact]]:
-        return [], []
+    def list_needed(self) -> None:
+        """Unknown here: a search that goes on after this stage may name any artifact of its trials."""
 
     def history(self, trial: Trial) -> tuple[Trial, ...]:
         return ()

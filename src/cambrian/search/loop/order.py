@@ -39,9 +39,13 @@ class Order:
         self.strategy, self.lag, self.by = strategy, lag, by
         self.trials = list(trials)
         self.open = dict.fromkeys(range(len(self.trials)))  # a set that keeps the order of numbers
-        self.learned = 0
+        self.sequence: list[int] = []  # of numbers, in the order in which they were learned
         self.seed = problem.seed
         self.state: Any = strategy.start(problem)
+
+    @property
+    def learned(self) -> int:
+        return len(self.sequence)
 
     def next_proposal(self) -> Proposal:
         """The strategy's proposal when it has learned its due; Wait where an outcome is not known yet, or
@@ -86,8 +90,14 @@ class Order:
         """Let the strategy learn trial `number`, which has an outcome."""
         self.trials[number] = trial = self.resolve(self.trials[number])
         self.state = self.strategy.learn(self.state, trial.turn_upwards())
-        self.learned += 1
+        self.sequence.append(number)
         del self.open[number]
+
+    def learn_known(self) -> None:
+        """Let the strategy learn the trials that it has not asked for yet: at the end, where no proposal will
+        be made any more."""
+        while self.by == NUMBER and self._learn_next():
+            pass
 
     def pending(self) -> list[Trial]:
         """The open trials as the strategy may see them: an outcome that it has not learned is withheld."""
