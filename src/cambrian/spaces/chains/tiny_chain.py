@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cambrian.networks.sharing.reading import Reading
 
 MOST = 50  # layers
-KERNELS = {"conv3x3": 3, "conv5x5": 5}
+CONVOLUTIONS = ("conv3x3", "conv5x5")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class TinyChain(Space):
 
     def program(self, pick: Pick) -> None:
         for i in range(1, pick.depth("layers", 1, self.layers) + 1):
-            if pick(at("layer", i, "/operation"), (*KERNELS, "max3x3", "skip")) in KERNELS:
+            if pick(at("layer", i, "/operation"), (*CONVOLUTIONS, "max3x3", "skip")) in CONVOLUTIONS:
                 pick(at("layer", i, "/width"), (1, 2))
 
     def plan(self, architecture: Architecture) -> list[tuple[str, int]]:

@@ -11,8 +11,8 @@ from torch import nn
 
 from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.settings import COUNT, check_numbers
-from cambrian.spaces.chains.tiny_chain import KERNELS
 
+KERNELS = {"conv3x3": 3, "conv5x5": 5}
 WIDEST = 2  # times the filters
 
 Rows = Sequence[tuple[str, int]]  # operation and width of every layer
