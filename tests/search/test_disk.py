@@ -40,7 +40,7 @@ def cambrian(limit: int, *arguments: object, place: Path) -> subprocess.Complete
     return subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_weights_that_find_no_room(workers: int, tmp_path: Path) -> None:
     """The run stops with a sentence, however often it is tried, and ends well once there is room: nothing
     is held against the networks."""

@@ -40,7 +40,7 @@ def cost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose speed no load changes, and networks that cost their level times their settings."""
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 2e-5 * (level + 1))
     monkeypatch.setattr(Cost, "_params", lambda self, architecture: len(architecture))
-    monkeypatch.setattr(Cost, "_counted", lambda self, architecture, skeleton: _product(skeleton))
+    monkeypatch.setattr(Cost, "_count_macs", lambda self, architecture, skeleton: _product(skeleton))
 
 
 def _product(skeleton: Any) -> float:

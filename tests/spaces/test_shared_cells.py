@@ -89,6 +89,7 @@ def test_a_block_of_pnas_may_read_one_state_twice() -> None:
     assert not torch.equal(first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pnas", "darts"])
 def test_the_largest_supernets_fit_into_four_gibibytes(name: str) -> None:
     """PNAS's five blocks with eight operations on all inputs, and DARTS's fourteen edges: built, and trained
