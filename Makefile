@@ -34,6 +34,7 @@ evidence: .venv/installed
 	$(BIN)/pytest -n 2 -m slow
 	CAMBRIAN_KILLS=200 $(BIN)/pytest -n 2 tests/search/test_kills.py tests/search/test_every_call.py \
 	  tests/requests/test_killed.py
+	CAMBRIAN_SHARED=20 $(BIN)/pytest -n 2 tests/spaces -k shared
 
 # Minutes each; those of hours, and the one that installs its peers, have their commands in RESULTS.md.
 bench: .venv/installed

@@ -112,7 +112,7 @@ def test_killed_and_resumed_it_is_a_run_that_could_have_been(tmp_path: Path) -> 
     arguments = [sys.executable, "-c", code, str(tmp_path / "run"), str(here), str(here.parent)]
     path, rng, before, kills = tmp_path / "run" / "ledger.sqlite", random.Random(0), {}, 0
     while True:
-        wanted = len(before) + rng.randint(0, 5)
+        wanted = len(before) + rng.randint(3, 8)
         with subprocess.Popen(arguments) as process:
             while process.poll() is None and len(still_there(path, before)) < wanted:
                 time.sleep(0.01)
@@ -123,7 +123,7 @@ def test_killed_and_resumed_it_is_a_run_that_could_have_been(tmp_path: Path) -> 
         kills += 1
         before = still_there(path, before)
     assert process.returncode == 0
-    assert kills >= 5
+    assert kills >= 3
     replayed(Result.open(tmp_path / "run"))
 
 

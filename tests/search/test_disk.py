@@ -40,12 +40,12 @@ def cambrian(limit: int, *arguments: object, place: Path) -> subprocess.Complete
     return subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment)
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_weights_that_find_no_room(workers: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("workers", "times"), [(1, 2), pytest.param(2, 6, marks=pytest.mark.slow)])
+def test_weights_that_find_no_room(workers: int, times: int, tmp_path: Path) -> None:
     """The run stops with a sentence, however often it is tried, and ends well once there is room: nothing
     is held against the networks."""
     done = cambrian(90_000, *SEARCH, "--workers", workers, "--run", "run", place=tmp_path)
-    for _ in range(6):  # more often than a trial may be begun that ends its process
+    for _ in range(times):  # six: more often than a trial may be begun that ends its process
         assert done.returncode == 3, done.stderr
         assert "File too large" in done.stderr.splitlines()[-1]
         assert "resume" in done.stderr.splitlines()[-1]

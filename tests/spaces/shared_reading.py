@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,11 +45,15 @@ def draw(space: Space, supernet: Supernet, n: int) -> Architecture:
             continue
 
 
+DRAWN = int(os.environ.get("CAMBRIAN_SHARED", "6"))
+"""Random architectures of each space that are compared with their own networks; `make evidence`: 20."""
+
+
 def expect_own_networks(space: Space, count: int = 20, starts: int = 1, **skeleton: Any) -> None:
     """Random architectures, of several outer answers."""
     for start in range(starts):
         supernet = share(space, sample(space, stream(4, "start", start)), **skeleton)
-        architectures = {draw(space, supernet, n) for n in range(count // starts)}
+        architectures = {draw(space, supernet, n) for n in range(max(4, min(count, DRAWN) // starts))}
         assert len(architectures) > 1
         for architecture in architectures:
             expect_own(space, supernet, architecture, **skeleton)
