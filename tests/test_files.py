@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,7 @@ from typing import Any
 import pytest
 
 from cambrian.files import stage_file, stage_folder, write_file
-
-
-class PowerFailure(BaseException):
-    """Nothing in the code under test may catch it."""
+from power import PowerFailure, failing_after
 
 
 def write_folder(path: Path, data: bytes) -> None:
@@ -32,30 +28,17 @@ def test_a_failure_at_any_call_leaves_the_old_or_the_new(
 ) -> None:
     """Cut short before each of its system calls in turn; writing it anew succeeds and leaves nothing else.
     An earlier folder may have stepped aside when the failure came: then it lies beside."""
-    real = {name: getattr(os, name) for name in ("open", "fsync", "replace")}
     seen: list[list[bytes]] = []
     for k in range(1000):
         place = tmp_path / str(k) / "place"
         place.parent.mkdir()
         write(place, b"old")
-        left = iter(range(k))
-
-        def fail_at(name: str, left: Any = left) -> Any:
-            def call(*args: Any, **named: Any) -> Any:
-                if next(left, None) is None:
-                    raise PowerFailure
-                return real[name](*args, **named)
-
-            return call
-
-        with monkeypatch.context() as patch:
-            for name in real:
-                patch.setattr(os, name, fail_at(name))
-            try:
+        try:
+            with failing_after(k, monkeypatch):
                 write(place, b"new")
-                break
-            except PowerFailure:
-                pass
+            break
+        except PowerFailure:
+            pass
         aside = [path for path in place.parent.iterdir() if path.name.endswith(".old")]
         seen.append(read(place if place.exists() else aside[0]))
         write(place, b"new")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import nn
 from cambrian.errors import RunError
 from cambrian.networks import checkpoint
 from cambrian.networks.checkpoint import latest, write
+from power import PowerFailure, failing_after
 
 MINE = "0123"
 
@@ -114,40 +114,20 @@ def test_somebody_elses_is_not_used(tmp_path: Path) -> None:
     assert found(tmp_path) == 1
 
 
-class PowerFailure(BaseException):
-    """Nothing in the code under test may catch it."""
-
-
-CALLS = ("fsync", "replace", "open")
-
-
 @pytest.mark.damage
 def test_a_failure_at_any_call_leaves_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing the third checkpoint is cut short before each of its system calls in turn: the second or
     the third is found, and writing it anew succeeds."""
-    real = {name: getattr(os, name) for name in CALLS}
     outcomes = []
     for k in range(1000):
         directory = tmp_path / str(k)
         leave(directory, 1, 2)
-        left = iter(range(k))
-
-        def counted(name: str, left: Any = left) -> Any:
-            def call(*args: Any, **named: Any) -> Any:
-                if next(left, None) is None:
-                    raise PowerFailure
-                return real[name](*args, **named)
-
-            return call
-
-        with monkeypatch.context() as patch:
-            for name in CALLS:
-                patch.setattr(os, name, counted(name))
-            try:
+        try:
+            with failing_after(k, monkeypatch):
                 leave(directory, 3)
-                break
-            except PowerFailure:
-                pass
+            break
+        except PowerFailure:
+            pass
         outcomes.append(found(directory))
         leave(directory, 3)
         assert found(directory) == 3

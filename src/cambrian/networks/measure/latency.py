@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,10 +26,13 @@ FEWEST = 5
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds per forward: median and interquartile range of `runs` forwards, after `warmup` others."""
+    """Seconds per forward: median, interquartile range and middle 80 % (`low` to `high`) of `runs` forwards,
+    after `warmup` others."""
 
     median: float
     spread: float
+    low: float
+    high: float
     runs: int
     warmup: int
 
@@ -69,15 +73,21 @@ class Latency:
 
     def measure_spread(self, network: nn.Module, batch: Tensor, device: str) -> tuple[float, float]:
         """The median and the interquartile range, in seconds."""
-
-        def forward() -> None:
-            network(batch)
-            if device.startswith("cuda"):  # a forward only queues its kernels there
-                torch.cuda.synchronize(device)
-
+        forward = forward_on(network, batch, device)
         with in_mode(network, training=False), _threads(self.threads), torch.no_grad():
             timing = time_forwards(forward, time.perf_counter, self.warmup, self.runs, self.seconds)
         return timing.median, timing.spread
+
+
+def forward_on(network: nn.Module, batch: Tensor, device: str) -> Callable[[], None]:
+    """A forward of `batch`, which ends when the device is done."""
+
+    def forward() -> None:
+        network(batch)
+        if device.startswith("cuda"):  # a forward only queues its kernels there
+            torch.cuda.synchronize(device)
+
+    return forward
 
 
 def time_forwards(
@@ -97,7 +107,9 @@ def time_forwards(
     start, readings = clock(), list[float]()
     while len(readings) < min(runs, FEWEST) or (len(readings) < runs and clock() - start < seconds):
         readings.append(read())
-    return Timing(median(readings), _quartile_distance(readings), len(readings), len(warm))
+    low, high = np.percentile(readings, [10, 90]).tolist()
+    spread = _quartile_distance(readings)
+    return Timing(median(readings), spread, low, high, len(readings), len(warm))
 
 
 def _is_warm(readings: list[float]) -> bool:
