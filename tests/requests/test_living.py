@@ -17,7 +17,7 @@ from cambrian.estimators.train import Train
 from cambrian.estimators.training_run import TRAINING
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
-from cambrian.request import Evaluate
+from cambrian.request import Evaluate, Wait
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.knowledge import Shares
@@ -147,6 +147,30 @@ def test_weights_of_rows_that_are_not_known_are_refused() -> None:
     """A strategy may only name rows that it has learned of."""
     with pytest.raises(CambrianError, match="asks for the weights of row 5, of which it has not learned"):
         Search(living.forked, Foreign(), PREFIX, toy_task(), 3).run()
+
+
+def test_only_a_supernet_is_shared() -> None:
+    """A row that is an architecture's own training has no weights for others."""
+    with pytest.raises(CambrianError, match="share the weights of row 0, which is not a supernet"):
+        Search(living.forked, SharesATrial(), ONE_SHOT, toy_task(), 3).run()
+
+
+def test_a_resumed_search_has_the_settings_of_the_first(tmp_path: Path) -> None:
+    """Also those of how it is carried out."""
+    first = Search("tiny-chain", "random", {"name": "train"}, toy_task(), 1, attempts=3, room=77)
+    first.run(tmp_path / "run")
+    again = Search.resume(tmp_path / "run")
+    assert (again.attempts, again.room) == (3, 77)
+
+
+class SharesATrial(living.Base):
+    requests = (Evaluate, Fresh, Shared)
+
+    def propose(self, state: Any, pending: Any, rng: Any) -> Any:
+        if pending:
+            return Wait()
+        weights = Shared(0) if state.known else Fresh()
+        return Evaluate(sample(state.space, rng), weights=weights)
 
 
 class Only(living.Base):

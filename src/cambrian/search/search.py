@@ -29,7 +29,7 @@ from cambrian.search.engines.engine import Engine
 from cambrian.search.ledger.run_directory import at_work
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.execution import ATTEMPTS, Watch
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.loop.order import NUMBER
 from cambrian.search.numbers import check_numbers
@@ -80,7 +80,7 @@ class Search:
         timeout: float | None = None,
         memory: int | None = None,
         device: str = "cpu",
-        attempts: int = 5,
+        attempts: int = ATTEMPTS,
         minimize: bool | None = None,
         estimators: Mapping[str, Any] | None = None,
         objectives: Sequence[Objective | str] = (),

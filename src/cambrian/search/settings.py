@@ -113,6 +113,8 @@ def resume_search(search: Any, directory: Path, budget: Any) -> Any:
     """A `search` object with the settings of the run in `directory`. Raises RunError for a run that never
     began, or with a component that has no name."""
     from cambrian.outcome import Fidelity
+    from cambrian.search.ledger.store import ROOM
+    from cambrian.search.loop.execution import ATTEMPTS
     from cambrian.search.loop.final_stage import Final
     from cambrian.tasks.task import Task
 
@@ -142,6 +144,8 @@ def resume_search(search: Any, directory: Path, budget: Any) -> Any:
         limits=facts["settings"]["limits"],
         timeout=engine["timeout"],
         memory=engine["memory"],
+        attempts=engine.get("attempts", ATTEMPTS),
+        room=engine.get("room", ROOM),
         device=facts["device"],
         # Older runs do not have these: their defaults then (see `_describe_newer`).
         minimize=facts["settings"].get("minimize", False),

@@ -27,7 +27,7 @@ from cambrian.search.loop.order import ARRIVAL, NUMBER, Order
 from cambrian.search.loop.supervised import Supervised
 from cambrian.spaces.knowledge import Canonical, know
 from cambrian.strategies.strategy import Recommends, Strategy
-from cambrian.weights import Continue, Weights, source_row
+from cambrian.weights import Continue, Shared, Weights, source_row
 
 EXHAUSTED = 200
 """So many repeats in a row end a search: the strategy finds nothing new."""
@@ -209,6 +209,8 @@ class Coordinator:
         row = source_row(request.weights)
         if row is not None and (not 0 <= row < number or row in self.order.open):
             raise CambrianError(f"{strategy} asks for the weights of row {row}, of which it has not learned")
+        if isinstance(request.weights, Shared) and self.trials[request.weights.row].kind != "supernet":
+            raise CambrianError(f"{strategy} asks to share the weights of row {row}, which is not a supernet")
         return self.means[name]
 
     def _original(self, trial: Trial) -> Any:

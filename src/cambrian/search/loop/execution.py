@@ -31,6 +31,8 @@ from cambrian.weights import Weights
 
 SWEEP = 10.0
 """Seconds between two looks for artifacts that nobody needs: a look reads the ledger."""
+ATTEMPTS = 5
+"""Losses to kills after which a trial counts as crashed, unless a search says otherwise."""
 DEAR = 0.1
 """Seconds from which an evaluation is committed at once, so that a kill while the strategy thinks does not
 lose it; a shorter one is cheaper to repeat than a second commit, which flushes the disk."""
