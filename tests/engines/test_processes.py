@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -300,6 +301,35 @@ def test_a_worker_that_cannot_start_says_why(tmp_path, monkeypatch, source, caus
     ):
         last(engine, *(mocks.order(n, "good") for n in range(10)))
     assert mocks.descendants(os.getpid()) == others
+
+
+def test_workers_that_cannot_start_for_a_while_do_not_end_a_search_that_has_one(tmp_path, monkeypatch):
+    """While one worker is at work others are started again and again, more often than five times."""
+    deaths = tmp_path / "deaths"
+    (tmp_path / "users_module.py").write_text(
+        "import os, time\n"
+        f"deaths = {str(deaths)!r}\n"
+        "if os.path.exists(deaths) and os.path.getsize(deaths) < 7:\n"
+        "    os.write(os.open(deaths, os.O_APPEND | os.O_WRONLY), b'x')\n"
+        "    os._exit(7)\n"
+        "def f(architecture, fidelity):\n"
+        "    time.sleep(60 if architecture['do'] == 'deaf' else 0)\n"
+        "    return 0.5\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with mocks.started(Processes(workers=2), mocks.work(Function("users_module:f", builds=False))) as engine:
+        last(engine, mocks.order(0, "good"))
+        engine.submit(mocks.order(1, "deaf"))
+        deaths.touch()
+        (idle,) = [member for member in engine._members if member.job is None]
+        os.kill(idle._process.pid, signal.SIGKILL)
+        lost, late = 0, None
+        while late is None:
+            (report,) = last(engine, mocks.order(2, "good"))
+            late, lost = report.outcome, lost + (report.lost is not None)
+    assert late.value == 0.5
+    assert lost >= engine.stillborn
+    assert deaths.read_bytes() == b"x" * 7
 
 
 def test_torch_out_of_memory_is_infeasible():

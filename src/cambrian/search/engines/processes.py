@@ -26,7 +26,7 @@ class Processes(Engine):
     threads: int = 1
     slots: int = field(init=False)
     stillborn: int = field(default=5, init=False)
-    """So many deaths in a row before a worker is ready, and the engine gives up."""
+    """So many deaths in a row before a worker is ready, none other at work, and the engine gives up."""
     _crew: Crew[Assignment] | None = field(default=None, init=False)
     _reports: list[Report] = field(default_factory=list, init=False)
     _deaths: int = field(default=0, init=False)
@@ -105,7 +105,8 @@ class Processes(Engine):
             self._reports.append(Report(number, attempt, lost=f"its worker {end}"))
         # Only deaths before it was ready count: a trial may kill the worker of a search that can go on.
         self._deaths += not member.ready
-        if self._deaths >= self.stillborn:
+        # While another one is at work, workers can start: these deaths have a cause outside, and may end.
+        if self._deaths >= self.stillborn and not any(other.ready for other in crew.members):
             raise RunError(
                 f"{self._deaths} worker processes in a row died while starting; the last one {end} and "
                 f"said on standard error:\n{member.last_words or 'nothing'}"
