@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from cambrian.problem import Objective
 
 
+ENDLESS = 1_000_000
+"""Epochs of a training that ends with its seconds, or with the budget, and not before."""
+
+
 class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
     """The effort of a measurement (Elsken et al. 2019, Sec. 4, "lower fidelity").
 

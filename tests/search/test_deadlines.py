@@ -96,7 +96,7 @@ def test_what_is_late_is_stopped_and_done_again(tmp_path: Path, engine: str) -> 
 def test_a_run_ends_with_a_network(tmp_path: Path, first: int) -> None:
     """Finalists that are never ready are given up, and where not one trial was ready the first architecture
     that was proposed is delivered."""
-    result = search(tmp_path, "serial", "2s", first, final=True).run(tmp_path / "run")
+    result = search(tmp_path, "serial", "2s", first, final=1 / 3).run(tmp_path / "run")
     assert result.winner is not None
     assert result.winner.value is not None
     ended = [t for t in result.trials if t.value is not None]
@@ -115,12 +115,12 @@ def test_the_search_begins_what_will_be_ready() -> None:
     """With two thirds of the time for it: not a trial as long as the last ones that would end later; and
     without any value, until nine tenths."""
     trials = [ended(n, seconds) for n, seconds in enumerate([1, 1, 1, 9, 9, 9, 9, 9, 9, 9, 9])]
-    deadlines = SearchDeadlines(90.0, lambda: trials, final=True)
+    deadlines = SearchDeadlines(90.0, lambda: trials, final=1 / 3)
     assert [deadlines.over(at) for at in (40.0, 50.9, 51.0, 60.0)] == [False, False, True, True]
     assert deadlines.of(trials[0]) == 60.0
     trials.clear()
     assert [deadlines.over(at) for at in (60.0, 80.9, 81.0)] == [False, False, True]
-    assert SearchDeadlines(90.0, list, final=False).end() == 90.0
+    assert SearchDeadlines(90.0, list, final=0.0).end() == 90.0
 
 
 def test_the_final_stage_keeps_the_winners_time() -> None:

@@ -6,15 +6,16 @@ import msgspec
 import pytest
 
 from cambrian.architecture import Architecture, sample
-from cambrian.outcome import Done, Fidelity, Infeasible, Trial
+from cambrian.outcome import Artifact, Done, Fidelity, Infeasible, Trial
 from cambrian.randomness import stream
 from cambrian.recommendation import rank_trials
 from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.deadlines import FinalDeadlines
-from cambrian.search.loop.final_stage import Final, FinalStage, best_distinct
+from cambrian.search.loop.final_stage import Candidate, Final, FinalStage, best_distinct, find_candidates
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.published import find_published_in
 from cambrian.strategies.strategy import Stop, Wait
+from cambrian.weights import Inherit
 
 SPACE = PNAS()
 
@@ -28,7 +29,11 @@ def cells(count: int, blocks: int = 2) -> list[Architecture]:
 def stage(candidates: list[Architecture], baselines: tuple[str, ...] = ("random", "pnasnet-5")) -> FinalStage:
     settings = Final(Fidelity(), top=3, baselines=baselines)
     published = find_published_in(PNAS())
-    return FinalStage(SPACE, settings, candidates, [], seed=0, recipe="r", published=published)
+    return FinalStage(SPACE, settings, fresh(candidates), [], seed=0, recipe="r", published=published)
+
+
+def fresh(architectures: list[Architecture]) -> list[Candidate]:
+    return [Candidate(architecture, Fidelity()) for architecture in architectures]
 
 
 def claim(found: FinalStage) -> Row:
@@ -113,7 +118,9 @@ def test_with_more_time_what_was_cut_short_is_trained_anew() -> None:
     row = msgspec.structs.replace(row, trial=msgspec.structs.replace(row.trial, outcome=cut))
     settings = Final(Fidelity(), top=3, baselines=())
     for again in (True, False):
-        found = FinalStage(SPACE, settings, [candidate], [row], seed=0, recipe="r", published={}, again=again)
+        found = FinalStage(
+            SPACE, settings, fresh([candidate]), [row], seed=0, recipe="r", published={}, again=again
+        )
         assert isinstance(found.next(), Row if again else Stop)
 
 
@@ -143,7 +150,7 @@ def test_a_killed_stage_goes_on_from_its_rows() -> None:
             msgspec.structs.replace(row, trial=msgspec.structs.replace(row.trial, outcome=Done(value)))
         )
     settings = Final(Fidelity(), top=3, baselines=())
-    again = FinalStage(SPACE, settings, candidates, rows, seed=0, recipe="r", published={})
+    again = FinalStage(SPACE, settings, fresh(candidates), rows, seed=0, recipe="r", published={})
     winner = claim(again)
     assert winner.trial.role == "winner"
     assert winner.trial.architecture == candidates[1]
@@ -157,3 +164,31 @@ def test_best_distinct_is_a_sorted_prefix(count: int) -> None:
     values = [(one, 0.5), (two, 0.7), (swapped, 0.9), (three, 0.7)]
     trials = [Trial(n, a, Fidelity(), outcome=Done(v)) for n, (a, v) in enumerate(values)]
     assert best_distinct(SPACE, rank_trials(trials), count) == [swapped, two, three][:count]
+
+
+def test_a_stage_that_continues_begins_with_the_latest_weights() -> None:
+    """The winner goes on from the last trial of its architecture, in that trial's skeleton; should it fail,
+    the next best does; no finalist is trained."""
+    one, two = cells(2)
+    file = Artifact("0" * 64, 1, "store/0")
+
+    def trial(number: int, architecture: Architecture, value: float, filters: int) -> Trial:
+        fidelity = Fidelity(skeleton={"filters": filters})
+        outcome = Done(value, artifacts={"weights.safetensors": file})
+        return Trial(number, architecture, fidelity, outcome=outcome)
+
+    trials = [trial(0, one, 0.3, 8), trial(1, two, 0.4, 12), trial(2, one, 0.6, 8)]
+    settings = Final(Fidelity(epochs=9), top=2, baselines=(), continues=True, estimator="final")
+    candidates = find_candidates(SPACE, settings, rank_trials(trials), trials)
+    found = FinalStage(SPACE, settings, candidates, [], seed=0, recipe="r", published={})
+    first = claim(found)
+    assert (first.trial.role, first.trial.architecture, first.trial.estimator) == ("winner", one, "final")
+    assert first.trial.weights == Inherit(2)
+    assert first.trial.fidelity == Fidelity(epochs=9, skeleton={"filters": 8})
+    assert found.artifacts(first.trial) == {"weights.safetensors": file}
+    found.finish(first.trial.number, Infeasible("nan"))
+    second = claim(found)
+    assert (second.trial.role, second.trial.weights) == ("winner", Inherit(1))
+    found.finish(second.trial.number, Done(0.5))
+    assert isinstance(found.next(), Stop)
+    assert found.winner() is not None

@@ -24,7 +24,7 @@ from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepa
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.execution import Execution, Watch
-from cambrian.search.loop.final_stage import FinalStage, best_distinct
+from cambrian.search.loop.final_stage import Candidate, Final, FinalStage, find_candidates
 from cambrian.search.recommended import RECOMMENDED, read_recommendation
 from cambrian.search.space_check import check_space, find_warnings, is_own
 
@@ -78,12 +78,13 @@ class Session:
         """Search until the budget or the strategy ends, then the final stage, where there is one."""
         self._search()
         if self.search.final is not None:
-            self._finish(self._choose_finalists(self.search.final.top))
+            self._finish(self._choose_finalists(self.search.final))
 
     def train(self, architecture: Architecture) -> None:
         """The final stage of this architecture alone."""
+        assert self.search.final is not None
         self.ledger.remember(train=architecture.to_json())
-        self._finish([architecture])
+        self._finish([Candidate(architecture, self.search.final.fidelity)])
 
     def _check_own_space(self) -> None:
         """Raise, or warn, of a mistake in a user's own space that would fail every trial."""
@@ -113,8 +114,9 @@ class Session:
         self._record_stop(coordinator, reason, stopped)
 
     def _make_deadlines(self, coordinator: Coordinator) -> SearchDeadlines | None:
-        seconds, final = self.search.budget.seconds, self.search.final is not None
-        return None if seconds is None else SearchDeadlines(seconds, lambda: coordinator.trials, final)
+        seconds, final = self.search.budget.seconds, self.search.final
+        share = 0.0 if final is None else final.share
+        return None if seconds is None else SearchDeadlines(seconds, lambda: coordinator.trials, share)
 
     def _make_halt(
         self, coordinator: Coordinator, stopped: bool, deadlines: SearchDeadlines | None
@@ -157,15 +159,15 @@ class Session:
 
     # -- the final stage --------------------------------------------------------------------------
 
-    def _choose_finalists(self, top: int) -> list[Architecture]:
-        """The `top` recommended architectures; without any measured one, the first that there was no time to
-        measure, since a run ends with a network."""
+    def _choose_finalists(self, final: Final) -> list[Candidate]:
+        """The networks recommended for the final stage; without any measured one, the first that there was no
+        time to measure, since a run ends with a network."""
         trials = [r.trial for r in self.ledger.rows() if not r.final]
         ranked = read_recommendation(trials, self.search.objectives, self.ledger.events("recommend"))
-        unmeasured = [t.architecture for t in trials if t.outcome is None]
-        return best_distinct(self.search.space, ranked, top) or unmeasured[:1]
+        unmeasured = [Candidate(t.architecture, final.fidelity) for t in trials if t.outcome is None]
+        return find_candidates(self.search.space, final, ranked, trials) or unmeasured[:1]
 
-    def _finish(self, candidates: Sequence[Architecture]) -> None:
+    def _finish(self, candidates: Sequence[Candidate]) -> None:
         if self.search.timeout is not None:
             # Final trainings are longer than a trial, so they do not have its time limit.
             self.search.engine.close()
@@ -183,7 +185,7 @@ class Session:
         winner = stage.winner()
         self.ledger.note("final", winner=winner.number if winner else None, budget=self.search.budget)
 
-    def _make_stage(self, candidates: Sequence[Architecture], finals: Sequence[Row]) -> FinalStage:
+    def _make_stage(self, candidates: Sequence[Candidate], finals: Sequence[Row]) -> FinalStage:
         assert self.search.final is not None
         return FinalStage(
             self.search.space,
@@ -191,7 +193,7 @@ class Session:
             candidates,
             finals,
             seed=self.search.seed,
-            recipe=make_recipe(self.search, "", self.begun),
+            recipe=make_recipe(self.search, self.search.final.estimator, self.begun),
             published=find_published(self.search.space),
             again=self._has_another_budget(),
         )

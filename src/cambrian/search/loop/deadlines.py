@@ -9,8 +9,6 @@ from typing import Any, Protocol
 
 from cambrian.outcome import Trial
 
-SEARCHED = 2 / 3
-"""The search's share of the time, where a final stage follows."""
 AT_ANY_PRICE = 0.9
 """The search's share while no trial has a value yet: without one there is nothing to choose."""
 PATIENCE = 5.0
@@ -39,19 +37,19 @@ class Endless:
 
 @dataclass
 class SearchDeadlines:
-    """`seconds` are for the whole run. A trial that is running at the search's end is stopped, and counts as
-    never begun."""
+    """`seconds` are for the whole run, of which `final` is the final stage's share (0: there is none). A
+    trial that is running at the search's end is stopped, and counts as never begun."""
 
     seconds: float
     trials: Callable[[], Sequence[Trial]]
-    final: bool
+    final: float
 
     def end(self) -> float:
         if not self.final:
             return self.seconds
         # The end moves: the first trial with a value brings it forward to the usual share.
         valued = any(trial.value is not None for trial in self.trials())
-        return self.seconds * (SEARCHED if valued else AT_ANY_PRICE)
+        return self.seconds - self.seconds * self.final if valued else self.seconds * AT_ANY_PRICE
 
     def of(self, trial: Trial) -> float | None:
         return self.end()

@@ -1,11 +1,15 @@
 """The final stage: the best few are trained again from scratch in the final skeleton; the best of them on
 validation is trained once more on train and validation, and tested once. The baselines are finished in
-the same way, after every choice has been made, so that the test split decides nothing."""
+the same way, after every choice has been made, so that the test split decides nothing.
+
+Where the stage continues the search, the best network goes on from the weights that the search left it with,
+on train and validation, until the end of the budget."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -19,8 +23,9 @@ from cambrian.request import Stop, Wait
 from cambrian.search.ledger.keys import trial_key
 from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.deadlines import FinalDeadlines
+from cambrian.settings import SHARE, check_settings
 from cambrian.spaces.space import Space
-from cambrian.weights import Weights
+from cambrian.weights import FRESH, Inherit, Weights
 
 DELIVERED = ("winner", "baseline")
 """Roles whose networks learn from train and validation and see the test split."""
@@ -28,11 +33,60 @@ DELIVERED = ("winner", "baseline")
 
 class Final(msgspec.Struct, frozen=True):
     """`top` finalists at `fidelity`; `baselines` are finished beside the winner: names of published
-    architectures that belong to the space, and "random", one drawn from it of the winner's size."""
+    architectures that belong to the space, and "random", one drawn from it of the winner's size.
+
+    With `continues`, the winner goes on from the weights of its last trial, in that trial's skeleton: then
+    `top` counts the architectures that are tried in turn should the first one fail. `estimator` names the
+    one of the run's estimators that trains this stage; `share` is its part of a budget of time."""
 
     fidelity: Fidelity
     top: int = 3
     baselines: tuple[str, ...] = ("random",)
+    continues: bool = False
+    estimator: str = ""
+    share: Annotated[float, SHARE] = 1 / 3
+
+    def __post_init__(self) -> None:
+        check_settings(self, "final")
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A network that may be trained in the final stage: its first weights, and the files with them."""
+
+    architecture: Architecture
+    fidelity: Fidelity
+    weights: Weights = FRESH
+    artifacts: dict[str, Artifact] = {}
+
+
+def find_candidates(
+    space: Space, final: Final, ranked: Sequence[Trial], trials: Sequence[Trial]
+) -> list[Candidate]:
+    """The `top` different architectures of `ranked` trials, best first. Where the stage continues the search
+    each has the weights of its latest training among `trials`, if they were kept."""
+    architectures = best_distinct(space, ranked, final.top)
+    if not final.continues:
+        return [Candidate(architecture, final.fidelity) for architecture in architectures]
+    return [_find_latest(final, architecture, trials) for architecture in architectures]
+
+
+def _find_latest(final: Final, architecture: Architecture, trials: Sequence[Trial]) -> Candidate:
+    same = [t for t in trials if t.architecture == architecture and t.value is not None]
+    fidelity = final.fidelity
+    if same:  # weights fit the skeleton in which they were trained
+        fidelity = msgspec.structs.replace(fidelity, skeleton=same[-1].fidelity.skeleton)
+    kept = [t for t in same[-1:] if t.artifacts]
+    if not kept:
+        return Candidate(architecture, fidelity)
+    return Candidate(architecture, fidelity, Inherit(kept[0].number), kept[0].artifacts)
+
+
+class Part(NamedTuple):
+    """A network's part in this stage: its role, the key of its training, and the network."""
+
+    role: str
+    key: str
+    candidate: Candidate
 
 
 class FinalStage:
@@ -43,7 +97,7 @@ class FinalStage:
         self,
         space: Space,
         settings: Final,
-        candidates: Sequence[Architecture],
+        candidates: Sequence[Candidate],
         rows: Sequence[Row],
         *,
         seed: int,
@@ -61,14 +115,15 @@ class FinalStage:
             if not (again and cut_short(row.trial)):
                 self._known.setdefault(row.key, row.trial)
         self._count = len(rows)
-        self._only = candidates[0] if len(candidates) == 1 else None
-        self._finalists = self._plan([("finalist", a) for a in candidates if self._only is None])
-        self._best = candidates[0] if candidates else None
+        self._candidates = list(candidates)
+        decided = settings.continues or len(candidates) == 1
+        self._finalists = self._plan([("finalist", c) for c in candidates if not decided])
         self._published = published
+        self._artifacts = {c.weights: c.artifacts for c in candidates}
         self._others = self.settings.baselines
         self._deadlines: FinalDeadlines | None = None
         self._elapsed: Callable[[], float] = lambda: 0.0
-        self._delivered: list[tuple[str, str, Architecture]] | None = None
+        self._delivered: list[Part] | None = None
         self.thinking = 0.0
 
     def next(self) -> Row | Wait | Stop:
@@ -76,16 +131,31 @@ class FinalStage:
             row = self._open(self._finalists)
             if row is not None:
                 return row
-            outcomes = [self._known[key] for _, key, _ in self._finalists if key in self._known]
-            # On validation alone: the winner is settled before anything sees the test split.
-            chosen = [self._only] if self._only else best_distinct(self.space, rank_trials(outcomes), 1)
-            # The budget cut all finalists short: the search's own best is delivered, rather than no network.
-            if not chosen and self._best is not None and all(map(cut_short, outcomes)):
-                chosen = [self._best]
-            if not chosen:
+            chosen = self._choose()
+            if chosen is None:
                 return Stop("no finalist could be trained")
-            self._delivered = self._plan([("winner", chosen[0]), *self._baselines(chosen[0])])
+            self._delivered = self._plan([("winner", chosen), *self._baselines(chosen.architecture)])
+        if self._failed(self._delivered[0].key) and self._candidates:
+            # The next one in its place: a run ends with a network.
+            self._delivered[:1] = self._plan([("winner", self._candidates.pop(0))])
         return self._open(self._delivered) or Stop("the final stage is complete")
+
+    def _choose(self) -> Candidate | None:
+        """The winner: of several finalists the best on validation, else the best of the search."""
+        if not self._finalists:
+            return self._candidates.pop(0) if self._candidates else None
+        outcomes = [self._known[part.key] for part in self._finalists if part.key in self._known]
+        # On validation alone: the winner is settled before anything sees the test split.
+        best = best_distinct(self.space, rank_trials(outcomes), 1)
+        first, self._candidates = self._candidates[0], []
+        if best:
+            return msgspec.structs.replace(first, architecture=best[0])
+        # The budget cut all finalists short: the search's own best is delivered, rather than no network.
+        return first if all(map(cut_short, outcomes)) else None
+
+    def _failed(self, key: str) -> bool:
+        trial = self._known.get(key)
+        return trial is not None and trial.outcome is not None and trial.value is None
 
     def within(self, deadlines: FinalDeadlines, elapsed: Callable[[], float]) -> None:
         """Keep to these deadlines from now on: a training that would be late is not begun, the winner's
@@ -105,8 +175,8 @@ class FinalStage:
         return {}
 
     def artifacts(self, trial: Trial) -> dict[str, Artifact]:
-        """None: final networks are trained from fresh weights."""
-        return {}
+        """The files of the trial whose weights a final training begins with."""
+        return self._artifacts.get(trial.weights, {})
 
     def list_needed(self) -> None:
         """Unknown here: a search that goes on after this stage may name any artifact of its trials."""
@@ -121,40 +191,55 @@ class FinalStage:
         """The trained network to hand over, once there is one."""
         if not self._delivered:
             return None
-        trial = self._known.get(self._delivered[0][1])
+        trial = self._known.get(self._delivered[0].key)
         return trial if trial is not None and trial.value is not None else None
 
     def total(self) -> int:
         """The number of networks that are trained at most."""
         return len(self._finalists) + 1 + len(self._others)
 
-    def _open(self, plan: Sequence[tuple[str, str, Architecture]]) -> Row | Wait | None:
+    def _open(self, parts: Sequence[Part]) -> Row | Wait | None:
         """The next row of a round, or Wait for those under way, or None when the round is over."""
-        # In the plan's order, in which the winner comes before the baselines: it must not wait for them.
-        for role, key, architecture in plan:
-            if key not in self._known and (role == "winner" or self._fits(role)):
-                return self._row(role, key, architecture)
-        if any(key in self._known and self._known[key].outcome is None for _, key, _ in plan):
+        # In their order, in which the winner comes before the baselines: it must not wait for them.
+        for part in parts:
+            if part.key not in self._known and (part.role == "winner" or self._fits(part.role)):
+                return self._row(part)
+        if any(part.key in self._known and self._known[part.key].outcome is None for part in parts):
             return Wait()
         return None
 
     def _fits(self, role: str) -> bool:
         return self._deadlines is None or self._deadlines.fits(role, self._elapsed())
 
-    def _plan(self, roles: Sequence[tuple[str, Architecture]]) -> list[tuple[str, str, Architecture]]:
-        return [(role, self._key(role, a), a) for role, a in roles]
+    def _plan(self, roles: Sequence[tuple[str, Candidate]]) -> list[Part]:
+        return [Part(role, self._key(role, candidate), candidate) for role, candidate in roles]
 
-    def _key(self, role: str, architecture: Architecture) -> str:
+    def _key(self, role: str, candidate: Candidate) -> str:
         # Finalists learn from train alone, delivered networks from train and validation: other measurements.
         stage = "deliver" if role.startswith(DELIVERED) else "finalist"
-        return trial_key(self.space, architecture, self.settings.fidelity, f"{self.recipe} {stage}", 0)
+        recipe = f"{self.recipe} {stage}"
+        architecture, fidelity = candidate.architecture, candidate.fidelity
+        return trial_key(self.space, architecture, fidelity, recipe, 0, weights=candidate.weights)
 
-    def _row(self, role: str, key: str, architecture: Architecture) -> Row:
-        trial = Trial(self._count, architecture, self.settings.fidelity, kind="final", role=role)
-        return Row(trial, key, "running", 1, 0)
+    def _row(self, part: Part) -> Row:
+        candidate = part.candidate
+        trial = Trial(
+            self._count,
+            candidate.architecture,
+            candidate.fidelity,
+            kind="final",
+            role=part.role,
+            weights=candidate.weights,
+            estimator=self.settings.estimator,
+        )
+        return Row(trial, part.key, "running", 1, 0)
 
-    def _baselines(self, winner: Architecture) -> list[tuple[str, Architecture]]:
+    def _baselines(self, winner: Architecture) -> list[tuple[str, Candidate]]:
         """The baselines by role; one that the space does not hold is left out."""
+        architectures = self._list_baselines(winner)
+        return [(role, Candidate(each, self.settings.fidelity)) for role, each in architectures]
+
+    def _list_baselines(self, winner: Architecture) -> list[tuple[str, Architecture]]:
         baselines: list[tuple[str, Architecture]] = []
         for name in self.settings.baselines:
             with suppress(IllegalArchitecture):

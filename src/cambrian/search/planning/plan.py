@@ -19,13 +19,12 @@ import msgspec
 from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
 from cambrian.search.components import component, find_published, space_for, usual
-from cambrian.search.loop.deadlines import SEARCHED
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.choice import Wishes, choose_preset
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan_rows import describe_plan
-from cambrian.search.planning.presets import Preset
+from cambrian.search.planning.presets import SEARCHED, Preset
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
@@ -184,7 +183,7 @@ def _count_expected(cost: Cost, work: Workload, limits: Budget) -> dict[int, int
 
 def _make_final(work: Workload, baselines: tuple[str, ...] | None, space: Space) -> Final:
     fidelity = Fidelity(work.final_epochs, skeleton=work.final_skeleton)
-    return Final(fidelity, baselines=_choose_baselines(baselines, space))
+    return Final(fidelity, baselines=_choose_baselines(baselines, space), share=1 - SEARCHED)
 
 
 def _make_fidelity(work: Workload, task: Task) -> Fidelity:

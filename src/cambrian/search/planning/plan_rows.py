@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from cambrian.estimators.limits import describe_limits
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
-from cambrian.search.loop.deadlines import SEARCHED
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.cost import Cost
+from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search

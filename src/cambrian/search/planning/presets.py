@@ -8,6 +8,8 @@ LEVELS = 5
 """Presets count levels in fifths of those that the space has."""
 SIZES = 9
 """Presets count sizes as if a space had so many, from 0, its smallest, to 8, its largest."""
+SEARCHED = 2 / 3
+"""The search's share of a budget of time; the rest is for the final stage."""
 FIRST = 136
 """Architectures of the first level, at most: as many cells as PNAS has of one block (Sec. 3.2)."""
 

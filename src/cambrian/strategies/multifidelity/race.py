@@ -1,0 +1,203 @@
+"""A portfolio of networks, raced by successive halving; then its winner against neighbours of its own.
+
+The race is PoSH Auto-sklearn's (Feurer et al. 2018, AutoML workshop; Jamieson & Talwalkar 2016, Algorithm 1):
+every entrant is trained for some seconds, the best third goes on for three times as many, and so on. Entrants
+go on from their own weights, so that little of the race is lost. The challenges are the hill climbing of NASH
+(Elsken et al. 2017, Algorithm 1): the leader and mutations of it, which inherit the tensors that agree with
+the leader's, are trained equally long, and the best of them leads.
+
+All are measured after equally many seconds, not steps: a network that learns more from each image, but
+slowly, has to be better by the clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import msgspec
+
+from cambrian.architecture import Architecture, sample
+from cambrian.choices import Scalar
+from cambrian.errors import UsageError
+from cambrian.neighbourhood import neighbours
+from cambrian.outcome import ENDLESS, Trial
+from cambrian.problem import Problem
+from cambrian.randomness import stream
+from cambrian.settings import POSITIVE, Span
+from cambrian.spaces.knowledge import Canonical, know
+from cambrian.strategies.settings import check_settings
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
+from cambrian.weights import Fresh, Inherit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cambrian.spaces.space import Space
+
+
+class Runner(msgspec.Struct, frozen=True):
+    """A network in the race, in its own skeleton. `row` is the trial whose weights it goes on from, None for
+    random ones; `score` is that of its own latest trial."""
+
+    name: str
+    architecture: Architecture
+    skeleton: dict[str, Scalar] = {}
+    row: int | None = None
+    score: float = -math.inf
+
+
+@dataclass(frozen=True)
+class State:
+    """`heat` are the runners that are trained now, the favourite first, and `scored` those of them that are
+    learned, by their place. `rung` counts the heats of the race; `challenges` those after it."""
+
+    problem: Problem
+    heat: tuple[Runner, ...]
+    scored: Mapping[int, Runner] = field(default_factory=dict)
+    rung: int = 0
+    challenges: int = 0
+    met: frozenset[Hashable] = frozenset()  # functions that have run
+
+    @property
+    def decided(self) -> bool:
+        """Whether the race has a winner, which is then challenged."""
+        return len(self.heat) == 1 or self.challenges > 0
+
+
+@dataclass(frozen=True)
+class Race:
+    """`entrants` are the portfolio, favourites first: a "name", the answers of an "architecture", and the
+    settings of its "skeleton"; without any, `size` random architectures run. Each is trained for `seconds`
+    in the first heat, and for `eta` times as many in each later one, to which the best 1/`eta` are admitted.
+    `challengers` is the number of mutations in each heat after the race (0: it ends with the race).
+
+    A runner overtakes a favourite only with a score that is higher by more than `margin`: differences below
+    it are noise of the validation part."""
+
+    entrants: tuple[Any, ...] = ()
+    size: Annotated[int, Span(1, 1000)] = 9
+    seconds: Annotated[float, POSITIVE] = 5.0
+    eta: Annotated[int, Span(2, 100)] = 3
+    challengers: Annotated[int, Span(0, 100)] = 2
+    margin: Annotated[float, Span(0)] = 0.0
+    needs: ClassVar[tuple[type, ...]] = ()
+    requests: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Inherit)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        for entrant in self.entrants:
+            if not isinstance(entrant, Mapping) or not isinstance(entrant.get("architecture"), Mapping):
+                raise UsageError(
+                    "strategy 'race': an entrant is an object with an 'architecture' (its answers by their"
+                    f" paths), a 'name' and a 'skeleton', got {entrant!r:.80}"
+                )
+
+    def start(self, problem: Problem) -> State:
+        runners = tuple(map(_read_entrant, self.entrants)) or self._draw_entrants(problem)
+        return _admit(State(problem, ()), runners)
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        if not state.heat:
+            return Stop("no network of the race could be trained")
+        if state.decided and not self.challengers:
+            return Stop("the race is decided")
+        # A heat ends before the next one begins, so that all pending trials are of this one.
+        begun = {trial.memory["place"] for trial in pending} | state.scored.keys()
+        place = next((place for place in range(len(state.heat)) if place not in begun), None)
+        return Wait() if place is None else self._request(state, place)
+
+    def learn(self, state: State, trial: Trial) -> State:
+        place = trial.memory["place"]
+        runner = state.heat[place]
+        if trial.score is not None:
+            number = trial.number if trial.cached is None else trial.cached
+            runner = msgspec.structs.replace(runner, row=number, score=trial.score)
+        else:
+            runner = msgspec.structs.replace(runner, score=-math.inf)
+        state = replace(state, scored={**state.scored, place: runner})
+        return self._end_heat(state) if len(state.scored) == len(state.heat) else state
+
+    def recommend(self, state: State) -> list[Architecture]:
+        """The runners of this heat by their latest scores, the leader first."""
+        latest = [state.scored.get(place, runner) for place, runner in enumerate(state.heat)]
+        # A challenger that has not been trained has no score: it is not recommended.
+        return [r.architecture for r in self._rank([r for r in latest if r.score > -math.inf])]
+
+    def keeps(self, state: State) -> list[int]:
+        """The rows that runners go on from, and those of this heat."""
+        runners = (*state.heat, *state.scored.values())
+        return sorted({runner.row for runner in runners if runner.row is not None})
+
+    def _request(self, state: State, place: int) -> Evaluate:
+        runner = state.heat[place]
+        seconds = self.seconds * self.eta**state.rung
+        fidelity = msgspec.structs.replace(state.problem.fidelity, epochs=ENDLESS, seconds=seconds)
+        if runner.skeleton:
+            fidelity = msgspec.structs.replace(fidelity, skeleton={**fidelity.skeleton, **runner.skeleton})
+        heat = state.rung + 1 + state.challenges
+        return Evaluate(
+            runner.architecture,
+            fidelity,
+            parent=runner.row,
+            weights=Fresh() if runner.row is None else Inherit(runner.row),
+            reason={"runner": runner.name, "heat": heat},
+            memory={"place": place},
+        )
+
+    def _end_heat(self, state: State) -> State:
+        """The state at the beginning of the next heat."""
+        ranked = self._rank([r for r in state.scored.values() if r.score > -math.inf])
+        if state.decided:
+            return self._challenge(state, ranked[0] if ranked else state.heat[0])
+        admitted = ranked[: max(1, len(state.heat) // self.eta)]
+        if len(admitted) > 1:
+            return _admit(replace(state, rung=state.rung + 1), admitted)
+        state = replace(state, heat=tuple(admitted), scored={})
+        return self._challenge(state, admitted[0]) if admitted and self.challengers else state
+
+    def _rank(self, runners: Sequence[Runner]) -> list[Runner]:
+        """The runners, best first; a favourite is not overtaken within the margin."""
+        left, ranked = list(runners), list[Runner]()
+        while left:
+            bar = max(runner.score for runner in left) - self.margin
+            ranked.append(next(runner for runner in left if runner.score >= bar))
+            left.remove(ranked[-1])
+        return ranked
+
+    def _challenge(self, state: State, leader: Runner) -> State:
+        """A heat of the leader and new neighbours of it, which begin with its weights."""
+        space, number = state.problem.space, state.challenges + 1
+        rng = stream(state.problem.seed, "race", number)
+        near = neighbours(space, leader.architecture, rng)
+        new: dict[Hashable, Architecture] = {}
+        for i in rng.permutation(len(near)).tolist():
+            function = _function(space, near[i])
+            if function not in state.met and len(new) < self.challengers:
+                new.setdefault(function, near[i])
+        mutants = [
+            Runner(f"{leader.name}*", architecture, leader.skeleton, leader.row)
+            for architecture in new.values()
+        ]
+        return _admit(replace(state, challenges=number), [leader, *mutants])
+
+    def _draw_entrants(self, problem: Problem) -> tuple[Runner, ...]:
+        rng = stream(problem.seed, "race", 0)
+        return tuple(Runner(f"random {n}", sample(problem.space, rng)) for n in range(1, self.size + 1))
+
+
+def _read_entrant(entrant: Mapping[str, Any]) -> Runner:
+    architecture = Architecture(dict(entrant["architecture"]))
+    return Runner(str(entrant.get("name", "entrant")), architecture, dict(entrant.get("skeleton", {})))
+
+
+def _admit(state: State, runners: Sequence[Runner]) -> State:
+    functions = {_function(state.problem.space, runner.architecture) for runner in runners}
+    return replace(state, heat=tuple(runners), scored={}, met=state.met | functions)
+
+
+def _function(space: Space, architecture: Architecture) -> Hashable:
+    names = know(space, Canonical)
+    return architecture if names is None else names.canonical(architecture)
