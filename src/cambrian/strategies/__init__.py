@@ -12,6 +12,7 @@ STRATEGIES = Registry(
         "evolution": "cambrian.strategies.evolution.regularized:Evolution",
         "tournament": "cambrian.strategies.evolution.tournament:Tournament",
         "hierarchical-tournament": "cambrian.strategies.evolution.tournament:HierarchicalTournament",
+        "race": "cambrian.strategies.multifidelity.race:Race",
         "reinforce": "cambrian.strategies.reinforcement.reinforce:Reinforce",
         "ppo": "cambrian.strategies.reinforcement.ppo:PPO",
         "q-learning": "cambrian.strategies.reinforcement.q_learning:QLearning",

@@ -154,10 +154,12 @@ class Coordinator:
         known = [self.order.resolve(t) for t in self.trials]
         preferred: list[int] = []
         if isinstance(self.strategy, Recommends):
-            first = {t.architecture: t.number for t in reversed(known) if t.score is not None}
+            # An architecture that was measured at several fidelities stands for the best of its trials.
+            scored = sorted((t for t in known if t.score is not None), key=lambda t: (t.score, -t.number))
+            best = {t.architecture: t.number for t in scored}
             with self._supervised.measure_time():
                 chosen: Sequence[Architecture] = self.strategy.recommend(self.order.state)
-            preferred = [first[a] for a in chosen if a in first]
+            preferred = [best[a] for a in chosen if a in best]
         leader = [t.number for t in list(find_incumbents(known))[-1:] if t is not None]
         ranked = rank_trials(known, self.problem.objectives, leader)
         return [known[n] for n in preferred] + [t for t in ranked if t.number not in set(preferred)]

@@ -64,7 +64,8 @@ class State:
     @property
     def decided(self) -> bool:
         """Whether the race has a winner, which is then challenged."""
-        return len(self.heat) == 1 or self.challenges > 0
+        alone = len(self.heat) == 1 and self.heat[0].row is not None
+        return alone or self.challenges > 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,142 @@
+"""The race of a portfolio, and the challenges of its winner."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+import mocks
+from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
+from cambrian.outcome import Crashed, Done, Fidelity, Trial
+from cambrian.problem import Problem
+from cambrian.randomness import stream
+from cambrian.request import Evaluate, Stop, Wait, trial_of
+from cambrian.strategies import STRATEGIES
+from cambrian.strategies.multifidelity.race import Race, State
+from cambrian.weights import Fresh, Inherit
+
+SPACE = mocks.Toy(questions=3)
+LETTERS = "abcd"
+
+
+def entrant(n: int) -> dict[str, object]:
+    """Nine different architectures, each with a skeleton of its own."""
+    answers = {"q0": LETTERS[n % 4], "q1": LETTERS[n // 4], "q2": "a"}
+    return {"name": f"entrant {n}", "architecture": answers, "skeleton": {"filters": 8 + n}}
+
+
+ENTRANTS = tuple(entrant(n) for n in range(9))
+
+
+class Game:
+    """A strategy played with one trial at a time, whose score is `value(trial)`."""
+
+    def __init__(self, strategy: Race, value) -> None:
+        self.strategy, self.value = strategy, value
+        self.state: State = strategy.start(Problem(SPACE, fidelity=Fidelity(resolution=16), seed=3))
+        self.trials: list[Trial] = []
+
+    def play(self, count: int) -> list[Trial]:
+        for _ in range(count):
+            proposal = self.strategy.propose(self.state, [], stream(3, "proposal", len(self.trials)))
+            if not isinstance(proposal, Evaluate):
+                assert isinstance(proposal, Stop)
+                break
+            trial = trial_of(len(self.trials), proposal, Fidelity())
+            self.trials.append(msgspec.structs.replace(trial, outcome=self.value(trial)))
+            self.state = self.strategy.learn(self.state, self.trials[-1])
+        return self.trials
+
+
+def by_place(trial: Trial) -> Done:
+    """The later entrant is the better one, and every further training helps."""
+    place = LETTERS.index(trial.architecture["q0"]) + 4 * LETTERS.index(trial.architecture["q1"])
+    return Done(place + 0.01 * trial.number)
+
+
+def test_a_race_is_successive_halving_by_seconds():
+    """Nine run, three go on from their own weights for three times as many seconds, the best is recommended;
+    then the race is over."""
+    game = Game(Race(ENTRANTS, seconds=2.0, challengers=0), by_place)
+    trials = game.play(100)
+    assert len(trials) == 12
+    assert [t.fidelity.seconds for t in trials] == [2.0] * 9 + [6.0] * 3
+    assert [t.fidelity.skeleton for t in trials[:9]] == [{"filters": 8 + n} for n in range(9)]
+    assert {t.fidelity.resolution for t in trials} == {16}
+    assert all(t.weights == Fresh() for t in trials[:9])
+    assert [t.weights for t in trials[9:]] == [Inherit(8), Inherit(7), Inherit(6)]
+    assert [t.architecture for t in trials[9:]] == [trials[n].architecture for n in (8, 7, 6)]
+    assert game.strategy.recommend(game.state) == [trials[8].architecture]
+    assert game.strategy.keeps(game.state) == [9]
+
+
+def test_the_winner_is_challenged_by_neighbours_that_inherit_its_weights():
+    """Each heat after the race holds the leader and new architectures one answer away; the best leads on."""
+    game = Game(Race(ENTRANTS, seconds=2.0, challengers=2), by_place)
+    trials = game.play(12 + 3 * 4)
+    leader, leader_row = trials[9].architecture, 9
+    met = {t.architecture for t in trials[:12]}
+    for begin in range(12, 24, 3):
+        heat = trials[begin : begin + 3]
+        assert heat[0].architecture == leader
+        assert [t.weights for t in heat] == [Inherit(leader_row)] * 3
+        assert [t.fidelity.seconds for t in heat] == [6.0] * 3
+        for challenger in heat[1:]:
+            assert challenger.architecture not in met
+            assert sum(challenger.architecture[q] != leader[q] for q in leader) == 1
+            met.add(challenger.architecture)
+        best = max(heat, key=lambda t: t.value)
+        leader, leader_row = best.architecture, best.number
+    assert game.strategy.recommend(game.state)[0] == leader
+
+
+def test_a_favourite_is_not_overtaken_within_the_margin():
+    """With a margin of two places the first of the three best stays ahead; without one the best does."""
+    assert Game(Race(ENTRANTS, challengers=0, margin=2.2), by_place).play(99)[9].architecture["q0"] == "c"
+    assert Game(Race(ENTRANTS, challengers=0), by_place).play(99)[9].architecture == Architecture(
+        ENTRANTS[8]["architecture"]
+    )
+
+
+def test_runners_that_fail_drop_out():
+    """A crash in the first heat, and of a leader in a challenge, costs that runner only; where all fail the
+    search stops."""
+
+    def value(trial: Trial):
+        failing = trial.number in (8, 12) or trial.number > 30
+        return Crashed("deliberate") if failing else by_place(trial)
+
+    game = Game(Race(ENTRANTS, challengers=2), value)
+    trials = game.play(40)
+    assert trials[9].architecture == trials[7].architecture
+    assert trials[15].architecture in (trials[13].architecture, trials[14].architecture)
+    lost = Game(Race(ENTRANTS), lambda trial: Crashed("deliberate"))
+    assert len(lost.play(20)) == 9
+    assert isinstance(lost.strategy.propose(lost.state, [], stream(0, "x")), Stop)
+
+
+def test_one_entrant_is_trained_and_then_is_the_winner():
+    game = Game(Race(ENTRANTS[:1], seconds=4.0, challengers=0), by_place)
+    trials = game.play(5)
+    assert len(trials) == 1
+    assert game.strategy.recommend(game.state) == [trials[0].architecture]
+
+
+def test_a_heat_waits_for_its_last_runner():
+    """While a trial of the heat is pending and none is left to begin, the strategy waits."""
+    strategy = Race(ENTRANTS[:2])
+    state = strategy.start(Problem(SPACE))
+    first = trial_of(0, strategy.propose(state, [], stream(0, "a")), Fidelity())
+    second = trial_of(1, strategy.propose(state, [first], stream(0, "b")), Fidelity())
+    assert first.architecture != second.architecture
+    assert isinstance(strategy.propose(state, [first, second], stream(0, "c")), Wait)
+
+
+def test_entrants_are_settings():
+    """A race is made from its spec; without entrants random architectures run; a wrong one is refused."""
+    strategy = Race(ENTRANTS, seconds=3.0)
+    assert STRATEGIES.make(STRATEGIES.spec(strategy)).start(Problem(SPACE)) == strategy.start(Problem(SPACE))
+    assert len(Race(size=5).start(Problem(SPACE)).heat) == 5
+    with pytest.raises(UsageError, match="an entrant is an object with an 'architecture'"):
+        Race(("resnet",))
