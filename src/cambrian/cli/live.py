@@ -62,7 +62,7 @@ class LiveWatch(Watch):
         self._stage = name
         if name == "final":
             self._progress.update(self._bar, description="final stage", total=total, completed=0, left="")
-            self._line(f"final stage: up to {total} networks trained from scratch in the final skeleton")
+            self._line(f"final stage: up to {total} network{'s' if total != 1 else ''}")
         elif total is not None:
             self._progress.update(self._bar, total=total)
         self._replaying, self._replayed, self._counted_from = True, 0, time.monotonic()

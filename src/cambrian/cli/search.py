@@ -57,13 +57,17 @@ def search(
     ] = None,
     minimize: Minimize = None,
     space: Annotated[
-        str, typer.Option(help="Search space: NAME, NAME(setting=value, ...) or module:function.")
-    ] = "pnas",
+        str | None,
+        typer.Option(
+            help="Search space: NAME, NAME(setting=value, ...) or module:function.",
+            show_default="stages within a time, else pnas",
+        ),
+    ] = None,
     strategy: Annotated[
         str | None,
         typer.Option(
             help="Search strategy: NAME, NAME(paper), NAME(setting=value, ...).",
-            show_default="by space and budget",
+            show_default="race within a time, else by space and budget",
         ),
     ] = None,
     surrogate: Annotated[str, typer.Option(help="Predictor that ranks new architectures.")] = "mlp-ensemble",
@@ -77,11 +81,17 @@ def search(
     keep: Annotated[int | None, count("K: networks trained at each level after the first.")] = None,
     epochs: Annotated[int | None, count("Training epochs of each network.")] = None,
     images: Annotated[int | None, count("Training images of each network.")] = None,
-    filters: Annotated[int | None, count("Filters of a cell under search.")] = None,
+    entrants: Annotated[
+        str | None, typer.Option(help="Networks of the race: at most so many, or random.", show_default=False)
+    ] = None,
+    filters: Annotated[int | None, count("Filters of the first layers or cells under search.")] = None,
     cells: Annotated[int | None, count("Cells of a network under search.")] = None,
     final_epochs: Annotated[int | None, count("Epochs of the final networks.")] = None,
     final_filters: Annotated[int | None, count("Filters of the final networks.")] = None,
     final_cells: Annotated[int | None, count("Cells of the final networks.")] = None,
+    learning_rate: Annotated[float | None, amount("Peak learning rate of all trainings.")] = None,
+    batch_size: Annotated[int | None, count("Images in a step of training.", least=2)] = None,
+    weight_decay: Annotated[float | None, amount("Weight decay of all trainings.")] = None,
     max_params: Annotated[float | None, amount("The same as --limit params=N.")] = None,
     max_macs: Annotated[float | None, amount("The same as --limit macs=N.")] = None,
     timeout: Annotated[str | None, typer.Option(help="Longest time of a trial, such as 5m.")] = None,
@@ -131,6 +141,7 @@ def search(
     changes = {
         "levels": levels,
         "keep": keep,
+        "entrants": _read_entrants(entrants),
         "epochs": epochs,
         "images": images,
         "filters": filters,
@@ -141,7 +152,8 @@ def search(
     }
     # Plain progressive search is made by the plan, with the budget's settings.
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.parse(strategy)
-    place = None if space == "pnas" else SPACES.parse(space)
+    place = None if space is None else SPACES.parse(space)
+    recipe = {"learning_rate": learning_rate, "batch_size": batch_size, "weight_decay": weight_decay}
     task = load_task(data, metric, images_kept, size, seed, read)
     # Said at once: the plan that follows measures networks for some seconds.
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
@@ -154,6 +166,7 @@ def search(
         space=place,
         strategy=chosen,
         surrogate=surrogate,
+        recipe={k: v for k, v in recipe.items() if v is not None},
         changes={k: v for k, v in changes.items() if v is not None},
         seed=seed,
         limits=limits,
@@ -244,6 +257,11 @@ def _check_unused(run: Path | None) -> None:
             f"{run} holds a run already: go on with cambrian resume {shlex.quote(str(run))}, or name another"
             " directory"
         )
+
+
+def _read_entrants(text: str | None) -> int | str | None:
+    """The number in `--entrants`, or the word."""
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _check_surrogate(name: str) -> None:

@@ -27,6 +27,7 @@ SPACES = Registry(
         "network-morphism": "cambrian.spaces.branches.network_morphism.space:NetworkMorphism",
         "cgp": "cambrian.spaces.chains.cgp.space:CGP",
         "memory-banks": "cambrian.spaces.branches.memory_banks.space:MemoryBanks",
+        "stages": "cambrian.spaces.chains.stages.space:Stages",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.spaces.space import Space
 
@@ -41,6 +42,17 @@ class Shortens(Protocol):
 
     def up_to(self, level: int) -> Space:
         """The same space with `level` as its last level."""
+        ...
+
+
+@runtime_checkable
+class HasPortfolio(Protocol):
+    """Knows networks to begin a search with, published or made by hand, of which each is good on some data.
+    Its skeleton has the setting `filters`, to which all widths are proportional."""
+
+    @property
+    def portfolio(self) -> Mapping[str, Architecture]:
+        """Architectures by name, the ones that do well on most data first."""
         ...
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from cambrian.errors import Unbuildable, UsageError
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.space_facts import SpaceFacts
+from cambrian.search.planning.speed import measure_speed, one_thread
 from cambrian.search.planning.workload import Workload
 
 if TYPE_CHECKING:
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 DRAWN = 5
 """Architectures drawn at each level, of which one of middling size is measured."""
-PIXELS = 1 << 17
-"""Pixels of a measured batch, which is enough to fill the cores: a larger one is not faster per image."""
-ENOUGH = 1.0
-"""Seconds of steps after which no further one is measured."""
 PATIENCE = 6.0
 """Seconds that measuring one network may take."""
 GUESSED = 5e8
@@ -52,7 +48,7 @@ class Cost:
         self._facts, self._space = facts, facts.space
         self._smallest = facts.size(0)
         self._sizes: dict[tuple[int, tuple[tuple[str, Scalar], ...]], float] = {}
-        with _one_thread():
+        with one_thread():
             self._samples = _draw_samples(facts, self._params)
             self._speed = self._measure(device)
 
@@ -104,7 +100,7 @@ class Cost:
     def _macs(self, level: int, skeleton: Mapping[str, Scalar]) -> float:
         key = (level, tuple(sorted(skeleton.items())))
         if key not in self._sizes:
-            with _one_thread():
+            with one_thread():
                 self._sizes[key] = self._count_macs(self._samples[level], skeleton)
         return self._sizes[key]
 
@@ -153,32 +149,8 @@ class Cost:
         return 3 * self._macs(level, self._smallest) / GUESSED
 
     def _measure_speed(self, level: int, device: str) -> float:
-        import torch
-        from torch.nn import functional as F
-
-        from cambrian.networks.pointwise import avoid_strided_pointwise, memory_format
-
         network = self._build(self._samples[level], self._smallest)
-        # Prepared as the trainer prepares it, so that the measured speed is that of training.
-        avoid_strided_pointwise(network)
-        layout = memory_format(network)
-        network = network.to(device).to(memory_format=layout).train()  # type: ignore[call-overload]
-        task = self.task
-        images = max(2, min(64, PIXELS // (task.height * task.width)))
-        batch = torch.rand(images, task.channels, task.height, task.width, device=device)
-        batch = batch.contiguous(memory_format=layout)
-        targets = torch.zeros(images, dtype=torch.int64, device=device)
-        times: list[float] = []
-        while len(times) < 2 or (len(times) < 4 and sum(times) < ENOUGH):
-            started = time.perf_counter()
-            output = network(batch)
-            loss = F.cross_entropy(output[0] if isinstance(output, tuple) else output, targets)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if device.startswith("cuda"):
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - started)
-        # Without the first step, which warms up; the fastest, since other processes only ever slow it down.
-        return min(times[1:]) / images
+        return measure_speed(network, (self.task.channels, self.task.height, self.task.width), device)
 
 
 def _draw_samples(facts: SpaceFacts, size: Callable[[Architecture], float]) -> dict[int, Architecture]:
@@ -202,17 +174,3 @@ def _draw_samples(facts: SpaceFacts, size: Callable[[Architecture], float]) -> d
             " fit the images' size; try --size, or another space"
         )
     return samples
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """torch with one thread, as in an engine; a process forked meanwhile does not wait for threads it
-    lacks."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -13,6 +13,7 @@ from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
+from cambrian.search.planning.race_plan import Race
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
@@ -50,6 +51,48 @@ def describe_plan(
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
         ("time", _describe_time(search.budget, work, cost)),
     ]
+
+
+def describe_race(search: Search, race: Race, workers: int) -> list[tuple[str, str]]:
+    """(label, text) of each choice of a race."""
+    assert search.task is not None
+    share = f"{100 * race.share:.0f} % of the time"
+    return [
+        ("data", describe_data(search.task)),
+        ("space", _describe_whole_space(search.space)),
+        ("strategy", f"race of {_describe_entrants(race)}; {share}"),
+        *_describe_limits(search),
+        ("each", _describe_heats(race)),
+        ("then", _describe_last_training(race)),
+        ("machine", f"{search.device}, {workers} at a time"),
+        ("time", f"{search.budget}, all of it used{f'; {race.notice}' if race.notice else ''}"),
+    ]
+
+
+def _describe_whole_space(space: Space) -> str:
+    size = estimate_size(space, stream(0, "size"))
+    counted = "infinitely many" if size == float("inf") else f"about {size:.2g}"
+    return f"{type(space).__name__}: {counted} architectures"
+
+
+def _describe_entrants(race: Race) -> str:
+    names = [f"{e['name']} ({e['skeleton']['filters']} filters)" for e in race.entrants]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _describe_heats(race: Race) -> str:
+    at = f" at {race.coarse} pixels" if race.coarse else ""
+    if len(race.entrants) == 1:
+        return f"{race.seconds:.3g} s{at}: the time is too short for a choice"
+    more = f"; then its neighbours, {race.challengers} at a time" if race.challengers else ""
+    return f"{race.seconds:.3g} s{at}, the best third three times as long, until one is left{more}"
+
+
+def _describe_last_training(race: Race) -> str:
+    size = f", at {race.fine} pixels in the end" if race.fine else ""
+    return (
+        f"the best goes on until the end of the budget, on all but test: about {race.passes:.2g} passes{size}"
+    )
 
 
 def _describe_limits(search: Search) -> list[tuple[str, str]]:

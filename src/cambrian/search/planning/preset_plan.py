@@ -1,5 +1,5 @@
-"""From data and a budget to a search: progressive, in the PNAS space, by real training, unless another
-space or strategy is named.
+"""The plan of a search that a preset describes: progressive, in the PNAS space, by real training, unless
+another space or strategy is named.
 
 The budget chooses how many levels are searched, how many architectures are kept at each, the epochs, the
 images and the sizes of the networks: the largest preset whose cost, by the measured speed of a few sample
@@ -9,12 +9,9 @@ networks, fits. The space says what a preset means in it. Everything can be said
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
@@ -24,7 +21,8 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.choice import Wishes, choose_preset
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan_rows import describe_plan
-from cambrian.search.planning.presets import SEARCHED, Preset
+from cambrian.search.planning.planned import Plan, choose_workers
+from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
@@ -39,62 +37,35 @@ if TYPE_CHECKING:
 
 DEFAULT_SPACE = "pnas"
 
-FEW_PIXELS = 500_000
-"""Pixels of all training images up to which a search without a budget takes the usual preset."""
-HALF_HOUR = 1800.0
-"""Seconds of the budget where nobody named one and the data have more pixels."""
 
-
-class Plan(msgspec.Struct, frozen=True):
-    """A search before it begins: `rows` are (label, text) for people; `work` is its workload, and `preset`
-    the preset of that, None for a paper's own. `trials` are those expected by level, where the search goes
-    level by level; `seconds` is the expected time of the whole, by the speed measured here, never more than
-    the budget."""
-
-    search: Search
-    work: Workload
-    preset: Preset | None
-    trials: dict[int, int]
-    seconds: float
-    rows: tuple[tuple[str, str], ...]
-
-
-def plan(
+def plan_by_preset(
     task: Task,
-    budget: Budget | str | int | None = None,
+    limits: Budget,
     *,
-    paper: bool = False,
-    workers: int | None = None,
-    device: str = "cpu",
-    space: Space | str | Mapping[str, Any] | None = None,
-    strategy: Strategy | str | Mapping[str, Any] | None = None,
-    recipe: Mapping[str, Any] | None = None,
-    surrogate: str = "mlp-ensemble",
-    changes: Mapping[str, Any] | None = None,
-    baselines: tuple[str, ...] | None = None,
-    **settings: Any,
+    paper: bool,
+    workers: int | None,
+    device: str,
+    space: Space | str | Mapping[str, Any] | None,
+    strategy: Strategy | str | Mapping[str, Any] | None,
+    recipe: Mapping[str, Any],
+    surrogate: str,
+    changes: Mapping[str, Any],
+    baselines: tuple[str, ...] | None,
+    settings: Mapping[str, Any],
 ) -> Plan:
-    """A search for `task` within `budget`. `space` replaces PNAS's, `strategy` progressive search, or the
-    usual one for a budget of few trials. `paper` takes the space's own paper's settings. `changes` sets
-    "levels", "keep", "epochs", "images", "final_epochs", and settings of the space's skeleton by their names,
-    those of the final networks after "final_"; `recipe` sets those of the training; `settings` go to
-    `Search`. `baselines` are, left open, a random architecture and the space's published one. Measures the
-    machine's speed for a second or two."""
+    """See `cambrian.plan`."""
     from cambrian.estimators.train import Train
 
     began = time.monotonic()
-    changes = dict(changes or {})
     # The space first, then strategy and cost, then the preset: each choice depends on those before it.
     facts = _ask_space(space, task, changes)
     published = _read_paper(facts) if paper else None
-    limits = _choose_budget(budget, task, paper)
     # Whoever speaks of levels wants a search by levels, however few trials the budget has.
     leveled = paper or bool({"levels", "keep"} & set(changes))
     chosen = _choose_strategy(strategy, facts, None if leveled else limits.trials)
     wishes = Wishes(facts, limits, changes, by_levels=chosen is None)
-    train = Train(**{**(published.recipe if published else {}), **dict(recipe or {})})
-    # Processes on one GPU only share its time; on CPUs, one-thread processes are faster than threads.
-    crew = workers or (1 if device.startswith("cuda") else cores())
+    train = Train(**{**(published.recipe if published else {}), **recipe})
+    crew = choose_workers(workers, device)
     cost = Cost(task, device, crew, facts)
     preset = None if paper else choose_preset(wishes, cost, train)
     work = wishes.work_of(preset) if preset else wishes.work_of_paper(_read_paper(facts))
@@ -124,7 +95,7 @@ def plan(
     search.remarks = _make_remarks(rows, work, expected, cost)
     search.spent = time.monotonic() - began
     seconds = min(cost.seconds(work), limits.seconds or math.inf)
-    return Plan(search, work, preset, expected, seconds, rows)
+    return Plan(search, rows, seconds, work, preset, expected)
 
 
 def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts:
@@ -135,15 +106,6 @@ def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts
     facts = SpaceFacts(whole, free=space is None)
     levels = changes.get("levels", 0)
     return facts.up_to(levels) if facts.free and levels > len(facts.levels) else facts
-
-
-def _choose_budget(budget: Budget | str | int | None, task: Task, paper: bool) -> Budget:
-    """The budget; half an hour without one, where the data have many pixels. A paper's search ends by
-    itself."""
-    limits = Budget.parse(budget)
-    pixels = len(task.train) * task.height * task.width
-    endless = limits == Budget() and pixels > FEW_PIXELS and not paper
-    return Budget(seconds=HALF_HOUR) if endless else limits
 
 
 def _read_paper(facts: SpaceFacts) -> PaperSearch:
@@ -206,8 +168,3 @@ def _make_remarks(
             "final": cost.training_seconds(work),
         },
     }
-
-
-def cores() -> int:
-    """The number of cores that this process may use; a container may have fewer than the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,116 @@
+"""The search of a race: a strategy, two trainings and a final stage, made of the amounts of `race_plan`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cambrian.outcome import ENDLESS, Fidelity
+from cambrian.search.loop.final_stage import Final
+from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.plan_rows import describe_race
+from cambrian.search.planning.planned import Plan, choose_workers
+from cambrian.search.planning.race_plan import BATCH, ETA, Race, plan_race
+from cambrian.search.search import Search
+from cambrian.spaces.space import Space
+
+if TYPE_CHECKING:
+    from cambrian.estimators.train import Train
+    from cambrian.tasks.task import Task
+
+FINAL = "final"
+"""The name of the estimator that trains the winner."""
+MANY_PASSES = 40.0
+"""Passes over the data from which they are learned by heart, unless they are varied more."""
+
+
+def plan_by_race(
+    task: Task,
+    space: Space,
+    limits: Budget,
+    *,
+    workers: int | None,
+    device: str,
+    recipe: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    baselines: tuple[str, ...],
+    settings: Mapping[str, Any],
+) -> Plan:
+    """See `cambrian.plan`."""
+    from cambrian.strategies.multifidelity.race import Race as RaceStrategy
+
+    began = time.monotonic()
+    assert limits.seconds is not None
+    crew = choose_workers(workers, device)
+    race = plan_race(
+        task,
+        space,
+        limits.seconds,
+        workers=crew,
+        device=device,
+        seed=int(settings.get("seed", 0)),
+        **changes,
+    )
+    search = Search(
+        space,
+        RaceStrategy(
+            race.entrants,
+            seconds=round(race.seconds, 2),
+            eta=ETA,
+            challengers=race.challengers,
+            margin=_choose_margin(task),
+        ),
+        _make_race_training(task, race, recipe),
+        task,
+        limits,
+        estimators={FINAL: _make_final_training(task, race, recipe)},
+        engine="processes" if crew > 1 else "serial",
+        workers=crew,
+        fidelity=Fidelity(ENDLESS, resolution=race.coarse),
+        final=Final(
+            Fidelity(ENDLESS, resolution=race.fine),
+            top=2,
+            baselines=baselines,
+            continues=True,
+            estimator=FINAL,
+            share=round(1 - race.share, 4),
+        ),
+        device=device,
+        **settings,
+    )
+    rows = tuple(describe_race(search, race, crew))
+    search.remarks = {"plan": rows}
+    # The planning's own time is part of the budget, since a user waits for it as well.
+    search.spent = time.monotonic() - began
+    return Plan(search, rows, limits.seconds)
+
+
+def _choose_margin(task: Task) -> float:
+    """Half a standard error of an accuracy on the validation part: less is no reason to leave a favourite."""
+    return round(0.5 * math.sqrt(0.2 / max(1, len(task.validation))), 4)
+
+
+def _make_race_training(task: Task, race: Race, recipe: Mapping[str, Any]) -> Train:
+    """A constant rate, since nobody knows how long a runner will learn; scored by the average of its weights,
+    which are about as good as if the rate had fallen."""
+    settings = {"schedule": "constant", "warmup": 0.0, "average": 0.98, "epoch_steps": 500}
+    return _make_training(task, race, {**settings, **recipe})
+
+
+def _make_final_training(task: Task, race: Race, recipe: Mapping[str, Any]) -> Train:
+    """A rate that falls to 0 at the end of the budget, while the images grow to their full size."""
+    grows = race.coarse != race.fine
+    settings = {"schedule": "linear", "warmup": 0.03, "epoch_steps": 200}
+    growth = {"first_resolution": 0.5, "full_from": 0.75} if grows else {}
+    return _make_training(task, race, {**settings, **growth, **recipe})
+
+
+def _make_training(task: Task, race: Race, settings: Mapping[str, Any]) -> Train:
+    from cambrian.estimators.train import Train
+
+    common: dict[str, Any] = {"learning_rate": 0.3, "batch_size": BATCH, "label_smoothing": 0.1}
+    if race.passes > MANY_PASSES:
+        common["cutout"] = min(task.height, task.width) * 3 // 8
+    return Train(**{**common, **settings})

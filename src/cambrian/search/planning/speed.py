@@ -1,0 +1,57 @@
+"""The speed at which a network learns on this machine: seconds per image of a few steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PIXELS = 1 << 17
+"""Pixels of a measured batch, which is enough to fill the cores: a larger one is not faster per image."""
+ENOUGH = 1.0
+"""Seconds of steps after which no further one is measured."""
+
+
+def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str) -> float:
+    """Seconds of one image, forward and backward, of `shape` (channels, height, width)."""
+    import torch
+    from torch.nn import functional as F
+
+    from cambrian.networks.pointwise import avoid_strided_pointwise, memory_format
+
+    # Prepared as the trainer prepares it, so that the measured speed is that of training.
+    avoid_strided_pointwise(network)
+    layout = memory_format(network)
+    network = network.to(device).to(memory_format=layout).train()  # type: ignore[call-overload]
+    images = max(2, min(64, PIXELS // (shape[1] * shape[2])))
+    batch = torch.rand(images, *shape, device=device).contiguous(memory_format=layout)
+    targets = torch.zeros(images, dtype=torch.int64, device=device)
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < 4 and sum(times) < ENOUGH):
+        started = time.perf_counter()
+        output = network(batch)
+        loss = F.cross_entropy(output[0] if isinstance(output, tuple) else output, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - started)
+    # Without the first step, which warms up; the fastest, since other processes only ever slow it down.
+    return min(times[1:]) / images
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch with one thread, as in an engine; a process forked meanwhile does not wait for threads it
+    lacks."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
