@@ -35,6 +35,10 @@ class Recipe:
     (0: no bound). `crop` (pixels of shift), `flip` and `cutout` (side of the hole in pixels, 0: none) augment
     the images; for None `augment.automatic` chooses by the images' size and channels.
 
+    `epoch_steps` is the number of steps in an epoch, after which a training is scored; 0: as many as a pass
+    over the data has. Passes go on across epochs, so that a large data set can be scored within a pass, and a
+    small one after several.
+
     `score` names the epoch whose score a search reports and whose weights it keeps: "last", which is
     unbiased, or "best" on validation; the best is recorded in both cases. `checkpoint_seconds` is the minimum
     time between two checkpoints; 0 writes one at the end of each epoch."""
@@ -59,6 +63,7 @@ class Recipe:
     decay_epochs: Annotated[float, Span(0)] = field(default=0.0, metadata=LATER)
     decay_factor: Annotated[float, Span(0, 1, above=True)] = field(default=0.1, metadata=LATER)
     restart_multiple: Annotated[float, Span(1)] = field(default=2.0, metadata=LATER)
+    epoch_steps: Annotated[int, Span(0)] = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_name("optimiser", self.optimiser, OPTIMISERS)
@@ -101,9 +106,14 @@ class Recipe:
         }
 
     def batches(self, examples: int) -> int:
-        """The number of steps in an epoch, whose batches hold all examples and are of nearly equal size."""
+        """The number of steps in a pass over the data, whose batches hold all examples and are of nearly
+        equal size."""
         # At least two examples each: a last batch of one would have no variance for batch normalisation.
         return max(1, min(round(examples / self.batch_size), examples // 2))
+
+    def epoch_length(self, examples: int) -> int:
+        """The number of steps in an epoch."""
+        return self.epoch_steps or self.batches(examples)
 
 
 def _check_name(setting: str, name: str, valid: Iterable[str]) -> None:

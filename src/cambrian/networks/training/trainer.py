@@ -52,9 +52,10 @@ class Training:
         self.network = network
         self.recipe, self.epochs = recipe, epochs
         self.epoch = self.step = 0
-        self._steps = recipe.batches(len(images))
+        self._steps = recipe.epoch_length(len(images))
         self._name = (seed, "trial", trial)
-        self.batches = BatchStream(images, augment, self._steps, self._name, memory_format(network))
+        passes = recipe.batches(len(images))
+        self.batches = BatchStream(images, augment, passes, self._name, memory_format(network))
         self.length = epochs * self._steps
         self._device = images.pixels.device
         self._total = torch.zeros((), device=self._device)  # the sum of this epoch's losses
@@ -67,7 +68,7 @@ class Training:
     @property
     def batch(self) -> float:
         """The mean number of images in a step."""
-        return len(self.batches.images) / self._steps
+        return len(self.batches.images) / self.batches.steps
 
     @property
     def finished(self) -> bool:
@@ -146,7 +147,8 @@ class Training:
 
     def _take_step(self) -> None:
         moment = Moment(self.epoch, self.step, self._steps, self.length)
-        inputs, targets = self.batches.batch(self.epoch, self.step)
+        # By the number of steps alone: passes over the data may be longer or shorter than epochs.
+        inputs, targets = self.batches.batch(*divmod(moment.done, self.batches.steps))
         # After the batch is made and before the step: dropout draws from torch's own generator.
         _seed(self._device, integer_seed(*self._name, "step", moment.done))
         self._total += self._method.take(inputs, targets, moment)
