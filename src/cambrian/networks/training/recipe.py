@@ -27,7 +27,8 @@ class Recipe:
     schedule and drop path extend over the length of the training or, where `decay_epochs` is above 0, over
     that many epochs: a training can then be continued (`prefix`). For "step", `decay_epochs` is the number of
     epochs between two multiplications by `decay_factor`; for "restarts" it is the first period, and each
-    later period is `restart_multiple` times as long.
+    later period is `restart_multiple` times as long. "trapezoid" stays at the peak and falls linearly to 0
+    over the last `cooldown` share of the steps after the warm-up.
 
     `loss` is a name (see `losses`). `weight_decay` spares biases and normalisation (He et al. 2019, Sec.
     3.1). `auxiliary` weights the loss of the auxiliary head, where the network has one. `drop_path` is
@@ -63,6 +64,7 @@ class Recipe:
     decay_epochs: Annotated[float, Span(0)] = field(default=0.0, metadata=LATER)
     decay_factor: Annotated[float, Span(0, 1, above=True)] = field(default=0.1, metadata=LATER)
     restart_multiple: Annotated[float, Span(1)] = field(default=2.0, metadata=LATER)
+    cooldown: Annotated[float, Span(0, 1, above=True)] = field(default=0.4, metadata=LATER)
     epoch_steps: Annotated[int, Span(0)] = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
