@@ -213,7 +213,7 @@ def test_epochs_of_another_length_take_the_same_steps(steps: int) -> None:
     rate goes by the length, and the batch by the number of the step; also resumed after each epoch."""
     recipe = replace(PLAIN, schedule="constant", epoch_steps=steps)
     by_pass = Training(network(), some_images(), replace(recipe, epoch_steps=0), Augment(1, True), 5)
-    by_pass.shorten(14)
+    by_pass.fit(14)
     while not by_pass.finished:
         by_pass.run_epoch()
     one = Training(network(), some_images(), recipe, Augment(1, True), 14 // steps)
