@@ -10,7 +10,7 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
-from cambrian.settings import POSITIVE, Span, check_settings
+from cambrian.settings import Span, check_settings
 from cambrian.weights import Fresh, Weights
 
 if TYPE_CHECKING:
@@ -25,21 +25,24 @@ class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
     """The effort of a measurement (Elsken et al. 2019, Sec. 4, "lower fidelity").
 
     `epochs` of training on `fraction` of the training data, with inputs scaled to `resolution` pixels a
-    side (None: as they are), in a skeleton of these settings (`filters`, `cells`, ...). The training ends
-    earlier, as if it had been meant to, after `seconds` of computing (None: it has no limit)."""
+    side (None: as they are), in a skeleton of these settings (`filters`, `cells`, ...).
+
+    `seconds` bounds the time of the training, scores excluded (None: no bound): a training takes as many
+    steps as fit, at least one and at most `epochs`, and its schedule ends with them. On CPU they are the
+    process's own seconds on each of its threads, so that other load on the machine favours nobody."""
 
     epochs: Annotated[int, Span(1)] = 1
     fraction: Annotated[float, Span(0, 1, above=True)] = 1.0
     resolution: Annotated[int | None, Span(1)] = None
     skeleton: dict[str, Scalar] = {}
-    seconds: Annotated[float | None, POSITIVE] = None
+    seconds: Annotated[float | None, Span(0, above=True)] = None
 
     def __post_init__(self) -> None:
         check_settings(self, "fidelity")
 
     def __hash__(self) -> int:  # by hand: the skeleton is a dict, which cannot be hashed
-        settings = tuple(sorted(self.skeleton.items()))
-        return hash((self.epochs, self.fraction, self.resolution, settings, self.seconds))
+        skeleton = tuple(sorted(self.skeleton.items()))
+        return hash((self.epochs, self.fraction, self.resolution, skeleton, self.seconds))
 
 
 class Point(msgspec.Struct, frozen=True):

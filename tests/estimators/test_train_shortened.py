@@ -88,7 +88,7 @@ def test_a_shortened_training_that_is_killed_ends_as_short(tmp_path: Any) -> Non
 
     one, other = training(), training()
     one.run_epoch()
-    one.shorten(7)
+    one.fit(7)
     other.restore(*one.state())
     for each in (one, other):
         each.run_epoch()

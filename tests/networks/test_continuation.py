@@ -163,7 +163,7 @@ def test_a_shortened_training_is_no_beginning() -> None:
     """Its last epoch has not all its steps. Nor can more be trained than the whole."""
     recipe = replace(BASE, **PREFIXES["cosine"])  # type: ignore[arg-type]
     short = training(Plain, recipe, 3)
-    short.shorten(4)
+    short.fit(4)
     finish(short)
     with pytest.raises(UsageError, match="it took 4 steps, expected 9"):
         training(Plain, recipe, 5).restore(*saved(short))

@@ -20,6 +20,7 @@ PREFIXES = {
     "constant, warmed up": {"schedule": "constant", "decay_epochs": 4.0},
     "cosine": {"schedule": "cosine", "decay_epochs": 9.0},
     "linear": {"schedule": "linear", "decay_epochs": 9.0, "warmup": 0.3},
+    "trapezoid": {"schedule": "trapezoid", "decay_epochs": 9.0, "warmup": 0.2},
     "step": {"schedule": "step", "decay_epochs": 2.0, "decay_factor": 0.5},
     "restarts": {"schedule": "restarts", "decay_epochs": 1.0, "restart_multiple": 2.0},
 }
@@ -73,6 +74,15 @@ def test_a_line_with_warm_up() -> None:
     found = rates(12, schedule="linear", warmup=0.2, decay_epochs=10.0)
     up = [(k + 1) / 10 for k in range(10)]
     assert found == pytest.approx(up + [1 - k / 40 for k in range(40)] + [0.0] * 10)
+
+
+def test_a_trapezoid() -> None:
+    """Up over a fifth of 50 steps, 20 steps at the peak, and from there to 0 over the last half of 40; one
+    that cools down all the time is a line."""
+    found = rates(10, schedule="trapezoid", warmup=0.2, cooldown=0.5)
+    up = [(k + 1) / 10 for k in range(10)]
+    assert found == pytest.approx(up + [1.0] * 20 + [1 - k / 20 for k in range(20)])
+    assert rates(9, schedule="trapezoid", cooldown=1.0) == pytest.approx(rates(9, schedule="linear"))
 
 
 def test_warm_up_shortens_the_first_period_alone() -> None:
@@ -136,6 +146,7 @@ def test_drop_path_that_goes_by_the_length_is_no_prefix() -> None:
         ({"schedule": "restart", "decay_epochs": 2.0}, "did you mean 'restarts'"),
         ({"decay_epochs": -1.0}, "decay_epochs is at least 0"),
         ({"decay_epochs": math.inf}, "decay_epochs"),
+        ({"cooldown": 0.0}, "cooldown is above 0"),
         ({"decay_factor": 0.0}, "decay_factor is above 0"),
         ({"restart_multiple": 0.5}, "restart_multiple is at least 1"),
         ({"loss": "cross-entropie"}, "did you mean 'cross-entropy'"),

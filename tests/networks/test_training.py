@@ -207,6 +207,30 @@ def test_settings_that_came_later_change_no_identity() -> None:
     assert Recipe(decay_epochs=9.0, checkpoint_seconds=1.0).facts == {**facts, "decay_epochs": 9.0}
 
 
+@pytest.mark.parametrize("steps", [2, 7])
+def test_epochs_of_another_length_take_the_same_steps(steps: int) -> None:
+    """14 steps over passes of 3 are the same in epochs of 2 and of 7 as in those of a pass, bit for bit: the
+    rate goes by the length, and the batch by the number of the step; also resumed after each epoch."""
+    recipe = replace(PLAIN, schedule="constant", epoch_steps=steps)
+    by_pass = Training(network(), some_images(), replace(recipe, epoch_steps=0), Augment(1, True), 5)
+    by_pass.fit(14)
+    while not by_pass.finished:
+        by_pass.run_epoch()
+    one = Training(network(), some_images(), recipe, Augment(1, True), 14 // steps)
+    while not one.finished:
+        one.run_epoch()
+        other = Training(network(1), some_images(), recipe, Augment(1, True), 14 // steps)
+        other.restore(*copied(one))
+        one = other
+    assert one.epochs_trained == one.epoch == 14 // steps
+    assert torch.equal(weights(one.network), weights(by_pass.network))
+
+
+def copied(training: Training) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    tensors, place = training.state()
+    return {k: v.detach().clone().contiguous() for k, v in tensors.items()}, place
+
+
 def test_pixels_become_inputs() -> None:
     """uint8 is divided by 255, float32 is not; both are normalised, channels last in memory."""
     rng = np.random.default_rng(0)

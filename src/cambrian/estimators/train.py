@@ -44,7 +44,8 @@ class Train(Recipe):
     killed, and yields the earlier points of its curve again.
 
     A training that the job allows to shorten, and that would miss the deadline, takes as many steps as fit;
-    its outcome then has the trained `epochs` and the `planned_epochs`."""
+    its outcome then has the trained `epochs` and the `planned_epochs`. Where the fidelity bounds the seconds,
+    the outcome has the trained `epochs` and `steps`, and nothing was planned."""
 
     needs: ClassVar[tuple[type, ...]] = ()
     serves: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Continue, Inherit)
@@ -88,7 +89,7 @@ class Train(Recipe):
 def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
     """The outcome of a finished training; saves its artifacts if they are wanted."""
     job, keep = run.job, run.job.keep
-    if keep is not None and not job.shorten:
+    if keep is not None:
         run.leave_training(keep)  # before the best weights take the place of the last
     run.take_best()
     # A search never touches the test part; a delivery scores it here, once.
@@ -104,7 +105,7 @@ def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
     value = metrics.pop("value")
     if keep is not None:
         _leave_weights(run, keep)
-    metrics |= measures | run.report_shortening()
+    metrics |= measures | run.report_length()
     return Done(value, metrics, tuple(run.curve), run.seconds, data=run.data)
 
 

@@ -16,6 +16,7 @@ from cambrian.errors import RunError
 from cambrian.estimators.build import signature
 from cambrian.estimators.job import Job
 from cambrian.estimators.pace import Pace
+from cambrian.estimators.training_clock import TrainingClock
 from cambrian.estimators.training_data import scoring_images, training_images
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity, Infeasible, Point
@@ -94,8 +95,9 @@ class TrainingRun:
         self._best_weights: dict[str, Tensor] = {}
         self._earlier = 0.0  # seconds of the attempts before the checkpoint
         self._started = self._saved = started
+        self._clock = TrainingClock(job.device)
         self._resume()
-        self._pace = Pace(job, self._ending())
+        self._pace = Pace(job, self._ending(), self._clock)
 
     @property
     def seconds(self) -> float:
@@ -124,14 +126,22 @@ class TrainingRun:
         point = self.curve[epoch - 1] if self.recipe.score == "best" else self.curve[-1]
         return point.metrics | {"best_value": value, "best_epoch": float(epoch)}
 
-    def report_shortening(self) -> dict[str, float]:
-        """The trained and the planned epochs, if a deadline shortened the training; else nothing."""
+    def report_length(self) -> dict[str, float]:
+        """The epochs and steps that were trained, where the recipe or the fidelity counts steps or seconds;
+        the trained and the planned epochs if a deadline shortened the training; else nothing."""
         trained, planned = self.training.epochs_trained, float(self.training.epochs)
-        return {} if trained >= planned else {"epochs": round(trained, 3), "planned_epochs": planned}
+        epochs, steps = {"epochs": round(trained, 3)}, {"steps": float(self.training.length)}
+        if self.job.fidelity.seconds is not None:
+            return epochs | steps  # its epochs are only a bound: it was not cut short
+        steps = steps if self.recipe.epoch_steps else {}
+        return steps if trained >= planned else steps | epochs | {"planned_epochs": planned}
 
     def leave_training(self, keep: Path) -> None:
         """Save the state from which a longer training of the same network continues; without its times, so
-        that the same training leaves the same file."""
+        that the same training leaves the same file. One whose time is bounded leaves none: it is not the
+        beginning of a longer one."""
+        if self.job.shorten or self.job.fidelity.seconds is not None:
+            return
         from cambrian.networks.checkpoint import save_tensors
 
         tensors, state = self._state()
@@ -142,7 +152,9 @@ class TrainingRun:
 
     def _advance(self) -> Infeasible | None:
         """Trains for an epoch and adds its point to the curve; Infeasible if the loss is not finite."""
-        loss = self.training.run_epoch(self._between_steps)
+        with self._clock.running():
+            loss = self.training.run_epoch(self._between_steps)
+        ended = time.perf_counter()
         metrics = {"train_loss": loss}
         # At delivery there is nothing to score: validation is trained on, and the test part waits.
         if math.isfinite(loss) and self.job.stage == "search":
@@ -154,11 +166,11 @@ class TrainingRun:
         self.curve.append(Point(self.training.epoch, metrics, self.seconds))
         if "value" in metrics:
             self._remember(metrics["value"])
+        self._pace.pause(time.perf_counter() - ended)
+        self._keep_pace()
         # After the point is added, so that a resumed training does not score this epoch again.
         if time.perf_counter() - self._saved >= self.recipe.checkpoint_seconds:
             self._save()
-        if not self.training.finished:
-            self._pace.keep(self.training)
         return None
 
     def _ending(self) -> float:
@@ -177,10 +189,15 @@ class TrainingRun:
             self._best_weights = {k: v.detach().clone() for k, v in state.items()}
 
     def _between_steps(self) -> None:
+        self._keep_pace()
         pause = self.recipe.checkpoint_seconds
-        if pause > 0 and time.perf_counter() - self._saved >= pause:
+        # After the length is fitted, so that a resumed training knows it; one that ends here is scored first.
+        if not self.training.finished and pause > 0 and time.perf_counter() - self._saved >= pause:
             self._save()
-        self._pace.keep(self.training)
+
+    def _keep_pace(self) -> None:
+        if not self.training.finished:
+            self._pace.keep(self.training)
 
     def _save(self) -> None:
         if self.job.checkpoints is None:
@@ -203,6 +220,8 @@ class TrainingRun:
             "seconds": self.seconds,
             "data": self.data,
         }
+        if self.job.fidelity.seconds is not None:
+            state["training_seconds"] = self._clock.seconds
         return tensors, state
 
     def _resume(self) -> None:
@@ -215,6 +234,7 @@ class TrainingRun:
         if saved is not None:
             tensors, state = saved
             self._earlier = float(state["seconds"])
+            self._clock = TrainingClock(self.job.device, float(state.get("training_seconds", 0.0)))
             self.data = dict(state.get("data", {}))  # older checkpoints have none
             self._restore(tensors, state)
         elif isinstance(self.job.request.weights, Continue):

@@ -1,4 +1,4 @@
-"""Batches of augmented images. Each is a function of (name, epoch, step) and independent of earlier draws."""
+"""Batches of augmented images. Each is a function of (name, pass, step) and independent of earlier draws."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from cambrian.randomness import stream
 
 
 class BatchStream:
-    """`steps` batches of nearly equal size in each epoch, which has its own order of examples. `name` is the
-    seed and the purpose of the stream: a second stream (validation batches for gates) has another name."""
+    """`steps` batches of nearly equal size in each pass over the data, which is called an epoch here and has
+    its own order of examples. `name` is the seed and the purpose of the stream: a second stream (validation
+    batches for gates) has another name."""
 
     def __init__(
         self,

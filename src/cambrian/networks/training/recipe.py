@@ -27,13 +27,18 @@ class Recipe:
     schedule and drop path extend over the length of the training or, where `decay_epochs` is above 0, over
     that many epochs: a training can then be continued (`prefix`). For "step", `decay_epochs` is the number of
     epochs between two multiplications by `decay_factor`; for "restarts" it is the first period, and each
-    later period is `restart_multiple` times as long.
+    later period is `restart_multiple` times as long. "trapezoid" stays at the peak and falls linearly to 0
+    over the last `cooldown` share of the steps after the warm-up.
 
     `loss` is a name (see `losses`). `weight_decay` spares biases and normalisation (He et al. 2019, Sec.
     3.1). `auxiliary` weights the loss of the auxiliary head, where the network has one. `drop_path` is
     reached linearly over the training (Zoph et al. 2018, Sec. 4). `gradient_clip` bounds the gradient's norm
     (0: no bound). `crop` (pixels of shift), `flip` and `cutout` (side of the hole in pixels, 0: none) augment
     the images; for None `augment.automatic` chooses by the images' size and channels.
+
+    `epoch_steps` is the number of steps in an epoch, after which a training is scored; 0: as many as a pass
+    over the data has. Passes go on across epochs, so that a large data set can be scored within a pass, and a
+    small one after several.
 
     `score` names the epoch whose score a search reports and whose weights it keeps: "last", which is
     unbiased, or "best" on validation; the best is recorded in both cases. `checkpoint_seconds` is the minimum
@@ -59,6 +64,8 @@ class Recipe:
     decay_epochs: Annotated[float, Span(0)] = field(default=0.0, metadata=LATER)
     decay_factor: Annotated[float, Span(0, 1, above=True)] = field(default=0.1, metadata=LATER)
     restart_multiple: Annotated[float, Span(1)] = field(default=2.0, metadata=LATER)
+    cooldown: Annotated[float, Span(0, 1, above=True)] = field(default=0.4, metadata=LATER)
+    epoch_steps: Annotated[int, Span(0)] = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_name("optimiser", self.optimiser, OPTIMISERS)
@@ -101,9 +108,14 @@ class Recipe:
         }
 
     def batches(self, examples: int) -> int:
-        """The number of steps in an epoch, whose batches hold all examples and are of nearly equal size."""
+        """The number of steps in a pass over the data, whose batches hold all examples and are of nearly
+        equal size."""
         # At least two examples each: a last batch of one would have no variance for batch normalisation.
         return max(1, min(round(examples / self.batch_size), examples // 2))
+
+    def epoch_length(self, examples: int) -> int:
+        """The number of steps in an epoch."""
+        return self.epoch_steps or self.batches(examples)
 
 
 def _check_name(setting: str, name: str, valid: Iterable[str]) -> None:

@@ -63,6 +63,22 @@ class Linear:
 
 
 @dataclass(frozen=True)
+class Trapezoid:
+    """Stays at the peak, then decreases linearly to 0 over the last `cooldown` share of the span, the
+    "warmup-stable-decay" of Hu et al. (2024, arXiv 2404.06395), compared with the cosine by Hägele et al.
+    (2024, arXiv 2405.18392)."""
+
+    cooldown: float = 0.4
+    periodic: ClassVar[bool] = False
+    steady: ClassVar[bool] = False
+
+    def factor(self, step: int, span: int) -> float:
+        # The steps at the peak need not be whole: only the slope depends on them.
+        falling = self.cooldown * span
+        return min(1.0, max(0.0, (span - step) / falling))
+
+
+@dataclass(frozen=True)
 class StepDecay:
     """Multiplies the rate by `decay_factor` after every span (He et al. 2016, Sec. 3.4: by 0.1)."""
 
@@ -96,6 +112,7 @@ SHAPES: Mapping[str, type[Shape]] = {
     "cosine": Cosine,
     "constant": Constant,
     "linear": Linear,
+    "trapezoid": Trapezoid,
     "step": StepDecay,
     "restarts": CosineRestarts,
 }

@@ -36,7 +36,7 @@ class Training:
     the gradient of the recipe's loss.
 
     `epoch` and `step` are the epochs done and the steps done within the present epoch. `length` is the total
-    number of steps, which `shorten` reduces."""
+    number of steps, which `fit` changes."""
 
     def __init__(
         self,
@@ -52,9 +52,10 @@ class Training:
         self.network = network
         self.recipe, self.epochs = recipe, epochs
         self.epoch = self.step = 0
-        self._steps = recipe.batches(len(images))
+        self._steps = recipe.epoch_length(len(images))
         self._name = (seed, "trial", trial)
-        self.batches = BatchStream(images, augment, self._steps, self._name, memory_format(network))
+        passes = recipe.batches(len(images))
+        self.batches = BatchStream(images, augment, passes, self._name, memory_format(network))
         self.length = epochs * self._steps
         self._device = images.pixels.device
         self._total = torch.zeros((), device=self._device)  # the sum of this epoch's losses
@@ -65,9 +66,19 @@ class Training:
         return self.epoch * self._steps + self.step
 
     @property
+    def epoch_length(self) -> int:
+        """The number of steps in an epoch."""
+        return self._steps
+
+    @property
+    def planned_length(self) -> int:
+        """The number of steps in all `epochs`."""
+        return self.epochs * self._steps
+
+    @property
     def batch(self) -> float:
         """The mean number of images in a step."""
-        return len(self.batches.images) / self._steps
+        return len(self.batches.images) / self.batches.steps
 
     @property
     def finished(self) -> bool:
@@ -83,9 +94,20 @@ class Training:
         """The epochs of the finished training, by its steps: fewer than `epochs` if it was shortened."""
         return self.length / self._steps
 
-    def shorten(self, steps: int) -> None:
-        """End after `steps` steps in all; a schedule over the training's length then ends there too."""
-        self.length = max(min(steps, self.length), self.steps_done, 1)
+    @property
+    def step_pixels(self) -> float:
+        """The pixels of the latest step's images, as a share of those of the given images."""
+        return 1.0
+
+    def pixels_ahead(self, length: int) -> float:
+        """The pixels of all steps to come in a training of `length` steps; 1 is a step on the given
+        images."""
+        return float(max(0, length - self.steps_done))
+
+    def fit(self, steps: int) -> None:
+        """End after `steps` steps in all, or with the planned epochs if these are fewer; a schedule over the
+        training's length then ends there too."""
+        self.length = max(min(steps, self.planned_length), self.steps_done, 1)
 
     def run_epoch(self, after_step: Callable[[], None] = lambda: None) -> float:
         """Train to the end of the present epoch, with a call of `after_step` between its steps. Returns the
@@ -146,7 +168,8 @@ class Training:
 
     def _take_step(self) -> None:
         moment = Moment(self.epoch, self.step, self._steps, self.length)
-        inputs, targets = self.batches.batch(self.epoch, self.step)
+        # By the number of steps alone: passes over the data may be longer or shorter than epochs.
+        inputs, targets = self.batches.batch(*divmod(moment.done, self.batches.steps))
         # After the batch is made and before the step: dropout draws from torch's own generator.
         _seed(self._device, integer_seed(*self._name, "step", moment.done))
         self._total += self._method.take(inputs, targets, moment)

@@ -67,12 +67,10 @@ def network(
         modules.append(_convolution(channels, filters, 3, stride=2))
         channels, side = filters, -(-side // 2)
     for place in range(read.value(lambda plan: len(plan.stages))):
-        stage, out = partial(_stage_at, place), _channels_at(read, place, filters)
+        out = _read_channels(read, place, filters)
         halves = place > 0 and side >= SMALLEST
         makers = {kind: partial(_make_stage, read, place, kind, channels, out, halves) for kind in KINDS}
-        modules.append(
-            read.fork(lambda plan, stage=stage: stage(plan).block, makers, f"stage{place + 1}/block")
-        )
+        modules.append(read.fork(partial(_read_block, place), makers, f"stage{place + 1}/block"))
         channels, side = out, side // 2 if halves else side
     pools: dict[str, Callable[[], nn.Module]] = {
         "mean": partial(nn.AdaptiveAvgPool2d, 1),
