@@ -46,6 +46,7 @@ SKELETONS: dict[str, dict[str, Any]] = {
     "anchor-points": {"width": 0.1},
     "pnas": {"filters": 4, "cells": 1},
     "macro": {"filters": 4},
+    "stages": {"filters": 4},
     **{name: {"filters": 4, "cells": 2} for name in ("nasnet", "amoebanet", "enas-micro", "darts")},
     "nasbench101": {"filters": 8, "modules": 1},
     "nasbench201": {"filters": 4, "cells": 1},
