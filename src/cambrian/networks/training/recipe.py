@@ -44,6 +44,10 @@ class Recipe:
     the side grows linearly (see `growth`) to the full one, which the steps from the share `full_from` on see.
     Scores are always of full images.
 
+    `average` is the decay per step of an exponential moving average of weights and statistics (0: none). The
+    average is scored and saved, and a network that inherits begins with it; the training itself goes on from
+    the weights of its last step.
+
     `score` names the epoch whose score a search reports and whose weights it keeps: "last", which is
     unbiased, or "best" on validation; the best is recorded in both cases. `checkpoint_seconds` is the minimum
     time between two checkpoints; 0 writes one at the end of each epoch."""
@@ -72,6 +76,7 @@ class Recipe:
     epoch_steps: Annotated[int, Span(0)] = field(default=0, metadata=LATER)
     first_resolution: Annotated[float, Span(0, 1, above=True)] = field(default=1.0, metadata=LATER)
     full_from: Annotated[float, Span(0, 1)] = field(default=0.75, metadata=LATER)
+    average: Annotated[float, SHARE] = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_name("optimiser", self.optimiser, OPTIMISERS)

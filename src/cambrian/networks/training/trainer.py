@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from cambrian.errors import UsageError
 from cambrian.networks.heads import first_head
 from cambrian.networks.pointwise import memory_format
 from cambrian.networks.training.augment import Augment
+from cambrian.networks.training.averaging import Average
 from cambrian.networks.training.batch_stream import BatchStream
 from cambrian.networks.training.batches import Images
 from cambrian.networks.training.growth import LEAST, Growth
@@ -64,6 +65,7 @@ class Training:
         self._device = images.pixels.device
         self._total = torch.zeros((), device=self._device)  # the sum of this epoch's losses
         self._method = method or GradientStep(network, recipe)
+        self._average = Average(network, recipe.average) if recipe.average else None
 
     @property
     def steps_done(self) -> int:
@@ -134,12 +136,23 @@ class Training:
         self._total.zero_()
         return mean if math.isfinite(mean) else math.nan
 
+    def averaged(self) -> AbstractContextManager[None]:
+        """The network has the weights to be scored inside: their average, if the recipe wants one."""
+        return self._average.loaded() if self._average is not None else nullcontext()
+
+    def load_average(self) -> None:
+        """Give the network the weights to be scored for good; the training is then over."""
+        if self._average is not None:
+            self._average.load()
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The state that the rest of the training depends on: tensors by name, and the position as JSON."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         # The prefix is older than other kinds of steps, and stands in the checkpoints of stored runs.
         tensors |= {f"optimiser.{k}": v for k, v in self._method.state().items()}
         tensors["total"] = self._total
+        if self._average is not None:
+            tensors |= {f"average.{k}": v for k, v in self._average.state().items()}
         place = {"epoch": self.epoch, "step": self.step, "length": self.length, "epochs": self.epochs}
         if self._growth is not None:
             place["side"] = self.batches.side
@@ -157,6 +170,8 @@ class Training:
         self.network.load_state_dict(_select("network.", tensors))
         self._method.restore(_select("optimiser.", tensors))
         self._total.copy_(tensors["total"])
+        if self._average is not None:
+            self._average.restore(_select("average.", tensors))
         self.epoch, self.step = int(place["epoch"]), int(place["step"])
         if self._growth is not None:
             self.batches.resize(int(place["side"]))
@@ -185,6 +200,8 @@ class Training:
         # After the batch is made and before the step: dropout draws from torch's own generator.
         _seed(self._device, integer_seed(*self._name, "step", moment.done))
         self._total += self._method.take(inputs, targets, moment)
+        if self._average is not None:
+            self._average.update(moment.done)
 
     def _grow(self, moment: Moment) -> None:
         """Give the batches the side of this moment, or leave the one they have if it is larger: a training
