@@ -116,9 +116,11 @@ def test_killed_while_it_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def die(*_: Any) -> None:
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr("cambrian.estimators.train.score_network", die)
-        estimated(Ticking(patch).train(**setting), fidelity=fidelity, checkpoints=tmp_path)
+        dying = Ticking(patch).train(**setting)
+        with pytest.raises(Killed):
+            estimated(dying, fidelity=fidelity, checkpoints=tmp_path)
     points, outcome = estimated(
         Ticking(monkeypatch).train(**setting), fidelity=fidelity, checkpoints=tmp_path
     )

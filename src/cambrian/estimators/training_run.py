@@ -115,7 +115,9 @@ class TrainingRun:
         return None
 
     def take_best(self) -> None:
-        """Loads the weights of the best epoch into the network, if the recipe asks for them."""
+        """Loads the weights of the best epoch or the average of weights into the network, if the recipe asks
+        for them."""
+        self.training.load_average()
         if self._best_weights:
             self.training.network.load_state_dict(self._best_weights)
 
@@ -158,7 +160,8 @@ class TrainingRun:
         metrics = {"train_loss": loss}
         # At delivery there is nothing to score: validation is trained on, and the test part waits.
         if math.isfinite(loss) and self.job.stage == "search":
-            metrics |= self.score()
+            with self.training.averaged():
+                metrics |= self.score()
         if not all(map(math.isfinite, metrics.values())):
             where = f"epoch {len(self.curve) + 1} of {self.training.epochs}"
             detail = f"the loss was not a finite number in {where}"
@@ -184,9 +187,10 @@ class TrainingRun:
             return
         self._best = (self.training.epoch, value)
         if self.recipe.score == "best":
-            state = self.training.network.state_dict()
-            # Copies: the tensors of a state dict are the network's own, and the training changes them.
-            self._best_weights = {k: v.detach().clone() for k, v in state.items()}
+            with self.training.averaged():
+                state = self.training.network.state_dict()
+                # Copies: the tensors of a state dict are the network's own, and the training changes them.
+                self._best_weights = {k: v.detach().clone() for k, v in state.items()}
 
     def _between_steps(self) -> None:
         self._keep_pace()

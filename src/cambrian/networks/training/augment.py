@@ -6,7 +6,7 @@ All random numbers of an epoch are drawn before it, so that a step depends only 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,10 @@ class Augment:
         parts = [f"shifts up to {self.crop} px"] * bool(self.crop) + ["flips"] * self.flip
         parts += [f"cutout of {self.cutout} px"] * bool(self.cutout)
         return ", ".join(parts) or "none"
+
+    def scale(self, share: float) -> Augment:
+        """The augmentation of images whose side is that share of these ones'."""
+        return Augment(round(self.crop * share), self.flip, round(self.cutout * share))
 
 
 def automatic(
@@ -53,6 +57,13 @@ class Draws:
     corner: Tensor  # int64[n, 2]
     mirrored: Tensor  # bool[n]
     hole: Tensor  # int64[n, 2]
+
+    def scale(self, crop: tuple[int, int], side: tuple[tuple[int, int], tuple[int, int]]) -> Draws:
+        """The same draws for images of another size; each pair is (this value, the new one)."""
+        # Scaled and not drawn anew, since other bounds would lead to another order within a pass.
+        old, new = (2 * c + 1 for c in crop)
+        was, becomes = map(torch.tensor, side)
+        return replace(self, corner=self.corner * new // old, hole=self.hole * becomes // was)
 
 
 def draw(augment: Augment, examples: int, side: tuple[int, int], rng: np.random.Generator) -> Draws:

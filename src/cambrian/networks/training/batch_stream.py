@@ -24,15 +24,35 @@ class BatchStream:
         memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         self.images, self.steps = images, steps
-        self._augment, self._name, self._format = augment, name, memory_format
-        self._padded = pad(images.pixels, augment.crop)
+        self._whole, self._name, self._format = augment, name, memory_format
         self._drawn: tuple[int, Draws] | None = None  # the latest epoch and its draws
+        self._seen, self._augment = images, augment
+        self._padded = pad(images.pixels, augment.crop)
+
+    @property
+    def side(self) -> int:
+        """The shorter side of the images in a batch."""
+        return min(self._seen.side)
+
+    def resize(self, side: int) -> None:
+        """Scale the images so that their shorter side is `side`, and the augmentation with them."""
+        if side == self.side:
+            return
+        share = side / min(self.images.side)
+        height, width = (round(length * share) for length in self.images.side)
+        # Always from the given images: what was scaled down has lost its detail.
+        self._seen, self._augment = self.images.resize((height, width)), self._whole.scale(share)
+        self._padded = pad(self._seen.pixels, self._augment.crop)
+        self._drawn = None
 
     def draws(self, epoch: int) -> Draws:
         """The random draws of that epoch, on the images' device."""
         if self._drawn is None or self._drawn[0] != epoch:
             rng = stream(*self._name, "epoch", epoch)
-            draws = draw(self._augment, len(self.images), self.images.side, rng)
+            draws = draw(self._whole, len(self.images), self.images.side, rng)
+            if self._seen is not self.images:
+                crops = self._whole.crop, self._augment.crop
+                draws = draws.scale(crops, (self.images.side, self._seen.side))
             parts = (draws.order, draws.corner, draws.mirrored, draws.hole)
             self._drawn = epoch, Draws(*(part.to(self._padded.device) for part in parts))
         return self._drawn[1]
@@ -44,7 +64,7 @@ class BatchStream:
         batch = slice(n * step // self.steps, n * (step + 1) // self.steps)
         # Without shifts and flips a plain lookup of the images is cheaper than the gather by pixel.
         if self._augment.crop or self._augment.flip:
-            pixels = windows(self._padded, draws, batch, self.images.side)
+            pixels = windows(self._padded, draws, batch, self._seen.side)
         else:
             pixels = self._padded[draws.order[batch]]
         inputs = self.images.inputs(pixels)

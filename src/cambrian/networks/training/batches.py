@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+
+PIECE = 2**24
+"""The numbers that are scaled at once: 64 MiB of them, and as many of the result at most."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class Images:
         unit = 255.0 if pixels.dtype == torch.uint8 else 1.0
         return ((scaled - unit * self.mean) / (unit * self.std)).permute(0, 3, 1, 2)
 
+    def resize(self, side: tuple[int, int]) -> Images:
+        """The same images, scaled to `side` (height, width)."""
+        return self if side == self.side else replace(self, pixels=_scale(self.pixels, side))
+
 
 def images(
     pixels: NDArray[np.generic],
@@ -47,22 +54,25 @@ def images(
 ) -> Images:
     """Copies of the arrays on `device`, scaled to `resolution` pixels a side if it is given."""
     tensor = torch.from_numpy(np.array(pixels)).to(device)
-    if resolution is not None and tuple(tensor.shape[1:3]) != (resolution, resolution):
-        # In pieces: scaling works in float32, four times the memory of uint8.
-        tensor = torch.cat([_scale(part, resolution) for part in torch.split(tensor, 4096)])
-    return Images(
+    unscaled = Images(
         tensor,
         torch.from_numpy(np.array(targets, dtype=np.int64)).to(device),
         torch.tensor(mean, dtype=torch.float32, device=device),
         torch.tensor(std, dtype=torch.float32, device=device),
     )
+    return unscaled if resolution is None else unscaled.resize((resolution, resolution))
 
 
-def _scale(pixels: Tensor, resolution: int) -> Tensor:
+def _scale(pixels: Tensor, side: tuple[int, int]) -> Tensor:
     """Scale bilinearly with antialiasing, in the same number type (uint8 is rounded)."""
-    size = (resolution, resolution)
+    # In pieces: scaling works in float32, four times the memory of uint8.
+    parts = torch.split(pixels, max(1, PIECE // pixels[0].numel()))
+    return torch.cat([_scale_piece(part, side) for part in parts])
+
+
+def _scale_piece(pixels: Tensor, side: tuple[int, int]) -> Tensor:
     floats = pixels.permute(0, 3, 1, 2).float()
-    result = F.interpolate(floats, size, mode="bilinear", antialias=True).permute(0, 2, 3, 1)
+    result = F.interpolate(floats, side, mode="bilinear", antialias=True).permute(0, 2, 3, 1)
     if pixels.dtype == torch.uint8:
         result = result.round().clamp(0, 255)
     return result.to(pixels.dtype).contiguous()

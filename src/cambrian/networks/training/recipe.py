@@ -24,11 +24,11 @@ LATER: dict[str, bool] = {"later": True}
 class Recipe:
     """Settings of a training. `learning_rate` is the peak, reached after `warmup` (a fraction of all steps)
     and followed by the schedule (see `schedules`; "cosine", Loshchilov & Hutter 2017, falls to 0). Warm-up,
-    schedule and drop path extend over the length of the training or, where `decay_epochs` is above 0, over
-    that many epochs: a training can then be continued (`prefix`). For "step", `decay_epochs` is the number of
-    epochs between two multiplications by `decay_factor`; for "restarts" it is the first period, and each
-    later period is `restart_multiple` times as long. "trapezoid" stays at the peak and falls linearly to 0
-    over the last `cooldown` share of the steps after the warm-up.
+    schedule, drop path and the growth of images extend over the length of the training or, where
+    `decay_epochs` is above 0, over that many epochs: a training can then be continued (`prefix`). For "step",
+    `decay_epochs` is the number of epochs between two multiplications by `decay_factor`; for "restarts" it is
+    the first period, and each later period is `restart_multiple` times as long. "trapezoid" stays at the peak
+    and falls linearly to 0 over the last `cooldown` share of the steps after the warm-up.
 
     `loss` is a name (see `losses`). `weight_decay` spares biases and normalisation (He et al. 2019, Sec.
     3.1). `auxiliary` weights the loss of the auxiliary head, where the network has one. `drop_path` is
@@ -39,6 +39,14 @@ class Recipe:
     `epoch_steps` is the number of steps in an epoch, after which a training is scored; 0: as many as a pass
     over the data has. Passes go on across epochs, so that a large data set can be scored within a pass, and a
     small one after several.
+
+    `first_resolution` is the share of the images' side that the first steps see (1: all of it); from there
+    the side grows linearly (see `growth`) to the full one, which the steps from the share `full_from` on see.
+    Scores are always of full images.
+
+    `average` is the decay per step of an exponential moving average of weights and statistics (0: none). The
+    average is scored and saved, and a network that inherits begins with it; the training itself goes on from
+    the weights of its last step.
 
     `score` names the epoch whose score a search reports and whose weights it keeps: "last", which is
     unbiased, or "best" on validation; the best is recorded in both cases. `checkpoint_seconds` is the minimum
@@ -66,6 +74,9 @@ class Recipe:
     restart_multiple: Annotated[float, Span(1)] = field(default=2.0, metadata=LATER)
     cooldown: Annotated[float, Span(0, 1, above=True)] = field(default=0.4, metadata=LATER)
     epoch_steps: Annotated[int, Span(0)] = field(default=0, metadata=LATER)
+    first_resolution: Annotated[float, Span(0, 1, above=True)] = field(default=1.0, metadata=LATER)
+    full_from: Annotated[float, Span(0, 1)] = field(default=0.75, metadata=LATER)
+    average: Annotated[float, SHARE] = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_name("optimiser", self.optimiser, OPTIMISERS)
@@ -90,7 +101,8 @@ class Recipe:
     def prefix(self) -> bool:
         """Whether a longer training begins with the shorter one: no setting depends on the training's
         length."""
-        return self.rates.prefix and (not self.drop_path or self.decay_epochs > 0)
+        grows = self.drop_path > 0 or self.first_resolution < 1
+        return self.rates.prefix and (not grows or self.decay_epochs > 0)
 
     def rate(self, step: int, steps: int, steps_per_epoch: int) -> float:
         """The learning rate of step `step` (from 0) of `steps`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -20,8 +20,10 @@ from cambrian.errors import UsageError
 from cambrian.networks.heads import first_head
 from cambrian.networks.pointwise import memory_format
 from cambrian.networks.training.augment import Augment
+from cambrian.networks.training.averaging import Average
 from cambrian.networks.training.batch_stream import BatchStream
 from cambrian.networks.training.batches import Images
+from cambrian.networks.training.growth import LEAST, Growth
 from cambrian.networks.training.recipe import Recipe
 from cambrian.networks.training.step import GradientStep, Moment, Step, half_precision
 from cambrian.randomness import integer_seed
@@ -57,9 +59,13 @@ class Training:
         passes = recipe.batches(len(images))
         self.batches = BatchStream(images, augment, passes, self._name, memory_format(network))
         self.length = epochs * self._steps
+        self._growth = _growth(recipe, images)
+        if self._growth is not None:
+            self.batches.resize(self._growth.side(0.0))
         self._device = images.pixels.device
         self._total = torch.zeros((), device=self._device)  # the sum of this epoch's losses
         self._method = method or GradientStep(network, recipe)
+        self._average = Average(network, recipe.average) if recipe.average else None
 
     @property
     def steps_done(self) -> int:
@@ -97,12 +103,15 @@ class Training:
     @property
     def step_pixels(self) -> float:
         """The pixels of the latest step's images, as a share of those of the given images."""
-        return 1.0
+        return self._growth.share(self.batches.side) if self._growth is not None else 1.0
 
     def pixels_ahead(self, length: int) -> float:
         """The pixels of all steps to come in a training of `length` steps; 1 is a step on the given
         images."""
-        return float(max(0, length - self.steps_done))
+        if self._growth is None:
+            return float(max(0, length - self.steps_done))
+        span = self.recipe.rates.span(length, self._steps)
+        return self._growth.pixels_ahead(self.steps_done, length, span, self.batches.side)
 
     def fit(self, steps: int) -> None:
         """End after `steps` steps in all, or with the planned epochs if these are fewer; a schedule over the
@@ -127,13 +136,26 @@ class Training:
         self._total.zero_()
         return mean if math.isfinite(mean) else math.nan
 
+    def averaged(self) -> AbstractContextManager[None]:
+        """The network has the weights to be scored inside: their average, if the recipe wants one."""
+        return self._average.loaded() if self._average is not None else nullcontext()
+
+    def load_average(self) -> None:
+        """Give the network the weights to be scored for good; the training is then over."""
+        if self._average is not None:
+            self._average.load()
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The state that the rest of the training depends on: tensors by name, and the position as JSON."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         # The prefix is older than other kinds of steps, and stands in the checkpoints of stored runs.
         tensors |= {f"optimiser.{k}": v for k, v in self._method.state().items()}
         tensors["total"] = self._total
+        if self._average is not None:
+            tensors |= {f"average.{k}": v for k, v in self._average.state().items()}
         place = {"epoch": self.epoch, "step": self.step, "length": self.length, "epochs": self.epochs}
+        if self._growth is not None:
+            place["side"] = self.batches.side
         return tensors, place
 
     def restore(self, tensors: dict[str, Tensor], place: dict[str, Any]) -> None:
@@ -148,7 +170,11 @@ class Training:
         self.network.load_state_dict(_select("network.", tensors))
         self._method.restore(_select("optimiser.", tensors))
         self._total.copy_(tensors["total"])
+        if self._average is not None:
+            self._average.restore(_select("average.", tensors))
         self.epoch, self.step = int(place["epoch"]), int(place["step"])
+        if self._growth is not None:
+            self.batches.resize(int(place["side"]))
 
     def _check_continues(self, place: dict[str, Any], epochs: int) -> None:
         """Raise UsageError unless a training of `epochs` epochs, up to `place`, is the beginning of this
@@ -168,11 +194,28 @@ class Training:
 
     def _take_step(self) -> None:
         moment = Moment(self.epoch, self.step, self._steps, self.length)
+        self._grow(moment)
         # By the number of steps alone: passes over the data may be longer or shorter than epochs.
         inputs, targets = self.batches.batch(*divmod(moment.done, self.batches.steps))
         # After the batch is made and before the step: dropout draws from torch's own generator.
         _seed(self._device, integer_seed(*self._name, "step", moment.done))
         self._total += self._method.take(inputs, targets, moment)
+        if self._average is not None:
+            self._average.update(moment.done)
+
+    def _grow(self, moment: Moment) -> None:
+        """Give the batches the side of this moment, or leave the one they have if it is larger: a training
+        whose length was fitted anew does not shrink its images again."""
+        if self._growth is not None:
+            span = self.recipe.rates.span(moment.length, moment.steps_per_epoch)
+            self.batches.resize(max(self.batches.side, self._growth.side(moment.done / span)))
+
+
+def _growth(recipe: Recipe, images: Images) -> Growth | None:
+    side = min(images.side)
+    if recipe.first_resolution == 1 or side <= LEAST:
+        return None
+    return Growth(side, recipe.first_resolution, recipe.full_from)
 
 
 def _select(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,94 @@
+"""Trainings whose average of weights is scored and saved, and networks that begin with such weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cambrian.estimators.estimator import Estimate
+from cambrian.estimators.job import Job
+from cambrian.estimators.train import WEIGHTS, Train
+from cambrian.networks.checkpoint import load_weights
+from cambrian.networks.training.trainer import scores
+from cambrian.outcome import Done, Fidelity, Outcome
+from cambrian.weights import Inherit
+from small_training import ARCHITECTURE, SmallConv, bars, equal, estimated, timeless
+
+AVERAGED = Train(batch_size=16, average=0.8)
+
+
+def as_images(part: Any) -> Any:
+    from cambrian.networks.training.batches import images
+
+    task = bars()
+    return images(task.inputs[part], task.targets[part], task.mean, task.std)
+
+
+def finish(estimate: Estimate) -> Outcome:
+    while True:
+        try:
+            next(estimate)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("score", ["last", "best"])
+def test_the_saved_weights_are_the_scored_ones(score: str, tmp_path: Path) -> None:
+    """Loaded from the file, they have the outcome's loss; without averaging there are others."""
+    file, plain = tmp_path / "averaged.safetensors", tmp_path / "plain.safetensors"
+    _, outcome = estimated(Train(batch_size=16, average=0.8, score=score), weights=file)
+    estimated(Train(batch_size=16, score=score), weights=plain)
+    assert not equal(load_file(file), load_file(plain))
+    network = SmallConv().build(ARCHITECTURE, bars())
+    load_weights(network, file)
+    assert isinstance(outcome, Done)
+    loss = scores(network, as_images(bars().validation), 64)["loss"]
+    assert loss == pytest.approx(outcome.metrics["loss"], rel=1e-5)
+
+
+def test_the_training_is_the_same() -> None:
+    """Losses on the training part do not know of the average."""
+    plain, averaged = (estimated(train)[0] for train in (Train(batch_size=16), AVERAGED))
+    assert [p.metrics["train_loss"] for p in plain] == [p.metrics["train_loss"] for p in averaged]
+
+
+def test_a_resumed_one_has_the_same_average(tmp_path: Path) -> None:
+    """From the checkpoint of an epoch before its end, as of a killed evaluation."""
+    often = Train(batch_size=16, average=0.8, checkpoint_seconds=0.0)
+    whole, resumed = tmp_path / "whole.safetensors", tmp_path / "resumed.safetensors"
+    _, expected = estimated(often, weights=whole, checkpoints=tmp_path / "checkpoints")
+    for end in ("json", "safetensors"):
+        (tmp_path / "checkpoints" / f"00000012.{end}").unlink()
+    _, outcome = estimated(often, weights=resumed, checkpoints=tmp_path / "checkpoints")
+    assert timeless(outcome) == timeless(expected)
+    assert equal(load_file(whole), load_file(resumed))
+
+
+def test_a_delivered_network_inherits(tmp_path: Path) -> None:
+    """With a rate of nearly nothing, the delivered network is the one whose weights it began with, trained on
+    training and validation part and scored on the test part."""
+    file = tmp_path / "parent.safetensors"
+    estimated(AVERAGED, weights=file)
+    network = SmallConv().build(ARCHITECTURE, bars())
+    load_weights(network, file)
+    train = Train(batch_size=16, learning_rate=1e-12, weight_decay=0.0, average=0.9999)
+    job = Job.of(
+        SmallConv(),
+        ARCHITECTURE,
+        Fidelity(2),
+        bars(),
+        weights=Inherit(0),
+        artifacts={WEIGHTS: file},
+        stage="deliver",
+        keep=tmp_path,
+    )
+    outcome = finish(train.run(job))
+    assert isinstance(outcome, Done)
+    child, parent = load_file(tmp_path / WEIGHTS), load_file(file)
+    learned = [name for name, _ in network.named_parameters()]
+    assert all(torch.allclose(child[name], parent[name], atol=1e-6) for name in learned)
+    assert "test_accuracy" in outcome.metrics
