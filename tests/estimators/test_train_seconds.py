@@ -89,6 +89,15 @@ def test_slow_first_steps_do_not_decide(monkeypatch: pytest.MonkeyPatch) -> None
     assert clock.now == pytest.approx(300, rel=0.02)
 
 
+def test_a_single_slow_step_changes_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Step 100 takes as long as 40 others: the length loses these, and no more than a tenth besides."""
+    clock = Ticking(monkeypatch, lambda step: 40.0 if step == 100 else 1.0)
+    train = clock.train(batch_size=16, schedule="linear", warmup=0.0)
+    estimated(train, fidelity=Fidelity(10**6, seconds=240.0))
+    assert len(clock.rates) == pytest.approx(201, abs=1)
+    assert clock.rates[105] > 0.9 * (1 - 105 / 201)
+
+
 @pytest.mark.parametrize("kill", [6, 13, 18, 29])
 def test_killed_and_resumed(kill: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The seconds before a kill count: resumed, it takes the steps of an uninterrupted one, bit for bit."""

@@ -19,6 +19,9 @@ FIRST_STEPS = 3
 """The steps after which a training's speed is known; the very first, which allocates, is not counted."""
 MEMORY = 4
 """The speed is that of about the latest quarter of the steps: other work on the machine comes and goes."""
+MOST = 4.0
+"""The most that a step counts, in steps at the speed so far: one that scales all images to another size, or
+waits for a disk, says nothing about those to come."""
 TOLERATED = 0.97
 """The share to which estimate and plan must agree. Only beyond it is a training's length changed, since no
 speed is constant."""
@@ -91,6 +94,8 @@ class Limit:
         if self._before is not None:
             self._steps += 1
             rate = (now - self._before - self._paused) / training.step_pixels
+            if self._steps > FIRST_STEPS:
+                rate = min(rate, MOST * self._rate)
             # A mean whose memory grows with the training: neither a slow step nor a busy minute decides it.
             self._rate += (rate - self._rate) * min(1.0, MEMORY / (self._steps + MEMORY - 1))
         self._before, self._paused = now, 0.0
