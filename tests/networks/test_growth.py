@@ -36,15 +36,27 @@ def training(epochs: int, recipe: Recipe = GROWING) -> Training:
 
 
 def test_sides_by_hand() -> None:
-    """From half of 32 pixels in steps of 4 to the full side at three quarters of the training."""
+    """Half, three quarters and all of 32 pixels, for .375, .375 and .25 of the time: as steps cost 1/4, 9/16
+    and 1, these are 1.5, .667 and .25 parts of the steps."""
     growth = Growth(32, 0.5, 0.75)
-    assert growth.sides == (16, 20, 24, 28, 32)
-    sides = [growth.side(k / 16) for k in range(16)]
-    assert sides == [16] * 3 + [20] * 3 + [24] * 3 + [28] * 3 + [32] * 4
-    assert Growth(28, 0.25, 0.5).sides == (8, 12, 16, 20, 24, 28)
+    assert growth.sides == (16, 24, 32)
+    parts = np.array([1.5, 2 / 3, 0.25])
+    ends = np.cumsum(parts / parts.sum())
+    assert [growth.side(end + shift) for end in ends[:2] for shift in (-1e-9, 1e-9)] == [16, 24, 24, 32]
+    assert Growth(28, 0.25, 0.5).sides == (8, 16, 28)
     assert Growth(8, 0.25, 0.5).sides == (8,)
-    assert Growth(100, 0.5, 0.5).sides == (48, 56, 64, 72, 80, 88, 96, 100)
-    assert Growth(224, 0.5, 0.5).sides == tuple(range(112, 225, 16))
+    assert Growth(100, 0.5, 0.5).sides == (48, 72, 100)
+    assert Growth(32, 0.5, 0.0).side(0.0) == 32
+
+
+def test_time_by_hand() -> None:
+    """The stretches end after .375, .75 and all of the time; time is linear in steps within each."""
+    growth = Growth(32, 0.5, 0.75)
+    parts = np.array([1.5, 2 / 3, 0.25])
+    ends = np.cumsum(parts / parts.sum())
+    assert [growth.elapsed(end) for end in (0.0, *ends)] == pytest.approx([0, 0.375, 0.75, 1])
+    assert growth.elapsed((ends[0] + ends[1]) / 2) == pytest.approx((0.375 + 0.75) / 2)
+    assert Growth(8, 0.25, 0.5).elapsed(0.3) == pytest.approx(0.3)
 
 
 @settings(max_examples=100, deadline=None)
@@ -59,13 +71,16 @@ def test_sides_by_hand() -> None:
 def test_sides_and_their_pixels(
     full: int, first: float, full_from: float, span: int, done: float, least: float
 ) -> None:
-    """Sides never shrink, the last stretch is full, and the pixels ahead are the sum over the steps, up to
-    one step at each change of side."""
+    """Sides never shrink, the last stretch has its share of the time, and the pixels ahead are the sum over
+    the steps, up to one step at each change of side."""
     growth = Growth(full, first, full_from)
     sides = [growth.side(k / span) for k in range(span)]
     assert all(one <= other for one, other in pairwise(sides))
     assert min(sides) >= 8
-    assert all(side == full for k, side in enumerate(sides) if k >= full_from * span)
+    costs = [(side / full) ** 2 for side in sides]
+    if len(growth.sides) > 1:
+        at_full = sum(cost for side, cost in zip(sides, costs) if side == full)
+        assert at_full == pytest.approx((1 - full_from) * sum(costs), abs=2)
     step, smallest = int(done * span), growth.side(least)
     summed = sum((max(side, smallest) / full) ** 2 for side in sides[step:])
     assert growth.pixels_ahead(step, span, span, smallest) == pytest.approx(summed, abs=1.01)
@@ -102,20 +117,21 @@ def test_draws_scale_with_the_side(side: int) -> None:
 
 
 def test_images_grow_and_do_not_shrink() -> None:
-    """Over 20 steps of images of 20 pixels: 8, 12, 16, 20, the last from step 15 on; a length fitted anew to
-    three times as many steps leaves the side as it is."""
+    """Over 20 steps of images of 20 pixels: .737 of them of 8, .184 of 16, .079 of 20; a length fitted anew
+    to three times as many steps leaves the side as it is."""
     one = training(4)
     sides: list[int] = []
     while not one.finished:
         one.run_epoch(lambda: sides.append(one.batches.side))
-    assert sides == [8] * 4 + [12] * 4 + [16] * 4 + [20] * 4
+    assert sides == [8] * 12 + [16] * 4  # after each step but the last of an epoch of five
+    assert one.batches.side == 20
     other = training(12)
     other.fit(20)
-    other.run_epoch()
-    other.run_epoch()
-    other.fit(60)
-    other.run_epoch()
-    assert other.batches.side == 12
+    for _ in range(3):
+        other.run_epoch()
+    assert other.batches.side == 8
+    other.run_epoch(lambda: other.fit(60) if other.step == 2 else None)
+    assert other.batches.side == 16
 
 
 def test_restored_at_any_step() -> None:

@@ -196,7 +196,13 @@ class Session:
             recipe=make_recipe(self.search, self.search.final.estimator, self.begun),
             published=find_published(self.search.space),
             again=self._has_another_budget(),
+            threads=self._count_threads(self.search.final),
         )
+
+    def _count_threads(self, final: Final) -> int:
+        """The threads of a final training: those of all workers, where it is the only one."""
+        engine = self.search.engine
+        return engine.slots * int(getattr(engine, "threads", 1)) if final.continues else 0
 
     def _make_final_deadlines(self, trials: Sequence[Trial]) -> FinalDeadlines | None:
         seconds = self.search.budget.seconds

@@ -41,8 +41,8 @@ class Recipe:
     small one after several.
 
     `first_resolution` is the share of the images' side that the first steps see (1: all of it); from there
-    the side grows linearly (see `growth`) to the full one, which the steps from the share `full_from` on see.
-    Scores are always of full images.
+    the side grows in two leaps (see `growth`) to the full one, at which the training spends the time from
+    the share `full_from` on. Scores are always of full images.
 
     `average` is the decay per step of an exponential moving average of weights and statistics (0: none). The
     average is scored and saved, and a network that inherits begins with it; the training itself goes on from

@@ -24,17 +24,24 @@ from cambrian.networks.training.recipe import Recipe
 @dataclass(frozen=True)
 class Moment:
     """The position of a step in a training: `epoch` and the `step` within it, both from 0; `length` is the
-    total number of steps."""
+    total number of steps. `elapsed` is the position by time, in steps, if that differs: steps on small images
+    take less of it."""
 
     epoch: int
     step: int
     steps_per_epoch: int
     length: int
+    elapsed: int | None = None
 
     @property
     def done(self) -> int:
         """The number of steps before this one, over all epochs."""
         return self.epoch * self.steps_per_epoch + self.step
+
+    @property
+    def scheduled(self) -> int:
+        """The position on the schedule of the learning rate, in steps."""
+        return self.done if self.elapsed is None else self.elapsed
 
 
 class Step(Protocol):
@@ -108,7 +115,7 @@ class GradientStep:
         self._drop_paths(moment)
         loss = self._objective(self._network, inputs, targets, moment)
         torch.autograd.backward(loss)
-        self._descent.descend(self._recipe.rate(moment.done, moment.length, moment.steps_per_epoch))
+        self._descent.descend(self._recipe.rate(moment.scheduled, moment.length, moment.steps_per_epoch))
         return loss.detach()
 
     def state(self) -> dict[str, Tensor]:

@@ -193,7 +193,7 @@ class Training:
             raise UsageError(f"training: {where}: it is in its epoch {done} already")
 
     def _take_step(self) -> None:
-        moment = Moment(self.epoch, self.step, self._steps, self.length)
+        moment = self._locate_step()
         self._grow(moment)
         # By the number of steps alone: passes over the data may be longer or shorter than epochs.
         inputs, targets = self.batches.batch(*divmod(moment.done, self.batches.steps))
@@ -202,6 +202,15 @@ class Training:
         self._total += self._method.take(inputs, targets, moment)
         if self._average is not None:
             self._average.update(moment.done)
+
+    def _locate_step(self) -> Moment:
+        """The moment of the next step. The rate of growing images goes by time: by steps it would have fallen
+        before the images are large."""
+        if self._growth is None:
+            return Moment(self.epoch, self.step, self._steps, self.length)
+        span = self.recipe.rates.span(self.length, self._steps)
+        elapsed = round(span * self._growth.elapsed(min(1.0, self.steps_done / span)))
+        return Moment(self.epoch, self.step, self._steps, self.length, elapsed)
 
     def _grow(self, moment: Moment) -> None:
         """Give the batches the side of this moment, or leave the one they have if it is larger: a training

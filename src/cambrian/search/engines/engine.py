@@ -108,7 +108,8 @@ class Work:
 class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """One execution: attempt number `attempt` of `trial`. `keep` says that its artifacts are wanted;
     `artifacts` are those of the row whose weights it begins with; `history` is for an estimator that reads
-    it. See `Job` for the rest. It holds no path: where a file lies is the engine's affair."""
+    it; `threads` are those that it may compute on (0: the engine's). See `Job` for the rest. It holds no
+    path: where a file lies is the engine's affair."""
 
     trial: Trial
     attempt: int
@@ -119,6 +120,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     root: Weights = FRESH
     deadline: float | None = None
     shorten: bool = False
+    threads: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
@@ -188,7 +190,7 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
         # By hand and not by `for`: the outcome is the generator's return value.
         while True:
             try:
-                with _threads(work.threads):
+                with _threads(assignment.threads or work.threads):
                     point = next(estimate)
             except StopIteration as end:
                 outcome = _tidy(end.value)

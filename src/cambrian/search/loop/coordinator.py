@@ -46,6 +46,9 @@ class Means:
 class Coordinator:
     """Makes rows of the strategy's proposals; knows nothing of engines."""
 
+    threads = 0
+    """Those of the engine: trials run side by side."""
+
     def __init__(
         self,
         problem: Problem,

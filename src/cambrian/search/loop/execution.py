@@ -39,7 +39,11 @@ lose it; a shorter one is cheaper to repeat than a second commit, which flushes 
 
 
 class Source(Protocol):
-    """Where rows come from: the strategy's coordinator, or the final stage."""
+    """Where rows come from: the strategy's coordinator, or the final stage. `threads` are those of each of
+    its evaluations (0: the engine's)."""
+
+    @property
+    def threads(self) -> int: ...
 
     def next(self) -> Row | Wait | Stop: ...
     def claim(self, row: Row) -> None: ...
@@ -238,6 +242,7 @@ class Execution:
                 root=source.root(trial.weights),
                 deadline=self._deadline(trial),
                 shorten=row.final,
+                threads=source.threads,
             )
         )
 

@@ -104,9 +104,11 @@ class FinalStage:
         recipe: str,
         published: Mapping[str, Architecture],
         again: bool = False,
+        threads: int = 0,
     ) -> None:
         """`rows` are those of earlier sessions; with `again`, trainings that their budget cut short are done
         anew."""
+        self.threads = threads
         self.space, self.settings, self.seed, self.recipe = space, settings, seed, recipe
         self._known: dict[str, Trial] = {}
         # By key, so that a resumed run takes up its rows, and a training that is the same is never done

@@ -93,16 +93,16 @@ def _choose_margin(task: Task) -> float:
 
 
 def _make_race_training(task: Task, race: Race, recipe: Mapping[str, Any]) -> Train:
-    """A constant rate, since nobody knows how long a runner will learn; scored by the average of its weights,
-    which are about as good as if the rate had fallen."""
-    settings = {"schedule": "constant", "warmup": 0.0, "average": 0.98, "epoch_steps": 500}
-    return _make_training(task, race, {**settings, **recipe})
+    """A constant rate after a short warm-up, since nobody knows how long a runner will learn; scored by the
+    average of its weights, which are about as good as if the rate had fallen."""
+    steady = {"schedule": "constant", "epoch_steps": 500, "decay_epochs": 1.0, "warmup": 0.1}
+    return _make_training(task, race, {**steady, "average": 0.98, **recipe})
 
 
 def _make_final_training(task: Task, race: Race, recipe: Mapping[str, Any]) -> Train:
     """A rate that falls to 0 at the end of the budget, while the images grow to their full size."""
     grows = race.coarse != race.fine
-    settings = {"schedule": "linear", "warmup": 0.03, "epoch_steps": 200}
+    settings = {"schedule": "linear", "warmup": 0.1, "epoch_steps": 200}
     growth = {"first_resolution": 0.5, "full_from": 0.75} if grows else {}
     return _make_training(task, race, {**settings, **growth, **recipe})
 

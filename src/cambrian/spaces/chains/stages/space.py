@@ -120,7 +120,7 @@ class Stages(Space):
 
 
 PORTFOLIO: dict[str, tuple[str, tuple[Row, ...]]] = {
-    "resnet9": ("max", (("paired", 1), ("paired", 2), ("paired", 1), ("paired", 2))),
+    "resnet9": ("mean", (("paired", 1), ("paired", 2), ("paired", 1), ("paired", 2))),
     "pyramid": ("mean", (("pooled", 1),) * 4),
     "resnet-deep": ("mean", (("pooled", 1), ("pooled", 2), ("pooled", 2), ("pooled", 2))),
     "cnn": ("mean", (("plain", 1),) * 4),
