@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from cambrian.cli.app import give, say, value_text
-from cambrian.outcome import Done, Trial
+from cambrian.outcome import ENDLESS, Done, Trial
 from cambrian.search.result import Result
 
 
@@ -99,7 +99,7 @@ def _finals(result: Result) -> Any:
 
 def _say_shortened(metrics: dict[str, float]) -> str:
     """How much of its epochs a training had, where the budget ended it early."""
-    if "planned_epochs" not in metrics:
+    if metrics.get("planned_epochs", ENDLESS) >= ENDLESS:  # it was to last until the end of the budget
         return ""
     return f" ({metrics['epochs']:.3g} of {metrics['planned_epochs']:g} epochs)"
 

@@ -136,7 +136,7 @@ def size_race(seconds: float, step: float, most: int) -> tuple[int, float]:
     no race, and then its first training takes all of them.
 
     >>> size_race(192.0, 0.02, 9), size_race(84.0, 0.02, 9), size_race(2.0, 0.02, 9)
-    ((9, 10.0), (5, 15.8), (1, 1.0))
+    ((9, 10.0), (9, 4.0), (1, 1.0))
     """
     for count in range(most, 1, -1):
         heats = list_heats(count)
