@@ -66,7 +66,7 @@ def test_a_plan_fits_its_budget(task: cambrian.Task, budget: str) -> None:
     """The chosen preset's expected cost is within the shares the budget gives search and final stage, and
     no larger preset's is."""
     cost = Cost(task, "cpu", 2, FACTS)
-    found = plan(task, budget, workers=2)
+    found = plan(task, budget, workers=2, strategy="progressive")
     seconds = cambrian.Budget.parse(budget).seconds
     assert seconds is not None
 
@@ -110,7 +110,7 @@ def test_the_plan_is_remembered(task: cambrian.Task, tmp_path: Path) -> None:
 
 def test_small_data_has_a_default_that_no_machine_changes(task: cambrian.Task) -> None:
     """Digits without a budget: all of level 1, three levels, at least 190 cells."""
-    found = plan(task)
+    found = plan(task, strategy="progressive")
     assert found.preset == USUAL
     assert found.trials == {1: 136, 2: 28, 3: 28}
     assert found.search.budget == cambrian.Budget()
@@ -175,20 +175,20 @@ class Unfit(Space):
 def test_few_images_are_seen_often(photos: cambrian.Task, budget: object) -> None:
     """An epoch of one step is none: the networks of a search are trained for 60 steps, the final ones for
     120, unless it is said otherwise."""
-    found = plan(photos, budget, workers=2)
+    found = plan(photos, budget, workers=2, strategy="progressive")
     steps = found.search.estimator.batches(len(photos.train))
     assert steps == 1
     assert found.work.epochs == 60
     assert found.work.final_epochs == 120
     assert "60 steps" in dict(found.rows)["each"]
-    said = plan(photos, budget, workers=2, changes={"epochs": 4})
+    said = plan(photos, budget, workers=2, strategy="progressive", changes={"epochs": 4})
     assert said.work.epochs == 4
     assert "too few" in dict(said.rows)["each"]
 
 
 def test_a_budget_that_is_too_small_for_the_smallest_preset(photos: cambrian.Task) -> None:
     """Each network is trained for less, the plan says so, and how few networks there will be."""
-    rows = dict(plan(photos, "1s", workers=2).rows)
+    rows = dict(plan(photos, "1s", workers=2, strategy="progressive").rows)
     assert "too few" in rows["each"]
     assert re.search(
         r"for all of it; budget: 1s, in which the search ends after about \d+ network", rows["time"]
@@ -200,6 +200,6 @@ def test_a_crash_while_the_speed_is_measured(photos: cambrian.Task, monkeypatch:
     monkeypatch.setattr(
         Cost, "_measure_speed", lambda self, level, device: os.kill(os.getpid(), signal.SIGSEGV)
     )
-    found = plan(photos, "1h", workers=2)
+    found = plan(photos, "1h", workers=2, strategy="progressive")
     assert "was guessed: its process was ended by SIGSEGV" in dict(found.rows)["time"]
     assert found.seconds > 0

@@ -1,0 +1,178 @@
+"""The plan of a time: a race of a portfolio that is sized to it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import cambrian
+from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
+from cambrian.outcome import ENDLESS, Done
+from cambrian.search.planning import race_plan
+from cambrian.search.planning.plan import plan
+from cambrian.search.planning.race_plan import (
+    OVERHEAD,
+    choose_filters,
+    list_heats,
+    plan_race,
+    share_of_race,
+    size_race,
+)
+from cambrian.search.result import Result
+from cambrian.spaces import SPACES
+from cambrian.strategies.multifidelity.race import Race
+from cambrian.weights import Inherit
+
+SECONDS = 2e-5
+"""Of an image of 8 pixels a side at 16 filters, in these tests; it grows with pixels and filters."""
+
+
+@pytest.fixture(autouse=True)
+def speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(
+        task: object, space: object, architecture: object, resolution: object, filters: int, device: str
+    ) -> float:
+        side = resolution or task.height  # type: ignore[attr-defined]
+        return SECONDS * (side / 8) ** 2 * (filters / 16) ** 1.5
+
+    monkeypatch.setattr(race_plan, "_measure_at", measure)
+
+
+def make_task(images: int, side: int, channels: int = 3) -> cambrian.Task:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (images, side, side, channels), dtype=np.uint8)
+    return cambrian.load((pixels, np.arange(images) % 4), name="noise")
+
+
+@pytest.fixture(scope="module")
+def photographs() -> cambrian.Task:
+    return make_task(2000, 32)
+
+
+def test_amounts_are_continuous_in_the_time(photographs: cambrian.Task) -> None:
+    """From two minutes to a day, in steps of a tenth: the race and the last training never get less time, the
+    networks never get smaller, and no amount leaps by more than the grid of sizes and heats explains."""
+    space, times = SPACES.make("stages"), [120 * 1.1**n for n in range(70)]
+    races = [plan_race(photographs, space, time, workers=1, device="cpu") for time in times]
+    for (one, time), (other, later) in pairwise(zip(races, times, strict=True)):
+        assert one.share * time <= other.share * later
+        assert (1 - one.share) * time < (1 - other.share) * later
+        assert len(one.entrants) <= len(other.entrants)
+        filters = [race.entrants[0]["skeleton"]["filters"] for race in (one, other)]
+        assert filters[0] <= filters[1]
+    assert races[-1].share < 0.5
+
+
+@pytest.mark.parametrize("count", range(1, 31))
+@pytest.mark.parametrize("seconds", [5.0, 50.0, 500.0])
+def test_a_race_ends_in_its_time(count: int, seconds: float) -> None:
+    """The heats of any number of entrants, each three times as long as the one before, take the seconds given
+    and no more; the last heat has at most five runners, of whom one is left."""
+    entrants, each = size_race(seconds, 0.001, count)
+    heats = list_heats(entrants)
+    spent = sum(n * (each * 3**k + OVERHEAD) for k, n in enumerate(heats))
+    assert spent == pytest.approx(max(seconds, 1 + OVERHEAD)) or entrants == 1
+    assert heats[0] == entrants <= count
+    assert all(more // 3 == fewer for more, fewer in pairwise(heats))
+    assert heats[-1] // 3 <= 1
+
+
+def test_larger_networks_need_more_passes() -> None:
+    """With twice the passes for each size the choice is never smaller; few images bound it."""
+    passes = {f: 100 * (8 / f) ** 1.5 for f in race_plan.FILTERS}
+    chosen = [choose_filters({f: n * k for f, n in passes.items()}, 50_000) for k in (0.01, 0.1, 1, 10)]
+    assert chosen == sorted(chosen)
+    assert (chosen[0], chosen[-1]) == (8, 64)
+    assert choose_filters({f: n * 10 for f, n in passes.items()}, 500) == 32
+
+
+def test_large_images_are_read_smaller_where_the_time_is_short() -> None:
+    """A minute for 2,000 images of 224 pixels reads less of them than an hour, and never less than 32 pixels;
+    images of 32 pixels are read as they are; the race is at half the size of the end."""
+    photos = make_task(400, 224)
+    short, long = (race_plan.choose_resolution(photos, seconds) for seconds in (10.0, 3600.0))
+    assert short is not None
+    assert 32 <= short < 224
+    assert short % 16 == 0
+    assert long is None
+    assert race_plan.choose_coarse(photos, short) == max(16, short // 2)
+    small = make_task(40, 32)
+    assert race_plan.choose_resolution(small, 1.0) is None
+    assert race_plan.choose_coarse(small, None) == 16
+    assert race_plan.choose_coarse(make_task(40, 8), None) is None
+
+
+def test_the_share_of_the_race_grows() -> None:
+    shares = [share_of_race(seconds) for seconds in (1.0, 60.0, 600.0, 6e3, 6e4, 6e6)]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.1, 0.5)
+
+
+def test_a_time_alone_is_a_race(photographs: cambrian.Task) -> None:
+    """Nothing else is: a strategy, a number of trials, levels, a surrogate or a space without a portfolio are
+    planned by a preset. Filters and entrants are the race's to change."""
+    raced = plan(photographs, "10m", workers=1)
+    assert isinstance(raced.search.strategy, Race)
+    assert raced.search.final is not None
+    assert raced.search.final.continues
+    assert raced.preset is None
+    assert raced.seconds == 600
+    few = plan(photographs, "10m", workers=1, changes={"entrants": 2, "filters": 20}).search.strategy
+    assert few.entrants[0]["skeleton"]["filters"] == 20
+    assert len(few.entrants) <= 2
+    drawn = plan(photographs, "1h", workers=1, changes={"entrants": "random"}).search.strategy
+    assert drawn.entrants[0]["name"] == "random 1"
+    for more in (
+        {"strategy": "random"},
+        {"changes": {"levels": 2}},
+        {"surrogate": "ridge"},
+        {"space": "tiny-chain"},
+        {"budget": "10m, 50"},
+    ):
+        other = plan(photographs, **{"budget": "10m", "workers": 1, "baselines": (), **more})
+        assert not isinstance(other.search.strategy, Race), more
+    with pytest.raises(UsageError, match="entrants is 1 to"):
+        plan(photographs, "10m", workers=1, changes={"entrants": 0})
+
+
+def test_a_crash_while_the_speed_is_measured(
+    photographs: cambrian.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The speed is guessed, and the plan says so."""
+
+    def fail(*arguments: object) -> float:
+        raise ValueError("deliberate")
+
+    monkeypatch.setattr(race_plan, "_measure_at", fail)
+    rows = dict(plan(photographs, "5m", workers=1).rows)
+    assert "was guessed: its process failed: ValueError: deliberate" in rows["time"]
+
+
+def test_a_raced_search_hands_over_a_network_that_went_on(tmp_path) -> None:
+    """Two tiny networks race on digits; the winner begins with the weights of its last trial, in their
+    skeleton, is trained on train and validation until the budget ends, and is tested once."""
+    task = cambrian.load("digits", limit=600)
+    planned = plan(task, "14s", workers=1, changes={"entrants": 2, "filters": 8}, seed=1)
+    result = planned.search.run(tmp_path / "run")
+    winner = result.winner
+    assert winner is not None
+    assert isinstance(winner.weights, Inherit)
+    began = result.trials[winner.weights.row]
+    assert began.architecture == winner.architecture
+    assert began.fidelity.skeleton == winner.fidelity.skeleton
+    assert isinstance(winner.outcome, Done)
+    assert winner.outcome.metrics["test_accuracy"] > 0.8
+    assert winner.fidelity.epochs == ENDLESS
+    assert result.facts["plan"] == [list(row) for row in planned.rows]
+    reread = Result.open(tmp_path / "run")
+    assert Architecture(dict(reread.best.architecture)) == winner.architecture
+    assert reread.model()(reread_inputs(task)).shape == (2, 10)
+
+
+def reread_inputs(task: cambrian.Task):
+    import torch
+
+    return torch.zeros(2, task.channels, task.height, task.width)
