@@ -182,7 +182,8 @@ def _convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Se
 
 
 def _pool(halves: bool) -> list[nn.Module]:
-    return [nn.MaxPool2d(2)] if halves else []
+    # In either case a module, so that the names of weights are the same at every resolution.
+    return [nn.MaxPool2d(2) if halves else nn.Identity()]
 
 
 class Beside(nn.Sequential):
@@ -211,8 +212,8 @@ class Residual(nn.Module):
 
 def _project(channels: int, out: int, stride: int) -> nn.Sequential:
     # Sizes are rounded up, as those of the strided convolution beside it.
-    average = [nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False)] if stride > 1 else []
-    return nn.Sequential(*average, conv_bn(channels, out))
+    average = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False)
+    return nn.Sequential(average if stride > 1 else nn.Identity(), conv_bn(channels, out))
 
 
 Stages = Callable[[int, int, int, int, bool], Sequence[nn.Module]]
