@@ -11,6 +11,7 @@ from cambrian.estimators.limits import SIZES, check_limits
 from cambrian.networks.measure.measure import find_measure, is_measure
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import integer_seed
+from cambrian.spaces.drafts import draft_network
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.space import Signature
 
@@ -70,10 +71,13 @@ def _hold_to_limits(job: Job, task: Task) -> dict[str, float] | Infeasible:
     def build(fidelity: Fidelity) -> nn.Module:
         return job.space.build(job.architecture, signature(task, fidelity), **fidelity.skeleton)
 
+    def draft(fidelity: Fidelity) -> nn.Module:
+        return draft_network(job.space, job.architecture, signature(task, fidelity), fidelity.skeleton)
+
     def shape(fidelity: Fidelity) -> tuple[int, int, int]:
         return _image_shape(task, fidelity)
 
-    return check_limits(build, shape, limits, job.fidelity, job.final, job.device)
+    return check_limits(build, draft, shape, limits, job.fidelity, job.final, job.device)
 
 
 def _build(job: Job, task: Task) -> nn.Module:

@@ -25,8 +25,10 @@ from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.execution import Execution, Watch
 from cambrian.search.loop.final_stage import FinalStage, best_distinct
+from cambrian.search.pretrained import find_pretrained
 from cambrian.search.recommended import RECOMMENDED, read_recommendation
-from cambrian.search.space_check import check_space, find_warnings, is_own
+from cambrian.search.space_check import check_space, find_warnings
+from cambrian.spaces.drafts import is_own
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search
@@ -56,9 +58,10 @@ class Session:
         self.search, self.ledger, self.watch = search, ledger, watch
         self._files, self._stored = files, stored
         # Before the ledger remembers anything: a space that cannot be built leaves no run behind.
-        if not ledger.rows():
-            self._check_own_space()
+        pretrained = {} if ledger.rows() else self._check_own_space()
         self.begun = agree(search, ledger)
+        if pretrained:
+            ledger.remember(pretrained=pretrained)
         self.execution = Execution(
             ledger,
             search.engine,
@@ -85,18 +88,23 @@ class Session:
         self.ledger.remember(train=architecture.to_json())
         self._finish([architecture])
 
-    def _check_own_space(self) -> None:
-        """Raise, or warn, of a mistake in a user's own space that would fail every trial."""
+    def _check_own_space(self) -> dict[str, int]:
+        """Raise, or warn, of a mistake in a user's own space that would fail every trial. Returns the
+        parameters of its pretrained parts."""
         search = self.search
-        if search.task is None or not search.estimator.delivers or not is_own(search.space):
-            return
+        if search.task is None or not getattr(search.estimator, "builds", True) or not is_own(search.space):
+            return {}
         shape = signature(search.task, search.fidelity)
-        architecture = check_space(search.space, shape, search.fidelity)
+        # Only an estimator of ours trains what it is given; a user's function may want other outputs.
+        architecture = check_space(search.space, shape, search.fidelity, fits=search.estimator.delivers)
+        if not search.estimator.delivers:
+            return find_pretrained(search.space, architecture, shape, search.fidelity)
         # This runs a network on the CPU, for which a network written for another device may not be made.
         if search.device == "cpu":
             exported = search.final is not None
             for sentence in find_warnings(search.space, architecture, shape, search.fidelity, exported):
                 self.watch.on_warning(sentence)
+        return find_pretrained(search.space, architecture, shape, search.fidelity)
 
     # -- the search -------------------------------------------------------------------------------
 
