@@ -102,12 +102,13 @@ def compare(
 
     if benchmark is not None and task is not None:
         raise UsageError("give --benchmark for a table or --task for live training, not both")
+    tell = partial(say, to_json=True)  # on standard error, before hours of searches
     # With --run alone the comparison goes on as it was begun: its directory holds every setting.
     if benchmark is None and task is None:
         if run is None:
             raise UsageError("give --benchmark NAME, --task DATA, or --run of a comparison to go on with")
         _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost, minimize=minimize)
-        _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch))
+        _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch, tell=tell))
         return
     # Defaults are filled in here, not by typer: `_alone` has to know which options the user gave.
     contest: Contest
@@ -133,6 +134,7 @@ def compare(
             workers=workers,
             margin=_or(margin, 0.05),
             watch=watch,
+            tell=tell,
         ),
     )
 
