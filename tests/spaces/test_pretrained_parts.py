@@ -16,6 +16,9 @@ from torch import nn
 
 import cambrian
 from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
+from cambrian.estimators.build import build_network
+from cambrian.estimators.job import Job
 from cambrian.reports.report_file import report
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.pretrained import find_pretrained
@@ -149,6 +152,23 @@ def test_a_loaded_part_is_kept(name: str, way: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", PARTS)
+def test_training_changes_no_other_network(name: str, way: str) -> None:
+    """The weights with which the next trial begins are the loaded ones, whatever this one did to its own."""
+    task = cambrian.load("digits", limit=120)
+    job = Job.of(WAYS[way](PARTS[name]), ANSWERS, task=task)
+    draft_network(job.space, ANSWERS, task, {})  # as a search does before its first trial
+    for _ in range(2):
+        network = build_network(job)
+        assert isinstance(network, nn.Module)
+        state = network.state_dict()
+        assert all(torch.equal(state[f"0.{k}"], v) for k, v in LOADED.state_dict().items())
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", PARTS)
 def test_pretrained_parts_are_found(name: str, way: str) -> None:
     """The loaded part with its 40 + 8 parameters, and no fresh layer."""
     parts = find_pretrained(WAYS[way](PARTS[name]), ANSWERS, TASK, cambrian.Fidelity())
@@ -170,3 +190,13 @@ def test_a_search_with_a_pretrained_part(tmp_path: Path) -> None:
     assert result.winner is not None
     page = report(result, tmp_path / "report.html").read_text()
     assert "0 (Sequential), 48 parameters kept" in page
+
+
+def test_a_refused_setting_leaves_no_hook() -> None:
+    """A hook that stayed would hold every parameter that is made in this process from then on."""
+    from torch.nn.modules import module
+
+    before = len(module._global_parameter_registration_hooks)
+    with pytest.raises(UsageError, match="no_such_setting"):
+        program(make_part, late=True).build(ANSWERS, TASK, no_such_setting=1)
+    assert len(module._global_parameter_registration_hooks) == before

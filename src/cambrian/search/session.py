@@ -4,14 +4,14 @@ ledger and one engine."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from cambrian.architecture import Architecture
-from cambrian.errors import RunError
+from cambrian.errors import CambrianError, RunError
 from cambrian.estimators.build import signature
 from cambrian.outcome import Trial
 from cambrian.search.agreement import agree
@@ -58,7 +58,7 @@ class Session:
         self.search, self.ledger, self.watch = search, ledger, watch
         self._files, self._stored = files, stored
         # Before the ledger remembers anything: a space that cannot be built leaves no run behind.
-        pretrained = {} if ledger.rows() else self._check_own_space()
+        pretrained = self._draft_again() if ledger.rows() else self._check_own_space()
         self.begun = agree(search, ledger)
         if pretrained:
             ledger.remember(pretrained=pretrained)
@@ -105,6 +105,17 @@ class Session:
             for sentence in find_warnings(search.space, architecture, shape, search.fidelity, exported):
                 self.watch.on_warning(sentence)
         return find_pretrained(search.space, architecture, shape, search.fidelity)
+
+    def _draft_again(self) -> dict[str, int]:
+        """Draft a network of a user's space, from which this process learns whether the space keeps parts; the
+        begun run has its other facts."""
+        search = self.search
+        if search.task is not None and getattr(search.estimator, "builds", True) and is_own(search.space):
+            with suppress(CambrianError):  # the trials say it
+                check_space(
+                    search.space, signature(search.task, search.fidelity), search.fidelity, fits=False
+                )
+        return {}
 
     # -- the search -------------------------------------------------------------------------------
 

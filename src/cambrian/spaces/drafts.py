@@ -65,8 +65,8 @@ def make_draft(make: Callable[[], T], code: Any) -> T:
 
 
 def keeps_modules(make: Callable[[], object], code: Any) -> bool:
-    """Whether modules, or tensors of theirs, outlive what `make` returns. Each code is tried once, and with
-    weights, which fills its caches with parts that have them."""
+    """Whether modules outlive what `make` returns. Each code is tried once, and with weights, which fills its
+    caches with parts that have them."""
     import torch
 
     if code not in _keeping:
@@ -82,33 +82,40 @@ def is_keeping(code: Any) -> bool:
     return _keeping.get(code, False)
 
 
+def is_shared(space: Space, network: nn.Module, noted: Noted) -> bool:
+    """Whether a user's network may hold parts of another one: that were there before it was made, or that the
+    space keeps. The training of one must not change what the next begins with."""
+    return is_own(space) and (is_keeping(_code_of(space)) or not noted.has_all(network))
+
+
 def remember_keeping(code: Any) -> None:
     """Run this code with weights from now on."""
     _keeping[code] = True
 
 
 class Noted:
-    """The contents of the parameters that were registered meanwhile."""
+    """The parameters that were registered meanwhile."""
 
     def __init__(self) -> None:
-        # Storages and not parameters: a state dict that is kept holds new tensors with the old contents.
-        self._storages: list[Any] = []
+        self._parameters: list[ref[Any]] = []
         self.made = False
 
     def note(self, _: object, __: str, parameter: Any) -> None:
-        from torch.multiprocessing.reductions import StorageWeakRef
-        from torch.nn.parameter import is_lazy
-
         self.made = True
-        if parameter is not None and not is_lazy(parameter):
-            self._storages.append(StorageWeakRef(parameter.untyped_storage()))  # type: ignore[no-untyped-call]
+        if parameter is not None:
+            self._parameters.append(ref(parameter))
+
+    def has_all(self, network: nn.Module) -> bool:
+        """Whether all parameters of the network are among them."""
+        noted = {id(parameter()) for parameter in self._parameters}
+        return all(id(parameter) in noted for parameter in network.parameters())
 
     def is_any_alive(self) -> bool:
         """Whether somebody still holds one of them."""
-        if all(storage.expired() for storage in self._storages):
+        if all(parameter() is None for parameter in self._parameters):
             return False
         gc.collect()  # modules that refer to one another live until then
-        return not all(storage.expired() for storage in self._storages)
+        return any(parameter() is not None for parameter in self._parameters)
 
 
 @contextmanager

@@ -48,9 +48,10 @@ def _read(
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
     new: list[Any] = []  # and not their ids: those of parameters that are gone come again
-    hook = register_module_parameter_registration_hook(lambda _, __, parameter: new.append(parameter))
     reading = Built()
+    # Before the hook: a refused setting of the skeleton would leave it there, and it holds every parameter.
     read = Read(function, task, skeleton, reading)
+    hook = register_module_parameter_registration_hook(lambda _, __, parameter: new.append(parameter))
     try:
         replay(read, architecture)
     finally:
