@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cambrian.architecture import Architecture
-from cambrian.errors import CambrianError, RunError
+from cambrian.errors import RunError
 from cambrian.estimators.build import signature
 from cambrian.outcome import Trial
 from cambrian.search.agreement import agree
@@ -107,14 +107,12 @@ class Session:
         return find_pretrained(search.space, architecture, shape, search.fidelity)
 
     def _draft_again(self) -> dict[str, int]:
-        """Draft a network of a user's space, from which this process learns whether the space keeps parts; the
-        begun run has its other facts."""
-        search = self.search
-        if search.task is not None and getattr(search.estimator, "builds", True) and is_own(search.space):
-            with suppress(CambrianError):  # the trials say it
-                check_space(
-                    search.space, signature(search.task, search.fidelity), search.fidelity, fits=False
-                )
+        """Draft a network of a user's space, from which this process learns whether the space keeps parts;
+        the begun run has its other facts."""
+        task, space, fidelity = self.search.task, self.search.space, self.search.fidelity
+        if task is not None and getattr(self.search.estimator, "builds", True) and is_own(space):
+            with suppress(Exception):  # a program of the user's own may raise anything: the trials say it
+                check_space(space, signature(task, fidelity), fidelity, fits=False)
         return {}
 
     # -- the search -------------------------------------------------------------------------------
