@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cambrian import errors
 from cambrian.errors import (
+    MOST_NAMES,
     CambrianError,
     MissingExtra,
     Rejected,
@@ -65,7 +66,7 @@ def test_did_you_mean_offers_valid_names_only(valid: list[str], name: str) -> No
     tail = did_you_mean(name, valid)
     offered = [v for v in valid if f"did you mean {v!r}?" in tail]
     assert ("did you mean" in tail) == bool(offered)
-    assert ("valid: " in tail) == (len(valid) <= 16)
+    assert ("valid: " in tail) == (len(valid) <= MOST_NAMES)
 
 
 def test_did_you_mean_finds_the_slip() -> None:

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from cambrian.architecture import Architecture
     from cambrian.errors import CambrianError
     from cambrian.exports.export import export
@@ -70,6 +71,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        # From the package's metadata, late: reading them takes as long as all else here.
+        return importlib.import_module("importlib.metadata").version("cambrian")
     if name not in _HOMES:
         raise AttributeError(f"module 'cambrian' has no attribute {name!r}")
     # Registers how a notebook shows a result: whoever uses one of these names may come to see one.

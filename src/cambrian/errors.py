@@ -12,6 +12,7 @@ CambrianError
 ├── RunError                   a run directory that cannot be used: exit code 3
 │   ├── LedgerCorrupt          the ledger is damaged
 │   ├── DiskRefused            a file could not be written, for a reason outside of its content
+│   ├── NothingSucceeded       no trial of a search has a value; carries the result and the first reason
 │   ├── RunChanged             resumed with other settings than it was started with
 │   └── RunBusy                another process is at work in it
 ├── ExportMismatch             the exported program does not give the network's outputs
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class CambrianError(Exception):
@@ -85,6 +87,14 @@ class DiskRefused(RunError):
     pass
 
 
+class NothingSucceeded(RunError):
+    """`result` is that of the search, whose trials say why each of them failed."""
+
+    def __init__(self, sentence: str, result: Any = None) -> None:
+        super().__init__(sentence)
+        self.result = result
+
+
 class RunChanged(RunError):
     pass
 
@@ -101,11 +111,16 @@ class Rejected(CambrianError):
     pass
 
 
+MOST_NAMES = 30
+"""So many valid names are all listed, which is all there are of a kind; a longer list would bury the
+suggestion."""
+
+
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """The end of a sentence about a wrong name: the nearest valid name, and all of them when they are few."""
     names = [str(v) for v in valid]
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     tail = f"; did you mean {near[0]!r}?" if near else ""
-    if len(names) <= 16:  # a longer list would bury the suggestion
+    if len(names) <= MOST_NAMES:
         tail += f" (valid: {', '.join(names)})"
     return tail

@@ -200,3 +200,10 @@ class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
             return self
         outcome = msgspec.structs.replace(self.outcome, value=self.outcome.score, minimize=False)
         return msgspec.structs.replace(self, outcome=outcome)
+
+
+def describe_failure(trial: Trial) -> str:
+    """The sentence of a trial that failed, empty for one that did not."""
+    if isinstance(trial.outcome, Infeasible):
+        return trial.outcome.detail or trial.outcome.reason
+    return trial.outcome.error if isinstance(trial.outcome, Crashed) else ""

@@ -7,9 +7,12 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, get_type_hints
 
 import msgspec
@@ -57,7 +60,7 @@ class Registry:
         if not attribute:
             raise UnknownName(self.kind, name, self._entries)
         try:
-            target_object: Any = importlib.import_module(module)
+            target_object: Any = _import(module)
             for part in attribute.split("."):
                 target_object = getattr(target_object, part)
         except CambrianError:  # such as MissingExtra: it names the remedy already
@@ -211,13 +214,26 @@ def _setting(part: str, kind: str, text: str) -> tuple[str, Any]:
         return name.strip(), value.strip()
 
 
+def _import(module: str) -> ModuleType:
+    """The module, also of the working folder, which an installed command does not have on its path."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        here = os.getcwd()
+        # Last on the path, so that a file of the user's never takes the place of an installed module.
+        if error.name != module.partition(".")[0] or here in sys.path:
+            raise
+        sys.path.append(here)
+        return importlib.import_module(module)
+
+
 def _cause(error: Exception, module: str) -> str:
     """The reason why a module cannot be imported, with a remedy if it was not found."""
     # Only the module itself or its top package: one that it imports in turn is another fault.
     if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
         return (
-            f"{error}: put the folder it lies in on the path (PYTHONPATH=FOLDER cambrian ...), or continue"
-            " from your own program"
+            f"{error}: work in its folder, or put that on the path (PYTHONPATH=FOLDER cambrian ...), or"
+            " continue from your own program"
         )
     clear = isinstance(error, ImportError | AttributeError)  # their messages name the missing thing
     return str(error) if clear else f"{type(error).__name__}: {error}"

@@ -24,6 +24,7 @@ from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream
 from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
+from cambrian.search.success import check_success
 from cambrian.spaces.cells.pnas import PNAS
 
 QUICK = [
@@ -253,7 +254,9 @@ class Ended:
         if self.outcome is None:
             raise KeyboardInterrupt
         trial = Trial(0, Architecture({"blocks": 1}), Fidelity(), outcome=self.outcome)
-        return Result(PNAS(), None, [Row(trial, "key", "done", 1, 0)], {}, [], place)
+        result = Result(PNAS(), None, [Row(trial, "key", "done", 1, 0)], {}, [], place)
+        check_success(result)
+        return result
 
 
 @pytest.mark.parametrize(
@@ -269,7 +272,7 @@ def test_a_failure_is_told_in_words(
     """Not as Python prints a record."""
     with pytest.raises(typer.Exit):
         run_search(Ended(outcome), tmp_path, {}, False)  # type: ignore[arg-type]
-    assert f"no trial succeeded; the last one: {words}\n" in capsys.readouterr().err
+    assert f"no trial succeeded; the first of 1: {words}\n" in capsys.readouterr().err
 
 
 def test_text_is_printed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,7 +144,7 @@ def test_nothing_is_built_where_nothing_is_limited() -> None:
     def build(fidelity: Fidelity) -> nn.Module:
         raise AssertionError("built")
 
-    assert check_limits(build, lambda fidelity: (1, 8, 8), {}, SEARCH, FINAL, "cpu") == {}
+    assert check_limits(build, build, lambda fidelity: (1, 8, 8), {}, SEARCH, FINAL, "cpu") == {}
 
 
 def test_limits_are_numbers_or_amounts_with_units() -> None:

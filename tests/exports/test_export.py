@@ -17,8 +17,8 @@ from torch import nn
 from cambrian.errors import DataError, ExportMismatch, MissingExtra, UsageError
 from cambrian.exports.export import export_network, verify
 from cambrian.exports.latency import latency
-from cambrian.exports.normalisation import Normalised, as_inputs
 from cambrian.exports.predict import predict, predict_files
+from cambrian.networks.normalisation import Normalised, as_inputs
 from cambrian.pictures.stages import stages
 
 FACTS = {

@@ -7,7 +7,8 @@ from referee_cases import climbing, line
 
 from cambrian.referee.curves import Curves, checkpoints, over_evaluations, over_seconds
 from cambrian.referee.judgement import ALPHA, judge
-from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
+from cambrian.referee.statistics import wilcoxon
+from cambrian.referee.verdict import describe_power, evaluations, noninferior, too_few, verdict
 from chance import assert_seldom
 from reseeding import default_rng
 
@@ -178,3 +179,13 @@ def test_checkpoints(count, most):
     assert found[-1] == count - 1
     assert len(set(np.diff(found))) <= 1
     assert found[0] < -(-count // most)
+
+
+@pytest.mark.parametrize(("strategies", "seeds"), [(2, 5), (2, 6), (5, 8), (5, 9)])
+def test_the_seeds_that_can_decide_are_said_beforehand(strategies: int, seeds: int) -> None:
+    """By brute force: the p-value of a strategy that is better under every seed, adjusted for all pairs."""
+    pairs = strategies * (strategies - 1) // 2
+    possible = [n for n in range(1, 40) if wilcoxon(np.arange(1.0, n + 1))[1] * pairs < 0.05]
+    sentence = describe_power(strategies, seeds)
+    assert f"none of which fewer than {min(possible)} seeds can tell apart" in sentence
+    assert ("will not decide" in sentence) == (seeds not in possible)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from cambrian.outcome import Done, Fidelity, Infeasible, Trial
+from cambrian.outcome import Done, Fidelity, Infeasible, Trial, describe_failure
 from cambrian.pictures.charts import ticks
-from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels, why
+from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels
 from report_cases import cells, finals, random_trials
 
 
@@ -85,7 +85,7 @@ def test_failures_are_counted_by_reason_without_repeats():
     trials.append(Trial(4, a, Fidelity(), outcome=outcomes[0], cached=0))
     found = failures(trials)
     assert [(f.reason, [t.number for t in f.trials]) for f in found] == [("nan", [1, 2]), ("oom", [0])]
-    assert [why(t) for t in trials[:2]] == ["too large", "nan"]
+    assert [describe_failure(t) for t in trials[:2]] == ["too large", "nan"]
 
 
 @pytest.mark.parametrize("seed", range(20))

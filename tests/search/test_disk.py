@@ -14,7 +14,7 @@ import pytest
 import continuing
 import mocks
 from cambrian.architecture import Architecture
-from cambrian.errors import DiskRefused
+from cambrian.errors import DiskRefused, NothingSucceeded
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
@@ -145,8 +145,9 @@ class OneIsRefused(Engine):
 
 def test_what_ended_beside_a_refusal_is_kept(tmp_path: Path) -> None:
     """Only the trial whose file was refused is evaluated again, and neither counts as failed."""
+    function = Function(Refusing(0), builds=False)
     with pytest.raises(DiskRefused, match="the disk refused a file: full"):
-        Search("tiny-chain", "random", Function(Refusing(0)), budget=2, engine=OneIsRefused()).run(tmp_path)
+        Search("tiny-chain", "random", function, budget=2, engine=OneIsRefused()).run(tmp_path)
     ledger = Ledger.read(tmp_path / "ledger.sqlite")
     first, second = (row.trial for row in ledger.rows())
     ledger.close()
@@ -176,6 +177,8 @@ def test_an_artifact_that_finds_no_room_does_not_count_against_its_trial(
 def test_a_file_that_is_missing_is_the_evaluations_own_fault(tmp_path: Path) -> None:
     """Only what concerns the disk stops a run: other errors of the system are a failed trial."""
     function = Function(Refusing(errno.ENOENT), builds=False)
-    for trial in Search("tiny-chain", "random", function, budget=2).run(tmp_path).trials:
+    with pytest.raises(NothingSucceeded) as caught:
+        Search("tiny-chain", "random", function, budget=2).run(tmp_path)
+    for trial in caught.value.result.trials:
         assert isinstance(trial.outcome, Crashed)
         assert "/scratch/features" in trial.outcome.error

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from cambrian.errors import RunError
+from cambrian.errors import NothingSucceeded, RunError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible
 from cambrian.predictors.ridge import Ridge
@@ -169,6 +169,8 @@ class Unmeasured(Third):
 
 
 def test_what_is_infeasible_keeps_its_finite_metrics():
-    (trial,) = Search(Deeds(), "random", Unmeasured(), budget=1).run().trials
+    with pytest.raises(NothingSucceeded, match="too slow") as caught:
+        Search(Deeds(), "random", Unmeasured(), budget=1).run()
+    (trial,) = caught.value.result.trials
     assert trial.outcome.reason == "limit"
     assert trial.outcome.metrics == {"params": 3.0}

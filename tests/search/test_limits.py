@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import cambrian
-from cambrian.errors import Incompatible, RunChanged, UnknownName
+from cambrian.errors import Incompatible, NothingSucceeded, RunChanged, UnknownName
 from cambrian.networks.measure.sizes import params
 from cambrian.outcome import Infeasible
 from cambrian.search.loop.final_stage import Final
@@ -23,8 +23,9 @@ def searched(limits: dict[str, float | str], place: object, **more: object) -> c
 def test_a_limit_is_a_result_of_every_strategy_s_trials(tmp_path) -> None:
     """Nothing over the limit is trained: the trial ends as infeasible at once.
     The limits are among what a resumed run must agree on."""
-    found = searched({"params": 1}, tmp_path / "run")
-    assert [t.outcome.reason for t in found.trials] == ["limit"] * 3
+    with pytest.raises(NothingSucceeded, match="params where at most 1") as caught:
+        searched({"params": 1}, tmp_path / "run")
+    assert [t.outcome.reason for t in caught.value.result.trials] == ["limit"] * 3
     with pytest.raises(RunChanged, match=r"limits\.params was 1"):
         searched({"params": 2}, tmp_path / "run")
 
@@ -76,7 +77,9 @@ def modules(network: Any, batch: Any, device: str) -> float:
 def test_latency_is_a_limit(tmp_path) -> None:
     """No network is as fast as the first limit asks, all are as fast as the second; with the number comes
     the spread of its readings."""
-    none = searched({"latency": "1ns"}, tmp_path / "none")
+    with pytest.raises(NothingSucceeded) as caught:
+        searched({"latency": "1ns"}, tmp_path / "none")
+    none = caught.value.result
     assert [t.outcome.reason for t in none.trials] == ["limit"] * 3
     assert all("where at most 1 ns is allowed" in t.outcome.detail for t in none.trials)
     every = searched({"latency": "1000s"}, tmp_path / "all", workers=2)

@@ -82,7 +82,9 @@ def test_a_search_that_only_fails_has_an_exit_code(tmp_path):
         "import sys\n"
         "Search('tiny-chain', 'random', Function('mocks:exception', builds=False), budget=1).run(sys.argv[1])"
     )
-    subprocess.run([sys.executable, "-c", code, tmp_path / "run"], env=mock_search.environment(), check=True)
+    command = [sys.executable, "-c", code, tmp_path / "run"]
+    ended = subprocess.run(command, env=mock_search.environment(), capture_output=True, text=True)
+    assert "no trial succeeded; the first of 1: ValueError: deliberate" in ended.stderr
     with cambrian("resume", tmp_path / "run", "--budget", 1000) as process:
         _, said = process.communicate(timeout=60)
     assert process.returncode == 3

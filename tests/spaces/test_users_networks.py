@@ -83,6 +83,34 @@ class Recurrent(nn.Module):
         return logits
 
 
+class LateCache(nn.Module):
+    """Its layer is made in the first forward, and is also in a dictionary that torch does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: dict[str, nn.Linear] = {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.parts:
+            self.parts["linear"] = nn.Linear(x[0].numel(), 3, device=x.device)
+            self.add_module("linear", self.parts["linear"])
+        logits: torch.Tensor = self.parts["linear"](x.flatten(1))
+        return logits
+
+
+class Functional(nn.Module):
+    """A layer that is called with tensors made of its own weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tensors = {name: 2 * tensor for name, tensor in self.linear.named_parameters()}
+        logits: torch.Tensor = torch.func.functional_call(self.linear, tensors, (x.flatten(1),))
+        return logits
+
+
 class Late(nn.Module):
     """Its layer is made in the first forward."""
 
@@ -118,6 +146,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "recurrent": (Recurrent, 4 * 5 * (8 + 5 + 2) + 18),
     "lazy": (lambda: nn.Sequential(nn.LazyConv2d(2, 1), nn.Flatten(), nn.LazyLinear(3)), 4 + 387),
     "made in its forward": (Late, 195),
+    "made in its forward, into a cache": (LateCache, 195),
+    "called with other weights": (Functional, 195),
     "computed": (computed, 195),
     "copied": (copied, 195),
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cambrian.cli.output import give
+from cambrian.cli.panels import App, PanelGroup
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,14 +30,33 @@ __all__ = [
     "value_text",
 ]
 
-app = typer.Typer(
+app = App(
     name="cambrian",
-    help="Neural architecture search: bring data, a device and a budget; take home a trained network.",
+    cls=PanelGroup,
+    help="Find the best neural network for your images, your device and your time.",
+    epilog="cambrian search path/to/images --budget 30m\ncambrian export runs/images-1 my-network",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # a traceback is a fault of ours: it is shown as Python shows it
     rich_markup_mode=None,  # [default: ...] is text, not markup
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from cambrian import __version__
+
+        print(f"cambrian {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Find the best neural network for your images, your device and your time."""
 
 
 def read_place(text: str) -> Path:
@@ -47,7 +67,7 @@ def read_place(text: str) -> Path:
     return Path(text)
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Run = Annotated[
     Path, typer.Argument(help="A run directory.", show_default=False, parser=read_place, metavar="RUN")
 ]
@@ -55,7 +75,11 @@ Run = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        "--run", help="Run directory [default: runs/NAME-1, -2, ...].", parser=read_place, metavar="PATH"
+        "--run",
+        help="Directory to write to [default: runs/NAME-1, -2, ...].",
+        parser=read_place,
+        metavar="PATH",
+        rich_help_panel="The run",
     ),
 ]
 
@@ -72,6 +96,7 @@ Minimize = Annotated[
         "--minimize/--maximize",
         help="For tables: lower or higher is better [default: by the objective's name, else higher].",
         show_default=False,
+        rich_help_panel="What to search",
     ),
 ]
 

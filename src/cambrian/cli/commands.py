@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cambrian.cli import compare as comparing
-from cambrian.cli import doctor
+from cambrian.cli import doctor, listing
 from cambrian.cli import export as taking
 from cambrian.cli import inspect as looking
 from cambrian.cli import search as searching
 
-__all__ = ["comparing", "doctor", "looking", "searching", "taking"]
+__all__ = ["comparing", "doctor", "listing", "looking", "searching", "taking"]

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cambrian.cli.app import Json, Minimize, app, give, read_place, say, say_stopped
+from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, share
+from cambrian.cli.panels import COMPARE
 from cambrian.errors import CambrianError, UsageError
 
 if TYPE_CHECKING:
@@ -20,47 +22,76 @@ if TYPE_CHECKING:
 
 CORES = os.cpu_count() or 1
 RIVALS = "progressive,evolution,reinforce,random"
+PLAYED, LIVE, MACHINE = "What to compare", "With training", "Machine"
+"""Panels of options in the help."""
 SMALL = {"filters": 8, "cells": 2}
 """The skeleton in which cells of the PNAS space are compared by default."""
 
 
-@app.command()
+@app.command(
+    rich_help_panel=COMPARE,
+    epilog="cambrian compare --benchmark nb201-cifar10 --strategies bayes,evolution,random",
+)
 def compare(
     benchmark: Annotated[
-        str | None, typer.Option(help="A name such as nb201-cifar10, or a table of your own: .csv or .npz.")
+        str | None,
+        typer.Option(
+            help="Compare on a table: a name such as nb201-cifar10, or one of your own, .csv or .npz.",
+            autocompletion=complete("benchmarks"),
+            rich_help_panel=PLAYED,
+        ),
     ] = None,
     minimize: Minimize = None,
-    task: Annotated[str | None, typer.Option(help="Train live instead: digits, or a path to data.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Train networks instead: digits, or a path to data.", rich_help_panel=LIVE),
+    ] = None,
     strategies: Annotated[
         str | None,
-        typer.Option(help=f"Such as 'evolution,progressive(keep=32),ppo(paper)' [default: {RIVALS}]."),
+        typer.Option(
+            help=f"Such as 'evolution,progressive(keep=32),ppo(paper)' [default: {RIVALS}].",
+            rich_help_panel=PLAYED,
+        ),
     ] = None,
-    seeds: Annotated[int | None, count("Searches by each strategy [default: 30].")] = None,
-    budget: Annotated[int | None, count("Evaluations of each search [default: 300].")] = None,
+    seeds: Annotated[
+        int | None, count("Searches by each strategy [default: 30].", rich_help_panel=PLAYED)
+    ] = None,
+    budget: Annotated[
+        int | None, count("Evaluations of each search [default: 300].", rich_help_panel=PLAYED)
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option(
             "--run",
-            help="Directory [default: runs/compare-NAME-1, -2, ...].",
+            help="Directory to write to [default: runs/compare-NAME-1, -2, ...].",
             parser=read_place,
             metavar="PATH",
         ),
     ] = None,
-    workers: Annotated[int, count("Searches at a time.")] = CORES,
+    workers: Annotated[int, count("Searches at a time.", rich_help_panel=MACHINE)] = CORES,
     margin: Annotated[
-        float | None, share("Non-inferiority margin: worse by less is not inferior [default: 0.05].")
+        float | None,
+        share(
+            "Non-inferiority margin: worse by less is not inferior [default: 0.05].", rich_help_panel=PLAYED
+        ),
     ] = None,
-    cost: Annotated[float | None, amount("Seconds of an evaluation, for tables without times.")] = None,
-    space: Annotated[str, typer.Option(help="Live: the search space.")] = "pnas",
-    epochs: Annotated[int, count("Live: training epochs of each network.")] = 4,
-    filters: Annotated[int | None, count("Live: filters of the first cells.")] = None,
-    cells: Annotated[int | None, count("Live: cells in all.")] = None,
-    limit: Annotated[int | None, count("Live: the most images to use.")] = None,
-    size: Annotated[int | None, count("Live: pixels a side that images are scaled to.")] = None,
-    device: Annotated[str, typer.Option(help="Live: auto, cpu or cuda.")] = "cpu",
+    cost: Annotated[
+        float | None,
+        amount("Seconds of an evaluation, for tables without times.", rich_help_panel=PLAYED),
+    ] = None,
+    space: Annotated[
+        str,
+        typer.Option(help="The search space.", autocompletion=complete("spaces"), rich_help_panel=LIVE),
+    ] = "pnas",
+    epochs: Annotated[int, count("Train each network for so many epochs.", rich_help_panel=LIVE)] = 4,
+    filters: Annotated[int | None, count("Filters of the first cells.", rich_help_panel=LIVE)] = None,
+    cells: Annotated[int | None, count("Cells of a network.", rich_help_panel=LIVE)] = None,
+    limit: Annotated[int | None, count("Use so many images.", rich_help_panel=LIVE)] = None,
+    size: Annotated[int | None, count("Scale images to so many pixels a side.", rich_help_panel=LIVE)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)] = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Compare search strategies on a benchmark's table, or on live training whose trials they share.
+    """Compare search strategies on a table of results, or by training networks.
 
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
     adds to it."""
@@ -71,12 +102,13 @@ def compare(
 
     if benchmark is not None and task is not None:
         raise UsageError("give --benchmark for a table or --task for live training, not both")
+    tell = partial(say, to_json=True)  # on standard error, before hours of searches
     # With --run alone the comparison goes on as it was begun: its directory holds every setting.
     if benchmark is None and task is None:
         if run is None:
             raise UsageError("give --benchmark NAME, --task DATA, or --run of a comparison to go on with")
         _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost, minimize=minimize)
-        _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch))
+        _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch, tell=tell))
         return
     # Defaults are filled in here, not by typer: `_alone` has to know which options the user gave.
     contest: Contest
@@ -102,6 +134,7 @@ def compare(
             workers=workers,
             margin=_or(margin, 0.05),
             watch=watch,
+            tell=tell,
         ),
     )
 

@@ -14,7 +14,8 @@ Read = Annotated[
     typer.Option(
         "--read",
         metavar="NAME=VALUE",
-        help="Override a guess about DATA, such as label=digit; may be given several times.",
+        help="Override a guess about your data, such as label=digit; may be given several times.",
+        rich_help_panel="Data",
     ),
 ]
 

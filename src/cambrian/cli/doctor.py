@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from cambrian.cli.app import Json, app, give, say
+from cambrian.cli.panels import MACHINE
 
 EXTRAS = {"onnx": "export", "onnxruntime": "export"}
 NEEDED = ("torch", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "Pillow")
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE, epilog="cambrian doctor")
 def doctor(
     run: Annotated[Path | None, typer.Argument(help="A run directory to examine.")] = None,
     repair: Annotated[
@@ -23,7 +24,7 @@ def doctor(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List installed and missing packages; examine a run, or repair its ledger."""
+    """Show what is installed; examine a run, or repair its ledger."""
     facts: dict[str, Any] = {"versions": _versions(), "missing": _missing(), "cuda": _cuda()}
     # Repaired first, so that a run that is named twice is examined as it is afterwards.
     if repair is not None:

@@ -8,16 +8,17 @@ from typing import Annotated
 import typer
 
 from cambrian.cli.app import Json, Run, app, give, say
+from cambrian.cli.panels import USE
 
 
-@app.command()
+@app.command(rich_help_panel=USE, epilog="cambrian export runs/images-1 my-network")
 def export(
     run: Run,
     out: Annotated[Path, typer.Argument(help="A directory to create.", show_default=False)],
     onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the trained network as files that need torch alone, and verify them in a clean process."""
+    """Write the trained network as files that need torch alone, and check them."""
     from cambrian.exports import export as files
     from cambrian.search.result import Result
 
@@ -25,7 +26,7 @@ def export(
     give({"export": path}) if as_json else say(f"wrote {path}: loaded without cambrian, same outputs")
 
 
-@app.command()
+@app.command(rich_help_panel=USE, epilog="cambrian predict my-network photo.jpg path/to/folder")
 def predict(
     exported: Annotated[Path, typer.Argument(help="A directory that `cambrian export` wrote.")],
     files: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],

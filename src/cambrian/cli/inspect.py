@@ -10,15 +10,16 @@ import typer
 
 from cambrian.cli.app import Json, Run, app, give, say
 from cambrian.cli.numbers import count
+from cambrian.cli.panels import LOOK
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
     from cambrian.pictures.draw import Drawing
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK, epilog="cambrian status runs/images-1")
 def status(run: Run, as_json: Json = False) -> None:
-    """Show the progress of a run, while it works or after; never disturbs it."""
+    """Show how far a run is, while it works or after."""
     from cambrian.cli.summary import facts
     from cambrian.search.result import Result
 
@@ -37,13 +38,13 @@ def status(run: Run, as_json: Json = False) -> None:
         say(f"{run_facts['stopped'] or 'not finished'}; go on with: cambrian resume {quoted}")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK, epilog="cambrian report runs/images-1")
 def report(
     run: Run,
     out: Annotated[Path | None, typer.Option(help="The file to write [default: RUN/report.html].")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write one self-contained HTML file: settings, trials, results, and the reasons for each."""
+    """Write one HTML file with all of a run: settings, trials, results, and why."""
     from cambrian.reports import report_file
     from cambrian.search.result import Result
 
@@ -55,7 +56,7 @@ def report(
     give({"report": path}) if as_json else say(f"wrote {path}")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK, epilog="cambrian draw mobilenet-v2")
 def draw(
     source: Annotated[str, typer.Argument(help="A run directory, a published name, or a JSON file.")],
     other: Annotated[str | None, typer.Argument(help="A second one: draw the difference.")] = None,
@@ -66,7 +67,7 @@ def draw(
     family: Annotated[bool, typer.Option("--family", help="Draw who descends from whom in a run.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Draw an architecture, the difference of two, or a run's family tree: in the terminal, or as a file."""
+    """Draw an architecture, the difference of two, or a run's family tree."""
     drawing, facts = _family(source, other, trial) if family else _draw(source, other, trial or [])
     if out is not None:
         say(f"wrote {drawing.save(out)}", to_json=as_json)

@@ -22,14 +22,14 @@ def count(help: str, least: int = 1, **more: Any) -> Any:
     )
 
 
-def amount(help: str, most: float = MOST) -> Any:
+def amount(help: str, most: float = MOST, **more: Any) -> Any:
     """An option for a number above zero: neither NaN nor infinite, which would be no limit at all."""
-    return typer.Option(callback=_checks(Span(0, most, above=True)), help=help)
+    return typer.Option(callback=_checks(Span(0, most, above=True)), help=help, **more)
 
 
-def share(help: str) -> Any:
+def share(help: str, **more: Any) -> Any:
     """An option for a finite number from zero on."""
-    return typer.Option(callback=_checks(Span(0)), help=help)
+    return typer.Option(callback=_checks(Span(0)), help=help, **more)
 
 
 def seconds_of(text: str) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from cambrian.cli.app import give, say, say_stopped
-from cambrian.errors import UsageError
+from cambrian.errors import NothingSucceeded, UsageError
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -25,7 +25,6 @@ def run_search(
 
     from cambrian.cli.live import LiveWatch
     from cambrian.cli.summary import summarise
-    from cambrian.reports.evidence import why
 
     # All of it on standard error: standard output is for the summary, or for JSON.
     console = Console(stderr=True)
@@ -41,14 +40,14 @@ def run_search(
                 result = search.train(architecture, place, watch)
             else:
                 result = search.run(place, watch)
+    except NothingSucceeded as error:
+        _fail(str(error), error.result, as_json)
     except KeyboardInterrupt:
         say_stopped(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}", print_line, as_json)
         raise
     # A run without a single success is a failure of the command, though its directory is whole.
-    trials = result.trials + result.finals
-    if all(t.value is None for t in trials):
-        last = f"; the last one: {why(trials[-1])}" if trials else ": none was begun"
-        _fail(f"no trial succeeded{last}", result, as_json)
+    if all(t.value is None for t in result.trials + result.finals):
+        _fail("no trial succeeded: none was ended within the budget", result, as_json)
     if search.final is not None and result.winner is None:
         if not as_json:
             summarise(result)

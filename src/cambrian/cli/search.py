@@ -11,7 +11,9 @@ import typer
 from cambrian.cli.app import Json, Minimize, Out, Run, app, say
 from cambrian.cli.data import Read, load_task
 from cambrian.cli.limits import read_limits
+from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, seconds_of
+from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import choose_device, run_search
 from cambrian.errors import UsageError
 
@@ -21,81 +23,186 @@ if TYPE_CHECKING:
     from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task
 
+DATA, BUDGET, SEARCHED, FINAL, TRAINING, LIMITS, MACHINE, RUN = (
+    "Data",
+    "Budget",
+    "What to search",
+    "Final network",
+    "Training",
+    "Limits",
+    "Machine",
+    "The run",
+)
+"""Panels of options in the help."""
+
 Data = Annotated[
-    str, typer.Argument(help="digits, fashion-mnist, or a path: class folders, .npz, .csv, IDX.")
+    str,
+    typer.Argument(
+        help="Your images: a folder with a folder for each class, an .npz, a .csv, IDX files; or digits,"
+        " fashion-mnist.",
+        autocompletion=complete("data"),
+    ),
 ]
-Metric = Annotated[str, typer.Option(help="accuracy or balanced-accuracy.")]
+Metric = Annotated[
+    str,
+    typer.Option(
+        help="What counts: accuracy, or balanced-accuracy where classes differ in size.", rich_help_panel=DATA
+    ),
+]
 Limit = Annotated[
     int | None,
-    count("Images to keep, besides a validation or test part that the data come with."),
+    count(
+        "Use so many images, besides a validation or test part that the data come with.",
+        rich_help_panel=DATA,
+    ),
 ]
 SearchLimits = Annotated[
     list[str] | None,
     typer.Option(
         "--limit",
         metavar="MEASURE=AMOUNT|N",
-        help="Refuse networks over a limit before training: latency=5ms, memory=200MB, params=1M,"
-        " macs=300M; may be given several times. Or a number: images to keep.",
+        help="Refuse networks over a limit before they are trained: latency=5ms, memory=200MB, params=1M,"
+        " macs=300M; may be given several times. A number alone: use so many images.",
         show_default=False,
+        rich_help_panel=LIMITS,
     ),
 ]
-Size = Annotated[int | None, count("Pixels a side that images are scaled to.")]
-Seed = Annotated[int, count("The same seed gives the same search.", least=0)]
-Workers = Annotated[int | None, count("Trials at a time [default: the cores, 1 on a GPU].")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Size = Annotated[int | None, count("Scale images to so many pixels a side.", rich_help_panel=DATA)]
+Seed = Annotated[int, count("The same seed gives the same search.", least=0, rich_help_panel=RUN)]
+Workers = Annotated[
+    int | None,
+    count("Train so many networks at a time [default: the cores, 1 on a GPU].", rich_help_panel=MACHINE),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)]
 
 
-@app.command()
+@app.command(
+    rich_help_panel=FIND,
+    epilog="cambrian search path/to/images --budget 30m --limit latency=5ms\n"
+    "cambrian search digits --budget 20 --strategy evolution --space nasbench201",
+)
 def search(
     data: Data = "digits",
     budget: Annotated[
-        str | None, typer.Option(help="Time, trials or both: 30m, 2h, 200, '200,30m'.", show_default=False)
+        str | None,
+        typer.Option(
+            help="How long to search, final training included: a time, a number of networks to try, or both:"
+            " 30m, 2h, 200, '200,30m' [default: as the data need].",
+            show_default=False,
+            rich_help_panel=BUDGET,
+        ),
     ] = None,
     run: Out = None,
     benchmark: Annotated[
-        str | None, typer.Option(help="Look trials up in a published table or your own .csv or .npz.")
+        str | None,
+        typer.Option(
+            help="Train nothing: look results up in a published table, or in your own .csv or .npz.",
+            autocompletion=complete("benchmarks"),
+            rich_help_panel=SEARCHED,
+        ),
     ] = None,
     minimize: Minimize = None,
     space: Annotated[
         str | None,
         typer.Option(
-            help="Search space: NAME, NAME(setting=value, ...) or module:function.",
+            help="Which networks may be built: NAME, NAME(setting=value, ...), or module:function of yours;"
+            " cambrian list spaces.",
             show_default="stages within a time, else pnas",
+            autocompletion=complete("spaces"),
+            rich_help_panel=SEARCHED,
         ),
     ] = None,
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="Search strategy: NAME, NAME(paper), NAME(setting=value, ...).",
+            help="How the next network is chosen: NAME, NAME(paper), NAME(setting=value, ...); cambrian list"
+            " strategies.",
             show_default="race within a time, else by space and budget",
+            autocompletion=complete("strategies"),
+            rich_help_panel=SEARCHED,
         ),
     ] = None,
-    surrogate: Annotated[str, typer.Option(help="Predictor that ranks new architectures.")] = "mlp-ensemble",
+    surrogate: Annotated[
+        str,
+        typer.Option(
+            help="The predictor with which progressive search ranks networks before training any; cambrian"
+            " list predictors.",
+            autocompletion=complete("predictors"),
+            rich_help_panel=SEARCHED,
+        ),
+    ] = "mlp-ensemble",
     paper: Annotated[
-        bool, typer.Option("--paper", help="The paper's settings: B=5, K=256, 20 epochs, F=24.")
+        bool,
+        typer.Option(
+            "--paper",
+            help="The settings of the PNAS paper: B=5, K=256, 20 epochs, F=24.",
+            rich_help_panel=SEARCHED,
+        ),
     ] = False,
     metric: Metric = "accuracy",
     levels: Annotated[
-        int | None, count("B: levels of progressive search (PNAS: blocks of the largest cells).")
+        int | None,
+        count(
+            "Grow networks up to so many blocks (progressive search: the paper's B).",
+            rich_help_panel=SEARCHED,
+        ),
     ] = None,
-    keep: Annotated[int | None, count("K: networks trained at each level after the first.")] = None,
-    epochs: Annotated[int | None, count("Training epochs of each network.")] = None,
-    images: Annotated[int | None, count("Training images of each network.")] = None,
+    keep: Annotated[
+        int | None,
+        count(
+            "Train so many networks at each level after the first (the paper's K).", rich_help_panel=SEARCHED
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        count("Train each network of the search for so many epochs.", rich_help_panel=BUDGET),
+    ] = None,
+    images: Annotated[
+        int | None,
+        count("Train each network of the search on so many images.", rich_help_panel=BUDGET),
+    ] = None,
+    filters: Annotated[
+        int | None, count("Filters of the first layers or cells during the search.", rich_help_panel=SEARCHED)
+    ] = None,
+    cells: Annotated[
+        int | None, count("Cells of a network during the search.", rich_help_panel=SEARCHED)
+    ] = None,
+    final_epochs: Annotated[
+        int | None, count("Train the final network for so many epochs.", rich_help_panel=FINAL)
+    ] = None,
+    final_filters: Annotated[
+        int | None, count("Filters of the final network.", rich_help_panel=FINAL)
+    ] = None,
+    final_cells: Annotated[int | None, count("Cells of the final network.", rich_help_panel=FINAL)] = None,
+    max_params: Annotated[
+        float | None, amount("The same as --limit params=N.", rich_help_panel=LIMITS)
+    ] = None,
+    max_macs: Annotated[float | None, amount("The same as --limit macs=N.", rich_help_panel=LIMITS)] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(help="Give a training up after this time, such as 5m.", rich_help_panel=LIMITS),
+    ] = None,
+    memory: Annotated[
+        float | None,
+        amount("Give a training up that takes more GiB of memory.", most=2**32, rich_help_panel=LIMITS),
+    ] = None,
     entrants: Annotated[
-        str | None, typer.Option(help="Networks of the race: at most so many, or random.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Race at most so many networks of the portfolio within a time, or random ones: random.",
+            show_default=False,
+            rich_help_panel=SEARCHED,
+        ),
     ] = None,
-    filters: Annotated[int | None, count("Filters of the first layers or cells under search.")] = None,
-    cells: Annotated[int | None, count("Cells of a network under search.")] = None,
-    final_epochs: Annotated[int | None, count("Epochs of the final networks.")] = None,
-    final_filters: Annotated[int | None, count("Filters of the final networks.")] = None,
-    final_cells: Annotated[int | None, count("Cells of the final networks.")] = None,
-    learning_rate: Annotated[float | None, amount("Peak learning rate of all trainings.")] = None,
-    batch_size: Annotated[int | None, count("Images in a step of training.", least=2)] = None,
-    weight_decay: Annotated[float | None, amount("Weight decay of all trainings.")] = None,
-    max_params: Annotated[float | None, amount("The same as --limit params=N.")] = None,
-    max_macs: Annotated[float | None, amount("The same as --limit macs=N.")] = None,
-    timeout: Annotated[str | None, typer.Option(help="Longest time of a trial, such as 5m.")] = None,
-    memory: Annotated[float | None, amount("GiB that a trial may allocate.", most=2**32)] = None,
+    learning_rate: Annotated[
+        float | None, amount("The highest learning rate of all trainings.", rich_help_panel=TRAINING)
+    ] = None,
+    batch_size: Annotated[
+        int | None, count("Images in a step of training.", least=2, rich_help_panel=TRAINING)
+    ] = None,
+    weight_decay: Annotated[
+        float | None, amount("The weight decay of all trainings.", rich_help_panel=TRAINING)
+    ] = None,
     limit: SearchLimits = None,
     size: Size = None,
     read: Read = None,
@@ -104,7 +211,10 @@ def search(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Find the best network for DATA and train it."""
+    """Find the best network for your images and train it.
+
+    Networks are tried within the budget, the best few are trained to the end, and the best of them is kept
+    in the run directory with its weights."""
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
@@ -179,9 +289,15 @@ def search(
     run_search(planned.search, run or claim(task.name), planned.trials, as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=FIND, epilog="cambrian train mobilenet-v2 path/to/images --epochs 30")
 def train(
-    architecture: Annotated[str, typer.Argument(help="A published name, or a JSON file.")],
+    architecture: Annotated[
+        str,
+        typer.Argument(
+            help="A published network (cambrian list networks), or a JSON file.",
+            autocompletion=complete("networks"),
+        ),
+    ],
     data: Data = "digits",
     run: Out = None,
     epochs: Annotated[int, count("Epochs of training.")] = 15,
@@ -196,7 +312,9 @@ def train(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Train a published, edited or transferred architecture on DATA and test it once."""
+    """Train one known network on your images and test it once.
+
+    It is a published one, or one of your own or of another run, written as a JSON file."""
     from cambrian.cli.architectures import architecture_of
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.run_directory import claim
@@ -225,10 +343,13 @@ def train(
     run_search(search, place, {}, as_json, architecture=answers)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=FIND,
+    epilog="cambrian resume runs/images-1\ncambrian resume runs/images-1 --budget 2h",
+)
 def resume(
     run: Run,
-    budget: Annotated[str | None, typer.Option(help="A larger budget.", show_default=False)] = None,
+    budget: Annotated[str | None, typer.Option(help="A larger budget: 2h, 400.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
     """Continue an interrupted run, or a finished one under a larger budget."""

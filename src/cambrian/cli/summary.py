@@ -121,7 +121,7 @@ def _latency(result: Result) -> list[Any]:
     task, size = result.task, result.winner.fidelity.resolution
     shape = (task.channels, size or task.height, size or task.width)
     device = str(result.facts.get("device", "cpu"))
-    return latency(result.model(), shape, device=device, seconds=1.0)  # short: the user waits for it
+    return latency(result.model().network, shape, device=device, seconds=1.0)  # short: the user waits for it
 
 
 def _where(result: Result) -> list[str]:

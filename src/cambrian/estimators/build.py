@@ -11,6 +11,7 @@ from cambrian.estimators.limits import SIZES, check_limits
 from cambrian.networks.measure.measure import find_measure, is_measure
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import integer_seed
+from cambrian.spaces.drafts import draft_network, is_shared, note_parameters
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.space import Signature
 
@@ -70,22 +71,29 @@ def _hold_to_limits(job: Job, task: Task) -> dict[str, float] | Infeasible:
     def build(fidelity: Fidelity) -> nn.Module:
         return job.space.build(job.architecture, signature(task, fidelity), **fidelity.skeleton)
 
+    def draft(fidelity: Fidelity) -> nn.Module:
+        return draft_network(job.space, job.architecture, signature(task, fidelity), fidelity.skeleton)
+
     def shape(fidelity: Fidelity) -> tuple[int, int, int]:
         return _image_shape(task, fidelity)
 
-    return check_limits(build, shape, limits, job.fidelity, job.final, job.device)
+    return check_limits(build, draft, shape, limits, job.fidelity, job.final, job.device)
 
 
 def _build(job: Job, task: Task) -> nn.Module:
     import torch
 
     from cambrian.networks.pointwise import avoid_strided_pointwise
+    from cambrian.networks.tensor_copies import copy_network
 
     # Torch's layers draw from its global generator: seeded by the architecture, and put back afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
         shape = signature(task, job.fidelity)
-        network = job.space.build(job.architecture, shape, **job.fidelity.skeleton)
+        with note_parameters() as noted:
+            network = job.space.build(job.architecture, shape, **job.fidelity.skeleton)
+    if is_shared(job.space, network, noted):
+        network = copy_network(network)
     avoid_strided_pointwise(network)
     return network
 

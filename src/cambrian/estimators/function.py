@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured
 from cambrian.estimators.estimator import Estimate, Job
-from cambrian.outcome import Done, Infeasible, Point, outcome_of
+from cambrian.estimators.function_calls import call_function, check_function, is_curve, split_metrics
+from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Point, outcome_of
 from cambrian.registry import Registry
 
 
 @dataclass(frozen=True)
 class Function:
-    """Any function as an estimator. `f(network, fidelity)` returns a number to maximise (or to `minimize`),
-    or an iterable of numbers: the points of a learning curve, of which the last one counts. With
-    `builds=False` the function gets the architecture instead of a network, and no network is built:
-    `f(architecture, fidelity)`.
+    """Any function as an estimator. `f(network)` or `f(network, fidelity)` returns a number to maximise (or
+    to `minimize`), a dictionary of metrics, or an iterable of either: the points of a learning curve, of
+    which the last one counts. Of a dictionary, the metric `objective` is the value; left open it is "value",
+    the task's metric, or the only one that is not an objective of the search besides. With `builds=False` the
+    function gets the architecture instead of a network, and no network is built: `f(architecture, fidelity)`.
 
     A function named as `"module:function"` can run in worker processes; a function object runs in this
     process."""
@@ -26,8 +29,13 @@ class Function:
     function: Callable[..., Any] | str
     builds: bool = True
     minimize: bool = field(default=False, metadata={"later": True})
+    objective: str = field(default="", metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.function, str):
+            check_function(self.function)
 
     def run(self, job: Job) -> Estimate:
         started = time.perf_counter()
@@ -39,20 +47,33 @@ class Function:
             if isinstance(built, Infeasible):
                 return built
             subject, measures = built.network, built.metrics
-        result = function(subject, job.fidelity)
+        result = call_function(function, subject, job.fidelity)
         curve: list[Point] = []
-        if _is_curve(result):
+        if is_curve(result):
             last: object = None
             # Point by point, as the function yields them: an engine may stop it between two.
             for step, last in enumerate(result, start=1):
-                outcome = outcome_of(last, curve=tuple(curve))
+                outcome = self._read(last, job, curve=tuple(curve))
                 if not isinstance(outcome, Done):
                     return outcome
-                curve.append(Point(step, {"value": outcome.value}, time.perf_counter() - started))
+                metrics = {"value": outcome.value, **outcome.metrics}
+                curve.append(Point(step, metrics, time.perf_counter() - started))
                 yield curve[-1]
             result = last
         seconds = time.perf_counter() - started
-        return outcome_of(result, metrics=measures, curve=tuple(curve), seconds=seconds)
+        return self._read(result, job, measures, curve=tuple(curve), seconds=seconds)
+
+    def _read(
+        self, result: object, job: Job, measures: dict[str, float] | None = None, **rest: Any
+    ) -> Outcome:
+        """The outcome of a result, with the `measures` of the network beside its own metrics."""
+        first, *others = job.problem.objectives
+        named = [self.objective or first.name, "value", *([job.task.metric] if job.task else ())]
+        try:
+            value, metrics = split_metrics(result, named, {o.name for o in others})
+        except UsageError as error:
+            return Crashed(str(error), seconds=rest.get("seconds", 0.0))
+        return outcome_of(value, metrics={**(measures or {}), **metrics}, **rest)
 
     def prepare(self) -> None:
         self._function()
@@ -64,14 +85,5 @@ class Function:
             return self.function
         # An empty registry: it resolves `module:function`, and says in one sentence why it cannot.
         function: Callable[..., Any] = Registry("function", {}).get(self.function)
+        check_function(function)
         return function
-
-
-def _is_curve(result: object) -> bool:
-    """Whether the result is a learning curve. A tensor or array without dimensions has `__iter__` too, and
-    is a number."""
-    return (
-        isinstance(result, Iterable)
-        and not isinstance(result, str | bytes | dict)
-        and getattr(result, "ndim", None) != 0
-    )

@@ -50,15 +50,16 @@ def describe_limits(limits: Mapping[str, float], device: str) -> str:
 
 def check_limits(
     build: Callable[[Fidelity], nn.Module],
+    draft: Callable[[Fidelity], nn.Module],
     shape: Callable[[Fidelity], Shape],
     limits: Mapping[str, float],
     fidelity: Fidelity,
     final: Fidelity | None = None,
     device: str = "cpu",
 ) -> dict[str, float] | Infeasible:
-    """The measures, by name, of the network that `build` makes at `fidelity` for images of `shape`, if it
-    keeps the limits at both `fidelity` and `final`; else Infeasible with the missed limit and all measures
-    taken at that fidelity.
+    """The measures, by name, of the network that `build` makes at `fidelity` for images of `shape`, and
+    `draft` without weights, if it keeps the limits at both `fidelity` and `final`; else Infeasible with the
+    missed limit and all measures taken at that fidelity.
 
     Measures that can be counted come first, at both fidelities, on networks without weights, so that no
     memory is allocated. The rest is measured on networks with weights of their own, on `device`. Raises
@@ -69,7 +70,7 @@ def check_limits(
     counted = {n: most for n, most in limits.items() if n not in measured}
     candidates = _list_candidates(fidelity, final)
     for candidate in candidates:
-        candidate.count(_build_draft(build, candidate.fidelity), shape(candidate.fidelity), counted, device)
+        candidate.count(draft(candidate.fidelity), shape(candidate.fidelity), counted, device)
         if candidate.excess:
             return candidate.refuse()
     for candidate in candidates if measured else ():
@@ -130,14 +131,6 @@ def _list_candidates(fidelity: Fidelity, final: Fidelity | None) -> list[_Candid
     if final is not None and name_settings(final) != settings:
         candidates.append(_Candidate(final, f", in the final skeleton{name_settings(final)}"))
     return candidates
-
-
-def _build_draft(build: Callable[[Fidelity], nn.Module], fidelity: Fidelity) -> nn.Module:
-    """The network without weights."""
-    import torch
-
-    with torch.device("meta"):  # tensors have shapes there, and no memory
-        return build(fidelity)
 
 
 def _build_weights(build: Callable[[Fidelity], nn.Module], fidelity: Fidelity) -> nn.Module:

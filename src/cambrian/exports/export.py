@@ -97,7 +97,7 @@ def export(result: Result, directory: str | os.PathLike[str], *, onnx: bool = Fa
     space = result.facts.get("settings", {}).get("space")
     architecture = {"space": space, "answers": answers, "skeleton": skeleton}
     return export_network(
-        result.model(), facts, directory, architecture_json=architecture, samples=samples, onnx=onnx
+        result.model().network, facts, directory, architecture_json=architecture, samples=samples, onnx=onnx
     )
 
 
@@ -204,10 +204,10 @@ def _write(
 ) -> None:
     import torch
 
-    from cambrian.exports.normalisation import Normalised, as_inputs
     from cambrian.networks.checkpoint import serialise
     from cambrian.networks.exporting import export_program
     from cambrian.networks.heads import first_head
+    from cambrian.networks.normalisation import Normalised, as_inputs
     from cambrian.networks.tensor_copies import copy_network
 
     # A contiguous copy on the CPU: the program must not depend on the device or layout of training.

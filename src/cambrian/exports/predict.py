@@ -33,7 +33,7 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
     the unit that `model.json` names. Raises DataError where they have another size."""
     import torch
 
-    from cambrian.exports.normalisation import as_inputs
+    from cambrian.networks.normalisation import as_inputs
 
     place = Path(directory)
     facts = model_facts(place)

@@ -7,6 +7,7 @@ place of the weights, and attributes that a forward sets (a computed weight, a c
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-# The dictionaries in which torch registers a module's tensors and children. Their contents are saved too: a
-# forward may change them without replacing the dictionary.
+# The dictionaries in which torch registers a module's tensors and children.
 KEPT = ("_parameters", "_buffers", "_modules")
+Contents = dict[str, Any]
 
 
 @dataclass
@@ -56,8 +57,11 @@ def tensor_copies(network: nn.Module, device: str) -> Iterator[Visit]:
             _put_back(module, attributes, kept)
 
 
-def _contents(module: nn.Module) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    return dict(module.__dict__), {name: dict(module.__dict__[name]) for name in KEPT}
+def _contents(module: nn.Module) -> tuple[Contents, Contents]:
+    """The attributes of a module, and copies of those that hold others: a forward may change a dictionary or
+    a list, such as a cache of the user's, without replacing it."""
+    attributes = dict(module.__dict__)
+    return attributes, {n: v.copy() for n, v in attributes.items() if type(v) in (dict, OrderedDict, list)}
 
 
 def _put_copies(module: nn.Module, device: str, copies: dict[int, Tensor]) -> None:
@@ -70,12 +74,15 @@ def _put_copies(module: nn.Module, device: str, copies: dict[int, Tensor]) -> No
                 holder[name] = copies[id(value)]
 
 
-def _put_back(module: nn.Module, attributes: dict[str, Any], kept: dict[str, dict[str, Any]]) -> None:
-    # Through __dict__, since a module's setattr sorts values into its registers by their type. The registers
-    # are refilled, not replaced, so that they stay the objects that they were.
+def _put_back(module: nn.Module, attributes: Contents, kept: Contents) -> None:
+    # Through __dict__, since a module's setattr sorts values into its registers by their type. Dictionaries
+    # and lists are refilled, not replaced, so that they stay the objects that they were.
     module.__dict__.clear()
     module.__dict__.update(attributes)
     for name, contents in kept.items():
-        registered = module.__dict__[name]
-        registered.clear()
-        registered.update(contents)
+        holder = module.__dict__[name]
+        holder.clear()
+        if isinstance(holder, dict):
+            holder.update(contents)
+        else:
+            holder.extend(contents)

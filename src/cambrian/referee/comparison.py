@@ -18,7 +18,7 @@ from cambrian.referee.judgement import Judgement, judge
 from cambrian.referee.line import Line
 from cambrian.referee.process_pool import play_jobs
 from cambrian.referee.records import Records, read_settings
-from cambrian.referee.verdict import evaluations, noninferior, too_few, verdict
+from cambrian.referee.verdict import describe_power, evaluations, noninferior, too_few, verdict
 from cambrian.referee.worker import Job
 from cambrian.search.components import spec_of
 from cambrian.search.planning.plan_rows import duration
@@ -86,11 +86,13 @@ def compare(
     workers: int = 1,
     margin: float = MARGIN,
     watch: Watch | None = None,
+    tell: Callable[[str], object] | None = None,
 ) -> Comparison:
     """Search under seeds 0 to `seeds` - 1 by each of the strategies (see `contenders`) and by random
     search, for `budget` evaluations each. `contest` is a benchmark or its name, or an `OnTraining`, which
     brings a budget of its own. The same call continues an interrupted comparison in `directory`, and
-    one with more seeds or strategies adds to it.
+    one with more seeds or strategies adds to it. `tell` gets a sentence before the first search: whether so
+    many seeds can decide.
 
     Raises UsageError before anything is played where a name, a setting or a space does not fit."""
     chosen = _contest(contest, budget)
@@ -99,6 +101,8 @@ def compare(
     rivals = contenders(strategies)
     if len(rivals) < 2:
         raise UsageError(f"nothing to compare: name a strategy besides {BASELINE}")
+    if tell is not None:
+        tell(describe_power(len(rivals), seeds))
     # Before the directory is touched: a mistake in a name must not leave a half comparison behind.
     check(chosen, rivals)
     place = directory if directory is not None else chosen.home
@@ -121,7 +125,13 @@ def compare(
         records.close()
 
 
-def resume(directory: str | Path, *, workers: int = 1, watch: Watch | None = None) -> Comparison:
+def resume(
+    directory: str | Path,
+    *,
+    workers: int = 1,
+    watch: Watch | None = None,
+    tell: Callable[[str], object] | None = None,
+) -> Comparison:
     """The comparison in `directory`, brought to its end. Raises RunError where there is none, or where a
     part of it has no name it could be loaded by."""
     place = Path(directory).absolute()
@@ -144,6 +154,7 @@ def resume(directory: str | Path, *, workers: int = 1, watch: Watch | None = Non
         workers=workers,
         margin=asked["margin"],
         watch=watch,
+        tell=tell,
     )
 
 

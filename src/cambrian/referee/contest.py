@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 import msgspec
 
 from cambrian.benchmarks import Benchmark, benchmark
+from cambrian.errors import NothingSucceeded
 from cambrian.outcome import Fidelity, Trial
 from cambrian.referee.line import Line, line_of
 from cambrian.referee.outcome_cache import Cached
@@ -282,7 +283,11 @@ def contest_of(spec: Mapping[str, Any]) -> Contest:
 
 def play_search(contest: Contest, label: str, strategy: Strategy, seed: int) -> Line:
     """One search from its first trial to its last, or from where it was interrupted."""
-    result = contest.search(strategy, seed).run(contest.place(label, seed))
+    search = contest.search(strategy, seed)
+    try:
+        result = search.run(contest.place(label, seed))
+    except NothingSucceeded as error:  # a strategy that finds nothing has a line too, without a value
+        result = error.result
     reasons = [value["reason"] for _, name, value in result.events if name == "stop"]
     line = line_of(label, seed, result.rows, contest.score, contest.cost)
     # Some strategies stop by themselves: their line stays where it was, and the report says why.

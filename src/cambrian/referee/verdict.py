@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from itertools import groupby
 
@@ -41,6 +42,20 @@ def too_few(judgement: Judgement) -> list[str]:
         f"{_count(judgement.seeds, 'seed')} cannot tell {len(judgement.strategies)} strategies apart, "
         f"whatever they do: {needed} is the least."
     ]
+
+
+def describe_power(strategies: int, seeds: int) -> str:
+    """A sentence for before a comparison: whether so many seeds can decide at all."""
+    pairs = math.comb(strategies, 2)
+    needed = fewest_seeds(pairs, ALPHA)
+    begin = (
+        f"{strategies} strategies are {_count(pairs, 'pair')}, none of which fewer than {needed} seeds can"
+        " tell apart"
+    )
+    if seeds < needed:
+        return f"{begin}: {_count(seeds, 'seed')} will not decide, whatever the searches do"
+    # The least is for one that is better under every seed; anything closer takes more.
+    return f"{begin}; {seeds:,} are played, and the closer two are the more it takes"
 
 
 def evaluations(count: float) -> str:

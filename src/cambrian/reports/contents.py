@@ -95,7 +95,7 @@ def story_of(
         space=result.space,
         trials=[*result.trials, *result.finals],
         settings=settings,
-        plan=[(str(a), str(b)) for a, b in plan or result.facts.get("plan", ())],
+        plan=[(str(a), str(b)) for a, b in plan or result.facts.get("plan", ())] + _pretrained_rows(result),
         stages=winner_stages(result),
         task=task_facts(result.task) if result.task is not None else {},
         seconds=result.seconds(),
@@ -121,17 +121,22 @@ def task_facts(task: Task) -> dict[str, Any]:
     }
 
 
+def _pretrained_rows(result: Result) -> list[tuple[str, str]]:
+    """The parts of a user's networks that were loaded, if there are any."""
+    parts = result.facts.get("pretrained", {})
+    words = [f"{name}, {count:,} parameters kept" for name, count in parts.items()]
+    return [("pretrained parts", "; ".join(words))] if words else []
+
+
 def winner_stages(result: Result) -> list[tuple[str, str]]:
     """The stages of the winner's network, untrained; none where there is no winner."""
     if result.winner is None or result.task is None:
         return []
-    import torch
-
     from cambrian.pictures.stages import stages
+    from cambrian.spaces.drafts import draft_network
 
     winner, task = result.winner, result.task
-    # On the meta device: a large network costs neither memory nor time only to be listed.
-    with torch.device("meta"):
-        network = result.space.build(winner.architecture, task, **winner.fidelity.skeleton)
+    # A draft: a large network costs neither memory nor time only to be listed.
+    network = draft_network(result.space, winner.architecture, task, winner.fidelity.skeleton)
     size = winner.fidelity.resolution
     return stages(network, (task.channels, size or task.height, size or task.width))

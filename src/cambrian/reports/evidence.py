@@ -129,10 +129,3 @@ def failures(trials: Iterable[Trial]) -> list[Failures]:
             reason = trial.outcome.reason if isinstance(trial.outcome, Infeasible) else "crashed"
             groups.setdefault(reason, Failures(reason)).trials.append(trial)
     return sorted(groups.values(), key=lambda f: -len(f.trials))
-
-
-def why(trial: Trial) -> str:
-    """The sentence of a trial that failed."""
-    if isinstance(trial.outcome, Infeasible):
-        return trial.outcome.detail or trial.outcome.reason
-    return trial.outcome.error if isinstance(trial.outcome, Crashed) else ""

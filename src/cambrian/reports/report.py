@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cambrian.errors import UsageError
-from cambrian.outcome import Crashed, Done, Trial
+from cambrian.outcome import Crashed, Done, Trial, describe_failure
 from cambrian.pictures import charts, draw
 from cambrian.reports.contents import Story
-from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels, search_trials, why
+from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels, search_trials
 from cambrian.reports.formats import cell_text, flatten_settings, integer_text, time_text
 from cambrian.reports.front import front_section
 from cambrian.reports.page import (
@@ -110,7 +110,7 @@ def _final_row(story: Story, trial: Trial) -> list[object]:
     metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
     # Finalists are chosen among on validation; the test part is for the winner and its baselines alone.
     on = "validation" if trial.role == "finalist" else "test"
-    value = story.value(trial.value) if trial.value is not None else why(trial) or "running"
+    value = story.value(trial.value) if trial.value is not None else describe_failure(trial) or "running"
     seconds = f"{trial.outcome.seconds:,.0f}" if trial.outcome else "–"
     sizes = [integer_text(metrics.get(n)) for n in ("params", "macs")]
     return [_role(story, trial), on, value, *sizes, seconds, trial.architecture.key]
@@ -227,7 +227,7 @@ def _failures(story: Story) -> Html | None:
         return None
     parts: list[Html] = []
     for group in groups:
-        rows = [[t.number, why(t)] for t in group.trials[:_FAILURES_SHOWN]]
+        rows = [[t.number, describe_failure(t)] for t in group.trials[:_FAILURES_SHOWN]]
         parts.append(element("h3", f"{group.reason}: {len(group.trials)}"))
         parts.append(table(["trial", "what happened"], rows))
         if len(group.trials) > len(rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cambrian.errors import Incompatible
+from cambrian.errors import Incompatible, UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import SERVES
 from cambrian.request import Evaluate
@@ -35,6 +35,16 @@ def check_compatible(search: Search) -> None:
     if search.task is not None and builds:
         for fidelity in (search.fidelity, *([search.final.fidelity] if search.final else [])):
             check_skeleton(search.space, signature(search.task, fidelity), fidelity)
+
+
+def check_task(search: Search) -> None:
+    """Raises UsageError where there are networks to build and no task, which says their shapes."""
+    # Where the search runs and not where it is made: who asks and tells builds networks without our help.
+    if search.task is None and any(getattr(e, "builds", False) for e in search.estimators.values()):
+        raise UsageError(
+            "the search builds networks and has no task, whose data say their inputs and outputs: give one,"
+            " as Search(..., task='digits') or task=cambrian.load(PATH)"
+        )
 
 
 def check_needs(component: Any, space: Any) -> None:

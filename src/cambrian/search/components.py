@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
+from cambrian.registry import METHODS
 from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Engine
 from cambrian.search.loop.order import ORDERS
@@ -35,9 +37,11 @@ def component(kind: str, given: Any) -> Any:
     """The space, strategy or estimator of that name or description; an object as it is, a plain function as
     an estimator. Raises UnknownName, UsageError."""
     if isinstance(given, str | Mapping):
-        return registry(kind).make(given)
+        return _component_named(kind, given)
     if kind == "space":
         _check_space(given)
+    if kind == "strategy":
+        _check_strategy(given)
     if kind != "estimator":
         return given
     # An estimator may be callable too: `run` tells it from a function.
@@ -49,6 +53,17 @@ def component(kind: str, given: Any) -> Any:
     return given
 
 
+def _component_named(kind: str, given: str | Mapping[str, Any]) -> Any:
+    """The component of that name or description; a function at `module:function` as an estimator."""
+    if kind == "estimator" and isinstance(given, str) and isroutine(registry(kind).get(given)):
+        from cambrian.estimators.function import Function
+
+        function = Function(given)
+        function.prepare()  # refuses a function with other arguments
+        return function
+    return registry(kind).make(given)
+
+
 def _check_space(given: Any) -> None:
     """Raise UsageError for an object that is not a space, with the likely mistake: a class, a function."""
     name = getattr(given, "__name__", type(given).__name__)
@@ -56,7 +71,29 @@ def _check_space(given: Any) -> None:
         raise UsageError(f"a space is an object, got the class {name}: give {name}(...)")
     if not (callable(getattr(given, "walk", None)) and callable(getattr(given, "build", None))):
         mend = ": write @cambrian.space above it" if isroutine(given) else ""
+        if _is_module(given):
+            mend = ": write a function (pick, task) that makes it, with @cambrian.space above"
         raise UsageError(f"a space asks questions and builds networks, got {name}, which is none{mend}")
+
+
+def _is_module(given: Any) -> bool:
+    """Whether it is a torch module; without torch in the process it cannot be one."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(given, torch.nn.Module)
+
+
+def _check_strategy(given: Any) -> None:
+    """Raise UsageError for an object that is not a strategy."""
+    name = getattr(given, "__name__", type(given).__name__)
+    if isinstance(given, type):
+        raise UsageError(f"a strategy is an object, got the class {name}: give {name}(...)")
+    lacking = [m for m in METHODS["strategy"] if not callable(getattr(given, m, None))]
+    if lacking:
+        raise UsageError(
+            f"a strategy has the methods {', '.join(METHODS['strategy'])}, and {name} lacks"
+            f" {', '.join(lacking)}: give a name such as 'evolution', or an object like those of"
+            f" cambrian.strategies"
+        )
 
 
 def _check_estimator(given: Any) -> None:

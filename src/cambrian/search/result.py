@@ -26,6 +26,8 @@ from cambrian.spaces.space import Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.networks.normalisation import Normalised
+    from cambrian.search.prediction import Predictions
     from cambrian.tasks.task import Task
 
 Event = tuple[float, str, dict[str, Any]]
@@ -128,21 +130,49 @@ class Result:
                 spent[kind] += row.trial.outcome.seconds
         return spent
 
-    def model(self, trial: Trial | None = None) -> nn.Module:
-        """The trained network, in evaluation mode: plain torch.nn, taking normalised float[n, c, h, w].
-        Without `trial` the winner's. Raises RunError where it has no weights, RunChanged where the space
-        builds another network than it did."""
+    def model(self, trial: Trial | None = None) -> Normalised:
+        """The trained network, in evaluation mode: plain torch.nn, from the pixels that an export takes,
+        float32 [n, channels, height, width], bytes divided by 255, to logits [n, classes]. Without `trial`
+        the winner's; its `network` is the one behind the normalisation. Raises RunError where it has no
+        weights, RunChanged where the space builds another network than it did."""
+        from cambrian.networks.normalisation import Normalised
+
+        network, task = self._load(trial), self.task
+        assert task is not None
+        return Normalised(network, task.mean, task.std).eval()
+
+    def predict(self, images: Any, trial: Trial | None = None) -> Predictions:
+        """The classes of images, with their probabilities, by the network of `model`. `images` are an array
+        as the task has them, [n, height, width, channels], in bytes, or in floats (of a task of bytes, from 0
+        to 1); or paths of image files and folders, which are scaled as in training. Raises DataError for
+        others, and the errors of `model`."""
+        from cambrian.search.prediction import predict
+
+        network, chosen = self._load(trial), trial or self.winner
+        assert chosen is not None
+        assert self.task is not None
+        return predict(network, self.task, chosen.fidelity.resolution, images)
+
+    def _load(self, trial: Trial | None) -> nn.Module:
+        """The trained network of normalised inputs."""
         from cambrian.search.trained_network import load_trained
 
         chosen = trial or self.winner
-        if chosen is None or WEIGHTS not in chosen.artifacts:
-            raise RunError(f"{self.directory} holds no trained network yet: resume it to its end")
         if self.directory is None:
             raise RunError("the weights of a run in memory went with it: run it in a directory to keep them")
+        if chosen is None or WEIGHTS not in chosen.artifacts:
+            raise RunError(f"{self.directory} holds no trained network yet: resume it to its end")
         assert self.task is not None
         weights = chosen.artifacts[WEIGHTS]
         place = self.directory / weights.file
         return load_trained(self.space, self.task, chosen, place, weights.sha256, self.facts)
+
+    def __repr__(self) -> str:
+        where = "in memory" if self.directory is None else f"in {self.directory}"
+        best = self.best
+        value = "none with a value" if best is None else f"best {self.objective.name} {best.value:.4g}"
+        winner = ", with a trained network" if self.winner is not None else ""
+        return f"<Result {where}: {len(self.trials)} trials, {value}{winner}>"
 
     def _repr_html_(self) -> str | None:
         return views[-1](self) if views else None

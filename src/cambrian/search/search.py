@@ -14,7 +14,7 @@ from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Objective
 from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator
-from cambrian.search.compatibility import WEIGHTED, check_compatible
+from cambrian.search.compatibility import WEIGHTED, check_compatible, check_task
 from cambrian.search.components import (
     choose_engine,
     component,
@@ -36,6 +36,7 @@ from cambrian.search.numbers import check_numbers
 from cambrian.search.planning.budget import Budget
 from cambrian.search.session import Session, open_session
 from cambrian.search.settings import describe_component, describe_settings, resume_search
+from cambrian.search.success import check_success
 from cambrian.spaces.space import Space
 from cambrian.strategies.strategy import Strategy
 
@@ -124,7 +125,7 @@ class Search:
         """Search until the budget or the strategy ends, then the final stage. The same call continues
         an interrupted run; without a directory everything stays in memory and goes with the result.
         Raises RunChanged where `directory` holds a run with other settings, RunBusy where another
-        process is at work in it."""
+        process is at work in it, NothingSucceeded where no trial has a value."""
         return self._run(directory, watch, Session.run)
 
     def train(self, architecture: Architecture, directory: str | Path, watch: Watch | None = None) -> Result:
@@ -145,6 +146,7 @@ class Search:
     ) -> Result:
         from cambrian.search.result import Result
 
+        check_task(self)
         # Absolute from here on: a worker may have another working directory.
         place = None if directory is None else Path(directory).absolute()
         if place is None and self.final is not None:
@@ -156,7 +158,9 @@ class Search:
         with open_session(self, place, watch or Watch()) as session:
             work(session)
             rows, facts, events = session.ledger.rows(), session.ledger.facts(), session.ledger.events()
-            return Result(self.space, self.task, rows, facts, events, directory=place)
+            result = Result(self.space, self.task, rows, facts, events, directory=place)
+        check_success(result)
+        return result
 
     # -- ask and tell -----------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ ledger and one engine."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,10 @@ from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.execution import Execution, Watch
 from cambrian.search.loop.final_stage import Candidate, Final, FinalStage, find_candidates
+from cambrian.search.pretrained import find_pretrained
 from cambrian.search.recommended import RECOMMENDED, read_recommendation
-from cambrian.search.space_check import check_space, find_warnings, is_own
+from cambrian.search.space_check import check_space, find_warnings
+from cambrian.spaces.drafts import is_own
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search
@@ -56,9 +58,10 @@ class Session:
         self.search, self.ledger, self.watch = search, ledger, watch
         self._files, self._stored = files, stored
         # Before the ledger remembers anything: a space that cannot be built leaves no run behind.
-        if not ledger.rows():
-            self._check_own_space()
+        pretrained = self._draft_again() if ledger.rows() else self._check_own_space()
         self.begun = agree(search, ledger)
+        if pretrained:
+            ledger.remember(pretrained=pretrained)
         self.execution = Execution(
             ledger,
             search.engine,
@@ -86,18 +89,32 @@ class Session:
         self.ledger.remember(train=architecture.to_json())
         self._finish([Candidate(architecture, self.search.final.fidelity)])
 
-    def _check_own_space(self) -> None:
-        """Raise, or warn, of a mistake in a user's own space that would fail every trial."""
+    def _check_own_space(self) -> dict[str, int]:
+        """Raise, or warn, of a mistake in a user's own space that would fail every trial. Returns the
+        parameters of its pretrained parts."""
         search = self.search
-        if search.task is None or not search.estimator.delivers or not is_own(search.space):
-            return
+        if search.task is None or not getattr(search.estimator, "builds", True) or not is_own(search.space):
+            return {}
         shape = signature(search.task, search.fidelity)
-        architecture = check_space(search.space, shape, search.fidelity)
+        # Only an estimator of ours trains what it is given; a user's function may want other outputs.
+        architecture = check_space(search.space, shape, search.fidelity, fits=search.estimator.delivers)
+        if not search.estimator.delivers:
+            return find_pretrained(search.space, architecture, shape, search.fidelity)
         # This runs a network on the CPU, for which a network written for another device may not be made.
         if search.device == "cpu":
             exported = search.final is not None
             for sentence in find_warnings(search.space, architecture, shape, search.fidelity, exported):
                 self.watch.on_warning(sentence)
+        return find_pretrained(search.space, architecture, shape, search.fidelity)
+
+    def _draft_again(self) -> dict[str, int]:
+        """Draft a network of a user's space, from which this process learns whether the space keeps parts;
+        the begun run has its other facts."""
+        task, space, fidelity = self.search.task, self.search.space, self.search.fidelity
+        if task is not None and getattr(self.search.estimator, "builds", True) and is_own(space):
+            with suppress(Exception):  # a program of the user's own may raise anything: the trials say it
+                check_space(space, signature(task, fidelity), fidelity, fits=False)
+        return {}
 
     # -- the search -------------------------------------------------------------------------------
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import CambrianError, SpaceError, Unbuildable, UsageError
 from cambrian.outcome import Fidelity
-from cambrian.randomness import integer_seed, stream
+from cambrian.randomness import stream
 from cambrian.search.planning.forked import call_each
+from cambrian.search.pretrained import build_seeded
+from cambrian.spaces.drafts import draft_network
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
@@ -22,21 +24,16 @@ DRAWN = 20
 """Architectures that are drawn in vain before a space is refused."""
 
 
-def is_own(space: Space) -> bool:
-    """Whether the space's program is a user's, and so may contain any mistake."""
-    function: Any = getattr(space, "function", type(space))
-    return str(getattr(function, "__module__", "")).partition(".")[0] != "cambrian"
-
-
-def check_space(space: Space, shape: Signature, fidelity: Fidelity) -> Architecture:
-    """An architecture of the space that makes a network of that shape in the fidelity's skeleton, made
-    without weights. Raises Unbuildable, saying why, where none of those drawn does."""
+def check_space(space: Space, shape: Signature, fidelity: Fidelity, fits: bool = True) -> Architecture:
+    """An architecture of the space that makes a network in the fidelity's skeleton, made without weights; one
+    of that shape where it is checked whether it `fits`. Raises Unbuildable, saying why, where none of those
+    drawn does."""
     # Several, since a sound space may reject some architectures for small images.
     last: Unbuildable | None = None
     for n in range(DRAWN):
         architecture = sample(space, stream(0, "check", n))
         try:
-            _draft(space, architecture, shape, fidelity)
+            _draft(space, architecture, shape, fidelity, fits)
             return architecture
         except Unbuildable as error:
             last = error
@@ -63,11 +60,8 @@ def check_skeleton(space: Space, shape: Signature, fidelity: Fidelity) -> None:
 
 def _refuse_skeleton(space: Space, shape: Signature, fidelity: Fidelity) -> str:
     """The sentence that refuses the skeleton, empty where there is none."""
-    import torch
-
     try:
-        with torch.device("meta"):
-            space.build(sample(space, stream(0, "check", 0)), shape, **fidelity.skeleton)
+        draft_network(space, sample(space, stream(0, "check", 0)), shape, fidelity.skeleton)
     except Unbuildable:
         return ""
     except CambrianError as error:
@@ -77,19 +71,22 @@ def _refuse_skeleton(space: Space, shape: Signature, fidelity: Fidelity) -> str:
     return ""
 
 
-def _draft(space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity) -> None:
-    """Build the network without weights. Raises Unbuildable where its outputs do not fit the task."""
+def _draft(
+    space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity, fits: bool
+) -> None:
+    """Build the network without weights. Raises Unbuildable where its shapes do not fit one another, and,
+    where that is checked, where its outputs do not fit the task."""
     import torch
 
     from cambrian.spaces.program.shape_check import check_fit
 
-    with torch.device("meta"):
-        network = space.build(architecture, shape, **fidelity.skeleton)
+    network = draft_network(space, architecture, shape, fidelity.skeleton)
     if not isinstance(network, torch.nn.Module):
         raise SpaceError(
             f"{type(space).__name__}.build gives {type(network).__name__}, not a torch.nn.Module"
         )
-    check_fit(network, shape)
+    if fits:
+        check_fit(network, shape)
 
 
 def _advice(error: Unbuildable | None) -> str:
@@ -104,23 +101,12 @@ def find_warnings(
     """Warnings about such networks before they are trained: that they give probabilities, or that they cannot
     be exported, where they are to be. Raises Unbuildable for one without trainable weights, or that fails
     with weights."""
-    network = _with_weights(space, architecture, shape, fidelity)
+    network = build_seeded(space, architecture, shape, fidelity)
     if not any(p.requires_grad for p in network.parameters()):
         raise Unbuildable("the network has no weights that can be trained: each is frozen, or there is none")
     # The export last: it is slow, and its sentence about a network that fails would name the wrong cause.
     inputs = _inputs(shape)
     return [*_of_outputs(network, inputs), *(_of_export(network, inputs) if exported else ())]
-
-
-def _with_weights(
-    space: Space, architecture: Architecture, shape: Signature, fidelity: Fidelity
-) -> nn.Module:
-    import torch
-
-    # The user's own random state is left as it was.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer_seed(0, "check"))
-        return space.build(architecture, shape, **fidelity.skeleton).eval()
 
 
 def _inputs(shape: Signature) -> Tensor:

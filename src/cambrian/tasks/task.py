@@ -64,6 +64,12 @@ class Task:
         """Images per split."""
         return {part: len(getattr(self, part)) for part in ("train", "validation", "test")}
 
+    def __repr__(self) -> str:
+        # On one line: the arrays would fill a screen of a notebook.
+        sizes = ", ".join(f"{count} {part}" for part, count in self.sizes.items())
+        shape = f"{self.channels} x {self.height} x {self.width}"
+        return f"<Task {self.name}: {self.classes} classes, images {shape}, {sizes}>"
+
     def facts(self) -> dict[str, Any]:
         """Everything but the arrays, as JSON."""
         return {

@@ -8,10 +8,10 @@ its registry has its line.
 from __future__ import annotations
 
 import dataclasses
-import re
 import sys
 from typing import Any
 
+from cambrian.descriptions import first_sentence
 from cambrian.estimators import ESTIMATORS
 from cambrian.networks.measure import MEASURES
 from cambrian.networks.sharing.methods import SUPERNET_METHODS
@@ -42,9 +42,6 @@ of yours needs no line here: `module:Class` names it, on the command line and in
 registry of its kind gives it a short name. [matrix.md](matrix.md) says which strategies work on which spaces.
 """
 
-STOP = re.compile(r"(?<!\bal)(?<!\bSec)(?<!\bApp)\.(?=\s|$)")
-"""The end of a sentence, which those of "et al." and "Sec. 4" are not."""
-
 
 def page() -> str:
     """The whole document, in Markdown."""
@@ -67,10 +64,8 @@ def _describe(registry: Registry, name: str) -> list[str]:
     return [
         f"`{name}`",
         f"`{module.removeprefix('cambrian.')}:{attribute}`",
-        _first_sentence(sys.modules[module].__doc__),
-        "; ".join(
-            filter(None, [_list_changes(component), _first_sentence(None if written else cls.__doc__)])
-        ),
+        _in_cell(sys.modules[module].__doc__),
+        "; ".join(filter(None, [_list_changes(component), _in_cell(None if written else cls.__doc__)])),
         ", ".join(_list_needs(registry, component)),
     ]
 
@@ -96,10 +91,9 @@ def _list_changes(component: Any) -> str:
     return ", ".join(f"`{name}={value}`" for name, value in kept.items() if value != settings[name][0])
 
 
-def _first_sentence(text: str | None) -> str:
-    """On one line; a bar would end the table's cell."""
-    words = " ".join((text or "").split())
-    return STOP.split(words, maxsplit=1)[0].replace("|", "\\|")
+def _in_cell(text: str | None) -> str:
+    """The first sentence; a bar would end the table's cell."""
+    return first_sentence(text).replace("|", "\\|")
 
 
 if __name__ == "__main__":

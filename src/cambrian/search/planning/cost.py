@@ -18,6 +18,7 @@ from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.speed import measure_speed, one_thread
 from cambrian.search.planning.workload import Workload
+from cambrian.spaces.drafts import draft_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -124,10 +125,7 @@ class Cost:
 
     def _draft(self, architecture: Architecture, skeleton: Mapping[str, Scalar]) -> nn.Module:
         """The network without weights."""
-        import torch
-
-        with torch.device("meta"):
-            return self._build(architecture, skeleton)
+        return draft_network(self._space, architecture, self.task, skeleton)
 
     def _build(self, architecture: Architecture, skeleton: Mapping[str, Scalar]) -> nn.Module:
         return self._space.build(architecture, self.task, **skeleton)

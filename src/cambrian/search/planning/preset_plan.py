@@ -26,8 +26,9 @@ from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
-from cambrian.search.space_check import check_space, is_own
+from cambrian.search.space_check import check_space
 from cambrian.spaces.budgets import PaperSearch
+from cambrian.spaces.drafts import is_own
 from cambrian.spaces.space import Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.strategy import Strategy

@@ -25,6 +25,7 @@ from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, Choice, Scalar
 from cambrian.errors import CambrianError, Rejected, SpaceError
 from cambrian.options import shorten
+from cambrian.spaces.drafts import is_keeping
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.program.making import make_network
 from cambrian.spaces.program.probe import ask_samples, depth_of, makes_weights, weightless
@@ -82,6 +83,11 @@ class Program(Space):
 
     _picks: ClassVar[type[Pick]] = ModulePick
 
+    def __repr__(self) -> str:
+        task = self.task
+        images = f"{task.channels} x {task.height} x {task.width}"
+        return f"<space {self.function.__name__}, tried with images {images}, {task.classes} classes>"
+
     def __call__(self, pick: Pick, task: Signature, **skeleton: Any) -> Any:
         """Call the function: a space is part of another by `head(pick.inside("head"), task)`."""
         return self.function(pick, task, **skeleton)
@@ -130,7 +136,7 @@ class Program(Space):
     def _run_dear(self, pick: ModulePick) -> object:
         """The body on the meta device, or, where it cannot be run there, since it computes with numbers, on
         the CPU, with the answers it has got already."""
-        if not self._computes:
+        if not self._computes and not is_keeping(self.function):
             before = set(pick._answers)
             try:
                 with weightless(self.function):

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import replay
 from cambrian.choices import Answer, Scalar
 from cambrian.errors import CambrianError, SpaceError, Unbuildable
+from cambrian.spaces.drafts import make_draft, torch_quiet
 from cambrian.spaces.program.reading import Built, Read
 from cambrian.spaces.space import Signature
 
 if TYPE_CHECKING:
     from torch import nn
-
-_OURS = ("Lazy modules are a new feature", "for .*: copying from a non-meta parameter")
-"""Warnings of torch that concern this file and not the author of the program: lazy modules get their sizes
-here, and a draft does not have weights to copy to."""
 
 Made = list[tuple[str, "nn.Module"]]
 
@@ -34,34 +29,7 @@ def make_network(
     if not _drafting():
         with torch_quiet():
             return _own(*_read(function, architecture, task, skeleton), function.__name__)
-    import torch
-
-    with torch_quiet():
-        try:
-            return _read(function, architecture, task, skeleton)[:2]
-        except Exception:
-            # A draft must not change the random state, which the real network draws its weights from.
-            with torch.device("cpu"), torch.random.fork_rng(devices=[]):
-                network, made, _ = _read(function, architecture, task, skeleton)
-                return network, made
-
-
-_shown: set[tuple[str, str, int]] = set()
-
-
-@contextmanager
-def torch_quiet() -> Iterator[None]:
-    """Without those warnings, and others once for each place in a process, however many networks there are:
-    Python's own account of that does not outlive a change of its filters."""
-    with warnings.catch_warnings(record=True) as others:
-        for message in _OURS:
-            warnings.filterwarnings("ignore", message)
-        yield
-    for each in others:
-        place = str(each.message), each.filename, each.lineno
-        if place not in _shown:
-            _shown.add(place)
-            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return make_draft(lambda: _read(function, architecture, task, skeleton)[:2], function)
 
 
 def _drafting() -> bool:
@@ -80,9 +48,10 @@ def _read(
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
     new: list[Any] = []  # and not their ids: those of parameters that are gone come again
-    hook = register_module_parameter_registration_hook(lambda _, __, parameter: new.append(parameter))
     reading = Built()
+    # Before the hook: a refused setting of the skeleton would leave it there, and it holds every parameter.
     read = Read(function, task, skeleton, reading)
+    hook = register_module_parameter_registration_hook(lambda _, __, parameter: new.append(parameter))
     try:
         replay(read, architecture)
     finally:

@@ -13,6 +13,7 @@ from cambrian.architecture import Decide
 from cambrian.choices import Answer, Choice, OneOf
 from cambrian.errors import Rejected, SpaceError
 from cambrian.randomness import stream
+from cambrian.spaces.drafts import note_parameters, remember_keeping
 
 WALKS = 32
 TWICE = 4  # of these are walked again with the same answers
@@ -88,38 +89,25 @@ def _describe(choice: Choice | None) -> str:
 
 def makes_weights(walk: Walk, function: Any) -> bool:
     """Whether a walk of a function's body makes a parameter, so that sampling needs the meta device; some are
-    walked until one does."""
+    walked until one does. With weights: what a body keeps, as a loaded part in a cache, has them then."""
     return any(_makes_weights_in(walk, function, n) for n in range(TWICE))
 
 
 def _makes_weights_in(walk: Walk, function: Any, n: int) -> bool:
     rng = stream(0, "tried", n)
-    made: list[bool] = []
-    # torch's registration hook sees every parameter, also of modules that the body drops.
-    with weightless(function), _noting(made):
+    failed = False
+    with weightless(function, "cpu"), note_parameters() as noted:
         try:
             walk(lambda choice: choice.draw(rng))
         except Rejected:
             pass
         except (SpaceError, NameError):
             raise
-        except Exception:  # modules that fail on this device are modules, too
-            made.append(True)
-    return bool(made)
-
-
-@contextmanager
-def _noting(made: list[bool]) -> Iterator[None]:
-    if "torch" not in sys.modules:
-        yield
-        return
-    from torch.nn.modules.module import register_module_parameter_registration_hook
-
-    hook = register_module_parameter_registration_hook(lambda *_: made.append(True))
-    try:
-        yield
-    finally:
-        hook.remove()
+        except Exception:  # modules that fail for the made-up shape are modules, too
+            failed = True
+    if noted.is_any_alive():
+        remember_keeping(function)
+    return noted.made or failed
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Choice, Scalar
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, Unbuildable
 from cambrian.randomness import integer_seed, stream
-from cambrian.spaces.program.making import make_network, torch_quiet
+from cambrian.spaces.drafts import torch_quiet
+from cambrian.spaces.program.making import make_network
 from cambrian.spaces.program.reading import Read, Shared
 from cambrian.spaces.program.shape_check import is_lazy
 from cambrian.spaces.sharing import is_fork, outer_answer, refuse_foreign

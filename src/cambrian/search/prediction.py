@@ -1,0 +1,103 @@
+"""Predictions of the network that a run delivered, on images like those of its task."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from cambrian.tasks.task import Task
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The likeliest class of each image, and the probabilities float32 [n, classes] of all `classes`."""
+
+    labels: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def predict(network: nn.Module, task: Task, resolution: int | None, images: Any) -> Predictions:
+    """Classify `images` by a network of normalised inputs, scaled and normalised as in its training."""
+    import torch
+
+    from cambrian.networks.heads import first_head
+    from cambrian.networks.training import batches
+
+    pixels = read_pixels(task, images)
+    held = batches.images(pixels, np.zeros(len(pixels), np.int64), task.mean, task.std, resolution=resolution)
+    probabilities = np.empty((len(pixels), task.classes), np.float32)
+    with torch.inference_mode():
+        # In batches: activations of thousands of images at once would not fit into memory.
+        for start in range(0, len(pixels), BATCH):
+            logits = first_head(network(held.inputs(held.pixels[start : start + BATCH])))
+            probabilities[start : start + BATCH] = logits.softmax(1).numpy()
+    labels = tuple(task.labels[best] for best in probabilities.argmax(1))
+    return Predictions(labels, probabilities, tuple(task.labels))
+
+
+def read_pixels(task: Task, images: Any) -> NDArray[Any]:
+    """Images as the task has them, [n, height, width, channels]: from an array, or from image files, which
+    are rendered and scaled as in training. Raises DataError."""
+    paths = _list_paths(images)
+    if not paths:
+        return _read_array(task, np.asarray(images))
+    from cambrian.tasks import list_images, read_images
+
+    if task.inputs.dtype != np.uint8:
+        raise UsageError(f"{task.name} has float images, which files do not hold: give an array of floats")
+    return read_images(list_images(paths), task.channels, task.height, task.width, task.rendering)
+
+
+def _list_paths(images: Any) -> Sequence[str | os.PathLike[str]]:
+    """The paths, where files or folders are given; else none."""
+    if isinstance(images, str | os.PathLike):
+        return [images]
+    if isinstance(images, list | tuple) and images and all(isinstance(i, str | Path) for i in images):
+        return images
+    return ()
+
+
+def _read_array(task: Task, array: NDArray[Any]) -> NDArray[Any]:
+    size = (task.height, task.width, task.channels)
+    if array.shape == size or (task.channels == 1 and array.shape == size[:2]):
+        array = array[None]  # one image
+    if task.channels == 1 and array.shape[1:] == size[:2]:
+        array = array[..., None]
+    if array.ndim != 4 or array.shape[1:] != size:
+        raise DataError(
+            f"{task.name} has images [n, height, width, channels] of size {list(size)}, got an array of shape"
+            f" {list(array.shape)}"
+        )
+    return _read_unit(task, array)
+
+
+def _read_unit(task: Task, array: NDArray[Any]) -> NDArray[Any]:
+    """The array in the task's unit: bytes, or bytes divided by 255, for a task of bytes."""
+    bytes_wanted = task.inputs.dtype == np.uint8
+    if array.dtype.kind not in "uif" or (array.dtype.kind in "ui" and not bytes_wanted):
+        raise DataError(f"{task.name} has images of {task.inputs.dtype}, got an array of {array.dtype}")
+    least, most = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
+    top = 255 if array.dtype.kind in "ui" else 1
+    if bytes_wanted and not 0 <= least <= most <= top:
+        raise DataError(
+            f"{task.name} has images of bytes: give whole numbers from 0 to 255, or floats from 0 to 1, got"
+            f" {array.dtype} from {least:.4g} to {most:.4g}"
+        )
+    return array.astype(np.uint8 if array.dtype.kind in "ui" else np.float32)

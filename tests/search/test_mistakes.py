@@ -1,0 +1,223 @@
+"""Mistakes that would fail every trial, or that no trial could show, are said in a sentence: before the
+search where that can be known, and at its end otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import cambrian
+from cambrian import Search
+from cambrian.errors import NothingSucceeded, Unbuildable, UsageError
+from cambrian.estimators.function import Function
+from cambrian.outcome import Done
+
+
+@cambrian.space
+def net(pick: Any, task: Any) -> Any:
+    width = pick("width", [4, 8])
+    inputs = task.channels * task.height * task.width
+    return lambda: nn.Sequential(nn.Flatten(), nn.Linear(inputs, width), nn.Linear(width, task.classes))
+
+
+def head(inputs: int, outputs: int) -> Any:
+    @cambrian.space
+    def body(pick: Any, task: Any) -> Any:
+        width = pick("width", [4, 8])
+        return lambda: nn.Sequential(nn.Flatten(), nn.Linear(inputs, width), nn.Linear(width, outputs))
+
+    return body
+
+
+def undecorated(pick: Any, task: Any) -> nn.Module:
+    return nn.Linear(64, task.classes)
+
+
+def half(network: nn.Module) -> float:
+    return 0.5
+
+
+@pytest.fixture(scope="module")
+def task() -> cambrian.Task:
+    return cambrian.load("digits", limit=120)
+
+
+@pytest.mark.parametrize("estimator", ["train", half])
+def test_a_forgotten_task(estimator: Any) -> None:
+    """Networks have no shape without data: said where the search runs. Who asks and tells needs none."""
+    search = Search(net, "random", estimator, budget=2)
+    with pytest.raises(UsageError, match=r"has no task.*task='digits'"):
+        search.run()
+    asked = search.ask()
+    assert asked is not None
+    search.tell(asked.number, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        (None, "expected a number to maximise, got None"),
+        ("0.5", "expected a number to maximise, got '0.5'"),
+        ({"a": 0.5, "b": 1.0}, "returned the metrics a, b, and it is open which one is the value"),
+        ({"value": "0.5"}, "returned '0.5' as its metric 'value', expected a number"),
+        ((0.5, 2.0), "returned the tuple (0.5, 2.0), whose numbers have no names: return a dictionary"),
+        (float("nan"), "the value is nan"),
+    ],
+)
+def test_a_search_in_which_nothing_succeeds(task: cambrian.Task, returned: Any, says: str) -> None:
+    """It ends with an error that has the first reason and the trials, none of which has a value."""
+    with pytest.raises(NothingSucceeded, match=re.escape(says)) as caught:
+        Search(net, "random", lambda network: returned, task, budget=2).run()
+    assert [t.value for t in caught.value.result.trials] == [None, None]
+
+
+def test_a_run_in_which_nothing_succeeded_is_kept(task: cambrian.Task, tmp_path: Path) -> None:
+    """Its directory is whole: mended, the same search goes on there."""
+    results: list[Any] = [None, None, 0.25, 0.5]
+
+    @cambrian.space
+    def wide(pick: Any, task: Any) -> Any:
+        pick("a", list(range(1000)))
+
+    def search(budget: int) -> Search:
+        function = Function(lambda architecture: results.pop(0), builds=False)
+        return Search(wide, "random", function, task, budget)
+
+    with pytest.raises(NothingSucceeded):
+        search(2).run(tmp_path / "run")
+    assert [t.value for t in search(4).run(tmp_path / "run").trials] == [None, None, 0.25, 0.5]
+
+
+@pytest.mark.parametrize("estimator", ["train", half])
+@pytest.mark.parametrize(
+    ("space", "says"), [(head(17, 10), "Linear(in_features=17"), (head(64, 3), "expected [2, 10]")]
+)
+def test_shapes_that_do_not_fit(task: cambrian.Task, estimator: Any, space: Any, says: str) -> None:
+    """Layers that do not fit one another, and a head with a wrong number of outputs: before any trial."""
+    with pytest.raises(Unbuildable, match=re.escape(says)):
+        Search(space, "random", estimator, task, budget=2).run()
+
+
+def test_a_dictionary_holds_the_value_and_further_metrics(task: cambrian.Task) -> None:
+    """Those that are objectives of the search decide with it: the front by hand is the wide and the narrow
+    network, and not the slower one of two equals."""
+
+    def measure(network: Any) -> dict[str, Any]:
+        width = network[1].out_features
+        return {"score": torch.tensor(float(width)), "seconds": width / 8}
+
+    search = Search(net, "random", measure, task, budget=6, objectives=["-seconds"])
+    result = search.run()
+    assert {(t.value, t.outcome.metrics["seconds"]) for t in result.front} == {(4.0, 0.5), (8.0, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "settings", "value"),
+    [
+        ({"value": 1.0, "accuracy": 2.0}, {}, 1.0),
+        ({"latency": 1.0, "accuracy": 2.0}, {}, 2.0),
+        ({"latency": 1.0, "accuracy": 2.0}, {"objective": "latency", "minimize": True}, 1.0),
+        ({"f1": 3.0}, {}, 3.0),
+    ],
+)
+def test_the_value_of_a_dictionary(
+    task: cambrian.Task, metrics: dict[str, float], settings: dict[str, Any], value: float
+) -> None:
+    """The metric that was named, else "value", else the task's, else the only one; the others are metrics."""
+    estimator = Function(lambda network: metrics, **settings)
+    (trial,) = Search(net, "random", estimator, task, budget=1, minimize=estimator.minimize).run().trials
+    assert isinstance(trial.outcome, Done)
+    assert trial.outcome.value == value
+    assert sorted([value, *trial.outcome.metrics.values()]) == sorted(metrics.values())
+
+
+def settled(network: Any, epochs: int = 3) -> int:
+    return epochs
+
+
+CALLS: dict[str, tuple[Callable[..., Any], Any]] = {
+    "network": (half, 0.5),
+    "network, fidelity": (lambda network, f: f.epochs, 2),
+    "network, fidelity=None": (lambda network, f=None: f.epochs, 2),
+    "network, epochs=3": (settled, 3),
+    "network, *, fidelity": (lambda network, *, fidelity: fidelity.epochs, 2),
+    "network, epochs=3, fidelity=None": (lambda network, epochs=3, fidelity=None: fidelity.epochs, 2),
+    "*arguments": (lambda *arguments: arguments[1].epochs, 2),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_arguments_of_a_function(task: cambrian.Task, name: str) -> None:
+    """It gets the fidelity where it has a place for it, and a setting of its own keeps its default."""
+    function, value = CALLS[name]
+    search = Search(net, "random", function, task, budget=1, fidelity=cambrian.Fidelity(2))
+    assert search.run().best.value == value
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "estimator without arguments": ({"estimator": lambda: 0.5}, "f(network) or f(network, fidelity), got"),
+    "estimator of three": ({"estimator": lambda a, b, c: 0.5}, "got <lambda>(a, b, c)"),
+    "estimator that is a space": ({"estimator": undecorated}, "write @cambrian.space above it"),
+    "estimator that is a network": ({"estimator": nn.Linear(1, 1)}, "got the network Linear"),
+    "estimator that is a class": (
+        {"estimator": nn.Linear},
+        "an estimator is an object, got the class Linear",
+    ),
+    "space without its decorator": ({"space": undecorated}, "write @cambrian.space above it"),
+    "space that is a network": ({"space": nn.Linear(1, 1)}, "write a function (pick, task) that makes it"),
+    "space that is a class": ({"space": nn.Linear}, "a space is an object, got the class Linear"),
+    "strategy that is a function": ({"strategy": half}, "half lacks start, propose, learn"),
+    "strategy that is a class": ({"strategy": nn.Linear}, "a strategy is an object, got the class Linear"),
+    "strategy that is a number": ({"strategy": 3}, "int lacks start, propose, learn"),
+    "task that is a network": ({"task": nn.Linear(1, 1)}, "cannot use 'Linear' as a data set"),
+    "task that is a function": ({"task": half}, "cannot use 'function' as a data set"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_object(task: cambrian.Task, name: str) -> None:
+    """A sentence says what was expected, what it is, and mostly what to do."""
+    wrong, says = WRONG[name]
+    settings = {"space": net, "strategy": "random", "estimator": half, "task": task, "budget": 1} | wrong
+    with pytest.raises(UsageError, match=re.escape(says)):
+        Search(**settings)
+
+
+def test_reprs_take_a_line(task: cambrian.Task) -> None:
+    """Of what a notebook shows when its name is typed: a task, a space, a result."""
+    result = Search(net, "random", half, task, budget=2).run()
+    assert repr(task) == "<Task digits: 10 classes, images 1 x 8 x 8, 77 train, 19 validation, 24 test>"
+    assert repr(net) == "<space net, tried with images 3 x 32 x 32, 10 classes>"
+    assert repr(result) == "<Result in memory: 2 trials, best value 0.5>"
+
+
+def test_modules_of_the_working_folder(
+    task: cambrian.Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`module:function` is found there, as a space and as an estimator, and a module that is missing is
+    said."""
+    (tmp_path / "working_folder_module.py").write_text(
+        "import cambrian\n"
+        "@cambrian.space\n"
+        "def own(pick, task):\n"
+        "    pick('a', [1, 2])\n"
+        "def measure(architecture):\n"
+        "    return float(architecture['a'])\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [p for p in __import__("sys").path if p])
+    estimator = Function("working_folder_module:measure", builds=False)
+    result = Search("working_folder_module:own", "random", estimator, budget=8).run()
+    assert result.best is not None
+    assert result.best.value == 2.0
+    assert Search(net, "random", "working_folder_module:measure", task).estimator.function == (
+        "working_folder_module:measure"
+    )
+    with pytest.raises(UsageError, match="work in its folder"):
+        Search("absent_module:own")
