@@ -41,6 +41,10 @@ def status(run: Run, as_json: Json = False) -> None:
 def report(
     run: Run,
     out: Annotated[Path | None, typer.Option(help="The file to write [default: RUN/report.html].")] = None,
+    surrogates: Annotated[
+        bool,
+        typer.Option("--surrogates", help="Fit the four surrogates of PNAS' Table 1 too: minutes, once."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write one self-contained HTML file: settings, trials, results, and the reasons for each."""
@@ -48,10 +52,10 @@ def report(
     from cambrian.search.result import Result
 
     result = Result.open(run)
-    # Kept in the run: only the first report takes long, and says so on standard error.
-    if not (run / "table1.json").exists():
-        say("fitting the paper's four surrogates to the run, once: about a minute", to_json=True)
-    path = report_file.report(result, out)
+    # Kept in the run: only the first such report takes long, and says so on standard error.
+    if surrogates and not (run / "table1.json").exists():
+        say("fitting the paper's four surrogates to the run, once: minutes", to_json=True)
+    path = report_file.report(result, out, surrogates=surrogates)
     give({"report": path}) if as_json else say(f"wrote {path}")
 
 

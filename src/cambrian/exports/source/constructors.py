@@ -37,7 +37,7 @@ def construct_text(module: nn.Module) -> str | None:
 def torch_kind(module: nn.Module) -> type[Any] | None:
     """The class of torch.nn that the module is, or that its own class does not change."""
     for kind in type(module).__mro__:
-        if getattr(nn, kind.__name__, None) is kind:
+        if vars(nn).get(kind.__name__) == kind:
             return kind
         # A class of one's own that only names its arguments is torch's class.
         if not all(name in _BARE + _BARE_BY_PYTHON for name in vars(kind)):
