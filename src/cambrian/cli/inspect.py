@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @app.command()
 def status(run: Run, as_json: Json = False) -> None:
     """Show the progress of a run, while it works or after; never disturbs it."""
+    from cambrian.cli.status import status_lines
     from cambrian.cli.summary import facts
     from cambrian.search.result import Result
 
@@ -26,15 +27,8 @@ def status(run: Run, as_json: Json = False) -> None:
     if as_json:
         give(run_facts)
         return
-    best, quoted = run_facts["best"], shlex.quote(str(run))
-    say(f"{run_facts['trials']} trials, {run_facts['running']} running, {run_facts['failed']} failed")
-    if best is not None:
-        lower = ", lower is better" if run_facts["objective"]["minimize"] else ""
-        say(f"best {best['value']:.4f} (trial {best['number']}){lower}")
-    if run_facts["winner"] is not None:
-        say(f"final network: {run_facts['winner']['value']:.4f} on test; cambrian export {quoted} OUT")
-    else:
-        say(f"{run_facts['stopped'] or 'not finished'}; go on with: cambrian resume {quoted}")
+    for line in status_lines(run_facts, shlex.quote(str(run))):
+        say(line)
 
 
 @app.command()

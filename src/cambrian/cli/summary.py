@@ -7,6 +7,7 @@ from typing import Any
 
 from cambrian.cli.app import give, say, value_text
 from cambrian.outcome import Done, Trial
+from cambrian.search.progress import read_progress
 from cambrian.search.result import Result
 
 
@@ -43,6 +44,7 @@ def facts(result: Result, measured: bool = False) -> dict[str, Any]:
         "failed": sum(t.outcome is not None and t.value is None for t in result.trials),
         "running": sum(t.outcome is None for t in result.trials + result.finals),
         # The last one counts: a resumed run has stopped before.
+        "progress": read_progress(result),
         "stopped": next((v["reason"] for _, n, v in reversed(result.events) if n == "stop"), None),
         "best": None if best is None else _record(best),
         "winner": None if winner is None else _record(winner),
@@ -126,7 +128,6 @@ def _latency(result: Result) -> list[Any]:
 
 def _where(result: Result) -> list[str]:
     run = shlex.quote(str(result.directory))
-    return [
-        f"everything lies in {result.directory}",
-        f"see it: cambrian report {run}    take it: cambrian export {run} OUT",
-    ]
+    # Of a search in a table there is no network to take.
+    take = f"    take it: cambrian export {run} OUT" if result.winner is not None and result.task else ""
+    return [f"everything lies in {result.directory}", f"see it: cambrian report {run}{take}"]

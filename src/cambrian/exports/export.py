@@ -68,7 +68,9 @@ def export(result: Result, directory: str | os.PathLike[str], *, onnx: bool = Fa
     `export_network`."""
     if result.directory is None:
         raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
-    if result.winner is None or result.task is None:
+    if result.task is None:
+        raise RunError(f"{result.directory} is a search without images, as in a table: it trains no network")
+    if result.winner is None:
         raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
     task = result.task
     facts = task_facts(task)
