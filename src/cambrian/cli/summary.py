@@ -36,15 +36,17 @@ def summarise(result: Result, as_json: bool = False) -> None:
 
 def facts(result: Result, measured: bool = False) -> dict[str, Any]:
     """Everything that `summarise` shows, as JSON; the winner's latency only if it is to be measured."""
-    best, winner = result.best, result.winner
+    best, winner, progress = result.best, result.winner, read_progress(result)
+    open_rows = sum(t.outcome is None for t in result.trials + result.finals)
     return {
         "run": result.directory,
         "objective": {"name": result.objective.name, "minimize": result.objective.minimize},
         "trials": len(result.trials),
         "failed": sum(t.outcome is not None and t.value is None for t in result.trials),
-        "running": sum(t.outcome is None for t in result.trials + result.finals),
+        # Rows that a kill or a deadline left open are not at work.
+        "running": open_rows if progress.state == "running" else 0,
         # The last one counts: a resumed run has stopped before.
-        "progress": read_progress(result),
+        "progress": progress,
         "stopped": next((v["reason"] for _, n, v in reversed(result.events) if n == "stop"), None),
         "best": None if best is None else _record(best),
         "winner": None if winner is None else _record(winner),

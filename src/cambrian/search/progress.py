@@ -50,13 +50,23 @@ def read_progress(result: Result, now: float | None = None) -> Progress:
 
 def is_finished(result: Result) -> bool:
     """Whether nothing is left to do under the run's budget: a network was chosen, or, where none is to be
-    trained, the search has stopped."""
-    if any(row.state == "running" for row in result.rows):
+    trained, the search has stopped. Trials that their time cut off stay open in the ledger."""
+    name = "final" if _trains(result) else "stop"
+    end = _last_event(result, name)
+    if end is None or end.get("failing") or not _is_of_budget(result, end):
         return False
-    if _trains(result):
-        return result.winner is not None
-    stops = [value for _, name, value in result.events if name == "stop"]
-    return bool(stops) and not stops[-1].get("failing")
+    return result.winner is not None or not _trains(result)
+
+
+def _last_event(result: Result, name: str) -> dict[str, Any] | None:
+    return next((value for _, n, value in reversed(result.events) if n == name), None)
+
+
+def _is_of_budget(result: Result, event: dict[str, Any]) -> bool:
+    """Whether an end was one under the present budget: a run that is continued under a larger one has more to
+    do. Older runs do not say."""
+    present = result.facts.get("budget")
+    return bool(event.get("budget", present) == present)
 
 
 def _trains(result: Result) -> bool:
@@ -64,11 +74,12 @@ def _trains(result: Result) -> bool:
 
 
 def _stage(result: Result) -> str:
-    running = [row for row in result.rows if row.state == "running"]
-    if running:
-        return "final" if all(row.final for row in running) else "search"
-    last = next((name for _, name, _ in reversed(result.events) if name in ("stop", "final")), "")
-    return "final" if last and _trains(result) else "search"
+    if not _trains(result):
+        return "search"
+    training = any(row.final and row.state == "running" for row in result.rows)
+    stop = _last_event(result, "stop")
+    ended = stop is not None and _is_of_budget(result, stop)
+    return "final" if training or ended or "train" in result.facts else "search"
 
 
 def _elapsed(result: Result, since: float | None, now: float) -> float:
