@@ -90,7 +90,9 @@ def _probabilities(result: Result, which: NDArray[np.int64]) -> NDArray[np.float
     pixels, targets = task.inputs[which], task.targets[which]
     batch = images(pixels, targets, task.mean, task.std, resolution=resolution)
     with torch.inference_mode():
-        parts = [first_head(network(batch.inputs(part))).softmax(1) for part in batch.pixels.split(_BATCH)]
+        parts = [
+            first_head(network(batch.inputs(part))).softmax(1) for part in torch.split(batch.pixels, _BATCH)
+        ]
     probabilities: NDArray[np.float32] = torch.cat(parts).float().numpy()
     return probabilities
 
