@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cambrian.pictures import charts
+from cambrian.pictures.matrix import matrix
 from cambrian.reports.contents import Story
 from cambrian.reports.page import Html, chart, element, image, join, section, table
 from cambrian.reports.tested import Tested
@@ -41,9 +41,7 @@ def _confusion(tested: Tested) -> list[Html]:
         caption = "rows: the true class; columns: the class it was taken for"
         parts.append(
             chart(
-                lambda width: charts.matrix(
-                    "confusion matrix", tested.labels, tested.confusion.tolist(), width
-                ),
+                lambda width: matrix("confusion matrix", tested.labels, tested.confusion.tolist(), width),
                 caption,
             )
         )
