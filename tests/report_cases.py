@@ -8,6 +8,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Objective
 from cambrian.reports.contents import Story
+from cambrian.reports.tested import Mistake, Tested
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Graph, Pick, Space
 from cambrian.weights import Inherit, Shared
@@ -85,6 +86,12 @@ def finals(trials, values=(0.9, 0.95, 0.94)):
     ]
 
 
+def full_tested():
+    """A network that takes five of seven images for their class, with hostile names."""
+    mistakes = (Mistake(3, EVIL, "b", 0.97, b"png"), Mistake(9, "b", EVIL, 0.5, b"png"))
+    return Tested((EVIL, "b"), np.array([[3, 1], [1, 2]]), 7, 360, mistakes)
+
+
 def full_story(count=30):
     """Everything a report can show, with hostile names everywhere."""
     trials = random_trials(np.random.default_rng(3), count)
@@ -100,6 +107,7 @@ def full_story(count=30):
         PNAS(),
         [*trials, supernet, *late, *ended],
         winner=ended[1],
+        tested=full_tested(),
         settings={"space": {"name": EVIL, "arguments": {"blocks": 5}}, EVIL: [EVIL]},
         plan=[("data", EVIL)],
         stages=STAGES,

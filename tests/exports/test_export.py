@@ -1,5 +1,6 @@
 """Exports: whole, verified in a clean process, or not there at all."""
 
+import csv
 import json
 import os
 import re
@@ -14,12 +15,17 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from cambrian.architecture import sample
 from cambrian.errors import DataError, ExportMismatch, MissingExtra, UsageError
-from cambrian.exports.export import export_network, verify
+from cambrian.exports.export import export_network
 from cambrian.exports.latency import latency
-from cambrian.exports.predict import predict, predict_files
+from cambrian.exports.predict import Prediction, check_table, predict, predict_files, write_table
+from cambrian.exports.verification import verify
 from cambrian.networks.normalisation import Normalised, as_inputs
 from cambrian.pictures.stages import stages
+from cambrian.reports.contents import task_facts
+from cambrian.search.components import space_for, spec_of
+from cambrian.testing import toy_task
 
 FACTS = {
     "name": "shapes <b>",
@@ -71,7 +77,7 @@ def test_an_export_is_complete_and_leaves_the_network_as_it_was(exported):
     """All files, their content, and a network still in the mode it came in."""
     network, place = exported
     assert sorted(p.name for p in place.iterdir()) == [
-        *("README.md", "architecture.json", "model.json", "program.pt2"),
+        *("README.md", "architecture.json", "model.json", "network.py", "program.pt2"),
         *("sample.safetensors", "weights.safetensors"),
     ]
     assert sorted(p.name for p in place.parent.iterdir()) == ["net"]
@@ -162,7 +168,7 @@ def test_large_logits_are_met(tmp_path):
 
 def test_what_needs_cambrian_is_not_delivered(tmp_path, monkeypatch):
     """The clean process cannot import cambrian, although it is installed here."""
-    from cambrian.exports import export as module
+    from cambrian.exports import verification as module
 
     monkeypatch.setattr(module, "_CHECK", module._CHECK + "\nimport cambrian.errors\n")
     with pytest.raises(ExportMismatch, match="must not need cambrian"):
@@ -252,6 +258,42 @@ def test_files_are_predicted_as_their_pixels(exported, tmp_path):
     (tmp_path / "notes.png").write_text("no image")
     with pytest.raises(DataError, match=r"notes\.png"):
         predict_files(place, [tmp_path / "notes.png"])
+
+
+def test_predictions_are_a_table(exported, tmp_path):
+    """As Python's csv module reads it, names with commas, quotes and bytes that are not text included;
+    another ending and a missing folder are refused."""
+    rows = [Prediction('a, "b".png', "a", 0.25), Prediction("\udcff.png", "b\nc", 1.0)]
+    write_table(rows, tmp_path / "out.csv")
+    with open(tmp_path / "out.csv", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        header, *lines = csv.reader(file)
+    assert header == ["file", "label", "probability"]
+    assert lines == [[r.file, r.label, f"{r.probability:.6f}"] for r in rows]
+    for name, words in (("out.txt", "name it predictions.csv"), ("no/out.csv", "folder that exists")):
+        with pytest.raises(UsageError, match=words):
+            check_table(tmp_path / name)
+
+
+def test_a_space_builds_its_network_faster_than_the_program_loads(tmp_path, monkeypatch):
+    """An export of a registered space is predicted without torch.export; the probabilities are the program's.
+    Weights that were exchanged are noticed by the sample, and the program is asked."""
+    task = toy_task()
+    space = space_for({"name": "tiny-chain"}, task)
+    architecture = sample(space, np.random.default_rng(0))
+    record = {"space": spec_of("space", space), "answers": architecture.to_json(), "skeleton": {}}
+    network = space.build(architecture, task).eval()
+    place = export_network(network, task_facts(task), tmp_path / "net", architecture_json=record)
+    expected = torch.export.load(place / "program.pt2").module()(as_inputs(task.inputs)).softmax(1)
+    np.testing.assert_allclose(predict(place, task.inputs), expected.detach(), atol=1e-6)
+    loads = []
+    load = torch.export.load
+    monkeypatch.setattr(torch.export, "load", lambda *args: loads.append(1) or load(*args))
+    predict(place, task.inputs)
+    assert not loads
+    weights = load_file(place / "weights.safetensors")
+    save_file({n: w + 1 for n, w in weights.items()}, place / "weights.safetensors")
+    np.testing.assert_allclose(predict(place, task.inputs), expected.detach(), atol=1e-6)
+    assert loads
 
 
 def test_images_in_a_folder_are_predicted(exported, tmp_path):

@@ -138,6 +138,11 @@ def test_the_table_is_fitted_once(tmp_path, monkeypatch):
     assert rows[0]["rho there"] == 0.5
     assert rank_surrogates(run_of(first, tmp_path)) == rows
     assert len(calls) == 1
+    # Without being asked a report shows the rows that were kept, and fits none.
+    assert rank_surrogates(run_of(first, tmp_path), fit=False) == rows
+    assert rank_surrogates(run_of(larger, tmp_path), fit=False) == []
+    cambrian.report(run_of(larger, tmp_path))
+    assert len(calls) == 1
     rank_surrogates(run_of(larger, tmp_path))
     assert [c[2] for c in calls] == [12, 13]
     (tmp_path / "table1.json").write_text('{"of": ')

@@ -20,28 +20,43 @@ def export(
 ) -> None:
     """Write the trained network as files that need torch alone, and check them."""
     from cambrian.exports import export as files
+    from cambrian.exports.predict import model_facts
     from cambrian.search.result import Result
 
     path = files.export(Result.open(run), out, onnx=onnx)
-    give({"export": path}) if as_json else say(f"wrote {path}: loaded without cambrian, same outputs")
+    reason = model_facts(path).get("no_source")
+    source = None if reason else path / files.SOURCE
+    if as_json:
+        give({"export": path, "source": source} | ({"no_source": reason} if reason else {}))
+        return
+    say(f"wrote {path}: loaded without cambrian, same outputs")
+    say(f"no network.py: {reason}" if reason else f"read it, train it further: {source}")
 
 
 @app.command(rich_help_panel=USE, epilog="cambrian predict my-network photo.jpg path/to/folder")
 def predict(
     exported: Annotated[Path, typer.Argument(help="A directory that `cambrian export` wrote.")],
     files: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv file to write: file, label, probability.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Classify image files with an exported network."""
-    from cambrian.exports.predict import predict_files
+    """Classify image files, and all those in folders, with an exported network."""
+    from cambrian.exports.predict import check_table, predict_files, write_table
     from cambrian.tasks import list_images
 
+    if out is not None:
+        check_table(out)
     # Said before the work, on standard error: a folder may hold more than the user expects.
     for folder in (file for file in files if file.is_dir()):
         say(f"{folder}: a folder of {len(list_images([folder]))} images", to_json=True)
     rows = predict_files(exported, files)
+    if out is not None:
+        write_table(rows, out)
+        say(f"wrote {out}: {len(rows):,} images", to_json=as_json)
     if as_json:
         give(rows)
         return
-    for row in rows:
+    for row in rows if out is None else ():
         say(f"{row.file}: {row.label} ({100 * row.probability:.1f} %)")

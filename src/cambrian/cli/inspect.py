@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @app.command(rich_help_panel=LOOK, epilog="cambrian status runs/images-1")
 def status(run: Run, as_json: Json = False) -> None:
     """Show how far a run is, while it works or after."""
+    from cambrian.cli.status import status_lines
     from cambrian.cli.summary import facts
     from cambrian.search.result import Result
 
@@ -27,21 +28,18 @@ def status(run: Run, as_json: Json = False) -> None:
     if as_json:
         give(run_facts)
         return
-    best, quoted = run_facts["best"], shlex.quote(str(run))
-    say(f"{run_facts['trials']} trials, {run_facts['running']} running, {run_facts['failed']} failed")
-    if best is not None:
-        lower = ", lower is better" if run_facts["objective"]["minimize"] else ""
-        say(f"best {best['value']:.4f} (trial {best['number']}){lower}")
-    if run_facts["winner"] is not None:
-        say(f"final network: {run_facts['winner']['value']:.4f} on test; cambrian export {quoted} OUT")
-    else:
-        say(f"{run_facts['stopped'] or 'not finished'}; go on with: cambrian resume {quoted}")
+    for line in status_lines(run_facts, shlex.quote(str(run))):
+        say(line)
 
 
 @app.command(rich_help_panel=LOOK, epilog="cambrian report runs/images-1")
 def report(
     run: Run,
     out: Annotated[Path | None, typer.Option(help="The file to write [default: RUN/report.html].")] = None,
+    surrogates: Annotated[
+        bool,
+        typer.Option("--surrogates", help="Fit the four surrogates of PNAS' Table 1 too: minutes, once."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write one HTML file with all of a run: settings, trials, results, and why."""
@@ -49,10 +47,10 @@ def report(
     from cambrian.search.result import Result
 
     result = Result.open(run)
-    # Kept in the run: only the first report takes long, and says so on standard error.
-    if not (run / "table1.json").exists():
-        say("fitting the paper's four surrogates to the run, once: about a minute", to_json=True)
-    path = report_file.report(result, out)
+    # Kept in the run: only the first such report takes long, and says so on standard error.
+    if surrogates and not (run / "table1.json").exists():
+        say("fitting the paper's four surrogates to the run, once: minutes", to_json=True)
+    path = report_file.report(result, out, surrogates=surrogates)
     give({"report": path}) if as_json else say(f"wrote {path}")
 
 

@@ -354,13 +354,17 @@ def resume(
 ) -> None:
     """Continue an interrupted run, or a finished one under a larger budget."""
     from cambrian.architecture import Architecture
+    from cambrian.cli.resumed import explain_standstill
     from cambrian.search.result import Result
     from cambrian.search.search import Search
 
-    facts = Result.open(run).facts
+    before = Result.open(run)
+    facts = before.facts
     # The run of `cambrian train` has recorded its architecture; it does not search.
     answers = Architecture.from_json(facts["train"]) if "train" in facts else None
     run_search(Search.resume(run, budget), run, facts.get("expected", {}), as_json, architecture=answers)
+    if budget is not None and (reason := explain_standstill(before, Result.open(run))):
+        say(reason, to_json=as_json)
 
 
 def _check_buildable(space: Space, architecture: Architecture, task: Task, fidelity: Fidelity) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cambrian.cli.app import give, say, value_text
 from cambrian.outcome import ENDLESS, Done, Trial
+from cambrian.search.progress import read_progress
 from cambrian.search.result import Result
 
 
@@ -35,14 +36,17 @@ def summarise(result: Result, as_json: bool = False) -> None:
 
 def facts(result: Result, measured: bool = False) -> dict[str, Any]:
     """Everything that `summarise` shows, as JSON; the winner's latency only if it is to be measured."""
-    best, winner = result.best, result.winner
+    best, winner, progress = result.best, result.winner, read_progress(result)
+    open_rows = sum(t.outcome is None for t in result.trials + result.finals)
     return {
         "run": result.directory,
         "objective": {"name": result.objective.name, "minimize": result.objective.minimize},
         "trials": len(result.trials),
         "failed": sum(t.outcome is not None and t.value is None for t in result.trials),
-        "running": sum(t.outcome is None for t in result.trials + result.finals),
+        # Rows that a kill or a deadline left open are not at work.
+        "running": open_rows if progress.state == "running" else 0,
         # The last one counts: a resumed run has stopped before.
+        "progress": progress,
         "stopped": next((v["reason"] for _, n, v in reversed(result.events) if n == "stop"), None),
         "best": None if best is None else _record(best),
         "winner": None if winner is None else _record(winner),
@@ -126,7 +130,6 @@ def _latency(result: Result) -> list[Any]:
 
 def _where(result: Result) -> list[str]:
     run = shlex.quote(str(result.directory))
-    return [
-        f"everything lies in {result.directory}",
-        f"see it: cambrian report {run}    take it: cambrian export {run} OUT",
-    ]
+    # Of a search in a table there is no network to take.
+    take = f"    take it: cambrian export {run} OUT" if result.winner is not None and result.task else ""
+    return [f"everything lies in {result.directory}", f"see it: cambrian report {run}{take}"]

@@ -8,31 +8,37 @@ import importlib.util
 import io
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.errors import CambrianError, ExportMismatch, MissingExtra, RunError, UsageError
+from cambrian.errors import CambrianError, MissingExtra, RunError, UsageError
+from cambrian.exports.verification import Verified, verify
 from cambrian.files import stage_folder
 from cambrian.reports.contents import task_facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor, nn
 
     from cambrian.search.result import Result
 
-TOLERANCE = 1e-5
-ROUNDING = 4 * 2.0**-23
-"""Rounding of float32, of the largest logit: the last bits, more than `TOLERANCE` for logits beyond 20."""
-
 PROGRAM, MODEL, SAMPLE = "program.pt2", "model.json", "sample.safetensors"
+SOURCE, WEIGHTS, ARCHITECTURE = "network.py", "weights.safetensors", "architecture.json"
 _FACTS = ("labels", "mean", "std", "channels", "height", "width", "input")
 _UNITS = {"uint8": "in [0, 1]: bytes divided by 255", "float32": "as they are in the training data"}
+
+_SOURCE_TEXT = """`network.py` is the same network in torch and safetensors, to be read and trained further:
+
+```python
+from network import load, normalise
+
+network = load()  # with the weights, in evaluation mode; .train() to go on training
+logits = network(normalise(images))
+```
+"""
 
 _README = """# {name}: an image classifier
 
@@ -48,32 +54,11 @@ probabilities = program(images).softmax(1)  # normalisation is part of the progr
 print(model["labels"][int(probabilities[0].argmax())])
 ```
 
+{source}
 `model.json` has the classes, the input's size and how images are prepared: "rendering" has the colour
 that transparent pixels are laid on, and the levels of 16-bit images that become 0 and 255.
 `weights.safetensors` and `architecture.json` are the network's; `sample.safetensors` holds inputs and the
 logits the program must give for them, all at once and one by one.
-"""
-
-_CHECK = """
-import json, sys
-sys.path[:] = sys.argv[1:]
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "cambrian":
-            raise ImportError("the exported program must not need cambrian")
-sys.meta_path.insert(0, Blocked())
-import torch
-from safetensors.torch import load_file
-torch.set_num_threads(1)
-sample = load_file("sample.safetensors")
-program = torch.export.load("program.pt2").module()
-inputs = sample["inputs"]
-with torch.inference_mode():
-    together, single = program(inputs), torch.cat([program(image) for image in inputs.split(1)])
-differences = [together - sample["logits"], single - sample["single_logits"]]
-assert "cambrian" not in sys.modules
-difference = max(float(d.abs().max()) for d in differences)
-print(json.dumps({"difference": difference, "largest": float(sample["logits"].abs().max())}))
 """
 
 
@@ -83,7 +68,9 @@ def export(result: Result, directory: str | os.PathLike[str], *, onnx: bool = Fa
     `export_network`."""
     if result.directory is None:
         raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
-    if result.winner is None or result.task is None:
+    if result.task is None:
+        raise RunError(f"{result.directory} is a search without images, as in a table: it trains no network")
+    if result.winner is None:
         raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
     task = result.task
     facts = task_facts(task)
@@ -123,8 +110,11 @@ def export_network(
     _check_target(facts, target, onnx)
     try:
         with stage_folder(target) as draft:
-            _write(network, facts, draft, architecture_json, samples, onnx)
-            _describe(facts, draft, verify(draft))
+            reason = _write(network, facts, draft, architecture_json, samples, onnx)
+            verified = verify(draft)
+            if verified.source is None:
+                (draft / SOURCE).unlink(missing_ok=True)
+            _describe(facts, draft, verified, reason or verified.failure)
     except (CambrianError, MemoryError):
         raise
     except OSError as error:
@@ -133,50 +123,6 @@ def export_network(
         reason = " ".join(str(error).split())[:200]  # torch.export writes pages
         raise UsageError(f"the network cannot be exported: {type(error).__name__}: {reason}") from error
     return target
-
-
-def verify(directory: Path) -> float:
-    """The largest difference between the sample's logits and the program's in a clean process: all images at
-    once, and one by one, each against the network's own in the same manner (a library may add in another
-    order for another number of images, and large logits show it). Raises ExportMismatch."""
-    # -I isolates: the process imports from the places passed to it, not from its environment.
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", _CHECK, *_import_path()],
-        cwd=directory,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise ExportMismatch(f"the exported program does not run in a clean process: {last[0]}")
-    # The last line: a library may print before it.
-    answer = json.loads(done.stdout.splitlines()[-1])
-    difference = float(answer["difference"])
-    allowed = max(TOLERANCE, ROUNDING * float(answer["largest"]))
-    # Written so that NaN is refused too.
-    if not difference <= allowed:
-        raise ExportMismatch(
-            f"the exported program's outputs differ from the network's by {difference:.3g}, more than "
-            f"{allowed:.3g}; nothing was written"
-        )
-    return difference
-
-
-def _import_path() -> list[str]:
-    """The import path of this process, so that another one finds the same torch (by PYTHONPATH, a .pth file,
-    a directory of the user's), without the places of the running program: its working directory and its
-    own."""
-    program = getattr(sys.modules.get("__main__"), "__file__", None)
-    own = {os.getcwd(), os.path.dirname(os.path.abspath(program or sys.argv[0]))}
-    path = [os.path.abspath(entry) for entry in sys.path]
-    # Files beside the program may shadow the standard library's; where torch lies there, it must stay.
-    return [entry for entry in path if entry not in own or _holds_torch(entry)]
-
-
-def _holds_torch(place: str) -> bool:
-    return os.path.isdir(os.path.join(place, "torch"))
 
 
 def _check_target(facts: Mapping[str, Any], target: Path, onnx: bool) -> None:
@@ -201,7 +147,8 @@ def _write(
     architecture: Mapping[str, Any],
     samples: NDArray[Any] | None,
     onnx: bool,
-) -> None:
+) -> str:
+    """The files that are to be verified; returns the reason why `network.py` is not among them, if so."""
     import torch
 
     from cambrian.networks.checkpoint import serialise
@@ -223,11 +170,34 @@ def _write(
     written = io.BytesIO()  # torch's writer to a file does not say why it failed
     torch.export.save(program, written)
     (directory / PROGRAM).write_bytes(written.getvalue())
-    (directory / "weights.safetensors").write_bytes(serialise(network.state_dict()))
+    reason, extra = _write_source(network, normal, facts, directory)
+    (directory / WEIGHTS).write_bytes(serialise({**network.state_dict(), **extra}))
     (directory / SAMPLE).write_bytes(serialise({"inputs": inputs, "logits": logits, "single_logits": single}))
-    (directory / "architecture.json").write_text(json.dumps(architecture, indent=1) + "\n")
+    (directory / ARCHITECTURE).write_text(json.dumps(architecture, indent=1) + "\n")
     if onnx:
         torch.onnx.export(program, (), directory / "program.onnx", dynamo=True, verbose=False)
+    return reason
+
+
+def _write_source(
+    network: nn.Module, inputs: Tensor, facts: Mapping[str, Any], directory: Path
+) -> tuple[str, Mapping[str, Tensor]]:
+    """Write `network.py`; return the tensors that it needs beside the state dict, or why there is none."""
+    from cambrian.exports.source import write_source
+    from cambrian.networks.tensor_copies import copy_network
+
+    try:
+        # A copy, since a forward may change its network.
+        source = write_source(copy_network(network), inputs, facts, _unit(facts))
+    except MemoryError:
+        raise
+    # A forward of the user's own may do anything, and the program is whole without its source.
+    except Exception as error:
+        known = isinstance(error, CambrianError)
+        text = " ".join(str(error).split())[:200]
+        return text if known else f"{type(error).__name__}: {text}", {}
+    (directory / SOURCE).write_text(source.text, encoding="utf-8", errors="replace")
+    return "", source.tensors
 
 
 def _noise(facts: Mapping[str, Any]) -> NDArray[Any]:
@@ -239,16 +209,25 @@ def _noise(facts: Mapping[str, Any]) -> NDArray[Any]:
     return rng.normal(facts["mean"], facts["std"], shape).astype(np.float32)
 
 
-def _describe(facts: Mapping[str, Any], directory: Path, difference: float) -> None:
-    unit = _UNITS.get(facts["input"], _UNITS["float32"])
+def _unit(facts: Mapping[str, Any]) -> str:
+    return _UNITS.get(facts["input"], _UNITS["float32"])
+
+
+def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, reason: str) -> None:
+    """Write `model.json` and the README; `reason` says why there is no `network.py`, where there is none."""
+    unit = _unit(facts)
     record = {
         **{name: facts[name] for name in ("name", "rendering", *_FACTS) if name in facts},
         "preprocessing": f"float32 [n, channels, height, width], {unit}; the program normalises them",
         "output": "logits [n, classes]; softmax makes them probabilities",
-        "verified_difference": difference,
+        "verified_difference": verified.difference,
+        "source_difference": verified.source,
     }
+    if verified.source is None:
+        record["no_source"] = reason
     (directory / MODEL).write_text(json.dumps(record, indent=1) + "\n")
     sizes = {name: facts[name] for name in ("channels", "height", "width")}
     name = str(facts.get("name", "network")).replace("\n", " ")
-    text = _README.format(name=name, unit=unit, **sizes)
+    source = _SOURCE_TEXT if verified.source is not None else f"There is no network.py: {reason}.\n"
+    text = _README.format(name=name, unit=unit, source=source, **sizes)
     (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")

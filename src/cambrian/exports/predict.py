@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -12,7 +14,9 @@ import msgspec
 import numpy as np
 
 from cambrian.errors import DataError, UsageError
-from cambrian.exports.export import MODEL, PROGRAM
+from cambrian.exports.export import MODEL
+from cambrian.exports.program import load_program
+from cambrian.files import write_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,10 +47,7 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
             f"{place} takes images [n, height, width, channels] of size {list(wanted)}, got an array of "
             f"shape {list(images.shape)}"
         )
-    try:
-        program = torch.export.load(place / PROGRAM).module()
-    except Exception as error:  # of a damaged file torch raises any type
-        raise UsageError(f"{place / PROGRAM} is missing or damaged: export the network again") from error
+    program = load_program(place, facts)
     probabilities = np.empty((len(images), len(facts["labels"])), np.float32)
     with torch.inference_mode():
         # In batches: activations of thousands of images at once would not fit into memory.
@@ -76,6 +77,27 @@ def predict_files(
         Prediction(str(path), labels[int(row.argmax())], float(row.max()))
         for path, row in zip(paths, probabilities)
     ]
+
+
+def check_table(path: Path) -> None:
+    """Raise UsageError for a file that `write_table` could not write: before anything is predicted."""
+    if path.suffix.lower() != ".csv":
+        raise UsageError(f"predictions are written as a .csv file, got {path}: name it predictions.csv")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"{path} cannot be written: name a file in a folder that exists")
+
+
+def write_table(rows: Sequence[Prediction], path: Path) -> None:
+    """A row per file under the header file, label, probability; whole or not at all."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Prediction.__struct_fields__)
+    writer.writerows((row.file, row.label, f"{row.probability:.6f}") for row in rows)
+    try:
+        # Names of files may hold bytes that are not text: they go out as they came.
+        write_file(path, text.getvalue().encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def model_facts(directory: Path) -> dict[str, Any]:

@@ -37,4 +37,7 @@ def as_inputs(images: NDArray[Any]) -> Tensor:
     pixels = images.astype(np.float32)
     if images.dtype == np.uint8:
         pixels /= np.float32(255)
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+    inputs = torch.from_numpy(pixels.transpose(0, 3, 1, 2))
+    # Cloned, so that a single channel has the strides of every other batch: libraries choose their algorithm,
+    # and with it the last bits, by strides.
+    return inputs.clone(memory_format=torch.contiguous_format)

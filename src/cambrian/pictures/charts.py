@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from cambrian.pictures.markup import escape, label, number, rect, svg_document
 
-_WIDTH, _HEIGHT = 380.0, 250.0
+WIDTH, WIDE = 380.0, 1040.0
+"""Of a chart that a phone shows whole, and of one that has a desktop page to itself."""
+_HEIGHT = 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 14.0, 34.0, 44.0
 Format = Callable[[float], str]
 
@@ -44,23 +46,28 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 class _Axes:
     """The frame of a chart: data coordinates to pixels, gridlines, numbers, names."""
 
-    def __init__(self, x: Sequence[float], y: Sequence[float], whole: bool = False) -> None:
+    def __init__(
+        self, x: Sequence[float], y: Sequence[float], whole: bool = False, width: float = WIDTH
+    ) -> None:
+        self.width = width
         self.x0, self.x1 = _range(x, pad=0.0 if whole else 0.05)
         self.y0, self.y1 = _range(y, pad=0.06)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         across = (x - self.x0) / (self.x1 - self.x0)
         up = (y - self.y0) / (self.y1 - self.y0)
-        return _LEFT + across * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
+        return _LEFT + across * (self.width - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (
+            _HEIGHT - _TOP - _BOTTOM
+        )
 
     def grid(self, x_name: str, y_name: str, x_format: Format, y_format: Format) -> list[str]:
-        bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+        bottom, right = _HEIGHT - _BOTTOM, self.width - _RIGHT
         parts = []
         for value in ticks(self.y0, self.y1):
             _, y = self.at(self.x0, value)
             parts.append(_line(_LEFT, y, right, y, "grid"))
             parts.append(label(_LEFT - 7, y + 4, y_format(value), "soft end"))
-        for value in ticks(self.x0, self.x1, 4):
+        for value in ticks(self.x0, self.x1, round(self.width / 95)):
             x, _ = self.at(value, self.y0)
             parts.append(_line(x, bottom, x, bottom + 4, "grid"))
             parts.append(label(x, bottom + 17, x_format(value), "soft middle"))
@@ -75,9 +82,10 @@ def steps(
     x_name: str,
     y_name: str,
     y_format: Format = plain,
+    width: float = WIDTH,
 ) -> str:
     """A value that holds from each point to the next, such as the best so far."""
-    axes = _Axes([0.0, *(x for x, _ in points)], [y for _, y in points], whole=True)
+    axes = _Axes([0.0, *(x for x, _ in points)], [y for _, y in points], whole=True, width=width)
     data = ""
     # Across first, then up: a best value holds until the moment it is beaten.
     for i, (x, y) in enumerate(points):
@@ -87,7 +95,32 @@ def steps(
     body.append(f'<path d="{data}" fill="none" stroke="var(--a)" stroke-width="2"/>')
     x, y = axes.at(*points[-1])
     body.append(_dot(x, y, 4, y_format(points[-1][1])))
-    return svg_document(title, _WIDTH, _HEIGHT, body)
+    return svg_document(title, width, _HEIGHT, body)
+
+
+def lines(
+    title: str,
+    series: Sequence[tuple[str, Sequence[tuple[float, float]]]],
+    x_name: str,
+    y_name: str,
+    y_format: Format = plain,
+    width: float = WIDTH,
+) -> str:
+    """Named lines through their points, and their names below."""
+    points = [p for _, line in series for p in line]
+    axes = _Axes([x for x, _ in points], [y for _, y in points], whole=True, width=width)
+    body = axes.grid(x_name, y_name, plain, y_format)
+    for i, (name, line) in enumerate(series):
+        path = _path(axes, [x for x, _ in line], [y for _, y in line])
+        body.append(f'<path d="M{path}" {_look(i)}><title>{escape(name)}</title></path>')
+        body += _legend_row(i, name)
+    return svg_document(title, width, _HEIGHT + 18.0 * len(series), body)
+
+
+def _legend_row(i: int, name: str) -> list[str]:
+    y = _HEIGHT + 8 + 18.0 * i
+    line = f'<path d="M{number(_LEFT)} {number(y - 4)}h24" {_look(i)}/>'
+    return [line, label(_LEFT + 32, y, name, "soft")]
 
 
 def scatter(
@@ -97,9 +130,10 @@ def scatter(
     x_name: str,
     y_name: str,
     value_format: Format = plain,
+    width: float = WIDTH,
 ) -> str:
     """Points, and the line on which both coordinates agree where it passes."""
-    axes = _Axes(x, y)
+    axes = _Axes(x, y, width=width)
     body = axes.grid(x_name, y_name, value_format, value_format)
     # The diagonal as far as it lies within both ranges, which need not overlap.
     low, high = max(axes.x0, axes.y0), min(axes.x1, axes.y1)
@@ -107,7 +141,7 @@ def scatter(
         body.append(_line(*axes.at(low, low), *axes.at(high, high), "grid", ' stroke-dasharray="4 4"'))
     for a, b in zip(x, y):
         body.append(_dot(*axes.at(a, b), 3, f"{x_name} {value_format(a)}, {y_name} {value_format(b)}", 0.65))
-    return svg_document(title, _WIDTH, _HEIGHT, body)
+    return svg_document(title, width, _HEIGHT, body)
 
 
 def front(
@@ -118,10 +152,11 @@ def front(
     y_name: str,
     x_format: Format = plain,
     y_format: Format = plain,
+    width: float = WIDTH,
 ) -> str:
     """Points of two objectives: those on the front large and in another hue, the dominated ones faint."""
     every = [*dominated, *best]
-    axes = _Axes([x for x, _ in every], [y for _, y in every])
+    axes = _Axes([x for x, _ in every], [y for _, y in every], width=width)
     body = axes.grid(x_name, y_name, x_format, y_format)
     # The front is drawn last, so that a crowd of dominated points does not hide it.
     for points, radius, opacity, hue in ((dominated, 3, 0.45, "a"), (best, 4.5, 1.0, "b")):
@@ -132,7 +167,7 @@ def front(
         y = _HEIGHT + 8 + 18.0 * i
         body.append(_dot(_LEFT + 6, y - 4, 4, name, 1.0, hue))
         body.append(label(_LEFT + 18, y, name, "soft"))
-    return svg_document(title, _WIDTH, _HEIGHT + 36.0, body)
+    return svg_document(title, width, _HEIGHT + 36.0, body)
 
 
 @dataclass(frozen=True)
@@ -172,10 +207,8 @@ def bands(
     body += [_stroke(axes, s, i) for i, s in enumerate(series)]
     body.append("</g>")
     for i, s in enumerate(series):
-        y = _HEIGHT + 8 + 18.0 * i
-        body.append(f'<path d="M{number(_LEFT)} {number(y - 4)}h24" {_look(i)}/>')
-        body.append(label(_LEFT + 32, y, s.name, "soft"))
-    return svg_document(title, _WIDTH, _HEIGHT + 18.0 * len(series), body)
+        body += _legend_row(i, s.name)
+    return svg_document(title, WIDTH, _HEIGHT + 18.0 * len(series), body)
 
 
 def _path(axes: _Axes, x: Sequence[float], y: Sequence[float]) -> str:
@@ -197,7 +230,9 @@ def _look(i: int) -> str:
     return f'fill="none" stroke="var(--{_HUES[i % 6]})" stroke-width="2"{dashes}'
 
 
-def shares(title: str, parts: Sequence[tuple[str, float]], value_format: Format = plain) -> str:
+def shares(
+    title: str, parts: Sequence[tuple[str, float]], value_format: Format = plain, width: float = WIDTH
+) -> str:
     """Parts of a whole: a bar each, of a length in proportion."""
     longest = max((v for _, v in parts), default=0.0) or 1.0
     height = 34.0 * len(parts) + 16
@@ -205,10 +240,10 @@ def shares(title: str, parts: Sequence[tuple[str, float]], value_format: Format 
     for i, (name, value) in enumerate(parts):
         y = 12 + 34.0 * i
         body.append(label(10, y + 10, name, "soft"))
-        body.append(label(_WIDTH - 10, y + 10, value_format(value), "soft end"))
+        body.append(label(width - 10, y + 10, value_format(value), "soft end"))
         # Two pixels at least, so that a small part is seen to be there.
-        body.append(rect(10, y + 15, max(2.0, (_WIDTH - 20) * value / longest), 8, f"bar{i % 3}", 3))
-    return svg_document(title, _WIDTH, height, body)
+        body.append(rect(10, y + 15, max(2.0, (width - 20) * value / longest), 8, f"bar{i % 3}", 3))
+    return svg_document(title, width, height, body)
 
 
 def _range(values: Sequence[float], pad: float) -> tuple[float, float]:

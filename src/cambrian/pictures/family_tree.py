@@ -226,10 +226,15 @@ def _legend(family: Family, total: int, show: Format) -> Sketch:
     if values:
         ends = ", ".join(show(v) for v in (values[0], values[len(values) // 2], values[-1]))
         text = f"worst, median and best value: {ends}"
+    rows = [text]
     if len(family.trials) < total:
-        shown = f"{len(family.trials):,} of {total:,} trials"
-        text += f"; {shown}: the winner's line, its best offspring, the latest lines"
-    return Sketch("", _WIDTH, 18, (*shapes, Text(14 * _SHADES + 10, 12, text, "soft")))
+        count = f"{len(family.trials):,} of {total:,} trials"
+        rows.append(f"{count}: the winner's line, its best offspring, the latest lines")
+    # A row each, and as wide as its words: a picture cuts off what lies beyond its width.
+    left = 14 * _SHADES + 10
+    shapes += [Text(left, 12 + 15 * i, row, "soft") for i, row in enumerate(rows)]
+    width = max(left + text_width(row, SMALL, longest=_LONGEST) for row in rows)
+    return Sketch("", max(_WIDTH, width), 3 + 15 * len(rows), tuple(shapes))
 
 
 def _steps(lines: Sequence[str]) -> Sketch:

@@ -54,7 +54,7 @@ def html(comparison: Comparison, charts: dict[str, str]) -> str:
         element("h1", title),
         *(element("p", sentence, "lead") for sentence in comparison.verdict),
         tiles(_figures(comparison)),
-        element("div", join(figure(svg, CAPTIONS[name]) for name, svg in charts.items()), "row"),
+        element("div", join(figure(svg, CAPTIONS[name]) for name, svg in charts.items()), "charts"),
         section("Standings", table(*standings_table(comparison))),
         section("Pairs", table(*pairs_table(comparison.judgement, comparison.margin))),
         *_sections_on_time(comparison),

@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cambrian.outcome import Trial
+from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
+from cambrian.reports.tested import Tested, look_at_test_images
 from cambrian.spaces.space import Space
 from cambrian.tasks.metrics import METRICS
 from cambrian.tasks.task import Task
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
+
+LARGE = 1e9
+"""Multiply-adds of an image from which on a network is only listed, not run."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Story:
     (label, detail). `task` has "name", "metric", "labels", and counts such as "test". `seconds` are by
     kind ("search", "final", "strategy"). `table1` are rows of a table, all with the same keys. `events`
     are (Unix time, name, value). `winner` is the one of `trials` that is handed over: once a run was
-    continued it need not be the first of that role, nor have that role at all. `objective` is the metric
+    continued it need not be the first of that role, nor have that role at all; `tested` is its account of
+    the test images. `objective` is the metric
     that values are measured in, `more_objectives` are those that count besides."""
 
     title: str
@@ -40,6 +45,7 @@ class Story:
     versions: Mapping[str, str] = field(default_factory=dict)
     events: Sequence[tuple[float, str, Mapping[str, Any]]] = ()
     winner: Trial | None = None
+    tested: Tested | None = None
     objective: Objective = Objective()
     more_objectives: Sequence[Objective] = ()
 
@@ -85,7 +91,7 @@ class Story:
 def story_of(
     result: Result, *, plan: Sequence[tuple[str, str]] = (), table1: Sequence[Mapping[str, Any]] = ()
 ) -> Story:
-    """The story of a run, finished or not."""
+    """The story of a run, finished or not. The final network, where there is one, is run on test images."""
     # The four may change when a run is continued, so that the ledger keeps them beside the settings.
     settings = dict(result.facts.get("settings", {}))
     settings |= {k: result.facts[k] for k in ("budget", "final", "engine", "device") if k in result.facts}
@@ -103,6 +109,7 @@ def story_of(
         versions=result.facts.get("versions", {}),
         events=result.events,
         winner=result.winner,
+        tested=look_at_test_images(result),
         objective=result.objective,
         more_objectives=result.objectives[1:],
     )
@@ -136,7 +143,11 @@ def winner_stages(result: Result) -> list[tuple[str, str]]:
     from cambrian.spaces.drafts import draft_network
 
     winner, task = result.winner, result.task
-    # A draft: a large network costs neither memory nor time only to be listed.
-    network = draft_network(result.space, winner.architecture, task, winner.fidelity.skeleton)
+    metrics = winner.outcome.metrics if isinstance(winner.outcome, Done) else {}
+    if metrics.get("macs", 0.0) > LARGE:
+        # A draft costs neither memory nor time; for a small network its imports take longer than building.
+        network = draft_network(result.space, winner.architecture, task, winner.fidelity.skeleton)
+    else:
+        network = result.space.build(winner.architecture, task, **winner.fidelity.skeleton)
     size = winner.fidelity.resolution
     return stages(network, (task.channels, size or task.height, size or task.width))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cambrian.outcome import Done, Trial
 from cambrian.pictures import charts
 from cambrian.problem import Objective
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import search_trials
-from cambrian.reports.page import Html, element, figure, section, table
+from cambrian.reports.naming import architecture_text
+from cambrian.reports.page import Html, chart, element, section, table
 
 _ROWS_SHOWN = 50
 
@@ -25,7 +28,7 @@ def front_section(story: Story) -> Html | None:
     return section(
         "Front",
         element("p", _note(story, missing), "note"),
-        figure(_chart(story, points), f"{len(points):,} trials, {len(story.front):,} on the front"),
+        chart(partial(_chart, story, points), f"{len(points):,} trials, {len(story.front):,} on the front"),
         _front_table(story),
     )
 
@@ -50,7 +53,7 @@ def _point(trial: Trial, second: Objective) -> tuple[float, float] | None:
     return trial.outcome.metrics[second.name], trial.outcome.value
 
 
-def _chart(story: Story, points: dict[int, tuple[float, float]]) -> str:
+def _chart(story: Story, points: dict[int, tuple[float, float]], width: float) -> str:
     on_front = {t.number for t in story.front}
     return charts.front(
         "trials and their front",
@@ -59,6 +62,7 @@ def _chart(story: Story, points: dict[int, tuple[float, float]]) -> str:
         str(story.objectives[1]),
         story.unit,
         y_format=story.axis,
+        width=width,
     )
 
 
@@ -73,4 +77,4 @@ def _front_table(story: Story) -> Html:
 def _front_row(story: Story, trial: Trial) -> list[object]:
     metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
     others = [charts.plain(metrics[o.name]) if o.name in metrics else "–" for o in story.objectives[1:]]
-    return [trial.number, story.value(trial.value), *others, trial.architecture.key]
+    return [trial.number, story.value(trial.value), *others, architecture_text(story, trial.architecture)]

@@ -3,8 +3,10 @@ escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import base64
+from collections.abc import Callable, Iterable, Sequence
 
+from cambrian.pictures.charts import WIDE, WIDTH
 from cambrian.pictures.markup import STYLE, escape
 
 
@@ -32,13 +34,19 @@ dl{display:grid;grid-template-columns:minmax(6em,auto) 1fr;gap:4px 16px;font-siz
 dt{color:var(--soft);overflow-wrap:anywhere}dd{margin:0;overflow-wrap:anywhere}
 pre{background:var(--frame);padding:10px;border-radius:8px;overflow-x:auto;font-size:.8rem;line-height:1.35}
 summary{cursor:pointer;color:var(--a);padding:6px 0}svg{display:block}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(320px,100%),1fr));gap:16px}
+.charts svg{width:100%}.desktop{display:none}
+@media(min-width:800px){.desktop{display:block}.phone{display:none}}
+.images{display:flex;flex-wrap:wrap;gap:14px}.images figure{width:132px}
+.images img{width:96px;height:96px;object-fit:contain;image-rendering:pixelated;background:var(--frame)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:10px;margin:1em 0}
 .tiles div{background:var(--frame);border:1px solid var(--edge);border-radius:10px;padding:10px 12px}
 .tiles b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums}
 .tiles span{color:var(--soft);font-size:.8rem}
 """.strip().replace("\n", "")
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched, no script ever runs
+# Nothing is fetched, no script ever runs; pictures lie within the page.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def page(title: str, body: Iterable[str]) -> str:
@@ -106,6 +114,23 @@ def tiles(rows: Iterable[tuple[object, object]]) -> Html:
 
 def figure(svg: str, caption: object) -> Html:
     picture = element("div", Html(svg), "scroll")
+    return element("figure", join([picture, element("figcaption", caption)]))
+
+
+def chart(draw: Callable[[float], str], caption: object, columns: int = 1) -> Html:
+    """A chart, drawn for the width it gets: one of several `columns` is scaled to its column; one that has a
+    row to itself is drawn twice, for a phone and for the width of a desktop's page."""
+    narrow = element("div", Html(draw(WIDTH)), "scroll")
+    if columns == 1:
+        wide = element("div", Html(draw(WIDE)), "scroll desktop")
+        narrow = Html(element("div", Html(draw(WIDTH)), "scroll phone") + wide)
+    return element("figure", join([narrow, element("figcaption", caption)]))
+
+
+def image(png: bytes, caption: str) -> Html:
+    """A small picture within the page."""
+    data = base64.b64encode(png).decode("ascii")
+    picture = Html(f'<img src="data:image/png;base64,{data}" alt="{escape(caption)}">')
     return element("figure", join([picture, element("figcaption", caption)]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from cambrian.errors import UsageError
@@ -12,8 +13,12 @@ from cambrian.reports.contents import Story
 from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels, search_trials
 from cambrian.reports.formats import cell_text, flatten_settings, integer_text, time_text
 from cambrian.reports.front import front_section
+from cambrian.reports.learning import learning_section
+from cambrian.reports.mistakes import mistakes_section
+from cambrian.reports.naming import architecture_text
 from cambrian.reports.page import (
     Html,
+    chart,
     definitions,
     details,
     element,
@@ -42,6 +47,8 @@ def report_html(story: Story) -> str:
     body: list[Html] = [element("h1", title), element("p", verdict(story), "lead"), tiles(_figures(story))]
     parts = (
         _winner,
+        learning_section,
+        mistakes_section,
         _final,
         _progress,
         front_section,
@@ -113,7 +120,8 @@ def _final_row(story: Story, trial: Trial) -> list[object]:
     value = story.value(trial.value) if trial.value is not None else describe_failure(trial) or "running"
     seconds = f"{trial.outcome.seconds:,.0f}" if trial.outcome else "–"
     sizes = [integer_text(metrics.get(n)) for n in ("params", "macs")]
-    return [_role(story, trial), on, value, *sizes, seconds, trial.architecture.key]
+    name = architecture_text(story, trial.architecture, trial=True)
+    return [_role(story, trial), on, value, *sizes, seconds, name]
 
 
 def _role(story: Story, trial: Trial) -> str:
@@ -128,14 +136,16 @@ def _progress(story: Story) -> Html | None:
     if not curve:
         return None
     name = f"best {story.unit}"
-    trials = charts.steps(
-        "best value over trials", [(b.trials, b.value) for b in curve], "trials", name, story.axis
-    )
-    seconds = charts.steps(
-        "best value over seconds", [(b.seconds, b.value) for b in curve], "seconds", name, story.axis
-    )
-    rows = [figure(trials, "over trials"), figure(seconds, "over seconds of evaluation, added up")]
-    return section("Best value so far", element("div", join(rows), "row"))
+    over = {
+        "trials": [(float(b.trials), b.value) for b in curve],
+        "seconds": [(b.seconds, b.value) for b in curve],
+    }
+    captions = {"trials": "over trials", "seconds": "over seconds of evaluation, added up"}
+    rows = [
+        chart(partial(charts.steps, f"best value over {x}", points, x, name, story.axis), captions[x], 2)
+        for x, points in over.items()
+    ]
+    return section("Best value so far", element("div", join(rows), "charts"))
 
 
 def _surrogate(story: Story) -> Html | None:
@@ -147,15 +157,9 @@ def _surrogate(story: Story) -> Html | None:
     for level in rows:
         rho = "not defined" if level.rho is None else f"{level.rho:.2f}"
         caption = f"level {level.level}: {len(level.measured)} trials, Spearman's rho {rho}"
-        picture = charts.scatter(
-            caption,
-            level.predicted,
-            level.measured,
-            f"predicted {story.unit}",
-            f"measured {story.unit}",
-            story.axis,
-        )
-        pictures.append(figure(picture, caption))
+        names = (f"predicted {story.unit}", f"measured {story.unit}")
+        draw_level = partial(charts.scatter, caption, level.predicted, level.measured, *names, story.axis)
+        pictures.append(chart(draw_level, caption, len(rows)))
     note = (
         "What the surrogate foretold of the trials it chose, before they were trained. Chosen trials are "
         "alike, so that rho is lower among them than among all. Dashed: where both agree."
@@ -163,7 +167,7 @@ def _surrogate(story: Story) -> Html | None:
     return section(
         "Prediction against truth",
         element("p", note, "note") if rows else "",
-        element("div", join(pictures), "row"),
+        element("div", join(pictures), "charts" if len(pictures) > 1 else ""),
         _table1(story),
     )
 
@@ -182,6 +186,7 @@ def _leaders(story: Story) -> Html | None:
     if not rows:
         return None
     header = ["rank", "trial", story.metric, "level", "params", "macs", "seconds", "architecture"]
+    leaders = best_trials(story.trials, 10)
     # The level is that of a progressive search; other strategies leave it open.
     cells = [
         [
@@ -192,11 +197,10 @@ def _leaders(story: Story) -> Html | None:
             integer_text(row["params"]),
             integer_text(row["macs"]),
             f"{row['seconds']:,.1f}",
-            row["key"],
+            architecture_text(story, trial.architecture),
         ]
-        for row in rows
+        for row, trial in zip(rows, leaders, strict=True)
     ]
-    leaders = best_trials(story.trials, 10)
     # A column only where it tells trials apart: most searches train every network from its own weights.
     if any(not isinstance(t.weights, Fresh) for t in leaders):
         header.append("began with")
@@ -242,8 +246,8 @@ def _cost(story: Story) -> Html | None:
     if not story.seconds:
         return None
     parts = [(_KINDS.get(kind, kind), seconds) for kind, seconds in story.seconds.items()]
-    bars = charts.shares("seconds by kind of work", parts, lambda s: f"{s:,.1f} s")
-    return section("What it cost", figure(bars, "seconds of work, of all workers together"))
+    draw_bars = partial(charts.shares, "seconds by kind of work", parts, lambda s: f"{s:,.1f} s")
+    return section("What it cost", chart(draw_bars, "seconds of work, of all workers together"))
 
 
 def _questions(story: Story) -> Html | None:

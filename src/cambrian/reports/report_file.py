@@ -22,9 +22,11 @@ def report(
     *,
     plan: Sequence[tuple[str, str]] = (),
     table1: Sequence[Mapping[str, Any]] | None = None,
+    surrogates: bool = False,
 ) -> Path:
     """Write one self-contained HTML file of a run's result; without `path`, report.html in its directory.
-    `plan` are rows of (label, text); `table1=None` fits the surrogates after the fact, once (see
+    `plan` are rows of (label, text). `table1` are the rows on surrogates: without any, those that an earlier
+    report has kept; with `surrogates` they are fitted after the fact, which takes minutes, once (see
     `surrogate_ranks`)."""
     from cambrian.reports.surrogate_ranks import rank_surrogates
 
@@ -35,9 +37,8 @@ def report(
                 " search with run('runs/first')"
             )
         path = result.directory / "report.html"
-    # Fitted by default: a run keeps the rows, so that a second report costs nothing.
     target = Path(path)
-    rows = rank_surrogates(result) if table1 is None else table1
+    rows = rank_surrogates(result, fit=surrogates) if table1 is None else table1
     text = report_html(story_of(result, plan=plan, table1=rows))
     try:
         write_file(target, text.encode())

@@ -1,5 +1,5 @@
 """Table 1 of PNAS (Liu et al. 2018) on a run's own trials, for its report. Fitting the four surrogates takes
-up to a minute, so that the rows are kept in the run directory."""
+minutes, so that the rows are kept in the run directory."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ _COLUMNS = {
 }
 
 
-def rank_surrogates(result: Result) -> list[dict[str, Any]]:
+def rank_surrogates(result: Result, fit: bool = True) -> list[dict[str, Any]]:
     """Rows for `Story.table1`: none while the search still goes on, nor where fewer than two levels have
-    ten measured architectures, nor for a space that has no levels or no tokens."""
+    ten measured architectures, nor for a space that has no levels or no tokens. Without `fit` only rows
+    that were kept."""
     ended = any(name == "stop" for _, name, _ in result.events)
     by_level = trials_by_level(result)
     encodes = know(result.space, Encodes)
@@ -48,8 +49,8 @@ def rank_surrogates(result: Result) -> list[dict[str, Any]]:
     identity = _digest(result.trials)
     place = result.directory / KEPT if result.directory is not None else None
     kept = _read(place, identity)
-    if kept is not None:
-        return kept
+    if kept is not None or not fit:
+        return kept or []
     from cambrian.predictors.pnas_table1 import table1  # imports torch, which most reports do without
 
     rows = [

@@ -1,0 +1,60 @@
+"""The learning curve of the winner: its training, and the training in which it was chosen on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cambrian.outcome import Done, Trial
+from cambrian.pictures import charts
+from cambrian.reports.contents import Story
+from cambrian.reports.page import Html, chart, element, section
+
+Line = tuple[str, list[tuple[float, float]]]
+
+
+def learning_section(story: Story) -> Html | None:
+    """None where there is no winner, or where no more than a point of its training was recorded."""
+    if story.winner is None:
+        return None
+    chosen = _finalist(story, story.winner)
+    losses = [
+        *_line("training", story.winner, "train_loss"),
+        *_line("training, as finalist", chosen, "train_loss"),
+        *_line("validation, as finalist", chosen, "loss"),
+    ]
+    values = _line("validation, as finalist", chosen, "value")
+    pictures = [
+        *_chart("loss over epochs", losses, "loss", charts.plain, 2 if values else 1),
+        *_chart(f"{story.metric} over epochs", values, story.unit, story.axis, 2 if losses else 1),
+    ]
+    if not pictures:
+        return None
+    note = (
+        "The final network learns from the training and the validation part together, so that its own curve"
+        " has no validation; that of the same architecture as a finalist, by which it was chosen, has."
+    )
+    kind = "charts" if len(pictures) > 1 else ""
+    parts = [element("p", note, "note")] if chosen is not None else []
+    return section("How it learned", *parts, element("div", Html("".join(pictures)), kind))
+
+
+def _finalist(story: Story, winner: Trial) -> Trial | None:
+    same = [t for t in story.trials if t.role == "finalist" and t.architecture == winner.architecture]
+    return same[-1] if same else None
+
+
+def _line(name: str, trial: Trial | None, metric: str) -> list[Line]:
+    if trial is None or not isinstance(trial.outcome, Done):
+        return []
+    points = [(float(p.step), p.metrics[metric]) for p in trial.outcome.curve if metric in p.metrics]
+    return [(name, points)] if len(points) > 1 else []
+
+
+def _chart(
+    title: str, lines: list[Line], unit: str, value_format: Callable[[float], str], columns: int
+) -> list[Html]:
+    if not lines:
+        return []
+    return [
+        chart(lambda width: charts.lines(title, lines, "epochs", unit, value_format, width), title, columns)
+    ]

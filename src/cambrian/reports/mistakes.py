@@ -1,0 +1,78 @@
+"""The section on the test images: the confusion matrix, and the images classified wrongly most surely."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cambrian.pictures.matrix import matrix
+from cambrian.reports.contents import Story
+from cambrian.reports.page import Html, chart, element, image, join, section, table
+from cambrian.reports.tested import Tested
+
+_MATRIX = 24
+"""Classes up to which a matrix is legible."""
+_PAIRS = 10
+
+
+def mistakes_section(story: Story) -> Html | None:
+    tested = story.tested
+    if tested is None:
+        return None
+    if tested.reason:
+        note = f"The final network could not be run on the test images: {tested.reason}."
+        return section("On the test images", element("p", note, "note"))
+    return section(
+        "On the test images", element("p", _note(tested), "note"), *_confusion(tested), *_worst(tested)
+    )
+
+
+def _note(tested: Tested) -> str:
+    wrong = int(tested.confusion.sum() - np.trace(tested.confusion))
+    looked = f"{tested.count:,} test images"
+    if tested.count < tested.total:
+        looked = f"{tested.count:,} of {tested.total:,} test images, evenly over them"
+    return f"The final network on {looked}: {wrong:,} are classified wrongly. They decided nothing."
+
+
+def _confusion(tested: Tested) -> list[Html]:
+    """The matrix, where it is legible, and the commonest confusions."""
+    parts = []
+    if len(tested.labels) <= _MATRIX:
+        caption = "rows: the true class; columns: the class it was taken for"
+        parts.append(
+            chart(
+                lambda width: matrix("confusion matrix", tested.labels, tested.confusion.tolist(), width),
+                caption,
+            )
+        )
+    rows = _pairs(tested)
+    if rows:
+        parts.append(element("h3", "Most often confused"))
+        parts.append(table(["true class", "taken for", "images", "of its class"], rows))
+    return parts
+
+
+def _pairs(tested: Tested) -> list[list[object]]:
+    wrong = tested.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
+    rows: list[list[object]] = []
+    for place in order:
+        i, j = divmod(int(place), len(tested.labels))
+        if wrong[i, j]:
+            share = 100 * wrong[i, j] / tested.confusion[i].sum()
+            rows.append([tested.labels[i], tested.labels[j], f"{wrong[i, j]:,}", f"{share:.1f} %"])
+    return rows
+
+
+def _worst(tested: Tested) -> list[Html]:
+    if not tested.mistakes:
+        return []
+    pictures = [
+        image(m.picture, f"{m.label}, taken for {m.predicted} ({100 * m.confidence:.0f} %), image {m.place}")
+        for m in tested.mistakes
+    ]
+    return [
+        element("h3", "Classified wrongly with the highest confidence"),
+        element("div", join(pictures), "images"),
+    ]

@@ -1,0 +1,135 @@
+"""The final network on the test images: whom it takes for whom, and where it errs most surely.
+
+The images decide nothing here: the winner has been chosen, and its score is on record.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.errors import CambrianError
+from cambrian.outcome import Done
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cambrian.search.result import Result
+
+WORK = 2e10
+"""Multiply-adds that a report may spend: one to two seconds of a core."""
+FEWEST = 200
+"""Test images that are looked at however large the network is."""
+WORST = 12
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test image that was taken for another class: its place in the data, and its picture as a PNG."""
+
+    place: int
+    label: str
+    predicted: str
+    confidence: float
+    picture: bytes
+
+
+@dataclass(frozen=True)
+class Tested:
+    """`confusion[i][j]` counts images of class i that were taken for class j. `count` of `total` test images
+    were looked at; `mistakes` are the surest ones first. Where nothing could be looked at, `reason` says
+    why."""
+
+    labels: tuple[str, ...] = ()
+    confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    count: int = 0
+    total: int = 0
+    mistakes: tuple[Mistake, ...] = ()
+    reason: str = ""
+
+
+def look_at_test_images(result: Result) -> Tested | None:
+    """None where there is no tested network, or where its data are elsewhere."""
+    winner, task = result.winner, result.task
+    if winner is None or task is None or result.directory is None or not len(task.test):
+        return None
+    if not isinstance(winner.outcome, Done) or "test_accuracy" not in winner.outcome.metrics:
+        return None
+    which = _choose(task.test, winner.outcome.metrics.get("macs"))
+    try:
+        probabilities = _probabilities(result, which)
+    # A space that was edited since builds no such network; the rest of the report does without it.
+    except CambrianError as error:
+        return Tested(reason=str(error))
+    return _judge(task, which, probabilities)
+
+
+def _choose(test: NDArray[np.int64], macs: float | None) -> NDArray[np.int64]:
+    """All test images, or as many as can be looked at in a second or two, evenly over the test part."""
+    most = len(test) if not macs else max(FEWEST, int(WORK / macs))
+    if most >= len(test):
+        return test
+    return test[np.linspace(0, len(test) - 1, most).astype(np.int64)]
+
+
+def _probabilities(result: Result, which: NDArray[np.int64]) -> NDArray[np.float32]:
+    import torch
+
+    from cambrian.networks.heads import first_head
+    from cambrian.networks.training.batches import images
+
+    task, winner = result.task, result.winner
+    assert task is not None
+    assert winner is not None
+    network = result.model()
+    resolution = winner.fidelity.resolution
+    pixels, targets = task.inputs[which], task.targets[which]
+    batch = images(pixels, targets, task.mean, task.std, resolution=resolution)
+    with torch.inference_mode():
+        parts = [
+            first_head(network(batch.inputs(part))).softmax(1) for part in torch.split(batch.pixels, _BATCH)
+        ]
+    probabilities: NDArray[np.float32] = torch.cat(parts).float().numpy()
+    return probabilities
+
+
+def _judge(task: Any, which: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Tested:
+    true, predicted = task.targets[which], probabilities.argmax(1)
+    classes = len(task.labels)
+    confusion = np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    sure = probabilities.max(1)
+    wrong = np.flatnonzero(true != predicted)
+    # Stable, so that of equally sure ones the first in the data comes first.
+    surest = wrong[np.argsort(-sure[wrong], kind="stable")][:WORST]
+    mistakes = tuple(
+        Mistake(
+            int(which[i]),
+            str(task.labels[true[i]]),
+            str(task.labels[predicted[i]]),
+            float(sure[i]),
+            draw_image(task.inputs[which[i]]),
+        )
+        for i in surest
+    )
+    labels = tuple(map(str, task.labels))
+    return Tested(labels, confusion, len(which), len(task.test), mistakes)
+
+
+def draw_image(pixels: NDArray[Any]) -> bytes:
+    """An image [height, width, channels] as a PNG: three channels as colours, of other numbers the first one
+    in grey; float images from their least to their greatest value."""
+    from PIL import Image
+
+    shown = np.asarray(pixels[..., :3] if pixels.shape[-1] in (3, 4) else pixels[..., 0])
+    if shown.dtype != np.uint8:
+        low, high = float(shown.min()), float(shown.max())
+        shown = ((shown - low) / ((high - low) or 1.0) * 255).astype(np.uint8)
+    picture = Image.fromarray(shown)
+    picture.thumbnail((160, 160))  # larger ones would make the page heavy
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
