@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cambrian.cli.app import Json, Minimize, Out, Run, app, say
+from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, Run, app, say
 from cambrian.cli.data import Read, load_task
+from cambrian.cli.given import refuse_these
 from cambrian.cli.limits import read_limits
 from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.cli.run_search import choose_device, run_search
@@ -47,6 +48,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 @app.command()
 def search(
+    context: typer.Context,
     data: Data = "digits",
     budget: Annotated[
         str | None, typer.Option(help="Time, trials or both: 30m, 2h, 200, '200,30m'.", show_default=False)
@@ -56,6 +58,9 @@ def search(
         str | None, typer.Option(help="Look trials up in a published table or your own .csv or .npz.")
     ] = None,
     minimize: Minimize = None,
+    questions: Questions = None,
+    depth: Depth = None,
+    replicates: Replicates = None,
     space: Annotated[
         str, typer.Option(help="Search space: NAME, NAME(setting=value, ...) or module:function.")
     ] = "pnas",
@@ -108,25 +113,14 @@ def search(
     _check_unused(run)
     _check_surrogate(surrogate)
     if benchmark is not None:
-        if limits:
-            raise UsageError(f"limits on {', '.join(limits)} need networks, which --benchmark does not build")
-        from cambrian.cli.benchmark_search import search_table
+        from cambrian.cli.benchmark_search import TableOptions, search_table
 
-        search_table(
-            benchmark,
-            strategy,
-            surrogate,
-            budget,
-            run,
-            seed,
-            as_json,
-            minimize,
-            levels=levels,
-            keep=keep,
-        )
+        columns = TableOptions(benchmark, minimize, questions, depth, replicates)
+        search_table(context, columns, strategy, budget, run, seed, as_json)
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+    refuse_these(context, ("questions", "depth", "replicates"), "for --benchmark with a table of your own")
     # Only what the user said is passed on: everything else is the plan's to choose.
     changes = {
         "levels": levels,
