@@ -21,20 +21,22 @@ REPEATS = ("seed", "replicate", "repeat", "repetition", "run", "trial")
 Columns = Mapping[str, list[Any]]
 
 
-def guess_questions(table: Table, taken: Collection[str | None], repeated: bool = False) -> list[str]:
-    """The columns that a file has as one matrix, and those of text, if no two rows agree on all of them.
-    Otherwise columns of few different whole numbers too: those up to the one with which every combination is
-    there once, else all, and one more where only that tells the rows apart; a number that is another in each
-    row only numbers the rows. With `repeated`, rows may agree."""
+def guess_questions(
+    table: Table, taken: Collection[str | None], depth: str | None = None, repeated: bool = False
+) -> list[str]:
+    """The columns that a file has as one matrix, those of text, and `depth`, if no two rows agree on all of
+    them. Otherwise columns of few different whole numbers too: those up to the one with which every
+    combination is there once, else all; a number that is another in each row only numbers the rows. One
+    more column of whole numbers is a question where only that tells rows apart, or decides whether
+    another question is asked. With `repeated`, rows may agree."""
     left_out = {*taken, *(REPEATS if repeated else ())}
     columns = {name: answers(c.values) for name, c in table.columns.items() if name not in left_out}
-    sure = [name for name in columns if name in table.codes or not is_numeric(table.columns[name].values)]
+    words = [name for name in columns if not is_numeric(table.columns[name].values)]
+    sure = [name for name in columns if name in words or name in table.codes or name == depth]
     if sure and _tell_apart(columns, sure):
-        return sure
+        return _add_deciding(columns, sure)
     asked = _ask_whole_numbers(columns, sure)
-    if not repeated and not _tell_apart(columns, asked):
-        asked = _add_deciding(columns, asked)
-    return asked
+    return asked if repeated else _add_deciding(columns, asked)
 
 
 def _ask_whole_numbers(columns: Columns, sure: list[str]) -> list[str]:
@@ -53,12 +55,31 @@ def _ask_whole_numbers(columns: Columns, sure: list[str]) -> list[str]:
 
 
 def _add_deciding(columns: Columns, asked: list[str]) -> list[str]:
-    """The questions with the first other column of whole numbers that tells all rows apart, at its place."""
+    """The questions with the first other column of whole numbers that makes a tree of them, at its place,
+    where they alone do not make one."""
+    if _make_tree(columns, asked):
+        return asked
     for name, column in columns.items():
         numbering = ABSENT not in column and len(set(column)) == len(column)
-        if name not in asked and _is_whole(column) and not numbering and _tell_apart(columns, [*asked, name]):
-            return [each for each in columns if each in asked or each == name]
+        more = [each for each in columns if each in asked or each == name]
+        if name not in asked and _is_whole(column) and not numbering and _make_tree(columns, more):
+            return more
     return asked
+
+
+def _make_tree(columns: Columns, names: list[str]) -> bool:
+    """Whether no two rows agree on all of these columns, and whether it follows from a row's answers before a
+    column that it has an answer there, as a walk needs it."""
+    return _tell_apart(columns, names) and all(
+        _follows(columns, names[:place], name) for place, name in enumerate(names)
+    )
+
+
+def _follows(columns: Columns, before: list[str], name: str) -> bool:
+    rows = zip(*(columns[each] for each in before), strict=True) if before else ((),) * len(columns[name])
+    asked: dict[tuple[Any, ...], bool] = {}
+    present = [answer != ABSENT for answer in columns[name]]
+    return all(asked.setdefault(row, here) == here for row, here in zip(rows, present, strict=True))
 
 
 def _tell_apart(columns: Columns, names: list[str]) -> bool:

@@ -55,9 +55,11 @@ def table(
     taken = {objective, test, seconds, *(metrics or ())}
     if replicates is not None:
         _check_mode(replicates)
-    asked = tuple(questions or guess_questions(rows, taken, repeated=replicates is not None))
+    asked = tuple(questions or guess_questions(rows, taken, depth, replicates is not None))
     for column in (*asked, *((depth,) if depth else ())):
         rows.column(column)  # raises UnknownName for one that is not there
+    if depth is not None and depth not in asked:
+        raise DataError(f"{path}: the depth {depth!r} is not among the questions {', '.join(asked)}: add it")
     for role, columns in (("metric", metrics), ("column of seconds", (seconds,) if seconds else ())):
         for column in columns or ():
             _check_numbers(rows, column, role)

@@ -42,8 +42,8 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """`row(space, architecture)` is `rows[identify(space, architecture)]`. `codes` are the columns that are
-    one matrix in a file. Where repeated rows are merged, `columns` has their means, `single` the measurements,
-    and `groups[row]` the rows there of each row here."""
+    one matrix in a file. Where repeated rows are merged, `columns` has their means, `single` the
+    measurements, and `groups[row]` the rows there of each row here."""
 
     name: str
     identify: Callable[[Any, Architecture], Hashable]
