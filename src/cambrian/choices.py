@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cambrian.errors import IllegalArchitecture, SpaceError, did_you_mean
+from cambrian.errors import IllegalArchitecture, SpaceError
 from cambrian.options import Scalar as Scalar
 from cambrian.options import (
     check_bound,
@@ -306,6 +306,4 @@ def _option(path: str, answer: object, options: tuple[Scalar, ...]) -> Scalar:
         # To Python 1 == True; as answers they are two options.
         if option == answer and isinstance(answer, bool) == isinstance(option, bool):
             return option
-    raise IllegalArchitecture(
-        f"question {path!r}: {answer!r} is not an option{did_you_mean(str(answer), map(str, options))}"
-    )
+    raise IllegalArchitecture(f"question {path!r}: {answer!r} is not an option", str(answer), options)

@@ -24,7 +24,7 @@ Every message names the fault and its place, the value that was given and the on
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -51,7 +51,15 @@ class SpaceError(UsageError):
 
 
 class IllegalArchitecture(UsageError):
-    pass
+    """`wrong` and `valid` add the nearest valid name to the sentence where it is read, not where it is
+    raised: walks try answers by the thousand and catch this error."""
+
+    def __init__(self, sentence: str, wrong: str | None = None, valid: Sequence[object] = ()) -> None:
+        super().__init__(sentence, wrong, valid)
+
+    def __str__(self) -> str:
+        sentence, wrong, valid = self.args
+        return str(sentence) if wrong is None else f"{sentence}{did_you_mean(wrong, valid)}"
 
 
 class Unbuildable(UsageError):
@@ -116,7 +124,7 @@ MOST_NAMES = 30
 suggestion."""
 
 
-def did_you_mean(name: str, valid: Iterable[str]) -> str:
+def did_you_mean(name: str, valid: Iterable[object]) -> str:
     """The end of a sentence about a wrong name: the nearest valid name, and all of them when they are few."""
     names = [str(v) for v in valid]
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)

@@ -383,3 +383,75 @@ def test_mistakes_on_the_command_line(small, tmp_path, arguments, sentence):
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_whole_number_that_decides_is_a_question(tmp_path):
+    """A depth says which operations there are, and a size alone tells rows apart: both are asked, in the
+    order of the columns, and neither the number of a row nor a metric of whole numbers is."""
+    rows = [(9, 1, "conv", "", 5, 1), (8, 1, "pool", "", 6, 2), (7, 2, "conv", "pool", 5, 3)]
+    path = written(tmp_path / "depths.csv", ("row", "depth", "op1", "op2", "layers", "value"), rows)
+    assert table(path).space.questions == ("depth", "op1", "op2")
+    rows = [("conv", 3, 50, 1), ("conv", 5, 51, 2), ("pool", "", 52, 3)]
+    path = written(tmp_path / "sizes.csv", ("kind", "size", "params", "value"), rows)
+    assert table(path).space.questions == ("kind", "size")
+
+
+def test_matrices_of_an_npz_are_questions(tmp_path):
+    """A matrix of codes or words is a question for each of its columns, named by its place; one whose
+    columns have other names already is refused."""
+    codes = np.array(list(product(range(3), repeat=4)))
+    value, widths = codes @ (1, 2, 3, 4), np.tile([4, 8, 16], 27)
+    np.savez(tmp_path / "codes.npz", ops=codes, value=value, width=widths)
+    found = table(tmp_path / "codes.npz")
+    assert found.space.questions == ("ops0", "ops1", "ops2", "ops3")
+    assert (found.optimum, found.space.count, found.estimator.metrics) == (20, 81, ("width",))
+    np.savez(tmp_path / "twice.npz", ops=codes, ops1=value, value=value)
+    with pytest.raises(DataError, match="two columns would be called 'ops1': rename the array"):
+        table(tmp_path / "twice.npz")
+
+
+REPEATED = [("conv", 0, 1.0, 4.0), ("pool", 0, 3.0, 5.0), ("conv", 1, 2.0, 6.0), ("conv", 2, "", 5.0)]
+
+
+def test_repeated_rows_are_replicates_where_asked(tmp_path):
+    """Their mean is the value, of those that were measured; or one of them is, which the seed draws: each is
+    drawn, and always the same by one seed. The test is the mean in both, and no row is lost."""
+    path = written(tmp_path / "r.csv", ("kind", "seed", "value", "test"), REPEATED)
+    conv = Architecture({"kind": "conv"})
+    mean = table(path, replicates="mean")
+    assert (mean.space.questions, mean.space.count) == (("kind",), 2)
+    assert (told(mean, conv).value, mean.test(conv), mean.optimum) == (1.5, 5.0, 5.0)
+    drawn = table(path, replicates="seed")
+    assert drawn.test(conv) == 5.0
+    values = []
+    for seed in range(40):
+        courses = [play(drawn, "random", 6, seed).trials for _ in range(2)]
+        values += [t.value for t in courses[0] if t.architecture == conv]
+        assert [t.value for t in courses[0]] == [t.value for t in courses[1]]
+    assert set(values) == {1.0, 2.0, None}
+
+
+def test_repeated_rows_are_refused_where_nobody_asked(tmp_path):
+    """The sentence names the options that mend it, and an unknown way to read them is refused."""
+    path = written(tmp_path / "r.csv", ("kind", "value"), [("conv", 1), ("pool", 3), ("conv", 2)])
+    with pytest.raises(DataError, match="rows 1 and 3 have the same answers to kind: keep one"):
+        table(path)
+    with pytest.raises(CambrianError, match="--replicates is mean or seed, got 'median'"):
+        table(path, replicates="median")
+
+
+@pytest.mark.parametrize("name", ["mine.json.gz", "mine.csv.gz", "tables/mine.parquet"])
+def test_other_formats_are_refused_with_those_that_are_read(name):
+    """Whether there is such a file or not."""
+    with pytest.raises(DataError, match=r"tables are read from \.csv files with a header and from \.npz"):
+        benchmark(name)
+    with pytest.raises(DataError, match=r"tables are read from \.csv files with a header and from \.npz"):
+        table(name)
+
+
+def test_questions_of_a_table_on_the_command_line(small, tmp_path):
+    """They are named by their columns, as is the depth; the first line says how many rows there are."""
+    done = run(tmp_path, "--benchmark", "small.csv", "--questions", "b, a,width", "--depth", "width",
+               "--strategy", "random", "--budget", "5")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("18 rows; questions: b, a, width; objective: valid_acc")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.benchmarks.playing import Played, play
@@ -28,14 +29,28 @@ BENCHMARKS = Registry(
 
 
 @cache
-def benchmark(name: str, minimize: bool | None = None) -> Benchmark:
+def benchmark(
+    name: str,
+    minimize: bool | None = None,
+    *,
+    questions: tuple[str, ...] = (),
+    depth: str | None = None,
+    replicates: str | None = None,
+) -> Benchmark:
     """A published or planted benchmark by its name, or a table of your own by its path (see `table_of`),
-    whose objective is to be low with `minimize`. Raises UnknownName with the nearest name, DataError where
+    whose objective is to be low with `minimize`; `questions`, `depth` and `replicates` are those of `table`,
+    and for such a table alone. Raises UnknownName with the nearest name, DataError where
     a table is missing or damaged."""
-    if any(suffix in name for suffix in SUFFIXES):
-        return table_of(name, minimize)
+    if any(suffix in name for suffix in SUFFIXES) or Path(name).suffix:
+        return table_of(name, minimize, questions=questions, depth=depth, replicates=replicates)
+    factory = BENCHMARKS.get(name)
+    for setting, value in {"questions": questions, "depth": depth, "replicates": replicates}.items():
+        if value:
+            raise UsageError(
+                f"--{setting} is for a table of your own: leave it out for the published benchmark {name!r}"
+            )
     # Published tables are of accuracies alone.
-    chosen: Benchmark = BENCHMARKS.get(name)()
+    chosen: Benchmark = factory()
     if minimize is not None and minimize != chosen.minimize:
         raise UsageError(
             f"the objective of the published benchmark {name!r} is maximised: leave out minimize"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.estimators.tables import open_table
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Fidelity
 from cambrian.spaces.space import Space
@@ -52,7 +51,7 @@ class Benchmark:
         test_minimize: bool = False,
     ) -> Benchmark:
         """`test` is float[rows of the estimator's table]; rows without one have NaN."""
-        table = open_table(estimator.table, estimator.questions)
+        table = estimator.open()
         return Benchmark(
             name,
             space,

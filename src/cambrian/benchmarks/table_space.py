@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -36,13 +36,21 @@ class Listed(Space):
     def knowledge(self) -> tuple[object, ...]:
         return () if self.depth is None else (DepthGrowth(self),)
 
+    @property
+    def count(self) -> int:
+        return _count(self._root)
+
+    def list_architectures(self) -> list[Architecture]:
+        return [Architecture(answers) for answers in _list_answers(self._root, {})]
+
     def program(self, pick: Pick) -> None:
-        node = _tree(self.table, self.questions)
-        while isinstance(node, Fork):
-            # By the number of rows behind each option: walks are then uniform over the rows.
-            weights = None if len(set(node.rows)) == 1 else tuple(map(float, node.rows))
-            answer = pick.ask(OneOf(node.path, node.options, weights, depth=node.path == self.depth))
-            node = node.below[node.options.index(answer)]
+        node = self._root
+        while node is not None:
+            node = node.below[pick.ask(node.choice)]
+
+    @property
+    def _root(self) -> Fork | None:
+        return _tree(self.table, self.questions, self.depth)
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         raise Unbuildable(f"architectures of {self.table} are looked up, not built")
@@ -54,12 +62,12 @@ GrowingListed = Listed
 
 @dataclass(frozen=True)
 class Fork:
-    """`below[i]` follows option i (None: a row is found), which `rows[i]` rows have."""
+    """`below` has what follows each option of the choice (None: a row is found), `count` the architectures
+    behind it."""
 
-    path: str
-    options: tuple[Scalar, ...]
-    rows: tuple[int, ...]
-    below: tuple[Any, ...]
+    choice: OneOf
+    below: Mapping[Any, Fork | None]
+    count: int
 
 
 @dataclass(frozen=True)
@@ -72,11 +80,11 @@ class Question:
 
 
 @cache
-def _tree(table: str, questions: tuple[str, ...]) -> Fork | None:
-    # Kept: every walk goes down this tree, and making it reads the whole table.
+def _tree(table: str, questions: tuple[str, ...], depth: str | None) -> Fork | None:
+    # Kept, with its choices: every walk goes down this tree, and making it reads the whole table.
     rows = open_table(table, questions)
     columns = [_question(path, answers(rows.column(path).values)) for path in questions]
-    return _fork(table, columns, range(len(columns[0].answers)))
+    return _fork(table, columns, range(len(columns[0].answers)), depth)
 
 
 def _question(path: str, column: list[Any]) -> Question:
@@ -87,13 +95,9 @@ def _question(path: str, column: list[Any]) -> Question:
     return Question(path, column, {a: n for n, a in enumerate(different)})
 
 
-def _fork(table: str, asked: Sequence[Question], rows: Sequence[int]) -> Fork | None:
+def _fork(table: str, asked: Sequence[Question], rows: Sequence[int], depth: str | None) -> Fork | None:
     """The fork of `rows`, which agree on all questions before `asked`."""
     if not asked:
-        if len(rows) > 1:
-            raise DataError(
-                f"{table}: rows {rows[0] + 1} and {rows[1] + 1} have the same answers: keep one row of each"
-            )
         return None
     question = asked[0]
     groups: dict[Any, list[int]] = {}
@@ -106,7 +110,25 @@ def _fork(table: str, asked: Sequence[Question], rows: Sequence[int]) -> Fork | 
             " answers before it have: fill it in, or order the columns so that what decides comes first"
         )
     if ABSENT in groups:
-        return _fork(table, asked[1:], rows)
+        return _fork(table, asked[1:], rows, depth)
     options = sorted(groups, key=question.place.__getitem__)
-    below = tuple(_fork(table, asked[1:], groups[option]) for option in options)
-    return Fork(question.path, tuple(options), tuple(len(groups[o]) for o in options), below)
+    below = {option: _fork(table, asked[1:], groups[option], depth) for option in options}
+    # By the number of architectures behind each option: walks are then uniform over them.
+    counts = [_count(node) for node in below.values()]
+    weights = None if len(set(counts)) == 1 else tuple(map(float, counts))
+    choice = OneOf(question.path, tuple(options), weights, depth=question.path == depth)
+    return Fork(choice, below, sum(counts))
+
+
+def _count(node: Fork | None) -> int:
+    """The number of architectures behind a fork; one where there is none."""
+    return 1 if node is None else node.count
+
+
+def _list_answers(node: Fork | None, before: dict[str, Scalar]) -> Iterator[dict[str, Scalar]]:
+    """The answers of every architecture behind a fork, each joined to those `before`."""
+    if node is None:
+        yield before
+        return
+    for option, following in node.below.items():
+        yield from _list_answers(following, {**before, node.choice.path: option})

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from cambrian.outcome import Trial
 
 __all__ = [
+    "Depth",
     "Json",
     "Minimize",
     "Out",
+    "Questions",
+    "Replicates",
     "Run",
     "app",
     "give",
@@ -97,6 +100,33 @@ Minimize = Annotated[
         help="For tables: lower or higher is better [default: by the objective's name, else higher].",
         show_default=False,
         rich_help_panel="What to search",
+    ),
+]
+
+
+Questions = Annotated[
+    str | None,
+    typer.Option(
+        help="For tables of your own: the columns that are questions, as a,b,c [default: guessed].",
+        show_default=False,
+        metavar="COLUMNS",
+    ),
+]
+Depth = Annotated[
+    str | None,
+    typer.Option(
+        help="For tables of your own: the question that says how large an architecture is.",
+        show_default=False,
+        metavar="COLUMN",
+    ),
+]
+Replicates = Annotated[
+    str | None,
+    typer.Option(
+        help="For tables of your own: rows with the same answers are measured as their mean, or as one of"
+        " them that the seed draws.",
+        show_default=False,
+        metavar="mean|seed",
     ),
 ]
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
 
 from cambrian.cli.app import say
+from cambrian.cli.given import list_given, refuse_others, refuse_these
 from cambrian.cli.run_search import run_search
+from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
     from cambrian.benchmarks import Benchmark
@@ -14,29 +18,58 @@ if TYPE_CHECKING:
 TRIALS = "300"  # as `compare` gives each search
 
 
+READ = (
+    *("benchmark", "strategy", "budget", "run", "seed", "as_json"),
+    *("minimize", "questions", "depth", "replicates"),
+)
+"""The parameters of `search` that a search on a table reads, besides the settings of progressive search."""
+PROGRESSIVE = ("surrogate", "levels", "keep")
+
+
+class TableOptions(NamedTuple):
+    """The options that say which table is searched, and how it is read."""
+
+    name: str
+    minimize: bool | None
+    questions: str | None
+    depth: str | None
+    replicates: str | None
+
+    def open(self) -> Benchmark:
+        """The benchmark. Raises UsageError for an option that it cannot use."""
+        from cambrian.benchmarks import benchmark
+
+        columns = tuple(name.strip() for name in (self.questions or "").split(",") if name.strip())
+        if self.questions is not None and not columns:
+            raise UsageError("--questions names no column: write it as --questions op1,op2,width")
+        return benchmark(
+            self.name, self.minimize, questions=columns, depth=self.depth, replicates=self.replicates
+        )
+
+
 def search_table(
-    name: str,
+    context: typer.Context,
+    options: TableOptions,
     strategy: str | None,
-    surrogate: str,
     budget: str | None,
     run: Path | None,
     seed: int,
     as_json: bool,
-    minimize: bool | None,
-    **settings: int | None,
 ) -> None:
-    """`name` is a benchmark's or the path of a table; `settings` are those of progressive search."""
-    from cambrian.benchmarks import benchmark
+    """Search the table of the options. Whatever else was given on the command line is refused: it would train
+    networks."""
     from cambrian.search.components import usual
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
     from cambrian.search.result import Result
     from cambrian.search.search import Search
 
-    table, limit = benchmark(name, minimize), Budget.parse(budget or TRIALS)
+    refuse_others(context, (*READ, *PROGRESSIVE), "for training networks, which --benchmark does not build")
+    table, limit = options.open(), Budget.parse(budget or TRIALS)
+    chosen = usual(table.space, limit.trials) if strategy is None else strategy
     search = Search(
         table.space,
-        _strategy(usual(table.space, limit.trials) if strategy is None else strategy, surrogate, settings),
+        _strategy(chosen, context),
         table.estimator,
         budget=limit,
         seed=seed,
@@ -44,7 +77,7 @@ def search_table(
         minimize=table.minimize,
     )
     place = run or claim(table.name)
-    say(_describe_search(table, f"{search.objective}", minimize), to_json=as_json)
+    say(_describe_search(table, f"{search.objective}", options.minimize), to_json=as_json)
     run_search(search, place, {}, as_json)
     best = Result.open(place).best
     if best is not None:
@@ -55,27 +88,53 @@ def search_table(
 
 
 def _describe_search(benchmark: Benchmark, objective: str, minimize: bool | None) -> str:
-    """The objective; of the user's own table also the role of each column, and the option that overrides a
-    direction where it is only a guess by the column's name."""
+    """The number of rows and the objective; of the user's own table also the role of each column, and the
+    option that overrides a direction where it is only a guess by the column's name."""
     from cambrian.problem import lower_is_better
 
+    rows = _count_rows(benchmark)
     questions = getattr(benchmark.space, "questions", None)
     if questions is None:  # a published table
-        return f"objective: {objective}"
+        return f"{rows}objective: {objective}"
     other = "maximize" if benchmark.minimize else "minimize"
     # Nothing to override where the user has said it, or where the name says that higher is better.
     plain = minimize is not None or lower_is_better(benchmark.estimator.objective) is False
     guessed = "" if plain else f" (--{other} says otherwise)"
     metrics = ", ".join(benchmark.estimator.metrics) or "none"
-    return f"questions: {', '.join(questions)}; objective: {objective}{guessed}; further metrics: {metrics}"
+    columns = (
+        f"questions: {', '.join(questions)}; objective: {objective}{guessed}; further metrics: {metrics}"
+    )
+    return f"{rows}{columns}"
 
 
-def _strategy(text: str, surrogate: str, settings: dict[str, Any]) -> Any:
-    """The strategy, read as `compare` reads it; plain `progressive` gets the settings that are options."""
+def _count_rows(benchmark: Benchmark) -> str:
+    """The number of architectures in the table, of those that could not be measured, and of repeated rows;
+    nothing where there is no table."""
+    from cambrian.estimators.tabular import Tabular
+
+    if not isinstance(benchmark.estimator, Tabular):
+        return ""
+    table = benchmark.estimator.open()
+    counts = [f"{len(table.rows):,} rows"]
+    if table.groups:
+        counts = [f"{sum(map(len, table.groups)):,} rows of {len(table.groups):,} architectures"]
+    values = table.column(benchmark.estimator.objective).values
+    # A learning curve is unknown where its last value is.
+    missing = int((values != values).reshape(len(values), -1)[:, -1].sum())
+    if missing:
+        counts.append(f"{missing:,} without a {benchmark.estimator.objective} count as failures")
+    return f"{', '.join(counts)}; "
+
+
+def _strategy(text: str, context: typer.Context) -> Any:
+    """The strategy, read as `compare` reads it; plain `progressive` gets the settings that are options, and
+    any other refuses them."""
     from cambrian.strategies import STRATEGIES
 
+    if text == "progressive":
+        given = list_given(context)
+        named = {name: context.params[name] for name in PROGRESSIVE if name in given}
+        return {"name": text, "arguments": {"surrogate": context.params["surrogate"], **named}}
     # A text such as progressive(keep=32) has its settings already.
-    if text != "progressive":
-        return STRATEGIES.parse(text)
-    given = {name: value for name, value in settings.items() if value is not None}
-    return {"name": text, "arguments": {"surrogate": surrogate, **given}}
+    refuse_these(context, PROGRESSIVE, f"for --strategy progressive, and the strategy is {text}")
+    return STRATEGIES.parse(text)

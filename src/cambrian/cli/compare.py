@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cambrian.cli.app import Json, Minimize, app, give, read_place, say, say_stopped
+from cambrian.cli.given import refuse_these
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, share
 from cambrian.cli.panels import COMPARE
@@ -24,6 +25,8 @@ CORES = os.cpu_count() or 1
 RIVALS = "progressive,evolution,reinforce,random"
 PLAYED, LIVE, MACHINE = "What to compare", "With training", "Machine"
 """Panels of options in the help."""
+TRAINS = ("space", "epochs", "filters", "cells", "limit", "size", "device")
+"""The parameters that shape live training."""
 SMALL = {"filters": 8, "cells": 2}
 """The skeleton in which cells of the PNAS space are compared by default."""
 
@@ -33,6 +36,7 @@ SMALL = {"filters": 8, "cells": 2}
     epilog="cambrian compare --benchmark nb201-cifar10 --strategies bayes,evolution,random",
 )
 def compare(
+    context: typer.Context,
     benchmark: Annotated[
         str | None,
         typer.Option(
@@ -107,17 +111,20 @@ def compare(
     if benchmark is None and task is None:
         if run is None:
             raise UsageError("give --benchmark NAME, --task DATA, or --run of a comparison to go on with")
+        refuse_these(context, TRAINS, "for --task, and --run alone goes on with the settings that it has")
         _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost, minimize=minimize)
         _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch, tell=tell))
         return
     # Defaults are filled in here, not by typer: `_alone` has to know which options the user gave.
     contest: Contest
     if benchmark is not None:
+        refuse_these(context, TRAINS, "for live training with --task, which --benchmark is not")
         contest = _table(benchmark, _or(budget, 300), cost, minimize)
         place = run or claim(f"compare-{Path(benchmark).stem}")
     else:
         if minimize is not None:
             raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+        refuse_these(context, ("cost",), "for --benchmark: live training measures its times")
         # One data seed: the searches share their trials, hence the split.
         data = load_task(str(task), "accuracy", limit, size, 0)
         chosen = choose_device(device)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cambrian.cli.app import Json, Minimize, Out, Run, app, say
+from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, Run, app, say
 from cambrian.cli.data import Read, load_task
+from cambrian.cli.given import refuse_these
 from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, seconds_of
@@ -82,6 +83,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=
     "cambrian search digits --budget 20 --strategy evolution --space nasbench201",
 )
 def search(
+    context: typer.Context,
     data: Data = "digits",
     budget: Annotated[
         str | None,
@@ -102,6 +104,9 @@ def search(
         ),
     ] = None,
     minimize: Minimize = None,
+    questions: Questions = None,
+    depth: Depth = None,
+    replicates: Replicates = None,
     space: Annotated[
         str | None,
         typer.Option(
@@ -228,25 +233,14 @@ def search(
     _check_unused(run)
     _check_surrogate(surrogate)
     if benchmark is not None:
-        if limits:
-            raise UsageError(f"limits on {', '.join(limits)} need networks, which --benchmark does not build")
-        from cambrian.cli.benchmark_search import search_table
+        from cambrian.cli.benchmark_search import TableOptions, search_table
 
-        search_table(
-            benchmark,
-            strategy,
-            surrogate,
-            budget,
-            run,
-            seed,
-            as_json,
-            minimize,
-            levels=levels,
-            keep=keep,
-        )
+        columns = TableOptions(benchmark, minimize, questions, depth, replicates)
+        search_table(context, columns, strategy, budget, run, seed, as_json)
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+    refuse_these(context, ("questions", "depth", "replicates"), "for --benchmark with a table of your own")
     # Only what the user said is passed on: everything else is the plan's to choose.
     changes = {
         "levels": levels,

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from cambrian.errors import UsageError
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.tables import open_table
+from cambrian.estimators.tables.replicates import MODES
+from cambrian.estimators.tables.table import Table
 from cambrian.outcome import Point, outcome_of
+from cambrian.randomness import stream
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,9 @@ class Tabular:
     `metrics` are further columns to report, `seconds` is the column with the cost of the measurement.
     `questions` names a file's columns of answers if not every architecture is asked the same questions. With
     `minimize` the lowest value is the best.
+
+    With `replicates`, rows with the same answers are measurements of one architecture: their "mean" is the
+    value, or one of them is, which the "seed" of the search draws.
 
     With `raw`, cells that are the same function were measured separately, and each is a trial of its own."""
 
@@ -28,13 +35,21 @@ class Tabular:
     raw: bool = False
     questions: tuple[str, ...] = ()
     minimize: bool = field(default=False, metadata={"later": True})
+    replicates: str | None = field(default=None, metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     builds: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        if self.replicates not in (None, *MODES):
+            raise UsageError(f"replicates is {' or '.join(MODES)}, got {self.replicates!r}")
+
     def run(self, job: Job) -> Estimate:
-        table = open_table(self.table, self.questions)
-        row, column = table.row(job.space, job.architecture), table.column(self.objective)
+        table = self.open()
+        row = table.row(job.space, job.architecture)
+        if self.replicates == "seed":
+            table, row = table.draw(row, stream(job.seed, "tabular", job.identity))
+        column = table.column(self.objective)
         cost = table.column(self.seconds) if self.seconds else None
         value = self.scale * column.at(row, job.fidelity.epochs)
         curve: list[Point] = []
@@ -53,4 +68,8 @@ class Tabular:
         )
 
     def prepare(self) -> None:
-        open_table(self.table, self.questions)
+        self.open()
+
+    def open(self) -> Table:
+        """The table, read once."""
+        return open_table(self.table, self.questions, self.replicates is not None)

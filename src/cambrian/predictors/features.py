@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import log1p
 from typing import Any
 
@@ -19,7 +19,7 @@ from cambrian.architecture import Architecture, questions
 from cambrian.choices import Answer, Choice, Integer, OneOf, Real, SomeOf
 from cambrian.paths import kind_of
 from cambrian.predictors.paths import IDENTITIES, path_counts
-from cambrian.spaces.knowledge import Graph, Graphs, know
+from cambrian.spaces.knowledge import Graph, Graphs, Lists, know
 from cambrian.spaces.space import Space
 
 Vector = Mapping[Hashable, float]
@@ -41,6 +41,53 @@ class Whole(Sequence[Architecture]):
     def __getitem__(self, place: Any) -> Any:
         return self._all[place]
 
+    @cached_property
+    def places(self) -> Mapping[Architecture, int]:
+        """The place of each architecture."""
+        return {architecture: place for place, architecture in enumerate(self._all)}
+
+
+LISTED = 20_000
+"""The longest list of architectures of which whole columns of distances or correlations are kept."""
+
+
+def list_whole(space: Space, most: int = LISTED) -> Whole | None:
+    """All architectures of a space that lists at most `most`, the same object each time; else None."""
+    lists = know(space, Lists)
+    if lists is None or lists.count > most:
+        return None
+    whole: Whole = _whole_of(space, None)
+    return whole
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Architectures of a space that lists all of them: `whole` is the list."""
+
+    space: Any
+    whole: Whole
+    architectures: Sequence[Architecture]
+
+    def read(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """The rows of these architectures in columns that have one for each of the list: an architecture that
+        is compared with all of the list once need not be compared with parts of it again."""
+        if self.architectures is not self.whole:
+            places = [self.whole.places[a] for a in self.architectures]
+            columns = [column[places] for column in columns]
+        return np.stack(columns, axis=1)
+
+
+def find_rows(space: Space, architectures: Sequence[Architecture], most: int = LISTED) -> Rows | None:
+    """The architectures as rows of the space's list, where that has at most `most`."""
+    whole = list_whole(space, most)
+    return None if whole is None else Rows(space, whole, architectures)
+
+
+def _list_anew(space: Space, _: None) -> Whole:
+    lists = know(space, Lists)
+    assert lists is not None  # as the caller has seen
+    return Whole(lists.list_architectures())
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -50,6 +97,11 @@ class Matrix:
     rows: Any
     norms: Singles
     """The squared norms float[n] of the rows."""
+
+    def multiply(self, vector: Vector) -> Singles:
+        """The inner products float[n] of the rows with a vector."""
+        product: Singles = self.rows @ dense(self.columns, [vector])[0].astype(np.float32)
+        return product
 
 
 def parts_of(space: Space) -> tuple[Callable[[Any, Architecture], Vector], ...]:
@@ -158,17 +210,18 @@ def memoise(function: Callable[[Any, Any], Any], size: int = 1 << 14) -> Callabl
 
 
 answers_of = memoise(answer_vector)
+_whole_of = memoise(_list_anew, 4)
 paths_of = memoise(graph_vector)
 
 
+def matrix_of(vectors: Vectors) -> Matrix:
+    columns = columns_of(vectors)
+    rows = _sparse(columns, vectors).astype(np.float32)
+    return Matrix(columns, rows, _norms(vectors).astype(np.float32))
+
+
 def _describe(space: Any, whole: Whole) -> list[Matrix]:
-    matrices = []
-    for part in parts_of(space):
-        vectors = [part(space, a) for a in whole]
-        columns = columns_of(vectors)
-        rows = _sparse(columns, vectors).astype(np.float32)
-        matrices.append(Matrix(columns, rows, _norms(vectors).astype(np.float32)))
-    return matrices
+    return [matrix_of([part(space, a) for a in whole]) for part in parts_of(space)]
 
 
 def _from_whole(space: Any, pair: tuple[Whole, Architecture]) -> list[Singles]:
@@ -177,9 +230,8 @@ def _from_whole(space: Any, pair: tuple[Whole, Architecture]) -> list[Singles]:
     distances = []
     for matrix, part in zip(_matrices(space, whole), parts_of(space), strict=True):
         vector = part(space, other)
-        point = dense(matrix.columns, [vector])[0].astype(np.float32)
         norm = np.float32(sum(v * v for v in vector.values()))
-        distances.append(np.maximum(matrix.norms + norm - 2 * (matrix.rows @ point), np.float32(0)))
+        distances.append(np.maximum(matrix.norms + norm - 2 * matrix.multiply(vector), np.float32(0)))
     return distances
 
 

@@ -17,7 +17,17 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.predictors.features import graph_of, inner_products, memoise
+from cambrian.predictors.features import (
+    Matrix,
+    Rows,
+    Singles,
+    Whole,
+    find_rows,
+    graph_of,
+    inner_products,
+    matrix_of,
+    memoise,
+)
 from cambrian.predictors.kernel_predictor import KernelPredictor
 from cambrian.predictors.predictor import Values
 from cambrian.spaces.knowledge import Graph
@@ -36,8 +46,8 @@ class WeisfeilerLehman(KernelPredictor):
         if not 0 <= self.rounds <= ROUNDS:
             raise UsageError(f"predictor 'weisfeiler-lehman': rounds is 0 to {ROUNDS}, got {self.rounds}")
 
-    def describe(self, space: Any, architectures: Sequence[Architecture]) -> list[Any]:
-        return [_subtrees(space, a) for a in architectures]
+    def describe(self, space: Any, architectures: Sequence[Architecture]) -> Any:
+        return find_rows(space, architectures) or [_subtrees(space, a) for a in architectures]
 
     def kernels(self, described: Any) -> Iterator[tuple[Any, Values, float]]:
         for rounds in range(self.rounds + 1):
@@ -45,14 +55,36 @@ class WeisfeilerLehman(KernelPredictor):
 
     def correlation(self, kernel: int, some: Any, others: Any) -> Values:
         """The cosine <x, y> / |x| |y| of the counts, with the names of all rounds together."""
-        vectors = [[_join(counts[: kernel + 1]) for counts in side] for side in (some, others)]
+        if isinstance(some, Rows):
+            return some.read([_column(some.space, (some.whole, a, kernel)) for a in others.architectures])
+        vectors = [[_join(counts, kernel) for counts in side] for side in (some, others)]
         norms = [np.sqrt([sum(v * v for v in x.values()) for x in side]) for side in vectors]
         cosine: Values = inner_products(vectors[0], vectors[1]) / norms[0][:, None] / norms[1]
         return cosine
 
 
-def _join(counts: Sequence[Any]) -> dict[Any, float]:
-    return {(i, name): float(v) for i, count in enumerate(counts) for name, v in count.items()}
+def _compare_with_all(space: Any, key: tuple[Whole, Architecture, int]) -> Singles:
+    """The cosines float[n] of the n architectures of a list with another one."""
+    whole, other, rounds = key
+    matrix, vector = _matrix(space, (whole, rounds)), _join(_subtrees(space, other), rounds)
+    norm = np.float32(np.sqrt(sum(v * v for v in vector.values())))
+    cosines: Singles = matrix.multiply(vector) / np.sqrt(matrix.norms) / norm
+    return cosines
+
+
+def _count_all(space: Any, key: tuple[Whole, int]) -> Matrix:
+    whole, rounds = key
+    return matrix_of([_join(_subtrees(space, a), rounds) for a in whole])
+
+
+_matrix = memoise(_count_all, 2 * (ROUNDS + 1))
+# A column for each lesson of a fit and each number of rounds that is tried.
+_column = memoise(_compare_with_all, 2048)
+
+
+def _join(counts: Sequence[Any], rounds: int) -> dict[Any, float]:
+    joined = enumerate(counts[: rounds + 1])
+    return {(i, name): float(v) for i, count in joined for name, v in count.items()}
 
 
 @memoise

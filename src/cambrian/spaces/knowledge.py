@@ -80,6 +80,17 @@ class Settles(Protocol):
 
 
 @runtime_checkable
+class Lists(Protocol):
+    """Holds its architectures in a list, as a table of results does: counting them takes no walk."""
+
+    @property
+    def count(self) -> int: ...
+    def list_architectures(self) -> Sequence[Architecture]:
+        """All architectures, each once, in the order of an enumeration."""
+        ...
+
+
+@runtime_checkable
 class Canonical(Protocol):
     """Knows which architectures are the same function: those of equal `canonical` text."""
 

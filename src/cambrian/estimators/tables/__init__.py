@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
-from cambrian.estimators.tables.files import SUFFIXES, read
+from cambrian.estimators.tables.files import read
+from cambrian.estimators.tables.replicates import merge_rows
 from cambrian.estimators.tables.table import Table
 from cambrian.registry import Registry
 
@@ -20,11 +22,13 @@ TABLES = Registry(
 
 
 @cache
-def open_table(name: str, questions: tuple[str, ...] = ()) -> Table:
+def open_table(name: str, questions: tuple[str, ...] = (), replicates: bool = False) -> Table:
     """The table of that name, or the `.csv` or `.npz` file at that path, read once. `questions` are a file's
-    columns of answers, needed if not all questions are always asked. Raises UnknownName, or DataError if the
-    file is missing or damaged."""
-    if name.endswith(SUFFIXES):
+    columns of answers, needed if not all questions are always asked. With `replicates`, rows with the same
+    answers are merged. Raises UnknownName, or DataError if the file is missing or damaged."""
+    if replicates:
+        return merge_rows(open_table(name, questions), questions)
+    if Path(name).suffix:
         return read(name, questions)
     table: Table = TABLES.get(name)()
     return table

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SUFFIXES = (".csv", ".npz")
+FORMATS = "tables are read from .csv files with a header and from .npz files of columns (numpy.savez)"
 ABSENT = ""
 
 Key = tuple[tuple[str, ...], tuple[str, ...]]  # paths, and the answers to them
@@ -27,9 +28,11 @@ def read(name: str, questions: tuple[str, ...] = ()) -> Table:
     """The table in a file. Columns of numbers alone are read as numbers, NaN where empty. `questions` are
     needed if not every architecture is asked all of them. Raises DataError naming the file and its fault."""
     path = Path(name)
+    if path.suffix not in SUFFIXES:
+        raise DataError(f"cannot read the table {name}: {FORMATS}")
     if not path.is_file():
         raise DataError(f"there is no table {name}: give the path of a .csv or .npz file")
-    columns = _csv(path) if path.suffix == ".csv" else _npz(path)
+    columns, codes = (_csv(path), ()) if path.suffix == ".csv" else _split_matrices(path, _npz(path))
     lengths = {key: len(values) for key, values in columns.items()}
     if not columns or min(lengths.values()) == 0:
         raise DataError(f"{name} has no rows: expected one for each architecture")
@@ -41,7 +44,13 @@ def read(name: str, questions: tuple[str, ...] = ()) -> Table:
         paths = questions if set(questions) >= set(architecture) else tuple(sorted(architecture))
         return paths, tuple(str(architecture.get(path, ABSENT)) for path in paths)
 
-    return Table(name, identify, _Rows(name, columns), {k: Column(v) for k, v in columns.items()})
+    rows = index_rows(name, columns)
+    return Table(name, identify, rows, {k: Column(v) for k, v in columns.items()}, codes)
+
+
+def index_rows(name: str, columns: Mapping[str, NDArray[Any]]) -> Mapping[Key, int]:
+    """The rows of a file's columns by their answers."""
+    return _Rows(name, columns)
 
 
 def answers(values: NDArray[Any]) -> list[Any]:
@@ -73,8 +82,8 @@ class _Rows(Mapping[Key, int]):
         if len(rows) > 1:
             raise DataError(
                 f"{self._name}: rows {rows[0] + 1} and {rows[1] + 1} have the same answers to"
-                f" {', '.join(paths)}: keep one row of each architecture, or have another column of"
-                " words, or `questions` of cambrian.benchmarks.table, tell them apart"
+                f" {', '.join(paths)}: keep one row of each architecture, or name in --questions"
+                " (`questions` of cambrian.benchmarks.table) the columns that tell them apart"
             )
         return rows[0]
 
@@ -130,7 +139,26 @@ def _npz(path: Path) -> dict[str, NDArray[Any]]:
                 columns = {name: archive[name] for name in archive.files}
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
         raise DataError(f"cannot read {path}: {error}: expected arrays saved by numpy.savez") from error
-    for name, values in columns.items():
-        if values.ndim != 1 or values.dtype.kind not in "iufUb":
-            raise DataError(f"{path}: {name!r} is {values.dtype}{list(values.shape)}, expected a column")
     return columns
+
+
+def _split_matrices(
+    path: Path, arrays: Mapping[str, NDArray[Any]]
+) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """The columns of an archive, and the names of those that a matrix of answers was split into."""
+    columns: dict[str, NDArray[Any]] = {}
+    codes: list[str] = []
+    for name, values in arrays.items():
+        matrix = values.ndim == 2 and values.dtype.kind in "iuUb"
+        if not matrix and (values.ndim != 1 or values.dtype.kind not in "iufUb"):
+            raise DataError(
+                f"{path}: {name!r} is {values.dtype}{list(values.shape)}, expected a column, or a matrix of"
+                " whole numbers or words with a column for each question"
+            )
+        parts = {f"{name}{i}": values[:, i] for i in range(values.shape[1])} if matrix else {name: values}
+        for part in parts:
+            if part in columns or (matrix and part in arrays):
+                raise DataError(f"{path}: two columns would be called {part!r}: rename the array {name!r}")
+        columns |= parts
+        codes += parts if matrix else ()
+    return columns, tuple(codes)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
 from cambrian.errors import IllegalArchitecture, UnknownName, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -40,12 +41,23 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """`row(space, architecture)` is `rows[identify(space, architecture)]`."""
+    """`row(space, architecture)` is `rows[identify(space, architecture)]`. `codes` are the columns that are
+    one matrix in a file. Where repeated rows are merged, `columns` has their means, `single` the
+    measurements, and `groups[row]` the rows there of each row here."""
 
     name: str
     identify: Callable[[Any, Architecture], Hashable]
     rows: Mapping[Any, int]
     columns: Mapping[str, Column]
+    codes: tuple[str, ...] = ()
+    single: Mapping[str, Column] | None = None
+    groups: Sequence[Sequence[int]] = ()
+
+    def draw(self, row: int, rng: np.random.Generator) -> tuple[Table, int]:
+        """The table of single measurements, and one of those that were merged into a row."""
+        assert self.single is not None  # repeated rows are merged
+        chosen = self.groups[row]
+        return replace(self, columns=self.single), chosen[int(rng.integers(len(chosen)))]
 
     def row(self, space: Any, architecture: Architecture) -> int:
         """The row of an architecture. Raises IllegalArchitecture if the table does not have one."""

@@ -52,6 +52,7 @@ class Bayes(Improving):
     candidates: int = 40
     surrogate: Any = field(default="gp-scores", metadata={"later": True})
     enumerated: ClassVar[int] = 20_000
+    listed: ClassVar[int] = 20_000
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -17,8 +17,9 @@ import numpy as np
 from cambrian.architecture import PATIENCE, Architecture, crossover, questions, sample, walks
 from cambrian.errors import SpaceError
 from cambrian.neighbourhood import neighbours
-from cambrian.predictors.features import Whole, memoise
+from cambrian.predictors.features import Whole, list_whole, memoise
 from cambrian.randomness import stream
+from cambrian.spaces.knowledge import Lists, know
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,9 +104,14 @@ class Everything:
         return None
 
 
-def enumerate_space(space: Space, most: int) -> Everything | None:
-    """All architectures of a space with at most `most` of them, else None."""
-    everything: Everything | None = _enumerate_once(space, most)
+def enumerate_space(space: Space, most: int, listed: int) -> Everything | None:
+    """All architectures of a space with at most `most` of them, or at most `listed` where it lists them
+    without walks; else None."""
+    # A list tells its length: no table is walked only to be found too long.
+    if know(space, Lists) is not None:
+        whole = list_whole(space, listed)
+        return None if whole is None else Everything(whole)
+    everything: Everything | None = _enumerate_once(space, most) if most else None
     return everything
 
 

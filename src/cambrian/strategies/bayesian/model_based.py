@@ -45,7 +45,7 @@ class ModelBased(ABC):
     """The first `initial` architectures are random. The model is fitted again after `refit` more trials, or
     after a tenth more if that is greater, on at most `memory` of them: half of these the best, half the
     newest. For each proposal it scores `candidates` random architectures, and a few times as many around
-    the best."""
+    the best; of a small table, all rows."""
 
     initial: Annotated[int, Span(2)] = 20
     refit: Annotated[int, Span(1)] = 5
@@ -55,6 +55,9 @@ class ModelBased(ABC):
     climb: ClassVar[Climb] = Climb()
     starts: ClassVar[int] = 5
     enumerated: ClassVar[int] = 0
+    """The largest space of which every proposal scores all architectures, though each takes a walk."""
+    listed: ClassVar[int] = 4_000
+    """The same for a space that lists its architectures, as a table does."""
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -87,7 +90,7 @@ class ModelBased(ABC):
         return Evaluate(optimum[0], reason={"acquisition": optimum[1]}, prefers=prefers)
 
     def _search_method(self, state: State) -> Climb | Everything:
-        everything = enumerate_space(state.space, self.enumerated) if self.enumerated else None
+        everything = enumerate_space(state.space, self.enumerated, self.listed)
         if everything is not None:
             return everything
         return replace(self.climb, random=self.candidates, near=max(self.candidates // 2, 1))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from cambrian.predictors.otmann_kernel import OTMANN
+from cambrian.predictors.otmann_kernel import LISTED, OTMANN
 from cambrian.settings import Span
 from cambrian.strategies.bayesian.bayes import Improving
 from cambrian.strategies.bayesian.candidates import Climb
@@ -23,6 +23,7 @@ class NASBOT(Improving):
     structure: Annotated[float, Span(0, 1000, above=True)] = 0.5
     climb: ClassVar[Climb] = Climb(rounds=3, beam=2)
     starts: ClassVar[int] = 3
+    listed: ClassVar[int] = LISTED
 
     @staticmethod
     def paper() -> NASBOT:
