@@ -58,7 +58,7 @@ def by_place(trial: Trial) -> Done:
 def test_a_race_is_successive_halving_by_seconds():
     """Nine run, three go on from their own weights for three times as many seconds, the best is recommended;
     then the race is over."""
-    game = Game(Race(ENTRANTS, seconds=2.0, challengers=0), by_place)
+    game = Game(Race(ENTRANTS, seconds=2.0, challengers=0, inherits=True), by_place)
     trials = game.play(100)
     assert len(trials) == 12
     assert [t.fidelity.seconds for t in trials] == [2.0] * 9 + [6.0] * 3
@@ -73,7 +73,7 @@ def test_a_race_is_successive_halving_by_seconds():
 
 def test_the_winner_is_challenged_by_neighbours_that_inherit_its_weights():
     """Each heat after the race holds the leader and new architectures one answer away; the best leads on."""
-    game = Game(Race(ENTRANTS, seconds=2.0, challengers=2), by_place)
+    game = Game(Race(ENTRANTS, seconds=2.0, challengers=2, inherits=True), by_place)
     trials = game.play(12 + 3 * 4)
     leader, leader_row = trials[9].architecture, 9
     met = {t.architecture for t in trials[:12]}
@@ -121,6 +121,14 @@ def test_one_entrant_is_trained_and_then_is_the_winner():
     trials = game.play(5)
     assert len(trials) == 1
     assert game.strategy.recommend(game.state) == [trials[0].architecture]
+
+
+def test_without_inheritance_each_heat_trains_anew():
+    """Any estimator can do what is asked for then."""
+    strategy = Race(ENTRANTS, challengers=2)
+    assert strategy.requests == (Evaluate, Fresh)
+    assert all(t.weights == Fresh() for t in Game(strategy, by_place).play(20))
+    assert Race(ENTRANTS, inherits=True).requests == (Evaluate, Fresh, Inherit)
 
 
 def test_a_heat_waits_for_its_last_runner():

@@ -61,6 +61,7 @@ def plan_by_race(
             eta=ETA,
             challengers=race.challengers,
             margin=_choose_margin(task),
+            inherits=True,
         ),
         _make_race_training(task, race, recipe),
         task,

@@ -1,8 +1,8 @@
 """A portfolio of networks, raced by successive halving; then its winner against neighbours of its own.
 
 The race is PoSH Auto-sklearn's (Feurer et al. 2018, AutoML workshop; Jamieson & Talwalkar 2016, Algorithm 1):
-every entrant is trained for some seconds, the best third goes on for three times as many, and so on. Entrants
-go on from their own weights, so that little of the race is lost. The challenges are the hill climbing of NASH
+every entrant is trained for some seconds, the best third for three times as many, and so on. Entrants may go
+on from their own weights, so that little of the race is lost. The challenges are the hill climbing of NASH
 (Elsken et al. 2017, Algorithm 1): the leader and mutations of it, which inherit the tensors that agree with
 the leader's, are trained equally long, and the best of them leads.
 
@@ -23,7 +23,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.choices import Scalar
 from cambrian.errors import UsageError
 from cambrian.neighbourhood import neighbours
-from cambrian.outcome import ENDLESS, Trial
+from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.settings import POSITIVE, Span
@@ -75,6 +75,9 @@ class Race:
     in the first heat, and for `eta` times as many in each later one, to which the best 1/`eta` are admitted.
     `challengers` is the number of mutations in each heat after the race (0: it ends with the race).
 
+    With `inherits`, runners go on from the weights of the heat before, and mutations from the leader's, which
+    needs an estimator that can; otherwise each heat trains anew.
+
     A runner overtakes a favourite only with a score that is higher by more than `margin`: differences below
     it are noise of the validation part."""
 
@@ -84,8 +87,8 @@ class Race:
     eta: Annotated[int, Span(2, 100)] = 3
     challengers: Annotated[int, Span(0, 100)] = 2
     margin: Annotated[float, Span(0)] = 0.0
+    inherits: bool = False
     needs: ClassVar[tuple[type, ...]] = ()
-    requests: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Inherit)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -95,6 +98,10 @@ class Race:
                     "strategy 'race': an entrant is an object with an 'architecture' (its answers by their"
                     f" paths), a 'name' and a 'skeleton', got {entrant!r:.80}"
                 )
+
+    @property
+    def requests(self) -> tuple[type, ...]:
+        return (Evaluate, Fresh, Inherit) if self.inherits else (Evaluate, Fresh)
 
     def start(self, problem: Problem) -> State:
         runners = tuple(map(_read_entrant, self.entrants)) or self._draw_entrants(problem)
@@ -135,7 +142,7 @@ class Race:
     def _request(self, state: State, place: int) -> Evaluate:
         runner = state.heat[place]
         seconds = self.seconds * self.eta**state.rung
-        fidelity = msgspec.structs.replace(state.problem.fidelity, epochs=ENDLESS, seconds=seconds)
+        fidelity = msgspec.structs.replace(state.problem.fidelity, seconds=seconds)
         if runner.skeleton:
             fidelity = msgspec.structs.replace(fidelity, skeleton={**fidelity.skeleton, **runner.skeleton})
         heat = state.rung + 1 + state.challenges
@@ -143,7 +150,7 @@ class Race:
             runner.architecture,
             fidelity,
             parent=runner.row,
-            weights=Fresh() if runner.row is None else Inherit(runner.row),
+            weights=Inherit(runner.row) if self.inherits and runner.row is not None else Fresh(),
             reason={"runner": runner.name, "heat": heat},
             memory={"place": place},
         )
