@@ -83,7 +83,7 @@ def plan_race(
         step = speed.fine if coarse == fine else lambda f: GROWTH * speed.fine(f)
         passes = {f: training / (step(f) * images) for f in FILTERS}
         width = filters or choose_filters(passes, len(task.train))
-        costs = {name: _count_macs(space, task, a) for name, a in portfolio.items()}
+        costs = {name: count_macs(space, task, a) for name, a in portfolio.items()}
     count, first = size_race(seconds * share * workers, speed.coarse(width) * BATCH, len(portfolio))
     names = list(portfolio)[:count]
     runners = tuple(
@@ -255,7 +255,8 @@ def _measure_at(
     return measure_speed(network, (seen.channels, seen.height, seen.width), device)
 
 
-def _count_macs(space: Space, task: Task, architecture: Architecture) -> float:
+def count_macs(space: Space, task: Task, architecture: Architecture) -> float:
+    """Multiply-accumulates of the network with BASE filters, on an image of the task."""
     import torch
 
     from cambrian.networks.measure.sizes import sizes

@@ -1,0 +1,69 @@
+"""The networks of a portfolio, each trained alone for the same processor time on one thread.
+
+    python benchmarks/portfolio.py DATA --seconds 120 --filters 16
+
+Each network gets about the multiply-accumulates of the first one with `--filters`, and the last training of
+the main job: images that grow, a rate that falls to 0. Prints the test accuracy, the parameters and the steps.
+Other processes on the machine cost none of the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+import cambrian
+from cambrian.estimators.job import Job
+from cambrian.estimators.train import Train
+from cambrian.outcome import ENDLESS, Fidelity
+from cambrian.search.planning.race_plan import count_macs, match_filters
+from cambrian.spaces import SPACES
+
+RECIPE = {
+    "learning_rate": 0.3,
+    "batch_size": 128,
+    "label_smoothing": 0.1,
+    "schedule": "linear",
+    "warmup": 0.1,
+    "epoch_steps": 200,
+    "first_resolution": 0.5,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data")
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--filters", type=int, default=16)
+    parser.add_argument("--only", default="", help="names, with commas")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    task, space = cambrian.load(arguments.data), SPACES.make("stages")
+    macs = {name: count_macs(space, task, network) for name, network in space.portfolio.items()}
+    names = [name for name in macs if not arguments.only or name in arguments.only.split(",")]
+    for name in names:
+        filters = match_filters(arguments.filters, next(iter(macs.values())), macs[name])
+        fidelity = Fidelity(ENDLESS, skeleton={"filters": filters}, seconds=arguments.seconds)
+        job = Job.of(space, space.portfolio[name], fidelity, task, stage="deliver")
+        outcome = run(Train(**RECIPE), job)
+        metrics = outcome.metrics
+        print(
+            f"{name:15s} {filters:3d} filters, {metrics['params']:9,.0f} parameters,"
+            f" {metrics['steps']:6.0f} steps: {100 * outcome.value:.2f}",
+            flush=True,
+        )
+
+
+def run(estimator: Train, job: Job) -> cambrian.Done:
+    estimate = estimator.run(job)
+    while True:
+        try:
+            next(estimate)
+        except StopIteration as end:
+            outcome: cambrian.Done = end.value
+            return outcome
+
+
+if __name__ == "__main__":
+    main()
