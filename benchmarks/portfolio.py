@@ -3,7 +3,7 @@
     python benchmarks/portfolio.py DATA --seconds 120 --filters 16
 
 Each network gets about the multiply-accumulates of the first one with `--filters`, and the last training of
-the main job: images that grow, a rate that falls to 0. Prints the test accuracy, the parameters and the steps.
+the main job: images that grow, a rate that falls to 0. Prints the test accuracy, the parameters, the steps.
 Other processes on the machine cost none of the time.
 """
 

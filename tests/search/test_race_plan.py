@@ -10,7 +10,8 @@ import pytest
 import cambrian
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.outcome import ENDLESS, Done
+from cambrian.outcome import ENDLESS, Done, Point
+from cambrian.search.loop.execution import Watch
 from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.race_plan import (
@@ -151,13 +152,33 @@ def test_a_crash_while_the_speed_is_measured(
     assert "was guessed: its process failed: ValueError: deliberate" in rows["time"]
 
 
+class InterruptedAtTheEnd(Watch):
+    """Ctrl-C after the first epoch of the final training."""
+
+    final = False
+
+    def on_stage(self, name: str, total: int | None) -> None:
+        self.final = name == "final"
+
+    def on_point(self, number: int, point: Point) -> None:
+        if self.final:
+            raise KeyboardInterrupt
+
+
 def test_a_raced_search_hands_over_a_network_that_went_on(tmp_path) -> None:
-    """Two tiny networks race on digits; the winner begins with the weights of its last trial, in their
-    skeleton, is trained on train and validation until the budget ends, and is tested once."""
+    """Two tiny networks race on digits, within a limit that those of the default size would miss; the winner
+    begins with the weights of its last trial, in their skeleton, is trained on train and validation until the
+    budget ends, also where it is interrupted, and is tested once."""
     task = cambrian.load("digits", limit=600)
-    planned = plan(task, "14s", workers=1, changes={"entrants": 2, "filters": 8}, seed=1)
-    result = planned.search.run(tmp_path / "run")
+    changes, limits = {"entrants": 2, "filters": 8}, {"params": 150_000}
+    planned = plan(task, "14s", workers=1, changes=changes, limits=limits, seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        planned.search.run(tmp_path / "run", InterruptedAtTheEnd())
+    begun = Result.open(tmp_path / "run")
+    assert [t.outcome for t in begun.finals] == [None]
+    result = cambrian.Search.resume(tmp_path / "run").run(tmp_path / "run")
     winner = result.winner
+    assert [t.weights for t in result.finals] == [t.weights for t in begun.finals]
     assert winner is not None
     assert isinstance(winner.weights, Inherit)
     began = result.trials[winner.weights.row]

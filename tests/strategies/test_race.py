@@ -68,7 +68,7 @@ def test_a_race_is_successive_halving_by_seconds():
     assert [t.weights for t in trials[9:]] == [Inherit(8), Inherit(7), Inherit(6)]
     assert [t.architecture for t in trials[9:]] == [trials[n].architecture for n in (8, 7, 6)]
     assert game.strategy.recommend(game.state) == [trials[8].architecture]
-    assert game.strategy.keeps(game.state) == [9]
+    assert game.strategy.keeps(game.state) == [9, 10]  # the winner's and the second's
 
 
 def test_the_winner_is_challenged_by_neighbours_that_inherit_its_weights():

@@ -88,6 +88,7 @@ def make_work(
         _describe_work(search, stored),
         timeout=search.timeout if timed else None,
         memory=search.memory,
+        continues=search.final is not None and search.final.continues,
     )
 
 

@@ -60,6 +60,8 @@ class Work:
     threads: int = 1
     """Threads of torch within an operation. The last bits of sums depend on their number, and trainings on
     those bits: an engine's setting, since engines are to agree."""
+    continues: bool = False
+    """Whether a network keeps the skeleton of its trial in the last stage, to go on from its weights."""
 
     def job(self, assignment: Assignment) -> Job:
         """The job of the estimator."""
@@ -76,10 +78,15 @@ class Work:
             keep=self._draft(assignment) if assignment.keep else None,
             history=assignment.history,
             root=assignment.root,
-            final=self.final,
+            final=self._final(trial),
             deadline=assignment.deadline,
             shorten=assignment.shorten,
         )
+
+    def _final(self, trial: Trial) -> Fidelity | None:
+        if self.final is None or not self.continues:
+            return self.final
+        return msgspec.structs.replace(self.final, skeleton=trial.fidelity.skeleton)
 
     def estimator(self, trial: Trial) -> Any:
         """The estimator that the trial's request names."""

@@ -23,6 +23,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     timeout: float | None
     memory: int | None
     threads: int
+    continues: bool = False
 
     @staticmethod
     def of(work: Work, threads: int) -> Start:
@@ -36,6 +37,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
             work.timeout,
             work.memory,
             threads,
+            work.continues,
         )
 
 

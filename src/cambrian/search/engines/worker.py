@@ -55,6 +55,7 @@ def load(start: Start) -> Work:
         start.timeout,
         start.memory,
         start.threads,
+        start.continues,
     )
 
 

@@ -13,7 +13,7 @@ from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
-from cambrian.search.planning.race_plan import Race
+from cambrian.search.planning.race_plan import RacePlan
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
@@ -53,7 +53,7 @@ def describe_plan(
     ]
 
 
-def describe_race(search: Search, race: Race, workers: int) -> list[tuple[str, str]]:
+def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[str, str]]:
     """(label, text) of each choice of a race."""
     assert search.task is not None
     share = f"{100 * race.share:.0f} % of the time"
@@ -75,12 +75,12 @@ def _describe_whole_space(space: Space) -> str:
     return f"{type(space).__name__}: {counted} architectures"
 
 
-def _describe_entrants(race: Race) -> str:
+def _describe_entrants(race: RacePlan) -> str:
     names = [f"{e['name']} ({e['skeleton']['filters']} filters)" for e in race.entrants]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _describe_heats(race: Race) -> str:
+def _describe_heats(race: RacePlan) -> str:
     at = f" at {race.coarse} pixels" if race.coarse else ""
     if len(race.entrants) == 1:
         return f"{race.seconds:.3g} s{at}: the time is too short for a choice"
@@ -88,7 +88,7 @@ def _describe_heats(race: Race) -> str:
     return f"{race.seconds:.3g} s{at}, the best third three times as long, until one is left{more}"
 
 
-def _describe_last_training(race: Race) -> str:
+def _describe_last_training(race: RacePlan) -> str:
     size = f", at {race.fine} pixels in the end" if race.fine else ""
     return (
         f"the best goes on until the end of the budget, on all but test: about {race.passes:.2g} passes{size}"

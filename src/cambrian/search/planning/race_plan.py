@@ -43,7 +43,7 @@ BATCH = 128
 ETA = 3
 
 
-class Race(msgspec.Struct, frozen=True):
+class RacePlan(msgspec.Struct, frozen=True):
     """The amounts of a race: entrants with their names, architectures and skeletons, favourites first;
     the `seconds` of each in the first heat; `challengers` of each heat after the race; the resolutions of
     the race and of the final training (None: that of the images); `share` of the time for the race; and
@@ -69,7 +69,7 @@ def plan_race(
     filters: int | None = None,
     entrants: int | str | None = None,
     seed: int = 0,
-) -> Race:
+) -> RacePlan:
     """The race of `space`'s portfolio, or of its first `entrants`, within `seconds`; for "random", of as many
     random architectures. Measures the machine's speed for some seconds."""
     portfolio = _choose_portfolio(space, entrants, seed)
@@ -96,7 +96,7 @@ def plan_race(
     )
     expected = training / (step(width) * images)
     challengers = 2 if seconds >= LONG else 0
-    return Race(runners, first, challengers, coarse, fine, share, expected, speed.notice)
+    return RacePlan(runners, first, challengers, coarse, fine, share, expected, speed.notice)
 
 
 LONG = 1200.0

@@ -12,7 +12,7 @@ from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_rows import describe_race
 from cambrian.search.planning.planned import Plan, choose_workers
-from cambrian.search.planning.race_plan import BATCH, ETA, Race, plan_race
+from cambrian.search.planning.race_plan import BATCH, ETA, RacePlan, plan_race
 from cambrian.search.search import Search
 from cambrian.spaces.space import Space
 
@@ -39,7 +39,7 @@ def plan_by_race(
     settings: Mapping[str, Any],
 ) -> Plan:
     """See `cambrian.plan`."""
-    from cambrian.strategies.multifidelity.race import Race as RaceStrategy
+    from cambrian.strategies.multifidelity.race import Race
 
     began = time.monotonic()
     assert limits.seconds is not None
@@ -55,7 +55,7 @@ def plan_by_race(
     )
     search = Search(
         space,
-        RaceStrategy(
+        Race(
             race.entrants,
             seconds=round(race.seconds, 2),
             eta=ETA,
@@ -93,14 +93,14 @@ def _choose_margin(task: Task) -> float:
     return round(0.5 * math.sqrt(0.2 / max(1, len(task.validation))), 4)
 
 
-def _make_race_training(task: Task, race: Race, recipe: Mapping[str, Any]) -> Train:
+def _make_race_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) -> Train:
     """A constant rate after a short warm-up, since nobody knows how long a runner will learn; scored by the
     average of its weights, which are about as good as if the rate had fallen."""
     steady = {"schedule": "constant", "epoch_steps": 500, "decay_epochs": 1.0, "warmup": 0.1}
     return _make_training(task, race, {**steady, "average": 0.98, **recipe})
 
 
-def _make_final_training(task: Task, race: Race, recipe: Mapping[str, Any]) -> Train:
+def _make_final_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) -> Train:
     """A rate that falls to 0 at the end of the budget, while the images grow to their full size."""
     grows = race.coarse != race.fine
     settings = {"schedule": "linear", "warmup": 0.1, "epoch_steps": 200}
@@ -108,7 +108,7 @@ def _make_final_training(task: Task, race: Race, recipe: Mapping[str, Any]) -> T
     return _make_training(task, race, {**settings, **growth, **recipe})
 
 
-def _make_training(task: Task, race: Race, settings: Mapping[str, Any]) -> Train:
+def _make_training(task: Task, race: RacePlan, settings: Mapping[str, Any]) -> Train:
     from cambrian.estimators.train import Train
 
     common: dict[str, Any] = {"learning_rate": 0.3, "batch_size": BATCH, "label_smoothing": 0.1}

@@ -60,6 +60,7 @@ class State:
     rung: int = 0
     challenges: int = 0
     met: frozenset[Hashable] = frozenset()  # functions that have run
+    second: int | None = None  # the row that came second in the last heat, should the leader fail in the end
 
     @property
     def decided(self) -> bool:
@@ -136,8 +137,8 @@ class Race:
 
     def keeps(self, state: State) -> list[int]:
         """The rows that runners go on from, and those of this heat."""
-        runners = (*state.heat, *state.scored.values())
-        return sorted({runner.row for runner in runners if runner.row is not None})
+        rows = [runner.row for runner in (*state.heat, *state.scored.values())]
+        return sorted({row for row in (*rows, state.second) if row is not None})
 
     def _request(self, state: State, place: int) -> Evaluate:
         runner = state.heat[place]
@@ -158,6 +159,7 @@ class Race:
     def _end_heat(self, state: State) -> State:
         """The state at the beginning of the next heat."""
         ranked = self._rank([r for r in state.scored.values() if r.score > -math.inf])
+        state = replace(state, second=ranked[1].row if len(ranked) > 1 else None)
         if state.decided:
             return self._challenge(state, ranked[0] if ranked else state.heat[0])
         admitted = ranked[: max(1, len(state.heat) // self.eta)]
