@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: search test lint unit reseeded evidence bench clean
 
 search: .venv/installed
-	$(BIN)/cambrian search digits
+	$(BIN)/cambrian search digits --by-hand
 
 test: lint unit
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, Run, app, say
+from cambrian.cli.by_hand import check_raced, train_by_hand
 from cambrian.cli.data import Read, load_task
 from cambrian.cli.given import refuse_these
 from cambrian.cli.limits import read_limits
@@ -194,11 +195,20 @@ def search(
     entrants: Annotated[
         str | None,
         typer.Option(
-            help="Race at most so many networks of the portfolio within a time, or random ones: random.",
+            help="Race at most so many networks of the portfolio within a time, random ones (random), or one"
+            " by its name, such as resnet.",
             show_default=False,
             rich_help_panel=SEARCHED,
         ),
     ] = None,
+    by_hand: Annotated[
+        bool,
+        typer.Option(
+            "--by-hand",
+            help="Train a small residual network for the same time afterwards, and print both.",
+            rich_help_panel=FINAL,
+        ),
+    ] = False,
     learning_rate: Annotated[
         float | None, amount("The highest learning rate of all trainings.", rich_help_panel=TRAINING)
     ] = None,
@@ -261,26 +271,34 @@ def search(
     task = load_task(data, metric, images_kept, size, seed, read)
     # Said at once: the plan that follows measures networks for some seconds.
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
+    common: dict[str, Any] = {
+        "workers": workers,
+        "device": choose_device(device),
+        "recipe": {k: v for k, v in recipe.items() if v is not None},
+        "seed": seed,
+        "memory": None if memory is None else int(memory * 2**30),
+    }
     planned = plan(
         task,
         budget,
         paper=paper,
-        workers=workers,
-        device=choose_device(device),
         space=place,
         strategy=chosen,
         surrogate=surrogate,
-        recipe={k: v for k, v in recipe.items() if v is not None},
         changes={k: v for k, v in changes.items() if v is not None},
-        seed=seed,
         limits=limits,
         timeout=longest,
-        memory=None if memory is None else int(memory * 2**30),
+        **common,
     )
+    if by_hand:
+        check_raced(planned, as_json)
     for label, text in planned.rows[1:]:  # the first row is about the data
         say(f"{label:>9}  {text}", to_json=as_json)
     # The directory is claimed last, so that a mistake above leaves none behind.
-    run_search(planned.search, run or claim(task.name), planned.trials, as_json)
+    directory = run or claim(task.name)
+    run_search(planned.search, directory, planned.trials, as_json)
+    if by_hand:
+        train_by_hand(task, planned, directory, common)
 
 
 @app.command(rich_help_panel=FIND, epilog="cambrian train mobilenet-v2 path/to/images --epochs 30")

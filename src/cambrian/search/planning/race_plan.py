@@ -71,7 +71,7 @@ def plan_race(
     seed: int = 0,
 ) -> RacePlan:
     """The race of `space`'s portfolio, or of its first `entrants`, within `seconds`; for "random", of as many
-    random architectures. Measures the machine's speed for some seconds."""
+    random architectures; for a name, of that network alone. Measures the machine's speed for some seconds."""
     portfolio = _choose_portfolio(space, entrants, seed)
     share = share_of_race(seconds)
     fine = choose_resolution(task, seconds)
@@ -82,7 +82,7 @@ def plan_race(
         images = len(task.train) + len(task.validation)
         step = speed.fine if coarse == fine else lambda f: GROWTH * speed.fine(f)
         passes = {f: training / (step(f) * images) for f in FILTERS}
-        width = filters or choose_filters(passes, len(task.train))
+        width = filters or choose_filters(passes, images)
         costs = {name: count_macs(space, task, a) for name, a in portfolio.items()}
     count, first = size_race(seconds * share * workers, speed.coarse(width) * BATCH, len(portfolio))
     names = list(portfolio)[:count]
@@ -104,6 +104,8 @@ LONG = 1200.0
 GROWTH = 0.41
 """The cost of a step of a training whose images grow, on average: of one at full size."""
 FILTERS = (8, 12, 16, 20, 24, 32, 40, 48, 64)
+LEAST_STEPS = 1500
+"""Steps of the last training that a network needs, however few images there are."""
 SMALL_DATA, MOST_FOR_SMALL = 10_000, 32
 """Training images below which no network has more filters: it would learn them by heart."""
 
@@ -119,15 +121,22 @@ def share_of_race(seconds: float) -> float:
 
 
 def choose_filters(passes: Mapping[int, float], images: int) -> int:
-    """The most filters with which a training passes over the data often enough; `passes` are those of each.
+    """The most filters with which a training of `images` images takes enough steps and passes over the data;
+    `passes` are those of each number of filters.
 
-    >>> choose_filters({8: 9.0, 16: 5.0, 32: 2.0}, 50_000), choose_filters({8: 1e4, 32: 1e4, 64: 1e4}, 500)
-    (8, 32)
+    >>> choose_filters({8: 9.0, 16: 6.0, 32: 2.0}, 50_000), choose_filters({8: 1e4, 32: 1e4, 64: 1e4}, 500)
+    (16, 32)
+    >>> choose_filters({8: 150.0, 16: 60.0, 32: 20.0}, 1_400)
+    8
     """
     # Measured on CIFAR-10: 12 filters are good from 4 passes on, and a larger network needs more of them.
-    enough = [f for f, count in passes.items() if count >= 4 * math.pow(f / 12, 1.28)]
     most = MOST_FOR_SMALL if images < SMALL_DATA else max(passes)
-    return max((f for f in enough if f <= most), default=min(passes))
+    enough = [
+        f
+        for f, count in passes.items()
+        if f <= most and count * images >= LEAST_STEPS * BATCH and count >= 4 * math.pow(f / 12, 1.28)
+    ]
+    return max(enough, default=min(passes))
 
 
 def size_race(seconds: float, step: float, most: int) -> tuple[int, float]:
@@ -200,8 +209,11 @@ def _choose_portfolio(space: Space, entrants: int | str | None, seed: int) -> Ma
     if entrants == "random":
         count, rng = len(known.portfolio), stream(seed, "entrants")
         return {f"random {n}": sample(space, rng) for n in range(1, count + 1)}
+    if isinstance(entrants, str) and entrants in known.portfolio:
+        return {entrants: known.portfolio[entrants]}
     if entrants is not None and (not isinstance(entrants, int) or entrants < 1):
-        raise UsageError(f"entrants is 1 to {len(known.portfolio)}, or random, got {entrants!r}")
+        names = f"1 to {len(known.portfolio)}, random, or one of {', '.join(known.portfolio)}"
+        raise UsageError(f"entrants is {names}; got {entrants!r}")
     return dict(list(known.portfolio.items())[:entrants])
 
 
