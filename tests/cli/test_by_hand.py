@@ -1,0 +1,46 @@
+"""`search --by-hand`: the found network beside one trained by hand for the same time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cambrian.cli import main
+from cambrian.search.result import Result
+
+
+@pytest.mark.parametrize(
+    "options", [["--strategy", "random"], ["--budget", "20"], ["--budget", "9s", "--json"], ["--levels", "2"]]
+)
+def test_only_a_race_has_a_network_by_hand(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused in a sentence before anything is trained."""
+    monkeypatch.setattr(
+        sys, "argv", ["cambrian", "search", "digits", "--limit", "200", "--by-hand", *options]
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "--by-hand trains a network for the time of the search" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_both_networks_are_trained_and_shown(tmp_path: Path) -> None:
+    """The second run is of the small residual network alone, under the same budget; the last table has
+    both."""
+    command = [sys.executable, "-m", "cambrian", "search", "digits", "--budget", "15s", "--by-hand"]
+    done = subprocess.run(
+        [*command, "--run", str(tmp_path / "run")], capture_output=True, text=True, check=True, timeout=240
+    )
+    alone = Result.open(tmp_path / "run" / "by-hand")
+    assert alone.facts["budget"] == Result.open(tmp_path / "run").facts["budget"]
+    assert [t.reason["runner"] for t in alone.trials] == ["resnet"]
+    table = done.stdout.partition("in the same time")[2]
+    assert "found" in table
+    assert "by hand" in table
