@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
+from cambrian.errors import NothingSucceeded
 from cambrian.outcome import Trial
 from cambrian.recommendation import find_incumbents
 from cambrian.search.search import Search
@@ -69,5 +70,8 @@ def play(benchmark: Benchmark, strategy: Any, budget: Any, seed: int = 0) -> Pla
         minimize=benchmark.minimize,
         engine="serial",
     )
-    result = search.run()
+    try:
+        result = search.run()
+    except NothingSucceeded as error:  # a strategy that meets failures only has played, too
+        result = error.result
     return Played(benchmark, result.trials, result.seconds()["strategy"])
