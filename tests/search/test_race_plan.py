@@ -10,7 +10,8 @@ import pytest
 import cambrian
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.outcome import ENDLESS, Done, Point
+from cambrian.estimators.build import signature
+from cambrian.outcome import ENDLESS, Done, Fidelity, Point
 from cambrian.search.loop.execution import Watch
 from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
@@ -34,10 +35,10 @@ SECONDS = 2e-5
 @pytest.fixture(autouse=True)
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(
-        task: object, space: object, architecture: object, resolution: object, filters: int, device: str
+        task: object, space: object, architecture: object, resolution: object, skeleton: dict, device: str
     ) -> float:
         side = resolution or task.height  # type: ignore[attr-defined]
-        return SECONDS * (side / 8) ** 2 * (filters / 16) ** 1.5
+        return SECONDS * (side / 8) ** 2 * (skeleton["filters"] / 16) ** 1.5
 
     monkeypatch.setattr(race_plan, "_measure_at", measure)
 
@@ -106,6 +107,27 @@ def test_large_images_are_read_smaller_where_the_time_is_short() -> None:
     assert race_plan.choose_resolution(small, 1.0) is None
     assert race_plan.choose_coarse(small, None) == 16
     assert race_plan.choose_coarse(make_task(40, 8), None) is None
+
+
+@pytest.mark.parametrize("side", [8, 28, 32, 64, 100, 224])
+def test_a_network_is_the_same_in_the_race_and_in_the_end(side: int) -> None:
+    """All weights have the same names and shapes at both resolutions, so that they go on."""
+    task, space = make_task(40, side), SPACES.make("stages")
+    race = plan_race(task, space, 300.0, workers=1, device="cpu")
+    for entrant in race.entrants:
+        architecture = Architecture(entrant["architecture"])
+        shapes = [
+            {
+                name: tensor.shape
+                for name, tensor in space.build(
+                    architecture, signature(task, Fidelity(resolution=resolution)), **entrant["skeleton"]
+                )
+                .state_dict()
+                .items()
+            }
+            for resolution in (race.coarse, race.fine)
+        ]
+        assert shapes[0] == shapes[1]
 
 
 def test_the_share_of_the_race_grows() -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
-from cambrian.spaces.space import Space
+from cambrian.spaces.space import Signature, Space
 
 Size = Mapping[str, Scalar]
 """Skeleton settings, as `Space.build` takes them."""
@@ -53,6 +53,11 @@ class HasPortfolio(Protocol):
     @property
     def portfolio(self) -> Mapping[str, Architecture]:
         """Architectures by name, the ones that do well on most data first."""
+        ...
+
+    def read_size(self, task: Signature) -> Size:
+        """The settings of the skeleton that follow from the size of a task's images: who trains a network at
+        several resolutions gives them once, so that it stays the same network."""
         ...
 
 

@@ -17,6 +17,8 @@ import msgspec
 from cambrian.architecture import Architecture, sample
 from cambrian.choices import Scalar
 from cambrian.errors import UsageError
+from cambrian.estimators.build import signature
+from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.speed import measure_speed, one_thread
@@ -72,25 +74,25 @@ def plan_race(
 ) -> RacePlan:
     """The race of `space`'s portfolio, or of its first `entrants`, within `seconds`; for "random", of as many
     random architectures; for a name, of that network alone. Measures the machine's speed for some seconds."""
-    portfolio = _choose_portfolio(space, entrants, seed)
+    portfolio, size = _choose_portfolio(space, entrants, seed), _read_size(space, task, seconds)
     share = share_of_race(seconds)
     fine = choose_resolution(task, seconds)
     coarse = choose_coarse(task, fine)
     training = seconds * (1 - share) * _speed_up(workers, device)
     with one_thread():
-        speed = _measure(task, space, next(iter(portfolio.values())), coarse, fine, workers, device)
+        speed = _measure(task, space, next(iter(portfolio.values())), size, coarse, fine, workers, device)
         images = len(task.train) + len(task.validation)
         step = speed.fine if coarse == fine else lambda f: GROWTH * speed.fine(f)
         passes = {f: training / (step(f) * images) for f in FILTERS}
         width = filters or choose_filters(passes, images)
-        costs = {name: count_macs(space, task, a) for name, a in portfolio.items()}
+        costs = {name: count_macs(space, task, network) for name, network in portfolio.items()}
     count, first = size_race(seconds * share * workers, speed.coarse(width) * BATCH, len(portfolio))
     names = list(portfolio)[:count]
     runners = tuple(
         {
             "name": name,
             "architecture": dict(portfolio[name]),
-            "skeleton": {"filters": match_filters(width, costs[names[0]], costs[name])},
+            "skeleton": {"filters": match_filters(width, costs[names[0]], costs[name]), **size},
         }
         for name in names
     )
@@ -217,6 +219,13 @@ def _choose_portfolio(space: Space, entrants: int | str | None, seed: int) -> Ma
     return dict(list(known.portfolio.items())[:entrants])
 
 
+def _read_size(space: Space, task: Task, seconds: float) -> dict[str, Scalar]:
+    """The settings that follow from the size of the images in the end, which the race has from the start."""
+    known = know(space, HasPortfolio)
+    assert known is not None
+    return dict(known.read_size(signature(task, Fidelity(resolution=choose_resolution(task, seconds)))))
+
+
 class Speed(msgspec.Struct, frozen=True):
     """Seconds per image of the favourite: at the resolution of the race with BASE filters, and at that of the
     end with BASE and with WIDE ones. `notice` is a sentence where they are guesses."""
@@ -239,13 +248,17 @@ def _measure(
     task: Task,
     space: Space,
     architecture: Architecture,
+    size: Mapping[str, Scalar],
     coarse: int | None,
     fine: int | None,
     workers: int,
     device: str,
 ) -> Speed:
     measured = ((coarse or fine, BASE), (fine, BASE), (fine, WIDE))
-    jobs = [partial(_measure_at, task, space, architecture, r, filters, device) for r, filters in measured]
+    jobs = [
+        partial(_measure_at, task, space, architecture, r, {"filters": filters, **size}, device)
+        for r, filters in measured
+    ]
     if device.startswith("cuda"):  # which a forked process cannot use
         race, base, wide = (job() for job in jobs)
         return Speed(race, base, wide)
@@ -257,13 +270,15 @@ def _measure(
 
 
 def _measure_at(
-    task: Task, space: Space, architecture: Architecture, resolution: int | None, filters: int, device: str
+    task: Task,
+    space: Space,
+    architecture: Architecture,
+    resolution: int | None,
+    skeleton: Mapping[str, Scalar],
+    device: str,
 ) -> float:
-    from cambrian.estimators.build import signature
-    from cambrian.outcome import Fidelity
-
     seen = signature(task, Fidelity(resolution=resolution))
-    network = space.build(architecture, seen, filters=filters)
+    network = space.build(architecture, seen, **skeleton)
     return measure_speed(network, (seen.channels, seen.height, seen.width), device)
 
 

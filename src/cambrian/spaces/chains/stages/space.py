@@ -90,9 +90,12 @@ class Stages(Space):
         `dropout` (0) is before the linear layer."""
         from cambrian.spaces.chains.stages.network import network
 
+        shape = (task.channels, min(task.height, task.width), task.classes)
+        return network(read, shape, **{**self.read_size(task), **skeleton})
+
+    def read_size(self, task: Signature) -> dict[str, Any]:
         side = min(task.height, task.width)
-        settings = {"stem_stride": 1 if side <= 64 else 2 if side < 128 else 4, **skeleton}
-        return network(read, (task.channels, side, task.classes), **settings)
+        return {"stem_stride": 1 if side <= 64 else 2 if side < 128 else 4}
 
     def canonical(self, architecture: Architecture) -> str:
         """In the first stage, which does not halve the image, a pooled block is a residual one."""
