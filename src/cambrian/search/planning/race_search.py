@@ -101,8 +101,9 @@ def _make_race_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) -
 
 
 def _make_final_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) -> Train:
-    """A rate that falls to 0 at the end of the budget, while the images grow to their full size."""
-    grows = race.coarse != race.fine
+    """A rate that falls to 0 at the end of the budget, while the images grow to their full size; where few
+    images are seen often they are full from the start, since small ones save time that is not short."""
+    grows = race.coarse != race.fine and race.passes <= MANY_PASSES
     settings = {"schedule": "linear", "warmup": 0.1, "epoch_steps": 200}
     growth = {"first_resolution": 0.5, "full_from": 0.75} if grows else {}
     return _make_training(task, race, {**settings, **growth, **recipe})
