@@ -7,5 +7,6 @@ from cambrian.cli import doctor, listing
 from cambrian.cli import export as taking
 from cambrian.cli import inspect as looking
 from cambrian.cli import search as searching
+from cambrian.cli import train as training
 
-__all__ = ["comparing", "doctor", "listing", "looking", "searching", "taking"]
+__all__ = ["comparing", "doctor", "listing", "looking", "searching", "taking", "training"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cambrian.errors import UsageError
 from cambrian.search.components import space_for
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.planned import Plan
@@ -62,6 +63,11 @@ def plan(
     limits, changes = Budget.parse(budget), dict(changes or {})
     described = paper or strategy is not None or surrogate != SURROGATE or bool(changes.keys() - RACE_CHANGES)
     raced = None if described or limits.trials is not None else _find_raced(space, task)
+    if raced is None and "entrants" in changes:
+        raise UsageError(
+            "entrants are the networks of a race: give a time as the budget, and no strategy, levels or"
+            " epochs"
+        )
     if limits == Budget() and not paper and (raced is not None or _count_pixels(task) > FEW_PIXELS):
         limits = Budget(seconds=MINUTES if _count_pixels(task) <= FEW_PIXELS else HALF_HOUR)
     if raced is not None:

@@ -1,0 +1,108 @@
+"""`train` and `resume`: train a known network, and go on with a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cambrian.cli.app import Json, Out, Run, app, say
+from cambrian.cli.data import Read, load_task
+from cambrian.cli.listing import complete
+from cambrian.cli.numbers import count
+from cambrian.cli.panels import FIND
+from cambrian.cli.run_search import choose_device, run_search
+from cambrian.cli.search import Data, Device, Limit, Metric, Seed, Size
+
+if TYPE_CHECKING:
+    from cambrian.architecture import Architecture
+    from cambrian.outcome import Fidelity
+    from cambrian.spaces.space import Space
+    from cambrian.tasks.task import Task
+
+
+@app.command(rich_help_panel=FIND, epilog="cambrian train mobilenet-v2 path/to/images --epochs 30")
+def train(
+    architecture: Annotated[
+        str,
+        typer.Argument(
+            help="A published network (cambrian list networks), or a JSON file.",
+            autocompletion=complete("networks"),
+        ),
+    ],
+    data: Data = "digits",
+    run: Out = None,
+    epochs: Annotated[int, count("Epochs of training.")] = 15,
+    filters: Annotated[int | None, count("Filters of the first cells.")] = None,
+    cells: Annotated[int | None, count("Cells in all.")] = None,
+    skeleton: Annotated[str | None, typer.Option(help="small, cifar, imagenet-mobile, ...")] = None,
+    metric: Metric = "accuracy",
+    limit: Limit = None,
+    size: Size = None,
+    read: Read = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train one known network on your images and test it once.
+
+    It is a published one, or one of your own or of another run, written as a JSON file."""
+    from cambrian.cli.architectures import architecture_of
+    from cambrian.outcome import Fidelity
+    from cambrian.search.ledger.run_directory import claim
+    from cambrian.search.loop.final_stage import Final
+    from cambrian.search.search import Search
+
+    entry = architecture_of(architecture)
+    space, answers = entry.space, entry.architecture
+    task = load_task(data, metric, limit, size, seed, read)
+    shape = {"filters": filters, "cells": cells, "skeleton": skeleton}
+    options = {k: v for k, v in shape.items() if v is not None}
+    fidelity = Fidelity(epochs, skeleton={**entry.skeleton, **options})
+    _check_buildable(space, answers, task, fidelity)
+    # A search that has only a final stage: training, testing, weights and resuming are the same code.
+    search = Search(
+        space,
+        "random",
+        "train",
+        task,
+        seed=seed,
+        device=choose_device(device),
+        workers=1,
+        final=Final(fidelity, top=1, baselines=()),
+    )
+    place = run or claim(f"{task.name}-{Path(architecture).stem}")
+    run_search(search, place, {}, as_json, architecture=answers)
+
+
+@app.command(
+    rich_help_panel=FIND,
+    epilog="cambrian resume runs/images-1\ncambrian resume runs/images-1 --budget 2h",
+)
+def resume(
+    run: Run,
+    budget: Annotated[str | None, typer.Option(help="A larger budget: 2h, 400.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Continue an interrupted run, or a finished one under a larger budget."""
+    from cambrian.architecture import Architecture
+    from cambrian.cli.resumed import explain_standstill
+    from cambrian.search.result import Result
+    from cambrian.search.search import Search
+
+    before = Result.open(run)
+    facts = before.facts
+    # The run of `cambrian train` has recorded its architecture; it does not search.
+    answers = Architecture.from_json(facts["train"]) if "train" in facts else None
+    run_search(Search.resume(run, budget), run, facts.get("expected", {}), as_json, architecture=answers)
+    if budget is not None and (reason := explain_standstill(before, Result.open(run))):
+        say(reason, to_json=as_json)
+
+
+def _check_buildable(space: Space, architecture: Architecture, task: Task, fidelity: Fidelity) -> None:
+    """Raise the error of `build` for a skeleton that does not make a network, before anything begins."""
+    import torch
+
+    with torch.device("meta"):  # shapes only: no weight is allocated
+        space.build(architecture, task, **fidelity.skeleton)
