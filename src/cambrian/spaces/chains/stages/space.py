@@ -73,8 +73,8 @@ class Stages(Space):
 
     @property
     def portfolio(self) -> Mapping[str, Architecture]:
-        """Networks made by hand or published, fitted to this space, the favourites first: those that small
-        trainings on CPUs favour (`benchmarks/portfolio.py`)."""
+        """Networks made by hand or published, fitted to this space, the favourites first: an order for
+        trainings of minutes on a CPU (`benchmarks/portfolio.py` measures it)."""
         networks = {name: _read_network(pool, rows) for name, (pool, rows) in PORTFOLIO.items()}
         return {name: network for name, network in networks.items() if self._holds(network)}
 
