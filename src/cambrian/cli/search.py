@@ -212,6 +212,14 @@ def search(
     weight_decay: Annotated[
         float | None, amount("The weight decay of all trainings.", rich_help_panel=TRAINING)
     ] = None,
+    pretrained: Annotated[
+        Path | None,
+        typer.Option(
+            help="Begin with the tensors of this safetensors file whose names and shapes fit.",
+            show_default=False,
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     limit: SearchLimits = None,
     size: Size = None,
     read: Read = None,
@@ -261,7 +269,13 @@ def search(
     # Plain progressive search is made by the plan, with the budget's settings.
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.parse(strategy)
     place = None if space is None else SPACES.parse(space)
-    recipe = {"learning_rate": learning_rate, "batch_size": batch_size, "weight_decay": weight_decay}
+    recipe: dict[str, Any] = {
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "weight_decay": weight_decay,
+    }
+    if pretrained is not None:  # an absolute path, since a run may be resumed from another directory
+        recipe["pretrained"] = str(pretrained.resolve())
     task = load_task(data, metric, images_kept, size, seed, read)
     # Said at once: the plan that follows measures networks for some seconds.
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from cambrian.errors import UsageError
@@ -13,13 +14,13 @@ from cambrian.estimators.build import build_measured, signature
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.training_answers import apply_answers
 from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
-from cambrian.networks.training.recipe import Recipe
+from cambrian.networks.training.recipe import LATER, Recipe
 from cambrian.outcome import Done, Fidelity, Infeasible
 from cambrian.request import Evaluate
 from cambrian.weights import Continue, Fresh, Inherit
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from torch import nn
 
     from cambrian.networks.training.augment import Augment
     from cambrian.spaces.space import Signature
@@ -43,10 +44,15 @@ class Train(Recipe):
     Answers under `train.` replace settings of the recipe. With `job.checkpoints` it resumes after being
     killed, and yields the earlier points of its curve again.
 
+    `pretrained` is a safetensors file: a network that would begin with random weights begins with the tensors
+    of that file whose names and shapes agree with its own ("": none). Its path is part of what identifies a
+    measurement.
+
     A training that the job allows to shorten, and that would miss the deadline, takes as many steps as fit;
     its outcome then has the trained `epochs` and the `planned_epochs`. Where the fidelity bounds the seconds,
     the outcome has the trained `epochs` and `steps`, and nothing was planned."""
 
+    pretrained: str = field(default="", metadata=LATER)
     needs: ClassVar[tuple[type, ...]] = ()
     serves: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Continue, Inherit)
     builds: ClassVar[bool] = True
@@ -68,10 +74,7 @@ class Train(Recipe):
         if isinstance(built, Infeasible):
             return built
         network = built.network
-        if isinstance(job.request.weights, Inherit):
-            from cambrian.networks.inherit import inherit_weights
-
-            inherit_weights(network, job.artifact(WEIGHTS), job.request.weights.move)
+        self._take_weights(network, job)
         # Only now: the network is built and limited by the architecture alone, whatever its recipe.
         recipe = apply_answers(self, job.architecture)
         score = partial(score_network, network, recipe, job.task, job)
@@ -80,6 +83,15 @@ class Train(Recipe):
         )
         ended = yield from run.train()
         return ended or _finish(run, built.metrics)
+
+    def _take_weights(self, network: nn.Module, job: Job) -> None:
+        """Copies the weights that the network begins with, if they are not random."""
+        from cambrian.networks.inherit import inherit_weights
+
+        if isinstance(job.request.weights, Inherit):
+            inherit_weights(network, job.artifact(WEIGHTS), job.request.weights.move)
+        elif self.pretrained:
+            inherit_weights(network, Path(self.pretrained))
 
     def augmentation(self, task: Signature, fidelity: Fidelity) -> Augment:
         """The augmentation of a task's images, with automatic settings resolved; its text is for people."""

@@ -118,7 +118,7 @@ def load_facts(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             length = file.read(8)
-            return _facts(length + file.read(int.from_bytes(length, "little")))
+            return _facts(length + file.read(min(int.from_bytes(length, "little"), path.stat().st_size)))
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error}") from error
     except ValueError as error:
@@ -134,8 +134,10 @@ def serialise(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = N
 
 def _facts(data: bytes) -> dict[str, str]:
     """The texts stored beside the tensors: the header is JSON, its length stands in the first 8 bytes."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return dict(header.get("__metadata__", {}))
+    length = int.from_bytes(data[:8], "little")
+    if length > len(data) - 8:  # in a file of another kind these bytes may be any number
+        raise ValueError("its header is longer than the file")
+    return dict(json.loads(data[8 : 8 + length]).get("__metadata__", {}))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import UsageError
@@ -60,7 +61,8 @@ def plan(
     of its names. `recipe` sets those of the training; `settings` go to `Search`. `baselines` are trained
     beside the winner: left open, of a preset's search a random architecture and the space's published one, of
     a race none, since its portfolio holds them. Measures the machine's speed for some seconds."""
-    limits, changes = Budget.parse(budget), dict(changes or {})
+    limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
+    _check_pretrained(recipe)
     described = paper or strategy is not None or surrogate != SURROGATE or bool(changes.keys() - RACE_CHANGES)
     raced = None if described or limits.trials is not None else _find_raced(space, task)
     if raced is None and "entrants" in changes:
@@ -77,7 +79,7 @@ def plan(
             limits,
             workers=workers,
             device=device,
-            recipe=dict(recipe or {}),
+            recipe=recipe,
             changes=changes,
             baselines=baselines or (),
             settings=settings,
@@ -90,12 +92,20 @@ def plan(
         device=device,
         space=space,
         strategy=strategy,
-        recipe=dict(recipe or {}),
+        recipe=recipe,
         surrogate=surrogate,
         changes=changes,
         baselines=baselines,
         settings=settings,
     )
+
+
+def _check_pretrained(recipe: Mapping[str, Any]) -> None:
+    """Raise RunError where the file of weights cannot be read, before anything is trained."""
+    if recipe.get("pretrained"):
+        from cambrian.networks.checkpoint import load_facts
+
+        load_facts(Path(recipe["pretrained"]))
 
 
 def _find_raced(given: Any, task: Task) -> Space | None:

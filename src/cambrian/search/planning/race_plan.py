@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +22,7 @@ from cambrian.estimators.build import signature
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.pretrained import fit_portfolio
 from cambrian.search.planning.speed import measure_speed, one_thread
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
@@ -70,11 +72,17 @@ def plan_race(
     device: str,
     filters: int | None = None,
     entrants: int | str | None = None,
+    pretrained: str = "",
     seed: int = 0,
 ) -> RacePlan:
     """The race of `space`'s portfolio, or of its first `entrants`, within `seconds`; for "random", of as many
-    random architectures; for a name, of that network alone. Measures the machine's speed for some seconds."""
+    random architectures; for a name, of that network alone. The network that the weights in the file
+    `pretrained` fit becomes the favourite, with as many filters as they have. Measures the machine's speed
+    for some seconds."""
     portfolio, size = _choose_portfolio(space, entrants, seed), _read_size(space, task, seconds)
+    fit = fit_portfolio(Path(pretrained), task, space, portfolio, FILTERS, size) if pretrained else None
+    if fit is not None:
+        portfolio = {fit.name: portfolio[fit.name], **portfolio}
     share = share_of_race(seconds)
     fine = choose_resolution(task, seconds)
     coarse = choose_coarse(task, fine)
@@ -84,7 +92,7 @@ def plan_race(
         images = len(task.train) + len(task.validation)
         step = speed.fine if coarse == fine else lambda f: GROWTH * speed.fine(f)
         passes = {f: training / (step(f) * images) for f in FILTERS}
-        width = filters or choose_filters(passes, images)
+        width = fit.filters if fit else filters or choose_filters(passes, images)
         costs = {name: count_macs(space, task, network) for name, network in portfolio.items()}
     count, first = size_race(seconds * share * workers, speed.coarse(width) * BATCH, len(portfolio))
     names = list(portfolio)[:count]

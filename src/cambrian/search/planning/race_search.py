@@ -50,6 +50,7 @@ def plan_by_race(
         limits.seconds,
         workers=crew,
         device=device,
+        pretrained=str(recipe.get("pretrained", "")),
         seed=int(settings.get("seed", 0)),
         **changes,
     )

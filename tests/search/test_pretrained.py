@@ -1,0 +1,95 @@
+"""Trainings that begin with weights which the user has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import cambrian
+from cambrian.errors import RunError, UsageError
+from cambrian.estimators.train import Train
+from cambrian.networks.checkpoint import load_facts, save_weights
+from cambrian.search.planning.plan import plan
+from cambrian.search.planning.pretrained import fit_portfolio
+from cambrian.spaces import SPACES
+from small_training import ARCHITECTURE, SmallConv, bars, estimated
+
+STILL = Train(batch_size=16, learning_rate=1e-30, weight_decay=0.0)
+"""A training that leaves parameters as they are."""
+
+
+def make_task(classes: int = 4) -> cambrian.Task:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (80, 16, 16, 3), dtype=np.uint8)
+    return cambrian.load((pixels, np.arange(80) % classes), name="noise")
+
+
+def test_a_network_begins_with_the_tensors_that_fit(tmp_path: Path) -> None:
+    """After a training that leaves parameters as they are, they are the file's; a linear layer of other
+    classes keeps the values that are drawn by the seed, and a network of random ones differs."""
+    network = SmallConv().build(ARCHITECTURE, bars())
+    network[8] = torch.nn.Linear(8, 7)
+    save_weights(network, tmp_path / "have.safetensors")
+    file, random = tmp_path / "ended.safetensors", tmp_path / "random.safetensors"
+    estimated(Train(**{**_settings(STILL), "pretrained": str(tmp_path / "have.safetensors")}), weights=file)
+    estimated(STILL, weights=random)
+    ended, drawn, given = load_file(file), load_file(random), network.state_dict()
+    for name in ("0.weight", "0.bias", "3.weight"):
+        assert torch.equal(ended[name], given[name])
+        assert not torch.equal(drawn[name], given[name])
+    assert torch.equal(ended["8.weight"], drawn["8.weight"])
+
+
+def _settings(train: Train) -> dict[str, object]:
+    return {"batch_size": train.batch_size, "learning_rate": train.learning_rate, "weight_decay": 0.0}
+
+
+@pytest.mark.parametrize(("name", "filters"), [("resnet9", 12), ("cnn", 24), ("bottleneck", 8)])
+def test_weights_are_fitted_to_their_own_network(name: str, filters: int, tmp_path: Path) -> None:
+    """Of all networks and numbers of filters, a file fits the one that it is of, also where the classes are
+    others: then all but the last layer."""
+    space = SPACES.make("stages")
+    network = space.build(space.portfolio[name], make_task(classes=5), filters=filters)
+    save_weights(network, tmp_path / "have.safetensors")
+    fit = fit_portfolio(tmp_path / "have.safetensors", make_task(), space, space.portfolio, (8, 12, 24), {})
+    assert (fit.name, fit.filters) == (name, filters)
+    last = network[-1].weight.numel() / 5 * 4 + 4
+    total = sum(t.numel() for t in network.state_dict().values()) - (last / 4)
+    assert fit.share == pytest.approx(1 - last / total)
+
+
+def test_weights_make_their_network_the_favourite(tmp_path: Path) -> None:
+    """The plan names it first, with the filters of the file, and every training begins with the file."""
+    space, task = SPACES.make("stages"), make_task()
+    save_weights(space.build(space.portfolio["cnn"], task, filters=20), tmp_path / "have.safetensors")
+    file = str(tmp_path / "have.safetensors")
+    planned = plan(task, "3m", workers=1, recipe={"pretrained": file})
+    first = planned.search.strategy.entrants[0]
+    assert (first["name"], first["skeleton"]["filters"]) == ("cnn", 20)
+    assert planned.search.estimator.pretrained == file
+
+
+def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    """Before anything is trained, in a sentence with the file's name: missing ones, text, and weights of an
+    unknown network."""
+    missing, text, other = (tmp_path / name for name in ("missing", "text", "other"))
+    text.write_text("no weights at all, whatever the first eight bytes may say")
+    save_file({"layer.weight": torch.ones(3)}, other)
+    for file, kind, sentence in (
+        (missing, RunError, "cannot be read"),
+        (text, RunError, "is not a safetensors file"),
+        (other, UsageError, "fits no network of the portfolio; the nearest is"),
+    ):
+        with pytest.raises(kind, match=f"{file.name}.*{sentence}"):
+            plan(make_task(), "3m", workers=1, recipe={"pretrained": str(file)})
+
+
+def test_facts_of_a_file_that_promises_more_than_it_has(tmp_path: Path) -> None:
+    """The length in its first bytes may be any number: only the file is read."""
+    (tmp_path / "short").write_bytes(b"\xff" * 8 + b"{}")
+    with pytest.raises(RunError, match="its header is longer than the file"):
+        load_facts(tmp_path / "short")
