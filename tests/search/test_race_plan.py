@@ -93,6 +93,20 @@ def test_larger_networks_need_more_passes() -> None:
     assert choose_filters({f: n * 10 for f, n in passes.items()}, 200) == 8
 
 
+def test_few_images_are_learned_in_small_steps_and_judged_with_care() -> None:
+    """Batches are of 32 images for 500, of 128 from 2,000 on, at a rate in proportion; a favourite's margin
+    is larger where validation is smaller, and next to nothing where it is large."""
+    margins = []
+    for images, batch in ((500, 32), (4000, 128)):
+        search = plan(make_task(images, 16), "4m", workers=1).search
+        final = search.estimators["final"]
+        assert (final.batch_size, final.learning_rate) == (batch, pytest.approx(0.3 * batch / 128))
+        margins.append(search.strategy.margin)
+    assert margins[0] > 5 * margins[1] > 0
+    chosen = plan(make_task(500, 16), "4m", workers=1, recipe={"batch_size": 64}).search
+    assert (chosen.estimator.batch_size, chosen.estimator.learning_rate) == (64, pytest.approx(0.15))
+
+
 def test_large_images_are_read_smaller_where_the_time_is_short() -> None:
     """A minute for 2,000 images of 224 pixels reads less of them than an hour, and never less than 32 pixels;
     images of 32 pixels are read as they are; the race is at half the size of the end."""

@@ -90,8 +90,13 @@ def plan_by_race(
 
 
 def _choose_margin(task: Task) -> float:
-    """Half a standard error of an accuracy on the validation part: less is no reason to leave a favourite."""
-    return round(0.5 * math.sqrt(0.2 / max(1, len(task.validation))), 4)
+    """The score by which a favourite must be overtaken: a favourite is expected to lead by LEAD, true
+    differences are about SPREAD, and so a measured one counts the less the noisier validation is."""
+    error = math.sqrt(0.2 / max(1, len(task.validation)))
+    return round(LEAD * (error / SPREAD) ** 2, 4)
+
+
+LEAD, SPREAD = 0.01, 0.02
 
 
 def _make_race_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) -> Train:
@@ -113,7 +118,13 @@ def _make_final_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) 
 def _make_training(task: Task, race: RacePlan, settings: Mapping[str, Any]) -> Train:
     from cambrian.estimators.train import Train
 
-    common: dict[str, Any] = {"learning_rate": 0.3, "batch_size": BATCH, "label_smoothing": 0.1}
+    batch = int(settings.get("batch_size", race.batch))
+    # The rate is that of a batch of 128, and in proportion to others (Goyal et al. 2017, Sec. 2.1).
+    common: dict[str, Any] = {
+        "learning_rate": min(0.3, 0.3 * batch / BATCH),
+        "batch_size": batch,
+        "label_smoothing": 0.1,
+    }
     if race.passes > MANY_PASSES:
-        common["cutout"] = min(task.height, task.width) * 3 // 8
+        common |= {"cutout": min(task.height, task.width) * 3 // 8, "weight_decay": 2e-3}
     return Train(**{**common, **settings})

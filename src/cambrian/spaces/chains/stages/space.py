@@ -123,8 +123,8 @@ class Stages(Space):
 
 
 PORTFOLIO: dict[str, tuple[str, tuple[Row, ...]]] = {
-    "resnet9": ("mean", (("paired", 1), ("paired", 2), ("paired", 1), ("paired", 2))),
     "pyramid": ("mean", (("pooled", 1),) * 4),
+    "resnet9": ("mean", (("paired", 1), ("paired", 2), ("paired", 1), ("paired", 2))),
     "resnet-deep": ("mean", (("pooled", 1), ("pooled", 2), ("pooled", 2), ("pooled", 2))),
     "cnn": ("mean", (("plain", 1),) * 4),
     "resnet": ("mean", (("residual", 1),) * 3),
