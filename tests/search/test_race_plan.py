@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 import cambrian
 from cambrian.architecture import Architecture
@@ -13,16 +14,16 @@ from cambrian.errors import UsageError
 from cambrian.estimators.build import signature
 from cambrian.outcome import ENDLESS, Done, Fidelity, Point
 from cambrian.search.loop.execution import Watch
-from cambrian.search.planning import race_plan
+from cambrian.search.planning import race_amounts, race_plan
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.race_plan import (
+from cambrian.search.planning.race_amounts import (
     OVERHEAD,
     choose_filters,
     list_heats,
-    plan_race,
     share_of_race,
     size_race,
 )
+from cambrian.search.planning.race_plan import plan_race
 from cambrian.search.result import Result
 from cambrian.spaces import SPACES
 from cambrian.strategies.multifidelity.race import Race
@@ -85,7 +86,7 @@ def test_a_race_ends_in_its_time(count: int, seconds: float) -> None:
 def test_larger_networks_need_more_passes() -> None:
     """With more passes for each size the choice is never smaller; few images bound it, and so do few steps,
     of which a small data set has few in many passes."""
-    passes = {f: 100 * (8 / f) ** 1.5 for f in race_plan.FILTERS}
+    passes = {f: 100 * (8 / f) ** 1.5 for f in race_amounts.FILTERS}
     chosen = [choose_filters({f: n * k for f, n in passes.items()}, 50_000) for k in (0.01, 0.1, 1, 10)]
     assert chosen == sorted(chosen)
     assert (chosen[0], chosen[-1]) == (8, 64)
@@ -111,16 +112,16 @@ def test_large_images_are_read_smaller_where_the_time_is_short() -> None:
     """A minute for 2,000 images of 224 pixels reads less of them than an hour, and never less than 32 pixels;
     images of 32 pixels are read as they are; the race is at half the size of the end."""
     photos = make_task(400, 224)
-    short, long = (race_plan.choose_resolution(photos, seconds) for seconds in (10.0, 3600.0))
+    short, long = (race_amounts.choose_resolution(photos, seconds) for seconds in (10.0, 3600.0))
     assert short is not None
     assert 32 <= short < 224
     assert short % 16 == 0
     assert long is None
-    assert race_plan.choose_coarse(photos, short) == max(16, short // 2)
+    assert race_amounts.choose_coarse(photos, short) == max(16, short // 2)
     small = make_task(40, 32)
-    assert race_plan.choose_resolution(small, 1.0) is None
-    assert race_plan.choose_coarse(small, None) == 16
-    assert race_plan.choose_coarse(make_task(40, 8), None) is None
+    assert race_amounts.choose_resolution(small, 1.0) is None
+    assert race_amounts.choose_coarse(small, None) == 16
+    assert race_amounts.choose_coarse(make_task(40, 8), None) is None
 
 
 @pytest.mark.parametrize("side", [8, 28, 32, 64, 100, 224])
@@ -142,6 +143,34 @@ def test_a_network_is_the_same_in_the_race_and_in_the_end(side: int) -> None:
             for resolution in (race.coarse, race.fine)
         ]
         assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize(("measure", "most"), [("params", 30_000), ("macs", 2e6)])
+def test_limits_make_the_networks_narrower(measure: str, most: float, photographs: cambrian.Task) -> None:
+    """Every entrant keeps the limit in the end's resolution, four filters more would not (or are not
+    planned), and networks that cannot keep it at all are left out; an impossible limit is one sentence."""
+    from cambrian.networks.measure.measure_network import measure_network
+
+    space = SPACES.make("stages")
+
+    def count(architecture: Architecture, filters: int) -> float:
+        with torch.device("meta"):
+            network = space.build(architecture, photographs, filters=filters)
+        return measure_network([measure], network, (3, 32, 32))[measure]
+
+    free = plan_race(photographs, space, 3600.0, workers=1, device="cpu")
+    held = plan_race(photographs, space, 3600.0, workers=1, device="cpu", limits={measure: most})
+    planned = {runner["name"]: runner["skeleton"]["filters"] for runner in free.entrants}
+    fitted = {runner["name"]: runner["skeleton"]["filters"] for runner in held.entrants}
+    for name, filters in fitted.items():
+        assert count(space.portfolio[name], filters) <= most
+        assert filters == planned[name] or count(space.portfolio[name], filters + 4) > most
+    for name in space.portfolio.keys() - fitted.keys():
+        assert count(space.portfolio[name], 4) > most
+    with pytest.raises(
+        UsageError, match=f"no network of the portfolio keeps the limits: pyramid has .*{measure}"
+    ):
+        plan_race(photographs, space, 3600.0, workers=1, device="cpu", limits={measure: 100})
 
 
 def test_the_share_of_the_race_grows() -> None:

@@ -19,10 +19,21 @@ from cambrian.architecture import Architecture, sample
 from cambrian.choices import Scalar
 from cambrian.errors import UsageError
 from cambrian.estimators.build import signature
-from cambrian.outcome import Fidelity
+from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.limited_size import fit_filters
 from cambrian.search.planning.pretrained import fit_portfolio
+from cambrian.search.planning.race_amounts import (
+    FILTERS,
+    choose_batch,
+    choose_coarse,
+    choose_filters,
+    choose_resolution,
+    match_filters,
+    share_of_race,
+    size_race,
+)
 from cambrian.search.planning.speed import measure_speed, one_thread
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
@@ -37,14 +48,6 @@ PATIENCE = 10.0
 """Seconds that measuring one network may take."""
 GUESSED = 1e-3
 """Seconds per image of a network whose speed could not be measured."""
-COARSE, FINE = 16, 32
-"""Pixels a side from which images are halved for the race, and below which they are never scaled."""
-OVERHEAD = 1.0
-"""Seconds of a trial besides its training: its process, its images, its network, its score."""
-FEWEST_STEPS = 200
-"""Steps below which a network has learned too little to be judged."""
-BATCH, LEAST_BATCH = 128, 32
-ETA = 3
 
 
 class RacePlan(msgspec.Struct, frozen=True):
@@ -74,12 +77,14 @@ def plan_race(
     filters: int | None = None,
     entrants: int | str | None = None,
     pretrained: str = "",
+    limits: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> RacePlan:
     """The race of `space`'s portfolio, or of its first `entrants`, within `seconds`; for "random", of as many
     random architectures; for a name, of that network alone. The network that the weights in the file
-    `pretrained` fit becomes the favourite, with as many filters as they have. Measures the machine's speed
-    for some seconds."""
+    `pretrained` fit becomes the favourite, with as many filters as they have. Networks over one of the
+    `limits` are made narrower, and left out where that does not suffice. Measures the machine's speed for
+    some seconds. Raises UsageError where no network keeps the limits."""
     portfolio, size = _choose_portfolio(space, entrants, seed), _read_size(space, task, seconds)
     fit = fit_portfolio(Path(pretrained), task, space, portfolio, FILTERS, size) if pretrained else None
     if fit is not None:
@@ -96,15 +101,20 @@ def plan_race(
         passes = {f: training / (step(f) * images) for f in FILTERS}
         width = fit.filters if fit else filters or choose_filters(passes, images, batch)
         costs = {name: count_macs(space, task, network) for name, network in portfolio.items()}
-    count, first = size_race(seconds * share * workers, speed.coarse(width) * batch, len(portfolio))
-    names = list(portfolio)[:count]
+    favourite = costs[next(iter(portfolio))]
+    widths = {name: match_filters(width, favourite, costs[name]) for name in portfolio}
+    if limits:
+        fidelity = Fidelity(resolution=fine, skeleton=size)
+        widths = _keep_limits(task, space, portfolio, widths, fidelity, limits, device)
+        width = next(iter(widths.values()))
+    count, first = size_race(seconds * share * workers, speed.coarse(width) * batch, len(widths))
     runners = tuple(
         {
             "name": name,
             "architecture": dict(portfolio[name]),
-            "skeleton": {"filters": match_filters(width, costs[names[0]], costs[name]), **size},
+            "skeleton": {"filters": widths[name], **size},
         }
-        for name in names
+        for name in list(widths)[:count]
     )
     expected = training / (step(width) * images)
     challengers = 2 if seconds >= LONG else 0
@@ -115,114 +125,28 @@ LONG = 1200.0
 """Seconds from which there is time to search beyond the portfolio."""
 GROWTH = 0.41
 """The cost of a step of a training whose images grow, on average: of one at full size."""
-FILTERS = (8, 12, 16, 20, 24, 32, 40, 48, 64)
-LEAST_STEPS = 1500
-"""Steps of the last training that a network needs, however few images there are."""
-SMALL_DATA, MOST_FOR_SMALL = 10_000, 32
-"""Training images below which no network has more filters: it would learn them by heart."""
 
 
-def share_of_race(seconds: float) -> float:
-    """The share of the time for the race: more where there is more of it, since what a longer training gains
-    becomes less and less.
-
-    >>> [round(share_of_race(60.0 * minutes), 2) for minutes in (1, 2, 8, 30, 120, 1440)]
-    [0.1, 0.1, 0.18, 0.26, 0.34, 0.48]
-    """
-    return min(0.5, max(0.1, 0.1 + 0.04 * math.log2(seconds / 120)))
-
-
-def choose_batch(images: int) -> int:
-    """The images of a step: fewer where a pass over the data would have less than a dozen steps.
-
-    >>> choose_batch(500), choose_batch(1_000), choose_batch(50_000)
-    (32, 64, 128)
-    """
-    # Few images are learned better in many small steps (Brigato et al. 2021, "Tune It or Don't Use It"); on
-    # 500 images of five classes, batches of 32 gained two points over 128, and those of 16 lost one again.
-    return max(LEAST_BATCH, min(BATCH, 2 ** round(math.log2(max(1, images) / 16))))
-
-
-def choose_filters(passes: Mapping[int, float], images: int, batch: int = BATCH) -> int:
-    """The most filters with which a training of `images` images takes enough steps and passes over the data;
-    `passes` are those of each number of filters.
-
-    >>> choose_filters({8: 9.0, 16: 6.0, 32: 2.0}, 50_000), choose_filters({8: 1e4, 32: 1e4, 64: 1e4}, 500)
-    (16, 32)
-    >>> choose_filters({8: 150.0, 16: 60.0, 32: 20.0}, 1_400)
-    8
-    """
-    # Measured on CIFAR-10: 14 filters are good from 4 passes on, and a larger network needs more of them.
-    most = MOST_FOR_SMALL if images < SMALL_DATA else max(passes)
-    enough = [
-        f
-        for f, count in passes.items()
-        if f <= most and count * images >= LEAST_STEPS * batch and count >= 4 * math.pow(f / 14, 1.28)
-    ]
-    return max(enough, default=min(passes))
-
-
-def size_race(seconds: float, step: float, most: int) -> tuple[int, float]:
-    """The number of entrants, and the seconds of each in the first heat, so that all heats end within
-    `seconds` of one worker; the first heat has at least FEWEST_STEPS steps of `step` seconds. One entrant is
-    no race, and then its first training takes all of them.
-
-    >>> size_race(192.0, 0.02, 9), size_race(84.0, 0.02, 9), size_race(2.0, 0.02, 9)
-    ((9, 10.0), (9, 4.0), (1, 1.0))
-    """
-    for count in range(most, 1, -1):
-        heats = list_heats(count)
-        each = (seconds - OVERHEAD * sum(heats)) / sum(n * ETA**k for k, n in enumerate(heats))
-        if each >= FEWEST_STEPS * step:
-            return count, each
-    return 1, max(1.0, seconds - OVERHEAD)
-
-
-def list_heats(count: int) -> list[int]:
-    """The runners of each heat of a race of `count`.
-
-    >>> list_heats(9), list_heats(7), list_heats(2), list_heats(1)
-    ([9, 3], [7, 2], [2], [1])
-    """
-    heats = [count]
-    while heats[-1] // ETA > 1:
-        heats.append(heats[-1] // ETA)
-    return heats
-
-
-def match_filters(filters: int, favourite: float, macs: float) -> int:
-    """The filters, in fours, with which a network of `macs` at BASE costs about as much as the favourite at
-    `filters`; at most twice and at least half as many.
-
-    >>> match_filters(16, 10e6, 40e6), match_filters(16, 10e6, 1e6), match_filters(16, 10e6, 9e6)
-    (8, 32, 16)
-    """
-    wanted = filters * math.sqrt(favourite / max(macs, 1.0))
-    return max(4, 4 * round(min(2 * filters, max(filters / 2, wanted)) / 4))
-
-
-def choose_resolution(task: Task, seconds: float) -> int | None:
-    """The pixels a side at which images are read in the end; None for their own. Large images are scaled
-    down where the time does not bear them."""
-    side = min(task.height, task.width)
-    pixels = len(task.train) * task.height * task.width
-    # A small network on one core learns from some ten million pixels a second, and needs ten passes.
-    bearable = math.sqrt(BEARABLE * seconds / max(1, pixels)) * side
-    if side <= FINE or bearable >= side:
-        return None
-    return max(FINE, int(bearable) // 16 * 16)
-
-
-BEARABLE = 4e5
-"""Pixels of the training images for each second of the budget: about ten passes over them."""
-
-
-def choose_coarse(task: Task, fine: int | None) -> int | None:
-    """The pixels a side in the race: half of those in the end, where half of them still show something."""
-    side = fine or min(task.height, task.width)
-    if task.height != task.width or side < 2 * COARSE - 4:
-        return fine
-    return max(COARSE, side // 2)
+def _keep_limits(
+    task: Task,
+    space: Space,
+    portfolio: Mapping[str, Architecture],
+    widths: Mapping[str, int],
+    fidelity: Fidelity,
+    limits: Mapping[str, float],
+    device: str,
+) -> dict[str, int]:
+    """The filters of the networks that keep the limits, none more than in `widths`."""
+    fitted = {
+        name: fit_filters(space, task, portfolio[name], widths[name], fidelity, limits, device)
+        for name in portfolio
+    }
+    kept = {name: filters for name, filters in fitted.items() if not isinstance(filters, Infeasible)}
+    if not kept:
+        name, missed = next(iter(fitted.items()))
+        assert isinstance(missed, Infeasible)
+        raise UsageError(f"no network of the portfolio keeps the limits: {name} has {missed.detail}")
+    return kept
 
 
 def _choose_portfolio(space: Space, entrants: int | str | None, seed: int) -> Mapping[str, Architecture]:

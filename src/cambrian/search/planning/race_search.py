@@ -7,12 +7,14 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cambrian.estimators.limits import read_limits
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_rows import describe_race
 from cambrian.search.planning.planned import Plan, choose_workers
-from cambrian.search.planning.race_plan import BATCH, ETA, RacePlan, plan_race
+from cambrian.search.planning.race_amounts import BATCH, ETA
+from cambrian.search.planning.race_plan import RacePlan, plan_race
 from cambrian.search.search import Search
 from cambrian.spaces.space import Space
 
@@ -51,6 +53,7 @@ def plan_by_race(
         workers=crew,
         device=device,
         pretrained=str(recipe.get("pretrained", "")),
+        limits=read_limits(settings.get("limits") or {}),
         seed=int(settings.get("seed", 0)),
         **changes,
     )

@@ -1,0 +1,76 @@
+"""The size of a network that keeps the hard limits of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cambrian.architecture import Architecture
+from cambrian.choices import Scalar
+from cambrian.estimators.build import signature
+from cambrian.estimators.limits import check_limits
+from cambrian.outcome import Fidelity, Infeasible
+from cambrian.spaces.drafts import draft_network
+from cambrian.spaces.space import Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cambrian.tasks.task import Task
+
+STEP = 4
+"""Filters come in fours."""
+
+
+def fit_filters(
+    space: Space,
+    task: Task,
+    architecture: Architecture,
+    filters: int,
+    fidelity: Fidelity,
+    limits: Mapping[str, float],
+    device: str,
+) -> int | Infeasible:
+    """The most filters, in fours and at most `filters`, with which the network keeps all limits at
+    `fidelity`; where none does, the limit that it misses with the fewest."""
+
+    def check(count: int) -> dict[str, float] | Infeasible:
+        skeleton: dict[str, Scalar] = {**fidelity.skeleton, "filters": count}
+        sized = Fidelity(resolution=fidelity.resolution, skeleton=skeleton)
+        return _check(space, task, architecture, sized, limits, device)
+
+    if not isinstance(check(filters), Infeasible):
+        return filters
+    smallest = check(STEP)
+    if isinstance(smallest, Infeasible):
+        return smallest
+    # Halving the interval: measures grow with the filters, and one of latency takes a second.
+    kept, missed = 1, -(-filters // STEP)
+    while missed - kept > 1:
+        middle = (kept + missed) // 2
+        if isinstance(check(STEP * middle), Infeasible):
+            missed = middle
+        else:
+            kept = middle
+    return STEP * kept
+
+
+def _check(
+    space: Space,
+    task: Task,
+    architecture: Architecture,
+    fidelity: Fidelity,
+    limits: Mapping[str, float],
+    device: str,
+) -> dict[str, float] | Infeasible:
+    def build(sized: Fidelity) -> nn.Module:
+        return space.build(architecture, signature(task, sized), **sized.skeleton)
+
+    def draft(sized: Fidelity) -> nn.Module:
+        return draft_network(space, architecture, signature(task, sized), sized.skeleton)
+
+    def shape(sized: Fidelity) -> tuple[int, int, int]:
+        seen = signature(task, sized)
+        return seen.channels, seen.height, seen.width
+
+    return check_limits(build, draft, shape, limits, fidelity, device=device)
