@@ -42,7 +42,7 @@ def choose_batch(images: int) -> int:
     """
     # Few images are learned better in many small steps (Brigato et al. 2021, "Tune It or Don't Use It"); on
     # 500 images of five classes, batches of 32 gained two points over 128, and those of 16 lost one again.
-    return max(LEAST_BATCH, min(BATCH, 2 ** round(math.log2(max(1, images) / 16))))
+    return max(LEAST_BATCH, min(BATCH, int(2.0 ** round(math.log2(max(1, images) / 16)))))
 
 
 def choose_filters(passes: Mapping[int, float], images: int, batch: int = BATCH) -> int:
