@@ -20,7 +20,7 @@ ETA = 3
 FILTERS = (8, 12, 16, 20, 24, 32, 40, 48, 64)
 LEAST_STEPS = 1500
 """Steps of the last training that a network needs, however few images there are."""
-SMALL_DATA, MOST_FOR_SMALL = 10_000, 32
+SMALL_DATA, MOST_FOR_SMALL = 10_000, 24
 """Training images below which no network has more filters: it would learn them by heart."""
 
 
@@ -49,8 +49,8 @@ def choose_filters(passes: Mapping[int, float], images: int, batch: int = BATCH)
     """The most filters with which a training of `images` images takes enough steps and passes over the data;
     `passes` are those of each number of filters.
 
-    >>> choose_filters({8: 9.0, 16: 6.0, 32: 2.0}, 50_000), choose_filters({8: 1e4, 32: 1e4, 64: 1e4}, 500)
-    (16, 32)
+    >>> choose_filters({8: 9.0, 16: 6.0, 32: 2.0}, 50_000), choose_filters({8: 1e4, 24: 1e4, 64: 1e4}, 500)
+    (16, 24)
     >>> choose_filters({8: 150.0, 16: 60.0, 32: 20.0}, 1_400)
     8
     """
