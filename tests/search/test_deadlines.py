@@ -12,12 +12,14 @@ import pytest
 
 import mocks
 from cambrian.architecture import Architecture
-from cambrian.outcome import Done, Fidelity, Point, Trial
+from cambrian.estimators.train import Train
+from cambrian.outcome import ENDLESS, Done, Fidelity, Point, Trial
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
+from small_training import SmallConv, bars
 
 SOME = Architecture({"layers": 1, "layer1/operation": "skip"})
 
@@ -105,6 +107,24 @@ def test_a_run_ends_with_a_network(tmp_path: Path, first: int) -> None:
     assert all(t.outcome.reason == "timeout" for t in finalists)
     if not first:
         assert result.winner.architecture == result.trials[0].architecture
+
+
+def test_a_training_bounded_by_seconds_is_scored_at_the_deadline(tmp_path: Path) -> None:
+    """It is asked for an hour, the search has two seconds: it ends with what it has learned, and is neither
+    stopped nor lost."""
+    recipe = Train(batch_size=16, schedule="constant", decay_epochs=1.0, epoch_steps=5)
+    fidelity = Fidelity(ENDLESS, seconds=3600.0)
+    result = Search(SmallConv(), "random", recipe, bars(), budget="2s", fidelity=fidelity).run(
+        tmp_path / "run"
+    )
+    assert rows(tmp_path / "run") == [(0, "done")]
+    outcome = result.trials[0].outcome
+    assert isinstance(outcome, Done)
+    assert outcome.seconds < 60
+    assert outcome.metrics["steps"] > 0
+    deadlines = SearchDeadlines(90.0, lambda: [], final=0.0)
+    bounded = Trial(0, SOME, fidelity)
+    assert [deadlines.overdue(bounded, at) for at in (90.0, 96.0)] == [False, True]
 
 
 def ended(number: int, seconds: float, value: float = 0.5, level: int = 1) -> Trial:

@@ -12,7 +12,7 @@ from cambrian.outcome import Trial
 AT_ANY_PRICE = 0.9
 """The search's share while no trial has a value yet: without one there is nothing to choose."""
 PATIENCE = 5.0
-"""Seconds beyond its deadline that a final training, which ends by itself, may take to be scored."""
+"""Seconds beyond its deadline that a training which ends by itself may take to be scored."""
 LEAST = 3.0
 """Seconds for which the winner is trained, however late it is."""
 
@@ -38,7 +38,8 @@ class Endless:
 @dataclass
 class SearchDeadlines:
     """`seconds` are for the whole run, of which `final` is the final stage's share (0: there is none). A
-    trial that is running at the search's end is stopped, and counts as never begun."""
+    trial that is running at the search's end is stopped, and counts as never begun; one whose fidelity is
+    seconds of training ends by itself, and is scored with what it has learned."""
 
     seconds: float
     trials: Callable[[], Sequence[Trial]]
@@ -55,7 +56,7 @@ class SearchDeadlines:
         return self.end()
 
     def overdue(self, trial: Trial, elapsed: float) -> bool:
-        return elapsed >= self.end()
+        return elapsed >= self.end() + (PATIENCE if trial.fidelity.seconds is not None else 0.0)
 
     def over(self, elapsed: float) -> bool:
         """Whether a trial that takes as long as the last ones would end too late."""

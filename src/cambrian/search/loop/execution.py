@@ -241,7 +241,8 @@ class Execution:
                 history=source.history(trial),
                 root=source.root(trial.weights),
                 deadline=self._deadline(trial),
-                shorten=row.final,
+                # A training bounded by seconds has no length of its own that a deadline could cut.
+                shorten=row.final or trial.fidelity.seconds is not None,
                 threads=source.threads,
             )
         )
