@@ -109,6 +109,17 @@ def test_a_run_ends_with_a_network(tmp_path: Path, first: int) -> None:
         assert result.winner.architecture == result.trials[0].architecture
 
 
+def test_a_plan_that_took_all_the_time_still_ends_with_a_network(tmp_path: Path) -> None:
+    """The planning's seconds are part of the budget: where they are more than all of it, the first
+    architecture is delivered."""
+    late = search(tmp_path, "serial", "2s", final=True)
+    late.spent = 60.0
+    result = late.run(tmp_path / "run")
+    assert len(result.trials) == 1
+    assert result.winner is not None
+    assert result.winner.architecture == result.trials[0].architecture
+
+
 def test_a_training_bounded_by_seconds_is_scored_at_the_deadline(tmp_path: Path) -> None:
     """It is asked for an hour, the search has two seconds: it ends with what it has learned, and is neither
     stopped nor lost."""

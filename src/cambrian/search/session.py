@@ -144,7 +144,9 @@ class Session:
         def halt() -> str | None:
             if budget.trials is not None and len(coordinator.trials) >= budget.trials:
                 return f"the budget of {budget.trials} trials is spent"
-            if stopped or (deadlines is not None and deadlines.over(self.execution.read_clock())):
+            # The first trial is begun however late it is, since a run ends with a network.
+            late = deadlines is not None and deadlines.over(self.execution.read_clock())
+            if stopped or (late and coordinator.trials):
                 return f"the budget of {budget} is spent"
             return None
 
