@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cambrian.cli.output import PLAIN
+from commands import Commands
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "train-finished"
 PLACES = [
@@ -45,16 +46,17 @@ def test_names_that_cannot_be_written(place: dict[str, str], tmp_path: Path) -> 
     """Every command that looks at a run whose place has a name in other letters ends well."""
     run = tmp_path / "größe–λ"
     shutil.copytree(GOLDEN, run)
-    for command in (
-        ["status", run],
-        ["resume", run],
-        ["report", run],
-        ["doctor", run],
-        ["status", run / "no"],
-    ):
-        done = cambrian(*command, **place)
-        assert done.returncode == (3 if command[-1] != run else 0), done.stderr
-        assert b"Traceback" not in done.stderr
+    with Commands(place) as commands:
+        for command in (
+            ["status", run],
+            ["resume", run],
+            ["report", run],
+            ["doctor", run],
+            ["status", run / "no"],
+        ):
+            done = commands.run(*command, environment={**os.environ, **place})
+            assert done.returncode == (3 if command[-1] != run else 0), done.stderr
+            assert b"Traceback" not in done.stderr
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,22 +21,15 @@ from cambrian.search.ledger import store
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.result import Result
 from cambrian.search.search import Search
+from commands import run_command
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "train-finished"
-LIMITED = """
-import resource, sys
-from cambrian.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), -1))
-main()
-"""
 SEARCH = ["search", "digits", "--limit", 200, "--budget", 2, "--epochs", 1, "--final-epochs", 1]
 
 
 def cambrian(limit: int, *arguments: object, place: Path) -> subprocess.CompletedProcess[str]:
     """A command in a process whose files may have so many bytes (-1: any number)."""
-    command = [sys.executable, "-c", LIMITED, str(limit), *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment)
+    return run_command(*arguments, place=place, limit=limit)
 
 
 @pytest.mark.parametrize(("workers", "times"), [(1, 2), pytest.param(2, 6, marks=pytest.mark.slow)])
