@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from test_ours import SKELETONS, STRATEGY_SETTINGS
 
+from cambrian.architecture import sample
 from cambrian.outcome import Fidelity
+from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.strategies import STRATEGIES
+from cambrian.strategies.bayesian.model_based import ModelBased
 from cambrian.testing import PAIR, PairCase, toy_task
 from cambrian.testing.matrix import page
 
@@ -21,14 +24,30 @@ ESTIMATORS: dict[str, Any] = {
     "built": {"name": "function", "arguments": {"function": "measures:parameters"}},
     "train": "train",
 }
-EACH = 1
-"""Of so many strategies each space is tried with in `make test`, in turn."""
 PAIRS = list(product(SPACES.names(), STRATEGIES.names()))
-SOME = [
-    (space, STRATEGIES.names()[(EACH * n + k) % len(STRATEGIES.names())])
-    for n, space in enumerate(SPACES.names())
-    for k in range(EACH)
-]
+
+
+def count_questions(space: str) -> int:
+    """The size of a random architecture of it, with which a model's work grows."""
+    return len(sample(SPACES.make(space), stream(0, "pairs")))
+
+
+def asks_a_model(strategy: str) -> bool:
+    """Whether it compares hundreds of architectures for each proposal."""
+    return isinstance(STRATEGIES.make(strategy), ModelBased)
+
+
+def choose_some() -> list[tuple[str, str]]:
+    """Pairs in which each space and each strategy is, as few as there can be: small spaces with strategies
+    that think long about an architecture, large ones with those that do not."""
+    spaces = sorted(SPACES.names(), key=count_questions)
+    strategies = sorted(STRATEGIES.names(), key=asks_a_model, reverse=True)
+    count = max(len(spaces), len(strategies))
+    places = range(count)
+    return [(spaces[n * len(spaces) // count], strategies[n * len(strategies) // count]) for n in places]
+
+
+SOME = choose_some()
 
 
 def case(space: str, strategy: str, estimator: str) -> PairCase:
