@@ -62,7 +62,7 @@ def test_a_limited_search(tmp_path: Path) -> None:
     """The plan says the limits and how latency is measured; every network's outcome has the number. Those
     over another limit are not trained, which is said with the amount it was missed by."""
     quick = ["--strategy=random", "--epochs=1", "--filters=4", "--cells=1", "--final-epochs=1"]
-    quick += ["--final-filters=4", "--final-cells=1", "--workers=1", "--limit=300", "--budget=2"]
+    quick += ["--final-filters=4", "--final-cells=1", "--workers=1", "--limit=300", "--budget=1"]
     command = ["search", "digits", *quick]
     done = run_command(*command, "--limit=latency=100s", "--limit=memory=1GB", "--run=kept", place=tmp_path)
     assert done.returncode == 0, done.stderr
