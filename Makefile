@@ -37,7 +37,7 @@ evidence: .venv/installed
 	CAMBRIAN_KILLS=200 $(BIN)/pytest -n 2 tests/search/test_kills.py tests/search/test_every_call.py \
 	  tests/requests/test_killed.py
 	CAMBRIAN_SHARED=20 $(BIN)/pytest -n 2 tests/spaces -k shared
-	CAMBRIAN_CASES=all $(BIN)/pytest -n 2 tests/tasks/test_loading_any.py
+	CAMBRIAN_CASES=all $(BIN)/pytest -n 2 tests/tasks -k loading
 
 # Minutes each; those of hours, and the one that installs its peers, have their commands in RESULTS.md.
 bench: .venv/installed

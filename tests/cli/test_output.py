@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,15 @@ def cambrian(*arguments: object, **environment: str) -> subprocess.CompletedProc
     )
 
 
+@cache
+def draw_in_unicode() -> str:
+    return cambrian("draw", "pnasnet-5", PYTHONIOENCODING="utf-8").stdout.decode()
+
+
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_a_drawing_in_another_encoding(place: dict[str, str]) -> None:
     """The same lines, with signs that are there: rails stay rails of the same width."""
-    shown = cambrian("draw", "pnasnet-5", PYTHONIOENCODING="utf-8").stdout.decode()
+    shown = draw_in_unicode()
     done = cambrian("draw", "pnasnet-5", **place)
     assert done.returncode == 0, done.stderr
     plain = "".join(PLAIN.get(sign, sign) for sign in shown)

@@ -3,35 +3,20 @@ exception of another library, nor a warning."""
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from made_cases import cases
 from PIL import Image
 
 from cambrian.errors import CambrianError
 from cambrian.tasks import Task, load
-
-WHOLE = "CAMBRIAN_CASES" in os.environ
-"""Whether all cases are tried, as `make evidence` does, and not the first third."""
-
-
-def cases(count: int) -> settings:
-    """So many, the same each time."""
-    return settings(
-        max_examples=count if WHOLE else count // 3,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink],
-    )
 
 
 def check(source: Any, **options: Any) -> None:
