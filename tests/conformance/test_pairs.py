@@ -3,7 +3,7 @@ lost; and the published table of them is the current one."""
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,14 @@ def asks_a_model(strategy: str) -> bool:
 
 
 def choose_some() -> list[tuple[str, str]]:
-    """Pairs in which each space and each strategy is, as few as there can be: small spaces with strategies
-    that think long about an architecture, large ones with those that do not."""
+    """Pairs in which each space and each strategy is, as few as there can be. Strategies that think long about
+    an architecture are there once, each with a small space; the others share the large ones."""
     spaces = sorted(SPACES.names(), key=count_questions)
-    strategies = sorted(STRATEGIES.names(), key=asks_a_model, reverse=True)
-    count = max(len(spaces), len(strategies))
-    places = range(count)
-    return [(spaces[n * len(spaces) // count], strategies[n * len(strategies) // count]) for n in places]
+    models = [name for name in STRATEGIES.names() if asks_a_model(name)]
+    others = [name for name in STRATEGIES.names() if name not in models]
+    count = max(len(spaces), len(models) + len(others))
+    chosen = [*models, *islice(cycle(others), count - len(models))]
+    return list(zip(islice(cycle(spaces), count), chosen))
 
 
 SOME = choose_some()
