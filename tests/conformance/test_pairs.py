@@ -38,8 +38,8 @@ def asks_a_model(strategy: str) -> bool:
 
 
 def choose_some() -> list[tuple[str, str]]:
-    """Pairs in which each space and each strategy is, as few as there can be. Strategies that think long about
-    an architecture are there once, each with a small space; the others share the large ones."""
+    """Pairs in which each space and each strategy is, as few as there can be. Strategies that think long
+    about an architecture are there once, each with a small space; the others share the large ones."""
     spaces = sorted(SPACES.names(), key=count_questions)
     models = [name for name in STRATEGIES.names() if asks_a_model(name)]
     others = [name for name in STRATEGIES.names() if name not in models]
