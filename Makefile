@@ -15,7 +15,9 @@ export OMP_NUM_THREADS ?= 1
 search: .venv/installed
 	$(BIN)/cambrian search digits --by-hand
 
-test: lint unit
+# Side by side: the types are checked on one core, and leave room for tests on the other.
+test: .venv/installed
+	$(MAKE) --jobs 2 lint unit
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
@@ -24,7 +26,7 @@ lint: .venv/installed
 	$(BIN)/lint-imports
 
 unit: .venv/installed
-	$(BIN)/pytest -n 2 -m "not slow" $(TESTS)
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" $(TESTS)
 
 # The statistical and the damage tests with 20 other seeds; what has passed at this commit is not run again.
 reseeded: .venv/installed
@@ -35,6 +37,7 @@ evidence: .venv/installed
 	CAMBRIAN_KILLS=200 $(BIN)/pytest -n 2 tests/search/test_kills.py tests/search/test_every_call.py \
 	  tests/requests/test_killed.py
 	CAMBRIAN_SHARED=20 $(BIN)/pytest -n 2 tests/spaces -k shared
+	CAMBRIAN_CASES=all $(BIN)/pytest -n 2 tests/tasks -k loading
 
 # Minutes each; those of hours, and the one that installs its peers, have their commands in RESULTS.md.
 bench: .venv/installed

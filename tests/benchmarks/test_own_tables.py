@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from itertools import product
 
 import numpy as np
@@ -22,6 +20,7 @@ from cambrian.search.search import Search
 from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.progressive import Progressive
+from commands import run_command
 from published_tables import needs_tables
 
 KINDS = ("conv", "pool", "none")
@@ -353,9 +352,8 @@ def test_unknown_benchmarks():
 
 
 def run(folder, *arguments):
-    command = [sys.executable, "-m", "cambrian", "search", *arguments]
     environment = {k: v for k, v in os.environ.items() if k != "CAMBRIAN_DATA"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return run_command("search", *arguments, place=folder, environment=environment)
 
 
 def test_search_on_a_table_from_the_command_line(small, tmp_path):

@@ -26,6 +26,7 @@ from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
 from cambrian.search.success import check_success
 from cambrian.spaces.cells.pnas import PNAS
+from commands import run_command
 
 QUICK = [
     "--limit",
@@ -45,8 +46,7 @@ QUICK = [
 
 
 def cambrian(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cambrian", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = run_command(*arguments)
     assert done.returncode == code, done.stderr + done.stdout
     return done
 

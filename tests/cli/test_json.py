@@ -15,6 +15,7 @@ import pytest
 
 from cambrian.cli import main
 from cambrian.cli.output import as_json
+from commands import run_command
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "train-finished"
 QUICK = [
@@ -51,24 +52,28 @@ def net(pick, task):
 """
 
 
-def start(*arguments: object, place: Path) -> subprocess.Popen[str]:
+def with_path(place: Path) -> dict[str, str]:
+    """The environment in which workers import what lies in `place`."""
     path = os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def start(*arguments: object, place: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "cambrian", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=place,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env=with_path(place),
     )
 
 
 def document(*arguments: object, place: Path, code: int = 0) -> tuple[object, str]:
     """What standard output is, as JSON, and what standard error says."""
-    process = start(*arguments, place=place)
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == code, out + err
-    return json.loads(out), err
+    done = run_command(*arguments, place=place, environment=with_path(place))
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout), done.stderr
 
 
 @pytest.fixture

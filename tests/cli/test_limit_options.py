@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from cambrian.cli import main
 from cambrian.cli.limits import read_limits
 from cambrian.errors import UsageError
+from commands import run_command
 
 
 def test_numbers_are_images_and_the_rest_limits() -> None:
@@ -62,23 +62,11 @@ def test_a_limited_search(tmp_path: Path) -> None:
     """The plan says the limits and how latency is measured; every network's outcome has the number. Those
     over another limit are not trained, which is said with the amount it was missed by."""
     quick = ["--strategy=random", "--epochs=1", "--filters=4", "--cells=1", "--final-epochs=1"]
-    quick += ["--final-filters=4", "--final-cells=1", "--workers=1", "--limit=300", "--budget=2"]
-    command = [sys.executable, "-m", "cambrian", "search", "digits", *quick]
-    done = subprocess.run(
-        [*command, "--limit=latency=100s", "--limit=memory=1GB", "--run=kept"],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        cwd=tmp_path,
-    )
+    quick += ["--final-filters=4", "--final-cells=1", "--workers=1", "--limit=300", "--budget=1"]
+    command = ["search", "digits", *quick]
+    done = run_command(*command, "--limit=latency=100s", "--limit=memory=1GB", "--run=kept", place=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "latency at most 100 s (median of 50 forwards of 1 image on cpu, 1 thread" in done.stdout
-    missed = subprocess.run(
-        [*command, "--limit=latency=1ns", "--json", "--run=missed"],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        cwd=tmp_path,
-    )
+    missed = run_command(*command, "--limit=latency=1ns", "--json", "--run=missed", place=tmp_path)
     assert missed.returncode == 1
     assert "where at most 1 ns is allowed" in json.loads(missed.stdout)["message"]

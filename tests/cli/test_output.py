@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from cambrian.cli.output import PLAIN
+from commands import Commands
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "train-finished"
 PLACES = [
@@ -30,10 +32,15 @@ def cambrian(*arguments: object, **environment: str) -> subprocess.CompletedProc
     )
 
 
+@cache
+def draw_in_unicode() -> str:
+    return cambrian("draw", "pnasnet-5", PYTHONIOENCODING="utf-8").stdout.decode()
+
+
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_a_drawing_in_another_encoding(place: dict[str, str]) -> None:
     """The same lines, with signs that are there: rails stay rails of the same width."""
-    shown = cambrian("draw", "pnasnet-5", PYTHONIOENCODING="utf-8").stdout.decode()
+    shown = draw_in_unicode()
     done = cambrian("draw", "pnasnet-5", **place)
     assert done.returncode == 0, done.stderr
     plain = "".join(PLAIN.get(sign, sign) for sign in shown)
@@ -45,16 +52,17 @@ def test_names_that_cannot_be_written(place: dict[str, str], tmp_path: Path) -> 
     """Every command that looks at a run whose place has a name in other letters ends well."""
     run = tmp_path / "größe–λ"
     shutil.copytree(GOLDEN, run)
-    for command in (
-        ["status", run],
-        ["resume", run],
-        ["report", run],
-        ["doctor", run],
-        ["status", run / "no"],
-    ):
-        done = cambrian(*command, **place)
-        assert done.returncode == (3 if command[-1] != run else 0), done.stderr
-        assert b"Traceback" not in done.stderr
+    with Commands(place) as commands:
+        for command in (
+            ["status", run],
+            ["resume", run],
+            ["report", run],
+            ["doctor", run],
+            ["status", run / "no"],
+        ):
+            done = commands.run(*command, environment={**os.environ, **place})
+            assert done.returncode == (3 if command[-1] != run else 0), done.stderr
+            assert b"Traceback" not in done.stderr
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

@@ -3,16 +3,19 @@ lost; and the published table of them is the current one."""
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_ours import SKELETONS, STRATEGY_SETTINGS
 
+from cambrian.architecture import sample
 from cambrian.outcome import Fidelity
+from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.strategies import STRATEGIES
+from cambrian.strategies.bayesian.model_based import ModelBased
 from cambrian.testing import PAIR, PairCase, toy_task
 from cambrian.testing.matrix import page
 
@@ -21,14 +24,31 @@ ESTIMATORS: dict[str, Any] = {
     "built": {"name": "function", "arguments": {"function": "measures:parameters"}},
     "train": "train",
 }
-EACH = 1
-"""Of so many strategies each space is tried with in `make test`, in turn."""
 PAIRS = list(product(SPACES.names(), STRATEGIES.names()))
-SOME = [
-    (space, STRATEGIES.names()[(EACH * n + k) % len(STRATEGIES.names())])
-    for n, space in enumerate(SPACES.names())
-    for k in range(EACH)
-]
+
+
+def count_questions(space: str) -> int:
+    """The size of a random architecture of it, with which a model's work grows."""
+    return len(sample(SPACES.make(space), stream(0, "pairs")))
+
+
+def asks_a_model(strategy: str) -> bool:
+    """Whether it compares hundreds of architectures for each proposal."""
+    return isinstance(STRATEGIES.make(strategy), ModelBased)
+
+
+def choose_some() -> list[tuple[str, str]]:
+    """Pairs in which each space and each strategy is, as few as there can be. Strategies that think long
+    about an architecture are there once, each with a small space; the others share the large ones."""
+    spaces = sorted(SPACES.names(), key=count_questions)
+    models = [name for name in STRATEGIES.names() if asks_a_model(name)]
+    others = [name for name in STRATEGIES.names() if name not in models]
+    count = max(len(spaces), len(models) + len(others))
+    chosen = [*models, *islice(cycle(others), count - len(models))]
+    return list(zip(islice(cycle(spaces), count), chosen))
+
+
+SOME = choose_some()
 
 
 def case(space: str, strategy: str, estimator: str) -> PairCase:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from commands import run_command
 
 TOY = ["compare", "--benchmark", "referee_cases:toy", "--budget", "20", "--workers", "2"]
 
 
 def cambrian(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cambrian", *map(str, arguments)]
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    env.pop("CAMBRIAN_DATA", None)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=env)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment.pop("CAMBRIAN_DATA", None)
+    done = run_command(*arguments, environment=environment)
     assert done.returncode == code, done.stderr + done.stdout
     return done
 

@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,29 +21,22 @@ from cambrian.search.ledger import store
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.result import Result
 from cambrian.search.search import Search
+from commands import run_command
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "train-finished"
-LIMITED = """
-import resource, sys
-from cambrian.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), -1))
-main()
-"""
-SEARCH = ["search", "digits", "--limit", 200, "--budget", 2, "--epochs", 1, "--final-epochs", 1]
+SEARCH = ["search", "digits", "--limit", 200, "--epochs", 1, "--final-epochs", 1, "--run", "run"]
 
 
 def cambrian(limit: int, *arguments: object, place: Path) -> subprocess.CompletedProcess[str]:
     """A command in a process whose files may have so many bytes (-1: any number)."""
-    command = [sys.executable, "-c", LIMITED, str(limit), *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment)
+    return run_command(*arguments, place=place, limit=limit)
 
 
 @pytest.mark.parametrize(("workers", "times"), [(1, 2), pytest.param(2, 6, marks=pytest.mark.slow)])
 def test_weights_that_find_no_room(workers: int, times: int, tmp_path: Path) -> None:
     """The run stops with a sentence, however often it is tried, and ends well once there is room: nothing
     is held against the networks."""
-    done = cambrian(90_000, *SEARCH, "--workers", workers, "--run", "run", place=tmp_path)
+    done = cambrian(90_000, *SEARCH, "--budget", 2, "--workers", workers, place=tmp_path)
     for _ in range(times):  # six: more often than a trial may be begun that ends its process
         assert done.returncode == 3, done.stderr
         assert "File too large" in done.stderr.splitlines()[-1]
@@ -65,11 +57,12 @@ def test_weights_that_find_no_room(workers: int, times: int, tmp_path: Path) -> 
 @pytest.mark.parametrize("limit", [1_000, 20_000])
 def test_a_run_that_cannot_be_begun(limit: int, tmp_path: Path) -> None:
     """Neither its ledger nor the data find room: a sentence, and the same command works afterwards."""
-    done = cambrian(limit, *SEARCH, "--workers", 1, "--run", "run", place=tmp_path)
+    search = [*SEARCH, "--budget", 1]
+    done = cambrian(limit, *search, "--workers", 1, place=tmp_path)
     assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("cambrian: cannot ")
-    again = ["resume", "run"] if (tmp_path / "run" / "ledger.sqlite").exists() else [*SEARCH, "--run", "run"]
+    again = ["resume", "run"] if (tmp_path / "run" / "ledger.sqlite").exists() else search
     done = cambrian(-1, *again, place=tmp_path)
     assert done.returncode == 0, done.stderr
 

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="orphans are caught by prctl"),
 ]
 
-KILLS = int(os.environ.get("CAMBRIAN_KILLS", "20"))
+KILLS = int(os.environ.get("CAMBRIAN_KILLS", "12"))
 """Of the coordinator, for each strategy on each engine; twice as many of workers. `make evidence`: 200."""
 STRATEGIES = {"random": 120, "progressive": None, "halving": None}
 

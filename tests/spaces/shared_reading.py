@@ -45,7 +45,7 @@ def draw(space: Space, supernet: Supernet, n: int) -> Architecture:
             continue
 
 
-DRAWN = int(os.environ.get("CAMBRIAN_SHARED", "6"))
+DRAWN = int(os.environ.get("CAMBRIAN_SHARED", "4"))
 """Random architectures of each space that are compared with their own networks; `make evidence`: 20."""
 
 
@@ -53,7 +53,7 @@ def expect_own_networks(space: Space, count: int = 20, starts: int = 1, **skelet
     """Random architectures, of several outer answers."""
     for start in range(starts):
         supernet = share(space, sample(space, stream(4, "start", start)), **skeleton)
-        architectures = {draw(space, supernet, n) for n in range(max(4, min(count, DRAWN) // starts))}
+        architectures = {draw(space, supernet, n) for n in range(max(3, min(count, DRAWN) // starts))}
         assert len(architectures) > 1
         for architecture in architectures:
             expect_own(space, supernet, architecture, **skeleton)

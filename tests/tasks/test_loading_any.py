@@ -9,25 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from made_cases import cases
 from PIL import Image
 
 from cambrian.errors import CambrianError
 from cambrian.tasks import Task, load
-
-
-def cases(count: int) -> settings:
-    """So many, the same each time."""
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink],
-    )
 
 
 def check(source: Any, **options: Any) -> None:

@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from made_cases import cases
 from PIL import Image
 
 from cambrian.errors import CambrianError
@@ -91,7 +92,7 @@ def link(root: Path, name: str) -> None:
     os.symlink(targets[name], root / name)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@cases(500)
 @given(st.one_of(LIKELY, LIKELY, TREES), LINKS, st.sampled_from([None, None, 3]))
 def test_folders_of_anything(tree, links, size) -> None:
     """A task that is whole, or one line that says what is wrong; all sentences can be printed."""
