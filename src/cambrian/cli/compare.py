@@ -100,8 +100,8 @@ def compare(
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
     adds to it."""
     from cambrian.cli.data import load_task
-    from cambrian.cli.run_search import choose_device
     from cambrian.referee import comparison as referee
+    from cambrian.search.devices import choose_device
     from cambrian.search.ledger.run_directory import claim
 
     if benchmark is not None and task is not None:

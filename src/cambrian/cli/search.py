@@ -16,7 +16,7 @@ from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.cli.panels import FIND
-from cambrian.cli.run_search import choose_device, run_search
+from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
 
 DATA, BUDGET, SEARCHED, FINAL, TRAINING, LIMITS, MACHINE, RUN = (
@@ -267,7 +267,7 @@ def search(
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     common: dict[str, Any] = {
         "workers": workers,
-        "device": choose_device(device),
+        "device": device,
         "recipe": {k: v for k, v in recipe.items() if v is not None},
         "seed": seed,
         "memory": None if memory is None else int(memory * 2**30),

@@ -285,7 +285,7 @@ def play_search(contest: Contest, label: str, strategy: Strategy, seed: int) -> 
     """One search from its first trial to its last, or from where it was interrupted."""
     search = contest.search(strategy, seed)
     try:
-        result = search.run(contest.place(label, seed))
+        result = search.run(contest.place(label, seed), quiet=True)
     except NothingSucceeded as error:  # a strategy that finds nothing has a line too, without a value
         result = error.result
     reasons = [value["reason"] for _, name, value in result.events if name == "stop"]

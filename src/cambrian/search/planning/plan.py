@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import UsageError
-from cambrian.search.components import space_for
+from cambrian.search.components import space_for, task_of
+from cambrian.search.devices import AUTO, choose_device
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
@@ -32,12 +33,12 @@ MINUTES, HALF_HOUR = 120.0, 1800.0
 
 
 def plan(
-    task: Task,
+    task: Task | Any,
     budget: Budget | str | int | None = None,
     *,
     paper: bool = False,
     workers: int | None = None,
-    device: str = "cpu",
+    device: str = AUTO,
     space: Space | str | Mapping[str, Any] | None = None,
     strategy: Strategy | str | Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
@@ -46,7 +47,8 @@ def plan(
     baselines: tuple[str, ...] | None = None,
     **settings: Any,
 ) -> Plan:
-    """A search for `task` within `budget`, which may be a time, a number of trials, or both.
+    """A search for `task`, or the data of that name or path, within `budget`, which may be a time, a number
+    of trials, or both; `run` of the plan begins it.
 
     A budget of time alone is a race, where nobody says otherwise: a portfolio of networks is raced for a
     part of the time, and its winner goes on learning until the end (see `race_plan`). A named `strategy`, a
@@ -60,6 +62,7 @@ def plan(
     of its names. `recipe` sets those of the training; `settings` go to `Search`. `baselines` are trained
     beside the winner: left open, of a preset's search a random architecture and the space's published one, of
     a race none, since its portfolio holds them. Measures the machine's speed for some seconds."""
+    task, device = task_of(task), choose_device(device)
     limits, changes = Budget.parse(budget), dict(changes or {})
     described = paper or strategy is not None or surrogate != SURROGATE or bool(changes.keys() - RACE_CHANGES)
     raced = None if described or limits.trials is not None else _find_raced(space, task)

@@ -47,7 +47,7 @@ def describe_plan(
         ("strategy", _describe_strategy(search, facts, work if by_levels else None)),
         *_describe_limits(search),
         ("each", _describe_trial(search, work.epochs, cost.images(work))),
-        ("then", _describe_final(final, work)),
+        ("then", describe_final(final)),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
         ("time", _describe_time(search.budget, work, cost)),
     ]
@@ -153,8 +153,9 @@ def _describe_trial(search: Search, epochs: int, images: int) -> str:
     return text if steps > 4 * STEPS else f"{text}: {steps} steps"
 
 
-def _describe_final(final: Final, work: Workload) -> str:
-    training = f"{_count_epochs(work.final_epochs)}{_settings(final.fidelity)}"
+def describe_final(final: Final) -> str:
+    """The final stage of a search that does not continue its trials."""
+    training = f"{_count_epochs(final.fidelity.epochs)}{_settings(final.fidelity)}"
     return f"the best {final.top} from scratch: {training}; the best of them on all but test"
 
 

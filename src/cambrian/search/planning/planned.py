@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from cambrian.search.loop.execution import Watch
 from cambrian.search.planning.presets import Preset
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
+
+if TYPE_CHECKING:
+    from cambrian.search.result import Result
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -25,6 +31,12 @@ class Plan(msgspec.Struct, frozen=True):
     work: Workload | None = None
     preset: Preset | None = None
     trials: dict[int, int] = {}
+
+    def run(
+        self, directory: str | Path | None = None, watch: Watch | None = None, *, quiet: bool = False
+    ) -> Result:
+        """See `Search.run`."""
+        return self.search.run(directory, watch, quiet=quiet)
 
 
 def count_cores() -> int:
