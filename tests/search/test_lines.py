@@ -10,6 +10,7 @@ import pytest
 import cambrian
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Point, Trial
 from cambrian.search.devices import choose_device
 from cambrian.search.lines import LONG, PAUSE, LineWatch
@@ -75,13 +76,12 @@ def test_failures_are_counted_and_told(clock: SimpleNamespace) -> None:
 
 
 def make_search(budget: int = 3) -> cambrian.Search:
-    return cambrian.Search(
-        "tiny-chain", "random", lambda architecture: float(len(architecture)), budget=budget
-    )
+    counting = Function(lambda architecture, fidelity: float(len(architecture)), builds=False)
+    return cambrian.Search("tiny-chain", "random", counting, budget=budget)
 
 
 def test_python_prints_the_plan_and_the_end(capfd: pytest.CaptureFixture[str]) -> None:
-    """On standard error, without a code that moves a cursor; nothing where it is to be quiet or is watched."""
+    """On standard error, without a code that moves a cursor; nothing where it is quiet or watched."""
     make_search().run()
     printed = capfd.readouterr()
     assert printed.out == ""
