@@ -189,7 +189,8 @@ def split_changes(
     rest = {k: v for k, v in changes.items() if k not in FIELDS}
     final = {k.removeprefix("final_"): v for k, v in rest.items() if k.startswith("final_")}
     search = {k: v for k, v in rest.items() if not k.startswith("final_")}
-    for name in (*search, *final):
-        if name not in facts.settings:
-            raise UnknownName("skeleton setting", name, facts.settings)
+    for name in rest:
+        if name.removeprefix("final_") not in facts.settings:
+            start = "final_" if name.startswith("final_") else ""
+            raise UnknownName("skeleton setting", name, [f"{start}{each}" for each in facts.settings])
     return fields, search, final
