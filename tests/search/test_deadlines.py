@@ -12,12 +12,14 @@ import pytest
 
 import mocks
 from cambrian.architecture import Architecture
+from cambrian.estimators.train import Train
 from cambrian.outcome import Done, Fidelity, Point, Trial
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
+from cambrian.testing import toy_task
 
 SOME = Architecture({"layers": 1, "layer1/operation": "skip"})
 
@@ -146,3 +148,14 @@ def test_a_slower_machine_makes_longer_trainings() -> None:
     assert expect_final_seconds(speed, trials) == pytest.approx(30.0)
     assert expect_final_seconds(speed, []) == 10.0
     assert expect_final_seconds(None, trials) is None
+
+
+def test_a_budget_that_planning_used_up_ends_with_a_network(tmp_path):
+    """Nothing is left for the search, and the winner is the first architecture that it proposes."""
+    task = toy_task()
+    final = Final(Fidelity(1), top=1, baselines=())
+    search = Search("tiny-chain", "random", Train(batch_size=16), task, "1s", final=final)
+    search.spent = 5.0
+    result = search.run(tmp_path / "run", quiet=True)
+    assert [trial.outcome for trial in result.trials] == [None]
+    assert result.winner.architecture == result.trials[0].architecture

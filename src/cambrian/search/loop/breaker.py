@@ -7,8 +7,8 @@ import re
 from cambrian.outcome import Crashed, Done, Trial
 
 ALIKE = 3
-"""So many equal errors in a row, before anything has succeeded, end a search. Shapes that do not fit, and want of
-memory or time, are not errors but outcomes of an architecture."""
+"""So many equal errors in a row, before anything has succeeded, end a search. Shapes that do not fit, and
+want of memory or time, are not errors but outcomes of an architecture."""
 
 
 class Breaker:
