@@ -228,7 +228,7 @@ def search(
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
-    from cambrian.search.planning.plan_rows import describe_data
+    from cambrian.search.planning.wording import describe_data
     from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
 

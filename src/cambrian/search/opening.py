@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cambrian.search.lines import LineWatch, print_line
+from cambrian.search.planning.wording import describe_data, describe_final
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search
@@ -24,8 +25,6 @@ def announce(search: Search, place: Path | None) -> LineWatch:
 
 def _describe(search: Search) -> Iterator[tuple[str, str]]:
     """(label, text) of each part of a search that was not planned."""
-    from cambrian.search.planning.plan_rows import describe_data, describe_final
-
     if search.task is not None:
         yield "data", describe_data(search.task)
     yield "space", _name(search.space)
