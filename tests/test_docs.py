@@ -88,6 +88,28 @@ def test_the_predictor_keeps_its_contract(check: Callable[[Any], None]) -> None:
     check(case.case())
 
 
+GUIDES = sorted(path.name for path in (DOCS / "guides").iterdir())
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_a_guide_runs_as_printed(guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty folder, from its first block to its last; all guides are of one manner, and lead on."""
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "guides" / guide).read_text()
+    assert all(part in text for part in ("**You have**", "**You get**", "**Look** at", "**More**:"))
+    assert page(f"guides/{guide}")
+    assert all((DOCS / "guides" / link).exists() for link in re.findall(r"\]\((\.\.[\w./-]+)\)", text))
+
+
+def test_the_guides_find_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table is played on by its test score, and the training loop's trials have values."""
+    monkeypatch.chdir(tmp_path)
+    table = page("guides/own-table.md")
+    assert len(table["rows"]) == 18
+    assert 0 < table["played"].test[-1] <= table["mine"].optimum
+    assert page("guides/own-training-loop.md")["result"].best.value > 0
+
+
 def test_the_pages_name_every_question() -> None:
     """The table of questions in the page is complete."""
     from cambrian.spaces.program.function_space import ModulePick

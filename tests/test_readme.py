@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -30,6 +31,16 @@ def test_the_space_of_ones_own_is_searched() -> None:
     assert len(result.trials) == 20
     assert result.best.value > 0.1
     assert {t.reason["level"] for t in result.trials} >= {1, 2}
+
+
+def test_the_first_example_ends_with_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first block runs as printed, and leaves a network that classifies."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    types.FunctionType(compile(BLOCKS[0], "README.md", "exec"), names)()
+    network = names["network"]
+    assert isinstance(network, torch.nn.Module)
+    assert network(torch.rand(2, 1, 8, 8)).shape == (2, 10)
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(([\w./-]+)\)", README))

@@ -3,6 +3,7 @@
 CambrianError
 ├── UsageError                 the user's input cannot be used: one sentence, exit code 2
 │   ├── UnknownName            a name that does not exist; carries the nearest valid one
+│   ├── Unread                 settings that would do nothing; carries their names
 │   ├── SpaceError             the program of a space is at fault (a path asked twice, no options, ...)
 │   ├── IllegalArchitecture    answers that a space does not accept
 │   ├── Unbuildable            an architecture whose shapes do not fit; carries the question's path
@@ -44,6 +45,16 @@ class UnknownName(UsageError):
     def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
         self.kind, self.name, self.valid = kind, name, sorted(valid)
         super().__init__(f"unknown {kind} {name!r}{did_you_mean(name, self.valid)}")
+
+
+class Unread(UsageError):
+    """`Unread(["keep"], "for progressive search, and the strategy is random")`. The command line says it
+    again with its options in place of the `names`."""
+
+    def __init__(self, names: Sequence[str], reason: str) -> None:
+        self.names, self.reason = list(names), reason
+        verb, pronoun = ("is", "it") if len(self.names) == 1 else ("are", "them")
+        super().__init__(f"{join_words(self.names)} {verb} {reason}: leave {pronoun} out")
 
 
 class SpaceError(UsageError):
@@ -117,6 +128,15 @@ class ExportMismatch(CambrianError):
 
 class Rejected(CambrianError):
     pass
+
+
+def join_words(words: Sequence[str]) -> str:
+    """The words with commas, and an "and" before the last.
+
+    >>> join_words(["--space", "--epochs", "--workers"])
+    '--space, --epochs and --workers'
+    """
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 MOST_NAMES = 30

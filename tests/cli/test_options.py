@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,38 @@ def test_compare_refuses_a_cost_of_live_training() -> None:
     """Its times are measured."""
     refused = CliRunner().invoke(app, ["compare", "--task", "digits", "--cost", "3"])
     assert str(refused.exception).startswith("--cost is for --benchmark")
+
+
+@pytest.mark.parametrize("name", ["--questions", "--depth", "--replicates"])
+@pytest.mark.parametrize("beside", [("--task", "digits"), ("--run", "nowhere"), ("--benchmark", "planted")])
+def test_compare_refuses_options_of_own_tables(name: str, beside: tuple[str, str]) -> None:
+    """Beside training, where a comparison goes on, and beside a published table."""
+    value = "mean" if name == "--replicates" else "a"
+    refused = CliRunner().invoke(app, ["compare", *beside, name, value])
+    assert isinstance(refused.exception, UsageError)
+    assert str(refused.exception).startswith(f"{name} is for ")
+
+
+def test_compare_reads_a_table_as_it_is_told(table: Path) -> None:
+    """A column that would be a metric is a question; the comparison is gone on with by its directory alone,
+    with the same questions."""
+    settings = ("--strategies", "hill-climbing", "--seeds", "2", "--budget", "4", "--workers", "1")
+    columns = ("--questions", "n,a,b,other", "--depth", "n")
+    begun = CliRunner().invoke(
+        app, ["compare", "--benchmark", str(table), *columns, *settings, "--run", "compared"]
+    )
+    assert begun.exit_code == 0, begun.output + repr(begun.exception)
+    asked = json.loads((Path("compared") / "comparison.json").read_text())
+    assert asked["contest"]["space"]["arguments"]["questions"] == ["n", "a", "b", "other"]
+    again = CliRunner().invoke(app, ["compare", "--run", "compared", "--workers", "1"])
+    assert again.exit_code == 0, again.output + repr(again.exception)
+
+
+@pytest.mark.skipif(not os.environ.get("CAMBRIAN_DATA"), reason="needs published tables: set CAMBRIAN_DATA")
+def test_compare_refuses_a_cost_beside_times() -> None:
+    """A table with times of its own would not read it."""
+    from cambrian.cli.benchmark_search import TableOptions
+    from cambrian.cli.compare import _table
+
+    with pytest.raises(UsageError, match="--cost is for tables without times, and nb101 has them"):
+        _table(TableOptions("nb101", None, None, None, None), 10, 3.0)

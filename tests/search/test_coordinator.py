@@ -202,7 +202,7 @@ def crashed(n, error="ValueError: bad shape (3, 4)"):
 
 @pytest.mark.parametrize("lag", [1, 4])
 def test_a_search_that_only_crashes_stops(lag):
-    """After ten errors that differ in their numbers only: at the same trial for every order of ends."""
+    """After ALIKE errors that differ in their numbers only: at the same trial for every order of ends."""
     told = coordinator(Witness(), lag=lag)
     while not isinstance(row := told.next(), Stop):
         told.claim(row)
@@ -216,9 +216,9 @@ def test_a_search_that_only_crashes_stops(lag):
 @pytest.mark.parametrize(
     "outcome",
     [
-        lambda n: Done(0.5) if n == 4 else crashed(n),
+        lambda n: Done(0.5) if n == ALIKE - 1 else crashed(n),
         lambda n: crashed(n, "ValueError: " + "ab"[n % 2]),
-        lambda n: crashed(n) if n % 9 else crashed(n, "another"),
+        lambda n: crashed(n) if n % ALIKE else crashed(n, "another"),
     ],
     ids=["one success", "two errors in turn", "another error now and then"],
 )

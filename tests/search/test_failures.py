@@ -138,7 +138,7 @@ def flawed(architecture, fidelity):
 
 
 def test_a_search_that_only_fails_stops_with_one_traceback(tmp_path):
-    """Not after the budget, but after ten; resumed it tries ten more; once mended, it goes on."""
+    """Not after the budget, but after ALIKE; resumed it tries as many more; once mended, it goes on."""
     MENDED.clear()
 
     def search():

@@ -16,7 +16,7 @@ from torch import nn
 import cambrian
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
-from cambrian.errors import Unbuildable
+from cambrian.errors import Unbuildable, Unread
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.presets import PRESETS, USUAL, Preset
@@ -131,9 +131,27 @@ def test_paper_settings(task: cambrian.Task) -> None:
 
 def test_random_search_ends_too(task: cambrian.Task) -> None:
     """A strategy that never stops by itself is given as many models as progressive search would train."""
-    found = plan(task, strategy=Random(), changes={"keep": 10})
-    assert found.search.budget.trials == 136 + 2 * 10
-    assert "156 networks trained" in dict(found.rows)["strategy"]
+    found = plan(task, strategy=Random())
+    assert found.search.budget.trials == sum(plan(task, strategy="progressive").trials.values())
+    assert f"{found.search.budget.trials} networks trained" in dict(found.rows)["strategy"]
+
+
+@pytest.mark.parametrize("changes", [{"levels": 2}, {"keep": 3}, {"levels": 2, "keep": 3}])
+def test_settings_of_progressive_search_are_refused_elsewhere(
+    task: cambrian.Task, changes: dict[str, int]
+) -> None:
+    """Beside another strategy, and beside a progressive one that has its settings."""
+    names = " and ".join(changes)
+    with pytest.raises(Unread, match=f"{names} (is|are) for progressive search, and the strategy is random"):
+        plan(task, strategy="random", changes=changes)
+    with pytest.raises(Unread, match="was given with settings of its own"):
+        plan(task, strategy=Progressive(levels=2), changes=changes)
+
+
+def test_entrants_need_a_race(task: cambrian.Task) -> None:
+    """A number of trials is searched, not raced."""
+    with pytest.raises(Unread, match="entrants is for a race"):
+        plan(task, 20, changes={"entrants": 3})
 
 
 def test_any_space(task: cambrian.Task) -> None:

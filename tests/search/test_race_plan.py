@@ -202,7 +202,7 @@ def test_a_time_alone_is_a_race(photographs: cambrian.Task) -> None:
     ):
         other = plan(photographs, **{"budget": "10m", "workers": 1, "baselines": (), **more})
         assert not isinstance(other.search.strategy, Race), more
-    with pytest.raises(UsageError, match="entrants are the networks of a race"):
+    with pytest.raises(UsageError, match="entrants is for a race"):
         plan(photographs, "10m", workers=1, strategy="random", changes={"entrants": 2})
     with pytest.raises(UsageError, match="entrants is 1 to"):
         plan(photographs, "10m", workers=1, changes={"entrants": 0})

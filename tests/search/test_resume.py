@@ -304,12 +304,14 @@ def test_what_is_no_estimator_is_refused(estimator, says):
         Search(mocks.Toy(), "random", estimator)
 
 
-def test_where_no_run_can_be(tmp_path):
+def test_where_no_run_can_be(tmp_path, monkeypatch):
     """A file in its place is one sentence."""
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot make the run directory"):
         mock_search.search(trials=1).run(tmp_path / "file")
-    with pytest.raises(UsageError, match="needs a run directory"):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UsageError, match="cannot make the run directory runs"):
         finishing("random", 1).run()
 
 

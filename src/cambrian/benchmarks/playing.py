@@ -71,7 +71,7 @@ def play(benchmark: Benchmark, strategy: Any, budget: Any, seed: int = 0) -> Pla
         engine="serial",
     )
     try:
-        result = search.run()
+        result = search.run(quiet=True)
     except NothingSucceeded as error:  # a strategy that meets failures only has played, too
         result = error.result
     return Played(benchmark, result.trials, result.seconds()["strategy"])

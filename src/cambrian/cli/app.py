@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cambrian.cli.output import give
 from cambrian.cli.panels import App, PanelGroup
 from cambrian.errors import UsageError
-
-if TYPE_CHECKING:
-    from cambrian.outcome import Trial
 
 __all__ = [
     "Depth",
@@ -26,11 +23,9 @@ __all__ = [
     "Run",
     "app",
     "give",
-    "percent",
     "read_place",
     "say",
     "say_stopped",
-    "value_text",
 ]
 
 app = App(
@@ -136,25 +131,3 @@ def say_stopped(sentence: str, tell: Callable[[str], object], to_json: bool) -> 
     tell(sentence)
     if to_json:
         give({"error": "Interrupted", "message": sentence})
-
-
-def percent(value: float | None, absent: str = "-") -> str:
-    """A share of 1 as people read it, other values as they are.
-
-    >>> percent(0.98333), percent(3.25), percent(None)
-    ('98.33 %', '3.25', '-')
-    """
-    if value is None:
-        return absent
-    # A value outside of 0 to 1 is not a share, such as a loss or a time.
-    return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
-
-
-def value_text(trial: Trial | None, absent: str = "-") -> str:
-    """The value of a trial: a share as people read it, or as it is where lower is better."""
-    from cambrian.outcome import Done
-
-    if trial is None or trial.value is None:
-        return absent
-    minimize = isinstance(trial.outcome, Done) and trial.outcome.minimize
-    return f"{trial.value:.4g}" if minimize else percent(trial.value, absent)

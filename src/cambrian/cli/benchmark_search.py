@@ -35,16 +35,19 @@ class TableOptions(NamedTuple):
     depth: str | None
     replicates: str | None
 
+    def read_columns(self) -> dict[str, Any]:
+        """Those of the options that say how a table of the user's own is read. Raises UsageError."""
+        questions = tuple(name.strip() for name in (self.questions or "").split(",") if name.strip())
+        if self.questions is not None and not questions:
+            raise UsageError("--questions names no column: write it as --questions op1,op2,width")
+        columns = {"questions": questions, "depth": self.depth, "replicates": self.replicates}
+        return {name: value for name, value in columns.items() if value}
+
     def open(self) -> Benchmark:
         """The benchmark. Raises UsageError for an option that it cannot use."""
         from cambrian.benchmarks import benchmark
 
-        columns = tuple(name.strip() for name in (self.questions or "").split(",") if name.strip())
-        if self.questions is not None and not columns:
-            raise UsageError("--questions names no column: write it as --questions op1,op2,width")
-        return benchmark(
-            self.name, self.minimize, questions=columns, depth=self.depth, replicates=self.replicates
-        )
+        return benchmark(self.name, self.minimize, **self.read_columns())
 
 
 def search_table(
@@ -134,7 +137,7 @@ def _strategy(text: str, context: typer.Context) -> Any:
     if text == "progressive":
         given = list_given(context)
         named = {name: context.params[name] for name in PROGRESSIVE if name in given}
-        return {"name": text, "arguments": {"surrogate": context.params["surrogate"], **named}}
+        return {"name": text, "arguments": {"surrogate": "mlp-ensemble", **named}}
     # A text such as progressive(keep=32) has its settings already.
     refuse_these(context, PROGRESSIVE, f"for --strategy progressive, and the strategy is {text}")
     return STRATEGIES.parse(text)

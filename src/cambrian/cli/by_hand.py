@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cambrian.cli.app import say, value_text
+from cambrian.cli.app import say
 from cambrian.errors import UsageError
+from cambrian.search.tally import value_text
 
 if TYPE_CHECKING:
     from cambrian.outcome import Trial
@@ -33,14 +34,14 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
     from rich.console import Console
     from rich.table import Table
 
-    from cambrian.cli.live import LiveWatch
+    from cambrian.cli.live import watch_search
     from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result
 
     changes = {**options.pop("changes", {}), "entrants": NETWORK}
     alone = plan(task, planned.search.budget, changes=changes, **options)
     say(f"by hand: a small residual network alone, {alone.search.budget}")
-    with LiveWatch(Console(stderr=True), {}) as watch:
+    with watch_search(Console(stderr=True), {}) as watch:
         by_hand = alone.search.run(place / "by-hand", watch)
     table = Table(title="in the same time", box=None, title_justify="left", header_style="dim")
     table.add_column("network")

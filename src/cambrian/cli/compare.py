@@ -10,8 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cambrian.cli.app import Json, Minimize, app, give, read_place, say, say_stopped
-from cambrian.cli.given import refuse_these
+from cambrian.cli.app import (
+    Depth,
+    Json,
+    Minimize,
+    Questions,
+    Replicates,
+    app,
+    give,
+    read_place,
+    say,
+    say_stopped,
+)
+from cambrian.cli.benchmark_search import TableOptions
+from cambrian.cli.given import refuse, refuse_these
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, share
 from cambrian.cli.panels import COMPARE
@@ -27,6 +39,8 @@ PLAYED, LIVE, MACHINE = "What to compare", "With training", "Machine"
 """Panels of options in the help."""
 TRAINS = ("space", "epochs", "filters", "cells", "limit", "size", "device")
 """The parameters that shape live training."""
+COLUMNS = ("questions", "depth", "replicates")
+"""The parameters that say how a table of the user's own is read."""
 SMALL = {"filters": 8, "cells": 2}
 """The skeleton in which cells of the PNAS space are compared by default."""
 
@@ -46,6 +60,9 @@ def compare(
         ),
     ] = None,
     minimize: Minimize = None,
+    questions: Questions = None,
+    depth: Depth = None,
+    replicates: Replicates = None,
     task: Annotated[
         str | None,
         typer.Option(help="Train networks instead: digits, or a path to data.", rich_help_panel=LIVE),
@@ -100,8 +117,8 @@ def compare(
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
     adds to it."""
     from cambrian.cli.data import load_task
-    from cambrian.cli.run_search import choose_device
     from cambrian.referee import comparison as referee
+    from cambrian.search.devices import choose_device
     from cambrian.search.ledger.run_directory import claim
 
     if benchmark is not None and task is not None:
@@ -112,6 +129,7 @@ def compare(
         if run is None:
             raise UsageError("give --benchmark NAME, --task DATA, or --run of a comparison to go on with")
         refuse_these(context, TRAINS, "for --task, and --run alone goes on with the settings that it has")
+        refuse_these(context, COLUMNS, "for --benchmark with a table of your own")
         _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost, minimize=minimize)
         _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch, tell=tell))
         return
@@ -119,11 +137,13 @@ def compare(
     contest: Contest
     if benchmark is not None:
         refuse_these(context, TRAINS, "for live training with --task, which --benchmark is not")
-        contest = _table(benchmark, _or(budget, 300), cost, minimize)
+        table = TableOptions(benchmark, minimize, questions, depth, replicates)
+        contest = _table(table, _or(budget, 300), cost)
         place = run or claim(f"compare-{Path(benchmark).stem}")
     else:
         if minimize is not None:
             raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+        refuse_these(context, COLUMNS, "for --benchmark with a table of your own")
         refuse_these(context, ("cost",), "for --benchmark: live training measures its times")
         # One data seed: the searches share their trials, hence the split.
         data = load_task(str(task), "accuracy", limit, size, 0)
@@ -159,11 +179,13 @@ def _or(given: Any, usual: Any) -> Any:
     return usual if given is None else given
 
 
-def _table(name: str, budget: int, cost: float | None, minimize: bool | None) -> Contest:
-    from cambrian.benchmarks import benchmark
+def _table(options: TableOptions, budget: int, cost: float | None) -> Contest:
     from cambrian.referee.contest import OnBenchmark
 
-    return OnBenchmark(benchmark(name, minimize), budget, name, cost)
+    chosen = options.open()
+    if cost is not None and chosen.timed:
+        refuse(["--cost"], f"for tables without times, and {chosen.name} has them")
+    return OnBenchmark(chosen, budget, options.name, cost, options.read_columns())
 
 
 def _live(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import typer
 
-from cambrian.errors import UsageError
+from cambrian.errors import Unread
 
 
 def list_given(context: typer.Context) -> dict[str, str]:
@@ -23,7 +24,7 @@ def list_given(context: typer.Context) -> dict[str, str]:
 
 
 def refuse_others(context: typer.Context, read: Collection[str], reason: str) -> None:
-    """Refuse all that was given but the parameters `read`. Raises UsageError with every name, and the reason
+    """Refuse all that was given but the parameters `read`. Raises Unread with every name, and the reason
     why they would do nothing."""
     others = [written for name, written in list_given(context).items() if name not in read]
     refuse(others, reason)
@@ -35,16 +36,16 @@ def refuse_these(context: typer.Context, unread: Collection[str], reason: str) -
 
 
 def refuse(options: list[str], reason: str) -> None:
-    """Raise UsageError with the names of the options, if there are any, and the reason."""
+    """Raise Unread with the names of the options, if there are any, and the reason."""
     if options:
-        verb, pronoun = ("is", "it") if len(options) == 1 else ("are", "them")
-        raise UsageError(f"{join_words(options)} {verb} {reason}: leave {pronoun} out")
+        raise Unread(options, reason)
 
 
-def join_words(words: list[str]) -> str:
-    """The words with commas, and an "and" before the last.
-
-    >>> join_words(["--space", "--epochs", "--workers"])
-    '--space, --epochs and --workers'
-    """
-    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+@contextmanager
+def name_options(context: typer.Context) -> Iterator[None]:
+    """Settings that are found to do nothing are named as they are written on the command line."""
+    try:
+        yield
+    except Unread as error:
+        written = list_given(context)
+        raise Unread([written.get(name, name) for name in error.names], error.reason) from error

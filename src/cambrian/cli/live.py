@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -11,20 +13,29 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cambrian.cli.app import percent, value_text
-from cambrian.outcome import Done, Point, Trial
+from cambrian.outcome import Point, Trial
+from cambrian.search.lines import LineWatch
 from cambrian.search.loop.execution import Watch
+from cambrian.search.tally import Tally, value_text
+
+
+@contextmanager
+def watch_search(console: Console, expected: Mapping[int, int]) -> Iterator[Watch]:
+    """The display of a search on `console`: live in a terminal, else lines."""
+    if console.is_terminal:
+        with LiveWatch(console, expected) as watch:
+            yield watch
+        return
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    yield LineWatch(say, expected, warn=lambda sentence: say(f"note: {sentence}"))
 
 
 class LiveWatch(Watch):
-    """A `Watch` for a terminal; use as a context manager. Where standard error is not a terminal it
-    prints a line per level and per stage instead. `expected` maps levels to their trials."""
+    """A `Watch` for a terminal; use as a context manager. `expected` maps levels to their trials."""
 
-    def __init__(self, console: Console, expected: dict[int, int]) -> None:
+    def __init__(self, console: Console, expected: Mapping[int, int]) -> None:
         self._console, self._expected = console, expected
-        self._levels: dict[int, list[Trial]] = defaultdict(list)
-        self._failed = 0
-        self._best: Trial | None = None
+        self._tally = Tally()
         # A resumed search first goes through the trials it has: until one is begun, none is timed.
         self._replaying, self._replayed, self._counted_from = True, 0, time.monotonic()
         self._stage = "search"
@@ -40,15 +51,13 @@ class LiveWatch(Watch):
         self._live = Live(self, console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveWatch:
-        if self._console.is_terminal:
-            self._live.start()
+        self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
+        self._live.stop()
 
     def __rich__(self) -> Group:
         return Group(self._table(), self._progress)
@@ -88,18 +97,10 @@ class LiveWatch(Watch):
             self._line(f"search: {reason}")
 
     def _trial(self, trial: Trial) -> None:
-        level = int(trial.reason.get("level", 0))
-        self._levels[level].append(trial)
-        if trial.value is None:
-            self._failed += 1
-        elif self._best is None or (trial.score or 0.0) > (self._best.score or 0.0):
-            self._best = trial
+        level = self._tally.add(trial)
         # By the count, since trials of several workers may end out of order.
-        if len(self._levels[level]) == self._expected.get(level):
-            self._line(
-                f"level {level}: {len(self._levels[level])} trained, best {self._best_of(level)},"
-                f" surrogate's rank correlation {self._rho(level)}"
-            )
+        if len(self._tally.levels[level]) == self._expected.get(level):
+            self._line(self._tally.describe_level(level))
 
     # -- display ----------------------------------------------------------------------------------
 
@@ -107,43 +108,20 @@ class LiveWatch(Watch):
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("level", "trained", "best", "mean", "rank correlation"):
             table.add_column(name, justify="right" if name != "level" else "left")
-        for level, trials in sorted(self._levels.items()):
+        for level, trials in sorted(self._tally.levels.items()):
             expected = self._expected.get(level)
             table.add_row(
                 str(level or "all"),
                 f"{len(trials)}" + (f"/{expected}" if expected else ""),
-                self._best_of(level),
-                self._mean_of(level),
-                self._rho(level),
+                self._tally.best_of(level),
+                self._tally.mean_of(level),
+                self._tally.rank_correlation(level),
             )
-        best = f"best so far {value_text(self._best)} (trial {self._best.number})" if self._best else ""
-        table.caption = "  ".join(t for t in (best, f"{self._failed} failed" if self._failed else "") if t)
+        found, failed = self._tally.best, self._tally.failed
+        best = f"best so far {value_text(found)} (trial {found.number})" if found else ""
+        table.caption = "  ".join(t for t in (best, f"{failed} failed" if failed else "") if t)
         table.caption_justify = "left"
         return table
-
-    def _best_of(self, level: int) -> str:
-        scored = [t for t in self._levels[level] if t.score is not None]
-        return value_text(max(scored, key=lambda t: t.score or 0.0, default=None))
-
-    def _mean_of(self, level: int) -> str:
-        ended = [t.outcome for t in self._levels[level] if isinstance(t.outcome, Done)]
-        if not ended:
-            return "-"
-        mean = sum(outcome.value for outcome in ended) / len(ended)
-        # All trials of a search have one objective, hence one direction.
-        return f"{mean:.4g}" if ended[0].minimize else percent(mean)
-
-    def _rho(self, level: int) -> str:
-        from cambrian.predictors.rank_correlation import spearman
-
-        pairs = [
-            (t.reason["predicted"], t.score)
-            for t in self._levels[level]
-            if t.score is not None and t.reason.get("predicted") is not None
-        ]
-        if len(pairs) < 5:  # of fewer, a rank correlation is mostly chance
-            return "-"
-        return f"{spearman([p for p, _ in pairs], [v for _, v in pairs]):+.2f}"
 
     def _time_left(self) -> str:
         task = self._progress.tasks[0]

@@ -24,6 +24,10 @@ def explain_standstill(before: Result, after: Result) -> str:
     if not _is_larger(new, old):
         return f"nothing more was done: the run had its budget of {old}; give a larger one than that"
     reason = next((v["reason"] for _, n, v in reversed(after.events) if n == "stop"), "it has ended")
+    if _count_trained(after) > _count_trained(before):
+        return (
+            f"the search had ended ({reason}): the final stage alone was done anew, in the time left of {new}"
+        )
     if new.seconds is None or not reason.startswith("the budget of"):
         return f"nothing more was measured: {reason}"
     spent = max((r.elapsed or 0.0 for r in before.rows), default=0.0)
@@ -42,6 +46,11 @@ def _enough(spent: float, share: float) -> Budget:
 
 def _measured(result: Result) -> int:
     return sum(t.outcome is not None for t in result.trials)
+
+
+def _count_trained(result: Result) -> int:
+    """The trainings of the final stage that have ended."""
+    return sum(t.outcome is not None for t in result.finals)
 
 
 def _is_larger(new: Budget, old: Budget) -> bool:

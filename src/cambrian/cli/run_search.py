@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from cambrian.cli.app import give, say, say_stopped
-from cambrian.errors import NothingSucceeded, UsageError
+from cambrian.errors import NothingSucceeded
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -23,7 +23,7 @@ def run_search(
     """Run, with a display on standard error; on Ctrl-C say how to go on."""
     from rich.console import Console
 
-    from cambrian.cli.live import LiveWatch
+    from cambrian.cli.live import watch_search
     from cambrian.cli.summary import summarise
 
     # All of it on standard error: standard output is for the summary, or for JSON.
@@ -35,7 +35,7 @@ def run_search(
     print_line(f"run: {place}")
     try:
         # Read back from a ledger, levels are JSON's keys, hence strings.
-        with LiveWatch(console, {int(k): v for k, v in expected.items()}) as watch:
+        with watch_search(console, {int(k): v for k, v in expected.items()}) as watch:
             if architecture is not None:
                 result = search.train(architecture, place, watch)
             else:
@@ -68,17 +68,3 @@ def _fail(sentence: str, result: Result, as_json: bool) -> NoReturn:
     if as_json:
         give({"error": "Failed", "message": sentence, **facts(result)})
     raise typer.Exit(1)
-
-
-def choose_device(name: str) -> str:
-    """The torch device called `name`; of auto the GPU where there is one. Raises UsageError."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"device {name!r} was asked for, but torch sees no CUDA device: use --device cpu")
-    # cuda:1 is one, too.
-    if name != "cpu" and not name.startswith("cuda"):
-        raise UsageError(f"unknown device {name!r}: use auto, cpu or cuda")
-    return name

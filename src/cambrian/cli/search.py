@@ -11,12 +11,12 @@ import typer
 from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, app, say
 from cambrian.cli.by_hand import check_raced, train_by_hand
 from cambrian.cli.data import Read, load_task
-from cambrian.cli.given import refuse_these
+from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.cli.panels import FIND
-from cambrian.cli.run_search import choose_device, run_search
+from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
 
 DATA, BUDGET, SEARCHED, FINAL, TRAINING, LIMITS, MACHINE, RUN = (
@@ -123,14 +123,15 @@ def search(
         ),
     ] = None,
     surrogate: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="The predictor with which progressive search ranks networks before training any; cambrian"
             " list predictors.",
+            show_default="mlp-ensemble",
             autocompletion=complete("predictors"),
             rich_help_panel=SEARCHED,
         ),
-    ] = "mlp-ensemble",
+    ] = None,
     paper: Annotated[
         bool,
         typer.Option(
@@ -235,7 +236,7 @@ def search(
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
-    from cambrian.search.planning.plan_rows import describe_data
+    from cambrian.search.planning.wording import describe_data
     from cambrian.spaces import SPACES
     from cambrian.strategies import STRATEGIES
 
@@ -243,7 +244,8 @@ def search(
     longest = None if timeout is None else seconds_of(timeout)
     images_kept, limits = read_limits(limit or (), params=max_params, macs=max_macs)
     _check_unused(run)
-    _check_surrogate(surrogate)
+    if surrogate is not None:
+        _check_surrogate(surrogate)
     if benchmark is not None:
         from cambrian.cli.benchmark_search import TableOptions, search_table
 
@@ -281,23 +283,24 @@ def search(
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     common: dict[str, Any] = {
         "workers": workers,
-        "device": choose_device(device),
+        "device": device,
         "recipe": {k: v for k, v in recipe.items() if v is not None},
         "seed": seed,
         "memory": None if memory is None else int(memory * 2**30),
     }
-    planned = plan(
-        task,
-        budget,
-        paper=paper,
-        space=place,
-        strategy=chosen,
-        surrogate=surrogate,
-        changes={k: v for k, v in changes.items() if v is not None},
-        limits=limits,
-        timeout=longest,
-        **common,
-    )
+    with name_options(context):
+        planned = plan(
+            task,
+            budget,
+            paper=paper,
+            space=place,
+            strategy=chosen,
+            surrogate=surrogate,
+            changes={k: v for k, v in changes.items() if v is not None},
+            limits=limits,
+            timeout=longest,
+            **common,
+        )
     if by_hand:
         check_raced(planned, as_json)
     for label, text in planned.rows[1:]:  # the first row is about the data

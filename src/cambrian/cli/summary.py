@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from cambrian.cli.app import give, say, value_text
+from cambrian.cli.app import give, say
 from cambrian.outcome import ENDLESS, Done, Trial
 from cambrian.search.progress import read_progress
 from cambrian.search.result import Result
+from cambrian.search.tally import value_text
 
 
 def summarise(result: Result, as_json: bool = False) -> None:

@@ -12,7 +12,7 @@ from cambrian.cli.data import Read, load_task
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import count
 from cambrian.cli.panels import FIND
-from cambrian.cli.run_search import choose_device, run_search
+from cambrian.cli.run_search import run_search
 from cambrian.cli.search import Data, Device, Limit, Metric, Seed, Size
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def train(
         "train",
         task,
         seed=seed,
-        device=choose_device(device),
+        device=device,
         workers=1,
         final=Final(fidelity, top=1, baselines=()),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -64,12 +64,14 @@ class Contest(Protocol):
 class OnBenchmark:
     """Searches see the benchmark's objective and are judged by its test score. `name` is None for a benchmark
     that only this process knows. `each` is the assumed cost of an evaluation in seconds, where the table has
-    no costs."""
+    no costs. `columns` are the settings with which a table of the user's own was read: "questions", "depth"
+    and "replicates" (see `cambrian.benchmarks.table`)."""
 
     benchmark: Benchmark
     budget: int
     name: str | None = None
     each: float | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
     home: ClassVar[None] = None
 
     def __post_init__(self) -> None:
@@ -114,6 +116,7 @@ class OnBenchmark:
                 "budget": self.budget,
                 "each": self.each,
                 "minimize": self.benchmark.minimize,
+                **({"columns": dict(self.columns)} if self.columns else {}),
             }
         )
 
@@ -267,8 +270,11 @@ class OnTraining:
 def contest_of(spec: Mapping[str, Any]) -> Contest:
     """The contest that another process described by `spec`."""
     if "benchmark" in spec:
-        chosen = benchmark(spec["benchmark"], spec.get("minimize"))
-        return OnBenchmark(chosen, spec["budget"], spec["benchmark"], spec["each"])
+        columns = dict(spec.get("columns", {}))
+        # JSON has lists, and a benchmark is remembered by its settings.
+        columns |= {"questions": tuple(columns["questions"])} if "questions" in columns else {}
+        chosen = benchmark(spec["benchmark"], spec.get("minimize"), **columns)
+        return OnBenchmark(chosen, spec["budget"], spec["benchmark"], spec["each"], columns)
     home = Path(spec["training"])
     return OnTraining(
         Task.open(home / "task"),
@@ -285,7 +291,7 @@ def play_search(contest: Contest, label: str, strategy: Strategy, seed: int) -> 
     """One search from its first trial to its last, or from where it was interrupted."""
     search = contest.search(strategy, seed)
     try:
-        result = search.run(contest.place(label, seed))
+        result = search.run(contest.place(label, seed), quiet=True)
     except NothingSucceeded as error:  # a strategy that finds nothing has a line too, without a value
         result = error.result
     reasons = [value["reason"] for _, name, value in result.events if name == "stop"]

@@ -24,15 +24,17 @@ from cambrian.search.components import (
     task_of,
     usual,
 )
+from cambrian.search.devices import AUTO, choose_device
 from cambrian.search.direction import check_direction, objective_name, read_objective
 from cambrian.search.engines.engine import Engine
-from cambrian.search.ledger.run_directory import at_work
+from cambrian.search.ledger.run_directory import at_work, claim
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
 from cambrian.search.loop.execution import ATTEMPTS, Watch
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final_stage import Final, choose_final
 from cambrian.search.loop.order import NUMBER
 from cambrian.search.numbers import check_numbers
+from cambrian.search.opening import announce
 from cambrian.search.planning.budget import Budget
 from cambrian.search.session import Session, open_session
 from cambrian.search.settings import describe_component, describe_settings, resume_search
@@ -52,7 +54,9 @@ class Search:
 
     `engine` is "serial", "processes" or an Engine; components without a name run serially, and
     `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Order`).
-    `final=None` ends without a trained network. `limits` are hard bounds on measures of the network, as
+    The search ends with a final stage that leaves a trained network, where the estimator trains any: `final`
+    describes it, and `final=None` leaves it out. `device` is a torch device; "auto" takes the GPU, if there
+    is one. `limits` are hard bounds on measures of the network, as
     {"params": 1e6, "latency": "5ms"}, checked before training; `timeout` (seconds) and `memory` (bytes) bound
     one trial; `attempts` is how often a trial may be lost to kills before it counts as crashed. With
     `minimize` lower values are better; left open, the estimator knows. `estimators` are further ones, by the
@@ -76,11 +80,11 @@ class Search:
         workers: int | None = None,
         lag: int | None = None,
         fidelity: Fidelity | None = None,
-        final: Final | None = None,
+        final: Final | str | None = AUTO,
         limits: Mapping[str, float | str] | None = None,
         timeout: float | None = None,
         memory: int | None = None,
-        device: str = "cpu",
+        device: str = AUTO,
         attempts: int = ATTEMPTS,
         minimize: bool | None = None,
         estimators: Mapping[str, Any] | None = None,
@@ -99,13 +103,14 @@ class Search:
         # The usual strategy depends on the space and the budget, so it is chosen after them.
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)
-        self.seed, self.device, self.attempts = seed, device, attempts
+        self.seed, self.attempts = seed, attempts
+        self.device = choose_device(device, needed=getattr(self.estimator, "builds", True))
         self.minimize = bool(getattr(self.estimator, "minimize", False) if minimize is None else minimize)
         self.more_objectives = tuple(map(read_objective, objectives))
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
         # An estimator that does not deliver, as a table, has no networks to train at the end.
-        self.final = final if self.estimator.delivers else None
+        self.final = choose_final(final, self.fidelity) if self.estimator.delivers else None
         self.limits = read_limits(limits or {})
         self.timeout, self.memory = timeout, memory
         self.remarks: dict[str, Any] = {}  # further facts for the ledger, as JSON
@@ -121,18 +126,29 @@ class Search:
 
     # -- running ----------------------------------------------------------------------------------
 
-    def run(self, directory: str | Path | None = None, watch: Watch | None = None) -> Result:
+    def run(
+        self, directory: str | Path | None = None, watch: Watch | None = None, *, quiet: bool = False
+    ) -> Result:
         """Search until the budget or the strategy ends, then the final stage. The same call continues
-        an interrupted run; without a directory everything stays in memory and goes with the result.
+        an interrupted run. Without a directory a search that trains a network makes runs/NAME-1, -2, ...; any
+        other stays in memory and goes with the result. The plan and the progress are printed on standard
+        error, unless it is to be `quiet`, or a `watch` is told of them instead.
         Raises RunChanged where `directory` holds a run with other settings, RunBusy where another
         process is at work in it, NothingSucceeded where no trial has a value."""
-        return self._run(directory, watch, Session.run)
+        return self._run(directory, watch, quiet, Session.run)
 
-    def train(self, architecture: Architecture, directory: str | Path, watch: Watch | None = None) -> Result:
+    def train(
+        self,
+        architecture: Architecture,
+        directory: str | Path | None = None,
+        watch: Watch | None = None,
+        *,
+        quiet: bool = False,
+    ) -> Result:
         """Without a search: train `architecture` as a winner, on train and validation, and test it once.
         Raises IllegalArchitecture where the space does not hold it."""
         chosen = replay(self.space, architecture)
-        return self._run(directory, watch, lambda session: session.train(chosen))
+        return self._run(directory, watch, quiet, lambda session: session.train(chosen))
 
     @staticmethod
     def resume(directory: str | Path, budget: Budget | str | int | None = None) -> Search:
@@ -142,25 +158,34 @@ class Search:
         return search
 
     def _run(
-        self, directory: str | Path | None, watch: Watch | None, work: Callable[[Session], None]
+        self,
+        directory: str | Path | None,
+        watch: Watch | None,
+        quiet: bool,
+        work: Callable[[Session], None],
     ) -> Result:
         from cambrian.search.result import Result
 
         check_task(self)
-        # Absolute from here on: a worker may have another working directory.
-        place = None if directory is None else Path(directory).absolute()
-        if place is None and self.final is not None:
-            raise UsageError(
-                "a search that ends with a trained network needs a run directory: run('runs/first')"
-            )
-        if place is None and self.task is not None and self.engine.slots > 1:
-            raise UsageError("several workers need a run directory to share the data: run('runs/first')")
-        with open_session(self, place, watch or Watch()) as session:
+        place = self._choose_place(directory)
+        if watch is None:
+            watch = Watch() if quiet else announce(self, place)
+        with open_session(self, place, watch) as session:
             work(session)
             rows, facts, events = session.ledger.rows(), session.ledger.facts(), session.ledger.events()
             result = Result(self.space, self.task, rows, facts, events, directory=place)
         check_success(result)
         return result
+
+    def _choose_place(self, directory: str | Path | None) -> Path | None:
+        """The run directory; None where everything stays in memory."""
+        # Absolute from here on: a worker may have another working directory.
+        if directory is not None:
+            return Path(directory).absolute()
+        # Weights are files, and several workers share the data by files.
+        if self.final is None and (self.task is None or self.engine.slots == 1):
+            return None
+        return claim(self.task.name if self.task else "search").absolute()
 
     # -- ask and tell -----------------------------------------------------------------------------
 

@@ -144,9 +144,10 @@ class Session:
         def halt() -> str | None:
             if budget.trials is not None and len(coordinator.trials) >= budget.trials:
                 return f"the budget of {budget.trials} trials is spent"
-            # The first trial is begun however late it is, since a run ends with a network.
-            late = deadlines is not None and deadlines.over(self.execution.read_clock())
-            if stopped or (late and coordinator.trials):
+            if stopped:
+                return f"the budget of {budget} is spent"
+            # The first trial is begun however late it is: its network is delivered where none is measured.
+            if deadlines is not None and coordinator.trials and deadlines.over(self.execution.read_clock()):
                 return f"the budget of {budget} is spent"
             return None
 

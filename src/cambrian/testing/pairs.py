@@ -43,7 +43,14 @@ class PairCase:
     def search(self) -> Search:
         """A new search. Raises Incompatible where the three declare that they cannot work together."""
         return Search(
-            self.space, self.strategy, self.estimator, self.task, self.trials, fidelity=self.fidelity, seed=3
+            self.space,
+            self.strategy,
+            self.estimator,
+            self.task,
+            self.trials,
+            fidelity=self.fidelity,
+            seed=3,
+            final=None,
         )
 
 
@@ -94,7 +101,7 @@ def _session(case: PairCase, directory: Path, killed: int | None = None) -> int:
 
     def work() -> None:
         watch = None if killed is None else _Kill(killed)
-        case.search().run(directory, watch=watch)
+        case.search().run(directory, watch=watch, quiet=True)
 
     return _in_a_child(work, directory.with_suffix(".error"))
 

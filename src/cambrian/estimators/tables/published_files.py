@@ -43,6 +43,12 @@ def place(name: str) -> Path:
     return path
 
 
+def is_there(name: str) -> bool:
+    """Whether the folder of tables has the file `name`."""
+    folder = tables_folder()
+    return folder is not None and (folder / name).is_file()
+
+
 def read_arrays(name: str, *needed: str) -> dict[str, NDArray[Any]]:
     """The arrays of an `.npz` by name. Raises DataError if the file is missing, damaged, or another one."""
 
@@ -55,10 +61,15 @@ def read_arrays(name: str, *needed: str) -> dict[str, NDArray[Any]]:
 
 
 def read_json(name: str, take: Callable[[Any], Any]) -> Any:
-    """The result of `take` for the content of a `.json.gz`. Raises DataError if the file is missing, damaged,
-    or another one."""
-    # Taken inside the reading, so that content without the expected keys counts as another file.
-    return _read(name, lambda path: take(json.loads(gzip.decompress(path.read_bytes()))))
+    """The result of `take` for the content of a `.json` or `.json.gz`. Raises DataError if the file is
+    missing, damaged, or another one."""
+
+    def read(path: Path) -> Any:
+        content = path.read_bytes()
+        # Taken inside the reading, so that content without the expected keys counts as another file.
+        return take(json.loads(gzip.decompress(content) if path.suffix == ".gz" else content))
+
+    return _read(name, read)
 
 
 def _read(name: str, read: Callable[[Path], Any]) -> Any:

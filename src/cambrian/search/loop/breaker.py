@@ -6,8 +6,9 @@ import re
 
 from cambrian.outcome import Crashed, Done, Trial
 
-ALIKE = 10
-"""So many equal errors in a row, before anything has succeeded, end a search."""
+ALIKE = 3
+"""So many equal errors in a row, before anything has succeeded, end a search. Shapes that do not fit, and
+want of memory or time, are not errors but outcomes of an architecture."""
 
 
 class Breaker:

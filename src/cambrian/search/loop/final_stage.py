@@ -15,8 +15,8 @@ import msgspec
 
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import OneOf
-from cambrian.errors import IllegalArchitecture, Rejected
-from cambrian.outcome import Artifact, Done, Fidelity, Infeasible, Outcome, Trial
+from cambrian.errors import IllegalArchitecture, Rejected, UsageError
+from cambrian.outcome import ENDLESS, Artifact, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream
 from cambrian.recommendation import rank_trials
 from cambrian.request import Stop, Wait
@@ -48,6 +48,17 @@ class Final(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         check_settings(self, "final")
+
+
+def choose_final(given: Final | str | None, fidelity: Fidelity) -> Final | None:
+    """The final stage that was asked for; of "auto" one for a search at `fidelity`: twice as many epochs, on
+    all images."""
+    if given is None or isinstance(given, Final):
+        return given
+    if given != "auto":
+        raise UsageError(f"final is a Final, None or 'auto', got {given!r}")
+    longer = fidelity.epochs if fidelity.epochs >= ENDLESS else 2 * fidelity.epochs
+    return Final(msgspec.structs.replace(fidelity, epochs=longer, fraction=1.0))
 
 
 class Candidate(msgspec.Struct, frozen=True):

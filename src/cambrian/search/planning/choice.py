@@ -57,7 +57,7 @@ class Wishes:
     def _change(self, work: Workload) -> Workload:
         fields, skeleton, final_skeleton = split_changes(self.facts, self.changes)
         return msgspec.structs.replace(
-            change_workload(work, self.facts, fields, self.by_levels),
+            change_workload(work, self.facts, fields),
             skeleton={**work.skeleton, **skeleton},
             final_skeleton={**work.final_skeleton, **final_skeleton},
         )

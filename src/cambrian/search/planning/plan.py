@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cambrian.errors import UsageError
-from cambrian.search.components import space_for
+from cambrian.errors import Unread
+from cambrian.search.components import space_for, task_of
+from cambrian.search.devices import AUTO, choose_device
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
@@ -25,7 +26,6 @@ __all__ = ["Plan", "plan"]
 RACED = "stages"
 """The space of a search by time for which nobody names one."""
 RACE_CHANGES = {"filters", "entrants"}
-SURROGATE = "mlp-ensemble"
 FEW_PIXELS = 500_000
 """Pixels of all training images up to which a search without a budget takes MINUTES."""
 MINUTES, HALF_HOUR = 120.0, 1800.0
@@ -33,21 +33,22 @@ MINUTES, HALF_HOUR = 120.0, 1800.0
 
 
 def plan(
-    task: Task,
+    task: Task | Any,
     budget: Budget | str | int | None = None,
     *,
     paper: bool = False,
     workers: int | None = None,
-    device: str = "cpu",
+    device: str = AUTO,
     space: Space | str | Mapping[str, Any] | None = None,
     strategy: Strategy | str | Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
-    surrogate: str = SURROGATE,
+    surrogate: str | None = None,
     changes: Mapping[str, Any] | None = None,
     baselines: tuple[str, ...] | None = None,
     **settings: Any,
 ) -> Plan:
-    """A search for `task` within `budget`, which may be a time, a number of trials, or both.
+    """A search for `task`, or the data of that name or path, within `budget`, which may be a time, a number
+    of trials, or both; `run` of the plan begins it.
 
     A budget of time alone is a race, where nobody says otherwise: a portfolio of networks is raced for a
     part of the time, and its winner goes on learning until the end (see `race_plan`). A named `strategy`, a
@@ -58,18 +59,19 @@ def plan(
     `paper` takes the space's own paper's settings. `changes` sets "levels", "keep", "epochs", "images",
     "final_epochs", and settings of the space's skeleton by their names, those of the final networks after
     "final_"; of a race, "filters" and "entrants": the number of networks of the portfolio, "random", or one
-    of its names. `recipe` sets those of the training; `settings` go to `Search`. `baselines` are trained
+    of its names. `surrogate` ranks the networks of progressive search. `recipe` sets those of the training;
+    `settings` go to `Search`. `baselines` are trained
     beside the winner: left open, of a preset's search a random architecture and the space's published one, of
-    a race none, since its portfolio holds them. Measures the machine's speed for some seconds."""
+    a race none, since its portfolio holds them. Measures the machine's speed for some seconds.
+
+    Raises Unread for a setting that the planned search would not read."""
+    task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
-    described = paper or strategy is not None or surrogate != SURROGATE or bool(changes.keys() - RACE_CHANGES)
+    described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
     raced = None if described or limits.trials is not None else _find_raced(space, task)
     if raced is None and "entrants" in changes:
-        raise UsageError(
-            "entrants are the networks of a race: give a time as the budget, and no strategy, levels or"
-            " epochs"
-        )
+        raise Unread(["entrants"], "for a race, which has a time as its budget, and no strategy or epochs")
     if limits == Budget() and not paper and (raced is not None or _count_pixels(task) > FEW_PIXELS):
         limits = Budget(seconds=MINUTES if _count_pixels(task) <= FEW_PIXELS else HALF_HOUR)
     if raced is not None:

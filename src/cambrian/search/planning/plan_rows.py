@@ -7,31 +7,23 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from cambrian.estimators.limits import describe_limits
-from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
-from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.race_plan import RacePlan
 from cambrian.search.planning.space_facts import SpaceFacts
+from cambrian.search.planning.wording import count_epochs, describe_data, describe_final, list_settings
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
 from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
-    from cambrian.tasks.task import Task
+    pass
 
 STEPS = 60
 """Steps of training below which a network learns next to nothing; with few images, epochs count in steps."""
-
-
-def describe_data(task: Task) -> str:
-    """The plan's first row, which needs no measuring."""
-    size = f"{task.height}x{task.width}x{task.channels}"
-    counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
-    return f"{task.name}: {size}, {task.classes} classes; {counts}"
 
 
 def describe_plan(
@@ -47,7 +39,7 @@ def describe_plan(
         ("strategy", _describe_strategy(search, facts, work if by_levels else None)),
         *_describe_limits(search),
         ("each", _describe_trial(search, work.epochs, cost.images(work))),
-        ("then", _describe_final(final, work)),
+        ("then", describe_final(final)),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
         ("time", _describe_time(search.budget, work, cost)),
     ]
@@ -147,15 +139,10 @@ def _describe_trial(search: Search, epochs: int, images: int) -> str:
     """The training of one trial, with its steps where they are few."""
     # Epochs say little where images are few: five epochs of forty images are five steps.
     steps = epochs * search.estimator.batches(images)
-    text = f"{_count_epochs(epochs)} of {images} images{_settings(search.fidelity)}"
+    text = f"{count_epochs(epochs)} of {images} images{list_settings(search.fidelity)}"
     if steps < STEPS // 2:
         return f"{text}: {steps} steps, too few to learn much from, so that chance decides which is best"
     return text if steps > 4 * STEPS else f"{text}: {steps} steps"
-
-
-def _describe_final(final: Final, work: Workload) -> str:
-    training = f"{_count_epochs(work.final_epochs)}{_settings(final.fidelity)}"
-    return f"the best {final.top} from scratch: {training}; the best of them on all but test"
 
 
 def _describe_time(budget: Budget, work: Workload, cost: Cost) -> str:
@@ -167,14 +154,6 @@ def _describe_time(budget: Budget, work: Workload, cost: Cost) -> str:
     count = sum(cost.trials_within(work, budget.seconds * SEARCHED).values())
     fewer = f"the search ends after about {count} network{'s' if count > 1 else ''}"
     return f"{expected} for all of it; budget: {budget}, in which {fewer}{guessed}"
-
-
-def _count_epochs(epochs: int) -> str:
-    return f"{epochs} epoch{'s' if epochs > 1 else ''}"
-
-
-def _settings(fidelity: Fidelity) -> str:
-    return "".join(f", {value} {name}" for name, value in fidelity.skeleton.items())
 
 
 def duration(seconds: float) -> str:

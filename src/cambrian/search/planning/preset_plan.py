@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cambrian.errors import UsageError
+from cambrian.errors import Unread, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.search.components import component, find_published, space_for, usual
 from cambrian.search.loop.final_stage import Final
@@ -21,7 +21,7 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.choice import Wishes, choose_preset
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan_rows import describe_plan
-from cambrian.search.planning.planned import Plan, choose_workers
+from cambrian.search.planning.planned import Plan, choose_engine_name, choose_workers
 from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 DEFAULT_SPACE = "pnas"
+LEVELED = ("levels", "keep")
+"""Changes of progressive search alone."""
 
 
 def plan_by_preset(
@@ -49,7 +51,7 @@ def plan_by_preset(
     space: Space | str | Mapping[str, Any] | None,
     strategy: Strategy | str | Mapping[str, Any] | None,
     recipe: Mapping[str, Any],
-    surrogate: str,
+    surrogate: str | None,
     changes: Mapping[str, Any],
     baselines: tuple[str, ...] | None,
     settings: Mapping[str, Any],
@@ -62,8 +64,10 @@ def plan_by_preset(
     facts = _ask_space(space, task, changes)
     published = _read_paper(facts) if paper else None
     # Whoever speaks of levels wants a search by levels, however few trials the budget has.
-    leveled = paper or bool({"levels", "keep"} & set(changes))
-    chosen = _choose_strategy(strategy, facts, None if leveled else limits.trials)
+    leveled = [name for name in LEVELED if name in changes] + (["surrogate"] if surrogate is not None else [])
+    chosen = _choose_strategy(strategy, facts, None if paper or leveled else limits.trials)
+    if chosen is not None and leveled:
+        raise Unread(leveled, _explain_unread(chosen))
     wishes = Wishes(facts, limits, changes, by_levels=chosen is None)
     train = Train(**{**(published.recipe if published else {}), **recipe})
     crew = choose_workers(workers, device)
@@ -73,7 +77,7 @@ def plan_by_preset(
     if chosen is not None and limits == Budget():  # such a strategy would never stop by itself
         limits = Budget(trials=sum(work.trials.values()))
     if chosen is None:
-        ranks = "mlp-ensemble-paper" if paper and surrogate == "mlp-ensemble" else surrogate
+        ranks = surrogate or ("mlp-ensemble-paper" if paper else "mlp-ensemble")
         chosen = Progressive(work.levels, work.keep, surrogate=ranks, first=work.first)
     elif facts.free:  # the plan's own choice of a space is as large as the preset says
         facts = facts.up_to(work.last)
@@ -83,7 +87,7 @@ def plan_by_preset(
         train,
         task,
         limits,
-        engine="processes" if crew > 1 else "serial",
+        engine=choose_engine_name(crew, settings),
         workers=crew,
         fidelity=_make_fidelity(work, task),
         final=_make_final(work, baselines, facts.space),
@@ -127,6 +131,13 @@ def _choose_strategy(given: Any, facts: SpaceFacts, trials: int | None) -> Strat
         return None
     strategy: Strategy = component("strategy", name)
     return strategy
+
+
+def _explain_unread(strategy: Strategy) -> str:
+    """The reason why settings of progressive search do nothing beside this strategy."""
+    if isinstance(strategy, Progressive):
+        return "a setting of the strategy, which was given with settings of its own"
+    return f"for progressive search, and the strategy is {type(strategy).__name__.lower()}"
 
 
 def _choose_baselines(names: tuple[str, ...] | None, space: Space) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_rows import describe_race
-from cambrian.search.planning.planned import Plan, choose_workers
+from cambrian.search.planning.planned import Plan, choose_engine_name, choose_workers
 from cambrian.search.planning.race_amounts import BATCH, ETA
 from cambrian.search.planning.race_plan import RacePlan, plan_race
 from cambrian.search.search import Search
@@ -71,7 +71,7 @@ def plan_by_race(
         task,
         limits,
         estimators={FINAL: _make_final_training(task, race, recipe)},
-        engine="processes" if crew > 1 else "serial",
+        engine=choose_engine_name(crew, settings),
         workers=crew,
         fidelity=Fidelity(ENDLESS, resolution=race.coarse),
         final=Final(

@@ -126,19 +126,13 @@ def count_by_level(facts: SpaceFacts, levels: Sequence[int], shares: Shares) -> 
     return {levels[0]: min(shares.first, facts.capacity[0]), **counts}
 
 
-def change_workload(
-    work: Workload, facts: SpaceFacts, changes: Mapping[str, Any], by_levels: bool
-) -> Workload:
+def change_workload(work: Workload, facts: SpaceFacts, changes: Mapping[str, Any]) -> Workload:
     """The workload with the user's fields of a plan. Raises UsageError for more levels than the space has."""
     # Levels and keep change the trials, which are computed anew; the other fields stand for themselves.
     plain = {k: v for k, v in changes.items() if k not in ("levels", "keep")}
     work = msgspec.structs.replace(work, **plain)
     if not {"levels", "keep"} & set(changes):
         return work
-    if not by_levels:
-        levels, keep = changes.get("levels", _levels_of(work)), changes.get("keep", work.keep)
-        level = facts.level_of_random(levels) if "levels" in changes else work.last
-        return msgspec.structs.replace(work, keep=keep, trials={level: FIRST + (levels - 1) * keep})
     levels = changes.get("levels", work.levels)
     _check_levels(levels, facts)
     shares = Shares(work.first or facts.capacity[0], changes.get("keep", work.keep))
@@ -168,11 +162,6 @@ def resize(work: Workload, facts: SpaceFacts, levels: int, shares: Shares) -> Wo
     return msgspec.structs.replace(work, trials=trials, keep=shares.keep, first=_first_of(facts, shares))
 
 
-def _levels_of(work: Workload) -> int:
-    """The levels of a preset whose trials all have one level (the inverse of `Preset.trials`)."""
-    return (sum(work.trials.values()) - FIRST) // work.keep + 1
-
-
 def _first_of(facts: SpaceFacts, shares: Shares) -> int | None:
     whole = shares.first >= facts.capacity[0] and facts.first_is_whole
     return None if whole else shares.first
@@ -200,7 +189,8 @@ def split_changes(
     rest = {k: v for k, v in changes.items() if k not in FIELDS}
     final = {k.removeprefix("final_"): v for k, v in rest.items() if k.startswith("final_")}
     search = {k: v for k, v in rest.items() if not k.startswith("final_")}
-    for name in (*search, *final):
-        if name not in facts.settings:
-            raise UnknownName("skeleton setting", name, facts.settings)
+    for name in rest:
+        if name.removeprefix("final_") not in facts.settings:
+            start = "final_" if name.startswith("final_") else ""
+            raise UnknownName("skeleton setting", name, [f"{start}{each}" for each in facts.settings])
     return fields, search, final

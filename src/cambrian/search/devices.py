@@ -1,0 +1,24 @@
+"""The torch device of a search, by its name."""
+
+from __future__ import annotations
+
+from cambrian.errors import UsageError
+
+AUTO = "auto"
+
+
+def choose_device(name: str, needed: bool = True) -> str:
+    """The torch device called `name`; of auto the GPU where there is one, and where none is `needed` the CPU.
+    Raises UsageError."""
+    if name == "cpu" or (name == AUTO and not needed):
+        return "cpu"
+    # cuda:1 is one, too.
+    if name != AUTO and not name.startswith("cuda"):
+        raise UsageError(f"unknown device {name!r}: use auto, cpu or cuda")
+    import torch  # late: only a search that builds networks needs it
+
+    if torch.cuda.is_available():
+        return "cuda" if name == AUTO else name
+    if name == AUTO:
+        return "cpu"
+    raise UsageError(f"device {name!r} was asked for, but torch sees no CUDA device: use cpu or auto")

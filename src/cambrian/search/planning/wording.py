@@ -1,0 +1,37 @@
+"""Words for the parts of a search, with and without a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cambrian.outcome import Fidelity
+from cambrian.search.loop.final_stage import Final
+
+if TYPE_CHECKING:
+    from cambrian.tasks.task import Task
+
+
+def describe_data(task: Task) -> str:
+    """The plan's first row, which needs no measuring."""
+    size = f"{task.height}x{task.width}x{task.channels}"
+    counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
+    return f"{task.name}: {size}, {task.classes} classes; {counts}"
+
+
+def describe_final(final: Final) -> str:
+    """The final stage of a search that does not continue its trials."""
+    training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
+    return f"the best {final.top} from scratch: {training}; the best of them on all but test"
+
+
+def count_epochs(epochs: int) -> str:
+    """
+    >>> count_epochs(1), count_epochs(3)
+    ('1 epoch', '3 epochs')
+    """
+    return f"{epochs} epoch{'s' if epochs > 1 else ''}"
+
+
+def list_settings(fidelity: Fidelity) -> str:
+    """The settings of the skeleton, each after a comma."""
+    return "".join(f", {value} {name}" for name, value in fidelity.skeleton.items())

@@ -1,0 +1,86 @@
+"""The trials of a running search as its displays show them: by level, with the best, the mean, the failed
+ones and the surrogate's rank correlation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from cambrian.outcome import Done, Trial
+
+FEWEST = 5
+"""Pairs below which a rank correlation is mostly chance."""
+
+
+class Tally:
+    """Counts the trials that have ended. `levels` are those of each level, 0 where a search has none."""
+
+    def __init__(self) -> None:
+        self.levels: dict[int, list[Trial]] = defaultdict(list)
+        self.failed = 0
+        self.best: Trial | None = None
+
+    def add(self, trial: Trial) -> int:
+        """Count a trial; returns its level."""
+        level = int(trial.reason.get("level", 0))
+        self.levels[level].append(trial)
+        if trial.value is None:
+            self.failed += 1
+        elif self.best is None or (trial.score or 0.0) > (self.best.score or 0.0):
+            self.best = trial
+        return level
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.levels.values()))
+
+    def best_of(self, level: int) -> str:
+        scored = [t for t in self.levels[level] if t.score is not None]
+        return value_text(max(scored, key=lambda t: t.score or 0.0, default=None))
+
+    def mean_of(self, level: int) -> str:
+        ended = [t.outcome for t in self.levels[level] if isinstance(t.outcome, Done)]
+        if not ended:
+            return "-"
+        mean = sum(outcome.value for outcome in ended) / len(ended)
+        # All trials of a search have one objective, hence one direction.
+        return f"{mean:.4g}" if ended[0].minimize else percent(mean)
+
+    def rank_correlation(self, level: int) -> str:
+        """Spearman's, between what the surrogate predicted and what was measured."""
+        from cambrian.predictors.rank_correlation import spearman
+
+        pairs = [
+            (t.reason["predicted"], t.score)
+            for t in self.levels[level]
+            if t.score is not None and t.reason.get("predicted") is not None
+        ]
+        if len(pairs) < FEWEST:
+            return "-"
+        return f"{spearman([p for p, _ in pairs], [v for _, v in pairs]):+.2f}"
+
+    def describe_level(self, level: int) -> str:
+        """The line of a level that is complete."""
+        return (
+            f"level {level}: {len(self.levels[level])} trained, best {self.best_of(level)},"
+            f" surrogate's rank correlation {self.rank_correlation(level)}"
+        )
+
+
+def percent(value: float | None, absent: str = "-") -> str:
+    """A share of 1 as people read it, other values as they are.
+
+    >>> percent(0.98333), percent(3.25), percent(None)
+    ('98.33 %', '3.25', '-')
+    """
+    if value is None:
+        return absent
+    # A value outside of 0 to 1 is not a share, such as a loss or a time.
+    return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
+
+
+def value_text(trial: Trial | None, absent: str = "-") -> str:
+    """The value of a trial: a share as people read it, or as it is where lower is better."""
+    if trial is None or trial.value is None:
+        return absent
+    minimize = isinstance(trial.outcome, Done) and trial.outcome.minimize
+    return f"{trial.value:.4g}" if minimize else percent(trial.value, absent)

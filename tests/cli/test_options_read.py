@@ -1,0 +1,121 @@
+"""Each option of `cambrian search` changes the search that it plans, or is refused by its name."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import cambrian.cli.commands  # noqa: F401  (registers the commands)
+from cambrian.cli.app import app
+from cambrian.codec import encode
+from cambrian.errors import UsageError
+from cambrian.search.planning.cost import Cost
+
+KINDS = {
+    "race": ("--budget", "3m"),
+    "preset": ("--budget", "9", "--strategy", "random", "--space", "tiny-chain"),
+}
+"""A search of each kind of plan, with the options that make them."""
+VALUES = {
+    "data": ("OTHER",),
+    "--budget": ("--budget", "7m"),
+    "--space": ("--space", "nasbench201"),
+    "--strategy": ("--strategy", "evolution"),
+    "--surrogate": ("--surrogate", "ridge"),
+    "--metric": ("--metric", "balanced-accuracy"),
+    "--limit": ("--limit", "params=1M"),
+    "--timeout": ("--timeout", "5m"),
+    "--entrants": ("--entrants", "resnet"),
+    "--read": ("--read", "rgb=1"),
+    "--run": ("--run", "elsewhere"),
+    "--replicates": ("--replicates", "mean"),
+    "--memory": ("--memory", "8"),
+    "--max-params": ("--max-params", "1e6"),
+    "--max-macs": ("--max-macs", "1e6"),
+    "--learning-rate": ("--learning-rate", "0.01"),
+    "--weight-decay": ("--weight-decay", "0.01"),
+    "--images": ("--images", "60"),
+    "--size": ("--size", "16"),
+    "--levels": ("--levels", "2"),
+    "--seed": ("--seed", "7"),
+}
+"""Values that differ from those that a plan chooses; of the other numbers 3 does."""
+ELSEWHERE = {
+    "--benchmark": "test_options.py",
+    "--by-hand": "a second search, after this one",
+    "--json": "the form of the summary, not the search",
+    "--device": "a machine without a GPU has one",
+}
+"""Options that no plan shows, and where they are shown."""
+
+
+@functools.cache
+def list_options() -> list[Any]:
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return [p for p in commands["search"].params if p.name != "help" and p.opts[0] not in ELSEWHERE]
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The function that plans with these arguments and describes all that the search would be; nothing is
+    trained, and the machine's speed is always the same."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 1e-5 * (level + 1))
+    monkeypatch.setattr("cambrian.search.planning.race_plan._measure_at", lambda *arguments: 1e-5)
+    monkeypatch.setattr("cambrian.search.planning.race_plan.count_macs", lambda *arguments: 1e6)
+    monkeypatch.setattr("cambrian.search.planning.plan_rows.estimate_size", lambda *arguments: 1.0)
+    seen: list[str] = []
+
+    def describe(search: Any, place: Path, expected: Any, as_json: bool) -> None:
+        facts = {
+            "place": re.sub(r"-\d+$", "", str(place)),  # each call claims the next number
+            "settings": search.settings(),
+            "final": search.final,
+            "budget": search.budget,
+            "engine": [type(search.engine).__name__, search.engine.slots, search.timeout, search.memory],
+        }
+        seen.append(json.dumps(json.loads(encode(facts)), sort_keys=True))
+
+    monkeypatch.setattr("cambrian.cli.search.run_search", describe)
+
+    def call(*arguments: str) -> str:
+        done = CliRunner().invoke(app, ["search", *arguments])
+        if done.exception is not None:
+            raise done.exception
+        return seen[-1]
+
+    return call
+
+
+def write(option: Any) -> tuple[str, ...]:
+    name = option.opts[0]
+    return VALUES.get(name, (name,) if getattr(option, "is_flag", False) else (name, "3"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_option_is_read_or_refused(planned: Any, kind: str, tmp_path: Path) -> None:
+    """Of all options that the command has, whichever they are: one that leaves the search as it was without
+    it must have been refused in a sentence with its name."""
+    (tmp_path / "other.csv").write_text("label," + ",".join(f"p{i}" for i in range(64)) + "\n" + OTHER)
+    usual = planned("digits", *KINDS[kind])
+    silent = []
+    for option in list_options():
+        written = write(option)
+        data = () if option.param_type_name == "argument" else ("digits",)
+        arguments = tuple("other.csv" if a == "OTHER" else a for a in written)
+        try:
+            changed = planned(*data, *KINDS[kind], *arguments) != usual
+        except UsageError as error:
+            changed = option.name in str(error) or option.opts[0].lstrip("-") in str(error)
+        silent += [] if changed else [option.opts[0]]
+    assert silent == []
+
+
+OTHER = "\n".join(f"{n % 2}," + ",".join(str((n * 7 + i) % 17) for i in range(64)) for n in range(80)) + "\n"

@@ -1,0 +1,128 @@
+"""A search that nobody watches prints its plan and its progress; in plain lines, and not too many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import cambrian
+from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
+from cambrian.estimators.function import Function
+from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Point, Trial
+from cambrian.search.devices import choose_device
+from cambrian.search.lines import LONG, PAUSE, LineWatch
+from cambrian.search.loop.final_stage import Final
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that stands still until it is set."""
+    stopped = SimpleNamespace(now=0.0, monotonic=lambda: stopped.now)
+    monkeypatch.setattr("cambrian.search.lines.time", stopped)
+    return stopped
+
+
+def trial(number: int, outcome: Outcome, kind: str = "trial") -> Trial:
+    return Trial(number, Architecture({"n": number}), Fidelity(), kind=kind, outcome=outcome)
+
+
+def watch_trials(clock: SimpleNamespace, count: int, seconds: float) -> list[str]:
+    """The lines of a search of `count` trials that take `seconds` each."""
+    lines: list[str] = []
+    watch = LineWatch(lines.append)
+    watch.on_stage("search", count)
+    for n in range(count):
+        watch.on_claim(trial(n, Done(0.0)))
+        clock.now += seconds
+        watch.on_end(trial(n, Done(n / count)))
+    watch.on_stop("it is over")
+    return lines
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 5.0, 30.0])
+def test_a_line_a_trial_or_each_ten_seconds(clock: SimpleNamespace, seconds: float) -> None:
+    """Whichever is rarer, besides the first trial's and the last line."""
+    lines = watch_trials(clock, 100, seconds)
+    assert len(lines) <= min(100, 100 * seconds / PAUSE) + 2
+    assert lines[-1] == "search: it is over; 100 trials, best 99.00 % (trial 99)"
+
+
+def test_a_long_training_is_not_silent(clock: SimpleNamespace) -> None:
+    """Each point of a curve that comes after a minute without a line has one; sooner ones have none."""
+    lines: list[str] = []
+    watch = LineWatch(lines.append)
+    for step in range(1, 11):
+        clock.now += LONG / 2
+        watch.on_point(3, Point(step, {"accuracy": 0.5}))
+    assert len(lines) == 5
+    assert lines[0] == "  search: number 3 after 2 epochs, 50.00 %, 60 s"
+
+
+def test_failures_are_counted_and_told(clock: SimpleNamespace) -> None:
+    """With the first line of the error, and the best is another trial."""
+    lines: list[str] = []
+    watch = LineWatch(lines.append)
+    for n, outcome in enumerate((Done(0.25), Crashed("boom\nat line 3"))):
+        clock.now += PAUSE
+        watch.on_claim(trial(n, Done(0.0)))
+        watch.on_end(trial(n, outcome))
+    assert lines == [
+        "  trial 1: 25.00 %, the best, 10 s",
+        "  trial 2: failed (boom), best 25.00 % (trial 0), 1 failed, 20 s",
+    ]
+
+
+def make_search(budget: int = 3) -> cambrian.Search:
+    counting = Function(lambda architecture, fidelity: float(len(architecture)), builds=False)
+    return cambrian.Search("tiny-chain", "random", counting, budget=budget)
+
+
+def test_python_prints_the_plan_and_the_end(capfd: pytest.CaptureFixture[str]) -> None:
+    """On standard error, without a code that moves a cursor; nothing where it is quiet or watched."""
+    make_search().run()
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert "\x1b" not in printed.err
+    for part in ("space  TinyChain", "strategy  Random, 3 trials", "search: the budget of 3 trials is spent"):
+        assert part in printed.err
+    make_search().run(quiet=True)
+    make_search().run(watch=LineWatch(lambda line: None))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_printing_changes_nothing(tmp_path: Path) -> None:
+    """The trials of a search that prints are those of one that does not."""
+    loud, quiet = make_search(8).run(tmp_path / "loud"), make_search(8).run(tmp_path / "quiet", quiet=True)
+    assert [(t.architecture, t.value) for t in loud.trials] == [
+        (t.architecture, t.value) for t in quiet.trials
+    ]
+    again: list[str] = []
+    make_search(9).run(tmp_path / "loud", LineWatch(again.append))
+    assert again[0].startswith("  8 trials before this session, best")
+
+
+def test_defaults_are_those_of_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without a word about it, a search that trains ends with a network, in a directory that is named."""
+    monkeypatch.chdir(tmp_path)
+    task = cambrian.load("digits", limit=200)
+    search = cambrian.Search("tiny-chain", "random", "train", task, 1)
+    assert search.final == Final(Fidelity(2))
+    assert search.device == choose_device("auto")
+    result = search.run()
+    assert result.directory == tmp_path / "runs" / f"{task.name}-1"
+    assert str(result.directory) in capfd.readouterr().err
+    assert not result.model().training
+    assert (
+        cambrian.Search("tiny-chain", "random", "train", task, 1, final=None).run(quiet=True).winner is None
+    )
+
+
+def test_a_final_stage_is_described_or_left_out() -> None:
+    """Any other word is a mistake."""
+    with pytest.raises(UsageError, match="final is a Final, None or 'auto', got 'yes'"):
+        cambrian.Search("tiny-chain", "random", "train", final="yes")
