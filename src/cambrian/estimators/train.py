@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from cambrian.effort import FREE, Axis
 from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured, signature
 from cambrian.estimators.estimator import Estimate, Job
@@ -49,6 +50,7 @@ class Train(Recipe):
 
     needs: ClassVar[tuple[type, ...]] = ()
     serves: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Continue, Inherit)
+    axes: ClassVar[tuple[Axis, ...]] = FREE
     builds: ClassVar[bool] = True
     delivers: ClassVar[bool] = True
 
