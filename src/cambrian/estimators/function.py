@@ -39,6 +39,7 @@ class Function:
     objective: str = field(default="", metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = False
+    leaves: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.function, str):

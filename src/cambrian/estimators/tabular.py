@@ -41,6 +41,7 @@ class Tabular:
     replicates: str | None = field(default=None, metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     builds: ClassVar[bool] = False
+    leaves: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

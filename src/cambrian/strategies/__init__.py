@@ -16,6 +16,7 @@ STRATEGIES = Registry(
         "hyperband": "cambrian.strategies.multifidelity.hyperband:Hyperband",
         "asha": "cambrian.strategies.multifidelity.asha:ASHA",
         "pasha": "cambrian.strategies.multifidelity.pasha:PASHA",
+        "bohb": "cambrian.strategies.multifidelity.bohb:BOHB",
         "race": "cambrian.strategies.multifidelity.race:Race",
         "reinforce": "cambrian.strategies.reinforcement.reinforce:Reinforce",
         "ppo": "cambrian.strategies.reinforcement.ppo:PPO",

@@ -1,5 +1,6 @@
 """ASHA: Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht & Talwalkar, "A System for Massively
-Parallel Hyperparameter Tuning" (MLSys 2020), Algorithm 2: successive halving that waits for no rung to be complete.
+Parallel Hyperparameter Tuning" (MLSys 2020), Algorithm 2: successive halving that does not wait for a rung to
+be complete.
 
 Its stopping form is that of Ray Tune and Syne Tune: whoever arrives at a rung goes on at once unless it is
 worse than the best 1/eta of those that came before, and is never taken up again.
