@@ -42,11 +42,9 @@ CONTESTS = {
         "nb201-cifar10", 400 * 12 + 20 * 200, ("successive-halving(size=400, eta=20, passes=1)",)
     ),
     "nb201": Contest("nb201-cifar10", 8800, ("hyperband", "bohb", "asha", "pasha")),
-    "spikenas": Contest(
-        "spikenas",
-        4000,
-        ("hyperband", "asha", "bohb", "successive-halving", "pasha", "asha(form=stopping)"),
-    ),
+    # As many epochs as 20 whole trainings take.
+    "spikenas": Contest("spikenas", 2000, ("hyperband", "asha", "bohb", "pasha")),
+    "spikenas-more": Contest("spikenas", 2000, ("successive-halving", "asha(form=stopping)")),
 }
 
 

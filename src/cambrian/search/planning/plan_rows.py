@@ -11,6 +11,7 @@ from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.climbing import describe_rungs
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.race_plan import RacePlan
@@ -46,7 +47,7 @@ def describe_plan(
         ("space", _describe_space(facts, work if by_levels else None)),
         ("strategy", _describe_strategy(search, facts, work if by_levels else None)),
         *_describe_limits(search),
-        ("each", _describe_trial(search, work.epochs, cost.images(work))),
+        ("each", _describe_trial(search, search.fidelity.epochs, cost.images(work))),
         ("then", _describe_final(final, work)),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
         ("time", _describe_time(search.budget, work, cost)),
@@ -137,6 +138,11 @@ def _measure(space: Space) -> str:
 
 def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None) -> str:
     count = f"{search.budget.trials or 'as many as fit'} networks trained"
+    rungs = describe_rungs(search)
+    if rungs:
+        # A network has a training for each of its rungs.
+        trainings = f"{search.budget.trials} trainings" if search.budget.trials else "as many as fit"
+        count = f"{trainings}, {rungs}"
     if work is not None:
         total, levels = sum(work.trials.values()), describe_levels(work.trials)
         count = f"{total} networks trained, by {facts.level_name()}: {levels}"

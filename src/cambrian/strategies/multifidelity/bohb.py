@@ -14,7 +14,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName
-from cambrian.outcome import Trial
+from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.settings import POSITIVE, Span
 from cambrian.strategies.multifidelity.brackets import (
@@ -91,6 +91,10 @@ class BOHB:
     @property
     def requests(self) -> tuple[type, ...]:
         return list_requests(self.axes)
+
+    def levels(self, problem: Problem) -> list[Fidelity]:
+        """The fidelities of the rungs, the lowest first."""
+        return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
 
     def start(self, problem: Problem) -> Observed:
         return Observed(State(problem, make_ladder(problem, self.axes, self.eta, self.least)))

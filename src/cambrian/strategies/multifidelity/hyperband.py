@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName
-from cambrian.outcome import Trial
+from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.brackets import (
@@ -72,6 +72,10 @@ class Hyperband:
     def requests(self) -> tuple[type, ...]:
         return list_requests(self.axes)
 
+    def levels(self, problem: Problem) -> list[Fidelity]:
+        """The fidelities of the rungs, the lowest first."""
+        return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
+
     def start(self, problem: Problem) -> State:
         return State(problem, make_ladder(problem, self.axes, self.eta, self.least))
 
@@ -102,7 +106,6 @@ def choose_bracket(state: State, eta: int, table: str) -> Bracket:
 def make_brackets(ladder: Sequence[Level], eta: int, table: str = "journal") -> list[Bracket]:
     """All brackets of a pass, each from another level up to the highest.
 
-    >>> from cambrian.outcome import Fidelity
     >>> ladder = [Level(Fidelity(epochs), depth) for epochs, depth in ((1, 2), (3, 1), (9, 0))]
     >>> [bracket.counts for bracket in make_brackets(ladder, 3)]
     [(9, 3, 1), (5, 1), (3,)]

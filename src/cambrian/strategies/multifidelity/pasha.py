@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Curve, Done, Trial
+from cambrian.outcome import Curve, Done, Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.asha import list_waiting, propose_rung, recommend_rungs
@@ -63,6 +63,10 @@ class PASHA:
     @property
     def requests(self) -> tuple[type, ...]:
         return list_requests(self.axes)
+
+    def levels(self, problem: Problem) -> list[Fidelity]:
+        """The fidelities of the rungs, the lowest first."""
+        return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
 
     def start(self, problem: Problem) -> Progress:
         ladder = make_ladder(problem, self.axes, self.eta, self.least)

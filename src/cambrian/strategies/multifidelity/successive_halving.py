@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Trial
+from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.brackets import (
@@ -54,6 +54,10 @@ class SuccessiveHalving:
     def requests(self) -> tuple[type, ...]:
         return list_requests(self.axes)
 
+    def levels(self, problem: Problem) -> list[Fidelity]:
+        """The fidelities of the rungs, the lowest first."""
+        return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
+
     def start(self, problem: Problem) -> State:
         return State(problem, make_ladder(problem, self.axes, self.eta, self.least))
 
@@ -76,7 +80,6 @@ class SuccessiveHalving:
     def bracket(self, ladder: Sequence[Level]) -> Bracket:
         """The number of architectures at each level of the ladder.
 
-        >>> from cambrian.outcome import Fidelity
         >>> levels = [Level(Fidelity(), depth) for depth in (2, 1, 0)]
         >>> SuccessiveHalving().bracket(levels).counts, SuccessiveHalving(size=20).bracket(levels).counts
         ((9, 3, 1), (20, 6, 2))
