@@ -44,14 +44,14 @@ def schedule_to_the_top(
 
 def list_levels(search: Search) -> Sequence[Fidelity]:
     """The fidelities of the strategy's rungs, the lowest first; none for a strategy of one fidelity."""
-    levels = getattr(search.strategy, "levels", None)
-    return () if levels is None else levels(make_problem(search, None))
+    asked = getattr(search.strategy, "list_fidelities", None)
+    return () if asked is None else asked(make_problem(search, None))
 
 
 def describe_rungs(search: Search) -> str:
     """The rungs along the strategy's axes, as a phrase; empty for a strategy of one fidelity."""
     fidelities = list_levels(search)
-    axes = getattr(search.strategy, "axes", ())
+    axes = getattr(search.strategy, "axes", ()) if fidelities else ()
     return ", ".join(describe_axis(n, [read_axis(f, n) or 0.0 for f in fidelities]) for n in axes)
 
 

@@ -11,7 +11,7 @@ from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
-from cambrian.search.planning.climbing import describe_rungs
+from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.race_plan import RacePlan
@@ -153,7 +153,8 @@ def _describe_trial(search: Search, epochs: int, images: int) -> str:
     """The training of one trial, with its steps where they are few."""
     # Epochs say little where images are few: five epochs of forty images are five steps.
     steps = epochs * search.estimator.batches(images)
-    text = f"{_count_epochs(epochs)} of {images} images{_settings(search.fidelity)}"
+    most = "at most " if list_levels(search) else ""
+    text = f"{most}{_count_epochs(epochs)} of {images} images{_settings(search.fidelity)}"
     if steps < STEPS // 2:
         return f"{text}: {steps} steps, too few to learn much from, so that chance decides which is best"
     return text if steps > 4 * STEPS else f"{text}: {steps} steps"

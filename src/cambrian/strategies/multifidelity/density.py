@@ -98,7 +98,8 @@ def _read_number(choice: Real | Integer, answer: float) -> float:
 
 def impute(rows: Sequence[Row], paths: Sequence[str], rng: np.random.Generator) -> NDArray[np.float64]:
     """float[rows, paths]: a path that a row lacks has the value of a random row that has it."""
-    table = np.array([[row.get(path, np.nan) for path in paths] for row in rows]).reshape(len(rows), -1)
+    values = [[row.get(path, np.nan) for path in paths] for row in rows]
+    table: NDArray[np.float64] = np.array(values).reshape(len(rows), -1)
     for column in table.T:
         missing = np.isnan(column)
         known = column[~missing]
@@ -123,7 +124,8 @@ class Density:
         wide = 1.06 * self.data.std(axis=0) * rows ** (-1 / (4 + paths))
         # A category's kernel is uniform at (c - 1) / c; beyond it would prefer what is not there.
         most = np.where(self.options > 0, (self.options - 1) / np.maximum(self.options, 1), np.inf)
-        return np.minimum(np.maximum(wide, self.least), np.maximum(most, self.least))
+        bounded: NDArray[np.float64] = np.minimum(np.maximum(wide, self.least), np.maximum(most, self.least))
+        return bounded
 
     def at(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         """The density [vectors] of vectors [vectors, paths]."""

@@ -72,7 +72,7 @@ class Hyperband:
     def requests(self) -> tuple[type, ...]:
         return list_requests(self.axes)
 
-    def levels(self, problem: Problem) -> list[Fidelity]:
+    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
         """The fidelities of the rungs, the lowest first."""
         return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
 
