@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cambrian.effort import Axis
 from cambrian.outcome import Fidelity
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class Problem:
     began (None: unlimited). Continuing with a larger budget does not change them, so that the proposals stay
     as they were.
 
-    `fidelity` is the default for requests that do not name one."""
+    `fidelity` is the default for requests that do not name one; `axes` are those along which the estimator
+    can measure at lower ones."""
 
     space: Space
     objectives: tuple[Objective, ...] = (Objective(),)
@@ -86,6 +88,7 @@ class Problem:
     trials: int | None = None
     seconds: float | None = None
     seed: int = 0
+    axes: tuple[Axis, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """All fields but the space, as JSON."""
@@ -105,4 +108,5 @@ class Problem:
             facts["trials"],
             facts["seconds"],
             facts["seed"],
+            tuple(msgspec.convert(facts["axes"], list[Axis])),
         )

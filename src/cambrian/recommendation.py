@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from cambrian.effort import count_epochs
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
 
@@ -11,9 +12,10 @@ from cambrian.problem import Objective
 def rank_trials(
     trials: Sequence[Trial], objectives: Sequence[Objective] = (Objective(),), prefers: Sequence[int] = ()
 ) -> list[Trial]:
-    """The measured trials, best first. One objective: by score. Several: front by front, a front being the
-    trials that none of the rest dominates (Deb et al. 2002, fast non-dominated sorting), and by the first
-    objective within a front. Among equals, trials in `prefers` go first, in its order, then earlier ones."""
+    """The measured trials, best first. One objective: by score, after all trials that were trained for more
+    epochs. Several: front by front, a front being the trials that none of the rest dominates (Deb et al.
+    2002, fast non-dominated sorting), and by the first objective within a front. Among equals, trials in
+    `prefers` go first, in its order, then earlier ones."""
     place = {number: n for n, number in enumerate(prefers)}
     # A supernet's value is a mean over its architectures: it recommends none of them.
     measured = [t for t in trials if t.score is not None and t.kind != "supernet"]
@@ -21,7 +23,7 @@ def rank_trials(
 
     def order(n: int) -> tuple[float, ...]:
         trial = measured[n]
-        front = 0 if level is None else level[n]
+        front = -count_epochs(trial.fidelity) if level is None else level[n]
         return (front, -(trial.score or 0.0), place.get(trial.number, len(place)), trial.number)
 
     return [measured[n] for n in sorted(range(len(measured)), key=order)]
@@ -72,17 +74,19 @@ def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
 
 
 def find_incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
-    """The recommended trial after each of the trials, in the order of their numbers: the one with the highest
-    score; among equals the one that the strategy preferred last (`Trial.prefers`), else the first. None
-    before there is a value."""
+    """The recommended trial after each of the trials, in the order of their numbers: of those that were
+    trained for the most epochs, since scores after fewer say less (as in BOHB, Falkner et al. 2018, Sec. 5),
+    the one with the highest score; among equals the one that the strategy preferred last
+    (`Trial.prefers`), else the first. None before there is a value."""
     equals: list[Trial] = []  # all trials with the highest score so far, the earliest first
     preferred: tuple[int, ...] = ()
+    highest: tuple[float, float] | None = None  # epochs and score
     for trial in trials:
         preferred = trial.prefers or preferred
         if trial.score is not None and trial.kind != "supernet":
-            highest = equals[0].score if equals else None
-            if highest is None or trial.score > highest:
-                equals = [trial]
-            elif trial.score == highest:
+            place = (count_epochs(trial.fidelity), trial.score)
+            if highest is None or place > highest:
+                highest, equals = place, [trial]
+            elif place == highest:
                 equals.append(trial)
         yield next((t for t in equals if t.number in preferred), equals[0] if equals else None)

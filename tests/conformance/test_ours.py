@@ -14,6 +14,7 @@ import pytest
 from cambrian.architecture import completions
 from cambrian.estimators import ESTIMATORS
 from cambrian.networks.measure import MEASURES
+from cambrian.outcome import Fidelity
 from cambrian.predictors import PREDICTORS
 from cambrian.search.engines import ENGINES
 from cambrian.spaces import SPACES
@@ -69,10 +70,14 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
     "q-learning": {"horizon": 30, "replay": 10},
 }
+CLIMBING: dict[str, Any] = {"repeats": True, "fidelity": Fidelity(9)}
+"""Of strategies that measure at lower fidelities: three rungs."""
 STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "random": {"repeats": True, "lag_free": True},
     "progressive": {"lag_free": True},
     "hill-climbing": {},
+    **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
+    **{name: CLIMBING for name in ("asha", "pasha", "bohb")},
 }
 ISOLATING = {"processes"}
 NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}

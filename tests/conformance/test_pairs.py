@@ -58,7 +58,10 @@ def case(space: str, strategy: str, estimator: str) -> PairCase:
         {"name": strategy, "arguments": STRATEGY_SETTINGS.get(strategy, {})},
         ESTIMATORS[estimator],
         task=None if estimator == "free" else toy_task(),
-        fidelity=Fidelity(epochs=1, skeleton=SKELETONS.get(space, {})),
+        fidelity=Fidelity(
+            epochs=9 if getattr(STRATEGIES.get(strategy), "axes", ()) else 1,
+            skeleton=SKELETONS.get(space, {}),
+        ),
     )
 
 

@@ -19,8 +19,8 @@ from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expe
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
-from small_training import SmallConv, bars
 from cambrian.testing import toy_task
+from small_training import SmallConv, bars
 
 SOME = Architecture({"layers": 1, "layer1/operation": "skip"})
 

@@ -154,6 +154,22 @@ def test_entrants_need_a_race(task: cambrian.Task) -> None:
         plan(task, 20, changes={"entrants": 3})
 
 
+@pytest.mark.parametrize("name", ["hyperband", "asha", "bohb"])
+def test_a_strategy_of_several_fidelities_has_its_rungs_in_the_plan(task: cambrian.Task, name: str) -> None:
+    """The highest rung is near twice the preset's epochs, the schedule is told to its end from the start, and
+    the lines say it; epochs or a schedule that somebody names stay."""
+    made = plan(task, "10m", strategy=name)
+    rows = dict(made.rows)
+    assert made.search.fidelity.epochs == 9
+    assert made.search.estimator.prefix
+    assert rows["strategy"] == f"{name}: as many as fit, rungs of 1, 3 and 9 epochs"
+    assert rows["each"].startswith("at most 9 epochs")
+    named = plan(task, "10m", strategy=name, changes={"epochs": 4}, recipe={"schedule": "constant"})
+    assert named.search.fidelity.epochs == 4
+    assert named.search.estimator.decay_epochs == 0
+    assert "rungs of 1 and 4 epochs" in dict(named.rows)["strategy"]
+
+
 def test_any_space(task: cambrian.Task) -> None:
     """A space that is named is searched by what serves it: Bayesian optimisation for few trials, else
     progressive search where it grows; with the skeleton settings it has, and without a baseline of another

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
+from cambrian.effort import list_paid
 from cambrian.errors import NothingSucceeded
 from cambrian.outcome import Trial
 from cambrian.recommendation import find_incumbents
@@ -56,10 +57,15 @@ class Played:
         spent = [0.0 if t.cached is not None or t.outcome is None else t.outcome.seconds for t in self.trials]
         return np.cumsum(np.array(spent, np.float64))
 
+    @cached_property
+    def epochs(self) -> NDArray[np.float64]:
+        """The epochs that the trials so far paid for (see `cambrian.effort`)."""
+        return np.cumsum(np.array(list_paid(self.trials), np.float64))
+
 
 def play(benchmark: Benchmark, strategy: Any, budget: Any, seed: int = 0) -> Played:
-    """Search `benchmark` by `strategy` (an object, a name or a spec) for a budget of trials, or until
-    the strategy stops: in memory and serially, by the loop every search runs by."""
+    """Search `benchmark` by `strategy` (an object, a name or a spec) for a budget of trials or epochs, or
+    until the strategy stops: in memory and serially, by the loop every search runs by."""
     search = Search(
         benchmark.space,
         strategy,

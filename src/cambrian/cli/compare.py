@@ -78,7 +78,11 @@ def compare(
         int | None, count("Searches by each strategy [default: 30].", rich_help_panel=PLAYED)
     ] = None,
     budget: Annotated[
-        int | None, count("Evaluations of each search [default: 300].", rich_help_panel=PLAYED)
+        str | None,
+        typer.Option(
+            help="Evaluations of each search, or epochs: 20000epochs [default: 300].",
+            rich_help_panel=PLAYED,
+        ),
     ] = None,
     run: Annotated[
         Path | None,
@@ -138,7 +142,7 @@ def compare(
     if benchmark is not None:
         refuse_these(context, TRAINS, "for live training with --task, which --benchmark is not")
         table = TableOptions(benchmark, minimize, questions, depth, replicates)
-        contest = _table(table, _or(budget, 300), cost)
+        contest = _table(table, _or(budget, "300"), cost)
         place = run or claim(f"compare-{Path(benchmark).stem}")
     else:
         if minimize is not None:
@@ -149,7 +153,7 @@ def compare(
         data = load_task(str(task), "accuracy", limit, size, 0)
         chosen = choose_device(device)
         place = run or claim(f"compare-{data.name}")
-        contest = _live(data, _or(budget, 300), place, space, epochs, filters, cells, chosen)
+        contest = _live(data, _or(budget, "300"), place, space, epochs, filters, cells, chosen)
     _present(
         place,
         as_json,
@@ -179,18 +183,18 @@ def _or(given: Any, usual: Any) -> Any:
     return usual if given is None else given
 
 
-def _table(options: TableOptions, budget: int, cost: float | None) -> Contest:
+def _table(options: TableOptions, budget: str, cost: float | None) -> Contest:
     from cambrian.referee.contest import OnBenchmark
 
     chosen = options.open()
     if cost is not None and chosen.timed:
         refuse(["--cost"], f"for tables without times, and {chosen.name} has them")
-    return OnBenchmark(chosen, budget, options.name, cost, options.read_columns())
+    return OnBenchmark.of(chosen, budget, options.name, cost, options.read_columns())
 
 
 def _live(
     data: Any,
-    budget: int,
+    budget: str,
     place: Path,
     space: str,
     epochs: int,
@@ -199,12 +203,14 @@ def _live(
     device: str,
 ) -> Contest:
     from cambrian.outcome import Fidelity
-    from cambrian.referee.contest import OnTraining
+    from cambrian.referee.contest import OnTraining, read_counts
 
     shape: dict[str, Any] = {name: n for name, n in (("filters", filters), ("cells", cells)) if n is not None}
     # Other spaces name the settings of their skeletons differently, and have small defaults.
     skeleton = {**(SMALL if space == "pnas" else {}), **shape}
-    return OnTraining(data, budget, place, Fidelity(epochs, skeleton=skeleton), space, "train", device)
+    fidelity = Fidelity(epochs, skeleton=skeleton)
+    limit = read_counts(budget, fidelity)
+    return OnTraining(data, limit[0], place, fidelity, space, "train", device, limit[1])
 
 
 def _present(place: Path, as_json: bool, play: Any) -> None:
@@ -245,7 +251,9 @@ def _say(comparison: Comparison) -> None:
     from cambrian.referee.page import standings_table
 
     header, rows = standings_table(comparison)
-    title = f"{comparison.contest.title}: {comparison.contest.budget} evaluations, {comparison.seeds} seeds"
+    contest = comparison.contest
+    spent = f"{contest.budget} evaluations" if contest.epochs is None else f"{contest.epochs:,.0f} epochs"
+    title = f"{contest.title}: {spent}, {comparison.seeds} seeds"
     table = Table(title=title, box=None, title_justify="left", header_style="dim", padding=(0, 1, 0, 0))
     # Words may wrap in a narrow terminal; a number that wraps is another number.
     for name in header:

@@ -7,10 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from cambrian.effort import ANEW, FREE, Axis
 from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured
 from cambrian.estimators.estimator import Estimate, Job
-from cambrian.estimators.function_calls import call_function, check_function, is_curve, split_metrics
+from cambrian.estimators.function_calls import (
+    call_function,
+    check_function,
+    is_curve,
+    split_metrics,
+    takes_fidelity,
+)
 from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Point, outcome_of
 from cambrian.registry import Registry
 
@@ -32,10 +39,16 @@ class Function:
     objective: str = field(default="", metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     delivers: ClassVar[bool] = False
+    leaves: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.function, str):
             check_function(self.function)
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """All of a fidelity, where the function takes one."""
+        return FREE if takes_fidelity(self._function()) else ()
 
     def run(self, job: Job) -> Estimate:
         started = time.perf_counter()
@@ -61,7 +74,9 @@ class Function:
                 yield curve[-1]
             result = last
         seconds = time.perf_counter() - started
-        return self._read(result, job, measures, curve=tuple(curve), seconds=seconds)
+        # A function knows of no earlier training, so that it begins anew whatever was asked for.
+        data = {} if job.begun is None else {ANEW: "a function measures from the start"}
+        return self._read(result, job, measures, curve=tuple(curve), seconds=seconds, data=data)
 
     def _read(
         self, result: object, job: Job, measures: dict[str, float] | None = None, **rest: Any

@@ -35,12 +35,20 @@ def check_function(function: Any) -> None:
 
 def call_function(function: Callable[..., Any], subject: Any, fidelity: Fidelity) -> Any:
     """The function's result for a network or an architecture, with the fidelity where it takes one."""
-    parameters = _list_parameters(function)
-    if parameters is None:  # some functions written in C do not tell their arguments
-        return function(subject, fidelity)
+    if not takes_fidelity(function):
+        return function(subject)
+    parameters = _list_parameters(function) or []
     if any(p.name == "fidelity" for p in _list_late(parameters)):
         return function(subject, fidelity=fidelity)
-    return function(subject, fidelity) if _takes_second(parameters) else function(subject)
+    return function(subject, fidelity)
+
+
+def takes_fidelity(function: Callable[..., Any]) -> bool:
+    """Whether a function measures at the fidelity that it is given."""
+    parameters = _list_parameters(function)
+    if parameters is None:  # some functions written in C do not tell their arguments
+        return True
+    return any(p.name == "fidelity" for p in _list_late(parameters)) or _takes_second(parameters)
 
 
 def is_curve(result: object) -> bool:

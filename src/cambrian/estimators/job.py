@@ -38,7 +38,8 @@ class Job:
     strategy had learned before the request, for estimators with `reads_history`.
 
     `root` are the weights with which the training began: those of the request, or, if it continues an earlier
-    row, those of the row where the training began.
+    row, those of the row where the training began. `begun` is the fidelity of the row that it
+    continues (None: it continues none).
 
     `deadline` is the latest end by `time.monotonic()` (None: no deadline). At the deadline an evaluation of
     the search raises OutOfTime, and is repeated or dropped. With `shorten` it ends with the result that it
@@ -55,6 +56,7 @@ class Job:
     keep: Path | None = None
     history: tuple[Trial, ...] = ()
     root: Weights = FRESH
+    begun: Fidelity | None = None
     final: Fidelity | None = None
     deadline: float | None = None
     shorten: bool = False

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from cambrian.effort import ANEW, Axis
 from cambrian.errors import UsageError
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.tables import open_table
 from cambrian.estimators.tables.replicates import MODES
-from cambrian.estimators.tables.table import Table
-from cambrian.outcome import Point, outcome_of
+from cambrian.estimators.tables.table import Column, Table
+from cambrian.outcome import Fidelity, Point, outcome_of
 from cambrian.randomness import stream
+
+SEPARATE = "the table's trainings of other lengths are separate ones"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Tabular:
     replicates: str | None = field(default=None, metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     builds: ClassVar[bool] = False
+    leaves: ClassVar[bool] = False
     delivers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -51,6 +55,7 @@ class Tabular:
             table, row = table.draw(row, stream(job.seed, "tabular", job.identity))
         column = table.column(self.objective)
         cost = table.column(self.seconds) if self.seconds else None
+        begun = job.begun if column.curve else None
         value = self.scale * column.at(row, job.fidelity.epochs)
         curve: list[Point] = []
         # A column of separate trainings is no curve: its values at fewer epochs are other measurements.
@@ -64,8 +69,15 @@ class Tabular:
             value,
             metrics={name: table.column(name).at(row, job.fidelity.epochs) for name in self.metrics},
             curve=tuple(curve),
-            seconds=cost.at(row, job.fidelity.epochs) if cost else 0.0,
+            seconds=_price(cost, row, job.fidelity, begun) if cost else 0.0,
+            data={} if job.begun is None or column.curve else {ANEW: SEPARATE},
         )
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The epochs after which the table has the objective, where they are several."""
+        epochs = self.open().column(self.objective).epochs
+        return (Axis("epochs", tuple(map(float, epochs))),) if len(epochs) > 1 else ()
 
     def prepare(self) -> None:
         self.open()
@@ -73,3 +85,8 @@ class Tabular:
     def open(self) -> Table:
         """The table, read once."""
         return open_table(self.table, self.questions, self.replicates is not None)
+
+
+def _price(cost: Column, row: int, fidelity: Fidelity, begun: Fidelity | None) -> float:
+    """The cost of a training; of one that continues another, only the difference."""
+    return cost.at(row, fidelity.epochs) - (cost.at(row, begun.epochs) if begun is not None else 0.0)

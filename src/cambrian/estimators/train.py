@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from cambrian.effort import FREE, Axis
 from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured, signature
 from cambrian.estimators.estimator import Estimate, Job
@@ -55,6 +56,7 @@ class Train(Recipe):
     pretrained: str = field(default="", metadata=LATER)
     needs: ClassVar[tuple[type, ...]] = ()
     serves: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Continue, Inherit)
+    axes: ClassVar[tuple[Axis, ...]] = FREE
     builds: ClassVar[bool] = True
     delivers: ClassVar[bool] = True
 

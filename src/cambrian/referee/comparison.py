@@ -10,16 +10,24 @@ from typing import Any
 
 from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.errors import RunError, UsageError
-from cambrian.problem import Problem
 from cambrian.referee.contenders import BASELINE, Contenders, contenders
 from cambrian.referee.contest import Contest, OnBenchmark, contest_of, play_search
-from cambrian.referee.curves import Curves, Lines, over_evaluations, over_seconds
+from cambrian.referee.curves import Curves, Lines, over_epochs, over_evaluations, over_seconds
 from cambrian.referee.judgement import Judgement, judge
 from cambrian.referee.line import Line
 from cambrian.referee.process_pool import play_jobs
 from cambrian.referee.records import Records, read_settings
-from cambrian.referee.verdict import describe_power, evaluations, noninferior, too_few, verdict
+from cambrian.referee.verdict import (
+    describe_power,
+    epochs,
+    evaluations,
+    join_names,
+    noninferior,
+    too_few,
+    verdict,
+)
 from cambrian.referee.worker import Job
+from cambrian.search.assembly import make_problem
 from cambrian.search.components import spec_of
 from cambrian.search.planning.plan_rows import duration
 from cambrian.settings import COUNT, Span, check_numbers
@@ -45,6 +53,9 @@ class Comparison:
 
     @cached_property
     def curves(self) -> Curves:
+        """Over evaluations, or over epochs where the contest counts them."""
+        if self.contest.epochs is not None:
+            return over_epochs(self.lines, self.contest.epochs, self.contest.minimize)
         return over_evaluations(self.lines, self.contest.budget, self.contest.minimize)
 
     @cached_property
@@ -62,11 +73,12 @@ class Comparison:
 
     @cached_property
     def verdict(self) -> list[str]:
-        """Plain sentences, at equal numbers of evaluations."""
+        """Plain sentences, at equal numbers of evaluations or of epochs."""
+        phrase = evaluations if self.contest.epochs is None else epochs
         return [
             *too_few(self.judgement),
-            *verdict(self.judgement, evaluations),
-            *noninferior(self.judgement, self.margin, evaluations),
+            *verdict(self.judgement, phrase),
+            *noninferior(self.judgement, self.margin, phrase),
         ]
 
     @cached_property
@@ -81,7 +93,7 @@ def compare(
     strategies: str | Iterable[str] | Mapping[str, Any],
     *,
     seeds: int = 30,
-    budget: int = 300,
+    budget: int | str = 300,
     directory: str | Path | None = None,
     workers: int = 1,
     margin: float = MARGIN,
@@ -89,16 +101,18 @@ def compare(
     tell: Callable[[str], object] | None = None,
 ) -> Comparison:
     """Search under seeds 0 to `seeds` - 1 by each of the strategies (see `contenders`) and by random
-    search, for `budget` evaluations each. `contest` is a benchmark or its name, or an `OnTraining`, which
+    search, for `budget` evaluations each, or epochs ("20000 epochs"). Where one of them measures at lower
+    fidelities, so many evaluations are counted as the epochs that they take at the full one, and all searches
+    get as many. `contest` is a benchmark or its name, or an `OnTraining`, which
     brings a budget of its own. The same call continues an interrupted comparison in `directory`, and
     one with more seeds or strategies adds to it. `tell` gets a sentence before the first search: whether so
     many seeds can decide.
 
     Raises UsageError before anything is played where a name, a setting or a space does not fit."""
-    chosen = _contest(contest, budget)
+    rivals = contenders(strategies)
+    chosen = _count_fairly(_contest(contest, budget), rivals, tell)
     check_numbers(COUNT, seeds=seeds, workers=workers, budget=chosen.budget)
     check_numbers(Span(0), margin=margin)
-    rivals = contenders(strategies)
     if len(rivals) < 2:
         raise UsageError(f"nothing to compare: name a strategy besides {BASELINE}")
     if tell is not None:
@@ -162,14 +176,29 @@ def check(contest: Contest, rivals: Contenders) -> None:
     """Raises Incompatible where the space lacks something that a strategy needs, UsageError where the
     strategy cannot search the space with these settings."""
     for strategy in rivals.values():
-        contest.search(strategy, 0)
-        strategy.start(Problem(contest.space))
+        search = contest.search(strategy, 0)
+        strategy.start(make_problem(search, None))
 
 
-def _contest(contest: Contest | Benchmark | str, budget: int) -> Contest:
+def _contest(contest: Contest | Benchmark | str, budget: int | str) -> Contest:
     if isinstance(contest, str):
-        return OnBenchmark(benchmark(contest), budget, contest)
-    return OnBenchmark(contest, budget) if isinstance(contest, Benchmark) else contest
+        return OnBenchmark.of(benchmark(contest), budget, contest)
+    return OnBenchmark.of(contest, budget) if isinstance(contest, Benchmark) else contest
+
+
+def _count_fairly(contest: Contest, rivals: Contenders, tell: Callable[[str], object] | None) -> Contest:
+    """The contest, its budget counted in epochs if a strategy measures at lower fidelities: an evaluation of
+    one epoch is not worth one of a hundred."""
+    lower = [label for label, strategy in rivals.items() if getattr(strategy, "axes", ())]
+    if not lower or contest.epochs is not None:
+        return contest
+    counted = contest.in_epochs()
+    if tell is not None:
+        tell(
+            f"{join_names(lower)} measure{'s' if len(lower) == 1 else ''} at lower fidelities: all searches"
+            f" get {epochs(counted.epochs or 0)}, as many as {evaluations(contest.budget)} take"
+        )
+    return counted
 
 
 def _play(

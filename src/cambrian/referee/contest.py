@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import msgspec
 
 from cambrian.benchmarks import Benchmark, benchmark
-from cambrian.errors import NothingSucceeded
+from cambrian.effort import count_epochs
+from cambrian.errors import NothingSucceeded, UsageError
 from cambrian.outcome import Fidelity, Trial
 from cambrian.referee.line import Line, line_of
 from cambrian.referee.outcome_cache import Cached
 from cambrian.search.components import component, spec_of, task_of
 from cambrian.search.ledger.database import translate_errors
 from cambrian.search.ledger.run_directory import prepare_task
+from cambrian.search.planning.budget import Budget
 from cambrian.search.search import Search
 from cambrian.settings import POSITIVE
 from cambrian.spaces.space import Space, fingerprint
@@ -28,14 +31,18 @@ from cambrian.tasks.task import Task
 
 
 class Contest(Protocol):
-    """`budget` is evaluations per search; `unit` names the scores; `optimum` is the best possible score: the
-    highest, or the lowest where scores are to `minimize`. `cost` is a trial's cost in seconds, `timed`
-    whether costs are known. `contest_of` makes the contest of its `spec` in another process; None where it
-    has no name. `identity` must be the same when a comparison goes on. `home` is a directory that it needs,
-    made `ready` before the searches; `place` is the run directory of a search in it."""
+    """`budget` is evaluations per search; `epochs` is the budget where it is counted in those that trials pay
+    for, which `in_epochs` makes of as many evaluations (see `cambrian.effort`); `unit` names the scores;
+    `optimum` is the best possible score: the highest, or the lowest where scores are to `minimize`. `cost` is
+    a trial's cost in seconds, `timed` whether costs are known. `contest_of` makes the contest of its `spec`
+    in another process; None where it has no name. `identity` must be the same when a comparison goes on.
+    `home` is a directory that it needs, made `ready` before the searches; `place` is the run directory of a
+    search in it."""
 
     @property
     def budget(self) -> int: ...
+    @property
+    def epochs(self) -> float | None: ...
     @property
     def title(self) -> str: ...
     @property
@@ -52,6 +59,7 @@ class Contest(Protocol):
     def spec(self) -> dict[str, Any] | None: ...
     @property
     def home(self) -> Path | None: ...
+    def in_epochs(self) -> Contest: ...
     def identity(self) -> dict[str, Any]: ...
     def ready(self) -> None: ...
     def search(self, strategy: Strategy, seed: int) -> Search: ...
@@ -72,7 +80,23 @@ class OnBenchmark:
     name: str | None = None
     each: float | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
+    epochs: float | None = None
     home: ClassVar[None] = None
+
+    @staticmethod
+    def of(
+        benchmark: Benchmark,
+        budget: int | str,
+        name: str | None = None,
+        each: float | None = None,
+        columns: Mapping[str, Any] | None = None,
+    ) -> OnBenchmark:
+        """The contest for a budget of evaluations, or of epochs as a text ("20000 epochs")."""
+        count, epochs = read_counts(budget, benchmark.fidelity)
+        return OnBenchmark(benchmark, count, name, each, dict(columns or {}), epochs)
+
+    def in_epochs(self) -> OnBenchmark:
+        return replace(self, epochs=self.budget * count_epochs(self.benchmark.fidelity))
 
     def __post_init__(self) -> None:
         if self.each is not None:
@@ -117,6 +141,7 @@ class OnBenchmark:
                 "each": self.each,
                 "minimize": self.benchmark.minimize,
                 **({"columns": dict(self.columns)} if self.columns else {}),
+                **_name_epochs(self.epochs),
             }
         )
 
@@ -131,6 +156,7 @@ class OnBenchmark:
             "fidelity": msgspec.to_builtins(benchmark.fidelity),
             "optimum": benchmark.optimum,
             "each": self.each,
+            **_name_epochs(self.epochs),
         }
 
     def search(self, strategy: Strategy, seed: int) -> Search:
@@ -139,7 +165,7 @@ class OnBenchmark:
             benchmark.space,
             strategy,
             benchmark.estimator,
-            budget=self.budget,
+            budget=_limit_search(self.budget, self.epochs),
             seed=seed,
             engine="serial",  # a look-up is cheaper than a message to another process
             fidelity=benchmark.fidelity,
@@ -153,7 +179,10 @@ class OnBenchmark:
         # A repeat is looked up, and a proposal without an outcome was not measured.
         if trial.cached is not None or trial.outcome is None:
             return 0.0
-        return trial.outcome.seconds if self._measured else self.each or 0.0
+        if self._measured:
+            return trial.outcome.seconds
+        # Of a lower fidelity as large a share as it has of the epochs.
+        return (self.each or 0.0) * count_epochs(trial.fidelity) / count_epochs(self.benchmark.fidelity)
 
     def place(self, label: str, seed: int) -> Path | None:
         return None
@@ -176,6 +205,10 @@ class OnTraining:
     space_spec: str | Mapping[str, Any] = "pnas"
     estimator: str | Mapping[str, Any] = "train"
     device: str = "cpu"
+    epochs: float | None = None
+
+    def in_epochs(self) -> OnTraining:
+        return replace(self, epochs=self.budget * count_epochs(self.fidelity))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "task", task_of(self.task))
@@ -219,6 +252,7 @@ class OnTraining:
             "estimator": self.estimator,
             "fidelity": msgspec.to_builtins(self.fidelity),
             "device": self.device,
+            **_name_epochs(self.epochs),
         }
 
     def identity(self) -> dict[str, Any]:
@@ -229,6 +263,7 @@ class OnTraining:
             "fingerprint": fingerprint(self.space),
             "estimator": spec_of("estimator", component("estimator", self.estimator)),
             "fidelity": msgspec.to_builtins(self.fidelity),
+            **_name_epochs(self.epochs),
         }
 
     def search(self, strategy: Strategy, seed: int) -> Search:
@@ -239,7 +274,7 @@ class OnTraining:
             strategy,
             estimator,
             self.task,
-            self.budget,
+            _limit_search(self.budget, self.epochs),
             seed=seed,
             fidelity=self.fidelity,
             engine="processes",  # a crash of a network must not end the comparison
@@ -274,7 +309,8 @@ def contest_of(spec: Mapping[str, Any]) -> Contest:
         # JSON has lists, and a benchmark is remembered by its settings.
         columns |= {"questions": tuple(columns["questions"])} if "questions" in columns else {}
         chosen = benchmark(spec["benchmark"], spec.get("minimize"), **columns)
-        return OnBenchmark(chosen, spec["budget"], spec["benchmark"], spec["each"], columns)
+        name, epochs = spec["benchmark"], spec.get("epochs")
+        return OnBenchmark(chosen, spec["budget"], name, spec["each"], columns, epochs)
     home = Path(spec["training"])
     return OnTraining(
         Task.open(home / "task"),
@@ -284,7 +320,33 @@ def contest_of(spec: Mapping[str, Any]) -> Contest:
         spec["space"],
         spec["estimator"],
         spec["device"],
+        spec.get("epochs"),
     )
+
+
+def read_counts(budget: int | str, full: Fidelity) -> tuple[int, float | None]:
+    """The evaluations and the epochs of a budget; None for epochs where it is counted in evaluations. Raises
+    UsageError for any other budget."""
+    if not isinstance(budget, str):
+        return budget, None
+    limit = Budget.parse(budget)
+    if limit.seconds is not None or (limit.trials is None) == (limit.most_epochs is None):
+        raise UsageError(
+            f"cannot compare for {budget!r}: give a number of evaluations such as 300, or epochs such as"
+            " 20000epochs"
+        )
+    if limit.most_epochs is None:
+        return limit.trials or 1, None
+    return max(1, math.ceil(limit.most_epochs / count_epochs(full))), limit.most_epochs
+
+
+def _name_epochs(epochs: float | None) -> dict[str, float]:
+    """The budget of epochs for a record; comparisons of evaluations do not have one."""
+    return {} if epochs is None else {"epochs": epochs}
+
+
+def _limit_search(budget: int, epochs: float | None) -> Budget:
+    return Budget(budget) if epochs is None else Budget(epochs=epochs)
 
 
 def play_search(contest: Contest, label: str, strategy: Strategy, seed: int) -> Line:
@@ -295,7 +357,8 @@ def play_search(contest: Contest, label: str, strategy: Strategy, seed: int) -> 
     except NothingSucceeded as error:  # a strategy that finds nothing has a line too, without a value
         result = error.result
     reasons = [value["reason"] for _, name, value in result.events if name == "stop"]
-    line = line_of(label, seed, result.rows, contest.score, contest.cost)
+    line = line_of(label, seed, result.rows, contest.score, contest.cost, contest.epochs is not None)
     # Some strategies stop by themselves: their line stays where it was, and the report says why.
-    early = line.trials < contest.budget and reasons
+    spent = sum(line.paid()[-1:]) >= contest.epochs if contest.epochs else line.trials >= contest.budget
+    early = not spent and reasons
     return msgspec.structs.replace(line, ended=reasons[-1]) if early else line

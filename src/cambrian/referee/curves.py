@@ -54,6 +54,18 @@ def over_evaluations(lines: Lines, budget: int, minimize: bool = False) -> Curve
     )
 
 
+def over_epochs(lines: Lines, epochs: float, minimize: bool = False, points: int = 10 * POINTS) -> Curves:
+    """After epochs that trials paid for, up to `epochs`: a trial counts from its end on. A search that ended
+    by itself stays where it was."""
+    at = np.linspace(epochs / points, epochs, points)
+
+    def scores(line: Line) -> NDArray[np.float64]:
+        # A sum of shares of epochs may miss a whole number by a rounding.
+        return line.after(np.searchsorted(line.paid(), at + 1e-6, side="right"))
+
+    return _curves(lines, at, [[scores(line) for line in same] for same in lines.values()], minimize)
+
+
 def over_seconds(lines: Lines, points: int = 10 * POINTS, minimize: bool = False) -> Curves:
     """After seconds of estimator and strategy together, up to the time at which the first search had spent
     its budget of evaluations: nobody knows how that one would have gone on. A search that

@@ -24,8 +24,9 @@ tells little."""
 
 
 def pictures(comparison: Comparison) -> dict[str, str]:
-    """SVG by name: "evaluations", "seconds" where costs are known, "ranks"."""
-    charts = {"evaluations": anytime(comparison.curves, "evaluations", comparison.contest.unit)}
+    """SVG by name: "evaluations" or "epochs", "seconds" where costs are known, "ranks"."""
+    counted = "evaluations" if comparison.contest.epochs is None else "epochs"
+    charts = {counted: anytime(comparison.curves, counted, comparison.contest.unit)}
     if comparison.timed is not None:
         charts["seconds"] = anytime(
             comparison.timed, "seconds of estimator and strategy", comparison.contest.unit

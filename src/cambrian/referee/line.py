@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from cambrian.effort import list_paid
 from cambrian.outcome import Trial
 from cambrian.recommendation import find_incumbents
 from cambrian.search.ledger.rows import Row
@@ -36,6 +37,8 @@ class Line(msgspec.Struct, frozen=True):
     cost: tuple[float, ...]
     thinking: tuple[float, ...]
     ended: str = ""
+    epochs: tuple[float, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Those that each trial paid for, where the comparison counts them; older lines do not have them."""
 
     @property
     def trials(self) -> int:
@@ -52,12 +55,19 @@ class Line(msgspec.Struct, frozen=True):
         """Seconds from the start to the end of each trial, strategy and estimator together."""
         return np.cumsum(np.add(self.cost, self.thinking))
 
+    def paid(self) -> NDArray[np.float64]:
+        """Epochs from the start to the end of each trial."""
+        return np.cumsum([] if isinstance(self.epochs, msgspec.UnsetType) else self.epochs)
+
 
 Figure = Callable[[Trial], float]
 
 
-def line_of(strategy: str, seed: int, rows: Sequence[Row], score: Figure, cost: Figure) -> Line:
-    """The line of a search's rows; `score` is of an incumbent's trial, `cost` of every trial."""
+def line_of(
+    strategy: str, seed: int, rows: Sequence[Row], score: Figure, cost: Figure, in_epochs: bool = False
+) -> Line:
+    """The line of a search's rows; `score` is of an incumbent's trial, `cost` of every trial. With
+    `in_epochs`, the epochs of each trial are recorded too."""
     rows = sorted((r for r in rows if not r.final), key=lambda r: r.trial.number)
     changes: list[Incumbent] = []
     before = None
@@ -68,4 +78,9 @@ def line_of(strategy: str, seed: int, rows: Sequence[Row], score: Figure, cost: 
         before = best
     # Microseconds are finer than any clock here, and the shorter numbers keep files small.
     costs = tuple(round(cost(row.trial), 6) for row in rows)
-    return Line(strategy, seed, tuple(changes), costs, tuple(round(row.thinking, 6) for row in rows))
+    thinking = tuple(round(row.thinking, 6) for row in rows)
+    line = Line(strategy, seed, tuple(changes), costs, thinking)
+    if not in_epochs:
+        return line
+    paid = tuple(round(each, 6) for each in list_paid([row.trial for row in rows]))
+    return msgspec.structs.replace(line, epochs=paid)

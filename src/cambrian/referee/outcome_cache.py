@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from cambrian.codec import decode, encode
+from cambrian.effort import Axis
 from cambrian.errors import RunError
 from cambrian.estimators import ESTIMATORS
 from cambrian.estimators.estimator import Estimate, Estimator, Job, Prepares
@@ -45,6 +46,10 @@ class Cached:
     @property
     def raw(self) -> bool:
         return bool(getattr(self._inner, "raw", False))
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return tuple(getattr(self._inner, "axes", ()))
 
     def prepare(self) -> None:
         inner = self._inner

@@ -29,6 +29,8 @@ from cambrian.search.settings import versions
 
 CAPTIONS = {
     "evaluations": "Mean of the incumbent's score over seeds, with 95 % bootstrap bands.",
+    "epochs": "Mean of the incumbent's score over seeds at equal epochs, with 95 % bootstrap bands. An epoch"
+    " over a part of the data counts as that part, a continued training only the difference.",
     "seconds": "The same at equal times: what measuring cost, and the strategies' own thinking.",
     "ranks": "Mean ranks at the end of the budget; a bar joins what cannot be told apart.",
 }
@@ -107,7 +109,10 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, str]]:
     contest = comparison.contest
     yield "strategies", str(len(comparison.lines))
     yield "seeds each", str(comparison.seeds)
-    yield "evaluations a search", f"{contest.budget:,}"
+    if contest.epochs is None:
+        yield "evaluations a search", f"{contest.budget:,}"
+    else:
+        yield "epochs a search", f"{contest.epochs:,.0f}"
     if contest.optimum is not None:
         yield ("lowest" if contest.minimize else "highest") + " possible score", f"{contest.optimum:.4g}"
 

@@ -62,6 +62,10 @@ def evaluations(count: float) -> str:
     return f"{count:,.0f} evaluation" + ("" if count == 1 else "s")
 
 
+def epochs(count: float) -> str:
+    return f"{count:,.0f} epoch" + ("" if count == 1 else "s")
+
+
 def join_names(names: Iterable[str]) -> str:
     """
     >>> join_names(["a"]), join_names(["a", "b"]), join_names(["a", "b", "c"])

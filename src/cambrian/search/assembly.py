@@ -30,6 +30,7 @@ def make_problem(search: Search, planned: int | None, seconds: float | None = No
         trials=planned,
         seconds=seconds,
         seed=search.seed,
+        axes=tuple(getattr(search.estimator, "axes", ())),
     )
 
 

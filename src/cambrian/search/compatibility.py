@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cambrian.effort import find_axis, read_axis
 from cambrian.errors import Incompatible, UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import SERVES
+from cambrian.outcome import Fidelity
 from cambrian.request import Evaluate
 from cambrian.search.space_check import check_skeleton
 from cambrian.spaces.knowledge import know
@@ -29,6 +31,7 @@ def check_compatible(search: Search) -> None:
             f" {type(search.estimator).__name__} does not"
         )
     check_serves(search.strategy, search.estimators)
+    check_axes(search.strategy, search.estimator, search.fidelity)
     for component in (search.strategy, *search.estimators.values()):
         check_needs(component, search.space)
     # Now rather than in every trial: a setting that the skeleton lacks would fail all of them.
@@ -81,3 +84,35 @@ def check_serves(strategy: Any, estimators: Mapping[str, Any]) -> None:
                 f"{type(strategy).__name__} asks for {kind.__name__}, which {names} cannot do: add an"
                 " estimator that can"
             )
+
+
+def check_axes(strategy: Any, estimator: Any, fidelity: Fidelity) -> None:
+    """Raises Incompatible where the strategy asks for lower fidelities than the estimator can measure at."""
+    offered = tuple(getattr(estimator, "axes", ()))
+    for name in getattr(strategy, "axes", ()):
+        axis, full = find_axis(offered, name), read_axis(fidelity, name)
+        who, by = type(strategy).__name__, type(estimator).__name__
+        if axis is None:
+            raise Incompatible(
+                f"{who} measures at lower fidelities of {name}, which {by} cannot order: take an estimator"
+                " that can, such as 'train', a function f(network, fidelity), or a table with several epochs;"
+                " or a strategy of one fidelity, such as 'random'"
+            )
+        if full is None:
+            raise Incompatible(
+                f"{who} measures at lower fidelities of {name}, and the search's fidelity does not name"
+                f" its full {name}: give it, as {_example(name)}"
+            )
+        # A free axis begins at 1, the whole data and seconds above 0.
+        values = axis.values or ((0.0,) if name in ("fraction", "seconds") else (1.0,))
+        if min(values) >= full:
+            raise Incompatible(
+                f"{who} measures at lower fidelities of {name}, and there is none below {full:g}"
+                f"{': ' + _example(name) if not axis.values else ' in ' + by}"
+            )
+
+
+def _example(name: str) -> str:
+    """A fidelity that names the axis, as it is written."""
+    values = {"epochs": 27, "seconds": 60, "fraction": 1.0, "resolution": 32}
+    return f"fidelity=Fidelity({name}={values[name]})" if name in values else f"skeleton={{{name!r}: 16}}"

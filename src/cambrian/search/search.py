@@ -233,8 +233,9 @@ class Search:
 
     @property
     def keeps(self) -> bool:
-        """Whether the strategy may begin with the weights of an earlier row."""
-        return any(kind in WEIGHTED for kind in getattr(self.strategy, "requests", ()))
+        """Whether the strategy may begin with the weights of an earlier row, and an estimator leaves them."""
+        leaves = any(getattr(each, "leaves", True) for each in self.estimators.values())
+        return leaves and any(kind in WEIGHTED for kind in getattr(self.strategy, "requests", ()))
 
     def settings(self) -> dict[str, Any]:
         """All that must be the same when a run is resumed, as JSON."""

@@ -23,6 +23,7 @@ from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepare_task, working_place
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
+from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.loop.execution import Execution, Watch
 from cambrian.search.loop.final_stage import Candidate, Final, FinalStage, find_candidates
 from cambrian.search.pretrained import find_pretrained
@@ -139,9 +140,11 @@ class Session:
         self, coordinator: Coordinator, stopped: bool, deadlines: SearchDeadlines | None
     ) -> Callable[[], str | None]:
         """The function that says why no further trial is begun, or None while the budget lasts."""
-        budget = self.search.budget
+        budget, paid = self.search.budget, PaidEpochs(coordinator.trials)
 
         def halt() -> str | None:
+            if budget.most_epochs is not None and paid.count() >= budget.most_epochs:
+                return f"the budget of {budget.most_epochs:,.15g} epochs is spent"
             if budget.trials is not None and len(coordinator.trials) >= budget.trials:
                 return f"the budget of {budget.trials} trials is spent"
             if stopped:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from cambrian.architecture import questions, sample
+from cambrian.outcome import Fidelity
 from cambrian.paths import kind_of
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
@@ -57,7 +58,7 @@ def _pairs() -> str:
     notes: dict[str, int] = {}  # number by sentence: pairs refused for one reason share a note
 
     def cell(space: str, strategy: str) -> str:
-        why = refusal(PairCase(space, strategy, _nothing()))
+        why = refusal(PairCase(space, strategy, _nothing(), fidelity=Fidelity(9)))
         return "works" if why is None else f"refused [{notes.setdefault(why, len(notes) + 1)}]"
 
     strategies = STRATEGIES.names()
@@ -67,8 +68,8 @@ def _pairs() -> str:
 
 
 def _nothing() -> Any:
-    """Any estimator that does not build: it is never run."""
-    return {"name": "function", "arguments": {"function": "builtins:len", "builds": False}}
+    """Any estimator that does not build and takes a fidelity: it is never run."""
+    return {"name": "function", "arguments": {"function": "operator:add", "builds": False}}
 
 
 def _knowledge() -> str:

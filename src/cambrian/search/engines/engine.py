@@ -78,6 +78,7 @@ class Work:
             keep=self._draft(assignment) if assignment.keep else None,
             history=assignment.history,
             root=assignment.root,
+            begun=assignment.begun,
             final=self._final(trial),
             deadline=assignment.deadline,
             shorten=assignment.shorten,
@@ -125,6 +126,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     artifacts: dict[str, Artifact] = {}
     history: tuple[Trial, ...] = ()
     root: Weights = FRESH
+    begun: Fidelity | None = None
     deadline: float | None = None
     shorten: bool = False
     threads: int = 0

@@ -13,6 +13,7 @@ from cambrian.request import Stop, Wait
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.coordinator import Coordinator
+from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.planning.budget import Budget
 
 
@@ -25,6 +26,7 @@ class Conversation:
         rows = [r for r in ledger.rows() if not r.final]
         self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
         self._again = list(self._out.values())
+        self._paid = PaidEpochs(coordinator.trials)
         # The budget's seconds go on where the last session stopped; the time between sessions does not count.
         self._began = time.monotonic() - max((r.elapsed or 0.0 for r in rows), default=0.0)
 
@@ -60,7 +62,9 @@ class Conversation:
         self._again = [row for row in self._again if row.trial.number != number]
 
     def _is_spent(self) -> bool:
-        trials, seconds = self.budget.trials, self.budget.seconds
+        trials, seconds, epochs = self.budget.trials, self.budget.seconds, self.budget.most_epochs
+        if epochs is not None and self._paid.count() >= epochs:
+            return True
         return (trials is not None and len(self.coordinator.trials) >= trials) or (
             seconds is not None and self._seconds_elapsed() >= seconds
         )

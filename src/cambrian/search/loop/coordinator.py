@@ -15,7 +15,7 @@ import msgspec
 from cambrian.architecture import Architecture, replay
 from cambrian.errors import CambrianError, did_you_mean
 from cambrian.estimators.estimator import SERVES
-from cambrian.outcome import Artifact, Outcome, Trial
+from cambrian.outcome import Artifact, Fidelity, Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.recommendation import find_incumbents, rank_trials
 from cambrian.request import Request, Stop, TrainSupernet, Wait, trial_of
@@ -136,6 +136,10 @@ class Coordinator:
         while isinstance(weights, Continue):
             weights = self.trials[weights.row].weights
         return weights
+
+    def begun(self, weights: Weights) -> Fidelity | None:
+        """The fidelity of the row that these weights continue."""
+        return self.trials[weights.row].fidelity if isinstance(weights, Continue) else None
 
     def list_needed(self) -> tuple[list[Artifact], list[Artifact]]:
         """The artifacts with which pending rows begin or that the strategy has yet to learn of, and those

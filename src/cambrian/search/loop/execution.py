@@ -19,7 +19,17 @@ from typing import Protocol
 import msgspec
 
 from cambrian.errors import DiskRefused, RunError
-from cambrian.outcome import Artifact, Crashed, Done, Infeasible, Outcome, Point, Trial, set_direction
+from cambrian.outcome import (
+    Artifact,
+    Crashed,
+    Done,
+    Fidelity,
+    Infeasible,
+    Outcome,
+    Point,
+    Trial,
+    set_direction,
+)
 from cambrian.request import Stop, Wait
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.ledger.ledger import Ledger
@@ -52,6 +62,7 @@ class Source(Protocol):
     def history(self, trial: Trial) -> tuple[Trial, ...]: ...
     def list_needed(self) -> tuple[list[Artifact], list[Artifact]] | None: ...
     def root(self, weights: Weights) -> Weights: ...
+    def begun(self, weights: Weights) -> Fidelity | None: ...
 
 
 class Watch:
@@ -240,6 +251,7 @@ class Execution:
                 artifacts=source.artifacts(trial),
                 history=source.history(trial),
                 root=source.root(trial.weights),
+                begun=source.begun(trial.weights),
                 deadline=self._deadline(trial),
                 # A training bounded by seconds has no length of its own that a deadline could cut.
                 shorten=row.final or trial.fidelity.seconds is not None,

@@ -200,6 +200,9 @@ class FinalStage:
     def root(self, weights: Weights) -> Weights:
         return weights
 
+    def begun(self, weights: Weights) -> None:
+        """No final training continues one that is its own beginning."""
+
     def winner(self) -> Trial | None:
         """The trained network to hand over, once there is one."""
         if not self._delivered:

@@ -1,4 +1,4 @@
-"""The budget of a search: trials, seconds, or both, whichever ends first."""
+"""The budget of a search: trials, seconds, epochs, or several of them, whichever ends first."""
 
 from __future__ import annotations
 
@@ -16,20 +16,29 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 class Budget(msgspec.Struct, frozen=True):
     """`trials` counts every proposal, repeats included. `seconds` counts everything: training, the
-    strategy's own thinking, and the final stage."""
+    strategy's own thinking, and the final stage. `epochs` counts those that the search's trials paid for
+    (see `cambrian.effort`); where it is not set it is left out of JSON, as in older ledgers."""
 
     trials: int | None = None
     seconds: float | None = None
+    epochs: float | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         if self.trials is not None and not 0 < self.trials <= MOST:
             raise UsageError(f"a budget must be above zero and at most 2^53 trials, got {self.trials:.6g}")
         if self.seconds is not None and not 0 < self.seconds <= MOST:
             raise UsageError(f"a budget must be above zero and at most 2^53 s, got {self.seconds:.6g} s")
+        if self.most_epochs is not None and not 0 < self.most_epochs <= MOST:
+            raise UsageError(f"a budget must be above zero and at most 2^53 epochs, got {self.epochs:.6g}")
+
+    @property
+    def most_epochs(self) -> float | None:
+        return None if isinstance(self.epochs, msgspec.UnsetType) else self.epochs
 
     @staticmethod
     def parse(text: str | int | float | Budget | None) -> Budget:
-        """`"2h"`, `"90s"`, `"1h30m"`, `"200"` (trials) or `"200, 30m"` (whichever ends first).
+        """`"2h"`, `"90s"`, `"1h30m"`, `"200"` (trials), `"5000 epochs"` or `"200, 30m"` (whichever ends
+        first).
 
         >>> Budget.parse("1h30m").seconds
         5400.0
@@ -38,9 +47,12 @@ class Budget(msgspec.Struct, frozen=True):
             return text or Budget()
         trials: int | None = None
         seconds: float | None = None
+        epochs: float | msgspec.UnsetType = msgspec.UNSET
         for part in str(text).replace(" ", "").lower().split(","):
             if trials is None and re.fullmatch(r"[0-9]{1,99}(trials?)?", part):
                 trials = int(part.rstrip("trials"))
+            elif epochs is msgspec.UNSET and re.fullmatch(r"[0-9]{1,99}epochs?", part):
+                epochs = int(part.rstrip("epochs"))
             # Bounded digits, here and above: int() refuses texts of thousands, and a float overflows.
             elif seconds is None and re.fullmatch(r"([0-9]{1,99}(\.[0-9]+)?[smhd])+", part):
                 amounts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd])", part)
@@ -48,9 +60,9 @@ class Budget(msgspec.Struct, frozen=True):
             else:
                 raise UsageError(
                     f"cannot read the budget {text!r}: write a time such as 90s, 30m, 2h or 1h30m,"
-                    " a number of trials such as 200, or both: 200,30m"
+                    " a number of trials such as 200, of epochs such as 5000epochs, or several: 200,30m"
                 )
-        return Budget(trials, seconds)
+        return Budget(trials, seconds, epochs)
 
     def __str__(self) -> str:
         parts = [f"{self.trials} trials"] if self.trials else []
@@ -61,4 +73,5 @@ class Budget(msgspec.Struct, frozen=True):
                 words += [f"{int(count)}{unit}"] if count else []
             words += [f"{rest:.3g}s"] if rest >= 0.001 or not words else []
             parts.append(" ".join(words))
+        parts += [f"{self.most_epochs:.15g} epochs"] if self.most_epochs is not None else []
         return ", ".join(parts) or "until the strategy stops"

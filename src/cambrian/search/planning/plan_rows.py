@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cambrian.estimators.limits import describe_limits
 from cambrian.randomness import stream
 from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.race_plan import RacePlan
@@ -129,6 +130,11 @@ def _measure(space: Space) -> str:
 
 def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None) -> str:
     count = f"{search.budget.trials or 'as many as fit'} networks trained"
+    rungs = describe_rungs(search)
+    if rungs:
+        # A network has a training for each of its rungs.
+        trainings = f"{search.budget.trials} trainings" if search.budget.trials else "as many as fit"
+        count = f"{trainings}, {rungs}"
     if work is not None:
         total, levels = sum(work.trials.values()), describe_levels(work.trials)
         count = f"{total} networks trained, by {facts.level_name()}: {levels}"
@@ -139,7 +145,8 @@ def _describe_trial(search: Search, epochs: int, images: int) -> str:
     """The training of one trial, with its steps where they are few."""
     # Epochs say little where images are few: five epochs of forty images are five steps.
     steps = epochs * search.estimator.batches(images)
-    text = f"{count_epochs(epochs)} of {images} images{list_settings(search.fidelity)}"
+    most = "at most " if list_levels(search) else ""
+    text = f"{most}{count_epochs(epochs)} of {images} images{list_settings(search.fidelity)}"
     if steps < STEPS // 2:
         return f"{text}: {steps} steps, too few to learn much from, so that chance decides which is best"
     return text if steps > 4 * STEPS else f"{text}: {steps} steps"

@@ -19,6 +19,7 @@ from cambrian.search.components import component, find_published, space_for, usu
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.choice import Wishes, choose_preset
+from cambrian.search.planning.climbing import lengthen_training, schedule_to_the_top
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan_rows import describe_plan
 from cambrian.search.planning.planned import Plan, choose_engine_name, choose_workers
@@ -74,6 +75,8 @@ def plan_by_preset(
     cost = Cost(task, device, crew, facts)
     preset = None if paper else choose_preset(wishes, cost, train)
     work = wishes.work_of(preset) if preset else wishes.work_of_paper(_read_paper(facts))
+    climbed = lengthen_training(work, chosen, changes)
+    train = schedule_to_the_top(train, chosen, climbed.epochs, recipe)
     if chosen is not None and limits == Budget():  # such a strategy would never stop by itself
         limits = Budget(trials=sum(work.trials.values()))
     if chosen is None:
@@ -89,7 +92,7 @@ def plan_by_preset(
         limits,
         engine=choose_engine_name(crew, settings),
         workers=crew,
-        fidelity=_make_fidelity(work, task),
+        fidelity=_make_fidelity(climbed, task),
         final=_make_final(work, baselines, facts.space),
         device=device,
         **settings,

@@ -1,0 +1,84 @@
+"""The effort of measurements: the axes along which fidelities are ordered, and the epochs that trials cost.
+
+An epoch is one pass over all training data: an epoch over a tenth of them counts a tenth. Smaller networks
+and images make an epoch cheaper by the clock only, so that searches along those axes are compared by seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from cambrian.outcome import Done, Fidelity, Infeasible, Trial
+from cambrian.weights import Continue, source_row
+
+ANEW = "anew"
+"""In the data of an outcome: why a training that was to continue another one began from the start."""
+SKELETON = "skeleton"
+"""The axis that stands for all settings of a network's skeleton."""
+PARTS = ("epochs", "seconds", "fraction", "resolution")
+"""The axes that are fields of a fidelity; every other axis is a setting of the skeleton."""
+
+
+class Axis(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of the fidelity that an estimator measures at several values: "epochs", "seconds", "fraction",
+    "resolution", or "skeleton" for any setting of it. `values` are the only ones that can be measured, in
+    ascending order; empty for an axis that is free."""
+
+    name: str
+    values: tuple[float, ...] = ()
+
+
+FREE = tuple(Axis(name) for name in (*PARTS, SKELETON))
+"""The axes of a training: all of them, at any value."""
+
+
+def find_axis(axes: Sequence[Axis], name: str) -> Axis | None:
+    """The axis of that name; for a setting of the skeleton, that of all settings."""
+    wanted = name if name in PARTS else SKELETON
+    return next((axis for axis in axes if axis.name == wanted), None)
+
+
+def read_axis(fidelity: Fidelity, name: str) -> float | None:
+    """The fidelity's value on an axis; None where it names none."""
+    value = getattr(fidelity, name) if name in PARTS else fidelity.skeleton.get(name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number else None
+
+
+def set_axis(fidelity: Fidelity, name: str, value: float) -> Fidelity:
+    """The fidelity with another value on one axis: a whole number where it must be one."""
+    whole = name not in ("seconds", "fraction")
+    changed = round(value) if whole else value
+    if name in PARTS:
+        return msgspec.structs.replace(fidelity, **{name: changed})
+    return msgspec.structs.replace(fidelity, skeleton={**fidelity.skeleton, name: changed})
+
+
+def count_epochs(fidelity: Fidelity) -> float:
+    """The epochs of a training from the start."""
+    return fidelity.epochs * fidelity.fraction
+
+
+def count_paid(trial: Trial, source: Trial | None = None) -> float:
+    """The epochs that a trial paid for: none for a repeat, and only the difference where it continued the
+    training of `source`. A failed trial paid for the points of its curve."""
+    outcome = trial.outcome
+    if trial.cached is not None or outcome is None:
+        return 0.0
+    whole = count_epochs(trial.fidelity)
+    if isinstance(outcome, Infeasible):
+        whole = outcome.curve[-1].step * trial.fidelity.fraction if outcome.curve else 0.0
+    elif isinstance(outcome, Done) and trial.fidelity.seconds is not None:
+        # The fidelity's epochs are only a bound then.
+        whole = outcome.metrics.get("epochs", trial.fidelity.epochs) * trial.fidelity.fraction
+    anew = isinstance(outcome, Done) and ANEW in outcome.data
+    continued = source is not None and isinstance(trial.weights, Continue) and not anew
+    return max(0.0, whole - (count_epochs(source.fidelity) if continued and source is not None else 0.0))
+
+
+def list_paid(trials: Sequence[Trial]) -> list[float]:
+    """The epochs that each trial paid for; `trials` are in the order of their numbers, without gaps."""
+    rows = (source_row(trial.weights) for trial in trials)
+    return [count_paid(t, None if row is None else trials[row]) for t, row in zip(trials, rows, strict=True)]

@@ -1,0 +1,148 @@
+"""ASHA: Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht & Talwalkar, "A System for Massively
+Parallel Hyperparameter Tuning" (MLSys 2020), Algorithm 2: successive halving that does not wait for a rung to
+be complete.
+
+Its stopping form is that of Ray Tune and Syne Tune: whoever arrives at a rung goes on at once unless it is
+worse than the best 1/eta of those that came before, and is never taken up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from cambrian.architecture import Architecture
+from cambrian.errors import UnknownName
+from cambrian.outcome import Fidelity, Trial
+from cambrian.problem import Problem
+from cambrian.settings import Span
+from cambrian.strategies.multifidelity.brackets import (
+    RECOMMENDED,
+    Entry,
+    draw_new,
+    list_requests,
+    promote,
+    rank_entries,
+)
+from cambrian.strategies.multifidelity.ladder import EPOCHS, check_axes, make_ladder
+from cambrian.strategies.multifidelity.rungs import (
+    State,
+    add_entry,
+    count_begun,
+    find_promotable,
+    start_rungs,
+)
+from cambrian.strategies.settings import check_settings
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FORMS = ("promotion", "stopping")
+
+
+@dataclass(frozen=True)
+class ASHA:
+    """A free worker promotes the best of a rung's best 1/`eta` that has not been promoted, from the highest
+    rung down, or else begins a new architecture. `form` is "promotion" or "stopping". Levels are along `axes`
+    of the fidelity, each down to its `least`. With `size` it begins so many architectures and ends when none
+    of them is to go on (None: it ends with the budget)."""
+
+    eta: Annotated[int, Span(2, 1000)] = 3
+    form: str = "promotion"
+    axes: tuple[str, ...] = EPOCHS
+    least: Mapping[str, float] = field(default_factory=dict)
+    size: Annotated[int | None, Span(1)] = None
+    needs: ClassVar[tuple[type, ...]] = ()
+    order: ClassVar[str] = "arrival"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", tuple(self.axes))  # JSON has lists
+        check_settings(self)
+        check_axes("asha", self.axes, self.least)
+        if self.form not in FORMS:
+            raise UnknownName("form of ASHA", self.form, FORMS)
+
+    @staticmethod
+    def paper() -> ASHA:
+        """The paper's settings (Sec. 4.1 and 4.2): a reduction factor of 4."""
+        return ASHA(eta=4)
+
+    @property
+    def requests(self) -> tuple[type, ...]:
+        return list_requests(self.axes)
+
+    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
+        """The fidelities of the rungs, the lowest first."""
+        return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
+
+    def start(self, problem: Problem) -> State:
+        return start_rungs(problem, make_ladder(problem, self.axes, self.eta, self.least))
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        if self.form == "stopping":
+            begun = {trial.parent for trial in pending}
+            promoted = next((each for each in state.going if each[1].row not in begun), None)
+        else:
+            promoted = find_promotable(state, pending, self.eta)
+        return propose_rung(state, promoted, pending, rng, self.axes, self.size)
+
+    def learn(self, state: State, trial: Trial) -> State:
+        state = add_entry(state, trial)
+        return self._decide(state, trial) if self.form == "stopping" else state
+
+    def recommend(self, state: State) -> list[Architecture]:
+        return recommend_rungs(state)
+
+    def keeps(self, state: State) -> list[int]:
+        return list_waiting(state) if self.form == "promotion" else [e.row for _, e in state.going]
+
+    def _decide(self, state: State, trial: Trial) -> State:
+        """The state in which the trial goes on, or is stopped."""
+        level = int(trial.memory["level"])
+        going = tuple(each for each in state.going if each[1].row != trial.parent)
+        if level < state.top and self._is_good(state, level, trial):
+            going = (*going, (level, Entry(trial.number, trial.architecture, trial.score)))
+        return replace(state, going=going)
+
+    def _is_good(self, state: State, level: int, trial: Trial) -> bool:
+        """Whether at most 1/eta of the rung, itself included, is strictly better; the first always is."""
+        if trial.score is None:
+            return False
+        cut = self.eta ** (state.ladder[level].depth - state.ladder[level + 1].depth)
+        scores = [entry.score for entry in state.rungs[level] if entry.score is not None]
+        return sum(score > trial.score for score in scores) * cut <= len(scores)
+
+
+def propose_rung(
+    state: State,
+    promoted: tuple[int, Entry] | None,
+    pending: Sequence[Trial],
+    rng: np.random.Generator,
+    axes: Sequence[str],
+    size: int | None,
+) -> Proposal:
+    """The promotion of an entry from its level, or a new architecture at the lowest one while there are less
+    than `size`."""
+    if promoted is not None:
+        level, entry = promoted
+        above = level + 1
+        return promote(entry, state.ladder[above], axes, {"rung": above + 1}, {"level": above})
+    if size is not None and count_begun(state, pending) >= size:
+        return Wait() if pending else Stop("no architecture is to go on")
+    architecture = draw_new(state.problem.space, state.met, pending, rng)
+    return Evaluate(architecture, state.ladder[0].fidelity, reason={"rung": 1}, memory={"level": 0})
+
+
+def recommend_rungs(state: State) -> list[Architecture]:
+    """The architectures by the highest rung that they have reached, and by their scores there."""
+    ranked = [entry for rung in reversed(state.rungs) for entry in rank_entries(rung)[:RECOMMENDED]]
+    return list(dict.fromkeys(entry.architecture for entry in ranked))
+
+
+def list_waiting(state: State) -> list[int]:
+    """The rows that may still be promoted, and the best of the highest rung."""
+    rows = [entry.row for rung in state.rungs[:-1] for entry in rank_entries(rung)]
+    best = [entry.row for entry in rank_entries(state.rungs[-1])[:1]]
+    return sorted({*rows, *best} - state.gone)
