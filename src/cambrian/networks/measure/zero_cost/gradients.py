@@ -4,11 +4,10 @@ convolutions and linear layers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from cambrian.networks.measure.zero_cost.proxy import Batch, Proxy, compute_loss, differentiate, weights_of
@@ -50,9 +49,9 @@ def l2_norm(weights: Sequence[Tensor]) -> float:
     return _total(w.norm() for w in weights)
 
 
-def _total(shares: object) -> float:
+def _total(shares: Iterable[Tensor]) -> float:
     """The sum in double precision: of a thousand layers the small ones count too."""
-    return float(sum(torch.as_tensor(share).detach().double() for share in shares))  # type: ignore[attr-defined]
+    return sum(float(share.detach().double()) for share in shares)
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,8 @@ def count_regions(codes: list[Tensor]) -> float:
 def record_codes(network: nn.Module, images: Tensor) -> list[Tensor]:
     with torch.no_grad(), RectifierCodes() as mode:
         compute_logits(network, images)
-    return mode.codes
+        codes: list[Tensor] = mode.codes
+    return codes
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ def fisher_eigenvalues(jacobian: Tensor, logits: Tensor) -> NDArray[np.float64]:
     covariance = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
     j = jacobian.double()
     information = (j.transpose(1, 2) @ covariance @ j).mean(0)
-    return torch.linalg.eigvalsh(information).cpu().numpy()
+    eigenvalues: NDArray[np.float64] = torch.linalg.eigvalsh(information).cpu().numpy()
+    return eigenvalues
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class VKDNW(Proxy):
         layers = count_layers(network)
         _draw_kaiming(network, generator)
         images = torch.randn(batch.images.shape, generator=generator).to(batch.images)
-        with _norms_by_image(network):
-            jacobian, logits = differentiate_first_weights(network, images)
+        normalise_by_image(network)
+        jacobian, logits = differentiate_first_weights(network, images)
         # Below 1, so that it only orders networks with as many layers.
         return layers + spread_entropy(fisher_eigenvalues(jacobian, logits)) / math.log(10)
 
@@ -124,12 +125,10 @@ def _normalise(inputs: Tensor) -> Tensor:
     return F.instance_norm(inputs) if inputs.dim() > 2 and inputs[0, 0].numel() > 1 else inputs
 
 
-@contextmanager
-def _norms_by_image(network: nn.Module) -> Iterator[None]:
-    """Inside, batch normalisation uses the statistics of each image alone."""
+def normalise_by_image(network: nn.Module) -> None:
+    """Change batch normalisation to the statistics of each image alone."""
     for norm in [m for m in network.modules() if isinstance(m, _BatchNorm)]:
-        norm.forward = _ImageNorm(norm)  # type: ignore[method-assign]
-    yield
+        norm.forward = _ImageNorm(norm)  # type: ignore[method-assign, assignment]
 
 
 class _ImageNorm:
