@@ -3,9 +3,9 @@
     python benchmarks/proxies.py [--cells 300] [--file proxies.jsonl] [synflow jacob_cov "zen(repeats=4)" ...]
 
 Scores networks in the published size (16 filters, 5 cells a stage, dead edges included) on CIFAR-10's
-training images, and compares with the test accuracy after 200 epochs: Kendall's and Spearman's rank correlation, and
-Spearman's with the published scores of NAS-Bench-Suite-Zero (`published`). The cells are those of that
-suite, in a drawn order. Every cell is a line of the file: a run that is stopped goes on where it was, and one
+training images, and compares with the test accuracy after 200 epochs: Kendall's and Spearman's rank
+correlation, and Spearman's with the published scores of NAS-Bench-Suite-Zero (`published`). The cells are
+those of that suite, in a drawn order. Every cell is a line of the file: a run that is stopped goes on where it was, and one
 with further proxies adds them. Without proxies it scores all of them; `--cells 0` only prints.
 """
 

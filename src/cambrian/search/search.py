@@ -105,7 +105,8 @@ class Search:
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
         # An estimator that does not deliver, as a table, has no networks to train at the end.
-        self.final = final if self.estimator.delivers else None
+        deliverer = self.estimators.get(final.estimator if final else "", self.estimator)
+        self.final = final if deliverer.delivers else None
         self.limits = read_limits(limits or {})
         self.timeout, self.memory = timeout, memory
         self.remarks: dict[str, Any] = {}  # further facts for the ledger, as JSON
