@@ -15,8 +15,7 @@ def rank_trials(
     trials that none of the rest dominates (Deb et al. 2002, fast non-dominated sorting), and by the first
     objective within a front. Among equals, trials in `prefers` go first, in its order, then earlier ones."""
     place = {number: n for n, number in enumerate(prefers)}
-    # A supernet's value is a mean over its architectures: it recommends none of them.
-    measured = [t for t in trials if t.score is not None and t.kind != "supernet"]
+    measured = list_comparable(trials)
     level = front_numbers([t.scores(objectives) for t in measured]) if len(objectives) > 1 else None
 
     def order(n: int) -> tuple[float, ...]:
@@ -25,6 +24,16 @@ def rank_trials(
         return (front, -(trial.score or 0.0), place.get(trial.number, len(place)), trial.number)
 
     return [measured[n] for n in sorted(range(len(measured)), key=order)]
+
+
+def list_comparable(trials: Iterable[Trial]) -> list[Trial]:
+    """The measured trials whose values can be compared: those of the run's first estimator, or of all where
+    it has measured none."""
+    # A supernet's value is a mean over its architectures: it recommends none of them.
+    measured = [t for t in trials if t.score is not None and t.kind != "supernet"]
+    # Another estimator, as a zero-cost proxy, has values in a unit of its own.
+    first = [t for t in measured if not t.estimator]
+    return first or measured
 
 
 def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
@@ -38,6 +47,11 @@ def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list
         if level == 0:
             first.setdefault(vector, trial)
     return list(first.values())
+
+
+def _is_foreign(trial: Trial, equals: Sequence[Trial]) -> bool:
+    """Whether the trial was measured by a further estimator, after the first one had measured some."""
+    return bool(trial.estimator and equals and not equals[0].estimator)
 
 
 def front_numbers(scores: Sequence[tuple[float, ...]]) -> list[int]:
@@ -79,7 +93,9 @@ def find_incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
     preferred: tuple[int, ...] = ()
     for trial in trials:
         preferred = trial.prefers or preferred
-        if trial.score is not None and trial.kind != "supernet":
+        if trial.score is not None and trial.kind != "supernet" and not _is_foreign(trial, equals):
+            if equals and equals[0].estimator and not trial.estimator:
+                equals = []  # the first value of the first estimator: those before are in other units
             highest = equals[0].score if equals else None
             if highest is None or trial.score > highest:
                 equals = [trial]

@@ -67,6 +67,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
+    "filtered": {"draws": 6, "keep": 3, "measures": ["layers"]},
     "q-learning": {"horizon": 30, "replay": 10},
 }
 STRATEGY_TRAITS: dict[str, dict[str, Any]] = {

@@ -88,6 +88,8 @@ class LiveWatch(Watch):
             self._line(f"search: {reason}")
 
     def _trial(self, trial: Trial) -> None:
+        if trial.estimator and trial.value is not None:
+            return  # a further estimator, as a proxy, has values in a unit of its own
         level = int(trial.reason.get("level", 0))
         self._levels[level].append(trial)
         if trial.value is None:

@@ -94,11 +94,13 @@ class Search:
         )
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
-        self.estimators = name_estimators(component("estimator", estimator), estimators or {})
         self.budget = Budget.parse(budget)
         # The usual strategy depends on the space and the budget, so it is chosen after them.
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)
+        brought: Mapping[str, Any] = getattr(self.strategy, "estimators", {})
+        further = {**brought, **(estimators or {})}
+        self.estimators = name_estimators(component("estimator", estimator), further)
         self.seed, self.device, self.attempts = seed, device, attempts
         self.minimize = bool(getattr(self.estimator, "minimize", False) if minimize is None else minimize)
         self.more_objectives = tuple(map(read_objective, objectives))
