@@ -5,8 +5,9 @@
 Scores networks in the published size (16 filters, 5 cells a stage, dead edges included) on CIFAR-10's
 training images, and compares with the test accuracy after 200 epochs: Kendall's and Spearman's rank
 correlation, and Spearman's with the published scores of NAS-Bench-Suite-Zero (`published`). The cells are
-those of that suite, in a drawn order. Every cell is a line of the file: a run that is stopped goes on where it was, and one
-with further proxies adds them. Without proxies it scores all of them; `--cells 0` only prints.
+those of that suite, in a drawn order. Every cell is a line of the file: a run that is stopped goes on
+where it was, and one with further proxies adds them. Without proxies it scores all of them; `--cells 0`
+only prints.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ import torch
 from cambrian.estimators.tables.published_files import place
 from cambrian.estimators.training_data import training_images
 from cambrian.networks.measure import MEASURES
-from cambrian.networks.measure.measure import Undefined, find_measure
+from cambrian.networks.measure.measure import find_measure
 from cambrian.networks.measure.measure_network import measure_network
+from cambrian.networks.measure.undefined import Undefined
 from cambrian.networks.measure.zero_cost.proxy import Batch, Proxy
 from cambrian.outcome import Fidelity
 from cambrian.predictors import kendall, spearman

@@ -80,6 +80,25 @@ def test_a_search_names_a_measure_as_its_estimator() -> None:
         assert result.best.value == max(values)
 
 
+def test_a_proxy_is_a_limit_and_an_objective() -> None:
+    """A network over the limit is refused with its number, and the others have theirs among their metrics; a
+    network without one misses the limit."""
+    open_search = Search(
+        "nasbench201", "random", "layers", toy_task(), 6, fidelity=SMALL, objectives=["+synflow"]
+    )
+    scores = [t.outcome.metrics["synflow"] for t in open_search.run().trials if isinstance(t.outcome, Done)]
+    middle = sorted(scores)[len(scores) // 2]
+    result = Search(
+        "nasbench201", "random", "layers", toy_task(), 6, fidelity=SMALL, limits={"synflow": middle}
+    ).run()
+    kept = [t.outcome.metrics["synflow"] for t in result.trials if isinstance(t.outcome, Done)]
+    refused = [t.outcome for t in result.trials if isinstance(t.outcome, Infeasible)]
+    assert kept
+    assert max(kept) <= middle
+    assert refused
+    assert all(o.metrics["synflow"] > middle for o in refused)
+
+
 def test_a_misspelt_measure_is_named() -> None:
     """The nearest of estimators and measures."""
     with pytest.raises(UnknownName, match=r"unknown estimator 'sinflow'; did you mean 'synflow'"):

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
 from cambrian.networks.measure.layers import count_layers
-from cambrian.networks.measure.measure import Undefined, find_measure
+from cambrian.networks.measure.measure import find_measure
 from cambrian.networks.measure.measure_network import measure_network
+from cambrian.networks.measure.undefined import Undefined
 from cambrian.networks.measure.zero_cost.az_nas import (
     Trainability,
     correlate_gradients,

@@ -11,7 +11,8 @@ from cambrian.errors import UsageError
 from cambrian.estimators.build import Built, build_measured, signature
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.training_data import training_images
-from cambrian.networks.measure.measure import Undefined, find_measure
+from cambrian.networks.measure.measure import find_measure
+from cambrian.networks.measure.undefined import Undefined
 from cambrian.outcome import Done, Infeasible
 from cambrian.randomness import stream
 

@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class Undefined(ValueError):
-    """The number is not defined for this network, as a rank of activations where it has none."""
-
-
 @runtime_checkable
 class Measure(Protocol):
     """`measure(network, batch, device) -> float`: a cost of a network in `unit`; lower is cheaper.

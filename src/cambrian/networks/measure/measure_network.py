@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from cambrian.errors import UsageError
 from cambrian.networks.measure.dry_run import Uncountable
-from cambrian.networks.measure.measure import Measure, Spreads, Undefined, find_measure
+from cambrian.networks.measure.measure import Measure, Spreads, find_measure
+from cambrian.networks.measure.undefined import Undefined
 from cambrian.networks.pointwise import memory_format
 from cambrian.networks.tensor_copies import copy_network
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from cambrian.networks.measure.measure import Undefined
+from cambrian.networks.measure.undefined import Undefined
 from cambrian.networks.tensor_copies import copy_network
 from cambrian.settings import Span, check_settings
 
