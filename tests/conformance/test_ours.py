@@ -80,6 +80,7 @@ NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}
 PREDICTOR_SETTINGS: dict[str, dict[str, Any]] = {
     **{name: NEURAL for name in PREDICTORS.names() if name.startswith(("mlp", "lstm"))},
     "deep-ensemble": {"layers": 3, "epochs": 60},
+    "boosting": {"trees": 30, "members": 3},
 }
 
 
