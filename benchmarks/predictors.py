@@ -1,9 +1,9 @@
 """Ranks of predictors on NAS-Bench-201 with CIFAR-10, after 200 and 400 trainings.
 
-    python benchmarks/predictors.py [--seeds 5] [--trainings 200 400] [forest boosting+paths boosting+proxies ...]
+    python benchmarks/predictors.py [--seeds 5] [--trainings 200 400] [forest boosting+paths ...]
 
-A predictor learns the test accuracies after 200 epochs of drawn cells; Kendall's rank correlation is that with
-the cells that it has not seen: 1,000 drawn ones, or, with `proxies`, the rest of those 1,216 for which
+A predictor learns the test accuracies after 200 epochs of drawn cells; Kendall's rank correlation is that
+with cells that it has not seen: 1,000 drawn ones, or, with `proxies`, the rest of those 1,216 for which
 NAS-Bench-Suite-Zero has published scores. After a name, +paths and +proxies are further features of forest
 and boosting; "-answers" leaves the answers out.
 """
