@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from cambrian.effort import count_epochs
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
+from cambrian.weights import Shared
 
 
 def rank_trials(
@@ -17,8 +18,7 @@ def rank_trials(
     2002, fast non-dominated sorting), and by the first objective within a front. Among equals, trials in
     `prefers` go first, in its order, then earlier ones."""
     place = {number: n for n, number in enumerate(prefers)}
-    # A supernet's value is a mean over its architectures: it recommends none of them.
-    measured = [t for t in trials if t.score is not None and t.kind != "supernet"]
+    measured = list_comparable(trials)
     level = front_numbers([t.scores(objectives) for t in measured]) if len(objectives) > 1 else None
 
     def order(n: int) -> tuple[float, ...]:
@@ -27,6 +27,23 @@ def rank_trials(
         return (front, -(trial.score or 0.0), place.get(trial.number, len(place)), trial.number)
 
     return [measured[n] for n in sorted(range(len(measured)), key=order)]
+
+
+def list_comparable(trials: Iterable[Trial]) -> list[Trial]:
+    """The measured trials whose values can be compared: those of the highest grade that there is."""
+    # A supernet's value is a mean over its architectures: it recommends none of them.
+    measured = [t for t in trials if t.score is not None and t.kind != "supernet"]
+    highest = max(map(grade_value, measured), default=0)
+    return [t for t in measured if grade_value(t) == highest]
+
+
+def grade_value(trial: Trial) -> int:
+    """The worth of a trial's value as evidence of its architecture: 2 by the run's first estimator, 1 by a
+    further one, as a zero-cost proxy, whose unit is its own; 0 with the weights of a supernet, which rank
+    networks badly."""
+    if isinstance(trial.weights, Shared):
+        return 0
+    return 1 if trial.estimator else 2
 
 
 def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
@@ -74,17 +91,17 @@ def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
 
 
 def find_incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
-    """The recommended trial after each of the trials, in the order of their numbers: of those that were
-    trained for the most epochs, since scores after fewer say less (as in BOHB, Falkner et al. 2018, Sec. 5),
-    the one with the highest score; among equals the one that the strategy preferred last
+    """The recommended trial after each of the trials, in the order of their numbers: of those of the highest
+    grade that were trained for the most epochs, since scores after fewer say less (as in BOHB, Falkner et
+    al. 2018, Sec. 5), the one with the highest score; among equals the one that the strategy preferred last
     (`Trial.prefers`), else the first. None before there is a value."""
     equals: list[Trial] = []  # all trials with the highest score so far, the earliest first
     preferred: tuple[int, ...] = ()
-    highest: tuple[float, float] | None = None  # epochs and score
+    highest: tuple[float, ...] | None = None  # grade, epochs and score
     for trial in trials:
         preferred = trial.prefers or preferred
         if trial.score is not None and trial.kind != "supernet":
-            place = (count_epochs(trial.fidelity), trial.score)
+            place = (grade_value(trial), count_epochs(trial.fidelity), trial.score)
             if highest is None or place > highest:
                 highest, equals = place, [trial]
             elif place == highest:

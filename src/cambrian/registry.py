@@ -170,6 +170,12 @@ class Registry:
         return {"name": name, "arguments": {k: _as_list(v) for k, v in arguments.items()}}
 
 
+def find_registry(kind: str) -> Registry:
+    """The registry of that kind. A component that holds another one of its own kind finds it so, since it
+    cannot import the package whose registry names it."""
+    return next(registry for registry in _REGISTRIES if registry.kind == kind)
+
+
 def name_of(component: object) -> str:
     """The registered name of a component, for sentences about it; else the name of its class."""
     names = (registry.name_at(_target(type(component))) for registry in _REGISTRIES)

@@ -68,6 +68,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
+    "filtered": {"draws": 6, "keep": 3, "measures": ["layers"]},
     "q-learning": {"horizon": 30, "replay": 10},
 }
 CLIMBING: dict[str, Any] = {"repeats": True, "fidelity": Fidelity(9)}
@@ -84,6 +85,7 @@ NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}
 PREDICTOR_SETTINGS: dict[str, dict[str, Any]] = {
     **{name: NEURAL for name in PREDICTORS.names() if name.startswith(("mlp", "lstm"))},
     "deep-ensemble": {"layers": 3, "epochs": 60},
+    "boosting": {"trees": 30, "members": 3},
 }
 
 

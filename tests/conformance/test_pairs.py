@@ -24,6 +24,8 @@ ESTIMATORS: dict[str, Any] = {
     "built": {"name": "function", "arguments": {"function": "measures:parameters"}},
     "train": "train",
 }
+SCORES_NETWORKS = ("filtered",)
+"""Strategies that bring an estimator of networks, whatever the other one is."""
 PAIRS = list(product(SPACES.names(), STRATEGIES.names()))
 
 
@@ -57,7 +59,7 @@ def case(space: str, strategy: str, estimator: str) -> PairCase:
         space,
         {"name": strategy, "arguments": STRATEGY_SETTINGS.get(strategy, {})},
         ESTIMATORS[estimator],
-        task=None if estimator == "free" else toy_task(),
+        task=None if estimator == "free" and strategy not in SCORES_NETWORKS else toy_task(),
         fidelity=Fidelity(
             epochs=9 if getattr(STRATEGIES.get(strategy), "axes", ()) else 1,
             skeleton=SKELETONS.get(space, {}),

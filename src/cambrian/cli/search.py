@@ -17,7 +17,7 @@ from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import run_search
-from cambrian.errors import UsageError
+from cambrian.errors import UnknownName, UsageError
 
 DATA, BUDGET, SEARCHED, FINAL, TRAINING, LIMITS, MACHINE, RUN = (
     "Data",
@@ -129,6 +129,16 @@ def search(
             " list predictors.",
             show_default="mlp-ensemble",
             autocompletion=complete("predictors"),
+            rich_help_panel=SEARCHED,
+        ),
+    ] = None,
+    estimator: Annotated[
+        str | None,
+        typer.Option(
+            help="What ranks networks in the search: train, or a measure before training, such as naswot or"
+            " 'zen(repeats=8)'; cambrian list measures.",
+            show_default="train",
+            autocompletion=complete("measures"),
             rich_help_panel=SEARCHED,
         ),
     ] = None,
@@ -246,6 +256,7 @@ def search(
     _check_unused(run)
     if surrogate is not None:
         _check_surrogate(surrogate)
+    _check_estimator(estimator)
     if benchmark is not None:
         from cambrian.cli.benchmark_search import TableOptions, search_table
 
@@ -299,6 +310,8 @@ def search(
             changes={k: v for k, v in changes.items() if v is not None},
             limits=limits,
             timeout=longest,
+            # Training is what every plan does: only another estimator changes the plan.
+            **({} if estimator in (None, "train") else {"estimator": estimator}),
             **common,
         )
     if by_hand:
@@ -324,6 +337,19 @@ def _check_unused(run: Path | None) -> None:
 def _read_entrants(text: str | None) -> int | str | None:
     """The number in `--entrants`, or the word."""
     return int(text) if text is not None and text.isdecimal() else text
+
+
+def _check_estimator(text: str | None) -> None:
+    """Raise UnknownName for an estimator that is neither training nor a measure, and UsageError for settings
+    that it does not have."""
+    from cambrian.networks.measure import MEASURES
+    from cambrian.networks.measure.measure import find_measure, is_measure
+
+    if text is None or text == "train":
+        return
+    if not is_measure(text):
+        raise UnknownName("estimator", text, ["train", *MEASURES.names()])
+    find_measure(text)
 
 
 def _check_surrogate(name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cambrian.cli.app import give, say
 from cambrian.outcome import ENDLESS, Done, Trial
+from cambrian.recommendation import list_comparable
 from cambrian.search.progress import read_progress
 from cambrian.search.result import Result
 from cambrian.search.tally import value_text
@@ -75,7 +76,7 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
     for name in ("trial", "level", "validation", "params", "macs", "seconds"):
         table.add_column(name, justify="right")
     # By score, which is higher for the better one in either direction; ties stay in order of trials.
-    ended = sorted((t for t in result.trials if t.score is not None), key=lambda t: -(t.score or 0.0))
+    ended = sorted(list_comparable(result.trials), key=lambda t: -(t.score or 0.0))
     for trial in ended[:top]:
         level = str(trial.reason.get("level", "-"))
         table.add_row(str(trial.number), level, value_text(trial), *_sizes(trial))

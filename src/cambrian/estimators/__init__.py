@@ -9,6 +9,7 @@ ESTIMATORS = Registry(
     {
         "train": "cambrian.estimators.train:Train",
         "function": "cambrian.estimators.function:Function",
+        "proxy": "cambrian.estimators.proxy:Proxy",
         "one-shot": "cambrian.estimators.one_shot:OneShot",
         "tabular": "cambrian.estimators.tabular:Tabular",
     },

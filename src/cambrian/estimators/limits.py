@@ -161,6 +161,8 @@ def _take_least(name: str, most: float, network: nn.Module, shape: Shape, device
 def _describe_excess(name: str, most: float, value: float | None) -> str:
     """A sentence about a missed limit; empty if the measure keeps it."""
     if value is None:  # the forward pass needs real tensors, so that MACs cannot be counted on "meta"
+        if find_measure(name).needs_weights("cpu"):
+            return f"its {name} is limited and not defined for this network"
         return f"its {name} are limited and cannot be counted, since its forward looks at numbers"
     if value <= most:
         return ""

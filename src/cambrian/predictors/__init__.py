@@ -22,6 +22,7 @@ PREDICTORS = Registry(
         "weisfeiler-lehman": "cambrian.predictors.weisfeiler_lehman:WeisfeilerLehman",
         "otmann": "cambrian.predictors.otmann_kernel:OTMANN",
         "forest": "cambrian.predictors.forest:RandomForest",
+        "boosting": "cambrian.predictors.boosting:Boosting",
         "deep-ensemble": "cambrian.predictors.path_ensemble:PathEnsemble",
     },
 )

@@ -5,16 +5,15 @@ Leyton-Brown, "Algorithm runtime prediction", AIJ 2014, Sec. 4.3.2).
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.outcome import Trial
-from cambrian.predictors.features import Vector, answers_of, columns_of, dense
-from cambrian.predictors.predictor import Prediction, read_lessons
+from cambrian.predictors.feature_sources import ANSWERS, check_sources
+from cambrian.predictors.features import Vector, columns_of, dense
+from cambrian.predictors.vector_learner import VectorLearner
 from cambrian.randomness import integer_seed
 
 if TYPE_CHECKING:
@@ -30,48 +29,25 @@ ABSENT = -1.0
 
 @dataclass(frozen=True)
 class RandomForest:
-    """`trees` on the answers of an architecture. The seed draws the bootstraps and the features of splits."""
+    """`trees` on the answers of an architecture, or on other `features`: answers, paths, curve, or functions
+    (space, architecture). The seed draws the bootstraps and the features of splits."""
 
     trees: int = 30
+    features: tuple[Any, ...] = field(default=(ANSWERS,), metadata={"later": True})
     needs: ClassVar[tuple[type, ...]] = ()
     deviates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not self.trees >= 2:
             raise UsageError(f"predictor 'forest': trees is at least 2, got {self.trees}")
+        check_sources("forest", self.features)
 
-    def start(self, space: Space, seed: int, *purpose: int | str) -> ForestLearner:
-        return ForestLearner(
-            self, space, integer_seed(seed, *purpose) % 2**32
-        )  # scikit-learn has 32-bit seeds
+    def start(self, space: Space, seed: int, *purpose: int | str) -> VectorLearner:
+        # scikit-learn has 32-bit seeds
+        return VectorLearner(self, space, integer_seed(seed, *purpose) % 2**32)
 
-
-@dataclass(frozen=True)
-class ForestLearner:
-    """A forest on a space."""
-
-    predictor: RandomForest
-    space: Any
-    seed: int
-
-    def fit(self, trials: Sequence[Trial], former: Any = None) -> FittedForest:
-        """A new forest, independent of the former one."""
-        architectures, values = read_lessons(trials)
-        vectors = [answers_of(self.space, a) for a in architectures]
-        return FittedForest(self.space, grow(vectors, values, self.predictor.trees, self.seed))
-
-
-@dataclass(frozen=True)
-class FittedForest:
-    """A grown forest that predicts architectures of `space`."""
-
-    space: Any
-    forest: Forest
-
-    def predict(self, architectures: Sequence[Architecture]) -> Prediction:
-        if not len(architectures):
-            return Prediction(np.zeros(0), np.zeros(0))
-        return Prediction(*self.forest.predict([answers_of(self.space, a) for a in architectures]))
+    def fit_vectors(self, vectors: Sequence[Vector], values: Array, seed: int) -> Forest:
+        return grow(vectors, values, self.trees, seed)
 
 
 @dataclass(frozen=True)

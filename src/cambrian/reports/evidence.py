@@ -12,6 +12,7 @@ from typing import Any
 from cambrian.architecture import Architecture
 from cambrian.outcome import Crashed, Done, Infeasible, Trial
 from cambrian.predictors.rank_correlation import spearman
+from cambrian.recommendation import list_comparable
 
 FEWEST = 3
 """Trials that a rank correlation needs to be worth naming."""
@@ -56,13 +57,16 @@ def anytime(trials: Iterable[Trial]) -> list[Best]:
     curve: list[Best] = []
     best: Trial | None = None
     seconds, count = 0.0, 0
-    for trial in search_trials(trials):
+    rows = search_trials(trials)
+    numbers = {t.number for t in list_comparable(rows)}
+    for trial in rows:
         if trial.outcome is None:
             continue
         # A repeat is a draw of the strategy, so that it counts; its outcome was measured before.
         count += 1
         seconds += trial.outcome.seconds if trial.cached is None else 0.0
-        if trial.score is not None and (best is None or best.score is None or trial.score > best.score):
+        comparable = trial.score is not None and trial.number in numbers
+        if comparable and (best is None or (trial.score or 0.0) > (best.score or 0.0)):
             best = trial
         if best is not None and best.value is not None:
             curve.append(Best(count, seconds, best.value))
@@ -90,9 +94,7 @@ def levels(trials: Iterable[Trial]) -> list[Level]:
 
 def best_trials(trials: Iterable[Trial], top: int) -> list[Trial]:
     """The `top` best trials of different architectures, best first, earlier ones first among equals."""
-    ranked = sorted(
-        (t for t in search_trials(trials) if t.score is not None), key=lambda t: -(t.score or 0.0)
-    )
+    ranked = sorted(list_comparable(search_trials(trials)), key=lambda t: -(t.score or 0.0))
     # `sorted` is stable and trials come by number, so that of equals the earliest stands first.
     first: dict[Architecture, Trial] = {}
     for trial in ranked:

@@ -54,7 +54,10 @@ def component(kind: str, given: Any) -> Any:
 
 
 def _component_named(kind: str, given: str | Mapping[str, Any]) -> Any:
-    """The component of that name or description; a function at `module:function` as an estimator."""
+    """The component of that name or description; also a function at `module:function`, or a measure, as an
+    estimator."""
+    if kind == "estimator" and isinstance(given, str) and ":" not in given:
+        given = _spec_measure(given)
     if kind == "estimator" and isinstance(given, str) and isroutine(registry(kind).get(given)):
         from cambrian.estimators.function import Function
 
@@ -62,6 +65,19 @@ def _component_named(kind: str, given: str | Mapping[str, Any]) -> Any:
         function.prepare()  # refuses a function with other arguments
         return function
     return registry(kind).make(given)
+
+
+def _spec_measure(text: str) -> str | Mapping[str, Any]:
+    """The spec of the estimator whose value is the measure `text`, as `zen(repeats=4)`; any other estimator's
+    name as it is. Raises UnknownName for a text that is neither."""
+    from cambrian.networks.measure import MEASURES
+
+    name = text.partition("(")[0].strip()
+    if name in MEASURES.names():
+        return {"name": "proxy", "arguments": {"measure": text}}
+    if name not in registry("estimator").names():
+        raise UnknownName("estimator", name, [*registry("estimator").names(), *MEASURES.names()])
+    return text
 
 
 def _check_space(given: Any) -> None:

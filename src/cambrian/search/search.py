@@ -98,11 +98,13 @@ class Search:
         )
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
-        self.estimators = name_estimators(component("estimator", estimator), estimators or {})
         self.budget = Budget.parse(budget)
         # The usual strategy depends on the space and the budget, so it is chosen after them.
         chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)
+        brought: Mapping[str, Any] = getattr(self.strategy, "estimators", {})
+        further = {**brought, **(estimators or {})}
+        self.estimators = name_estimators(component("estimator", estimator), further)
         self.seed, self.attempts = seed, attempts
         self.device = choose_device(device, needed=getattr(self.estimator, "builds", True))
         self.minimize = bool(getattr(self.estimator, "minimize", False) if minimize is None else minimize)
@@ -110,7 +112,9 @@ class Search:
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
         # An estimator that does not deliver, as a table, has no networks to train at the end.
-        self.final = choose_final(final, self.fidelity) if self.estimator.delivers else None
+        wanted = choose_final(final, self.fidelity)
+        deliverer = self.estimators.get(wanted.estimator if wanted else "", self.estimator)
+        self.final = wanted if deliverer.delivers else None
         self.limits = read_limits(limits or {})
         self.timeout, self.memory = timeout, memory
         self.remarks: dict[str, Any] = {}  # further facts for the ledger, as JSON

@@ -20,8 +20,11 @@ class Tally:
         self.best: Trial | None = None
 
     def add(self, trial: Trial) -> int:
-        """Count a trial; returns its level."""
+        """Count a trial; returns its level. A value of a further estimator, as of a proxy, is in a unit of
+        its own and is not counted."""
         level = int(trial.reason.get("level", 0))
+        if trial.estimator and trial.value is not None:
+            return level
         self.levels[level].append(trial)
         if trial.value is None:
             self.failed += 1

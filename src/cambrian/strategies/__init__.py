@@ -21,6 +21,7 @@ STRATEGIES = Registry(
         "reinforce": "cambrian.strategies.reinforcement.reinforce:Reinforce",
         "ppo": "cambrian.strategies.reinforcement.ppo:PPO",
         "q-learning": "cambrian.strategies.reinforcement.q_learning:QLearning",
+        "filtered": "cambrian.strategies.filtered:Filtered",
         "bayes": "cambrian.strategies.bayesian.bayes:Bayes",
         "nas-bowl": "cambrian.strategies.bayesian.nas_bowl:NASBowl",
         "bananas": "cambrian.strategies.bayesian.bananas:BANANAS",

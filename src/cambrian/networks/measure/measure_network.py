@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cambrian.errors import UsageError
 from cambrian.networks.measure.dry_run import Uncountable
 from cambrian.networks.measure.measure import Measure, Spreads, find_measure
+from cambrian.networks.measure.undefined import Undefined
 from cambrian.networks.pointwise import memory_format
 from cambrian.networks.tensor_copies import copy_network
 
@@ -25,22 +26,22 @@ def measure_network(
 ) -> dict[str, float]:
     """Measure a network that reads images of `shape` (channels, height, width) by the measures called
     `names`. Returns the numbers by name, and the spread of measures that have one (`latency_spread`).
-    Numbers that cannot be counted are left out. The network is not changed; it may be on the meta device if
-    no measure needs weights.
+    Numbers that cannot be counted, or that the network does not have, are left out. The network is not
+    changed; it may be on the meta device if no measure needs weights.
 
     >>> measure_network(["params", "macs"], nn.Conv2d(3, 8, 1), (3, 4, 4))
     {'params': 32.0, 'macs': 384.0}
     """
     metrics: dict[str, float] = {}
     for name in names:
-        with suppress(Uncountable):
+        with suppress(Uncountable, Undefined):
             metrics |= take_measure(name, network, shape, device)
     return metrics
 
 
 def take_measure(name: str, network: nn.Module, shape: Shape, device: str) -> dict[str, float]:
-    """One measure, and its spread where it has one. Raises Uncountable, and UsageError for a measure that
-    does not return a finite number."""
+    """One measure, and its spread where it has one. Raises Uncountable, Undefined, and UsageError for
+    a measure that does not return a finite number."""
     measure = find_measure(name)
     if not measure.needs_weights(device):
         # No copy: these measures read modules and shapes only, and the network may be on the meta device.

@@ -60,15 +60,17 @@ def plan(
     "final_epochs", and settings of the space's skeleton by their names, those of the final networks after
     "final_"; of a race, "filters" and "entrants": the number of networks of the portfolio, "random", or one
     of its names. `surrogate` ranks the networks of progressive search. `recipe` sets those of the training;
-    `settings` go to `Search`. `baselines` are trained
-    beside the winner: left open, of a preset's search a random architecture and the space's published one, of
-    a race none, since its portfolio holds them. Measures the machine's speed for some seconds.
+    `settings` go to `Search`; an "estimator" among them, such as the proxy naswot, searches, and training
+    finishes what it finds. `baselines` are trained beside the winner: left open, of a preset's search a
+    random architecture and the space's published one, of a race none, since its portfolio holds them.
+    Measures the machine's speed for some seconds.
 
     Raises Unread for a setting that the planned search would not read."""
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
     described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
+    described = described or settings.get("estimator") is not None
     raced = None if described or limits.trials is not None else _find_raced(space, task)
     if raced is None and "entrants" in changes:
         raise Unread(["entrants"], "for a race, which has a time as its budget, and no strategy or epochs")

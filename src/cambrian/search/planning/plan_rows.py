@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from cambrian.estimators.limits import describe_limits
+from cambrian.estimators.proxy import Proxy
 from cambrian.randomness import stream
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.climbing import describe_rungs, list_levels
@@ -129,7 +130,8 @@ def _measure(space: Space) -> str:
 
 
 def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None) -> str:
-    count = f"{search.budget.trials or 'as many as fit'} networks trained"
+    verb = "scored" if isinstance(search.estimator, Proxy) else "trained"
+    count = f"{search.budget.trials or 'as many as fit'} networks {verb}"
     rungs = describe_rungs(search)
     if rungs:
         # A network has a training for each of its rungs.
@@ -137,12 +139,14 @@ def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None)
         count = f"{trainings}, {rungs}"
     if work is not None:
         total, levels = sum(work.trials.values()), describe_levels(work.trials)
-        count = f"{total} networks trained, by {facts.level_name()}: {levels}"
+        count = f"{total} networks {verb}, by {facts.level_name()}: {levels}"
     return f"{type(search.strategy).__name__.lower()}: {count}"
 
 
 def _describe_trial(search: Search, epochs: int, images: int) -> str:
-    """The training of one trial, with its steps where they are few."""
+    """The training of one trial, with its steps where they are few; the measure of a search by a proxy."""
+    if isinstance(search.estimator, Proxy):
+        return f"{search.estimator.measure} of the network before training, in less time than is expected"
     # Epochs say little where images are few: five epochs of forty images are five steps.
     steps = epochs * search.estimator.batches(images)
     most = "at most " if list_levels(search) else ""

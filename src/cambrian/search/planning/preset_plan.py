@@ -13,6 +13,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cambrian.errors import Unread, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.search.components import component, find_published, space_for, usual
@@ -84,18 +86,21 @@ def plan_by_preset(
         chosen = Progressive(work.levels, work.keep, surrogate=ranks, first=work.first)
     elif facts.free:  # the plan's own choice of a space is as large as the preset says
         facts = facts.up_to(work.last)
+    final = _make_final(work, baselines, facts.space)
+    first, others, final = _choose_estimators(settings.get("estimator"), train, final)
     search = Search(
         facts.space,
         chosen,
-        train,
+        first,
         task,
         limits,
         engine=choose_engine_name(crew, settings),
         workers=crew,
         fidelity=_make_fidelity(climbed, task),
-        final=_make_final(work, baselines, facts.space),
+        final=final,
         device=device,
-        **settings,
+        estimators=others,
+        **{name: value for name, value in settings.items() if name != "estimator"},
     )
     expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
     rows = tuple(describe_plan(search, facts, work, wishes.by_levels, cost))
@@ -161,6 +166,14 @@ def _count_expected(cost: Cost, work: Workload, limits: Budget) -> dict[int, int
 def _make_final(work: Workload, baselines: tuple[str, ...] | None, space: Space) -> Final:
     fidelity = Fidelity(work.final_epochs, skeleton=work.final_skeleton)
     return Final(fidelity, baselines=_choose_baselines(baselines, space), share=1 - SEARCHED)
+
+
+def _choose_estimators(named: Any, train: Any, final: Final) -> tuple[Any, dict[str, Any], Final]:
+    """The estimator of the search, the run's others, and the final stage: where a cheaper estimator than
+    training is named, training finishes what it finds."""
+    if named is None or named == "train":
+        return train, {}, final
+    return named, {"train": train}, msgspec.structs.replace(final, estimator="train")
 
 
 def _make_fidelity(work: Workload, task: Task) -> Fidelity:

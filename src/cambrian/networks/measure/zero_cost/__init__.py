@@ -1,0 +1,1 @@
+"""Zero-cost proxies: measures of untrained networks by which they are ranked."""

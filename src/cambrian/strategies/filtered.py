@@ -1,0 +1,150 @@
+"""Zero-cost proxies before training (Abdelfattah et al. 2021, arXiv 2101.08134, Sec. 4): of many
+architectures that are drawn and scored, the best are trained first, and another strategy begins with them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import numpy as np
+
+from cambrian.architecture import Architecture, sample
+from cambrian.errors import UsageError
+from cambrian.outcome import Trial
+from cambrian.predictors.rank_sum import sum_log_ranks
+from cambrian.problem import Problem
+from cambrian.registry import find_registry
+from cambrian.settings import COUNT
+from cambrian.strategies.settings import check_settings
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+PROXY, BEST = "proxy", "best"
+"""The phases of the filter, in the memory of their trials."""
+
+
+@dataclass(frozen=True)
+class State:
+    """`scored` are the learned trials of the proxies, and `trained` those of the best; `inner` is the state
+    of the strategy that goes on from there."""
+
+    problem: Problem
+    inner: Any
+    scored: tuple[Trial, ...] = ()
+    trained: tuple[Trial, ...] = ()
+    best: tuple[Architecture, ...] = ()
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """Draws `draws` architectures, scores them by each of the `measures`, and has the best `keep` measured:
+    by the sum of the logarithms of their ranks, where there are several measures. Then the `strategy` goes
+    on, which has learned these; with `strategy=""` the search ends. Every score is a row of the run, with its
+    seconds, and counts as a trial of the budget.
+
+    A strategy whose trials it must have proposed itself cannot go on from others' ("race", "ppo")."""
+
+    strategy: Any = "random"
+    measures: tuple[str, ...] = ("jacob_cov", "naswot", "layers")
+    draws: Annotated[int, COUNT] = 50
+    keep: Annotated[int, COUNT] = 5
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        measures = (self.measures,) if isinstance(self.measures, str) else tuple(self.measures)
+        object.__setattr__(self, "measures", measures)
+        if not measures:
+            raise UsageError("strategy 'filtered': measures are empty: name at least one, such as naswot")
+        if self.keep > self.draws:
+            raise UsageError(f"strategy 'filtered': keep is at most the {self.draws} draws, got {self.keep}")
+
+    @cached_property
+    def inner(self) -> Any:
+        """The strategy that goes on; None where the search ends."""
+        registry = find_registry("strategy")
+        if isinstance(self.strategy, str):
+            return registry.parse(self.strategy) if self.strategy else None
+        return registry.make(self.strategy) if isinstance(self.strategy, Mapping) else self.strategy
+
+    @property
+    def needs(self) -> tuple[type, ...]:
+        return tuple(self.inner.needs) if self.inner else ()
+
+    @property
+    def estimators(self) -> Mapping[str, str]:
+        return {measure: measure for measure in self.measures}
+
+    @property
+    def requests(self) -> tuple[type, ...]:
+        from cambrian.weights import Fresh
+
+        return tuple(getattr(self.inner, "requests", (Evaluate, Fresh)))
+
+    @property
+    def order(self) -> str:
+        return str(getattr(self.inner, "order", "number"))
+
+    def start(self, problem: Problem) -> State:
+        return State(problem, self.inner.start(self._leave_budget(problem)) if self.inner else None)
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: Generator) -> Proposal:
+        scoring = [*state.scored, *(t for t in pending if _phase(t) == PROXY)]
+        if len(scoring) < self.draws * len(self.measures):
+            return self._score(state, scoring, rng)
+        if len(state.scored) < len(scoring):
+            return Wait()  # the best are known when all are scored
+        training = [*state.trained, *(t for t in pending if _phase(t) == BEST)]
+        if len(training) < len(state.best):
+            reason = {"rank": len(training) + 1}
+            return Evaluate(state.best[len(training)], reason=reason, memory={"phase": BEST})
+        if self.inner is None:
+            return Stop("the best by the proxies are measured")
+        proposal: Proposal = self.inner.propose(state.inner, pending, rng)
+        return proposal
+
+    def learn(self, state: State, trial: Trial) -> State:
+        if _phase(trial) == PROXY:
+            state = dataclasses.replace(state, scored=(*state.scored, trial))
+            complete = len(state.scored) == self.draws * len(self.measures)
+            return dataclasses.replace(state, best=self._choose(state)) if complete else state
+        if _phase(trial) == BEST:
+            state = dataclasses.replace(state, trained=(*state.trained, trial))
+            # The phase is the filter's own memory: to the other strategy it is a trial like any.
+            trial = msgspec.structs.replace(trial, memory={})
+        if self.inner is None:
+            return state
+        return dataclasses.replace(state, inner=self.inner.learn(state.inner, trial))
+
+    def _score(self, state: State, scoring: Sequence[Trial], rng: Generator) -> Evaluate:
+        """The next score: all draws by the first measure, then the same ones by the others."""
+        measure, place = divmod(len(scoring), self.draws)
+        drawn = sorted(scoring, key=lambda t: t.number)
+        architecture = drawn[place].architecture if measure else sample(state.problem.space, rng)
+        return Evaluate(architecture, estimator=self.measures[measure], memory={"phase": PROXY})
+
+    def _choose(self, state: State) -> tuple[Architecture, ...]:
+        """The best distinct architectures by the sum of their ranks; one without a score is ranked last."""
+        trials = sorted(state.scored, key=lambda t: t.number)
+        # A search that minimises has turned the values of all its rows; of a proxy higher is still better.
+        sign = -1.0 if state.problem.objectives[0].minimize else 1.0
+        values = [np.nan if t.value is None else sign * t.value for t in trials]
+        ranks = sum_log_ranks(list(np.reshape(values, (len(self.measures), self.draws))))
+        ranked = [trials[i].architecture for i in np.argsort(-ranks, kind="stable")]
+        return tuple(dict.fromkeys(ranked))[: self.keep]
+
+    def _leave_budget(self, problem: Problem) -> Problem:
+        """The problem with the trials that are left after the filter's own."""
+        if problem.trials is None:
+            return problem
+        spent = self.draws * len(self.measures)
+        return dataclasses.replace(problem, trials=max(problem.trials - spent, 1))
+
+
+def _phase(trial: Trial) -> str:
+    return str(trial.memory.get("phase", ""))
