@@ -16,6 +16,7 @@ from cambrian.codec import encode
 from cambrian.errors import Rejected, SpaceError, UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import Estimate, Job
+from cambrian.estimators.gate_course import judge_course, show_sites
 from cambrian.estimators.training_data import scoring_images, training_images
 from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
@@ -93,7 +94,7 @@ class OneShot(Recipe):
             self._leave(run, supernet)
         metrics = run.final_metrics()
         value = metrics.pop("value")
-        data = run.data | _gates(method)
+        data = run.data | judge_course(job.space, supernet.outer, _learned(method))
         return Done(value, metrics, tuple(run.curve), run.seconds, data=data)
 
     def _method(self, job: Job, request: TrainSupernet, task: Task, supernet: Supernet) -> Step:
@@ -178,6 +179,7 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
         torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
         supernet = space.share(outer, signature(task, job.fidelity), **job.fidelity.skeleton)
     avoid_strided_pointwise(supernet)
+    show_sites(job.space, supernet)
     return supernet
 
 
@@ -207,7 +209,9 @@ def _draw(job: Job, supernet: Supernet, number: int) -> Architecture:
     raise SpaceError("the space rejects random architectures with these outer answers")
 
 
-def _gates(method: Step) -> dict[str, Any]:
-    from cambrian.networks.sharing.methods.method import HasGates
+def _learned(method: Step) -> dict[str, Any]:
+    """The gates of a method that has some, and its other data."""
+    from cambrian.networks.sharing.methods.method import HasData, HasGates
 
-    return {"gates": msgspec.to_builtins(method.gates())} if isinstance(method, HasGates) else {}
+    gates = {"gates": msgspec.to_builtins(method.gates())} if isinstance(method, HasGates) else {}
+    return gates | (method.data() if isinstance(method, HasData) else {})

@@ -45,7 +45,8 @@ NOTHING: Mapping[Any, Maker] = MappingProxyType({})
 
 
 class Reading(ABC, Generic[P]):
-    """See the table above. `path` names the question that a fork answers, by which it can be mixed."""
+    """See the table above. `path` names the question that a fork answers, by which it can be mixed, unless
+    `gate` names its mixture; `nothing` is one more candidate of mixtures (see `Fork`)."""
 
     @abstractmethod
     def value(self, of: Callable[[P], T]) -> T: ...
@@ -54,7 +55,14 @@ class Reading(ABC, Generic[P]):
     @abstractmethod
     def count(self, of: Callable[[P], int], most: int) -> int: ...
     @abstractmethod
-    def fork(self, of: Callable[[P], Any], makers: Mapping[Any, Maker], path: str = "") -> nn.Module: ...
+    def fork(
+        self,
+        of: Callable[[P], Any],
+        makers: Mapping[Any, Maker],
+        path: str = "",
+        gate: str = "",
+        nothing: Maker | None = None,
+    ) -> nn.Module: ...
     @abstractmethod
     def layers(
         self,
@@ -112,7 +120,14 @@ class Own(Reading[P]):
     def count(self, of: Callable[[P], int], most: int) -> int:
         return of(self._plan)
 
-    def fork(self, of: Callable[[P], Any], makers: Mapping[Any, Maker], path: str = "") -> nn.Module:
+    def fork(
+        self,
+        of: Callable[[P], Any],
+        makers: Mapping[Any, Maker],
+        path: str = "",
+        gate: str = "",
+        nothing: Maker | None = None,
+    ) -> nn.Module:
         return makers[of(self._plan)]()
 
     def layers(
@@ -176,8 +191,16 @@ class Shared(Reading[P]):
     def count(self, of: Callable[[P], int], most: int) -> int:
         return most
 
-    def fork(self, of: Callable[[P], Any], makers: Mapping[Any, Maker], path: str = "") -> nn.Module:
-        return Fork(path, list(makers), [make() for make in makers.values()], self._key(of))
+    def fork(
+        self,
+        of: Callable[[P], Any],
+        makers: Mapping[Any, Maker],
+        path: str = "",
+        gate: str = "",
+        nothing: Maker | None = None,
+    ) -> nn.Module:
+        candidates = [make() for make in makers.values()]
+        return Fork(path, list(makers), candidates, self._key(of), gate, nothing and nothing())
 
     def layers(
         self,

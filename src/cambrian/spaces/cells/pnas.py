@@ -17,6 +17,7 @@ import numpy as np
 from cambrian.architecture import Architecture
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.budgets import PaperSearch, list_sizes
+from cambrian.spaces.cells.block_gates import BlockGates
 from cambrian.spaces.cells.block_growth import children, pool_of
 from cambrian.spaces.cells.blocks import Blocks, check, graph_of, limits_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell
@@ -76,6 +77,10 @@ class PNAS(Space):
     @cached_property
     def form(self) -> Blocks:
         return Blocks(self.blocks, self.operations)
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (BlockGates(self.form, ("",), max(2, 3 * self.blocks // 4)),)
 
     def program(self, pick: Pick) -> None:
         # As many cells as a level has: all levels together are then uniform.
