@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WINDOW = 5
 """Epochs of a local mean."""
-BEFORE = 4
+BEFORE = 5
 """Epochs between the two means that are compared."""
 GROWTH = 1.3
 """The factor of the eigenvalue's mean beyond which the search stops, as in the released code."""
@@ -82,7 +82,7 @@ def _see_skips(course: Mapping[str, Any], epoch: int) -> tuple[int, str]:
 
 
 def _see_curvature(course: Mapping[str, Any], epoch: int) -> tuple[int, str]:
-    """The early stop of R-DARTS: the local mean of the eigenvalue against that of four epochs before."""
+    """The early stop of R-DARTS: the local mean of the eigenvalue against that of some epochs before."""
     earlier, now = _means(course["eigenvalue"], epoch)
     if earlier is None or now is None or earlier <= 0 or now / earlier <= GROWTH:
         return 0, ""
@@ -100,7 +100,7 @@ def _see_loss(course: Mapping[str, Any], epoch: int) -> tuple[int, str]:
 
 
 def _means(series: Sequence[float | None], epoch: int) -> tuple[float | None, float | None]:
-    """The local means four epochs before `epoch`, counted from 1, and at it; None where one is not known."""
+    """The local means some epochs before `epoch`, counted from 1, and at it; None where one is not known."""
     return _mean(series, epoch - BEFORE), _mean(series, epoch)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cambrian.errors import Incompatible, UsageError
+from cambrian.errors import Incompatible, UsageError, did_you_mean
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import SERVES
 from cambrian.request import Evaluate
@@ -29,6 +29,7 @@ def check_compatible(search: Search) -> None:
             f" {type(search.estimator).__name__} does not"
         )
     check_serves(search.strategy, search.estimators)
+    check_named(search.strategy, search.estimators)
     for component in (search.strategy, *search.estimators.values()):
         check_needs(component, search.space)
     # Now rather than in every trial: a setting that the skeleton lacks would fail all of them.
@@ -61,6 +62,8 @@ def remedy(need: str) -> str:
     """Advice for a space that does not have this knowledge."""
     return {
         "Grows": "ask for a depth with pick.depth, or use a strategy such as random",
+        "Mixes": "its questions are not all forks of modules: choose nasbench201, darts or pnas, or a"
+        " strategy that samples",
         "Encodes": "give it tokens, or use a strategy such as random",
     }.get(need, "choose another space or another strategy")
 
@@ -68,6 +71,16 @@ def remedy(need: str) -> str:
 def list_served(estimator: Any) -> tuple[type, ...]:
     """The kinds of requests and weights that the estimator can carry out."""
     return tuple(getattr(estimator, "serves", SERVES))
+
+
+def check_named(strategy: Any, estimators: Mapping[str, Any]) -> None:
+    """Raises Incompatible where the strategy asks for an estimator by a name that none here has."""
+    for name in getattr(strategy, "uses", ()):
+        if name not in estimators:
+            raise Incompatible(
+                f"{type(strategy).__name__} measures by an estimator called {name!r}, which is not here:"
+                f" add one, as estimators={{{name!r}: 'train'}}{did_you_mean(name, estimators)}"
+            )
 
 
 def check_serves(strategy: Any, estimators: Mapping[str, Any]) -> None:

@@ -27,11 +27,12 @@ __all__ = ["Evaluate", "Proposal", "Recommends", "Request", "Stop", "Strategy", 
 class Strategy(Protocol):
     """Implementations are frozen dataclasses whose fields are their JSON settings.
 
-    A strategy may have three members besides the methods below. `requests: tuple[type, ...]` are the kinds
+    A strategy may have four members besides the methods below. `requests: tuple[type, ...]` are the kinds
     of requests and weights that it uses beyond `Evaluate` with `Fresh` weights, so that estimators which
     cannot serve them are refused before anything runs. `order` is "arrival" if it learns outcomes as they
     arrive instead of by number. `keeps(state) -> Sequence[int]` are the rows whose artifacts it may still
-    name (without it: all rows)."""
+    name (without it: all rows). `uses: tuple[str, ...]` are the names of further estimators that it asks for,
+    which are then refused to be absent before anything runs."""
 
     @property
     def needs(self) -> tuple[type, ...]:

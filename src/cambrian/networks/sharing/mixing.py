@@ -61,8 +61,7 @@ class Weighted:
         for i in self._find_running(candidates):
             output = self.weights[i] * candidates.run(i)
             total = output if total is None else _add(total, output, candidates)
-        # Where nothing runs, zeros are still needed, for their shape.
-        return self.weights[0] * candidates.run(0) if total is None else total
+        return self._make_nothing(candidates) if total is None else total
 
     def _find_running(self, candidates: Candidates) -> list[int]:
         """The active candidates that are connected; no connection costs nothing."""
@@ -72,6 +71,11 @@ class Weighted:
             return connected
         # A gradient of zeros would let momentum and decay move the weights of what has no share.
         return [i for i in connected if self.weights[i] != 0]
+
+    def _make_nothing(self, candidates: Candidates) -> Tensor:
+        """Zeros, which are needed for their shape: those of no connection, where that is a candidate."""
+        empty = [i for i in range(len(candidates)) if not candidates.connects(i)]
+        return candidates.run(empty[0]) if empty else 0 * candidates.run(0)
 
 
 @dataclass(frozen=True)
