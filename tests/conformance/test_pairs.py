@@ -21,7 +21,7 @@ ESTIMATORS: dict[str, Any] = {
     "built": {"name": "function", "arguments": {"function": "measures:parameters"}},
     "train": "train",
 }
-EACH = 1
+EACH = 2
 """Of so many strategies each space is tried with in `make test`, in turn."""
 PAIRS = list(product(SPACES.names(), STRATEGIES.names()))
 SOME = [

@@ -23,7 +23,7 @@ from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.chains.macro.space import Macro
 from cambrian.spaces.chains.mobile.space import ProxylessNAS
-from cambrian.spaces.knowledge import Mixes, Shares
+from cambrian.spaces.knowledge import Mixes, Shares, Site
 from cambrian.spaces.sharing import outer
 from cambrian.spaces.space import Space
 
@@ -71,36 +71,33 @@ def test_one_hot_gates_are_the_derived_architecture(name: str) -> None:
     space, skeleton = CASES[name]
     supernet, mixes, fixed = mixed_supernet(space, **skeleton)
     for n in range(3):
-        gates, hot = draw_one_hot(mixes, fixed, stream(n, "gates"))
+        rng, sites = stream(n, "gates"), mixes.list_sites(fixed)
+        gates = {
+            name: rng.dirichlet([1.0] * len(s.options)).tolist() for name, s in sites.items() if not s.edges
+        }
         architecture = mixes.derive(gates, fixed)
         assert replay(space, architecture) == architecture
         # The depth and the other answers are those of the architecture, and not of the deepest one.
         supernet.choose(architecture)
         expected = supernet(INPUTS)
-        supernet.mix(complete({k: Weighted(torch.tensor(v)) for k, v in hot.items()}, supernet))
+        hot = {name: one_hot(name, s, architecture) for name, s in sites.items() if not s.edges}
+        supernet.mix(complete({name: Weighted(torch.tensor(v)) for name, v in hot.items()}, supernet))
         assert torch.equal(supernet(INPUTS), expected), architecture
 
 
-def draw_one_hot(mixes: Mixes, fixed: Any, rng: Any) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Random probabilities, and as ones and zeros the options that they stand for: of a node that adds its
-    edges, two with an operation."""
-    sites = mixes.list_sites(fixed)
-    gates = {name: rng.dirichlet([1.0] * len(s.options)).tolist() for name, s in sites.items() if not s.edges}
-    hot = {name: one_hot(gate, sites[name].nothing) for name, gate in gates.items()}
-    for name, site in sites.items():
-        if site.edges:
-            edges = [f"{name}/{state}" for state in site.options]
-            strength = {e: max(g for i, g in enumerate(gates[e]) if i != sites[e].nothing) for e in edges}
-            for edge in sorted(edges, key=lambda e: -strength[e])[2:]:
-                hot[edge] = [float(i == sites[edge].nothing) for i in range(len(gates[edge]))]
-        elif site.nothing is not None and not any(f"{name}".startswith(s) for s in ("normal", "reduction")):
-            hot[name] = one_hot(gates[name], None)
-    return gates, hot
-
-
-def one_hot(gate: list[float], without: int | None) -> list[float]:
-    best = max((i for i in range(len(gate)) if i != without), key=lambda i: gate[i])
-    return [float(i == best) for i in range(len(gate))]
+def one_hot(name: str, site: Site, architecture: Architecture) -> list[float]:
+    """The gates of the architecture's own option at a site, as ones and zeros."""
+    place, _, state = name.rpartition("/")
+    if name in architecture:
+        answer = architecture[name]
+    elif place.endswith("inputs"):  # an edge of a node, which has two
+        read = architecture[place]
+        assert isinstance(read, tuple)
+        number = read.index(state) + 1 if state in read else 0
+        answer = architecture[place.replace("inputs", f"operation{number}")] if number else "none"
+    else:  # an operation of an operand, on any state
+        answer = architecture[place.replace("input", "operation")]
+    return [float(option == answer) for option in site.options]
 
 
 def test_a_node_of_darts_adds_fourteen_edges_of_eight_operations() -> None:
@@ -114,7 +111,8 @@ def test_a_node_of_darts_adds_fourteen_edges_of_eight_operations() -> None:
     for fork in {id(m): m for m in supernet.modules() if isinstance(m, Fork) and m.gate in sites}.values():
         if not sites[fork.gate].edges:
             fork.candidates[0].register_forward_hook(lambda *_: runs.append(1))
-    weights = {k: Weighted(torch.full((len(s.options),), 0.1)) for k, s in sites.items() if not s.edges}
+    there = {k: s for k, s in supernet.sites.items() if not s.edges}
+    weights = {k: Weighted(torch.full((s.options,), 0.1)) for k, s in there.items()}
     supernet.mix(complete(weights, supernet))
     supernet(INPUTS)
     # Both operands' forks hold the same modules, each of which was given two hooks.

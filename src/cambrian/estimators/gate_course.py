@@ -36,7 +36,11 @@ def show_sites(space: Space, supernet: Supernet) -> None:
     mixes = know(space, Mixes)
     if mixes is not None:
         sites = mixes.list_sites(supernet.outer)
-        supernet.sites = {name: MixedSite(len(site.options), site.edges) for name, site in sites.items()}
+        # A network of few cells may be without one of the two kinds.
+        there = {getattr(module, "gate", "") for module in supernet.modules()}
+        supernet.sites = {
+            name: MixedSite(len(site.options), site.edges) for name, site in sites.items() if name in there
+        }
         supernet.whole = mixes.find_whole(supernet.outer)
 
 

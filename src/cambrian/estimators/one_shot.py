@@ -15,6 +15,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.codec import encode
 from cambrian.errors import Rejected, SpaceError, UsageError
 from cambrian.estimators.build import signature
+from cambrian.estimators.channel_shares import describe_channels, share
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.gate_course import judge_course, show_sites
 from cambrian.estimators.training_data import scoring_images, training_images
@@ -162,7 +163,8 @@ class OneShot(Recipe):
         assert run.job.keep is not None
         run.leave_training(run.job.keep)  # before the best weights take the place of the last
         run.take_best()
-        save_weights(supernet, run.job.keep / SUPERNET, {OUTER: encode(supernet.outer).decode()})
+        facts = {OUTER: encode(supernet.outer).decode()} | describe_channels(run.job)
+        save_weights(supernet, run.job.keep / SUPERNET, facts)
 
 
 def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
@@ -177,7 +179,7 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
         raise SpaceError(f"the space {type(job.space).__name__} cannot be shared: it has no forks of modules")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
-        supernet = space.share(outer, signature(task, job.fidelity), **job.fidelity.skeleton)
+        supernet = share(job, outer, signature(task, job.fidelity))
     avoid_strided_pointwise(supernet)
     show_sites(job.space, supernet)
     return supernet

@@ -138,6 +138,17 @@ class Shares(Protocol):
         ...
 
 
+@runtime_checkable
+class SharesPartly(Protocol):
+    """Can make a supernet whose operations see a part of the channels (PC-DARTS, Xu et al. 2020)."""
+
+    def share_partly(
+        self, outer: Mapping[str, Answer], task: Signature, channel_share: int, **skeleton: Scalar
+    ) -> Supernet:
+        """As `Shares.share`; operations are made for one `channel_share` of the channels."""
+        ...
+
+
 class Site(msgspec.Struct, frozen=True):
     """A place of a supernet where candidates are mixed: its `options`, one gate for each. `edges`: the
     options are edges that are added, whose weights not every method learns. `nothing` is the index of the

@@ -25,6 +25,7 @@ STRATEGIES = Registry(
         "darts": "cambrian.strategies.one_shot.darts:DARTS",
         "gdas": "cambrian.strategies.one_shot.gdas:GDAS",
         "snas": "cambrian.strategies.one_shot.snas:SNAS",
+        "pc-darts": "cambrian.strategies.one_shot.pc_darts:PCDARTS",
         "drnas": "cambrian.strategies.one_shot.drnas:DrNAS",
         "proxylessnas": "cambrian.strategies.one_shot.proxylessnas:ProxylessNAS",
         "beta-darts": "cambrian.strategies.one_shot.beta_darts:BetaDARTS",

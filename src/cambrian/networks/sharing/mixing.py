@@ -7,6 +7,7 @@ gradient, so that its weights and their momentum stay as they are.
     Weighted(active)  the same of a few candidates: a sampled one, the best two
     Straight          one candidate, with the gradients of all gates: GDAS
     Binary            one candidate, with the gradients of its alternatives' gates: ProxylessNAS
+    Only              one candidate, as it is
     Summed            the plain sum, where each candidate reads a state of its own
     PartialChannels   a mixture of the first channels, beside which the others pass: PC-DARTS
 """
@@ -79,6 +80,16 @@ class Weighted:
 
 
 @dataclass(frozen=True)
+class Only:
+    """The output of one candidate."""
+
+    chosen: int
+
+    def __call__(self, candidates: Candidates) -> Tensor:
+        return candidates.run(self.chosen)
+
+
+@dataclass(frozen=True)
 class Summed:
     """The sum of all outputs."""
 
@@ -123,7 +134,7 @@ class Binary:
         output = candidates.run(self.chosen)
         if not self.weights.requires_grad:
             return output
-        result: Tensor = _Compare.apply(output, self.weights, candidates, tuple(self.compared))  # type: ignore[no-untyped-call]
+        result: Tensor = _Compare.apply(output, self.weights, candidates, tuple(self.compared))
         return result
 
 

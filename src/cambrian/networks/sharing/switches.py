@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.networks.sharing.elastic import Elastic
-from cambrian.networks.sharing.mixing import Candidates, Mixture
+from cambrian.networks.sharing.mixing import Candidates, Mixture, Only, PartialChannels
 
 Key = Callable[[Any], Any]
 
@@ -47,7 +47,7 @@ class Fork(nn.Module):
 
     `gate` names the mixture, where it is not by the question: an operation of a cell has a gate for each
     state that it may read. `nothing` is one more candidate of mixtures, which no architecture has: no
-    connection."""
+    connection. The candidates are made for one `channel_share` of the channels, and the others pass."""
 
     def __init__(
         self,
@@ -57,9 +57,11 @@ class Fork(nn.Module):
         key: Key | None = None,
         gate: str = "",
         nothing: nn.Module | None = None,
+        channel_share: int = 1,
     ) -> None:
         super().__init__()
         self.path, self.options, self.gate = path, tuple(options), gate or path
+        self.channel_share = channel_share
         self.candidates = nn.ModuleList(candidates)
         self.chosen: int | None = None
         self.mixture: Mixture | None = None
@@ -78,7 +80,9 @@ class Fork(nn.Module):
 
     def forward(self, *inputs: Any) -> Any:
         if self.mixture is not None:
-            return self.mixture(Candidates(self.gate, self.mixable, [inputs] * len(self.mixable)))
+            return self._apply(self.mixture, [inputs] * len(self.mixable))
+        if self.channel_share > 1:
+            return self._apply(Only(self._find_chosen()), [inputs] * len(self.mixable))
         return self.current()(*inputs)
 
     @property
@@ -89,13 +93,20 @@ class Fork(nn.Module):
     def blend(self, inputs: Sequence[Any]) -> Any:
         """The mixture of the candidates where each has its own input."""
         assert self.mixture is not None
-        return self.mixture(Candidates(self.gate, self.mixable, [(x,) for x in inputs]))
+        return self._apply(self.mixture, [(x,) for x in inputs])
+
+    def _apply(self, mixture: Mixture, inputs: Sequence[tuple[Any, ...]]) -> Any:
+        whole = PartialChannels(mixture, self.channel_share) if self.channel_share > 1 else mixture
+        return whole(Candidates(self.gate, self.mixable, inputs))
 
     def current(self) -> nn.Module:
         """The chosen candidate."""
+        return self.candidates[self._find_chosen()]
+
+    def _find_chosen(self) -> int:
         if self.chosen is None:
             raise UsageError(f"question {self.path!r}: no candidate is chosen; call the supernet's choose")
-        return self.candidates[self.chosen]
+        return self.chosen
 
 
 def resolve_forks(module: nn.Module) -> nn.Module:

@@ -296,6 +296,7 @@ class Operations(Generic[P]):
             path,
             self._name_gate(k, operand, state),
             None if NONE in makers else nothing,
+            partial=True,
         )
 
     def _name_gate(self, k: int, operand: int, state: int) -> str:
@@ -304,7 +305,8 @@ class Operations(Generic[P]):
         return f"{self._limits.inputs.format(k + 1, operand + 1)}/{states[state]}" if states else ""
 
     def _make(self, number: object, state: int, width: int, name: str) -> nn.Module:
-        return OPERATIONS[name](width, self._filters, self._stride if state < 2 else 1)
+        narrow = self._read.narrow
+        return OPERATIONS[name](narrow(width), narrow(self._filters), self._stride if state < 2 else 1)
 
 
 def _end(channels: int, filters: int, stride: int) -> nn.Module:

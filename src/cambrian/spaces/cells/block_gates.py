@@ -86,7 +86,8 @@ class BlockGates:
         without = find_nothing(self._options)
         edges: list[tuple[float, int, int]] = []
         for i, state in enumerate(self.form.states[: b + 1]):
-            gate = gates[f"{path}/{state}"]
+            # A cell that the network does not have has no gates: all its options are alike.
+            gate = gates.get(f"{path}/{state}", [0.0] * len(self._options))
             best = find_largest(gate, without)
             weight = gates[path][i] if path in gates else 1.0
             edges.append((weight * gate[best], i, best))

@@ -16,6 +16,7 @@ from cambrian.spaces.cells.blocks import Blocks, limits_of
 from cambrian.spaces.cells.isomorphism import Block
 from cambrian.spaces.cells.pair_cells import KINDS, PairCells, blocks_of
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
+from cambrian.spaces.sharing import PartialSharing
 from cambrian.spaces.space import Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class CellPair(Space):
     def knowledge(self) -> tuple[object, ...]:
         gates = BlockGates(self.form, tuple(f"{kind}/" for kind in KINDS), self._collapsed)
         # Results that are concatenated have two widths, which no sum can mix.
-        return (self.pair,) if "concat" in self.form.combiners else (self.pair, gates)
+        return (self.pair,) if "concat" in self.form.combiners else (self.pair, gates, PartialSharing(self))
 
     @property
     def _collapsed(self) -> int:

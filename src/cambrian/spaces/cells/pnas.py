@@ -23,6 +23,7 @@ from cambrian.spaces.cells.blocks import Blocks, check, graph_of, limits_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
 from cambrian.spaces.graphs.sized import build_graph
+from cambrian.spaces.sharing import PartialSharing
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class PNAS(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (BlockGates(self.form, ("",), max(2, 3 * self.blocks // 4)),)
+        return (BlockGates(self.form, ("",), max(2, 3 * self.blocks // 4)), PartialSharing(self))
 
     def program(self, pick: Pick) -> None:
         # As many cells as a level has: all levels together are then uniform.

@@ -12,6 +12,7 @@ SUPERNET_METHODS = Registry(
         "darts": "cambrian.networks.sharing.methods.darts:DARTS",
         "gdas": "cambrian.networks.sharing.methods.gdas:GDAS",
         "snas": "cambrian.networks.sharing.methods.snas:SNAS",
+        "pc-darts": "cambrian.networks.sharing.methods.pc_darts:PCDARTS",
         "drnas": "cambrian.networks.sharing.methods.drnas:DrNAS",
         "proxylessnas": "cambrian.networks.sharing.methods.proxylessnas:ProxylessNAS",
         "beta-darts": "cambrian.networks.sharing.methods.beta_darts:BetaDARTS",

@@ -19,6 +19,7 @@ from cambrian.spaces.cells.edge_cells import PATHS as PATHS
 from cambrian.spaces.cells.edge_cells import EdgeCells
 from cambrian.spaces.cells.edges import NONE, Codes, live_edges
 from cambrian.spaces.gates import ForkGates
+from cambrian.spaces.sharing import PartialSharing
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Pick, Signature, Space
 
@@ -50,7 +51,7 @@ class NASBench201(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (self.cells, ForkGates(self, COLLAPSED))
+        return (self.cells, ForkGates(self, COLLAPSED), PartialSharing(self))
 
     def program(self, pick: Pick) -> None:
         self.cells.ask(pick)
