@@ -8,17 +8,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import programs
 import pytest
 
 from cambrian.architecture import completions
 from cambrian.estimators import ESTIMATORS
 from cambrian.networks.measure import MEASURES
-from cambrian.outcome import Fidelity
+from cambrian.outcome import Fidelity, Outcome, Trial
 from cambrian.predictors import PREDICTORS
+from cambrian.randomness import stream
 from cambrian.search.engines import ENGINES
 from cambrian.spaces import SPACES
+from cambrian.spaces.knowledge import Mixes
 from cambrian.strategies import STRATEGIES
+from cambrian.strategies.one_shot.deriving import Deriving
 from cambrian.testing import (
     ENGINE,
     ESTIMATOR,
@@ -36,6 +40,7 @@ from cambrian.testing import (
     StrategySuite,
     Suite,
 )
+from cambrian.testing.play import smooth
 
 SKELETONS: dict[str, dict[str, Any]] = {
     "metaqnn": {"width": 0.05},
@@ -70,6 +75,10 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
     "filtered": {"draws": 6, "keep": 3, "measures": ["layers"]},
     "q-learning": {"horizon": 30, "replay": 10},
+    **{name: {"epochs": 10, "searches": 5} for name in ("darts", "gdas", "snas", "pc-darts", "drnas")},
+    **{
+        name: {"epochs": 10, "searches": 5} for name in ("proxylessnas", "beta-darts", "sdarts-rs", "r-darts")
+    },
 }
 CLIMBING: dict[str, Any] = {"repeats": True, "fidelity": Fidelity(9)}
 """Of strategies that measure at lower fidelities: three rungs."""
@@ -98,7 +107,21 @@ def space_case(name: str) -> SpaceCase:
 def strategy_case(name: str) -> StrategyCase:
     strategy = STRATEGIES.make({"name": name, "arguments": STRATEGY_SETTINGS.get(name, {})})
     traits = STRATEGY_TRAITS.get(name, {"repeats": True})
+    if isinstance(strategy, Deriving):
+        # Rows of a space that is mixed: without gates the first supernet would be all of a search.
+        return StrategyCase(strategy, SPACES.make("nasbench201"), trials=30, measure=learn_gates)
     return StrategyCase(strategy, SPACES.make("tiny-chain"), trials=30, **traits)
+
+
+def learn_gates(trial: Trial) -> Outcome:
+    """A made-up outcome, of a supernet with gates."""
+    outcome = smooth(trial)
+    if trial.kind != "supernet":
+        return outcome
+    sites = SPACES.make("nasbench201").know(Mixes).list_sites({})
+    rng = stream(0, "gates", trial.fidelity.epochs, trial.replicate)
+    gates = {name: rng.dirichlet([1.0] * len(site.options)).tolist() for name, site in sites.items()}
+    return msgspec.structs.replace(outcome, data={"gates": gates})
 
 
 @cache

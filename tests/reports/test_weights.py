@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.reports.contents import Story
@@ -72,3 +74,28 @@ def test_a_run_without_shared_weights_says_nothing_of_them():
     assert "<h2>Weights</h2>" not in html
     assert "<h2>Supernets</h2>" not in html
     assert "began with" not in html
+
+
+def test_gates_show_their_course_and_their_collapse():
+    """Of a training in chunks the last one; and the values of what was derived from it, side by side."""
+    course = {"loss": [1.0, 0.8, 0.9], "eigenvalue": [0.1, None, 0.2], "skips": [0, 2, 4], "gates": {}}
+    collapse = {"epoch": 3, "before": 2, "sign": "4 of 6 operations are skip connections"}
+    supernets = [
+        trial(0, kind="supernet", course=course),
+        trial(1, Continue(0), kind="supernet", course=course, collapse=collapse),
+    ]
+    alone = msgspec.structs.replace(trial(3), reason={"shared": 0.9, "supernet": 1})
+    html = report_html(Story("gates", Toy(), [*supernets, trial(2, Shared(1)), alone]))
+    said = "collapsed in epoch 3: 4 of 6 operations are skip connections; the last epoch before it is 2"
+    assert f"supernet 1, uniform: {said}" in html
+    assert "supernet 0, uniform" not in html
+    assert [row[7] for row in cells(html, "Supernets")] == ["–", said]
+    assert cells(html, "Gates") == [["3", "1", "0.9", "0.3"]]
+    for picture in ("mean validation loss", "largest eigenvalue of its Hessian"):
+        assert picture in html
+
+
+def test_a_supernet_without_gates_has_no_section_of_them():
+    """Nor one whose training failed."""
+    html = report_html(Story("plain", Toy(), [trial(0, kind="supernet"), trial(1, Shared(0))]))
+    assert "<h2>Gates</h2>" not in html

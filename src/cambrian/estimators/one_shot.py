@@ -15,7 +15,9 @@ from cambrian.architecture import Architecture, replay
 from cambrian.codec import encode
 from cambrian.errors import Rejected, SpaceError, UsageError
 from cambrian.estimators.build import signature
+from cambrian.estimators.channel_shares import describe_channels, share
 from cambrian.estimators.estimator import Estimate, Job
+from cambrian.estimators.gate_course import judge_course, show_sites
 from cambrian.estimators.training_data import scoring_images, training_images
 from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
@@ -93,7 +95,7 @@ class OneShot(Recipe):
             self._leave(run, supernet)
         metrics = run.final_metrics()
         value = metrics.pop("value")
-        data = run.data | _gates(method)
+        data = run.data | judge_course(job.space, supernet.outer, _learned(method))
         return Done(value, metrics, tuple(run.curve), run.seconds, data=data)
 
     def _method(self, job: Job, request: TrainSupernet, task: Task, supernet: Supernet) -> Step:
@@ -161,7 +163,8 @@ class OneShot(Recipe):
         assert run.job.keep is not None
         run.leave_training(run.job.keep)  # before the best weights take the place of the last
         run.take_best()
-        save_weights(supernet, run.job.keep / SUPERNET, {OUTER: encode(supernet.outer).decode()})
+        facts = {OUTER: encode(supernet.outer).decode()} | describe_channels(run.job)
+        save_weights(supernet, run.job.keep / SUPERNET, facts)
 
 
 def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
@@ -176,8 +179,9 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
         raise SpaceError(f"the space {type(job.space).__name__} cannot be shared: it has no forks of modules")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
-        supernet = space.share(outer, signature(task, job.fidelity), **job.fidelity.skeleton)
+        supernet = share(job, outer, signature(task, job.fidelity))
     avoid_strided_pointwise(supernet)
+    show_sites(job.space, supernet)
     return supernet
 
 
@@ -207,7 +211,9 @@ def _draw(job: Job, supernet: Supernet, number: int) -> Architecture:
     raise SpaceError("the space rejects random architectures with these outer answers")
 
 
-def _gates(method: Step) -> dict[str, Any]:
-    from cambrian.networks.sharing.methods.method import HasGates
+def _learned(method: Step) -> dict[str, Any]:
+    """The gates of a method that has some, and its other data."""
+    from cambrian.networks.sharing.methods.method import HasData, HasGates
 
-    return {"gates": msgspec.to_builtins(method.gates())} if isinstance(method, HasGates) else {}
+    gates = {"gates": msgspec.to_builtins(method.gates())} if isinstance(method, HasGates) else {}
+    return gates | (method.data() if isinstance(method, HasData) else {})

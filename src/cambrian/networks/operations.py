@@ -114,6 +114,8 @@ def skip(channels: int, out: int, stride: int) -> nn.Module:
 class Zero(nn.Module):
     """No connection: zeros in the shape of an operation's output."""
 
+    connects = False
+
     def __init__(self, channels: int, out: int, stride: int) -> None:
         super().__init__()
         self.out, self.stride = out, stride

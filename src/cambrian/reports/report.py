@@ -13,6 +13,7 @@ from cambrian.reports.contents import Story
 from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels, search_trials
 from cambrian.reports.formats import cell_text, flatten_settings, integer_text, time_text
 from cambrian.reports.front import front_section
+from cambrian.reports.gates import gates_section
 from cambrian.reports.learning import learning_section
 from cambrian.reports.mistakes import mistakes_section
 from cambrian.reports.naming import architecture_text
@@ -56,6 +57,7 @@ def report_html(story: Story) -> str:
         _leaders,
         weights_section,
         supernets_section,
+        gates_section,
         _family,
         _failures,
         _cost,

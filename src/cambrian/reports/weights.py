@@ -8,6 +8,7 @@ from cambrian.outcome import Done, Trial, describe_failure
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import search_trials
 from cambrian.reports.formats import cell_text, integer_text
+from cambrian.reports.gates import describe_collapse
 from cambrian.reports.page import Html, element, section, table
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 
@@ -96,5 +97,5 @@ def _supernet_row(story: Story, trial: Trial, users: int) -> list[object]:
         integer_text(trial.fidelity.epochs),
         "–" if outcome is None else f"{outcome.seconds:,.1f}",
         began,
-        retraining_reason(trial) or describe_failure(trial) or "–",
+        retraining_reason(trial) or describe_failure(trial) or describe_collapse(trial) or "–",
     ]

@@ -138,6 +138,56 @@ class Shares(Protocol):
         ...
 
 
+@runtime_checkable
+class SharesPartly(Protocol):
+    """Can make a supernet whose operations see a part of the channels (PC-DARTS, Xu et al. 2020)."""
+
+    def share_partly(
+        self, outer: Mapping[str, Answer], task: Signature, channel_share: int, **skeleton: Scalar
+    ) -> Supernet:
+        """As `Shares.share`; operations are made for one `channel_share` of the channels."""
+        ...
+
+
+class Site(msgspec.Struct, frozen=True):
+    """A place of a supernet where candidates are mixed: its `options`, one gate for each. `edges`: the
+    options are edges that are added, whose weights not every method learns. `nothing` is the index of the
+    option that is no connection."""
+
+    options: tuple[Scalar, ...]
+    edges: bool = False
+    nothing: int | None = None
+
+
+class Skips(msgspec.Struct, frozen=True):
+    """The skip connections of an architecture: `count` of its `operations`; from `most` on it has collapsed
+    (Zela et al. 2020, arXiv 1909.09656, Sec. 3)."""
+
+    count: int
+    operations: int
+    most: int
+
+
+@runtime_checkable
+class Mixes(Protocol):
+    """Knows how its supernet is mixed, and the architecture that the gates of a mixture stand for (Liu et
+    al. 2019, Sec. 2.4). `outer` are the answers that the supernet is made for."""
+
+    def list_sites(self, outer: Mapping[str, Answer]) -> Mapping[str, Site]:
+        """The sites of the supernet by the name of their gates."""
+        ...
+
+    def find_whole(self, outer: Mapping[str, Answer]) -> Architecture:
+        """The architecture that a supernet runs as while all of its sites are mixed: the deepest one."""
+        ...
+
+    def derive(self, gates: Mapping[str, Sequence[float]], outer: Mapping[str, Answer]) -> Architecture:
+        """The architecture of these probabilities of options, by site; sites of edges may be absent."""
+        ...
+
+    def count_skips(self, architecture: Architecture) -> Skips: ...
+
+
 class Graph(msgspec.Struct, frozen=True):
     """A labelled directed acyclic graph: `labels[i]` of node i, nodes in a topological order, edges
     (from, to). `groups[i]` is the part of the architecture node i belongs to ("block 3", ...). `kinds[i]` is

@@ -54,28 +54,52 @@ class TextSharing:
 
     def share(self, outer: Mapping[str, Answer], task: Signature, **skeleton: Scalar) -> Supernet:
         """As `Shares.share`: `Space.make` reads all plans that these outer answers leave."""
-        import torch
+        return share_text(self.space, outer, task, skeleton)
 
-        from cambrian.networks.sharing.reading import Shared
-        from cambrian.networks.sharing.supernet import Supernet
 
-        space, settings = self.space, self.space.check_skeleton(skeleton)
-        choices, used = find_choices(space, outer)
-        # A supernet without a choice is a plain network: such a caller named wrong outer answers.
-        if not choices:
-            raise SpaceError(f"with these outer answers {type(space).__name__} asks nothing that is shared")
-        reading: Shared[Any] = Shared([space.plan(a) for a in _completions(space, used)])
-        network = space.make(reading, task, **settings)
+@dataclass(frozen=True)
+class PartialSharing:
+    """`SharesPartly` of a space whose text is read, and whose operations keep the number of channels."""
 
-        def draft(answers: Mapping[str, Answer]) -> nn.Module:
-            # Only shapes are compared with a draft: weights would cost the memory of a second network.
-            with torch.device("meta"):
-                return space.build(Architecture(answers), task, **settings)
+    space: Space
 
-        def plan(answers: Mapping[str, Answer]) -> Any:
-            return space.plan(replay(space, answers))
+    def share_partly(
+        self, outer: Mapping[str, Answer], task: Signature, channel_share: int, **skeleton: Scalar
+    ) -> Supernet:
+        return share_text(self.space, outer, task, skeleton, channel_share)
 
-        return Supernet(network, choices, used, draft, plan, reading.gates)
+
+def share_text(
+    space: Space,
+    outer: Mapping[str, Answer],
+    task: Signature,
+    skeleton: Mapping[str, Scalar],
+    channel_share: int = 1,
+) -> Supernet:
+    """The supernet of a space's text, its operations made for one `channel_share` of the channels."""
+    import torch
+
+    from cambrian.networks.sharing.reading import Shared
+    from cambrian.networks.sharing.supernet import Supernet
+
+    settings = space.check_skeleton(skeleton)
+    choices, used = find_choices(space, outer)
+    # A supernet without a choice is a plain network: such a caller named wrong outer answers.
+    if not choices:
+        raise SpaceError(f"with these outer answers {type(space).__name__} asks nothing that is shared")
+    plans = [space.plan(a) for a in _completions(space, used)]
+    reading: Shared[Any] = Shared(plans, channel_share=channel_share)
+    network = space.make(reading, task, **settings)
+
+    def draft(answers: Mapping[str, Answer]) -> nn.Module:
+        # Only shapes are compared with a draft: weights would cost the memory of a second network.
+        with torch.device("meta"):
+            return space.build(Architecture(answers), task, **settings)
+
+    def plan(answers: Mapping[str, Answer]) -> Any:
+        return space.plan(replay(space, answers))
+
+    return Supernet(network, choices, used, draft, plan, reading.gates)
 
 
 def find_choices(space: Space, outer: Mapping[str, Answer]) -> tuple[dict[str, Choice], dict[str, Answer]]:

@@ -28,6 +28,15 @@ STRATEGIES = Registry(
         "smac": "cambrian.strategies.bayesian.smac:SMAC",
         "nasbot": "cambrian.strategies.bayesian.nasbot:NASBOT",
         "tpe": "cambrian.strategies.bayesian.tpe:TPE",
+        "darts": "cambrian.strategies.one_shot.darts:DARTS",
+        "gdas": "cambrian.strategies.one_shot.gdas:GDAS",
+        "snas": "cambrian.strategies.one_shot.snas:SNAS",
+        "pc-darts": "cambrian.strategies.one_shot.pc_darts:PCDARTS",
+        "drnas": "cambrian.strategies.one_shot.drnas:DrNAS",
+        "proxylessnas": "cambrian.strategies.one_shot.proxylessnas:ProxylessNAS",
+        "beta-darts": "cambrian.strategies.one_shot.beta_darts:BetaDARTS",
+        "sdarts-rs": "cambrian.strategies.one_shot.sdarts_rs:SDARTSRS",
+        "r-darts": "cambrian.strategies.one_shot.r_darts:RDARTS",
     },
 )
 

@@ -49,7 +49,8 @@ class StrategyCase:
     settings such that it passes through more than one of its phases.
 
     `repeats`: it may propose an architecture that is pending already (random search may); `lag_free`: it
-    proposes the same whatever the number of workers (as strategies do that finish level by level)."""
+    proposes the same whatever the number of workers (as strategies do that finish level by level). `measure`
+    makes up the outcomes."""
 
     strategy: Strategy
     space: Space
@@ -57,6 +58,7 @@ class StrategyCase:
     repeats: bool = False
     lag_free: bool = False
     fidelity: Fidelity = field(default_factory=Fidelity)
+    measure: Measure = smooth
 
     @cached_property
     def game(self) -> Game:
@@ -77,12 +79,12 @@ class Game:
         self,
         case: StrategyCase,
         lag: int = 1,
-        measure: Measure = smooth,
+        measure: Measure | None = None,
         space: Space | None = None,
         history: Sequence[Trial] = (),
         learned: int = 0,
     ) -> None:
-        self.case, self.measure = case, measure
+        self.case, self.measure = case, measure or case.measure
         self.space = case.space if space is None else space
         self.proposals: list[Proposal] = []
         self.stopped: Stop | None = None

@@ -106,7 +106,9 @@ def check_twenty_and_twenty_are_forty(case: StrategyCase) -> None:
         half = len(whole.trials) // 2
         first = Game(case, lag=lag).play(half)
         second = Game(
-            StrategyCase(copy.deepcopy(case.strategy), case.space, fidelity=case.fidelity),
+            StrategyCase(
+                copy.deepcopy(case.strategy), case.space, fidelity=case.fidelity, measure=case.measure
+            ),
             lag=lag,
             history=first.trials,
             learned=first.learned,

@@ -28,7 +28,7 @@ from typing import Any, Generic, TypeVar
 
 from torch import nn
 
-from cambrian.errors import SpaceError
+from cambrian.errors import SpaceError, Unbuildable
 from cambrian.networks.sharing.elastic import Columns as Selected
 from cambrian.networks.sharing.elastic import Elastic
 from cambrian.networks.sharing.switches import Fork, Gate, Named, Several
@@ -45,7 +45,20 @@ NOTHING: Mapping[Any, Maker] = MappingProxyType({})
 
 
 class Reading(ABC, Generic[P]):
-    """See the table above. `path` names the question that a fork answers, by which it can be mixed."""
+    """See the table above. `path` names the question that a fork answers, by which it can be mixed, unless
+    `gate` names its mixture; `nothing` is one more candidate of mixtures (see `Fork`). With `partial` the
+    makers give modules for one `channel_share` of the channels."""
+
+    channel_share: int = 1
+
+    def narrow(self, channels: int) -> int:
+        """The channels of a module that is made for one share of them."""
+        if channels % self.channel_share:
+            raise Unbuildable(
+                f"1/{self.channel_share} of {channels} channels is not a whole number: choose a number of"
+                f" filters that {self.channel_share} divides, or another channel_share"
+            )
+        return channels // self.channel_share
 
     @abstractmethod
     def value(self, of: Callable[[P], T]) -> T: ...
@@ -54,7 +67,15 @@ class Reading(ABC, Generic[P]):
     @abstractmethod
     def count(self, of: Callable[[P], int], most: int) -> int: ...
     @abstractmethod
-    def fork(self, of: Callable[[P], Any], makers: Mapping[Any, Maker], path: str = "") -> nn.Module: ...
+    def fork(
+        self,
+        of: Callable[[P], Any],
+        makers: Mapping[Any, Maker],
+        path: str = "",
+        gate: str = "",
+        nothing: Maker | None = None,
+        partial: bool = False,
+    ) -> nn.Module: ...
     @abstractmethod
     def layers(
         self,
@@ -62,6 +83,7 @@ class Reading(ABC, Generic[P]):
         makers: Mapping[Any, Maker],
         path: str = "",
         nothing: Mapping[Any, Maker] = NOTHING,
+        partial: bool = False,
     ) -> list[nn.Module]: ...
     @abstractmethod
     def parts(
@@ -112,7 +134,15 @@ class Own(Reading[P]):
     def count(self, of: Callable[[P], int], most: int) -> int:
         return of(self._plan)
 
-    def fork(self, of: Callable[[P], Any], makers: Mapping[Any, Maker], path: str = "") -> nn.Module:
+    def fork(
+        self,
+        of: Callable[[P], Any],
+        makers: Mapping[Any, Maker],
+        path: str = "",
+        gate: str = "",
+        nothing: Maker | None = None,
+        partial: bool = False,
+    ) -> nn.Module:
         return makers[of(self._plan)]()
 
     def layers(
@@ -121,6 +151,7 @@ class Own(Reading[P]):
         makers: Mapping[Any, Maker],
         path: str = "",
         nothing: Mapping[Any, Maker] = NOTHING,
+        partial: bool = False,
     ) -> list[nn.Module]:
         return [] if of(self._plan) in nothing else [self.fork(of, makers, path)]
 
@@ -151,10 +182,17 @@ class Own(Reading[P]):
 
 class Shared(Reading[P]):
     """All plans of a supernet; `plans` are examples of them. `gates` collects the switches that are not
-    modules, which the supernet has to set at each choice."""
+    modules, which the supernet has to set at each choice. `channel_share`: see `Reading`."""
 
-    def __init__(self, plans: Sequence[Any], gates: list[Gate] | None = None, of: Any = None) -> None:
+    def __init__(
+        self,
+        plans: Sequence[Any],
+        gates: list[Gate] | None = None,
+        of: Any = None,
+        channel_share: int = 1,
+    ) -> None:
         self._plans = plans
+        self.channel_share = channel_share
         self._of: Callable[[Any], P] = of or (lambda plan: plan)
         self.gates: list[Gate] = [] if gates is None else gates
 
@@ -176,8 +214,18 @@ class Shared(Reading[P]):
     def count(self, of: Callable[[P], int], most: int) -> int:
         return most
 
-    def fork(self, of: Callable[[P], Any], makers: Mapping[Any, Maker], path: str = "") -> nn.Module:
-        return Fork(path, list(makers), [make() for make in makers.values()], self._key(of))
+    def fork(
+        self,
+        of: Callable[[P], Any],
+        makers: Mapping[Any, Maker],
+        path: str = "",
+        gate: str = "",
+        nothing: Maker | None = None,
+        partial: bool = False,
+    ) -> nn.Module:
+        candidates = [make() for make in makers.values()]
+        share = self.channel_share if partial else 1
+        return Fork(path, list(makers), candidates, self._key(of), gate, nothing and nothing(), share)
 
     def layers(
         self,
@@ -185,9 +233,10 @@ class Shared(Reading[P]):
         makers: Mapping[Any, Maker],
         path: str = "",
         nothing: Mapping[Any, Maker] = NOTHING,
+        partial: bool = False,
     ) -> list[nn.Module]:
         # A supernet has to run for every plan, so the empty list of a plan becomes one more candidate.
-        return [self.fork(of, {**nothing, **makers}, path)]
+        return [self.fork(of, {**nothing, **makers}, path, partial=partial)]
 
     def parts(self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]) -> Sequence[nn.Module]:
         return Several("", list(makers), [make() for make in makers.values()], self._key(of))  # type: ignore[return-value]
@@ -207,7 +256,7 @@ class Shared(Reading[P]):
         return Elastic(make, most, self._key(of), None if columns is None else self._key(columns))
 
     def within(self, of: Callable[[P], Q]) -> Reading[Q]:
-        return Shared(self._plans, self.gates, self._key(of))
+        return Shared(self._plans, self.gates, self._key(of), self.channel_share)
 
     def _key(self, of: Callable[[P], T]) -> Callable[[Any], T]:
         # Switches are given the supernet's whole plan; `within` narrows it on the way.

@@ -10,6 +10,7 @@ architectures that ran in training mode: before one is scored, they have to be m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
@@ -18,13 +19,25 @@ from torch import Tensor, nn
 from cambrian.choices import Answer, Choice
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError, did_you_mean
 from cambrian.networks.sharing.live import live_weights
+from cambrian.networks.sharing.mixing import Mixture, Weighted
 from cambrian.networks.sharing.switches import Fork, Gate, Switch
+
+
+@dataclass(frozen=True)
+class MixedSite:
+    """A place where candidates are mixed, of so many `options`. `edges`: they are edges that are added."""
+
+    options: int
+    edges: bool = False
 
 
 class Supernet(nn.Module):
     """`network` contains the switches; `gates` are the switches that are not modules. `choices` are the
     questions that they answer, `outer` the answers that are fixed. `own` builds an architecture's own
-    network. `plan` turns answers into the plan that switches follow, by default the answers themselves."""
+    network. `plan` turns answers into the plan that switches follow, by default the answers themselves.
+
+    `sites` are the places where it can be mixed by the names of their gates, `whole` the architecture that is
+    chosen meanwhile; they are set by whoever knows the space."""
 
     def __init__(
         self,
@@ -39,6 +52,8 @@ class Supernet(nn.Module):
         self.network = network
         self.choices, self.outer = dict(choices), dict(outer)
         self._own, self._plan, self._gates = own, plan, tuple(gates)
+        self.sites: dict[str, MixedSite] = {}
+        self.whole: Mapping[str, Answer] = {}
 
     def forward(self, *inputs: Any) -> Any:
         return self.network(*inputs)
@@ -50,22 +65,22 @@ class Supernet(nn.Module):
         for switch in (*self._switches(), *self._gates):
             switch.choose(plan)
 
-    def mix(self, weights: Mapping[str, Tensor]) -> None:
-        """Run the forks at these paths as sums of all their candidates, weighted by float[options]."""
-        forks = {path: [s for s in self._switches() if _path(s) == path] for path in self.choices}
-        for path, weight in weights.items():
-            if path not in forks:
-                raise UnknownName("shared question", path, forks)
-            if not all(isinstance(switch, Fork) for switch in forks[path]) or not forks[path]:
-                raise UsageError(f"question {path!r} is no fork of modules: it cannot be mixed")
+    def mix(self, mixtures: Mapping[str, Tensor | Mixture]) -> None:
+        """Run the forks at these questions or gates as mixtures of all their candidates: of a tensor
+        float[options], as their sum weighted by it."""
+        forks: dict[str, list[Switch]] = {path: [] for path in self.choices}
+        for switch in self._switches():
+            for name in {_path(switch), getattr(switch, "gate", "")}:
+                forks.setdefault(name, []).append(switch)
+        for name, mixture in mixtures.items():
+            if name not in forks:
+                raise UnknownName("shared question", name, forks)
+            if not all(isinstance(switch, Fork) for switch in forks[name]) or not forks[name]:
+                raise UsageError(f"question {name!r} is no fork of modules: it cannot be mixed")
             # One question may be answered by several forks, as where a cell is repeated.
-            for switch in forks[path]:
+            for switch in forks[name]:
                 assert isinstance(switch, Fork)
-                if weight.shape != (len(switch.options),):
-                    raise UsageError(
-                        f"question {path!r}: expected {len(switch.options)} weights, got {list(weight.shape)}"
-                    )
-                switch.mixture = weight
+                switch.mixture = _fit(mixture, switch, name)
 
     def weights(self, architecture: Mapping[str, Answer]) -> dict[str, Tensor]:
         """The state_dict that turns `architecture`'s own network into this one. Slices are copies, the other
@@ -112,6 +127,17 @@ class Supernet(nn.Module):
 
     def _switches(self) -> list[Switch]:
         return [m for m in self.network.modules() if isinstance(m, Switch)]
+
+
+def _fit(mixture: Tensor | Mixture, fork: Fork, name: str) -> Mixture:
+    """The mixture of that fork. Raises UsageError for a tensor of another length."""
+    if not isinstance(mixture, Tensor):
+        return mixture
+    if mixture.shape not in ((len(fork.options),), (len(fork.mixable),)):
+        raise UsageError(
+            f"question {name!r}: expected {len(fork.options)} weights, got {list(mixture.shape)}"
+        )
+    return Weighted(mixture)
 
 
 def _path(switch: Switch) -> str:

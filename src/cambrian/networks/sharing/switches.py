@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.networks.sharing.elastic import Elastic
+from cambrian.networks.sharing.mixing import Candidates, Mixture, Only, PartialChannels
 
 Key = Callable[[Any], Any]
 
@@ -41,8 +42,12 @@ class Gate:
 
 
 class Fork(nn.Module):
-    """One of `options`, each with a candidate: forward runs the chosen one or, while `mixture` is set,
-    returns the sum of all candidates' outputs weighted by it (DARTS, Liu et al. 2019, Eq. 2)."""
+    """One of `options`, each with a candidate: forward runs the chosen one or, while `mixture` is set, what
+    that makes of the candidates, such as the sum of their outputs weighted by a tensor (see `mixing`).
+
+    `gate` names the mixture, where it is not by the question: an operation of a cell has a gate for each
+    state that it may read. `nothing` is one more candidate of mixtures, which no architecture has: no
+    connection. The candidates are made for one `channel_share` of the channels, and the others pass."""
 
     def __init__(
         self,
@@ -50,13 +55,18 @@ class Fork(nn.Module):
         options: Sequence[Any],
         candidates: Sequence[nn.Module],
         key: Key | None = None,
+        gate: str = "",
+        nothing: nn.Module | None = None,
+        channel_share: int = 1,
     ) -> None:
         super().__init__()
-        self.path, self.options = path, tuple(options)
+        self.path, self.options, self.gate = path, tuple(options), gate or path
+        self.channel_share = channel_share
         self.candidates = nn.ModuleList(candidates)
         self.chosen: int | None = None
-        self.mixture: Tensor | None = None  # float[options]
+        self.mixture: Mixture | None = None
         self._key = key or answer_at(path)
+        self._nothing = [] if nothing is None else [nothing]  # in a list, so that it is no submodule
 
     def choose(self, plan: Any) -> None:
         self.mixture = None  # to choose ends a mixture
@@ -70,22 +80,33 @@ class Fork(nn.Module):
 
     def forward(self, *inputs: Any) -> Any:
         if self.mixture is not None:
-            # Summed one by one: without gradients, not all outputs have to be in memory at once.
-            outputs = (w * c(*inputs) for w, c in zip(self.mixture, self.candidates, strict=True))
-            return sum(outputs, start=next(outputs))
+            return self._apply(self.mixture, [inputs] * len(self.mixable))
+        if self.channel_share > 1:
+            return self._apply(Only(self._find_chosen()), [inputs] * len(self.mixable))
         return self.current()(*inputs)
+
+    @property
+    def mixable(self) -> list[nn.Module]:
+        """The candidates of mixtures."""
+        return [*self.candidates, *self._nothing]
 
     def blend(self, inputs: Sequence[Any]) -> Any:
         """The mixture of the candidates where each has its own input."""
         assert self.mixture is not None
-        outputs = (w * c(x) for w, c, x in zip(self.mixture, self.candidates, inputs, strict=True))
-        return sum(outputs, start=next(outputs))
+        return self._apply(self.mixture, [(x,) for x in inputs])
+
+    def _apply(self, mixture: Mixture, inputs: Sequence[tuple[Any, ...]]) -> Any:
+        whole = PartialChannels(mixture, self.channel_share) if self.channel_share > 1 else mixture
+        return whole(Candidates(self.gate, self.mixable, inputs))
 
     def current(self) -> nn.Module:
         """The chosen candidate."""
+        return self.candidates[self._find_chosen()]
+
+    def _find_chosen(self) -> int:
         if self.chosen is None:
             raise UsageError(f"question {self.path!r}: no candidate is chosen; call the supernet's choose")
-        return self.candidates[self.chosen]
+        return self.chosen
 
 
 def resolve_forks(module: nn.Module) -> nn.Module:
@@ -138,6 +159,8 @@ class Named(nn.Module):
 
 class Nothing(nn.Module):
     """The candidate without a contribution: zeros."""
+
+    connects = False
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)

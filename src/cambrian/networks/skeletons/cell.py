@@ -21,6 +21,7 @@ from cambrian.networks.sharing.switches import Fork, resolve_forks
 Block = tuple[int, str, int, str]  # input 1, operation 1, input 2, operation 2
 
 OUTPUT_RULES = ("all", "unused")
+NONE = "none"
 
 P = TypeVar("P")
 P_in = TypeVar("P_in", contravariant=True)
@@ -70,7 +71,7 @@ class Limits:
     """Bounds of the wirings that one supernet holds: the maximum of `blocks`; the possible `operations`;
     whether blocks may concatenate (`concats`), and inputs pass to the output (`passes`). `distinct`: a
     block's two inputs differ. `path` names the question of an operation, "block{}/operation{}", and `inputs`
-    that of the state it reads."""
+    that of the state it reads, by one of the names `states`."""
 
     blocks: int = 0
     operations: tuple[str, ...] = tuple(OPERATIONS)
@@ -79,6 +80,7 @@ class Limits:
     distinct: bool = False
     path: str = ""
     inputs: str = ""
+    states: tuple[str, ...] = ()
 
 
 class Fitted(Protocol[P_in]):
@@ -180,6 +182,7 @@ class Cell(nn.Module, Generic[P]):
     ) -> None:
         super().__init__()
         self.place = place
+        self.sums_edges = limits.distinct
         self.wiring = read.live(wiring)
         have = (unfitted or filters, filters)
         twice = read.value(lambda plan: wiring(plan).twice)
@@ -206,15 +209,26 @@ class Cell(nn.Module, Generic[P]):
         states = [previous_previous, previous]
         for i, fit in self.fit.items():
             states[int(i)] = fit(states[int(i)])
-        for k, (one, _, other, _) in enumerate(wiring.blocks):
-            results = self._path(self.first[k], states, one), self._path(self.second[k], states, other)
-            states.append(torch.cat(results, 1) if k in wiring.concat else results[0] + results[1])
+        for k in range(len(wiring.blocks)):
+            states.append(self._combine(k, states, wiring))
         # After the blocks, which read the inputs before they are reduced.
         for i, end in self.ends.items():
             states[int(i)] = end(states[int(i)])
         if len(wiring.output) == 1:  # spares the copy that torch.cat would make
             return states[wiring.output[0]]
         return torch.cat([states[k] for k in wiring.output], 1)
+
+    def _combine(self, k: int, states: list[torch.Tensor], wiring: Wiring) -> torch.Tensor:
+        """The result of block k."""
+        first = self.first[k]
+        # Mixed, a block is the sum of all its edges and not of two (DARTS, Liu et al. 2019, Eq. 1). Its two
+        # operands have the same modules, so that the first one holds them all.
+        if self.sums_edges and isinstance(first, Fork) and first.mixture is not None:
+            total: torch.Tensor = first.blend(states[: len(first.options)])
+            return total
+        one, _, other, _ = wiring.blocks[k]
+        results = self._path(first, states, one), self._path(self.second[k], states, other)
+        return torch.cat(results, 1) if k in wiring.concat else results[0] + results[1]
 
     def _path(self, operation: nn.Module, states: list[torch.Tensor], source: int) -> torch.Tensor:
         """The operation's result, dropped at random in training. The identity is never dropped, as in the
@@ -274,10 +288,25 @@ class Operations(Generic[P]):
         make = self._once if self._limits.distinct else self._make
         makers = {name: partial(make, number, state, width, name) for name in self._limits.operations}
         path = self._limits.path.format(k + 1, operand + 1)
-        return self._read.fork(lambda plan: self._wiring(plan).operand(k, operand)[1], makers, path)
+        # Only of a sum of all edges can one be without an operation: an operand needs a result.
+        nothing = partial(self._make, number, state, width, NONE) if self._limits.distinct else None
+        return self._read.fork(
+            lambda plan: self._wiring(plan).operand(k, operand)[1],
+            makers,
+            path,
+            self._name_gate(k, operand, state),
+            None if NONE in makers else nothing,
+            partial=True,
+        )
+
+    def _name_gate(self, k: int, operand: int, state: int) -> str:
+        """The gate of an operation: it has one for each state that it may read."""
+        states = self._limits.states
+        return f"{self._limits.inputs.format(k + 1, operand + 1)}/{states[state]}" if states else ""
 
     def _make(self, number: object, state: int, width: int, name: str) -> nn.Module:
-        return OPERATIONS[name](width, self._filters, self._stride if state < 2 else 1)
+        narrow = self._read.narrow
+        return OPERATIONS[name](narrow(width), narrow(self._filters), self._stride if state < 2 else 1)
 
 
 def _end(channels: int, filters: int, stride: int) -> nn.Module:

@@ -28,6 +28,10 @@ class Descent:
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
 
+    def momenta(self) -> list[Tensor | None]:
+        """The momentum of each parameter under SGD, None where it has not begun."""
+        return [self._optimiser.state.get(p, {}).get("momentum_buffer") for p in self.parameters]
+
     def state(self) -> dict[str, Tensor]:
         """The optimiser's moments, by the parameter's index and the moment's name."""
         return {

@@ -154,7 +154,8 @@ def limits_of(form: Blocks, prefix: str = "", passes: bool = True) -> Limits:
 
     block = f"{prefix}{form.part}{{}}"
     paths = f"{block}/operation{{}}", f"{block}/inputs" if form.distinct else f"{block}/input{{}}"
-    return Limits(form.most, form.operations, "concat" in form.combiners, passes, form.distinct, *paths)
+    concats = "concat" in form.combiners
+    return Limits(form.most, form.operations, concats, passes, form.distinct, *paths, form.states)
 
 
 def check(

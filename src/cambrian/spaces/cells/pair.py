@@ -11,10 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cambrian.architecture import Architecture
+from cambrian.spaces.cells.block_gates import BlockGates
 from cambrian.spaces.cells.blocks import Blocks, limits_of
 from cambrian.spaces.cells.isomorphism import Block
 from cambrian.spaces.cells.pair_cells import KINDS, PairCells, blocks_of
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
+from cambrian.spaces.sharing import PartialSharing
 from cambrian.spaces.space import Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -46,7 +48,14 @@ class CellPair(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (self.pair,)
+        gates = BlockGates(self.form, tuple(f"{kind}/" for kind in KINDS), self._collapsed)
+        # Results that are concatenated have two widths, which no sum can mix.
+        return (self.pair,) if "concat" in self.form.combiners else (self.pair, gates, PartialSharing(self))
+
+    @property
+    def _collapsed(self) -> int:
+        """Skip connections of a normal cell from which on it has collapsed: three of eight."""
+        return max(2, 3 * self.form.most // 4)
 
     def size(self, level: int) -> int:
         """How many ordered pairs of cells have `level` blocks together."""

@@ -17,11 +17,13 @@ import numpy as np
 from cambrian.architecture import Architecture
 from cambrian.errors import SpaceError, UnknownName
 from cambrian.spaces.budgets import PaperSearch, list_sizes
+from cambrian.spaces.cells.block_gates import BlockGates
 from cambrian.spaces.cells.block_growth import children, pool_of
 from cambrian.spaces.cells.blocks import Blocks, check, graph_of, limits_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
 from cambrian.spaces.graphs.sized import build_graph
+from cambrian.spaces.sharing import PartialSharing
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
 if TYPE_CHECKING:
@@ -76,6 +78,10 @@ class PNAS(Space):
     @cached_property
     def form(self) -> Blocks:
         return Blocks(self.blocks, self.operations)
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (BlockGates(self.form, ("",), max(2, 3 * self.blocks // 4)), PartialSharing(self))
 
     def program(self, pick: Pick) -> None:
         # As many cells as a level has: all levels together are then uniform.

@@ -22,10 +22,11 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from cambrian.architecture import Architecture, Decide
-from cambrian.choices import Answer, Choice, Scalar
+from cambrian.choices import Answer, Choice, OneOf, Scalar
 from cambrian.errors import CambrianError, Rejected, SpaceError
 from cambrian.options import shorten
 from cambrian.spaces.drafts import is_keeping
+from cambrian.spaces.gates import ForkGates
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.program.making import make_network
 from cambrian.spaces.program.probe import ask_samples, depth_of, makes_weights, weightless
@@ -74,12 +75,14 @@ class Shape:
 class Program(Space):
     """The space of `function(pick, task, *, skeleton...)`. `task` is the signature it is sampled
     with; keyword-only arguments are the skeleton, given to `build` and never searched. `grows` and `shares`
-    say that every walk asks one `pick.depth`, and that some asks for modules: `space` finds that out."""
+    say that every walk asks one `pick.depth`, and that some asks for modules, `mixes` that one of several
+    answers each of those questions: `space` finds that out."""
 
     function: Body
     task: Signature = Shape()
     grows: bool = False
     shares: bool = False
+    mixes: bool = False
 
     _picks: ClassVar[type[Pick]] = ModulePick
 
@@ -111,7 +114,7 @@ class Program(Space):
     def knowledge(self) -> tuple[object, ...]:
         growth = (DepthGrowth(self),) if self.grows else ()
         sharing = (ForkSharing(self, self.function),) if self.shares else ()
-        return (*growth, *sharing)
+        return (*growth, *sharing, *((ForkGates(self),) if self.mixes else ()))
 
     def walk(self, decide: Decide) -> Architecture:
         """Walk; a body that makes weights is run only for new answers."""
@@ -218,8 +221,10 @@ def _program(function: Body, task: Signature) -> Program:
         raise SpaceError(
             f"{function.__name__} is tried where it is defined, and {error}: define what it uses above it"
         ) from error
-    shares = any(is_fork(choice) for asked in samples for choice in asked)
-    return Program(function, task, depth_of(samples) is not None, shares)
+    forks = [choice for asked in samples for choice in asked if is_fork(choice)]
+    # Several at once, or a number of repetitions, has no mixture.
+    mixes = bool(forks) and all(isinstance(choice, OneOf) and not choice.depth for choice in forks)
+    return Program(function, task, depth_of(samples) is not None, bool(forks), mixes)
 
 
 def _answering(pick: ModulePick, before: set[str]) -> ModulePick:

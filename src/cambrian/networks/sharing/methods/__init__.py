@@ -9,6 +9,15 @@ SUPERNET_METHODS = Registry(
     {
         "uniform": "cambrian.networks.sharing.methods.uniform:Uniform",
         "softmax": "cambrian.networks.sharing.methods.softmax:Softmax",
+        "darts": "cambrian.networks.sharing.methods.darts:DARTS",
+        "gdas": "cambrian.networks.sharing.methods.gdas:GDAS",
+        "snas": "cambrian.networks.sharing.methods.snas:SNAS",
+        "pc-darts": "cambrian.networks.sharing.methods.pc_darts:PCDARTS",
+        "drnas": "cambrian.networks.sharing.methods.drnas:DrNAS",
+        "proxylessnas": "cambrian.networks.sharing.methods.proxylessnas:ProxylessNAS",
+        "beta-darts": "cambrian.networks.sharing.methods.beta_darts:BetaDARTS",
+        "sdarts-rs": "cambrian.networks.sharing.methods.sdarts_rs:SDARTSRS",
+        "r-darts": "cambrian.networks.sharing.methods.r_darts:RDARTS",
     },
 )
 

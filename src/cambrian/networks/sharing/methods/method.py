@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from cambrian.architecture import Architecture
 
@@ -32,4 +32,13 @@ class HasGates(Protocol):
 
     def gates(self) -> dict[str, list[float]]:
         """The probability of each option, by question."""
+        ...
+
+
+@runtime_checkable
+class HasData(Protocol):
+    """A step that learns more than weights and gates."""
+
+    def data(self) -> dict[str, Any]:
+        """Small JSON for the outcome, such as architectures drawn from a controller."""
         ...

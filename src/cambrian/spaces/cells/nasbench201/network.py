@@ -64,11 +64,12 @@ class Cell(nn.Module):
 
     def __init__(self, read: Reading[Sequence[str]], width: int, prefix: str = "") -> None:
         super().__init__()
-        makers = {name: partial(make, width) for name, make in OPERATIONS.items()}
+        makers = {name: partial(make, read.narrow(width)) for name, make in OPERATIONS.items()}
         self.edges = nn.ModuleDict()
         for n, (source, to) in enumerate(EDGES):
             # In a plain network an edge with "none" has no module, and its name is absent.
-            for made in read.layers(itemgetter(n), makers, f"{prefix}node{to}/from{source}", {NONE: Nothing}):
+            path = f"{prefix}node{to}/from{source}"
+            for made in read.layers(itemgetter(n), makers, path, {NONE: Nothing}, partial=True):
                 self.edges[f"{source}-{to}"] = made
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.budgets import list_sizes
+from cambrian.spaces.gates import ForkGates
 from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
@@ -49,7 +50,7 @@ class Macro(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (DepthGrowth(self),)
+        return (DepthGrowth(self), ForkGates(self))
 
     def program(self, pick: Pick) -> None:
         # As many chains as a depth has: all depths together are then uniform.

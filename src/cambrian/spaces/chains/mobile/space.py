@@ -25,6 +25,7 @@ from cambrian.options import shorten
 from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.budgets import list_sizes
+from cambrian.spaces.gates import ForkGates
 from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
@@ -117,6 +118,10 @@ class ProxylessNAS(MobileChain):
                 f"space 'proxylessnas': expected as many widths as depths, 1 to {len(self.strides)} of them, "
                 f"got {shorten(self.widths)} and {shorten(self.depths)}"
             )
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (DepthGrowth(self), ForkGates(self))
 
     @cached_property
     def firsts(self) -> frozenset[int]:

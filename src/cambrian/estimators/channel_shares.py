@@ -1,0 +1,54 @@
+"""The supernet of a job, whose operations may see a part of the channels only, as its method says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cambrian.choices import Answer
+from cambrian.errors import SpaceError, UsageError
+from cambrian.estimators.job import Job
+from cambrian.request import TrainSupernet
+from cambrian.spaces.knowledge import Shares, SharesPartly, know
+from cambrian.spaces.space import Signature
+
+if TYPE_CHECKING:
+    from cambrian.networks.sharing.supernet import Supernet
+
+CHANNELS = "channel_share"
+"""The text beside a supernet's weights that says it; absent where operations see all channels."""
+
+
+def share(job: Job, outer: Mapping[str, Answer], shape: Signature) -> Supernet:
+    """The supernet of these outer answers, for the job's skeleton. Raises SpaceError for a space that
+    cannot be shared, or not partly."""
+    skeleton, channel_share = job.fidelity.skeleton, read_channel_share(job)
+    if channel_share == 1:
+        shares = know(job.space, Shares)
+        if shares is not None:
+            return shares.share(outer, shape, **skeleton)
+    partly = know(job.space, SharesPartly)
+    if partly is None:
+        part = "" if channel_share == 1 else f" with operations of 1/{channel_share} of the channels"
+        raise SpaceError(f"the space {type(job.space).__name__} cannot be shared{part}")
+    return partly.share_partly(outer, shape, channel_share, **skeleton)
+
+
+def read_channel_share(job: Job) -> int:
+    """By the method that trains the supernet, or the text beside its weights."""
+    if isinstance(job.request, TrainSupernet):
+        from cambrian.networks.sharing.methods import SUPERNET_METHODS
+
+        return int(getattr(SUPERNET_METHODS.make(job.request.method or "uniform"), CHANNELS, 1))
+    from cambrian.networks.checkpoint import load_facts
+
+    weights = job.artifacts.get("supernet.safetensors")
+    if weights is None:
+        raise UsageError("the weights of the supernet are not kept any more")
+    return int(load_facts(weights).get(CHANNELS, "1"))
+
+
+def describe_channels(job: Job) -> dict[str, str]:
+    """The text for weights of the job's supernet."""
+    channel_share = read_channel_share(job)
+    return {CHANNELS: str(channel_share)} if channel_share > 1 else {}

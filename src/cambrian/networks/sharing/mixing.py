@@ -1,0 +1,194 @@
+"""Gates as values: the ways in which a fork's candidates are mixed into one output.
+
+A mixture is called with the candidates and gives the output; a candidate that it does not run gets no
+gradient, so that its weights and their momentum stay as they are.
+
+    Weighted          the sum of outputs by weights: DARTS's softmax, SNAS's and DrNAS's samples
+    Weighted(active)  the same of a few candidates: a sampled one, the best two
+    Straight          one candidate, with the gradients of all gates: GDAS
+    Binary            one candidate, with the gradients of its alternatives' gates: ProxylessNAS
+    Only              one candidate, as it is
+    Summed            the plain sum, where each candidate reads a state of its own
+    PartialChannels   a mixture of the first channels, beside which the others pass: PC-DARTS
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cambrian.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The candidates of the fork at `gate`, each with its inputs."""
+
+    gate: str
+    modules: Sequence[nn.Module]
+    inputs: Sequence[tuple[Any, ...]]
+
+    def __len__(self) -> int:
+        return len(self.modules)
+
+    def run(self, i: int) -> Tensor:
+        output: Tensor = self.modules[i](*self.inputs[i])
+        return output
+
+    def connects(self, i: int) -> bool:
+        """Whether candidate i gives more than zeros."""
+        return getattr(self.modules[i], "connects", True)
+
+
+class Mixture(Protocol):
+    def __call__(self, candidates: Candidates) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """The sum of the outputs of the `active` candidates (None: all) by `weights`, float[options]."""
+
+    weights: Tensor
+    active: Sequence[int] | None = None
+
+    def __call__(self, candidates: Candidates) -> Tensor:
+        total: Tensor | None = None
+        # Summed one by one: without gradients, not all outputs have to be in memory at once.
+        for i in self._find_running(candidates):
+            output = self.weights[i] * candidates.run(i)
+            total = output if total is None else _add(total, output, candidates)
+        return self._make_nothing(candidates) if total is None else total
+
+    def _find_running(self, candidates: Candidates) -> list[int]:
+        """The active candidates that are connected; no connection costs nothing."""
+        active = range(len(self.weights)) if self.active is None else self.active
+        connected = [i for i in active if candidates.connects(i)]
+        if self.weights.requires_grad:
+            return connected
+        # A gradient of zeros would let momentum and decay move the weights of what has no share.
+        return [i for i in connected if self.weights[i] != 0]
+
+    def _make_nothing(self, candidates: Candidates) -> Tensor:
+        """Zeros, which are needed for their shape: those of no connection, where that is a candidate."""
+        empty = [i for i in range(len(candidates)) if not candidates.connects(i)]
+        return candidates.run(empty[0]) if empty else 0 * candidates.run(0)
+
+
+@dataclass(frozen=True)
+class Only:
+    """The output of one candidate."""
+
+    chosen: int
+
+    def __call__(self, candidates: Candidates) -> Tensor:
+        return candidates.run(self.chosen)
+
+
+@dataclass(frozen=True)
+class Summed:
+    """The sum of all outputs."""
+
+    def __call__(self, candidates: Candidates) -> Tensor:
+        outputs = [candidates.run(i) for i in range(len(candidates))]
+        total = outputs[0]
+        for output in outputs[1:]:
+            total = _add(total, output, candidates)
+        return total
+
+
+@dataclass(frozen=True)
+class Straight:
+    """The output of `chosen` alone; `weights`, float[options], are 1 for it and 0 for the others, attached to
+    their gradients. With `others` the weights of the candidates that do not run are added to the output as
+    numbers, as GDAS's released code does: the gradient of such a gate is that of an operation whose outputs
+    are all 1."""
+
+    weights: Tensor
+    chosen: int
+    others: bool = True
+
+    def __call__(self, candidates: Candidates) -> Tensor:
+        output = self.weights[self.chosen] * candidates.run(self.chosen)
+        if not self.others:
+            return output
+        # Zero in value: what was not chosen is present by its gradient only.
+        return output + (self.weights.sum() - self.weights[self.chosen])
+
+
+@dataclass(frozen=True)
+class Binary:
+    """The output of `chosen` alone. The gradient of a weight, float[options], is the inner product of the
+    output's gradient with the output of its candidate, for those of `compared`: they are run in the backward
+    pass, one by one and without a graph, so that the memory is that of one path."""
+
+    weights: Tensor
+    chosen: int
+    compared: Sequence[int]
+
+    def __call__(self, candidates: Candidates) -> Tensor:
+        output = candidates.run(self.chosen)
+        if not self.weights.requires_grad:
+            return output
+        result: Tensor = _Compare.apply(output, self.weights, candidates, tuple(self.compared))
+        return result
+
+
+class _Compare(torch.autograd.Function):
+    """The identity of `output`, whose backward pass runs the compared candidates."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, output: Tensor, weights: Tensor, candidates: Candidates, compared: tuple[int, ...]
+    ) -> Tensor:
+        ctx.candidates, ctx.compared, ctx.options = candidates, compared, len(weights)
+        return output.view_as(output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+        products = gradient.new_zeros(ctx.options)
+        with torch.no_grad():
+            for i in ctx.compared:
+                if ctx.candidates.connects(i):
+                    products[i] = (gradient * ctx.candidates.run(i)).sum()
+        return gradient, products, None, None
+
+
+@dataclass(frozen=True)
+class PartialChannels:
+    """`inner` of the first 1 / `share` of the channels; the others pass, or are pooled where the candidates
+    halve the image; all are shuffled, so that the next mixture sees other ones (Xu et al. 2020, Sec. 3.1).
+    The candidates are made for so many channels."""
+
+    inner: Mixture
+    share: int
+
+    def __call__(self, candidates: Candidates) -> Tensor:
+        x: Tensor = candidates.inputs[0][0]
+        few = x.shape[1] // self.share
+        narrow = [(inputs[0][:, :few], *inputs[1:]) for inputs in candidates.inputs]
+        mixed = self.inner(Candidates(candidates.gate, candidates.modules, narrow))
+        rest = x[:, few:]
+        if mixed.shape[2:] != rest.shape[2:]:
+            rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)
+        return shuffle_channels(torch.cat([mixed, rest], 1), self.share)
+
+
+def shuffle_channels(x: Tensor, groups: int) -> Tensor:
+    """(n, channels, h, w) -> the same, channel (g, i) of `groups` groups going to (i, g)."""
+    n, channels, height, width = x.shape
+    grouped = x.view(n, groups, channels // groups, height, width) if groups > 1 else x
+    return grouped.transpose(1, 2).reshape(n, channels, height, width) if groups > 1 else x
+
+
+def _add(total: Tensor, output: Tensor, candidates: Candidates) -> Tensor:
+    if total.shape != output.shape:
+        raise UsageError(
+            f"question {candidates.gate!r}: its candidates give outputs of the shapes {list(total.shape)} and"
+            f" {list(output.shape)}, and can only be mixed if they agree: choose a strategy that samples"
+        )
+    return total + output

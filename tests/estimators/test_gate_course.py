@@ -1,0 +1,103 @@
+"""Signs of a collapse, each by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from cambrian.estimators.gate_course import find_collapse, judge_course
+from cambrian.networks.sharing.methods.course import Course, find_largest_eigenvalue
+from cambrian.spaces.cells.nasbench201.space import NASBench201
+from cambrian.spaces.knowledge import Mixes
+
+CALM = 20  # epochs
+
+
+def course(**series: list[Any]) -> dict[str, Any]:
+    """A course in which nothing changes, apart from `series`."""
+    length = max([CALM, *map(len, series.values())])
+    calm: dict[str, Any] = {"loss": [1.0], "eigenvalue": [0.5], "skips": [1], "skip_weight": [0.2]}
+    return {name: series.get(name, values * length) for name, values in calm.items()} | {
+        "most_skips": 4,
+        "operations": 6,
+    }
+
+
+def test_a_calm_course_has_no_sign() -> None:
+    """Also one whose eigenvalue was never measured."""
+    assert find_collapse(course()) == {}
+    assert find_collapse(course(eigenvalue=[None] * CALM)) == {}
+
+
+@pytest.mark.parametrize(("factor", "fires"), [(1.31, True), (1.29, False)])
+def test_curvature_fires_beyond_a_factor_of_one_point_three(factor: float, fires: bool) -> None:
+    """The local mean of five epochs against that of five epochs before; the epoch returned is the earlier."""
+    collapse = find_collapse(course(eigenvalue=[0.5] * 12 + [0.5 * factor] * 8))
+    assert bool(collapse) is fires
+    if fires:
+        assert (collapse["epoch"], collapse["before"]) == (17, 12)
+        assert collapse["sign"] == "the largest eigenvalue grew by 1.31 within 5 epochs"
+
+
+def test_skips_fire_at_once() -> None:
+    """The genotype before is that of the last epoch with fewer."""
+    collapse = find_collapse(course(skips=[1] * 7 + [4] * 13))
+    assert collapse == {"epoch": 8, "before": 7, "sign": "4 of 6 operations are skip connections"}
+
+
+def test_a_loss_that_rises_fires_only_with_the_skips() -> None:
+    """A rising loss alone is overfitting, and rising skips alone may be right."""
+    loss, weight = [1.0] * 10 + [1.1] * 10, [0.2] * 10 + [0.3] * 10
+    assert find_collapse(course(loss=loss)) == {}
+    assert find_collapse(course(skip_weight=weight)) == {}
+    both = find_collapse(course(loss=loss, skip_weight=weight))
+    assert both["sign"] == "the validation loss and the skip connections' weights rise together"
+
+
+def test_skips_are_those_of_the_derived_architectures() -> None:
+    """After each epoch; a cell of six skips has collapsed from the second epoch on."""
+    space = NASBench201()
+    mixes = space.know(Mixes)
+    assert mixes is not None
+    log = Course({site: 5 for site in mixes.list_sites({})})
+    for chosen in (3, 1, 1):  # conv3x3, then skips
+        gate = torch.full((5,), 0.1)
+        gate[chosen] = 0.6
+        log.add_loss(1.0)
+        log.close_epoch({site: gate for site in mixes.list_sites({})}, 0.5)
+    data = judge_course(space, {}, {"course": log.describe(), "gates": {}})
+    assert data["course"]["skips"] == [0, 6, 6]
+    assert data["course"]["skip_weight"] == pytest.approx([0.1, 0.6, 0.6])
+    assert data["collapse"]["before"] == 1
+
+
+def test_a_course_resumes() -> None:
+    """From its tensors, in the midst of an epoch."""
+    one = Course({"op": 2})
+    one.add_loss(2.0)
+    one.close_epoch({"op": torch.tensor([0.3, 0.7])}, float("nan"))
+    one.add_loss(1.0)
+    other = Course({"op": 2})
+    other.restore(one.state())
+    for log in (one, other):
+        log.add_loss(2.0)
+        log.close_epoch({"op": torch.tensor([0.2, 0.8])}, 1.5)
+    assert one.describe() == other.describe()
+    assert one.describe()["loss"] == [2.0, 1.5]
+    assert one.describe()["eigenvalue"] == [None, 1.5]
+
+
+def test_power_iteration_finds_the_largest_eigenvalue() -> None:
+    """Of a quadratic form with the eigenvalues -3, 1 and 2, split over two tensors; the sign is kept."""
+    torch.manual_seed(0)
+    turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64)).Q
+    form = turn @ torch.diag(torch.tensor([-3.0, 1.0, 2.0], dtype=torch.float64)) @ turn.T
+    gates = [torch.randn(n, dtype=torch.float64, requires_grad=True) for n in (1, 2)]
+
+    def loss() -> torch.Tensor:
+        x = torch.cat(gates)
+        return x @ form @ x / 2
+
+    assert find_largest_eigenvalue(loss, gates, 60) == pytest.approx(-3.0, abs=1e-6)

@@ -1,0 +1,169 @@
+"""Methods with gates on a real supernet: what they leave alone, that they resume, and what they find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import gate_cases
+from cambrian.estimators.one_shot import OneShot
+from cambrian.networks.sharing.switches import Fork
+from cambrian.networks.training.step import Moment
+from cambrian.spaces.cells.nasbench201 import network as nb201
+from cambrian.spaces.cells.nasbench201.space import NASBench201
+
+PLANTED = 3  # the 3x3 convolution's place among the operations
+EDGE = "node3/from0"  # from the cell's input to its output
+LEARN: dict[str, dict[str, Any]] = {"beta-darts": {"beta": 0.5}, "gdas": {"first_temperature": 2.0}}
+
+
+@pytest.mark.parametrize("method", ["gdas", "proxylessnas"])
+def test_what_was_not_sampled_keeps_weights_and_momentum(method: str) -> None:
+    """Bit for bit, after a step that follows steps on other paths."""
+    supernet, step = gate_cases.make_step(gate_cases.make_job(method))
+    for number in range(4):
+        gate_cases.take(step, number)
+    before = _weights_and_momenta(supernet, step)
+    ran: set[int] = set()
+    for module in supernet.modules():
+        module.register_forward_hook(lambda m, *_: ran.add(id(m)) if m.training else None)
+    step._settings = gate_cases_frozen(step._settings)
+    gate_cases.take(step, 9)
+    after = _weights_and_momenta(supernet, step)
+    idle, busy = [], []
+    for name, module in supernet.named_modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            names = [f"{name}.{p}" for p, _ in module.named_parameters()]
+            (busy if id(module) in ran else idle).extend(names)
+    assert all(torch.equal(before[n][i], after[n][i]) for n in idle for i in (0, 1))
+    assert any("candidates" in n for n in idle)
+    assert all(not torch.equal(before[n][0], after[n][0]) for n in busy)
+
+
+def gate_cases_frozen(settings: Any) -> Any:
+    """Settings by which the gates do not learn, so that the weights' path is the only one that runs."""
+    import dataclasses
+
+    return dataclasses.replace(settings, frozen=1000)
+
+
+def _weights_and_momenta(supernet: Any, step: Any) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    momenta = {id(p): m for p, m in zip(step._by_weights.parameters, step._by_weights.momenta(), strict=True)}
+    return {
+        name: (p.detach().clone(), torch.zeros(()) if momenta[id(p)] is None else momenta[id(p)].clone())
+        for name, p in supernet.named_parameters()
+    }
+
+
+@pytest.mark.parametrize("method", gate_cases.METHODS)
+def test_a_step_resumes_bit_for_bit(method: str) -> None:
+    """From its tensors after two steps, weights and gates are afterwards those of three steps at once."""
+    job = gate_cases.make_job(method, {"epochs": 3})
+    (whole, one), (rest, other) = (gate_cases.make_step(job) for _ in range(2))
+    for number in range(2):
+        gate_cases.take(one, number, 2)
+    rest.load_state_dict(whole.state_dict())
+    other.restore(one.state())
+    for step in (one, other):
+        torch.manual_seed(7)
+        step.take(torch.randn(8, 2, 8, 8), torch.arange(8) % 3, Moment(1, 0, 2, 6))
+    assert all(map(torch.equal, whole.state_dict().values(), rest.state_dict().values()))
+    assert one.gates() == other.gates()
+    assert one.data() == other.data()
+
+
+def test_schedules_do_not_go_by_the_length_of_a_chunk() -> None:
+    """A training of one epoch is the beginning of one of two, for the method's own epochs decide."""
+    first, both = (
+        gate_cases.train(gate_cases.make_job("darts", {"epochs": 2, "curvature": 0}, epochs=n))
+        for n in (1, 2)
+    )
+    assert first.curve[0].metrics == both.curve[0].metrics
+    gates = first.data["course"]["gates"]
+    assert gates == {site: table[:1] for site, table in both.data["course"]["gates"].items()}
+    assert len(both.data["course"]["loss"]) == 2
+
+
+def test_the_second_order_learns_other_gates() -> None:
+    """Through a step of the weights, and without a change of the weights that the step itself does not
+    make."""
+    gates = []
+    for second in (False, True):
+        _, step = gate_cases.make_step(gate_cases.make_job("darts", {"second_order": second}))
+        for number in range(3):
+            gate_cases.take(step, number)
+        gates.append(step.gates())
+    assert gates[0] != gates[1]
+
+
+class Noise(nn.Module):
+    """An operation that knows nothing of its input."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.randn_like(x)
+
+
+def plant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every operation noise, and the 3x3 convolution the identity: it is useful from the first step."""
+    for name in nb201.OPERATIONS:
+        useful = name == "nor_conv_3x3"
+        monkeypatch.setitem(nb201.OPERATIONS, name, lambda width, u=useful: nn.Identity() if u else Noise())
+
+
+def find_choice(method: str, seed: int) -> int:
+    """The option that the method's gates prefer on the edge from the input to the output."""
+    settings = {"epochs": 10, "gate_rate": 0.1, "curvature": 0} | LEARN.get(method, {})
+    job = gate_cases.make_job(method, settings, epochs=10, seed=seed)
+    _, step = gate_cases.make_step(job, OneShot(batch_size=16, warmup=0.0, learning_rate=0.1))
+    images = step._validation.images
+    for number in range(30):
+        torch.manual_seed(1000 * seed + number)
+        batch = torch.randperm(len(images))[:16]
+        step.take(
+            images.inputs(images.pixels[batch]), images.targets[batch], Moment(number // 3, number % 3, 3, 30)
+        )
+    gate = step.gates()[EDGE]
+    return max(range(len(gate)), key=lambda i: gate[i])
+
+
+@pytest.mark.parametrize("method", gate_cases.METHODS)
+def test_a_planted_operation_is_found(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By two of two seeds."""
+    plant(monkeypatch)
+    assert [find_choice(method, seed) for seed in range(2)] == [PLANTED] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", gate_cases.METHODS)
+def test_a_planted_operation_is_found_by_nine_of_ten_seeds(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert [find_choice(method, seed) for seed in range(10)].count(PLANTED) >= 9
+
+
+def test_forks_of_a_supernet_run_once_for_each_candidate() -> None:
+    """A softmax mixture runs all but no connection; a sampled one runs a single one of each fork."""
+    for method, expected in (("darts", 4), ("gdas", 1)):
+        supernet, step = gate_cases.make_step(gate_cases.make_job(method, {"frozen": 9}))
+        forks = [m for m in supernet.modules() if isinstance(m, Fork) and m.gate]
+        runs = count_runs(forks)
+        gate_cases.take(step)
+        assert len(runs) == expected * len(forks)
+
+
+def count_runs(forks: list[Fork]) -> list[int]:
+    """A list that grows by one with each run of a candidate."""
+    runs: list[int] = []
+    for fork in forks:
+        for candidate in fork.candidates:
+            candidate.register_forward_hook(lambda *_: runs.append(1))
+    return runs
+
+
+def test_the_space_is_the_published_one() -> None:
+    """The planted place is that of the convolution."""
+    assert NASBench201.operations[PLANTED] == "nor_conv_3x3"

@@ -1,0 +1,86 @@
+"""The gradient of gates through a step of the weights, against closed forms and automatic differentiation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from cambrian.networks.sharing.methods.hypergradient import Bilevel, _step, first_order, second_order
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0.0, 2.0), (0.25, 4 / 3), (0.5, 1.0)])
+def test_the_toy_problem_ends_where_the_paper_says(rate: float, expected: float) -> None:
+    """L_val = a w - 2 a + 1 and L_train = w^2 - 2 a w + a^2 from (2, -2) end at a = w = 2 / (1 + 2 xi)."""
+    a = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    w = torch.tensor(-2.0, dtype=torch.float64, requires_grad=True)
+    level = Bilevel([a], [w], lambda: a * w - 2 * a + 1, lambda: w**2 - 2 * a * w + a**2, rate)
+    for _ in range(800):
+        (gradient,) = second_order(level)
+        (slope,) = torch.autograd.grad(level.training(), [w])
+        with torch.no_grad():
+            a -= 0.05 * gradient
+            w -= 0.2 * slope
+    torch.testing.assert_close(torch.stack([a, w]).detach(), torch.full((2,), expected, dtype=torch.float64))
+
+
+class Perceptron:
+    """Two losses of a mixture of three activations, with weights, gates and momenta by a seed."""
+
+    def __init__(self) -> None:
+        draw = torch.Generator().manual_seed(3)
+        make = lambda *shape: torch.randn(*shape, dtype=torch.float64, generator=draw)  # noqa: E731
+        self.weights = [make(4, 5).requires_grad_(), make(5, 1).requires_grad_()]
+        self.gates = [make(3).requires_grad_()]
+        self.momenta = [0.1 * make(4, 5), 0.1 * make(5, 1)]
+        self.parts = [(make(20, 4), make(20, 1)) for _ in range(2)]
+
+    def lose(self, part: int, weights: list[Tensor]) -> Tensor:
+        inputs, targets = self.parts[part]
+        hidden = inputs @ weights[0]
+        mixed = self.gates[0].softmax(0)[:, None, None] * torch.stack([hidden.tanh(), hidden.sin(), hidden])
+        return (mixed.sum(0) @ weights[1] - targets).square().mean()
+
+    def level(self, rate: float) -> Bilevel:
+        validation, training = (lambda p=part: self.lose(p, self.weights) for part in (0, 1))
+        return Bilevel(self.gates, self.weights, validation, training, rate, self.momenta, 0.9, 3e-4)
+
+
+def test_it_is_the_derivative_through_the_step() -> None:
+    """Within 1e-3 of automatic differentiation through w' = w - xi (.9 m + g + decay w), and the weights are
+    afterwards what they were."""
+    case, rate = Perceptron(), 0.05
+    before = [w.detach().clone() for w in case.weights]
+    (found,) = second_order(case.level(rate))
+    slopes = torch.autograd.grad(case.lose(1, case.weights), case.weights, create_graph=True)
+    moved = [
+        w - rate * (0.9 * m + g + 3e-4 * w)
+        for w, g, m in zip(case.weights, slopes, case.momenta, strict=True)
+    ]
+    (exact,) = torch.autograd.grad(case.lose(0, moved), case.gates)
+    assert (found - exact).norm() <= 1e-3 * exact.norm()
+    (plain,) = first_order(case.level(rate))
+    assert (plain - exact).norm() > 1e-2 * exact.norm()
+    assert all(map(torch.equal, before, [w.detach() for w in case.weights]))
+
+
+def test_a_rate_of_zero_is_the_first_order() -> None:
+    """xi = 0: the same gradient, bit for bit."""
+    case = Perceptron()
+    assert torch.equal(second_order(case.level(0.0))[0], first_order(case.level(0.0))[0])
+
+
+def test_the_step_is_that_of_the_optimiser() -> None:
+    """w - xi d equals one step of torch's SGD whose buffer is the momentum."""
+    case, rate = Perceptron(), 0.05
+    level = case.level(rate)
+    slopes = torch.autograd.grad(level.training(), case.weights)
+    copies = [w.detach().clone().requires_grad_() for w in case.weights]
+    optimiser = torch.optim.SGD(copies, rate, momentum=0.9, weight_decay=3e-4)
+    for copy, slope, momentum in zip(copies, slopes, case.momenta, strict=True):
+        copy.grad = slope.clone()
+        optimiser.state[copy]["momentum_buffer"] = momentum.clone()
+    optimiser.step()
+    for w, slope, momentum, copy in zip(case.weights, slopes, case.momenta, copies, strict=True):
+        mine = w.detach() - rate * _step(level, w, slope, momentum)
+        torch.testing.assert_close(mine, copy.detach(), rtol=1e-13, atol=1e-15)

@@ -1,0 +1,150 @@
+"""Searches that derive an architecture from gates, with made-up outcomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cambrian.errors import Incompatible, UsageError
+from cambrian.estimators.one_shot import OneShot
+from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
+from cambrian.request import TrainSupernet, Wait
+from cambrian.search.search import Search
+from cambrian.spaces.cells.nasbench201.space import NASBench201
+from cambrian.strategies import STRATEGIES
+from cambrian.strategies.one_shot.darts import DARTS
+from cambrian.strategies.one_shot.deriving import Deriving
+from cambrian.testing.play import Game, StrategyCase, smooth
+from cambrian.weights import Continue, Fresh, Shared
+
+SPACE = NASBench201()
+GRADIENT = [name for name in STRATEGIES.names() if isinstance(STRATEGIES.make(name), Deriving)]
+CONV, SKIP = [0.1, 0.1, 0.1, 0.6, 0.1], [0.1, 0.6, 0.1, 0.1, 0.1]
+
+
+def outcome(trial: Trial, collapsed: bool = False) -> Outcome:
+    """A supernet whose gates choose skips at its end, and 3x3 convolutions before."""
+    if trial.kind != "supernet":
+        return smooth(trial)
+    sites = SPACE.cells.architecture((0,) * 6)
+    epochs = trial.fidelity.epochs
+    data: dict[str, Any] = {
+        "gates": {path: SKIP for path in sites},
+        "course": {"gates": {path: [CONV] * (epochs - 1) + [SKIP] for path in sites}},
+    }
+    if collapsed:
+        data["collapse"] = {"epoch": epochs, "before": epochs - 1, "sign": "made up"}
+    return Done(0.3, data=data)
+
+
+def play(strategy: Deriving, measure: Any = outcome, trials: int = 40) -> Game:
+    case = StrategyCase(strategy, SPACE, trials, fidelity=Fidelity(7))
+    return Game(case, measure=measure).play(trials)
+
+
+def test_a_search_is_chunks_then_a_shared_and_an_own_value() -> None:
+    """Each chunk goes on from the last; the derived architecture's own row says its shared value."""
+    game = play(DARTS(epochs=12, chunk=5))
+    *chunks, shared, alone = game.trials
+    assert [(t.kind, t.fidelity.epochs, t.weights) for t in chunks] == [
+        ("supernet", 5, Fresh()),
+        ("supernet", 10, Continue(0)),
+        ("supernet", 12, Continue(1)),
+    ]
+    assert shared.weights == Shared(2)
+    assert (alone.weights, alone.estimator, alone.fidelity) == (Fresh(), "train", Fidelity(7))
+    assert alone.architecture == SPACE.architecture((1,) * 6)
+    assert alone.reason == {"shared": shared_value(shared), "supernet": 2}
+    assert game.stopped is not None
+    assert game.stopped.reason == "1 derived architectures are trained alone"
+
+
+def shared_value(trial: Trial) -> float | None:
+    return smooth(trial).value if isinstance(smooth(trial), Done) else None  # type: ignore[union-attr]
+
+
+def test_searches_are_replicates() -> None:
+    """Four searches train four supernets, and measure what they agree on as replicates."""
+    game = play(DARTS(epochs=5, searches=4))
+    supernets = [t for t in game.trials if t.kind == "supernet"]
+    own = [t for t in game.trials if t.estimator == "train"]
+    assert [t.replicate for t in supernets] == [0, 1, 2, 3]
+    assert [t.replicate for t in own] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_collapse_stops_the_training_where_that_is_wanted(stops: bool) -> None:
+    """Its architecture is then that of the epoch before; otherwise only the reason tells it."""
+    collapse = lambda trial: outcome(trial, collapsed=trial.fidelity.epochs >= 10)  # noqa: E731
+    game = play(DARTS(epochs=20, chunk=5, stop_on_collapse=stops), collapse)
+    chunks = [t.fidelity.epochs for t in game.trials if t.kind == "supernet"]
+    assert chunks == ([5, 10] if stops else [5, 10, 15, 20])
+    alone = game.trials[-1]
+    assert alone.architecture == SPACE.architecture(((3,) if stops else (1,)) * 6)
+    assert alone.reason["collapse"] == "made up"
+
+
+def test_a_supernet_that_fails_ends_the_search_in_a_sentence() -> None:
+    game = play(DARTS(), lambda trial: Crashed("no memory"))
+    assert len(game.trials) == 1
+    assert game.stopped is not None
+    assert game.stopped.reason == "the supernet could not be trained: no memory"
+
+
+def test_own_values_decide_the_recommendation() -> None:
+    """A shared value above all own ones does not."""
+    strategy = DARTS(epochs=5)
+
+    def measure(trial: Trial) -> Outcome:
+        return Done(9.0) if isinstance(trial.weights, Shared) else outcome(trial)
+
+    game = play(strategy, measure)
+    while game.learned < len(game.trials):
+        game.learn()
+    assert strategy.recommend(game.state) == [game.trials[-1].architecture]
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_methods_have_their_papers_settings_by_name(name: str) -> None:
+    """`NAME(paper)` is legal, longer than the default, and the method of the same name."""
+    paper = STRATEGIES.parse(f"{name}(paper)")
+    assert paper.epochs > STRATEGIES.make(name).epochs
+    assert paper.method[0] == name
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_each_method_takes_the_strategys_settings(name: str) -> None:
+    """The spec that the strategy asks for is one of that method."""
+    from cambrian.networks.sharing.methods import SUPERNET_METHODS
+
+    game = play(STRATEGIES.make(name), trials=1)
+    method = SUPERNET_METHODS.make(game.trials[0].method)
+    assert method.epochs == STRATEGIES.make(name).epochs
+
+
+def test_what_cannot_be_mixed_is_refused() -> None:
+    """Before anything runs, in a sentence."""
+    with pytest.raises(Incompatible, match="DARTS needs a space that is Mixes, which TinyChain is not"):
+        Search("tiny-chain", "darts", OneShot(), None, 10, estimators={"train": "train"})
+
+
+def test_a_search_has_the_estimator_of_own_values() -> None:
+    """Training, unless another one of that name is given."""
+    search = Search("nasbench201", "darts", OneShot(), toy_task(), 10)
+    assert search.estimators["train"] == Train()
+    longer = Search("nasbench201", "darts", OneShot(), toy_task(), 10, estimators={"train": Train(momentum=0.8)})
+    assert longer.estimators["train"] == Train(momentum=0.8)
+
+
+def test_settings_out_of_bounds_are_refused() -> None:
+    with pytest.raises(UsageError, match="strategy 'darts': epochs is 1 to 10,000, got 0"):
+        DARTS(epochs=0)
+
+
+def test_nothing_is_proposed_beside_a_pending_row() -> None:
+    """A second row would need the outcome of the first."""
+    game = Game(StrategyCase(DARTS(), SPACE), lag=4, measure=outcome)
+    assert isinstance(game.propose(), TrainSupernet)
+    game.step()
+    assert isinstance(game.propose(), Wait)
