@@ -113,7 +113,9 @@ def main() -> None:
                 tests.setdefault(method, []).append(row["test"])
     for method, values in tests.items():
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        print(f"{method:12} mean test accuracy {statistics.fmean(values):.2f} ({spread:.2f}) of {len(values)}")
+        print(
+            f"{method:12} mean test accuracy {statistics.fmean(values):.2f} ({spread:.2f}) of {len(values)}"
+        )
 
 
 if __name__ == "__main__":

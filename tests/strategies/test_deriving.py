@@ -8,6 +8,7 @@ import pytest
 
 from cambrian.errors import Incompatible, UsageError
 from cambrian.estimators.one_shot import OneShot
+from cambrian.estimators.train import Train
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
 from cambrian.request import TrainSupernet, Wait
 from cambrian.search.search import Search
@@ -15,6 +16,7 @@ from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.deriving import Deriving
+from cambrian.testing import toy_task
 from cambrian.testing.play import Game, StrategyCase, smooth
 from cambrian.weights import Continue, Fresh, Shared
 
@@ -133,7 +135,9 @@ def test_a_search_has_the_estimator_of_own_values() -> None:
     """Training, unless another one of that name is given."""
     search = Search("nasbench201", "darts", OneShot(), toy_task(), 10)
     assert search.estimators["train"] == Train()
-    longer = Search("nasbench201", "darts", OneShot(), toy_task(), 10, estimators={"train": Train(momentum=0.8)})
+    longer = Search(
+        "nasbench201", "darts", OneShot(), toy_task(), 10, estimators={"train": Train(momentum=0.8)}
+    )
     assert longer.estimators["train"] == Train(momentum=0.8)
 
 

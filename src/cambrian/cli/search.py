@@ -299,6 +299,8 @@ def search(
         "seed": seed,
         "memory": None if memory is None else int(memory * 2**30),
     }
+    if estimator not in (None, "train"):  # training is what every plan does: only another one changes it
+        common["estimator"] = estimator
     with name_options(context):
         planned = plan(
             task,
@@ -310,8 +312,6 @@ def search(
             changes={k: v for k, v in changes.items() if v is not None},
             limits=limits,
             timeout=longest,
-            # Training is what every plan does: only another estimator changes the plan.
-            **({} if estimator in (None, "train") else {"estimator": estimator}),
             **common,
         )
     if by_hand:
