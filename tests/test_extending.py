@@ -73,7 +73,10 @@ def searches(names: dict[str, str]) -> list[list[Any]]:
 
 def limited(name: str) -> list[str]:
     """The ends of trials of networks that may have so many of the added measure."""
-    search = Search("tiny-chain", "random", Train(batch_size=16), toy_task(), 6, seed=2, limits={name: 6.0})
+    limits = {name: 6.0}
+    search = Search(
+        "tiny-chain", "random", Train(batch_size=16), toy_task(), 6, seed=2, limits=limits, final=None
+    )
     outcomes = [trial.outcome for trial in search.run().trials]
     assert all(outcome.metrics[name] > 6 for outcome in outcomes if isinstance(outcome, Infeasible))
     return [type(outcome).__name__ for outcome in outcomes]

@@ -39,8 +39,8 @@ QUICK = [
     "8",
     "--final-cells",
     "1",
-    "--levels",
-    "5",
+    "--space",
+    "pnas",
 ]
 """With cells of up to five blocks, so that PNASNet-5's is one of the space's."""
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from scipy.stats import spearmanr
 
 from cambrian.architecture import Architecture
-from cambrian.cli.live import LiveWatch
+from cambrian.cli.live import LiveWatch, watch_search
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
 
 PREDICTED = [0.9, 0.5, 0.7, 0.6, 0.8, 0.4]
@@ -73,3 +73,18 @@ def test_roles_are_printed_as_they_are() -> None:
     final = Trial(0, Architecture({"n": 0}), Fidelity(), "final", "baseline [/x]", outcome=Done(0.5))
     watch.on_end(final)
     assert "baseline [/x]: 50.00 %" in text.getvalue()
+
+
+def test_without_a_terminal_there_are_lines() -> None:
+    """Whole lines without codes that move a cursor; in a terminal the live display."""
+    text = io.StringIO()
+    with watch_search(Console(file=text, width=40), {}) as watch:
+        watch.on_warning("a long sentence that is wider than forty signs")
+        watch.on_end(trial(0, Done(0.5)))
+        watch.on_stop("the budget is spent")
+    assert text.getvalue().splitlines() == [
+        "note: a long sentence that is wider than forty signs",
+        "search: the budget is spent; 1 trial, best 50.00 % (trial 0)",
+    ]
+    with watch_search(Console(file=io.StringIO(), force_terminal=True), {}) as watch:
+        assert isinstance(watch, LiveWatch)

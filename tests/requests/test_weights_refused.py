@@ -69,7 +69,9 @@ class Inheriting(living.Base):
 def test_inherited_weights_are_not_replaced_by_fresh_ones() -> None:
     """Of a schedule that ends with each fidelity a training cannot go on, and without its parent's weights it
     cannot begin again as it began."""
-    trial = Search(living.forked, Inheriting(), Train(batch_size=16), toy_task(), 3).run().trials[2]
+    trial = (
+        Search(living.forked, Inheriting(), Train(batch_size=16), toy_task(), 3, final=None).run().trials[2]
+    )
     assert isinstance(trial.outcome, Crashed)
     assert "the weights that it began with cannot be made again" in trial.outcome.error
 
@@ -97,7 +99,7 @@ def test_a_supernet_outlives_the_final_stage(tmp_path: Path) -> None:
 
 
 def test_weights_of_a_run_in_memory_are_gone_with_it() -> None:
-    result = Search(living.forked, living.Inheriting(), Train(batch_size=16), toy_task(), 1).run()
+    result = Search(living.forked, living.Inheriting(), Train(batch_size=16), toy_task(), 1, final=None).run()
     with pytest.raises(RunError, match="run it in a directory to keep them"):
         result.model(result.trials[0])
 

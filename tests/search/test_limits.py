@@ -94,7 +94,7 @@ def test_measures_are_objectives(tmp_path) -> None:
         if estimator != "train":
             estimator = {"name": "function", "arguments": {"function": estimator}}
         settings = {"fidelity": cambrian.Fidelity(1), "objectives": names}
-        found = cambrian.Search(TinyChain(), "random", estimator, task, 3, **settings).run()
+        found = cambrian.Search(TinyChain(), "random", estimator, task, 3, final=None, **settings).run()
         for trial in found.trials:
             assert {"memory", "test_limits:modules"} <= trial.outcome.metrics.keys()
             assert trial.scores(found.objectives)[1:] == (

@@ -246,8 +246,8 @@ def test_settings_of_the_skeleton_are_said_by_their_names(task: cambrian.Task) -
     assert made.search.fidelity.skeleton == {"width": 0.3}
     assert made.search.final is not None
     assert made.search.final.fidelity.skeleton == {"width": 0.7}
-    for wrong in ("filters", "final_filters"):
-        with pytest.raises(UnknownName, match=r"skeleton setting 'filters' \(valid: width\)"):
+    for wrong, valid in (("filters", "width"), ("final_filters", "final_width")):
+        with pytest.raises(UnknownName, match=rf"skeleton setting '{wrong}'.* \(valid: {valid}\)"):
             plan(task, "2h", space="cgp", changes={wrong: 8})
 
 
