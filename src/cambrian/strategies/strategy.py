@@ -32,8 +32,8 @@ class Strategy(Protocol):
     cannot serve them are refused before anything runs. `order` is "arrival" if it learns outcomes as they
     arrive instead of by number. `keeps(state) -> Sequence[int]` are the rows whose artifacts it may still
     name (without it: all rows). `axes: tuple[str, ...]` are the parts of the fidelity along which it asks for
-    lower ones than the problem's own (see `cambrian.effort`), and `list_fidelities(problem)` those that it asks
-    for, the lowest first, for plans."""
+    lower ones than the problem's own (see `cambrian.effort`), and `list_fidelities(problem)` those that it
+    asks for, the lowest first, for plans."""
 
     @property
     def needs(self) -> tuple[type, ...]:

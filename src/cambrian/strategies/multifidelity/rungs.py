@@ -49,12 +49,17 @@ def find_promotable(state: State, pending: Sequence[Trial], eta: int) -> tuple[i
     # An outcome that is not known yet is in no rung: only finished trials are promoted.
     gone = state.gone | {trial.parent for trial in pending if trial.parent is not None}
     for level in reversed(range(state.top)):
-        rung, cut = state.rungs[level], eta ** (state.ladder[level].depth - state.ladder[level + 1].depth)
+        rung, cut = state.rungs[level], count_cut(state, level, eta)
         taken = {entry.architecture.key for entry in rung if entry.row in gone}
         for entry in rank_entries(rung)[: len(rung) // cut]:
             if entry.architecture.key not in taken:
                 return level, entry
     return None
+
+
+def count_cut(state: State, level: int, eta: int) -> int:
+    """One of so many entries of the level goes on: more than eta where a table lacks the next one."""
+    return int(eta ** (state.ladder[level].depth - state.ladder[level + 1].depth))
 
 
 def count_begun(state: State, pending: Sequence[Trial]) -> int:
