@@ -97,7 +97,9 @@ class FreezeThaw:
         busy = {trial.architecture.key for trial in pending}
         frozen = [run for key, run in state.runs.items() if key not in busy and self._can_go_on(state, run)]
         met = frozenset(state.runs)
-        if sum(not run.failed for run in state.runs.values()) + len(busy - met) < self.initial:
+        begun = sum(not run.failed for run in state.runs.values()) + len(busy - met)
+        known = any(run.scores for run in state.runs.values())
+        if begun < self.initial or not known:
             return self._begin(state, draw_new(state.problem.space, met, pending, rng))
         drawn = [draw_new(state.problem.space, met, pending, rng) for _ in range(self.candidates)]
         fresh = list({a.key: a for a in drawn if a.key not in met | busy}.values())
