@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -75,7 +75,7 @@ def condition(
     """The posterior of the asymptotes [N] of architectures with these distances [N, N], given the first
     points of each curve; none for an architecture that is not begun (Eq. 14 to 16)."""
     precision, pull, evidence = np.zeros(len(curves)), np.zeros(len(curves)), 0.0
-    factors: dict[int, NDArray[np.float64]] = {}
+    factors: dict[int, NDArray[np.floating[Any]]] = {}
     for row, curve in enumerate(curves):
         if not len(curve):
             continue

@@ -64,4 +64,4 @@ def count_cut(state: State, level: int, eta: int) -> int:
 
 def count_begun(state: State, pending: Sequence[Trial]) -> int:
     """The architectures that were drawn so far."""
-    return len(state.rungs[0]) + sum(trial.memory["level"] == 0 for trial in pending)
+    return len(state.rungs[0]) + sum(1 for trial in pending if trial.memory["level"] == 0)
