@@ -44,7 +44,7 @@ CONTESTS = {
     "nb201": Contest("nb201-cifar10", 8800, ("hyperband", "bohb", "asha", "pasha")),
     # As many epochs as 20 whole trainings take.
     "spikenas": Contest("spikenas", 2000, ("hyperband", "asha", "bohb", "pasha")),
-    "spikenas-more": Contest("spikenas", 2000, ("successive-halving", "asha(form=stopping)")),
+    "spikenas-more": Contest("spikenas", 2000, ("successive-halving", "asha(form=stopping)", "freeze-thaw")),
 }
 
 

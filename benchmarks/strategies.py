@@ -55,7 +55,9 @@ def marks(budget: int) -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("strategies", nargs="*", default=STRATEGIES.names())
+    # An evaluation at a lower fidelity is not one: see multifidelity.py, which counts epochs.
+    names = [name for name in STRATEGIES.names() if not getattr(STRATEGIES.get(name), "axes", ())]
+    parser.add_argument("strategies", nargs="*", default=names)
     parser.add_argument("--benchmark", default="nb201-cifar10")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--budget", type=int, default=500)

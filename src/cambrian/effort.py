@@ -43,8 +43,9 @@ def find_axis(axes: Sequence[Axis], name: str) -> Axis | None:
 def read_axis(fidelity: Fidelity, name: str) -> float | None:
     """The fidelity's value on an axis; None where it names none."""
     value = getattr(fidelity, name) if name in PARTS else fidelity.skeleton.get(name)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
 
 
 def set_axis(fidelity: Fidelity, name: str, value: float) -> Fidelity:

@@ -22,7 +22,7 @@ from published_tables import needs_tables
 
 pytestmark = needs_tables
 
-CLIMBERS = ("successive-halving", "hyperband", "asha", "asha(form=stopping)", "pasha", "bohb")
+CLIMBERS = ("successive-halving", "hyperband", "asha", "asha(form=stopping)", "pasha", "bohb", "freeze-thaw")
 
 
 @pytest.mark.parametrize("name", CLIMBERS)

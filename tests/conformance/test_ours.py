@@ -87,7 +87,7 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "progressive": {"lag_free": True},
     "hill-climbing": {},
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
-    **{name: CLIMBING for name in ("asha", "pasha", "bohb")},
+    **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw")},
 }
 ISOLATING = {"processes"}
 NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}

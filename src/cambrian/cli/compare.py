@@ -31,7 +31,7 @@ from cambrian.errors import CambrianError, UsageError
 
 if TYPE_CHECKING:
     from cambrian.referee.comparison import Comparison
-    from cambrian.referee.contest import Contest
+    from cambrian.referee.contest_protocol import Contest
 
 CORES = os.cpu_count() or 1
 RIVALS = "progressive,evolution,reinforce,random"
@@ -203,7 +203,8 @@ def _live(
     device: str,
 ) -> Contest:
     from cambrian.outcome import Fidelity
-    from cambrian.referee.contest import OnTraining, read_counts
+    from cambrian.referee.contest import OnTraining
+    from cambrian.referee.contest_protocol import read_counts
 
     shape: dict[str, Any] = {name: n for name, n in (("filters", filters), ("cells", cells)) if n is not None}
     # Other spaces name the settings of their skeletons differently, and have small defaults.

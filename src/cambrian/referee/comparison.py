@@ -11,7 +11,8 @@ from typing import Any
 from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.errors import RunError, UsageError
 from cambrian.referee.contenders import BASELINE, Contenders, contenders
-from cambrian.referee.contest import Contest, OnBenchmark, contest_of, play_search
+from cambrian.referee.contest import OnBenchmark, contest_of, play_search
+from cambrian.referee.contest_protocol import Contest
 from cambrian.referee.curves import Curves, Lines, over_epochs, over_evaluations, over_seconds
 from cambrian.referee.judgement import Judgement, judge
 from cambrian.referee.line import Line

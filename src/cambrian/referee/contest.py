@@ -2,70 +2,31 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import msgspec
 
 from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.effort import count_epochs
-from cambrian.errors import NothingSucceeded, UsageError
+from cambrian.errors import NothingSucceeded
 from cambrian.outcome import Fidelity, Trial
+from cambrian.referee.contest_protocol import Contest, limit_search, name_epochs, read_counts
 from cambrian.referee.line import Line, line_of
 from cambrian.referee.outcome_cache import Cached
 from cambrian.search.components import component, spec_of, task_of
 from cambrian.search.ledger.database import translate_errors
 from cambrian.search.ledger.run_directory import prepare_task
-from cambrian.search.planning.budget import Budget
 from cambrian.search.search import Search
 from cambrian.settings import POSITIVE
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Strategy
 from cambrian.tasks.metrics import METRICS
 from cambrian.tasks.task import Task
-
-
-class Contest(Protocol):
-    """`budget` is evaluations per search; `epochs` is the budget where it is counted in those that trials pay
-    for, which `in_epochs` makes of as many evaluations (see `cambrian.effort`); `unit` names the scores;
-    `optimum` is the best possible score: the highest, or the lowest where scores are to `minimize`. `cost` is
-    a trial's cost in seconds, `timed` whether costs are known. `contest_of` makes the contest of its `spec`
-    in another process; None where it has no name. `identity` must be the same when a comparison goes on.
-    `home` is a directory that it needs, made `ready` before the searches; `place` is the run directory of a
-    search in it."""
-
-    @property
-    def budget(self) -> int: ...
-    @property
-    def epochs(self) -> float | None: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def space(self) -> Space: ...
-    @property
-    def unit(self) -> str: ...
-    @property
-    def optimum(self) -> float | None: ...
-    @property
-    def minimize(self) -> bool: ...
-    @property
-    def timed(self) -> bool: ...
-    @property
-    def spec(self) -> dict[str, Any] | None: ...
-    @property
-    def home(self) -> Path | None: ...
-    def in_epochs(self) -> Contest: ...
-    def identity(self) -> dict[str, Any]: ...
-    def ready(self) -> None: ...
-    def search(self, strategy: Strategy, seed: int) -> Search: ...
-    def score(self, trial: Trial) -> float: ...
-    def cost(self, trial: Trial) -> float: ...
-    def place(self, label: str, seed: int) -> Path | None: ...
 
 
 @dataclass(frozen=True)
@@ -141,7 +102,7 @@ class OnBenchmark:
                 "each": self.each,
                 "minimize": self.benchmark.minimize,
                 **({"columns": dict(self.columns)} if self.columns else {}),
-                **_name_epochs(self.epochs),
+                **name_epochs(self.epochs),
             }
         )
 
@@ -156,7 +117,7 @@ class OnBenchmark:
             "fidelity": msgspec.to_builtins(benchmark.fidelity),
             "optimum": benchmark.optimum,
             "each": self.each,
-            **_name_epochs(self.epochs),
+            **name_epochs(self.epochs),
         }
 
     def search(self, strategy: Strategy, seed: int) -> Search:
@@ -165,7 +126,7 @@ class OnBenchmark:
             benchmark.space,
             strategy,
             benchmark.estimator,
-            budget=_limit_search(self.budget, self.epochs),
+            budget=limit_search(self.budget, self.epochs),
             seed=seed,
             engine="serial",  # a look-up is cheaper than a message to another process
             fidelity=benchmark.fidelity,
@@ -252,7 +213,7 @@ class OnTraining:
             "estimator": self.estimator,
             "fidelity": msgspec.to_builtins(self.fidelity),
             "device": self.device,
-            **_name_epochs(self.epochs),
+            **name_epochs(self.epochs),
         }
 
     def identity(self) -> dict[str, Any]:
@@ -263,7 +224,7 @@ class OnTraining:
             "fingerprint": fingerprint(self.space),
             "estimator": spec_of("estimator", component("estimator", self.estimator)),
             "fidelity": msgspec.to_builtins(self.fidelity),
-            **_name_epochs(self.epochs),
+            **name_epochs(self.epochs),
         }
 
     def search(self, strategy: Strategy, seed: int) -> Search:
@@ -274,7 +235,7 @@ class OnTraining:
             strategy,
             estimator,
             self.task,
-            _limit_search(self.budget, self.epochs),
+            limit_search(self.budget, self.epochs),
             seed=seed,
             fidelity=self.fidelity,
             engine="processes",  # a crash of a network must not end the comparison
@@ -322,31 +283,6 @@ def contest_of(spec: Mapping[str, Any]) -> Contest:
         spec["device"],
         spec.get("epochs"),
     )
-
-
-def read_counts(budget: int | str, full: Fidelity) -> tuple[int, float | None]:
-    """The evaluations and the epochs of a budget; None for epochs where it is counted in evaluations. Raises
-    UsageError for any other budget."""
-    if not isinstance(budget, str):
-        return budget, None
-    limit = Budget.parse(budget)
-    if limit.seconds is not None or (limit.trials is None) == (limit.most_epochs is None):
-        raise UsageError(
-            f"cannot compare for {budget!r}: give a number of evaluations such as 300, or epochs such as"
-            " 20000epochs"
-        )
-    if limit.most_epochs is None:
-        return limit.trials or 1, None
-    return max(1, math.ceil(limit.most_epochs / count_epochs(full))), limit.most_epochs
-
-
-def _name_epochs(epochs: float | None) -> dict[str, float]:
-    """The budget of epochs for a record; comparisons of evaluations do not have one."""
-    return {} if epochs is None else {"epochs": epochs}
-
-
-def _limit_search(budget: int, epochs: float | None) -> Budget:
-    return Budget(budget) if epochs is None else Budget(epochs=epochs)
 
 
 def play_search(contest: Contest, label: str, strategy: Strategy, seed: int) -> Line:

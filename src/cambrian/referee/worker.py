@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from cambrian.errors import CambrianError
-from cambrian.referee.contest import Contest, contest_of, play_search
+from cambrian.referee.contest import contest_of, play_search
+from cambrian.referee.contest_protocol import Contest
 from cambrian.referee.line import Line
 from cambrian.search.engines.crew import PIECE, join_crew
 from cambrian.search.engines.frames import Inbox, pack

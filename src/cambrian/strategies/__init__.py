@@ -17,6 +17,7 @@ STRATEGIES = Registry(
         "asha": "cambrian.strategies.multifidelity.asha:ASHA",
         "pasha": "cambrian.strategies.multifidelity.pasha:PASHA",
         "bohb": "cambrian.strategies.multifidelity.bohb:BOHB",
+        "freeze-thaw": "cambrian.strategies.multifidelity.freeze_thaw:FreezeThaw",
         "race": "cambrian.strategies.multifidelity.race:Race",
         "reinforce": "cambrian.strategies.reinforcement.reinforce:Reinforce",
         "ppo": "cambrian.strategies.reinforcement.ppo:PPO",

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from cambrian.architecture import Architecture, replay
+from cambrian.effort import count_epochs
 from cambrian.errors import CambrianError, did_you_mean
 from cambrian.estimators.estimator import SERVES
 from cambrian.outcome import Artifact, Fidelity, Outcome, Trial
@@ -161,8 +162,8 @@ class Coordinator:
         known = [self.order.resolve(t) for t in self.trials]
         preferred: list[int] = []
         if isinstance(self.strategy, Recommends):
-            # An architecture that was measured at several fidelities stands for the best of its trials.
-            scored = sorted((t for t in known if t.score is not None), key=lambda t: (t.score, -t.number))
+            # An architecture that was measured several times stands for the best of its longest trainings.
+            scored = sorted((t for t in known if t.score is not None), key=_rank_measurement)
             best = {t.architecture: t.number for t in scored}
             with self._supervised.measure_time():
                 chosen: Sequence[Architecture] = self.strategy.recommend(self.order.state)
@@ -235,3 +236,8 @@ class Coordinator:
                 break
             count += 1
         return count
+
+
+def _rank_measurement(trial: Trial) -> tuple[float, float, int]:
+    """The place of a measurement of one architecture among others of it, the last being the best."""
+    return count_epochs(trial.fidelity), trial.score or 0.0, -trial.number

@@ -30,6 +30,7 @@ from cambrian.strategies.multifidelity.rungs import (
     State,
     add_entry,
     count_begun,
+    count_cut,
     find_promotable,
     start_rungs,
 )
@@ -110,9 +111,9 @@ class ASHA:
         """Whether at most 1/eta of the rung, itself included, is strictly better; the first always is."""
         if trial.score is None:
             return False
-        cut = self.eta ** (state.ladder[level].depth - state.ladder[level + 1].depth)
         scores = [entry.score for entry in state.rungs[level] if entry.score is not None]
-        return sum(score > trial.score for score in scores) * cut <= len(scores)
+        better = sum(score > trial.score for score in scores)
+        return better * count_cut(state, level, self.eta) <= len(scores)
 
 
 def propose_rung(

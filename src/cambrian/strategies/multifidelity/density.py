@@ -140,7 +140,7 @@ class Density:
         """A vector [paths] near a random row: a category is kept with the probability of 1 less its
         bandwidth, else drawn uniformly; a number is drawn from a normal of three bandwidths, truncated to
         [0, 1]."""
-        vector = self.data[int(rng.integers(len(self.data)))].copy()
+        vector: NDArray[np.float64] = self.data[int(rng.integers(len(self.data)))].copy()
         for place, (width, options) in enumerate(zip(self.bandwidth.tolist(), self.options.tolist())):
             if options > 0:
                 vector[place] = vector[place] if rng.random() < 1 - width else rng.integers(int(options))

@@ -49,7 +49,7 @@ def find_promotable(state: State, pending: Sequence[Trial], eta: int) -> tuple[i
     # An outcome that is not known yet is in no rung: only finished trials are promoted.
     gone = state.gone | {trial.parent for trial in pending if trial.parent is not None}
     for level in reversed(range(state.top)):
-        rung, cut = state.rungs[level], eta ** (state.ladder[level].depth - state.ladder[level + 1].depth)
+        rung, cut = state.rungs[level], count_cut(state, level, eta)
         taken = {entry.architecture.key for entry in rung if entry.row in gone}
         for entry in rank_entries(rung)[: len(rung) // cut]:
             if entry.architecture.key not in taken:
@@ -57,6 +57,11 @@ def find_promotable(state: State, pending: Sequence[Trial], eta: int) -> tuple[i
     return None
 
 
+def count_cut(state: State, level: int, eta: int) -> int:
+    """One of so many entries of the level goes on: more than eta where a table lacks the next one."""
+    return int(eta ** (state.ladder[level].depth - state.ladder[level + 1].depth))
+
+
 def count_begun(state: State, pending: Sequence[Trial]) -> int:
     """The architectures that were drawn so far."""
-    return len(state.rungs[0]) + sum(trial.memory["level"] == 0 for trial in pending)
+    return len(state.rungs[0]) + sum(1 for trial in pending if trial.memory["level"] == 0)

@@ -1,0 +1,234 @@
+"""Freeze-thaw Bayesian optimisation: Swersky, Snoek & Adams, "Freeze-Thaw Bayesian Optimization" (arXiv
+1406.3896), Algorithm 1: every decision trains one architecture a step further, a new one or one that was
+frozen, namely the one that says most about which has the best asymptote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import msgspec
+import numpy as np
+
+from cambrian.architecture import Architecture
+from cambrian.effort import find_axis
+from cambrian.outcome import Fidelity, Trial
+from cambrian.problem import Problem
+from cambrian.settings import Span
+from cambrian.strategies.multifidelity.brackets import draw_new, list_requests
+from cambrian.strategies.multifidelity.curve_process import (
+    Parameters,
+    Posterior,
+    condition,
+    fit_parameters,
+)
+from cambrian.strategies.multifidelity.ladder import EPOCHS
+from cambrian.strategies.settings import check_settings
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
+from cambrian.weights import Continue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SAMPLES = 200
+"""Draws of all asymptotes, of which the frequencies of the best make an entropy."""
+FANTASIES = 5
+"""Outcomes of a step that are imagined."""
+GROWTH = 1.3
+"""The parameters are fitted anew whenever there are so many times as many points."""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """An architecture in training: the row of its latest trial, and the score after each of its steps."""
+
+    architecture: Architecture
+    row: int
+    scores: tuple[float, ...]
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class State:
+    """`runs` by the key of their architecture, in the order in which they began; `fitted` is the number of
+    points that the parameters have seen."""
+
+    problem: Problem
+    epochs: tuple[int, ...]
+    runs: Mapping[str, Run] = field(default_factory=dict)
+    parameters: Parameters = Parameters()
+    fitted: int = 0
+
+
+@dataclass(frozen=True)
+class FreezeThaw:
+    """A training has `steps` steps. A decision is among the `old` frozen and the `new` random architectures
+    of the highest expected improvement; the new ones are of `candidates` that are drawn, after `initial`
+    ones of which nothing is decided."""
+
+    steps: Annotated[int, Span(2, 100)] = 10
+    old: Annotated[int, Span(1, 100)] = 10
+    new: Annotated[int, Span(1, 100)] = 3
+    candidates: Annotated[int, Span(1, 1000)] = 30
+    initial: Annotated[int, Span(1, 1000)] = 5
+    needs: ClassVar[tuple[type, ...]] = ()
+    axes: ClassVar[tuple[str, ...]] = EPOCHS
+    requests: ClassVar[tuple[type, ...]] = list_requests(EPOCHS)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
+        """Those of the steps, the lowest first."""
+        return [msgspec.structs.replace(problem.fidelity, epochs=n) for n in self.list_epochs(problem)]
+
+    def list_epochs(self, problem: Problem) -> tuple[int, ...]:
+        """The epochs after each step, as far as the estimator measures after them."""
+        full, axis = problem.fidelity.epochs, find_axis(problem.axes, "epochs")
+        wanted = {max(1, round(full * step / self.steps)) for step in range(1, self.steps + 1)}
+        values = axis.values if axis else ()
+        return tuple(sorted(n for n in wanted if not values or n in values))
+
+    def start(self, problem: Problem) -> State:
+        return State(problem, self.list_epochs(problem))
+
+    def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        busy = {trial.architecture.key for trial in pending}
+        frozen = [run for key, run in state.runs.items() if key not in busy and self._can_go_on(state, run)]
+        met = frozenset(state.runs)
+        begun = sum(not run.failed for run in state.runs.values()) + len(busy - met)
+        known = any(run.scores for run in state.runs.values())
+        if begun < self.initial or not known:
+            return self._begin(state, draw_new(state.problem.space, met, pending, rng))
+        drawn = [draw_new(state.problem.space, met, pending, rng) for _ in range(self.candidates)]
+        fresh = list({a.key: a for a in drawn if a.key not in met | busy}.values())
+        if not frozen and not fresh:
+            return Wait() if pending else Stop("every architecture that was drawn is trained to the end")
+        return self._decide(state, frozen, fresh, rng)
+
+    def learn(self, state: State, trial: Trial) -> State:
+        key = trial.architecture.key
+        before = state.runs.get(key)
+        step = state.epochs.index(trial.fidelity.epochs)
+        scores = before.scores if before is not None else ()
+        if trial.score is None:
+            run = Run(trial.architecture, trial.number, scores, failed=True)
+        elif len(scores) != step:  # a repeat of a step that is known
+            return state
+        else:
+            run = Run(trial.architecture, trial.number, (*scores, trial.score))
+        return self._refit(replace(state, runs={**state.runs, key: run}))
+
+    def recommend(self, state: State) -> list[Architecture]:
+        """The architectures that were trained furthest, by their latest scores."""
+        runs = [run for run in state.runs.values() if run.scores]
+        ranked = sorted(runs, key=lambda run: (-len(run.scores), -run.scores[-1], run.row))
+        return [run.architecture for run in ranked]
+
+    def keeps(self, state: State) -> list[int]:
+        return [run.row for run in state.runs.values() if self._can_go_on(state, run)]
+
+    def _can_go_on(self, state: State, run: Run) -> bool:
+        return not run.failed and len(run.scores) < len(state.epochs)
+
+    def _begin(self, state: State, architecture: Architecture) -> Evaluate:
+        fidelity = msgspec.structs.replace(state.problem.fidelity, epochs=state.epochs[0])
+        return Evaluate(architecture, fidelity, reason={"step": 1})
+
+    def _go_on(self, state: State, run: Run) -> Evaluate:
+        step = len(run.scores)
+        fidelity = msgspec.structs.replace(state.problem.fidelity, epochs=state.epochs[step])
+        return Evaluate(
+            run.architecture,
+            fidelity,
+            parent=run.row,
+            weights=Continue(run.row),
+            reason={"step": step + 1},
+        )
+
+    def _decide(
+        self, state: State, frozen: Sequence[Run], fresh: Sequence[Architecture], rng: np.random.Generator
+    ) -> Proposal:
+        """The step that leaves the least uncertainty about the best of the basket (Sec. 4)."""
+        known = [run for run in state.runs.values() if run.scores]
+        architectures = [run.architecture for run in known] + list(fresh)
+        curves = [*_standardise(known), *(np.empty(0),) * len(fresh)]
+        posterior = condition(state.parameters, measure_distances(architectures), curves)
+        gain = expect_improvement(posterior, len(known))
+        places = {run.architecture.key: place for place, run in enumerate(known)}
+        old = sorted((places[run.architecture.key] for run in frozen), key=lambda place: -gain[place])
+        new = sorted(range(len(known), len(architectures)), key=lambda place: -gain[place])
+        basket = [*old[: self.old], *new[: self.new]]
+        chosen = basket[choose_step(posterior, basket, rng)]
+        if chosen < len(known):
+            return self._go_on(state, known[chosen])
+        return self._begin(state, architectures[chosen])
+
+    def _refit(self, state: State) -> State:
+        runs = [run for run in state.runs.values() if run.scores]
+        points = sum(len(run.scores) for run in runs)
+        if len(runs) < 3 or points < GROWTH * state.fitted:
+            return state
+        distances = measure_distances([run.architecture for run in runs])
+        parameters = fit_parameters(state.parameters, distances, _standardise(runs))
+        return replace(state, parameters=parameters, fitted=points)
+
+
+def measure_distances(architectures: Sequence[Architecture]) -> NDArray[np.float64]:
+    """[N, N]: the share of the questions of either architecture that are not answered alike in both."""
+    texts = [{(path, repr(answer)) for path, answer in a.items()} for a in architectures]
+    columns = {text: place for place, text in enumerate(sorted(set().union(*texts)))}
+    table = np.zeros((len(texts), len(columns)))
+    for row, answers in enumerate(texts):
+        table[row, [columns[text] for text in answers]] = 1.0
+    common, sizes = table @ table.T, table.sum(axis=1)
+    distances: NDArray[np.float64] = 1 - common / np.maximum(np.maximum(sizes[:, None], sizes[None, :]), 1)
+    return distances
+
+
+def _standardise(runs: Sequence[Run]) -> list[NDArray[np.float64]]:
+    """The curves, with mean 0 and variance 1 over all points."""
+    points = np.array([score for run in runs for score in run.scores])
+    deviation = float(points.std()) or 1.0
+    return [(np.array(run.scores) - points.mean()) / deviation for run in runs]
+
+
+def expect_improvement(posterior: Posterior, known: int) -> NDArray[np.float64]:
+    """Of each asymptote over the best mean of those that are known."""
+    from scipy.special import ndtr
+
+    best = posterior.mean[:known].max(initial=-np.inf) if known else 0.0
+    deviation = np.sqrt(np.maximum(np.diag(posterior.covariance), 1e-12))
+    z = (posterior.mean - best) / deviation
+    density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    return np.asarray(deviation * (z * ndtr(z) + density))
+
+
+def choose_step(posterior: Posterior, basket: Sequence[int], rng: np.random.Generator) -> int:
+    """The place in the basket whose next step leaves the least expected entropy of which is the best."""
+    mean, covariance = posterior.mean[list(basket)], posterior.covariance[np.ix_(basket, basket)]
+    # The same draws for every candidate: their differences are of the candidates, not of chance.
+    draws = rng.standard_normal((SAMPLES, len(basket)))
+    imagined = rng.standard_normal(FANTASIES)
+    entropies = []
+    for place, row in enumerate(basket):
+        _, variance, omega = posterior.predict(row, len(posterior.curves[row]) + 1)
+        # Asymptotes and the next point are jointly normal: a point moves all means, and shrinks one way.
+        shift = omega * covariance[:, place] / np.sqrt(variance)
+        narrowed = covariance - np.outer(shift, shift)
+        root = _take_root(narrowed)
+        entropies.append(np.mean([_count_entropy(mean + shift * z + draws @ root.T) for z in imagined]))
+    return int(np.argmin(entropies))
+
+
+def _count_entropy(samples: NDArray[np.float64]) -> float:
+    """Of the frequencies with which each column is the highest."""
+    shares = np.bincount(samples.argmax(axis=1), minlength=samples.shape[1]) / len(samples)
+    return -float(sum(share * np.log(share) for share in shares if share > 0))
+
+
+def _take_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A square root; rounding may have made the smallest eigenvalues negative."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
