@@ -283,6 +283,8 @@ def search(
         "seed": seed,
         "memory": None if memory is None else int(memory * 2**30),
     }
+    # Training is what every plan does: only another estimator changes the plan.
+    further: dict[str, Any] = {} if estimator in (None, "train") else {"estimator": estimator}
     planned = plan(
         task,
         budget,
@@ -293,8 +295,7 @@ def search(
         changes={k: v for k, v in changes.items() if v is not None},
         limits=limits,
         timeout=longest,
-        # Training is what every plan does: only another estimator changes the plan.
-        **({} if estimator in (None, "train") else {"estimator": estimator}),
+        **further,
         **common,
     )
     if by_hand:
