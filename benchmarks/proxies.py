@@ -61,8 +61,9 @@ COMBINATIONS = {
     "AZ-NAS": ("expressivity", "progressivity", "trainability", "macs"),
     "VKDNW_agg": ("vkdnw", "jacob_cov", "expressivity", "trainability", "macs"),
     "TE-NAS": ("ntk", "linear_regions"),
-    "jacob_cov + naswot + layers": ("jacob_cov", "naswot", "layers"),
-    "jacob_cov + naswot + synflow + trainability": ("jacob_cov", "naswot", "synflow", "trainability"),
+    # Chosen by the first 70 of these cells, unlike those above.
+    "macs + jacob_cov": ("macs", "jacob_cov"),
+    "macs + naswot + jacob_cov + progressivity": ("macs", "naswot", "jacob_cov", "progressivity"),
 }
 
 

@@ -163,6 +163,20 @@ def test_the_measure_keeps_its_contract(check: Callable[[Any], None]) -> None:
     check(case.case())
 
 
+def test_the_page_of_proxies() -> None:
+    """Its predictor learns from the answers, the paths and the proxies of networks."""
+    from cambrian.architecture import sample
+    from cambrian.predictors.predictor import make_trials
+    from cambrian.randomness import stream
+    from cambrian.spaces import SPACES
+
+    space = SPACES.make("nasbench201")
+    cells = [sample(space, stream(0, "cell", n)) for n in range(12)]
+    fitted = page("proxies.md")["surrogate"].start(space, 0).fit(make_trials(cells, list(range(12))))
+    assert len(fitted.predict(cells[:3]).mean) == 3
+    assert set(page("proxies.md")["score"](space, cells[0])) == {"naswot", "synflow", "layers", "macs"}
+
+
 def test_the_page_of_measures() -> None:
     """Names every measure there is, with amounts that are read, and the settings of latency."""
     from dataclasses import fields

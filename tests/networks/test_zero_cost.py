@@ -167,10 +167,10 @@ def test_zico_of_one_layer() -> None:
 
 
 def test_fisher_of_one_channel() -> None:
-    """Half the mean over images of (sum of activation x gradient)^2, for each channel."""
+    """Half the mean over images of (sum of activation x gradient)^2, for each of its five weights."""
     activation = torch.tensor([[[1.0, 2]], [[3, -1]]], requires_grad=True)  # (2 images, 1 channel, 2)
     loss = (activation * torch.tensor([[[1.0, 1]], [[2, 2]]])).sum()
-    assert fisher(loss, [activation]) == pytest.approx((3**2 + 4**2) / 2 / 2)
+    assert fisher(loss, [activation], [5]) == pytest.approx(5 * (3**2 + 4**2) / 2 / 2)
 
 
 def test_the_entropy_of_a_spectrum() -> None:

@@ -63,13 +63,21 @@ class Story:
         return str(self.task.get("metric", self.objective.name))
 
     @property
+    def searched(self) -> str:
+        """The name of the values in the search: the metric, or the measure of a search by a proxy."""
+        estimator = self.settings.get("estimator") or {}
+        if estimator.get("name") == "proxy":
+            return str(estimator.get("arguments", {}).get("measure", self.metric))
+        return self.metric
+
+    @property
     def percent(self) -> bool:
         """Whether values are shares, which people read as percentages."""
         return self.metric in METRICS
 
     def axis(self, value: float) -> str:
         """`value` beside an axis that is named for `unit`."""
-        return f"{100 * value if self.percent else value:.4g}"
+        return f"{100 * value if self._is_share(value) else value:.4g}"
 
     @property
     def unit(self) -> str:
@@ -85,7 +93,11 @@ class Story:
         """
         if value is None:
             return "–"
-        return f"{100 * value:.2f} %" if self.percent else f"{value:.4g}"
+        return f"{100 * value:.2f} %" if self._is_share(value) else f"{value:.4g}"
+
+    def _is_share(self, value: float) -> bool:
+        """Whether the value is a share of right answers; a proxy's score in the search is not."""
+        return self.percent and 0 <= value <= 1
 
 
 def story_of(

@@ -74,7 +74,7 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
     best = best_trials(trials, 1)
     yield "trials", f"{len(trials):,}"
     if best:
-        yield f"best {story.metric} in the search", story.value(best[0].value)
+        yield f"best {story.searched} in the search", story.value(best[0].value)
     if story.winner is not None and isinstance(story.winner.outcome, Done):
         yield "of the final network", story.value(story.winner.value)
         yield from ((n, integer_text(story.winner.outcome.metrics.get(n))) for n in ("params", "macs"))
@@ -187,7 +187,7 @@ def _leaders(story: Story) -> Html | None:
     rows = leaderboard(story.trials, 10)
     if not rows:
         return None
-    header = ["rank", "trial", story.metric, "level", "params", "macs", "seconds", "architecture"]
+    header = ["rank", "trial", story.searched, "level", "params", "macs", "seconds", "architecture"]
     leaders = best_trials(story.trials, 10)
     # The level is that of a progressive search; other strategies leave it open.
     cells = [

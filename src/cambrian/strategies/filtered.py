@@ -51,7 +51,7 @@ class Filtered:
     A strategy whose trials it must have proposed itself cannot go on from others' ("race", "ppo")."""
 
     strategy: Any = "random"
-    measures: tuple[str, ...] = ("jacob_cov", "naswot", "layers")
+    measures: tuple[str, ...] = ("jacob_cov", "macs")
     draws: Annotated[int, COUNT] = 50
     keep: Annotated[int, COUNT] = 5
 

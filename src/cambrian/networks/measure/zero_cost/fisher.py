@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from cambrian.networks.measure.zero_cost.proxy import Batch, Proxy, compute_loss, differentiate, layers_of
 
 
-def fisher(loss: Tensor, activations: Sequence[Tensor]) -> float:
-    """The sum over the channels of `activations` (float[n, channels, ...], outputs of layers) of half the
-    mean over images of (sum over positions of activation x gradient)^2."""
+def fisher(loss: Tensor, activations: Sequence[Tensor], weights: Sequence[int]) -> float:
+    """The sum over the weights of layers of the saliency of their channel: half the mean over images of
+    (sum over positions of activation x gradient)^2. `activations` float[n, channels, ...] are outputs of
+    layers, whose channels have so many `weights` each."""
     gradients = differentiate(loss, activations)
-    return sum(map(_saliency, activations, gradients))
+    saliencies = map(_saliency, activations, gradients)
+    # Each weight has the saliency of its channel: so the published scores are sums over weights.
+    return sum(count * saliency for count, saliency in zip(weights, saliencies, strict=True))
 
 
 def _saliency(activation: Tensor, gradient: Tensor) -> float:
@@ -27,26 +30,33 @@ def _saliency(activation: Tensor, gradient: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Fisher(Proxy):
-    """The effect on the loss of removing a channel, summed over the outputs of convolutions and linear
-    layers."""
+    """The effect on the loss of removing the channel of a weight, summed over the weights of convolutions
+    and linear layers."""
 
-    phrase: ClassVar[str] = "sum over channels of the squared activation x gradient"
+    phrase: ClassVar[str] = "sum over weights of their channel's squared activation x gradient"
 
     def score(self, network: nn.Module, batch: Batch) -> float:
-        with record_outputs(layers_of(network)) as outputs:
+        runs: list[nn.Module] = []
+        with record_outputs(layers_of(network), runs) as outputs:
             loss = compute_loss(network, batch)
-        return fisher(loss, outputs)
+        counts = [run.weight[0].numel() for run in runs if isinstance(run.weight, Tensor)]
+        return fisher(loss, outputs, counts)
 
 
 @contextmanager
-def record_outputs(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
-    """Inside, the outputs of each run of these modules, in the order of the runs."""
+def record_outputs(
+    modules: Sequence[nn.Module], runs: list[nn.Module] | None = None
+) -> Iterator[list[Tensor]]:
+    """Inside, the outputs of each run of these modules, in the order of the runs; `runs` gets the module of
+    each."""
     outputs: list[Tensor] = []
 
     def record(module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
         if not isinstance(output, Tensor):
             return None
         outputs.append(output)
+        if runs is not None:
+            runs.append(module)
         # A copy goes on: what follows may work in place, which would change the recorded tensor.
         return output.clone()
 

@@ -87,7 +87,9 @@ class Plain(Proxy):
 
 @dataclass(frozen=True)
 class Grasp(Proxy):
-    """How well the gradient flows: the negative sum of weight x (Hessian x gradient)."""
+    """How well the gradient flows: the negative sum of weight x (Hessian x gradient). It is a difference of
+    large terms, and between two drawings of the weights it may change its sign: it agrees with the reference
+    scores no better than with itself."""
 
     phrase: ClassVar[str] = "negative sum of weight x (Hessian x gradient)"
 
