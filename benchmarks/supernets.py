@@ -1,13 +1,14 @@
-"""Gradient-based searches of NAS-Bench-201's space on real CIFAR-10, scaled down; the derived cells are looked
-up in the table.
+"""Gradient-based searches of NAS-Bench-201's space on real CIFAR-10, scaled down; the derived cells are
+looked up in the table.
 
-    CAMBRIAN_DATA=... python benchmarks/supernets.py RUNS [--methods darts gdas ...] [--seeds 4] [--images 4000]
-        [--side 16] [--filters 8] [--cells 1] [--epochs 25] [--batch 64]
+    CAMBRIAN_DATA=... python benchmarks/supernets.py RUNS [--methods darts gdas ...] [--seeds 4]
+        [--images 4000] [--side 16] [--filters 8] [--cells 1] [--epochs 25] [--batch 64]
 
 The images are a subset of the training part of the JPEG-coded CIFAR-10, at `side` pixels, half for the
-weights and half for the gates; the test part is not looked at. Each method and seed is a run in a folder of RUNS: what has ended is not run again, and
-what was interrupted goes on, so that the command can be given again at any time. The table has the test
-accuracy after 200 epochs of the derived cell, its skip connections, and the epoch and sign of a collapse.
+weights and half for the gates; the test part is not looked at. Each method and seed is a run in a folder of
+RUNS: what has ended is not run again, and what was interrupted goes on, so that the command can be given
+again at any time. A line has the test accuracy of the derived cell after 200 epochs by the table, its skip
+connections, its value with shared weights and alone, and the epoch and sign of a collapse.
 """
 
 from __future__ import annotations
@@ -52,8 +53,7 @@ def make_search(method: str, seed: int, args: argparse.Namespace, task: Any) -> 
 def read_rows(result: Result) -> list[dict[str, Any]]:
     """A row for each architecture that was derived and trained alone."""
     supernets = {t.number: t for t in result.trials if t.kind == "supernet"}
-    rows = [_read_row(t, supernets) for t in result.trials if "shared" in t.reason]
-    return rows
+    return [_read_row(t, supernets) for t in result.trials if "shared" in t.reason]
 
 
 def _read_row(trial: Trial, supernets: dict[int, Trial]) -> dict[str, Any]:
@@ -113,9 +113,8 @@ def main() -> None:
                 tests.setdefault(method, []).append(row["test"])
     for method, values in tests.items():
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        print(
-            f"{method:12} mean test accuracy {statistics.fmean(values):.2f} ({spread:.2f}) of {len(values)}"
-        )
+        mean = statistics.fmean(values)
+        print(f"{method:12} mean test accuracy {mean:.2f} ({spread:.2f}) of {len(values)}")
 
 
 if __name__ == "__main__":

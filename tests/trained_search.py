@@ -18,11 +18,25 @@ OFTEN = 0.001
 
 def search(strategy: str) -> Search:
     """A supernet with gates; or three trainings, the best of which goes on twice."""
+    if strategy in ("darts", "gdas"):
+        return gradient_search(strategy)
     if strategy == "supernet":
         one_shot = OneShot(batch_size=16, paths=2, statistics_batches=2, checkpoint_seconds=OFTEN)
         return build(living.Sharing("softmax"), one_shot, budget=1, fidelity=Fidelity(3))
     prefix = Train(batch_size=16, schedule="cosine", decay_epochs=9.0, checkpoint_seconds=OFTEN)
     return build(living.Halving(width=3), prefix, budget=5)
+
+
+def gradient_search(method: str) -> Search:
+    """Four epochs in two chunks, the derived architecture with shared weights, and alone."""
+    settings = {"epochs": 4, "chunk": 2, "gate_rate": 0.1}
+    one_shot = OneShot(batch_size=16, paths=1, statistics_batches=1, checkpoint_seconds=OFTEN)
+    return build(
+        {"name": method, "arguments": settings},
+        one_shot,
+        budget=10,
+        estimators={"train": Train(batch_size=16)},
+    )
 
 
 def build(strategy: Any, estimator: Any, **settings: Any) -> Search:

@@ -41,10 +41,11 @@ def test_curvature_fires_beyond_a_factor_of_one_point_three(factor: float, fires
         assert collapse["sign"] == "the largest eigenvalue grew by 1.31 within 5 epochs"
 
 
-def test_skips_fire_at_once() -> None:
-    """The genotype before is that of the last epoch with fewer."""
+def test_skips_fire_when_they_last() -> None:
+    """For three epochs; the genotype before is that of the last epoch with fewer."""
+    assert find_collapse(course(skips=[4, 4, 1, 5, 5] + [1] * 15)) == {}
     collapse = find_collapse(course(skips=[1] * 7 + [4] * 13))
-    assert collapse == {"epoch": 8, "before": 7, "sign": "4 of 6 operations are skip connections"}
+    assert collapse == {"epoch": 10, "before": 7, "sign": "4 of 6 operations are skip connections"}
 
 
 def test_a_loss_that_rises_fires_only_with_the_skips() -> None:
@@ -57,19 +58,19 @@ def test_a_loss_that_rises_fires_only_with_the_skips() -> None:
 
 
 def test_skips_are_those_of_the_derived_architectures() -> None:
-    """After each epoch; a cell of six skips has collapsed from the second epoch on."""
+    """After each epoch; a cell of six skips has collapsed from the second one on."""
     space = NASBench201()
     mixes = space.know(Mixes)
     assert mixes is not None
     log = Course({site: 5 for site in mixes.list_sites({})})
-    for chosen in (3, 1, 1):  # conv3x3, then skips
+    for chosen in (3, 1, 1, 1):  # conv3x3, then skips
         gate = torch.full((5,), 0.1)
         gate[chosen] = 0.6
         log.add_loss(1.0)
         log.close_epoch({site: gate for site in mixes.list_sites({})}, 0.5)
     data = judge_course(space, {}, {"course": log.describe(), "gates": {}})
-    assert data["course"]["skips"] == [0, 6, 6]
-    assert data["course"]["skip_weight"] == pytest.approx([0.1, 0.6, 0.6])
+    assert data["course"]["skips"] == [0, 6, 6, 6]
+    assert data["course"]["skip_weight"] == pytest.approx([0.1, 0.6, 0.6, 0.6])
     assert data["collapse"]["before"] == 1
 
 

@@ -51,6 +51,16 @@ def test_a_killed_supernet_ends_with_the_same_weights_and_gates(undisturbed, nur
     assert SUPERNET in expected.trials[0].artifacts
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("undisturbed", ["darts", "gdas"], indirect=True)
+def test_a_killed_gradient_search_ends_with_the_same_gates(undisturbed, nursery, tmp_path, request):
+    """In chunks that go on from one another, with what was derived from them."""
+    expected, calls = undisturbed
+    kill_often(nursery, request.node.callspec.params["undisturbed"], expected, calls, tmp_path)
+    assert [t.kind for t in expected.trials] == ["supernet", "supernet", "trial", "trial"]
+    assert len(expected.trials[1].outcome.data["course"]["loss"]) == 4
+
+
 @pytest.mark.parametrize("undisturbed", ["halving"], indirect=True)
 def test_killed_continuations_end_with_the_same_weights(undisturbed, nursery, tmp_path):
     """The same of 1 + 2 + 6 epochs, between and within them."""

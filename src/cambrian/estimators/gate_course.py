@@ -23,6 +23,9 @@ WINDOW = 5
 """Epochs of a local mean."""
 BEFORE = 5
 """Epochs between the two means that are compared."""
+LASTING = 3
+"""Epochs for which there have to be too many skips: at first all options are nearly alike, and the choice
+between them is chance."""
 GROWTH = 1.3
 """The factor of the eigenvalue's mean beyond which the search stops, as in the released code."""
 RISE = 1.02
@@ -79,10 +82,10 @@ def find_collapse(course: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _see_skips(course: Mapping[str, Any], epoch: int) -> tuple[int, str]:
-    count, most = course["skips"][epoch - 1], course["most_skips"]
-    if count < most:
+    lately = course["skips"][max(0, epoch - LASTING) : epoch]
+    if epoch < LASTING or min(lately) < course["most_skips"]:
         return 0, ""
-    return epoch - 1, f"{count} of {course['operations']} operations are skip connections"
+    return epoch - LASTING, f"{lately[-1]} of {course['operations']} operations are skip connections"
 
 
 def _see_curvature(course: Mapping[str, Any], epoch: int) -> tuple[int, str]:

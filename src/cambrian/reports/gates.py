@@ -3,6 +3,7 @@ architectures derived from it are worth with its weights and alone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cambrian.outcome import Done, Trial
@@ -29,7 +30,7 @@ def describe_collapse(trial: Trial) -> str:
     return f"collapsed in epoch {collapse['epoch']}: {collapse['sign']}; {before}"
 
 
-def _list_last(trials: list[Trial]) -> list[Trial]:
+def _list_last(trials: Sequence[Trial]) -> list[Trial]:
     """The supernets with a course; of a training in chunks, which tells it whole, the last one."""
     courses = [t for t in trials if t.kind == "supernet" and _read(t, "course")]
     last: dict[tuple[str, int], Trial] = {}

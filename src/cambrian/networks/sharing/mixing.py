@@ -134,7 +134,7 @@ class Binary:
         output = candidates.run(self.chosen)
         if not self.weights.requires_grad:
             return output
-        result: Tensor = _Compare.apply(output, self.weights, candidates, tuple(self.compared))
+        result: Tensor = _Compare.apply(output, self.weights, candidates, tuple(self.compared))  # type: ignore[no-untyped-call]
         return result
 
 
@@ -149,7 +149,7 @@ class _Compare(torch.autograd.Function):
         return output.view_as(output)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         products = gradient.new_zeros(ctx.options)
         with torch.no_grad():
             for i in ctx.compared:

@@ -80,9 +80,9 @@ class Fork(nn.Module):
 
     def forward(self, *inputs: Any) -> Any:
         if self.mixture is not None:
-            return self._apply(self.mixture, [inputs] * len(self.mixable))
+            return self._run_mixture(self.mixture, [inputs] * len(self.mixable))
         if self.channel_share > 1:
-            return self._apply(Only(self._find_chosen()), [inputs] * len(self.mixable))
+            return self._run_mixture(Only(self._find_chosen()), [inputs] * len(self.mixable))
         return self.current()(*inputs)
 
     @property
@@ -93,9 +93,9 @@ class Fork(nn.Module):
     def blend(self, inputs: Sequence[Any]) -> Any:
         """The mixture of the candidates where each has its own input."""
         assert self.mixture is not None
-        return self._apply(self.mixture, [(x,) for x in inputs])
+        return self._run_mixture(self.mixture, [(x,) for x in inputs])
 
-    def _apply(self, mixture: Mixture, inputs: Sequence[tuple[Any, ...]]) -> Any:
+    def _run_mixture(self, mixture: Mixture, inputs: Sequence[tuple[Any, ...]]) -> Any:
         whole = PartialChannels(mixture, self.channel_share) if self.channel_share > 1 else mixture
         return whole(Candidates(self.gate, self.mixable, inputs))
 
