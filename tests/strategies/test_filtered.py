@@ -18,7 +18,7 @@ from cambrian.spaces import SPACES
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.filtered import Filtered
 
-NEED_THEIR_OWN = ("race", "ppo", "filtered")
+NEED_THEIR_OWN = [name for name in STRATEGIES.names() if getattr(STRATEGIES.get(name), "own_trials", False)]
 """Strategies that read the memory of their own requests, and the filter itself."""
 SECONDS = ("progressive", "bayes", "nas-bowl", "smac", "nasbot", "bananas", "tpe")
 """Strategies with models, which take seconds each."""
@@ -104,6 +104,13 @@ def test_any_strategy_goes_on(name: str) -> None:
     result = run(Filtered(strategy=inner, measures=("layers",), draws=5, keep=3), 20)
     assert [t.estimator for t in result.trials] == ["layers"] * 5 + [""] * (len(result.trials) - 5)
     assert len(result.trials) > 10
+
+
+@pytest.mark.parametrize("name", NEED_THEIR_OWN)
+def test_strategies_that_need_trials_of_their_own_are_refused(name: str) -> None:
+    """Before anything runs, in a sentence."""
+    with pytest.raises(UsageError, match="learns trials that it proposes itself"):
+        Filtered(strategy=name)
 
 
 def test_lag_changes_nothing_but_the_wait() -> None:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -48,12 +48,13 @@ class Filtered:
     on, which has learned these; with `strategy=""` the search ends. Every score is a row of the run, with its
     seconds, and counts as a trial of the budget.
 
-    A strategy whose trials it must have proposed itself cannot go on from others' ("race", "ppo")."""
+    A strategy that learns its own trials alone cannot go on from these."""
 
     strategy: Any = "random"
     measures: tuple[str, ...] = ("jacob_cov", "macs")
     draws: Annotated[int, COUNT] = 50
     keep: Annotated[int, COUNT] = 5
+    own_trials: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -63,6 +64,11 @@ class Filtered:
             raise UsageError("strategy 'filtered': measures are empty: name at least one, such as naswot")
         if self.keep > self.draws:
             raise UsageError(f"strategy 'filtered': keep is at most the {self.draws} draws, got {self.keep}")
+        if getattr(self.inner, "own_trials", False):
+            raise UsageError(
+                f"strategy 'filtered': {type(self.inner).__name__} learns trials that it proposes itself, and"
+                " cannot go on from others': name another strategy, such as evolution"
+            )
 
     @cached_property
     def inner(self) -> Any:

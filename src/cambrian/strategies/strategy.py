@@ -27,14 +27,15 @@ __all__ = ["Evaluate", "Proposal", "Recommends", "Request", "Stop", "Strategy", 
 class Strategy(Protocol):
     """Implementations are frozen dataclasses whose fields are their JSON settings.
 
-    A strategy may have four members besides the methods below. `requests: tuple[type, ...]` are the kinds
+    A strategy may have members besides the methods below. `requests: tuple[type, ...]` are the kinds
     of requests and weights that it uses beyond `Evaluate` with `Fresh` weights, so that estimators which
     cannot serve them are refused before anything runs. `order` is "arrival" if it learns outcomes as they
     arrive instead of by number. `keeps(state) -> Sequence[int]` are the rows whose artifacts it may still
     name (without it: all rows). `axes: tuple[str, ...]` are the parts of the fidelity along which it asks for
     lower ones than the problem's own (see `cambrian.effort`), and `list_fidelities(problem)` those that it
     asks for, the lowest first, for plans. `estimators: Mapping[str, str]` are estimators by name that its
-    requests ask for, which a search has in addition to its own."""
+    requests ask for, which a search has in addition to its own. `own_trials` is True if it learns no trials
+    but those that it has proposed, and so cannot go on from another strategy's."""
 
     @property
     def needs(self) -> tuple[type, ...]:

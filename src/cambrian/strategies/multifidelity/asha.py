@@ -56,6 +56,7 @@ class ASHA:
     least: Mapping[str, float] = field(default_factory=dict)
     size: Annotated[int | None, Span(1)] = None
     needs: ClassVar[tuple[type, ...]] = ()
+    own_trials: ClassVar[bool] = True
     order: ClassVar[str] = "arrival"
 
     def __post_init__(self) -> None:

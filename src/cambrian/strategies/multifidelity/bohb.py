@@ -80,6 +80,7 @@ class BOHB:
     good: Annotated[float, Span(0, 1, above=True, below=True)] = 0.15
     bandwidth: Annotated[float, POSITIVE] = 1e-3
     needs: ClassVar[tuple[type, ...]] = ()
+    own_trials: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", tuple(self.axes))  # JSON has lists

@@ -73,6 +73,7 @@ class FreezeThaw:
     candidates: Annotated[int, Span(1, 1000)] = 30
     initial: Annotated[int, Span(1, 1000)] = 5
     needs: ClassVar[tuple[type, ...]] = ()
+    own_trials: ClassVar[bool] = True
     axes: ClassVar[tuple[str, ...]] = EPOCHS
     requests: ClassVar[tuple[type, ...]] = list_requests(EPOCHS)
 

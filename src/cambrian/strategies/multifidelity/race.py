@@ -90,6 +90,7 @@ class Race:
     margin: Annotated[float, Span(0)] = 0.0
     inherits: bool = False
     needs: ClassVar[tuple[type, ...]] = ()
+    own_trials: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_settings(self)

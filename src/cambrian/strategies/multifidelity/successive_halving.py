@@ -44,6 +44,7 @@ class SuccessiveHalving:
     least: Mapping[str, float] = field(default_factory=dict)
     passes: Annotated[int | None, Span(1)] = None
     needs: ClassVar[tuple[type, ...]] = ()
+    own_trials: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", tuple(self.axes))  # JSON has lists

@@ -62,6 +62,7 @@ class Deriving(ABC):
     alone: str = "train"
 
     needs: ClassVar[tuple[type, ...]] = (Shares, Mixes)
+    own_trials: ClassVar[bool] = True
     requests: ClassVar[tuple[type, ...]] = (Evaluate, TrainSupernet, Fresh, Continue, Shared)
 
     def __post_init__(self) -> None:

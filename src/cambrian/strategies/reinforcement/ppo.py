@@ -78,6 +78,7 @@ class PPO:
     rerank_epochs: Annotated[int | None, Span(1)] = None
     trials: Annotated[int | None, Span(1)] = None
     needs: ClassVar[tuple[type, ...]] = ()
+    own_trials: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         controller.check(self)
