@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ def test_sources_are_put_side_by_side() -> None:
 
 
 @pytest.mark.parametrize(
-    "predictor", [RandomForest(features=("answers", hidden)), Boosting(features=(hidden,))]
+    "predictor",
+    [RandomForest(features=("answers", hidden)), Boosting(features=(hidden,), trees=30, members=2)],
 )
 def test_scores_of_a_function_are_learned(predictor: Any) -> None:
     """Values that only the further feature shows are ranked by it, and hardly without it."""
@@ -57,7 +59,7 @@ def test_scores_of_a_function_are_learned(predictor: Any) -> None:
     values = [hidden(SPACE, c)["score"] for c in cells]
     lessons, unknown = make_trials(cells[:80], values[:80]), cells[80:]
     with_it = predictor.start(SPACE, 0).fit(lessons).predict(unknown).mean
-    without = type(predictor)().start(SPACE, 0).fit(lessons).predict(unknown).mean
+    without = replace(predictor, features=("answers",)).start(SPACE, 0).fit(lessons).predict(unknown).mean
     assert kendall(with_it, values[80:]) > 0.8
     assert abs(kendall(without, values[80:])) < 0.4
 
@@ -134,6 +136,7 @@ def test_ranks_are_summed_in_logarithms() -> None:
     assert totals == pytest.approx(expected)
 
 
+@pytest.mark.slow
 class TestForestOnPaths(PredictorSuite):
     """The forest with two sources keeps the contract of predictors."""
 
