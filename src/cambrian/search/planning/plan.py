@@ -46,7 +46,8 @@ def plan(
     baselines: tuple[str, ...] | None = None,
     **settings: Any,
 ) -> Plan:
-    """A search for `task` within `budget`, which may be a time, a number of trials, or both.
+    """A search for `task` within `budget`, which may be a time, a number of trials, of epochs, or
+    several.
 
     A budget of time alone is a race, where nobody says otherwise: a portfolio of networks is raced for a
     part of the time, and its winner goes on learning until the end (see `race_plan`). A named `strategy`, a
@@ -62,7 +63,8 @@ def plan(
     a race none, since its portfolio holds them. Measures the machine's speed for some seconds."""
     limits, changes = Budget.parse(budget), dict(changes or {})
     described = paper or strategy is not None or surrogate != SURROGATE or bool(changes.keys() - RACE_CHANGES)
-    raced = None if described or limits.trials is not None else _find_raced(space, task)
+    counted = limits.trials is not None or limits.most_epochs is not None
+    raced = None if described or counted else _find_raced(space, task)
     if raced is None and "entrants" in changes:
         raise UsageError(
             "entrants are the networks of a race: give a time as the budget, and no strategy, levels or"
