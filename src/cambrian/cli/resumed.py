@@ -55,5 +55,9 @@ def _count_trained(result: Result) -> int:
 
 def _is_larger(new: Budget, old: Budget) -> bool:
     """Whether the new budget allows anything that the old one did not."""
-    pairs = ((new.trials, old.trials), (new.seconds, old.seconds))
+    pairs = (
+        (new.trials, old.trials),
+        (new.seconds, old.seconds),
+        (new.most_epochs, old.most_epochs),
+    )
     return any(o is not None and (n is None or n > o) for n, o in pairs)

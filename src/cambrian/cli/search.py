@@ -83,8 +83,8 @@ def search(
     budget: Annotated[
         str | None,
         typer.Option(
-            help="How long to search, final training included: a time, a number of networks to try, or both:"
-            " 30m, 2h, 200, '200,30m' [default: as the data need].",
+            help="How long to search, final training included: a time, a number of networks to try, of"
+            " epochs, or several: 30m, 2h, 200, 5000epochs, '200,30m' [default: as the data need].",
             show_default=False,
             rich_help_panel=BUDGET,
         ),

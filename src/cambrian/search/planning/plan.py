@@ -48,7 +48,7 @@ def plan(
     **settings: Any,
 ) -> Plan:
     """A search for `task`, or the data of that name or path, within `budget`, which may be a time, a number
-    of trials, or both; `run` of the plan begins it.
+    of trials, of epochs, or several; `run` of the plan begins it.
 
     A budget of time alone is a race, where nobody says otherwise: a portfolio of networks is raced for a
     part of the time, and its winner goes on learning until the end (see `race_plan`). A named `strategy`, a
@@ -71,7 +71,8 @@ def plan(
     _check_pretrained(recipe)
     described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
     described = described or settings.get("estimator") is not None
-    raced = None if described or limits.trials is not None else _find_raced(space, task)
+    counted = limits.trials is not None or limits.most_epochs is not None
+    raced = None if described or counted else _find_raced(space, task)
     if raced is None and "entrants" in changes:
         raise Unread(["entrants"], "for a race, which has a time as its budget, and no strategy or epochs")
     if limits == Budget() and not paper and (raced is not None or _count_pixels(task) > FEW_PIXELS):
