@@ -95,10 +95,10 @@ def test_larger_networks_need_more_passes() -> None:
 
 
 def test_few_images_are_learned_in_small_steps_and_judged_with_care() -> None:
-    """Batches are of 32 images for 500, of 128 from 2,000 on, at a rate in proportion; a favourite's margin
+    """Batches are of 32 images for 500, of 128 from 6,000 on, at a rate in proportion; a favourite's margin
     is larger where validation is smaller, and next to nothing where it is large."""
     margins = []
-    for images, batch in ((500, 32), (4000, 128)):
+    for images, batch in ((500, 32), (10_000, 128)):
         search = plan(make_task(images, 16), "4m", workers=1).search
         final = search.estimators["final"]
         assert (final.batch_size, final.learning_rate) == (batch, pytest.approx(0.3 * batch / 128))
