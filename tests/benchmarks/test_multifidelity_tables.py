@@ -30,9 +30,9 @@ def test_a_continued_training_pays_the_difference(name: str) -> None:
     """On SpikeNAS-Bench the rungs of one architecture cost together what its longest training does, in epochs
     and in the seconds of the table."""
     bench = benchmark("spikenas")
-    played = play(bench, STRATEGIES.parse(name), Budget(epochs=400), seed=1)
-    assert played.epochs[-1] >= 400
-    assert played.epochs[-2] < 400
+    played = play(bench, STRATEGIES.parse(name), Budget(epochs=200), seed=1)
+    assert played.epochs[-1] >= 200
+    assert played.epochs[-2] < 200
     assert any(isinstance(trial.weights, Continue) for trial in played.trials)
     longest: dict[str, int] = {}
     spent: Counter[str] = Counter()
@@ -70,13 +70,13 @@ def test_interrupted_or_not(name: str, tmp_path: Path) -> None:
         budget = Budget(epochs=epochs)
         return Search(bench.space, strategy, bench.estimator, budget=budget, seed=2, fidelity=bench.fidelity)
 
-    whole = search(300).run()
-    search(100).run(tmp_path / "run")
-    resumed = search(300).run(tmp_path / "run")
+    whole = search(200).run()
+    search(60).run(tmp_path / "run")
+    resumed = search(200).run(tmp_path / "run")
     assert [(t.architecture, t.fidelity, t.weights) for t in resumed.trials] == [
         (t.architecture, t.fidelity, t.weights) for t in whole.trials
     ]
-    made = search(300)
+    made = search(200)
     check_replay(make_problem(made, None), made.strategy, resumed.rows, made.order)
 
 

@@ -71,6 +71,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     **{key: {"initial": 6, "refit": 8, "candidates": 4} for key in ("bayes", "nas-bowl", "smac", "nasbot")},
     "bananas": {"initial": 6, "candidates": 4, "layers": 2, "epochs": 5},
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
+    "freeze-thaw": {"candidates": 3, "fit": 1, "old": 2, "new": 1},
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
     "filtered": {"draws": 6, "keep": 3, "measures": ["layers"]},

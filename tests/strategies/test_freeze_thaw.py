@@ -71,7 +71,7 @@ def test_parameters_are_fitted() -> None:
     rng = stream(1, "fit")
     distances = measure_distances([Architecture({"a": n}) for n in range(8)])
     curves = [np.cumsum(rng.normal(0.1, 0.02, size=5)) + n / 8 for n in range(8)]
-    fitted = fit_parameters(Parameters(), distances, curves)
+    fitted = fit_parameters(Parameters(), distances, curves, 25)
     before = condition(msgspec.structs.replace(Parameters(), mean=fitted.mean), distances, curves)
     assert condition(fitted, distances, curves).evidence > before.evidence
 

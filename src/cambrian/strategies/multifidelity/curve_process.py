@@ -102,7 +102,7 @@ SPREAD = 1.0
 
 
 def fit_parameters(
-    begun: Parameters, distances: NDArray[np.float64], curves: Sequence[NDArray[np.float64]], steps: int = 25
+    begun: Parameters, distances: NDArray[np.float64], curves: Sequence[NDArray[np.float64]], steps: int
 ) -> Parameters:
     """The parameters of the highest posterior density near `begun`, with log-normal priors around the
     defaults."""

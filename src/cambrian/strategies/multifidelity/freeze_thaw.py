@@ -65,13 +65,14 @@ class State:
 class FreezeThaw:
     """A training has `steps` steps. A decision is among the `old` frozen and the `new` random architectures
     of the highest expected improvement; the new ones are of `candidates` that are drawn, after `initial`
-    ones of which nothing is decided."""
+    ones of which nothing is decided. A fit of the process's parameters takes at most `fit` iterations."""
 
     steps: Annotated[int, Span(2, 100)] = 10
     old: Annotated[int, Span(1, 100)] = 10
     new: Annotated[int, Span(1, 100)] = 3
     candidates: Annotated[int, Span(1, 1000)] = 30
     initial: Annotated[int, Span(1, 1000)] = 5
+    fit: Annotated[int, Span(1, 1000)] = 25
     needs: ClassVar[tuple[type, ...]] = ()
     own_trials: ClassVar[bool] = True
     axes: ClassVar[tuple[str, ...]] = EPOCHS
@@ -172,7 +173,7 @@ class FreezeThaw:
         if len(runs) < 3 or points < GROWTH * state.fitted:
             return state
         distances = measure_distances([run.architecture for run in runs])
-        parameters = fit_parameters(state.parameters, distances, _standardise(runs))
+        parameters = fit_parameters(state.parameters, distances, _standardise(runs), self.fit)
         return replace(state, parameters=parameters, fitted=points)
 
 
