@@ -53,7 +53,7 @@ def test_a_search_is_chunks_then_a_shared_and_an_own_value() -> None:
         ("supernet", 12, Continue(1)),
     ]
     assert shared.weights == Shared(2)
-    assert (alone.weights, alone.estimator, alone.fidelity) == (Fresh(), "train", Fidelity(7))
+    assert (alone.weights, alone.estimator, alone.fidelity) == (Fresh(), "final", Fidelity(7))
     assert alone.architecture == SPACE.architecture((1,) * 6)
     assert alone.reason == {"shared": shared_value(shared), "supernet": 2}
     assert game.stopped is not None
@@ -68,7 +68,7 @@ def test_searches_are_replicates() -> None:
     """Four searches train four supernets, and measure what they agree on as replicates."""
     game = play(DARTS(epochs=5, searches=4))
     supernets = [t for t in game.trials if t.kind == "supernet"]
-    own = [t for t in game.trials if t.estimator == "train"]
+    own = [t for t in game.trials if t.estimator == "final"]
     assert [t.replicate for t in supernets] == [0, 1, 2, 3]
     assert [t.replicate for t in own] == [0, 1, 2, 3]
 
@@ -126,11 +126,11 @@ def test_each_method_takes_the_strategys_settings(name: str) -> None:
 def test_what_cannot_be_mixed_is_refused() -> None:
     """Before anything runs, in a sentence."""
     with pytest.raises(Incompatible, match="DARTS needs a space that is Mixes, which TinyChain is not"):
-        Search("tiny-chain", "darts", OneShot(), None, 10, estimators={"train": "train"})
+        Search("tiny-chain", "darts", OneShot(), None, 10, estimators={"final": "train"})
 
 
 def test_the_estimator_of_own_values_is_asked_for_before_anything_runs() -> None:
-    with pytest.raises(Incompatible, match=r"DARTS measures by an estimator called 'train'.*estimators="):
+    with pytest.raises(Incompatible, match=r"DARTS measures by an estimator called 'final'.*estimators="):
         Search("nasbench201", "darts", OneShot(), None, 10)
 
 

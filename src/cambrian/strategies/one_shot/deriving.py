@@ -59,7 +59,7 @@ class Deriving(ABC):
     frozen: Annotated[int, Span(0, MOST_EPOCHS)] = 0
     searches: Annotated[int, Span(1, 1000)] = 1
     stop_on_collapse: bool = False
-    alone: str = "train"
+    alone: str = "final"
 
     needs: ClassVar[tuple[type, ...]] = (Shares, Mixes)
     requests: ClassVar[tuple[type, ...]] = (Evaluate, TrainSupernet, Fresh, Continue, Shared)
