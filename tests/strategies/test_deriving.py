@@ -107,20 +107,20 @@ def test_own_values_decide_the_recommendation() -> None:
 
 @pytest.mark.parametrize("name", GRADIENT)
 def test_methods_have_their_papers_settings_by_name(name: str) -> None:
-    """`NAME(paper)` is legal, longer than the default, and the method of the same name."""
+    """`NAME(paper)` is legal, of many epochs, and asks for the method of the same name."""
     paper = STRATEGIES.parse(f"{name}(paper)")
-    assert paper.epochs > STRATEGIES.make(name).epochs
+    assert paper.epochs >= 50
     assert paper.method[0] == name
 
 
 @pytest.mark.parametrize("name", GRADIENT)
 def test_each_method_takes_the_strategys_settings(name: str) -> None:
-    """The spec that the strategy asks for is one of that method."""
+    """The spec that the strategy asks for is one of that method, over the epochs of the run's fidelity."""
     from cambrian.networks.sharing.methods import SUPERNET_METHODS
 
     game = play(STRATEGIES.make(name), trials=1)
     method = SUPERNET_METHODS.make(game.trials[0].method)
-    assert method.epochs == STRATEGIES.make(name).epochs
+    assert method.epochs == 7
 
 
 def test_what_cannot_be_mixed_is_refused() -> None:
