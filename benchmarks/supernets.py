@@ -46,7 +46,7 @@ def make_search(method: str, seed: int, args: argparse.Namespace, task: Any) -> 
         1000,
         seed=seed,
         fidelity=Fidelity(args.alone_epochs, resolution=args.side, skeleton=skeleton),
-        estimators={"train": Train(batch_size=args.batch)},
+        estimators={"final": Train(batch_size=args.batch)},
     )
 
 

@@ -35,7 +35,7 @@ def gradient_search(method: str) -> Search:
         {"name": method, "arguments": settings},
         one_shot,
         budget=10,
-        estimators={"train": Train(batch_size=16)},
+        estimators={"final": Train(batch_size=16)},
     )
 
 

@@ -142,9 +142,9 @@ def find_choice(method: str, seed: int) -> int:
     return max(options, key=lambda i: gate[i])
 
 
-@pytest.mark.parametrize("method", gate_cases.METHODS)
+@pytest.mark.parametrize("method", ["darts", "gdas", "snas", "drnas", "proxylessnas"])
 def test_a_planted_operation_is_found(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By two of two seeds."""
+    """By two of two seeds, for each kind of gate; all methods are tried with ten."""
     plant(monkeypatch)
     assert [find_choice(method, seed) for seed in range(2)] == [PLANTED] * 2
 

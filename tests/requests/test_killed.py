@@ -56,7 +56,9 @@ def test_a_killed_supernet_ends_with_the_same_weights_and_gates(undisturbed, nur
 def test_a_killed_gradient_search_ends_with_the_same_gates(undisturbed, nursery, tmp_path, request):
     """In chunks that go on from one another, with what was derived from them."""
     expected, calls = undisturbed
-    kill_often(nursery, request.node.callspec.params["undisturbed"], expected, calls, tmp_path)
+    method = request.node.callspec.params["undisturbed"]
+    # The files of a chunk go once the next one is learned, sooner or later.
+    kill_often(nursery, method, expected, calls, tmp_path, lasting=False)
     assert [t.kind for t in expected.trials] == ["supernet", "supernet", "trial", "trial"]
     assert len(expected.trials[1].outcome.data["course"]["loss"]) == 4
 
@@ -89,19 +91,19 @@ def test_what_is_trained_anew_says_so_after_a_kill(undisturbed, nursery, tmp_pat
     assert "is not kept any more" in outcome.data["anew"]
 
 
-def kill_often(nursery, strategy, expected, calls, place):
+def kill_often(nursery, strategy, expected, calls, place, lasting=True):
     """Searches that are killed until KILLS kills have left a checkpoint to go on from, each ending like the
-    undisturbed."""
+    undisturbed; with the same files, if all of them are `lasting`."""
     rng, kills, kept, searches = random.Random(f"{strategy} {SHIFT}"), 0, 0, 0
     while kept < KILLS:
         run, searches, ended = place / str(searches), searches + 1, False
         while not ended:
             order = draw(rng, run, calls) if kept < KILLS else Order(run, place / "counter", at=0)
-            ended = killed_or_ended(nursery, strategy, run, order)
+            ended = killed_or_ended(nursery, strategy, run, order, lasting)
             kills += not ended
             kept += not ended and any(run.glob("checkpoints/*/*.json"))
         assert first_difference(contents(run), contents(expected.directory)) is None
-        assert files(run) == files(expected.directory)
+        assert not lasting or files(run) == files(expected.directory)
     print(f"{kills} kills in {searches} searches, {kept} of which left a checkpoint")
 
 
@@ -112,7 +114,7 @@ def draw(rng, run, calls):
     return Order(run, run.parent / "counter", rng.randrange(calls // 10, most), half)
 
 
-def killed_or_ended(nursery, strategy, run, order):
+def killed_or_ended(nursery, strategy, run, order, lasting):
     """Whether a session came to the end of the search. Nothing that was recorded is lost by it."""
     before = finished(run)
     answer = nursery.session(
@@ -120,5 +122,5 @@ def killed_or_ended(nursery, strategy, run, order):
     )
     assert answer["code"] in (0, -9)
     assert finished(run) | before == finished(run)
-    assert damaged_artifacts(run) == []
+    assert not lasting or damaged_artifacts(run) == []
     return answer["code"] == 0

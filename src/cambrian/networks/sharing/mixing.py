@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -60,9 +61,22 @@ class Weighted:
         total: Tensor | None = None
         # Summed one by one: without gradients, not all outputs have to be in memory at once.
         for i in self._find_running(candidates):
-            output = self.weights[i] * candidates.run(i)
-            total = output if total is None else _add(total, output, candidates)
+            output = candidates.run(i)
+            if self.weights.requires_grad:
+                output = self.weights[i] * output
+                total = output if total is None else _add(total, output, candidates)
+            elif total is None:
+                total = self._numbers[i] * output
+            else:
+                # A number is multiplied and added in one pass over memory, where a tensor takes two.
+                total = _add(total, output, candidates, self._numbers[i])
         return self._make_nothing(candidates) if total is None else total
+
+    @cached_property
+    def _numbers(self) -> list[float]:
+        """The weights as numbers, read once for all cells: on a GPU each reading waits."""
+        numbers: list[float] = self.weights.tolist()
+        return numbers
 
     def _find_running(self, candidates: Candidates) -> list[int]:
         """The active candidates that are connected; no connection costs nothing."""
@@ -71,7 +85,7 @@ class Weighted:
         if self.weights.requires_grad:
             return connected
         # A gradient of zeros would let momentum and decay move the weights of what has no share.
-        return [i for i in connected if self.weights[i] != 0]
+        return [i for i in connected if self._numbers[i] != 0]
 
     def _make_nothing(self, candidates: Candidates) -> Tensor:
         """Zeros, which are needed for their shape: those of no connection, where that is a candidate."""
@@ -185,10 +199,10 @@ def shuffle_channels(x: Tensor, groups: int) -> Tensor:
     return grouped.transpose(1, 2).reshape(n, channels, height, width) if groups > 1 else x
 
 
-def _add(total: Tensor, output: Tensor, candidates: Candidates) -> Tensor:
+def _add(total: Tensor, output: Tensor, candidates: Candidates, weight: float = 1.0) -> Tensor:
     if total.shape != output.shape:
         raise UsageError(
             f"question {candidates.gate!r}: its candidates give outputs of the shapes {list(total.shape)} and"
             f" {list(output.shape)}, and can only be mixed if they agree: choose a strategy that samples"
         )
-    return total + output
+    return torch.add(total, output, alpha=weight)

@@ -48,18 +48,19 @@ class State:
 
 @dataclass(frozen=True)
 class Deriving(ABC):
-    """The supernet is trained for `epochs` epochs, `chunk` at a time, each going on from the last. Gates
-    learn at `gate_rate` after `frozen` epochs. `searches` of them, with other random numbers, each derive an
-    architecture. With `stop_on_collapse` a training that collapses ends, and the architecture is that of the
-    epoch before. The derived architecture is trained by the run's estimator called `alone`."""
+    """The supernet is trained for `epochs` epochs (None: those of the run's fidelity), `chunk` at a time,
+    each going on from the last. Gates learn at `gate_rate` after `frozen` epochs. `searches` of them, with
+    other random numbers, each derive an architecture. With `stop_on_collapse` a training that collapses
+    ends, and the architecture is that of the epoch before. The derived architecture is trained by the run's
+    estimator called `alone`."""
 
-    epochs: Annotated[int, Span(1, MOST_EPOCHS)] = 25
+    epochs: Annotated[int | None, Span(1, MOST_EPOCHS)] = None
     chunk: Annotated[int, COUNT] = 5
     gate_rate: Annotated[float, POSITIVE] = 0.01
     frozen: Annotated[int, Span(0, MOST_EPOCHS)] = 0
     searches: Annotated[int, Span(1, 1000)] = 1
     stop_on_collapse: bool = False
-    alone: str = "train"
+    alone: str = "final"
 
     needs: ClassVar[tuple[type, ...]] = (Shares, Mixes)
     own_trials: ClassVar[bool] = True
@@ -118,17 +119,21 @@ class Deriving(ABC):
     def _train(self, state: State) -> TrainSupernet:
         """The next chunk of the supernet's training."""
         name, arguments = self.method
-        common = {"epochs": self.epochs, "gate_rate": self.gate_rate, "frozen": self.frozen}
+        whole = self._count_epochs(state)
+        common = {"epochs": whole, "gate_rate": self.gate_rate, "frozen": self.frozen}
         done = 0 if state.chunk is None else state.chunk.fidelity.epochs
-        epochs = min(self.epochs, done + self.chunk)
+        epochs = min(whole, done + self.chunk)
         return TrainSupernet(
             state.outer,
             {"name": name, "arguments": common | arguments},
             msgspec.structs.replace(state.problem.fidelity, epochs=epochs, seconds=None),
             Fresh() if state.chunk is None else Continue(state.chunk.number),
             replicate=state.search,
-            reason={"search": state.search + 1, "epochs": epochs, "of": self.epochs},
+            reason={"search": state.search + 1, "epochs": epochs, "of": whole},
         )
+
+    def _count_epochs(self, state: State) -> int:
+        return self.epochs or state.problem.fidelity.epochs
 
     def _learn_chunk(self, state: State, trial: Trial) -> State:
         data = trial.outcome.data if isinstance(trial.outcome, Done) else {}
@@ -140,7 +145,7 @@ class Deriving(ABC):
         number = trial.number if trial.cached is None else trial.cached
         state = replace(state, chunk=msgspec.structs.replace(trial, number=number))
         stopped = self.stop_on_collapse and "collapse" in data
-        if not stopped and trial.fidelity.epochs < self.epochs:
+        if not stopped and trial.fidelity.epochs < self._count_epochs(state):
             return state
         return replace(state, derived=derive(state, data, stopped))
 

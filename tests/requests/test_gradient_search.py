@@ -1,0 +1,53 @@
+"""Gradient searches on real trainings, from the first chunk of a supernet to what is derived from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import living
+from cambrian.estimators.one_shot import SUPERNET, OneShot
+from cambrian.estimators.train import Train
+from cambrian.outcome import Fidelity
+from cambrian.search.search import Search
+from cambrian.spaces.cells.darts import DARTS
+from cambrian.testing import toy_task
+from cambrian.weights import Continue, Fresh, Shared
+
+ONE_SHOT = OneShot(batch_size=16, paths=1, statistics_batches=1)
+SMALL = (DARTS(nodes=1, operations=("sep3x3", "skip")), {"filters": 4, "cells": 2})
+
+
+def search(space: Any, method: str, skeleton: dict[str, Any], **settings: Any) -> Search:
+    return Search(
+        space,
+        {"name": method, "arguments": {"chunk": 1, **settings}},
+        ONE_SHOT,
+        toy_task(),
+        10,
+        seed=1,
+        fidelity=Fidelity(2, skeleton=skeleton),
+        estimators={"final": Train(batch_size=16)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("space", "method", "skeleton"), [(living.forked, "gdas", {}), (SMALL[0], "pc-darts", SMALL[1])]
+)
+def test_a_search_ends_in_an_architecture_trained_alone(
+    space: Any, method: str, skeleton: dict[str, Any], tmp_path: Path
+) -> None:
+    """Two chunks, the second one going on from the first; a shared value, and an own one beside it."""
+    result = search(space, method, skeleton).run(tmp_path / "run")
+    first, second, shared, alone = result.trials
+    assert (first.weights, second.weights) == (Fresh(), Continue(0))
+    assert "anew" not in second.outcome.data
+    assert len(second.outcome.data["course"]["loss"]) == 2
+    assert SUPERNET in second.artifacts
+    assert all(abs(sum(gate) - 1) < 1e-5 for gate in second.outcome.data["gates"].values())
+    assert shared.weights == Shared(1)
+    assert alone.architecture == shared.architecture
+    assert alone.reason["shared"] == shared.value
+    assert result.best.architecture == alone.architecture
