@@ -21,6 +21,11 @@ STRATEGIES = Registry(
         "bananas": "cambrian.strategies.bayesian.bananas:BANANAS",
         "smac": "cambrian.strategies.bayesian.smac:SMAC",
         "nasbot": "cambrian.strategies.bayesian.nasbot:NASBOT",
+        "random-shared": "cambrian.strategies.one_shot.random_shared:RandomShared",
+        "spos": "cambrian.strategies.one_shot.spos:SPOS",
+        "fairnas": "cambrian.strategies.one_shot.fairnas:FairNAS",
+        "one-shot": "cambrian.strategies.one_shot.bender:Bender",
+        "enas": "cambrian.strategies.one_shot.enas:ENAS",
         "tpe": "cambrian.strategies.bayesian.tpe:TPE",
     },
 )

@@ -70,15 +70,25 @@ class Fork(nn.Module):
 
     def forward(self, *inputs: Any) -> Any:
         if self.mixture is not None:
-            # Summed one by one: without gradients, not all outputs have to be in memory at once.
-            outputs = (w * c(*inputs) for w, c in zip(self.mixture, self.candidates, strict=True))
-            return sum(outputs, start=next(outputs))
+            return self._sum(self.mixture, [inputs] * len(self.candidates))
         return self.current()(*inputs)
 
     def blend(self, inputs: Sequence[Any]) -> Any:
         """The mixture of the candidates where each has its own input."""
         assert self.mixture is not None
-        outputs = (w * c(x) for w, c, x in zip(self.mixture, self.candidates, inputs, strict=True))
+        return self._sum(self.mixture, [(x,) for x in inputs])
+
+    def _sum(self, mixture: Tensor, inputs: Sequence[tuple[Any, ...]]) -> Any:
+        terms = list(zip(mixture, self.candidates, inputs, strict=True))
+        if not mixture.requires_grad:
+            # A candidate of weight 0 does not run, so that its weights have no gradient: one of zeros would
+            # let momentum and decay move them.
+            terms = [term for term in terms if term[0] != 0] or terms[:1]
+        if not mixture.requires_grad and terms[0][0] == 0:
+            with torch.no_grad():  # all are dropped: zeros of the right shape
+                return terms[0][0] * self.candidates[0](*inputs[0])
+        # Summed one by one: without gradients, not all outputs have to be in memory at once.
+        outputs = (w * c(*x) for w, c, x in terms)
         return sum(outputs, start=next(outputs))
 
     def current(self) -> nn.Module:
