@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cambrian.cli.app import percent, value_text
-from cambrian.outcome import Done, Point, Trial
+from cambrian.outcome import Done, Point, Trial, describe_failure
 from cambrian.search.loop.execution import Watch
 
 
@@ -28,6 +28,7 @@ class LiveWatch(Watch):
         # A resumed search first goes through the trials it has: until one is begun, none is timed.
         self._replaying, self._replayed, self._counted_from = True, 0, time.monotonic()
         self._stage = "search"
+        self._supernets: dict[int, Trial] = {}
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=32),
@@ -69,15 +70,25 @@ class LiveWatch(Watch):
 
     def on_claim(self, trial: Trial) -> None:
         self._replaying = False
+        if trial.kind == "supernet":
+            self._supernets[trial.number] = trial
 
     def on_point(self, number: int, point: Point) -> None:
         self._replaying = False
+        supernet = self._supernets.get(number)
+        if supernet is not None and "value" in point.metrics:
+            epochs = f"epoch {point.step} of {supernet.fidelity.epochs}"
+            mean = f"its children have {percent(point.metrics['value'])} on average"
+            self._progress.update(self._bar, left=f"supernet: {epochs}, {mean}")
 
     def on_end(self, trial: Trial) -> None:
         if self._replaying:  # of an earlier run of the program: it does not tell this one's speed
             self._replayed, self._counted_from = self._replayed + 1, time.monotonic()
         if trial.kind == "final":
             self._line(f"  {trial.role}: {value_text(trial)}")
+        elif trial.kind == "supernet":  # its value is a mean over children: it competes with none of them
+            self._line(_describe_supernet(trial))
+            return
         else:
             self._trial(trial)
         self._progress.advance(self._bar)
@@ -155,3 +166,13 @@ class LiveWatch(Watch):
 
     def _line(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False)
+
+
+def _describe_supernet(trial: Trial) -> str:
+    """The line for a part of a supernet's training that has ended."""
+    chunk, chunks = trial.reason.get("chunk", 1), trial.reason.get("chunks", 1)
+    part = f", part {chunk} of {chunks}" if chunks != 1 else ""
+    if not isinstance(trial.outcome, Done):
+        return f"supernet{part}: {describe_failure(trial)}"
+    epochs, mean = trial.fidelity.epochs, value_text(trial)
+    return f"supernet{part}: {epochs} epoch{'s' if epochs > 1 else ''}; its children have {mean} on average"

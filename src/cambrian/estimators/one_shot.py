@@ -76,10 +76,25 @@ class OneShot(Recipe):
             )
         return self._score_one(job, job.task)
 
+    def make_method(self, job: Job, task: Task, supernet: Supernet) -> Step:
+        """The step by which the job's request trains the supernet."""
+        from cambrian.networks.sharing.methods import SUPERNET_METHODS
+        from cambrian.networks.training.batch_stream import BatchStream
+
+        assert isinstance(job.request, TrainSupernet)
+        # Methods with gates (DARTS) learn them on the validation part, as the paper's outer level does.
+        images = scoring_images(task, job.fidelity, "search", job.device)
+        augment = augment_for(self, task, job.fidelity)
+        name = (job.seed, "validation", job.identity)
+        validation = BatchStream(images, augment, self.batches(len(images)), name)
+        method = SUPERNET_METHODS.make(job.request.method or "uniform")
+        step: Step = method.step(supernet, self, list_paths(job, supernet), validation)
+        return step
+
     def _train(self, job: Job, request: TrainSupernet, task: Task) -> Estimate:
         started = time.perf_counter()
         supernet = make_supernet(job, task, request.outer)
-        method = self._method(job, request, task, supernet)
+        method = self.make_method(job, task, supernet)
         training = start_training(supernet, self, job, task, method)
         score = partial(self._score_paths, job, task, supernet)
         run = TrainingRun(job, task, self, training, score, started)
@@ -92,19 +107,6 @@ class OneShot(Recipe):
         value = metrics.pop("value")
         data = run.data | _learned(method)
         return Done(value, metrics, tuple(run.curve), run.seconds, data=data)
-
-    def _method(self, job: Job, request: TrainSupernet, task: Task, supernet: Supernet) -> Step:
-        from cambrian.networks.sharing.methods import SUPERNET_METHODS
-        from cambrian.networks.training.batch_stream import BatchStream
-
-        # Methods with gates (DARTS) learn them on the validation part, as the paper's outer level does.
-        images = scoring_images(task, job.fidelity, "search", job.device)
-        augment = augment_for(self, task, job.fidelity)
-        name = (job.seed, "validation", job.identity)
-        validation = BatchStream(images, augment, self.batches(len(images)), name)
-        method = SUPERNET_METHODS.make(request.method or "uniform")
-        step: Step = method.step(supernet, self, list_paths(job, supernet), validation)
-        return step
 
     def _score_paths(self, job: Job, task: Task, supernet: Supernet) -> dict[str, float]:
         """The mean metrics of a few random architectures, the same ones after each epoch. Scoring measures

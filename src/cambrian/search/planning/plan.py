@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import UsageError
-from cambrian.search.components import space_for
+from cambrian.search.compatibility import trains_supernets
+from cambrian.search.components import component, space_for
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
 from cambrian.search.planning.race_search import plan_by_race
+from cambrian.search.planning.shared_search import plan_by_supernet
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
@@ -52,7 +54,8 @@ def plan(
     part of the time, and its winner goes on learning until the end (see `race_plan`). A named `strategy`, a
     number of trials, levels or epochs in `changes`, or `paper`, are searches that a preset describes (see
     `preset_plan`): progressive search unless another strategy is named, or usual for a budget of few trials,
-    in PNAS's space unless another `space` is.
+    in PNAS's space unless another `space` is. A strategy that trains a supernet has a plan of its own (see
+    `shared_plan`), in NAS-Bench-201's space unless another is named.
 
     `paper` takes the space's own paper's settings. `changes` sets "levels", "keep", "epochs", "images",
     "final_epochs", and settings of the space's skeleton by their names, those of the final networks after
@@ -82,6 +85,21 @@ def plan(
             baselines=baselines or (),
             settings=settings,
         )
+    chosen = None if strategy is None else component("strategy", strategy)
+    if chosen is not None and trains_supernets(chosen):
+        _refuse_for_supernets(paper, surrogate)
+        return plan_by_supernet(
+            task,
+            chosen,
+            limits,
+            workers=workers,
+            device=device,
+            space=space,
+            recipe=dict(recipe or {}),
+            changes=changes,
+            baselines=baselines,
+            settings=settings,
+        )
     return plan_by_preset(
         task,
         limits,
@@ -96,6 +114,15 @@ def plan(
         baselines=baselines,
         settings=settings,
     )
+
+
+def _refuse_for_supernets(paper: bool, surrogate: str) -> None:
+    """Raise UsageError for what is said of a search that trains a supernet, and is not about one."""
+    if paper or surrogate != SURROGATE:
+        raise UsageError(
+            f"{'paper' if paper else 'surrogate'} is about progressive search, and the strategy trains a"
+            " supernet: its paper's settings are NAME(paper), such as spos(paper)"
+        )
 
 
 def _find_raced(given: Any, task: Task) -> Space | None:

@@ -139,9 +139,8 @@ class SharedSearch(ABC):
             ended = state.supernet is not None or failures == REPLICATES
             return replace(state, failures=failures, trained=ended)
         number = trial.number if trial.cached is None else trial.cached
-        chunks, seconds = state.chunks + 1, trial.outcome.seconds
-        # A chunk's seconds are those of the whole training until its end.
-        last = seconds - state.seconds
+        last = trial.outcome.seconds
+        chunks, seconds = state.chunks + 1, state.seconds + last
         late = self.training_seconds is not None and seconds + last > self.training_seconds
         return replace(
             state,
