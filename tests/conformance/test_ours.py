@@ -68,11 +68,14 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
     "q-learning": {"horizon": 30, "replay": 10},
+    **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas")},
+    **{name: {"children": 25, "population": 6, "parents": 3} for name in ("spos", "fairnas")},
 }
 STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "random": {"repeats": True, "lag_free": True},
     "progressive": {"lag_free": True},
     "hill-climbing": {},
+    **{name: {"lag_free": True} for name in ("random-shared", "one-shot", "enas", "spos", "fairnas")},
 }
 ISOLATING = {"processes"}
 NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}

@@ -30,7 +30,7 @@ def compare_orders(trials: Sequence[Trial]) -> str:
         return ""
     alike = sum((a[0] - b[0]) * (a[1] - b[1]) > 0 for a, b in pairs)
     return (
-        f"Of {len(pairs)} pair{'s' if len(pairs) > 1 else ''} of networks that were also trained alone, shared"
-        f" weights order {alike} as the trainings do. A supernet that orders no better than chance, half of"
-        " many pairs, is of no use for choosing."
+        f"Of {len(pairs)} pair{'s' if len(pairs) > 1 else ''} of networks that were also trained alone,"
+        f" shared weights order {alike} as the trainings do. A supernet that orders no better than chance,"
+        " half of many pairs, is of no use for choosing."
     )

@@ -11,6 +11,7 @@ from typing import Any
 from cambrian.architecture import questions, sample
 from cambrian.paths import kind_of
 from cambrian.randomness import stream
+from cambrian.search.compatibility import trains_supernets
 from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, know
 from cambrian.spaces.sharing import is_shared
@@ -57,7 +58,8 @@ def _pairs() -> str:
     notes: dict[str, int] = {}  # number by sentence: pairs refused for one reason share a note
 
     def cell(space: str, strategy: str) -> str:
-        why = refusal(PairCase(space, strategy, _nothing()))
+        shares = trains_supernets(STRATEGIES.make(strategy))
+        why = refusal(PairCase(space, strategy, "one-shot" if shares else _nothing()))
         return "works" if why is None else f"refused [{notes.setdefault(why, len(notes) + 1)}]"
 
     strategies = STRATEGIES.names()
