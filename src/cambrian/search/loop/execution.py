@@ -242,15 +242,9 @@ class Execution:
                 root=source.root(trial.weights),
                 deadline=self._deadline(trial),
                 shorten=row.final,
-                threads=source.threads or self._count_threads(trial),
+                threads=source.threads,
             )
         )
-
-    def _count_threads(self, trial: Trial) -> int:
-        """The threads of a supernet's training, all that the engine has: what comes after waits for it. 0 is
-        the engine's own number, for all others."""
-        each = int(getattr(self.engine, "threads", 1))
-        return self.engine.slots * each if trial.kind == "supernet" else 0
 
     def _collect(self, reports: Sequence[Report], queue: list[Row]) -> list[tuple[Row, Outcome]]:
         """Outcomes of running rows; lost ones go back into `queue` under their next attempt."""

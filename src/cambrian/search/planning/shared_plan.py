@@ -103,8 +103,8 @@ def plan_amounts(
     measure = partial(_measure, task, space, strategy, one_shot, device)
     if limits.seconds is None:
         return _usual_amounts(task, images, fields, sizes[0], {**sizes[0], **final_skeleton})
-    speed_up = 1.0 if device.startswith("cuda") else workers**0.6
-    share = limits.seconds * SUPERNET * speed_up
+    # On one worker, whatever their number: a supernet is one training, and its numbers are to be the same.
+    share = limits.seconds * SUPERNET
     cost, notice = _choose_size(sizes, measure, share, images, one_shot, began + limits.seconds * MEASURED)
     _check_memory(cost, device)
     each = images * cost.step + one_shot.paths * cost.score
@@ -122,7 +122,7 @@ def plan_amounts(
         max(FEWEST, min(MOST_CHILDREN, children)),
         fields.get("final_epochs", final_epochs),
         final,
-        epochs * each * fraction / speed_up,
+        epochs * each * fraction,
         cost.bytes,
         notice,
     )
