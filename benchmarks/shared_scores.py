@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,8 +39,6 @@ def make_task(side: int) -> Task:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 255, (4000, side, side, 3), dtype=np.uint8)
     task = load((pixels, rng.integers(0, 10, 4000)))
-    from dataclasses import replace
-
     return replace(task, train=np.arange(3000), validation=np.arange(3000, 4000))
 
 
@@ -53,7 +52,9 @@ def measure(task: Task, filters: int, children: int, statistics: str, anew: bool
         supernet = make_supernet(first, task, first.architecture)
         save_weights(supernet, file, {OUTER: encode(supernet.outer).decode()})
         jobs = [
-            Job.of(SPACE, sample(SPACE, stream(n)), fidelity, task, weights=Shared(0), artifacts={SUPERNET: file})
+            Job.of(
+                SPACE, sample(SPACE, stream(n)), fidelity, task, weights=Shared(0), artifacts={SUPERNET: file}
+            )
             for n in range(children)
         ]
         list(one_shot.run(jobs[0]))

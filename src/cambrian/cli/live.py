@@ -107,10 +107,15 @@ class LiveWatch(Watch):
             self._best = trial
         # By the count, since trials of several workers may end out of order.
         if len(self._levels[level]) == self._expected.get(level):
-            self._line(
-                f"level {level}: {len(self._levels[level])} trained, best {self._best_of(level)},"
-                f" surrogate's rank correlation {self._rho(level)}"
-            )
+            self._line(self._describe_level(level))
+
+    def _describe_level(self, level: int) -> str:
+        """The line for a level that has ended; trials without a level are all of level 0."""
+        count, best = len(self._levels[level]), self._best_of(level)
+        if not level:
+            return f"{count} tried, best {best}"
+        rho = self._rho(level)
+        return f"level {level}: {count} trained, best {best}, surrogate's rank correlation {rho}"
 
     # -- display ----------------------------------------------------------------------------------
 

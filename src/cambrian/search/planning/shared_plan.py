@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 SUPERNET, SCORES = 0.4, 0.2
 """Shares of the time; the rest is for the final stage."""
+USED = 0.85
+"""The part of a supernet's share that is planned: the rest is for a machine that has become slower."""
 CHUNKS = 8
 """Parts of a supernet's training, each of which leaves weights to go on from."""
 PASSES, MOST_PASSES = 30, 150
@@ -108,7 +110,7 @@ def plan_amounts(
     cost, notice = _choose_size(sizes, measure, share, images, one_shot, began + limits.seconds * MEASURED)
     _check_memory(cost, device)
     each = images * cost.step + one_shot.paths * cost.score
-    epochs = fields.get("epochs", max(1, min(MOST_PASSES, int(share / each))))
+    epochs = fields.get("epochs", max(1, min(MOST_PASSES, int(USED * share / each))))
     # Of very many images a part, where the time does not bear one pass.
     fraction = images / len(task.train) * min(1.0, max(share / each, BATCH / images) if epochs == 1 else 1.0)
     children = int(limits.seconds * SCORES * workers / cost.score)
@@ -133,7 +135,7 @@ def adapt_strategy(strategy: Strategy, amounts: Amounts) -> Strategy:
     wanted: dict[str, Any] = {
         "chunks": min(CHUNKS, amounts.epochs),
         "children": amounts.children,
-        "training_seconds": None if amounts.seconds is None else round(1.2 * amounts.seconds, 2),
+        "training_seconds": None if amounts.seconds is None else round(amounts.seconds / USED, 2),
     }
     fields = dataclasses.fields(strategy) if dataclasses.is_dataclass(strategy) else ()
     free = {f.name: f.default for f in fields if f.name in wanted}
@@ -230,8 +232,8 @@ def _choose_final(
     """The largest skeleton, from that of the search on, of which a network is trained for PASSES epochs, and
     its epochs; `rounds` are the images of all trainings in an epoch, for each second of the stage."""
     network = facts.draw(None, stream(0, "plan", "final"))
-    larger = [{**size, **changes} for size in facts.sizes]
-    sizes = [{**smallest, **changes}] + larger[larger.index(smallest) + 1 :] * (smallest in larger)
+    first, larger = {**smallest, **changes}, [{**size, **changes} for size in facts.sizes]
+    sizes = larger[larger.index(first) :] if first in larger else [first]
     chosen, epochs = sizes[0], 0.0
     for size in sizes:
         passes = 1 / (rounds * measure(network, size))

@@ -86,7 +86,9 @@ def plan_by_supernet(
         **settings,
     )
     rows = tuple(describe_shared(search, amounts, crew))
-    search.remarks = {"plan": rows}
+    count = getattr(search.strategy, "children", 0)
+    expected = {0: int(count)} if count else {}
+    search.remarks = {"plan": rows, "expected": {str(level): n for level, n in expected.items()}}
     # The planning's own time is part of the budget, since a user waits for it as well.
     search.spent = time.monotonic() - began
-    return Plan(search, rows, limits.seconds or 0.0)
+    return Plan(search, rows, limits.seconds or 0.0, trials=expected)
