@@ -14,7 +14,7 @@ from cambrian.registry import name_of
 from cambrian.request import Evaluate, TrainSupernet
 from cambrian.search.space_check import check_skeleton
 from cambrian.spaces.knowledge import Shares, know
-from cambrian.spaces.sharing import is_shared
+from cambrian.spaces.shared_questions import is_shared
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from cambrian.choices import Answer, Choice, OneOf
 from cambrian.errors import IllegalArchitecture, Rejected
 from cambrian.randomness import stream
 from cambrian.spaces.knowledge import Canonical, know
-from cambrian.spaces.sharing import outer
+from cambrian.spaces.shared_questions import outer
 
 if TYPE_CHECKING:
     import numpy as np
