@@ -77,9 +77,9 @@ def load_supernet(job: Job, task: Task, statistics: str) -> Supernet:
         _check_outer(job, known[1].outer)
         return known[1]
     _check_outer(job, _read_outer(weights))
-    supernet = make_supernet(job, task, job.architecture)
+    supernet: Supernet = make_supernet(job, task, job.architecture)
     load_weights(supernet, weights)
-    supernet = supernet.to(job.device, memory_format=memory_format(supernet))  # type: ignore[call-overload]
+    supernet.to(job.device, memory_format=memory_format(supernet))  # type: ignore[call-overload]
     _held[task] = name, supernet
     return supernet
 

@@ -137,10 +137,11 @@ def adapt_strategy(strategy: Strategy, amounts: Amounts) -> Strategy:
         "children": amounts.children,
         "training_seconds": None if amounts.seconds is None else round(amounts.seconds / USED, 2),
     }
-    fields = dataclasses.fields(strategy) if dataclasses.is_dataclass(strategy) else ()
-    free = {f.name: f.default for f in fields if f.name in wanted}
-    chosen = {name: wanted[name] for name, default in free.items() if getattr(strategy, name) == default}
-    return dataclasses.replace(strategy, **chosen) if chosen else strategy  # type: ignore[type-var]
+    known: Any = strategy  # a strategy that is no dataclass keeps its settings to itself
+    fields = dataclasses.fields(known) if dataclasses.is_dataclass(strategy) else ()
+    free = [f.name for f in fields if f.name in wanted and getattr(strategy, f.name) == f.default]
+    adapted: Strategy = dataclasses.replace(known, **{name: wanted[name] for name in free}) if free else known
+    return adapted
 
 
 def _usual_amounts(

@@ -22,6 +22,7 @@ from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.step import GradientStep, HeadsLoss, Moment
 from cambrian.policies import controller
 from cambrian.policies.decisions import walk_of
+from cambrian.policies.lstm import Floats
 from cambrian.settings import POSITIVE, Span, check_settings
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class ENASStep:
         first = update * method.samples
         accuracies = np.array([self._score(path, first + n) for n, path in enumerate(paths)])
 
-        def slope(logs: controller.Floats, entropies: controller.Floats) -> Any:
+        def slope(logs: Floats, entropies: Floats) -> tuple[Floats, Floats]:
             rewards = (accuracies + method.entropy * entropies).tolist()
             better, self._baseline = subtract_baseline(rewards, self._baseline)
             return np.array(better) / len(better), np.zeros_like(logs)
