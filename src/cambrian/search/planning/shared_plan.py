@@ -138,7 +138,7 @@ def adapt_strategy(strategy: Strategy, amounts: Amounts) -> Strategy:
         "training_seconds": None if amounts.seconds is None else round(amounts.seconds / USED, 2),
     }
     known: Any = strategy  # a strategy that is no dataclass keeps its settings to itself
-    fields = dataclasses.fields(known) if dataclasses.is_dataclass(strategy) else ()
+    fields: tuple[Any, ...] = dataclasses.fields(known) if dataclasses.is_dataclass(strategy) else ()
     free = [f.name for f in fields if f.name in wanted and getattr(strategy, f.name) == f.default]
     adapted: Strategy = dataclasses.replace(known, **{name: wanted[name] for name in free}) if free else known
     return adapted
