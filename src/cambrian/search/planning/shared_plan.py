@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 SUPERNET, SCORES = 0.4, 0.2
 """Shares of the time; the rest is for the final stage."""
+LEAST = 0.1
+"""The share of the supernet at least, however long the measuring took."""
 USED = 0.85
 """The part of a supernet's share that is planned: the rest is for a machine that has become slower."""
 CHUNKS = 8
@@ -109,14 +111,16 @@ def plan_amounts(
     share = limits.seconds * SUPERNET
     cost, notice = _choose_size(sizes, measure, share, images, one_shot, began + limits.seconds * MEASURED)
     _check_memory(cost, device)
+    last = partial(_measure_alone, task, space, device)
+    rounds = math.ceil(trainings / workers) * len(task.train) / (1 - SUPERNET - SCORES) / limits.seconds
+    final, final_epochs = _choose_final(facts, cost.skeleton, final_skeleton, last, rounds)
+    # The time of the measuring is the supernet's: children and final trainings are to have theirs.
+    share = max(LEAST * limits.seconds, share - (time.monotonic() - began))
     each = images * cost.step + one_shot.paths * cost.score
     epochs = fields.get("epochs", max(1, min(MOST_PASSES, int(USED * share / each))))
     # Of very many images a part, where the time does not bear one pass.
     fraction = images / len(task.train) * min(1.0, max(share / each, BATCH / images) if epochs == 1 else 1.0)
     children = int(limits.seconds * SCORES * workers / cost.score)
-    last = partial(_measure_alone, task, space, device)
-    rounds = math.ceil(trainings / workers) * len(task.train) / (1 - SUPERNET - SCORES) / limits.seconds
-    final, final_epochs = _choose_final(facts, cost.skeleton, final_skeleton, last, rounds)
     return Amounts(
         epochs,
         round(min(1.0, fraction), 4),
