@@ -10,19 +10,28 @@ from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.train import Train
 from cambrian.outcome import Fidelity
 from cambrian.search.search import Search
+from cambrian.strategies import STRATEGIES
 from cambrian.testing import toy_task
 
+FAMILIES = ("random-shared", "spos", "fairnas", "one-shot", "enas")
 OFTEN = 0.001
 """Seconds between checkpoints: after each step."""
 
 
 def search(strategy: str) -> Search:
-    """A supernet with gates; or three trainings, the best of which goes on twice."""
+    """A supernet with gates; three trainings, the best of which goes on twice; or, by its name, a strategy
+    that trains a supernet in two parts and scores three children, or derives an architecture."""
     if strategy in ("darts", "gdas"):
         return gradient_search(strategy)
     if strategy == "supernet":
         one_shot = OneShot(batch_size=16, paths=2, statistics_batches=2, checkpoint_seconds=OFTEN)
         return build(living.Sharing("softmax"), one_shot, budget=1, fidelity=Fidelity(3))
+    if strategy in FAMILIES:
+        one_shot = OneShot(
+            batch_size=16, paths=1, statistics_batches=1, checkpoint_seconds=OFTEN, decay_epochs=2.0
+        )
+        family = STRATEGIES.make({"name": strategy, "arguments": {"chunks": 2, "children": 3}})
+        return build(family, one_shot, fidelity=Fidelity(2))
     prefix = Train(batch_size=16, schedule="cosine", decay_epochs=9.0, checkpoint_seconds=OFTEN)
     return build(living.Halving(width=3), prefix, budget=5)
 

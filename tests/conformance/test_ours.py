@@ -80,6 +80,8 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     **{
         name: {"epochs": 10, "searches": 5} for name in ("proxylessnas", "beta-darts", "sdarts-rs", "r-darts")
     },
+    **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas")},
+    **{name: {"children": 25, "population": 6, "parents": 3} for name in ("spos", "fairnas")},
 }
 CLIMBING: dict[str, Any] = {"repeats": True, "fidelity": Fidelity(9)}
 """Of strategies that measure at lower fidelities: three rungs."""
@@ -89,6 +91,7 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "hill-climbing": {},
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
     **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw")},
+    **{name: {"lag_free": True} for name in ("random-shared", "one-shot", "enas", "spos", "fairnas")},
 }
 ISOLATING = {"processes"}
 NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}

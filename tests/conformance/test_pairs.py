@@ -13,16 +13,19 @@ from test_ours import SKELETONS, STRATEGY_SETTINGS
 from cambrian.architecture import sample
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
+from cambrian.search.compatibility import trains_supernets
 from cambrian.spaces import SPACES
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.bayesian.model_based import ModelBased
 from cambrian.testing import PAIR, PairCase, toy_task
 from cambrian.testing.matrix import page
+from cambrian.testing.suite import NotApplicable
 
 ESTIMATORS: dict[str, Any] = {
     "free": {"name": "function", "arguments": {"function": "measures:guess", "builds": False}},
     "built": {"name": "function", "arguments": {"function": "measures:parameters"}},
     "train": "train",
+    "shared": {"name": "one-shot", "arguments": {"batch_size": 16, "paths": 1, "statistics_batches": 1}},
 }
 SCORES_NETWORKS = ("filtered",)
 """Strategies that bring an estimator of networks, whatever the other one is."""
@@ -68,6 +71,8 @@ def case(space: str, strategy: str, estimator: str) -> PairCase:
 
 
 def tried(space: str, strategy: str, estimator: str) -> None:
+    if estimator == "shared" and not trains_supernets(STRATEGIES.make(strategy)):
+        raise NotApplicable("it has no supernet to score anything with")
     for check in PAIR.checks:
         check(case(space, strategy, estimator))
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from cambrian.outcome import Point, Trial
 from cambrian.search.lines import LineWatch
 from cambrian.search.loop.execution import Watch
-from cambrian.search.tally import Tally, value_text
+from cambrian.search.tally import Tally, describe_supernet, percent, value_text
 
 
 @contextmanager
@@ -39,6 +39,7 @@ class LiveWatch(Watch):
         # A resumed search first goes through the trials it has: until one is begun, none is timed.
         self._replaying, self._replayed, self._counted_from = True, 0, time.monotonic()
         self._stage = "search"
+        self._supernets: dict[int, Trial] = {}
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=32),
@@ -78,15 +79,25 @@ class LiveWatch(Watch):
 
     def on_claim(self, trial: Trial) -> None:
         self._replaying = False
+        if trial.kind == "supernet":
+            self._supernets[trial.number] = trial
 
     def on_point(self, number: int, point: Point) -> None:
         self._replaying = False
+        supernet = self._supernets.get(number)
+        if supernet is not None and "value" in point.metrics:
+            epochs = f"epoch {point.step} of {supernet.fidelity.epochs}"
+            mean = f"its children have {percent(point.metrics['value'])} on average"
+            self._progress.update(self._bar, left=f"supernet: {epochs}, {mean}")
 
     def on_end(self, trial: Trial) -> None:
         if self._replaying:  # of an earlier run of the program: it does not tell this one's speed
             self._replayed, self._counted_from = self._replayed + 1, time.monotonic()
         if trial.kind == "final":
             self._line(f"  {trial.role}: {value_text(trial)}")
+        elif trial.kind == "supernet":  # its value is a mean over children: it competes with none of them
+            self._line(describe_supernet(trial))
+            return
         else:
             self._trial(trial)
         self._progress.advance(self._bar)

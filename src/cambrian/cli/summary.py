@@ -87,8 +87,12 @@ def _finals(result: Result) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
+    from cambrian.reports.shared_scores import find_shared_scores
+
     table = Table(title="final stage", box=None, title_justify="left", header_style="dim")
-    for name in ("network", "validation", "test", "params", "macs", "seconds"):
+    shared = find_shared_scores(result.trials)
+    also = ("shared",) if shared else ()
+    for name in ("network", *also, "validation", "test", "params", "macs", "seconds"):
         table.add_column(name, justify="left" if name == "network" else "right")
     for trial in result.finals:
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
@@ -96,6 +100,7 @@ def _finals(result: Result) -> Any:
         tested = "test_accuracy" in metrics
         table.add_row(
             escape(trial.role + _say_shortened(metrics)),
+            *([value_text(shared.get(trial.architecture))] if shared else []),
             "" if tested else value_text(trial, "failed"),
             value_text(trial) if tested else "",
             *_sizes(trial),

@@ -50,14 +50,14 @@ def build_measured(job: Job, always: Iterable[str] = SIZES) -> Built | Infeasibl
     if job.task is None:
         raise UsageError("building a network needs a task: it says the input's and output's shape")
     # Limits first, on networks without weights: a network over them may not fit into memory.
-    metrics = _hold_to_limits(job, job.task)
+    metrics = hold_to_limits(job, job.task)
     if isinstance(metrics, Infeasible):
         return metrics
     network = _build(job, job.task)
     return Built(network, metrics | _measure_rest(job, job.task, network, always, metrics))
 
 
-def _hold_to_limits(job: Job, task: Task) -> dict[str, float] | Infeasible:
+def hold_to_limits(job: Job, task: Task) -> dict[str, float] | Infeasible:
     """The measures that the limits needed, or the limit that the network misses.
 
     A network to be delivered has kept the limits on noisy measures as a trial or a finalist; a second

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,6 @@ from cambrian.architecture import Architecture, Walkable
 from cambrian.policies.decisions import Before, Choose, Decision, Walk, sample_by
 from cambrian.policies.lstm import Floats, Layer, Tape, advance, backward, blank, forward, product
 from cambrian.randomness import stream
-from cambrian.settings import Span
-from cambrian.strategies.settings import check_settings, check_weights
 
 Parameters = Mapping[str, Floats]
 Slope = Callable[[Floats, Floats], tuple[Floats, Floats]]
@@ -77,23 +74,6 @@ class Read:
         """The entropy [n, steps] of the softmax at each step."""
         entropies: Floats = -(np.exp(self.logs) * self.logs).sum(axis=2)
         return entropies
-
-
-def check(strategy: Any) -> None:
-    """Raises UsageError for settings of REINFORCE or PPO that are impossible for a controller."""
-    check_settings(
-        strategy,
-        lr=Span(0, 1, above=True),
-        decay=Span(0, 1, below=True),
-        batch=Span(1, whole=True),
-        layers=Span(1, 100, whole=True),
-        hidden=Span(1, 1000, whole=True),
-        bound=Span(0, 10, above=True),
-        bins=Span(1, 1000, whole=True),
-    )
-    layers, hidden = strategy.layers, strategy.hidden
-    # Each layer has two matrices of [hidden, 4 * hidden]; the options' rows are few beside them.
-    check_weights(strategy, 8 * layers * hidden**2, f"{layers} layers of {hidden} units")
 
 
 def start(seed: int, layers: int, hidden: int, bound: float) -> Policy:

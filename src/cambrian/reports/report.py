@@ -30,6 +30,7 @@ from cambrian.reports.page import (
     table,
     tiles,
 )
+from cambrian.reports.shared_scores import compare_orders, find_shared_scores
 from cambrian.reports.verdict import baselines, verdict
 from cambrian.reports.weights import describe_weights, supernets_section, weights_section
 from cambrian.weights import Fresh
@@ -102,6 +103,12 @@ def _final(story: Story) -> Html | None:
         return None
     rows = [_final_row(story, t) for t in finals]
     header = ["role", "scored on", story.metric, "params", "macs", "seconds", "architecture"]
+    shared = find_shared_scores(story.trials)
+    if shared:  # a score with a supernet's weights never stands without the one of the network alone
+        header.insert(3, "with shared weights")
+        for row, trial in zip(rows, finals, strict=True):
+            known = shared.get(trial.architecture)
+            row.insert(3, "–" if known is None else story.value(known.value))
     pictures = [
         figure(draw.svg(story.space, t.architecture, title=name), f"{name}: {story.value(t.value)}")
         for name, t in baselines(story)
@@ -111,6 +118,7 @@ def _final(story: Story) -> Html | None:
         element("p", "Trained from scratch in the final skeleton; only the winner and what it is compared "
                 "with have seen the test part, once each, after every choice had been made.", "note"),
         table(header, rows),
+        element("p", compare_orders(story.trials), "note") if shared else "",
         details("the baselines, drawn", element("div", join(pictures), "row")) if pictures else "",
     )  # fmt: skip
 

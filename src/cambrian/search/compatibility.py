@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cambrian.architecture import questions, sample
 from cambrian.effort import find_axis, read_axis
 from cambrian.errors import Incompatible, UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import SERVES
 from cambrian.outcome import Fidelity
-from cambrian.request import Evaluate
+from cambrian.randomness import stream
+from cambrian.registry import name_of
+from cambrian.request import Evaluate, TrainSupernet
 from cambrian.search.space_check import check_skeleton
-from cambrian.spaces.knowledge import know
+from cambrian.spaces.knowledge import Shares, know
+from cambrian.spaces.shared_questions import is_shared
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 
 if TYPE_CHECKING:
@@ -20,24 +24,49 @@ if TYPE_CHECKING:
 
 WEIGHTED = (Continue, Inherit, Shared)
 """Requests for these need what an earlier row left."""
+SAMPLES = 16
+"""Random architectures whose questions stand for those of a space."""
 
 
 def check_compatible(search: Search) -> None:
     """Raises Incompatible, or UsageError for a setting of the skeleton that the networks do not have."""
     builds = getattr(search.estimator, "builds", True)
-    if search.limits and not builds:
+    # A supernet's children are held to limits, though only the final stage builds networks of their own.
+    if search.limits and not builds and not getattr(search.estimator, "limits_scores", False):
         raise Incompatible(
             f"limits on {', '.join(search.limits)} need an estimator that builds networks, which"
             f" {type(search.estimator).__name__} does not"
         )
     check_serves(search.strategy, search.estimators)
     check_axes(search.strategy, search.estimator, search.fidelity)
+    if trains_supernets(search.strategy):
+        check_shared(search.strategy, search.space)
     for component in (search.strategy, *search.estimators.values()):
         check_needs(component, search.space)
     # Now rather than in every trial: a setting that the skeleton lacks would fail all of them.
     if search.task is not None and builds:
         for fidelity in (search.fidelity, *([search.final.fidelity] if search.final else [])):
             check_skeleton(search.space, signature(search.task, fidelity), fidelity)
+
+
+def trains_supernets(strategy: Any) -> bool:
+    """Whether the strategy asks for the training of a supernet."""
+    return TrainSupernet in getattr(strategy, "requests", ())
+
+
+def check_shared(strategy: Any, space: Any) -> None:
+    """Raises Incompatible for a space of which no supernet can be made: one that cannot be shared, or whose
+    every question is outer."""
+    asked = (c for n in range(SAMPLES) for c in questions(space, sample(space, stream(0, "shared", n))))
+    if know(space, Shares) is not None and any(is_shared(space, choice) for choice in asked):
+        return
+    from cambrian.spaces import SPACES
+
+    names = [name for name in SPACES.names() if know(SPACES.make(name), Shares) is not None]
+    raise Incompatible(
+        f"{name_of(strategy)} trains a supernet, and no question of {type(space).__name__} has answers that"
+        f" one network can hold together: choose a space that has some, as {', '.join(names)}"
+    )
 
 
 def check_task(search: Search) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from cambrian.outcome import Crashed, Infeasible, Point, Trial
 from cambrian.search.loop.execution import Watch
-from cambrian.search.tally import Tally, percent, value_text
+from cambrian.search.tally import Tally, describe_supernet, percent, value_text
 
 PAUSE = 10.0
 """Seconds at least between two lines about trials: short trials share one."""
@@ -58,6 +58,9 @@ class LineWatch(Watch):
     def on_end(self, trial: Trial) -> None:
         if trial.kind == "final":
             self._say(f"  {trial.role}: {value_text(trial, _describe_failure(trial))}")
+            return
+        if trial.kind == "supernet":  # its value is a mean over children: it competes with none of them
+            self._say(describe_supernet(trial))
             return
         level = self._tally.add(trial)
         # By the count, since trials of several workers may end out of order.

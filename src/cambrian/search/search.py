@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
-from cambrian.errors import UsageError
+from cambrian.errors import UsageError, did_you_mean
 from cambrian.estimators.limits import read_limits
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Objective
@@ -111,10 +111,7 @@ class Search:
         self.more_objectives = tuple(map(read_objective, objectives))
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
-        # An estimator that does not deliver, as a table, has no networks to train at the end.
-        wanted = choose_final(final, self.fidelity)
-        deliverer = self.estimators.get(wanted.estimator if wanted else "", self.estimator)
-        self.final = wanted if deliverer.delivers else None
+        self.final = self._read_final(choose_final(final, self.fidelity))
         self.limits = read_limits(limits or {})
         self.timeout, self.memory = timeout, memory
         self.remarks: dict[str, Any] = {}  # further facts for the ledger, as JSON
@@ -127,6 +124,18 @@ class Search:
         self._held = ExitStack()
         check_compatible(self)
         check_direction(self.objective, self.estimator, said=minimize is not None)
+
+    def _read_final(self, final: Final | None) -> Final | None:
+        """The final stage, where there is one."""
+        if final is None:
+            return None
+        if final.estimator not in self.estimators:
+            known = did_you_mean(final.estimator, self.estimators)
+            raise UsageError(
+                f"the final stage's estimator {final.estimator!r} is not among estimators{known}"
+            )
+        # An estimator that does not deliver, as a table, has no networks to train at the end.
+        return final if self.estimators[final.estimator].delivers else None
 
     # -- running ----------------------------------------------------------------------------------
 

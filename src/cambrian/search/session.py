@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cambrian.architecture import Architecture
-from cambrian.errors import RunError
+from cambrian.architecture import Architecture, next_choice
+from cambrian.errors import RunError, UsageError
 from cambrian.estimators.build import signature
 from cambrian.outcome import Trial
 from cambrian.search.agreement import agree
@@ -187,8 +187,22 @@ class Session:
         time to measure, since a run ends with a network."""
         trials = [r.trial for r in self.ledger.rows() if not r.final]
         ranked = read_recommendation(trials, self.search.objectives, self.ledger.events("recommend"))
-        unmeasured = [Candidate(t.architecture, final.fidelity) for t in trials if t.outcome is None]
-        return find_candidates(self.search.space, final, ranked, trials) or unmeasured[:1]
+        return find_candidates(self.search.space, final, ranked, trials) or self._find_unmeasured(
+            final, trials
+        )
+
+    def _find_unmeasured(self, final: Final, trials: Sequence[Trial]) -> list[Candidate]:
+        """The first network that there was no time to measure; else a child of a supernet."""
+        waiting = [t for t in trials if t.outcome is None and t.kind != "supernet"]
+        # The architecture of a supernet's row has its outer answers; one with all answers is a child.
+        rows = [t for t in trials if t.kind == "supernet" and self._is_whole(t.architecture)]
+        return [Candidate(t.architecture, final.fidelity) for t in (*waiting, *rows)][:1]
+
+    def _is_whole(self, architecture: Architecture) -> bool:
+        try:
+            return next_choice(self.search.space, architecture) is None
+        except UsageError:
+            return False
 
     def _finish(self, candidates: Sequence[Candidate]) -> None:
         if self.search.timeout is not None:

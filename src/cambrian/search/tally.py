@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from cambrian.outcome import Done, Trial
+from cambrian.outcome import Done, Trial, describe_failure
+from cambrian.recommendation import grade_value, list_comparable
 
 FEWEST = 5
 """Pairs below which a rank correlation is mostly chance."""
@@ -20,15 +21,12 @@ class Tally:
         self.best: Trial | None = None
 
     def add(self, trial: Trial) -> int:
-        """Count a trial; returns its level. A value of a further estimator, as of a proxy, is in a unit of
-        its own and is not counted."""
+        """Count a trial; returns its level."""
         level = int(trial.reason.get("level", 0))
-        if trial.estimator and trial.value is not None:
-            return level
         self.levels[level].append(trial)
         if trial.value is None:
             self.failed += 1
-        elif self.best is None or (trial.score or 0.0) > (self.best.score or 0.0):
+        elif self.best is None or _place(trial) > _place(self.best):
             self.best = trial
         return level
 
@@ -37,11 +35,10 @@ class Tally:
         return sum(map(len, self.levels.values()))
 
     def best_of(self, level: int) -> str:
-        scored = [t for t in self.levels[level] if t.score is not None]
-        return value_text(max(scored, key=lambda t: t.score or 0.0, default=None))
+        return value_text(max(list_comparable(self.levels[level]), key=_place, default=None))
 
     def mean_of(self, level: int) -> str:
-        ended = [t.outcome for t in self.levels[level] if isinstance(t.outcome, Done)]
+        ended = [t.outcome for t in list_comparable(self.levels[level]) if isinstance(t.outcome, Done)]
         if not ended:
             return "-"
         mean = sum(outcome.value for outcome in ended) / len(ended)
@@ -62,11 +59,27 @@ class Tally:
         return f"{spearman([p for p, _ in pairs], [v for _, v in pairs]):+.2f}"
 
     def describe_level(self, level: int) -> str:
-        """The line of a level that is complete."""
-        return (
-            f"level {level}: {len(self.levels[level])} trained, best {self.best_of(level)},"
-            f" surrogate's rank correlation {self.rank_correlation(level)}"
-        )
+        """The line of a level that is complete; trials without a level are all of level 0."""
+        count, best = len(self.levels[level]), self.best_of(level)
+        if not level:
+            return f"{count} tried, best {best}"
+        rho = self.rank_correlation(level)
+        return f"level {level}: {count} trained, best {best}, surrogate's rank correlation {rho}"
+
+
+def describe_supernet(trial: Trial) -> str:
+    """The line for a part of a supernet's training that has ended."""
+    chunk, chunks = trial.reason.get("chunk", 1), trial.reason.get("chunks", 1)
+    part = f", part {chunk} of {chunks}" if chunks != 1 else ""
+    if not isinstance(trial.outcome, Done):
+        return f"supernet{part}: {describe_failure(trial)}"
+    epochs, mean = trial.fidelity.epochs, value_text(trial)
+    return f"supernet{part}: {epochs} epoch{'s' if epochs > 1 else ''}; its children have {mean} on average"
+
+
+def _place(trial: Trial) -> tuple[float, float]:
+    """Values of another estimator, or with a supernet's weights, are behind those of the search's own."""
+    return grade_value(trial), trial.score or 0.0
 
 
 def percent(value: float | None, absent: str = "-") -> str:

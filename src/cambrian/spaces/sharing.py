@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from cambrian.architecture import Architecture, questions, replay
+from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, did_you_mean
-from cambrian.paths import kind_of
 from cambrian.randomness import stream
+from cambrian.spaces.shared_questions import is_fork as is_fork
+from cambrian.spaces.shared_questions import is_shared as is_shared
+from cambrian.spaces.shared_questions import outer as outer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,21 +31,6 @@ if TYPE_CHECKING:
 
 SAMPLES, TRIES = 16, 1000  # plans that a text's outer values are compared over, and draws to get them
 MOST_TRIED = 64  # answers of one question: of subsets there may be millions
-
-
-def is_fork(choice: Choice) -> bool:
-    """Whether the answers of `choice` are modules."""
-    return isinstance(choice, OneOf | SomeOf) and choice.module
-
-
-def is_shared(space: Space, choice: Choice) -> bool:
-    """Whether one network can hold all answers to the question in that space; otherwise it is outer."""
-    return is_fork(choice) or kind_of(choice.parts or (choice.path,)) in space.shared
-
-
-def outer(space: Space, architecture: Architecture) -> dict[str, Answer]:
-    """The answers of `architecture` that a supernet is made for."""
-    return {c.path: architecture[c.path] for c in questions(space, architecture) if not is_shared(space, c)}
 
 
 @dataclass(frozen=True)

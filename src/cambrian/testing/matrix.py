@@ -12,6 +12,7 @@ from cambrian.architecture import questions, sample
 from cambrian.outcome import Fidelity
 from cambrian.paths import kind_of
 from cambrian.randomness import stream
+from cambrian.search.compatibility import trains_supernets
 from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, know
 from cambrian.spaces.sharing import is_shared
@@ -58,7 +59,9 @@ def _pairs() -> str:
     notes: dict[str, int] = {}  # number by sentence: pairs refused for one reason share a note
 
     def cell(space: str, strategy: str) -> str:
-        why = refusal(PairCase(space, strategy, _nothing(), fidelity=Fidelity(9)))
+        shares = trains_supernets(STRATEGIES.make(strategy))
+        estimator = "one-shot" if shares else _nothing()
+        why = refusal(PairCase(space, strategy, estimator, fidelity=Fidelity(9)))
         return "works" if why is None else f"refused [{notes.setdefault(why, len(notes) + 1)}]"
 
     strategies = STRATEGIES.names()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from cambrian.errors import UsageError
+from cambrian.networks.sharing.norms import NORMS
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Elastic(nn.Module):
         self._make, self._size, self._columns = make, size, columns
         self._inputs: int = most[0] if isinstance(most, tuple) else most
         self._templates: dict[Any, Any] = {}  # not registered: they have no weights
+        self._norms: dict[Any, list[tuple[Any, Any, tuple[Tensor | None, Tensor | None]]]] = {}
         self._chosen: tuple[Any, dict[str, Slice | None]] | None = None
 
     def choose(self, plan: Any) -> None:
@@ -79,12 +81,13 @@ class Elastic(nn.Module):
             raise UsageError("no size is chosen; call the supernet's choose")
         size, slices = self._chosen
         template = self._template(size).train(self.training)
+        measures = self._follow_norms(size)
         full = {**dict(self.full.named_parameters()), **dict(self.full.named_buffers())}
         wanted = {**dict(template.named_parameters()), **dict(template.named_buffers())}
         # Slices of the full weights, so that gradients flow back into them.
         tensors = {n: cut(full[n], t.shape, slice_of(n, slices)) for n, t in wanted.items()}
         outputs = functional_call(template, tensors, inputs)
-        if self.training:
+        if self.training or measures:
             self._write_back(tensors, slices)
         return outputs
 
@@ -94,12 +97,23 @@ class Elastic(nn.Module):
             with torch.device("meta"):
                 template = self._make(size)
             full = dict(self.full.named_modules())
-            for name, one in template.named_modules():
-                if isinstance(one, nn.BatchNorm2d) and isinstance(other := full[name], nn.BatchNorm2d):
-                    one.eps, one.momentum = other.eps, other.momentum  # a skeleton sets these later
+            self._norms[size] = [
+                (one, other, (one.running_mean, one.running_var))
+                for name, one in template.named_modules()
+                if isinstance(one, NORMS) and isinstance(other := full[name], NORMS)
+            ]
             self._templates[size] = template
         template_made: nn.Module = self._templates[size]
         return template_made
+
+    def _follow_norms(self, size: Any) -> bool:
+        """Let the template's normalisations work as those of the full module now do: a skeleton sets them
+        after they are made, and who measures statistics sets them for a while. Returns whether one learns."""
+        for one, other, shapes in self._norms[size]:
+            one.eps, one.momentum, one.training = other.eps, other.momentum, other.training
+            # Without running statistics a batch is normalised by its own.
+            one.running_mean, one.running_var = (None, None) if other.running_mean is None else shapes
+        return any(one.training for one, _, _ in self._norms[size])
 
     def _write_back(self, tensors: Mapping[str, Tensor], slices: Mapping[str, Slice | None]) -> None:
         """Copy back the running statistics that a forward changed in a copy; views have changed in place."""

@@ -90,7 +90,8 @@ class Weighted:
     def _make_nothing(self, candidates: Candidates) -> Tensor:
         """Zeros, which are needed for their shape: those of no connection, where that is a candidate."""
         empty = [i for i in range(len(candidates)) if not candidates.connects(i)]
-        return candidates.run(empty[0]) if empty else 0 * candidates.run(0)
+        with torch.no_grad():  # a gradient of zeros would let momentum and decay move weights
+            return candidates.run(empty[0]) if empty else 0 * candidates.run(0)
 
 
 @dataclass(frozen=True)

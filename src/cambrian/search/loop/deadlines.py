@@ -61,7 +61,9 @@ class SearchDeadlines:
     def over(self, elapsed: float) -> bool:
         """Whether a trial that takes as long as the last ones would end too late."""
         # The last eight, since later levels and rungs take longer; their median, since one may have hung.
-        lasted = [t.outcome.seconds for t in self.trials() if t.outcome is not None and t.cached is None]
+        # A supernet's training says nothing of the time that its children take.
+        ended = [t for t in self.trials() if t.cached is None and t.kind != "supernet"]
+        lasted = [t.outcome.seconds for t in ended if t.outcome is not None]
         return elapsed + (median(lasted[-8:]) if lasted else 0.0) >= self.end()
 
 

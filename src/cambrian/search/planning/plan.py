@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import Unread
-from cambrian.search.components import space_for, task_of
+from cambrian.search.compatibility import trains_supernets
+from cambrian.search.components import component, space_for, task_of
 from cambrian.search.devices import AUTO, choose_device
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
 from cambrian.search.planning.race_search import plan_by_race
+from cambrian.search.planning.shared_search import plan_by_supernet
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
@@ -54,7 +56,8 @@ def plan(
     part of the time, and its winner goes on learning until the end (see `race_plan`). A named `strategy`, a
     number of trials, levels or epochs in `changes`, or `paper`, are searches that a preset describes (see
     `preset_plan`): progressive search unless another strategy is named, or usual for a budget of few trials,
-    in PNAS's space unless another `space` is.
+    in PNAS's space unless another `space` is. A strategy that trains a supernet has a plan of its own (see
+    `shared_plan`), in NAS-Bench-201's space unless another is named.
 
     `paper` takes the space's own paper's settings. `changes` sets "levels", "keep", "epochs", "images",
     "final_epochs", and settings of the space's skeleton by their names, those of the final networks after
@@ -89,6 +92,21 @@ def plan(
             baselines=baselines or (),
             settings=settings,
         )
+    chosen = None if strategy is None else component("strategy", strategy)
+    if chosen is not None and trains_supernets(chosen):
+        _refuse_for_supernets(paper, surrogate)
+        return plan_by_supernet(
+            task,
+            chosen,
+            limits,
+            workers=workers,
+            device=device,
+            space=space,
+            recipe=recipe,
+            changes=changes,
+            baselines=baselines,
+            settings=settings,
+        )
     return plan_by_preset(
         task,
         limits,
@@ -111,6 +129,17 @@ def _check_pretrained(recipe: Mapping[str, Any]) -> None:
         from cambrian.networks.checkpoint import load_facts
 
         load_facts(Path(recipe["pretrained"]))
+
+
+def _refuse_for_supernets(paper: bool, surrogate: str | None) -> None:
+    """Raise Unread for settings of progressive search."""
+    unread = ["paper"] * paper + ["surrogate"] * (surrogate is not None)
+    if unread:
+        raise Unread(
+            unread,
+            "for progressive search: a strategy that trains a supernet has its paper's settings as"
+            " NAME(paper), such as spos(paper)",
+        )
 
 
 def _find_raced(given: Any, task: Task) -> Space | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cambrian.estimators.limits import describe_limits
 from cambrian.estimators.proxy import Proxy
 from cambrian.randomness import stream
+from cambrian.registry import name_of
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost
@@ -22,7 +23,8 @@ from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
-    pass
+    from cambrian.search.loop.final_stage import Final
+    from cambrian.search.planning.shared_plan import Amounts
 
 STEPS = 60
 """Steps of training below which a network learns next to nothing; with few images, epochs count in steps."""
@@ -61,6 +63,46 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("machine", f"{search.device}, {workers} at a time"),
         ("time", f"{search.budget}, all of it used{f'; {race.notice}' if race.notice else ''}"),
     ]
+
+
+def describe_shared(search: Search, amounts: Amounts, workers: int) -> list[tuple[str, str]]:
+    """(label, text) of each choice of a search that trains a supernet."""
+    assert search.task is not None
+    assert search.final is not None
+    rows = [
+        ("data", describe_data(search.task)),
+        ("space", _describe_whole_space(search.space)),
+        ("strategy", f"{name_of(search.strategy)}: a supernet, then its children with shared weights"),
+        *_describe_limits(search),
+        ("supernet", _describe_supernet(search, amounts)),
+        ("each", _describe_children(search)),
+        ("then", _describe_alone(search.final)),
+        ("machine", f"{search.device}, {workers} at a time"),
+    ]
+    guessed = f"; {amounts.notice}" if amounts.notice else ""
+    return [*rows, ("time", f"budget: {search.budget}{guessed}")]
+
+
+def _describe_supernet(search: Search, amounts: Amounts) -> str:
+    assert search.task is not None
+    images = round(amounts.fraction * len(search.task.train))
+    chunks = getattr(search.strategy, "chunks", 1)
+    parts = f" in {chunks} parts" if chunks > 1 else ""
+    text = f"{count_epochs(amounts.epochs)} of {images} images{parts}{list_settings(search.fidelity)}"
+    lasts = "" if amounts.seconds is None else f"; about {duration(amounts.seconds)}"
+    return text + lasts + (f", {amounts.memory / 2**20:,.0f} MiB" if amounts.memory else "")
+
+
+def _describe_children(search: Search) -> str:
+    count = getattr(search.strategy, "children", None)
+    statistics = {"measured": "measured for each", "running": "of the training", "batch": "of each batch"}
+    many = "as many children as fit" if count is None else f"up to {count} children"
+    return f"{many} scored by its weights, with statistics {statistics[search.estimator.statistics]}"
+
+
+def _describe_alone(final: Final) -> str:
+    training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
+    return f"the best {final.top} alone, from scratch: {training}; the best of them on all but test"
 
 
 def _describe_whole_space(space: Space) -> str:

@@ -20,6 +20,7 @@ from cambrian.policies.decisions import Walk, reward, walk_of, worse
 from cambrian.policies.lstm import Floats
 from cambrian.problem import Problem
 from cambrian.settings import Span
+from cambrian.strategies.reinforcement.controlled import check_controller
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class PPO:
     own_trials: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        controller.check(self)
+        check_controller(self)
 
     @staticmethod
     def paper() -> PPO:

@@ -18,6 +18,7 @@ from cambrian.policies import controller
 from cambrian.policies.decisions import Walk, reward, walk_of, worse
 from cambrian.problem import Problem
 from cambrian.settings import Span
+from cambrian.strategies.reinforcement.controlled import check_controller
 from cambrian.strategies.strategy import Evaluate, Proposal
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Reinforce:
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
-        controller.check(self)
+        check_controller(self)
 
     @staticmethod
     def paper() -> Reinforce:

@@ -8,6 +8,9 @@ SUPERNET_METHODS = Registry(
     "supernet method",
     {
         "uniform": "cambrian.networks.sharing.methods.uniform:Uniform",
+        "fair": "cambrian.networks.sharing.methods.fair:Fair",
+        "path-dropout": "cambrian.networks.sharing.methods.path_dropout:PathDropout",
+        "enas": "cambrian.networks.sharing.methods.enas:ENAS",
         "softmax": "cambrian.networks.sharing.methods.softmax:Softmax",
         "darts": "cambrian.networks.sharing.methods.darts:DARTS",
         "gdas": "cambrian.networks.sharing.methods.gdas:GDAS",

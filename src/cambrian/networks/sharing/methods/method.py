@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from cambrian.architecture import Architecture
+from cambrian.architecture import Architecture, Decide
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from cambrian.networks.sharing.supernet import Supernet
     from cambrian.networks.training.batch_stream import BatchStream
     from cambrian.networks.training.recipe import Recipe
     from cambrian.networks.training.step import Step
 
-Draw = Callable[[int], Architecture]
-"""The random architecture of the supernet for a step's number: the same number gives the same one."""
+
+class Draw(Protocol):
+    """The architectures of the supernet."""
+
+    def __call__(self, number: int) -> Architecture:
+        """The random architecture for a step's number: the same number gives the same one."""
+        ...
+
+    def stream(self, number: int) -> np.random.Generator:
+        """The random numbers for a step's number, for methods that draw by another distribution."""
+        ...
+
+    def walk(self, decide: Decide) -> Architecture:
+        """The architecture whose shared questions `decide` answers. Raises Rejected."""
+        ...
 
 
 class SupernetMethod(Protocol):

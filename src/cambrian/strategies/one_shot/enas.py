@@ -1,0 +1,64 @@
+"""ENAS: Pham et al., "Efficient Neural Architecture Search via Parameter Sharing" (ICML 2018). A controller
+is trained beside the supernet, by the accuracy of its children with shared weights; children drawn from the
+trained controller are scored at the end (Sec. 2.2). Cells and whole networks are searched alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cambrian.architecture import Architecture, replay
+from cambrian.errors import UsageError
+from cambrian.outcome import Trial
+from cambrian.settings import POSITIVE, Span
+from cambrian.strategies.one_shot.children import name_function
+from cambrian.strategies.one_shot.shared_search import SharedSearch, State, find_known
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class ENAS(SharedSearch):
+    """After each epoch the controller takes `updates` steps of `samples` children each, at the rate `lr`;
+    `entropy` weighs the entropy of a child's decisions in its reward. `children` that it draws are scored.
+    `favoured` options begin with `favour` times the probability of the others: the released code does so for
+    the two separable convolutions, by about e^.94, and part of its published result is this prior."""
+
+    updates: Annotated[int, Span(1, 10_000)] = 10
+    samples: Annotated[int, Span(1, 1000)] = 10
+    lr: Annotated[float, POSITIVE] = 5e-3
+    entropy: Annotated[float, Span(0)] = 1e-4
+    favoured: tuple[str, ...] = ()
+    favour: Annotated[float, POSITIVE] = 2.56
+
+    @staticmethod
+    def paper() -> ENAS:
+        """50 steps of 20 children an epoch, Adam at .001."""
+        return ENAS(updates=50, samples=20, lr=1e-3)
+
+    @property
+    def method(self) -> dict[str, Any]:
+        names = ("updates", "samples", "lr", "entropy", "favour")
+        settings = {name: getattr(self, name) for name in names}
+        settings |= {"drawn": self.children, "favoured": list(self.favoured)}
+        return {"name": "enas", "arguments": settings}
+
+    def choose_child(
+        self, state: State, pending: Sequence[Trial], rng: np.random.Generator
+    ) -> Architecture | None:
+        known = find_known(state, pending)
+        for answers in state.data.get("drawn", []):
+            child = _read_child(state, answers)
+            if child is not None and name_function(state.problem.space, child) not in known:
+                return child
+        return None
+
+
+def _read_child(state: State, answers: Mapping[str, Any]) -> Architecture | None:
+    """A child that the controller drew; None for one that is not in the space."""
+    try:
+        return replay(state.problem.space, Architecture.from_json(answers))
+    except UsageError:
+        return None

@@ -1,0 +1,155 @@
+"""Plans of searches that train a supernet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cambrian
+import living
+from cambrian.errors import Incompatible, UsageError
+from cambrian.outcome import Done
+from cambrian.search.planning import shared_plan
+from cambrian.search.planning.plan import plan
+from cambrian.search.planning.shared_plan import SCORES, SUPERNET, Measured
+from cambrian.search.search import Search
+from cambrian.spaces.cells.nasbench201.space import NASBench201
+from cambrian.spaces.program.function_space import Shape
+from cambrian.strategies.one_shot.spos import SPOS
+from cambrian.weights import Continue, Fresh, Shared
+
+
+@cambrian.space(task=Shape(1, 8, 8, 2))
+def unshared(pick: Any, task: Any) -> Any:
+    """Its one question is a width, which a supernet is made for."""
+    from torch import nn
+
+    width = pick("width", [2, 4])
+    return nn.Sequential(nn.Conv2d(task.channels, width, 8), nn.Flatten(), nn.Linear(width, task.classes))
+
+
+@pytest.fixture(scope="module")
+def photos() -> cambrian.Task:
+    """Two hundred images, of which 128 are trained on."""
+    pixels = np.random.default_rng(0).integers(0, 255, (200, 8, 8, 1), dtype=np.uint8)
+    return cambrian.load((pixels, np.arange(200) % 2))
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose speed no load changes: a millisecond a step's image and filter of a supernet, a tenth
+    of a second a score, and a millisecond an image of a network alone."""
+
+    def measure(task: Any, space: Any, strategy: Any, one_shot: Any, device: str, size: Any) -> Measured:
+        return Measured(size, 1e-4 * size["filters"] * size.get("cells", 1), 0.1, 10**6)
+
+    monkeypatch.setattr(shared_plan, "_measure", measure)
+    monkeypatch.setattr(shared_plan, "_measure_alone", lambda task, space, device, network, size: 1e-3)
+
+
+@pytest.mark.usefixtures("steady")
+@pytest.mark.parametrize("budget", ["1m", "5m", "1h"])
+def test_the_supernet_and_its_children_keep_to_their_shares(photos: cambrian.Task, budget: str) -> None:
+    """Of the time, by the measured speed; the rest is the final stage's."""
+    planned = plan(photos, budget, strategy="spos", workers=1)
+    search, seconds = planned.search, planned.seconds
+    assert isinstance(search.strategy, SPOS)
+    skeleton = search.fidelity.skeleton
+    each = len(photos.train) * 1e-4 * int(skeleton["filters"]) * int(skeleton["cells"]) + 2 * 0.1
+    assert search.fidelity.epochs * each <= SUPERNET * seconds
+    assert search.strategy.children * 0.1 <= max(SCORES * seconds, 10 * 0.1)
+    assert search.estimator.decay_epochs == search.fidelity.epochs
+    assert search.final is not None
+    assert search.final.share == pytest.approx(1 - SUPERNET - SCORES)
+    assert dict(planned.rows)["supernet"].startswith(f"{search.fidelity.epochs} epochs of ")
+
+
+@pytest.mark.usefixtures("steady")
+def test_more_time_makes_larger_supernets(photos: cambrian.Task) -> None:
+    sizes = [
+        plan(photos, b, strategy="spos", workers=1).search.fidelity.skeleton for b in ("30s", "10m", "9h")
+    ]
+    assert [s["filters"] for s in sizes] == sorted(s["filters"] for s in sizes)
+    assert sizes[0] != sizes[-1]
+
+
+@pytest.mark.usefixtures("steady")
+def test_what_is_said_is_kept(photos: cambrian.Task) -> None:
+    """The children and chunks of a strategy, epochs and sizes in changes."""
+    strategy = SPOS(children=7, chunks=2, population=4)
+    changes = {"epochs": 3, "filters": 6, "final_filters": 9, "final_epochs": 2}
+    search = plan(photos, "1m", strategy=strategy, changes=changes, workers=1).search
+    assert (search.strategy.children, search.strategy.chunks) == (7, 2)
+    assert search.fidelity.epochs == 3
+    assert search.fidelity.skeleton["filters"] == 6
+    assert search.final is not None
+    assert search.final.fidelity.skeleton["filters"] == 9
+    assert search.final.fidelity.epochs == 2
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_strategy_is_known_by_its_requests(photos: cambrian.Task) -> None:
+    """Not by its name: one from elsewhere gets the same plan."""
+    search = plan(
+        photos, "1m", strategy=living.Sharing(), space=living.forked, workers=1, changes={"filters": 2}
+    )
+    assert "supernet" in dict(search.rows)
+
+
+def test_levels_are_refused(photos: cambrian.Task) -> None:
+    with pytest.raises(UsageError, match="levels is an amount of a search by levels"):
+        plan(photos, "1m", strategy="spos", changes={"levels": 2})
+
+
+def test_another_searchs_surrogate_is_refused(photos: cambrian.Task) -> None:
+    with pytest.raises(UsageError, match="surrogate is about progressive search"):
+        plan(photos, "1m", strategy="spos", surrogate="ridge")
+
+
+def test_a_space_whose_questions_are_outer_is_refused(photos: cambrian.Task) -> None:
+    """In a sentence that names spaces that can be shared, by a search as by a plan."""
+    sentence = "trains a supernet, and no question of .*: choose a space that has some, as .*nasbench201"
+    with pytest.raises(Incompatible, match=sentence):
+        plan(photos, "1m", strategy="spos", space=unshared)
+    with pytest.raises(Incompatible, match=sentence):
+        Search(unshared, "spos", "one-shot", photos)
+
+
+def test_a_supernet_that_does_not_fit_is_refused(
+    photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch, steady: None
+) -> None:
+    monkeypatch.setattr(shared_plan, "read_free_memory", lambda: 10**5)
+    with pytest.raises(UsageError, match=r"needs about 1 MiB for a step, .* take fewer filters"):
+        plan(photos, "1m", strategy="spos", workers=1)
+
+
+def test_a_planned_search_ends_with_networks_trained_alone(photos: cambrian.Task, tmp_path: Path) -> None:
+    """Two chunks, children with shared weights, then finalists and a winner with their own; each finalist has
+    both scores, and a limit holds for the children."""
+    planned = plan(
+        photos,
+        7,
+        strategy={"name": "random-shared", "arguments": {"chunks": 2}},
+        changes={"epochs": 2, "final_epochs": 1, "filters": 2, "final_filters": 2},
+        workers=1,
+        baselines=(),
+        limits={"params": 1600.0},
+    )
+    result = planned.search.run(tmp_path / "run")
+    chunks, children = result.trials[:2], result.trials[2:]
+    assert [t.weights for t in chunks] == [Fresh(), Continue(0)]
+    assert isinstance(chunks[1].outcome, Done)
+    assert "anew" not in chunks[1].outcome.data
+    assert {t.weights for t in children} == {Shared(1)}
+    scored = {t.architecture for t in children if t.value is not None}
+    assert result.winner is not None
+    assert isinstance(result.winner.outcome, Done)
+    assert result.winner.outcome.metrics["params"] <= 1600
+    assert {t.architecture for t in result.finals} <= scored
+
+
+def test_nas_bench_201_is_the_usual_space(photos: cambrian.Task, steady: None) -> None:
+    assert isinstance(plan(photos, "1m", strategy="spos", workers=1).search.space, NASBench201)
