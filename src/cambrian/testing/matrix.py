@@ -62,7 +62,12 @@ def _pairs() -> str:
         shares = trains_supernets(STRATEGIES.make(strategy))
         estimator = "one-shot" if shares else _nothing()
         why = refusal(PairCase(space, strategy, estimator, fidelity=Fidelity(9)))
-        return "works" if why is None else f"refused [{notes.setdefault(why, len(notes) + 1)}]"
+        if why is None:
+            return "works"
+        # Without their names a sentence serves all pairs that are refused for this reason.
+        why = why.replace(type(STRATEGIES.make(strategy)).__name__, "the strategy")
+        why = why.replace(type(SPACES.make(space)).__name__, "this space")
+        return f"refused [{notes.setdefault(why, len(notes) + 1)}]"
 
     strategies = STRATEGIES.names()
     rows = [[f"`{space}`", *(cell(space, s) for s in strategies)] for space in SPACES.names()]
