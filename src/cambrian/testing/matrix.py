@@ -65,8 +65,8 @@ def _pairs() -> str:
         if why is None:
             return "works"
         # Without their names a sentence serves all pairs that are refused for this reason.
-        why = why.replace(type(STRATEGIES.make(strategy)).__name__, "the strategy")
         why = why.replace(type(SPACES.make(space)).__name__, "this space")
+        why = why.replace(type(STRATEGIES.make(strategy)).__name__, "the strategy")
         return f"refused [{notes.setdefault(why, len(notes) + 1)}]"
 
     strategies = STRATEGIES.names()
