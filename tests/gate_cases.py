@@ -69,7 +69,7 @@ def make_step(job: Job, one_shot: OneShot = ONE_SHOT) -> tuple[Any, Any]:
     """The supernet of a job, and its method's step."""
     task = job.task or TASK
     supernet = make_supernet(job, task, job.request.outer)
-    return supernet.train(), one_shot._method(job, job.request, task, supernet)
+    return supernet.train(), one_shot.make_method(job, task, supernet)
 
 
 def take(step: Any, number: int = 0, steps: int = 100) -> torch.Tensor:

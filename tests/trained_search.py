@@ -49,7 +49,9 @@ def gradient_search(method: str) -> Search:
 
 
 def build(strategy: Any, estimator: Any, **settings: Any) -> Search:
-    return Search(living.forked, strategy, estimator, toy_task(), seed=3, attempts=1000, **settings)
+    return Search(
+        living.forked, strategy, estimator, toy_task(), seed=3, attempts=1000, final=None, **settings
+    )
 
 
 def tend() -> None:

@@ -45,10 +45,12 @@ VALUES = {
     "--size": ("--size", "16"),
     "--levels": ("--levels", "2"),
     "--seed": ("--seed", "7"),
+    "--estimator": ("--estimator", "naswot"),
 }
 """Values that differ from those that a plan chooses; of the other numbers 3 does."""
 ELSEWHERE = {
     "--benchmark": "test_options.py",
+    "--pretrained": "tests/search/test_pretrained.py",
     "--by-hand": "a second search, after this one",
     "--json": "the form of the summary, not the search",
     "--device": "a machine without a GPU has one",

@@ -11,6 +11,7 @@ import torch
 from test_continuation import some_images
 from torch import Tensor, nn
 
+from cambrian.networks.sharing.mixing import Weighted
 from cambrian.networks.sharing.switches import Fork
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batch_stream import BatchStream
@@ -84,7 +85,7 @@ class Bilevel:
         return loss.detach()
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        self.network.fork.mixture = self.gates.softmax(0)
+        self.network.fork.mixture = Weighted(self.gates.softmax(0))
         return CrossEntropy()(self.network(inputs), targets)
 
     def state(self) -> dict[str, Tensor]:

@@ -21,7 +21,9 @@ FOUR = Fidelity(4)
 
 
 def search(name: str, train: Train = TRAIN, fidelity: Fidelity = FOUR) -> Search:
-    return Search(SmallConv(), STRATEGIES.parse(name), train, bars(), 7, seed=1, fidelity=fidelity)
+    return Search(
+        SmallConv(), STRATEGIES.parse(name), train, bars(), 7, seed=1, fidelity=fidelity, final=None
+    )
 
 
 @pytest.mark.parametrize("name", ["hyperband(eta=2)", "asha(eta=2)"])
@@ -35,7 +37,14 @@ def test_promoted_networks_go_on(name: str, tmp_path: Path) -> None:
         assert isinstance(trial.outcome, Done)
         assert trial.outcome.data == {}
         fresh = Search(
-            SmallConv(), _Only(trial.architecture), TRAIN, bars(), 1, seed=1, fidelity=trial.fidelity
+            SmallConv(),
+            _Only(trial.architecture),
+            TRAIN,
+            bars(),
+            1,
+            seed=1,
+            fidelity=trial.fidelity,
+            final=None,
         ).run()
         assert fresh.trials[0].value == trial.value
         assert len(trial.outcome.curve) == trial.fidelity.epochs
@@ -77,7 +86,7 @@ def test_who_cannot_order_fidelities_is_refused() -> None:
     with pytest.raises(Incompatible, match="does not name its full resolution: give it"):
         search('asha(axes=["resolution"])')
     with pytest.raises(Incompatible, match="Function cannot order"):
-        Search(SmallConv(), "hyperband", lambda network: 1.0, bars(), 3, fidelity=Fidelity(9))
+        Search(SmallConv(), "hyperband", lambda network: 1.0, bars(), 3, fidelity=Fidelity(9), final=None)
 
 
 class _Only:

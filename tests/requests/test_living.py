@@ -30,7 +30,7 @@ ONE_SHOT = OneShot(batch_size=16, paths=2, statistics_batches=2)
 
 
 def halving(estimator: Any = PREFIX, **settings: Any) -> Search:
-    return Search(living.forked, living.Halving(**settings), estimator, toy_task(), 40, seed=3)
+    return Search(living.forked, living.Halving(**settings), estimator, toy_task(), 40, seed=3, final=None)
 
 
 def plain(outcome: Any) -> Any:
@@ -52,14 +52,16 @@ def test_continued_trainings_are_those_at_once(halved: Result) -> None:
     assert isinstance(last.weights, Continue)
     assert last.outcome.data == {}
     assert len(last.outcome.curve) == 9
-    alone = Search(living.forked, Only(last.architecture, 9), PREFIX, toy_task(), 1, seed=3).run()
+    alone = Search(living.forked, Only(last.architecture, 9), PREFIX, toy_task(), 1, seed=3, final=None).run()
     assert plain(last.outcome) == plain(alone.trials[0].outcome)
 
 
 def test_continued_weights_are_those_at_once(halved: Result, tmp_path: Path) -> None:
     """Bit for bit: the files have one hash."""
     last = halved.trials[-1]
-    alone = Search(living.forked, Only(last.architecture, 9, keep=True), PREFIX, toy_task(), 1, seed=3)
+    alone = Search(
+        living.forked, Only(last.architecture, 9, keep=True), PREFIX, toy_task(), 1, seed=3, final=None
+    )
     trial = alone.run(tmp_path / "run").trials[0]
     assert trial.artifacts["weights.safetensors"].sha256 == last.artifacts["weights.safetensors"].sha256
 
@@ -84,7 +86,7 @@ def test_a_schedule_that_ends_is_begun_anew() -> None:
 
 def test_inherited_weights_make_another_measurement(tmp_path: Path) -> None:
     """A child of two parents is two trials; a child begins with its parent's tensors."""
-    search = Search(living.forked, living.Inheriting(), ANEW, toy_task(), 8, seed=1)
+    search = Search(living.forked, living.Inheriting(), ANEW, toy_task(), 8, seed=1, final=None)
     result = search.run(tmp_path / "run")
     children = [t for t in result.trials if isinstance(t.weights, Inherit)]
     assert len(children) >= 5
@@ -99,7 +101,14 @@ def test_a_supernet_is_a_row_and_scores_its_architectures(method: str, tmp_path:
     """The first row is its training, with a curve, an artifact and, where there are any, gates; the others
     are scored with its weights, each architecture once."""
     search = Search(
-        living.forked, living.Sharing(method), ONE_SHOT, toy_task(), 8, seed=1, fidelity=Fidelity(3)
+        living.forked,
+        living.Sharing(method),
+        ONE_SHOT,
+        toy_task(),
+        8,
+        seed=1,
+        fidelity=Fidelity(3),
+        final=None,
     )
     result = search.run(tmp_path / "run")
     supernet, *scored = result.trials
@@ -125,7 +134,9 @@ def test_shared_scores_are_those_of_the_network_alone(tmp_path: Path) -> None:
 
     one_shot = OneShot(batch_size=16, paths=1, statistics="running")
     task = toy_task()
-    search = Search(living.forked, living.Sharing(), one_shot, task, 4, seed=1, fidelity=Fidelity(3))
+    search = Search(
+        living.forked, living.Sharing(), one_shot, task, 4, seed=1, fidelity=Fidelity(3), final=None
+    )
     result = search.run(tmp_path / "run")
     shape = signature(task, Fidelity(3))
     supernet = living.forked.know(Shares).share(result.trials[0].architecture, shape)
@@ -140,24 +151,24 @@ def test_shared_scores_are_those_of_the_network_alone(tmp_path: Path) -> None:
 
 def test_what_no_estimator_does_is_refused_before_anything_runs() -> None:
     with pytest.raises(Incompatible, match="Sharing asks for TrainSupernet, which Train cannot do"):
-        Search(living.forked, living.Sharing(), ANEW, toy_task(), 3)
+        Search(living.forked, living.Sharing(), ANEW, toy_task(), 3, final=None)
 
 
 def test_weights_of_rows_that_are_not_known_are_refused() -> None:
     """A strategy may only name rows that it has learned of."""
     with pytest.raises(CambrianError, match="asks for the weights of row 5, of which it has not learned"):
-        Search(living.forked, Foreign(), PREFIX, toy_task(), 3).run()
+        Search(living.forked, Foreign(), PREFIX, toy_task(), 3, final=None).run()
 
 
 def test_only_a_supernet_is_shared() -> None:
     """A row that is an architecture's own training has no weights for others."""
     with pytest.raises(CambrianError, match="share the weights of row 0, which is not a supernet"):
-        Search(living.forked, SharesATrial(), ONE_SHOT, toy_task(), 3).run()
+        Search(living.forked, SharesATrial(), ONE_SHOT, toy_task(), 3, final=None).run()
 
 
 def test_a_resumed_search_has_the_settings_of_the_first(tmp_path: Path) -> None:
     """Also those of how it is carried out."""
-    first = Search("tiny-chain", "random", {"name": "train"}, toy_task(), 1, attempts=3, room=77)
+    first = Search("tiny-chain", "random", {"name": "train"}, toy_task(), 1, attempts=3, room=77, final=None)
     first.run(tmp_path / "run")
     again = Search.resume(tmp_path / "run")
     assert (again.attempts, again.room) == (3, 77)

@@ -115,7 +115,7 @@ def test_a_training_bounded_by_seconds_is_scored_at_the_deadline(tmp_path: Path)
     stopped nor lost."""
     recipe = Train(batch_size=16, schedule="constant", decay_epochs=1.0, epoch_steps=5)
     fidelity = Fidelity(ENDLESS, seconds=3600.0)
-    result = Search(SmallConv(), "random", recipe, bars(), budget="2s", fidelity=fidelity).run(
+    result = Search(SmallConv(), "random", recipe, bars(), budget="2s", fidelity=fidelity, final=None).run(
         tmp_path / "run"
     )
     assert rows(tmp_path / "run") == [(0, "done")]

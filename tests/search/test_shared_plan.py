@@ -105,7 +105,7 @@ def test_levels_are_refused(photos: cambrian.Task) -> None:
 
 
 def test_another_searchs_surrogate_is_refused(photos: cambrian.Task) -> None:
-    with pytest.raises(UsageError, match="surrogate is about progressive search"):
+    with pytest.raises(UsageError, match="surrogate is for progressive search"):
         plan(photos, "1m", strategy="spos", surrogate="ridge")
 
 

@@ -40,6 +40,7 @@ Search(
     engine=Processes(workers=1),
     fidelity=Fidelity(3, 0.3, skeleton=skeleton),
     final=Final(Fidelity(6, 0.5, skeleton=skeleton), top=1, baselines=()),
+    device="cpu",  # a search that looks for a GPU imports torch
 ).run(sys.argv[1], Telling())
 assert "torch" not in sys.modules
 """

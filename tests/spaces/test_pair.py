@@ -249,10 +249,10 @@ def test_a_reading_is_asked_for_each_operation_under_its_path():
     asked = []
 
     class Told(Own):
-        def fork(self, of, makers, path=""):
+        def fork(self, of, makers, path="", *more, **settings):
             if path:
                 asked.append((path, of(self._plan)))
-            return super().fork(of, makers, path)
+            return super().fork(of, makers, path, *more, **settings)
 
     normal = Wiring(((0, "sep3x3", 1, "skip"),), (2,))
     reduction = Wiring(((1, "max3x3", 1, "sep5x5"), (2, "avg3x3", 0, "identity")), (3,))

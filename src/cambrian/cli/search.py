@@ -256,7 +256,6 @@ def search(
     _check_unused(run)
     if surrogate is not None:
         _check_surrogate(surrogate)
-    _check_estimator(estimator)
     if benchmark is not None:
         from cambrian.cli.benchmark_search import TableOptions, search_table
 
@@ -265,6 +264,7 @@ def search(
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+    _check_estimator(estimator)
     refuse_these(context, ("questions", "depth", "replicates"), "for --benchmark with a table of your own")
     # Only what the user said is passed on: everything else is the plan's to choose.
     changes = {

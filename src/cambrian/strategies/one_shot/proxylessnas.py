@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cambrian.errors import UsageError
 from cambrian.strategies.one_shot.deriving import Deriving
 
 
@@ -14,6 +15,11 @@ class ProxylessNAS(Deriving):
     """Gates learn on two `paths` at a time, or on all (0)."""
 
     paths: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.paths not in (0, 2):
+            raise UsageError(f"strategy 'proxylessnas': paths is 2, or 0 for all, got {self.paths!r}")
 
     @staticmethod
     def paper() -> ProxylessNAS:
