@@ -73,6 +73,8 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
+    "nsga2": {"population": 8},
+    "scalarised": {"strategy": "evolution(population=8, sample=3)", "directions": 3},
     "filtered": {"draws": 6, "keep": 3, "measures": ["layers"]},
     "q-learning": {"horizon": 30, "replay": 10},
     **{name: {"epochs": 10, "searches": 5} for name in ("darts", "gdas", "snas", "pc-darts", "drnas")},
@@ -86,6 +88,7 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "random": {"repeats": True, "lag_free": True},
     "progressive": {"lag_free": True},
     "hill-climbing": {},
+    "nsga2": {"lag_free": True},
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
     **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw")},
 }
