@@ -31,6 +31,7 @@ HONOURED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "--budget": (("--budget", "4"), ()),
     "--run": (("--run", "elsewhere"), ()),
     "--minimize": (("--minimize",), ()),
+    "--objectives": (("--objectives", "value,-other"), ()),
     "--strategy": (("--strategy", "hill-climbing"), ()),
     "--seed": (("--seed", "7"), ()),
     "--questions": (("--questions", "n,a,b,other"), ()),

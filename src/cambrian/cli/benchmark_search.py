@@ -9,6 +9,7 @@ import typer
 
 from cambrian.cli.app import say
 from cambrian.cli.given import list_given, refuse_others, refuse_these
+from cambrian.cli.objectives import STRATEGY, read_objectives
 from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
 
@@ -20,7 +21,7 @@ TRIALS = "300"  # as `compare` gives each search
 
 READ = (
     *("benchmark", "strategy", "budget", "run", "seed", "as_json"),
-    *("minimize", "questions", "depth", "replicates"),
+    *("minimize", "objectives", "questions", "depth", "replicates"),
 )
 """The parameters of `search` that a search on a table reads, besides the settings of progressive search."""
 PROGRESSIVE = ("surrogate", "levels", "keep")
@@ -58,6 +59,7 @@ def search_table(
     run: Path | None,
     seed: int,
     as_json: bool,
+    objectives: str | None = None,
 ) -> None:
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
@@ -69,7 +71,10 @@ def search_table(
 
     refuse_others(context, (*READ, *PROGRESSIVE), "for training networks, which --benchmark does not build")
     table, limit = options.open(), Budget.parse(budget or TRIALS)
-    chosen = usual(table.space, limit.trials) if strategy is None else strategy
+    columns = getattr(table.estimator, "metrics", ())
+    others = read_objectives(objectives, getattr(table.estimator, "objective", "value"), columns)
+    usually = STRATEGY if others else usual(table.space, limit.trials)
+    chosen = usually if strategy is None else strategy
     search = Search(
         table.space,
         _strategy(chosen, context),
@@ -78,9 +83,10 @@ def search_table(
         seed=seed,
         fidelity=table.fidelity,
         minimize=table.minimize,
+        objectives=others,
     )
     place = run or claim(table.name)
-    say(_describe_search(table, f"{search.objective}", options.minimize), to_json=as_json)
+    say(_describe_search(table, "; ".join(map(str, search.objectives)), options.minimize), to_json=as_json)
     run_search(search, place, {}, as_json)
     best = Result.open(place).best
     if best is not None:

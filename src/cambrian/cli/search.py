@@ -15,6 +15,7 @@ from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, seconds_of
+from cambrian.cli.objectives import STRATEGY, Objectives, read_objectives
 from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import run_search
 from cambrian.errors import UnknownName, UsageError
@@ -99,6 +100,7 @@ def search(
         ),
     ] = None,
     minimize: Minimize = None,
+    objectives: Objectives = None,
     questions: Questions = None,
     depth: Depth = None,
     replicates: Replicates = None,
@@ -260,7 +262,7 @@ def search(
         from cambrian.cli.benchmark_search import TableOptions, search_table
 
         columns = TableOptions(benchmark, minimize, questions, depth, replicates)
-        search_table(context, columns, strategy, budget, run, seed, as_json)
+        search_table(context, columns, strategy, budget, run, seed, as_json, objectives)
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
@@ -279,6 +281,9 @@ def search(
         "final_filters": final_filters,
         "final_cells": final_cells,
     }
+    others = read_objectives(objectives, metric if estimator in (None, "train") else "value")
+    if others and strategy is None:
+        strategy = STRATEGY
     # Plain progressive search is made by the plan, with the budget's settings.
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.parse(strategy)
     place = None if space is None else SPACES.parse(space)
@@ -301,6 +306,8 @@ def search(
     }
     if estimator not in (None, "train"):  # training is what every plan does: only another one changes it
         common["estimator"] = estimator
+    if others:
+        common["objectives"] = others
     with name_options(context):
         planned = plan(
             task,

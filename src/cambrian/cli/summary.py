@@ -23,7 +23,7 @@ def summarise(result: Result, as_json: bool = False) -> None:
     console = Console()
     best = result.winner or result.best
     if result.trials:
-        console.print(_leaderboard(result))
+        console.print(_leaderboard(result) if len(result.objectives) == 1 else _front(result))
     if best is not None:
         from cambrian.pictures.draw import text
 
@@ -40,6 +40,7 @@ def facts(result: Result, measured: bool = False) -> dict[str, Any]:
     """Everything that `summarise` shows, as JSON; the winner's latency only if it is to be measured."""
     best, winner, progress = result.best, result.winner, read_progress(result)
     open_rows = sum(t.outcome is None for t in result.trials + result.finals)
+    several = len(result.objectives) > 1
     return {
         "run": result.directory,
         "objective": {"name": result.objective.name, "minimize": result.objective.minimize},
@@ -52,6 +53,7 @@ def facts(result: Result, measured: bool = False) -> dict[str, Any]:
         "stopped": next((v["reason"] for _, n, v in reversed(result.events) if n == "stop"), None),
         "best": None if best is None else _record(best),
         "winner": None if winner is None else _record(winner),
+        **({"front": [_record(t) for t in result.front]} if several else {}),
         "finals": [_record(t) for t in result.finals],
         "latency": _latency(result) if measured else [],
         "seconds": result.seconds(),
@@ -80,6 +82,22 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
     for trial in ended[:top]:
         level = str(trial.reason.get("level", "-"))
         table.add_row(str(trial.number), level, value_text(trial), *_sizes(trial))
+    return table
+
+
+def _front(result: Result, top: int = 20) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    front, names = result.front, [o.name for o in result.objectives]
+    title, more = f"front: {len(front)} trials", f"and {len(front) - top} more" if len(front) > top else None
+    table = Table(title=title, caption=more, box=None, title_justify="left", header_style="dim")
+    for name in ("trial", *names):
+        table.add_column(escape(name), justify="right")
+    for trial in front[:top]:
+        metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
+        others = [f"{metrics[name]:,.5g}" if name in metrics else "-" for name in names[1:]]
+        table.add_row(str(trial.number), value_text(trial), *others)
     return table
 
 

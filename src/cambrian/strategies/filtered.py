@@ -17,8 +17,8 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.predictors.rank_sum import sum_log_ranks
 from cambrian.problem import Problem
-from cambrian.registry import find_registry
 from cambrian.settings import COUNT
+from cambrian.strategies.inner import read_inner
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
@@ -64,19 +64,12 @@ class Filtered:
             raise UsageError("strategy 'filtered': measures are empty: name at least one, such as naswot")
         if self.keep > self.draws:
             raise UsageError(f"strategy 'filtered': keep is at most the {self.draws} draws, got {self.keep}")
-        if getattr(self.inner, "own_trials", False):
-            raise UsageError(
-                f"strategy 'filtered': {type(self.inner).__name__} learns trials that it proposes itself, and"
-                " cannot go on from others': name another strategy, such as evolution"
-            )
+        _ = self.inner  # a strategy that cannot be had is refused at once
 
     @cached_property
     def inner(self) -> Any:
         """The strategy that goes on; None where the search ends."""
-        registry = find_registry("strategy")
-        if isinstance(self.strategy, str):
-            return registry.parse(self.strategy) if self.strategy else None
-        return registry.make(self.strategy) if isinstance(self.strategy, Mapping) else self.strategy
+        return read_inner(self, self.strategy) if self.strategy else None
 
     @property
     def needs(self) -> tuple[type, ...]:

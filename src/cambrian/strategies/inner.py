@@ -1,0 +1,25 @@
+"""A strategy that another one holds as a setting: an object, a name with settings as on the command line, or
+a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cambrian.errors import UsageError
+from cambrian.registry import find_registry, name_of
+
+
+def read_inner(outer: object, given: Any) -> Any:
+    """The strategy that `given` describes. Raises UsageError for one that learns no trials but its own."""
+    registry = find_registry("strategy")
+    if isinstance(given, str):
+        inner = registry.parse(given)
+    else:
+        inner = registry.make(given) if isinstance(given, Mapping) else given
+    if getattr(inner, "own_trials", False):
+        raise UsageError(
+            f"strategy {name_of(outer)!r}: {type(inner).__name__} learns trials that it proposes itself, and"
+            " cannot go on from others': name another strategy, such as evolution"
+        )
+    return inner

@@ -1,0 +1,101 @@
+"""Scalarisation: the augmented Chebyshev function, its directions, and their searches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from landscapes import planted, play, rugged
+
+from cambrian.architecture import Architecture, sample
+from cambrian.errors import UsageError
+from cambrian.outcome import Done, Fidelity, Trial
+from cambrian.problem import Objective, Problem
+from cambrian.recommendation import dominates
+from cambrian.strategies import STRATEGIES
+from cambrian.strategies.scalarised import Scalarised, State, combine_losses, draw_weights, scalarise_trial
+from mocks import Toy
+from reseeding import stream
+
+OBJECTIVES = (Objective(), Objective("cost", minimize=True))
+LOSSES = st.tuples(*[st.floats(0, 1).map(lambda x: round(x, 3))] * 3)
+
+
+def trial(number: int, value: float, **metrics: float) -> Trial:
+    return Trial(number, Architecture({"n": number}), Fidelity(), outcome=Done(value, metrics))
+
+
+@given(LOSSES, LOSSES, st.integers(0, 20))
+def test_nothing_that_is_dominated_wins(one: Any, other: Any, seed: int) -> None:
+    """Because of the weighted sum, whose share is above 0."""
+    weights = stream(seed, "weights").dirichlet([1.0] * 3).tolist()
+    if dominates([-x for x in one], [-x for x in other]):
+        assert combine_losses(one, weights, 0.05) < combine_losses(other, weights, 0.05)
+
+
+def test_every_point_of_a_front_wins_along_some_direction() -> None:
+    """Also where the front is concave, where a weighted sum would only ever choose its ends."""
+    front = [(0.0, 1.0), (0.4, 0.9), (0.75, 0.7), (0.9, 0.4), (1.0, 0.0)]
+    weights = [(w, 1 - w) for w in np.linspace(0.01, 0.99, 99)]
+    chebyshev = {min(front, key=lambda p: combine_losses(p, w, 0.05)) for w in weights}
+    sums = {min(front, key=lambda p: float(np.dot(p, w))) for w in weights}
+    assert chebyshev == set(front)
+    assert sums == {front[0], front[-1]}
+
+
+def test_weights_are_seeded_and_sum_to_one() -> None:
+    """The same of the same seed, others of another one."""
+    one, again, other = (draw_weights(Problem(Toy(), OBJECTIVES, seed=s), 7) for s in (0, 0, 1))
+    assert one == again != other
+    assert [sum(w) for w in one] == pytest.approx([1.0] * 7)
+
+
+def test_objectives_are_scaled_to_their_ranges() -> None:
+    """Value 3 of 1 to 5, cost 10 of 10 to 30: losses 0.5 and 0."""
+    state = State(Problem(Toy(), OBJECTIVES), (), (), best=(5.0, -10.0), worst=(1.0, -30.0))
+    along = scalarise_trial(state, trial(0, 3.0, cost=10.0), (0.5, 0.5), 0.05)
+    assert along.value == pytest.approx(-0.2625)
+    assert scalarise_trial(state, trial(0, 3.0), (0.5, 0.5), 0.05).value is None
+
+
+def test_states_are_those_of_the_last_ranges() -> None:
+    """After each trial every direction is as if it had learned all trials with the ranges of now."""
+    strategy, problem = Scalarised("evolution(population=4, sample=2)", 3), Problem(Toy(6), OBJECTIVES)
+    state, rng = strategy.start(problem), stream(0, "trials")
+    for number in range(12):
+        value, cost = rng.random(2).tolist()
+        learned = msgspec.structs.replace(
+            trial(number, value, cost=cost), architecture=sample(problem.space, rng)
+        )
+        state = strategy.learn(state, learned)
+        for weights, along in zip(state.weights, state.inner, strict=True):
+            values = [scalarise_trial(state, t, weights, 0.05).value for t in state.trials]
+            assert [m.value for m in along.population] == values[-4:]
+            assert max(values) <= 0
+
+
+@pytest.mark.parametrize("inner", ["evolution(population=8)", "hill-climbing"])
+def test_with_one_objective_it_is_the_strategy_itself(inner: str) -> None:
+    """Every direction has the weight 1, and the order of the values is theirs."""
+    toy = Toy(questions=5)
+    alone, _, _ = play(STRATEGIES.parse(inner), toy, rugged, 60)
+    along, _, _ = play(Scalarised(inner, directions=3), toy, rugged, 60)
+    assert [t.architecture for t in alone] == [t.architecture for t in along]
+
+
+def test_a_strategy_of_its_own_trials_is_refused() -> None:
+    with pytest.raises(UsageError, match="strategy 'scalarised': Filtered learns trials that it proposes"):
+        STRATEGIES.parse("scalarised(strategy=filtered)")
+    with pytest.raises(UsageError, match="unknown strategy 'evolutoin'; did you mean 'evolution'"):
+        STRATEGIES.parse("scalarised(strategy=evolutoin)")
+
+
+def test_failures_are_passed_on() -> None:
+    """A trial without a value is a failure along every direction."""
+    trials, state, _ = play(Scalarised(directions=2), Toy(4), planted, 10)
+    failed = msgspec.structs.replace(trials[0], outcome=None)
+    assert scalarise_trial(state, failed, (1.0,), 0.05) is failed
