@@ -161,5 +161,6 @@ def test_the_plan_of_a_method_with_gates_derives_and_scores_no_children(
     """Its rows name the derived architecture, since its gates choose it and no number of children does."""
     rows = dict(plan(photos, "1m", strategy="darts", workers=1).rows)
     assert rows["derived"].startswith("the architecture of the strongest gates")
+    assert rows["strategy"] == "darts: a supernet, then the architecture that its gates choose"
     assert "each" not in rows
     assert rows["then"].startswith("the best derived from scratch: ")

@@ -73,7 +73,7 @@ def describe_shared(search: Search, amounts: Amounts, workers: int) -> list[tupl
     rows = [
         ("data", describe_data(search.task)),
         ("space", _describe_whole_space(search.space)),
-        ("strategy", f"{name_of(search.strategy)}: a supernet, then its children with shared weights"),
+        ("strategy", f"{name_of(search.strategy)}: a supernet, then {_name_children(search)}"),
         *_describe_limits(search),
         ("supernet", _describe_supernet(search, amounts)),
         *_describe_ends(search, search.final),
@@ -93,9 +93,19 @@ def _describe_supernet(search: Search, amounts: Amounts) -> str:
     return text + lasts + (f", {amounts.memory / 2**20:,.0f} MiB" if amounts.memory else "")
 
 
+def _has_gates(search: Search) -> bool:
+    return Mixes in getattr(search.strategy, "needs", ())
+
+
+def _name_children(search: Search) -> str:
+    return (
+        "the architecture that its gates choose" if _has_gates(search) else "its children with shared weights"
+    )
+
+
 def _describe_ends(search: Search, final: Final) -> list[tuple[str, str]]:
     """The rows of the supernet's children: those that are scored, or the one that its gates stand for."""
-    if Mixes not in getattr(search.strategy, "needs", ()):
+    if not _has_gates(search):
         return [("each", _describe_children(search)), ("then", _describe_alone(final))]
     training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
     return [
