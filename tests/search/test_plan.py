@@ -164,6 +164,8 @@ def test_a_strategy_of_several_fidelities_has_its_rungs_in_the_plan(task: cambri
     assert made.search.estimator.prefix
     assert rows["strategy"] == f"{name}: as many as fit, rungs of 1, 3 and 9 epochs"
     assert rows["each"].startswith("at most 9 epochs")
+    short = plan(task, "20s", strategy=name)
+    assert f"at most {short.search.fidelity.epochs} epoch" in dict(short.rows)["each"]
     counted = plan(task, "90 epochs", strategy=name)
     assert counted.search.budget.most_epochs == 90
     named = plan(task, "10m", strategy=name, changes={"epochs": 4}, recipe={"schedule": "constant"})

@@ -94,6 +94,7 @@ def test_a_search_in_a_table_is_finished_when_it_stops(tmp_path, budget, state):
     assert known["progress"].state == state
     assert f'"state": "{state}"' in as_json(known)
     assert lines.startswith(state)
+    assert "1 trial," in "\n".join(status_lines({**known, "trials": 1}, "RUN"))
     assert "export" not in lines
     assert ("resume" in lines) == (state == "interrupted")
 

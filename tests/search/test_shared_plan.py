@@ -153,3 +153,14 @@ def test_a_planned_search_ends_with_networks_trained_alone(photos: cambrian.Task
 
 def test_nas_bench_201_is_the_usual_space(photos: cambrian.Task, steady: None) -> None:
     assert isinstance(plan(photos, "1m", strategy="spos", workers=1).search.space, NASBench201)
+
+
+def test_the_plan_of_a_method_with_gates_derives_and_scores_no_children(
+    photos: cambrian.Task, steady: None
+) -> None:
+    """Its rows name the derived architecture, since its gates choose it and no number of children does."""
+    rows = dict(plan(photos, "1m", strategy="darts", workers=1).rows)
+    assert rows["derived"].startswith("the architecture of the strongest gates")
+    assert rows["strategy"] == "darts: a supernet, then the architecture that its gates choose"
+    assert "each" not in rows
+    assert rows["then"].startswith("the best derived from scratch: ")

@@ -59,7 +59,7 @@ def test_a_search_is_chunks_then_a_shared_and_an_own_value() -> None:
     assert alone.architecture == SPACE.architecture((1,) * 6)
     assert alone.reason == {"shared": shared_value(shared), "supernet": 2}
     assert game.stopped is not None
-    assert game.stopped.reason == "1 derived architectures are trained alone"
+    assert game.stopped.reason == "1 derived architecture is trained alone"
 
 
 def shared_value(trial: Trial) -> float | None:

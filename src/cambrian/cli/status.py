@@ -13,7 +13,8 @@ def status_lines(facts: Mapping[str, Any], run: str) -> Iterator[str]:
     """`run` is the run directory as a shell takes it."""
     progress, best, winner = facts["progress"], facts["best"], facts["winner"]
     yield _where(progress)
-    yield f"{facts['trials']} trials, {facts['running']} running, {facts['failed']} failed"
+    trials = f"{facts['trials']} trial{'' if facts['trials'] == 1 else 's'}"
+    yield f"{trials}, {facts['running']} running, {facts['failed']} failed"
     if progress.level is not None and progress.stage == "search" and progress.state != "finished":
         yield _level(progress)
     if best is not None:

@@ -24,7 +24,6 @@ WORK = 2e10
 FEWEST = 200
 """Test images that are looked at however large the network is."""
 WORST = 12
-_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def look_at_test_images(result: Result) -> Tested | None:
         return None
     which = _choose(task.test, winner.outcome.metrics.get("macs"))
     try:
-        probabilities = _probabilities(result, which)
+        probabilities = result.predict(task.inputs[which]).probabilities
     # A space that was edited since builds no such network; the rest of the report does without it.
     except CambrianError as error:
         return Tested(reason=str(error))
@@ -74,27 +73,6 @@ def _choose(test: NDArray[np.int64], macs: float | None) -> NDArray[np.int64]:
     if most >= len(test):
         return test
     return test[np.linspace(0, len(test) - 1, most).astype(np.int64)]
-
-
-def _probabilities(result: Result, which: NDArray[np.int64]) -> NDArray[np.float32]:
-    import torch
-
-    from cambrian.networks.heads import first_head
-    from cambrian.networks.training.batches import images
-
-    task, winner = result.task, result.winner
-    assert task is not None
-    assert winner is not None
-    network = result.model()
-    resolution = winner.fidelity.resolution
-    pixels, targets = task.inputs[which], task.targets[which]
-    batch = images(pixels, targets, task.mean, task.std, resolution=resolution)
-    with torch.inference_mode():
-        parts = [
-            first_head(network(batch.inputs(part))).softmax(1) for part in torch.split(batch.pixels, _BATCH)
-        ]
-    probabilities: NDArray[np.float32] = torch.cat(parts).float().numpy()
-    return probabilities
 
 
 def _judge(task: Any, which: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Tested:

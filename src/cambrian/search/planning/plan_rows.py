@@ -19,6 +19,7 @@ from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.wording import count_epochs, describe_data, describe_final, list_settings
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
+from cambrian.spaces.knowledge import Mixes
 from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
 
@@ -72,11 +73,10 @@ def describe_shared(search: Search, amounts: Amounts, workers: int) -> list[tupl
     rows = [
         ("data", describe_data(search.task)),
         ("space", _describe_whole_space(search.space)),
-        ("strategy", f"{name_of(search.strategy)}: a supernet, then its children with shared weights"),
+        ("strategy", f"{name_of(search.strategy)}: a supernet, then {_name_children(search)}"),
         *_describe_limits(search),
         ("supernet", _describe_supernet(search, amounts)),
-        ("each", _describe_children(search)),
-        ("then", _describe_alone(search.final)),
+        *_describe_ends(search, search.final),
         ("machine", f"{search.device}, {workers} at a time"),
     ]
     guessed = f"; {amounts.notice}" if amounts.notice else ""
@@ -91,6 +91,30 @@ def _describe_supernet(search: Search, amounts: Amounts) -> str:
     text = f"{count_epochs(amounts.epochs)} of {images} images{parts}{list_settings(search.fidelity)}"
     lasts = "" if amounts.seconds is None else f"; about {duration(amounts.seconds)}"
     return text + lasts + (f", {amounts.memory / 2**20:,.0f} MiB" if amounts.memory else "")
+
+
+def _has_gates(search: Search) -> bool:
+    return Mixes in getattr(search.strategy, "needs", ())
+
+
+def _name_children(search: Search) -> str:
+    return (
+        "the architecture that its gates choose" if _has_gates(search) else "its children with shared weights"
+    )
+
+
+def _describe_ends(search: Search, final: Final) -> list[tuple[str, str]]:
+    """The rows of the supernet's children: those that are scored, or the one that its gates stand for."""
+    if not _has_gates(search):
+        return [("each", _describe_children(search)), ("then", _describe_alone(final))]
+    training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
+    return [
+        (
+            "derived",
+            "the architecture of the strongest gates; scored by the supernet's weights, then trained alone",
+        ),
+        ("then", f"the best derived from scratch: {training}, on all but test"),
+    ]
 
 
 def _describe_children(search: Search) -> str:
@@ -173,7 +197,7 @@ def _measure(space: Space) -> str:
 
 def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None) -> str:
     verb = "scored" if isinstance(search.estimator, Proxy) else "trained"
-    count = f"{search.budget.trials or 'as many as fit'} networks {verb}"
+    count = f"{search.budget.trials or 'as many'} networks {verb}{'' if search.budget.trials else ' as fit'}"
     rungs = describe_rungs(search)
     if rungs:
         # A network has a training for each of its rungs.

@@ -46,6 +46,14 @@ class State:
     failure: str = ""
 
 
+def describe_end(count: int) -> str:
+    """
+    >>> describe_end(1), describe_end(2)
+    ('1 derived architecture is trained alone', '2 derived architectures are trained alone')
+    """
+    return f"{count} derived architecture{' is' if count == 1 else 's are'} trained alone"
+
+
 @dataclass(frozen=True)
 class Deriving(ABC):
     """The supernet is trained for `epochs` epochs (None: those of the run's fidelity), `chunk` at a time,
@@ -91,7 +99,7 @@ class Deriving(ABC):
         if pending:
             return Wait()
         if state.search >= self.searches:
-            return Stop(state.failure or f"{len(state.alone)} derived architectures are trained alone")
+            return Stop(state.failure or describe_end(len(state.alone)))
         if state.derived is None:
             return self._train(state)
         if state.shared is None:
