@@ -105,8 +105,16 @@ def test_levels_are_refused(photos: cambrian.Task) -> None:
 
 
 def test_another_searchs_surrogate_is_refused(photos: cambrian.Task) -> None:
-    with pytest.raises(UsageError, match="surrogate is about progressive search"):
+    with pytest.raises(UsageError, match="surrogate is for progressive search"):
         plan(photos, "1m", strategy="spos", surrogate="ridge")
+
+
+def test_another_estimator_is_refused(photos: cambrian.Task) -> None:
+    """The estimator of such a search is that of shared weights."""
+    with pytest.raises(
+        UsageError, match=r"estimator is for strategies that train no supernet: .*: leave it out"
+    ):
+        plan(photos, "1m", strategy="spos", estimator="naswot")
 
 
 def test_a_space_whose_questions_are_outer_is_refused(photos: cambrian.Task) -> None:
