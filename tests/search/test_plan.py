@@ -164,6 +164,10 @@ def test_a_strategy_of_several_fidelities_has_its_rungs_in_the_plan(task: cambri
     assert made.search.estimator.prefix
     assert rows["strategy"] == f"{name}: as many as fit, rungs of 1, 3 and 9 epochs"
     assert rows["each"].startswith("at most 9 epochs")
+    # The final trainings have a schedule of their own length: that of the rungs would not end with them.
+    assert made.search.final is not None
+    assert made.search.final.estimator == "train"
+    assert made.search.estimators["train"] == dataclasses.replace(made.search.estimator, decay_epochs=0.0)
     counted = plan(task, "90 epochs", strategy=name)
     assert counted.search.budget.most_epochs == 90
     named = plan(task, "10m", strategy=name, changes={"epochs": 4}, recipe={"schedule": "constant"})

@@ -42,7 +42,7 @@ def describe_plan(
         ("space", _describe_space(facts, work if by_levels else None)),
         ("strategy", _describe_strategy(search, facts, work if by_levels else None)),
         *_describe_limits(search),
-        ("each", _describe_trial(search, work.epochs, cost.images(work))),
+        ("each", _describe_trial(search, search.fidelity.epochs, cost.images(work))),
         ("then", describe_final(final)),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
         ("time", _describe_time(search.budget, work, cost)),
