@@ -62,6 +62,20 @@ def count_epochs(fidelity: Fidelity) -> float:
     return fidelity.epochs * fidelity.fraction
 
 
+def compare_size(fidelity: Fidelity, full: Fidelity) -> float:
+    """The size of images and networks as a share of that of `full`: the product over the resolution and the
+    numbers in its skeleton. Axes that either fidelity does not name count as equal.
+
+    >>> compare_size(Fidelity(9, resolution=16), Fidelity(9, resolution=32))
+    0.5
+    """
+    share = 1.0
+    for name in ("resolution", *full.skeleton):
+        own, whole = read_axis(fidelity, name), read_axis(full, name)
+        share *= own / whole if own and whole else 1.0
+    return share
+
+
 def count_paid(trial: Trial, source: Trial | None = None) -> float:
     """The epochs that a trial paid for: none for a repeat, and only the difference where it continued the
     training of `source`. A failed trial paid for the points of its curve."""

@@ -166,6 +166,14 @@ def test_a_strategy_of_several_fidelities_has_its_rungs_in_the_plan(task: cambri
     assert rows["each"].startswith("at most 9 epochs")
     short = plan(task, "20s", strategy=name)
     assert f"at most {short.search.fidelity.epochs} epoch" in dict(short.rows)["each"]
+    # The final trainings have a schedule of their own length: that of the rungs would not end with them.
+    assert made.search.final is not None
+    assert made.search.final.estimator == "train"
+    # The rungs have compared the networks; less than the highest one's epochs would be a step back.
+    assert made.search.final.top == 1
+    assert made.search.final.fidelity.epochs >= 9
+    assert plan(task, "10m", strategy=name, changes={"final_epochs": 2}).search.final.fidelity.epochs == 2
+    assert made.search.estimators["train"] == dataclasses.replace(made.search.estimator, decay_epochs=0.0)
     counted = plan(task, "90 epochs", strategy=name)
     assert counted.search.budget.most_epochs == 90
     named = plan(task, "10m", strategy=name, changes={"epochs": 4}, recipe={"schedule": "constant"})

@@ -73,6 +73,24 @@ def test_weights_make_their_network_the_favourite(tmp_path: Path) -> None:
     assert planned.search.estimator.pretrained == file
 
 
+def test_filters_that_are_named_are_not_replaced_by_those_of_the_file(tmp_path: Path) -> None:
+    """Weights of 20 filters do not fit a race of 8: a sentence says so, before anything is trained."""
+    space, task = SPACES.make("stages"), make_task()
+    save_weights(space.build(space.portfolio["cnn"], task, filters=20), tmp_path / "have.safetensors")
+    recipe = {"pretrained": str(tmp_path / "have.safetensors")}
+    with pytest.raises(UsageError, match=r"the nearest is .* of 8 filters"):
+        plan(task, "3m", workers=1, recipe=recipe, changes={"filters": 8})
+
+
+def test_weights_of_a_network_over_a_limit_are_refused(tmp_path: Path) -> None:
+    """A narrower network of the same kind would take none of them."""
+    space, task = SPACES.make("stages"), make_task()
+    save_weights(space.build(space.portfolio["cnn"], task, filters=20), tmp_path / "have.safetensors")
+    recipe = {"pretrained": str(tmp_path / "have.safetensors")}
+    with pytest.raises(UsageError, match="weights of cnn of 20 filters, which is over a limit"):
+        plan(task, "3m", workers=1, recipe=recipe, limits={"params": 20_000})
+
+
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
     """Before anything is trained, in a sentence with the file's name: missing ones, text, and weights of an
     unknown network."""

@@ -109,6 +109,14 @@ def test_another_searchs_surrogate_is_refused(photos: cambrian.Task) -> None:
         plan(photos, "1m", strategy="spos", surrogate="ridge")
 
 
+def test_another_estimator_is_refused(photos: cambrian.Task) -> None:
+    """The estimator of such a search is that of shared weights."""
+    with pytest.raises(
+        UsageError, match=r"estimator is for strategies that train no supernet: .*: leave it out"
+    ):
+        plan(photos, "1m", strategy="spos", estimator="naswot")
+
+
 def test_a_space_whose_questions_are_outer_is_refused(photos: cambrian.Task) -> None:
     """In a sentence that names spaces that can be shared, by a search as by a plan."""
     sentence = "trains a supernet, and no question of .*: choose a space that has some, as .*nasbench201"

@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from cambrian.architecture import Architecture, replay
-from cambrian.effort import count_epochs
+from cambrian.effort import compare_size, count_epochs
 from cambrian.errors import CambrianError, did_you_mean
 from cambrian.estimators.estimator import SERVES
 from cambrian.outcome import Artifact, Fidelity, Outcome, Trial
 from cambrian.problem import Problem
-from cambrian.recommendation import find_incumbents, rank_trials
+from cambrian.recommendation import find_incumbents, grade_value, rank_trials
 from cambrian.request import Request, Stop, TrainSupernet, Wait, trial_of
 from cambrian.search.ledger.keys import supernet_key, trial_key
 from cambrian.search.ledger.ledger import Ledger
@@ -162,8 +162,10 @@ class Coordinator:
         known = [self.order.resolve(t) for t in self.trials]
         preferred: list[int] = []
         if isinstance(self.strategy, Recommends):
-            # An architecture that was measured several times stands for the best of its longest trainings.
-            scored = sorted((t for t in known if t.score is not None), key=_rank_measurement)
+            # An architecture that was measured several times stands for the best of its fullest trainings.
+            full = self.problem.fidelity
+            measured = (t for t in known if t.score is not None)
+            scored = sorted(measured, key=lambda t: _rank_measurement(t, full))
             best = {t.architecture: t.number for t in scored}
             with self._supervised.measure_time():
                 chosen: Sequence[Architecture] = self.strategy.recommend(self.order.state)
@@ -238,6 +240,9 @@ class Coordinator:
         return count
 
 
-def _rank_measurement(trial: Trial) -> tuple[float, float, int]:
-    """The place of a measurement of one architecture among others of it, the last being the best."""
-    return count_epochs(trial.fidelity), trial.score or 0.0, -trial.number
+def _rank_measurement(trial: Trial, full: Fidelity) -> tuple[float, ...]:
+    """The place of a measurement of one architecture among others of it, the last being the best. First come
+    the kind of value and the fidelity: one with shared weights, or of small images, is another quantity, and
+    may be higher."""
+    fullness = count_epochs(trial.fidelity), compare_size(trial.fidelity, full)
+    return grade_value(trial), *fullness, trial.score or 0.0, -trial.number

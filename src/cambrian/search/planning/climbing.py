@@ -18,6 +18,7 @@ from cambrian.weights import Continue
 
 if TYPE_CHECKING:
     from cambrian.estimators.train import Train
+    from cambrian.search.loop.final_stage import Final
     from cambrian.search.search import Search
 
 SCHEDULE = {"schedule", "decay_epochs"}
@@ -31,6 +32,18 @@ def lengthen_training(work: Workload, strategy: Strategy | None, changes: Mappin
     eta = int(getattr(strategy, "eta", 3))
     rungs = max(1, round(math.log(2 * work.epochs) / math.log(eta)))
     return msgspec.structs.replace(work, epochs=eta**rungs)
+
+
+def finish_climb(
+    final: Final, strategy: Strategy | None, epochs: int, changes: Mapping[str, Any]
+) -> Final:
+    """The final stage of a search whose rungs have compared its networks already: the best alone, for no
+    fewer epochs than the highest rung has, unless somebody names their number."""
+    if "epochs" not in getattr(strategy, "axes", ()):
+        return final
+    longest = final.fidelity.epochs if "final_epochs" in changes else max(final.fidelity.epochs, epochs)
+    fidelity = msgspec.structs.replace(final.fidelity, epochs=longest)
+    return msgspec.structs.replace(final, fidelity=fidelity, top=1)
 
 
 def schedule_to_the_top(

@@ -94,7 +94,7 @@ def plan(
         )
     chosen = None if strategy is None else component("strategy", strategy)
     if chosen is not None and trains_supernets(chosen):
-        _refuse_for_supernets(paper, surrogate)
+        _refuse_for_supernets(paper, surrogate, settings.get("estimator") is not None)
         return plan_by_supernet(
             task,
             chosen,
@@ -131,8 +131,13 @@ def _check_pretrained(recipe: Mapping[str, Any]) -> None:
         load_facts(Path(recipe["pretrained"]))
 
 
-def _refuse_for_supernets(paper: bool, surrogate: str | None) -> None:
-    """Raise Unread for settings of progressive search."""
+def _refuse_for_supernets(paper: bool, surrogate: str | None, estimated: bool) -> None:
+    """Raise Unread for settings of other searches."""
+    if estimated:
+        raise Unread(
+            ["estimator"],
+            "for strategies that train no supernet: one with a supernet scores networks with its weights",
+        )
     unread = ["paper"] * paper + ["surrogate"] * (surrogate is not None)
     if unread:
         raise Unread(

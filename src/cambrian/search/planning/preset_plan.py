@@ -21,7 +21,7 @@ from cambrian.search.components import component, find_published, space_for, usu
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.choice import Wishes, choose_preset
-from cambrian.search.planning.climbing import lengthen_training, schedule_to_the_top
+from cambrian.search.planning.climbing import finish_climb, lengthen_training, schedule_to_the_top
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan_rows import describe_plan
 from cambrian.search.planning.planned import Plan, choose_engine_name, choose_workers
@@ -78,7 +78,7 @@ def plan_by_preset(
     preset = None if paper else choose_preset(wishes, cost, train)
     work = wishes.work_of(preset) if preset else wishes.work_of_paper(_read_paper(facts))
     climbed = lengthen_training(work, chosen, changes)
-    train = schedule_to_the_top(train, chosen, climbed.epochs, recipe)
+    climbing = schedule_to_the_top(train, chosen, climbed.epochs, recipe)
     if chosen is not None and limits == Budget():  # such a strategy would never stop by itself
         limits = Budget(trials=sum(work.trials.values()))
     if chosen is None:
@@ -86,8 +86,8 @@ def plan_by_preset(
         chosen = Progressive(work.levels, work.keep, surrogate=ranks, first=work.first)
     elif facts.free:  # the plan's own choice of a space is as large as the preset says
         facts = facts.up_to(work.last)
-    final = _make_final(work, baselines, facts.space)
-    first, others, final = _choose_estimators(settings.get("estimator"), train, final)
+    final = finish_climb(_make_final(work, baselines, facts.space), chosen, climbed.epochs, changes)
+    first, others, final = _choose_estimators(settings.get("estimator"), climbing, train, final)
     search = Search(
         facts.space,
         chosen,
@@ -168,12 +168,15 @@ def _make_final(work: Workload, baselines: tuple[str, ...] | None, space: Space)
     return Final(fidelity, baselines=_choose_baselines(baselines, space), share=1 - SEARCHED)
 
 
-def _choose_estimators(named: Any, train: Any, final: Final) -> tuple[Any, dict[str, Any], Final]:
-    """The estimator of the search, the run's others, and the final stage: where a cheaper estimator than
-    training is named, training finishes what it finds."""
-    if named is None or named == "train":
+def _choose_estimators(
+    named: Any, climbing: Any, train: Any, final: Final
+) -> tuple[Any, dict[str, Any], Final]:
+    """The estimator of the search, the run's others, and the final stage, which `train` serves where the
+    search has another one: a cheaper one that is named, or `climbing`, with the schedule of the rungs."""
+    first = climbing if named is None or named == "train" else named
+    if first == train:
         return train, {}, final
-    return named, {"train": train}, msgspec.structs.replace(final, estimator="train")
+    return first, {"train": train}, msgspec.structs.replace(final, estimator="train")
 
 
 def _make_fidelity(work: Workload, task: Task) -> Fidelity:

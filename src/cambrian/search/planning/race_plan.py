@@ -86,7 +86,9 @@ def plan_race(
     `limits` are made narrower, and left out where that does not suffice. Measures the machine's speed for
     some seconds. Raises UsageError where no network keeps the limits."""
     portfolio, size = _choose_portfolio(space, entrants, seed), _read_size(space, task, seconds)
-    fit = fit_portfolio(Path(pretrained), task, space, portfolio, FILTERS, size) if pretrained else None
+    # Filters that somebody names are kept: weights of other ones are then refused.
+    tried = FILTERS if filters is None else (filters,)
+    fit = fit_portfolio(Path(pretrained), task, space, portfolio, tried, size) if pretrained else None
     if fit is not None:
         portfolio = {fit.name: portfolio[fit.name], **portfolio}
     share = share_of_race(seconds)
@@ -107,6 +109,11 @@ def plan_race(
         fidelity = Fidelity(resolution=fine, skeleton=size)
         widths = _keep_limits(task, space, portfolio, widths, fidelity, limits, device)
         width = next(iter(widths.values()))
+        if fit is not None and widths.get(fit.name) != fit.filters:
+            raise UsageError(
+                f"{pretrained} has the weights of {fit.name} of {fit.filters} filters, which is over a limit:"
+                " give weights of a smaller network, or a wider limit"
+            )
     count, first = size_race(seconds * share * workers, speed.coarse(width) * batch, len(widths))
     runners = tuple(
         {
