@@ -34,9 +34,7 @@ def lengthen_training(work: Workload, strategy: Strategy | None, changes: Mappin
     return msgspec.structs.replace(work, epochs=eta**rungs)
 
 
-def finish_climb(
-    final: Final, strategy: Strategy | None, epochs: int, changes: Mapping[str, Any]
-) -> Final:
+def finish_climb(final: Final, strategy: Strategy | None, epochs: int, changes: Mapping[str, Any]) -> Final:
     """The final stage of a search whose rungs have compared its networks already: the best alone, for no
     fewer epochs than the highest rung has, unless somebody names their number."""
     if "epochs" not in getattr(strategy, "axes", ()):

@@ -21,6 +21,8 @@ def describe_data(task: Task) -> str:
 def describe_final(final: Final) -> str:
     """The final stage of a search that does not continue its trials."""
     training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
+    if final.top == 1:
+        return f"the best from scratch, on all but test: {training}"
     return f"the best {final.top} from scratch: {training}; the best of them on all but test"
 
 
