@@ -164,6 +164,7 @@ class Loose:
         ({}, "cannot read"),
         ({"name": 5}, "cannot read"),
         ({"name": "plain", "arguments": [1]}, "cannot read"),
+        ({"name": "plain", "number": 3}, "settings stand under 'arguments', and 'number' is beside them"),
         (
             {"name": "strict", "arguments": {"number": "x"}},
             "'strict': number='x' cannot be: expected int, got str",

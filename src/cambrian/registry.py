@@ -140,6 +140,11 @@ class Registry:
                 f"cannot read {spec!r:.80} as a {self.kind}: expected a name, or an object with 'name' and"
                 " 'arguments'"
             )
+        beside = sorted(map(str, spec.keys() - {"name", "arguments"})) if isinstance(spec, Mapping) else []
+        if beside:
+            raise UsageError(
+                f"{self.kind} {name!r}: settings stand under 'arguments', and {beside[0]!r} is beside them"
+            )
         # Settings are frozen values: a list from JSON becomes a tuple, so that a component can be hashed.
         return name, {str(k): _as_tuple(v) for k, v in arguments.items()}
 
