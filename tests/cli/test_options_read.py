@@ -46,6 +46,7 @@ VALUES = {
     "--levels": ("--levels", "2"),
     "--seed": ("--seed", "7"),
     "--estimator": ("--estimator", "naswot"),
+    "--objectives": ("--objectives", "accuracy,params"),
 }
 """Values that differ from those that a plan chooses; of the other numbers 3 does."""
 ELSEWHERE = {
