@@ -7,6 +7,7 @@ not import torch: the names below are loaded when they are first used.
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,7 +80,19 @@ def __getattr__(name: str) -> Any:
     # Registers how a notebook shows a result: whoever uses one of these names may come to see one.
     if _HOMES[name].startswith("cambrian.search."):
         importlib.import_module("cambrian.reports.notebook")
+        _open_doors()
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def _open_doors() -> None:
+    """Lets `result.export` and `result.report` call the functions of the rooms above."""
+    doors = importlib.import_module("cambrian.search.result").doors
+    for name in ("export", "report"):
+        doors.setdefault(name, partial(_call, name))
+
+
+def _call(name: str, *arguments: Any, **settings: Any) -> Any:
+    return __getattr__(name)(*arguments, **settings)
 
 
 def __dir__() -> list[str]:

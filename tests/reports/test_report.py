@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+import cambrian
+from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.reports.contents import Story
 from cambrian.reports.report import report_html
@@ -193,3 +195,13 @@ def test_a_phone_shows_the_report_without_scrolling_sideways(tmp_path):
     assert title, done.stderr[-500:]
     assert title[1] == title[2]
     assert "owned" in title[3] and title[3].startswith("Architecture search")  # noqa: PT018
+
+
+def test_a_result_has_doors_to_export_and_report(tmp_path):
+    """`result.report(...)` writes what `cambrian.report(result, ...)` does; the package opens both."""
+    counted = Function(lambda architecture, fidelity: 1.0, builds=False)
+    result = cambrian.Search("tiny-chain", "random", counted, budget=3).run()
+    written = result.report(tmp_path / "one.html")
+    assert written.read_text() == cambrian.report(result, tmp_path / "two.html").read_text()
+    with pytest.raises(cambrian.CambrianError):
+        result.export(tmp_path / "out")

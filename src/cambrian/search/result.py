@@ -1,10 +1,12 @@
 """The result of a run: plain records, the best of them, and the trained network.
 
-`cambrian.export` and `cambrian.report` take it home; they stand above this room, which knows neither.
+`cambrian.export` and `cambrian.report` take it home; they stand above this room, which knows neither:
+its two methods of these names are doors that `import cambrian` opens.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,6 +155,16 @@ class Result:
         assert self.task is not None
         return predict(network, self.task, chosen.fidelity.resolution, images)
 
+    def export(self, directory: str | os.PathLike[str], **settings: Any) -> Path:
+        """The same as `cambrian.export(self, directory, ...)`."""
+        written: Path = doors["export"](self, directory, **settings)
+        return written
+
+    def report(self, path: str | os.PathLike[str] | None = None, **settings: Any) -> Path:
+        """The same as `cambrian.report(self, path, ...)`."""
+        written: Path = doors["report"](self, path, **settings)
+        return written
+
     def _load(self, trial: Trial | None) -> nn.Module:
         """The trained network of normalised inputs."""
         from cambrian.search.trained_network import load_trained
@@ -178,6 +190,8 @@ class Result:
         return views[-1](self) if views else None
 
 
+doors: dict[str, Callable[..., Any]] = {}
+"""The functions of the rooms above behind the methods of the same names."""
 views: list[Callable[[Result], str]] = []
 """HTML of a result for a notebook's cell: the room that draws it appends its function, and a notebook shows
 the last one's; where there is none, it shows text."""
