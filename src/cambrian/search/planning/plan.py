@@ -15,6 +15,7 @@ from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
 from cambrian.search.planning.race_search import plan_by_race
 from cambrian.search.planning.shared_search import plan_by_supernet
+from cambrian.search.planning.table_plan import plan_by_table
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
@@ -72,6 +73,21 @@ def plan(
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
+    chosen = None if strategy is None else component("strategy", strategy)
+    if task.columns and (chosen is None or not trains_supernets(chosen)):
+        _refuse_for_tables(paper, surrogate)
+        return plan_by_table(
+            task,
+            limits,
+            workers=workers,
+            device=device,
+            space=space,
+            strategy=chosen,
+            recipe=recipe,
+            changes=changes,
+            baselines=baselines,
+            settings=settings,
+        )
     described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
     described = described or settings.get("estimator") is not None
     counted = limits.trials is not None or limits.most_epochs is not None
@@ -92,7 +108,6 @@ def plan(
             baselines=baselines or (),
             settings=settings,
         )
-    chosen = None if strategy is None else component("strategy", strategy)
     if chosen is not None and trains_supernets(chosen):
         _refuse_for_supernets(paper, surrogate, settings.get("estimator") is not None)
         return plan_by_supernet(
@@ -129,6 +144,13 @@ def _check_pretrained(recipe: Mapping[str, Any]) -> None:
         from cambrian.networks.checkpoint import load_facts
 
         load_facts(Path(recipe["pretrained"]))
+
+
+def _refuse_for_tables(paper: bool, surrogate: str | None) -> None:
+    """Raise Unread for settings of other searches."""
+    unread = ["paper"] * paper + ["surrogate"] * (surrogate is not None)
+    if unread:
+        raise Unread(unread, "for searches among images, and the data are rows of a table")
 
 
 def _refuse_for_supernets(paper: bool, surrogate: str | None, estimated: bool) -> None:
