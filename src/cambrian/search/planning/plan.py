@@ -11,6 +11,7 @@ from cambrian.search.compatibility import trains_supernets
 from cambrian.search.components import component, space_for, task_of
 from cambrian.search.devices import AUTO, choose_device
 from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
 from cambrian.search.planning.race_search import plan_by_race
@@ -80,47 +81,27 @@ def plan(
         raise Unread(["entrants"], "for a race, which has a time as its budget, and no strategy or epochs")
     if limits == Budget() and not paper and (raced is not None or _count_pixels(task) > FEW_PIXELS):
         limits = Budget(seconds=MINUTES if _count_pixels(task) <= FEW_PIXELS else HALF_HOUR)
-    if raced is not None:
-        return plan_by_race(
-            task,
-            raced,
-            limits,
-            workers=workers,
-            device=device,
-            recipe=recipe,
-            changes=changes,
-            baselines=baselines or (),
-            settings=settings,
-        )
-    chosen = None if strategy is None else component("strategy", strategy)
-    if chosen is not None and trains_supernets(chosen):
-        _refuse_for_supernets(paper, surrogate, settings.get("estimator") is not None)
-        return plan_by_supernet(
-            task,
-            chosen,
-            limits,
-            workers=workers,
-            device=device,
-            space=space,
-            recipe=recipe,
-            changes=changes,
-            baselines=baselines,
-            settings=settings,
-        )
-    return plan_by_preset(
+    request = PlanRequest(
         task,
         limits,
-        paper=paper,
-        workers=workers,
         device=device,
+        workers=workers,
         space=space,
         strategy=strategy,
-        recipe=recipe,
         surrogate=surrogate,
+        paper=paper,
+        recipe=recipe,
         changes=changes,
         baselines=baselines,
         settings=settings,
     )
+    if raced is not None:
+        return plan_by_race(request, raced)
+    chosen = None if strategy is None else component("strategy", strategy)
+    if chosen is not None and trains_supernets(chosen):
+        _refuse_for_supernets(request)
+        return plan_by_supernet(request, chosen)
+    return plan_by_preset(request)
 
 
 def _check_pretrained(recipe: Mapping[str, Any]) -> None:
@@ -131,14 +112,14 @@ def _check_pretrained(recipe: Mapping[str, Any]) -> None:
         load_facts(Path(recipe["pretrained"]))
 
 
-def _refuse_for_supernets(paper: bool, surrogate: str | None, estimated: bool) -> None:
+def _refuse_for_supernets(request: PlanRequest) -> None:
     """Raise Unread for settings of other searches."""
-    if estimated:
+    if request.settings.get("estimator") is not None:
         raise Unread(
             ["estimator"],
             "for strategies that train no supernet: one with a supernet scores networks with its weights",
         )
-    unread = ["paper"] * paper + ["surrogate"] * (surrogate is not None)
+    unread = ["paper"] * request.paper + ["surrogate"] * (request.surrogate is not None)
     if unread:
         raise Unread(
             unread,
