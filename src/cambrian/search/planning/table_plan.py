@@ -12,15 +12,18 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cambrian.architecture import sample
 from cambrian.errors import Unread
+from cambrian.estimators.training_answers import PREFIX
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.components import component, space_for
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_table
-from cambrian.search.planning.planned import Plan, choose_engine_name, choose_workers
+from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.speed import measure_speed, one_thread
 from cambrian.search.search import Search
 from cambrian.spaces.space import Space
@@ -51,38 +54,24 @@ GUESSED = 1e-4
 CHANGES = ("epochs", "final_epochs", "filters", "final_filters")
 
 
-def plan_by_table(
-    task: Task,
-    limits: Budget,
-    *,
-    workers: int | None,
-    device: str,
-    space: Space | str | Mapping[str, Any] | None,
-    strategy: Strategy | str | Mapping[str, Any] | None,
-    recipe: Mapping[str, Any],
-    changes: Mapping[str, Any],
-    baselines: tuple[str, ...] | None,
-    settings: Mapping[str, Any],
-) -> Plan:
-    """See `cambrian.plan`. Raises Unread for changes that are amounts of other searches."""
+def plan_by_table(request: PlanRequest) -> Plan:
+    """See `cambrian.plan`. Raises Unread for settings of other searches."""
     from cambrian.estimators.train import Train
 
     began = time.monotonic()
-    others = [name for name in changes if name not in CHANGES]
-    if others:
-        raise Unread(others, "for searches among images, and the data are rows of a table")
-    searched = space_for(SPACE if space is None else space, task)
-    chosen: Strategy = component("strategy", STRATEGY if strategy is None else strategy)
-    if limits == Budget():
-        limits = Budget(seconds=MINUTES)
-    crew = choose_workers(workers, device)
+    _refuse_unread(request)
+    task, changes, settings, crew = request.task, request.changes, request.settings, request.crew
+    limits = request.limits if request.limits != Budget() else Budget(seconds=MINUTES)
+    searched = space_for(SPACE if request.space is None else request.space, task)
+    _refuse_asked(request.recipe, searched)
+    chosen: Strategy = component("strategy", STRATEGY if request.strategy is None else request.strategy)
     size = {"filters": changes.get("filters", FILTERS)}
     last = {"filters": changes.get("final_filters", size["filters"])}
-    batch = int(recipe.get("batch_size", 64 if len(task.train) < LARGE else 256))
+    batch = int(request.recipe.get("batch_size", 64 if len(task.train) < LARGE else 256))
     with one_thread():
-        speed, notice = _measure(task, searched, size, device, crew)
+        speed, notice = _measure(task, searched, size, request.device, crew)
     epochs = changes.get("epochs") or choose_epochs(task, speed, limits.seconds, crew)
-    train = Train(**{"optimiser": "adamw", "learning_rate": 3e-3, "batch_size": batch, **recipe})
+    train = Train(**{"optimiser": "adamw", "learning_rate": 3e-3, "batch_size": batch, **request.recipe})
     search = Search(
         searched,
         chosen,
@@ -90,17 +79,17 @@ def plan_by_table(
         task,
         limits,
         estimators={"train": train} if settings.get("estimator") else {},
-        engine=choose_engine_name(crew, settings),
+        engine=request.engine,
         workers=crew,
         fidelity=Fidelity(epochs, skeleton=size),
         final=Final(
             Fidelity(changes.get("final_epochs") or epochs, skeleton=last),
             top=1,
-            baselines=("random",) if baselines is None else baselines,
+            baselines=("random",) if request.baselines is None else request.baselines,
             estimator="train" if settings.get("estimator") else "",
             share=SHARE,
         ),
-        device=device,
+        device=request.device,
         **{name: value for name, value in settings.items() if name != "estimator"},
     )
     rows = tuple(describe_table(search, crew, notice))
@@ -109,6 +98,24 @@ def plan_by_table(
     trial = OVERHEAD + MEAN_LENGTH * epochs * len(task.train) * speed
     expected = (limits.trials or TRIALS) * trial / crew
     return Plan(search, rows, min(expected, limits.seconds or expected))
+
+
+def _refuse_unread(request: PlanRequest) -> None:
+    """Raise Unread for settings that such a search would not read."""
+    unread = [name for name in request.changes if name not in CHANGES]
+    unread += ["paper"] * request.paper + ["surrogate"] * (request.surrogate is not None)
+    if unread:
+        raise Unread(unread, "for searches among images, and the data are rows of a table")
+
+
+def _refuse_asked(recipe: Mapping[str, Any], space: Space) -> None:
+    """Raise Unread for settings of the training that the space asks for itself."""
+    asked = {
+        path.removeprefix(PREFIX) for path in sample(space, stream(0, "asked")) if path.startswith(PREFIX)
+    }
+    unread = [name for name in recipe if name in asked]
+    if unread:
+        raise Unread(unread, f"for other spaces: {type(space).__name__} searches it with the network")
 
 
 MEAN_LENGTH = 0.5
@@ -128,8 +135,6 @@ def _measure(
     task: Task, space: Space, size: Mapping[str, Any], device: str, workers: int
 ) -> tuple[float, str | None]:
     """Seconds per row of an average network, and a sentence where that is a guess."""
-    from cambrian.architecture import sample
-
     drawn = [sample(space, stream(n, "speed")) for n in range(SAMPLES)]
     jobs = [partial(_measure_one, task, space, architecture, size, device) for architecture in drawn]
     if device.startswith("cuda"):  # which a forked process cannot use
