@@ -140,9 +140,10 @@ class TrainingRun:
 
     def leave_training(self, keep: Path) -> None:
         """Save the state from which a longer training of the same network continues; without its times, so
-        that the same training leaves the same file. One whose time is bounded leaves none: it is not the
-        beginning of a longer one."""
-        if self.job.shorten or self.job.fidelity.seconds is not None:
+        that the same training leaves the same file. One that is bounded or was cut short by time leaves none:
+        it is not the beginning of a longer one."""
+        cut = self.training.length < self.training.planned_length
+        if cut or self.job.fidelity.seconds is not None:
             return
         from cambrian.networks.checkpoint import save_tensors
 

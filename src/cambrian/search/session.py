@@ -134,7 +134,10 @@ class Session:
     def _make_deadlines(self, coordinator: Coordinator) -> SearchDeadlines | None:
         seconds, final = self.search.budget.seconds, self.search.final
         share = 0.0 if final is None else final.share
-        return None if seconds is None else SearchDeadlines(seconds, lambda: coordinator.trials, share)
+        if seconds is None:
+            return None
+        fewest = int(getattr(self.search.strategy, "fewest_trials", 1))
+        return SearchDeadlines(seconds, lambda: coordinator.trials, share, fewest, self.search.spent)
 
     def _make_halt(
         self, coordinator: Coordinator, stopped: bool, deadlines: SearchDeadlines | None
