@@ -107,6 +107,9 @@ class TrainingRun:
         """Trains to the end and yields the points of the curve. Returns Infeasible if the loss is not
         finite."""
         yield from self.curve  # of the attempts before: the caller has not seen them in this process
+        if self.curve and self._pace.over:
+            # A part of a training that begins too late is what the part before it has left.
+            self.training.fit(self.training.steps_done)
         while not self.training.finished:
             failure = self._advance()
             if failure is not None:

@@ -14,8 +14,8 @@ from cambrian.spaces.space import Space
 
 
 def list_courses(trials: Sequence[Trial]) -> list[Trial]:
-    """The supernets with a course; of a training in chunks, which tells it whole, the last one."""
-    courses = [t for t in trials if t.kind == "supernet" and read_data(t, "course")]
+    """The supernets with a finished epoch; of a training in chunks, which tells all of them, the last one."""
+    courses = [t for t in trials if t.kind == "supernet" and read_data(t, "course").get("loss")]
     last: dict[tuple[str, int], Trial] = {}
     for trial in sorted(courses, key=lambda t: t.number):
         last[str(sorted(trial.method.items())), trial.replicate] = trial

@@ -195,10 +195,15 @@ class Session:
         )
 
     def _find_unmeasured(self, final: Final, trials: Sequence[Trial]) -> list[Candidate]:
-        """The first network that there was no time to measure; else a child of a supernet."""
+        """The first network that there was no time to measure; else a child of a supernet, with a warning."""
         waiting = [t for t in trials if t.outcome is None and t.kind != "supernet"]
         # The architecture of a supernet's row has its outer answers; one with all answers is a child.
         rows = [t for t in trials if t.kind == "supernet" and self._is_whole(t.architecture)]
+        if rows and not waiting:
+            self.watch.on_warning(
+                "no architecture of the supernet was scored in time: the one that is trained now was drawn at"
+                " random, so that there is a network; a larger budget chooses one"
+            )
         return [Candidate(t.architecture, final.fidelity) for t in (*waiting, *rows)][:1]
 
     def _is_whole(self, architecture: Architecture) -> bool:

@@ -13,13 +13,13 @@ from cambrian.strategies.one_shot.shared_evolution import SharedEvolution
 
 @dataclass(frozen=True)
 class OnceForAll(SharedEvolution):
-    """The largest network learns alone for the share `first` of the training; then answers open in the
-    `order` of these parts of their questions' names, from the dearest to the cheapest (none: all together),
+    """The largest network learns alone for the share `first` of the training; then answers open in
+    `phases`, by these parts of their questions' names, from the dearest to the cheapest (none: all together),
     and `paths` networks learn at each step. See `SharedEvolution` for the other settings."""
 
     first: Annotated[float, Span(0, 1, above=True, below=True)] = 0.3
     paths: Annotated[int, COUNT] = 2
-    order: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
 
     @staticmethod
     def paper() -> OnceForAll:
@@ -29,5 +29,5 @@ class OnceForAll(SharedEvolution):
 
     @property
     def method(self) -> dict[str, Any]:
-        arguments = {"first": self.first, "paths": self.paths, "order": list(self.order)}
+        arguments = {"first": self.first, "paths": self.paths, "phases": list(self.phases)}
         return {"name": "once-for-all", "arguments": arguments}

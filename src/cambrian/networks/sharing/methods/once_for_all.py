@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class OnceForAll:
     """The largest architecture learns alone for the share `first` of the training. Then the questions open in
-    the `order` of these parts of their names, such as ["kernel", "depth", "expand"], each from its dearest
-    option to its cheapest (none: all of them together). `paths` architectures learn at a step, and the
-    teacher's loss weighs `teaching` times as much as that of the labels."""
+    `phases`, those whose names have its first part before the others, such as ["kernel", "depth", "expand"],
+    each from its dearest option to its cheapest (none: all of them together). `paths` architectures learn at
+    a step, and the teacher's loss weighs `teaching` times as much as that of the labels."""
 
     first: Annotated[float, Span(0, 1, above=True, below=True)] = 0.3
     paths: Annotated[int, COUNT] = 2
     teaching: Annotated[float, Span(0)] = 1.0
-    order: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_settings(self, "supernet method 'once-for-all'")
@@ -53,16 +53,16 @@ class OnceForAll:
 
         >>> [OnceForAll(first=0.5).find_opened("layer1", 3, share) for share in (0.4, 0.5, 0.6, 0.8, 1.0)]
         [1, 2, 2, 3, 3]
-        >>> kernels_first = OnceForAll(first=0.5, order=("kernel", "depth"))
+        >>> kernels_first = OnceForAll(first=0.5, phases=("kernel", "depth"))
         >>> [kernels_first.find_opened("depth", 2, share) for share in (0.6, 0.7, 0.8)]
         [1, 1, 2]
         """
         if share < self.first:
             return 1
-        phases = max(1, len(self.order))
-        mine = next((n for n, part in enumerate(self.order) if part in path), phases - 1)
+        count = max(1, len(self.phases))
+        mine = next((n for n, part in enumerate(self.phases) if part in path), count - 1)
         # From 0 to 1 within the question's own phase, whose first step opens one option more.
-        within = phases * (share - self.first) / (1 - self.first) - mine
+        within = count * (share - self.first) / (1 - self.first) - mine
         if within < 0:
             return 1
         return min(options, 2 + math.floor(within * (options - 1) + 1e-9)) if within < 1 else options
