@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from cambrian.audit.statistics import kendall, kendall_at_the_top, regret, spearman
+from cambrian.audits.statistics import kendall, kendall_at_the_top, regret, spearman
 from cambrian.randomness import stream
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ class Ceiling(msgspec.Struct, frozen=True):
 def estimate_ceiling(
     values: NDArray[np.float64], pairs: NDArray[np.float64], seed: int = 0
 ) -> Ceiling | None:
-    """The ceiling for architectures with these `values` [n], from `pairs` [k, 2] of trainings; None without
-    pairs."""
-    if not len(pairs):
-        return None
+    """The ceiling for architectures with these `values` [n], from `pairs` [k, 2] of trainings; None where none
+    of them differ."""
     halves = (pairs[:, 0] - pairs[:, 1]) / np.sqrt(2)
+    # A few equal pairs do not show that trainings have no noise: scores of few images are coarse.
+    if not halves.any():
+        return None
     variance = float(np.mean(halves**2))
     spread = float(values.var())
     kept = np.sqrt(max(0.0, 1 - variance / spread)) if spread > 0 else 0.0
@@ -51,6 +52,8 @@ def estimate_ceiling(
         # Measured differences with random signs, so that their long tails are those of the trainings.
         drawn = rng.choice(halves, (2, len(values))) * rng.choice([-1.0, 1.0], (2, len(values)))
         truth, again = latent + drawn
-        rows.append([float(f(again, truth)(equal)[0]) for f in (kendall, spearman, kendall_at_the_top, regret)])
+        rows.append(
+            [float(f(again, truth)(equal)[0]) for f in (kendall, spearman, kendall_at_the_top, regret)]
+        )
     tau, rho, top, missed = np.nanmean(rows, axis=0).tolist()
     return Ceiling(variance**0.5, len(pairs), tau, rho, top if np.isfinite(top) else None, missed)

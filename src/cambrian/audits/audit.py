@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.audit.judgement import Judgement, conclude, judge, recommend
-from cambrian.audit.kinds import describe_kinds
-from cambrian.audit.measuring import Measurements
-from cambrian.audit.noise import Ceiling, estimate_ceiling
-from cambrian.audit.records import check_settings, write_settings
-from cambrian.audit.shortcuts import BASELINES, COIN, Shortcut
-from cambrian.audit.sizes import SIZES
-from cambrian.audit.statistics import FEWEST
-from cambrian.audit.subject import Subject
-from cambrian.errors import UsageError
+from cambrian.audits.judgement import Judgement, conclude, judge, recommend
+from cambrian.audits.kinds import describe_kinds
+from cambrian.audits.measuring import Measurements
+from cambrian.audits.noise import Ceiling, estimate_ceiling
+from cambrian.audits.records import check_settings, write_settings
+from cambrian.audits.shortcuts import BASELINES, COIN, Shortcut
+from cambrian.audits.sizes import SIZES
+from cambrian.audits.statistics import FEWEST
+from cambrian.audits.subject import Subject
+from cambrian.errors import UnknownName, UsageError
 from cambrian.randomness import stream
 from cambrian.settings import Span
 
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAMPLE = 30
-REPLICATES = 6
-"""One network in so many is trained a second time."""
+SHARE_TWICE = 6
+"""One network in so many is trained a second time, and at least FEWEST_TWICE."""
+FEWEST_TWICE = 3
 MOST = 5_000
 """Architectures of a sample: pairs of them are counted one by one."""
 
@@ -61,8 +62,6 @@ class Audit:
         for each in self.judgements:
             if each.label == label:
                 return each
-        from cambrian.errors import UnknownName
-
         raise UnknownName("shortcut of this audit", label, [each.label for each in self.judgements])
 
     def __repr__(self) -> str:
@@ -78,7 +77,7 @@ def run_audit(
     subject: Subject,
     shortcuts: Sequence[str] | None = None,
     sample: int = SAMPLE,
-    replicates: int | None = None,
+    twice: int | None = None,
     home: Path | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> Audit:
@@ -87,13 +86,11 @@ def run_audit(
 
     Raises UsageError before anything is measured where a shortcut cannot be, RunChanged where `home` holds an
     audit with another truth or sample."""
-    Span(FEWEST, MOST, whole=True).check(
-        f"the sample (of fewer than {FEWEST} networks no interval can be given)", sample
-    )
+    _check_sample(sample)
     chosen = [subject.read(text) for text in list_asked(subject, shortcuts)]
-    again = max(1, sample // REPLICATES) if replicates is None else replicates
+    again = max(FEWEST_TWICE, sample // SHARE_TWICE) if twice is None else twice
     if home is not None:
-        settings = {**subject.settings(), "sample": sample, "replicates": again}
+        settings = {**subject.settings(), "sample": sample, "twice": again}
         check_settings(home, settings)
         write_settings(home, settings, [s.label for s in chosen])
     architectures = subject.draw(sample)
@@ -177,6 +174,12 @@ def _judge_baselines(
     ]
 
 
+def _check_sample(sample: int) -> None:
+    Span(1, MOST, whole=True).check("the sample", sample)
+    if sample < FEWEST:
+        raise UsageError(f"a sample of {sample} is too small for an interval: give --sample {FEWEST} or more")
+
+
 def _check_enough(count: int, measured: Measurements) -> None:
     if count < FEWEST:
         reason = f"; the first: {measured.failures[0]}" if measured.failures else ""
@@ -184,4 +187,3 @@ def _check_enough(count: int, measured: Measurements) -> None:
             f"only {count} architectures of the sample have a truth, too few for an interval: give a larger"
             f" --sample{reason}"
         )
-

@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.audit.kinds import describe_kinds
-from cambrian.audit.measuring import TRUTH, Ground, Measurements, measure
-from cambrian.audit.sampling import draw_sample
-from cambrian.audit.shortcuts import FRESH, Shortcut, check_cheaper, read_shortcut
-from cambrian.audit.sizes import Sizes, choose_skeleton, count_sizes
+from cambrian.audits.kinds import describe_kinds
+from cambrian.audits.measuring import TRUTH, Ground, Measurements, measure
+from cambrian.audits.sampling import draw_sample
+from cambrian.audits.shortcuts import FRESH, Shortcut, check_cheaper, read_shortcut
+from cambrian.audits.sizes import Sizes, choose_skeleton, count_sizes
 from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
 from cambrian.search.components import spec_of
@@ -89,14 +89,14 @@ class OnData:
         return draw_sample(self.ground.space, count, self.ground.seed, self._describe)
 
     def measure_truth(
-        self, architectures: Sequence[Architecture], replicates: int
+        self, architectures: Sequence[Architecture], twice: int
     ) -> tuple[Measurements, NDArray[np.float64]]:
         # The sample is ordered by kind: every so many of it are of all kinds.
-        places = np.unique(np.linspace(0, len(architectures) - 1, replicates).round().astype(int)).tolist()
-        twice = [architectures[place] for place in places] if replicates else []
-        measured = measure(self.ground, self.full, architectures, twice, TRUTH)
-        again = measured.again if measured.again is not None else np.zeros(0)
-        pairs = np.array([measured.scores[places], again]).T if replicates else np.zeros((0, 2))
+        places = np.unique(np.linspace(0, len(architectures) - 1, twice).round().astype(int)).tolist()
+        again = [architectures[place] for place in places] if twice else []
+        measured = measure(self.ground, self.full, architectures, again, TRUTH)
+        second = measured.again if measured.again is not None else np.zeros(0)
+        pairs = np.array([measured.scores[places], second]).T if twice else np.zeros((0, 2))
         return measured, pairs[np.isfinite(pairs).all(axis=1)]
 
     def measure(self, shortcut: Shortcut, architectures: Sequence[Architecture]) -> Measurements:

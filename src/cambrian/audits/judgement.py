@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from cambrian.audit.noise import Ceiling
-from cambrian.audit.statistics import (
+from cambrian.audits.noise import Ceiling
+from cambrian.audits.statistics import (
     FEWEST_TOP,
     TOP,
     Figure,

@@ -32,13 +32,19 @@ PARTS = 3
 
 
 def draw_sample(
-    space: Space, count: int, seed: int, describe: Callable[[Sequence[Architecture]], Kinds], raw: bool = False
+    space: Space,
+    count: int,
+    seed: int,
+    describe: Callable[[Sequence[Architecture]], Kinds],
+    raw: bool = False,
 ) -> list[Architecture]:
     """`count` architectures, stratified by the kinds that `describe` gives; with `raw`, some may be the same
     function."""
     pool = draw_pool(space, POOL * count, seed, raw)
     if len(pool) < count:
-        raise UsageError(f"the space has {len(pool)} different architectures: give --sample {len(pool)} or less")
+        raise UsageError(
+            f"the space has {len(pool)} different architectures: give --sample {len(pool)} or less"
+        )
     order = order_by_kind(describe(pool), len(pool))
     chosen = choose_systematically(order, count, stream(seed, "audit", "sample"))
     return [pool[i] for i in chosen]

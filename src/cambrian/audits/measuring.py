@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.audit.schedule import Schedule
-from cambrian.audit.shortcuts import INHERITED, ONE_SHOT, Shortcut
+from cambrian.audits.schedule import Schedule
+from cambrian.audits.shortcuts import INHERITED, ONE_SHOT, Shortcut
 from cambrian.effort import count_epochs
 from cambrian.errors import NothingSucceeded, RunError
 from cambrian.estimators.job import Job
@@ -24,6 +24,7 @@ from cambrian.outcome import Done, Fidelity, Outcome, Trial, describe_failure
 from cambrian.referee.shared_data import name_folder, open_place
 from cambrian.request import Evaluate, Request, TrainSupernet
 from cambrian.search.loop.execution import Watch
+from cambrian.search.planning.planned import choose_engine_name
 from cambrian.search.search import Search
 from cambrian.spaces.shared_questions import outer
 from cambrian.spaces.space import Space
@@ -82,7 +83,9 @@ def measure(
     own_rows = {t.number for t in own if t is not None}
     shared = [t for t in trials[: len(requests)] if t.number not in own_rows]
     # The training of a supernet, or of the parent, is shared by all that begin with its weights.
-    spent = sum(t.outcome.seconds for t in trials[: len(requests)] if t.outcome is not None and t.cached is None)
+    spent = sum(
+        t.outcome.seconds for t in trials[: len(requests)] if t.outcome is not None and t.cached is None
+    )
     trained = _count_epochs(shortcut, shared, ground)
     return Measurements(
         np.array([_score(t) for t in own]),
@@ -147,7 +150,7 @@ def _run(ground: Ground, shortcut: Shortcut, requests: Sequence[Request], folder
         fidelity=ground.truth,
         final=None,
         device=ground.device,
-        engine="processes" if ground.home is not None else "serial",
+        engine=choose_engine_name(ground.workers, {}),
         workers=ground.workers,
     )
     watch = ground.watch(shortcut.label, len(requests)) if ground.watch is not None else None

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from cambrian.audit.audit import Audit
-from cambrian.audit.judgement import FAVOURED, Judgement
+from cambrian.audits.audit import Audit
+from cambrian.audits.judgement import FAVOURED, Judgement
 from cambrian.codec import encode
 from cambrian.referee.figures import plainly, seconds
 
@@ -49,7 +49,7 @@ def describe(audit: Audit) -> Iterator[str]:
 def describe_ceiling(audit: Audit) -> str:
     ceiling = audit.ceiling
     if ceiling is None:
-        return "The noise ceiling is not known: no network was trained twice."
+        return "The noise ceiling is not known: no network has two trainings that differ."
     return (
         f"Noise ceiling: a second full training would agree with the first at Kendall {ceiling.kendall:.2f},"
         f" Spearman {ceiling.spearman:.2f}{_name_top(ceiling.top)}, and its choice would have a regret of"
@@ -69,9 +69,7 @@ def describe_recommendation(audit: Audit) -> str:
             "Recommended: none of these. No shortcut that a search can use is surely better than counting; train"
             " in full, try others, or a larger --sample."
         )
-    return (
-        f"Recommended: {chosen.label}, Kendall {chosen.kendall}, {chosen.saves:.3g} times cheaper than the truth."
-    )
+    return f"Recommended: {chosen.label}, Kendall {chosen.kendall}, {chosen.saves:.3g} times cheaper than the truth."
 
 
 def facts(audit: Audit) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.audit.kinds import describe_kinds
-from cambrian.audit.measuring import Ground, Measurements, look_up, measure, test_by_table
-from cambrian.audit.sampling import draw_sample, pair_functions
-from cambrian.audit.shortcuts import Shortcut, read_shortcut
-from cambrian.audit.sizes import Sizes, choose_skeleton, count_sizes, is_size, read_columns
+from cambrian.audits.kinds import describe_kinds
+from cambrian.audits.measuring import Ground, Measurements, look_up, measure, test_by_table
+from cambrian.audits.sampling import draw_sample, pair_functions
+from cambrian.audits.shortcuts import Shortcut, read_shortcut
+from cambrian.audits.sizes import Sizes, choose_skeleton, count_sizes, is_size, read_columns
 from cambrian.benchmarks import Benchmark
 from cambrian.effort import Axis
 from cambrian.errors import UsageError
@@ -91,11 +91,11 @@ class OnTable:
         return [a for a in drawn if np.isfinite(self.benchmark.test(a))]
 
     def measure_truth(
-        self, architectures: Sequence[Architecture], replicates: int
+        self, architectures: Sequence[Architecture], twice: int
     ) -> tuple[Measurements, NDArray[np.float64]]:
         scores = test_by_table(self.benchmark, architectures)
         full = look_up(self.benchmark, architectures, self._full, False)
-        twins = pair_functions(self.benchmark.space, replicates, self.ground.seed) if self._raw else []
+        twins = pair_functions(self.benchmark.space, twice, self.ground.seed) if self._raw else []
         # Cells that are the same function were trained one by one: each pair is two trainings of a network.
         pairs = np.array([test_by_table(self.benchmark, pair) for pair in twins]).reshape(-1, 2)
         return msgspec.structs.replace(full, scores=scores, failures=()), pairs

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.audit.measuring import Measurements
-from cambrian.audit.shortcuts import Shortcut
-from cambrian.audit.sizes import Sizes
+from cambrian.audits.measuring import Measurements
+from cambrian.audits.shortcuts import Shortcut
+from cambrian.audits.sizes import Sizes
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Subject(Protocol):
         ...
 
     def measure_truth(
-        self, architectures: Sequence[Architecture], replicates: int
+        self, architectures: Sequence[Architecture], twice: int
     ) -> tuple[Measurements, NDArray[np.float64]]:
         """The truth, and the scores [pairs, 2] of networks that were trained twice."""
         ...

@@ -43,7 +43,9 @@ class Figure(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.value is None:
             return "–"
-        between = "" if self.low is None or self.high is None else f" ({_short(self.low)} to {_short(self.high)})"
+        between = (
+            "" if self.low is None or self.high is None else f" ({_short(self.low)} to {_short(self.high)})"
+        )
         return f"{_short(self.value)}{between}"
 
 

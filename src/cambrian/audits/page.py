@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from cambrian.audit.audit import Audit
-from cambrian.audit.figures import describe, describe_recommendation, facts, list_rows
-from cambrian.audit.judgement import Judgement
-from cambrian.audit.records import RESULT
+from cambrian.audits.audit import Audit
+from cambrian.audits.figures import describe, describe_recommendation, facts, list_rows
+from cambrian.audits.judgement import Judgement
+from cambrian.audits.records import RESULT
 from cambrian.codec import encode
 from cambrian.files import write_file
 from cambrian.pictures.charts import plain, scatter

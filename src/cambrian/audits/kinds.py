@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.audit.sizes import Sizes
+from cambrian.audits.sizes import Sizes
 from cambrian.spaces.knowledge import Graph, Graphs, know
 from cambrian.spaces.space import Space
 
