@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
 from cambrian.search.planning.race_search import plan_by_race
 from cambrian.search.planning.shared_search import plan_by_supernet
+from cambrian.search.planning.table_plan import plan_by_table
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
@@ -73,14 +75,6 @@ def plan(
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
-    described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
-    described = described or settings.get("estimator") is not None
-    counted = limits.trials is not None or limits.most_epochs is not None
-    raced = None if described or counted else _find_raced(space, task)
-    if raced is None and "entrants" in changes:
-        raise Unread(["entrants"], "for a race, which has a time as its budget, and no strategy or epochs")
-    if limits == Budget() and not paper and (raced is not None or _count_pixels(task) > FEW_PIXELS):
-        limits = Budget(seconds=MINUTES if _count_pixels(task) <= FEW_PIXELS else HALF_HOUR)
     request = PlanRequest(
         task,
         limits,
@@ -95,10 +89,22 @@ def plan(
         baselines=baselines,
         settings=settings,
     )
+    chosen = None if strategy is None else component("strategy", strategy)
+    shared = chosen is not None and trains_supernets(chosen)
+    if task.columns and not shared:
+        return plan_by_table(request)
+    described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
+    described = described or settings.get("estimator") is not None
+    counted = limits.trials is not None or limits.most_epochs is not None
+    raced = None if described or counted else _find_raced(space, task)
+    if raced is None and "entrants" in changes:
+        raise Unread(["entrants"], "for a race, which has a time as its budget, and no strategy or epochs")
+    if limits == Budget() and not paper and (raced is not None or _count_pixels(task) > FEW_PIXELS):
+        usual = MINUTES if _count_pixels(task) <= FEW_PIXELS else HALF_HOUR
+        request = replace(request, limits=Budget(seconds=usual))
     if raced is not None:
         return plan_by_race(request, raced)
-    chosen = None if strategy is None else component("strategy", strategy)
-    if chosen is not None and trains_supernets(chosen):
+    if chosen is not None and shared:
         _refuse_for_supernets(request)
         return plan_by_supernet(request, chosen)
     return plan_by_preset(request)

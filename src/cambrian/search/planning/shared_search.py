@@ -6,18 +6,14 @@ from __future__ import annotations
 import time
 
 from cambrian.outcome import Fidelity
+from cambrian.search.compatibility import learns_gates
 from cambrian.search.components import space_for
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_shared
 from cambrian.search.planning.planned import Plan
-from cambrian.search.planning.shared_plan import (
-    SCORES,
-    SUPERNET,
-    TOP,
-    adapt_strategy,
-    plan_amounts,
-)
+from cambrian.search.planning.shared_plan import TOP, adapt_strategy, plan_amounts
+from cambrian.search.planning.shared_prices import SCORES, SUPERNET
 from cambrian.search.search import Search
 from cambrian.strategies.strategy import Strategy
 
@@ -35,8 +31,9 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
     task, limits, recipe = request.task, request.limits, request.recipe
     space = space_for(DEFAULT_SPACE if request.space is None else request.space, task)
     compared = ("random",) if request.baselines is None else request.baselines
-    # A file of weights is of a network alone.
-    shared = {"learning_rate": 0.1, "paths": 2} | {k: v for k, v in recipe.items() if k != "pretrained"}
+    alone = {"pretrained", "drop_path"} if learns_gates(strategy) else {"pretrained"}
+    # A file of weights is of a network alone, and mixtures of candidates have no paths to drop.
+    shared = {"learning_rate": 0.1, "paths": 2} | {k: v for k, v in recipe.items() if k not in alone}
     one_shot = OneShot(**shared)
     amounts = plan_amounts(
         task,
@@ -49,9 +46,10 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
         device=request.device,
         trainings=TOP + 1 + len(compared),
     )
+    adapted = adapt_strategy(strategy, amounts)
     search = Search(
         space,
-        adapt_strategy(strategy, amounts),
+        adapted,
         # The rate falls over the whole training, so that a chunk of it goes on where the last one ended.
         OneShot(**{"decay_epochs": float(amounts.epochs), **shared}),
         task,
@@ -71,9 +69,9 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
         **request.settings,
     )
     rows = tuple(describe_shared(search, amounts, request.crew))
-    count = getattr(search.strategy, "children", 0)
-    expected = {0: int(count)} if count else {}
-    search.remarks = {"plan": rows, "expected": {str(level): n for level, n in expected.items()}}
+    expected = {} if learns_gates(adapted) else {0: int(getattr(adapted, "children", 0))}
+    search.remarks = {"plan": rows, "expected": {str(level): n for level, n in expected.items() if n}}
     # The planning's own time is part of the budget, since a user waits for it as well.
     search.spent = time.monotonic() - began
-    return Plan(search, rows, limits.seconds or 0.0, trials=expected)
+    seconds = amounts.whole if limits.seconds is None else limits.seconds
+    return Plan(search, rows, seconds or 0.0, trials=expected)
