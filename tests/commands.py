@@ -93,7 +93,7 @@ class Commands:
         strict: bool = False,
     ) -> subprocess.CompletedProcess[bytes]:
         """`python -m cambrian ARGUMENTS`, or `python -c CODE ARGUMENTS`, in the folder `place`, to its end.
-        Its files may have `limit` bytes (-1: any number). `environment` stands in the place of this process's.
+        Its files may have `limit` bytes (-1: any number). `environment` stands in the place of this one's.
         Where it is `strict`, warnings are errors, as by `-W error`."""
         words = [str(each) for each in arguments]
         variables = os.environ if environment is None else environment

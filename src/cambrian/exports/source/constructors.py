@@ -49,7 +49,7 @@ def torch_kind(module: nn.Module) -> type[Any] | None:
 def _arguments(kind: type[Any], module: nn.Module) -> tuple[list[str], dict[str, Any]] | None:
     """The arguments that are not the defaults, as text, and all of them; None where one is unknown."""
     texts, values = [], {}
-    for name, parameter in _parameters(kind):
+    for name, parameter in _parameters(kind):  # type: ignore[arg-type]  # a class can be hashed
         if name in _UNSAID or name.startswith("_"):
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
