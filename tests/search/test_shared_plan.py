@@ -204,6 +204,7 @@ def test_dropped_paths_are_the_final_networks(photos: cambrian.Task, steady: Non
     """A supernet with gates has none, and the plan says so."""
     planned = plan(photos, "1m", strategy="darts", workers=1, recipe={"drop_path": 0.3})
     assert planned.search.estimator.drop_path == 0
+    assert planned.search.estimator.decay_epochs == 0  # the schedule is the method's own
     assert planned.search.estimators["final"].drop_path == 0.3
     assert "paths are dropped in it, and not in the supernet" in dict(planned.rows)["then"]
 

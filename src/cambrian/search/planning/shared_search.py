@@ -67,8 +67,7 @@ def plan_by_supernet(
     search = Search(
         place,
         adapted,
-        # The rate falls over the whole training, so that a chunk of it goes on where the last one ended.
-        OneShot(**{"decay_epochs": float(amounts.epochs), **shared}),
+        OneShot(**(_extend_schedule(adapted, amounts.epochs) | shared)),
         task,
         limits,
         estimators={FINAL: Train(**recipe)},
@@ -92,3 +91,9 @@ def plan_by_supernet(
     search.spent = time.monotonic() - began
     seconds = amounts.whole if limits.seconds is None else limits.seconds
     return Plan(search, rows, seconds or 0.0, trials=expected)
+
+
+def _extend_schedule(strategy: Strategy, epochs: int) -> dict[str, Any]:
+    """The rate falls over the whole training, so that a chunk of it goes on where the last one ended. Methods
+    with gates know their own length, which may be that of a stage."""
+    return {} if learns_gates(strategy) else {"decay_epochs": float(epochs)}
