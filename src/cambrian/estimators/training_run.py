@@ -57,7 +57,7 @@ def start_training(
         training_images(task, job.fidelity, job.stage, job.seed, job.device),
         recipe,
         augment_for(recipe, task, job.fidelity),
-        job.fidelity.epochs,
+        max(1, round(recipe.length * job.fidelity.epochs)),
         job.seed,
         job.identity,
         method,

@@ -68,6 +68,24 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
     ]
 
 
+def describe_table(search: Search, workers: int, notice: str | None) -> list[tuple[str, str]]:
+    """(label, text) of each choice of a search for the rows of a table."""
+    assert search.task is not None
+    assert search.final is not None
+    count = f"{search.budget.trials or 'as many'} networks{'' if search.budget.trials else ' as fit'}"
+    epochs = count_epochs(search.fidelity.epochs)
+    return [
+        ("data", describe_data(search.task)),
+        ("space", _describe_whole_space(search.space)),
+        ("strategy", f"{name_of(search.strategy)}: {count}, each with a training of its own"),
+        *_describe_limits(search),
+        ("each", f"up to {epochs} of {len(search.task.train)} rows{list_settings(search.fidelity)}"),
+        ("then", describe_final(search.final)),
+        ("machine", f"{search.device}, {workers} at a time"),
+        ("time", f"budget: {search.budget}{f'; {notice}' if notice else ''}"),
+    ]
+
+
 def describe_shared(search: Search, amounts: Amounts, workers: int) -> list[tuple[str, str]]:
     """(label, text) of each choice of a search that trains a supernet."""
     assert search.task is not None
