@@ -4,6 +4,7 @@ stage by full training, made of the amounts of `shared_plan`."""
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from cambrian.outcome import Fidelity
 from cambrian.search.compatibility import learns_gates
