@@ -120,7 +120,7 @@ def plan_amounts(
     if limits.trials is not None:
         chunks = _share_trials(strategy, limits.trials, chunks)
     children = _count_children(limits, prices, chunks, planned, workers)
-    training = epochs * passes * prices.each + chunks * prices.chunk
+    training = epochs * passes * prices.each + chunks * prices.chunk + prices.extra
     scoring = (1 if prices.gates else children) * prices.child / workers
     return Amounts(
         epochs,
@@ -156,7 +156,7 @@ def _find_seconds(strategy: Strategy, limits: Budget, prices: Prices, planned: f
         return math.inf
     _refuse_short(strategy, limits.seconds, prices.find_least(planned))
     rest = prices.find_rest(limits.seconds, planned)
-    return max(SUPERNETS * rest - prices.chunk, LEAST_STEPS * prices.step)
+    return max(SUPERNETS * rest - prices.chunk - prices.extra, LEAST_STEPS * prices.step)
 
 
 def _fit_training(seconds: float, prices: Prices, epochs: int | None) -> tuple[int, float]:

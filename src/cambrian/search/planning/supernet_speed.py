@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0
 """Seconds that measuring one size may take."""
+EPOCHS = 30
+"""Of the training that is measured by a few steps of it."""
 BEGINNING = (
     "import time, cambrian.search.engines.worker, cambrian.networks.training.trainer;"
     "import torch._dynamo; print(time.monotonic())"
@@ -49,6 +51,7 @@ class Measured(msgspec.Struct, frozen=True):
     bytes: int
     make: float = 0.0
     end: float = 0.0
+    extra: float = 0.0
     fork: float = 0.0
 
 
@@ -81,7 +84,8 @@ def measure_size(
     skeleton: dict[str, Scalar],
 ) -> Measured | Failed:
     """The cost of the strategy's own supernet in that skeleton."""
-    problem = Problem(space, fidelity=Fidelity(1, skeleton=skeleton))
+    # Epochs enough for a method with several parts: it is measured in the midst of them.
+    problem = Problem(space, fidelity=Fidelity(EPOCHS, skeleton=skeleton))
     request = strategy.propose(strategy.start(problem), [], stream(0, "plan", "supernet"))
     assert isinstance(request, TrainSupernet)
     job = Job(request, problem, task, device=device)
@@ -91,7 +95,7 @@ def measure_size(
         (cost,) = call_each([partial(_measure_in_one_thread, one_shot, job)], 1, PATIENCE)
     if isinstance(cost, Failed):
         return cost
-    numbers = {name: float(cost[name]) for name in ("step", "score", "make", "end")}
+    numbers = {name: float(cost[name]) for name in ("step", "score", "make", "end", "extra")}
     return Measured(skeleton, bytes=int(cost["bytes"]), fork=_measure_fork(), **numbers)
 
 
