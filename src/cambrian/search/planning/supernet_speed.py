@@ -56,22 +56,37 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class WorkersStart:
-    """The start of a worker process, measured beside everything else."""
+    """The start of a worker process, measured beside everything else inside; where it is not `wanted`, as for
+    a single worker, it takes no time."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> WorkersStart:
         self._began = time.monotonic()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", BEGINNING], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        if self._wanted:
+            command = [sys.executable, "-c", BEGINNING]
+            quiet = subprocess.DEVNULL
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, text=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()  # of one that has ended, nothing
+            with self._process:  # closes its pipe, and waits for it
+                pass
 
     def wait(self) -> float:
-        """The seconds that it took; 0 where it did not say."""
+        """The seconds that it took, PATIENCE where it takes longer; 0 where it did not say."""
+        if self._process is None:
+            return 0.0
         try:
             said, _ = self._process.communicate(timeout=PATIENCE)
             return max(0.0, float(said) - self._began)
-        except (subprocess.TimeoutExpired, ValueError):
-            self._process.kill()
-            self._process.communicate()
+        except subprocess.TimeoutExpired:
+            return PATIENCE
+        except ValueError:
             return 0.0
 
 
