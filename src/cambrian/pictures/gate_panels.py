@@ -171,5 +171,11 @@ def _count_columns(width: float) -> int:
     return max(1, int((width - 2 * MARGIN + GAP) // (PANEL + GAP)))
 
 
-def _shorten(site: str, most: int = 26) -> str:
-    return site if len(site) <= most else f"…{site[1 - most :]}"
+def _shorten(site: str, most: int = 28) -> str:
+    """A site's name that fits above its panel: both ends of it, which tell it from the others.
+
+    >>> _shorten("normal/node2/inputs/previous-previous")
+    'normal/node2/pr…ous-previous'
+    """
+    text = site.replace("/inputs/", "/")
+    return text if len(text) <= most else f"{text[:15]}…{text[16 - most :]}"
