@@ -224,7 +224,7 @@ def test_a_child_that_shrinks_keeps_its_strongest_filters() -> None:
     inherited = inherit_function(child, parent, IMAGE)
     chosen = strongest_units(parent.state_dict()["0.0.weight"], 3)
     assert not inherited.exact
-    assert inherited.lost == ("1.0.weight",)
+    assert "1.0.weight" in inherited.lost
     assert torch.equal(child.state_dict()["0.0.weight"], parent.state_dict()["0.0.weight"][chosen])
     assert torch.equal(child.state_dict()["1.0.weight"], parent.state_dict()["1.0.weight"][:, chosen])
 
