@@ -202,8 +202,7 @@ class LEMONADE:
         return State(state.problem, front, state.generation + 1)
 
 
-def invert_density(front: Vectors, bandwidth: float, points: Vectors = ())
-) -> NDArray[np.float64]:
+def invert_density(front: Vectors, bandwidth: float, points: Vectors = ()) -> NDArray[np.float64]:
     """Probabilities of `points`, by default those of the front, in inverse proportion to the density of the
     front there.
 
