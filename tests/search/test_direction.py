@@ -29,6 +29,7 @@ from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies import STRATEGIES
 from cambrian.tasks import load
+from cambrian.weights import Inherit
 
 SPACE = TinyChain(3)
 SMALL = {
@@ -67,9 +68,12 @@ def searched(function, strategy, minimize, trials=20):
 OWN_ESTIMATORS = [
     name
     for name in STRATEGIES.names()
-    if trains_supernets(STRATEGIES.make(name)) or hasattr(STRATEGIES.make(name), "estimators")
+    if trains_supernets(STRATEGIES.make(name))
+    or hasattr(STRATEGIES.make(name), "estimators")
+    or Inherit in getattr(STRATEGIES.make(name), "requests", ())
 ]
-"""Strategies that bring estimators of networks, which a function of architectures cannot stand in for."""
+"""Strategies that bring estimators of networks, or inherit weights: a function of architectures cannot stand
+in for those."""
 
 
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES.names() if name not in OWN_ESTIMATORS])
