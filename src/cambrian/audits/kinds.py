@@ -2,8 +2,8 @@
 deep, how wide, how large.
 
 Depth and width are those of the graph where the space has one (Shu, Wang & Cai, "Understanding Architectures
-Learnt by Cell-based Neural Architecture Search", ICLR 2020): the longest path, and the most operations side by
-side. Without a graph, depth is the number of trained layers.
+Learnt by Cell-based Neural Architecture Search", ICLR 2020): the longest path, and the most operations side
+by side. Without a graph, depth is the number of trained layers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""A stratified sample of a space: every kind of architecture is in it in proportion to its share of the space.
+"""A stratified sample of a space: every kind of architecture is in it in proportion to its share of the
+space.
 
-Systematic sampling along an ordering by kind (Cochran, "Sampling Techniques", 1977, Sec. 8): each block of the
-ordered pool gives one architecture, so that every member of the pool is as likely as any other, and means over
-the sample estimate those over the space.
+Systematic sampling along an ordering by kind (Cochran, "Sampling Techniques", 1977, Sec. 8): each block of
+the ordered pool gives one architecture, so that every member of the pool is as likely as any other, and means
+over the sample estimate those over the space.
 """
 
 from __future__ import annotations

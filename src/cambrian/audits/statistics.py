@@ -44,7 +44,7 @@ class Figure(msgspec.Struct, frozen=True):
         if self.value is None:
             return "–"
         between = (
-            "" if self.low is None or self.high is None else f" ({_short(self.low)} to {_short(self.high)})"
+            "" if self.low is None or self.high is None else f" ({_short(self.low)}–{_short(self.high)})"
         )
         return f"{_short(self.value)}{between}"
 
