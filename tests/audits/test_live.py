@@ -185,7 +185,7 @@ def test_what_cannot_be_audited():
         ("train(times=3)", "is not cheaper than the truth"),
         ("train(epochs=x)", "cannot be: expected int"),
         ("one-shot(method=farness)", "unknown supernet method"),
-        ("one-shot(epochs=1)", "Shares"),
+        ("one-shot(epochs=1)", "one network can hold"),
     ):
         with pytest.raises(UsageError, match=expected.replace("(", r"\(")):
             subject.read(text)

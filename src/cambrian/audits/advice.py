@@ -72,8 +72,9 @@ def _find_latest(task: Task, root: Path) -> Path:
     found = [p for p in root.glob(f"audit-*/{RESULT}") if _names(p, task)]
     if not found:
         raise RunError(
-            f"no audit of {task.name} is in {root}: begin one with cambrian audit, or name its directory with
-        --audit" )
+            f"no audit of {task.name} is in {root}: begin one with cambrian audit, or name its directory"
+            " with --audit"
+        )
     return max(found, key=lambda p: p.stat().st_mtime_ns)
 
 

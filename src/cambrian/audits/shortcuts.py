@@ -100,7 +100,8 @@ def change_fidelity(base: Fidelity, named: Mapping[str, Any]) -> Fidelity:
 
 def check_cheaper(shortcut: Shortcut, truth: Shortcut) -> None:
     """Raise UsageError for a training that costs as much as the truth."""
-    if not (shortcut.trains and truth.trains):
+    # A supernet is trained once for the whole sample, so that its epochs may be many.
+    if not (shortcut.trains and truth.trains) or shortcut.weights == ONE_SHOT:
         return
     own, full = count_epochs(shortcut.fidelity), count_epochs(truth.fidelity)
     if shortcut.fidelity.seconds is None and own * compare_size(shortcut.fidelity, truth.fidelity) >= full:

@@ -103,7 +103,7 @@ def regret(x: Floats, y: Floats) -> Statistic:
         best = np.where(drawn, y, -np.inf).max(axis=-1)
         seen = np.where(drawn, x, -np.inf)
         chosen = weights * (seen == seen.max(axis=-1, keepdims=True))
-        return best - (chosen @ y) / chosen.sum(axis=-1)
+        return np.asarray(best - (chosen @ y) / chosen.sum(axis=-1))
 
     return missed
 
