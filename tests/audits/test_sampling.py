@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from audit_cases import Thin
 
 from cambrian.architecture import Architecture
 from cambrian.audits.kinds import describe_kinds
@@ -22,7 +23,6 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.knowledge import Canonical, know
-from audit_cases import Thin
 from chance import assert_drawn
 from reseeding import default_rng, stream
 

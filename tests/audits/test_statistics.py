@@ -111,7 +111,7 @@ def table_scores():
 @pytest.mark.parametrize("place", range(3), ids=["nb201", "spikenas", "nb-macro"])
 def test_intervals_cover_the_whole_table(place):
     """Intervals of samples of 30 hold the figure of the whole table in about 95 of 100 samples (measured with
-    1,000: Kendall 94 to 97, Spearman 94 to 98). Of 300, no more miss it than of intervals that miss 8 %; one
+    1,000: Kendall 93 to 96, Spearman 94 to 96). Of 300, no more miss it than of intervals that miss 8 %; one
     that missed a third would be seen."""
     name, x, y = list(table_scores())[place]
     known = np.isfinite(x) & np.isfinite(y)

@@ -1,8 +1,9 @@
-"""A stratified sample of a space: every kind of architecture is in it in proportion to its share of the space.
+"""A stratified sample of a space: every kind of architecture is in it in proportion to its share of the
+space.
 
-Systematic sampling along an ordering by kind (Cochran, "Sampling Techniques", 1977, Sec. 8): each block of the
-ordered pool gives one architecture, so that every member of the pool is as likely as any other, and means over
-the sample estimate those over the space.
+Systematic sampling along an ordering by kind (Cochran, "Sampling Techniques", 1977, Sec. 8): each block of
+the ordered pool gives one architecture, so that every member of the pool is as likely as any other, and means
+over the sample estimate those over the space.
 """
 
 from __future__ import annotations
@@ -67,8 +68,9 @@ def order_by_kind(kinds: Kinds, count: int) -> list[int]:
     columns = list(kinds.values())
     if not columns:
         return list(range(count))
-    strata = [_divide(values) for values in columns[:-1]]
-    return sorted(range(count), key=lambda i: (*_turn([s[i] for s in strata], columns[-1][i]), i))
+    strata = [_divide(values).tolist() for values in columns[:-1]]
+    last: list[float] = columns[-1].tolist()
+    return sorted(range(count), key=lambda i: (*_turn([s[i] for s in strata], last[i]), i))
 
 
 def choose_systematically(order: Sequence[int], count: int, rng: np.random.Generator) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, app, say
+from cambrian.cli.audited import AUTO, Audited, check_audited, follow_audit
 from cambrian.cli.by_hand import check_raced, train_by_hand
 from cambrian.cli.data import Read, Target, load_task
 from cambrian.cli.given import name_options, refuse_these
@@ -138,12 +139,13 @@ def search(
         str | None,
         typer.Option(
             help="What ranks networks in the search: train, or a measure before training, such as naswot or"
-            " 'zen(repeats=8)'; cambrian list measures.",
+            " 'zen(repeats=8)' (cambrian list measures); auto: the shortcut that an audit recommends.",
             show_default="train",
             autocompletion=complete("measures"),
             rich_help_panel=SEARCHED,
         ),
     ] = None,
+    audit: Audited = None,
     paper: Annotated[
         bool,
         typer.Option(
@@ -268,6 +270,7 @@ def search(
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+    check_audited(estimator, audit)
     _check_estimator(estimator)
     refuse_these(context, ("questions", "depth", "replicates"), "for --benchmark with a table of your own")
     # Only what the user said is passed on: everything else is the plan's to choose.
@@ -283,7 +286,7 @@ def search(
         "final_filters": final_filters,
         "final_cells": final_cells,
     }
-    others = read_objectives(objectives, metric if estimator in (None, "train") else "value")
+    others = read_objectives(objectives, metric if estimator in (None, "train", AUTO) else "value")
     if others and strategy is None:
         strategy = STRATEGY
     # Plain progressive search is made by the plan, with the budget's settings.
@@ -299,6 +302,8 @@ def search(
     task = load_task(data, metric, images_kept, size, seed, read, target)
     # Said at once: the plan that follows measures networks for some seconds.
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
+    if estimator == AUTO:
+        estimator, place = follow_audit(task, audit, place, changes, recipe, as_json)
     common: dict[str, Any] = {
         "workers": workers,
         "device": device,
@@ -354,10 +359,11 @@ def _check_estimator(text: str | None) -> None:
     from cambrian.networks.measure import MEASURES
     from cambrian.networks.measure.measure import find_measure, is_measure
 
-    if text is None or text == "train":
+    if text in (None, "train", AUTO):
         return
+    assert text is not None
     if not is_measure(text):
-        raise UnknownName("estimator", text, ["train", *MEASURES.names()])
+        raise UnknownName("estimator", text, ["train", AUTO, *MEASURES.names()])
     find_measure(text)
 
 
