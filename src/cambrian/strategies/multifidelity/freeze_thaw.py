@@ -13,17 +13,17 @@ import msgspec
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.effort import find_axis
-from cambrian.outcome import Fidelity, Trial
-from cambrian.problem import Problem
-from cambrian.settings import Span
-from cambrian.strategies.multifidelity.brackets import draw_new, list_requests
-from cambrian.strategies.multifidelity.curve_process import (
+from cambrian.curves.curve_process import (
     Parameters,
     Posterior,
     condition,
     fit_parameters,
 )
+from cambrian.effort import find_axis
+from cambrian.outcome import Fidelity, Trial
+from cambrian.problem import Problem
+from cambrian.settings import Span
+from cambrian.strategies.multifidelity.brackets import draw_new, list_requests
 from cambrian.strategies.multifidelity.ladder import EPOCHS
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
