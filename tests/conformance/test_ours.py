@@ -143,6 +143,8 @@ def estimator_case(name: str) -> EstimatorCase:
     if name == "one-shot":
         spec = {"name": name, "arguments": {"batch_size": 16, "paths": 1, "statistics_batches": 1}}
         return EstimatorCase(ESTIMATORS.make(spec), space, builds=False, supernet="uniform")
+    if name == "extrapolated":
+        return EstimatorCase(ESTIMATORS.make({"name": name, "arguments": {"model": "last-value"}}), space)
     return EstimatorCase(ESTIMATORS.make(name), space)
 
 

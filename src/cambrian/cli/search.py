@@ -139,8 +139,8 @@ def search(
         str | None,
         typer.Option(
             help="What ranks networks in the search: train, a measure before training, such as naswot or"
-            " 'zen(repeats=8)' (cambrian list measures), or 'extrapolated(model=pfn)', which ends trainings early"
-            " (cambrian list curve-models).",
+            " 'zen(repeats=8)' (cambrian list measures), or 'extrapolated(model=pfn)', which ends trainings"
+            " early (cambrian list curve-models).",
             show_default="train",
             autocompletion=complete("measures"),
             rich_help_panel=SEARCHED,

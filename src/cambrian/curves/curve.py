@@ -18,8 +18,8 @@ HALVINGS = 60
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The `values` float[n] after `steps` float[n], which ascend; higher is better. `description` float[m] are
-    numbers of the architecture, as many for every curve, or none."""
+    """The `values` float[n] after `steps` float[n], which ascend; higher is better. `description` float[m]
+    are numbers of the architecture, as many for every curve, or none."""
 
     steps: NDArray[np.float64]
     values: NDArray[np.float64]
@@ -74,7 +74,8 @@ class Forecast:
         return float(self.shares @ ndtr((self.means - value) / self.deviations))
 
     def quantile(self, share: float) -> float:
-        """The value below which the distribution has this share, by bisection: a mixture has no closed form."""
+        """The value below which the distribution has this share, by bisection: a mixture has no closed
+        form."""
         low = float((self.means - 40 * self.deviations).min())
         high = float((self.means + 40 * self.deviations).max())
         for _ in range(HALVINGS):

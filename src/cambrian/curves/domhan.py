@@ -1,6 +1,6 @@
 """Eleven parametric families, weighted and sampled together: Domhan, Springenberg & Hutter, "Speeding up
-Automatic Hyperparameter Optimization of Deep Neural Networks by Extrapolation of Learning Curves" (IJCAI 2015),
-with the numbers of its program.
+Automatic Hyperparameter Optimization of Deep Neural Networks by Extrapolation of Learning Curves" (IJCAI
+2015), with the numbers of its program.
 
 The parameters of all families, the weights of the families and the noise are one vector. The sampler begins
 around the least-squares fit of each family.
@@ -173,7 +173,11 @@ def fit_family(family: Family, curve: Curve, last: float) -> Fit | None:
         errors = roots * (family(curve.steps, parameters) - curve.values)
         return np.where(np.isfinite(errors), errors, 1e3)
 
-    found: Any = least_squares(measure, np.array(family.start), max_nfev=400)
+    # Levenberg and Marquardt's method, as in the program, needs as many points as parameters.
+    method = "lm" if len(curve) >= len(family.start) else "trf"
+    starts = [start for start in (family.start, family.again) if start is not None]
+    fits = [least_squares(measure, np.array(start), method=method, max_nfev=2000) for start in starts]
+    found: Any = min(fits, key=lambda fit: float(fit.cost))
     second, end = family(np.array([2.0, last]), found.x)
     fitted = family(curve.steps, found.x)
     if not (np.isfinite(fitted).all() and 0 <= end <= 1 and second <= end):

@@ -1,5 +1,5 @@
-"""The affine-invariant ensemble sampler of Goodman & Weare, "Ensemble samplers with affine invariance" (2010),
-in the parallel form of emcee (Foreman-Mackey et al. 2013, Algorithm 3).
+"""The affine-invariant ensemble sampler of Goodman & Weare, "Ensemble samplers with affine invariance"
+(2010), in the parallel form of emcee (Foreman-Mackey et al. 2013, Algorithm 3).
 
 It stands here because a step of this sampler is one evaluation of a density for all walkers at once, which
 NumPy does for eleven families in the time that a call for each walker would take for one.
@@ -26,9 +26,9 @@ def sample_ensemble(
     rng: np.random.Generator,
     thin: int = 1,
 ) -> NDArray[np.float64]:
-    """Every `thin`th state of the walkers float[walkers, d], of `steps` steps: float[steps // thin, walkers, d].
-    `density` gives the logarithms float[n] of an unnormalised density at points float[n, d], -inf where it is
-    0. The number of walkers is even, and more than 2 d of them keep them off a plane."""
+    """Every `thin`th state of the walkers float[walkers, d], of `steps` steps: float[steps // thin, walkers,
+    d]. `density` gives the logarithms float[n] of an unnormalised density at points float[n, d], -inf where
+    it is 0. The number of walkers is even, and more than 2 d of them keep them off a plane."""
     walkers, kept = walkers.copy(), []
     logs, half = density(walkers), len(walkers) // 2
     for step in range(steps):

@@ -1,5 +1,6 @@
 """The eleven families of learning curves of Domhan, Springenberg & Hutter, "Speeding up Automatic
-Hyperparameter Optimization of Deep Neural Networks by Extrapolation of Learning Curves" (IJCAI 2015, Table 1).
+Hyperparameter Optimization of Deep Neural Networks by Extrapolation of Learning Curves" (IJCAI 2015, Table
+1).
 
 Every function takes steps x float[n] from 1 on and parameters float[..., k], and gives values float[..., n];
 where it is not defined it gives NaN or infinity.
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Family:
-    """`start` are the parameters at which a fit begins, those of the authors' program."""
+    """`start` are the parameters at which a fit begins, those of the authors' program; `again` are others,
+    where these lead many curves of the family itself away from their parameters."""
 
     name: str
     function: Function
     start: tuple[float, ...]
+    again: tuple[float, ...] | None = None
 
     def __call__(self, x: Values, parameters: Values) -> Values:
         with np.errstate(all="ignore"):  # a walker may leave the domain, and its values tell
@@ -106,7 +109,7 @@ def _columns(parameters: Values) -> list[Values]:
 
 FAMILIES = (
     Family("vapor pressure", vapor_pressure, (-0.62, -0.47, 0.042)),
-    Family("pow3", pow3, (0.84, 0.52, 0.01)),
+    Family("pow3", pow3, (0.84, 0.52, 0.01), (0.84, 0.52, 0.5)),
     Family("pow4", pow4, (0.8, 200.0, 0.0, 0.1)),
     Family("log log linear", log_log_linear, (1.0, 1.0)),
     Family("ilog2", ilog2, (0.78, 0.43)),

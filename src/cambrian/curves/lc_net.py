@@ -1,9 +1,9 @@
-"""A Bayesian neural network over architectures and time: Klein, Falkner, Springenberg & Hutter, "Learning Curve
-Prediction with Bayesian Neural Networks" (ICLR 2017), with the layers of its released code.
+"""A Bayesian neural network over architectures and time: Klein, Falkner, Springenberg & Hutter, "Learning
+Curve Prediction with Bayesian Neural Networks" (ICLR 2017), with the layers of its released code.
 
-The network reads an architecture and gives an asymptote and the weighted sum of three basis curves. Its weights
-are sampled by the adaptive SGHMC of Springenberg et al. (2016), from all points of all curves; a new curve goes
-on from the last sample, with its own points among the data.
+The network reads an architecture and gives an asymptote and the weighted sum of three basis curves. Its
+weights are sampled by the adaptive SGHMC of Springenberg et al. (2016), from all points of all curves; a new
+curve goes on from the last sample, with its own points among the data.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LCNet:
-    """The chain takes `burn` and then `steps` steps over other curves, and `refine` more with the points of each
-    new one; every `keep`th sample counts. `rate` is its learning rate and `batch` the points of a step. It reads
-    values from 0 to 1."""
+    """The chain takes `burn` and then `steps` steps over other curves, and `refine` more with the points of
+    each new one; every `keep`th sample counts. `rate` is its learning rate and `batch` the points of a step.
+    It reads values from 0 to 1."""
 
     burn: Annotated[int, COUNT] = 3000
     steps: Annotated[int, COUNT] = 10_000

@@ -6,6 +6,7 @@ All weights are one vector, so that a step of the sampler is a dozen operations 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ class CurveSurface:
     def __init__(self, features: int) -> None:
         # The head: 9 parameters of bases, 3 weights, the asymptote.
         sizes = [max(features, 1), HIDDEN, HIDDEN, HIDDEN, 4 * BASES + 1]
-        self.shapes = [shape for a, b in zip(sizes, sizes[1:]) for shape in ((b, a), (b,))]
+        self.shapes = [shape for a, b in pairwise(sizes) for shape in ((b, a), (b,))]
         self.lengths = [math.prod(shape) for shape in self.shapes]
 
     def draw(self, generator: torch.Generator) -> Tensor:
@@ -43,12 +44,14 @@ class CurveSurface:
         hidden, time = rows[:, :-1], rows[:, -1]
         if not hidden.shape[1]:  # nothing is known of the architectures
             hidden = torch.zeros(len(rows), 1)
-        parts = [p.view(s) for p, s in zip(vector[:-1].split(self.lengths), self.shapes, strict=True)]
+        parts = [p.view(s) for p, s in zip(torch.split(vector[:-1], self.lengths), self.shapes, strict=True)]
         for weight, bias in zip(parts[:-2:2], parts[1:-2:2], strict=True):
             hidden = torch.addmm(bias, hidden, weight.T).tanh()
-        parameters, weights, asymptote = torch.addmm(parts[-1], hidden, parts[-2].T).split([9, BASES, 1], 1)
+        head = torch.addmm(parts[-1], hidden, parts[-2].T)
+        parameters, weights, asymptote = torch.split(head, [9, BASES, 1], 1)
         bases = evaluate_bases(parameters.tanh(), time)
-        return asymptote[:, 0].sigmoid() + (weights.softmax(1) * bases).sum(1).tanh()
+        means: Tensor = asymptote[:, 0].sigmoid() + (weights.softmax(1) * bases).sum(1).tanh()
+        return means
 
 
 def evaluate_bases(parameters: Tensor, time: Tensor) -> Tensor:
@@ -117,8 +120,8 @@ class Chain:
         self.taken += 1
 
     def _differentiate(self, rows: Tensor, values: Tensor) -> Tensor:
-        """The gradient of the negative logarithm of the posterior, for each point: a normal likelihood, standard normal weights,
-        and a noise that is log-normal around NOISE."""
+        """The gradient of the negative logarithm of the posterior, for each point: a normal likelihood,
+        standard normal weights, and a noise that is log-normal around NOISE."""
         vector = self.vector.requires_grad_()
         noise = vector[-1]
         errors = (self.surface.read(vector, rows) - values) ** 2

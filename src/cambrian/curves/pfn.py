@@ -1,6 +1,6 @@
-"""A network that was fitted to a prior over curves, after Adriaensen et al., "Efficient Bayesian Learning Curve
-Extrapolation using Prior-Data Fitted Networks" (NeurIPS 2023): one pass gives the posterior that the sampler
-of `domhan` approaches in thousands.
+"""A network that was fitted to a prior over curves, after Adriaensen et al., "Efficient Bayesian Learning
+Curve Extrapolation using Prior-Data Fitted Networks" (NeurIPS 2023): one pass gives the posterior that the
+sampler of `domhan` approaches in thousands.
 
 The network is our own, far smaller than the paper's: `pfn_network.py`, trained by `pfn_training.py`.
 """

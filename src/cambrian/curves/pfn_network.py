@@ -52,7 +52,8 @@ class Block(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         tokens = tokens + self.merge(seen.transpose(1, 2).reshape(batch, count, WIDTH))
-        return tokens + self.forwards(self.between(tokens))
+        changed: Tensor = tokens + self.forwards(self.between(tokens))
+        return changed
 
 
 class CurveNetwork(nn.Module):

@@ -39,7 +39,7 @@ def train_network(steps: int, seed: int = 0, report: int = 0) -> CurveNetwork:
     for step in range(steps):
         loss = compute_loss(network, rng)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
@@ -60,7 +60,8 @@ def compute_loss(network: CurveNetwork, rng: np.random.Generator) -> Tensor:
     ends = patch(torch.arange(count)[None])[0, :, -1]  # [tokens]: the place of each token's last point
     later = _draw_later(ends, len(steps), rng)
     mixture = network(steps[:count].expand(BATCH, -1), values[:, :count], steps[later].expand(BATCH, -1, -1))
-    return -mixture.log_density(values[:, later]).mean()
+    loss: Tensor = -mixture.log_density(values[:, later]).mean()
+    return loss
 
 
 def _draw_later(ends: Tensor, count: int, rng: np.random.Generator) -> Tensor:

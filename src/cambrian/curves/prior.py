@@ -1,5 +1,6 @@
-"""Artificial learning curves: the prior of Adriaensen et al., "Efficient Bayesian Learning Curve Extrapolation
-using Prior-Data Fitted Networks" (NeurIPS 2023, Sec. 3; the numbers are those of its released code).
+"""Artificial learning curves: the prior of Adriaensen et al., "Efficient Bayesian Learning Curve
+Extrapolation using Prior-Data Fitted Networks" (NeurIPS 2023, Sec. 3; the numbers are those of its released
+code).
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ LEAST = 1e-4
 
 @dataclass(frozen=True)
 class SVR:
-    """It reads `least` complete curves or more. Of `searches` settings that are drawn, beside the usual one, the
-    best in cross-validation is taken, as in the paper, which draws 1,000."""
+    """It reads `least` complete curves or more. Of `searches` settings that are drawn, beside the usual one,
+    the best in cross-validation is taken, as in the paper, which draws 1,000."""
 
     least: Annotated[int, Span(2 * FOLDS, 10_000)] = 20
     searches: Annotated[int, Span(0, 10_000)] = 20

@@ -29,15 +29,16 @@ CERTAIN = 0.005
 
 @dataclass(frozen=True)
 class Extrapolated:
-    """Measures by the estimator `inner` (training, where none is named), which gives a curve. At `checks` places,
-    evenly from the beginning to the end, the curve `model` predicts the value at the end. By the rule `stop` the
-    training ends there: "conservative" if the probability of more than the best value so far is below
-    `threshold`, "optimistic" also if the forecast's deviation is below half a hundredth, "never" only reports.
+    """Measures by the estimator `inner` (training, where none is named), which gives a curve. At `checks`
+    places, evenly from the beginning to the end, the curve `model` predicts the value at the end. By the
+    rule `stop` the training ends there: "conservative" if the probability of more than the best value so far
+    is below `threshold`, "optimistic" also if the forecast's deviation is below half a hundredth, "never"
+    only reports.
 
-    The best value, and the curves that a model learns from, are of the latest `curves` trials that the strategy
-    had learned; while these are too few, nothing is predicted. `low` and `high` are the bounds of values, which
-    some models need. Trainings at a lower fidelity than the search's, and those of the last stage, run to their
-    end."""
+    The best value, and the curves that a model learns from, are of the latest `curves` trials that the
+    strategy had learned; while these are too few, nothing is predicted. `low` and `high` are the bounds of
+    values, which some models need. Trainings at a lower fidelity than the search's, and those of the last
+    stage, run to their end."""
 
     inner: Any = "train"
     model: str = "svr"
@@ -131,7 +132,8 @@ class Extrapolated:
                 if watch.is_over(point):
                     return watch.stop(end_early(estimate))
         except StopIteration as end:
-            return watch.report(end.value)
+            outcome: Outcome = end.value
+            return watch.report(outcome)
         finally:
             estimate.close()
 

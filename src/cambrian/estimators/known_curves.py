@@ -38,8 +38,8 @@ class Unit:
     def read(self, values: Sequence[float]) -> NDArray[np.float64]:
         """Raises UsageError for a value out of bounds."""
         read: NDArray[np.float64] = (np.array(values, np.float64) - self.zero) / self.one
-        outside = np.flatnonzero((read < -1e-6) | (read > 1 + 1e-6)) if self.bounded else ()
-        if len(outside):
+        outside = np.flatnonzero((read < -1e-6) | (read > 1 + 1e-6))
+        if self.bounded and len(outside):
             low, high = sorted((self.zero, self.zero + self.one))
             raise UsageError(
                 f"estimator 'extrapolated': values are from {low:g} to {high:g}, got {values[outside[0]]:g}:"
@@ -60,7 +60,8 @@ def value_name(metrics: dict[str, float], estimator: object) -> str:
     if len(metrics) == 1:
         return next(iter(metrics))
     raise UsageError(
-        f"estimator 'extrapolated': a curve's points have the metric 'value', got {', '.join(metrics) or 'none'}"
+        "estimator 'extrapolated': a curve's points have the metric 'value', got"
+        f" {', '.join(metrics) or 'none'}"
     )
 
 
