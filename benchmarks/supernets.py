@@ -35,7 +35,7 @@ SPACE = NASBench201()
 
 
 def make_search(method: str, seed: int, args: argparse.Namespace, task: Any) -> Search:
-    settings = {"epochs": args.epochs, "chunk": max(1, args.epochs // 5)}
+    settings = {"epochs": args.epochs, "chunks": 5}
     skeleton = {"filters": args.filters, "cells": args.cells}
     return Search(
         SPACE,

@@ -21,7 +21,19 @@ from cambrian.testing import toy_task
 
 TASK = toy_task()
 SKELETON = {"filters": 4, "cells": 1}
-METHODS = ("darts", "gdas", "snas", "pc-darts", "drnas", "proxylessnas", "beta-darts", "sdarts-rs", "r-darts")
+METHODS = (
+    "darts",
+    "gdas",
+    "snas",
+    "pc-darts",
+    "drnas",
+    "proxylessnas",
+    "beta-darts",
+    "sdarts-rs",
+    "r-darts",
+    "p-darts",
+    "darts-pt",
+)
 ONE_SHOT = OneShot(batch_size=16, paths=1, statistics_batches=1, warmup=0.0, learning_rate=0.05)
 
 

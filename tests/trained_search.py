@@ -25,7 +25,7 @@ def search(strategy: str) -> Search:
         return gradient_search(strategy)
     if strategy == "supernet":
         one_shot = OneShot(batch_size=16, paths=2, statistics_batches=2, checkpoint_seconds=OFTEN)
-        return build(living.Sharing("softmax"), one_shot, budget=1, fidelity=Fidelity(3))
+        return build(living.Sharing("darts"), one_shot, budget=1, fidelity=Fidelity(3))
     if strategy in FAMILIES:
         one_shot = OneShot(
             batch_size=16, paths=1, statistics_batches=1, checkpoint_seconds=OFTEN, decay_epochs=2.0
@@ -38,7 +38,7 @@ def search(strategy: str) -> Search:
 
 def gradient_search(method: str) -> Search:
     """Four epochs in two chunks, the derived architecture with shared weights, and alone."""
-    settings = {"epochs": 4, "chunk": 2, "gate_rate": 0.1}
+    settings = {"epochs": 4, "chunks": 2, "gate_rate": 0.1}
     one_shot = OneShot(batch_size=16, paths=1, statistics_batches=1, checkpoint_seconds=OFTEN)
     return build(
         {"name": method, "arguments": settings},

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from cambrian.architecture import Architecture
+    from cambrian.audits.entrance import audit
     from cambrian.errors import CambrianError
     from cambrian.exports.export import export
     from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
@@ -40,6 +41,7 @@ _HOMES = {
     "Search": "cambrian.search.search",
     "Task": "cambrian.tasks",
     "Trial": "cambrian.outcome",
+    "audit": "cambrian.audits.entrance",
     "draw": "cambrian.pictures.draw",
     "export": "cambrian.exports.export",
     "load": "cambrian.tasks",
@@ -62,6 +64,7 @@ __all__ = [
     "Search",
     "Task",
     "Trial",
+    "audit",
     "draw",
     "export",
     "load",

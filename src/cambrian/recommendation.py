@@ -13,20 +13,31 @@ from cambrian.weights import Shared
 def rank_trials(
     trials: Sequence[Trial], objectives: Sequence[Objective] = (Objective(),), prefers: Sequence[int] = ()
 ) -> list[Trial]:
-    """The measured trials, best first. One objective: by score, after all trials that were trained for more
-    epochs. Several: front by front, a front being the trials that none of the rest dominates (Deb et al.
-    2002, fast non-dominated sorting), and by the first objective within a front. Among equals, trials in
-    `prefers` go first, in its order, then earlier ones."""
+    """The measured trials, best first: those that were trained for more epochs before all others. Of equal
+    epochs, one objective: by score. Several: front by front, a front being the trials that none of the rest
+    dominates (Deb et al. 2002, fast non-dominated sorting), and by the first objective within a front. Among
+    equals, trials in `prefers` go first, in its order, then earlier ones."""
     place = {number: n for n, number in enumerate(prefers)}
     measured = list_comparable(trials)
-    level = front_numbers([t.scores(objectives) for t in measured]) if len(objectives) > 1 else None
+    levels = _number_fronts(measured, objectives) if len(objectives) > 1 else {}
 
-    def order(n: int) -> tuple[float, ...]:
-        trial = measured[n]
-        front = -count_epochs(trial.fidelity) if level is None else level[n]
-        return (front, -(trial.score or 0.0), place.get(trial.number, len(place)), trial.number)
+    def order(trial: Trial) -> tuple[float, ...]:
+        last = place.get(trial.number, len(place)), trial.number
+        return (-count_epochs(trial.fidelity), levels.get(trial.number, 0), -(trial.score or 0.0), *last)
 
-    return [measured[n] for n in sorted(range(len(measured)), key=order)]
+    return sorted(measured, key=order)
+
+
+def _number_fronts(trials: Sequence[Trial], objectives: Sequence[Objective]) -> dict[int, int]:
+    """The number of each trial's front among those of its epochs, by the trial's number."""
+    groups: dict[float, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(count_epochs(trial.fidelity), []).append(trial)
+    levels: dict[int, int] = {}
+    for group in groups.values():
+        fronts = front_numbers([t.scores(objectives) for t in group])
+        levels.update(zip((t.number for t in group), fronts, strict=True))
+    return levels
 
 
 def list_comparable(trials: Iterable[Trial]) -> list[Trial]:
@@ -47,9 +58,11 @@ def grade_value(trial: Trial) -> int:
 
 
 def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """The measured trials that no other one dominates, sorted by the first objective; of trials with equal
-    scores only the earliest."""
+    """Of the trials that were trained for the most epochs, those that no other one dominates, sorted by the
+    first objective; of trials with equal scores only the earliest."""
     ranked = rank_trials(trials, objectives)
+    # A value after fewer epochs says less, so that it neither stands on the front nor pushes others off it.
+    ranked = [t for t in ranked if count_epochs(t.fidelity) == count_epochs(ranked[0].fidelity)]
     scores = [t.scores(objectives) for t in ranked]
     levels = front_numbers(scores) if ranked else []
     first: dict[tuple[float, ...], Trial] = {}

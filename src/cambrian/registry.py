@@ -91,19 +91,9 @@ class Registry:
     def parse(self, text: str) -> Any:
         """The component that a text from the command line describes: `NAME`, `NAME(paper)` or
         `NAME(setting=value, ...)`. Values are JSON, or words."""
-        match = re.fullmatch(r"\s*([\w.:-]+)\s*(?:\((.*)\))?\s*", text, re.DOTALL)
-        if match is None:
-            raise UsageError(
-                f"cannot read the {self.kind} {text!r}: write NAME, NAME(paper) or NAME(setting=value, ...)"
-            )
-        name, inside = match[1], (match[2] or "").strip()
+        name, inside = split_call(text, self.kind)
         if inside != "paper":
-            settings = [_setting(part, self.kind, text) for part in parts(inside)]
-            # A dict would silently keep the last of two.
-            for setting, times in Counter(setting for setting, _ in settings).items():
-                if times > 1:
-                    raise UsageError(f"{self.kind} {text!r} has {setting!r} {times} times: give it once")
-            return self.make({"name": name, "arguments": dict(settings)})
+            return self.make({"name": name, "arguments": read_arguments(inside, self.kind, text)})
         entry = self.get(name)
         if not hasattr(entry, "paper"):
             raise UsageError(f"{self.kind} {name!r} has no settings of a paper's own: leave out '(paper)'")
@@ -197,6 +187,32 @@ def _names(field: dataclasses.Field[Any], component: Any) -> bool:
     a run from before it has the same spec."""
     unchanged = field.metadata.get("later") and getattr(component, field.name) == field.default
     return field.init and not unchanged
+
+
+def split_call(text: str, kind: str) -> tuple[str, str]:
+    """The name, and the text between its brackets, of `NAME` or `NAME(...)`. Raises UsageError, whose sentence
+    calls it a `kind`.
+
+    >>> split_call("zen(repeats=4)", "measure")
+    ('zen', 'repeats=4')
+    """
+    match = re.fullmatch(r"\s*([\w.:-]+)\s*(?:\((.*)\))?\s*", text, re.DOTALL)
+    if match is None:
+        raise UsageError(
+            f"cannot read the {kind} {text!r}: write NAME, NAME(paper) or NAME(setting=value, ...)"
+        )
+    return match[1], (match[2] or "").strip()
+
+
+def read_arguments(inside: str, kind: str, text: str) -> dict[str, Any]:
+    """The settings of `setting=value, ...`, the part of `text` within its brackets. Values are JSON, or
+    words."""
+    settings = [_setting(part, kind, text) for part in parts(inside)]
+    # A dict would silently keep the last of two.
+    for setting, times in Counter(setting for setting, _ in settings).items():
+        if times > 1:
+            raise UsageError(f"{kind} {text!r} has {setting!r} {times} times: give it once")
+    return dict(settings)
 
 
 def parts(text: str) -> list[str]:

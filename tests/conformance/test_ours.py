@@ -80,10 +80,14 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "q-learning": {"horizon": 30, "replay": 10},
     **{name: {"epochs": 10, "searches": 5} for name in ("darts", "gdas", "snas", "pc-darts", "drnas")},
     **{
-        name: {"epochs": 10, "searches": 5} for name in ("proxylessnas", "beta-darts", "sdarts-rs", "r-darts")
+        name: {"epochs": 10, "searches": 5}
+        for name in ("proxylessnas", "beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts")
     },
     **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas")},
-    **{name: {"children": 25, "population": 6, "parents": 3} for name in ("spos", "fairnas")},
+    **{
+        name: {"children": 25, "population": 6, "parents": 3}
+        for name in ("spos", "fairnas", "sandwich", "once-for-all")
+    },
 }
 CLIMBING: dict[str, Any] = {"repeats": True, "fidelity": Fidelity(9)}
 """Of strategies that measure at lower fidelities: three rungs."""
@@ -94,7 +98,10 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "nsga2": {"lag_free": True},
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
     **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw")},
-    **{name: {"lag_free": True} for name in ("random-shared", "one-shot", "enas", "spos", "fairnas")},
+    **{
+        name: {"lag_free": True}
+        for name in ("random-shared", "one-shot", "enas", "spos", "fairnas", "sandwich", "once-for-all")
+    },
 }
 ISOLATING = {"processes"}
 NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}

@@ -26,8 +26,8 @@ def test_every_strategy_is_recorded() -> None:
     """A strategy that has a name has golden proposals, or was added later and says so here."""
     lower = {"race", "successive-halving", "hyperband", "asha", "pasha", "bohb", "freeze-thaw"}
     gradient = {"darts", "gdas", "snas", "pc-darts", "drnas", "proxylessnas"}
-    gradient |= {"beta-darts", "sdarts-rs", "r-darts"}
-    sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas"}
+    gradient |= {"beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts"}
+    sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", "once-for-all"}
     around, fronts = {"filtered"}, {"nsga2", "scalarised"}
     later = around | fronts | lower | gradient | sampled
     assert set(REGISTERED.names()) - later == set(STRATEGIES)

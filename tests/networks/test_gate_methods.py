@@ -11,8 +11,11 @@ from torch import nn
 import gate_cases
 from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.training_data import training_images
+from cambrian.networks.sharing.methods.darts_pt import list_decided
+from cambrian.networks.sharing.methods.gate_rules import Progress
 from cambrian.networks.sharing.switches import Fork
 from cambrian.networks.training.step import Moment
+from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.nasbench201 import network as nb201
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 
@@ -25,6 +28,7 @@ LEARN: dict[str, dict[str, Any]] = {
     "beta-darts": {"beta": 0.5},
     "gdas": {"first_temperature": 2.0},
     "pc-darts": {"channel_share": 2},
+    "p-darts": {"dropout": 0.4},
 }
 
 
@@ -124,9 +128,8 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> None:
 def find_choice(method: str, seed: int) -> int:
     """The option that the method's gates prefer on the edge from the input to the output."""
     steps = STEPS.get(method, 18)
-    settings = {"epochs": steps // 3, "gate_rate": 0.15 if steps == 18 else 0.1, "curvature": 0} | LEARN.get(
-        method, {}
-    )
+    settings = {"epochs": steps // 3, "gate_rate": 0.15 if steps == 18 else 0.1, "curvature": 0}
+    settings |= LEARN.get(method, {})
     task = gate_cases.coloured_task()
     job = gate_cases.make_job(method, settings, epochs=steps // 3, seed=seed, task=task)
     _, step = gate_cases.make_step(job, OneShot(batch_size=16, warmup=0.0, learning_rate=0.1))
@@ -150,12 +153,117 @@ def test_a_planted_operation_is_found(method: str, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", gate_cases.METHODS)
+@pytest.mark.parametrize("method", [m for m in gate_cases.METHODS if m != "darts-pt"])
 def test_a_planted_operation_is_found_by_nine_of_ten_seeds(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
     assert [find_choice(method, seed) for seed in range(10)].count(PLANTED) >= 9
+
+
+def test_a_planted_operation_is_decided_for_by_perturbation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the edge from the input to the output, the only one that alone decides the class: without the
+    identity the supernet knows less than without any other operation, whatever the gates say (Wang et al.
+    2021). All six edges are decided in the second half of the epochs, and each for one operation."""
+    plant(monkeypatch)
+    task = gate_cases.coloured_task()
+    job = gate_cases.make_job("darts-pt", {"epochs": 6, "curvature": 0}, epochs=6, task=task)
+    supernet, step = gate_cases.make_step(job, OneShot(batch_size=16, warmup=0.0, learning_rate=0.1))
+    images = training_images(task, job.fidelity, "search", 0, "cpu")
+    for number in range(18):
+        torch.manual_seed(number)
+        batch = torch.randperm(len(images))[:16]
+        inputs, targets = images.inputs(images.pixels[batch]), images.targets[batch]
+        step.take(inputs, targets, Moment(number // 3, number % 3, 3, 18))
+    gates = step.gates()
+    assert gates[EDGE].index(1.0) == PLANTED
+    assert all(sorted(gate) == [0, 0, 0, 0, 1] for gate in gates.values())
+    assert set(step.data()["course"]["gates"]) == set(supernet.sites)
+
+
+def test_decisions_on_cells_of_darts_keep_two_edges_of_each_node() -> None:
+    """Fourteen edges of a cell would be many: of one of two nodes, five edges are decided, none of them for
+    no connection, and the second node then loses one of its three."""
+    space = DARTS(nodes=2, operations=("sep3x3", "skip"))
+    job = gate_cases.make_job(
+        "darts-pt", {"epochs": 2, "curvature": 0}, space, 2, skeleton={"filters": 2, "cells": 1}
+    )
+    supernet, step = gate_cases.make_step(job)
+    inputs, targets = torch.randn(4, 2, 8, 8), torch.arange(4) % 3
+    decided = len(list_decided(supernet))
+    for epoch in range(2):
+        step.take(inputs, targets, Moment(epoch, 0, 1, 2))
+    gates = step.gates()
+    assert decided == len(step._inner.kept) == 6
+    assert gates["normal/node2/inputs"].count(0.5) == 2
+    operations = [gate for name, gate in gates.items() if not name.endswith("inputs")]
+    assert all(max(gate) == 1.0 and gate[-1] == 0.0 for gate in operations)
+
+
+def test_options_that_a_stage_dropped_do_not_run() -> None:
+    """Two of five operations are left on each edge: so many run on each fork, and gates give the others no
+    probability; after dropped skips the loss is still finite."""
+    kept = {site: [1, 3] for site in gate_cases.make_step(gate_cases.make_job("darts"))[0].sites}
+    job = gate_cases.make_job("p-darts", {"kept": kept, "dropout": 0.5, "curvature": 0, "frozen": 9})
+    supernet, step = gate_cases.make_step(job)
+    forks = [m for m in supernet.modules() if isinstance(m, Fork) and m.gate]
+    runs = count_runs(forks)
+    assert torch.isfinite(gate_cases.take(step))
+    assert len(runs) == 2 * len(forks)
+    assert all(gate == [0, 0.5, 0, 0.5, 0] for gate in step.gates().values())
+
+
+def test_drnas_drops_options_between_its_stages() -> None:
+    """Three of five are left from the second of two epochs on, with all of the probability; gates rest in
+    the first epoch of each stage of two."""
+    _, step = gate_cases.make_step(gate_cases.make_job("drnas", {"epochs": 4, "keep": 3, "rest": 1}))
+    before = step.gates()
+    for epoch in range(4):
+        step.take(torch.randn(4, 2, 8, 8), torch.arange(4) % 3, Moment(epoch, 0, 1, 4))
+        counts = {sum(p > 0 for p in gate) for gate in step.gates().values()}
+        assert counts == ({5} if epoch < 2 else {3})
+        if epoch == 0:
+            assert step.gates() == before
+    assert all(abs(sum(gate) - 1) < 1e-6 for gate in step.gates().values())
+
+
+def test_gates_learn_in_one_step_of_every_five() -> None:
+    """ProxylessNAS's schedule: in the first, then not in four."""
+    _, step = gate_cases.make_step(gate_cases.make_job("proxylessnas", {"every": 5, "paths": 0}))
+    changes = []
+    for number in range(11):
+        before = step.gates()
+        gate_cases.take(step, number)
+        changes.append(step.gates() != before)
+    assert changes == [number % 5 == 0 for number in range(11)]
+
+
+def test_the_expected_cost_is_the_mean_over_all_architectures() -> None:
+    """At equal gates: of the multiply-accumulates of the candidates, over the cells that share a gate; a 3x3
+    convolution costs nine of a 1x1. Its gradient lowers the dearest option most."""
+    supernet, step = gate_cases.make_step(gate_cases.make_job("proxylessnas", {"cost": "macs"}))
+    cells = sum(isinstance(m, nb201.Cell) for m in supernet.modules())
+    costs = step._costs
+    assert set(costs) == set(supernet.sites)
+    sizes = {site: cost.tolist() for site, cost in costs.items()}
+    assert all(size[3] == 9 * size[2] > 0 and size[0] == size[1] == size[4] == 0 for size in sizes.values())
+    assert cells > 1
+    logits = {site: torch.zeros(5, requires_grad=True) for site in costs}
+    expected = step._cost.expect(logits).detach()
+    assert float(expected) == pytest.approx(sum(sum(size) / 5 for size in sizes.values()))
+    assert step.data()["cost"] == {"expected": float(expected), "target": float(expected)}
+    (slope,) = torch.autograd.grad(step._cost.penalise(logits, Progress(0, 1)), [logits[EDGE]])
+    assert slope.argmax() == PLANTED
+    assert slope.sum().abs() < 1e-6
+
+
+def test_a_cost_turns_the_gates_away_from_what_is_dear() -> None:
+    """Alone, after some steps: the 3x3 convolution is the least probable of each edge."""
+    job = gate_cases.make_job("proxylessnas", {"cost": "macs", "cost_weight": 100.0, "gate_rate": 0.1})
+    _, step = gate_cases.make_step(job)
+    for number in range(6):
+        gate_cases.take(step, number)
+    assert all(min(range(5), key=lambda i, g=gate: g[i]) == PLANTED for gate in step.gates().values())
 
 
 def test_forks_of_a_supernet_run_once_for_each_candidate() -> None:

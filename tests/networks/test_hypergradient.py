@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from cambrian.networks.sharing.methods.hypergradient import Bilevel, _step, first_order, second_order
+from cambrian.networks.sharing.methods.hypergradient import Bilevel, first_order, predict_step, second_order
+from cambrian.networks.training.descent import Descent
+from cambrian.networks.training.recipe import Recipe
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.0, 2.0), (0.25, 4 / 3), (0.5, 1.0)])
@@ -41,22 +43,30 @@ class Perceptron:
         mixed = self.gates[0].softmax(0)[:, None, None] * torch.stack([hidden.tanh(), hidden.sin(), hidden])
         return (mixed.sum(0) @ weights[1] - targets).square().mean()
 
-    def level(self, rate: float) -> Bilevel:
+    def level(self, rate: float, nesterov: bool = False) -> Bilevel:
         validation, training = (lambda p=part: self.lose(p, self.weights) for part in (0, 1))
-        return Bilevel(self.gates, self.weights, validation, training, rate, self.momenta, 0.9, 3e-4)
+        return Bilevel(
+            self.gates, self.weights, validation, training, rate, self.momenta, 0.9, DECAYS, nesterov
+        )
 
 
-def test_it_is_the_derivative_through_the_step() -> None:
-    """Within 1e-3 of automatic differentiation through w' = w - xi (.9 m + g + decay w), and the weights are
-    afterwards what they were."""
+DECAYS = [3e-4, 0.0]
+"""Of the two matrices, as if the second were a bias."""
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_it_is_the_derivative_through_the_step(nesterov: bool) -> None:
+    """Within 1e-3 of automatic differentiation through w' = w - xi (.9 m + g), where g holds the decay, or
+    w - xi (g + .9 (.9 m + g)), and the weights are afterwards what they were."""
     case, rate = Perceptron(), 0.05
     before = [w.detach().clone() for w in case.weights]
-    (found,) = second_order(case.level(rate))
+    (found,) = second_order(case.level(rate, nesterov))
     slopes = torch.autograd.grad(case.lose(1, case.weights), case.weights, create_graph=True)
-    moved = [
-        w - rate * (0.9 * m + g + 3e-4 * w)
-        for w, g, m in zip(case.weights, slopes, case.momenta, strict=True)
-    ]
+    moved = []
+    for w, g, m, decay in zip(case.weights, slopes, case.momenta, DECAYS, strict=True):
+        decayed = g + decay * w
+        buffer = 0.9 * m + decayed
+        moved.append(w - rate * (decayed + 0.9 * buffer if nesterov else buffer))
     (exact,) = torch.autograd.grad(case.lose(0, moved), case.gates)
     assert (found - exact).norm() <= 1e-3 * exact.norm()
     (plain,) = first_order(case.level(rate))
@@ -70,17 +80,36 @@ def test_a_rate_of_zero_is_the_first_order() -> None:
     assert torch.equal(second_order(case.level(0.0))[0], first_order(case.level(0.0))[0])
 
 
-def test_the_step_is_that_of_the_optimiser() -> None:
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_the_step_is_that_of_the_optimiser(nesterov: bool) -> None:
     """w - xi d equals one step of torch's SGD whose buffer is the momentum."""
     case, rate = Perceptron(), 0.05
-    level = case.level(rate)
+    level = case.level(rate, nesterov)
     slopes = torch.autograd.grad(level.training(), case.weights)
     copies = [w.detach().clone().requires_grad_() for w in case.weights]
-    optimiser = torch.optim.SGD(copies, rate, momentum=0.9, weight_decay=3e-4)
+    groups = [{"params": [c], "weight_decay": d} for c, d in zip(copies, DECAYS, strict=True)]
+    optimiser = torch.optim.SGD(groups, rate, momentum=0.9, nesterov=nesterov)
     for copy, slope, momentum in zip(copies, slopes, case.momenta, strict=True):
         copy.grad = slope.clone()
         optimiser.state[copy]["momentum_buffer"] = momentum.clone()
     optimiser.step()
-    for w, slope, momentum, copy in zip(case.weights, slopes, case.momenta, copies, strict=True):
-        mine = w.detach() - rate * _step(level, w, slope, momentum)
-        torch.testing.assert_close(mine, copy.detach(), rtol=1e-13, atol=1e-15)
+    for w, d, copy in zip(case.weights, predict_step(level, slopes), copies, strict=True):
+        torch.testing.assert_close(w.detach() - rate * d, copy.detach(), rtol=1e-13, atol=1e-15)
+
+
+def test_the_unrolled_step_is_the_one_that_is_taken() -> None:
+    """The weights of a supernet after a step are those that its unrolled form predicted, also with a momentum
+    that has begun: to the last bits, without a bound on gradients."""
+    recipe = Recipe(batch_size=4, gradient_clip=0.0, weight_decay=1e-2, warmup=0.0)
+    weights = [nn.Parameter(torch.randn(3, 2)), nn.Parameter(torch.randn(3))]
+    descent = Descent(weights, recipe)
+    for _ in range(2):
+        slopes = [torch.randn_like(w) for w in weights]
+        level = Bilevel([], weights, torch.zeros(1).sum, torch.zeros(1).sum, 0.1, descent.momenta(),
+                        descent.momentum, descent.decays, nesterov=True)  # fmt: skip
+        expected = [w.detach() - 0.1 * d for w, d in zip(weights, predict_step(level, slopes), strict=True)]
+        for weight, slope in zip(weights, slopes, strict=True):
+            weight.grad = slope.clone()
+        descent.descend(0.1)
+        for weight, prediction in zip(weights, expected, strict=True):
+            torch.testing.assert_close(weight.detach(), prediction, rtol=1e-6, atol=1e-7)

@@ -16,8 +16,10 @@ from cambrian.architecture import sample
 from cambrian.estimators.paths import Paths
 from cambrian.networks.sharing.methods import SUPERNET_METHODS
 from cambrian.networks.sharing.methods.enas import ENASStep, pack_policy, unpack_policy
+from cambrian.networks.sharing.methods.extremes import find_extreme, rank_options
 from cambrian.networks.sharing.methods.fair import FairLoss, list_fair_paths
 from cambrian.networks.sharing.methods.path_dropout import drop_probability
+from cambrian.networks.sharing.methods.sandwich import SandwichLoss
 from cambrian.networks.sharing.switches import Fork
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batch_stream import BatchStream
@@ -119,6 +121,76 @@ def test_a_fair_gradient_is_the_sum_of_its_paths() -> None:
     for name, p in supernet.named_parameters():
         if p.grad is not None:
             torch.testing.assert_close(p.grad, expected[name], rtol=1e-5, atol=1e-8)
+
+
+def test_the_extremes_are_the_largest_and_the_smallest() -> None:
+    """All 3x3 convolutions have the most multiply-accumulates of all; without any convolution there are
+    none, and no weights either."""
+    supernet = make_supernet()
+    largest, smallest = (find_extreme(supernet, DRAW, (2, 8, 8), sign) for sign in (1, -1))
+    assert set(largest.values()) == {"nor_conv_3x3"}
+    assert not set(smallest.values()) & {"nor_conv_1x1", "nor_conv_3x3"}
+
+
+def test_answers_open_from_the_dearest_on() -> None:
+    """The largest architecture alone at first, then one answer more with each quarter of the rest; the same
+    number always draws the same architecture."""
+    supernet = make_supernet()
+    ranked = rank_options(supernet, DRAW, (2, 8, 8))
+    assert all(order[:2] == ["nor_conv_3x3", "nor_conv_1x1"] for order in ranked.values())
+    step = make_step("once-for-all", supernet, first=0.2)
+    for share, opened in ((0.1, 1), (0.2, 2), (0.45, 3), (0.65, 4), (1.0, 5)):
+        drawn = [step.draw_path(n, share) for n in range(60)]  # type: ignore[attr-defined]
+        for edge, order in ranked.items():
+            assert {path[edge] for path in drawn} == set(order[:opened])
+        assert drawn[7] == step.draw_path(7, share)  # type: ignore[attr-defined]
+
+
+def test_the_teacher_is_the_trained_largest_and_learns_no_more() -> None:
+    """It is copied when the first answer opens, stays bit for bit as it was, and is restored with the rest:
+    a resumed training ends with the same weights."""
+    whole = make_supernet()
+    step = make_step("once-for-all", whole, first=0.5)
+    for n in range(3):
+        step.take(INPUTS, TARGETS, moment(n, length=4))
+    weights = {k: v.clone() for k, v in step.state().items() if k.startswith("teacher.")}
+    assert weights
+    rest = make_supernet()
+    rest.load_state_dict(whole.state_dict())
+    other = make_step("once-for-all", rest, first=0.5)
+    other.restore({k: v.clone() for k, v in step.state().items()})
+    for each in (step, other):
+        each.take(INPUTS, TARGETS, moment(3, length=4))
+    for name, parameter in whole.named_parameters():
+        assert torch.equal(step.state()[f"teacher.{name}"], weights[f"teacher.{name}"])
+        assert torch.equal(parameter, rest.get_parameter(name))
+
+
+def test_the_sandwich_sums_labels_of_the_largest_and_what_it_teaches() -> None:
+    """The gradient is that of the largest's loss plus those of the others' distances from its logits, which
+    are constants there; the value is the largest's loss alone."""
+    supernet = make_supernet().double().eval()
+    inputs, loss = INPUTS.double(), HeadsLoss(make_loss(RECIPE))
+    largest, smallest = SPACE.architecture((3,) * 6), SPACE.architecture((1,) * 6)
+    supernet.choose(largest)
+    teacher = supernet(inputs)
+    total = make_loss(RECIPE)(teacher, TARGETS)
+    expected_value = total.item()
+    for path in (DRAW(14), DRAW(15), smallest):  # step 7 of two random ones each
+        supernet.choose(path)
+        total = total - (teacher.detach().softmax(1) * supernet(inputs).log_softmax(1)).sum(1).mean()
+    names = [n for n, p in supernet.named_parameters() if p.requires_grad]
+    parameters = [supernet.get_parameter(n) for n in names]
+    expected = torch.autograd.grad(total, parameters, allow_unused=True)
+    supernet.zero_grad()
+    value = SandwichLoss(loss, DRAW, largest, smallest, 2)(supernet, inputs, TARGETS, moment(7))
+    value.backward()
+    assert value.item() == pytest.approx(expected_value, rel=1e-6)
+    for parameter, gradient in zip(parameters, expected, strict=True):
+        # Logits of the teacher and of its pupils are compared in 32 bits.
+        found = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        wanted = torch.zeros_like(parameter) if gradient is None else gradient
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "arguments"), [("uniform", {}), ("path-dropout", {"rate": 0.9})])

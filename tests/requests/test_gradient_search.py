@@ -11,6 +11,8 @@ import living
 from cambrian.estimators.one_shot import SUPERNET, OneShot
 from cambrian.estimators.train import Train
 from cambrian.outcome import Fidelity
+from cambrian.reports.gate_courses import list_courses, list_derived, make_panels
+from cambrian.reports.report_file import report
 from cambrian.search.search import Search
 from cambrian.spaces.cells.darts import DARTS
 from cambrian.testing import toy_task
@@ -23,7 +25,7 @@ SMALL = (DARTS(nodes=1, operations=("sep3x3", "skip")), {"filters": 4, "cells": 
 def search(space: Any, method: str, skeleton: dict[str, Any], **settings: Any) -> Search:
     return Search(
         space,
-        {"name": method, "arguments": {"chunk": 1, **settings}},
+        {"name": method, "arguments": {"chunks": 2, **settings}},
         ONE_SHOT,
         toy_task(),
         10,
@@ -51,3 +53,10 @@ def test_a_search_ends_in_an_architecture_trained_alone(
     assert alone.architecture == shared.architecture
     assert alone.reason["shared"] == shared.value
     assert result.best.architecture == alone.architecture
+    (course,) = list_courses(result.trials)
+    panels = make_panels(result.space, course)
+    assert panels.epochs == 2
+    assert all("0" not in panels.name_options(site) for site in panels.course)
+    assert list_derived(result.space, course)[-1][1] == ", ".join(map(str, alone.architecture.values()))
+    page = report(result, tmp_path / "report.html").read_text()
+    assert "probabilities of options, stacked, by epoch" in page

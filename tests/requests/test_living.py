@@ -96,7 +96,7 @@ def test_inherited_weights_make_another_measurement(tmp_path: Path) -> None:
     assert all(isinstance(t.outcome, Done) for t in children)
 
 
-@pytest.mark.parametrize("method", ["uniform", "softmax"])
+@pytest.mark.parametrize("method", ["uniform", "darts"])
 def test_a_supernet_is_a_row_and_scores_its_architectures(method: str, tmp_path: Path) -> None:
     """The first row is its training, with a curve, an artifact and, where there are any, gates; the others
     are scored with its weights, each architecture once."""
@@ -116,7 +116,7 @@ def test_a_supernet_is_a_row_and_scores_its_architectures(method: str, tmp_path:
     assert len(supernet.outcome.curve) == 3
     assert {SUPERNET, TRAINING} <= set(supernet.artifacts)
     gates = supernet.outcome.data.get("gates", {})
-    assert set(gates) == ({"first", "second"} if method == "softmax" else set())
+    assert set(gates) == ({"first", "second"} if method == "darts" else set())
     assert all(abs(sum(p) - 1) < 1e-6 for p in gates.values())
     assert all(isinstance(t.outcome, Done) and t.weights == Shared(0) for t in scored)
     assert result.best.kind == "trial"
@@ -150,7 +150,7 @@ def test_shared_scores_are_those_of_the_network_alone(tmp_path: Path) -> None:
 
 
 def test_what_no_estimator_does_is_refused_before_anything_runs() -> None:
-    with pytest.raises(Incompatible, match="Sharing asks for TrainSupernet, which Train cannot do"):
+    with pytest.raises(Incompatible, match="Sharing trains a supernet, and train cannot train one"):
         Search(living.forked, living.Sharing(), ANEW, toy_task(), 3, final=None)
 
 

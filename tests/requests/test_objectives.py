@@ -119,6 +119,18 @@ def test_the_ranking_is_front_by_front(vectors: list[tuple[int, ...]]) -> None:
     assert len({t.scores(objectives) for t in front}) == len(front)
 
 
+def test_fronts_compare_trials_of_equal_epochs() -> None:
+    """A trial of one epoch neither pushes one of 27 epochs off the front nor stands on it."""
+    known = [(1, 0.9, 1.0), (27, 0.8, 2.0), (27, 0.7, 1.5), (27, 0.6, 3.0), (1, 0.95, 9.0)]
+    trials = [
+        Trial(n, Architecture({"n": n}), Fidelity(epochs), outcome=Done(value, {"cost": cost}))
+        for n, (epochs, value, cost) in enumerate(known)
+    ]
+    objectives = (Objective("accuracy"), Objective("cost", minimize=True))
+    assert [t.number for t in find_front(trials, objectives)] == [1, 2]
+    assert [t.number for t in rank_trials(trials, objectives)] == [1, 2, 3, 4, 0]
+
+
 @dataclass(frozen=True)
 class Improving(TwoNumbers):
     """Each trial dominates all before it."""

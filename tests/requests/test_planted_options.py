@@ -44,7 +44,9 @@ def stripes() -> cambrian.Task:
     return cambrian.load((images.clip(0, 255).astype(np.uint8), labels))
 
 
-@pytest.mark.parametrize("strategy", ["random-shared", "spos", "fairnas", "one-shot", "enas"])
+@pytest.mark.parametrize(
+    "strategy", ["random-shared", "spos", "fairnas", "sandwich", "once-for-all", "one-shot", "enas"]
+)
 def test_the_useful_operation_is_ranked_first(strategy: str, stripes: cambrian.Task) -> None:
     """With all four children scored, the one that sees twice is the best; a blind one is at chance."""
     one_shot = OneShot(batch_size=16, learning_rate=0.1, paths=1, statistics_batches=4, flip=False, crop=0)

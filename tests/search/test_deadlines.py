@@ -144,6 +144,20 @@ def test_the_search_begins_what_will_be_ready() -> None:
     assert SearchDeadlines(90.0, list, final=0.0).end() == 90.0
 
 
+def test_a_supernet_leaves_time_for_its_children() -> None:
+    """Its training ends at two thirds of the search's part; its value is none of a child's, of which there
+    are to be three before the final stage, should that begin late."""
+    supernet = Trial(0, SOME, Fidelity(), kind="supernet", outcome=Done(0.5, seconds=9.0))
+    trials = [supernet]
+    deadlines = SearchDeadlines(90.0, lambda: trials, final=1 / 3, fewest=3)
+    assert deadlines.of(supernet) == pytest.approx(40.0)
+    assert deadlines.end() == pytest.approx(81.0)
+    trials += [ended(n, 0.1) for n in (1, 2)]
+    assert deadlines.end() == pytest.approx(81.0)
+    trials.append(ended(3, 0.1))
+    assert deadlines.end() == pytest.approx(60.0)
+
+
 def test_the_final_stage_keeps_the_winners_time() -> None:
     """A finalist is begun while two trainings fit, a baseline while one does; what is learned of a
     training's length counts more than what was expected."""

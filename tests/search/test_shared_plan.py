@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import cambrian
 import living
 from cambrian.errors import Incompatible, UsageError
 from cambrian.outcome import Done
-from cambrian.search.planning import shared_plan
+from cambrian.search.planning import shared_plan, supernet_speed
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.shared_plan import SCORES, SUPERNET, Measured
+from cambrian.search.planning.shared_prices import SCORES, SUPERNET
+from cambrian.search.planning.supernet_speed import Measured
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.program.function_space import Shape
@@ -44,10 +46,10 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     of a second a score, and a millisecond an image of a network alone."""
 
     def measure(task: Any, space: Any, strategy: Any, one_shot: Any, device: str, size: Any) -> Measured:
-        return Measured(size, 1e-4 * size["filters"] * size.get("cells", 1), 0.1, 10**6)
+        return Measured(size, 1e-4 * size["filters"] * size.get("cells", 1), 0.1, 10**6, make=0.2)
 
-    monkeypatch.setattr(shared_plan, "_measure", measure)
-    monkeypatch.setattr(shared_plan, "_measure_alone", lambda task, space, device, network, size: 1e-3)
+    monkeypatch.setattr(shared_plan, "measure_size", measure)
+    monkeypatch.setattr(shared_plan, "measure_alone", lambda task, space, device, network, size: 1e-3)
 
 
 @pytest.mark.usefixtures("steady")
@@ -129,7 +131,7 @@ def test_a_space_whose_questions_are_outer_is_refused(photos: cambrian.Task) -> 
 def test_a_supernet_that_does_not_fit_is_refused(
     photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch, steady: None
 ) -> None:
-    monkeypatch.setattr(shared_plan, "read_free_memory", lambda: 10**5)
+    monkeypatch.setattr(supernet_speed, "read_free_memory", lambda: 10**5)
     with pytest.raises(UsageError, match=r"needs about 1 MiB for a step, .* take fewer filters"):
         plan(photos, "1m", strategy="spos", workers=1)
 
@@ -157,6 +159,53 @@ def test_a_planned_search_ends_with_networks_trained_alone(photos: cambrian.Task
     assert isinstance(result.winner.outcome, Done)
     assert result.winner.outcome.metrics["params"] <= 1600
     assert {t.architecture for t in result.finals} <= scored
+
+
+@pytest.mark.usefixtures("steady")
+@pytest.mark.parametrize("strategy", ["spos", "darts"])
+def test_a_time_without_a_choice_is_refused(photos: cambrian.Task, strategy: str) -> None:
+    """In one sentence, whose budget is then taken."""
+    with pytest.raises(
+        UsageError, match=r"a budget of 1 s is too short here, .*: give it [0-9]+s or"
+    ) as told:
+        plan(photos, "1s", strategy=strategy, workers=1)
+    budget = re.search(r"give it (\d+s)", str(told.value))
+    assert budget is not None
+    assert plan(photos, budget[1], strategy=strategy, workers=1).search.fidelity.epochs >= 1
+
+
+@pytest.mark.usefixtures("steady")
+def test_trials_are_shared_between_the_training_and_its_children(photos: cambrian.Task) -> None:
+    """A part of the training is a trial as well; too few for a choice are refused."""
+    search = plan(photos, "20", strategy="spos", workers=1).search
+    assert search.strategy.chunks + search.strategy.children == 20
+    assert plan(photos, "3", strategy="darts", workers=1).search.strategy.chunks == 1
+    for strategy, least in (("spos", 2), ("darts", 3)):
+        with pytest.raises(UsageError, match=f"{strategy} needs {least} trials at least"):
+            plan(photos, str(least - 1), strategy=strategy, workers=1)
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_search_of_trials_says_its_time(photos: cambrian.Task) -> None:
+    """Thirty epochs of 128 images at .8 ms each, and finals of a millisecond an image: about 20 s."""
+    planned = plan(photos, "20", strategy="darts", workers=1)
+    assert dict(planned.rows)["time"].startswith("about ")
+    assert planned.seconds == pytest.approx(128 * 30 * (8e-4 + 5e-3), rel=0.5)
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_supernet_of_few_steps_is_said_to_decide_nothing(photos: cambrian.Task) -> None:
+    """With the time in which it would have enough, for its steps grow with the time."""
+    row = dict(plan(photos, "1m", strategy="darts", workers=1, changes={"epochs": 3}).rows)["supernet"]
+    assert "6 steps, too few for gates to decide, so that chance chooses: 33 min would do" in row
+
+
+def test_dropped_paths_are_the_final_networks(photos: cambrian.Task, steady: None) -> None:
+    """A supernet with gates has none, and the plan says so."""
+    planned = plan(photos, "1m", strategy="darts", workers=1, recipe={"drop_path": 0.3})
+    assert planned.search.estimator.drop_path == 0
+    assert planned.search.estimators["final"].drop_path == 0.3
+    assert "paths are dropped in it, and not in the supernet" in dict(planned.rows)["then"]
 
 
 def test_nas_bench_201_is_the_usual_space(photos: cambrian.Task, steady: None) -> None:

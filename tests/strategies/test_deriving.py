@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from cambrian.errors import Incompatible, UsageError
@@ -16,6 +17,7 @@ from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.deriving import Deriving
+from cambrian.strategies.one_shot.p_darts import PDARTS
 from cambrian.testing import toy_task
 from cambrian.testing.play import Game, StrategyCase, smooth
 from cambrian.weights import Continue, Fresh, Shared
@@ -47,11 +49,11 @@ def play(strategy: Deriving, measure: Any = outcome, trials: int = 40) -> Game:
 
 def test_a_search_is_chunks_then_a_shared_and_an_own_value() -> None:
     """Each chunk goes on from the last; the derived architecture's own row says its shared value."""
-    game = play(DARTS(epochs=12, chunk=5))
+    game = play(DARTS(epochs=12, chunks=3))
     *chunks, shared, alone = game.trials
     assert [(t.kind, t.fidelity.epochs, t.weights) for t in chunks] == [
-        ("supernet", 5, Fresh()),
-        ("supernet", 10, Continue(0)),
+        ("supernet", 4, Fresh()),
+        ("supernet", 8, Continue(0)),
         ("supernet", 12, Continue(1)),
     ]
     assert shared.weights == Shared(2)
@@ -68,7 +70,7 @@ def shared_value(trial: Trial) -> float | None:
 
 def test_searches_are_replicates() -> None:
     """Four searches train four supernets, and measure what they agree on as replicates."""
-    game = play(DARTS(epochs=5, searches=4))
+    game = play(DARTS(epochs=5, chunks=1, searches=4))
     supernets = [t for t in game.trials if t.kind == "supernet"]
     own = [t for t in game.trials if t.estimator == "final"]
     assert [t.replicate for t in supernets] == [0, 1, 2, 3]
@@ -79,7 +81,7 @@ def test_searches_are_replicates() -> None:
 def test_a_collapse_stops_the_training_where_that_is_wanted(stops: bool) -> None:
     """Its architecture is then that of the epoch before; otherwise only the reason tells it."""
     collapse = lambda trial: outcome(trial, collapsed=trial.fidelity.epochs >= 10)  # noqa: E731
-    game = play(DARTS(epochs=20, chunk=5, stop_on_collapse=stops), collapse)
+    game = play(DARTS(epochs=20, chunks=4, stop_on_collapse=stops), collapse)
     chunks = [t.fidelity.epochs for t in game.trials if t.kind == "supernet"]
     assert chunks == ([5, 10] if stops else [5, 10, 15, 20])
     alone = game.trials[-1]
@@ -89,9 +91,68 @@ def test_a_collapse_stops_the_training_where_that_is_wanted(stops: bool) -> None
 
 def test_a_supernet_that_fails_ends_the_search_in_a_sentence() -> None:
     game = play(DARTS(), lambda trial: Crashed("no memory"))
-    assert len(game.trials) == 1
+    assert [t.replicate for t in game.trials] == [0, 1, 2]
     assert game.stopped is not None
     assert game.stopped.reason == "the supernet could not be trained: no memory"
+
+
+def test_a_training_that_the_time_cut_short_is_the_last() -> None:
+    """Its gates are derived from, and of the other searches none is begun."""
+
+    def cut(trial: Trial) -> Outcome:
+        done = outcome(trial)
+        short = {"epochs": 2.5, "planned_epochs": 4.0}
+        return msgspec.structs.replace(done, metrics=short) if trial.kind == "supernet" else done
+
+    game = play(DARTS(epochs=12, chunks=3, searches=4), cut)
+    assert [t.kind for t in game.trials] == ["supernet", "trial", "trial"]
+
+
+def test_a_part_that_fails_leaves_the_gates_of_the_one_before() -> None:
+    def fail_second(trial: Trial) -> Outcome:
+        return Crashed("made up") if trial.number == 1 else outcome(trial)
+
+    game = play(DARTS(epochs=12, chunks=3), fail_second)
+    assert [t.kind for t in game.trials] == ["supernet", "supernet", "trial", "trial"]
+    assert game.trials[2].weights == Shared(0)
+
+
+def test_stages_leave_fewer_options() -> None:
+    """P-DARTS: three supernets, each begun anew; of five options three are left, then two, and in the
+    skeleton of a stage its derived architecture is scored. The gates' choice of skips is bounded in the
+    end."""
+
+    def measure(trial: Trial) -> Outcome:
+        if trial.kind != "supernet":
+            return smooth(trial)
+        return Done(0.3, data={"gates": {p: [0.05, 0.4, 0.2, 0.3, 0.05] for p in sites}})
+
+    sites = SPACE.cells.architecture((0,) * 6)
+    strategy = PDARTS(epochs=6, chunks=3, keep=(3, 2), cells=(1, 2, 3), most_skips=2)
+    one, two, three, shared, alone = play(strategy, measure).trials
+    assert [t.weights for t in (one, two, three)] == [Fresh()] * 3
+    assert [t.fidelity.epochs for t in (one, two, three)] == [2, 2, 2]
+    assert [t.fidelity.skeleton["cells"] for t in (one, two, three)] == [1, 2, 3]
+    kept = [t.method["arguments"].get("kept") for t in (one, two, three)]
+    assert kept == [None, {p: [1, 2, 3] for p in sites}, {p: [1, 3] for p in sites}]
+    assert [t.method["arguments"]["dropout"] for t in (one, two, three)] == [0.0, 0.4, 0.7]
+    assert shared.fidelity.skeleton == {"cells": 3}
+    assert alone.fidelity == Fidelity(7)
+    answers = list(alone.architecture.values())
+    assert (answers.count("skip_connect"), answers.count("nor_conv_3x3")) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"keep": (0, 3)}, "keep are numbers from 1 on"),
+        ({"dropout": (0.1,)}, "dropout is a number from 0 to below 1 for each of 3 stages"),
+        ({"cells": (5, 11)}, "cells are numbers from 1 on for each of 3 stages"),
+    ],
+)
+def test_stages_out_of_bounds_are_refused(settings: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=f"strategy 'p-darts': {words}"):
+        PDARTS(**settings)
 
 
 def test_own_values_decide_the_recommendation() -> None:
@@ -120,15 +181,33 @@ def test_each_method_takes_the_strategys_settings(name: str) -> None:
     """The spec that the strategy asks for is one of that method, over the epochs of the run's fidelity."""
     from cambrian.networks.sharing.methods import SUPERNET_METHODS
 
-    game = play(STRATEGIES.make(name), trials=1)
+    strategy = STRATEGIES.make(name)
+    game = play(strategy, trials=1)
     method = SUPERNET_METHODS.make(game.trials[0].method)
-    assert method.epochs == 7
+    # Stages share them.
+    assert method.epochs == -(-7 // len(strategy.stages))
 
 
 def test_what_cannot_be_mixed_is_refused() -> None:
     """Before anything runs, in a sentence."""
-    with pytest.raises(Incompatible, match="DARTS needs a space that is Mixes, which TinyChain is not"):
+    with pytest.raises(
+        Incompatible, match="darts needs a space whose candidates can be mixed by gates, and tiny"
+    ):
         Search("tiny-chain", "darts", OneShot(), None, 10, estimators={"final": "train"})
+
+
+def test_a_table_is_refused_in_plain_words() -> None:
+    """It holds no networks that a supernet could be made of."""
+    from cambrian.benchmarks import benchmark
+
+    planted = benchmark("planted")
+    with pytest.raises(Incompatible, match=r"darts trains a supernet, and .* cannot train one: search"):
+        Search(NASBench201(), "darts", planted.estimator, None, 10)
+
+
+def test_dropped_paths_are_refused_where_candidates_are_mixed() -> None:
+    with pytest.raises(UsageError, match=r"drop_path is 0.2, and darts mixes .* Train\(drop_path=0.2\)"):
+        Search("nasbench201", "darts", OneShot(drop_path=0.2), toy_task(), 10)
 
 
 def test_a_search_has_the_estimator_of_own_values() -> None:

@@ -86,11 +86,16 @@ def test_there_are_no_more_chunks_than_epochs() -> None:
     assert [t.fidelity.epochs for t in trials if t.kind == "supernet"] == [1, 2]
 
 
-def test_no_chunk_is_begun_that_would_end_too_late() -> None:
-    """Each takes a second: of eight, three end within 3.5 s."""
-    strategy = RandomShared(chunks=8, children=2, training_seconds=3.5)
-    trials = play(strategy, 20, epochs=8).trials
+def test_a_chunk_that_the_time_cut_short_is_the_last() -> None:
+    """Of eight, the third had fewer epochs than it was to have: its weights score the children."""
+
+    def cut_third(trial: Trial) -> Outcome:
+        late = trial.number == 2
+        return Done(0.5, {"epochs": 2.5, "planned_epochs": 3.0}) if late else smooth(trial)
+
+    trials = play(RandomShared(chunks=8, children=2), 20, cut_third, epochs=8).trials
     assert [t.kind for t in trials] == ["supernet"] * 3 + ["trial"] * 2
+    assert {t.weights for t in trials[3:]} == {Shared(2)}
 
 
 def test_a_chunk_that_fails_leaves_the_one_before() -> None:
@@ -106,7 +111,7 @@ def test_a_supernet_that_fails_is_begun_again() -> None:
     """With other random numbers, three times; then the search stops, and says why."""
     game = play(SPOS(children=5), 9, lambda trial: Infeasible("nan"))
     assert [t.replicate for t in game.trials] == [0, 1, 2]
-    assert game.stopped == Stop("the supernet could not be trained")
+    assert game.stopped == Stop("the supernet could not be trained: nan")
 
 
 def test_a_supernet_keeps_its_weights_alone() -> None:

@@ -200,6 +200,15 @@ def damaged(held: bytes, rng: np.random.Generator) -> bytes:
     return out.tobytes()[: rng.integers(len(out)) if rng.random() < 0.2 else None]
 
 
+def test_another_version_of_zip(tmp_path) -> None:
+    """One changed byte of the directory, that zipfile answers with an error of a kind of its own."""
+    np.savez_compressed(tmp_path / "d.npz", x=X, y=Y)
+    whole = bytearray((tmp_path / "d.npz").read_bytes())
+    whole[whole.index(b"PK\x01\x02") + 6] = 240  # the version that is needed to extract
+    (tmp_path / "d.npz").write_bytes(whole)
+    refused(tmp_path / "d.npz", "not a whole .npz archive .zip file version 24")
+
+
 @pytest.mark.damage
 @pytest.mark.parametrize("name", ["d.npz", "d.csv", "i.png", "i.jpg", "i.gif", "i.webp", "i.tif", "i.bmp"])
 def test_damage_anywhere(tmp_path, name) -> None:

@@ -1,4 +1,5 @@
-"""The found network beside one that was trained by hand for the same time."""
+"""The found network beside one that was trained by hand for the same time; for the rows of a table, beside
+scikit-learn's gradient boosting, which most people would try first."""
 
 from __future__ import annotations
 
@@ -13,14 +14,18 @@ from cambrian.search.tally import value_text
 if TYPE_CHECKING:
     from cambrian.outcome import Trial
     from cambrian.search.planning.planned import Plan
+    from cambrian.search.result import Result
     from cambrian.tasks.task import Task
 
+BOOSTING = "gradient boosting (scikit-learn)"
 NETWORK = "resnet"
 """A small residual network, which most people would try first."""
 
 
 def check_raced(planned: Plan, as_json: bool) -> None:
-    """Raise UsageError unless the plan is a race, whose portfolio has the network."""
+    """Raise UsageError unless the plan is a race, whose portfolio has the network, or for a table."""
+    if planned.search.task is not None and planned.search.task.columns and not as_json:
+        return
     if planned.preset is not None or planned.search.budget.seconds is None or as_json:
         raise UsageError(
             "--by-hand trains a network for the time of the search: give a time and no --strategy, and leave"
@@ -30,26 +35,50 @@ def check_raced(planned: Plan, as_json: bool) -> None:
 
 def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any]) -> None:
     """Train the small residual network alone for the time of the search in `place`, with the search's own
-    recipe, and print both."""
+    recipe, or gradient boosting of a table's rows, and print both."""
     from rich.console import Console
-    from rich.table import Table
 
     from cambrian.cli.live import watch_search
     from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result
 
+    if task.columns:
+        _print_both(Result.open(place), BOOSTING, (f"{100 * boost(task):.2f} %", ""))
+        return
     changes = {**options.pop("changes", {}), "entrants": NETWORK}
     alone = plan(task, planned.search.budget, changes=changes, **options)
     say(f"by hand: a small residual network alone, {alone.search.budget}")
     with watch_search(Console(stderr=True), {}) as watch:
         by_hand = alone.search.run(place / "by-hand", watch)
-    table = Table(title="in the same time", box=None, title_justify="left", header_style="dim")
+    _print_both(Result.open(place), "by hand", _describe(by_hand.winner))
+
+
+def boost(task: Task) -> float:
+    """The test score, in the task's metric, of scikit-learn's gradient boosting with its own settings, on the
+    training and the validation part."""
+    import numpy as np
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from cambrian.tasks import METRICS
+
+    rows = task.inputs.reshape(len(task.inputs), -1)
+    learned = np.concatenate([task.train, task.validation])
+    trees = HistGradientBoostingClassifier(random_state=0).fit(rows[learned], task.targets[learned])
+    return float(METRICS[task.metric](task.targets[task.test], trees.predict(rows[task.test])))
+
+
+def _print_both(found: Result, name: str, other: tuple[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    title = None if name == BOOSTING else "in the same time"
+    table = Table(title=title, box=None, title_justify="left", header_style="dim")
     table.add_column("network")
     add = partial(table.add_column, justify="right")
     add("test")
     add("params")
-    for name, result in (("found", Result.open(place)), ("by hand", by_hand)):
-        table.add_row(name, *_describe(result.winner))
+    table.add_row("found", *_describe(found.winner))
+    table.add_row(name, *other)
     Console().print(table)
 
 

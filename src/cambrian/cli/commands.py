@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cambrian.cli import audit as auditing
 from cambrian.cli import compare as comparing
 from cambrian.cli import doctor, listing
 from cambrian.cli import export as taking
@@ -9,4 +10,4 @@ from cambrian.cli import inspect as looking
 from cambrian.cli import search as searching
 from cambrian.cli import train as training
 
-__all__ = ["comparing", "doctor", "listing", "looking", "searching", "taking", "training"]
+__all__ = ["auditing", "comparing", "doctor", "listing", "looking", "searching", "taking", "training"]

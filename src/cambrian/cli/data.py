@@ -19,14 +19,33 @@ Read = Annotated[
     ),
 ]
 
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="COLUMN",
+        help="Learn this column of a .csv from the others, which are numbers and categories.",
+        show_default=False,
+        rich_help_panel="Data",
+    ),
+]
+
 
 def load_task(
-    data: str, metric: str, limit: int | None, size: int | None, seed: int, read: list[str] | None = None
+    data: str,
+    metric: str,
+    limit: int | None,
+    size: int | None,
+    seed: int,
+    read: list[str] | None = None,
+    target: str | None = None,
 ) -> Task:
-    """The task of `data`, read with the options `read`, each NAME=VALUE."""
+    """The task of `data`, read with the options `read`, each NAME=VALUE; of a table's rows, where `target`
+    names the column of their classes."""
     from cambrian.tasks.loading import load, reader_of
     from cambrian.tasks.reading import parse_options, with_options
 
     # Apart from `load`, whose settings have options of their own and would be accepted here as well.
-    reader = with_options(reader_of(data), parse_options(read or ()))
+    named = [] if target is None else [f"target={target}"]
+    reader = with_options(reader_of(data), parse_options([*(read or ()), *named]))
     return load(reader, metric=metric, limit=limit, size=size, seed=seed)

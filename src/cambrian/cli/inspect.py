@@ -63,9 +63,16 @@ def draw(
         list[int] | None, count("Number of the trial [default: the best]; two: their difference.", least=0)
     ] = None,
     family: Annotated[bool, typer.Option("--family", help="Draw who descends from whom in a run.")] = False,
+    over_time: Annotated[
+        bool,
+        typer.Option("--over-time", help="Draw how the gates of a run's supernet moved: an SVG that moves."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Draw an architecture, the difference of two, or a run's family tree."""
+    """Draw an architecture, the difference of two, a run's family tree, or its gates over time."""
+    if over_time:
+        _draw_gates(source, out, alone=other is None and not trial and not family, as_json=as_json)
+        return
     drawing, facts = _family(source, other, trial) if family else _draw(source, other, trial or [])
     if out is not None:
         say(f"wrote {drawing.save(out)}", to_json=as_json)
@@ -73,6 +80,30 @@ def draw(
         give(facts)
     elif out is None:
         say(str(drawing))
+
+
+def _draw_gates(source: str, out: Path | None, *, alone: bool, as_json: bool) -> None:
+    """Write the moving picture of the last supernet's gates."""
+    from cambrian.pictures.charts import WIDE
+    from cambrian.pictures.gate_panels import draw_movie, save_picture
+    from cambrian.reports.gate_courses import list_courses, make_panels
+    from cambrian.search.result import Result
+
+    if not alone:
+        raise UsageError(
+            "--over-time draws the gates of one run: leave out the second name, --trial and --family"
+        )
+    result = Result.open(source)
+    courses = list_courses(result.trials)
+    if not courses:
+        raise UsageError(
+            f"no supernet of {source} has learned gates over epochs: search with a strategy that has some, as"
+            " --strategy darts"
+        )
+    panels = make_panels(result.space, courses[-1])
+    target = Path(f"{Path(source).name}-gates.svg") if out is None else out
+    path = save_picture(draw_movie(panels, WIDE), target)
+    give({"picture": path, "epochs": panels.epochs}) if as_json else say(f"wrote {path}")
 
 
 def _draw(source: str, other: str | None, numbers: list[int]) -> tuple[Drawing, Any]:

@@ -87,7 +87,7 @@ class LiveWatch(Watch):
         supernet = self._supernets.get(number)
         if supernet is not None and "value" in point.metrics:
             epochs = f"epoch {point.step} of {supernet.fidelity.epochs}"
-            mean = f"its children have {percent(point.metrics['value'])} on average"
+            mean = f"{percent(point.metrics['value'])} with shared weights"
             self._progress.update(self._bar, left=f"supernet: {epochs}, {mean}")
 
     def on_end(self, trial: Trial) -> None:

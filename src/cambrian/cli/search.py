@@ -10,7 +10,7 @@ import typer
 
 from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, app, say
 from cambrian.cli.by_hand import check_raced, train_by_hand
-from cambrian.cli.data import Read, load_task
+from cambrian.cli.data import Read, Target, load_task
 from cambrian.cli.estimators import is_extrapolated, read_estimator
 from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.limits import read_limits
@@ -214,7 +214,8 @@ def search(
         bool,
         typer.Option(
             "--by-hand",
-            help="Train a small residual network for the same time afterwards, and print both.",
+            help="Train a small residual network for the same time afterwards, of a table gradient boosting,"
+            " and print both.",
             rich_help_panel=FINAL,
         ),
     ] = False,
@@ -238,6 +239,7 @@ def search(
     limit: SearchLimits = None,
     size: Size = None,
     read: Read = None,
+    target: Target = None,
     seed: Seed = 0,
     workers: Workers = None,
     device: Device = "auto",
@@ -296,7 +298,7 @@ def search(
     }
     if pretrained is not None:  # an absolute path, since a run may be resumed from another directory
         recipe["pretrained"] = str(pretrained.resolve())
-    task = load_task(data, metric, images_kept, size, seed, read)
+    task = load_task(data, metric, images_kept, size, seed, read, target)
     # Said at once: the plan that follows measures networks for some seconds.
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     common: dict[str, Any] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cambrian.cli.app import Json, Out, Run, app, say
-from cambrian.cli.data import Read, load_task
+from cambrian.cli.data import Read, Target, load_task
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import count
 from cambrian.cli.panels import FIND
@@ -41,6 +41,7 @@ def train(
     limit: Limit = None,
     size: Size = None,
     read: Read = None,
+    target: Target = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -56,7 +57,7 @@ def train(
 
     entry = architecture_of(architecture)
     space, answers = entry.space, entry.architecture
-    task = load_task(data, metric, limit, size, seed, read)
+    task = load_task(data, metric, limit, size, seed, read, target)
     shape = {"filters": filters, "cells": cells, "skeleton": skeleton}
     options = {k: v for k, v in shape.items() if v is not None}
     fidelity = Fidelity(epochs, skeleton={**entry.skeleton, **options})

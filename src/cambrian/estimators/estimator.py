@@ -11,7 +11,7 @@ from cambrian.outcome import Outcome, Point
 from cambrian.request import Evaluate
 from cambrian.weights import Continue, Fresh
 
-__all__ = ["Enough", "Estimate", "Estimator", "Job", "OutOfTime", "Prepares", "finite"]
+__all__ = ["Enough", "Estimate", "Estimator", "Holds", "Job", "OutOfTime", "Prepares", "finite"]
 
 
 class OutOfTime(Exception):
@@ -68,6 +68,15 @@ class Prepares(Protocol):
     import is reported at once. It must not start threads, nor touch a GPU: neither survives a fork."""
 
     def prepare(self) -> None: ...
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """An estimator whose evaluations share more than modules, such as the weights of a supernet. A worker
+    calls `hold` between two children, after one has done such a job: what it keeps in memory, the next
+    ones inherit. It is bound as `prepare` is, and True says that it keeps something new."""
+
+    def hold(self, job: Job) -> bool: ...
 
 
 def finite(metrics: dict[str, float]) -> bool:

@@ -42,9 +42,15 @@ def show_sites(space: Space, supernet: Supernet) -> None:
         # A network of few cells may be without one of the two kinds.
         there = {getattr(module, "gate", "") for module in supernet.modules()}
         supernet.sites = {
-            name: MixedSite(len(site.options), site.edges) for name, site in sites.items() if name in there
+            name: MixedSite(len(site.options), site.edges, find_skips(site), site.nothing)
+            for name, site in sites.items()
+            if name in there
         }
         supernet.whole = mixes.find_whole(supernet.outer)
+
+
+def find_skips(site: Site) -> tuple[int, ...]:
+    return tuple(i for i, option in enumerate(site.options) if option in SKIPS)
 
 
 def judge_course(space: Space, outer: Mapping[str, Answer], data: dict[str, Any]) -> dict[str, Any]:

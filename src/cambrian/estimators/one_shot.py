@@ -19,6 +19,7 @@ from cambrian.estimators.gate_course import judge_course
 from cambrian.estimators.supernets import (
     OUTER,
     SUPERNET,
+    holds_supernet,
     list_paths,
     load_supernet,
     make_supernet,
@@ -30,10 +31,11 @@ from cambrian.networks.training.recipe import LATER, Recipe
 from cambrian.outcome import Done, Infeasible, Outcome
 from cambrian.request import Evaluate, TrainSupernet
 from cambrian.settings import Span
-from cambrian.spaces.knowledge import Shares
+from cambrian.spaces.knowledge import Mixes, Shares, know
 from cambrian.weights import Continue, Fresh, Shared
 
 if TYPE_CHECKING:
+    from cambrian.architecture import Architecture
     from cambrian.networks.sharing.supernet import Supernet
     from cambrian.networks.training.step import Step
     from cambrian.tasks.task import Task
@@ -45,7 +47,8 @@ STATISTICS = ("measured", "running", "batch")
 class OneShot(Recipe):
     """Trains supernets by the recipe, and scores architectures with their weights.
 
-    The value of a supernet is the mean score of `paths` random architectures in it. `statistics` are those
+    The value of a supernet is the mean score of `paths` random architectures in it; of one with gates, the
+    score of the architecture that they stand for. `statistics` are those
     of batch normalisation when an architecture is scored: "measured" for the architecture, as means over
     `statistics_batches` batches of the training part; "running", the averages of the training, over all
     architectures; or "batch", those of the scored batch itself. Published figures differ by them."""
@@ -78,6 +81,20 @@ class OneShot(Recipe):
             )
         return self._score_one(job, job.task)
 
+    def hold(self, job: Job) -> bool:
+        """Keep the supernet and the images with which a child was scored, for its siblings."""
+        if (
+            job.task is None
+            or not isinstance(job.request.weights, Shared)
+            or holds_supernet(job, self.statistics)
+        ):
+            return False
+        load_supernet(job, job.task, self.statistics)
+        scoring_images(job.task, job.fidelity, "search", job.device)
+        if self.statistics == "measured":
+            read_statistics_batches(job, job.task, self, self.statistics_batches)
+        return True
+
     def make_method(self, job: Job, task: Task, supernet: Supernet) -> Step:
         """The step by which the job's request trains the supernet."""
         from cambrian.networks.sharing.methods import SUPERNET_METHODS
@@ -98,7 +115,7 @@ class OneShot(Recipe):
         supernet = make_supernet(job, task, request.outer)
         method = self.make_method(job, task, supernet)
         training = start_training(supernet, self, job, task, method)
-        score = partial(self._score_paths, job, task, supernet)
+        score = partial(self._score_supernet, job, task, supernet, method)
         run = TrainingRun(job, task, self, training, score, started)
         failure = yield from run.train()
         if failure is not None:
@@ -107,20 +124,30 @@ class OneShot(Recipe):
             self._leave(run, supernet)
         metrics = run.final_metrics()
         value = metrics.pop("value")
+        metrics |= run.report_length()
         data = run.data | judge_course(job.space, supernet.outer, _learned(method))
         return Done(value, metrics, tuple(run.curve), run.seconds, data=data)
 
-    def _score_paths(self, job: Job, task: Task, supernet: Supernet) -> dict[str, float]:
-        """The mean metrics of a few random architectures, the same ones after each epoch. Scoring measures
-        their statistics, so that those of the training are restored afterwards."""
+    def _score_supernet(self, job: Job, task: Task, supernet: Supernet, method: Step) -> dict[str, float]:
+        """The mean metrics of a few architectures: those of its gates, or random ones, the same after each
+        epoch. Scoring measures their statistics, so that those of the training are restored afterwards."""
         held = {k: v.detach().clone() for k, v in supernet.state_dict().items()}
-        draw, scores = list_paths(job, supernet), []
-        for n in range(self.paths):
-            # Negative numbers: the training's own draws count up from 0, and are other architectures.
-            supernet.choose(draw(-1 - n))
+        scores = []
+        for architecture in self._choose_scored(job, supernet, method):
+            supernet.choose(architecture)
             scores.append(self._score(job, task, supernet))
         supernet.load_state_dict(held)
         return {name: sum(s[name] for s in scores) / len(scores) for name in scores[0]}
+
+    def _choose_scored(self, job: Job, supernet: Supernet, method: Step) -> list[Architecture]:
+        from cambrian.networks.sharing.methods.method import HasGates
+
+        mixes = know(job.space, Mixes)
+        if mixes is not None and isinstance(method, HasGates):
+            return [mixes.derive(method.gates(), supernet.outer)]
+        draw = list_paths(job, supernet)
+        # Negative numbers: the training's own draws count up from 0, and are other architectures.
+        return [draw(-1 - n) for n in range(self.paths)]
 
     def _score_one(self, job: Job, task: Task) -> Outcome:
         started = time.perf_counter()

@@ -40,6 +40,11 @@ class Pace:
         # Scoring is not part of the fidelity's seconds, and so there is no ending.
         self._allowance = Limit(seconds, 0.0) if seconds is not None else None
 
+    @property
+    def over(self) -> bool:
+        """Whether a training that may be shortened has come to its deadline."""
+        return self._shorten and self._deadline is not None and time.monotonic() >= self._deadline
+
     def pause(self, seconds: float) -> None:
         """Count seconds between two epochs, which are no part of a step."""
         if self._until_deadline is not None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cambrian.estimators.estimator import Job
 from cambrian.estimators.one_shot import OneShot
-from cambrian.estimators.supernets import list_paths, make_supernet, read_statistics_batches
+from cambrian.estimators.supernets import SUPERNET, list_paths, make_supernet, read_statistics_batches
 from cambrian.estimators.training_data import scoring_images, training_images
 
 if TYPE_CHECKING:
@@ -21,24 +23,38 @@ ENOUGH = 1.0
 
 
 class SupernetCost(msgspec.Struct, frozen=True):
-    """Seconds of a step for each of its images, and of the score of one child; the bytes of tensors that are
-    alive at the peak of a step, momentum included."""
+    """Seconds of a step for each of its images, of the work at the end of an epoch, of the score of one
+    child, and of making a supernet, saving and loading it; the bytes of tensors that are alive at the peak of
+    a step, momentum included."""
 
     step: float
+    end: float
     score: float
     bytes: int
+    make: float
 
 
 def measure_supernet(one_shot: OneShot, job: Job) -> SupernetCost:
     """Train the supernet of the job's request for a few steps, and score a child."""
     assert job.task is not None
-    supernet = make_supernet(job, job.task, job.architecture)
-    supernet = supernet.to(job.device)
-    step, memory = _measure_steps(one_shot, job, job.task, supernet)
-    return SupernetCost(step, _measure_score(one_shot, job, job.task, supernet), memory)
+    supernet, make = _measure_making(job, job.task)
+    step, end, memory = _measure_steps(one_shot, job, job.task, supernet)
+    return SupernetCost(step, end, _measure_score(one_shot, job, job.task, supernet), memory, make)
 
 
-def _measure_steps(one_shot: OneShot, job: Job, task: Task, supernet: Supernet) -> tuple[float, int]:
+def _measure_making(job: Job, task: Task) -> tuple[Supernet, float]:
+    """The supernet, and the seconds of making it and of a way to the disk and back."""
+    from cambrian.networks.checkpoint import load_weights, save_weights
+
+    began = time.perf_counter()
+    supernet = make_supernet(job, task, job.architecture)
+    with TemporaryDirectory() as place:
+        save_weights(supernet, Path(place) / SUPERNET)
+        load_weights(supernet, Path(place) / SUPERNET)
+    return supernet.to(job.device), time.perf_counter() - began
+
+
+def _measure_steps(one_shot: OneShot, job: Job, task: Task, supernet: Supernet) -> tuple[float, float, int]:
     from cambrian.networks.measure.memory import LiveBytes
     from cambrian.networks.training.augment import Augment
     from cambrian.networks.training.batch_stream import BatchStream
@@ -58,8 +74,12 @@ def _measure_steps(one_shot: OneShot, job: Job, task: Task, supernet: Supernet) 
     while len(times) < 3 or (len(times) < 20 and sum(times) < ENOUGH):
         times.append(_time(lambda: method.take(inputs, targets, moments[len(times) + 1]), job.device))
     # The mean, and not the fastest: paths differ in their cost, and all of them are trained.
+    step = sum(times) / len(times)
+    # A controller learns at the end of an epoch, and the curvature of gates is taken there.
+    last = Moment(0, 999_999, 1_000_000, 1_000_000)
+    end = max(0.0, _time(lambda: method.take(inputs, targets, last), job.device) - step)
     momentum = sum(4 * p.numel() for p in supernet.parameters())
-    return sum(times) / len(times) / len(inputs), live.peak + momentum
+    return step / len(inputs), end, live.peak + momentum
 
 
 def _measure_score(one_shot: OneShot, job: Job, task: Task, supernet: Supernet) -> float:

@@ -83,6 +83,13 @@ def load_supernet(job: Job, task: Task, statistics: str) -> Supernet:
     return supernet
 
 
+def holds_supernet(job: Job, statistics: str) -> bool:
+    """Whether this process has the supernet of the job's row, as it was last used."""
+    assert job.task is not None
+    known = _held.get(job.task)
+    return known is not None and known[0] == _name_use(job, job.artifact(SUPERNET), statistics)
+
+
 def read_statistics_batches(job: Job, task: Task, recipe: Recipe, count: int) -> list[Tensor]:
     """The first `count` batches of the training part, in the same order for all architectures."""
     from cambrian.networks.training.augment import Augment

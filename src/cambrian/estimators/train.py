@@ -103,7 +103,7 @@ class Train(Recipe):
 def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
     """The outcome of a finished training; saves its artifacts if they are wanted."""
     job, keep = run.job, run.job.keep
-    if keep is not None:
+    if keep is not None and not job.shorten:  # a last training is continued by none
         run.leave_training(keep)  # before the best weights take the place of the last
     run.take_best()
     # A search never touches the test part; a delivery scores it here, once.

@@ -58,7 +58,7 @@ def start_training(
         training_images(task, job.fidelity, job.stage, job.seed, job.device),
         recipe,
         augment_for(recipe, task, job.fidelity),
-        job.fidelity.epochs,
+        max(1, round(recipe.length * job.fidelity.epochs)),
         job.seed,
         job.identity,
         method,
@@ -109,6 +109,9 @@ class TrainingRun:
         Infeasible if the loss is not finite."""
         try:
             yield from self.curve  # of the attempts before: the caller has not seen them in this process
+            if self.curve and self._pace.over:
+                # A part of a training that begins too late is what the part before it has left.
+                self.training.fit(self.training.steps_done)
             while not self.training.finished:
                 failure = self._advance()
                 if failure is not None:
@@ -144,9 +147,10 @@ class TrainingRun:
 
     def leave_training(self, keep: Path) -> None:
         """Save the state from which a longer training of the same network continues; without its times, so
-        that the same training leaves the same file. One whose time is bounded leaves none: it is not the
-        beginning of a longer one."""
-        if self.job.shorten or self.job.fidelity.seconds is not None:
+        that the same training leaves the same file. One that is bounded or was cut short by time leaves none:
+        it is not the beginning of a longer one."""
+        cut = self.training.length < self.training.planned_length
+        if cut or self.job.fidelity.seconds is not None:
             return
         from cambrian.networks.checkpoint import save_tensors
 

@@ -40,7 +40,13 @@ logits = network(normalise(images))
 ```
 """
 
-_README = """# {name}: an image classifier
+_COLUMNS_TEXT = """`cambrian predict` takes a .csv. `model.json` has under "columns" how the cells of a row
+become features, one column after the other: a number is interpolated between "knots" and "scores" where
+the column has these, "fill" stands for a missing one, and a "flagged" column has 1 after it then; of
+"categories" the one that the row has is 1, and the others are 0.
+"""
+
+_README = """# {name}: a classifier of {kind}
 
 Needs torch alone:
 
@@ -217,7 +223,7 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
     """Write `model.json` and the README; `reason` says why there is no `network.py`, where there is none."""
     unit = _unit(facts)
     record = {
-        **{name: facts[name] for name in ("name", "rendering", *_FACTS) if name in facts},
+        **{name: facts[name] for name in ("name", "rendering", "columns", *_FACTS) if name in facts},
         "preprocessing": f"float32 [n, channels, height, width], {unit}; the program normalises them",
         "output": "logits [n, classes]; softmax makes them probabilities",
         "verified_difference": verified.difference,
@@ -229,5 +235,6 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
     sizes = {name: facts[name] for name in ("channels", "height", "width")}
     name = str(facts.get("name", "network")).replace("\n", " ")
     source = _SOURCE_TEXT if verified.source is not None else f"There is no network.py: {reason}.\n"
-    text = _README.format(name=name, unit=unit, source=source, **sizes)
+    kind, columns = ("rows", _COLUMNS_TEXT) if "columns" in facts else ("images", "")
+    text = _README.format(name=name, kind=kind, unit=unit, source=source, **sizes) + columns
     (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")

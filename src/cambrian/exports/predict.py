@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,8 @@ _BATCH = 256
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """The likeliest class of an image file, and the program's probability for it."""
+    """The likeliest class of an image file, or of a row as FILE:NUMBER, counted from 1, and the program's
+    probability for it."""
 
     file: str
     label: str
@@ -60,22 +61,39 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
 def predict_files(
     directory: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]]
 ) -> list[Prediction]:
-    """Predictions for image files, each scaled to the program's size. Raises DataError for a file that
-    is not an image."""
+    """Predictions for image files, each scaled to the program's size, or for all rows of tables, where the
+    program was trained on one. Raises DataError for a file that is not an image, or not such a table."""
     from cambrian.tasks import list_images, read_images
 
     facts = model_facts(Path(directory))
+    if facts.get("columns"):
+        return [row for file in files for row in _predict_rows(directory, file, facts)]
     if facts["input"] != "uint8":
         raise UsageError(f"{directory} was trained on float arrays, not on image files: use it from Python")
     paths = list_images(files)
     # Transparency and 16-bit levels as in training; data sets without such images have no such entry.
     rendering = facts.get("rendering")
     images = read_images(paths, facts["channels"], facts["height"], facts["width"], rendering)
-    probabilities = predict(directory, images)
+    return _name_classes(list(map(str, paths)), predict(directory, images), facts)
+
+
+def _predict_rows(
+    directory: str | os.PathLike[str], file: str | os.PathLike[str], facts: Mapping[str, Any]
+) -> list[Prediction]:
+    from cambrian.tasks import read_rows
+
+    probabilities = predict(directory, read_rows(file, facts["columns"]))
+    names = [f"{os.fsdecode(file)}:{n}" for n in range(1, len(probabilities) + 1)]
+    return _name_classes(names, probabilities, facts)
+
+
+def _name_classes(
+    names: Sequence[str], probabilities: NDArray[np.float32], facts: Mapping[str, Any]
+) -> list[Prediction]:
     labels = [str(label) for label in facts["labels"]]
     return [
-        Prediction(str(path), labels[int(row.argmax())], float(row.max()))
-        for path, row in zip(paths, probabilities)
+        Prediction(name, labels[int(row.argmax())], float(row.max()))
+        for name, row in zip(names, probabilities, strict=True)
     ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from cambrian.outcome import Fidelity, Trial
 from cambrian.referee.contest_protocol import Contest, limit_search, name_epochs, read_counts
 from cambrian.referee.line import Line, line_of
 from cambrian.referee.outcome_cache import Cached
+from cambrian.referee.shared_data import name_folder, open_place
 from cambrian.search.components import component, spec_of, task_of
 from cambrian.search.ledger.database import translate_errors
 from cambrian.search.ledger.run_directory import prepare_task
@@ -253,14 +252,7 @@ class OnTraining:
 
     def place(self, label: str, seed: int) -> Path | None:
         """The run directory of a search, with a link to the data that all searches share."""
-        # Labels such as "evolution(population=20)" are not file names everywhere.
-        place = self.home / "runs" / f"{re.sub(r'[^A-Za-z0-9._=-]+', '-', label).strip('-')}-{seed}"
-        with translate_errors(place):
-            place.mkdir(parents=True, exist_ok=True)
-            # A relative link: the whole directory can be moved.
-            if not (place / "task").exists():
-                os.symlink(Path("..", "..", "task"), place / "task")
-        return place
+        return open_place(self.home, "runs", f"{name_folder(label)}-{seed}")
 
 
 def contest_of(spec: Mapping[str, Any]) -> Contest:

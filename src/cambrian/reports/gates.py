@@ -3,54 +3,61 @@ architectures derived from it are worth with its weights and alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from cambrian.outcome import Done, Trial
+from cambrian.outcome import Trial
 from cambrian.pictures import charts
+from cambrian.pictures.gate_panels import draw_panels
 from cambrian.reports.contents import Story
-from cambrian.reports.page import Html, chart, element, section, table
+from cambrian.reports.gate_courses import (
+    find_entropies,
+    list_courses,
+    list_derived,
+    make_panels,
+    read_data,
+)
+from cambrian.reports.page import Html, chart, details, element, section, table
 
 
 def gates_section(story: Story) -> Html | None:
     """None where no supernet has learned gates."""
-    supernets = _list_last(story.trials)
+    supernets = list_courses(story.trials)
     if not supernets:
         return None
-    parts = [_describe(t) for t in supernets]
+    parts = [_describe(story, t) for t in supernets]
     return section("Gates", *parts, *_compare(story))
 
 
 def describe_collapse(trial: Trial) -> str:
     """The sentence of a supernet whose gates collapsed; "" where they did not."""
-    collapse = _read(trial, "collapse")
+    collapse = read_data(trial, "collapse")
     if not collapse:
         return ""
     before = f"the last epoch before it is {collapse['before']}" if collapse["before"] else "from the start"
     return f"collapsed in epoch {collapse['epoch']}: {collapse['sign']}; {before}"
 
 
-def _list_last(trials: Sequence[Trial]) -> list[Trial]:
-    """The supernets with a course; of a training in chunks, which tells it whole, the last one."""
-    courses = [t for t in trials if t.kind == "supernet" and _read(t, "course")]
-    last: dict[tuple[str, int], Trial] = {}
-    for trial in sorted(courses, key=lambda t: t.number):
-        last[str(sorted(trial.method.items())), trial.replicate] = trial
-    return list(last.values())
-
-
-def _describe(trial: Trial) -> Html:
-    course = _read(trial, "course")
+def _describe(story: Story, trial: Trial) -> Html:
+    course = read_data(trial, "course")
     verdict = describe_collapse(trial) or "no sign of a collapse"
     lines = [
         ("mean validation loss", course["loss"], "loss"),
         ("largest eigenvalue of its Hessian", course["eigenvalue"], "eigenvalue"),
         ("skip connections of the derived architecture", course.get("skips", []), "skips"),
         ("mean weight of skip connections", course.get("skip_weight", []), "weight"),
+        ("mean entropy of the gates", find_entropies(course["gates"]), "share"),
     ]
     pictures = [_draw(title, series, unit) for title, series, unit in lines if _count(series) > 1]
     heading = element("h3", f"supernet {trial.number}, {trial.method.get('name', '')}: {verdict}")
-    return Html(heading + element("div", Html("".join(pictures)), "charts"))
+    panels = make_panels(story.space, trial)
+    areas = chart(lambda width: draw_panels(panels, width), "probabilities of options, stacked, by epoch")
+    return Html(
+        heading + element("div", Html("".join(pictures)), "charts") + areas + _list_derived(story, trial)
+    )
+
+
+def _list_derived(story: Story, trial: Trial) -> Html:
+    """The architectures that the gates stood for, from each epoch to the next change."""
+    rows = list_derived(story.space, trial)
+    return details("the derived architecture by epoch", table(["from epoch", "answers"], rows))
 
 
 def _draw(title: str, series: list[float | None], unit: str) -> Html:
@@ -76,8 +83,3 @@ def _compare(story: Story) -> list[Html]:
 
 def _count(series: list[float | None]) -> int:
     return sum(value is not None for value in series)
-
-
-def _read(trial: Trial, name: str) -> dict[str, Any]:
-    data = trial.outcome.data.get(name) if isinstance(trial.outcome, Done) else None
-    return data if isinstance(data, dict) else {}

@@ -15,7 +15,7 @@ from cambrian.randomness import stream
 from cambrian.registry import name_of
 from cambrian.request import Evaluate, TrainSupernet
 from cambrian.search.space_check import check_skeleton
-from cambrian.spaces.knowledge import Shares, know
+from cambrian.spaces.knowledge import Mixes, Shares, know
 from cambrian.spaces.shared_questions import is_shared
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 WEIGHTED = (Continue, Inherit, Shared)
 """Requests for these need what an earlier row left."""
+ABILITIES = {
+    "Shares": "of which one network can hold all architectures",
+    "Mixes": "whose candidates can be mixed by gates",
+    "SharesPartly": "whose operations can see a part of the channels",
+}
+"""What a supernet needs of a space, in words."""
 SAMPLES = 16
 """Random architectures whose questions stand for those of a space."""
 
@@ -41,6 +47,7 @@ def check_compatible(search: Search) -> None:
     check_axes(search.strategy, search.estimator, search.fidelity)
     if trains_supernets(search.strategy):
         check_shared(search.strategy, search.space)
+        _check_dropped_paths(search)
     for component in (search.strategy, *search.estimators.values()):
         check_needs(component, search.space)
     # Now rather than in every trial: a setting that the skeleton lacks would fail all of them.
@@ -52,6 +59,11 @@ def check_compatible(search: Search) -> None:
 def trains_supernets(strategy: Any) -> bool:
     """Whether the strategy asks for the training of a supernet."""
     return TrainSupernet in getattr(strategy, "requests", ())
+
+
+def learns_gates(strategy: Any) -> bool:
+    """Whether the strategy derives an architecture from gates, and scores no children."""
+    return Mixes in getattr(strategy, "needs", ())
 
 
 def check_shared(strategy: Any, space: Any) -> None:
@@ -69,6 +81,17 @@ def check_shared(strategy: Any, space: Any) -> None:
     )
 
 
+def _check_dropped_paths(search: Search) -> None:
+    """Raises UsageError for paths to be dropped in a supernet whose candidates are mixed."""
+    dropped = getattr(search.estimator, "drop_path", 0.0) or search.fidelity.skeleton.get("drop_path", 0.0)
+    if dropped and learns_gates(search.strategy):
+        raise UsageError(
+            f"drop_path is {dropped:g}, and {name_of(search.strategy)} mixes the candidates of its supernet,"
+            " where no path can be dropped: give it to the estimator that trains networks alone, as"
+            " estimators={'final': Train(drop_path=0.2)}"
+        )
+
+
 def check_task(search: Search) -> None:
     """Raises UsageError where there are networks to build and no task, which says their shapes."""
     # Where the search runs and not where it is made: who asks and tells builds networks without our help.
@@ -83,10 +106,17 @@ def check_needs(component: Any, space: Any) -> None:
     """Raises Incompatible for a component that needs knowledge which the space does not have."""
     for need in component.needs:
         if know(space, need) is None:
-            raise Incompatible(
-                f"{type(component).__name__} needs a space that is {need.__name__}, which"
-                f" {type(space).__name__} is not: {remedy(need.__name__)}"
-            )
+            raise Incompatible(f"{_describe_need(component, need, space)}: {remedy(need.__name__)}")
+
+
+def _describe_need(component: Any, need: type, space: Any) -> str:
+    if need.__name__ in ABILITIES:
+        ability = ABILITIES[need.__name__]
+        return f"{name_of(component)} needs a space {ability}, and {name_of(space)} is not one"
+    return (
+        f"{type(component).__name__} needs a space that is {need.__name__}, which {type(space).__name__}"
+        " is not"
+    )
 
 
 def remedy(need: str) -> str:
@@ -110,11 +140,22 @@ def check_serves(strategy: Any, estimators: Mapping[str, Any]) -> None:
     served = {kind for estimator in estimators.values() for kind in list_served(estimator)}
     for kind in getattr(strategy, "requests", (Evaluate, Fresh)):
         if kind not in served:
+            if kind is TrainSupernet:
+                raise Incompatible(_refuse_supernet(strategy, estimators))
             names = ", ".join(type(e).__name__ for e in estimators.values())
             raise Incompatible(
                 f"{type(strategy).__name__} asks for {kind.__name__}, which {names} cannot do: add an"
                 " estimator that can"
             )
+
+
+def _refuse_supernet(strategy: Any, estimators: Mapping[str, Any]) -> str:
+    name, others = name_of(strategy), ", ".join(map(name_of, estimators.values()))
+    return (
+        f"{name} trains a supernet, and {others} cannot train one: search images with it, as `cambrian search"
+        f" digits --space nasbench201 --strategy {name}`, or take a strategy without one, as evolution; in a"
+        " Search of your own, the estimator is 'one-shot'"
+    )
 
 
 def check_axes(strategy: Any, estimator: Any, fidelity: Fidelity) -> None:

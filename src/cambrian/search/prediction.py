@@ -54,7 +54,12 @@ def predict(network: nn.Module, task: Task, resolution: int | None, images: Any)
 
 def read_pixels(task: Task, images: Any) -> NDArray[Any]:
     """Images as the task has them, [n, height, width, channels]: from an array, or from image files, which
-    are rendered and scaled as in training. Raises DataError."""
+    are rendered and scaled as in training; of a table's task, rows: from a .csv or a table in memory. Raises
+    DataError."""
+    if task.columns and np.ndim(images) != 4:
+        from cambrian.tasks import read_rows
+
+        return read_rows(images, task.columns)
     paths = _list_paths(images)
     if not paths:
         return _read_array(task, np.asarray(images))

@@ -134,7 +134,10 @@ class Session:
     def _make_deadlines(self, coordinator: Coordinator) -> SearchDeadlines | None:
         seconds, final = self.search.budget.seconds, self.search.final
         share = 0.0 if final is None else final.share
-        return None if seconds is None else SearchDeadlines(seconds, lambda: coordinator.trials, share)
+        if seconds is None:
+            return None
+        fewest = int(getattr(self.search.strategy, "fewest_trials", 1))
+        return SearchDeadlines(seconds, lambda: coordinator.trials, share, fewest, self.search.spent)
 
     def _make_halt(
         self, coordinator: Coordinator, stopped: bool, deadlines: SearchDeadlines | None
@@ -192,10 +195,15 @@ class Session:
         )
 
     def _find_unmeasured(self, final: Final, trials: Sequence[Trial]) -> list[Candidate]:
-        """The first network that there was no time to measure; else a child of a supernet."""
+        """The first network that there was no time to measure; else a child of a supernet, with a warning."""
         waiting = [t for t in trials if t.outcome is None and t.kind != "supernet"]
         # The architecture of a supernet's row has its outer answers; one with all answers is a child.
         rows = [t for t in trials if t.kind == "supernet" and self._is_whole(t.architecture)]
+        if rows and not waiting:
+            self.watch.on_warning(
+                "no architecture of the supernet was scored in time: the one that is trained now was drawn at"
+                " random, so that there is a network; a larger budget chooses one"
+            )
         return [Candidate(t.architecture, final.fidelity) for t in (*waiting, *rows)][:1]
 
     def _is_whole(self, architecture: Architecture) -> bool:

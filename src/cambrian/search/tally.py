@@ -73,8 +73,12 @@ def describe_supernet(trial: Trial) -> str:
     part = f", part {chunk} of {chunks}" if chunks != 1 else ""
     if not isinstance(trial.outcome, Done):
         return f"supernet{part}: {describe_failure(trial)}"
-    epochs, mean = trial.fidelity.epochs, value_text(trial)
-    return f"supernet{part}: {epochs} epoch{'s' if epochs > 1 else ''}; its children have {mean} on average"
+    epochs = trial.outcome.metrics.get("epochs", trial.fidelity.epochs)
+    late = f" of {trial.fidelity.epochs}, its time" if "planned_epochs" in trial.outcome.metrics else ""
+    counted = f"{epochs:.3g} epoch{'s' if epochs != 1 else ''}{late}"
+    if "gates" in trial.outcome.data:
+        return f"supernet{part}: {counted}; the architecture of its gates has {value_text(trial)}"
+    return f"supernet{part}: {counted}; its children have {value_text(trial)} on average"
 
 
 def _place(trial: Trial) -> tuple[float, float]:

@@ -35,7 +35,8 @@ class Strategy(Protocol):
     lower ones than the problem's own (see `cambrian.effort`), and `list_fidelities(problem)` those that it
     asks for, the lowest first, for plans. `estimators: Mapping[str, str]` are estimators by name that its
     requests ask for, which a search has in addition to its own. `own_trials` is True if it learns no trials
-    but those that it has proposed, and so cannot go on from another strategy's."""
+    but those that it has proposed, and so cannot go on from another strategy's. `fewest_trials: int` are
+    those with a value for which a search by time goes on into the final stage's part (without it: 1)."""
 
     @property
     def needs(self) -> tuple[type, ...]:

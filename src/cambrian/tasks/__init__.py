@@ -41,4 +41,25 @@ def list_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     return listing.list_images(paths)
 
 
-__all__ = ["METRICS", "READERS", "TASKS", "Task", "list_images", "load", "prepare", "read_images"]
+def read_rows(source: Any, columns: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
+    """The rows of a .csv, of an array, or of a table with named columns such as pandas has, as a network's
+    inputs, float32 [n, 1, 1, features], encoded as the rows it was trained on, whose task has those
+    `columns`. Raises DataError, one sentence that names the column."""
+    from cambrian.tasks.features import encode, read_columns
+    from cambrian.tasks.readers.features import read_cells
+
+    where = str(source) if isinstance(source, str | os.PathLike) else "the rows"
+    return encode(read_columns(columns), read_cells(source), where)[:, None, None, :]
+
+
+__all__ = [
+    "METRICS",
+    "READERS",
+    "TASKS",
+    "Task",
+    "list_images",
+    "load",
+    "prepare",
+    "read_images",
+    "read_rows",
+]

@@ -38,11 +38,13 @@ missing parts are carved."""
 
 class Decoded(NamedTuple):
     """`inputs` are uint8 or float32 [n, height, width, channels], `notes` sentences the user should read;
-    `rendering` says how files became bytes (see `cambrian.tasks.rendering`), empty where there were none."""
+    `rendering` says how files became bytes (see `cambrian.tasks.rendering`), empty where there were none;
+    `columns` how the cells of a table became numbers (see `cambrian.tasks.features`)."""
 
     inputs: NDArray[Any]
     notes: tuple[str, ...] = ()
     rendering: Mapping[str, Any] = {}
+    columns: tuple[Mapping[str, Any], ...] = ()
 
 
 Decode = Callable[["NDArray[np.int64]", int | None], "Decoded | tuple[NDArray[Any], tuple[str, ...]]"]

@@ -35,7 +35,7 @@ def load(
     name: str | None = None,
     **reading: Any,
 ) -> Task:
-    """The task of classifying the images of `source`.
+    """The task of classifying the images of `source`, or the rows of a table whose `target` is named.
 
     `source` is a known name; a path: a folder of class folders of images (perhaps inside train/, val/ and
     test/), an `.npz`, a `.csv`, a folder of IDX files; a map-style torch `Dataset`, `(inputs, labels)`
@@ -65,7 +65,7 @@ def load(
     # Split by the labels, so that only the images that are kept are decoded.
     chosen = split(examples, validation=validation, test=test, limit=limit, seed=seed)
     kept = np.sort(np.concatenate([chosen.train, chosen.validation, chosen.test]))
-    inputs, notes, rendering = Decoded(*examples.decode(kept, size))
+    inputs, notes, rendering, columns = Decoded(*examples.decode(kept, size))
     notes = (*notes, *refuse_alike(examples.name, inputs))
     # `kept` is sorted: the position of an image in it is its row among the decoded ones.
     parts = Split(*(np.searchsorted(kept, part) for part in (chosen.train, chosen.validation, chosen.test)))
@@ -82,6 +82,7 @@ def load(
         std=std,
         metric=metric,
         rendering=rendering,
+        columns=columns,
     )
     return replace(task, digest=digest(task), warnings=(*notes, *leaks(task)))
 

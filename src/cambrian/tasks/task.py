@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Images to classify. `inputs` is uint8 or float32 [n, height, width, channels] (channels last, as
+    """Images to classify, or rows of a table, which are images of one pixel: their channels are the features.
+    `inputs` is uint8 or float32 [n, height, width, channels] (channels last, as
     networks like it), `targets` int64[n] below `len(labels)`. `train`, `validation` and `test` are
     disjoint sorted int64 indices into both. `mean` and `std` are per channel over the training part,
     in the unit in which networks get their inputs: uint8 divided by 255, float32 as it is. `digest` tells
     whether two tasks are the same, and `warnings` are sentences for the user to read. `rendering` says
-    how image files became bytes (see `cambrian.tasks.rendering`)."""
+    how image files became bytes (see `cambrian.tasks.rendering`), `columns` how the cells of a table became
+    features (see `cambrian.tasks.features`)."""
 
     name: str
     inputs: NDArray[Any]
@@ -42,6 +44,7 @@ class Task:
     digest: str = ""
     warnings: tuple[str, ...] = ()
     rendering: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def height(self) -> int:
@@ -67,8 +70,10 @@ class Task:
     def __repr__(self) -> str:
         # On one line: the arrays would fill a screen of a notebook.
         sizes = ", ".join(f"{count} {part}" for part, count in self.sizes.items())
-        shape = f"{self.channels} x {self.height} x {self.width}"
-        return f"<Task {self.name}: {self.classes} classes, images {shape}, {sizes}>"
+        shape = f"images {self.channels} x {self.height} x {self.width}"
+        if self.columns:
+            shape = f"{self.channels} features of {len(self.columns)} columns"
+        return f"<Task {self.name}: {self.classes} classes, {shape}, {sizes}>"
 
     def facts(self) -> dict[str, Any]:
         """Everything but the arrays, as JSON."""
@@ -83,6 +88,7 @@ class Task:
             "sizes": self.sizes,
             "shape": [self.height, self.width, self.channels],
             "rendering": dict(self.rendering),
+            **({"columns": list(self.columns)} if self.columns else {}),
         }
 
     def save(self, directory: Path) -> None:
@@ -116,6 +122,7 @@ class Task:
                 digest=facts["digest"],
                 warnings=tuple(facts["warnings"]),
                 rendering=facts.get("rendering", {}),  # earlier versions did not record it
+                columns=tuple(facts.get("columns", ())),
                 **arrays,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -4,10 +4,10 @@ MACs do (Tybl & Neumann, CVPR 2025, Table 1)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor, nn
 
+from cambrian.networks.measure.counted import Count
 from cambrian.networks.skeletons.cell_network import AuxiliaryHead
 
 
@@ -23,16 +23,8 @@ def count_layers(network: nn.Module) -> int:
 
 
 @dataclass(frozen=True)
-class Layers:
+class Layers(Count):
     """The measure `layers`: modules with trainable parameters of their own."""
-
-    unit: ClassVar[str] = ""
-    images: ClassVar[int] = 1
-    noisy: ClassVar[bool] = False
-    reads_batch: ClassVar[bool] = False
-
-    def needs_weights(self, device: str) -> bool:
-        return False
 
     def protocol(self, device: str) -> str:
         return "modules with trainable parameters of their own"

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from cambrian.networks.measure.counted import Count
 from cambrian.networks.measure.dry_run import in_mode, shapes_alone
 from cambrian.networks.tensor_copies import tensor_copies
 
@@ -76,16 +76,8 @@ def _without_norms(network: nn.Module) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Macs:
+class Macs(Count):
     """The measure `macs`: multiply-accumulates for one image."""
-
-    unit: ClassVar[str] = ""
-    images: ClassVar[int] = 1
-    noisy: ClassVar[bool] = False
-    reads_batch: ClassVar[bool] = False
-
-    def needs_weights(self, device: str) -> bool:
-        return False
 
     def protocol(self, device: str) -> str:
         return "multiply-accumulates of a forward of 1 image, counted without building any"

@@ -4,10 +4,10 @@ count."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor, nn
 
+from cambrian.networks.measure.counted import Count
 from cambrian.networks.skeletons.cell_network import AuxiliaryHead
 
 
@@ -19,16 +19,8 @@ def params(network: nn.Module) -> int:
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(Count):
     """The measure `params`: trainable parameters."""
-
-    unit: ClassVar[str] = ""
-    images: ClassVar[int] = 1
-    noisy: ClassVar[bool] = False
-    reads_batch: ClassVar[bool] = False
-
-    def needs_weights(self, device: str) -> bool:
-        return False
 
     def protocol(self, device: str) -> str:
         return "trainable ones, counted without building any"

@@ -147,7 +147,8 @@ class Binary:
 
     def __call__(self, candidates: Candidates) -> Tensor:
         output = candidates.run(self.chosen)
-        if not self.weights.requires_grad:
+        # No connection teaches the gates nothing: the released code skips them where it was drawn.
+        if not self.weights.requires_grad or not candidates.connects(self.chosen):
             return output
         result: Tensor = _Compare.apply(output, self.weights, candidates, tuple(self.compared))  # type: ignore[no-untyped-call]
         return result

@@ -22,13 +22,15 @@ def measure_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     norms = [m for m in network.modules() if isinstance(m, NORMS) and m.track_running_stats]
     with _averaging(norms), torch.no_grad():
         # Only the normalisations train: dropout would shift the statistics that inference meets.
-        network.eval()
+        if network.training or any(norm.training for norm in norms):
+            network.eval()  # a walk over all candidates, which children in a row need once
         for norm in norms:
             norm.reset_running_stats()
             norm.train()
         for inputs in batches:
             network(inputs)
-    network.eval()
+    for norm in norms:
+        norm.eval()
 
 
 @contextmanager

@@ -25,10 +25,13 @@ from cambrian.networks.sharing.switches import Fork, Gate, Switch
 
 @dataclass(frozen=True)
 class MixedSite:
-    """A place where candidates are mixed, of so many `options`. `edges`: they are edges that are added."""
+    """A place where candidates are mixed, of so many `options`. `edges`: they are edges that are added.
+    `skips` are the indices of skip connections, `nothing` that of no connection."""
 
     options: int
     edges: bool = False
+    skips: tuple[int, ...] = ()
+    nothing: int | None = None
 
 
 class Supernet(nn.Module):

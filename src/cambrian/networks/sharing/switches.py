@@ -116,6 +116,13 @@ def resolve_forks(module: nn.Module) -> nn.Module:
     return module
 
 
+def connects(module: nn.Module) -> bool:
+    """Whether the module that runs gives more than zeros."""
+    if isinstance(module, Fork) and module.channel_share > 1:
+        return True  # the other channels pass
+    return bool(getattr(resolve_forks(module), "connects", True))
+
+
 class Named(nn.Module):
     """A dictionary of modules that shows only the chosen ones, like the nn.ModuleDict of a plan's own
     network."""

@@ -32,6 +32,18 @@ class Descent:
         """The momentum of each parameter under SGD, None where it has not begun."""
         return [self._optimiser.state.get(p, {}).get("momentum_buffer") for p in self.parameters]
 
+    @property
+    def decays(self) -> list[float]:
+        """The weight decay of each parameter."""
+        groups = self._optimiser.param_groups
+        decays = {id(p): float(group["weight_decay"]) for group in groups for p in group["params"]}
+        return [decays[id(p)] for p in self.parameters]
+
+    @property
+    def momentum(self) -> float:
+        """Nesterov's momentum of SGD; 0 of an optimiser that has another kind."""
+        return float(self._optimiser.param_groups[0].get("momentum", 0.0))
+
     def state(self) -> dict[str, Tensor]:
         """The optimiser's moments, by the parameter's index and the moment's name."""
         return {

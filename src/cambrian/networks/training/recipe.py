@@ -48,6 +48,9 @@ class Recipe:
     average is scored and saved, and a network that inherits begins with it; the training itself goes on from
     the weights of its last step.
 
+    `length` is the share of its fidelity's epochs that a training has: as a question, it lets a search choose
+    how long its networks are trained, where more is not always better.
+
     `score` names the epoch whose score a search reports and whose weights it keeps: "last", which is
     unbiased, or "best" on validation; the best is recorded in both cases. `checkpoint_seconds` is the minimum
     time between two checkpoints; 0 writes one at the end of each epoch."""
@@ -77,6 +80,7 @@ class Recipe:
     first_resolution: Annotated[float, Span(0, 1, above=True)] = field(default=1.0, metadata=LATER)
     full_from: Annotated[float, Span(0, 1)] = field(default=0.75, metadata=LATER)
     average: Annotated[float, SHARE] = field(default=0.0, metadata=LATER)
+    length: Annotated[float, Span(0, 1, above=True)] = field(default=1.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_name("optimiser", self.optimiser, OPTIMISERS)

@@ -199,7 +199,7 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
         # By hand and not by `for`: the outcome is the generator's return value.
         while True:
             try:
-                with _threads(assignment.threads or work.threads):
+                with threads(assignment.threads or work.threads):
                     point = next(estimate)
             except StopIteration as end:
                 outcome = _tidy(end.value)
@@ -247,7 +247,7 @@ def _seed_globals(run: int, request: Request) -> None:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
     """Let torch compute on `count` threads within, and on as many as before afterwards: between the steps
     of an evaluation the caller's own code computes."""
     # Looked up and not imported: an evaluation without torch shall not wait for its import.

@@ -18,11 +18,15 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
+
 from cambrian.errors import CambrianError
 from cambrian.estimators import ESTIMATORS
+from cambrian.estimators.estimator import Holds
+from cambrian.outcome import Done
 from cambrian.problem import Problem
 from cambrian.search.engines.crew import PIECE, TAIL, join_crew
-from cambrian.search.engines.engine import Assignment, Report, Work, prepare
+from cambrian.search.engines.engine import Assignment, Report, Work, prepare, threads
 from cambrian.search.engines.frames import Inbox, pack
 from cambrian.search.engines.trial_process import TrialProcess
 from cambrian.search.engines.wire import Broken, Cancel, Forked, Message, Ready, Start
@@ -68,6 +72,7 @@ class Worker:
         self._early: list[Message] = []  # messages that came together with the first one
         self._trial: TrialProcess | None = None
         self._unknown: list[str] = []  # modules that the last child imported
+        self._done: Assignment | None = None  # the last child's, until the estimator was asked to hold it
         self._wake, self._wake_end = socket.socketpair()  # readable when a child ended
         for end in (self._wake, self._wake_end):
             end.setblocking(False)
@@ -93,6 +98,7 @@ class Worker:
         while True:
             self._write()
             self._import_unknown()
+            self._hold_for_others()
             self._sleep()
             self._read()
             self._watch()
@@ -116,6 +122,22 @@ class Worker:
                 importlib.import_module(name)
         if names:
             self._freeze_memory()
+
+    def _hold_for_others(self) -> None:
+        """Keep what the last child had to make for itself, if its estimator shares such things: to load a
+        supernet takes as long as to score with it."""
+        assignment, self._done = self._done, None
+        # A GPU cannot be used on both sides of a fork.
+        if assignment is None or self._trial is not None or self._work.device.startswith("cuda"):
+            return
+        estimator = self._work.estimator(assignment.trial)
+        if not isinstance(estimator, Holds):
+            return
+        # Without its draft: that is the ended child's, and is being adopted.
+        job = self._work.job(msgspec.structs.replace(assignment, keep=False))
+        with contextlib.suppress(Exception), threads(1):
+            if estimator.hold(job):
+                self._freeze_memory()
 
     def _freeze_memory(self) -> None:
         gc.collect()  # first, since garbage that is frozen stays for ever
@@ -190,6 +212,8 @@ class Worker:
     def _end(self, report: Report) -> None:
         assert self._trial is not None
         self._trial.release()
+        # Of a child that succeeded: what ends a child would end this process too.
+        self._done = self._trial.assignment if isinstance(report.outcome, Done) else None
         self._unknown = self._trial.imported
         self._trial = None
         self._send(report)

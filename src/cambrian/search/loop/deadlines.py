@@ -10,7 +10,10 @@ from typing import Any, Protocol
 from cambrian.outcome import Trial
 
 AT_ANY_PRICE = 0.9
-"""The search's share while no trial has a value yet: without one there is nothing to choose."""
+"""The search's share while too few trials have a value: without one there is nothing to choose."""
+SUPERNETS = 2 / 3
+"""The part of the search's share in which supernets are trained; the rest is for the choice among their
+children, without which their training was in vain."""
 PATIENCE = 5.0
 """Seconds beyond its deadline that a training which ends by itself may take to be scored."""
 LEAST = 3.0
@@ -39,21 +42,31 @@ class Endless:
 class SearchDeadlines:
     """`seconds` are for the whole run, of which `final` is the final stage's share (0: there is none). A
     trial that is running at the search's end is stopped, and counts as never begun; one whose fidelity is
-    seconds of training ends by itself, and is scored with what it has learned."""
+    seconds of training ends by itself, and is scored with what it has learned; so does a supernet's training
+    at its own end. The search `began` after so many seconds of planning. It goes on into the final stage's
+    share until `fewest` trials have a value."""
 
     seconds: float
     trials: Callable[[], Sequence[Trial]]
     final: float
+    fewest: int = 1
+    began: float = 0.0
 
     def end(self) -> float:
         if not self.final:
             return self.seconds
-        # The end moves: the first trial with a value brings it forward to the usual share.
-        valued = any(trial.value is not None for trial in self.trials())
-        return self.seconds - self.seconds * self.final if valued else self.seconds * AT_ANY_PRICE
+        # The end moves: the last of the fewest trials brings it forward to the usual share. A supernet's
+        # value is a mean over its children, and chooses none of them.
+        valued = sum(trial.value is not None and trial.kind != "supernet" for trial in self.trials())
+        return self._find_usual_end() if valued >= self.fewest else self.seconds * AT_ANY_PRICE
 
     def of(self, trial: Trial) -> float | None:
-        return self.end()
+        if trial.kind != "supernet":
+            return self.end()
+        return self.began + SUPERNETS * (self._find_usual_end() - self.began)
+
+    def _find_usual_end(self) -> float:
+        return self.seconds - self.seconds * self.final
 
     def overdue(self, trial: Trial, elapsed: float) -> bool:
         return elapsed >= self.end() + (PATIENCE if trial.fidelity.seconds is not None else 0.0)

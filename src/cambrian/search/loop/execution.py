@@ -253,8 +253,7 @@ class Execution:
                 root=source.root(trial.weights),
                 begun=source.begun(trial.weights),
                 deadline=self._deadline(trial),
-                # A training bounded by seconds has no length of its own that a deadline could cut.
-                shorten=row.final or trial.fidelity.seconds is not None,
+                shorten=row.final or _ends_early(trial),
                 threads=source.threads,
             )
         )
@@ -358,6 +357,12 @@ class Execution:
         """Remove the checkpoints of a row that ended: nothing resumes it any more."""
         if self.directory is not None:
             shutil.rmtree(self.directory / "checkpoints" / row.name, ignore_errors=True)
+
+
+def _ends_early(trial: Trial) -> bool:
+    """Whether a training of the search keeps what it has learned at its deadline: one whose length is its
+    time, and a supernet, whose children are scored in the time that is left."""
+    return trial.fidelity.seconds is not None or trial.kind == "supernet"
 
 
 def _draft_of(row: Row) -> str:

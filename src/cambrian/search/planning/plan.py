@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from cambrian.search.compatibility import trains_supernets
 from cambrian.search.components import component, space_for, task_of
 from cambrian.search.devices import AUTO, choose_device
 from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
 from cambrian.search.planning.race_search import plan_by_race
 from cambrian.search.planning.shared_search import plan_by_supernet
+from cambrian.search.planning.table_plan import plan_by_table
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
@@ -72,6 +75,24 @@ def plan(
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
+    request = PlanRequest(
+        task,
+        limits,
+        device=device,
+        workers=workers,
+        space=space,
+        strategy=strategy,
+        surrogate=surrogate,
+        paper=paper,
+        recipe=recipe,
+        changes=changes,
+        baselines=baselines,
+        settings=settings,
+    )
+    chosen = None if strategy is None else component("strategy", strategy)
+    shared = chosen is not None and trains_supernets(chosen)
+    if task.columns and not shared:
+        return plan_by_table(request)
     described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
     described = described or settings.get("estimator") is not None
     counted = limits.trials is not None or limits.most_epochs is not None
@@ -79,48 +100,14 @@ def plan(
     if raced is None and "entrants" in changes:
         raise Unread(["entrants"], "for a race, which has a time as its budget, and no strategy or epochs")
     if limits == Budget() and not paper and (raced is not None or _count_pixels(task) > FEW_PIXELS):
-        limits = Budget(seconds=MINUTES if _count_pixels(task) <= FEW_PIXELS else HALF_HOUR)
+        usual = MINUTES if _count_pixels(task) <= FEW_PIXELS else HALF_HOUR
+        request = replace(request, limits=Budget(seconds=usual))
     if raced is not None:
-        return plan_by_race(
-            task,
-            raced,
-            limits,
-            workers=workers,
-            device=device,
-            recipe=recipe,
-            changes=changes,
-            baselines=baselines or (),
-            settings=settings,
-        )
-    chosen = None if strategy is None else component("strategy", strategy)
-    if chosen is not None and trains_supernets(chosen):
-        _refuse_for_supernets(paper, surrogate, settings.get("estimator") is not None)
-        return plan_by_supernet(
-            task,
-            chosen,
-            limits,
-            workers=workers,
-            device=device,
-            space=space,
-            recipe=recipe,
-            changes=changes,
-            baselines=baselines,
-            settings=settings,
-        )
-    return plan_by_preset(
-        task,
-        limits,
-        paper=paper,
-        workers=workers,
-        device=device,
-        space=space,
-        strategy=strategy,
-        recipe=recipe,
-        surrogate=surrogate,
-        changes=changes,
-        baselines=baselines,
-        settings=settings,
-    )
+        return plan_by_race(request, raced)
+    if chosen is not None and shared:
+        _refuse_for_supernets(request)
+        return plan_by_supernet(request, chosen)
+    return plan_by_preset(request)
 
 
 def _check_pretrained(recipe: Mapping[str, Any]) -> None:
@@ -131,14 +118,14 @@ def _check_pretrained(recipe: Mapping[str, Any]) -> None:
         load_facts(Path(recipe["pretrained"]))
 
 
-def _refuse_for_supernets(paper: bool, surrogate: str | None, estimated: bool) -> None:
+def _refuse_for_supernets(request: PlanRequest) -> None:
     """Raise Unread for settings of other searches."""
-    if estimated:
+    if request.settings.get("estimator") is not None:
         raise Unread(
             ["estimator"],
             "for strategies that train no supernet: one with a supernet scores networks with its weights",
         )
-    unread = ["paper"] * paper + ["surrogate"] * (surrogate is not None)
+    unread = ["paper"] * request.paper + ["surrogate"] * (request.surrogate is not None)
     if unread:
         raise Unread(
             unread,

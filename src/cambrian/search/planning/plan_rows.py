@@ -10,6 +10,7 @@ from cambrian.estimators.limits import describe_limits
 from cambrian.estimators.proxy import Proxy
 from cambrian.randomness import stream
 from cambrian.registry import name_of
+from cambrian.search.compatibility import learns_gates
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost
@@ -19,7 +20,6 @@ from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.wording import count_epochs, describe_data, describe_final, list_settings
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
-from cambrian.spaces.knowledge import Mixes
 from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 STEPS = 60
 """Steps of training below which a network learns next to nothing; with few images, epochs count in steps."""
+GATE_STEPS = 200
+"""Steps below which gates at the usual rate are near where they began: it is for some hundreds of them."""
 
 
 def describe_plan(
@@ -66,6 +68,24 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
     ]
 
 
+def describe_table(search: Search, workers: int, notice: str | None) -> list[tuple[str, str]]:
+    """(label, text) of each choice of a search for the rows of a table."""
+    assert search.task is not None
+    assert search.final is not None
+    count = f"{search.budget.trials or 'as many'} networks{'' if search.budget.trials else ' as fit'}"
+    epochs = count_epochs(search.fidelity.epochs)
+    return [
+        ("data", describe_data(search.task)),
+        ("space", _describe_whole_space(search.space)),
+        ("strategy", f"{name_of(search.strategy)}: {count}, each with a training of its own"),
+        *_describe_limits(search),
+        ("each", f"up to {epochs} of {len(search.task.train)} rows{list_settings(search.fidelity)}"),
+        ("then", describe_final(search.final)),
+        ("machine", f"{search.device}, {workers} at a time"),
+        ("time", f"budget: {search.budget}{f'; {notice}' if notice else ''}"),
+    ]
+
+
 def describe_shared(search: Search, amounts: Amounts, workers: int) -> list[tuple[str, str]]:
     """(label, text) of each choice of a search that trains a supernet."""
     assert search.task is not None
@@ -79,8 +99,14 @@ def describe_shared(search: Search, amounts: Amounts, workers: int) -> list[tupl
         *_describe_ends(search, search.final),
         ("machine", f"{search.device}, {workers} at a time"),
     ]
+    return [*rows, ("time", _describe_shared_time(search, amounts))]
+
+
+def _describe_shared_time(search: Search, amounts: Amounts) -> str:
     guessed = f"; {amounts.notice}" if amounts.notice else ""
-    return [*rows, ("time", f"budget: {search.budget}{guessed}")]
+    bounded = search.budget.seconds is not None or amounts.whole is None
+    expected = "" if bounded or amounts.whole is None else f"about {duration(amounts.whole)}; "
+    return f"{expected}budget: {search.budget}{guessed}"
 
 
 def _describe_supernet(search: Search, amounts: Amounts) -> str:
@@ -90,30 +116,45 @@ def _describe_supernet(search: Search, amounts: Amounts) -> str:
     parts = f" in {chunks} parts" if chunks > 1 else ""
     text = f"{count_epochs(amounts.epochs)} of {images} images{parts}{list_settings(search.fidelity)}"
     lasts = "" if amounts.seconds is None else f"; about {duration(amounts.seconds)}"
-    return text + lasts + (f", {amounts.memory / 2**20:,.0f} MiB" if amounts.memory else "")
+    if amounts.seconds is not None and amounts.seconds > 1.5 * amounts.allowed:
+        lasts += f", of which the budget leaves it {duration(amounts.allowed)}: it will be cut short"
+    memory = f", {amounts.memory / 2**20:,.0f} MiB" if amounts.memory else ""
+    return text + lasts + memory + _warn_of_few_steps(search, amounts.steps)
 
 
-def _has_gates(search: Search) -> bool:
-    return Mixes in getattr(search.strategy, "needs", ())
+def _warn_of_few_steps(search: Search, steps: int) -> str:
+    """Words for a supernet's training that is too short for a choice; with the time that would do."""
+    enough = GATE_STEPS if learns_gates(search.strategy) else STEPS
+    if steps >= enough:
+        return ""
+    what = "for gates to decide" if learns_gates(search.strategy) else "to learn much from"
+    seconds = search.budget.seconds
+    # The time of a supernet grows with the budget, and its steps with that.
+    more = "" if seconds is None else f": {duration(seconds * enough / steps)} would do"
+    return f"; {steps} steps, too few {what}, so that chance chooses{more}"
 
 
 def _name_children(search: Search) -> str:
-    return (
-        "the architecture that its gates choose" if _has_gates(search) else "its children with shared weights"
-    )
+    gates = learns_gates(search.strategy)
+    return "the architecture that its gates choose" if gates else "its children with shared weights"
 
 
 def _describe_ends(search: Search, final: Final) -> list[tuple[str, str]]:
     """The rows of the supernet's children: those that are scored, or the one that its gates stand for."""
-    if not _has_gates(search):
+    if not learns_gates(search.strategy):
         return [("each", _describe_children(search)), ("then", _describe_alone(final))]
     training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
+    drops = getattr(search.estimators[final.estimator], "drop_path", 0.0) > 0
     return [
         (
             "derived",
             "the architecture of the strongest gates; scored by the supernet's weights, then trained alone",
         ),
-        ("then", f"the best derived from scratch: {training}, on all but test"),
+        (
+            "then",
+            f"the best derived from scratch: {training}, on all but test"
+            + ("; paths are dropped in it, and not in the supernet" if drops else ""),
+        ),
     ]
 
 

@@ -23,8 +23,9 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.choice import Wishes, choose_preset
 from cambrian.search.planning.climbing import finish_climb, lengthen_training, schedule_to_the_top
 from cambrian.search.planning.cost import Cost
+from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_plan
-from cambrian.search.planning.planned import Plan, choose_engine_name, choose_workers
+from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
@@ -44,63 +45,49 @@ LEVELED = ("levels", "keep")
 """Changes of progressive search alone."""
 
 
-def plan_by_preset(
-    task: Task,
-    limits: Budget,
-    *,
-    paper: bool,
-    workers: int | None,
-    device: str,
-    space: Space | str | Mapping[str, Any] | None,
-    strategy: Strategy | str | Mapping[str, Any] | None,
-    recipe: Mapping[str, Any],
-    surrogate: str | None,
-    changes: Mapping[str, Any],
-    baselines: tuple[str, ...] | None,
-    settings: Mapping[str, Any],
-) -> Plan:
+def plan_by_preset(request: PlanRequest) -> Plan:
     """See `cambrian.plan`."""
     from cambrian.estimators.train import Train
 
     began = time.monotonic()
+    task, limits, paper, changes = request.task, request.limits, request.paper, request.changes
     # The space first, then strategy and cost, then the preset: each choice depends on those before it.
-    facts = _ask_space(space, task, changes)
+    facts = _ask_space(request.space, task, changes)
     published = _read_paper(facts) if paper else None
     # Whoever speaks of levels wants a search by levels, however few trials the budget has.
-    leveled = [name for name in LEVELED if name in changes] + (["surrogate"] if surrogate is not None else [])
-    chosen = _choose_strategy(strategy, facts, None if paper or leveled else limits.trials)
+    leveled = [name for name in LEVELED if name in changes] + ["surrogate"] * (request.surrogate is not None)
+    chosen = _choose_strategy(request.strategy, facts, None if paper or leveled else limits.trials)
     if chosen is not None and leveled:
         raise Unread(leveled, _explain_unread(chosen))
     wishes = Wishes(facts, limits, changes, by_levels=chosen is None)
-    train = Train(**{**(published.recipe if published else {}), **recipe})
-    crew = choose_workers(workers, device)
-    cost = Cost(task, device, crew, facts)
+    train = Train(**{**(published.recipe if published else {}), **request.recipe})
+    cost = Cost(task, request.device, request.crew, facts)
     preset = None if paper else choose_preset(wishes, cost, train)
     work = wishes.work_of(preset) if preset else wishes.work_of_paper(_read_paper(facts))
     climbed = lengthen_training(work, chosen, changes)
-    climbing = schedule_to_the_top(train, chosen, climbed.epochs, recipe)
+    climbing = schedule_to_the_top(train, chosen, climbed.epochs, request.recipe)
     if chosen is not None and limits == Budget():  # such a strategy would never stop by itself
         limits = Budget(trials=sum(work.trials.values()))
     if chosen is None:
-        ranks = surrogate or ("mlp-ensemble-paper" if paper else "mlp-ensemble")
+        ranks = request.surrogate or ("mlp-ensemble-paper" if paper else "mlp-ensemble")
         chosen = Progressive(work.levels, work.keep, surrogate=ranks, first=work.first)
     elif facts.free:  # the plan's own choice of a space is as large as the preset says
         facts = facts.up_to(work.last)
-    final = finish_climb(_make_final(work, baselines, facts.space), chosen, climbed.epochs, changes)
-    first, others, final = _choose_estimators(settings.get("estimator"), climbing, train, final)
+    final = finish_climb(_make_final(work, request.baselines, facts.space), chosen, climbed.epochs, changes)
+    first, others, final = _choose_estimators(request.settings.get("estimator"), climbing, train, final)
     search = Search(
         facts.space,
         chosen,
         first,
         task,
         limits,
-        engine=choose_engine_name(crew, settings),
-        workers=crew,
+        engine=request.engine,
+        workers=request.crew,
         fidelity=_make_fidelity(climbed, task),
         final=final,
-        device=device,
+        device=request.device,
         estimators=others,
-        **{name: value for name, value in settings.items() if name != "estimator"},
+        **{name: value for name, value in request.settings.items() if name != "estimator"},
     )
     expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
     rows = tuple(describe_plan(search, facts, work, wishes.by_levels, cost))

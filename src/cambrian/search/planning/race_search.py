@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from cambrian.estimators.limits import read_limits
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.loop.final_stage import Final
-from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_race
-from cambrian.search.planning.planned import Plan, choose_engine_name, choose_workers
+from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.race_amounts import BATCH, ETA
 from cambrian.search.planning.race_plan import RacePlan, plan_race
 from cambrian.search.search import Search
@@ -28,34 +28,23 @@ MANY_PASSES = 40.0
 """Passes over the data from which they are learned by heart, unless they are varied more."""
 
 
-def plan_by_race(
-    task: Task,
-    space: Space,
-    limits: Budget,
-    *,
-    workers: int | None,
-    device: str,
-    recipe: Mapping[str, Any],
-    changes: Mapping[str, Any],
-    baselines: tuple[str, ...],
-    settings: Mapping[str, Any],
-) -> Plan:
-    """See `cambrian.plan`."""
+def plan_by_race(request: PlanRequest, space: Space) -> Plan:
+    """See `cambrian.plan`; `space` has a portfolio."""
     from cambrian.strategies.multifidelity.race import Race
 
     began = time.monotonic()
+    task, limits, recipe, settings = request.task, request.limits, request.recipe, request.settings
     assert limits.seconds is not None
-    crew = choose_workers(workers, device)
     race = plan_race(
         task,
         space,
         limits.seconds,
-        workers=crew,
-        device=device,
+        workers=request.crew,
+        device=request.device,
         pretrained=str(recipe.get("pretrained", "")),
         limits=read_limits(settings.get("limits") or {}),
         seed=int(settings.get("seed", 0)),
-        **changes,
+        **request.changes,
     )
     search = Search(
         space,
@@ -71,21 +60,21 @@ def plan_by_race(
         task,
         limits,
         estimators={FINAL: _make_final_training(task, race, recipe)},
-        engine=choose_engine_name(crew, settings),
-        workers=crew,
+        engine=request.engine,
+        workers=request.crew,
         fidelity=Fidelity(ENDLESS, resolution=race.coarse),
         final=Final(
             Fidelity(ENDLESS, resolution=race.fine),
             top=2,
-            baselines=baselines,
+            baselines=request.baselines or (),
             continues=True,
             estimator=FINAL,
             share=round(1 - race.share, 4),
         ),
-        device=device,
+        device=request.device,
         **settings,
     )
-    rows = tuple(describe_race(search, race, crew))
+    rows = tuple(describe_race(search, race, request.crew))
     search.remarks = {"plan": rows}
     # The planning's own time is part of the budget, since a user waits for it as well.
     search.spent = time.monotonic() - began

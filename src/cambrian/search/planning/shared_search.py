@@ -4,78 +4,59 @@ stage by full training, made of the amounts of `shared_plan`."""
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from cambrian.outcome import Fidelity
+from cambrian.search.compatibility import learns_gates
 from cambrian.search.components import space_for
 from cambrian.search.loop.final_stage import Final
-from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_shared
-from cambrian.search.planning.planned import Plan, choose_engine_name, choose_workers
-from cambrian.search.planning.shared_plan import (
-    SCORES,
-    SUPERNET,
-    TOP,
-    adapt_strategy,
-    plan_amounts,
-)
+from cambrian.search.planning.planned import Plan
+from cambrian.search.planning.shared_plan import TOP, adapt_strategy, plan_amounts
+from cambrian.search.planning.shared_prices import SCORES, SUPERNET
 from cambrian.search.search import Search
 from cambrian.strategies.strategy import Strategy
-
-if TYPE_CHECKING:
-    from cambrian.tasks.task import Task
 
 FINAL = "final"
 """The name of the estimator that trains networks alone."""
 DEFAULT_SPACE = "nasbench201"
 
 
-def plan_by_supernet(
-    task: Task,
-    strategy: Strategy,
-    limits: Budget,
-    *,
-    workers: int | None,
-    device: str,
-    space: Any,
-    recipe: Mapping[str, Any],
-    changes: Mapping[str, Any],
-    baselines: tuple[str, ...] | None,
-    settings: Mapping[str, Any],
-) -> Plan:
-    """See `cambrian.plan`."""
+def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
+    """See `cambrian.plan`; `strategy` is the one that the request names."""
     from cambrian.estimators.one_shot import OneShot
     from cambrian.estimators.train import Train
 
     began = time.monotonic()
-    place = space_for(DEFAULT_SPACE if space is None else space, task)
-    crew = choose_workers(workers, device)
-    compared = ("random",) if baselines is None else baselines
-    # A file of weights is of a network alone.
-    shared = {"learning_rate": 0.1, "paths": 2} | {k: v for k, v in recipe.items() if k != "pretrained"}
+    task, limits, recipe = request.task, request.limits, request.recipe
+    space = space_for(DEFAULT_SPACE if request.space is None else request.space, task)
+    compared = ("random",) if request.baselines is None else request.baselines
+    alone = {"pretrained", "drop_path"} if learns_gates(strategy) else {"pretrained"}
+    # A file of weights is of a network alone, and mixtures of candidates have no paths to drop.
+    shared = {"learning_rate": 0.1, "paths": 2} | {k: v for k, v in recipe.items() if k not in alone}
     one_shot = OneShot(**shared)
     amounts = plan_amounts(
         task,
-        place,
+        space,
         strategy,
         one_shot,
         limits,
-        changes,
-        workers=crew,
-        device=device,
+        request.changes,
+        workers=request.crew,
+        device=request.device,
         trainings=TOP + 1 + len(compared),
     )
+    adapted = adapt_strategy(strategy, amounts)
     search = Search(
-        place,
-        adapt_strategy(strategy, amounts),
+        space,
+        adapted,
         # The rate falls over the whole training, so that a chunk of it goes on where the last one ended.
         OneShot(**{"decay_epochs": float(amounts.epochs), **shared}),
         task,
         limits,
         estimators={FINAL: Train(**recipe)},
-        engine=choose_engine_name(crew, settings),
-        workers=crew,
+        engine=request.engine,
+        workers=request.crew,
         fidelity=Fidelity(amounts.epochs, amounts.fraction, skeleton=amounts.skeleton),
         final=Final(
             Fidelity(amounts.final_epochs, skeleton=amounts.final_skeleton),
@@ -84,13 +65,13 @@ def plan_by_supernet(
             estimator=FINAL,
             share=round(1 - SUPERNET - SCORES, 4),
         ),
-        device=device,
-        **settings,
+        device=request.device,
+        **request.settings,
     )
-    rows = tuple(describe_shared(search, amounts, crew))
-    count = getattr(search.strategy, "children", 0)
-    expected = {0: int(count)} if count else {}
-    search.remarks = {"plan": rows, "expected": {str(level): n for level, n in expected.items()}}
+    rows = tuple(describe_shared(search, amounts, request.crew))
+    expected = {} if learns_gates(adapted) else {0: int(getattr(adapted, "children", 0))}
+    search.remarks = {"plan": rows, "expected": {str(level): n for level, n in expected.items() if n}}
     # The planning's own time is part of the budget, since a user waits for it as well.
     search.spent = time.monotonic() - began
-    return Plan(search, rows, limits.seconds or 0.0, trials=expected)
+    seconds = amounts.whole if limits.seconds is None else limits.seconds
+    return Plan(search, rows, seconds or 0.0, trials=expected)

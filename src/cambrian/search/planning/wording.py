@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def describe_data(task: Task) -> str:
     """The plan's first row, which needs no measuring."""
     size = f"{task.height}x{task.width}x{task.channels}"
+    if task.columns:
+        size = f"{len(task.columns)} columns, {task.channels} features"
     counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
     return f"{task.name}: {size}, {task.classes} classes; {counts}"
 

@@ -19,7 +19,7 @@ class BetaDARTS(Deriving):
     @staticmethod
     def paper() -> BetaDARTS:
         """50 epochs in which the weight grows to 50 (Sec. 4.1)."""
-        return BetaDARTS(epochs=50, chunk=5, gate_rate=3e-4, beta=50.0)
+        return BetaDARTS(epochs=50, chunks=10, gate_rate=3e-4, beta=50.0)
 
     @property
     def method(self) -> tuple[str, dict[str, Any]]:

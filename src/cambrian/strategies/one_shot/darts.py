@@ -18,7 +18,7 @@ class DARTS(Deriving):
     @staticmethod
     def paper() -> DARTS:
         """Four searches of 50 epochs by the second order, of which the best is kept (Sec. 3.1.1)."""
-        return DARTS(epochs=50, chunk=5, gate_rate=3e-4, searches=4, second_order=True)
+        return DARTS(epochs=50, chunks=10, gate_rate=3e-4, searches=4, second_order=True)
 
     @property
     def method(self) -> tuple[str, dict[str, Any]]:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 
 from cambrian.architecture import Architecture, sample
-from cambrian.outcome import Done, Trial, describe_failure
+from cambrian.outcome import Done, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
-from cambrian.settings import COUNT, POSITIVE, Span, check_truths
+from cambrian.settings import POSITIVE, Span, check_truths
 from cambrian.spaces.knowledge import Mixes, Shares, know
+from cambrian.strategies.one_shot.stages import Stages, derive_with_few_skips, find_strongest
+from cambrian.strategies.one_shot.training import Schedule, Training
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, TrainSupernet, Wait
 from cambrian.weights import Continue, Fresh, Shared
@@ -33,13 +35,16 @@ MOST_EPOCHS = 10_000
 @dataclass(frozen=True)
 class State:
     """`outer` has the supernet's outer answers. `search` counts the finished searches. Of the present one:
-    the last chunk of the supernet's training, the `derived` architecture, and its value with shared weights.
-    `alone` are the derived architectures' own trials."""
+    the `stage`, with the options that earlier ones `kept` of each gate, the supernet's `training`, the
+    `derived` architecture, and its value with `shared` weights. `alone` are
+    the derived architectures' own trials."""
 
     problem: Problem
     outer: Architecture
     search: int = 0
-    chunk: Trial | None = None
+    stage: int = 0
+    kept: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    training: Training = Training()
     derived: Architecture | None = None
     shared: Trial | None = None
     alone: tuple[Trial, ...] = ()
@@ -56,14 +61,14 @@ def describe_end(count: int) -> str:
 
 @dataclass(frozen=True)
 class Deriving(ABC):
-    """The supernet is trained for `epochs` epochs (None: those of the run's fidelity), `chunk` at a time,
-    each going on from the last. Gates learn at `gate_rate` after `frozen` epochs. `searches` of them, with
-    other random numbers, each derive an architecture. With `stop_on_collapse` a training that collapses
+    """The supernet is trained for `epochs` epochs (None: those of the run's fidelity) in `chunks`, each of
+    which goes on from the one before. Gates learn at `gate_rate` after `frozen` epochs. `searches` of them,
+    with other random numbers, each derive an architecture. With `stop_on_collapse` a training that collapses
     ends, and the architecture is that of the epoch before. The derived architecture is trained by the run's
     estimator called `alone`."""
 
     epochs: Annotated[int | None, Span(1, MOST_EPOCHS)] = None
-    chunk: Annotated[int, COUNT] = 5
+    chunks: Annotated[int, Span(1, 1000)] = 5
     gate_rate: Annotated[float, POSITIVE] = 0.01
     frozen: Annotated[int, Span(0, MOST_EPOCHS)] = 0
     searches: Annotated[int, Span(1, 1000)] = 1
@@ -82,6 +87,11 @@ class Deriving(ABC):
     @abstractmethod
     def method(self) -> tuple[str, dict[str, Any]]:
         """The name of the supernet's method, and its own arguments."""
+
+    @property
+    def stages(self) -> Stages:
+        """The trainings of one search, which share its epochs. One, for most methods."""
+        return Stages()
 
     def list_settings(self, *names: str) -> dict[str, Any]:
         return {name: getattr(self, name) for name in names}
@@ -108,10 +118,12 @@ class Deriving(ABC):
 
     def learn(self, state: State, trial: Trial) -> State:
         if trial.kind == "supernet":
-            return self._learn_chunk(state, trial)
+            return self._learn_part(state, trial)
         if isinstance(trial.weights, Shared):
             return replace(state, shared=trial)
-        again = replace(state, chunk=None, derived=None, shared=None, search=state.search + 1)
+        # A training that the time cut short leaves none for another search.
+        search = self.searches if state.training.late else state.search + 1
+        again = State(state.problem, state.outer, search, failure=state.failure)
         return replace(again, alone=(*state.alone, trial))
 
     def recommend(self, state: State) -> list[Architecture]:
@@ -121,55 +133,64 @@ class Deriving(ABC):
         return [trial.architecture for trial in ranked]
 
     def keeps(self, state: State) -> list[int]:
-        """The last chunk."""
-        return [] if state.chunk is None else [state.chunk.number]
+        """The last part of the supernet's training."""
+        return [] if state.training.row is None else [state.training.row]
+
+    def _schedule(self, state: State) -> Schedule:
+        stages = len(self.stages)
+        epochs, chunks = -(-self._count_epochs(state) // stages), max(1, self.chunks // stages)
+        return Schedule(epochs, chunks, state.search, self.searches)
 
     def _train(self, state: State) -> TrainSupernet:
-        """The next chunk of the supernet's training."""
+        """The next part of the supernet's training."""
         name, arguments = self.method
-        whole = self._count_epochs(state)
-        common = {"epochs": whole, "gate_rate": self.gate_rate, "frozen": self.frozen}
-        done = 0 if state.chunk is None else state.chunk.fidelity.epochs
-        epochs = min(whole, done + self.chunk)
-        return TrainSupernet(
-            state.outer,
-            {"name": name, "arguments": common | arguments},
-            msgspec.structs.replace(state.problem.fidelity, epochs=epochs, seconds=None),
-            Fresh() if state.chunk is None else Continue(state.chunk.number),
-            replicate=state.search,
-            reason={"search": state.search + 1, "epochs": epochs, "of": whole},
-        )
+        schedule, stage = self._schedule(state), self.stages[state.stage]
+        common = {"epochs": schedule.epochs, "gate_rate": self.gate_rate, "frozen": self.frozen}
+        kept = {"kept": {site: list(left) for site, left in state.kept.items()}} if state.kept else {}
+        method = {"name": name, "arguments": {**common, **arguments, **stage.arguments, **kept}}
+        skeleton = {**state.problem.fidelity.skeleton, **stage.skeleton}
+        fidelity = msgspec.structs.replace(state.problem.fidelity, seconds=None, skeleton=skeleton)
+        return schedule.propose(state.training, state.outer, method, fidelity)
 
     def _count_epochs(self, state: State) -> int:
         return self.epochs or state.problem.fidelity.epochs
 
-    def _learn_chunk(self, state: State, trial: Trial) -> State:
-        data = trial.outcome.data if isinstance(trial.outcome, Done) else {}
-        if "gates" not in data:
-            # Also a later chunk: the weights before it belong to gates that are not decided yet.
-            failure = f"the supernet could not be trained: {describe_failure(trial) or 'it has no gates'}"
-            return replace(state, chunk=None, search=state.search + 1, failure=failure)
-        # A row that repeats another has the other's files.
-        number = trial.number if trial.cached is None else trial.cached
-        state = replace(state, chunk=msgspec.structs.replace(trial, number=number))
+    def _learn_part(self, state: State, trial: Trial) -> State:
+        training = self._schedule(state).learn(state.training, trial)
+        data = training.data
         stopped = self.stop_on_collapse and "collapse" in data
-        if not stopped and trial.fidelity.epochs < self._count_epochs(state):
+        state = replace(state, training=training)
+        if not (training.ended or stopped):
             return state
-        return replace(state, derived=derive(state, data, stopped))
+        if "gates" not in data:
+            failure = training.failure or "the supernet's training left no gates"
+            search = State(state.problem, state.outer, state.search + 1, failure=failure)
+            return replace(search, alone=state.alone)
+        # Where the time is over, the gates of this stage are the last.
+        if state.stage + 1 < len(self.stages) and not training.late:
+            kept = find_strongest(data["gates"], self.stages[state.stage].keep)
+            return replace(state, stage=state.stage + 1, kept=kept, training=Training())
+        return replace(state, derived=derive(state, data, stopped, self.stages.most_skips))
 
     def _score(self, state: State, derived: Architecture) -> Evaluate:
-        assert state.chunk is not None
-        return Evaluate(derived, weights=Shared(state.chunk.number), reason=describe(state.chunk))
+        last = state.training.last
+        assert last is not None
+        # In the skeleton of the supernet, which may be another than the run's.
+        fidelity = msgspec.structs.replace(state.problem.fidelity, skeleton=last.fidelity.skeleton)
+        return Evaluate(derived, fidelity, weights=Shared(last.number), reason=describe(last))
 
     def _evaluate(self, state: State, derived: Architecture, shared: Trial) -> Evaluate:
-        assert state.chunk is not None
-        reason = {"shared": shared.value, **describe(state.chunk)}
+        last = state.training.last
+        assert last is not None
+        reason = {"shared": shared.value, **describe(last)}
         # Two searches that end in the same architecture measure it twice.
         known = sum(trial.architecture == derived for trial in state.alone)
         return Evaluate(derived, estimator=self.alone, replicate=known, reason=reason)
 
 
-def derive(state: State, data: Mapping[str, Any], stopped: bool) -> Architecture:
+def derive(
+    state: State, data: Mapping[str, Any], stopped: bool, most_skips: int | None = None
+) -> Architecture:
     """The architecture of the gates at the end, or, of a training that was stopped, before its collapse."""
     mixes = know(state.problem.space, Mixes)
     assert mixes is not None
@@ -178,11 +199,13 @@ def derive(state: State, data: Mapping[str, Any], stopped: bool) -> Architecture
         # A collapse that was there from the start leaves no better epoch than the first.
         place = max(0, data["collapse"]["before"] - 1)
         gates = {site: table[place] for site, table in data["course"]["gates"].items()}
-    return mixes.derive(gates, state.outer)
+    if most_skips is None:
+        return mixes.derive(gates, state.outer)
+    return derive_with_few_skips(mixes, gates, state.outer, most_skips)
 
 
-def describe(chunk: Trial) -> dict[str, Any]:
-    """Why a derived architecture is measured: its supernet, and whether that has collapsed."""
-    data = chunk.outcome.data if isinstance(chunk.outcome, Done) else {}
+def describe(last: Trial) -> dict[str, Any]:
+    """Why a derived architecture is measured: the last part of its supernet, and whether that collapsed."""
+    data = last.outcome.data if isinstance(last.outcome, Done) else {}
     collapse = data.get("collapse")
-    return {"supernet": chunk.number} | ({"collapse": collapse["sign"]} if collapse else {})
+    return {"supernet": last.number} | ({"collapse": collapse["sign"]} if collapse else {})

@@ -12,15 +12,20 @@ from cambrian.strategies.one_shot.deriving import Deriving
 
 @dataclass(frozen=True)
 class DrNAS(Deriving):
-    """`anchor` weighs the divergence from the uniform distribution."""
+    """`anchor` weighs the divergence from the uniform distribution. With `keep` above 0 the training has two
+    stages, in the second of which only so many options of each gate are left; gates rest for `rest` epochs
+    at the beginning of each."""
 
     anchor: Annotated[float, Span(0)] = 1e-3
+    keep: Annotated[int, Span(0, 1000)] = 0
+    rest: Annotated[int, Span(0, 10_000)] = 0
 
     @staticmethod
     def paper() -> DrNAS:
-        """100 epochs in the space of NAS-Bench-201 (App. A.4), without progressive stages."""
-        return DrNAS(epochs=100, chunk=10, gate_rate=3e-4)
+        """Two stages of 50 epochs in the space of NAS-Bench-201, with three of five operations in the second
+        one; gates rest for ten epochs (App. A.4)."""
+        return DrNAS(epochs=100, chunks=10, gate_rate=3e-4, keep=3, rest=10)
 
     @property
     def method(self) -> tuple[str, dict[str, Any]]:
-        return "drnas", self.list_settings("anchor")
+        return "drnas", self.list_settings("anchor", "keep", "rest")

@@ -49,7 +49,7 @@ class ENAS(SharedSearch):
         self, state: State, pending: Sequence[Trial], rng: np.random.Generator
     ) -> Architecture | None:
         known = find_known(state, pending)
-        for answers in state.data.get("drawn", []):
+        for answers in state.training.data.get("drawn", []):
             child = _read_child(state, answers)
             if child is not None and name_function(state.problem.space, child) not in known:
                 return child

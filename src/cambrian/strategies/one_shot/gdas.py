@@ -21,7 +21,7 @@ class GDAS(Deriving):
     @staticmethod
     def paper() -> GDAS:
         """250 epochs (Sec. 4.1)."""
-        return GDAS(epochs=250, chunk=10, gate_rate=3e-4)
+        return GDAS(epochs=250, chunks=25, gate_rate=3e-4)
 
     @property
     def method(self) -> tuple[str, dict[str, Any]]:

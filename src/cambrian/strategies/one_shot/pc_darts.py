@@ -21,7 +21,7 @@ class PCDARTS(Deriving):
     @staticmethod
     def paper() -> PCDARTS:
         """50 epochs, the first 15 without gates (Sec. 4.1)."""
-        return PCDARTS(epochs=50, chunk=5, gate_rate=6e-4, frozen=15)
+        return PCDARTS(epochs=50, chunks=10, gate_rate=6e-4, frozen=15)
 
     @property
     def method(self) -> tuple[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ class RDARTS(Deriving):
     @staticmethod
     def paper() -> RDARTS:
         """Four searches of 50 epochs (Sec. 5.2)."""
-        return RDARTS(epochs=50, chunk=5, gate_rate=3e-4, searches=4)
+        return RDARTS(epochs=50, chunks=10, gate_rate=3e-4, searches=4)
 
     @property
     def method(self) -> tuple[str, dict[str, Any]]:

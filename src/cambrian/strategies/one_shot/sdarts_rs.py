@@ -20,7 +20,7 @@ class SDARTSRS(Deriving):
     @staticmethod
     def paper() -> SDARTSRS:
         """50 epochs (Sec. 5.1)."""
-        return SDARTSRS(epochs=50, chunk=5, gate_rate=3e-4)
+        return SDARTSRS(epochs=50, chunks=10, gate_rate=3e-4)
 
     @property
     def method(self) -> tuple[str, dict[str, Any]]:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-
-import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Answer
-from cambrian.outcome import Done, Trial
+from cambrian.outcome import Trial
 from cambrian.problem import Problem
-from cambrian.settings import POSITIVE, Span
+from cambrian.settings import Span
 from cambrian.spaces.knowledge import Shares
 from cambrian.strategies.one_shot.children import (
     choose_supernet,
@@ -26,6 +24,7 @@ from cambrian.strategies.one_shot.children import (
     find_outer,
     name_function,
 )
+from cambrian.strategies.one_shot.training import Schedule, Training
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, TrainSupernet, Wait
 from cambrian.weights import Continue, Fresh, Shared
@@ -33,25 +32,19 @@ from cambrian.weights import Continue, Fresh, Shared
 if TYPE_CHECKING:
     import numpy as np
 
-REPLICATES = 3
-"""Supernets that are begun, should their trainings fail."""
+ENOUGH = 10
+"""Children below whose number the best of them is mostly chance."""
 
 
 @dataclass(frozen=True)
 class State:
-    """`outer` is an architecture with the supernet's outer answers, which are `fixed`. `chunks` of its
-    training are learned, the last with weights as row `supernet`; they took `seconds`. `scored` are the
+    """`outer` is an architecture with the supernet's outer answers, which are `fixed`. `scored` are the
     children learned, and `met` the names of their functions. `plan` is a strategy's own."""
 
     problem: Problem
     outer: Architecture
     fixed: Mapping[str, Answer]
-    chunks: int = 0
-    supernet: int | None = None
-    seconds: float = 0.0
-    failures: int = 0
-    trained: bool = False
-    data: Mapping[str, Any] = field(default_factory=dict)
+    training: Training = Training()
     scored: tuple[Trial, ...] = ()
     met: frozenset[str] = frozenset()
     plan: Any = None
@@ -60,18 +53,23 @@ class State:
 @dataclass(frozen=True)
 class SharedSearch(ABC):
     """The supernet is trained for the epochs of the run's fidelity in `chunks`, each of which goes on from
-    the one before, where the recipe has a `decay_epochs`: its schedule does then not end with a chunk. No
-    chunk is begun that would end after `training_seconds` (None: no bound). Then `children` are scored."""
+    the one before, where the recipe has a `decay_epochs`: its schedule does then not end with a chunk. Then
+    `children` are scored."""
 
     chunks: Annotated[int, Span(1, 1000)] = 1
     children: Annotated[int, Span(1, 1_000_000)] = 100
-    training_seconds: Annotated[float | None, POSITIVE] = None
     needs: ClassVar[tuple[type, ...]] = (Shares,)
     own_trials: ClassVar[bool] = True
     requests: ClassVar[tuple[type, ...]] = (Evaluate, TrainSupernet, Fresh, Continue, Shared)
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+    @property
+    def fewest_trials(self) -> int:
+        """The children that are scored even if the supernet's training took longer than its part of the
+        time."""
+        return min(self.children, ENOUGH)
 
     @property
     @abstractmethod
@@ -93,64 +91,37 @@ class SharedSearch(ABC):
         return State(problem, outer, find_outer(problem, outer))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        if not state.trained:
+        training = state.training
+        if not training.ended:
             return Wait() if pending else self._train(state)
-        if state.supernet is None:
-            return Stop("the supernet could not be trained")
+        if training.row is None:
+            return Stop(training.failure)
         child = None
         if len(state.scored) + len(pending) < self.children:
             child = self.choose_child(state, pending, rng)
         if child is not None:
-            return Evaluate(child, weights=Shared(state.supernet))
+            return Evaluate(child, weights=Shared(training.row))
         return Wait() if pending else Stop(f"{len(state.scored)} children are scored")
 
     def learn(self, state: State, trial: Trial) -> State:
         if trial.kind == "supernet":
-            state = self._learn_chunk(state, trial)
-            return self.look_back(state) if state.trained else state
+            training = self._schedule(state).learn(state.training, trial)
+            state = replace(state, training=training)
+            return self.look_back(state) if training.ended else state
         met = state.met | {name_function(state.problem.space, trial.architecture)}
         return self.look_back(replace(state, scored=(*state.scored, trial), met=met))
 
     def keeps(self, state: State) -> list[int]:
         """The supernet."""
-        return [] if state.supernet is None else [state.supernet]
+        return [] if state.training.row is None else [state.training.row]
+
+    def _schedule(self, state: State) -> Schedule:
+        return Schedule(state.problem.fidelity.epochs, self.chunks)
 
     def _train(self, state: State) -> TrainSupernet:
-        """The next chunk of the supernet's training."""
-        whole = state.problem.fidelity
-        # Rounded up, so that the first chunk of many has an epoch; the last ends with the fidelity's own.
-        epochs = -(-whole.epochs * (state.chunks + 1) // self._count_chunks(state))
-        return TrainSupernet(
-            state.outer,
-            self.method,
-            msgspec.structs.replace(whole, epochs=epochs),
-            Fresh() if state.supernet is None else Continue(state.supernet),
-            replicate=state.failures,
-            reason={"chunk": state.chunks + 1, "chunks": self._count_chunks(state)},
-        )
-
-    def _count_chunks(self, state: State) -> int:
-        return min(self.chunks, state.problem.fidelity.epochs)
-
-    def _learn_chunk(self, state: State, trial: Trial) -> State:
-        if not isinstance(trial.outcome, Done):
-            # A first chunk is tried again with other random numbers; after a later one, the weights that the
-            # chunk before it left are those of the search.
-            failures = state.failures + 1
-            ended = state.supernet is not None or failures == REPLICATES
-            return replace(state, failures=failures, trained=ended)
-        number = trial.number if trial.cached is None else trial.cached
-        last = trial.outcome.seconds
-        chunks, seconds = state.chunks + 1, state.seconds + last
-        late = self.training_seconds is not None and seconds + last > self.training_seconds
-        return replace(
-            state,
-            chunks=chunks,
-            supernet=number,
-            seconds=seconds,
-            trained=late or chunks >= self._count_chunks(state),
-            data=trial.outcome.data,
-        )
+        """The next part of the supernet's training."""
+        fidelity = state.problem.fidelity
+        return self._schedule(state).propose(state.training, state.outer, self.method, fidelity)
 
 
 def find_known(state: State, pending: Sequence[Trial]) -> frozenset[str]:

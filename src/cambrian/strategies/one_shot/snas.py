@@ -20,7 +20,7 @@ class SNAS(Deriving):
     @staticmethod
     def paper() -> SNAS:
         """150 epochs (Sec. 3.1)."""
-        return SNAS(epochs=150, chunk=10, gate_rate=3e-4)
+        return SNAS(epochs=150, chunks=15, gate_rate=3e-4)
 
     @property
     def method(self) -> tuple[str, dict[str, Any]]:

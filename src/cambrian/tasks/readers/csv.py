@@ -1,4 +1,4 @@
-"""CSV: a label and the pixels of an image per row, or a label and the name of an image file."""
+"""CSV: a label and the pixels of an image per row, a label and the name of an image file, or features."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from cambrian.tasks.readers.csv_columns import (
     of_files,
     of_pixels,
 )
+from cambrian.tasks.readers.csv_features import read_features
 from cambrian.tasks.readers.csv_files import find_files
 from cambrian.tasks.readers.csv_pixels import PixelRows, as_integers, convert_labels, marks_of, read_pixels
 from cambrian.tasks.readers.csv_text import SEPARATORS, Table, read_table
@@ -37,7 +38,11 @@ class Csv:
 
     `label` is the column of labels, `split` that of the parts (none draws them anew), `image` that of the
     names of image files, `ignore` columns that are not pixels (A,B,C, or none to keep all), `header` yes or
-    no, `separator` a character or tab. `layout` and `shape`, such as 28x28, say how pixels make an image."""
+    no, `separator` a character or tab. `layout` and `shape`, such as 28x28, say how pixels make an image.
+
+    `target` is the column of classes of a table of features: where it is given, a row is not an image, and
+    the other columns are numbers and categories; `categories` names columns of numbers that are
+    categories."""
 
     path: str
     label: str | int | None = None
@@ -48,12 +53,18 @@ class Csv:
     separator: str | None = None
     layout: Layout | None = None
     shape: str | None = None
+    target: str | int | None = None
+    categories: str | None = None
 
     def examples(self) -> Examples:
         if self.separator and self.separator not in SEPARATORS and len(self.separator) != 1:
             valid = ", ".join(SEPARATORS)
             raise DataError(f"separator={self.separator!r:.40}: expected one character, or one of {valid}")
         table = read_table(Path(self.path), self.separator, self.header)
+        if self.target is not None:
+            return self._of_features(table, self.target)
+        if self.categories is not None:
+            raise DataError(f"{table.path}: categories= is for a table of features: name its target= as well")
         # Each column that is found is out of the question for the next: parts, image files, label, pixels.
         split, notes = find_split(table, self.split)
         image = find_image(table, self.image, split)
@@ -61,6 +72,16 @@ class Csv:
             return _of_files(table, of_files(table, self.label, image, split), notes)
         columns = of_pixels(table, self.label, self.ignore, split)
         return self._of_pixels(table, columns, notes)
+
+    def _of_features(self, table: Table, target: str | int) -> Examples:
+        of_images = {"label": self.label, "image": self.image, "layout": self.layout, "shape": self.shape}
+        unread = [name for name, value in of_images.items() if value is not None]
+        if unread:
+            raise DataError(
+                f"{table.path}: {unread[0]}= is for images, and target= for a table of features: give one of"
+                " them"
+            )
+        return read_features(table, target, self.split, self.ignore, self.categories)
 
     def _of_pixels(self, table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
         rows = read_pixels(table, columns)

@@ -107,7 +107,10 @@ def _mend(cell: str) -> str:
         return f"write decimal commas as points, such as {cell.replace(',', '.')}"
     if NUMBER.fullmatch(cell.replace("_", "")):
         return "write it without underscores"
-    return "give every pixel a number, or name the columns that are not pixels with ignore=A,B"
+    return (
+        "give every pixel a number, or name the columns that are not pixels with ignore=A,B; of a table of "
+        "features, name the column to learn with target=NAME (--target NAME)"
+    )
 
 
 def _is_float(cell: str) -> bool:

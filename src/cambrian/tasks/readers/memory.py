@@ -12,6 +12,7 @@ from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import PARTS, TEST, TRAIN, VALIDATION, Examples
 from cambrian.tasks.labels import class_names
 from cambrian.tasks.layouts import Form, Layout
+from cambrian.tasks.readers.features import read_tables
 from cambrian.tasks.readers.items import Items, array_of, axes_of, is_tensor
 from cambrian.tasks.readers.npz import NAMES, find_keys
 
@@ -31,7 +32,8 @@ class Memory:
 
     `image` and `label` are the keys or positions of both in an item of several values; `column` chooses one
     of several labels; `layout` is channels-first or channels-last; `shape`, such as 28x28, makes images of
-    rows."""
+    rows. With `features`, the inputs are not images but tables [n, columns] of numbers and categories, as
+    arrays or with named columns, as pandas has; `categories` names columns of numbers that are categories."""
 
     source: Any
     image: str | int | None = None
@@ -39,8 +41,14 @@ class Memory:
     column: int | None = None
     layout: Layout | None = None
     shape: str | None = None
+    features: bool = False
+    categories: tuple[str, ...] = ()
 
     def examples(self) -> Examples:
+        if self.features:
+            return read_tables(_parts_of(self.source), self.categories)
+        if self.categories:
+            raise DataError("categories= is for a table of features: give features=True as well")
         parts = _parts_of(self.source)
         first = parts[TRAIN]
         plain = isinstance(self.source, tuple | list | Mapping)

@@ -1,8 +1,11 @@
 """Weights of candidates drawn from Dirichlet distributions: Chen et al., "DrNAS: Dirichlet Neural
-Architecture Search" (ICLR 2021, arXiv 2006.10355), Sec. 3.1, without its progressive stages."""
+Architecture Search" (ICLR 2021, arXiv 2006.10355), Sec. 3.1; and its progressive stages (Sec. 3.3), after
+each of which only the best operations of a site are left. In the paper operations see more channels in the
+second stage as well; here their number is the same in both."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +14,14 @@ from torch import Tensor
 from torch.distributions import Dirichlet, kl_divergence
 from torch.nn import functional as F
 
-from cambrian.networks.sharing.methods.gate_rules import Logits, Mixtures, Progress, Rules
+from cambrian.networks.sharing.methods.gate_rules import (
+    Logits,
+    Mixtures,
+    Progress,
+    Rules,
+    find_best,
+    keep_shares,
+)
 from cambrian.networks.sharing.methods.gate_step import GateSettings, GateStep
 from cambrian.networks.sharing.mixing import Weighted
 from cambrian.networks.sharing.supernet import Supernet
@@ -27,17 +37,39 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class DrNAS(GateSettings):
     """A site's concentration is elu(logit) + 1. `anchor` weighs the divergence from the uniform Dirichlet
-    (Eq. 5), in place of a decay of the logits."""
+    (Eq. 5), in place of a decay of the logits. The training has two stages of equal length where `keep` is
+    above 0: so many options of a site are in the second one. Gates rest for the first `rest` epochs of each
+    stage."""
 
     gate_decay: Annotated[float, Span(0)] = 0.0
     anchor: Annotated[float, Span(0)] = 1e-3
+    keep: Annotated[int, Span(0)] = 0
+    rest: Annotated[int, Span(0)] = 0
 
     def __post_init__(self) -> None:
         check_settings(self, "supernet method 'drnas'")
 
     def relax(self, logits: Logits, progress: Progress) -> Mixtures:
-        # `rsample` is differentiable with respect to the concentration.
-        return {site: Weighted(Dirichlet(concentrate(logit)).rsample()) for site, logit in logits.items()}
+        # `rsample` is differentiable with respect to the concentration. What was dropped is drawn as well,
+        # and the others are given its share (the released code).
+        return {
+            site: Weighted(keep_shares(Dirichlet(concentrate(logit)).rsample(), progress.kept.get(site)))
+            for site, logit in logits.items()
+        }
+
+    def rests(self, epoch: int) -> bool:
+        """Whether gates rest in that epoch, at the beginning of a stage."""
+        return epoch % self._find_stage() < self.rest
+
+    def drop(self, probabilities: Logits, epoch: int) -> Mapping[str, Tensor]:
+        """The options that are left from the beginning of that epoch on, as it begins."""
+        if not self.keep or epoch != self._find_stage():
+            return {}
+        return {site: find_best(p, self.keep) for site, p in probabilities.items()}
+
+    def _find_stage(self) -> int:
+        """The epochs of a stage."""
+        return -(-self.epochs // 2) if self.keep else self.epochs
 
     def penalise(self, logits: Logits, progress: Progress) -> Tensor:
         """`anchor` times the sum of the divergences."""
@@ -48,7 +80,7 @@ class DrNAS(GateSettings):
         return self.anchor * torch.stack(distances).sum()
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
-        rules = Rules(self.relax, find_mean, self.penalise)
+        rules = Rules(self.relax, find_mean, self.penalise, drop=self.drop, rests=self.rests)
         return GateStep(self, rules, supernet, recipe, validation)
 
 

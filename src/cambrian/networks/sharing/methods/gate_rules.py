@@ -7,13 +7,15 @@ al. 2019), and a method replaces those that its paper changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from cambrian.networks.sharing.methods.hypergradient import Bilevel, first_order
 from cambrian.networks.sharing.mixing import Mixture, Weighted
+from cambrian.networks.training.recipe import Recipe
+from cambrian.networks.training.step import Moment
 
 Logits = Mapping[str, Tensor]
 """float[options] by site."""
@@ -24,11 +26,13 @@ Mixtures = dict[str, Mixture]
 @dataclass(frozen=True)
 class Progress:
     """The position in a training of `epochs` epochs: `epoch` from 0. `learning` is True in the pass that
-    learns the gates, False in that of the weights."""
+    learns the gates, False in that of the weights. `kept` are the options that are left at a site, bool
+    [options], where others were dropped."""
 
     epoch: int
     epochs: int
     learning: bool = True
+    kept: Logits = field(default_factory=dict)
 
     @property
     def share(self) -> float:
@@ -42,7 +46,20 @@ Penalty = Callable[[Logits, Progress], Tensor]
 
 def mix_softmax(logits: Logits, progress: Progress) -> Mixtures:
     """Every candidate, weighted by the softmax of its site's logits (Liu et al., Eq. 2)."""
-    return {site: Weighted(logit.softmax(0)) for site, logit in logits.items()}
+    return {site: Weighted(keep_softmax(logit, progress.kept.get(site))) for site, logit in logits.items()}
+
+
+def keep_softmax(logit: Tensor, kept: Tensor | None) -> Tensor:
+    """The softmax over the options that are left; the others have exactly no weight, and do not run."""
+    return logit.softmax(0) if kept is None else logit.masked_fill(~kept, -torch.inf).softmax(0)
+
+
+def keep_shares(probabilities: Tensor, kept: Tensor | None) -> Tensor:
+    """The probabilities of the options that are left, which sum to 1 again."""
+    if kept is None:
+        return probabilities
+    left = probabilities * kept
+    return left / left.sum()
 
 
 def softmax_of(logit: Tensor) -> Tensor:
@@ -53,24 +70,53 @@ def renormalise(before: Logits, logits: Logits) -> None:
     """Leave the logits as the optimiser made them."""
 
 
+def follow_schedule(recipe: Recipe, moment: Moment, epochs: int) -> float:
+    """The recipe's rate, whose schedule extends over so many epochs."""
+    length = max(1, epochs * moment.steps_per_epoch)
+    return recipe.rate(moment.done, length, moment.steps_per_epoch)
+
+
+def keep_all(probabilities: Logits, epoch: int) -> Mapping[str, Tensor]:
+    """No option is dropped."""
+    return {}
+
+
+def rest_never(epoch: int) -> bool:
+    return False
+
+
+def find_best(probabilities: Tensor, count: int) -> Tensor:
+    """bool[options]: the `count` most probable ones, the first of several alike."""
+    order = torch.argsort(probabilities, descending=True, stable=True)
+    kept = torch.zeros(len(probabilities), dtype=torch.bool, device=probabilities.device)
+    kept[order[:count]] = True
+    return kept
+
+
 @dataclass(frozen=True)
 class Rules:
     """`relax` makes mixtures of the logits, `probabilities` the numbers by which options are compared, and
-    `penalty` is added to the loss of the gates. `gradient` is that of the gates at a step. With `one_level`
-    gates and weights learn from the same batch of the training part, in one pass. `settle` changes logits
-    after a step, given those before it. `edges`: the weights of edges that are added are learned too.
-    `soft`: mixtures of all candidates fit into memory, so that the curvature can be watched. `start` is the
-    logits' first value."""
+    `penalty` is added to the loss of the gates, which `scale` multiplies before. `gradient` is that of the
+    gates at a step. With `one_level` gates and weights learn from the same batch of the training part, in one
+    pass. `settle` changes logits after a step, given those before it. `edges`: the weights of edges that are
+    added are learned too. `soft`: mixtures of all candidates fit into memory, so that the curvature can be
+    watched. `start` is the logits' first value. `find_rate` gives the weights' rate at a moment of so many
+    epochs. `drop` gives the options that are left from the beginning of an epoch on, by site, given the
+    probabilities then; `rests` the epochs in which gates do not learn."""
 
     relax: Relax = mix_softmax
     probabilities: Callable[[Tensor], Tensor] = softmax_of
     penalty: Penalty | None = None
+    scale: Callable[[Logits], Tensor] | None = None
     gradient: Callable[[Bilevel], list[Tensor]] = first_order
     settle: Callable[[Logits, Logits], None] = renormalise
     one_level: bool = False
     edges: bool = False
     soft: bool = True
     start: float = 0.0
+    find_rate: Callable[[Recipe, Moment, int], float] = follow_schedule
+    drop: Callable[[Logits, int], Mapping[str, Tensor]] = keep_all
+    rests: Callable[[int], bool] = rest_never
 
 
 def draw_gumbel(logit: Tensor) -> Tensor:

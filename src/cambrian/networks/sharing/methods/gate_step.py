@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from cambrian.errors import UsageError
 from cambrian.networks.sharing.methods.course import Course, find_largest_eigenvalue
-from cambrian.networks.sharing.methods.gate_rules import Logits, Progress, Rules, mix_softmax
+from cambrian.networks.sharing.methods.gate_rules import Logits, Progress, Rules, keep_shares, mix_softmax
 from cambrian.networks.sharing.methods.hypergradient import Bilevel
-from cambrian.networks.sharing.mixing import Mixture, Summed
+from cambrian.networks.sharing.mixing import Mixture, Summed, Weighted
 from cambrian.networks.training.descent import Descent
 from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.step import HeadsLoss, Moment
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class GateSettings:
     """Settings of all gradient methods. `epochs` is the length of the whole training, over which schedules
     extend: a shorter one is its beginning. Gates learn by Adam at `gate_rate`, with the betas `gate_momentum`
-    and .999 and `gate_decay` as part of the gradient, after `frozen` epochs in which the weights learn alone.
+    and .999 and `gate_decay` as part of the gradient, after `frozen` epochs in which the weights learn alone,
+    in one step of `every`.
     The rate is for some hundreds of steps; the papers' rates, which are lower, are for ten thousands.
     `curvature` is the number of power iterations after each epoch (0: the eigenvalue is not watched)."""
 
@@ -40,6 +41,7 @@ class GateSettings:
     gate_momentum: Annotated[float, SHARE] = 0.5
     gate_decay: Annotated[float, Span(0)] = 1e-3
     frozen: Annotated[int, Span(0)] = 0
+    every: Annotated[int, COUNT] = 1
     curvature: Annotated[int, Span(0, 100)] = 3
 
 
@@ -60,6 +62,7 @@ class GateStep:
         self._supernet, self._recipe, self._validation = supernet, recipe, validation
         self._loss = HeadsLoss(make_loss(recipe), recipe.auxiliary)
         self._logits = make_logits(supernet, rules)
+        self.kept: dict[str, Tensor] = {}  # bool[options] of sites whose other options were dropped
         self._course = Course({site: len(logit) for site, logit in self._logits.items()})
         by_adam = replace(
             recipe,
@@ -73,24 +76,33 @@ class GateStep:
         self._by_weights = Descent([p for p in supernet.parameters() if p.requires_grad], recipe)
 
     @property
+    def logits(self) -> Logits:
+        return {site: logit.detach() for site, logit in self._logits.items()}
+
+    @property
     def prefix(self) -> bool:
         """Whether a longer training begins with this one: schedules go by the method's own `epochs`."""
         return self._recipe.first_resolution == 1 or self._recipe.prefix
 
     def take(self, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
-        progress = Progress(moment.epoch, self._settings.epochs)
-        length = self._settings.epochs * moment.steps_per_epoch
-        rate = self._recipe.rate(moment.done, max(length, 1), moment.steps_per_epoch)
+        if moment.step == 0:
+            self.kept |= self._rules.drop(self._probabilities(), moment.epoch)
+        progress = Progress(moment.epoch, self._settings.epochs, kept=self.kept)
+        rate = self._rules.find_rate(self._recipe, moment, self._settings.epochs)
         self._supernet.choose(self._supernet.whole)
         if self._rules.one_level:
             loss = self._learn_together(inputs, targets, moment, progress, rate)
         else:
-            if moment.epoch >= self._settings.frozen:
+            if self._learns_gates(moment):
                 self._learn_gates(inputs, targets, moment, progress, rate)
             loss = self._learn_weights(inputs, targets, moment, progress, rate)
         if moment.step == moment.steps_per_epoch - 1:
             self._course.close_epoch(self._probabilities(), self._find_curvature(moment))
         return loss
+
+    def _learns_gates(self, moment: Moment) -> bool:
+        resting = moment.epoch < self._settings.frozen or self._rules.rests(moment.epoch)
+        return not resting and moment.step % self._settings.every == 0
 
     def _learn_gates(
         self, inputs: Tensor, targets: Tensor, moment: Moment, progress: Progress, rate: float
@@ -103,8 +115,9 @@ class GateStep:
             lambda: self._lose(inputs, targets, moment, progress),
             rate,
             self._by_weights.momenta(),
-            self._recipe.momentum,
-            self._recipe.weight_decay,
+            self._by_weights.momentum,
+            self._by_weights.decays,
+            nesterov=True,
         )
         self._move_gates(self._rules.gradient(level))
 
@@ -126,7 +139,7 @@ class GateStep:
         torch.autograd.backward(loss)
         gradients = [torch.zeros_like(g) if g.grad is None else g.grad for g in self._logits.values()]
         self._by_weights.descend(rate)
-        if moment.epoch >= self._settings.frozen:
+        if self._learns_gates(moment):
             self._move_gates(gradients)
         for logit in self._logits.values():
             logit.grad = None
@@ -140,10 +153,12 @@ class GateStep:
         loss = self._loss(self._supernet, inputs, targets, moment)
         if watched:
             self._course.add_loss(float(loss.detach()))
+        if self._rules.scale is not None:
+            loss = loss * self._rules.scale(self._logits)
         return loss if self._rules.penalty is None else loss + self._rules.penalty(self._logits, progress)
 
     def _mix(self, logits: Logits, progress: Progress) -> None:
-        self._supernet.mix(complete(self._rules.relax(logits, progress), self._supernet))
+        self._supernet.mix(complete(self._rules.relax(logits, progress), self._supernet, self.kept))
 
     def _move_gates(self, gradients: list[Tensor]) -> None:
         before = {site: logit.detach().clone() for site, logit in self._logits.items()}
@@ -161,18 +176,27 @@ class GateStep:
         held = self._validation.batch(*divmod(moment.done, self._validation.steps))
 
         def lose() -> Tensor:
-            mixtures = mix_softmax(self._logits, Progress(moment.epoch, self._settings.epochs))
-            self._supernet.mix(complete(mixtures, self._supernet))
+            progress = Progress(moment.epoch, self._settings.epochs, kept=self.kept)
+            self._supernet.mix(complete(mix_softmax(self._logits, progress), self._supernet, self.kept))
             return self._loss(self._supernet, *held, moment)
 
         return find_largest_eigenvalue(lose, list(self._logits.values()), self._settings.curvature)
 
+    def make_mixtures(self) -> dict[str, Mixture]:
+        """The softmax mixtures of all sites, by the present gates."""
+        mixed = mix_softmax(self._logits, Progress(0, self._settings.epochs, kept=self.kept))
+        return complete(mixed, self._supernet, self.kept)
+
     def _probabilities(self) -> dict[str, Tensor]:
-        return {site: self._rules.probabilities(g.detach()) for site, g in self._logits.items()}
+        find = self._rules.probabilities
+        return {site: keep_shares(find(g.detach()), self.kept.get(site)) for site, g in self._logits.items()}
 
     def gates(self) -> dict[str, list[float]]:
-        """The probability of each option, by site."""
-        return {site: p.tolist() for site, p in self._probabilities().items()}
+        """The probability of each option, by site; of edges that were dropped, the shares of the others."""
+        edges = {
+            s: keep_shares(torch.ones(len(k)), k.cpu()) for s, k in self.kept.items() if s not in self._logits
+        }
+        return {site: p.tolist() for site, p in {**self._probabilities(), **edges}.items()}
 
     def data(self) -> dict[str, Any]:
         """The course of the gates, for the outcome."""
@@ -182,12 +206,15 @@ class GateStep:
         weights = {f"weights.{k}": v for k, v in self._by_weights.state().items()}
         moments = {f"moments.{k}": v for k, v in self._by_gates.state().items()}
         course = {f"course.{k}": v for k, v in self._course.state().items()}
-        return weights | moments | course | {f"gate.{p}": g.detach() for p, g in self._logits.items()}
+        kept = {f"kept.{k}": v for k, v in self.kept.items()}
+        return weights | moments | course | kept | {f"gate.{p}": g.detach() for p, g in self._logits.items()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         self._by_weights.restore(_select(tensors, "weights."))
         self._by_gates.restore(_select(tensors, "moments."))
         self._course.restore(_select(tensors, "course."))
+        device = next(iter(self._logits.values())).device
+        self.kept |= {site: kept.to(device) for site, kept in _select(tensors, "kept.").items()}
         with torch.no_grad():
             for site, logit in self._logits.items():
                 logit.copy_(tensors[f"gate.{site}"])
@@ -203,9 +230,15 @@ def make_logits(supernet: Supernet, rules: Rules) -> dict[str, nn.Parameter]:
     }
 
 
-def complete(mixtures: Mapping[str, Mixture], supernet: Supernet) -> dict[str, Mixture]:
-    """The mixtures of all sites: edges that have no weights are added."""
-    added: dict[str, Mixture] = {name: Summed() for name, site in supernet.sites.items() if site.edges}
+def complete(
+    mixtures: Mapping[str, Mixture], supernet: Supernet, kept: Mapping[str, Tensor] = {}
+) -> dict[str, Mixture]:
+    """The mixtures of all sites: edges that have no weights are added, but for those that were dropped."""
+    added: dict[str, Mixture] = {
+        name: Weighted(kept[name].float()) if name in kept else Summed()
+        for name, site in supernet.sites.items()
+        if site.edges
+    }
     return added | dict(mixtures)
 
 

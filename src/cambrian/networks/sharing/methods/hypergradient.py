@@ -1,11 +1,13 @@
 """The gradient of the validation loss with respect to gates, where the weights follow the training loss: Liu
 et al., "DARTS: Differentiable Architecture Search" (ICLR 2019), Sec. 2.3, Eq. 5 to 8.
 
-The weights are w' = w - xi (momentum m + grad_w L_train + decay w) after one step. Then
+The weights are w' = w - xi d after the step that the optimiser takes: of SGD d = mu m + g with
+g = grad_w L_train + decay w, as in the released code (quark0/darts: architect.py), and in Nesterov's form
+d = g + mu (mu m + g), in which a gradient counts 1 + mu times. With that factor c
 
-    d L_val(w', a) / da = grad_a L_val(w', a) - xi (grad_a L_train(w+, a) - grad_a L_train(w-, a)) / 2R
+    d L_val(w', a) / da = grad_a L_val(w', a) - xi c (grad_a L_train(w+, a) - grad_a L_train(w-, a)) / 2R
 
-with w+- = w +- R grad_w' L_val(w', a), which costs two more passes and no second derivative.
+where w+- = w +- R grad_w' L_val(w', a), which costs two more passes and no second derivative.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ RADIUS = 0.01
 @dataclass(frozen=True)
 class Bilevel:
     """The two levels at one step: losses of the present weights and gates, on a batch of each part. `rate` is
-    the weights' learning rate (xi), `momenta` their optimiser's buffers, None where one has not begun."""
+    the weights' learning rate (xi), `momenta` their optimiser's buffers, None where one has not begun, and
+    `decays` their weight decays."""
 
     gates: Sequence[Tensor]
     weights: Sequence[Tensor]
@@ -35,7 +38,13 @@ class Bilevel:
     rate: float
     momenta: Sequence[Tensor | None] = ()
     momentum: float = 0.0
-    decay: float = 0.0
+    decays: Sequence[float] = ()
+    nesterov: bool = False
+
+    @property
+    def factor(self) -> float:
+        """The derivative of a step with respect to its gradient."""
+        return 1 + self.momentum if self.nesterov else 1.0
 
 
 def first_order(level: Bilevel) -> list[Tensor]:
@@ -49,13 +58,11 @@ def second_order(level: Bilevel) -> list[Tensor]:
         return first_order(level)
     # Weights of candidates that did not run have no gradient, and stay as they are.
     slopes = differentiate(level.training(), level.weights)
-    momenta = level.momenta or [None] * len(slopes)
-    steps = [_step(level, w, g, m) for w, g, m in zip(level.weights, slopes, momenta, strict=True)]
-    with moved(level.weights, steps, -level.rate):
+    with moved(level.weights, predict_step(level, slopes), -level.rate):
         gradients = differentiate(level.validation(), [*level.gates, *level.weights])
     direct, vector = gradients[: len(level.gates)], gradients[len(level.gates) :]
     implicit = mix_derivatives(level, vector)
-    return [d - level.rate * i for d, i in zip(direct, implicit, strict=True)]
+    return [d - level.rate * level.factor * i for d, i in zip(direct, implicit, strict=True)]
 
 
 def mix_derivatives(level: Bilevel, vector: Sequence[Tensor]) -> list[Tensor]:
@@ -94,7 +101,15 @@ def moved(tensors: Sequence[Tensor], directions: Sequence[Tensor], by: float) ->
                 tensor.copy_(old)
 
 
-def _step(level: Bilevel, weight: Tensor, slope: Tensor, momentum: Tensor | None) -> Tensor:
-    """The direction of a plain step of SGD."""
-    decayed = slope + level.decay * weight.detach()
-    return decayed if momentum is None else decayed + level.momentum * momentum
+def predict_step(level: Bilevel, slopes: Sequence[Tensor]) -> list[Tensor]:
+    """The directions d of the weights' next step, given their gradients."""
+    momenta = level.momenta or [None] * len(slopes)
+    decays = level.decays or [0.0] * len(slopes)
+    parts = zip(level.weights, slopes, momenta, decays, strict=True)
+    return [_predict(level, slope + decay * weight.detach(), m) for weight, slope, m, decay in parts]
+
+
+def _predict(level: Bilevel, decayed: Tensor, momentum: Tensor | None) -> Tensor:
+    """A momentum that has not begun is zero."""
+    buffer = decayed if momentum is None else decayed + level.momentum * momentum
+    return decayed + level.momentum * buffer if level.nesterov else buffer

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import torch
 from torch import Tensor, nn
 
-from cambrian.networks.sharing.methods.softmax import forks_of
+from cambrian.networks.sharing.methods.forks import count_options
 from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.step import GradientStep, HeadsLoss, Moment
 from cambrian.settings import Span, check_settings
@@ -45,7 +45,7 @@ class PathDropoutStep:
 
     def __init__(self, method: PathDropout, supernet: Supernet, recipe: Recipe, draw: Draw) -> None:
         loss = HeadsLoss(make_loss(recipe), recipe.auxiliary)
-        sizes = forks_of(supernet)
+        sizes = count_options(supernet)
         self._inner = GradientStep(supernet, recipe, KeptLoss(loss, draw, method.rate, recipe, sizes))
         self._recipe = recipe
 

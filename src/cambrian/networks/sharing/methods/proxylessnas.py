@@ -4,17 +4,20 @@ with the gradients of all gates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor
 
 from cambrian.errors import UsageError
+from cambrian.networks.measure import MEASURES
+from cambrian.networks.sharing.methods.expected_cost import ExpectedCost, measure_costs
 from cambrian.networks.sharing.methods.gate_rules import Logits, Mixtures, Progress, Rules, renormalise
 from cambrian.networks.sharing.methods.gate_step import GateSettings, GateStep
 from cambrian.networks.sharing.mixing import Binary
 from cambrian.networks.sharing.supernet import Supernet
+from cambrian.networks.training.step import Moment
 from cambrian.settings import POSITIVE, SHARE, Span, check_settings
 
 if TYPE_CHECKING:
@@ -28,15 +31,27 @@ if TYPE_CHECKING:
 class ProxylessNAS(GateSettings):
     """Weights learn on one path, drawn by the probabilities. With `paths` 2, gates learn on two that are
     drawn without repetition, and the probabilities of all others stay as they are (Sec. 3.2.1); with `paths`
-    0 all gates learn, and in the backward pass the candidates are run one by one."""
+    0 all gates learn, and in the backward pass the candidates are run one by one.
+
+    `cost` is a measure, such as latency or macs, whose expectation is a part of the gates' loss (Sec. 3.3;
+    "": none): `cost_weight` times its distance from `target`, in shares of that (0: the expectation at the
+    start), is added to the loss or, with `form` "mul", the loss is multiplied by a power of its logarithm."""
 
     gate_rate: Annotated[float, POSITIVE] = 1e-3
     gate_momentum: Annotated[float, SHARE] = 0.0
     gate_decay: Annotated[float, Span(0)] = 0.0
     paths: int = 2
+    cost: str = ""
+    cost_weight: Annotated[float, Span(0)] = 0.1
+    target: Annotated[float, Span(0)] = 0.0
+    form: str = "add"
 
     def __post_init__(self) -> None:
         check_settings(self, "supernet method 'proxylessnas'")
+        if self.cost:
+            MEASURES.make(self.cost)  # raises UnknownName
+        if self.form not in FORMS:
+            raise UsageError(f"supernet method 'proxylessnas': form is add or mul, got {self.form!r}")
         if self.paths not in (0, 2):
             raise UsageError(f"supernet method 'proxylessnas': paths is 2 or 0 (all), got {self.paths!r}")
 
@@ -47,9 +62,62 @@ class ProxylessNAS(GateSettings):
         return {site: draw(logit) for site, logit in logits.items()}
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
-        settle = keep_others if self.paths else renormalise
-        rules = Rules(self.relax, settle=settle, soft=False)
+        rules = Rules(self.relax, settle=keep_others if self.paths else renormalise, soft=False)
+        if self.cost:
+            batch = validation.batch(0, 0)[0][:1]
+            costs = measure_costs(supernet, batch, self.cost)
+            return CostStep(self, rules, costs, supernet, recipe, validation)
         return GateStep(self, rules, supernet, recipe, validation)
+
+
+FORMS = ("add", "mul")
+
+
+class CostStep:
+    """ProxylessNAS's step with the expected cost in the gates' loss. The measured costs are a part of its
+    state: measured again they would differ, and with them the gates of a resumed training."""
+
+    def __init__(
+        self,
+        method: ProxylessNAS,
+        rules: Rules,
+        costs: dict[str, Tensor],
+        supernet: Supernet,
+        recipe: Recipe,
+        validation: BatchStream,
+    ) -> None:
+        self._costs = costs
+        expected = ExpectedCost(costs, method.cost_weight, 1.0)
+        start = float(expected.expect({site: torch.zeros_like(cost) for site, cost in costs.items()}))
+        self._cost = replace(expected, target=method.target or max(start, 1e-12))
+        if method.form == "add":
+            rules = replace(rules, penalty=self._cost.penalise)
+        else:
+            rules = replace(rules, scale=self._cost.scale)
+        self._inner = GateStep(method, rules, supernet, recipe, validation)
+
+    @property
+    def prefix(self) -> bool:
+        return self._inner.prefix
+
+    def take(self, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
+        return self._inner.take(inputs, targets, moment)
+
+    def gates(self) -> dict[str, list[float]]:
+        return self._inner.gates()
+
+    def data(self) -> dict[str, Any]:
+        """With the cost that the gates expect in the end, and the target."""
+        expected = float(self._cost.expect(self._inner.logits))
+        return self._inner.data() | {"cost": {"expected": expected, "target": self._cost.target}}
+
+    def state(self) -> dict[str, Tensor]:
+        return self._inner.state() | {f"cost.{site}": cost for site, cost in self._costs.items()}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        for site, cost in self._costs.items():
+            cost.copy_(tensors[f"cost.{site}"])
+        self._inner.restore(tensors)
 
 
 def sample_path(logit: Tensor) -> Binary:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.sharing.reading import Reading
-from cambrian.networks.sharing.switches import Nothing
+from cambrian.networks.sharing.switches import Nothing, connects
 from cambrian.settings import COUNT, check_numbers
 
 STAGES = 3
@@ -76,13 +76,16 @@ class Cell(nn.Module):
         """(n, width, h, w) -> the same; a node nothing reaches is zero."""
         nodes = [x]
         for to in range(1, NODES):
-            # Keeps shape and device where no edge arrives.
-            total = x * 0
+            total: Tensor | None = None
             for source in range(to):
-                if f"{source}-{to}" in self.edges:
-                    total = total + self.edges[f"{source}-{to}"](nodes[source])
-            nodes.append(total)
-        return total
+                name = f"{source}-{to}"
+                # Zeros are never added, neither at first nor for no connection: a sum is a pass over memory.
+                if name in self.edges and connects(self.edges[name]):
+                    output = self.edges[name](nodes[source])
+                    total = output if total is None else total + output
+            # Keeps shape, device and gradient where no edge arrives.
+            nodes.append(x * 0 if total is None else total)
+        return nodes[-1]
 
 
 class Residual(nn.Module):

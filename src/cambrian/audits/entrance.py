@@ -1,0 +1,136 @@
+"""`cambrian.audit`: an audit of data, of a table, or of what a directory holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cambrian.audits.audit import SAMPLE, Audit, run_audit
+from cambrian.audits.by_table import OnTable
+from cambrian.audits.live import OnData
+from cambrian.audits.measuring import Ground
+from cambrian.audits.records import read_settings
+from cambrian.audits.subject import Subject
+from cambrian.errors import RunError, UsageError
+from cambrian.outcome import Fidelity
+from cambrian.search.components import space_for, task_of
+from cambrian.search.devices import AUTO, choose_device
+from cambrian.search.ledger.run_directory import TASK, claim, prepare_task
+
+if TYPE_CHECKING:
+    from cambrian.benchmarks import Benchmark
+    from cambrian.search.loop.execution import Watch
+
+TRUTH = "train(epochs=20)"
+
+
+def audit(
+    data: Any = None,
+    *,
+    benchmark: Benchmark | str | None = None,
+    space: Any = "pnas",
+    shortcuts: Sequence[str] | None = None,
+    truth: str = TRUTH,
+    sample: int = SAMPLE,
+    twice: int | None = None,
+    directory: str | Path | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    device: str = AUTO,
+    watch: Callable[[str, int], Watch] | None = None,
+    tell: Callable[[str], object] | None = None,
+) -> Audit:
+    """Whether cheap measurements rank architectures as the full training does, on your own data.
+
+    A stratified `sample` of `space` is measured by `truth`, and `twice` many of them once more (left open: one
+    in six), from which the noise ceiling is known. Then it is measured by each of the `shortcuts`:
+    `train(epochs=2)` and other parts of a fidelity (`fraction`, `resolution`, `filters`, `cells`), `inherited`,
+    `one-shot`, or a measure such as `synflow`. Parameters, MACs, layers and a coin are in every audit.
+
+    With a `benchmark` (a name, the path of a table, or an object) trainings are looked up: the truth is its
+    test score, shortcuts are its shorter trainings and its columns; measures of networks need `data` too.
+
+    Everything is kept in `directory` (left open: runs/audit-NAME-1, -2, ...; of a table without data nothing
+    is): the same call goes on after an interruption, and one with other shortcuts measures only those. Raises
+    UsageError where the sample is too small, a shortcut is unknown, or costs as much as the truth."""
+    if data is None and benchmark is None:
+        raise UsageError(
+            "nothing to audit: give data, such as 'digits', or a benchmark, such as 'nb201-cifar10'"
+        )
+    task = task_of(data)
+    home = None if directory is None else Path(directory).absolute()
+    if home is None and task is not None:
+        home = claim(f"audit-{task.name if benchmark is None else _name(benchmark)}").absolute()
+    chosen = choose_device(device, needed=task is not None)
+    subject: Subject
+    if benchmark is not None:
+        table = open_benchmark(benchmark)
+        ground = Ground(table.space, task, Fidelity(), home, seed, workers, chosen, watch)
+        subject = OnTable(table, ground)
+    else:
+        ground = Ground(space_for(space, task), task, Fidelity(), home, seed, workers, chosen, watch)
+        subject = OnData.of(ground, truth)
+    prepare_task(task, home)
+    return run_audit(subject, shortcuts, sample, twice, home, tell)
+
+
+def open_benchmark(given: Benchmark | str | Mapping[str, Any]) -> Benchmark:
+    """The benchmark of that name, of that path, or as it is."""
+    if not isinstance(given, str):
+        return given  # type: ignore[return-value]
+    from cambrian.benchmarks import benchmark
+
+    return benchmark(given)
+
+
+def _name(benchmark: Benchmark | str) -> str:
+    return Path(benchmark).stem if isinstance(benchmark, str) else benchmark.name
+
+
+def resume(
+    directory: str | Path,
+    shortcuts: Sequence[str] | None = None,
+    *,
+    workers: int = 1,
+    device: str = AUTO,
+    watch: Callable[[str, int], Watch] | None = None,
+    tell: Callable[[str], object] | None = None,
+) -> Audit:
+    """Go on with the audit in `directory`, as it was begun; with other `shortcuts` than it had, measure these.
+    Raises RunError where there is none."""
+    from cambrian.tasks.task import Task
+
+    home = Path(directory).absolute()
+    settings = read_settings(home)
+    if not settings:
+        raise RunError(f"{home} holds no audit: begin one with DATA or a benchmark")
+    task = Task.open(home / TASK) if (home / TASK / "task.json").exists() else None
+    subject: dict[str, Any] = (
+        {"benchmark": _find_published(settings["benchmark"])}
+        if "benchmark" in settings
+        else {"space": settings["space"], "truth": settings["truth"]["text"]}
+    )
+    return audit(
+        task,
+        **subject,
+        shortcuts=shortcuts or settings["shortcuts"],
+        sample=settings["sample"],
+        twice=settings["twice"],
+        directory=home,
+        seed=settings["seed"],
+        workers=workers,
+        device=device,
+        watch=watch,
+        tell=tell,
+    )
+
+
+def _find_published(name: str) -> str:
+    """The name of a published benchmark. Raises RunError for a table of the user's own, whose path and columns
+    the audit does not keep."""
+    from cambrian.benchmarks import BENCHMARKS
+
+    if name not in BENCHMARKS.names():
+        raise RunError(f"the audit is of the table {name!r}: go on by its whole command")
+    return name

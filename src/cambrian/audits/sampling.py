@@ -1,0 +1,112 @@
+"""A stratified sample of a space: every kind of architecture is in it in proportion to its share of the space.
+
+Systematic sampling along an ordering by kind (Cochran, "Sampling Techniques", 1977, Sec. 8): each block of the
+ordered pool gives one architecture, so that every member of the pool is as likely as any other, and means over
+the sample estimate those over the space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cambrian.architecture import Architecture, sample
+from cambrian.errors import UsageError
+from cambrian.randomness import stream
+from cambrian.spaces.knowledge import Canonical, know
+from cambrian.spaces.space import Space
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Kinds = Mapping[str, NDArray[np.float64]]
+
+POOL = 8
+"""Random architectures for each one of the sample."""
+TRIES = 50
+"""Draws for each member of the pool, after which a space counts as drawn through."""
+PARTS = 3
+"""Strata of each kind but the last, whose order is used as it is."""
+
+
+def draw_sample(
+    space: Space,
+    count: int,
+    seed: int,
+    describe: Callable[[Sequence[Architecture]], Kinds],
+    raw: bool = False,
+) -> list[Architecture]:
+    """`count` architectures, stratified by the kinds that `describe` gives; with `raw`, some may be the same
+    function."""
+    pool = draw_pool(space, POOL * count, seed, raw)
+    if len(pool) < count:
+        raise UsageError(
+            f"the space has {len(pool)} different architectures: give --sample {len(pool)} or less"
+        )
+    order = order_by_kind(describe(pool), len(pool))
+    chosen = choose_systematically(order, count, stream(seed, "audit", "sample"))
+    return [pool[i] for i in chosen]
+
+
+def draw_pool(space: Space, count: int, seed: int, raw: bool = False) -> list[Architecture]:
+    """Up to `count` different random architectures."""
+    names = None if raw else know(space, Canonical)
+    pool: dict[str, Architecture] = {}
+    for n in range(TRIES * count):
+        if len(pool) == count:
+            break
+        drawn = sample(space, stream(seed, "audit", "pool", n))
+        pool.setdefault(drawn.key if names is None else names.canonical(drawn), drawn)
+    return list(pool.values())
+
+
+def order_by_kind(kinds: Kinds, count: int) -> list[int]:
+    """The members of the pool, ordered by the stratum of each kind in turn, and within by the last kind."""
+    columns = list(kinds.values())
+    if not columns:
+        return list(range(count))
+    strata = [_divide(values) for values in columns[:-1]]
+    return sorted(range(count), key=lambda i: (*_turn([s[i] for s in strata], columns[-1][i]), i))
+
+
+def choose_systematically(order: Sequence[int], count: int, rng: np.random.Generator) -> list[int]:
+    """One member at random of each of `count` blocks of equal length."""
+    edges = np.arange(count) * len(order) / count
+    places = np.floor(edges + rng.random(count) * len(order) / count).astype(int)
+    return [order[min(place, len(order) - 1)] for place in places]
+
+
+def pair_functions(space: Space, count: int, seed: int) -> list[tuple[Architecture, Architecture]]:
+    """Up to `count` pairs of different architectures that are the same function, where the space knows."""
+    names = know(space, Canonical)
+    if names is None:
+        return []
+    first: dict[str, Architecture] = {}
+    pairs: dict[str, tuple[Architecture, Architecture]] = {}
+    for n in range(POOL * TRIES * count):
+        if len(pairs) == count:
+            break
+        drawn = sample(space, stream(seed, "audit", "pairs", n))
+        function = names.canonical(drawn)
+        other = first.setdefault(function, drawn)
+        if other != drawn:
+            pairs.setdefault(function, (other, drawn))
+    return list(pairs.values())
+
+
+def _divide(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The third of each value; equal values stay together."""
+    edges = np.quantile(values, np.arange(1, PARTS) / PARTS)
+    return np.searchsorted(edges, values, side="left")
+
+
+def _turn(strata: Sequence[int], last: float) -> tuple[float, ...]:
+    """The key of a serpentine order: every second stratum is walked backwards, so that neighbours are alike
+    across the edge of a stratum too."""
+    key, backwards = [], False
+    for stratum in strata:
+        key.append(float(-stratum if backwards else stratum))
+        backwards ^= bool(stratum % 2)
+    return (*key, -last if backwards else last)

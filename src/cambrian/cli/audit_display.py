@@ -1,0 +1,61 @@
+"""The display of an audit: a bar for each shortcut while it is measured, and the table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from cambrian.cli.app import say
+from cambrian.outcome import Trial
+from cambrian.search.loop.execution import Watch
+
+if TYPE_CHECKING:
+    from cambrian.audits.audit import Audit
+
+
+class BarWatch(Watch):
+    """A bar that advances with each measurement."""
+
+    def __init__(self, progress: Progress, bar: TaskID) -> None:
+        self._progress, self._bar = progress, bar
+
+    def on_end(self, trial: Trial) -> None:
+        self._progress.advance(self._bar)
+
+    def on_warning(self, sentence: str) -> None:
+        self._progress.console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def watch_audit(console: Console) -> Iterator[Callable[[str, int], Watch]]:
+    """A function that makes the display of a run from its label and the number of its measurements."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=32),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield lambda label, total: BarWatch(progress, progress.add_task(label, total=total))
+
+
+def print_audit(audited: Audit) -> None:
+    """The table, and the verdict in sentences."""
+    from cambrian.audits.figures import describe, list_rows
+
+    header, rows = list_rows(audited)
+    title = f"{audited.subject.title}: {len(audited.scores)} architectures, truth: {audited.subject.truth}"
+    table = Table(title=title, box=None, title_justify="left", header_style="dim", padding=(0, 1, 0, 0))
+    # Names may wrap in a narrow terminal; a number that wraps is another number.
+    for place, name in enumerate(header):
+        table.add_column(name, justify="left" if place == 0 else "right", no_wrap=place > 0)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    for sentence in describe(audited):
+        say(sentence)

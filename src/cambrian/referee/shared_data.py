@@ -1,0 +1,31 @@
+"""Run directories side by side that share one copy of the data."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from cambrian.search.ledger.database import translate_errors
+from cambrian.search.ledger.run_directory import TASK
+
+
+def name_folder(label: str) -> str:
+    """A file name for a label such as "evolution(population=20)", which is none everywhere.
+
+    >>> name_folder('train(epochs=1, fraction=0.1)')
+    'train-epochs=1-fraction=0.1'
+    """
+    return re.sub(r"[^A-Za-z0-9._=-]+", "-", label).strip("-")
+
+
+def open_place(home: Path, *folders: str, shared: bool = True) -> Path:
+    """The run directory of these nested folders within `home`; with a link to the data there, where they are
+    `shared`."""
+    place = home.joinpath(*folders)
+    with translate_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+        # A relative link: the whole directory can be moved.
+        if shared and not (place / TASK).exists():
+            os.symlink(Path(*[".."] * len(folders), TASK), place / TASK)
+    return place

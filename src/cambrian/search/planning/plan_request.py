@@ -1,0 +1,45 @@
+"""The wishes of whoever asks for a plan, as every planner reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.planned import choose_engine_name, choose_workers
+from cambrian.spaces.space import Space
+from cambrian.strategies.strategy import Strategy
+
+if TYPE_CHECKING:
+    from cambrian.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """The arguments of `cambrian.plan`, read: `limits` are the budget, `device` is one of this machine. None
+    leaves a choice to the planner."""
+
+    task: Task
+    limits: Budget
+    device: str
+    workers: int | None
+    space: Space | str | Mapping[str, Any] | None
+    strategy: Strategy | str | Mapping[str, Any] | None
+    surrogate: str | None
+    paper: bool
+    recipe: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    baselines: tuple[str, ...] | None
+    settings: Mapping[str, Any]
+    """Those of `Search`."""
+
+    @property
+    def crew(self) -> int:
+        """The trials at a time."""
+        return choose_workers(self.workers, self.device)
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine that runs them."""
+        return choose_engine_name(self.crew, self.settings)

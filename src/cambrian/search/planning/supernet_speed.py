@@ -1,0 +1,150 @@
+"""The costs of a search by a supernet on this machine: its steps and scores, and the time around them, such
+as that of the processes that do the work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cambrian.choices import Scalar
+from cambrian.errors import UsageError
+from cambrian.estimators.build import signature
+from cambrian.estimators.job import Job
+from cambrian.outcome import Fidelity
+from cambrian.problem import Problem
+from cambrian.randomness import stream
+from cambrian.request import TrainSupernet
+from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.speed import measure_speed, one_thread
+from cambrian.spaces.space import Space
+from cambrian.strategies.strategy import Strategy
+
+if TYPE_CHECKING:
+    from cambrian.estimators.one_shot import OneShot
+    from cambrian.tasks.task import Task
+
+PATIENCE = 30.0
+"""Seconds that measuring one size may take."""
+BEGINNING = (
+    "import time, cambrian.search.engines.worker, cambrian.networks.training.trainer;"
+    "import torch._dynamo; print(time.monotonic())"
+)
+"""What a worker imports before its first row, and the time at which it is done."""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """A size of the skeleton, with the seconds of a supernet's step for each image, of a child's score, of
+    making a supernet, saving and loading it, and of the `end` of an epoch; and the bytes of a step. `fork`
+    are the seconds around each row that is done by a process of its own."""
+
+    skeleton: dict[str, Scalar]
+    step: float
+    score: float
+    bytes: int
+    make: float = 0.0
+    end: float = 0.0
+    fork: float = 0.0
+
+
+class WorkersStart:
+    """The start of a worker process, measured beside everything else."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", BEGINNING], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def wait(self) -> float:
+        """The seconds that it took; 0 where it did not say."""
+        try:
+            said, _ = self._process.communicate(timeout=PATIENCE)
+            return max(0.0, float(said) - self._began)
+        except (subprocess.TimeoutExpired, ValueError):
+            self._process.kill()
+            self._process.communicate()
+            return 0.0
+
+
+def measure_size(
+    task: Task,
+    space: Space,
+    strategy: Strategy,
+    one_shot: OneShot,
+    device: str,
+    skeleton: dict[str, Scalar],
+) -> Measured | Failed:
+    """The cost of the strategy's own supernet in that skeleton."""
+    problem = Problem(space, fidelity=Fidelity(1, skeleton=skeleton))
+    request = strategy.propose(strategy.start(problem), [], stream(0, "plan", "supernet"))
+    assert isinstance(request, TrainSupernet)
+    job = Job(request, problem, task, device=device)
+    if device.startswith("cuda"):  # which a forked process cannot use
+        cost = _measure_here(one_shot, job)
+    else:
+        (cost,) = call_each([partial(_measure_in_one_thread, one_shot, job)], 1, PATIENCE)
+    if isinstance(cost, Failed):
+        return cost
+    numbers = {name: float(cost[name]) for name in ("step", "score", "make", "end")}
+    return Measured(skeleton, bytes=int(cost["bytes"]), fork=_measure_fork(), **numbers)
+
+
+def measure_alone(
+    task: Task, space: Space, device: str, network: Any, skeleton: Mapping[str, Scalar]
+) -> float:
+    """Seconds to learn from an image, of a network of its own."""
+    seen = signature(task, Fidelity())
+
+    def measure() -> float:
+        alone = space.build(network, seen, **skeleton)
+        with one_thread():
+            return measure_speed(alone, (seen.channels, seen.height, seen.width), device)
+
+    if device.startswith("cuda"):
+        return measure()
+    (seconds,) = call_each([measure], 1, PATIENCE)
+    return 1e-3 if isinstance(seconds, Failed) else float(seconds)
+
+
+def check_memory(cost: Measured, device: str) -> None:
+    """Raises UsageError for a supernet that does not fit into the memory that is free."""
+    free = None if device.startswith("cuda") else read_free_memory()
+    if free is not None and cost.bytes > free:
+        raise UsageError(
+            f"the supernet needs about {cost.bytes / 2**20:,.0f} MiB for a step, and {free / 2**20:,.0f} MiB"
+            " are free: take fewer filters or cells, as --filters 8, or a smaller batch, as --batch-size 16"
+        )
+
+
+def read_free_memory() -> int | None:
+    """The bytes of memory that are free on this machine; None where it does not say."""
+    try:
+        with open("/proc/meminfo") as file:
+            rows = dict(line.split(":", 1) for line in file)
+        return int(rows["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _measure_in_one_thread(one_shot: OneShot, job: Job) -> Any:
+    with one_thread():
+        return _measure_here(one_shot, job)
+
+
+def _measure_here(one_shot: OneShot, job: Job) -> Any:
+    from cambrian.estimators.supernet_cost import measure_supernet
+
+    return msgspec.to_builtins(measure_supernet(one_shot, job))
+
+
+def _measure_fork() -> float:
+    """Seconds of a process that does nothing."""
+    began = time.monotonic()
+    call_each([int], 1, PATIENCE)
+    return time.monotonic() - began

@@ -1,0 +1,152 @@
+"""The plan of a search for the rows of a table: networks and their trainings are searched together, each
+trained for seconds, and the best is trained once more on all but the test part.
+
+Few rows are learned by heart within few passes, so that one long training is no use of a budget; the choice
+among many short ones is (see `spaces/chains/tabular/space.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cambrian.architecture import sample
+from cambrian.errors import Unread
+from cambrian.estimators.training_answers import PREFIX
+from cambrian.outcome import Fidelity
+from cambrian.randomness import stream
+from cambrian.search.components import component, space_for
+from cambrian.search.loop.final_stage import Final
+from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.plan_request import PlanRequest
+from cambrian.search.planning.plan_rows import describe_table
+from cambrian.search.planning.planned import Plan
+from cambrian.search.planning.speed import measure_speed, one_thread
+from cambrian.search.search import Search
+from cambrian.spaces.space import Space
+from cambrian.strategies.strategy import Strategy
+
+if TYPE_CHECKING:
+    from cambrian.tasks.task import Task
+
+SPACE, STRATEGY = "tabular", "bayes"
+MINUTES = 120.0
+"""Seconds of the budget where nobody names one."""
+FILTERS = 16
+MOST_EPOCHS, LEAST_EPOCHS = 40, 2
+"""Epochs of the longest training; the space chooses a share of them."""
+LARGE = 8_000
+"""Rows from which batches are larger."""
+TRIALS = 50
+"""Networks that a search compares, where the time bears as many trainings."""
+SHARE = 0.12
+"""The share of the time for the final training."""
+OVERHEAD = 0.3
+"""Seconds of a trial besides its steps: its process, its rows, its network."""
+PATIENCE = 10.0
+SAMPLES = 4
+"""Networks whose speed is measured, for at most PATIENCE seconds each."""
+GUESSED = 1e-4
+"""Seconds per row of a network whose speed could not be measured."""
+CHANGES = ("epochs", "final_epochs", "filters", "final_filters")
+
+
+def plan_by_table(request: PlanRequest) -> Plan:
+    """See `cambrian.plan`. Raises Unread for settings of other searches."""
+    from cambrian.estimators.train import Train
+
+    began = time.monotonic()
+    _refuse_unread(request)
+    task, changes, settings, crew = request.task, request.changes, request.settings, request.crew
+    limits = request.limits if request.limits != Budget() else Budget(seconds=MINUTES)
+    searched = space_for(SPACE if request.space is None else request.space, task)
+    _refuse_asked(request.recipe, searched)
+    chosen: Strategy = component("strategy", STRATEGY if request.strategy is None else request.strategy)
+    size = {"filters": changes.get("filters", FILTERS)}
+    last = {"filters": changes.get("final_filters", size["filters"])}
+    batch = int(request.recipe.get("batch_size", 64 if len(task.train) < LARGE else 256))
+    with one_thread():
+        speed, notice = _measure(task, searched, size, request.device, crew)
+    epochs = changes.get("epochs") or choose_epochs(task, speed, limits.seconds, crew)
+    train = Train(**{"optimiser": "adamw", "learning_rate": 3e-3, "batch_size": batch, **request.recipe})
+    search = Search(
+        searched,
+        chosen,
+        settings.get("estimator") or train,
+        task,
+        limits,
+        estimators={"train": train} if settings.get("estimator") else {},
+        engine=request.engine,
+        workers=crew,
+        fidelity=Fidelity(epochs, skeleton=size),
+        final=Final(
+            Fidelity(changes.get("final_epochs") or epochs, skeleton=last),
+            top=1,
+            baselines=("random",) if request.baselines is None else request.baselines,
+            estimator="train" if settings.get("estimator") else "",
+            share=SHARE,
+        ),
+        device=request.device,
+        **{name: value for name, value in settings.items() if name != "estimator"},
+    )
+    rows = tuple(describe_table(search, crew, notice))
+    search.remarks = {"plan": rows}
+    search.spent = time.monotonic() - began
+    trial = OVERHEAD + MEAN_LENGTH * epochs * len(task.train) * speed
+    expected = (limits.trials or TRIALS) * trial / crew
+    return Plan(search, rows, min(expected, limits.seconds or expected))
+
+
+def _refuse_unread(request: PlanRequest) -> None:
+    """Raise Unread for settings that such a search would not read."""
+    unread = [name for name in request.changes if name not in CHANGES]
+    unread += ["paper"] * request.paper + ["surrogate"] * (request.surrogate is not None)
+    if unread:
+        raise Unread(unread, "for searches among images, and the data are rows of a table")
+
+
+def _refuse_asked(recipe: Mapping[str, Any], space: Space) -> None:
+    """Raise Unread for settings of the training that the space asks for itself."""
+    asked = {
+        path.removeprefix(PREFIX) for path in sample(space, stream(0, "asked")) if path.startswith(PREFIX)
+    }
+    unread = [name for name in recipe if name in asked]
+    if unread:
+        raise Unread(unread, f"for other spaces: {type(space).__name__} searches it with the network")
+
+
+MEAN_LENGTH = 0.5
+"""The share of the longest training that a network has on average."""
+
+
+def choose_epochs(task: Task, speed: float, seconds: float | None, workers: int) -> int:
+    """The epochs of the longest training: MOST_EPOCHS, or as many as leave time for TRIALS networks."""
+    if seconds is None:
+        return MOST_EPOCHS
+    each = seconds * (1 - SHARE) * workers / TRIALS - OVERHEAD
+    bearable = each / (MEAN_LENGTH * speed * len(task.train))
+    return int(max(LEAST_EPOCHS, min(MOST_EPOCHS, bearable)))
+
+
+def _measure(
+    task: Task, space: Space, size: Mapping[str, Any], device: str, workers: int
+) -> tuple[float, str | None]:
+    """Seconds per row of an average network, and a sentence where that is a guess."""
+    drawn = [sample(space, stream(n, "speed")) for n in range(SAMPLES)]
+    jobs = [partial(_measure_one, task, space, architecture, size, device) for architecture in drawn]
+    if device.startswith("cuda"):  # which a forked process cannot use
+        return sum(job() for job in jobs) / len(jobs), None
+    speeds = call_each(jobs, max(workers, 1), PATIENCE)
+    known = [float(speed) for speed in speeds if not isinstance(speed, Failed)]
+    if known:
+        return sum(known) / len(known), None
+    return GUESSED, f"the speed could not be measured and was guessed: {speeds[0]}"
+
+
+def _measure_one(task: Task, space: Space, architecture: Any, size: Mapping[str, Any], device: str) -> float:
+    network = space.build(architecture, task, **size)
+    # An optimiser's step costs about as much again as a small network's forward and backward.
+    return 2 * measure_speed(network, (task.channels, task.height, task.width), device)

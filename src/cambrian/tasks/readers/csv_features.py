@@ -1,0 +1,60 @@
+"""A CSV whose rows are features: numbers and categories to learn a column of classes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cambrian.tasks.examples import Examples
+from cambrian.tasks.features import describe_columns, fit_columns, read_numbers
+from cambrian.tasks.labels import read_labels
+from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_split
+from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
+from cambrian.tasks.readers.csv_text import Table
+from cambrian.tasks.readers.features import make_examples, name_column
+
+
+def read_features(
+    table: Table,
+    target: str | int,
+    split: str | int | None = None,
+    ignore: str | None = None,
+    categories: str | None = None,
+) -> Examples:
+    """The rows of `table`, whose column `target` has the classes. `ignore` names columns to leave out, or is
+    none to keep those that count the rows, too; `categories` those whose numbers are categories."""
+    place = find_column(table, target)
+    part, notes = find_split(table, split)
+    lines, rows = zip(*table.rows, strict=True)
+    cells = dict(enumerate(zip(*rows, strict=True)))
+    ignored = {find_column(table, name) for name in _list(ignore) if name != "none"}
+    left = [i for i in cells if i not in {place, part, *ignored}]
+    counting = [i for i in left if _counts_rows(table, i, cells[i])] if ignore is None else []
+    if counting:
+        named = ", ".join(table.name(i) for i in counting)
+        notes += (f"{table.path}: {named} counts the rows and is not used: ignore=none keeps it",)
+    names = {i: name_column(table.header, i) for i in left if i not in counting}
+    marked = [names.get(find_column(table, name), name) for name in _list(categories)]
+    features = {name: cells[i] for i, name in names.items()}
+    columns, remarks = fit_columns(features, str(table.path), marked)
+    classes = read_labels(convert_labels(table, lines, cells[place]), str(table.path))
+    said = f"{table.path}: {table.name(place)} is learned from {describe_columns(columns)}"
+    marks = marks_of(table, part, lines, () if part is None else cells[part])
+    sentences = (*table.notes, *notes, said, *remarks, *classes.notes)
+    return make_examples(
+        table.path.stem, columns, features, classes.targets, classes.labels, marks, sentences
+    )
+
+
+def _list(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _counts_rows(table: Table, column: int, cells: Sequence[str]) -> bool:
+    """Whether the column numbers the rows: one after the other, or by its name and without a repeat."""
+    numbers = read_numbers(cells)
+    if numbers is None or np.isnan(numbers).any():
+        return False
+    named = table.header is not None and table.header[column].lower() in COUNTERS
+    return bool(counters(numbers[:, None])) or (named and len(np.unique(numbers)) == len(numbers))

@@ -1,0 +1,123 @@
+"""Tables of features in memory: arrays [n, columns], or tables with named columns, such as pandas has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from cambrian.errors import DataError
+from cambrian.tasks.examples import TRAIN, Decoded, Examples
+from cambrian.tasks.features import Column, count_features, describe_columns, encode, fit_columns
+from cambrian.tasks.labels import read_labels
+from cambrian.tasks.limits import check_memory
+from cambrian.tasks.readers.csv_text import read_table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ENDINGS = (".csv", ".tsv", ".txt")
+NAME = "table"
+
+
+def read_tables(parts: Mapping[int, Any], categories: Sequence[str] = ()) -> Examples:
+    """Examples of {TRAIN: (table, labels), TEST: (table, labels)}, whose columns are those of the first."""
+    tables: list[dict[str, Sequence[Any]]] = []
+    labels: list[Any] = []
+    marks: list[NDArray[np.int8]] = []
+    for part, source in parts.items():
+        if not isinstance(source, tuple) or len(source) != 2:
+            kind = type(source).__name__
+            raise DataError(f"a table of features needs its labels: give (table, labels), got {kind!r}")
+        table, rows = read_cells(source[0]), list(source[1])
+        counts = {len(cells) for cells in table.values()}
+        if counts != {len(rows)}:
+            raise DataError(
+                f"{NAME}: {max(counts, default=0)} rows but {len(rows)} labels: give one label per row"
+            )
+        tables.append(table)
+        labels += rows
+        marks.append(np.full(len(rows), part, np.int8))
+    cells = {name: _join(tables, name) for name in tables[0]}
+    # The columns are those of the training part: nothing of a test part goes into the network.
+    fitted, notes = fit_columns(dict(tables[list(parts).index(TRAIN)]), NAME, categories)
+    # Of a single part as they are given, with their type.
+    classes = read_labels(next(iter(parts.values()))[1] if len(parts) == 1 else labels, NAME)
+    said = f"{NAME}: learned from {describe_columns(fitted)}"
+    return make_examples(
+        NAME,
+        fitted,
+        cells,
+        classes.targets,
+        classes.labels,
+        np.concatenate(marks),
+        (said, *notes, *classes.notes),
+    )
+
+
+def _join(tables: Sequence[Mapping[str, Sequence[Any]]], name: str) -> Sequence[Any]:
+    if len(tables) == 1:
+        return tables[0][name]
+    missing = next((n for n, table in enumerate(tables) if name not in table), None)
+    if missing is not None:
+        raise DataError(f"{NAME}: part {missing} does not have the column {name!r:.60}")
+    return np.concatenate([np.asarray(table[name]) for table in tables])
+
+
+def read_cells(source: Any) -> dict[str, Sequence[Any]]:
+    """The cells by the columns' names: of a .csv, an array [n, columns] (0, 1, ...), a dictionary of columns,
+    or a table with named columns. Raises DataError for anything else."""
+    if isinstance(source, str | os.PathLike):
+        return _read_file(Path(source))
+    if isinstance(source, Mapping):
+        return {str(name): cells for name, cells in source.items()}
+    # A table of pandas or the like is known by its columns: none of them is imported.
+    if hasattr(source, "columns") and hasattr(source, "__getitem__"):
+        return {str(name): np.asarray(source[name]) for name in source.columns}
+    array = np.asarray(source)
+    if array.ndim != 2:
+        raise DataError(
+            f"expected a table of features [n, columns], got {type(source).__name__!r} of {array.ndim} axes:"
+            " give an array, a dictionary of columns, a DataFrame, or the path of a .csv"
+        )
+    return {str(n): column for n, column in enumerate(array.T)}
+
+
+def _read_file(path: Path) -> dict[str, Sequence[Any]]:
+    if path.suffix.lower() not in ENDINGS:
+        raise DataError(f"{path}: expected rows of a table: give a .csv with the columns of the training")
+    table = read_table(path, None, None)
+    names = [name_column(table.header, i) for i in range(table.width)]
+    return dict(zip(names, zip(*(row for _, row in table.rows)), strict=True))
+
+
+def name_column(header: Sequence[str] | None, column: int) -> str:
+    """The name in the header, else the number."""
+    return (header[column] if header else "") or str(column)
+
+
+def make_examples(
+    name: str,
+    columns: tuple[Column, ...],
+    cells: Mapping[str, Sequence[Any]],
+    targets: NDArray[np.int64],
+    labels: tuple[str, ...],
+    marks: NDArray[np.int8],
+    notes: tuple[str, ...],
+) -> Examples:
+    """Examples whose inputs are float32 [n, 1, 1, features]: a row is an image of one pixel, whose channels
+    are the features, so that they are normalised one by one."""
+
+    def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:
+        if size not in (None, 1):
+            raise DataError(f"{name}: rows of a table are not images, and have no size: leave --size out")
+        check_memory(name, 4 * len(indices) * count_features(columns))
+        chosen = {column.name: np.asarray(cells[column.name])[indices] for column in columns}
+        inputs = encode(columns, chosen, name)[:, None, None, :]
+        return Decoded(inputs, notes, {}, tuple(msgspec.to_builtins(column) for column in columns))
+
+    return Examples(name, targets, labels, marks, decode)

@@ -1,0 +1,155 @@
+"""Rows of a table as features: what is found, said, encoded and refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from refusals import refused
+from scipy.stats import norm, rankdata
+from sklearn.datasets import load_iris
+
+from cambrian.errors import DataError
+from cambrian.tasks import Task, load, read_rows
+from cambrian.tasks.features import Column, encode, fit_column, fit_columns, read_columns
+
+ROWS = 60
+RNG = np.random.default_rng(3)
+AGES = [str(round(age, 1)) for age in RNG.normal(40, 12, ROWS)]
+AGES[5] = AGES[9] = ""
+SEXES = ["f" if n % 3 else "m" for n in range(ROWS)]
+GRADES = [str(n % 4) for n in range(ROWS)]
+TARGET = ["yes" if n % 3 else "no" for n in range(ROWS)]
+HEADER = "id,age,sex,name,grade,bought"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    names = [f"customer {n}" for n in range(ROWS)]
+    rows = zip(range(1, ROWS + 1), AGES, SEXES, names, GRADES, TARGET, strict=True)
+    path = tmp_path / "shop.csv"
+    path.write_text("\n".join([HEADER, *(",".join(map(str, row)) for row in rows)]))
+    return path
+
+
+def said(task: Task, words: str) -> bool:
+    return any(words in sentence for sentence in task.warnings)
+
+
+def test_a_table_is_read_by_its_target(table: Path) -> None:
+    """Each kind of column is found, the rest is named; a row is an image of one pixel."""
+    task = load(table, target="bought")
+    assert task.labels == ("no", "yes")
+    assert task.inputs.shape == (ROWS, 1, 1, 5)  # age and its gap, two sexes, the grade
+    assert [column["name"] for column in task.columns] == ["age", "sex", "grade"]
+    assert said(task, "'id'")
+    assert said(task, "'name'")
+    assert said(task, "'bought') is learned from 3 columns: 2 of numbers, 1 of categories")
+    kept = task.inputs[:, 0, 0]
+    assert kept[:, 1].tolist() == [float(age == "") for age in AGES]
+    assert kept[:, 2].tolist() == [float(sex == "f") for sex in SEXES]
+    assert kept[:, 4].tolist() == [float(grade) for grade in GRADES]
+    assert "5 features of 3 columns" in repr(task)
+
+
+def test_options_override(table: Path) -> None:
+    task = load(table, target="bought", categories="grade", ignore="age,id")
+    assert [(c["name"], len(c.get("categories", ()))) for c in task.columns] == [("sex", 2), ("grade", 4)]
+    kept = load(table, target="bought", ignore="none")
+    assert kept.columns[0]["name"] == "id"
+    assert load(table, target=2).labels == ("f", "m")
+
+
+def test_prepared_tasks_keep_the_columns(table: Path, tmp_path: Path) -> None:
+    task = load(table, target="bought")
+    task.save(tmp_path / "task")
+    assert read_columns(Task.open(tmp_path / "task").columns) == read_columns(task.columns)
+
+
+@pytest.mark.parametrize("kind", ["path", "columns", "array"])
+def test_rows_to_be_predicted_are_encoded_like_those_of_the_training(table: Path, kind: str) -> None:
+    task = load(table, target="bought")
+    source: Any = table
+    if kind != "path":
+        source = {"sex": SEXES, "age": AGES, "grade": [int(g) for g in GRADES], "unknown": TARGET}
+    if kind == "array":  # columns without names are numbered
+        numbers = RNG.normal(size=(ROWS, 3))
+        task, source = load((numbers, np.arange(ROWS) % 2), features=True), numbers
+    assert np.array_equal(read_rows(source, task.columns), task.inputs)
+
+
+def test_arrays_and_parts() -> None:
+    """The columns are fitted to the training part alone."""
+    data = load_iris()
+    assert load(data, features=True).channels == 4
+    half = load(
+        ((data.data[::2], data.target[::2]), (data.data[1::2] + 100, data.target[1::2])), features=True
+    )
+    assert half.columns[0]["knots"][-1] == data.data[::2, 0].max()
+    assert len(half.test) == 75
+
+
+@given(st.sets(st.integers(-(10**6), 10**6), min_size=20, max_size=80).map(list))
+def test_numbers_become_normal_scores(values: list[int]) -> None:
+    """At the quantiles that are kept: the scores of the ranks, as scipy gives them; the order stays."""
+    column = fit_column("x", [repr(v) for v in values])
+    assert column is not None
+    encoded = encode([column], {"x": values}, "here")[:, 0]
+    order = np.argsort(values)
+    assert (np.diff(encoded[order]) >= 0).all()
+    ranks = (rankdata(values) - 0.5) / len(values)
+    assert np.abs(norm.cdf(encoded) - ranks).max() < 1 / 32 + 1 / len(values)
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "", "NA", "?"]), min_size=8, max_size=40))
+def test_categories_are_one_hot(cells: list[str]) -> None:
+    """One 1 in each row, none where the value is missing or was never seen."""
+    known = sorted({cell for cell in cells if cell in "abc" and cell})
+    column = fit_column("x", cells)
+    if len(known) < 2:
+        assert column is None
+        return
+    assert column == Column("x", tuple(known))
+    encoded = encode([column], {"x": [*cells, "new"]}, "here")
+    expected = [[float(cell == word) for word in known] for cell in [*cells, "new"]]
+    assert encoded.tolist() == expected
+
+
+def test_numbers_as_people_write_them() -> None:
+    column = fit_column("x", ["1,5", "2.5", "1e1", " 7 ", "n/a"])
+    assert column == Column("x", fill=4.75, flagged=True)
+    table = {"x": ["3,5", None, float("nan")]}
+    assert encode([column], table, "here").tolist() == [[3.5, 0], [4.75, 1], [4.75, 1]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"target": "bougt"}, "no column 'bougt'; did you mean 'bought'"),
+        ({"target": "bought", "shape": "1x2"}, "shape= is for images, and target= for a table of features"),
+        ({"target": "bought", "size": 8}, "rows of a table are not images, and have no size"),
+        ({"target": "bought", "categories": "grde"}, "no column 'grde'; did you mean 'grade'"),
+        ({"target": "age"}, "there is no label: write one, or remove the row"),
+        ({"categories": "grade"}, "name its target= as well"),
+        ({}, "name the column to learn with target=NAME"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(table: Path, settings: dict[str, Any], sentence: str) -> None:
+    refused(table, sentence, **settings)
+
+
+def test_rows_that_do_not_fit_are_refused(table: Path) -> None:
+    columns = load(table, target="bought").columns
+    with pytest.raises(DataError, match="no column 'age'"):
+        read_rows({"sex": SEXES}, columns)
+    with pytest.raises(DataError, match="'old' in column 'age' is not a number"):
+        read_rows({"sex": ["f"], "age": ["old"], "grade": ["1"]}, columns)
+    with pytest.raises(DataError, match="expected rows of a table"):
+        read_rows("photo.png", columns)
+    with pytest.raises(DataError, match="no column to learn from"):
+        fit_columns({"x": ["1"] * 9}, "here")
+    refused((np.zeros((4, 2)), [0, 1, 0]), "4 rows but 3 labels", features=True)
