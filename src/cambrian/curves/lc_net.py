@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from cambrian.curves.curve import Curve, Forecast
+from cambrian.curves.one_thread import one_thread
 from cambrian.randomness import integer_seed
 from cambrian.settings import COUNT, POSITIVE, check_settings
 
@@ -54,6 +55,10 @@ class Conditioned:
         self._chain: Chain | None = None
 
     def predict(self, curve: Curve, last: float) -> Forecast:
+        with one_thread():
+            return self._predict(curve)
+
+    def _predict(self, curve: Curve) -> Forecast:
         import torch
 
         chain = self._start(curve).fork((self.seed + len(curve)) % 2**63)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cambrian.curves.curve import Curve, Forecast
+from cambrian.curves.one_thread import one_thread
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,12 +52,12 @@ class Reading:
     def predict(self, curve: Curve, last: float) -> Forecast:
         import torch
 
-        steps = torch.from_numpy((curve.steps / last).astype(np.float32))[None]
-        values = torch.from_numpy(curve.values.astype(np.float32))[None]
         from cambrian.curves.pfn_network import PATCH
 
+        steps = torch.from_numpy((curve.steps / last).astype(np.float32))[None]
+        values = torch.from_numpy(curve.values.astype(np.float32))[None]
         queries = torch.ones(1, -(-len(curve) // PATCH), 1)
-        with torch.no_grad():
+        with one_thread(), torch.no_grad():
             mixture = self.network(steps, values, queries)
         logits, means, deviations = (_to_array(part[0, -1, 0]) for part in mixture)
         return Forecast(means, deviations, np.exp(logits - logits.max()))
