@@ -45,6 +45,7 @@ CONTESTS = {
     # As many epochs as 20 whole trainings take.
     "spikenas": Contest("spikenas", 2000, ("hyperband", "asha", "bohb", "pasha")),
     "spikenas-more": Contest("spikenas", 2000, ("successive-halving", "asha(form=stopping)", "freeze-thaw")),
+    "spikenas-dyhpo": Contest("spikenas", 2000, ("dyhpo", "hyperband")),
 }
 
 

@@ -15,6 +15,8 @@ from cambrian.weights import Continue, source_row
 
 ANEW = "anew"
 """In the data of an outcome: why a training that was to continue another one began from the start."""
+STOPPED = "stopped_epochs"
+"""In the data of an outcome: the epochs of a training that ended early, whose value is a forecast."""
 SKELETON = "skeleton"
 """The axis that stands for all settings of a network's skeleton."""
 PARTS = ("epochs", "seconds", "fraction", "resolution")
@@ -82,7 +84,7 @@ def count_paid(trial: Trial, source: Trial | None = None) -> float:
     outcome = trial.outcome
     if trial.cached is not None or outcome is None:
         return 0.0
-    whole = count_epochs(trial.fidelity)
+    whole = _count_trained(trial)
     if isinstance(outcome, Infeasible):
         whole = outcome.curve[-1].step * trial.fidelity.fraction if outcome.curve else 0.0
     elif isinstance(outcome, Done) and trial.fidelity.seconds is not None:
@@ -90,7 +92,14 @@ def count_paid(trial: Trial, source: Trial | None = None) -> float:
         whole = outcome.metrics.get("epochs", trial.fidelity.epochs) * trial.fidelity.fraction
     anew = isinstance(outcome, Done) and ANEW in outcome.data
     continued = source is not None and isinstance(trial.weights, Continue) and not anew
-    return max(0.0, whole - (count_epochs(source.fidelity) if continued and source is not None else 0.0))
+    return max(0.0, whole - (_count_trained(source) if continued and source is not None else 0.0))
+
+
+def _count_trained(trial: Trial) -> float:
+    """The epochs of its fidelity, or those after which it ended early."""
+    if isinstance(trial.outcome, Done) and STOPPED in trial.outcome.data:
+        return float(trial.outcome.data[STOPPED]) * trial.fidelity.fraction
+    return count_epochs(trial.fidelity)
 
 
 def list_paid(trials: Sequence[Trial]) -> list[float]:

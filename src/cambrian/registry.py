@@ -24,6 +24,7 @@ METHODS = {
     "strategy": ("start", "propose", "learn"),
     "estimator": ("run",),
     "predictor": ("start",),
+    "curve model": ("start",),
 }
 """The methods that a component of each kind has. A spec in a run directory may name any module, so the
 object that it leads to is checked."""

@@ -72,6 +72,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "bananas": {"initial": 6, "candidates": 4, "layers": 2, "epochs": 5},
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
     "freeze-thaw": {"candidates": 3, "fit": 1, "old": 2, "new": 1},
+    "dyhpo": {"candidates": 3, "first": 4, "refine": 1},
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
     "nsga2": {"population": 8},
@@ -98,7 +99,7 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "nsga2": {"lag_free": True},
     **{name: {} for name in ("nash", "lemonade")},
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
-    **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw")},
+    **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw", "dyhpo")},
     **{
         name: {"lag_free": True}
         for name in ("random-shared", "one-shot", "enas", "spos", "fairnas", "sandwich", "once-for-all")
@@ -151,6 +152,8 @@ def estimator_case(name: str) -> EstimatorCase:
     if name == "one-shot":
         spec = {"name": name, "arguments": {"batch_size": 16, "paths": 1, "statistics_batches": 1}}
         return EstimatorCase(ESTIMATORS.make(spec), space, builds=False, supernet="uniform")
+    if name == "extrapolated":
+        return EstimatorCase(ESTIMATORS.make({"name": name, "arguments": {"model": "last-value"}}), space)
     return EstimatorCase(ESTIMATORS.make(name), space)
 
 

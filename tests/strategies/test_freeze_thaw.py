@@ -8,11 +8,11 @@ import pytest
 
 import mocks
 from cambrian.architecture import Architecture
+from cambrian.curves.curve_process import Parameters, condition, fit_parameters
 from cambrian.outcome import Crashed, Done, Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, trial_of
-from cambrian.strategies.multifidelity.curve_process import Parameters, condition, fit_parameters
 from cambrian.strategies.multifidelity.freeze_thaw import FreezeThaw, choose_step, measure_distances
 from cambrian.weights import Continue, Fresh
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from cambrian.cli.app import say
+from cambrian.cli.estimators import wrap_table
 from cambrian.cli.given import list_given, refuse_others, refuse_these
 from cambrian.cli.objectives import STRATEGY, read_objectives
 from cambrian.cli.run_search import run_search
@@ -21,7 +22,7 @@ TRIALS = "300"  # as `compare` gives each search
 
 READ = (
     *("benchmark", "strategy", "budget", "run", "seed", "as_json"),
-    *("minimize", "objectives", "questions", "depth", "replicates"),
+    *("minimize", "objectives", "questions", "depth", "replicates", "estimator"),
 )
 """The parameters of `search` that a search on a table reads, besides the settings of progressive search."""
 PROGRESSIVE = ("surrogate", "levels", "keep")
@@ -60,6 +61,7 @@ def search_table(
     seed: int,
     as_json: bool,
     objectives: str | None = None,
+    estimator: str | None = None,
 ) -> None:
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
@@ -78,7 +80,7 @@ def search_table(
     search = Search(
         table.space,
         _strategy(chosen, context),
-        table.estimator,
+        wrap_table(estimator, table.estimator),
         budget=limit,
         seed=seed,
         fidelity=table.fidelity,

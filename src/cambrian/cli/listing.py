@@ -48,6 +48,12 @@ def list_measures() -> Lines:
     return _describe_all(MEASURES)
 
 
+def list_curve_models() -> Lines:
+    from cambrian.curves import CURVE_MODELS
+
+    return _describe_all(CURVE_MODELS)
+
+
 def list_networks() -> Lines:
     """The published architectures, with their sources."""
     from cambrian.spaces.published import find_published, names
@@ -72,6 +78,7 @@ KINDS: dict[str, Callable[[], Lines]] = {
     "data": list_data,
     "predictors": list_predictors,
     "measures": list_measures,
+    "curve-models": list_curve_models,
 }
 
 

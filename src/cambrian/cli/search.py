@@ -12,6 +12,7 @@ from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, 
 from cambrian.cli.audited import AUTO, Audited, check_audited, follow_audit
 from cambrian.cli.by_hand import check_raced, train_by_hand
 from cambrian.cli.data import Read, Target, load_task
+from cambrian.cli.estimators import is_extrapolated, read_estimator
 from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
@@ -19,7 +20,7 @@ from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.cli.objectives import STRATEGY, Objectives, read_objectives
 from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import run_search
-from cambrian.errors import UnknownName, UsageError
+from cambrian.errors import UsageError
 
 DATA, BUDGET, SEARCHED, FINAL, TRAINING, LIMITS, MACHINE, RUN = (
     "Data",
@@ -138,8 +139,9 @@ def search(
     estimator: Annotated[
         str | None,
         typer.Option(
-            help="What ranks networks in the search: train, or a measure before training, such as naswot or"
-            " 'zen(repeats=8)' (cambrian list measures); auto: the shortcut that an audit recommends.",
+            help="What ranks networks in the search: train; a measure before training, such as naswot or"
+            " 'zen(repeats=8)' (cambrian list measures); 'extrapolated(model=pfn)', which ends trainings early"
+            " (cambrian list curve-models); or auto: the shortcut that an audit recommends.",
             show_default="train",
             autocompletion=complete("measures"),
             rich_help_panel=SEARCHED,
@@ -266,12 +268,12 @@ def search(
         from cambrian.cli.benchmark_search import TableOptions, search_table
 
         columns = TableOptions(benchmark, minimize, questions, depth, replicates)
-        search_table(context, columns, strategy, budget, run, seed, as_json, objectives)
+        search_table(context, columns, strategy, budget, run, seed, as_json, objectives, estimator)
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
     check_audited(estimator, audit)
-    _check_estimator(estimator)
+    ranked = AUTO if estimator == AUTO else read_estimator(estimator)
     refuse_these(context, ("questions", "depth", "replicates"), "for --benchmark with a table of your own")
     # Only what the user said is passed on: everything else is the plan's to choose.
     changes = {
@@ -286,7 +288,8 @@ def search(
         "final_filters": final_filters,
         "final_cells": final_cells,
     }
-    others = read_objectives(objectives, metric if estimator in (None, "train", AUTO) else "value")
+    trained = ranked in (None, AUTO) or is_extrapolated(ranked)
+    others = read_objectives(objectives, metric if trained else "value")
     if others and strategy is None:
         strategy = STRATEGY
     # Plain progressive search is made by the plan, with the budget's settings.
@@ -303,7 +306,8 @@ def search(
     # Said at once: the plan that follows measures networks for some seconds.
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     if estimator == AUTO:
-        estimator, place = follow_audit(task, audit, place, changes, recipe, as_json)
+        advised, place = follow_audit(task, audit, place, changes, recipe, as_json)
+        ranked = read_estimator(advised)
     common: dict[str, Any] = {
         "workers": workers,
         "device": device,
@@ -311,8 +315,8 @@ def search(
         "seed": seed,
         "memory": None if memory is None else int(memory * 2**30),
     }
-    if estimator not in (None, "train"):  # training is what every plan does: only another one changes it
-        common["estimator"] = estimator
+    if ranked is not None:
+        common["estimator"] = ranked
     if others:
         common["objectives"] = others
     with name_options(context):
@@ -351,20 +355,6 @@ def _check_unused(run: Path | None) -> None:
 def _read_entrants(text: str | None) -> int | str | None:
     """The number in `--entrants`, or the word."""
     return int(text) if text is not None and text.isdecimal() else text
-
-
-def _check_estimator(text: str | None) -> None:
-    """Raise UnknownName for an estimator that is neither training nor a measure, and UsageError for settings
-    that it does not have."""
-    from cambrian.networks.measure import MEASURES
-    from cambrian.networks.measure.measure import find_measure, is_measure
-
-    if text in (None, "train", AUTO):
-        return
-    assert text is not None
-    if not is_measure(text):
-        raise UnknownName("estimator", text, ["train", AUTO, *MEASURES.names()])
-    find_measure(text)
 
 
 def _check_surrogate(name: str) -> None:

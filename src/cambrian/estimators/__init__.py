@@ -10,6 +10,7 @@ ESTIMATORS = Registry(
         "train": "cambrian.estimators.train:Train",
         "function": "cambrian.estimators.function:Function",
         "proxy": "cambrian.estimators.proxy:Proxy",
+        "extrapolated": "cambrian.estimators.extrapolated:Extrapolated",
         "one-shot": "cambrian.estimators.one_shot:OneShot",
         "tabular": "cambrian.estimators.tabular:Tabular",
     },

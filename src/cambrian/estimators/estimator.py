@@ -11,11 +11,17 @@ from cambrian.outcome import Outcome, Point
 from cambrian.request import Evaluate
 from cambrian.weights import Continue, Fresh
 
-__all__ = ["Estimate", "Estimator", "Holds", "Job", "OutOfTime", "Prepares", "finite"]
+__all__ = ["Enough", "Estimate", "Estimator", "Holds", "Job", "OutOfTime", "Prepares", "finite"]
 
 
 class OutOfTime(Exception):
     """An evaluation does not have a result by its deadline."""
+
+
+class Enough(Exception):
+    """Thrown into an estimate at a point of its curve by whoever needs no more points: an estimator that can
+    ends with the outcome that it has, as if this point were the last of its fidelity; any other lets it
+    pass."""
 
 
 SERVES: tuple[type, ...] = (Evaluate, Fresh, Continue)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from cambrian.effort import ANEW, FREE, Axis
 from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured
-from cambrian.estimators.estimator import Estimate, Job
+from cambrian.estimators.estimator import Enough, Estimate, Job
 from cambrian.estimators.function_calls import (
     call_function,
     check_function,
@@ -71,7 +71,10 @@ class Function:
                     return outcome
                 metrics = {"value": outcome.value, **outcome.metrics}
                 curve.append(Point(step, metrics, time.perf_counter() - started))
-                yield curve[-1]
+                try:
+                    yield curve[-1]
+                except Enough:
+                    break
             result = last
         seconds = time.perf_counter() - started
         # A function knows of no earlier training, so that it begins anew whatever was asked for.

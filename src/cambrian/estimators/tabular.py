@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from cambrian.effort import ANEW, Axis
 from cambrian.errors import UsageError
-from cambrian.estimators.estimator import Estimate, Job
+from cambrian.estimators.estimator import Enough, Estimate, Job
 from cambrian.estimators.tables import open_table
 from cambrian.estimators.tables.replicates import MODES
 from cambrian.estimators.tables.table import Column, Table
-from cambrian.outcome import Fidelity, Point, outcome_of
+from cambrian.outcome import Fidelity, Outcome, Point, outcome_of
 from cambrian.randomness import stream
 
 SEPARATE = "the table's trainings of other lengths are separate ones"
@@ -55,8 +55,6 @@ class Tabular:
             table, row = table.draw(row, stream(job.seed, "tabular", job.identity))
         column = table.column(self.objective)
         cost = table.column(self.seconds) if self.seconds else None
-        begun = job.begun if column.curve else None
-        value = self.scale * column.at(row, job.fidelity.epochs)
         curve: list[Point] = []
         # A column of separate trainings is no curve: its values at fewer epochs are other measurements.
         if column.curve:
@@ -64,12 +62,22 @@ class Tabular:
             spent = cost.until(row, job.fidelity.epochs) if cost else [0.0] * len(values)
             for epoch, measure, seconds in zip(column.epochs, values, spent, strict=False):
                 curve.append(Point(epoch, {self.objective: self.scale * measure}, seconds))
-                yield curve[-1]
+                try:
+                    yield curve[-1]
+                except Enough:
+                    return self._look_up(job, table, row, curve, epoch)
+        return self._look_up(job, table, row, curve, job.fidelity.epochs)
+
+    def _look_up(self, job: Job, table: Table, row: int, curve: list[Point], epochs: int) -> Outcome:
+        """The outcome after these epochs."""
+        column = table.column(self.objective)
+        cost = table.column(self.seconds) if self.seconds else None
+        begun = job.begun if column.curve else None
         return outcome_of(
-            value,
-            metrics={name: table.column(name).at(row, job.fidelity.epochs) for name in self.metrics},
+            self.scale * column.at(row, epochs),
+            metrics={name: table.column(name).at(row, epochs) for name in self.metrics},
             curve=tuple(curve),
-            seconds=_price(cost, row, job.fidelity, begun) if cost else 0.0,
+            seconds=_price(cost, row, epochs, begun) if cost else 0.0,
             data={} if job.begun is None or column.curve else {ANEW: SEPARATE},
         )
 
@@ -87,6 +95,6 @@ class Tabular:
         return open_table(self.table, self.questions, self.replicates is not None)
 
 
-def _price(cost: Column, row: int, fidelity: Fidelity, begun: Fidelity | None) -> float:
+def _price(cost: Column, row: int, epochs: int, begun: Fidelity | None) -> float:
     """The cost of a training; of one that continues another, only the difference."""
-    return cost.at(row, fidelity.epochs) - (cost.at(row, begun.epochs) if begun is not None else 0.0)
+    return cost.at(row, epochs) - (cost.at(row, begun.epochs) if begun is not None else 0.0)

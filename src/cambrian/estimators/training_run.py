@@ -14,6 +14,7 @@ import msgspec
 
 from cambrian.errors import RunError
 from cambrian.estimators.build import signature
+from cambrian.estimators.estimator import Enough
 from cambrian.estimators.job import Job
 from cambrian.estimators.pace import Pace
 from cambrian.estimators.training_clock import TrainingClock
@@ -104,17 +105,20 @@ class TrainingRun:
         return self._earlier + time.perf_counter() - self._started
 
     def train(self) -> Generator[Point, None, Infeasible | None]:
-        """Trains to the end and yields the points of the curve. Returns Infeasible if the loss is not
-        finite."""
-        yield from self.curve  # of the attempts before: the caller has not seen them in this process
-        if self.curve and self._pace.over:
-            # A part of a training that begins too late is what the part before it has left.
-            self.training.fit(self.training.steps_done)
-        while not self.training.finished:
-            failure = self._advance()
-            if failure is not None:
-                return failure
-            yield self.curve[-1]
+        """Trains to the end, or until the caller has Enough, and yields the points of the curve. Returns
+        Infeasible if the loss is not finite."""
+        try:
+            yield from self.curve  # of the attempts before: the caller has not seen them in this process
+            if self.curve and self._pace.over:
+                # A part of a training that begins too late is what the part before it has left.
+                self.training.fit(self.training.steps_done)
+            while not self.training.finished:
+                failure = self._advance()
+                if failure is not None:
+                    return failure
+                yield self.curve[-1]
+        except Enough:
+            pass
         return None
 
     def take_best(self) -> None:

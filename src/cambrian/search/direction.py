@@ -13,6 +13,11 @@ from cambrian.problem import Objective, lower_is_better
 def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
     """The name of the values, by the estimator's spec: a table's column, a function's or a metric's name."""
     arguments = estimator.get("arguments", {})
+    if "inner" in arguments:  # one around another has the values of that one
+        inner = arguments["inner"]
+        return objective_name(
+            inner if isinstance(inner, Mapping) else {"name": inner.partition("(")[0]}, task
+        )
     if "objective" in arguments:
         return str(arguments["objective"])
     if "function" in arguments:

@@ -21,6 +21,7 @@ STRATEGIES = Registry(
         "pasha": "cambrian.strategies.multifidelity.pasha:PASHA",
         "bohb": "cambrian.strategies.multifidelity.bohb:BOHB",
         "freeze-thaw": "cambrian.strategies.multifidelity.freeze_thaw:FreezeThaw",
+        "dyhpo": "cambrian.strategies.multifidelity.dyhpo:DyHPO",
         "race": "cambrian.strategies.multifidelity.race:Race",
         "reinforce": "cambrian.strategies.reinforcement.reinforce:Reinforce",
         "ppo": "cambrian.strategies.reinforcement.ppo:PPO",

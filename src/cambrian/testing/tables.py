@@ -11,6 +11,7 @@ import dataclasses
 import sys
 from typing import Any
 
+from cambrian.curves import CURVE_MODELS
 from cambrian.descriptions import first_sentence
 from cambrian.estimators import ESTIMATORS
 from cambrian.networks.measure import MEASURES
@@ -27,6 +28,7 @@ REGISTRIES: dict[str, Registry] = {
     "Strategies": STRATEGIES,
     "Estimators": ESTIMATORS,
     "Predictors": PREDICTORS,
+    "Curve models": CURVE_MODELS,
     "Engines": ENGINES,
     "Measures": MEASURES,
     "Ways to train a supernet": SUPERNET_METHODS,

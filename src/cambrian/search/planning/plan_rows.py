@@ -255,7 +255,8 @@ def _describe_trial(search: Search, epochs: int, images: int) -> str:
     if isinstance(search.estimator, Proxy):
         return f"{search.estimator.measure} of the network before training, in less time than is expected"
     # Epochs say little where images are few: five epochs of forty images are five steps.
-    steps = epochs * search.estimator.batches(images)
+    training = getattr(search.estimator, "estimator", search.estimator)  # within one that ends it early
+    steps = epochs * training.batches(images)
     most = "at most " if list_levels(search) else ""
     text = f"{most}{count_epochs(epochs)} of {images} images{list_settings(search.fidelity)}"
     if steps < STEPS // 2:

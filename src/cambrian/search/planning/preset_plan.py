@@ -170,7 +170,11 @@ def _choose_estimators(
 ) -> tuple[Any, dict[str, Any], Final]:
     """The estimator of the search, the run's others, and the final stage, which `train` serves where the
     search has another one: a cheaper one that is named, or `climbing`, with the schedule of the rungs."""
+    from cambrian.estimators.extrapolated import Extrapolated
+
     first = climbing if named is None or named == "train" else named
+    if isinstance(first, Extrapolated):
+        first = first.wrap(climbing)
     if first == train:
         return train, {}, final
     return first, {"train": train}, msgspec.structs.replace(final, estimator="train")

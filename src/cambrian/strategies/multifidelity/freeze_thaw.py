@@ -13,21 +13,28 @@ import msgspec
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.effort import find_axis
-from cambrian.outcome import Fidelity, Trial
-from cambrian.problem import Problem
-from cambrian.settings import Span
-from cambrian.strategies.multifidelity.brackets import draw_new, list_requests
-from cambrian.strategies.multifidelity.curve_process import (
+from cambrian.curves.curve_process import (
     Parameters,
     Posterior,
     condition,
     fit_parameters,
 )
+from cambrian.outcome import Fidelity, Trial
+from cambrian.problem import Problem
+from cambrian.settings import Span
+from cambrian.strategies.multifidelity.brackets import draw_new, list_requests
 from cambrian.strategies.multifidelity.ladder import EPOCHS
+from cambrian.strategies.multifidelity.runs import (
+    Run,
+    begin_run,
+    can_go_on,
+    go_on,
+    learn_run,
+    list_epochs,
+    rank_runs,
+)
 from cambrian.strategies.settings import check_settings
-from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
-from cambrian.weights import Continue
+from cambrian.strategies.strategy import Proposal, Stop, Wait
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,15 +45,6 @@ FANTASIES = 5
 """Outcomes of a step that are imagined."""
 GROWTH = 1.3
 """The parameters are fitted anew whenever there are so many times as many points."""
-
-
-class Run(msgspec.Struct, frozen=True):
-    """An architecture in training: the row of its latest trial, and the score after each of its steps."""
-
-    architecture: Architecture
-    row: int
-    scores: tuple[float, ...]
-    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,26 +81,19 @@ class FreezeThaw:
 
     def list_fidelities(self, problem: Problem) -> list[Fidelity]:
         """Those of the steps, the lowest first."""
-        return [msgspec.structs.replace(problem.fidelity, epochs=n) for n in self.list_epochs(problem)]
-
-    def list_epochs(self, problem: Problem) -> tuple[int, ...]:
-        """The epochs after each step, as far as the estimator measures after them."""
-        full, axis = problem.fidelity.epochs, find_axis(problem.axes, "epochs")
-        wanted = {max(1, round(full * step / self.steps)) for step in range(1, self.steps + 1)}
-        values = axis.values if axis else ()
-        return tuple(sorted(n for n in wanted if not values or n in values))
+        return [msgspec.structs.replace(problem.fidelity, epochs=n) for n in list_epochs(problem, self.steps)]
 
     def start(self, problem: Problem) -> State:
-        return State(problem, self.list_epochs(problem))
+        return State(problem, list_epochs(problem, self.steps))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         busy = {trial.architecture.key for trial in pending}
-        frozen = [run for key, run in state.runs.items() if key not in busy and self._can_go_on(state, run)]
+        frozen = [run for key, run in state.runs.items() if key not in busy and can_go_on(run, state.epochs)]
         met = frozenset(state.runs)
         begun = sum(not run.failed for run in state.runs.values()) + len(busy - met)
         known = any(run.scores for run in state.runs.values())
         if begun < self.initial or not known:
-            return self._begin(state, draw_new(state.problem.space, met, pending, rng))
+            return begin_run(state.problem, state.epochs, draw_new(state.problem.space, met, pending, rng))
         drawn = [draw_new(state.problem.space, met, pending, rng) for _ in range(self.candidates)]
         fresh = list({a.key: a for a in drawn if a.key not in met | busy}.values())
         if not frozen and not fresh:
@@ -110,44 +101,14 @@ class FreezeThaw:
         return self._decide(state, frozen, fresh, rng)
 
     def learn(self, state: State, trial: Trial) -> State:
-        key = trial.architecture.key
-        before = state.runs.get(key)
-        step = state.epochs.index(trial.fidelity.epochs)
-        scores = before.scores if before is not None else ()
-        if trial.score is None:
-            run = Run(trial.architecture, trial.number, scores, failed=True)
-        elif len(scores) != step:  # a repeat of a step that is known
-            return state
-        else:
-            run = Run(trial.architecture, trial.number, (*scores, trial.score))
-        return self._refit(replace(state, runs={**state.runs, key: run}))
+        runs = learn_run(state.runs, state.epochs, trial)
+        return state if runs is state.runs else self._refit(replace(state, runs=runs))
 
     def recommend(self, state: State) -> list[Architecture]:
-        """The architectures that were trained furthest, by their latest scores."""
-        runs = [run for run in state.runs.values() if run.scores]
-        ranked = sorted(runs, key=lambda run: (-len(run.scores), -run.scores[-1], run.row))
-        return [run.architecture for run in ranked]
+        return rank_runs(state.runs)
 
     def keeps(self, state: State) -> list[int]:
-        return [run.row for run in state.runs.values() if self._can_go_on(state, run)]
-
-    def _can_go_on(self, state: State, run: Run) -> bool:
-        return not run.failed and len(run.scores) < len(state.epochs)
-
-    def _begin(self, state: State, architecture: Architecture) -> Evaluate:
-        fidelity = msgspec.structs.replace(state.problem.fidelity, epochs=state.epochs[0])
-        return Evaluate(architecture, fidelity, reason={"step": 1})
-
-    def _go_on(self, state: State, run: Run) -> Evaluate:
-        step = len(run.scores)
-        fidelity = msgspec.structs.replace(state.problem.fidelity, epochs=state.epochs[step])
-        return Evaluate(
-            run.architecture,
-            fidelity,
-            parent=run.row,
-            weights=Continue(run.row),
-            reason={"step": step + 1},
-        )
+        return [run.row for run in state.runs.values() if can_go_on(run, state.epochs)]
 
     def _decide(
         self, state: State, frozen: Sequence[Run], fresh: Sequence[Architecture], rng: np.random.Generator
@@ -164,8 +125,8 @@ class FreezeThaw:
         basket = [*old[: self.old], *new[: self.new]]
         chosen = basket[choose_step(posterior, basket, rng)]
         if chosen < len(known):
-            return self._go_on(state, known[chosen])
-        return self._begin(state, architectures[chosen])
+            return go_on(state.problem, state.epochs, known[chosen])
+        return begin_run(state.problem, state.epochs, architectures[chosen])
 
     def _refit(self, state: State) -> State:
         runs = [run for run in state.runs.values() if run.scores]

@@ -1,0 +1,68 @@
+"""Architectures in training, step by step: each may be frozen after any step and go on later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from cambrian.architecture import Architecture
+from cambrian.effort import find_axis
+from cambrian.outcome import Trial
+from cambrian.problem import Problem
+from cambrian.strategies.strategy import Evaluate
+from cambrian.weights import Continue
+
+
+class Run(msgspec.Struct, frozen=True):
+    """An architecture in training: the row of its latest trial, and the score after each of its steps."""
+
+    architecture: Architecture
+    row: int
+    scores: tuple[float, ...]
+    failed: bool = False
+
+
+def list_epochs(problem: Problem, steps: int) -> tuple[int, ...]:
+    """The epochs after each step, as far as the estimator measures after them."""
+    full, axis = problem.fidelity.epochs, find_axis(problem.axes, "epochs")
+    wanted = {max(1, round(full * step / steps)) for step in range(1, steps + 1)}
+    values = axis.values if axis else ()
+    return tuple(sorted(n for n in wanted if not values or n in values))
+
+
+def begin_run(problem: Problem, epochs: Sequence[int], architecture: Architecture) -> Evaluate:
+    """The request for the first step of an architecture."""
+    fidelity = msgspec.structs.replace(problem.fidelity, epochs=epochs[0])
+    return Evaluate(architecture, fidelity, reason={"step": 1})
+
+
+def go_on(problem: Problem, epochs: Sequence[int], run: Run) -> Evaluate:
+    """The request for the next step of a frozen one."""
+    step = len(run.scores)
+    fidelity = msgspec.structs.replace(problem.fidelity, epochs=epochs[step])
+    weights = Continue(run.row)
+    return Evaluate(run.architecture, fidelity, parent=run.row, weights=weights, reason={"step": step + 1})
+
+
+def can_go_on(run: Run, epochs: Sequence[int]) -> bool:
+    return not run.failed and len(run.scores) < len(epochs)
+
+
+def learn_run(runs: Mapping[str, Run], epochs: Sequence[int], trial: Trial) -> Mapping[str, Run]:
+    """The runs with a trial learned; the same mapping for a repeat of a step that is known."""
+    key = trial.architecture.key
+    before = runs.get(key)
+    scores = before.scores if before is not None else ()
+    if trial.score is None:
+        return {**runs, key: Run(trial.architecture, trial.number, scores, failed=True)}
+    if len(scores) != epochs.index(trial.fidelity.epochs):
+        return runs
+    return {**runs, key: Run(trial.architecture, trial.number, (*scores, trial.score))}
+
+
+def rank_runs(runs: Mapping[str, Run]) -> list[Architecture]:
+    """The architectures that were trained furthest, by their latest scores."""
+    measured = [run for run in runs.values() if run.scores]
+    ranked = sorted(measured, key=lambda run: (-len(run.scores), -run.scores[-1], run.row))
+    return [run.architecture for run in ranked]
