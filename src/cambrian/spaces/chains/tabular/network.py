@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambrian.networks.sharing.reading import Reading
+from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.settings import COUNT, check_numbers
 
 UNITS = 8
@@ -51,7 +51,7 @@ def network(read: Reading[Plan], features: int, classes: int, *, filters: int = 
     wide, dropout, act = read.value(
         lambda plan: (scale_units(filters, plan.width), plan.dropout, ACTIVATIONS[plan.activation])
     )
-    embeddings = {
+    embeddings: dict[str, Maker] = {
         "plain": partial(nn.Linear, features, wide),
         "periodic": partial(Periodic, features, wide),
         "attention": partial(Attention, features, wide, dropout),
