@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
     from cambrian.pictures.draw import draw
     from cambrian.reports.report_file import report
-    from cambrian.search.loop.final_stage import Final
     from cambrian.search.classifier import Classifier
+    from cambrian.search.loop.final_stage import Final
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = Classifier("3", workers=1).fit(X, y)
+    >>> model = Classifier("2", workers=1).fit(X, y)
     >>> model.predict(X[:2]).shape, model.predict_proba(X[:2]).shape
     ((2,), (2, 3))
     """
@@ -66,9 +68,10 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         task = load((X, y), features=True, test=self.test) if tables else load((X, y), test=self.test)
         settings = {name: getattr(self, name) for name in ("space", "strategy", "workers", "device", "seed")}
         place = self.directory
-        if place is None:  # kept on the object, with whose end it is removed
-            self._place = tempfile.TemporaryDirectory(prefix="cambrian-", ignore_cleanup_errors=True)
-            place = Path(self._place.name) / "run"
+        if place is None:
+            made = tempfile.mkdtemp(prefix="cambrian-")
+            weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
+            place = Path(made) / "run"
         result: Result = plan(task, self.budget, **settings).run(place, quiet=self.quiet)
         if result.winner is None:
             raise RunError("no network was trained within the budget: give more time")
