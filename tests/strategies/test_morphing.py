@@ -16,7 +16,7 @@ from cambrian.problem import Objective, Problem
 from cambrian.recommendation import dominates
 from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Morphs, know
-from cambrian.strategies.evolution.tournament import trivial
+from cambrian.strategies.evolution.tournament import Tournament, trivial
 from cambrian.strategies.morphing.lemonade import LEMONADE, MEASURE, invert_density
 from cambrian.strategies.morphing.nash import NASH
 from cambrian.strategies.strategy import Evaluate, Stop
@@ -150,3 +150,12 @@ def test_children_are_trained_on_from_their_parents(tmp_path) -> None:
     assert all(math.isfinite(t.value) for t in result.trials if t.value is not None)
     assert json.dumps(facts)
     assert isinstance(Evaluate(result.trials[1].architecture).weights, Fresh)
+
+
+def test_children_of_large_scale_evolution_inherit_what_agrees() -> None:
+    """Real et al. 2017, Sec. 3.5: from the winner of the tournament, by name and shape, unless it failed."""
+    game = play(Tournament(population=4, inherits=True), 12)
+    assert all(t.weights == (Fresh() if t.parent is None else Inherit(t.parent)) for t in game.trials)
+    assert Tournament(inherits=True).requests == (Evaluate, Fresh, Inherit)
+    failed = play(Tournament(population=4, inherits=True), 6, lambda trial: Infeasible("nan"))
+    assert all(t.weights == Fresh() for t in failed.trials)
