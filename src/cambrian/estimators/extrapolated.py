@@ -123,7 +123,8 @@ class Extrapolated:
     def run(self, job: Job) -> Estimate:
         estimate = self.estimator.run(job)
         if job.stage != "search" or job.fidelity.epochs != job.problem.fidelity.epochs:
-            return (yield from estimate)
+            whole: Outcome = yield from estimate
+            return whole
         watch = Watch(self, job)
         try:
             while True:
