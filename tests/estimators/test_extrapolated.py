@@ -22,7 +22,8 @@ from cambrian.outcome import Done, Fidelity, Outcome, Point, Trial
 from cambrian.randomness import stream
 from cambrian.search.search import Search
 from cambrian.spaces import SPACES
-from cambrian.testing import toy_task
+from cambrian.testing import PairCase, toy_task
+from cambrian.testing.pairs import check_a_kill_costs_nothing
 
 SPACE = SPACES.make("tiny-chain")
 FULL = Fidelity(20)
@@ -131,6 +132,13 @@ def test_a_search_pays_for_what_it_trained() -> None:
     assert [t.value for t in runs[0].trials] == [t.value for t in runs[1].trials]
 
 
+def test_a_kill_costs_nothing() -> None:
+    """A search killed in its 14th trial and resumed ends the same trainings after the same epochs."""
+    check_a_kill_costs_nothing(
+        PairCase(SPACE, "random", Extrapolated(Function(rise, builds=False), "mean-gain"), fidelity=FULL)
+    )
+
+
 def test_lower_values_are_better_where_they_are() -> None:
     """An error rate, minimised: the same trainings end after the same epochs as by accuracy."""
 
@@ -201,7 +209,7 @@ def test_an_estimator_that_cannot_end_early_is_closed() -> None:
     assert isinstance(outcome, Done)
     assert outcome.data == {STOPPED: 2}
     assert Stubborn.closed == 1
-    assert outcome.metrics["seconds_saved"] == 18
+    assert outcome.metrics["epochs_saved"] == 18
     assert outcome.seconds == 2
 
 

@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from cambrian.cli.app import give, say
+from cambrian.cli.saved import describe_saved
 from cambrian.outcome import ENDLESS, Done, Trial
 from cambrian.recommendation import list_comparable
 from cambrian.search.progress import read_progress
@@ -32,7 +33,7 @@ def summarise(result: Result, as_json: bool = False) -> None:
         console.print(_finals(result))
     for row in _latency(result):
         say(f"latency: {row}")
-    for line in _where(result):
+    for line in (*describe_saved(result.trials), *_where(result)):
         say(line)
 
 

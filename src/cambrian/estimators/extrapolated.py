@@ -123,7 +123,8 @@ class Extrapolated:
     def run(self, job: Job) -> Estimate:
         estimate = self.estimator.run(job)
         if job.stage != "search" or job.fidelity.epochs != job.problem.fidelity.epochs:
-            return (yield from estimate)
+            whole: Outcome = yield from estimate
+            return whole
         watch = Watch(self, job)
         try:
             while True:
@@ -207,14 +208,12 @@ class Watch:
             return outcome
         assert self.forecast is not None  # it ended by a forecast
         told, point = self.unit.write(self.forecast), self.points[-1]
-        saved = self.last - point.step
         metrics = {
             "last_value": point.metrics[self.name],
             "predicted": told.mean,
             "predicted_deviation": told.deviation,
             "epochs": float(point.step),
-            "epochs_saved": float(saved),
-            "seconds_saved": point.seconds / point.step * saved,
+            "epochs_saved": float(self.last - point.step),
         }
         ended = outcome or Done(told.mean, dict(point.metrics), tuple(self.points), point.seconds)
         return msgspec.structs.replace(

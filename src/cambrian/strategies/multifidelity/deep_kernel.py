@@ -64,7 +64,8 @@ class DeepKernel(nn.Module):
 
     def relate(self, one: Tensor, other: Tensor) -> Tensor:
         apart = torch.cdist(one, other, compute_mode="donot_use_mm_for_euclid_dist") ** 2
-        return self.log_scale.exp() * torch.exp(-0.5 * apart / (2 * self.log_length).exp())
+        related: Tensor = self.log_scale.exp() * torch.exp(-0.5 * apart / (2 * self.log_length).exp())
+        return related
 
     def factor(self, features: Tensor) -> Tensor:
         noise = (self.log_noise.exp() + JITTER) * torch.eye(len(features))

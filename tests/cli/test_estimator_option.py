@@ -1,0 +1,65 @@
+"""`--estimator extrapolated(...)`: around a table's curves, around trainings, and its refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cambrian.cli.estimators import is_extrapolated, read_estimator, wrap_table
+from cambrian.errors import UnknownName, UsageError
+from cambrian.estimators.extrapolated import Extrapolated
+from cambrian.estimators.tabular import Tabular
+from cambrian.estimators.train import Train
+from cambrian.search.result import Result
+from commands import run_command
+from published_tables import needs_tables
+
+
+def test_it_is_read_with_its_settings() -> None:
+    """Training is what a plan does by itself; a measure stays its name; anything else is the nearest name."""
+    assert read_estimator(None) is read_estimator("train") is None
+    assert read_estimator("zen(repeats=2)") == "zen(repeats=2)"
+    read = read_estimator("extrapolated(model=svr(least=30), stop=optimistic)")
+    assert read == Extrapolated(model="svr(least=30)", stop="optimistic")
+    assert is_extrapolated(read)
+    with pytest.raises(UnknownName, match="did you mean 'extrapolated'"):
+        read_estimator("extrapolate")
+
+
+def test_a_plan_wraps_its_own_training() -> None:
+    """Unless another one is named, whose settings stay."""
+    training = Train(batch_size=32)
+    assert Extrapolated().wrap(training).estimator == training
+    named = Extrapolated("train(batch_size=16)")
+    assert named.wrap(training).estimator == Train(batch_size=16)
+
+
+@needs_tables
+def test_a_table_needs_curves() -> None:
+    """What builds networks is refused, and so is a table of separate trainings, and an estimator within."""
+    curves, others = Tabular("spikenas", "val_acc"), Tabular("nb201", "c10_val")
+    assert wrap_table(None, curves) is curves
+    assert wrap_table("extrapolated(model=pfn)", curves).estimator == curves
+    for text, table, words in (
+        ("naswot", curves, "which --benchmark does not build"),
+        ("extrapolated", others, "this table has none"),
+        ("extrapolated(inner=train)", others, "this table has none"),
+        ("extrapolated(inner=proxy)", curves, "leave inner out"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            wrap_table(text, table)
+
+
+@needs_tables
+def test_a_search_on_a_table_ends_trainings_early(tmp_path: Path) -> None:
+    """By the command line: some trials say how many epochs they saved, and the run is read back."""
+    place = tmp_path / "run"
+    estimator = "extrapolated(model=mean-gain)"
+    words = ["search", "--benchmark", "spikenas", "--estimator", estimator, "--budget", "15", "--json"]
+    done = run_command(*words, "--run", str(place))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["objective"]["name"] == "val_acc"
+    metrics = [t.outcome.metrics for t in Result.open(place).trials if t.outcome is not None]  # type: ignore[union-attr]
+    assert sum(m.get("epochs_saved", 0) > 0 for m in metrics) > 2
