@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 POOL = 8
 """Random architectures for each one of the sample."""
-TRIES = 50
-"""Draws for each member of the pool, after which a space counts as drawn through."""
+REPEATS = 500
+"""Draws in a row that give nothing new, after which a space counts as drawn through."""
 PARTS = 3
 """Strata of each kind but the last, whose order is used as it is."""
 
@@ -55,11 +55,13 @@ def draw_pool(space: Space, count: int, seed: int, raw: bool = False) -> list[Ar
     """Up to `count` different random architectures."""
     names = None if raw else know(space, Canonical)
     pool: dict[str, Architecture] = {}
-    for n in range(TRIES * count):
-        if len(pool) == count:
-            break
-        drawn = sample(space, stream(seed, "audit", "pool", n))
-        pool.setdefault(drawn.key if names is None else names.canonical(drawn), drawn)
+    draws = latest = 0
+    while len(pool) < count and draws - latest < REPEATS:
+        drawn = sample(space, stream(seed, "audit", "pool", draws))
+        name = drawn.key if names is None else names.canonical(drawn)
+        draws += 1
+        if name not in pool:
+            pool[name], latest = drawn, draws
     return list(pool.values())
 
 
@@ -87,14 +89,14 @@ def pair_functions(space: Space, count: int, seed: int) -> list[tuple[Architectu
         return []
     first: dict[str, Architecture] = {}
     pairs: dict[str, tuple[Architecture, Architecture]] = {}
-    for n in range(POOL * TRIES * count):
-        if len(pairs) == count:
-            break
-        drawn = sample(space, stream(seed, "audit", "pairs", n))
+    draws = latest = 0
+    while len(pairs) < count and draws - latest < REPEATS:
+        drawn = sample(space, stream(seed, "audit", "pairs", draws))
         function = names.canonical(drawn)
+        draws += 1
         other = first.setdefault(function, drawn)
-        if other != drawn:
-            pairs.setdefault(function, (other, drawn))
+        if other != drawn and function not in pairs:
+            pairs[function], latest = (other, drawn), draws
     return list(pairs.values())
 
 
