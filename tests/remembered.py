@@ -6,6 +6,10 @@ from collections.abc import Callable, Hashable
 from functools import wraps
 from typing import Any, TypeVar
 
+import pytest
+
+from cambrian.search.planning.cost import Cost
+
 T = TypeVar("T")
 
 
@@ -26,3 +30,17 @@ def remember(function: Callable[..., T], key: Callable[..., Hashable]) -> Callab
 def shape_of(task: Any) -> tuple[int, int, int, int]:
     """All of a task that a network's size depends on."""
     return task.channels, task.height, task.width, task.classes
+
+
+def _key_of_network(cost: Cost, architecture: Any, *skeleton: Any) -> Hashable:
+    size = skeleton[0] if skeleton else cost._smallest
+    return cost._space, shape_of(cost.task), architecture, repr(sorted(size.items()))
+
+
+COUNTS = {name: remember(getattr(Cost, name), _key_of_network) for name in ("_count_macs", "_params")}
+
+
+def remember_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let plans count the parameters and MACs of each network once in all tests."""
+    for name, count in COUNTS.items():
+        monkeypatch.setattr(Cost, name, count)

@@ -26,12 +26,14 @@ from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.random import Random
+from remembered import remember_costs
 
 
 @pytest.fixture(autouse=True)
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose speed no load changes: a tenth of a millisecond an image and block."""
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, blocks, device: 1e-4 * blocks)
+    remember_costs(monkeypatch)
 
 
 @pytest.fixture(scope="module")

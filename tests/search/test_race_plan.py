@@ -15,6 +15,7 @@ from cambrian.estimators.build import signature
 from cambrian.outcome import ENDLESS, Done, Fidelity, Point
 from cambrian.search.loop.execution import Watch
 from cambrian.search.planning import race_amounts, race_plan
+from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.race_amounts import (
     OVERHEAD,
@@ -45,6 +46,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(race_plan, "_measure_at", measure)
     monkeypatch.setattr(race_plan, "count_macs", count_macs)
+    monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: SECONDS * (level + 1))
 
 
 def make_task(images: int, side: int, channels: int = 3) -> cambrian.Task:
