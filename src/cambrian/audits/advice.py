@@ -35,8 +35,8 @@ def find_advice(task: Task, place: Path | None = None, root: Path = Path("runs")
     audited = record["settings"].get("data") or {}
     if audited.get("digest") != task.digest:
         raise UsageError(
-            f"the audit in {file.parent} is of other data, {audited.get('name') or 'a table'}: audit these,"
-            " as cambrian audit DATA, or name another estimator"
+            f"the audit in {file.parent} is of other data, or another part of them (--limit, --size, --seed):"
+            " audit these, as cambrian audit DATA, or name another estimator"
         )
     chosen = record["recommended"]
     if chosen is None:
