@@ -1,5 +1,11 @@
 """Being here puts `tests/` on sys.path, so that `mocks` can be imported, by workers too."""
 
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 
@@ -8,3 +14,17 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(3600))
+
+
+@pytest.fixture
+def clean_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clean process in which an export is verified is forked from one that has imported torch, and never
+    the house; `tests/exports/test_export.py` has the new interpreter."""
+    from commands import run_clean
+
+    def run(command: list[str], cwd: Path, **_: object) -> subprocess.CompletedProcess[str]:
+        _python, isolated, flag, code, *arguments = command
+        assert (isolated, flag) == ("-I", "-c")
+        return run_clean(code, *arguments, place=cwd)
+
+    monkeypatch.setattr("cambrian.exports.verification.subprocess", SimpleNamespace(run=run))

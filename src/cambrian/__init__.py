@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
     from cambrian.pictures.draw import draw
     from cambrian.reports.report_file import report
+    from cambrian.search.classifier import Classifier
     from cambrian.search.loop.final_stage import Final
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
@@ -31,6 +32,7 @@ _HOMES = {
     "Architecture": "cambrian.architecture",
     "Budget": "cambrian.search.planning.budget",
     "CambrianError": "cambrian.errors",
+    "Classifier": "cambrian.search.classifier",
     "Crashed": "cambrian.outcome",
     "Done": "cambrian.outcome",
     "Fidelity": "cambrian.outcome",
@@ -54,6 +56,7 @@ __all__ = [
     "Architecture",
     "Budget",
     "CambrianError",
+    "Classifier",
     "Crashed",
     "Done",
     "Fidelity",

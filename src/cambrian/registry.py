@@ -190,8 +190,8 @@ def _names(field: dataclasses.Field[Any], component: Any) -> bool:
 
 
 def split_call(text: str, kind: str) -> tuple[str, str]:
-    """The name, and the text between its brackets, of `NAME` or `NAME(...)`. Raises UsageError, whose sentence
-    calls it a `kind`.
+    """The name, and the text between its brackets, of `NAME` or `NAME(...)`. Raises UsageError, whose
+    sentence calls it a `kind`.
 
     >>> split_call("zen(repeats=4)", "measure")
     ('zen', 'repeats=4')

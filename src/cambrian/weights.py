@@ -21,11 +21,16 @@ class Continue(msgspec.Struct, frozen=True, tag="continue"):
 
 
 class Inherit(msgspec.Struct, frozen=True, tag="inherit"):
-    """The weights of the parent, the network of `row`, transformed by `move` (the name of a network morphism;
-    "" copies each tensor whose name and shape agree)."""
+    """The weights of the parent, the network of `row`, by one of `MOVES`: "" copies each tensor whose name
+    and shape agree; "morphism" gives the child the function of its parent, and the optimiser's state, as
+    far as their shapes allow."""
 
     row: int
     move: str = ""
+
+
+MORPHISM = "morphism"
+MOVES = ("", MORPHISM)
 
 
 class Shared(msgspec.Struct, frozen=True, tag="shared"):

@@ -176,8 +176,9 @@ def test_what_a_game_says(cells):
     assert [t.architecture for t in again.trials] == [t.architecture for t in played.trials]
 
 
-def test_random_search_at_100():
+@pytest.mark.parametrize(("seeds", "within"), [(30, 0.18), pytest.param(100, 0.10, marks=pytest.mark.slow)])
+def test_random_search_at_100(seeds, within):
     """93.75 on the test set after 100 trials, over 100 seeds, within 0.10 either way: better would be a
-    leak, worse a search that is not random."""
-    found = [play(benchmark("nb201-cifar10"), "random", 100, seed).test[-1] for seed in range(100)]
-    assert np.mean(found) == pytest.approx(93.75, abs=0.10)
+    leak, worse a search that is not random. The error of a mean of 30 is 1.8 times as large."""
+    found = [play(benchmark("nb201-cifar10"), "random", 100, seed).test[-1] for seed in range(seeds)]
+    assert np.mean(found) == pytest.approx(93.75, abs=within)

@@ -31,6 +31,7 @@ QUICK = [
     "--workers",
     "1",
 ]
+TINY = ["--strategy", "random", "--space", "tiny-chain"]
 
 TALKS = """
 import ctypes, os, subprocess, sys
@@ -181,7 +182,7 @@ def test_a_space_that_prints(workers: str, tmp_path: Path) -> None:
 
 def test_a_search_without_success(tmp_path: Path) -> None:
     """Says so, with all that is known of the run."""
-    found, err = document("search", *QUICK, "--max-params", 10, "--json", place=tmp_path, code=1)
+    found, err = document("search", *QUICK, *TINY, "--max-params", 10, "--json", place=tmp_path, code=1)
     assert isinstance(found, dict)
     assert found["message"].startswith("no trial succeeded")
     assert found["message"] in err
@@ -191,7 +192,8 @@ def test_a_search_without_success(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_search(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Is a document as well, with the command that goes on and the signal's exit code."""
-    process = start("search", *QUICK[:-4], "--budget", 9999, "--workers", 1, "--json", place=tmp_path)
+    endless = [*QUICK[:-4], *TINY, "--budget", 9999, "--workers", 1]
+    process = start("search", *endless, "--json", place=tmp_path)
     while not list(tmp_path.glob("runs/*/ledger.sqlite")):
         assert process.poll() is None
         time.sleep(0.05)

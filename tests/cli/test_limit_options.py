@@ -61,8 +61,8 @@ def test_wrong_limits_are_one_sentence(
 def test_a_limited_search(tmp_path: Path) -> None:
     """The plan says the limits and how latency is measured; every network's outcome has the number. Those
     over another limit are not trained, which is said with the amount it was missed by."""
-    quick = ["--strategy=random", "--epochs=1", "--filters=4", "--cells=1", "--final-epochs=1"]
-    quick += ["--final-filters=4", "--final-cells=1", "--workers=1", "--limit=300", "--budget=1"]
+    quick = ["--strategy=random", "--space=tiny-chain", "--epochs=1", "--final-epochs=1"]
+    quick += ["--workers=1", "--limit=300", "--budget=1"]
     command = ["search", "digits", *quick]
     done = run_command(*command, "--limit=latency=100s", "--limit=memory=1GB", "--run=kept", place=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
 import cambrian.cli.commands  # noqa: F401  (registers the commands)
@@ -17,6 +18,7 @@ from cambrian.cli.app import app
 from cambrian.codec import encode
 from cambrian.errors import UsageError
 from cambrian.search.planning.cost import Cost
+from remembered import remember, shape_of
 
 KINDS = {
     "race": ("--budget", "3m"),
@@ -59,6 +61,15 @@ ELSEWHERE = {
 """Options that no plan shows, and where they are shown."""
 
 
+def _key_of_network(cost: Cost, architecture: Any, *skeleton: Any) -> Any:
+    task, size = cost.task, skeleton or (cost._smallest,)
+    return cost._space, shape_of(task), architecture, repr(sorted(size[0].items()))
+
+
+count_macs = remember(Cost._count_macs, _key_of_network)
+count_params = remember(Cost._params, _key_of_network)
+
+
 @functools.cache
 def list_options() -> list[Any]:
     commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -71,6 +82,10 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     trained, and the machine's speed is always the same."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 1e-5 * (level + 1))
+    # The same networks and data are planned for with each option.
+    monkeypatch.setattr(Cost, "_count_macs", count_macs)
+    monkeypatch.setattr(Cost, "_params", count_params)
+    monkeypatch.setattr("sklearn.datasets.load_digits", functools.cache(load_digits))
     monkeypatch.setattr("cambrian.search.planning.race_plan._measure_at", lambda *arguments: 1e-5)
     monkeypatch.setattr("cambrian.search.planning.race_plan.count_macs", lambda *arguments: 1e6)
     monkeypatch.setattr("cambrian.search.planning.plan_rows.estimate_size", lambda *arguments: 1.0)

@@ -97,6 +97,7 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "progressive": {"lag_free": True},
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
+    **{name: {} for name in ("nash", "lemonade")},
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
     **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw", "dyhpo")},
     **{

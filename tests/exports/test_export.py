@@ -5,8 +5,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -26,6 +24,7 @@ from cambrian.pictures.stages import stages
 from cambrian.reports.contents import task_facts
 from cambrian.search.components import space_for, spec_of
 from cambrian.testing import toy_task
+from commands import run_clean
 
 FACTS = {
     "name": "shapes <b>",
@@ -38,6 +37,8 @@ FACTS = {
     "input": "uint8",
 }
 ANSWERS = {"answers": {"depth": 2}}
+
+pytestmark = pytest.mark.usefixtures("clean_is_forked")
 
 
 def small_network(seed=0):
@@ -66,7 +67,7 @@ def by_hand(network, images):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """One export for all that only read it; exporting takes seconds."""
+    """One export for all that only read it, verified in a new interpreter; exporting takes seconds."""
     network = small_network()
     return network, export_network(
         network, FACTS, tmp_path_factory.mktemp("out") / "net", architecture_json=ANSWERS
@@ -109,13 +110,7 @@ def test_the_readmes_lines_work_with_torch_alone(exported):
     _, place = exported
     code = (place / "README.md").read_text().split("```python\n")[1].split("```")[0]
     code += '\nimport sys; assert "cambrian" not in sys.modules'
-    done = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-c", code],
-        cwd=place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_clean(code, place=place, strict=True)
     assert done.stdout.strip() in FACTS["labels"], done.stderr
 
 

@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -21,6 +19,9 @@ from cambrian.networks.heads import first_head
 from cambrian.search.components import space_for
 from cambrian.spaces import SPACES
 from cambrian.testing import toy_task
+from commands import run_clean
+
+pytestmark = pytest.mark.usefixtures("clean_is_forked")
 
 TASK = toy_task()
 SHAPE = (TASK.channels, TASK.height, TASK.width)
@@ -69,13 +70,9 @@ def write(network, place):
     return source
 
 
-def run_clean(*places):
-    done = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-B", "-c", CLEAN, *map(str, places)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def load_clean(*places):
+    """What the sources at these places say in a process that cannot import cambrian."""
+    done = run_clean(CLEAN, *places, strict=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 
@@ -103,7 +100,7 @@ def test_every_space_has_its_source(tmp_path):
     networks = {f"{name}-{seed}": build(name, seed) for name in SPACES.names() for seed in (0, 1)}
     for name, network in networks.items():
         write(network, tmp_path / name)
-    for name, (one, four, learns, keys) in run_clean(*(tmp_path / n for n in networks)).items():
+    for name, (one, four, learns, keys) in load_clean(*(tmp_path / n for n in networks)).items():
         assert (one, four, learns) == (True, True, True), name
         # The file holds more names where a head only helped in training.
         weights = {*networks[name].state_dict(), *(n for n, _ in networks[name].named_buffers())}
@@ -170,7 +167,7 @@ def test_a_users_own_function_has_its_source(tmp_path):
     weight is one weight."""
     torch.manual_seed(0)
     source = write(Odd(), tmp_path / "odd")
-    assert run_clean(tmp_path / "odd")["odd"][:3] == [True, True, True]
+    assert load_clean(tmp_path / "odd")["odd"][:3] == [True, True, True]
     assert source.text.count("class Residual") == 1
     assert "self.again.weight = self.embedding.weight" in source.text
     assert "training=self.training" in source.text
@@ -197,7 +194,7 @@ def test_parts_that_are_called_by_others_keep_their_names(tmp_path):
 
     network = Reaching()
     write(network, tmp_path / "reaching")
-    *same, keys = run_clean(tmp_path / "reaching")["reaching"]
+    *same, keys = load_clean(tmp_path / "reaching")["reaching"]
     assert same == [True, True, True]
     assert set(keys) == {k for k in network.state_dict() if not k.startswith("steps.1")}
 

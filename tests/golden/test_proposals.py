@@ -29,5 +29,6 @@ def test_every_strategy_is_recorded() -> None:
     gradient |= {"beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts"}
     sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", "once-for-all"}
     around, fronts = {"filtered"}, {"nsga2", "scalarised"}
-    later = around | fronts | lower | gradient | sampled
+    inheriting = {"nash", "lemonade"}
+    later = around | fronts | lower | gradient | sampled | inheriting
     assert set(REGISTERED.names()) - later == set(STRATEGIES)

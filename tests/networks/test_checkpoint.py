@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load
 from torch import nn
 
 from cambrian.errors import RunError
@@ -160,3 +161,11 @@ def test_weights_that_cannot_be_used(tmp_path: Path) -> None:
     path.write_bytes(b"not tensors")
     with pytest.raises(RunError, match=r"weights\.safetensors is no safetensors"):
         checkpoint.load_weights(network, path)
+
+
+def test_the_same_weights_and_texts_are_the_same_bytes() -> None:
+    """Artifacts are named by their hash: several texts are in one order, whatever safetensors does."""
+    tensors, facts = {"w": torch.ones(3), "b": torch.zeros(2, 2)}, {"b": "ü\n", "a": '{"x": 1}', "c": ""}
+    files = {checkpoint.serialise(tensors, facts) for _ in range(20)}
+    assert len(files) == 1
+    assert torch.equal(load(files.pop())["w"], tensors["w"])

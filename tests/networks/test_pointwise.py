@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -24,6 +22,7 @@ from cambrian.networks.pointwise import (
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.spaces.program.function_space import Shape
+from commands import forked
 
 BACKWARD = """
 import sys
@@ -75,10 +74,8 @@ def test_only_what_strides_is_done_in_two_steps() -> None:
 def test_no_backward_pass_ends_the_process(name, stride) -> None:
     """Each operation, and a user's plain 1x1 convolution once mended, trains on images of 56 to 112 pixels
     and 2 to 8 channels, channels last, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", BACKWARD, name, str(stride)], capture_output=True, text=True, timeout=120
-    )
-    assert (done.returncode, done.stdout) == (0, "lives\n"), done.stderr[-300:]
+    done = forked().run(name, stride, code=BACKWARD)
+    assert (done.returncode, done.stdout) == (0, b"lives\n"), done.stderr[-300:]
 
 
 @pytest.mark.parametrize("name", SPACES.names())

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 import living
+from cambrian.cli.inspect import draw
+from cambrian.errors import UsageError
 from cambrian.estimators.one_shot import SUPERNET, OneShot
 from cambrian.estimators.train import Train
 from cambrian.outcome import Fidelity
@@ -60,3 +62,7 @@ def test_a_search_ends_in_an_architecture_trained_alone(
     assert list_derived(result.space, course)[-1][1] == ", ".join(map(str, alone.architecture.values()))
     page = report(result, tmp_path / "report.html").read_text()
     assert "probabilities of options, stacked, by epoch" in page
+    draw(str(tmp_path / "run"), out=tmp_path / "gates.svg", over_time=True)
+    assert "<animate" in (tmp_path / "gates.svg").read_text()
+    with pytest.raises(UsageError, match="leave out the second name, --trial and --family"):
+        draw(str(tmp_path / "run"), family=True, over_time=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +27,8 @@ from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies import STRATEGIES
 from cambrian.tasks import load
+from cambrian.weights import Inherit
+from commands import run_command
 
 SPACE = TinyChain(3)
 SMALL = {
@@ -67,9 +67,12 @@ def searched(function, strategy, minimize, trials=20):
 OWN_ESTIMATORS = [
     name
     for name in STRATEGIES.names()
-    if trains_supernets(STRATEGIES.make(name)) or hasattr(STRATEGIES.make(name), "estimators")
+    if trains_supernets(STRATEGIES.make(name))
+    or hasattr(STRATEGIES.make(name), "estimators")
+    or Inherit in getattr(STRATEGIES.make(name), "requests", ())
 ]
-"""Strategies that bring estimators of networks, which a function of architectures cannot stand in for."""
+"""Strategies that bring estimators of networks, or inherit weights: a function of architectures cannot stand
+in for those."""
 
 
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES.names() if name not in OWN_ESTIMATORS])
@@ -124,13 +127,11 @@ def test_a_table_of_losses(tmp_path):
     assert not table(written(tmp_path, "val_acc", 1.0)).minimize
 
 
-def test_the_command_finds_the_lowest(tmp_path, monkeypatch):
+def test_the_command_finds_the_lowest(tmp_path):
     """By its name, and it is said before the search; JSON has the user's sign."""
-    monkeypatch.chdir(tmp_path)
     path = written(tmp_path, "val_loss", -1.0)
     arguments = ["search", "--benchmark", f"{path}:val_loss", "--strategy", "random", "--budget", "400"]
-    command = [sys.executable, "-m", "cambrian", *arguments, "--run", str(tmp_path / "run"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_command(*arguments, "--run", tmp_path / "run", "--json", place=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "val_loss, lower is better (--maximize says otherwise)" in done.stderr
     lowest = -max(gain(c, None) for c in completions(SPACE, {}))

@@ -44,6 +44,7 @@ def images_of(result: Result, count: int = 20) -> Any:
     return np.asarray(result.task.inputs[result.task.test[:count]])
 
 
+@pytest.mark.usefixtures("clean_is_forked")
 def test_the_model_takes_the_pixels_of_the_export(result: Result, tmp_path: Path) -> None:
     """Bytes divided by 255, and no normalisation by the user: the same logits as the exported program's."""
     inputs = as_inputs(images_of(result))

@@ -16,7 +16,7 @@ from cambrian.outcome import Done
 from cambrian.search.planning import shared_plan, supernet_speed
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.shared_prices import SCORES, SUPERNET
-from cambrian.search.planning.supernet_speed import Measured
+from cambrian.search.planning.supernet_speed import Measured, WorkersStart
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.program.function_space import Shape
@@ -204,6 +204,7 @@ def test_dropped_paths_are_the_final_networks(photos: cambrian.Task, steady: Non
     """A supernet with gates has none, and the plan says so."""
     planned = plan(photos, "1m", strategy="darts", workers=1, recipe={"drop_path": 0.3})
     assert planned.search.estimator.drop_path == 0
+    assert planned.search.estimator.decay_epochs == 0  # the schedule is the method's own
     assert planned.search.estimators["final"].drop_path == 0.3
     assert "paths are dropped in it, and not in the supernet" in dict(planned.rows)["then"]
 
@@ -221,3 +222,20 @@ def test_the_plan_of_a_method_with_gates_derives_and_scores_no_children(
     assert rows["strategy"] == "darts: a supernet, then the architecture that its gates choose"
     assert "each" not in rows
     assert rows["then"].startswith("the best derived from scratch: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "measured"), [("import time; print(time.monotonic())", True), ("", False)]
+)
+def test_the_start_of_a_worker_is_measured(
+    command: str, measured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the clock at its end; one that says nothing has no time, and neither has a worker that is not
+    wanted. One that nobody waits for is ended."""
+    monkeypatch.setattr(supernet_speed, "BEGINNING", command)
+    with WorkersStart(wanted=True) as start:
+        assert (start.wait() > 0) == measured
+    with WorkersStart(wanted=False) as start:
+        assert start.wait() == 0.0
+    with WorkersStart(wanted=True):
+        pass

@@ -81,6 +81,7 @@ def test_nothing_is_left_behind(task: cambrian.Task, tmp_path: Path) -> None:
     assert searched(program(lambda f, x: f(x)), task, tmp_path / "run").winner is not None
 
 
+@pytest.mark.usefixtures("clean_is_forked")
 def test_a_second_head_in_evaluation(task: cambrian.Task, tmp_path: Path) -> None:
     """The first is scored and handed over: the program gives what it gives."""
     result = searched(program(lambda f, x: (f(x), -f(x))), task, tmp_path / "run")

@@ -98,6 +98,13 @@ def test_a_chunk_that_the_time_cut_short_is_the_last() -> None:
     assert {t.weights for t in trials[3:]} == {Shared(2)}
 
 
+def test_a_chunk_that_was_interrupted_is_not_the_last() -> None:
+    """Its seconds count those of the attempts before it: only the run's clock ends a training."""
+    slow = lambda trial: Done(0.5, seconds=1e6)  # noqa: E731
+    trials = play(RandomShared(chunks=2, children=2), 9, slow, epochs=2).trials
+    assert [t.kind for t in trials] == ["supernet", "supernet", "trial", "trial"]
+
+
 def test_a_chunk_that_fails_leaves_the_one_before() -> None:
     def fail_second(trial: Trial) -> Outcome:
         return Crashed("made up") if trial.number == 1 else smooth(trial)

@@ -209,6 +209,7 @@ def test_options_are_checked(tmp_path):
     assert Folder(str(root)).parts == "auto"
 
 
+@pytest.mark.usefixtures("clean_is_forked")
 def test_an_export_reads_images_as_they_were_for_training(tmp_path):
     """What transparent ink is laid on goes with the exported network."""
     from torch import nn

@@ -37,9 +37,9 @@ MOST = 5_000
 
 @dataclass(frozen=True)
 class Audit:
-    """An audit's figures: `judgements` of the shortcuts in the order in which they were asked for, then of the
-    baselines. `scores` are the truth's, higher is better, `architectures` their networks, `kinds` what these
-    are like by name."""
+    """An audit's figures: `judgements` of the shortcuts in the order in which they were asked for, then of
+    the baselines. `scores` are the truth's, higher is better, `architectures` their networks, `kinds` what
+    these are like by name."""
 
     subject: Subject
     architectures: tuple[Architecture, ...]

@@ -74,8 +74,8 @@ class OnTable:
             )
         if self.ground.task is None:
             raise UsageError(
-                f"the shortcut {text!r} reads networks and images: give DATA beside --benchmark, of the images"
-                " that the table's networks were trained on"
+                f"the shortcut {text!r} reads networks and images: give DATA beside --benchmark, of the"
+                " images that the table's networks were trained on"
             )
         return shortcut
 

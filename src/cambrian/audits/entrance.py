@@ -43,10 +43,11 @@ def audit(
 ) -> Audit:
     """Whether cheap measurements rank architectures as the full training does, on your own data.
 
-    A stratified `sample` of `space` is measured by `truth`, and `twice` many of them once more (left open: one
-    in six), from which the noise ceiling is known. Then it is measured by each of the `shortcuts`:
-    `train(epochs=2)` and other parts of a fidelity (`fraction`, `resolution`, `filters`, `cells`), `inherited`,
-    `one-shot`, or a measure such as `synflow`. Parameters, MACs, layers and a coin are in every audit.
+    A stratified `sample` of `space` is measured by `truth`, and `twice` many of them once more (left open:
+    one in six), from which the noise ceiling is known. Then it is measured by each of the `shortcuts`:
+    `train(epochs=2)` and other parts of a fidelity (`fraction`, `resolution`, `filters`, `cells`),
+    `inherited`, `one-shot`, or a measure such as `synflow`. Parameters, MACs, layers and a coin are in every
+    audit.
 
     With a `benchmark` (a name, the path of a table, or an object) trainings are looked up: the truth is its
     test score, shortcuts are its shorter trainings and its columns; measures of networks need `data` too.
@@ -97,8 +98,8 @@ def resume(
     watch: Callable[[str, int], Watch] | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> Audit:
-    """Go on with the audit in `directory`, as it was begun; with other `shortcuts` than it had, measure these.
-    Raises RunError where there is none."""
+    """Go on with the audit in `directory`, as it was begun; with other `shortcuts` than it had, measure
+    these. Raises RunError where there is none."""
     from cambrian.tasks.task import Task
 
     home = Path(directory).absolute()
@@ -127,8 +128,8 @@ def resume(
 
 
 def _find_published(name: str) -> str:
-    """The name of a published benchmark. Raises RunError for a table of the user's own, whose path and columns
-    the audit does not keep."""
+    """The name of a published benchmark. Raises RunError for a table of the user's own, whose path and
+    columns the audit does not keep."""
     from cambrian.benchmarks import BENCHMARKS
 
     if name not in BENCHMARKS.names():

@@ -9,28 +9,37 @@ import msgspec
 import numpy as np
 
 from cambrian.audits.audit import Audit
-from cambrian.audits.judgement import FAVOURED, Judgement
+from cambrian.audits.judgement import FAVOURED, find_rival
 from cambrian.codec import encode
 from cambrian.referee.figures import plainly, seconds
 
 
-def list_rows(audit: Audit) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of texts: shortcuts, then baselines."""
+def list_agreement(audit: Audit) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of texts: how well each ranks, and what it saves; shortcuts, then baselines."""
+    header = ["shortcut", "Kendall (95 %)", "Spearman", "top third", "regret", "saves"]
+    return header, [
+        [
+            each.label,
+            str(each.kendall),
+            str(each.spearman),
+            str(each.top),
+            "–" if each.regret.value is None else f"{each.regret.value:.3g}",
+            "–" if each.saves is None else f"{each.saves:.3g}x",
+        ]
+        for each in audit.judgements
+    ]
+
+
+def list_leanings(audit: Audit) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of texts: what each favours at equal truth, and the seconds that one network takes."""
     kinds = [kind for kind in FAVOURED if kind in audit.kinds]
-    header = ["shortcut", "Kendall (95 %)", "Spearman (95 %)", "top third", "regret", *kinds, "each", "saves"]
-    return header, [_list_cells(each, kinds) for each in audit.judgements]
-
-
-def _list_cells(each: Judgement, kinds: list[str]) -> list[str]:
-    return [
-        each.label,
-        str(each.kendall),
-        str(each.spearman),
-        str(each.top),
-        "–" if each.regret.value is None else f"{each.regret.value:.3g}",
-        *(_sign(each.leans[kind].value) for kind in kinds),
-        "–" if each.seconds is None else seconds(each.seconds),
-        "–" if each.saves is None else f"{each.saves:.3g}x",
+    return ["favours", *kinds, "a network"], [
+        [
+            each.label,
+            *(_sign(each.leans[kind].value) for kind in kinds),
+            "–" if each.seconds is None else seconds(each.seconds),
+        ]
+        for each in audit.judgements
     ]
 
 
@@ -53,8 +62,8 @@ def describe_ceiling(audit: Audit) -> str:
     return (
         f"Noise ceiling: a second full training would agree with the first at Kendall {ceiling.kendall:.2f},"
         f" Spearman {ceiling.spearman:.2f}{_name_top(ceiling.top)}, and its choice would have a regret of"
-        f" {ceiling.regret:.2g} (from {ceiling.pairs} pairs of trainings that differ by a standard deviation of"
-        f" {ceiling.noise:.2g})."
+        f" {ceiling.regret:.2g} (from {ceiling.pairs} pairs of trainings that differ by a standard deviation"
+        f" of {ceiling.noise:.2g})."
     )
 
 
@@ -64,12 +73,17 @@ def _name_top(top: float | None) -> str:
 
 def describe_recommendation(audit: Audit) -> str:
     chosen = audit.recommended
-    if chosen is None:
+    if chosen is not None:
         return (
-            "Recommended: none of these. No shortcut that a search can use is surely better than counting; train"
-            " in full, try others, or a larger --sample."
+            f"Recommended: {chosen.label}, Kendall {chosen.kendall}, {chosen.saves:.3g} times cheaper than"
+            " the truth."
         )
-    return f"Recommended: {chosen.label}, Kendall {chosen.kendall}, {chosen.saves:.3g} times cheaper than the truth."
+    rival = find_rival(audit.judgements)
+    free = "a coin" if rival is None else f"{rival.label} (Kendall {rival.kendall}), which costs nothing"
+    return (
+        f"Recommended: none. No shortcut here that a search can use is surely better than {free}; train in"
+        " full, try others, or a larger --sample."
+    )
 
 
 def facts(audit: Audit) -> dict[str, Any]:
@@ -84,7 +98,9 @@ def facts(audit: Audit) -> dict[str, Any]:
         "failed": audit.failed,
         "ceiling": audit.ceiling,
         "shortcuts": audit.judgements,
-        "recommended": None if chosen is None else {"label": chosen.label, **(chosen.setting or {})},
+        "recommended": None
+        if chosen is None
+        else {"label": chosen.label, **(chosen.setting or {}), "kendall": chosen.kendall},
         "verdict": list(describe(audit)),
         "architectures": audit.architectures,
         "scores": audit.scores.tolist(),

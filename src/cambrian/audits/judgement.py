@@ -1,5 +1,5 @@
-"""The judgement of a shortcut: how well its scores agree with the truth, what it favours, what it saves, and a
-verdict in words."""
+"""The judgement of a shortcut: how well its scores agree with the truth, what it favours, what it saves, and
+a verdict in words."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ FAVOURED = {
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """`leans` are partial rank correlations with kinds of architectures at equal truth; `saves` is the truth's
-    cost over the shortcut's, in seconds, or in epochs where seconds are not known. `beats` says whether it
-    ranks better than the best baseline; `scores` are NaN for architectures that it failed on."""
+    """`leans` are partial rank correlations with kinds of architectures at equal truth; `saves` is the
+    truth's cost over the shortcut's, in seconds, or in epochs where seconds are not known. `beats` says
+    whether it ranks better than the best baseline; `scores` are NaN for architectures that it failed on."""
 
     label: str
     baseline: bool

@@ -2,14 +2,14 @@
 deep, how wide, how large.
 
 Depth and width are those of the graph where the space has one (Shu, Wang & Cai, "Understanding Architectures
-Learnt by Cell-based Neural Architecture Search", ICLR 2020): the longest path, and the most operations side by
-side. Without a graph, depth is the number of trained layers.
+Learnt by Cell-based Neural Architecture Search", ICLR 2020): the longest path, and the most operations side
+by side. Without a graph, depth is the number of trained layers.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +54,7 @@ def _read_graph(graph: Graph) -> dict[str, float]:
     return {"skips": skips, "depth": max(depth, default=0), "width": max(wide.values(), default=0)}
 
 
-def _read_sizes(sizes: Sizes, alone: bool) -> Mapping[str, float]:
+def _read_sizes(sizes: Sizes, alone: bool) -> dict[str, float]:
     kinds = {"size": sizes["params"]} if "params" in sizes else {}
     return kinds | ({"depth": sizes["layers"]} if alone and "layers" in sizes else {})
 

@@ -1,8 +1,8 @@
 """The noise ceiling: how well a second training of the same networks would agree with the first.
 
 Nobody can ask more of a shortcut than the truth gives of itself. A few networks are trained twice; half the
-variance of the differences is the noise. The true values are the measured ones, drawn together by the share of
-their variance that is noise (Kelley's shrinkage, 1927); two noisy trainings of all of them are drawn many
+variance of the differences is the noise. The true values are the measured ones, drawn together by the share
+of their variance that is noise (Kelley's shrinkage, 1927); two noisy trainings of all of them are drawn many
 times, and the mean agreement of these is the ceiling.
 """
 
@@ -36,8 +36,8 @@ class Ceiling(msgspec.Struct, frozen=True):
 def estimate_ceiling(
     values: NDArray[np.float64], pairs: NDArray[np.float64], seed: int = 0
 ) -> Ceiling | None:
-    """The ceiling for architectures with these `values` [n], from `pairs` [k, 2] of trainings; None where none
-    of them differ."""
+    """The ceiling for architectures with these `values` [n], from `pairs` [k, 2] of trainings; None where
+    none of them differ."""
     halves = (pairs[:, 0] - pairs[:, 1]) / np.sqrt(2)
     # A few equal pairs do not show that trainings have no noise: scores of few images are coarse.
     if not halves.any():

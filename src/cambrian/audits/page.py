@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from cambrian.audits.audit import Audit
-from cambrian.audits.figures import describe, describe_recommendation, facts, list_rows
+from cambrian.audits.figures import describe, describe_recommendation, facts, list_agreement, list_leanings
 from cambrian.audits.judgement import Judgement
 from cambrian.audits.records import RESULT
 from cambrian.codec import encode
@@ -20,15 +20,15 @@ from cambrian.search.settings import versions
 
 PAGE = "audit.html"
 METHOD = (
-    "The sample is stratified by kind (skips, depth, width, size): every kind is in it in proportion to its share"
-    " of the space. Intervals are 95 % percentile bootstrap intervals over architectures.",
+    "The sample is stratified by kind (skips, depth, width, size): every kind is in it in proportion to its"
+    " share of the space. Intervals are 95 % percentile bootstrap intervals over architectures.",
     "“Top third” is Kendall's tau among the third with the best truth. Regret is the truth of the best"
-    " architecture less that of the one which the shortcut ranks first. Under skips, depth, width and size stands"
-    " how far a shortcut favours networks with more of it than the truth explains: the partial rank correlation"
-    " at equal truth, 0 for a coin.",
-    "The noise ceiling is the mean agreement of two trainings of all these networks, simulated from those that"
-    " were trained twice. A shortcut has to be better than counting parameters, MACs and layers, by the bootstrap"
-    " of the paired difference at 5 %, to be worth its seconds.",
+    " architecture less that of the one which the shortcut ranks first. Under skips, depth, width and size"
+    " stands how far a shortcut favours networks with more of it than the truth explains: the partial rank"
+    " correlation at equal truth, 0 for a coin.",
+    "The noise ceiling is the mean agreement of two trainings of all these networks, simulated from those"
+    " that were trained twice. A shortcut has to be better than counting parameters, MACs and layers, by the"
+    " bootstrap of the paired difference at 5 %, to be worth its seconds.",
 )
 
 
@@ -50,7 +50,8 @@ def html(audit: Audit) -> str:
         element("h1", title),
         element("p", describe_recommendation(audit), "lead"),
         tiles(_list_tiles(audit)),
-        section("Shortcuts", table(*list_rows(audit))),
+        section("Agreement", table(*list_agreement(audit))),
+        section("Leanings", table(*list_leanings(audit))),
         section("Verdict", *(element("p", sentence) for sentence in list(describe(audit))[:-1])),
         section("Scores against the truth", element("div", join(drawn), "charts")),
         section("How it was measured", *(element("p", text) for text in METHOD)),

@@ -43,6 +43,6 @@ def check_settings(home: Path, settings: Mapping[str, Any]) -> None:
     if changed:
         name = changed[0]
         raise RunChanged(
-            f"{home} holds an audit whose {name} was {str(old.get(name)):.80}, now {str(new[name]):.80}: give"
+            f"{home} holds an audit whose {name} was {old.get(name)!s:.80}, now {new[name]!s:.80}: give"
             " the same, or another directory"
         )

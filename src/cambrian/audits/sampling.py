@@ -1,8 +1,9 @@
-"""A stratified sample of a space: every kind of architecture is in it in proportion to its share of the space.
+"""A stratified sample of a space: every kind of architecture is in it in proportion to its share of the
+space.
 
-Systematic sampling along an ordering by kind (Cochran, "Sampling Techniques", 1977, Sec. 8): each block of the
-ordered pool gives one architecture, so that every member of the pool is as likely as any other, and means over
-the sample estimate those over the space.
+Systematic sampling along an ordering by kind (Cochran, "Sampling Techniques", 1977, Sec. 8): each block of
+the ordered pool gives one architecture, so that every member of the pool is as likely as any other, and means
+over the sample estimate those over the space.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 POOL = 8
 """Random architectures for each one of the sample."""
-TRIES = 50
-"""Draws for each member of the pool, after which a space counts as drawn through."""
+REPEATS = 500
+"""Draws in a row that give nothing new, after which a space counts as drawn through."""
 PARTS = 3
 """Strata of each kind but the last, whose order is used as it is."""
 
@@ -54,11 +55,13 @@ def draw_pool(space: Space, count: int, seed: int, raw: bool = False) -> list[Ar
     """Up to `count` different random architectures."""
     names = None if raw else know(space, Canonical)
     pool: dict[str, Architecture] = {}
-    for n in range(TRIES * count):
-        if len(pool) == count:
-            break
-        drawn = sample(space, stream(seed, "audit", "pool", n))
-        pool.setdefault(drawn.key if names is None else names.canonical(drawn), drawn)
+    draws = latest = 0
+    while len(pool) < count and draws - latest < REPEATS:
+        drawn = sample(space, stream(seed, "audit", "pool", draws))
+        name = drawn.key if names is None else names.canonical(drawn)
+        draws += 1
+        if name not in pool:
+            pool[name], latest = drawn, draws
     return list(pool.values())
 
 
@@ -67,8 +70,9 @@ def order_by_kind(kinds: Kinds, count: int) -> list[int]:
     columns = list(kinds.values())
     if not columns:
         return list(range(count))
-    strata = [_divide(values) for values in columns[:-1]]
-    return sorted(range(count), key=lambda i: (*_turn([s[i] for s in strata], columns[-1][i]), i))
+    strata = [_divide(values).tolist() for values in columns[:-1]]
+    last: list[float] = columns[-1].tolist()
+    return sorted(range(count), key=lambda i: (*_turn([s[i] for s in strata], last[i]), i))
 
 
 def choose_systematically(order: Sequence[int], count: int, rng: np.random.Generator) -> list[int]:
@@ -85,14 +89,14 @@ def pair_functions(space: Space, count: int, seed: int) -> list[tuple[Architectu
         return []
     first: dict[str, Architecture] = {}
     pairs: dict[str, tuple[Architecture, Architecture]] = {}
-    for n in range(POOL * TRIES * count):
-        if len(pairs) == count:
-            break
-        drawn = sample(space, stream(seed, "audit", "pairs", n))
+    draws = latest = 0
+    while len(pairs) < count and draws - latest < REPEATS:
+        drawn = sample(space, stream(seed, "audit", "pairs", draws))
         function = names.canonical(drawn)
+        draws += 1
         other = first.setdefault(function, drawn)
-        if other != drawn:
-            pairs.setdefault(function, (other, drawn))
+        if other != drawn and function not in pairs:
+            pairs[function], latest = (other, drawn), draws
     return list(pairs.values())
 
 

@@ -1,8 +1,8 @@
 """Shortcuts of the estimation of performance (Elsken et al. 2019, Table 1), read from texts.
 
 `train(epochs=1, fraction=0.1, filters=4, resolution=8)` is a lower fidelity: whatever it does not name is as
-in the truth. `inherited(...)` is that with the weights of a trained relative, `one-shot(...)` scores with those
-of a supernet, and any measure of the untrained network is a shortcut by its name.
+in the truth. `inherited(...)` is that with the weights of a trained relative, `one-shot(...)` scores with
+those of a supernet, and any measure of the untrained network is a shortcut by its name.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ COIN = "coin"
 BASELINES = ("params", "macs", "layers", COIN)
 """In every audit: they cost nothing."""
 HIDDEN = ("function", "proxy", "tabular")
-"""Estimators that are not named: a function is `module:function`, a proxy its measure, a table the benchmark."""
+"""Estimators that no shortcut names: a proxy is its measure, a table the benchmark."""
 TRAINED = {"train": "train", INHERITED: "train", ONE_SHOT: "one-shot"}
 """The estimators behind the names of shortcuts that train."""
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """`label` is the user's text. `estimator` is the spec of the one that measures, at `fidelity`. `named` are
-    the parts of the fidelity that the text names; `method` trains the supernet of a one-shot."""
+    """`label` is the user's text. `estimator` is the spec of the one that measures, at `fidelity`. `named`
+    are the parts of the fidelity that the text names; `method` trains the supernet of a one-shot."""
 
     label: str
     estimator: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Shortcut:
 
     def describe(self) -> dict[str, Any]:
         """The setting of a search that measures by this shortcut, as JSON."""
-        return {"estimator": dict(self.estimator), "fidelity": dict(self.named)}
+        return {"estimator": dict(self.estimator), "fidelity": msgspec.to_builtins(self.fidelity)}
 
 
 def list_names() -> list[str]:
@@ -100,7 +100,8 @@ def change_fidelity(base: Fidelity, named: Mapping[str, Any]) -> Fidelity:
 
 def check_cheaper(shortcut: Shortcut, truth: Shortcut) -> None:
     """Raise UsageError for a training that costs as much as the truth."""
-    if not (shortcut.trains and truth.trains):
+    # A supernet is trained once for the whole sample, so that its epochs may be many.
+    if not (shortcut.trains and truth.trains) or shortcut.weights == ONE_SHOT:
         return
     own, full = count_epochs(shortcut.fidelity), count_epochs(truth.fidelity)
     if shortcut.fidelity.seconds is None and own * compare_size(shortcut.fidelity, truth.fidelity) >= full:

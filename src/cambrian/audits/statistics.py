@@ -44,7 +44,7 @@ class Figure(msgspec.Struct, frozen=True):
         if self.value is None:
             return "–"
         between = (
-            "" if self.low is None or self.high is None else f" ({_short(self.low)} to {_short(self.high)})"
+            "" if self.low is None or self.high is None else f" ({_short(self.low)}–{_short(self.high)})"
         )
         return f"{_short(self.value)}{between}"
 
@@ -103,7 +103,7 @@ def regret(x: Floats, y: Floats) -> Statistic:
         best = np.where(drawn, y, -np.inf).max(axis=-1)
         seen = np.where(drawn, x, -np.inf)
         chosen = weights * (seen == seen.max(axis=-1, keepdims=True))
-        return best - (chosen @ y) / chosen.sum(axis=-1)
+        return np.asarray(best - (chosen @ y) / chosen.sum(axis=-1))
 
     return missed
 

@@ -70,7 +70,7 @@ def repeat_option(args: list[str], option: str) -> list[str]:
 @app.command(
     cls=ManyShortcuts,
     rich_help_panel=COMPARE,
-    epilog='cambrian audit digits --space stages --shortcuts "train(epochs=2)" synflow --truth "train(epochs=20)"\n'
+    epilog='cambrian audit digits --space stages --shortcuts "train(epochs=2)" synflow --sample 30\n'
     "cambrian audit --benchmark nb201-cifar10 --sample 200",
 )
 def audit(
@@ -107,7 +107,7 @@ def audit(
     benchmark: Annotated[
         str | None,
         typer.Option(
-            help="Look trainings up in a table: a name such as nb201-cifar10, or one of your own, .csv or .npz.",
+            help="Look trainings up in a table: a name, or one of your own, .csv or .npz.",
             autocompletion=complete("benchmarks"),
             rich_help_panel=AUDITED,
         ),

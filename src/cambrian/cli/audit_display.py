@@ -45,17 +45,21 @@ def watch_audit(console: Console) -> Iterator[Callable[[str, int], Watch]]:
 
 
 def print_audit(audited: Audit) -> None:
-    """The table, and the verdict in sentences."""
-    from cambrian.audits.figures import describe, list_rows
+    """The tables, and the verdict in sentences."""
+    from cambrian.audits.figures import describe, list_agreement, list_leanings
 
-    header, rows = list_rows(audited)
-    title = f"{audited.subject.title}: {len(audited.scores)} architectures, truth: {audited.subject.truth}"
-    table = Table(title=title, box=None, title_justify="left", header_style="dim", padding=(0, 1, 0, 0))
+    say(f"{audited.subject.title}: {len(audited.scores)} architectures, truth: {audited.subject.truth}")
+    for header, rows in (list_agreement(audited), list_leanings(audited)):
+        _print_table(header, rows)
+    for sentence in describe(audited):
+        say(sentence)
+
+
+def _print_table(header: list[str], rows: list[list[str]]) -> None:
+    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
     # Names may wrap in a narrow terminal; a number that wraps is another number.
     for place, name in enumerate(header):
-        table.add_column(name, justify="left" if place == 0 else "right", no_wrap=place > 0)
+        table.add_column(name, justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
-    for sentence in describe(audited):
-        say(sentence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cambrian.cli.audited import AUTO
 from cambrian.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def read_estimator(text: str | None) -> Extrapolated | str | None:
     if text.partition("(")[0].strip() == EXTRAPOLATED:
         return read_extrapolated(text)
     if not is_measure(text):
-        raise UnknownName("estimator", text, [TRAIN, EXTRAPOLATED, *MEASURES.names()])
+        raise UnknownName("estimator", text, [TRAIN, AUTO, EXTRAPOLATED, *MEASURES.names()])
     find_measure(text)
     return text
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, app, say
+from cambrian.cli.audited import AUTO, Audited, check_audited, follow_audit
 from cambrian.cli.by_hand import check_raced, train_by_hand
 from cambrian.cli.data import Read, Target, load_task
 from cambrian.cli.estimators import is_extrapolated, read_estimator
@@ -138,14 +139,15 @@ def search(
     estimator: Annotated[
         str | None,
         typer.Option(
-            help="What ranks networks in the search: train, a measure before training, such as naswot or"
-            " 'zen(repeats=8)' (cambrian list measures), or 'extrapolated(model=pfn)', which ends trainings"
-            " early (cambrian list curve-models).",
+            help="What ranks networks in the search: train; a measure before training, such as naswot or"
+            " 'zen(repeats=8)' (cambrian list measures); 'extrapolated(model=pfn)', which ends trainings"
+            " early (cambrian list curve-models); or auto: the shortcut that an audit recommends.",
             show_default="train",
             autocompletion=complete("measures"),
             rich_help_panel=SEARCHED,
         ),
     ] = None,
+    audit: Audited = None,
     paper: Annotated[
         bool,
         typer.Option(
@@ -270,7 +272,8 @@ def search(
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
-    ranked = read_estimator(estimator)
+    check_audited(estimator, audit)
+    ranked = AUTO if estimator == AUTO else read_estimator(estimator)
     refuse_these(context, ("questions", "depth", "replicates"), "for --benchmark with a table of your own")
     # Only what the user said is passed on: everything else is the plan's to choose.
     changes = {
@@ -285,7 +288,8 @@ def search(
         "final_filters": final_filters,
         "final_cells": final_cells,
     }
-    others = read_objectives(objectives, metric if ranked is None or is_extrapolated(ranked) else "value")
+    trained = ranked in (None, AUTO) or is_extrapolated(ranked)
+    others = read_objectives(objectives, metric if trained else "value")
     if others and strategy is None:
         strategy = STRATEGY
     # Plain progressive search is made by the plan, with the budget's settings.
@@ -301,6 +305,9 @@ def search(
     task = load_task(data, metric, images_kept, size, seed, read, target)
     # Said at once: the plan that follows measures networks for some seconds.
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
+    if estimator == AUTO:
+        advised, place = follow_audit(task, audit, place, changes, recipe, as_json)
+        ranked = read_estimator(advised)
     common: dict[str, Any] = {
         "workers": workers,
         "device": device,

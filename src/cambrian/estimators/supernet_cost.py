@@ -16,6 +16,7 @@ from cambrian.estimators.training_data import scoring_images, training_images
 
 if TYPE_CHECKING:
     from cambrian.networks.sharing.supernet import Supernet
+    from cambrian.networks.training.step import Step
     from cambrian.tasks.task import Task
 
 ENOUGH = 1.0
@@ -24,22 +25,28 @@ ENOUGH = 1.0
 
 class SupernetCost(msgspec.Struct, frozen=True):
     """Seconds of a step for each of its images, of the work at the end of an epoch, of the score of one
-    child, and of making a supernet, saving and loading it; the bytes of tensors that are alive at the peak of
-    a step, momentum included."""
+    child, of making a supernet, saving and loading it, and of a method's `extra` work in a training; the
+    bytes of tensors that are alive at the peak of a step, momentum included."""
 
     step: float
     end: float
     score: float
     bytes: int
     make: float
+    extra: float
 
 
 def measure_supernet(one_shot: OneShot, job: Job) -> SupernetCost:
     """Train the supernet of the job's request for a few steps, and score a child."""
+    from cambrian.networks.sharing.methods.method import HasExtraWork
+
     assert job.task is not None
     supernet, make = _measure_making(job, job.task)
-    step, end, memory = _measure_steps(one_shot, job, job.task, supernet)
-    return SupernetCost(step, end, _measure_score(one_shot, job, job.task, supernet), memory, make)
+    method = one_shot.make_method(job, job.task, supernet)
+    step, end, memory = _measure_steps(one_shot, job, job.task, supernet, method)
+    extra = method.measure_extra() if isinstance(method, HasExtraWork) else 0.0
+    score = _measure_score(one_shot, job, job.task, supernet)
+    return SupernetCost(step, end, score, memory, make, extra)
 
 
 def _measure_making(job: Job, task: Task) -> tuple[Supernet, float]:
@@ -54,7 +61,9 @@ def _measure_making(job: Job, task: Task) -> tuple[Supernet, float]:
     return supernet.to(job.device), time.perf_counter() - began
 
 
-def _measure_steps(one_shot: OneShot, job: Job, task: Task, supernet: Supernet) -> tuple[float, float, int]:
+def _measure_steps(
+    one_shot: OneShot, job: Job, task: Task, supernet: Supernet, method: Step
+) -> tuple[float, float, int]:
     from cambrian.networks.measure.memory import LiveBytes
     from cambrian.networks.training.augment import Augment
     from cambrian.networks.training.batch_stream import BatchStream
@@ -63,11 +72,11 @@ def _measure_steps(one_shot: OneShot, job: Job, task: Task, supernet: Supernet) 
     images = training_images(task, job.fidelity, "search", job.seed, job.device)
     steps = one_shot.batches(len(images))
     batches = BatchStream(images, Augment(), steps, (job.seed, "cost"))
-    method = one_shot.make_method(job, task, supernet)
     inputs, targets = batches.batch(0, 0)
     supernet.train()
-    # Far from the end of an epoch, which some methods use for more than weights.
-    moments = [Moment(0, n, 1_000_000, 1_000_000) for n in range(100)]
+    # Far from the ends of an epoch, and in the midst of a training: at its beginning some methods do less.
+    half, steps = job.fidelity.epochs // 2, 1_000_000
+    moments = [Moment(half, n, steps, steps * job.fidelity.epochs) for n in range(1, 100)]
     with LiveBytes([*supernet.parameters(), *supernet.buffers(), inputs]) as live:
         method.take(inputs, targets, moments[0])
     times: list[float] = []
@@ -76,7 +85,7 @@ def _measure_steps(one_shot: OneShot, job: Job, task: Task, supernet: Supernet) 
     # The mean, and not the fastest: paths differ in their cost, and all of them are trained.
     step = sum(times) / len(times)
     # A controller learns at the end of an epoch, and the curvature of gates is taken there.
-    last = Moment(0, 999_999, 1_000_000, 1_000_000)
+    last = Moment(half, steps - 1, steps, steps * job.fidelity.epochs)
     end = max(0.0, _time(lambda: method.take(inputs, targets, last), job.device) - step)
     momentum = sum(4 * p.numel() for p in supernet.parameters())
     return step / len(inputs), end, live.peak + momentum

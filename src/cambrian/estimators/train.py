@@ -13,6 +13,7 @@ from cambrian.effort import FREE, Axis
 from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured, signature
 from cambrian.estimators.estimator import Estimate, Job
+from cambrian.estimators.inheritance import WEIGHTS, Inheritance, describe_origin, inherit
 from cambrian.estimators.training_answers import apply_answers
 from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from cambrian.networks.training.augment import Augment
     from cambrian.spaces.space import Signature
 
-WEIGHTS = "weights.safetensors"
-"""The artifact of a network's weights, by its own names."""
+__all__ = ["WEIGHTS", "Train"]
 
 
 @dataclass(frozen=True)
@@ -76,24 +76,26 @@ class Train(Recipe):
         if isinstance(built, Infeasible):
             return built
         network = built.network
-        self._take_weights(network, job)
+        inheritance = self._take_weights(network, job)
         # Only now: the network is built and limited by the architecture alone, whatever its recipe.
         recipe = apply_answers(self, job.architecture)
         score = partial(score_network, network, recipe, job.task, job)
-        run = TrainingRun(
-            job, job.task, recipe, start_training(network, recipe, job, job.task), score, started
-        )
+        training = start_training(network, recipe, job, job.task)
+        training.begin_with(inheritance.moments)
+        run = TrainingRun(job, job.task, recipe, training, score, started)
+        run.data |= inheritance.facts
         ended = yield from run.train()
         return ended or _finish(run, built.metrics)
 
-    def _take_weights(self, network: nn.Module, job: Job) -> None:
-        """Copies the weights that the network begins with, if they are not random."""
-        from cambrian.networks.inherit import inherit_weights
-
+    def _take_weights(self, network: nn.Module, job: Job) -> Inheritance:
+        """Gives the network the weights that it begins with, if they are not random."""
         if isinstance(job.request.weights, Inherit):
-            inherit_weights(network, job.artifact(WEIGHTS), job.request.weights.move)
-        elif self.pretrained:
+            return inherit(network, job, job.request.weights.move)
+        if self.pretrained:
+            from cambrian.networks.inherit import inherit_weights
+
             inherit_weights(network, Path(self.pretrained))
+        return Inheritance()
 
     def augmentation(self, task: Signature, fidelity: Fidelity) -> Augment:
         """The augmentation of a task's images, with automatic settings resolved; its text is for people."""
@@ -124,10 +126,12 @@ def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
 
 
 def _leave_weights(run: TrainingRun, keep: Path) -> None:
-    """Saves the network's weights, with its outputs for a fixed input, which identify it after loading."""
+    """Saves the network's weights, with its outputs for a fixed input, which identify it after loading, and
+    the answers and settings it was built from, which a child needs."""
     from cambrian.networks.checkpoint import save_weights
     from cambrian.networks.known_outputs import describe_outputs
 
     seen = signature(run.task, run.job.fidelity)
     outputs = describe_outputs(run.training.network, (seen.channels, seen.height, seen.width))
-    save_weights(run.training.network, keep / WEIGHTS, {"outputs": outputs} if outputs else {})
+    facts = {"outputs": outputs} if outputs else {}
+    save_weights(run.training.network, keep / WEIGHTS, facts | describe_origin(run.job))

@@ -129,7 +129,19 @@ def serialise(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = N
     """The bytes of a safetensors file; tensors may lie in any memory format, on any device."""
     # Cloned: safetensors refuses tensors that share memory, as tied weights do.
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    return bytes(save(plain, dict(facts) if facts else None))
+    data = bytes(save(plain, dict(facts) if facts else None))
+    return _sort_facts(data) if facts and len(facts) > 1 else data
+
+
+def _sort_facts(data: bytes) -> bytes:
+    """The file with its texts in the order of their names: safetensors writes several in any order, and the
+    same weights have to be the same bytes."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def _facts(data: bytes) -> dict[str, str]:

@@ -6,19 +6,12 @@ from pathlib import Path
 
 from torch import nn
 
-from cambrian.errors import UnknownName
 from cambrian.networks.checkpoint import load_tensors
 
-MOVES = ("",)
-"""Ways to inherit weights. "" copies each tensor whose name and shape agree, and leaves the others at their
-random initial values."""
 
-
-def inherit_weights(network: nn.Module, parent: Path, move: str = "") -> float:
-    """Copy the parent's tensors into `network`, and return the share of its numbers that were inherited.
-    Raises UnknownName for an unknown move, RunError where the file cannot be read."""
-    if move not in MOVES:
-        raise UnknownName("move", move, MOVES)
+def inherit_weights(network: nn.Module, parent: Path) -> float:
+    """Copy each of the parent's tensors whose name and shape agree into `network`, and return the share of
+    its numbers that were inherited. Raises RunError where the file cannot be read."""
     tensors, _ = load_tensors(parent)
     own = network.state_dict()
     same = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}

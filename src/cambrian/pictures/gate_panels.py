@@ -17,6 +17,8 @@ PANEL, TALL, GAP = 170.0, 84.0, 14.0
 ROW = 15.0
 """Pixels of a bar's row."""
 MARGIN, TOP = 12.0, 40.0
+MOST = 60
+"""Epochs of a panel: more are finer than it is wide, and make a page of many gates heavy."""
 SECONDS = 0.4
 """Of an epoch in a moving picture."""
 
@@ -92,9 +94,11 @@ def save_picture(svg: str, target: Path) -> Path:
 
 def _draw_areas(panels: GatePanels, site: str, legend: Sequence[str], left: float, top: float) -> list[str]:
     table, names = panels.course[site], panels.name_options(site)
-    # One epoch is drawn as if it lasted.
-    rows = list(table) if len(table) > 1 else [table[0], table[0]]
-    xs = [left + PANEL * e / (len(rows) - 1) for e in range(len(rows))]
+    epochs = _choose_epochs(len(table))
+    rows = [table[e] for e in epochs]
+    xs = [left + PANEL * e / max(1, len(table) - 1) for e in epochs]
+    if len(rows) == 1:  # one epoch is drawn as if it lasted
+        rows, xs = rows * 2, [left, left + PANEL]
     below = [0.0] * len(rows)
     body = [rect(left, top, PANEL, TALL, "frame", 2)]
     for i, name in enumerate(names):
@@ -138,6 +142,16 @@ def _draw_clock(epochs: int, width: float) -> list[str]:
     return texts
 
 
+def _choose_epochs(count: int) -> list[int]:
+    """The epochs that a panel's width can show, the first and the last among them.
+
+    >>> _choose_epochs(3), len(_choose_epochs(1000))
+    ([0, 1, 2], 60)
+    """
+    shown = min(count, MOST)
+    return [round(n * (count - 1) / max(1, shown - 1)) for n in range(shown)]
+
+
 def _animate(attribute: str, values: Sequence[str], mode: str = "linear") -> str:
     if len(values) < 2:
         return ""
@@ -171,5 +185,11 @@ def _count_columns(width: float) -> int:
     return max(1, int((width - 2 * MARGIN + GAP) // (PANEL + GAP)))
 
 
-def _shorten(site: str, most: int = 26) -> str:
-    return site if len(site) <= most else f"…{site[1 - most :]}"
+def _shorten(site: str, most: int = 28) -> str:
+    """A site's name that fits above its panel: both ends of it, which tell it from the others.
+
+    >>> _shorten("normal/node2/inputs/previous-previous")
+    'normal/node2/pr…ous-previous'
+    """
+    text = site.replace("/inputs/", "/")
+    return text if len(text) <= most else f"{text[:15]}…{text[16 - most :]}"

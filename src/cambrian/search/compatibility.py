@@ -123,6 +123,8 @@ def remedy(need: str) -> str:
     """Advice for a space that does not have this knowledge."""
     return {
         "Grows": "ask for a depth with pick.depth, or use a strategy such as random",
+        "Morphs": "its questions ask for no depths, widths, kernels or connections that grow: choose"
+        " network-morphism or stages, or a strategy such as evolution",
         "Mixes": "its questions are not all forks of modules: choose nasbench201, darts or pnas, or a"
         " strategy that samples",
         "Encodes": "give it tokens, or use a strategy such as random",

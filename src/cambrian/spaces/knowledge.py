@@ -126,6 +126,21 @@ class Moves(Protocol):
 
 
 @runtime_checkable
+class Morphs(Protocol):
+    """Network morphisms: edits after which a network can begin with the function of its parent (see
+    `cambrian.networks.morphisms`). `morphs` names the kinds that only enlarge; `shrinks` those that take
+    something away, after which it begins near it (the approximate morphisms of Elsken et al. 2019)."""
+
+    @property
+    def morphs(self) -> tuple[str, ...]: ...
+    @property
+    def shrinks(self) -> tuple[str, ...]: ...
+    def morph(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+        """A random edit of that kind; None where none is possible."""
+        ...
+
+
+@runtime_checkable
 class Shares(Protocol):
     """Can hold all answers of its module forks in one network. Questions whose choice is a `module` are
     shared; all others are outer: a supernet is made for one assignment of those."""

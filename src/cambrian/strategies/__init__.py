@@ -12,6 +12,8 @@ STRATEGIES = Registry(
         "evolution": "cambrian.strategies.evolution.regularized:Evolution",
         "tournament": "cambrian.strategies.evolution.tournament:Tournament",
         "hierarchical-tournament": "cambrian.strategies.evolution.tournament:HierarchicalTournament",
+        "nash": "cambrian.strategies.morphing.nash:NASH",
+        "lemonade": "cambrian.strategies.morphing.lemonade:LEMONADE",
         "nsga2": "cambrian.strategies.evolution.nsga2:NSGA2",
         "successive-halving": ("cambrian.strategies.multifidelity.successive_halving:SuccessiveHalving"),
         "hyperband": "cambrian.strategies.multifidelity.hyperband:Hyperband",

@@ -113,7 +113,8 @@ def encode(columns: Sequence[Column], table: Mapping[str, Cells], where: str) ->
     if missing:
         raise DataError(f"{where}: no column {missing[0]!r:.60}{did_you_mean(missing[0], table)}")
     parts = [_encode_column(column, table[column.name], where) for column in columns]
-    return np.concatenate(parts, axis=1, dtype=np.float32)
+    encoded: NDArray[np.float32] = np.concatenate(parts, axis=1, dtype=np.float32)
+    return encoded
 
 
 def count_features(columns: Sequence[Column]) -> int:

@@ -14,12 +14,13 @@ from cambrian.paths import kind_of
 from cambrian.randomness import stream
 from cambrian.search.compatibility import trains_supernets
 from cambrian.spaces import SPACES
-from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, know
+from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Morphs, Moves, know
 from cambrian.spaces.sharing import is_shared
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
 from cambrian.testing.markdown import write_table
 from cambrian.testing.pairs import PairCase, refusal
+from cambrian.weights import Inherit
 
 KNOWLEDGE: dict[str, type] = {
     "grows": Grows,
@@ -27,6 +28,7 @@ KNOWLEDGE: dict[str, type] = {
     "graph": Graphs,
     "canonical": Canonical,
     "moves": Moves,
+    "morphisms": Morphs,
 }
 
 HEAD = """# What works with what
@@ -59,20 +61,29 @@ def _pairs() -> str:
     notes: dict[str, int] = {}  # number by sentence: pairs refused for one reason share a note
 
     def cell(space: str, strategy: str) -> str:
-        shares = trains_supernets(STRATEGIES.make(strategy))
-        estimator = "one-shot" if shares else _nothing()
+        estimator = _choose_estimator(STRATEGIES.make(strategy))
         why = refusal(PairCase(space, strategy, estimator, fidelity=Fidelity(9)))
         if why is None:
             return "works"
         # Without their names a sentence serves all pairs that are refused for this reason.
         why = why.replace(type(SPACES.make(space)).__name__, "this space")
         why = why.replace(type(STRATEGIES.make(strategy)).__name__, "the strategy")
+        # Registered names in their places alone: `darts` is a space and a strategy, and is advised as well.
+        why = why.replace(f" {space} is not", " this space is not")
+        why = f"the strategy {why.removeprefix(f'{strategy} ')}" if why.startswith(f"{strategy} ") else why
         return f"refused [{notes.setdefault(why, len(notes) + 1)}]"
 
     strategies = STRATEGIES.names()
     rows = [[f"`{space}`", *(cell(space, s) for s in strategies)] for space in SPACES.names()]
     sentences = [f"[{number}] {why}" for why, number in notes.items()]
     return "\n\n".join([write_table(["", *(f"`{s}`" for s in strategies)], rows), *sentences])
+
+
+def _choose_estimator(strategy: Any) -> Any:
+    """One that serves the strategy's requests."""
+    if trains_supernets(strategy):
+        return "one-shot"
+    return "train" if Inherit in getattr(strategy, "requests", ()) else _nothing()
 
 
 def _nothing() -> Any:

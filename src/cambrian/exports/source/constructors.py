@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import Any
 
 import torch
@@ -48,7 +49,7 @@ def torch_kind(module: nn.Module) -> type[Any] | None:
 def _arguments(kind: type[Any], module: nn.Module) -> tuple[list[str], dict[str, Any]] | None:
     """The arguments that are not the defaults, as text, and all of them; None where one is unknown."""
     texts, values = [], {}
-    for name, parameter in _parameters(kind):
+    for name, parameter in _parameters(kind):  # type: ignore[arg-type]  # a class can be hashed
         if name in _UNSAID or name.startswith("_"):
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -66,14 +67,15 @@ def _arguments(kind: type[Any], module: nn.Module) -> tuple[list[str], dict[str,
     return texts, values
 
 
-def _parameters(kind: type[Any]) -> list[tuple[str, inspect.Parameter]]:
+@cache  # reading a signature takes longer than all else that is done with it
+def _parameters(kind: type[Any]) -> tuple[tuple[str, inspect.Parameter], ...]:
     # Recurrent modules pass their arguments on: those of the class below count.
     for base in kind.__mro__:
         parameters = inspect.signature(base).parameters
         if not any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
             # Their class says the mode.
-            return [(n, p) for n, p in parameters.items() if base is not nn.RNNBase or n != "mode"]
-    return []
+            return tuple((n, p) for n, p in parameters.items() if base is not nn.RNNBase or n != "mode")
+    return ()
 
 
 def _read(module: nn.Module, name: str) -> Any:

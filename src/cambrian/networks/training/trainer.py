@@ -158,6 +158,11 @@ class Training:
             place["side"] = self.batches.side
         return tensors, place
 
+    def begin_with(self, moments: dict[str, Tensor]) -> None:
+        """Begin with these moments of the optimiser (see `Step.state`), which an earlier training left."""
+        if moments:
+            self._method.restore(moments)
+
     def restore(self, tensors: dict[str, Tensor], place: dict[str, Any]) -> None:
         """Continue from the result of `state`, also from that of a training with fewer or more epochs if
         steps do not depend on the length (`prefix`). Raises UsageError where this would be another

@@ -33,6 +33,7 @@ from cambrian.search.search import Search
 from cambrian.search.space_check import check_space
 from cambrian.spaces.budgets import PaperSearch
 from cambrian.spaces.drafts import is_own
+from cambrian.spaces.knowledge import Morphs
 from cambrian.spaces.space import Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.strategy import Strategy
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 DEFAULT_SPACE = "pnas"
+GROWN_SPACE = "network-morphism"
+"""The space of a strategy whose networks grow, where nobody names one."""
 LEVELED = ("levels", "keep")
 """Changes of progressive search alone."""
 
@@ -52,7 +55,8 @@ def plan_by_preset(request: PlanRequest) -> Plan:
     began = time.monotonic()
     task, limits, paper, changes = request.task, request.limits, request.paper, request.changes
     # The space first, then strategy and cost, then the preset: each choice depends on those before it.
-    facts = _ask_space(request.space, task, changes)
+    space = _find_grown(request.strategy) if request.space is None else request.space
+    facts = _ask_space(space, task, changes)
     published = _read_paper(facts) if paper else None
     # Whoever speaks of levels wants a search by levels, however few trials the budget has.
     leveled = [name for name in LEVELED if name in changes] + ["surrogate"] * (request.surrogate is not None)
@@ -106,6 +110,12 @@ def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts
     facts = SpaceFacts(whole, free=space is None)
     levels = changes.get("levels", 0)
     return facts.up_to(levels) if facts.free and levels > len(facts.levels) else facts
+
+
+def _find_grown(strategy: Any) -> str | None:
+    """The usual space of a strategy that needs network morphisms; None for any other strategy."""
+    needs = () if strategy is None else component("strategy", strategy).needs
+    return GROWN_SPACE if Morphs in needs else None
 
 
 def _read_paper(facts: SpaceFacts) -> PaperSearch:

@@ -99,20 +99,20 @@ def plan_amounts(
     facts = SpaceFacts(space)
     fields, skeleton, final_skeleton = split_changes(facts, changes)
     _refuse_levels(fields)
-    start = WorkersStart() if workers > 1 else None
     images = min(fields.get("images", len(task.train)), len(task.train))
     sizes = [{**size, **skeleton} for size in ([facts.size(0)] if skeleton else facts.sizes or [{}])]
     measure = partial(measure_size, task, space, strategy, one_shot, device)
-    # On one worker, whatever their number: a supernet is one training, and its numbers are to be the same.
-    until = began + (limits.seconds or 0.0) * MEASURED
-    cost, notice = _choose_size(sizes, measure, limits.seconds, images, one_shot, until)
-    check_memory(cost, device)
     last = partial(measure_alone, task, space, device)
     rounds = math.ceil(trainings / workers) * len(task.train)
     rate = 0.0 if limits.seconds is None else rounds / (1 - SUPERNET - SCORES) / limits.seconds
-    final, final_epochs, image = _choose_final(facts, cost.skeleton, final_skeleton, last, rate)
+    until = began + (limits.seconds or 0.0) * MEASURED
+    with WorkersStart(wanted=workers > 1) as start:
+        # On one worker, whatever their number: a supernet is one training, whose numbers are to be the same.
+        cost, notice = _choose_size(sizes, measure, limits.seconds, images, one_shot, until)
+        check_memory(cost, device)
+        final, final_epochs, image = _choose_final(facts, cost.skeleton, final_skeleton, last, rate)
+        prices = add_prices(cost, strategy, one_shot, images, start.wait(), workers)
     final_epochs = fields.get("final_epochs", final_epochs)
-    prices = add_prices(cost, strategy, one_shot, images, 0.0 if start is None else start.wait(), workers)
     planned = time.monotonic() - began
     seconds = _find_seconds(strategy, limits, prices, planned)
     epochs, passes = _fit_training(seconds, prices, fields.get("epochs", getattr(strategy, "epochs", None)))
@@ -120,7 +120,7 @@ def plan_amounts(
     if limits.trials is not None:
         chunks = _share_trials(strategy, limits.trials, chunks)
     children = _count_children(limits, prices, chunks, planned, workers)
-    training = epochs * passes * prices.each + chunks * prices.chunk
+    training = epochs * passes * prices.each + chunks * prices.chunk + prices.extra
     scoring = (1 if prices.gates else children) * prices.child / workers
     return Amounts(
         epochs,
@@ -156,7 +156,7 @@ def _find_seconds(strategy: Strategy, limits: Budget, prices: Prices, planned: f
         return math.inf
     _refuse_short(strategy, limits.seconds, prices.find_least(planned))
     rest = prices.find_rest(limits.seconds, planned)
-    return max(SUPERNETS * rest - prices.chunk, LEAST_STEPS * prices.step)
+    return max(SUPERNETS * rest - prices.chunk - prices.extra, LEAST_STEPS * prices.step)
 
 
 def _fit_training(seconds: float, prices: Prices, epochs: int | None) -> tuple[int, float]:

@@ -30,14 +30,15 @@ LEAST_STEPS, FEWEST = 20, 10
 @dataclass(frozen=True)
 class Prices:
     """The seconds of the parts of a search by a supernet: of `each` of its epochs, of a `chunk` beside its
-    epochs, of a `child`, of the workers' `start`, and of a `step`. `gates`: no children are scored, but one
-    is derived and trained alone."""
+    epochs, of a `child`, of the workers' `start`, of a `step`, and of a training's `extra` work. `gates`: no
+    children are scored, but one is derived and trained alone."""
 
     each: float
     chunk: float
     child: float
     start: float
     step: float
+    extra: float
     gates: bool
 
     def count_chunks(self, epochs: int, seconds: float) -> int:
@@ -47,7 +48,7 @@ class Prices:
 
     def find_least(self, planned: float) -> float:
         """The shortest budget that leaves a choice, after so many seconds of planning."""
-        training = self.chunk + LEAST_STEPS * self.step
+        training = self.chunk + LEAST_STEPS * self.step + self.extra
         choosing = self.chunk + (1 if self.gates else FEWEST) * self.child
         needed = max(training / SUPERNETS, choosing / (1 - SUPERNETS), training + choosing)
         return (planned + self.start + needed) / (SUPERNET + SCORES)
@@ -72,6 +73,7 @@ def add_prices(
         searches * (cost.score + around),
         start,
         searches * images * cost.step / one_shot.batches(images),
+        searches * cost.extra,
         learns_gates(strategy),
     )
 

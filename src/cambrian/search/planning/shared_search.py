@@ -4,6 +4,7 @@ stage by full training, made of the amounts of `shared_plan`."""
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from cambrian.outcome import Fidelity
 from cambrian.search.compatibility import learns_gates
@@ -50,8 +51,7 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
     search = Search(
         space,
         adapted,
-        # The rate falls over the whole training, so that a chunk of it goes on where the last one ended.
-        OneShot(**{"decay_epochs": float(amounts.epochs), **shared}),
+        OneShot(**(_extend_schedule(adapted, amounts.epochs) | shared)),
         task,
         limits,
         estimators={FINAL: Train(**recipe)},
@@ -75,3 +75,9 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
     search.spent = time.monotonic() - began
     seconds = amounts.whole if limits.seconds is None else limits.seconds
     return Plan(search, rows, seconds or 0.0, trials=expected)
+
+
+def _extend_schedule(strategy: Strategy, epochs: int) -> dict[str, Any]:
+    """The rate falls over the whole training, so that a chunk of it goes on where the last one ended. Methods
+    with gates know their own length, which may be that of a stage."""
+    return {} if learns_gates(strategy) else {"decay_epochs": float(epochs)}

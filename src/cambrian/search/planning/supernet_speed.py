@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0
 """Seconds that measuring one size may take."""
+EPOCHS = 30
+"""Of the training that is measured by a few steps of it."""
 BEGINNING = (
     "import time, cambrian.search.engines.worker, cambrian.networks.training.trainer;"
     "import torch._dynamo; print(time.monotonic())"
@@ -49,26 +51,42 @@ class Measured(msgspec.Struct, frozen=True):
     bytes: int
     make: float = 0.0
     end: float = 0.0
+    extra: float = 0.0
     fork: float = 0.0
 
 
 class WorkersStart:
-    """The start of a worker process, measured beside everything else."""
+    """The start of a worker process, measured beside everything else inside; where it is not `wanted`, as for
+    a single worker, it takes no time."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> WorkersStart:
         self._began = time.monotonic()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", BEGINNING], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        if self._wanted:
+            command = [sys.executable, "-c", BEGINNING]
+            quiet = subprocess.DEVNULL
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, text=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()  # of one that has ended, nothing
+            with self._process:  # closes its pipe, and waits for it
+                pass
 
     def wait(self) -> float:
-        """The seconds that it took; 0 where it did not say."""
+        """The seconds that it took, PATIENCE where it takes longer; 0 where it did not say."""
+        if self._process is None:
+            return 0.0
         try:
             said, _ = self._process.communicate(timeout=PATIENCE)
             return max(0.0, float(said) - self._began)
-        except (subprocess.TimeoutExpired, ValueError):
-            self._process.kill()
-            self._process.communicate()
+        except subprocess.TimeoutExpired:
+            return PATIENCE
+        except ValueError:
             return 0.0
 
 
@@ -81,7 +99,8 @@ def measure_size(
     skeleton: dict[str, Scalar],
 ) -> Measured | Failed:
     """The cost of the strategy's own supernet in that skeleton."""
-    problem = Problem(space, fidelity=Fidelity(1, skeleton=skeleton))
+    # Epochs enough for a method with several parts: it is measured in the midst of them.
+    problem = Problem(space, fidelity=Fidelity(EPOCHS, skeleton=skeleton))
     request = strategy.propose(strategy.start(problem), [], stream(0, "plan", "supernet"))
     assert isinstance(request, TrainSupernet)
     job = Job(request, problem, task, device=device)
@@ -91,7 +110,7 @@ def measure_size(
         (cost,) = call_each([partial(_measure_in_one_thread, one_shot, job)], 1, PATIENCE)
     if isinstance(cost, Failed):
         return cost
-    numbers = {name: float(cost[name]) for name in ("step", "score", "make", "end")}
+    numbers = {name: float(cost[name]) for name in ("step", "score", "make", "end", "extra")}
     return Measured(skeleton, bytes=int(cost["bytes"]), fork=_measure_fork(), **numbers)
 
 

@@ -23,6 +23,7 @@ from cambrian.spaces.cells.blocks import Blocks, check, graph_of, limits_of
 from cambrian.spaces.cells.isomorphism import Block, canonical_cell
 from cambrian.spaces.cells.skeleton import SETTINGS, settings_of
 from cambrian.spaces.graphs.sized import build_graph
+from cambrian.spaces.growth.answer_morphs import AnswerMorphs
 from cambrian.spaces.sharing import PartialSharing
 from cambrian.spaces.space import Graph, Pick, Pool, Signature, Space
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 OPERATIONS = ("sep3x3", "sep5x5", "sep7x7", "conv1x7-7x1", "identity", "avg3x3", "max3x3", "dil3x3")
 OUTPUTS = ("all", "unused")
+
+MORPHS = {"block#/operation#": "kernel"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,11 @@ class PNAS(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (BlockGates(self.form, ("",), max(2, 3 * self.blocks // 4)), PartialSharing(self))
+        return (
+            BlockGates(self.form, ("",), max(2, 3 * self.blocks // 4)),
+            PartialSharing(self),
+            AnswerMorphs(self, MORPHS),
+        )
 
     def program(self, pick: Pick) -> None:
         # As many cells as a level has: all levels together are then uniform.

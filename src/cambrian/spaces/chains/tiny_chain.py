@@ -16,6 +16,7 @@ from cambrian.paths import at
 from cambrian.spaces.bounds import FILTERS, check_bounds
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import build_graph
+from cambrian.spaces.growth.answer_morphs import AnswerMorphs
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST = 50  # layers
 CONVOLUTIONS = ("conv3x3", "conv5x5")
+
+MORPHS = {"layers": "deepen", "layer#/width": "widen", "layer#/operation": "kernel"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class TinyChain(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (DepthGrowth(self),)
+        return (DepthGrowth(self), AnswerMorphs(self, MORPHS))
 
     def program(self, pick: Pick) -> None:
         for i in range(1, pick.depth("layers", 1, self.layers) + 1):

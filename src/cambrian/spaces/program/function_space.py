@@ -27,6 +27,7 @@ from cambrian.errors import CambrianError, Rejected, SpaceError
 from cambrian.options import shorten
 from cambrian.spaces.drafts import is_keeping
 from cambrian.spaces.gates import ForkGates
+from cambrian.spaces.growth.answer_morphs import AnswerMorphs, can_morph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.program.making import make_network
 from cambrian.spaces.program.probe import ask_samples, depth_of, makes_weights, weightless
@@ -76,13 +77,15 @@ class Program(Space):
     """The space of `function(pick, task, *, skeleton...)`. `task` is the signature it is sampled
     with; keyword-only arguments are the skeleton, given to `build` and never searched. `grows` and `shares`
     say that every walk asks one `pick.depth`, and that some asks for modules, `mixes` that one of several
-    answers each of those questions: `space` finds that out."""
+    answers each of those questions, and `morphs` that some asks for depths, widths, kernels or connections:
+    `space` finds that out."""
 
     function: Body
     task: Signature = Shape()
     grows: bool = False
     shares: bool = False
     mixes: bool = False
+    morphs: bool = False
 
     _picks: ClassVar[type[Pick]] = ModulePick
 
@@ -114,7 +117,9 @@ class Program(Space):
     def knowledge(self) -> tuple[object, ...]:
         growth = (DepthGrowth(self),) if self.grows else ()
         sharing = (ForkSharing(self, self.function),) if self.shares else ()
-        return (*growth, *sharing, *((ForkGates(self),) if self.mixes else ()))
+        gates = (ForkGates(self),) if self.mixes else ()
+        morphs = (AnswerMorphs(self),) if self.morphs else ()
+        return (*growth, *sharing, *gates, *morphs)
 
     def walk(self, decide: Decide) -> Architecture:
         """Walk; a body that makes weights is run only for new answers."""
@@ -224,7 +229,8 @@ def _program(function: Body, task: Signature) -> Program:
     forks = [choice for asked in samples for choice in asked if is_fork(choice)]
     # Several at once, or a number of repetitions, has no mixture.
     mixes = bool(forks) and all(isinstance(choice, OneOf) and not choice.depth for choice in forks)
-    return Program(function, task, depth_of(samples) is not None, bool(forks), mixes)
+    morphs = any(can_morph(choice) for asked in samples for choice in asked)
+    return Program(function, task, depth_of(samples) is not None, bool(forks), mixes, morphs)
 
 
 def _answering(pick: ModulePick, before: set[str]) -> ModulePick:

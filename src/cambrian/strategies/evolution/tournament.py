@@ -26,6 +26,7 @@ from cambrian.spaces.knowledge import Moves, know
 from cambrian.strategies.evolution.population import Member, mutate_or_draw, tournament
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
+from cambrian.weights import Fresh, Inherit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,9 +49,13 @@ class Tournament:
     The paper's thousand first members are one network, trained a thousand times; this strategy measures it
     once. A child differs from its parent by one of the space's `Moves`, each kind equally likely (Sec. 3.2),
     or, if the only moves of the space edit a list of layers, also by one answer. The loser of a tournament
-    whose child is pending is dead already."""
+    whose child is pending is dead already.
+
+    With `inherits` a child begins with those of its parent's weights whose names and shapes agree with its
+    own (Sec. 3.5), which needs an estimator that can."""
 
     population: Annotated[int, Span(2)] = 25
+    inherits: bool = False
     needs: ClassVar[tuple[type, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -60,6 +65,10 @@ class Tournament:
     def paper() -> Tournament:
         """A thousand members (Sec. 3.1)."""
         return Tournament(population=1000)
+
+    @property
+    def requests(self) -> tuple[type, ...]:
+        return (Evaluate, Fresh, Inherit) if self.inherits else (Evaluate, Fresh)
 
     def start(self, problem: Problem) -> State:
         return State(problem.space, trivial(problem.space, problem.seed))
@@ -76,7 +85,11 @@ class Tournament:
         full = len(alive) + len(pending) >= self.population
         # In the trial's memory, so that `learn` removes the loser when the child takes its place.
         memory = {"beaten": losers[0].number} if losers and full else {}
-        return Evaluate(edit(state.space, winner.architecture, rng), parent=winner.number, memory=memory)
+        child = edit(state.space, winner.architecture, rng)
+        # A winner that failed has no weights to give.
+        trained = self.inherits and winner.value > -math.inf
+        weights = Inherit(winner.number) if trained else Fresh()
+        return Evaluate(child, parent=winner.number, weights=weights, memory=memory)
 
     def learn(self, state: State, trial: Trial) -> State:
         alive = tuple(m for m in state.population if m.number != trial.memory.get("beaten"))

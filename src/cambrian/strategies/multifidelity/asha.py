@@ -8,24 +8,22 @@ worse than the best 1/eta of those that came before, and is never taken up again
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cambrian.architecture import Architecture
-from cambrian.errors import UnknownName
-from cambrian.outcome import Fidelity, Trial
+from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.brackets import (
     RECOMMENDED,
     Entry,
     draw_new,
-    list_requests,
     promote,
     rank_entries,
 )
-from cambrian.strategies.multifidelity.ladder import EPOCHS, check_axes, make_ladder
+from cambrian.strategies.multifidelity.climbing import Climbing
 from cambrian.strategies.multifidelity.rungs import (
     State,
     add_entry,
@@ -34,7 +32,6 @@ from cambrian.strategies.multifidelity.rungs import (
     find_promotable,
     start_rungs,
 )
-from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -44,43 +41,24 @@ FORMS = ("promotion", "stopping")
 
 
 @dataclass(frozen=True)
-class ASHA:
+class ASHA(Climbing):
     """A free worker promotes the best of a rung's best 1/`eta` that has not been promoted, from the highest
     rung down, or else begins a new architecture. `form` is "promotion" or "stopping". Levels are along `axes`
     of the fidelity, each down to its `least`. With `size` it begins so many architectures and ends when none
     of them is to go on (None: it ends with the budget)."""
 
-    eta: Annotated[int, Span(2, 1000)] = 3
     form: str = "promotion"
-    axes: tuple[str, ...] = EPOCHS
-    least: Mapping[str, float] = field(default_factory=dict)
     size: Annotated[int | None, Span(1)] = None
-    needs: ClassVar[tuple[type, ...]] = ()
-    own_trials: ClassVar[bool] = True
     order: ClassVar[str] = "arrival"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "axes", tuple(self.axes))  # JSON has lists
-        check_settings(self)
-        check_axes("asha", self.axes, self.least)
-        if self.form not in FORMS:
-            raise UnknownName("form of ASHA", self.form, FORMS)
+    names: ClassVar[Mapping[str, tuple[str, Collection[str]]]] = {"form": ("form of ASHA", FORMS)}
 
     @staticmethod
     def paper() -> ASHA:
         """The paper's settings (Sec. 4.1 and 4.2): a reduction factor of 4."""
         return ASHA(eta=4)
 
-    @property
-    def requests(self) -> tuple[type, ...]:
-        return list_requests(self.axes)
-
-    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
-        """The fidelities of the rungs, the lowest first."""
-        return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
-
     def start(self, problem: Problem) -> State:
-        return start_rungs(problem, make_ladder(problem, self.axes, self.eta, self.least))
+        return start_rungs(problem, self.make_ladder(problem))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if self.form == "stopping":

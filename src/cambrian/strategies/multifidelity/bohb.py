@@ -6,15 +6,14 @@ ones is high against that of the bad ones. Details are those of its authors' cod
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.errors import UnknownName
-from cambrian.outcome import Fidelity, Trial
+from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.settings import POSITIVE, Span
 from cambrian.strategies.multifidelity.brackets import (
@@ -22,15 +21,13 @@ from cambrian.strategies.multifidelity.brackets import (
     draw_new,
     end_after,
     learn_entry,
-    list_requests,
     list_rows,
     propose_next,
     recommend_best,
 )
+from cambrian.strategies.multifidelity.climbing import Climbing
 from cambrian.strategies.multifidelity.density import Coordinates, Density, Row, impute
 from cambrian.strategies.multifidelity.hyperband import TABLES, choose_bracket
-from cambrian.strategies.multifidelity.ladder import EPOCHS, check_axes, make_ladder
-from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Proposal
 
 if TYPE_CHECKING:
@@ -64,41 +61,22 @@ class Model:
 
 
 @dataclass(frozen=True)
-class BOHB:
+class BOHB(Climbing):
     """Hyperband's settings, and the model's: a proposal is random with the probability `random`, else the
     best of `candidates` by the densities of the `good` share of the observations and of the rest. Densities
     have a bandwidth of at least `bandwidth`. The model is of the highest level with enough observations: more
     than the number of questions in both sets."""
 
-    eta: Annotated[int, Span(2, 1000)] = 3
     table: str = "hpbandster"
-    axes: tuple[str, ...] = EPOCHS
-    least: Mapping[str, float] = field(default_factory=dict)
     passes: Annotated[int | None, Span(1)] = None
     random: Annotated[float, Span(0, 1)] = 1 / 3
     candidates: Annotated[int, Span(1, 100_000)] = 64
     good: Annotated[float, Span(0, 1, above=True, below=True)] = 0.15
     bandwidth: Annotated[float, POSITIVE] = 1e-3
-    needs: ClassVar[tuple[type, ...]] = ()
-    own_trials: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "axes", tuple(self.axes))  # JSON has lists
-        check_settings(self)
-        check_axes("bohb", self.axes, self.least)
-        if self.table not in TABLES:
-            raise UnknownName("table of brackets", self.table, TABLES)
-
-    @property
-    def requests(self) -> tuple[type, ...]:
-        return list_requests(self.axes)
-
-    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
-        """The fidelities of the rungs, the lowest first."""
-        return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
+    names: ClassVar[Mapping[str, tuple[str, Collection[str]]]] = {"table": ("table of brackets", TABLES)}
 
     def start(self, problem: Problem) -> Observed:
-        return Observed(State(problem, make_ladder(problem, self.axes, self.eta, self.least)))
+        return Observed(State(problem, self.make_ladder(problem)))
 
     def propose(self, state: Observed, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         halving = state.halving

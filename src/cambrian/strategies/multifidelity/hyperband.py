@@ -5,13 +5,12 @@ at the lowest fidelity to few at the full one, in turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cambrian.architecture import Architecture
-from cambrian.errors import UnknownName
-from cambrian.outcome import Fidelity, Trial
+from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.brackets import (
@@ -20,13 +19,12 @@ from cambrian.strategies.multifidelity.brackets import (
     draw_new,
     end_after,
     learn_entry,
-    list_requests,
     list_rows,
     propose_next,
     recommend_best,
 )
-from cambrian.strategies.multifidelity.ladder import EPOCHS, Level, check_axes, make_ladder
-from cambrian.strategies.settings import check_settings
+from cambrian.strategies.multifidelity.climbing import Climbing
+from cambrian.strategies.multifidelity.ladder import Level
 from cambrian.strategies.strategy import Proposal
 
 if TYPE_CHECKING:
@@ -49,36 +47,17 @@ Tune's synchronous rungs."""
 
 
 @dataclass(frozen=True)
-class Hyperband:
+class Hyperband(Climbing):
     """The best 1/`eta` of each rung go on. `table` is the published convention for the sizes of brackets:
     "journal", "hpbandster" or "syne-tune". Levels are along `axes` of the fidelity, each down to its `least`.
     After `passes` over all brackets it ends (None: with the budget)."""
 
-    eta: Annotated[int, Span(2, 1000)] = 3
     table: str = "journal"
-    axes: tuple[str, ...] = EPOCHS
-    least: Mapping[str, float] = field(default_factory=dict)
     passes: Annotated[int | None, Span(1)] = None
-    needs: ClassVar[tuple[type, ...]] = ()
-    own_trials: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "axes", tuple(self.axes))  # JSON has lists
-        check_settings(self)
-        check_axes("hyperband", self.axes, self.least)
-        if self.table not in TABLES:
-            raise UnknownName("table of brackets", self.table, TABLES)
-
-    @property
-    def requests(self) -> tuple[type, ...]:
-        return list_requests(self.axes)
-
-    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
-        """The fidelities of the rungs, the lowest first."""
-        return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
+    names: ClassVar[Mapping[str, tuple[str, Collection[str]]]] = {"table": ("table of brackets", TABLES)}
 
     def start(self, problem: Problem) -> State:
-        return State(problem, make_ladder(problem, self.axes, self.eta, self.least))
+        return State(problem, self.make_ladder(problem))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         def draw() -> Architecture:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Curve, Done, Fidelity, Trial
+from cambrian.outcome import Curve, Done, Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.asha import list_waiting, propose_rung, recommend_rungs
-from cambrian.strategies.multifidelity.brackets import Entry, list_requests
-from cambrian.strategies.multifidelity.ladder import EPOCHS, check_axes, make_ladder
+from cambrian.strategies.multifidelity.brackets import Entry
+from cambrian.strategies.multifidelity.climbing import Climbing
 from cambrian.strategies.multifidelity.rungs import State, add_entry, find_promotable, start_rungs
-from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Proposal
 
 if TYPE_CHECKING:
@@ -42,35 +41,17 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class PASHA:
+class PASHA(Climbing):
     """As `ASHA` in promotion form, with a ceiling that begins at rung `first` (counted from 1) and rises by
     one when the entries of the highest rung are ordered otherwise than in the one below, by more than their
     curves' noise."""
 
-    eta: Annotated[int, Span(2, 1000)] = 3
     first: Annotated[int, Span(2, 100)] = 3
-    axes: tuple[str, ...] = EPOCHS
-    least: Mapping[str, float] = field(default_factory=dict)
     size: Annotated[int | None, Span(1)] = None
-    needs: ClassVar[tuple[type, ...]] = ()
-    own_trials: ClassVar[bool] = True
     order: ClassVar[str] = "arrival"
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "axes", tuple(self.axes))  # JSON has lists
-        check_settings(self)
-        check_axes("pasha", self.axes, self.least)
-
-    @property
-    def requests(self) -> tuple[type, ...]:
-        return list_requests(self.axes)
-
-    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
-        """The fidelities of the rungs, the lowest first."""
-        return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
-
     def start(self, problem: Problem) -> Progress:
-        ladder = make_ladder(problem, self.axes, self.eta, self.least)
+        ladder = self.make_ladder(problem)
         return Progress(start_rungs(problem, ladder, self.first - 1))
 
     def propose(self, state: Progress, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:

@@ -5,12 +5,12 @@ eta times the cost, and so on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Fidelity, Trial
+from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.brackets import (
@@ -19,13 +19,12 @@ from cambrian.strategies.multifidelity.brackets import (
     draw_new,
     end_after,
     learn_entry,
-    list_requests,
     list_rows,
     propose_next,
     recommend_best,
 )
-from cambrian.strategies.multifidelity.ladder import EPOCHS, Level, check_axes, make_ladder
-from cambrian.strategies.settings import check_settings
+from cambrian.strategies.multifidelity.climbing import Climbing
+from cambrian.strategies.multifidelity.ladder import Level
 from cambrian.strategies.strategy import Proposal
 
 if TYPE_CHECKING:
@@ -33,34 +32,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SuccessiveHalving:
+class SuccessiveHalving(Climbing):
     """`size` architectures begin at the lowest level (None: as many as leave one at the highest), of which
     the best 1/`eta` go on at each. Levels are along `axes` of the fidelity, each down to its `least`. After
     `passes` it ends (None: with the budget)."""
 
     size: Annotated[int | None, Span(1, 1_000_000)] = None
-    eta: Annotated[int, Span(2, 1000)] = 3
-    axes: tuple[str, ...] = EPOCHS
-    least: Mapping[str, float] = field(default_factory=dict)
     passes: Annotated[int | None, Span(1)] = None
-    needs: ClassVar[tuple[type, ...]] = ()
-    own_trials: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "axes", tuple(self.axes))  # JSON has lists
-        check_settings(self)
-        check_axes("successive-halving", self.axes, self.least)
-
-    @property
-    def requests(self) -> tuple[type, ...]:
-        return list_requests(self.axes)
-
-    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
-        """The fidelities of the rungs, the lowest first."""
-        return [level.fidelity for level in make_ladder(problem, self.axes, self.eta, self.least)]
 
     def start(self, problem: Problem) -> State:
-        return State(problem, make_ladder(problem, self.axes, self.eta, self.least))
+        return State(problem, self.make_ladder(problem))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         def draw() -> Architecture:

@@ -9,7 +9,6 @@ from typing import Any
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Answer, Scalar
-from cambrian.spaces.gates import SKIPS, find_largest
 from cambrian.spaces.knowledge import Mixes
 
 Gates = Mapping[str, Sequence[float]]
@@ -69,18 +68,18 @@ def _list_without_one(
 ) -> Iterator[tuple[dict[str, Sequence[float]], Architecture]]:
     """Gates without one skip connection each, the least probable first, with an architecture that has fewer
     of them."""
-    sites = mixes.list_sites(outer)
-    chosen = [
-        (gate[i], name, i)
-        for name, gate in gates.items()
-        if name in sites
-        for i in [find_largest(gate, sites[name].nothing)]
-        if sites[name].options[i] in SKIPS and gate[i] > 0
-    ]
-    count = mixes.count_skips(architecture).count
-    for _, name, i in sorted(chosen):
+    sites, count = mixes.list_sites(outer), mixes.count_skips(architecture).count
+    strongest = {
+        name: _find_strongest(gate, sites[name].nothing) for name, gate in gates.items() if name in sites
+    }
+    for name, i in sorted(strongest.items(), key=lambda item: gates[item[0]][item[1]]):
         left = {**gates, name: [0.0 if j == i else p for j, p in enumerate(gates[name])]}
         other = mixes.derive(left, outer)
-        # A skip of another cell, or on an edge that is not derived, is left as it is.
+        # Of another operation, or of a skip that is not derived or counted, there are as many as before.
         if mixes.count_skips(other).count < count:
             yield left, other
+
+
+def _find_strongest(gate: Sequence[float], without: int | None) -> int:
+    """The index of the most probable option, the first of several alike, leaving out index `without`."""
+    return max((i for i in range(len(gate)) if i != without), key=lambda i: (gate[i], -i))

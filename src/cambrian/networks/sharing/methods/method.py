@@ -56,3 +56,12 @@ class HasData(Protocol):
     def data(self) -> dict[str, Any]:
         """Small JSON for the outcome, such as architectures drawn from a controller."""
         ...
+
+
+@runtime_checkable
+class HasExtraWork(Protocol):
+    """A step that does more than to learn from batches, such as decisions by the validation part."""
+
+    def measure_extra(self) -> float:
+        """The seconds of that work in a whole training, by a part of it that is done now."""
+        ...

@@ -18,6 +18,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.backbone import backbone_graph
 from cambrian.spaces.branches.layer_moves import LayerMoves
 from cambrian.spaces.branches.layered import MOST, Layer, number, numbers, split
+from cambrian.spaces.branches.network_morphism.morphs import LayerMorphs
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
@@ -59,7 +60,7 @@ class NetworkMorphism(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (DepthGrowth(self),)
+        return (DepthGrowth(self), LayerMorphs(self))
 
     @cached_property
     def _layers(self) -> LayerMoves:
@@ -134,6 +135,10 @@ class NetworkMorphism(Space):
         else:
             edited = self._widen(layers, rng) if kind == "widen" else self._add_skip(layers, rng, kind[5:])
         return None if edited is None else self._layers.replay_layers(architecture, edited, rng)
+
+    def take_out(self, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+        """The architecture without one of its layers; None where it has the fewest."""
+        return self._layers.move("delete", architecture, rng)
 
     def _deepen(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:
         if len(layers) == self.layers:

@@ -16,6 +16,7 @@ from cambrian.paths import at
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.gates import ForkGates
 from cambrian.spaces.graphs.sized import build_graph
+from cambrian.spaces.growth.answer_morphs import AnswerMorphs
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -34,6 +35,8 @@ SETTINGS = ("filters",)
 
 Codes = tuple[int, ...]
 
+MORPHS = {"layer#": "kernel"}
+
 
 @dataclass(frozen=True)
 class Macro(Space):
@@ -50,7 +53,7 @@ class Macro(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (DepthGrowth(self), ForkGates(self))
+        return (DepthGrowth(self), ForkGates(self), AnswerMorphs(self, MORPHS))
 
     def program(self, pick: Pick) -> None:
         # As many chains as a depth has: all depths together are then uniform.

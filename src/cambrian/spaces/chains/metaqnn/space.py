@@ -13,6 +13,7 @@ from cambrian.choices import Answer, read_whole
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import build_graph
+from cambrian.spaces.growth.answer_morphs import AnswerMorphs
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
@@ -32,6 +33,8 @@ SMALL = 8  # a dense layer needs an image smaller than that
 MOST = 50  # layers: the paper has 18
 PIXELS = 4096
 SETTINGS = ("width", "normalise", "dropout")
+
+MORPHS = {"layers": "deepen", "layer#/kernel": "kernel", "layer#/filters": "widen", "layer#/units": "widen"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class MetaQNN(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (DepthGrowth(self),)
+        return (DepthGrowth(self), AnswerMorphs(self, MORPHS))
 
     def program(self, pick: Pick) -> None:
         # "pool" before the first layer: no pooling may come first.

@@ -17,6 +17,7 @@ from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import build_graph
+from cambrian.spaces.growth.answer_morphs import AnswerMorphs
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -37,6 +38,8 @@ MOST = 6
 """Stages: six halve an image of 128 pixels to four."""
 DEEPEST = 12
 """Blocks of a stage."""
+
+MORPHS = {"stage#/depth": "deepen", "stage#/width": "widen", "stage#/kernel": "kernel"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Stages(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (DepthGrowth(self),)
+        return (DepthGrowth(self), AnswerMorphs(self, MORPHS))
 
     def program(self, pick: Pick) -> None:
         count = pick.depth("stages", 1, self.stages)

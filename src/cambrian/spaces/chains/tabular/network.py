@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambrian.networks.sharing.reading import Reading
+from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.settings import COUNT, check_numbers
 
 UNITS = 8
@@ -46,12 +46,12 @@ class Plan(NamedTuple):
 
 
 def network(read: Reading[Plan], features: int, classes: int, *, filters: int = 16) -> nn.Module:
-    """Takes float[n, features, 1, 1], gives float[n, classes]."""
+    """Takes float[n, channels, h, w], of `features` numbers each, gives float[n, classes]."""
     check_numbers(COUNT, filters=filters)
     wide, dropout, act = read.value(
         lambda plan: (scale_units(filters, plan.width), plan.dropout, ACTIVATIONS[plan.activation])
     )
-    embeddings = {
+    embeddings: dict[str, Maker] = {
         "plain": partial(nn.Linear, features, wide),
         "periodic": partial(Periodic, features, wide),
         "attention": partial(Attention, features, wide, dropout),
@@ -119,12 +119,14 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = x[:, :, None] * self.weight + self.bias
-        tokens = torch.cat([self.summary.expand(len(x), 1, -1), tokens], 1)
+        tokens = torch.cat([self.summary.expand(x.shape[0], 1, -1), tokens], 1)
         n, count, size = tokens.shape
         parts = self.project(self.normalise(tokens)).reshape(n, count, 3, HEADS, size // HEADS)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
-        # Only the summary is read on, so that it alone asks.
-        seen = F.scaled_dot_product_attention(query[:, :, :1], key, value)
+        # Only the summary is read on, so that it alone asks. Written out, since torch's own attention chooses
+        # among algorithms that differ in the last bits.
+        weights = (query[:, :, :1] @ key.transpose(-1, -2) / math.sqrt(size // HEADS)).softmax(-1)
+        seen = weights @ value
         summary = tokens[:, 0] + self.join(seen.reshape(n, size))
         embedded: Tensor = self.out(summary + self.back(self.feed(summary)))
         return embedded

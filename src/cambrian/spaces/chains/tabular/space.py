@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
 from cambrian.choices import read_whole
-from cambrian.errors import SpaceError
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
@@ -88,16 +87,11 @@ class Tabular(Space):
         return Plan(embedding, blocks, *settings)  # type: ignore[arg-type]
 
     def make(self, read: Reading[Plan], task: Signature, **skeleton: Any) -> nn.Module:
-        """`filters` (16) are an eighth of the units of a block of width 1. Raises SpaceError for a task of
-        images."""
+        """`filters` (16) are an eighth of the units of a block of width 1. Of an image, every pixel is a
+        feature."""
         from cambrian.spaces.chains.tabular.network import network
 
-        if (task.height, task.width) != (1, 1):
-            raise SpaceError(
-                f"the space tabular is for rows of a table, not for images of {task.height} x {task.width}"
-                " pixels: name another space, such as stages"
-            )
-        return network(read, task.channels, task.classes, **skeleton)
+        return network(read, task.channels * task.height * task.width, task.classes, **skeleton)
 
     def graph(self, architecture: Architecture) -> Graph:
         """The embedding and a chain of blocks."""
@@ -122,7 +116,7 @@ PORTFOLIO: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def _read_network(embedding: str, blocks: tuple[str, ...]) -> Architecture:
-    settings = {"embedding": embedding, "width": 1.0, "activation": "relu", "dropout": 0.1}
+    settings: dict[str, Any] = {"embedding": embedding, "width": 1.0, "activation": "relu", "dropout": 0.1}
     settings |= {"train.learning_rate": 3e-3, "train.weight_decay": 0.3, "train.length": 0.25}
     kinds = {f"block{n}": kind for n, kind in enumerate(blocks, 1)}
     return Architecture({**settings, "blocks": len(blocks), **kinds})

@@ -111,17 +111,17 @@ def table_scores():
 @pytest.mark.parametrize("place", range(3), ids=["nb201", "spikenas", "nb-macro"])
 def test_intervals_cover_the_whole_table(place):
     """Intervals of samples of 30 hold the figure of the whole table in about 95 of 100 samples (measured with
-    1,000: Kendall 94 to 97, Spearman 94 to 98). Of 300, no more miss it than of intervals that miss 8 %; one
-    that missed a third would be seen."""
+    1,000: Kendall 93 to 96, Spearman 94 to 96). Of 200, no more miss it than of intervals that miss 8 %; one
+    that missed two fifths would be seen."""
     name, x, y = list(table_scores())[place]
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known].astype(float), y[known].astype(float)
     truths = {kendall: stats.kendalltau(x, y).statistic, spearman: stats.spearmanr(x, y).statistic}
     missed = dict.fromkeys(truths, 0)
-    for sample in range(300):
+    for sample in range(200):
         drawn = stream(sample, "coverage", name).choice(len(x), 30, replace=False)
         for make, truth in truths.items():
             figure = estimate(make(x[drawn], y[drawn]), 30)
             missed[make] += not figure.low <= truth <= figure.high
     for count in missed.values():
-        assert_seldom(count, 300, 0.08, [0.35])
+        assert_seldom(count, 200, 0.08, [0.4])

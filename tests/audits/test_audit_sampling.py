@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from audit_cases import Thin
 
 from cambrian.architecture import Architecture
 from cambrian.audits.kinds import describe_kinds
@@ -22,7 +23,6 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.knowledge import Canonical, know
-from audit_cases import Thin
 from chance import assert_drawn
 from reseeding import default_rng, stream
 
@@ -54,7 +54,7 @@ def test_kinds_are_in_proportion():
 
 def test_a_space_with_too_few_architectures():
     """A sample larger than the space is refused with the number there is."""
-    few = len(draw_pool(Thin(), 10_000 // 50, 0))
+    few = len(draw_pool(Thin(), 1000, 0))
     with pytest.raises(UsageError, match=f"has {few} different architectures"):
         draw_sample(Thin(), 200, 0, lambda pool: {})
 
@@ -96,14 +96,14 @@ def test_the_ceiling_of_normal_scores(noise):
     """Of normal truths with normal noise, tau is 2/pi asin(r), r being the share of the variance that is not
     noise; rho is 6/pi asin(r/2) (Kendall 1962)."""
     rng = default_rng(3)
-    latent = rng.normal(size=400)
-    values = latent + noise * rng.normal(size=400)
-    pairs = latent[:, None] + noise * rng.normal(size=(400, 2))
+    latent = rng.normal(size=200)
+    values = latent + noise * rng.normal(size=200)
+    pairs = latent[:, None] + noise * rng.normal(size=(200, 2))
     ceiling = estimate_ceiling(values, pairs)
     r = 1 / (1 + noise**2)
-    assert ceiling.noise == pytest.approx(noise, rel=0.1)
-    assert ceiling.kendall == pytest.approx(2 / math.pi * math.asin(r), abs=0.04)
-    assert ceiling.spearman == pytest.approx(6 / math.pi * math.asin(r / 2), abs=0.04)
+    assert ceiling.noise == pytest.approx(noise, rel=0.2)
+    assert ceiling.kendall == pytest.approx(2 / math.pi * math.asin(r), abs=0.08)
+    assert ceiling.spearman == pytest.approx(6 / math.pi * math.asin(r / 2), abs=0.08)
 
 
 def test_equal_pairs_tell_nothing():

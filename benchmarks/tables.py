@@ -1,0 +1,83 @@
+"""Searches among networks for tables beside scikit-learn's gradient boosting and a random forest.
+
+    python benchmarks/tables.py [--budget 60s] [--seeds 3] [--data breast-cancer,wine,...]
+
+The data are those that come with scikit-learn, and two that are made: four classes in clusters
+(`clusters`), and an exclusive or of signs, products and sizes (`xor`). The test part is a fifth, another one
+for each seed. A row is printed for each; at the end the mean test accuracies, and that of the paired difference to
+the better of the two forests, with its 95 % interval."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import cambrian
+from cambrian.cli.by_hand import boost
+from cambrian.tasks import Task
+
+
+def read_data(name: str) -> tuple[Any, Any]:
+    from sklearn import datasets
+
+    rng = np.random.default_rng(0)
+    if name == "clusters":
+        pair: tuple[Any, Any] = datasets.make_classification(
+            2000, 20, n_informative=8, n_redundant=4, n_classes=4, flip_y=0.1, random_state=1
+        )
+        return pair
+    if name == "xor":
+        x = rng.normal(size=(3000, 8))
+        return x, ((x[:, 0] > 0) ^ (x[:, 1] * x[:, 2] > 0.2) ^ (np.abs(x[:, 3]) > 1)).astype(int)
+    load = {
+        "breast-cancer": datasets.load_breast_cancer,
+        "wine": datasets.load_wine,
+        "digits": datasets.load_digits,
+    }[name]
+    data = load()
+    return data.data, data.target
+
+
+def plant_forest(task: Task, seed: int) -> float:
+    """The test accuracy of a random forest of 300 trees."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    rows = task.inputs.reshape(len(task.inputs), -1)
+    learned = np.concatenate([task.train, task.validation])
+    forest = RandomForestClassifier(300, random_state=seed).fit(rows[learned], task.targets[learned])
+    return float(forest.score(rows[task.test], task.targets[task.test]))
+
+
+def measure(name: str, budget: str, seed: int) -> tuple[float, float, float]:
+    """Test accuracies of the found network, of boosting and of the forest, in percent."""
+    task = cambrian.load(read_data(name), features=True, seed=seed, name=name)
+    with tempfile.TemporaryDirectory() as place:
+        result = cambrian.plan(task, budget, seed=seed).run(Path(place) / "run", quiet=True)
+        found = float(result.winner.value or 0.0) if result.winner else 0.0
+    return 100 * found, 100 * boost(task), 100 * plant_forest(task, seed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--budget", default="60s")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--data", default="breast-cancer,wine,digits,clusters,xor")
+    asked = parser.parse_args()
+    for name in asked.data.split(","):
+        rows = []
+        for seed in range(asked.seeds):
+            rows.append(measure(name, asked.budget, seed))
+            print(f"{name:14} seed {seed}: found %.2f, boosting %.2f, forest %.2f" % rows[-1], flush=True)
+        means = np.mean(rows, axis=0)
+        gains = np.array([found - max(others) for found, *others in rows])
+        half = 1.96 * gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.nan
+        print(f"{name:14} mean: found %.2f, boosting %.2f, forest %.2f" % tuple(means), end="")
+        print(f"; to the better of each pair {gains.mean():+.2f} +- {half:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+"""Function-preserving inheritance between any two networks (Net2Net, Chen et al. 2016, arXiv 1511.05641;
+network morphism, Wei et al. 2016, arXiv 1603.01670).
+
+The child's calls are followed in their order, and each channel is named by the function of the parent that it
+is (see `channels`). A layer with a partner reads the channels that its partner reads, wherever they are now:
+copied ones share the weights, new ones get none, and kernels grow by zeros. A layer without a partner passes
+its input on, or is silent where its result is added to one that the parent has: that is decided where the
+result is used, and the child is then followed again from its beginning.
+
+Where this is impossible, as where a layer was taken out or filters were pruned, what remains is carried in
+its order: the approximate morphisms of LEMONADE (Elsken et al. 2019, arXiv 1804.09081, Sec. 4.1.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from cambrian.networks.morphisms.alignment import DENSE, NORMS, count_groups, is_depthwise
+from cambrian.networks.morphisms.channels import ONE, ZERO, Symbols, Value, ones
+from cambrian.networks.morphisms.following import (
+    Carried,
+    Network,
+    constant_value,
+    image_value,
+    operands,
+    read_geometry,
+    weight_value,
+)
+from cambrian.networks.morphisms.functions import PRODUCTS, SUMS, Functions
+from cambrian.networks.morphisms.matching import find_columns, match_channels
+from cambrian.networks.morphisms.new_layers import can_pass, pass_on, read_norm, silence
+from cambrian.networks.morphisms.recording import Call
+from cambrian.networks.morphisms.transfers import Transfer, spread_units, strongest_units
+
+SPREAD = 0.2
+"""The random part of the shares of copies."""
+
+
+class Undecided(Exception):
+    """The part that a call has to play is needed before it is known: "pass", "zero", or of its extra channels
+    "silent", of its fewer ones "first"."""
+
+    def __init__(self, call: int, part: str) -> None:
+        super().__init__(call, part)
+        self.call, self.part = call, part
+
+
+class Carrier:
+    """Follows the child once, with these partners and these parts of the new calls. Raises Undecided where a
+    part is missing."""
+
+    def __init__(
+        self,
+        parent: Network,
+        child: Network,
+        symbols: Symbols,
+        matches: Mapping[int, int],
+        parts: Mapping[int, str],
+        spread: float = SPREAD,
+    ) -> None:
+        self.parent, self.child, self.symbols = parent, child, symbols
+        self.matches, self.parts, self.spread = matches, parts, spread
+        self.carried = Carried()
+        self._functions = Functions(symbols, child.record.shapes)
+        self._values = {child.record.input: image_value(child, symbols)}
+        # The values if every call that is undecided passed its input on.
+        self._passed = dict(self._values)
+        self._changed: set[int] = set()  # calls with more or fewer channels than their partners
+        self._generator = torch.Generator().manual_seed(0)
+
+    def follow(self, expected: Value) -> Carried:
+        """What is carried; `expected` is the parent's result."""
+        for n, call in enumerate(self.child.record.calls):
+            given = [self._read(s) for s in call.slots]
+            passed = [self._passed.get(s, v) for s, v in zip(call.slots, given, strict=True)]
+            results, shadows = self._call(n, call, given, passed)
+            for number, result, shadow in zip(call.outputs, results, shadows, strict=True):
+                self._values[number], self._passed[number] = result, shadow
+        result = self._values[self.child.record.result]
+        same = (result.symbols, result.scales) == (expected.symbols, expected.scales)
+        self.carried.exact = same and not self.carried.lost
+        return self.carried
+
+    def _read(self, number: int) -> Value:
+        if number not in self._values:
+            self._values[number] = constant_value(self.child, self.symbols, number)
+        return self._values[number]
+
+    def _call(
+        self, n: int, call: Call, given: list[Value], passed: list[Value]
+    ) -> tuple[list[Value], list[Value]]:
+        if call.function in DENSE | NORMS:
+            if n in self.matches:
+                results = [self._carry_layer(n, call, given[0], passed[0])]
+                return results, results
+            return self._begin_layer(n, call, given[0], passed[0])
+        weights = [self._read_weight(n, w) for w in call.weights]
+        given, passed = [*given, *weights], [*passed, *weights]
+        results = self._functions.apply(call, given)
+        if any(n in w.fresh for w in weights):  # a new gate: what it gates depends on it alone
+            results = [replace(r, origin=n) for r in results]
+        shadows = self._functions.apply(call, passed) if passed != given else results
+        if call.function in SUMS or call.function == "sum":
+            self._settle_sum(operands(given), operands(passed), results[0], shadows[0])
+        return results, shadows
+
+    # Layers with a partner
+
+    def _carry_layer(self, n: int, call: Call, x: Value, passed: Value) -> Value:
+        theirs = self.matches[n]
+        partner = self.parent.record.calls[theirs]
+        before = self.parent.inputs[theirs][0]
+        missing = {s for s in before.symbols if s != ZERO} - set(x.symbols)
+        if missing & set(passed.symbols):
+            raise Undecided(self._choose_passing(x), "pass")
+        if missing:
+            self.carried.lost.append(partner.weights[0])
+        weight = self.child.tensors[call.weights[0]]
+        if call.function in NORMS:
+            return self._carry_channels(n, call, partner, theirs, x, before)
+        if is_depthwise(call, weight.shape):
+            self._check_kernel(call, partner)
+            return self._carry_channels(n, call, partner, theirs, x, before)
+        if count_groups(call) > 1:
+            return self._carry_grouped(call, partner, theirs, x, before)
+        self._check_kernel(call, partner)
+        return self._carry_dense(n, call, partner, theirs, x, before)
+
+    def _choose_passing(self, x: Value) -> int:
+        return max(f for f in x.fresh if can_pass(self.child, f))
+
+    def _carry_dense(self, n: int, call: Call, partner: Call, theirs: int, x: Value, before: Value) -> Value:
+        name, source = call.weights[0], partner.weights[0]
+        own, parents = self.child.tensors[name], self.parent.tensors[source]
+        rows = self._choose_rows(n, parents, len(own))
+        columns = find_columns(x, before, self._generator, self.spread)
+        silent = [i for i, s in enumerate(x.symbols) if s == ZERO and i not in {c[0] for c in columns}]
+        self._write(name, Transfer(source, rows, columns, silent))
+        self._carry_bias(call, partner, rows)
+        symbols = [ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows]
+        return ones(symbols, axis=x.axis, through=x.through, origin=n)
+
+    def _choose_rows(self, n: int, parents: Tensor, count: int) -> list[int | None]:
+        """The parent's unit of each of the child's."""
+        old, part = len(parents), self.parts.get(n)
+        if count != old:
+            self._changed.add(n)
+        if count < old:
+            return list(range(count)) if part == "first" else list(strongest_units(parents, count))
+        if part == "silent":
+            return [*range(old), *[None] * (count - old)]
+        return list(spread_units(old, count))
+
+    def _carry_bias(self, call: Call, partner: Call, rows: Sequence[int | None]) -> None:
+        mine, theirs = call.weights[1:], partner.weights[1:]
+        if mine and theirs:
+            self._write(mine[0], Transfer(theirs[0], rows))
+        elif mine:
+            self.carried.tensors[mine[0]] = torch.zeros_like(self.child.tensors[mine[0]])
+        elif theirs:
+            self.carried.lost.append(theirs[0])
+
+    def _check_kernel(self, call: Call, partner: Call) -> None:
+        """Note a loss where the kernel is not the parent's with zeros around it."""
+        mine, theirs = read_geometry(self.child, call), read_geometry(self.parent, partner)
+        if mine[:2] != theirs[:2] or any(a < b or (a - b) % 2 for a, b in zip(mine[2], theirs[2])):
+            self.carried.lost.append(partner.weights[0])
+
+    def _carry_channels(
+        self, n: int, call: Call, partner: Call, theirs: int, x: Value, before: Value
+    ) -> Value:
+        """A normalisation, or a convolution of each channel alone."""
+        rows = match_channels(x, before)
+        twins = len(set(x.symbols) - {ZERO}) < sum(s != ZERO for s in x.symbols)
+        if twins:
+            self._changed.add(n)
+        if self.parts.get(n) == "silent":
+            rows = [None if s in x.symbols[:i] else r for i, (s, r) in enumerate(zip(x.symbols, rows))]
+        ratios = [ONE if r is None else x.scales[i] / before.scales[r] for i, r in enumerate(rows)]
+        if call.function in NORMS:
+            self._carry_norm(call, partner, rows, ratios)
+            ratios = [ONE] * len(rows)
+        else:
+            self._write(call.weights[0], Transfer(partner.weights[0], rows))
+            self._carry_bias(call, partner, rows)
+        symbols = [ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows]
+        return Value(tuple(symbols), tuple(ratios), x.axis, through=x.through, origin=n)
+
+    def _carry_norm(
+        self, call: Call, partner: Call, rows: Sequence[int | None], ratios: Sequence[float]
+    ) -> None:
+        mine, theirs = read_norm(call), read_norm(partner)
+        for name, source in zip(mine.affine, theirs.affine, strict=False):
+            self._write(name, Transfer(source, rows))
+        if not (mine.mean and theirs.mean):
+            return
+        mean, var = (self.parent.tensors[s].float().cpu() for s in (theirs.mean, theirs.var))
+        chosen, factor = [r or 0 for r in rows], torch.tensor(list(ratios))
+        # Of a scaled input the statistics scale, so that what comes out does not.
+        self.carried.tensors[mine.mean] = mean[chosen] * factor
+        var = (factor**2 * (var[chosen] + theirs.eps) - mine.eps).clamp_min(0.0)
+        self.carried.tensors[mine.var] = var
+
+    def _carry_grouped(self, call: Call, partner: Call, theirs: int, x: Value, before: Value) -> Value:
+        own, parents = self.child.tensors[call.weights[0]], self.parent.tensors[partner.weights[0]]
+        if own.shape != parents.shape or x.symbols != before.symbols or x.scales != before.scales:
+            self.carried.lost.append(partner.weights[0])
+        if own.shape == parents.shape:
+            for name, source in zip(call.weights, partner.weights, strict=False):
+                self._write(name, Transfer(source, range(len(own))))
+        return ones([self.symbols.make("out", theirs, j) for j in range(len(own))])
+
+    # Layers without one
+
+    def _begin_layer(self, n: int, call: Call, x: Value, passed: Value) -> tuple[list[Value], list[Value]]:
+        part = self.parts.get(n)
+        if part == "zero":
+            self.carried.tensors |= silence(self.child, call)
+            results = [ones([ZERO] * self.child.record.shapes[call.output][1], through=x.through)]
+            return results, results
+        passing = can_pass(self.child, n)
+        shadow = pass_on(self.child, call, passed) if passing else None
+        if part == "pass":
+            result = pass_on(self.child, call, x)
+            self.carried.tensors |= result.tensors
+            self.carried.norms += result.norms
+            value = replace(result.value, through=(*x.through, n), origin=n)
+            return [value], [shadow.value if shadow else value]
+        count = self.child.record.shapes[call.output][1]
+        symbols = [self.symbols.make("new", n, j) for j in range(count)]
+        fresh = x.fresh | {n}
+        value = ones(symbols, axis=x.axis, fresh=fresh, through=x.through, origin=n)
+        return [value], [shadow.value if shadow else value]
+
+    def _settle_sum(
+        self, values: Sequence[Value], passed: Sequence[Value], result: Value, shadow: Value
+    ) -> None:
+        """Decide the parts of new calls whose results are added to something of the parent's."""
+        if all(s in self.symbols.parent for s in result.symbols):
+            return
+        known = [v for v in values if all(s in self.symbols.parent for s in v.symbols)]
+        if not known:
+            return
+        fresh = [v for v in values if v.fresh]
+        others = self._functions.add_all([v for v in values if not v.fresh])
+        # To pass on what is added anyway would only double it; what is added to nothing was not there.
+        plain = (
+            others is not None and set(others[0].symbols) != {ZERO} and others[0].symbols != shadow.symbols
+        )
+        whole = plain and all(s in self.symbols.parent for s in shadow.symbols)
+        for v in fresh:
+            candidates = [f for f in v.fresh if can_pass(self.child, f)]
+            if candidates and whole:
+                raise Undecided(max(candidates), "pass")
+            if v.origin is not None and v.origin in v.fresh:
+                raise Undecided(v.origin, "zero")
+        for v in values:
+            if v.origin is not None and v.origin in self._changed and v.origin not in self.parts:
+                raise Undecided(v.origin, "silent" if self._grew(v.origin) else "first")
+
+    def _grew(self, n: int) -> bool:
+        mine = self.child.record.shapes[self.child.record.calls[n].output]
+        theirs = self.parent.record.shapes[self.parent.record.calls[self.matches[n]].output]
+        return mine[1] > theirs[1]
+
+    # Single weights
+
+    def _read_weight(self, n: int, name: str) -> Value:
+        """A weight that a function reads: the parent's, or a new one, such as a gate, which may be zero."""
+        own, theirs = self.child.tensors[name], self.matches.get(n)
+        partner = None if theirs is None else self.parent.record.calls[theirs]
+        if partner is not None:
+            source = partner.weights[self.child.record.calls[n].weights.index(name)]
+            if self.parent.tensors[source].shape == own.shape:
+                self.carried.tensors[name] = self.parent.tensors[source].clone()
+                self.carried.transfers[name] = Transfer(source, range(len(own)) if own.ndim else ())
+                return weight_value(self.symbols, own, source)
+            self.carried.lost.append(source)
+        if self.parts.get(n) == "zero":
+            self.carried.tensors[name] = torch.zeros_like(own)
+            return ones([ZERO] * len(weight_value(self.symbols, own, name)))
+        value = weight_value(self.symbols, own, f"new {name}")
+        gate = self.child.record.calls[n].function in PRODUCTS
+        return replace(value, fresh=frozenset({n}), origin=n) if gate else value
+
+    def _write(self, name: str, transfer: Transfer) -> None:
+        own, parents = self.child.tensors[name], self.parent.tensors[transfer.source]
+        if name not in self.carried.tensors:  # the first call of a module that is called several times
+            self.carried.transfers[name] = transfer
+            self.carried.tensors[name] = transfer.carry(parents, own)

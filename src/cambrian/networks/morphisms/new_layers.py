@@ -1,0 +1,100 @@
+"""Layers that the parent does not have: one that passes its input on (Net2DeeperNet, Chen et al. 2016, Sec.
+2.4), and one that is silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from cambrian.networks.morphisms.alignment import NORMS, is_depthwise
+from cambrian.networks.morphisms.channels import Value
+from cambrian.networks.morphisms.recording import Call, Weight
+from cambrian.networks.morphisms.transfers import spread_units
+
+if TYPE_CHECKING:
+    from cambrian.networks.morphisms.carrying import Network
+
+
+class Norm(NamedTuple):
+    """The names of a batch normalisation's tensors: the running mean and variance, and weight and bias."""
+
+    mean: str
+    var: str
+    affine: tuple[str, ...]
+    eps: float
+
+
+@dataclass
+class Passing:
+    """A layer that passes on: its tensors, its normalisation, and the value that it passes."""
+
+    value: Value
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    norms: list[Norm] = field(default_factory=list)
+
+
+def read_norm(call: Call) -> Norm:
+    """The tensors of a call of F.batch_norm(input, mean, var, weight, bias, training, momentum, eps)."""
+    names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+    given = {**dict(zip(names, call.args)), **call.named}
+    mean, var, *affine = (
+        g.name if isinstance(g := given.get(name), Weight) else ""
+        for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    return Norm(mean, var, tuple(name for name in affine if name), float(given.get("eps", 1e-5)))
+
+
+def can_pass(network: Network, n: int) -> bool:
+    """Whether the layer is the identity for some weights: it keeps the images' size, and does not have fewer
+    channels than it reads."""
+    call = network.record.calls[n]
+    if call.function in NORMS:
+        return len(read_norm(call).affine) == 2
+    if not call.slots or not call.weights:
+        return False
+    weight = network.tensors[call.weights[0]]
+    given, out = network.record.shapes[call.slots[0]], network.record.shapes[call.output]
+    same = given[2:] == out[2:] and all(k % 2 for k in weight.shape[2:])
+    if is_depthwise(call, weight.shape):
+        return same and len(weight) == given[1]
+    # Linear layers of a sequence would read another axis than channels.
+    dense = weight.ndim == len(given) and weight.shape[1] == given[1]
+    return same and dense and len(weight) >= given[1]
+
+
+def pass_on(network: Network, call: Call, x: Value) -> Passing:
+    """The layer with weights by which it is the identity; further channels copy some of the first."""
+    if call.function in NORMS:
+        return _pass_norm(network, call, x)
+    weight = network.tensors[call.weights[0]]
+    tensors = {name: torch.zeros_like(network.tensors[name]) for name in call.weights}
+    middle = tuple(k // 2 for k in weight.shape[2:])
+    if is_depthwise(call, weight.shape):
+        units = list(range(len(x)))
+        tensors[call.weights[0]][(slice(None), 0, *middle)] = 1.0
+    else:
+        units = spread_units(len(x), len(weight))
+        for j, unit in enumerate(units):
+            tensors[call.weights[0]][(j, unit, *middle)] = 1.0
+    symbols, scales = (tuple(t[u] for u in units) for t in (x.symbols, x.scales))
+    return Passing(replace(x, symbols=symbols, scales=scales), tensors)
+
+
+def _pass_norm(network: Network, call: Call, x: Value) -> Passing:
+    norm = read_norm(call)
+    # With the statistics of a new layer, mean 0 and variance 1, until they are estimated.
+    tensors = {name: torch.zeros_like(network.tensors[name]) for name in norm.affine}
+    tensors[norm.affine[0]] += (1.0 + norm.eps) ** 0.5
+    return Passing(x, tensors, [norm])
+
+
+def silence(network: Network, call: Call) -> dict[str, Tensor]:
+    """The tensors by which the layer gives zeros."""
+    names = read_norm(call).affine if call.function in NORMS else tuple(call.weights)
+    return {name: torch.zeros_like(network.tensors[name]) for name in names}
+
+
+__all__ = ["Norm", "Passing", "can_pass", "pass_on", "read_norm", "silence"]

@@ -1,0 +1,97 @@
+"""A search as scikit-learn's kind of classifier: `fit`, `predict`, `score`."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from cambrian.errors import RunError
+from cambrian.search.planning.plan import plan
+from cambrian.tasks import load
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cambrian.search.result import Result
+
+
+class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Finds and trains a network within `budget`, a time such as "10m" or a number of trials.
+
+    `space`, `strategy`, `workers`, `device` and `seed` are those of `cambrian.plan`; `directory` is where the
+    run is kept and goes on after an interruption (None: a temporary one, which ends with this object). Of the
+    data, a share `test` is kept from the search and the training, and `test_score_` is the network's score
+    there: without a choice having been made by it.
+
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = Classifier("2", workers=1).fit(X, y)
+    >>> model.predict(X[:2]).shape, model.predict_proba(X[:2]).shape
+    ((2,), (2, 3))
+    """
+
+    def __init__(
+        self,
+        budget: str | int = "2m",
+        *,
+        space: Any = None,
+        strategy: Any = None,
+        directory: str | Path | None = None,
+        workers: int | None = None,
+        device: str = "auto",
+        test: float = 0.1,
+        seed: int = 0,
+        quiet: bool = True,
+    ) -> None:
+        self.budget = budget
+        self.space = space
+        self.strategy = strategy
+        self.directory = directory
+        self.workers = workers
+        self.device = device
+        self.test = test
+        self.seed = seed
+        self.quiet = quiet
+
+    def fit(self, X: Any, y: Any) -> Classifier:
+        """Images [n, height, width] or [n, height, width, channels], or tables [n, columns] of numbers and
+        categories, as arrays or DataFrames; and a class for each. Raises DataError for others, and RunError
+        where no network could be trained."""
+        tables = np.ndim(X) == 2
+        task = load((X, y), features=True, test=self.test) if tables else load((X, y), test=self.test)
+        settings = {name: getattr(self, name) for name in ("space", "strategy", "workers", "device", "seed")}
+        place = self.directory
+        if place is None:
+            made = tempfile.mkdtemp(prefix="cambrian-")
+            weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
+            place = Path(made) / "run"
+        result: Result = plan(task, self.budget, **settings).run(place, quiet=self.quiet)
+        if result.winner is None:
+            raise RunError("no network was trained within the budget: give more time")
+        classes = np.unique(np.asarray(y))
+        names = {str(label): label for label in classes.tolist()}
+        # In the order of the network's outputs, with the type that the labels came in.
+        self.classes_ = np.array([names.get(label, label) for label in task.labels])
+        self.n_features_in_ = int(np.shape(X)[-1])
+        self.test_score_ = float(result.winner.value or 0.0)
+        self.result_ = result
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The class of each row or image."""
+        probabilities = self.predict_proba(X)
+        likeliest: NDArray[Any] = self.classes_[probabilities.argmax(1)]
+        return likeliest
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """float32 [n, classes], in the order of `classes_`."""
+        check_is_fitted(self)
+        probabilities: NDArray[np.float32] = self.result_.predict(X).probabilities
+        return probabilities

@@ -1,0 +1,99 @@
+"""Audits by table: NAS-Bench-201's figures over all cells, a user's own table, and the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cambrian
+from cambrian.audits import by_table
+from cambrian.audits.figures import facts, list_agreement
+from cambrian.benchmarks import table
+from cambrian.cli.audit import repeat_option
+from cambrian.errors import RunError, UsageError
+from commands import run_command
+from published_tables import needs_tables
+from reseeding import default_rng
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A table of 48 networks whose validation, a third of a column `guess`, is the truth with noise."""
+    rng = default_rng(0)
+    rows = [(w, d, k) for w in (4, 8, 16, 32) for d in (1, 2, 3) for k in ("a", "b", "c", "d")]
+    truth = np.array([w**0.5 + d for w, d, _ in rows]) + 0.1 * rng.normal(size=len(rows))
+    lines = ["width,depth,kind,val_acc,test_acc,guess,params,val_loss"]
+    for (width, depth, kind), test in zip(rows, truth, strict=True):
+        guess = test + rng.normal()
+        lines.append(
+            f"{width},{depth},{kind},{test + 0.05 * rng.normal()},{test},{guess},{width * depth},{-test}"
+        )
+    path = tmp_path / "own.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_table_of_ones_own(own):
+    """Its columns are shortcuts, a loss the lower the better; its sizes are baselines; nothing is written."""
+    audited = cambrian.audit(benchmark=table(own), shortcuts=["guess", "val_loss"], sample=24)
+    assert [j.label for j in audited.judgements] == ["guess", "val_loss", "params", "coin"]
+    assert audited["val_loss"].kendall.value == pytest.approx(1)
+    assert audited["val_loss"].regret.value == 0
+    assert 0.2 < audited["guess"].kendall.value < 0.95
+    assert audited.ceiling is None
+    with pytest.raises(UsageError, match="have 'train\\(epochs=1\\)'"):
+        cambrian.audit(benchmark=table(own), shortcuts=["train(epochs=1)"])
+    with pytest.raises(UsageError, match="unknown shortcut 'gues'"):
+        cambrian.audit(benchmark=table(own), shortcuts=["gues"])
+    with pytest.raises(UsageError, match="give DATA beside"):
+        cambrian.audit(benchmark=table(own), shortcuts=["synflow"])
+
+
+def test_the_command(own, tmp_path: Path):
+    """Several texts after one --shortcuts; a table, sentences, files; JSON; a mistake is one sentence."""
+    arguments = ["--benchmark", own, "--sample", 20, "--run", tmp_path / "run"]
+    done = run_command("audit", "--shortcuts", "guess", "val_loss", *arguments)
+    assert done.returncode == 0, done.stderr
+    for text in ("Kendall (95 %)", "guess", "val_loss", "coin", "noise ceiling", "Recommended", "audit.html"):
+        assert text in done.stdout, done.stdout
+    record = json.loads(run_command("audit", "--shortcuts", "guess", *arguments, "--json").stdout)
+    assert [row["label"] for row in record["shortcuts"]] == ["guess", "params", "coin"]
+    for mistake, expected in (
+        (["--sample", 3], "a sample of 3 is too small for an interval: give --sample 8 or more"),
+        (["--truth", "train(epochs=9)"], "--truth is for live training"),
+    ):
+        failed = run_command("audit", "--benchmark", own, *mistake, "--run", tmp_path / "none")
+        assert failed.returncode == 2
+        assert expected in failed.stderr.replace("\n", " ")
+    missing = run_command("audit", "--run", tmp_path / "nothing")
+    assert missing.returncode == RunError.exit_code
+    assert "holds no audit" in missing.stderr
+
+
+def test_texts_up_to_the_next_option():
+    """A text that follows the option's first is another of its values; a signed one does not end it."""
+    args = ["x", "--shortcuts", "a", "b(c=-1)", "-1", "--sample", "9", "--shortcuts", "d"]
+    expected = ["x", "--shortcuts", "a", "--shortcuts", "b(c=-1)", "--shortcuts", "-1", "--sample", "9"]
+    assert repeat_option(args, "--shortcuts") == [*expected, "--shortcuts", "d"]
+
+
+@needs_tables
+def test_nasbench201(monkeypatch):
+    """12 of 200 epochs: the figures of all 15,625 cells (Kendall .594, Spearman .772) are within the
+    intervals of a sample of 150; cells of one function differ by .2 points; the short training favours small
+    cells, as the survey says of lower fidelities (Elsken et al. 2019, Sec. 4)."""
+    # Counting layers and MACs takes a tenth of a second each, and is not what is tested here.
+    monkeypatch.setattr(by_table, "count_sizes", lambda space, chosen, *_: ([{} for _ in chosen], 0.0))
+    audited = cambrian.audit(benchmark="nb201-cifar10", sample=150, twice=40)
+    short = audited["train(epochs=12)"]
+    assert short.kendall.low < 0.594 < short.kendall.high
+    assert short.spearman.low < 0.772 < short.spearman.high
+    assert short.saves == pytest.approx(200 / 12)
+    assert short.leans["size"].high < 0
+    assert audited.ceiling.noise == pytest.approx(0.2, abs=0.1)
+    assert 0.85 < audited.ceiling.kendall < 0.95
+    assert audited["coin"].kendall.low < 0 < audited["coin"].kendall.high
+    assert len(list_agreement(audited)[1]) == len(facts(audited)["shortcuts"])

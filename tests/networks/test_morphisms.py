@@ -1,0 +1,245 @@
+"""Network morphisms: a child begins with its parent's function, and with the state of its optimiser."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cambrian.architecture import sample
+from cambrian.networks.morphisms.moments import carry_moments
+from cambrian.networks.morphisms.morphism import Inherited, compare, inherit_function
+from cambrian.networks.morphisms.statistics import estimate_norms
+from cambrian.networks.morphisms.transfers import share_columns, spread_units, strongest_units
+from cambrian.randomness import stream
+from cambrian.spaces import SPACES
+from cambrian.spaces.knowledge import Morphs, know
+from cambrian.spaces.program.function_space import Shape
+
+IMAGE = (3, 8, 8)
+SHAPE = Shape(3, 8, 8, 4)
+KEPT = 1e-5
+
+
+def conv(channels: int, out: int, kernel: int = 3) -> nn.Sequential:
+    layers = nn.Conv2d(channels, out, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()
+    return nn.Sequential(*layers)
+
+
+def chain(*widths: int, kernel: int = 3) -> nn.Sequential:
+    layers = [conv(a, b, kernel) for a, b in itertools.pairwise([3, *widths])]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 4))
+
+
+def disturb(network: nn.Module, seed: int = 0) -> nn.Module:
+    """The network with the statistics, weights and biases of a trained one, none of which is 0 or 1."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor in network.state_dict().items():
+        if name.endswith("running_var"):
+            tensor.uniform_(0.5, 2.0, generator=generator)
+        elif tensor.is_floating_point() and tensor.ndim == 1:
+            tensor.add_(0.3 * torch.randn(tensor.shape, generator=generator))
+    return network
+
+
+def inherit(child: nn.Module, parent: nn.Module, spread: float = 0.2) -> Inherited:
+    inherited = inherit_function(child, disturb(parent), IMAGE, spread)
+    assert inherited.exact
+    assert compare(child, parent, IMAGE) < KEPT
+    return inherited
+
+
+def some_images(count: int = 32) -> Tensor:
+    return torch.randn(count, *IMAGE, generator=torch.Generator().manual_seed(1))
+
+
+def test_copies_share_outgoing_weights_by_their_counts() -> None:
+    """Units 1, 1, 1 and 3, 3 of [0, 1, 2, 3, 1, 1, 3] take thirds and halves (Chen et al. 2016, Eq. 6); with
+    a random part their shares differ and sum to 1."""
+    mapping = [0, 1, 2, 3, 1, 1, 3]
+    counts = Counter(mapping)
+    assert [counts[k] for k in range(4)] == [1, 3, 1, 2]
+    generator = torch.Generator().manual_seed(0)
+    for unit, count in counts.items():
+        places = [i for i, u in enumerate(mapping) if u == unit]
+        equal = share_columns(places, [unit], generator, spread=0.0)
+        assert [share for _, _, share in equal] == pytest.approx([1 / count] * count)
+        uneven = [share for _, _, share in share_columns(places, [unit], generator, spread=0.2)]
+        assert sum(uneven) == pytest.approx(1)
+        assert count == 1 or len(set(uneven)) == count
+    assert spread_units(3, 5)[:3] == [0, 1, 2]
+    assert strongest_units(torch.tensor([[1.0], [-3.0], [2.0]]), 2) == [1, 2]
+
+
+def test_wider_is_the_same_function_in_training_too() -> None:
+    """Copies have the statistics of their originals: conv-BN-ReLU-conv is widened exactly in either mode."""
+    parent, child = chain(4, 6), chain(7, 11)
+    assert inherit(child, parent).share > 0.99  # all but counters of batches
+    images = some_images()
+    assert torch.allclose(child.train()(images), parent.train()(images), atol=1e-6)
+
+
+def test_deeper_is_the_same_function_once_its_statistics_are_estimated() -> None:
+    """A new layer with normalisation is an identity in evaluation; in training with stale statistics it is
+    far from one, with those of the same batch within 1e-3, and running statistics of others stay."""
+    parent, child = chain(4, 6), chain(4, 4, 6)
+    inherited = inherit(child, parent)
+    images = some_images()
+    before = {name: t.clone() for name, t in child.state_dict().items()}
+    expected = parent.train()(images)
+    stale = (child.train()(images) - expected).abs().max()
+    child.load_state_dict(before)
+    estimate_norms(child, inherited.norms, images)
+    assert torch.equal(child.state_dict()["0.1.running_mean"], before["0.1.running_mean"])
+    fresh = (child.train()(images) - expected).abs().max()
+    assert stale > 0.05
+    assert fresh < 1e-3
+
+
+def test_kernels_grow_by_zeros() -> None:
+    """A 3x3 kernel lies in the middle of a 5x5 one."""
+    parent, child = chain(4, 6), chain(4, 6, kernel=5)
+    inherit(child, parent)
+    weight = child.state_dict()["1.0.weight"]
+    assert torch.equal(weight[:, :, 1:-1, 1:-1], parent.state_dict()["1.0.weight"])
+    assert weight[:, :, 0].abs().sum() == 0
+
+
+class Body(nn.Module):
+    """A chain of two layers with, by name, what is added to it."""
+
+    def __init__(self, extra: str = "") -> None:
+        super().__init__()
+        self.one, self.two, self.extra = conv(3, 4), conv(4, 4), extra
+        self.head = nn.Linear(8 if extra == "concat" else 4, 4)
+        self.gate = nn.Parameter(torch.rand(1)) if extra == "gate" else None
+        self.branch = conv(4, 4)[:2] if extra == "branch" else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.one(x)
+        y = self.two(x)
+        if self.gate is not None:
+            y = y + self.gate * x
+        if self.branch is not None:
+            y = y + self.branch(x)
+        if self.extra == "concat":
+            y = torch.cat([y, x], 1)
+        out: Tensor = self.head(y.mean((2, 3)))
+        return out
+
+
+@pytest.mark.parametrize("extra", ["gate", "branch", "concat"])
+def test_skips_and_branches_begin_without_effect(extra: str) -> None:
+    """A gated skip begins with a gate of zero, a branch with a last layer of zeros, a concatenated skip with
+    zero weights behind it: and all of them have gradients."""
+    child = Body(extra)
+    inherit(child, Body())
+    child.train()(some_images()).square().sum().backward()
+    new = {"gate": child.gate, "branch": getattr(child.branch, "1", None), "concat": child.head}[extra]
+    gradient = new.grad if isinstance(new, nn.Parameter) else new.weight.grad
+    assert gradient is not None
+    assert gradient.abs().sum() > 0
+
+
+class Residual(nn.Module):
+    """Blocks that are added to their input."""
+
+    def __init__(self, width: int, depth: int, inner: int = 1) -> None:
+        super().__init__()
+        self.stem = conv(3, width)
+        paths = [nn.Sequential(*(conv(width, width) for _ in range(inner))) for _ in range(depth)]
+        self.blocks, self.head = nn.ModuleList(paths), nn.Linear(width, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for block in self.blocks:
+            x = x + block(x)
+        out: Tensor = self.head(x.mean((2, 3)))
+        return out
+
+
+@pytest.mark.parametrize(("width", "depth", "inner"), [(7, 2, 1), (4, 3, 1), (4, 2, 2)])
+def test_residual_networks_grow(width: int, depth: int, inner: int) -> None:
+    """Wider (what is added copies the same units), with one more block (which begins silent), and with deeper
+    blocks (whose new layers pass on)."""
+    inherit(Residual(width, depth, inner), Residual(4, 2))
+
+
+QUICK = ("network-morphism", "nasbench201", "stages", "tiny-chain")
+MORPHING = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in SPACES.names()
+    if know(SPACES.make(name), Morphs) is not None
+]
+
+
+@pytest.mark.parametrize("name", MORPHING)
+def test_morphisms_of_spaces_keep_the_function(name: str) -> None:
+    """Every enlarging move of every space that has some, on a random architecture: within 1e-5; and what
+    shrinks is carried in part, and finite."""
+    space = SPACES.make(name)
+    morphing = know(space, Morphs)
+    assert morphing is not None
+    rng = stream(3, "morphisms", name)
+    size = {"filters": 4} if "filters" in space.skeleton else {}
+    for kind in (*morphing.morphs, *morphing.shrinks[:1]):
+        tries = ((p, morphing.morph(kind, p, rng)) for p in (sample(space, rng) for _ in range(9)))
+        pair = next(((p, c) for p, c in tries if c is not None), None)
+        if pair is None:
+            continue
+        torch.manual_seed(0)
+        parent, child = (space.build(a, SHAPE, **size) for a in pair)
+        inherited = inherit_function(child, disturb(parent), IMAGE)
+        if kind in morphing.morphs:
+            assert inherited.exact, (kind, pair, inherited.lost)
+            assert inherited.difference < KEPT, (kind, pair)
+        assert 0 < inherited.share <= 1
+        assert all(t.isfinite().all() for t in child.state_dict().values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["network-morphism", "stages", "metaqnn", "tiny-chain"])
+@pytest.mark.parametrize("seed", range(10))
+def test_several_morphisms_at_once_keep_the_function(name: str, seed: int) -> None:
+    """Five random moves between a parent and its child, as NASH makes them. What claims to be exact is."""
+    space = SPACES.make(name)
+    morphing = know(space, Morphs)
+    assert morphing is not None
+    rng = stream(seed, "several", name)
+    first = child = sample(space, rng)
+    for kind in rng.choice(morphing.morphs, 5).tolist():
+        child = morphing.morph(kind, child, rng) or child
+    parent, network = (space.build(a, SHAPE) for a in (first, child))
+    inherited = inherit_function(network, disturb(parent), IMAGE)
+    assert inherited.exact, (dict(first), dict(child), inherited.lost)
+    assert inherited.difference < KEPT
+
+
+def test_a_child_that_shrinks_keeps_its_strongest_filters() -> None:
+    """Pruning is approximate: the filters of largest norm stay, and the loss is named."""
+    parent, child = disturb(chain(6, 4)), chain(3, 4)
+    inherited = inherit_function(child, parent, IMAGE)
+    chosen = strongest_units(parent.state_dict()["0.0.weight"], 3)
+    assert not inherited.exact
+    assert "1.0.weight" in inherited.lost
+    assert torch.equal(child.state_dict()["0.0.weight"], parent.state_dict()["0.0.weight"][chosen])
+    assert torch.equal(child.state_dict()["1.0.weight"], parent.state_dict()["1.0.weight"][:, chosen])
+
+
+def test_moments_go_with_their_units() -> None:
+    """A copied unit has the moment of its original, a grown kernel zeros around it, a new layer none."""
+    parent, child = chain(4, 6), chain(7, 7, 6, kernel=5)
+    inherited = inherit(child, parent)
+    names = {name: i for i, (name, _) in enumerate(parent.named_parameters())}
+    moments = {f"{i}.momentum_buffer": torch.randn_like(p) for i, p in enumerate(parent.parameters())}
+    carried = carry_moments(moments, parent, child, inherited.transfers)
+    places = {name: i for i, (name, _) in enumerate(child.named_parameters())}
+    first = carried[f"{places['0.0.weight']}.momentum_buffer"]
+    units = spread_units(4, 7)
+    original = moments[f"{names['0.0.weight']}.momentum_buffer"]
+    assert torch.equal(first[:, :, 1:-1, 1:-1], original[units])
+    assert first[:, :, 0].abs().sum() == 0
+    assert f"{places['1.0.weight']}.momentum_buffer" not in carried

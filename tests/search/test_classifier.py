@@ -1,0 +1,59 @@
+"""scikit-learn's kind of classifier: what its users expect of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+
+import cambrian
+from cambrian.errors import DataError
+
+X, Y = load_iris(return_X_y=True)
+NAMES = np.array(["setosa", "versicolor", "virginica"])[Y]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> cambrian.Classifier:
+    return cambrian.Classifier("2", workers=1).fit(X[::2], NAMES[::2])
+
+
+def test_it_learns_and_names_classes(fitted: cambrian.Classifier) -> None:
+    """Two networks are enough for iris; labels come back as they were given, probabilities in their order."""
+    assert fitted.score(X[1::2], NAMES[1::2]) > 0.85
+    assert fitted.classes_.tolist() == sorted(set(NAMES))
+    probabilities = fitted.predict_proba(X[1::2])
+    assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
+    assert (fitted.classes_[probabilities.argmax(1)] == fitted.predict(X[1::2])).all()
+    assert 0 <= fitted.test_score_ <= 1
+
+
+def test_it_is_an_estimator_of_scikit_learn(fitted: cambrian.Classifier) -> None:
+    again = clone(fitted)
+    assert again.get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        again.predict(X)
+
+
+def test_a_directory_keeps_the_run(tmp_path: Path) -> None:
+    """Images and whole-number labels; the run can be opened, reported and exported like any."""
+    images = np.random.default_rng(0).random((40, 6, 6), dtype=np.float32)
+    labels = np.arange(40) % 2 + 5
+    images[labels == 6] += 1
+    model = cambrian.Classifier(
+        "2", space="tiny-chain", strategy="random", directory=tmp_path / "run", workers=1
+    ).fit(images, labels)
+    assert model.classes_.tolist() == [5, 6]
+    assert model.predict(images).dtype == labels.dtype
+    assert cambrian.Result.open(tmp_path / "run").winner is not None
+
+
+def test_data_that_do_not_fit_are_refused(fitted: cambrian.Classifier) -> None:
+    with pytest.raises(DataError, match="75 rows but 3 labels"):
+        cambrian.Classifier("2").fit(X[::2], [0, 1, 2])
+    with pytest.raises(DataError, match="no column '2'"):
+        fitted.predict(X[:, :2])

@@ -1,0 +1,36 @@
+"""The line for a part of a supernet's training, as the displays print it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cambrian.architecture import Architecture
+from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Trial
+from cambrian.search.tally import describe_supernet
+
+LATE = {"epochs": 2.5, "planned_epochs": 6.0}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (Done(0.25), "part 2 of 3: 6 epochs; its children have 25.00 % on average"),
+        (Done(0.25, LATE), "part 2 of 3: 2.5 epochs of 6, its time; its children have 25.00 % on average"),
+        (
+            Done(0.25, data={"gates": {"edge": [1.0]}}),
+            "part 2 of 3: 6 epochs; the architecture of its gates has 25.00 %",
+        ),
+        (
+            Infeasible("nan", "the loss was not a finite number"),
+            "part 2 of 3: the loss was not a finite number",
+        ),
+    ],
+)
+def test_a_part_says_whose_value_it_has(outcome: Outcome, expected: str) -> None:
+    """Of children on average or of the one that gates stand for; and where the time cut it short."""
+    trial: Any = Trial(
+        1, Architecture({}), Fidelity(6), kind="supernet", reason={"chunk": 2, "chunks": 3}, outcome=outcome
+    )
+    assert describe_supernet(trial).startswith(f"supernet, {expected}")

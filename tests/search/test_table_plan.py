@@ -1,0 +1,89 @@
+"""A search for the rows of a table, from the command to predictions."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cambrian
+from cambrian.cli.by_hand import boost
+from cambrian.errors import Unread
+from cambrian.exports.predict import predict_files
+from cambrian.search.planning import table_plan
+from cambrian.search.planning.plan import plan
+from cambrian.search.planning.table_plan import LEAST_EPOCHS, MOST_EPOCHS, choose_epochs
+
+ROWS = 240
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The class follows from a number and a category; a fifth of the numbers is missing."""
+    rng = np.random.default_rng(0)
+    numbers, words = rng.normal(size=ROWS), rng.choice(["red", "blue"], ROWS)
+    gaps = rng.random(ROWS) < 0.2
+    kinds = np.where(words == "red", "warm", np.where(numbers > 0, "mild", "cold"))
+    path = tmp_path_factory.mktemp("table") / "weather.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["number", "colour", "kind"])
+        writer.writerows(
+            zip(
+                np.where(gaps & (words == "red"), "", numbers.round(4).astype(str)), words, kinds, strict=True
+            )
+        )
+    return path
+
+
+@pytest.fixture(autouse=True)
+def speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_plan, "_measure_one", lambda *arguments: 1e-5)
+
+
+def test_a_table_is_learned_and_predicted(table: Path, tmp_path: Path) -> None:
+    """Six networks are enough for a rule that is in the data; the export predicts rows of the file."""
+    task = cambrian.load(table, target="kind")
+    planned = plan(task, "6", workers=1, changes={"epochs": 30, "filters": 4})
+    labels = [label for label, _ in planned.rows]
+    assert labels == ["data", "space", "strategy", "each", "then", "machine", "time"]
+    result = planned.run(tmp_path / "run", quiet=True)
+    assert result.winner is not None
+    assert result.winner.value is not None
+    assert result.winner.value > 0.9
+    assert boost(task) > 0.9
+    exported = cambrian.export(result, tmp_path / "out")
+    rows = predict_files(exported, [table])
+    truth = [row["kind"] for row in csv.DictReader(table.read_text().splitlines())]
+    assert np.mean([row.label == kind for row, kind in zip(rows, truth, strict=True)]) > 0.9
+    assert rows[2].file == f"{table}:3"
+    assert list(result.predict(table).labels) == [row.label for row in rows]
+    assert "a classifier of rows" in (exported / "README.md").read_text()
+
+
+def test_epochs_follow_the_time(table: Path) -> None:
+    """Never more than the most, never fewer than the least, and in between as many as leave time for TRIALS
+    networks."""
+    task = cambrian.load(table, target="kind")
+    counts = [choose_epochs(task, 1e-3, seconds, 2) for seconds in (1, 20, 40, 80, 160, 10_000)]
+    assert counts == sorted(counts)
+    assert (counts[0], counts[-1]) == (LEAST_EPOCHS, MOST_EPOCHS)
+    assert choose_epochs(task, 1e-3, None, 2) == MOST_EPOCHS
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"changes": {"levels": 2}}, "levels"),
+        ({"paper": True}, "paper"),
+        ({"surrogate": "ridge"}, "surrogate"),
+        ({"recipe": {"weight_decay": 0.1}}, "weight_decay"),
+    ],
+)
+def test_settings_of_other_searches_are_refused(table: Path, settings: dict, name: str) -> None:
+    task = cambrian.load(table, target="kind")
+    with pytest.raises(Unread) as caught:
+        plan(task, "1m", **settings)
+    assert caught.value.names == [name]
