@@ -69,7 +69,8 @@ class DeepKernel(nn.Module):
 
     def factor(self, features: Tensor) -> Tensor:
         noise = (self.log_noise.exp() + JITTER) * torch.eye(len(features))
-        return torch.linalg.cholesky(self.relate(features, features) + noise)
+        root: Tensor = torch.linalg.cholesky(self.relate(features, features) + noise)
+        return root
 
     def measure_loss(self, features: Tensor, values: Tensor) -> Tensor:
         """The negative logarithm of the marginal likelihood, for each point."""
