@@ -67,6 +67,7 @@ def test_nash_outlives_failures_and_keeps_what_it_needs() -> None:
 
     game = play(NASH(neighbours=3), 8, fail)
     assert game.trials[1].weights == Fresh()
+    assert game.trials[1].architecture != game.trials[0].architecture
     assert game.state.leader.number == 1
     assert 1 in NASH().keeps(game.state)
 
@@ -138,7 +139,7 @@ TINY = Fidelity(1, skeleton={"filters": 4})
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", [NASH(neighbours=2, morphisms=1), LEMONADE(3, 1, initial=1)])
 def test_inheriting_searches_go_on_after_a_kill(strategy: NASH | LEMONADE) -> None:
-    """Real training, killed once and resumed: the ledger is that of an undisturbed search, weights included."""
+    """Real training, killed once and resumed: the ledger is that of an undisturbed search, weights too."""
     train = {"name": "train", "arguments": {"batch_size": 16}}
     case = PairCase("tiny-chain", strategy, train, toy_task(), TINY, trials=5, killed=3)
     for check in PAIR.checks:
@@ -151,10 +152,10 @@ def test_a_child_says_what_it_has_of_its_parent(tmp_path) -> None:
     parent = Architecture({"layers": 1, "layer1/operation": "conv3x3", "layer1/width": 1})
     child = Architecture({**parent, "layer1/width": 2})
     train = Train(batch_size=16)
-    first = _run(train.run(Job.of(space, parent, TINY, toy_task(), keep=tmp_path)))
+    first = _finish(train.run(Job.of(space, parent, TINY, toy_task(), keep=tmp_path)))
     kept = {path.name: path for path in tmp_path.iterdir()}
     weights = Inherit(0, MORPHISM)
-    second = _run(train.run(Job.of(space, child, TINY, toy_task(), weights=weights, artifacts=kept)))
+    second = _finish(train.run(Job.of(space, child, TINY, toy_task(), weights=weights, artifacts=kept)))
     facts = second.data["inherited"]
     assert facts["exact"]
     assert facts["difference"] < 1e-5
@@ -162,13 +163,18 @@ def test_a_child_says_what_it_has_of_its_parent(tmp_path) -> None:
     assert first.data == {}
 
 
-def _run(estimate: Estimate) -> Done:
-    while True:
-        try:
-            next(estimate)
-        except StopIteration as ended:
-            assert isinstance(ended.value, Done)
-            return ended.value
+def _finish(estimate: Estimate) -> Done:
+    outcomes: list[Outcome] = []
+
+    def collect() -> Estimate:
+        outcomes.append((yield from estimate))
+        return outcomes[0]
+
+    points = list(collect())
+    outcome = outcomes[0]
+    assert points
+    assert isinstance(outcome, Done)
+    return outcome
 
 
 def test_children_of_large_scale_evolution_inherit_what_agrees() -> None:
