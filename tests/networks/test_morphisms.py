@@ -243,3 +243,25 @@ def test_moments_go_with_their_units() -> None:
     assert torch.equal(first[:, :, 1:-1, 1:-1], original[units])
     assert first[:, :, 0].abs().sum() == 0
     assert f"{places['1.0.weight']}.momentum_buffer" not in carried
+
+
+class Sequence(nn.Module):
+    """Linear layers over the pixels of an image in a row, and a normalisation that mixes channels."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.stem, self.norm = conv(3, 6, kernel), nn.LayerNorm(6)
+        self.inner, self.head = nn.Linear(6, 5), nn.Linear(5, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.stem(x).flatten(2).transpose(1, 2)
+        out: Tensor = self.head(self.inner(self.norm(tokens)).relu().mean(1))
+        return out
+
+
+def test_layers_of_other_kinds_are_carried_whole() -> None:
+    """Functions without a rule, such as a transposition, and layers along another axis are the parent's where
+    all that they read is."""
+    inherited = inherit_function(Sequence(5), disturb(Sequence(3)), IMAGE)
+    assert inherited.difference < KEPT
+    assert inherited.exact

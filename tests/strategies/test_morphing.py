@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections import Counter
 
 import numpy as np
 import pytest
 
 import cambrian
+from cambrian.architecture import Architecture
 from cambrian.errors import Incompatible
+from cambrian.estimators.estimator import Estimate
+from cambrian.estimators.job import Job
+from cambrian.estimators.train import Train
 from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.problem import Objective, Problem
 from cambrian.recommendation import dominates
@@ -65,6 +67,7 @@ def test_nash_outlives_failures_and_keeps_what_it_needs() -> None:
 
     game = play(NASH(neighbours=3), 8, fail)
     assert game.trials[1].weights == Fresh()
+    assert game.trials[1].architecture != game.trials[0].architecture
     assert game.state.leader.number == 1
     assert 1 in NASH().keeps(game.state)
 
@@ -130,26 +133,48 @@ def test_a_table_is_refused_in_one_sentence() -> None:
         cambrian.Search("nasnet", "nash", "train", budget=3)
 
 
-def test_children_are_trained_on_from_their_parents(tmp_path) -> None:
-    """Real training, killed once and resumed: every child says what it has of its parent, and one that a
-    morphism made is exactly its function before it is trained."""
-    case = PairCase(
-        "tiny-chain",
-        NASH(neighbours=2, morphisms=1),
-        {"name": "train", "arguments": {"batch_size": 16}},
-        toy_task(),
-        Fidelity(1, skeleton={"filters": 4}),
-        trials=5,
-        killed=3,
-    )
+TINY = Fidelity(1, skeleton={"filters": 4})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", [NASH(neighbours=2, morphisms=1), LEMONADE(3, 1, initial=1)])
+def test_inheriting_searches_go_on_after_a_kill(strategy: NASH | LEMONADE) -> None:
+    """Real training, killed once and resumed: the ledger is that of an undisturbed search, weights too."""
+    train = {"name": "train", "arguments": {"batch_size": 16}}
+    case = PairCase("tiny-chain", strategy, train, toy_task(), TINY, trials=5, killed=3)
     for check in PAIR.checks:
         check(case)
-    result = case.search().run(tmp_path / "run", quiet=True)
-    facts = [t.outcome.data["inherited"] for t in result.trials[1:]]  # type: ignore[union-attr]
-    assert all(f["exact"] and f["difference"] < 1e-5 and not f["lost"] for f in facts)
-    assert all(math.isfinite(t.value) for t in result.trials if t.value is not None)
-    assert json.dumps(facts)
-    assert isinstance(Evaluate(result.trials[1].architecture).weights, Fresh)
+
+
+def test_a_child_says_what_it_has_of_its_parent(tmp_path) -> None:
+    """One that a morphism made is exactly its parent's function before it is trained."""
+    space = SPACES.make("tiny-chain")
+    parent = Architecture({"layers": 1, "layer1/operation": "conv3x3", "layer1/width": 1})
+    child = Architecture({**parent, "layer1/width": 2})
+    train = Train(batch_size=16)
+    first = _finish(train.run(Job.of(space, parent, TINY, toy_task(), keep=tmp_path)))
+    kept = {path.name: path for path in tmp_path.iterdir()}
+    weights = Inherit(0, MORPHISM)
+    second = _finish(train.run(Job.of(space, child, TINY, toy_task(), weights=weights, artifacts=kept)))
+    facts = second.data["inherited"]
+    assert facts["exact"]
+    assert facts["difference"] < 1e-5
+    assert facts["lost"] == []
+    assert first.data == {}
+
+
+def _finish(estimate: Estimate) -> Done:
+    outcomes: list[Outcome] = []
+
+    def collect() -> Estimate:
+        outcomes.append((yield from estimate))
+        return outcomes[0]
+
+    points = list(collect())
+    outcome = outcomes[0]
+    assert points
+    assert isinstance(outcome, Done)
+    return outcome
 
 
 def test_children_of_large_scale_evolution_inherit_what_agrees() -> None:

@@ -125,8 +125,9 @@ class Carrier:
         if is_depthwise(call, weight.shape):
             self._check_kernel(call, partner)
             return self._carry_channels(n, call, partner, theirs, x, before)
-        if count_groups(call) > 1:
-            return self._carry_grouped(call, partner, theirs, x, before)
+        # A linear layer of a sequence reads another axis than its channels, and is carried whole as well.
+        if count_groups(call) > 1 or len(x) != weight.shape[1]:
+            return self._carry_whole(call, partner, theirs, x, before)
         self._check_kernel(call, partner)
         return self._carry_dense(n, call, partner, theirs, x, before)
 
@@ -205,14 +206,15 @@ class Carrier:
         var = (factor**2 * (var[chosen] + theirs.eps) - mine.eps).clamp_min(0.0)
         self.carried.tensors[mine.var] = var
 
-    def _carry_grouped(self, call: Call, partner: Call, theirs: int, x: Value, before: Value) -> Value:
+    def _carry_whole(self, call: Call, partner: Call, theirs: int, x: Value, before: Value) -> Value:
         own, parents = self.child.tensors[call.weights[0]], self.parent.tensors[partner.weights[0]]
         if own.shape != parents.shape or x.symbols != before.symbols or x.scales != before.scales:
             self.carried.lost.append(partner.weights[0])
         if own.shape == parents.shape:
             for name, source in zip(call.weights, partner.weights, strict=False):
                 self._write(name, Transfer(source, range(len(own))))
-        return ones([self.symbols.make("out", theirs, j) for j in range(len(own))])
+        count = self.child.record.shapes[call.output][1]
+        return ones([self.symbols.make("out", theirs, j) for j in range(count)])
 
     # Layers without one
 

@@ -55,9 +55,9 @@ def inherit_function(
             break
     assert best is not None
     own = child.state_dict()
-    carried = {name: t for name, t in best.tensors.items() if name in own}
-    child.load_state_dict({**own, **carried})
-    share = sum(t.numel() for t in carried.values()) / max(1, sum(t.numel() for t in own.values()))
+    tensors = {name: t for name, t in best.tensors.items() if name in own}
+    child.load_state_dict({**own, **tensors})
+    share = sum(t.numel() for t in tensors.values()) / max(1, sum(t.numel() for t in own.values()))
     difference = compare(child, parent, image)
     lost = tuple(dict.fromkeys(best.lost))
     return Inherited(share, difference, best.exact, lost, tuple(best.norms), best.transfers)
@@ -99,5 +99,5 @@ def _outputs(network: nn.Module, images: Tensor) -> Tensor:
     with torch.no_grad():
         outputs = network.eval()(images.to(device))
     network.train(training)
-    first = outputs[0] if isinstance(outputs, tuple) else outputs
+    first: Tensor = outputs[0] if isinstance(outputs, tuple) else outputs
     return first.float().cpu()

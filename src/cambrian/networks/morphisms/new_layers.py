@@ -15,7 +15,7 @@ from cambrian.networks.morphisms.recording import Call, Weight
 from cambrian.networks.morphisms.transfers import spread_units
 
 if TYPE_CHECKING:
-    from cambrian.networks.morphisms.carrying import Network
+    from cambrian.networks.morphisms.following import Network
 
 
 class Norm(NamedTuple):
@@ -71,15 +71,15 @@ def pass_on(network: Network, call: Call, x: Value) -> Passing:
         return _pass_norm(network, call, x)
     weight = network.tensors[call.weights[0]]
     tensors = {name: torch.zeros_like(network.tensors[name]) for name in call.weights}
-    middle = tuple(k // 2 for k in weight.shape[2:])
+    # A view in which the middle of a kernel, whose sides are odd, is in the middle of a row.
+    flat = tensors[call.weights[0]].view(len(weight), weight.shape[1], -1)
     if is_depthwise(call, weight.shape):
         units = list(range(len(x)))
-        tensors[call.weights[0]][(slice(None), 0, *middle)] = 1.0
+        flat[:, 0, flat.shape[2] // 2] = 1.0
     else:
         units = spread_units(len(x), len(weight))
-        for j, unit in enumerate(units):
-            tensors[call.weights[0]][(j, unit, *middle)] = 1.0
-    symbols, scales = (tuple(t[u] for u in units) for t in (x.symbols, x.scales))
+        flat[range(len(units)), units, flat.shape[2] // 2] = 1.0
+    symbols, scales = tuple(x.symbols[u] for u in units), tuple(x.scales[u] for u in units)
     return Passing(replace(x, symbols=symbols, scales=scales), tensors)
 
 

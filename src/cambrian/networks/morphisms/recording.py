@@ -80,8 +80,9 @@ def record_forward(network: nn.Module, image: tuple[int, ...]) -> Record:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         images = torch.randn(IMAGES, *image).to(device)
+        recorder = _Recorder(network.eval(), images)
         try:
-            with _Recorder(network.eval(), images) as recorder:
+            with recorder:
                 result = network(images)
         finally:
             network.train(training)
@@ -106,7 +107,7 @@ class _Recorder(TorchFunctionMode):
         name = getattr(func, "__name__", str(func)).strip("_")
         if outputs and name != "get":  # properties such as the shape and the data
             numbers = tuple(self._add(x) for x in outputs)
-            self.record.calls.append(Call(name, *given, numbers))
+            self.record.calls.append(Call(name, given[0], given[1], numbers))
         return result
 
     def number_of(self, tensor: Tensor) -> int:

@@ -118,8 +118,9 @@ class AnswerMorphs:
         if self.read_kind(choice) == growth and not _is_text(answer):
             return list(_step(choice, answer, grows))
         if isinstance(choice, OneOf) and _is_text(answer) and self._reads_text(choice):
-            pairs = {o: (answer, o) if grows else (o, answer) for o in choice.options}
-            return [o for o, pair in pairs.items() if _grows_from(*pair, growth, self.nothing)]
+            larger, smaller = ((answer, o) for o in choice.options), ((o, answer) for o in choice.options)
+            pairs = zip(choice.options, larger if grows else smaller)
+            return [o for o, (a, b) in pairs if _grows_from(a, b, growth, self.nothing)]
         return []
 
     def _reads_text(self, choice: Choice) -> bool:

@@ -89,16 +89,16 @@ class NASH:
         member = replace(Member.of(trial), number=row_of(trial))
         if trial.memory.get("step") != state.step:
             return state
-        if state.leader is None:  # a first network that failed is followed by a random one
-            return state if member.value == -math.inf else _advance(state, member)
+        known, leader = state.architectures | {member.architecture}, state.leader
+        if leader is None:  # a first network that failed is followed by a random one
+            failed = member.value == -math.inf
+            return replace(state, architectures=known) if failed else _advance(state, member)
         scored = {**state.scored, int(trial.memory["place"]): member}
-        known = state.architectures | {member.architecture}
-        state = replace(state, scored=scored, architectures=known)
         if len(scored) < self.neighbours:
-            return state
+            return replace(state, scored=scored, architectures=known)
         # In the order of places, of which the leader's is the first: it stays where nothing is better.
         best = max((scored[place] for place in sorted(scored)), key=lambda m: m.value)
-        return _advance(state, state.leader if best.value == -math.inf else best)
+        return _advance(state, leader if best.value == -math.inf else best)
 
     def keeps(self, state: State) -> list[int]:
         """The rows of the leader and of this step."""
