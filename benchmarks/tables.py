@@ -4,8 +4,8 @@
 
 The data are those that come with scikit-learn, and two that are made: four classes in clusters
 (`clusters`), and an exclusive or of signs, products and sizes (`xor`). The test part is a fifth, another one
-for each seed. A row is printed for each; at the end the mean test accuracies, and that of the paired difference to
-the better of the two forests, with its 95 % interval."""
+for each seed. A row is printed for each; at the end the mean test accuracies, and that of the paired
+difference to the better of the two forests, with its 95 % interval."""
 
 from __future__ import annotations
 
