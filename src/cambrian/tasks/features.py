@@ -29,7 +29,8 @@ KNOTS = 65
 FEW = 10
 """Distinct numbers up to which they are kept as they are: they are counts or grades."""
 
-Cells = Sequence[Any]
+Cells = Any
+"""A sequence of cells, or an array of them."""
 
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -176,7 +177,7 @@ def _encode_column(column: Column, cells: Cells, where: str) -> NDArray[np.float
     if column.categories:
         place = {word: n for n, word in enumerate(column.categories)}
         rows = np.array([place.get(read_word(cell) or "", -1) for cell in cells], np.int64)
-        return (rows[:, None] == np.arange(len(place))).astype(np.float32)
+        return np.asarray(rows[:, None] == np.arange(len(place)), np.float32)
     numbers = read_numbers(cells)
     if numbers is None:
         wrong = next(cell for cell in cells if read_numbers([cell]) is None)

@@ -12,7 +12,7 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.tasks.examples import TRAIN, Decoded, Examples
-from cambrian.tasks.features import Column, count_features, describe_columns, encode, fit_columns
+from cambrian.tasks.features import Cells, Column, count_features, describe_columns, encode, fit_columns
 from cambrian.tasks.labels import read_labels
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.readers.csv_text import read_table
@@ -26,7 +26,7 @@ NAME = "table"
 
 def read_tables(parts: Mapping[int, Any], categories: Sequence[str] = ()) -> Examples:
     """Examples of {TRAIN: (table, labels), TEST: (table, labels)}, whose columns are those of the first."""
-    tables: list[dict[str, Sequence[Any]]] = []
+    tables: list[dict[str, Cells]] = []
     labels: list[Any] = []
     marks: list[NDArray[np.int8]] = []
     for part, source in parts.items():
@@ -59,7 +59,7 @@ def read_tables(parts: Mapping[int, Any], categories: Sequence[str] = ()) -> Exa
     )
 
 
-def _join(tables: Sequence[Mapping[str, Sequence[Any]]], name: str) -> Sequence[Any]:
+def _join(tables: Sequence[Mapping[str, Cells]], name: str) -> Cells:
     if len(tables) == 1:
         return tables[0][name]
     missing = next((n for n, table in enumerate(tables) if name not in table), None)
@@ -68,7 +68,7 @@ def _join(tables: Sequence[Mapping[str, Sequence[Any]]], name: str) -> Sequence[
     return np.concatenate([np.asarray(table[name]) for table in tables])
 
 
-def read_cells(source: Any) -> dict[str, Sequence[Any]]:
+def read_cells(source: Any) -> dict[str, Cells]:
     """The cells by the columns' names: of a .csv, an array [n, columns] (0, 1, ...), a dictionary of columns,
     or a table with named columns. Raises DataError for anything else."""
     if isinstance(source, str | os.PathLike):
@@ -87,7 +87,7 @@ def read_cells(source: Any) -> dict[str, Sequence[Any]]:
     return {str(n): column for n, column in enumerate(array.T)}
 
 
-def _read_file(path: Path) -> dict[str, Sequence[Any]]:
+def _read_file(path: Path) -> dict[str, Cells]:
     if path.suffix.lower() not in ENDINGS:
         raise DataError(f"{path}: expected rows of a table: give a .csv with the columns of the training")
     table = read_table(path, None, None)
@@ -103,7 +103,7 @@ def name_column(header: Sequence[str] | None, column: int) -> str:
 def make_examples(
     name: str,
     columns: tuple[Column, ...],
-    cells: Mapping[str, Sequence[Any]],
+    cells: Mapping[str, Cells],
     targets: NDArray[np.int64],
     labels: tuple[str, ...],
     marks: NDArray[np.int8],
