@@ -2,8 +2,8 @@
 
 In the space of network morphisms, for each seed: a random parent is trained; a child of it by random
 morphisms is trained for as many epochs from the parent's weights, and from scratch, and from scratch for
-twice as many, which is what parent and child had together. The results are validation accuracies, and the mean of the paired
-differences with its interval of 95 % (Student's t).
+twice as many, which is what parent and child had together. The results are validation accuracies, and the
+mean of the paired differences with its interval of 95 % (Student's t).
 
     python benchmarks/morphisms.py /tmp/morphisms digits --epochs 3
     python benchmarks/morphisms.py /tmp/morphisms digits --searches --seconds 60
@@ -116,12 +116,13 @@ def train(
 ) -> Done:
     """The outcome of a training as a search has it."""
     estimate = Train().run(Job.of(SPACE, architecture, fidelity, task, seed=seed, weights=weights, **rest))
-    while True:
-        try:
+    try:
+        while True:
             next(estimate)
-        except StopIteration as ended:
-            assert isinstance(ended.value, Done), ended.value
-            return ended.value
+    except StopIteration as ended:
+        outcome = ended.value
+    assert isinstance(outcome, Done), outcome
+    return outcome
 
 
 def compare_searches(asked: argparse.Namespace, task: Task, seed: int) -> Facts:
