@@ -131,8 +131,11 @@ def test_a_space_whose_questions_are_outer_is_refused(photos: cambrian.Task) -> 
 def test_a_supernet_that_does_not_fit_is_refused(
     photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch, steady: None
 ) -> None:
+    """By the memory that is free, and by what the user allows a training."""
+    with pytest.raises(UsageError, match=r"needs about 1 MiB for a step, and 0 MiB are allowed by --memory"):
+        plan(photos, "1m", strategy="spos", workers=1, memory=10**5)
     monkeypatch.setattr(supernet_speed, "read_free_memory", lambda: 10**5)
-    with pytest.raises(UsageError, match=r"needs about 1 MiB for a step, .* take fewer filters"):
+    with pytest.raises(UsageError, match=r"needs about 1 MiB for a step, .* are free: take fewer filters"):
         plan(photos, "1m", strategy="spos", workers=1)
 
 

@@ -92,8 +92,10 @@ def plan_amounts(
     workers: int,
     device: str,
     trainings: int,
+    memory: int | None = None,
 ) -> Amounts:
-    """The amounts within `limits`; `trainings` networks are trained in the final stage."""
+    """The amounts within `limits`; `trainings` networks are trained in the final stage, and a training is
+    allowed `memory` bytes."""
     began = time.monotonic()
     check_shared(strategy, space)
     facts = SpaceFacts(space)
@@ -109,7 +111,7 @@ def plan_amounts(
     with WorkersStart(wanted=workers > 1) as start:
         # On one worker, whatever their number: a supernet is one training, whose numbers are to be the same.
         cost, notice = _choose_size(sizes, measure, limits.seconds, images, one_shot, until)
-        check_memory(cost, device)
+        check_memory(cost, device, memory)
         final, final_epochs, image = _choose_final(facts, cost.skeleton, final_skeleton, last, rate)
         prices = add_prices(cost, strategy, one_shot, images, start.wait(), workers)
     final_epochs = fields.get("final_epochs", final_epochs)

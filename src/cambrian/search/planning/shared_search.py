@@ -46,6 +46,7 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
         workers=request.crew,
         device=request.device,
         trainings=TOP + 1 + len(compared),
+        memory=request.settings.get("memory"),
     )
     adapted = adapt_strategy(strategy, amounts)
     search = Search(

@@ -3,6 +3,7 @@ as that of the processes that do the work."""
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
@@ -131,13 +132,16 @@ def measure_alone(
     return 1e-3 if isinstance(seconds, Failed) else float(seconds)
 
 
-def check_memory(cost: Measured, device: str) -> None:
-    """Raises UsageError for a supernet that does not fit into the memory that is free."""
+def check_memory(cost: Measured, device: str, allowed: int | None = None) -> None:
+    """Raises UsageError for a supernet that does not fit into the memory that is free, or into the bytes that
+    a training is `allowed`."""
     free = None if device.startswith("cuda") else read_free_memory()
-    if free is not None and cost.bytes > free:
+    limits = {"are free": free, "are allowed by --memory": allowed}
+    name, least = min(limits.items(), key=lambda limit: math.inf if limit[1] is None else limit[1])
+    if least is not None and cost.bytes > least:
         raise UsageError(
-            f"the supernet needs about {cost.bytes / 2**20:,.0f} MiB for a step, and {free / 2**20:,.0f} MiB"
-            " are free: take fewer filters or cells, as --filters 8, or a smaller batch, as --batch-size 16"
+            f"the supernet needs about {cost.bytes / 2**20:,.0f} MiB for a step, and {least / 2**20:,.0f} MiB"
+            f" {name}: take fewer filters or cells, as --filters 8, or a smaller batch, as --batch-size 16"
         )
 
 
