@@ -18,6 +18,7 @@ import cambrian.cli.commands
 from cambrian.benchmarks import BENCHMARKS
 from cambrian.cli.app import app
 from cambrian.cli.listing import KINDS
+from cambrian.curves import CURVE_MODELS
 from cambrian.descriptions import describe
 from cambrian.errors import UnknownName
 from cambrian.networks.measure import MEASURES
@@ -34,6 +35,7 @@ REGISTRIES: dict[str, Registry] = {
     "benchmarks": BENCHMARKS,
     "predictors": PREDICTORS,
     "measures": MEASURES,
+    "curve-models": CURVE_MODELS,
 }
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 

@@ -121,6 +121,6 @@ def test_a_supernets_weights_are_those_of_the_epoch_that_is_reported(tmp_path: P
     load_weights(supernet, tmp_path / trial.artifacts[SUPERNET].file)
     training = Job(TrainSupernet(trial.architecture, trial.method, Fidelity(5)), job.problem, search.task)
     assert trial.outcome.metrics["best_epoch"] < 5
-    scored = one_shot._score_paths(training, search.task, supernet)["loss"]
+    scored = one_shot._score_supernet(training, search.task, supernet, None)["loss"]
     assert scored == pytest.approx(trial.outcome.metrics["loss"], rel=1e-4)
     assert scored != pytest.approx(trial.outcome.curve[-1].metrics["loss"], rel=1e-2)

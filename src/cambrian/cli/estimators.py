@@ -49,8 +49,8 @@ def wrap_table(text: str | None, table: Any) -> Any:
         return table
     if text.partition("(")[0].strip() != EXTRAPOLATED:
         raise UsageError(
-            f"--estimator {text} is for training networks, which --benchmark does not build: leave it out, or"
-            f" give {EXTRAPOLATED}(...)"
+            "--estimator is for training networks, which --benchmark does not build: leave it out, or give"
+            f" {EXTRAPOLATED}(...)"
         )
     around = read_extrapolated(text)
     if around.inner != TRAIN:

@@ -57,6 +57,8 @@ def _describe(story: Story, trial: Trial) -> Html:
 def _list_derived(story: Story, trial: Trial) -> Html:
     """The architectures that the gates stood for, from each epoch to the next change."""
     rows = list_derived(story.space, trial)
+    if not rows:
+        return Html("")
     return details("the derived architecture by epoch", table(["from epoch", "answers"], rows))
 
 

@@ -28,7 +28,7 @@ SPACES = Registry(
         "cgp": "cambrian.spaces.chains.cgp.space:CGP",
         "memory-banks": "cambrian.spaces.branches.memory_banks.space:MemoryBanks",
         "stages": "cambrian.spaces.chains.stages.space:Stages",
-        "tabular": "cambrian.spaces.chains.tabular.space:Tabular",
+        "tabular": "cambrian.spaces.chains.tabular.space:TabularNetworks",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )

@@ -31,10 +31,14 @@ from cambrian.weights import MORPHISM, Fresh, Inherit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cambrian.spaces.space import Space
+
 CHEAP, TRAINED = "cheap", "trained"
 """The phases of a generation, in the memory of their trials."""
 MEASURE = "params"
 """The estimator of the cheap phase, which measures every objective that takes no training."""
+TRIES = 100
+"""Draws in a row that are known already, after which one is measured again."""
 
 Vector = tuple[float, ...]
 Vectors = Sequence[Vector]
@@ -129,15 +133,14 @@ class LEMONADE:
         memory = {"phase": CHEAP, "generation": state.generation}
         if not state.population:
             return Evaluate(self._draw_first(state, current, rng), estimator=MEASURE, memory=memory)
-        known = [c for c in (*state.population, *state.measured) if c is not None]
-        taken = {c.architecture for c in known} | {t.architecture for t in current}
+        taken = _list_taken(state, current)
         chances = invert_density([c.cheap for c in state.population], self.bandwidth)
         parent = state.population[int(rng.choice(len(state.population), p=chances))]
         morphing = morphs_of(state.problem.space)
         kinds = (*morphing.morphs, *morphing.shrinks)
         drawn = draw_child(morphing, kinds, parent.architecture, 1, taken, rng)
         # Where the parent's children are all known, a random network takes its place.
-        child, applied = drawn or (sample(state.problem.space, rng), [])
+        child, applied = drawn or (_draw_new(state.problem.space, taken, rng), [])
         return Evaluate(
             child,
             parent=parent.row,
@@ -149,11 +152,13 @@ class LEMONADE:
     def _draw_first(self, state: State, current: Sequence[Trial], rng: np.random.Generator) -> Architecture:
         """The smallest network after as many morphisms as its place says; a random one where all failed."""
         place, space = len(state.measured) + len(current), state.problem.space
+        taken = _list_taken(state, current)
         if state.generation:
-            return sample(space, rng)
+            return _draw_new(space, taken, rng)
         morphing = morphs_of(space)
         first = trivial(space, state.problem.seed)
-        return apply_morphs(morphing, morphing.morphs, first, place, rng)[0]
+        child = apply_morphs(morphing, morphing.morphs, first, place, rng)[0]
+        return _draw_new(space, taken, rng) if child in taken else child
 
     def _read_cheap(self, state: State, trial: Trial) -> Candidate | None:
         """The candidate that was measured; None where it could not be, as one over a limit."""
@@ -200,6 +205,21 @@ class LEMONADE:
         ranks = front_numbers([c.scores for c in everyone])
         front = tuple(c for c, rank in zip(everyone, ranks, strict=True) if rank == min(ranks))
         return State(state.problem, front, state.generation + 1)
+
+
+def _list_taken(state: State, current: Sequence[Trial]) -> set[Architecture]:
+    """The architectures of the population and of this generation."""
+    known = [c for c in (*state.population, *state.measured) if c is not None]
+    return {c.architecture for c in known} | {t.architecture for t in current}
+
+
+def _draw_new(space: Space, taken: set[Architecture], rng: np.random.Generator) -> Architecture:
+    """A random architecture that is not taken, if one is found in TRIES."""
+    for _ in range(TRIES):
+        drawn = sample(space, rng)
+        if drawn not in taken:
+            break
+    return drawn
 
 
 def invert_density(front: Vectors, bandwidth: float, points: Vectors = ()) -> NDArray[np.float64]:

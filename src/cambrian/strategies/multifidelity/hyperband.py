@@ -86,6 +86,7 @@ def choose_bracket(state: State, eta: int, table: str) -> Bracket:
 def make_brackets(ladder: Sequence[Level], eta: int, table: str = "journal") -> list[Bracket]:
     """All brackets of a pass, each from another level up to the highest.
 
+    >>> from cambrian.outcome import Fidelity
     >>> ladder = [Level(Fidelity(epochs), depth) for epochs, depth in ((1, 2), (3, 1), (9, 0))]
     >>> [bracket.counts for bracket in make_brackets(ladder, 3)]
     [(9, 3, 1), (5, 1), (3,)]

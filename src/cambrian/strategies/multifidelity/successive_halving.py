@@ -62,6 +62,7 @@ class SuccessiveHalving(Climbing):
     def bracket(self, ladder: Sequence[Level]) -> Bracket:
         """The number of architectures at each level of the ladder.
 
+        >>> from cambrian.outcome import Fidelity
         >>> levels = [Level(Fidelity(), depth) for depth in (2, 1, 0)]
         >>> SuccessiveHalving().bracket(levels).counts, SuccessiveHalving(size=20).bracket(levels).counts
         ((9, 3, 1), (20, 6, 2))

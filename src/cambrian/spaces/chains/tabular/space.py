@@ -36,7 +36,7 @@ MOST = 12
 
 
 @dataclass(frozen=True)
-class Tabular(Space):
+class TabularNetworks(Space):
     """One to `blocks` blocks behind an embedding of the features. A level is the number of blocks.
 
     The training is searched with the network, since on tables it decides as much: few rows are learned by
