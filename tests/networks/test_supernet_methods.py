@@ -76,8 +76,8 @@ def count_runs(supernet: Any) -> tuple[Counter[tuple[str, int]], list[Any]]:
 
 
 def test_strict_fairness_is_exact() -> None:
-    """After n steps each of the operations of each edge of each cell ran exactly n times; the fifth, none, has
-    no outputs to be added, and is not run."""
+    """After n steps each of the operations of each edge of each cell ran exactly n times; the fifth, none,
+    gives nothing to be added, and is not run."""
     supernet = make_supernet()
     step = make_step("fair", supernet)
     counts, _ = count_runs(supernet)
