@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.settings import COUNT, check_numbers
+from cambrian.spaces.chains.stages.network import Beside
 
 UNITS = 8
 """Units of a block for each of the `filters`, which are the common measure of widths."""
@@ -130,16 +131,6 @@ class Attention(nn.Module):
         summary = tokens[:, 0] + self.join(seen.reshape(n, size))
         embedded: Tensor = self.out(summary + self.back(self.feed(summary)))
         return embedded
-
-
-class Beside(nn.Sequential):
-    """Modules in a row beside an identity: float[n, units] -> the same."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        output = input
-        for module in self:
-            output = module(output)
-        return input + output
 
 
 class Gate(nn.Module):
