@@ -9,12 +9,13 @@ from random_tokens import SLOTS, VOCABULARY, draw_tokens, draw_values
 from torch import nn
 
 from cambrian.errors import UsageError
+from cambrian.one_thread import one_thread
 from cambrian.predictors import PREDICTORS, spearman
 from cambrian.predictors import lstm as lstm_module
 from cambrian.predictors import mlp as mlp_module
 from cambrian.predictors.lstm import LSTM
 from cambrian.predictors.mlp import MLP
-from cambrian.predictors.neural import PAPER_BIAS, Scale, folds, one_thread
+from cambrian.predictors.neural import PAPER_BIAS, Scale, folds
 
 BOTH = [MLP, LSTM]
 KINDS = list(VOCABULARY)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from cambrian.curves.curve import Curve, Forecast
-from cambrian.curves.one_thread import one_thread
+from cambrian.one_thread import one_thread
 from cambrian.randomness import integer_seed
 from cambrian.settings import COUNT, POSITIVE, check_settings
 

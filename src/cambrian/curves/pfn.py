@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cambrian.curves.curve import Curve, Forecast
-from cambrian.curves.one_thread import one_thread
 from cambrian.errors import UsageError
+from cambrian.one_thread import one_thread
 
 if TYPE_CHECKING:
     from cambrian.curves.pfn_network import CurveNetwork

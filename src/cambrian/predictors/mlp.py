@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cambrian.predictors.neural import PAPER_BIAS, Fitted, Neural, Parameters, one_thread
+from cambrian.one_thread import one_thread
+from cambrian.predictors.neural import PAPER_BIAS, Fitted, Neural, Parameters
 from cambrian.predictors.predictor import Values, chunks
 from cambrian.predictors.token_model import Tokens, lengths, prefixes
 

@@ -17,7 +17,6 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -26,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cambrian.one_thread import one_thread
 from cambrian.predictors.predictor import Values, chunks
 from cambrian.predictors.token_learner import TokenLearner, start_learner
 from cambrian.predictors.token_model import Tokens, check_tokens
@@ -271,14 +271,3 @@ def _arrays(p: Parameters) -> dict[str, NDArray[np.float32]]:
 
 def _logit(p: float) -> float:
     return math.log(p / (1 - p))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Runs torch on a single thread, so that the order of sums does not depend on the number of cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -13,10 +13,11 @@ import numpy as np
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable, UsageError
+from cambrian.one_thread import one_thread
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.space_facts import SpaceFacts
-from cambrian.search.planning.speed import measure_speed, one_thread
+from cambrian.search.planning.speed import measure_speed
 from cambrian.search.planning.workload import Workload
 from cambrian.spaces.drafts import draft_network
 

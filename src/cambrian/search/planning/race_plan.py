@@ -19,6 +19,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.choices import Scalar
 from cambrian.errors import UsageError
 from cambrian.estimators.build import signature
+from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
@@ -34,7 +35,7 @@ from cambrian.search.planning.race_amounts import (
     share_of_race,
     size_race,
 )
-from cambrian.search.planning.speed import measure_speed, one_thread
+from cambrian.search.planning.speed import measure_speed
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,17 +39,3 @@ def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str) 
         times.append(time.perf_counter() - started)
     # Without the first step, which warms up; the fastest, since other processes only ever slow it down.
     return min(times[1:]) / images
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """torch with one thread, as in an engine; a process forked meanwhile does not wait for threads it
-    lacks."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

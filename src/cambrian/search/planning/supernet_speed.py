@@ -17,12 +17,13 @@ from cambrian.choices import Scalar
 from cambrian.errors import UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.job import Job
+from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import TrainSupernet
 from cambrian.search.planning.forked import Failed, call_each
-from cambrian.search.planning.speed import measure_speed, one_thread
+from cambrian.search.planning.speed import measure_speed
 from cambrian.spaces.space import Space
 from cambrian.strategies.strategy import Strategy
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import sample
 from cambrian.errors import Unread
 from cambrian.estimators.training_answers import PREFIX
+from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.components import component, space_for
@@ -24,7 +25,7 @@ from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_table
 from cambrian.search.planning.planned import Plan
-from cambrian.search.planning.speed import measure_speed, one_thread
+from cambrian.search.planning.speed import measure_speed
 from cambrian.search.search import Search
 from cambrian.spaces.space import Space
 from cambrian.strategies.strategy import Strategy

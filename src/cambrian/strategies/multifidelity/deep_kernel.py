@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cambrian.curves.one_thread import one_thread
+from cambrian.one_thread import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Torch on a single thread, so that the order of sums, and with it a forecast, does not depend on the number
+"""Torch on a single thread, so that the order of sums, and with it a result, does not depend on the number
 of cores."""
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_thread() -> Iterator[None]:
+    """As in an engine; a process forked meanwhile does not wait for threads that it lacks."""
     import torch
 
     threads = torch.get_num_threads()
