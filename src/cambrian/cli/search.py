@@ -17,7 +17,7 @@ from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, seconds_of
-from cambrian.cli.objectives import STRATEGY, Objectives, read_objectives
+from cambrian.cli.objectives import STRATEGY, Choose, Objectives, read_objectives
 from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
@@ -103,6 +103,7 @@ def search(
     ] = None,
     minimize: Minimize = None,
     objectives: Objectives = None,
+    choose: Choose = None,
     questions: Questions = None,
     depth: Depth = None,
     replicates: Replicates = None,
@@ -268,7 +269,7 @@ def search(
         from cambrian.cli.benchmark_search import TableOptions, search_table
 
         columns = TableOptions(benchmark, minimize, questions, depth, replicates)
-        search_table(context, columns, strategy, budget, run, seed, as_json, objectives, estimator)
+        search_table(context, columns, strategy, budget, run, seed, as_json, objectives, estimator, choose)
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
@@ -319,6 +320,8 @@ def search(
         common["estimator"] = ranked
     if others:
         common["objectives"] = others
+    if choose is not None:
+        common["choose"] = choose
     with name_options(context):
         planned = plan(
             task,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from typing import Any
 
 from cambrian.cli.app import give, say
 from cambrian.cli.saved import describe_saved
+from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Done, Trial
 from cambrian.recommendation import list_comparable
+from cambrian.search.front_choice import describe_hypervolume
 from cambrian.search.progress import read_progress
 from cambrian.search.result import Result
 from cambrian.search.tally import value_text
@@ -25,6 +28,8 @@ def summarise(result: Result, as_json: bool = False) -> None:
     best = result.winner or result.best
     if result.trials:
         console.print(_leaderboard(result) if len(result.objectives) == 1 else _front(result))
+        for line in describe_hypervolume(result.objectives, result.reference, result.hypervolume):
+            say(line)
     if best is not None:
         from cambrian.pictures.draw import text
 
@@ -54,11 +59,28 @@ def facts(result: Result, measured: bool = False) -> dict[str, Any]:
         "stopped": next((v["reason"] for _, n, v in reversed(result.events) if n == "stop"), None),
         "best": None if best is None else _record(best),
         "winner": None if winner is None else _record(winner),
-        **({"front": [_record(t) for t in result.front]} if several else {}),
+        **(_describe_front(result) if several else {}),
         "finals": [_record(t) for t in result.finals],
         "latency": _latency(result) if measured else [],
         "seconds": result.seconds(),
     }
+
+
+def _describe_front(result: Result) -> dict[str, Any]:
+    """The front, its hypervolume above the reference point, and the trials that are handed over."""
+    return {
+        "front": [_record(t) for t in result.front],
+        "hypervolume": result.hypervolume,
+        "reference": result.reference,
+        "chosen": [t.number for t in find_chosen(result)],
+    }
+
+
+def find_chosen(result: Result) -> list[Trial]:
+    """The trials whose networks are handed over; none where no trial keeps the conditions."""
+    with suppress(UsageError):
+        return result.chosen
+    return []
 
 
 def _record(trial: Trial) -> dict[str, Any]:
@@ -93,12 +115,16 @@ def _front(result: Result, top: int = 20) -> Any:
     front, names = result.front, [o.name for o in result.objectives]
     title, more = f"front: {len(front)} trials", f"and {len(front) - top} more" if len(front) > top else None
     table = Table(title=title, caption=more, box=None, title_justify="left", header_style="dim")
-    for name in ("trial", *names):
-        table.add_column(escape(name), justify="right")
-    for trial in front[:top]:
+    for name in ("trial", *names, ""):
+        table.add_column(escape(name), justify="right" if name else "left")
+    chosen = {t.number for t in find_chosen(result)}
+    # A choice by conditions on other metrics need not lie on the front.
+    aside = [t for t in find_chosen(result) if t.number not in {f.number for f in front}]
+    for trial in (*front[:top], *(t for t in front[top:] if t.number in chosen), *aside):
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
         others = [f"{metrics[name]:,.5g}" if name in metrics else "-" for name in names[1:]]
-        table.add_row(str(trial.number), value_text(trial), *others)
+        mark = "chosen" if trial.number in chosen else ""
+        table.add_row(str(trial.number), value_text(trial), *others, mark)
     return table
 
 

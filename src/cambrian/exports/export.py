@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from cambrian.outcome import Trial
     from cambrian.search.result import Result
+    from cambrian.tasks.task import Task
 
 PROGRAM, MODEL, SAMPLE = "program.pt2", "model.json", "sample.safetensors"
 SOURCE, WEIGHTS, ARCHITECTURE = "network.py", "weights.safetensors", "architecture.json"
@@ -70,27 +72,41 @@ logits the program must give for them, all at once and one by one.
 
 def export(result: Result, directory: str | os.PathLike[str], *, onnx: bool = False) -> Path:
     """Write the network that a run chose as files that need torch alone, loaded in a clean process and
-    compared; with `onnx` as an ONNX file too. Raises RunError where the run has none yet, and the errors of
-    `export_network`."""
+    compared; with `onnx` as an ONNX file too. Where it handed over several networks of a front, the others
+    lie in folders beside these files, named front-2 and so on. Raises RunError where the run has none yet,
+    and the errors of `export_network`."""
     if result.directory is None:
         raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
     if result.task is None:
         raise RunError(f"{result.directory} is a search without images, as in a table: it trains no network")
     if result.winner is None:
         raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
-    task = result.task
+    written = _export_trial(result, result.winner, result.task, directory, onnx)
+    for trial in result.delivered[1:]:
+        _export_trial(result, trial, result.task, written / trial.role.replace(" ", "-"), onnx)
+    return written
+
+
+def _export_trial(
+    result: Result, trial: Trial, task: Task, directory: str | os.PathLike[str], onnx: bool
+) -> Path:
     facts = task_facts(task)
-    size = result.winner.fidelity.resolution
+    size = trial.fidelity.resolution
     samples: NDArray[Any] | None = np.asarray(task.inputs[task.train[:8]])
     # A network trained at another resolution takes images of that size, which the task does not hold.
     if size:
         facts, samples = facts | {"height": size, "width": size}, None
-    answers = result.winner.architecture.to_json()
-    skeleton = dict(result.winner.fidelity.skeleton)
+    answers = trial.architecture.to_json()
+    skeleton = dict(trial.fidelity.skeleton)
     space = result.facts.get("settings", {}).get("space")
     architecture = {"space": space, "answers": answers, "skeleton": skeleton}
     return export_network(
-        result.model().network, facts, directory, architecture_json=architecture, samples=samples, onnx=onnx
+        result.model(trial).network,
+        facts,
+        directory,
+        architecture_json=architecture,
+        samples=samples,
+        onnx=onnx,
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from cambrian.errors import UsageError
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
@@ -31,7 +33,8 @@ class Story:
     are (Unix time, name, value). `winner` is the one of `trials` that is handed over: once a run was
     continued it need not be the first of that role, nor have that role at all; `tested` is its account of
     the test images. `objective` is the metric
-    that values are measured in, `more_objectives` are those that count besides."""
+    that values are measured in, `more_objectives` are those that count besides; of several, `chosen` are the
+    trials whose networks are handed over."""
 
     title: str
     space: Space
@@ -48,6 +51,7 @@ class Story:
     tested: Tested | None = None
     objective: Objective = Objective()
     more_objectives: Sequence[Objective] = ()
+    chosen: Sequence[Trial] = ()
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -124,7 +128,14 @@ def story_of(
         tested=look_at_test_images(result),
         objective=result.objective,
         more_objectives=result.objectives[1:],
+        chosen=_find_chosen(result),
     )
+
+
+def _find_chosen(result: Result) -> list[Trial]:
+    with suppress(UsageError):  # no trial keeps the user's conditions: the report is of the search alone
+        return result.chosen if len(result.objectives) > 1 else []
+    return []
 
 
 def task_facts(task: Task) -> dict[str, Any]:

@@ -115,8 +115,9 @@ def _final(story: Story) -> Html | None:
     ]
     return section(
         "Final stage",
-        element("p", "Trained from scratch in the final skeleton; only the winner and what it is compared "
-                "with have seen the test part, once each, after every choice had been made.", "note"),
+        element("p", "Trained from scratch in the final skeleton; only the networks that are handed over and "
+                "those they are compared with have seen the test part, once each, after every choice had "
+                "been made.", "note"),
         table(header, rows),
         element("p", compare_orders(story.trials), "note") if shared else "",
         details("the baselines, drawn", element("div", join(pictures), "row")) if pictures else "",

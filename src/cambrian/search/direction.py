@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cambrian.errors import UsageError
 from cambrian.problem import Objective, lower_is_better
+from cambrian.search.conditions import has_condition, read_condition
 
 
 def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
@@ -43,15 +44,34 @@ def check_direction(objective: Objective, estimator: Any, said: bool) -> None:
 
 def read_objective(text: Objective | str) -> Objective:
     """An objective as written: the metric's name, after "-" where lower is better and "+" where higher is.
+    A bound after it says the same, and the worst value that is still of use, the objective's reference.
     Raises UsageError without a sign where the name does not decide it.
 
     >>> str(read_objective("latency")), str(read_objective("+robustness"))
     ('latency, lower is better', 'robustness, higher is better')
+    >>> read_objective("latency<10ms")
+    Objective(name='latency', minimize=True, reference=0.01)
     """
     if isinstance(text, Objective):
         return text
+    if has_condition(text):
+        bound = read_condition(text)
+        return Objective(bound.metric, bound.below, bound.bound)
     name = text.lstrip("+-").strip()
     minimize = {"-": True, "+": False}.get(text[:1], lower_is_better(name))
     if not name or minimize is None:
         raise UsageError(f"objective {text!r}: say whether lower is better: '-{name}' or '+{name}'")
     return Objective(name, minimize)
+
+
+def take_reference(objectives: Sequence[Objective], first: Objective) -> tuple[Objective, list[Objective]]:
+    """The first objective, with the reference that one of `objectives` gives it, and the others. Raises
+    UsageError for a reference of the other direction."""
+    others = [o for o in objectives if o.name != first.name]
+    for own in (o for o in objectives if o.name == first.name):
+        if own.minimize != first.minimize:
+            better = "lower" if first.minimize else "higher"
+            sign = "<" if first.minimize else ">"
+            raise UsageError(f"of {first.name} {better} is better here: write {first.name}{sign}WORST")
+        first = own
+    return first, others

@@ -11,18 +11,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from cambrian.errors import RunError
 from cambrian.estimators.train import WEIGHTS
+from cambrian.hypervolume import measure_front
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
-from cambrian.search.direction import objective_name
+from cambrian.search.front_choice import KNEES, choose_knees, find_reference, list_satisfying
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.recommended import read_recommendation
+from cambrian.search.settings import read_objectives
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -78,15 +78,12 @@ class Result:
     @property
     def objective(self) -> Objective:
         """The name of the values, and which way is better."""
-        settings = self.facts.get("settings", {})
-        name = objective_name(settings.get("estimator", {}), self.task)
-        return Objective(name, settings.get("minimize", False))
+        return self.objectives[0]
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """All objectives, the values first."""
-        more = self.facts.get("settings", {}).get("objectives", [])
-        return (self.objective, *msgspec.convert(more, list[Objective]))
+        return read_objectives(self.facts.get("settings", {}), self.task)
 
     @property
     def trials(self) -> list[Trial]:
@@ -114,6 +111,34 @@ class Result:
         return find_front(self.trials, self.objectives)
 
     @property
+    def hypervolume(self) -> float:
+        """The hypervolume of the front, above the reference point of `choose_reference`."""
+        return measure_front(self.trials, self.objectives)
+
+    @property
+    def reference(self) -> tuple[float, ...]:
+        """The reference point of the hypervolume, each value in the user's direction; () without a front."""
+        return find_reference(self.trials, self.objectives)
+
+    @property
+    def knees(self) -> list[Trial]:
+        """The trials at the front's knees, as many as the final stage trains (see `choose_knees`)."""
+        top = (self.facts.get("final") or {}).get("top", KNEES)
+        return choose_knees(self.trials, self.objectives, top)
+
+    @property
+    def chosen(self) -> list[Trial]:
+        """The trials whose networks a search for several objectives hands over: the one that its `choose`
+        names, else those at the front's knees. Raises UsageError where no trial keeps the conditions."""
+        text = self.facts.get("choose")
+        return self.knees if text is None else [self.choose(text)]
+
+    def choose(self, conditions: str) -> Trial:
+        """The best trial that keeps the `conditions`, such as "latency<5ms, params<1M": the best of the first
+        objective that none of them bounds. Raises UsageError with the nearest trial where none keeps them."""
+        return list_satisfying(self.trials, self.objectives, conditions)[0]
+
+    @property
     def winner(self) -> Trial | None:
         """The final trial whose network is handed over, once the final stage is complete."""
         # The last event counts: a run resumed with a larger budget ends its final stage again.
@@ -121,6 +146,15 @@ class Result:
         if not chosen or chosen[-1] is None:
             return None
         return next((t for t in self.finals if t.number == chosen[-1]), None)
+
+    @property
+    def delivered(self) -> list[Trial]:
+        """The final trials whose networks are handed over: the winner, and with it, of several objectives,
+        those at the front's other knees."""
+        if self.winner is None:
+            return []
+        numbers = next(value for _, name, value in reversed(self.events) if name == "final").get("front", [])
+        return [self.winner, *(t for t in self.finals if t.number in numbers)]
 
     def seconds(self) -> dict[str, float]:
         """The cost of the run in seconds: "search" and "final" trainings, and the "strategy"'s thinking."""

@@ -27,13 +27,14 @@ from cambrian.settings import SHARE, check_settings
 from cambrian.spaces.space import Space
 from cambrian.weights import FRESH, Inherit, Weights
 
-DELIVERED = ("winner", "baseline")
+DELIVERED = ("winner", "front", "baseline")
 """Roles whose networks learn from train and validation and see the test split."""
 
 
 class Final(msgspec.Struct, frozen=True):
-    """`top` finalists at `fidelity`; `baselines` are finished beside the winner: names of published
-    architectures that belong to the space, and "random", one drawn from it of the winner's size.
+    """`top` finalists at `fidelity`, of which the best on validation wins; of several objectives all `top`
+    are handed over, as different points of one front. `baselines` are finished beside the winner: names of
+    published architectures that belong to the space, and "random", one drawn from it of the winner's size.
 
     With `continues`, the winner goes on from the weights of its last trial, in that trial's skeleton: then
     `top` counts the architectures that are tried in turn should the first one fail. `estimator` names the
@@ -102,7 +103,8 @@ class Part(NamedTuple):
 
 class FinalStage:
     """The source of the final stage's rows, as a `Coordinator` is of a search's. A single candidate is the
-    winner at once: there is nothing to choose."""
+    winner at once: there is nothing to choose. Nor is there among points of a front: the first `front`
+    candidates, if any, are all delivered, and the others stand in should these fail."""
 
     def __init__(
         self,
@@ -116,6 +118,7 @@ class FinalStage:
         published: Mapping[str, Architecture],
         again: bool = False,
         threads: int = 0,
+        front: int = 0,
     ) -> None:
         """`rows` are those of earlier sessions; with `again`, trainings that their budget cut short are done
         anew."""
@@ -129,7 +132,8 @@ class FinalStage:
                 self._known.setdefault(row.key, row.trial)
         self._count = len(rows)
         self._candidates = list(candidates)
-        decided = settings.continues or len(candidates) == 1
+        self._front = 1 if settings.continues else front
+        decided = settings.continues or len(candidates) == 1 or bool(front)
         self._finalists = self._plan([("finalist", c) for c in candidates if not decided])
         self._published = published
         self._artifacts = {c.weights: c.artifacts for c in candidates}
@@ -147,7 +151,10 @@ class FinalStage:
             chosen = self._choose()
             if chosen is None:
                 return Stop("no finalist could be trained")
-            self._delivered = self._plan([("winner", chosen), *self._baselines(chosen.architecture)])
+            others = [self._candidates.pop(0) for _ in self._candidates[: self._front - 1]]
+            roles = [(f"front {n}", each) for n, each in enumerate(others, start=2)]
+            baselines = self._baselines(chosen.architecture)
+            self._delivered = self._plan([("winner", chosen), *roles, *baselines])
         if self._failed(self._delivered[0].key) and self._candidates:
             # The next one in its place: a run ends with a network.
             self._delivered[:1] = self._plan([("winner", self._candidates.pop(0))])
@@ -205,14 +212,20 @@ class FinalStage:
 
     def winner(self) -> Trial | None:
         """The trained network to hand over, once there is one."""
-        if not self._delivered:
-            return None
-        trial = self._known.get(self._delivered[0].key)
-        return trial if trial is not None and trial.value is not None else None
+        parts = [part for part in self._delivered or () if not part.role.startswith("baseline")]
+        trials = [self._known[part.key] for part in parts if part.key in self._known]
+        # Where its training fails, another network of the front is handed over first.
+        return next((t for t in trials if t.value is not None), None)
+
+    def front(self) -> list[Trial]:
+        """The other networks of the front that were trained."""
+        parts = [part for part in self._delivered or () if part.role.startswith("front")]
+        trials = [self._known[part.key] for part in parts if part.key in self._known]
+        return [t for t in trials if t.value is not None and t != self.winner()]
 
     def total(self) -> int:
         """The number of networks that are trained at most."""
-        return len(self._finalists) + 1 + len(self._others)
+        return len(self._finalists) + max(1, self._front) + len(self._others)
 
     def _open(self, parts: Sequence[Part]) -> Row | Wait | None:
         """The next row of a round, or Wait for those under way, or None when the round is over."""

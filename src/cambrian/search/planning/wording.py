@@ -20,9 +20,13 @@ def describe_data(task: Task) -> str:
     return f"{task.name}: {size}, {task.classes} classes; {counts}"
 
 
-def describe_final(final: Final) -> str:
+def describe_final(final: Final, objectives: int = 1, choose: str | None = None) -> str:
     """The final stage of a search that does not continue its trials."""
     training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
+    if choose is not None:
+        return f"the best that keeps {choose}, from scratch, on all but test: {training}"
+    if objectives > 1:
+        return f"{final.top} networks at the front's knees from scratch, on all but test: {training}"
     if final.top == 1:
         return f"the best from scratch, on all but test: {training}"
     return f"the best {final.top} from scratch: {training}; the best of them on all but test"
