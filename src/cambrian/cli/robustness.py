@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @app.command(
     rich_help_panel=LOOK,
-    epilog="cambrian robustness runs/images-1\ncambrian robustness runs/images-1 --images 200 --steps 50 --restarts 5",
+    epilog="cambrian robustness runs/images-1\n"
+    "cambrian robustness runs/images-1 --images 200 --steps 50 --restarts 5",
 )
 def robustness(
     run: Run,
