@@ -12,7 +12,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 import cambrian
-import cambrian.cli.commands  # noqa: F401  (registers the commands)
+import cambrian.cli.commands
 from cambrian.cli.app import app
 from cambrian.errors import RunError, UnknownName
 from cambrian.networks.robustness.corruptions import corrupt
@@ -72,7 +72,8 @@ def test_the_command_says_the_same(result: Any) -> None:
 
 def test_a_run_without_a_network_has_no_robustness(tmp_path: Path) -> None:
     """It says what is missing."""
-    search = cambrian.Search(linear_net, "random", len, budget=1, final=None)
+    task = cambrian.load("digits", limit=100)
+    search = cambrian.Search(linear_net, "random", "train", task, 1, final=None)
     result = search.run(tmp_path / "run")
     with pytest.raises(RunError, match="holds no trained network yet"):
         cambrian.robustness(result)

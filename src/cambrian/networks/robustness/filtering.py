@@ -16,7 +16,7 @@ SIDE = 32
 
 def scale_of(images: Images) -> float:
     """The side of the images as a share of SIDE: lengths in pixels grow with it."""
-    return min(images.shape[1:3]) / SIDE
+    return float(min(images.shape[1:3]) / SIDE)
 
 
 def blur(images: Images, sigma: float) -> Images:
@@ -42,7 +42,8 @@ def blur_along(images: Images, radius: float, sigma: float, angle: float) -> Ima
         if weights[n] > 1e-3
     )
     total: Images = sum((w * m for w, m in zip(weights, moved)), np.zeros_like(images))
-    return total / weights[weights > 1e-3].sum()
+    mean: Images = total / weights[weights > 1e-3].sum()
+    return mean
 
 
 def zoom_in(images: Images, factor: float) -> Images:
@@ -53,7 +54,7 @@ def zoom_in(images: Images, factor: float) -> Images:
     return np.stack([_resample(image, place, "nearest") for image in images])
 
 
-def _shrink(count: int, factor: float) -> NDArray[np.float64]:
+def _shrink(count: int, factor: float) -> NDArray[Any]:
     middle = (count - 1) / 2
     return middle + (np.arange(count) - middle) / factor
 
