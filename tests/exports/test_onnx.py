@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import nn
 
 from cambrian.errors import ExportMismatch, MissingExtra, UsageError
 from cambrian.exports.export import export_network
-from cambrian.exports.int8 import add_int8
+from cambrian.exports.int8 import add_int8, check_classes
 from cambrian.exports.onnx_card import describe_in_words
 from cambrian.networks.measure.measure import find_measure
 from cambrian.networks.measure.measure_network import measure_network
@@ -165,6 +166,13 @@ def test_a_runtime_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'cambrian\[export\]'"):
         find_measure("latency(runtime=onnxruntime)")
+
+
+def test_8_bits_are_counted_in_classes(task: Any) -> None:
+    """Data with numbers to predict are refused before anything is written."""
+    check_classes(task)
+    with pytest.raises(UsageError, match="these data have other targets: leave out --int8"):
+        check_classes(SimpleNamespace(targets=np.zeros(3)))  # type: ignore[arg-type]
 
 
 def test_what_onnx_cannot_write_is_one_sentence(tmp_path: Path) -> None:

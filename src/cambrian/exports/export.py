@@ -81,6 +81,10 @@ def export(
     if result.winner is None:
         raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
     task = result.task
+    if int8:
+        from cambrian.exports.int8 import add_int8, check_classes
+
+        check_classes(task)
     facts = task_facts(task)
     size = result.winner.fidelity.resolution
     samples: NDArray[Any] | None = np.asarray(task.inputs[task.train[:8]])
@@ -100,8 +104,6 @@ def export(
         onnx=onnx or int8,
     )
     if int8:
-        from cambrian.exports.int8 import add_int8
-
         add_int8(written, task, size)
     return written
 

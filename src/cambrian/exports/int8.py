@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cambrian.errors import UsageError
 from cambrian.exports.onnx_card import ONNX, add_card, measure_file
 from cambrian.networks.onnx.calibration import CALIBRATION, spread_indices
 
@@ -26,6 +27,7 @@ def add_int8(directory: Path, task: Task, resolution: int | None = None) -> Path
     from cambrian.networks.onnx.quantised import quantise
     from cambrian.networks.onnx.session import Session
 
+    check_classes(task)
     calibration, _ = _read_part(task, spread_indices(task.train, CALIBRATION), resolution)
     quantise(directory / ONNX, directory / INT8, calibration)
     inputs, targets = _read_part(task, task.test, resolution)
@@ -39,6 +41,15 @@ def add_int8(directory: Path, task: Task, resolution: int | None = None) -> Path
     }
     add_card(directory, "int8", card | measure_file(directory, INT8))
     return directory / INT8
+
+
+def check_classes(task: Task) -> None:
+    """Raise UsageError unless each image of the task has one class, so that right answers can be counted."""
+    targets = task.targets
+    if targets.ndim != 1 or not np.issubdtype(targets.dtype, np.integer):
+        raise UsageError(
+            "int8 counts the classes that 8 bits cost, and these data have other targets: leave out --int8"
+        )
 
 
 def _read_part(

@@ -27,7 +27,8 @@ def defocus(images: Images, level: int, rng: np.random.Generator) -> Images:
 
 
 def blur_behind_glass(images: Images, level: int, rng: np.random.Generator) -> Images:
-    """Frosted glass: neighbours are exchanged at random between two small blurs."""
+    """Frosted glass: neighbours are exchanged at random between two small blurs, the same ones in every
+    image, so that all are exchanged at once."""
     sigma, reach, rounds = GLASS[level]
     sigma, (height, width) = sigma * scale_of(images), images.shape[1:3]
     blurred = blur(images, sigma)
