@@ -71,7 +71,8 @@ def _compress_one(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 def _pass_through_jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))
+    decoded: NDArray[np.uint8] = np.asarray(Image.open(file))
+    return decoded
 
 
 def _as_bytes(images: Images) -> NDArray[np.uint8]:

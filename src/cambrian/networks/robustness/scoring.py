@@ -74,25 +74,22 @@ def score_attack(network: nn.Module, images: Images, attack: PGD, seed: int, bat
     generator = torch.Generator().manual_seed(seed)
     right = 0
     with _evaluating(network):
-        for pixels, targets in zip(images.pixels.split(batch), images.targets.split(batch)):
-            right += _count_right(network, images, pixels, targets, attack, generator)
+        for begin in range(0, len(images), batch):
+            piece = slice(begin, begin + batch)
+            right += _count_right(network, images, piece, attack, generator)
     return right / len(images)
 
 
 def _count_right(
-    network: nn.Module,
-    images: Images,
-    pixels: Tensor,
-    targets: Tensor,
-    attack: PGD,
-    generator: torch.Generator,
+    network: nn.Module, images: Images, piece: slice, attack: PGD, generator: torch.Generator
 ) -> int:
     mean, std = (each.reshape(1, -1, 1, 1) for each in (images.mean, images.std))
 
     def classify(inputs: Tensor) -> Tensor:
         return first_head(network((inputs - mean) / std)).float()
 
-    inputs = (pixels.float() / 255).permute(0, 3, 1, 2).contiguous()
+    inputs = (images.pixels[piece].float() / 255).permute(0, 3, 1, 2).contiguous()
+    targets = images.targets[piece]
     worst = attack.attack(classify, inputs, targets, generator)
     with torch.no_grad():
         return int((classify(worst).argmax(1) == targets).sum())

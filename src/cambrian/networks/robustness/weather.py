@@ -60,7 +60,9 @@ def brighten(images: Images, level: int, rng: np.random.Generator) -> Images:
     value = images.max(-1, keepdims=True)
     brighter = np.clip(value + BRIGHTNESS[level], 0, 1)
     # Black has no hue: it becomes grey.
-    return np.where(value > 0, images * brighter / np.where(value > 0, value, 1), brighter)
+    scaled = images * brighter / np.where(value > 0, value, 1)
+    result: Images = np.where(value > 0, scaled, brighter)
+    return result
 
 
 def lower_contrast(images: Images, level: int, rng: np.random.Generator) -> Images:
