@@ -76,4 +76,5 @@ def _pass_through_jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.ui
 
 
 def _as_bytes(images: Images) -> NDArray[np.uint8]:
-    return np.rint(images * 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(images * 255).astype(np.uint8)
+    return pixels
