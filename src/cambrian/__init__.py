@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
     from cambrian.pictures.draw import draw
     from cambrian.reports.report_file import report
+    from cambrian.reports.robustness import robustness
     from cambrian.search.classifier import Classifier
     from cambrian.search.loop.final_stage import Final
     from cambrian.search.planning.budget import Budget
@@ -49,6 +50,7 @@ _HOMES = {
     "load": "cambrian.tasks",
     "plan": "cambrian.search.planning.plan",
     "report": "cambrian.reports.report_file",
+    "robustness": "cambrian.reports.robustness",
     "space": "cambrian.spaces.program.function_space",
 }
 
@@ -73,6 +75,7 @@ __all__ = [
     "load",
     "plan",
     "report",
+    "robustness",
     "space",
 ]
 

@@ -11,26 +11,41 @@ from cambrian.cli.app import Json, Run, app, give, say
 from cambrian.cli.panels import USE
 
 
-@app.command(rich_help_panel=USE, epilog="cambrian export runs/images-1 my-network")
+@app.command(
+    rich_help_panel=USE,
+    epilog="cambrian export runs/images-1 my-network\ncambrian export runs/images-1 my-network --onnx --int8",
+)
 def export(
     run: Run,
     out: Annotated[Path, typer.Argument(help="A directory to create.", show_default=False)],
-    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too.")] = False,
+    onnx: Annotated[
+        bool,
+        typer.Option("--onnx", help="Write program.onnx too, compared and timed in ONNX Runtime."),
+    ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="Write program.int8.onnx too, with the accuracy that 8 bits cost."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write the trained network as files that need torch alone, and check them."""
     from cambrian.exports import export as files
+    from cambrian.exports.onnx_card import describe_in_words
     from cambrian.exports.predict import model_facts
     from cambrian.search.result import Result
 
-    path = files.export(Result.open(run), out, onnx=onnx)
-    reason = model_facts(path).get("no_source")
+    path = files.export(Result.open(run), out, onnx=onnx, int8=int8)
+    facts = model_facts(path)
+    reason = facts.get("no_source")
     source = None if reason else path / files.SOURCE
     if as_json:
-        give({"export": path, "source": source} | ({"no_source": reason} if reason else {}))
+        cards = {name: facts[name] for name in ("no_source", "onnx", "int8") if name in facts}
+        give({"export": path, "source": source} | cards)
         return
     say(f"wrote {path}: loaded without cambrian, same outputs")
     say(f"no network.py: {reason}" if reason else f"read it, train it further: {source}")
+    for line in describe_in_words(facts):
+        say(line)
 
 
 @app.command(rich_help_panel=USE, epilog="cambrian predict my-network photo.jpg path/to/folder")

@@ -72,11 +72,15 @@ def _check_known(name: str, value: str, names: Collection[str] | None) -> None:
     """Raise UnknownName for an objective that the search would not measure."""
     from cambrian.networks.measure import MEASURES
     from cambrian.networks.measure.measure import find_measure, is_measure
+    from cambrian.networks.trained import TRAINED_METRICS
+    from cambrian.networks.trained.metric import find_trained_metric, is_trained_metric
 
     if names is not None:
         if name not in names:
             raise UnknownName("objective", name, [value, *names])
     elif is_measure(name):
         find_measure(name)
+    elif is_trained_metric(name):
+        find_trained_metric(name)
     else:
-        raise UnknownName("objective", name, [value, *MEASURES.names()])
+        raise UnknownName("objective", name, [value, *MEASURES.names(), *TRAINED_METRICS.names()])

@@ -4,7 +4,6 @@ loaded in a clean process, without cambrian, and has given the network's outputs
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import os
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.errors import CambrianError, MissingExtra, RunError, UsageError
+from cambrian.errors import CambrianError, RunError, UsageError
+from cambrian.exports.onnx_card import ONNX, describe_onnx
 from cambrian.exports.verification import Verified, verify
 from cambrian.files import stage_folder
 from cambrian.reports.contents import task_facts
@@ -70,25 +70,31 @@ logits the program must give for them, all at once and one by one.
 """
 
 
-def export(result: Result, directory: str | os.PathLike[str], *, onnx: bool = False) -> Path:
+def export(
+    result: Result, directory: str | os.PathLike[str], *, onnx: bool = False, int8: bool = False
+) -> Path:
     """Write the network that a run chose as files that need torch alone, loaded in a clean process and
-    compared; with `onnx` as an ONNX file too. Where it handed over several networks of a front, the others
-    lie in folders beside these files, named front-2 and so on. Raises RunError where the run has none yet,
-    and the errors of `export_network`."""
+    compared; with `onnx` as an ONNX file too, with `int8` as one in 8-bit integers beside it. Where it handed
+    over several networks of a front, the others lie in folders beside these files, named front-2 and so on.
+    Raises RunError where the run has none yet, and the errors of `export_network` and `add_int8`."""
     if result.directory is None:
         raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
     if result.task is None:
         raise RunError(f"{result.directory} is a search without images, as in a table: it trains no network")
     if result.winner is None:
         raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
-    written = _export_trial(result, result.winner, result.task, directory, onnx)
+    if int8:
+        from cambrian.exports.int8 import check_classes
+
+        check_classes(result.task)
+    written = _export_trial(result, result.winner, result.task, directory, onnx, int8)
     for trial in result.delivered[1:]:
-        _export_trial(result, trial, result.task, written / trial.role.replace(" ", "-"), onnx)
+        _export_trial(result, trial, result.task, written / trial.role.replace(" ", "-"), onnx, int8)
     return written
 
 
 def _export_trial(
-    result: Result, trial: Trial, task: Task, directory: str | os.PathLike[str], onnx: bool
+    result: Result, trial: Trial, task: Task, directory: str | os.PathLike[str], onnx: bool, int8: bool
 ) -> Path:
     facts = task_facts(task)
     size = trial.fidelity.resolution
@@ -100,14 +106,19 @@ def _export_trial(
     skeleton = dict(trial.fidelity.skeleton)
     space = result.facts.get("settings", {}).get("space")
     architecture = {"space": space, "answers": answers, "skeleton": skeleton}
-    return export_network(
+    written = export_network(
         result.model(trial).network,
         facts,
         directory,
         architecture_json=architecture,
         samples=samples,
-        onnx=onnx,
+        onnx=onnx or int8,
     )
+    if int8:
+        from cambrian.exports.int8 import add_int8
+
+        add_int8(written, task, size)
+    return written
 
 
 def export_network(
@@ -127,7 +138,8 @@ def export_network(
     The program takes float32 [n, c, h, w] in [0, 1] (float images: as they are) for any n and gives
     logits. Raises ExportMismatch, leaving nothing behind, where a clean process that loads it finds
     logits that differ from the network's by more than 1e-5 (or the four last bits of the largest one,
-    beyond 20), and UsageError where `directory` cannot be written."""
+    beyond 20), or, with `onnx`, where those that ONNX Runtime gives differ by more than 1e-4; UsageError
+    where `directory` cannot be written."""
     target = Path(directory).absolute()
     _check_target(facts, target, onnx)
     try:
@@ -157,9 +169,10 @@ def _check_target(facts: Mapping[str, Any], target: Path, onnx: bool) -> None:
     # An earlier export may be replaced; other files of the user's are not ours to remove.
     if target.is_dir() and any(target.iterdir()) and not (target / MODEL).exists():
         raise UsageError(f"{target} holds other files: export to a new or empty directory")
-    for module in ("onnx", "onnxscript") if onnx else ():
-        if importlib.util.find_spec(module) is None:
-            raise MissingExtra(module, "export", "exporting to ONNX")
+    if onnx:
+        from cambrian.networks.onnx.packages import RUNNING, check_packages
+
+        check_packages(RUNNING, "exporting to ONNX")
 
 
 def _write(
@@ -197,7 +210,9 @@ def _write(
     (directory / SAMPLE).write_bytes(serialise({"inputs": inputs, "logits": logits, "single_logits": single}))
     (directory / ARCHITECTURE).write_text(json.dumps(architecture, indent=1) + "\n")
     if onnx:
-        torch.onnx.export(program, (), directory / "program.onnx", dynamo=True, verbose=False)
+        from cambrian.networks.onnx.onnx_file import write_program
+
+        write_program(program, directory / ONNX)
     return reason
 
 
@@ -247,6 +262,8 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
     }
     if verified.source is None:
         record["no_source"] = reason
+    if verified.onnx is not None:
+        record["onnx"] = describe_onnx(directory, verified.onnx)
     (directory / MODEL).write_text(json.dumps(record, indent=1) + "\n")
     sizes = {name: facts[name] for name in ("channels", "height", "width")}
     name = str(facts.get("name", "network")).replace("\n", " ")
