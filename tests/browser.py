@@ -61,7 +61,7 @@ class Page:
     def wait_for(self, code: str, seconds: float = 60.0) -> None:
         """Until the expression is true."""
         end = time.monotonic() + seconds
-        while not self.evaluate(code):
+        while not self.evaluate(f"Boolean({code})"):
             assert time.monotonic() < end, f"never true: {code}"
             time.sleep(0.1)
 

@@ -153,6 +153,13 @@ class Result:
         written: Path = doors["report"](self, path, **settings)
         return written
 
+    def frame(self) -> Any:
+        """The trials as a pandas.DataFrame, a row each: number, kind, status, score, seconds, epochs, answers
+        and metrics (see `cambrian.search.frame`). Raises MissingExtra without pandas."""
+        from cambrian.search.frame import make_frame
+
+        return make_frame(self)
+
     def _load(self, trial: Trial | None) -> nn.Module:
         """The trained network of normalised inputs."""
         from cambrian.search.trained_network import load_trained

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
@@ -38,7 +39,7 @@ def make_app(
 class _Pages:
     def __init__(self, place: Path, pause: float, ended: Callable[[], bool]) -> None:
         self._reader, self._ended, self._pause = RunReader(place), ended, pause
-        self._view = View(self._reader.place)
+        self._view, self._reading = View(self._reader.place), threading.Lock()
 
     def make(self) -> Starlette:
         routes = [
@@ -63,8 +64,16 @@ class _Pages:
                 await work
 
     def _look(self) -> dict[str, str]:
-        self._view = self._reader.read()
-        return make_parts(self._view)
+        return make_parts(self._read())
+
+    def _read(self) -> View:
+        with self._reading:
+            self._view = self._reader.read()
+        return self._view
+
+    def _make_detail(self, number: int, final: bool) -> str:
+        # The view is the one that the page shows; where it shows none yet, that of now.
+        return make_detail(self._view if self._view.result is not None else self._read(), number, final)
 
     async def _show_page(self, _request: Request) -> Response:
         return HTMLResponse(_write_page(self._reader.place))
@@ -91,7 +100,7 @@ class _Pages:
         return await self._show_detail(request, final=True)
 
     async def _show_detail(self, request: Request, final: bool) -> Response:
-        html = await asyncio.to_thread(make_detail, self._view, request.path_params["number"], final)
+        html = await asyncio.to_thread(self._make_detail, request.path_params["number"], final)
         return HTMLResponse(html) if html else PlainTextResponse("the run has no such trial\n", 404)
 
     async def _send_script(self, _request: Request) -> Response:

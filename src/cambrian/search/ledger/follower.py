@@ -49,18 +49,20 @@ class Follower:
         """Raises RunError where there is no ledger, LedgerCorrupt where it is damaged."""
         # Before reading: a commit that comes in between is seen by the next look.
         file, stamp, now = database.identity(self.path), self._read_stamp(), time.time_ns()
-        if file is not None and (file, stamp) == (self.file, self._stamp) and self._settled:
+        if file is not None and self._settled and (file, stamp) == (self.file, self._stamp):
             return False
-        if file != self.file or not self._read_changes():
+        if file is None or file != self.file or not self._read_changes():
             self._read_whole()
         self.file, self._stamp = file, stamp
         self._settled = now - max((changed for _, changed in stamp), default=0) > SETTLED
         return True
 
     def _read_stamp(self) -> tuple[tuple[int, int], ...]:
-        """Size and time of change of the ledger's file and of its WAL, of which a commit changes one."""
+        """Size and time of change of the ledger's file and of its WAL, of which a commit changes one. An
+        empty WAL counts as none: reading makes one."""
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
-        return tuple((s.st_size, s.st_mtime_ns) for f in files if f.exists() and (s := f.stat()))
+        states = [file.stat() for file in files if file.exists()]
+        return tuple((state.st_size, state.st_mtime_ns) for state in states if state.st_size)
 
     def _read_whole(self) -> None:
         """The first look checks the structure of the file too, and reads the schema before this one."""
@@ -76,12 +78,18 @@ class Follower:
         # Events are numbered from 1 and never deleted.
         self._last_event = len(self.events)
 
+    def _is_same(self, db: sqlite3.Connection) -> bool:
+        """Whether the ledger is the one that was read before: a file may have the number of a deleted one."""
+        first = self._rows["trial"].get(0)
+        claimed = db.execute("SELECT claimed FROM trial WHERE number = 0").fetchone()
+        return first is None or claimed == (first.claimed,)
+
     def _read_changes(self) -> bool:
-        """Read the new rows; whether the file has the present schema."""
+        """Read the new rows; False where the file is another one, or does not have the present schema."""
         with translate_errors(self.path):
             db = connect_to_read(self.path)
             try:
-                if database.read_version(db) != VERSION:
+                if database.read_version(db) != VERSION or not self._is_same(db):
                     return False
                 db.execute("BEGIN")  # one state of the ledger for all queries
                 self._read_facts(db)
