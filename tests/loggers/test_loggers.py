@@ -228,7 +228,7 @@ def test_a_frame_has_the_records(monkeypatch):
 
 
 def test_the_command_line_logs_a_search_on_a_table(tmp_path):
-    """`--log tensorboard` leaves the best value of each of 8 trials in the run; another name is refused first."""
+    """`--log tensorboard` leaves the best value of each of 8 trials in the run; another name is refused."""
     table = "op,width,accuracy\n" + "".join(f"{o},{w},{w / 100}\n" for o in ("a", "b") for w in (1, 2, 3, 4))
     (tmp_path / "mine.csv").write_text(table)
     common = ("search", "--benchmark", "mine.csv", "--budget", "8", "--strategy", "random", "--run", "run")

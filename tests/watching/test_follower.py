@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+import time
 
+import msgspec
 import pytest
 
 from cambrian.errors import LedgerCorrupt, RunError
@@ -125,3 +128,32 @@ def test_one_who_asks_for_the_lock_does_not_keep_a_search_from_it(tmp_path, monk
     fcntl.flock(asking, fcntl.LOCK_SH)
     monkeypatch.setattr("cambrian.search.ledger.lock.time.sleep", lambda _: os.close(asking))
     Lock(tmp_path).release()
+
+
+def test_a_writer_does_not_notice_twenty_looks_a_second(tmp_path):
+    """A hundred commits while another thread looks on: none fails, and the last look has all of them."""
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger.create(path)
+    follower, stop, looks = Follower(path), threading.Event(), []
+
+    def look_on():
+        while not stop.wait(0.05):
+            follower.look()
+            looks.append([row.trial.number for row in follower.rows])
+
+    reader = threading.Thread(target=look_on)
+    reader.start()
+    try:
+        for number in range(100):
+            ledger.record(
+                claimed=[msgspec.structs.replace(make_row(0), trial=Trial(number, CELLS[0], Fidelity()))]
+            )
+            time.sleep(0.005)
+    finally:
+        stop.set()
+        reader.join()
+    follower.look()
+    assert len(looks) > 3
+    assert all(seen == list(range(len(seen))) for seen in looks)
+    assert follower.rows == read_whole(path)[0]
+    ledger.close()

@@ -231,7 +231,7 @@ def test_a_port_in_use_is_one_sentence():
 
 
 def test_the_page_takes_a_fiftieth_of_a_core(monkeypatch):
-    """A look of 0.2 seconds of the processor is followed by ten of rest, the first one, which imports, aside."""
+    """A look of 0.2 seconds of the processor is followed by ten of rest, but the first, which imports."""
     clock = itertools.count()
     monkeypatch.setattr("cambrian.watching.board.time.thread_time", lambda: 0.2 * next(clock))
     rests = []
