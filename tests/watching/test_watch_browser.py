@@ -29,8 +29,8 @@ def fits(page):
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_a_run_is_watched_and_clicked(page, tmp_path, size, dark):
-    """A trial that ends is seen without reloading; a heading sorts, and stays so when trials come; a trial opens
-    and closes; the page fits its width, says no error, and its address no longer holds the token."""
+    """A trial that ends is seen without reloading; a heading sorts, and stays so when trials come; a trial
+    opens and closes; the page fits its width, says no error, and its address no longer holds the token."""
     ledger = begin(tmp_path / "run", 6, running=1)
     with serve(tmp_path / "run") as server:
         page.open(f"http://{server.host}/?token={server.token}", size, dark)
