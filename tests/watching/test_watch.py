@@ -230,10 +230,10 @@ def test_a_port_in_use_is_one_sentence():
         bind(70000)
 
 
-def test_the_page_takes_a_fiftieth_of_a_core(monkeypatch):
-    """A look of 0.2 seconds of the processor is followed by ten of rest, but the first, which imports."""
+def test_the_page_takes_a_hundredth_of_a_core(monkeypatch):
+    """A look of 0.1 seconds of the processor is followed by ten of rest, but the first, which imports."""
     clock = itertools.count()
-    monkeypatch.setattr("cambrian.watching.board.time.thread_time", lambda: 0.2 * next(clock))
+    monkeypatch.setattr("cambrian.watching.board.time.thread_time", lambda: 0.1 * next(clock))
     rests = []
 
     async def rest(seconds):
@@ -266,3 +266,16 @@ def test_only_changed_parts_are_sent():
         await events.aclose()
 
     asyncio.run(follow())
+
+
+def test_parts_that_nothing_has_changed_are_not_made_again(tmp_path, monkeypatch):
+    """While no trial begins or ends, those that go by the clock alone; then all, as from the beginning."""
+    ledger = begin(tmp_path)
+    reader = RunReader(tmp_path)
+    first = make_parts(reader.read())
+    with monkeypatch.context() as patch:
+        patch.setattr("cambrian.watching.parts._OF_STORY", {"anytime": lambda _: pytest.fail("made again")})
+        assert make_parts(reader.read(), first) == first
+    ledger.record([(3, 1, Done(0.9), 9.0)])
+    ledger.close()
+    assert make_parts(reader.read()) == make_parts(RunReader(tmp_path).read()) != first

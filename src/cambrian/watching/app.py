@@ -40,6 +40,7 @@ class _Pages:
     def __init__(self, place: Path, pause: float, ended: Callable[[], bool]) -> None:
         self._reader, self._ended, self._pause = RunReader(place), ended, pause
         self._view, self._reading = View(self._reader.place), threading.Lock()
+        self._parts: dict[str, str] = {}
 
     def make(self) -> Starlette:
         routes = [
@@ -64,7 +65,10 @@ class _Pages:
                 await work
 
     def _look(self) -> dict[str, str]:
-        return make_parts(self._read())
+        before, view = self._view, self._read()
+        same = view.story is not None and view.story is before.story
+        self._parts = make_parts(view, self._parts if same else None)
+        return self._parts
 
     def _read(self) -> View:
         with self._reading:

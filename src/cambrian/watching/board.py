@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 PAUSE = 1.0
 """Seconds at least between two looks at the run."""
-SHARE = 50.0
-"""A look is followed by a pause of so many times the processor's seconds that it took: the page takes less
-than 2 % of a core from the search that it watches, however large the run is."""
+SHARE = 100.0
+"""A look is followed by a pause of so many times the processor's seconds that it took: the page takes about
+1 % of a core from the search that it watches, however large the run is."""
 
 
 class Board:

@@ -30,12 +30,15 @@ DRAWN = 3
 """New architectures that are drawn beside the best."""
 
 
-def make_parts(view: View) -> dict[str, str]:
-    """The HTML of each part by its name, "" where the run has nothing for it yet."""
-    parts = {name: "" for name in PARTS}
+def make_parts(view: View, known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The HTML of each part by its name, "" where the run has nothing for it yet. `known` are the parts of
+    the same story a moment ago, of which only those are made again that go by the clock."""
+    parts = dict(known) if known else {name: "" for name in PARTS}
     parts["state"] = _state(view)
     if view.story is not None:
-        parts |= {name: make(view) or "" for name, make in _OF_VIEW.items()}
+        names = CLOCKED if known else _OF_VIEW
+        parts |= {name: _OF_VIEW[name](view) for name in names}
+    if view.story is not None and not known:
         parts |= {name: make(view.story) or "" for name, make in _OF_STORY.items()}
     return parts
 
@@ -240,6 +243,8 @@ _OF_STORY: Mapping[str, Callable[[Story], Html | None]] = {
     "gates": gates_section,
     "failures": failures_section,
 }
+CLOCKED = ("clock", "tiles", "running")
+"""The parts that change though no trial has begun or ended."""
 PARTS = (
     *("state", "clock", "tiles", "anytime", "final", "running", "cells"),
     *("front", "gates", "surrogate", "trials", "failures"),
