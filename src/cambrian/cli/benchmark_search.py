@@ -22,7 +22,7 @@ TRIALS = "300"  # as `compare` gives each search
 
 READ = (
     *("benchmark", "strategy", "budget", "run", "seed", "as_json"),
-    *("minimize", "objectives", "choose", "questions", "depth", "replicates", "estimator"),
+    *("minimize", "objectives", "choose", "questions", "depth", "replicates", "estimator", "log"),
 )
 """The parameters of `search` that a search on a table reads, besides the settings of progressive search."""
 PROGRESSIVE = ("surrogate", "levels", "keep")
@@ -63,6 +63,7 @@ def search_table(
     objectives: str | None = None,
     estimator: str | None = None,
     choose: str | None = None,
+    logs: list[str] | None = None,
 ) -> None:
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
@@ -95,7 +96,7 @@ def search_table(
     say(_describe_search(table, "; ".join(map(str, search.objectives)), options.minimize), to_json=as_json)
     if again:
         say("the best two are measured once more, and the higher mean is recommended", to_json=as_json)
-    run_search(search, place, {}, as_json)
+    run_search(search, place, {}, as_json, logs=logs)
     best = Result.open(place).best
     if best is not None:
         # Only now, so that the search cannot have seen it.

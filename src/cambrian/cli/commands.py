@@ -10,6 +10,7 @@ from cambrian.cli import inspect as looking
 from cambrian.cli import robustness as testing
 from cambrian.cli import search as searching
 from cambrian.cli import train as training
+from cambrian.cli import watch as watching
 
 __all__ = [
     "auditing",
@@ -21,4 +22,5 @@ __all__ = [
     "taking",
     "testing",
     "training",
+    "watching",
 ]

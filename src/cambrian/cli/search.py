@@ -66,6 +66,16 @@ SearchLimits = Annotated[
         rich_help_panel=LIMITS,
     ),
 ]
+Logs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="tensorboard|mlflow[:WHERE]",
+        help="Tell another program of each trial too: tensorboard, into RUN/tensorboard or the folder WHERE;"
+        " mlflow, at the address WHERE or its own.",
+        show_default=False,
+        rich_help_panel=RUN,
+    ),
+]
 Size = Annotated[int | None, count("Scale images to so many pixels a side.", rich_help_panel=DATA)]
 Seed = Annotated[int, count("The same seed gives the same search.", least=0, rich_help_panel=RUN)]
 Workers = Annotated[
@@ -239,6 +249,7 @@ def search(
             rich_help_panel=TRAINING,
         ),
     ] = None,
+    log: Logs = None,
     limit: SearchLimits = None,
     size: Size = None,
     read: Read = None,
@@ -252,6 +263,7 @@ def search(
 
     Networks are tried within the budget, the best few are trained to the end, and the best of them is kept
     in the run directory with its weights."""
+    from cambrian.loggers.opening import check_log
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
@@ -263,13 +275,17 @@ def search(
     longest = None if timeout is None else seconds_of(timeout)
     images_kept, limits = read_limits(limit or (), params=max_params, macs=max_macs)
     _check_unused(run)
+    for each in log or ():
+        check_log(each)
     if surrogate is not None:
         _check_surrogate(surrogate)
     if benchmark is not None:
         from cambrian.cli.benchmark_search import TableOptions, search_table
 
         columns = TableOptions(benchmark, minimize, questions, depth, replicates)
-        search_table(context, columns, strategy, budget, run, seed, as_json, objectives, estimator, choose)
+        search_table(
+            context, columns, strategy, budget, run, seed, as_json, objectives, estimator, choose, log
+        )
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
@@ -341,7 +357,7 @@ def search(
         say(f"{label:>9}  {text}", to_json=as_json)
     # The directory is claimed last, so that a mistake above leaves none behind.
     directory = run or claim(task.name)
-    run_search(planned.search, directory, planned.trials, as_json)
+    run_search(planned.search, directory, planned.trials, as_json, logs=log)
     if by_hand:
         train_by_hand(task, planned, directory, common)
 

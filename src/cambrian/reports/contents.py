@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,12 @@ def story_of(
     result: Result, *, plan: Sequence[tuple[str, str]] = (), table1: Sequence[Mapping[str, Any]] = ()
 ) -> Story:
     """The story of a run, finished or not. The final network, where there is one, is run on test images."""
+    outline = outline_story(result, plan)
+    return replace(outline, stages=winner_stages(result), table1=table1, tested=look_at_test_images(result))
+
+
+def outline_story(result: Result, plan: Sequence[tuple[str, str]] = ()) -> Story:
+    """The story as the ledger has it: no network is built or run."""
     # The four may change when a run is continued, so that the ledger keeps them beside the settings.
     settings = dict(result.facts.get("settings", {}))
     settings |= {k: result.facts[k] for k in ("budget", "final", "engine", "device") if k in result.facts}
@@ -118,14 +124,11 @@ def story_of(
         trials=[*result.trials, *result.finals],
         settings=settings,
         plan=[(str(a), str(b)) for a, b in plan or result.facts.get("plan", ())] + _pretrained_rows(result),
-        stages=winner_stages(result),
         task=task_facts(result.task) if result.task is not None else {},
         seconds=result.seconds(),
-        table1=table1,
         versions=result.facts.get("versions", {}),
         events=result.events,
         winner=result.winner,
-        tested=look_at_test_images(result),
         objective=result.objective,
         more_objectives=result.objectives[1:],
         chosen=_find_chosen(result),

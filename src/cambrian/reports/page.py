@@ -14,7 +14,7 @@ class Html(str):
     """Text that is markup already."""
 
 
-_LOOK = """
+LOOK = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font-size:16px;line-height:1.5}
 main{max-width:1080px;margin:0 auto;padding:16px 16px 64px}
@@ -55,7 +55,7 @@ def page(title: str, body: Iterable[str]) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(title)}</title><style>{STYLE}{_LOOK}</style></head>"
+        f"<title>{escape(title)}</title><style>{STYLE}{LOOK}</style></head>"
         f'<body class="cambrian"><main>{"".join(body)}</main></body></html>\n'
     )
 

@@ -51,16 +51,16 @@ def report_html(story: Story) -> str:
         _winner,
         learning_section,
         mistakes_section,
-        _final,
-        _progress,
+        final_section,
+        progress_section,
         front_section,
-        _surrogate,
+        surrogate_section,
         _leaders,
         weights_section,
         supernets_section,
         gates_section,
         _family,
-        _failures,
+        failures_section,
         _cost,
         _questions,
         _machine,
@@ -97,7 +97,7 @@ def _as_text(story: Story, architecture: Any) -> Html:
     return details("as text", element("pre", draw.text(story.space, architecture)))
 
 
-def _final(story: Story) -> Html | None:
+def final_section(story: Story) -> Html | None:
     finals = [t for t in story.trials if t.kind == "final"]
     if not finals:
         return None
@@ -142,7 +142,7 @@ def _role(story: Story, trial: Trial) -> str:
     return "an earlier winner" if trial.role == "winner" and story.winner is not None else trial.role
 
 
-def _progress(story: Story) -> Html | None:
+def progress_section(story: Story) -> Html | None:
     curve = anytime(story.trials)
     if not curve:
         return None
@@ -159,7 +159,7 @@ def _progress(story: Story) -> Html | None:
     return section("Best value so far", element("div", join(rows), "charts"))
 
 
-def _surrogate(story: Story) -> Html | None:
+def surrogate_section(story: Story) -> Html | None:
     """Predictions against measurements by level, and Table 1 of the PNAS paper on this run's trials."""
     rows = levels(story.trials)
     if not rows and not story.table1:
@@ -236,7 +236,7 @@ def _family(story: Story) -> Html | None:
     return section("Descent", figure(tree.svg(), caption))
 
 
-def _failures(story: Story) -> Html | None:
+def failures_section(story: Story) -> Html | None:
     groups = failures(story.trials)
     if not groups:
         return None

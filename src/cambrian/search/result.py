@@ -7,7 +7,7 @@ its two methods of these names are doors that `import cambrian` opens.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,26 +54,14 @@ class Result:
     @staticmethod
     def open(directory: str | Path) -> Result:
         """Raises RunError where `directory` is no run directory, LedgerCorrupt where it is damaged."""
-        from cambrian.search.components import space_for
-        from cambrian.tasks.task import Task
-
         place = Path(directory).absolute()
         ledger = Ledger.read(place / LEDGER)
         try:
             facts, rows, events = ledger.facts(), ledger.rows(), ledger.events()
         finally:
             ledger.close()
-        if "settings" not in facts:
-            raise RunError(f"{place} was never started: begin it again")
-        spec = facts["settings"].get("space", {})
-        if "name" not in spec:
-            raise RunError(
-                f"the space of {place} has no name it could be loaded by: continue the run from the"
-                " program that began it"
-            )
-        # A search's data may be elsewhere, as a table's are: then there is no task to open.
-        task = Task.open(place / "task") if (place / "task" / "task.json").exists() else None
-        return Result(space_for(spec, task), task, rows, facts, events, place)
+        space, task = open_components(place, facts)
+        return Result(space, task, rows, facts, events, place)
 
     @property
     def objective(self) -> Objective:
@@ -199,6 +187,13 @@ class Result:
         written: Path = doors["report"](self, path, **settings)
         return written
 
+    def frame(self) -> Any:
+        """The trials as a pandas.DataFrame, a row each: number, kind, status, score, seconds, epochs, answers
+        and metrics (see `cambrian.search.frame`). Raises MissingExtra without pandas."""
+        from cambrian.search.frame import make_frame
+
+        return make_frame(self)
+
     def _load(self, trial: Trial | None) -> nn.Module:
         """The trained network of normalised inputs."""
         from cambrian.search.trained_network import load_trained
@@ -222,6 +217,24 @@ class Result:
 
     def _repr_html_(self) -> str | None:
         return views[-1](self) if views else None
+
+
+def open_components(place: Path, facts: Mapping[str, Any]) -> tuple[Space, Task | None]:
+    """The space and the task of the run in `place`, whose ledger has these facts. Raises RunError."""
+    from cambrian.search.components import space_for
+    from cambrian.tasks.task import Task
+
+    if "settings" not in facts:
+        raise RunError(f"{place} was never started: begin it again")
+    spec = facts["settings"].get("space", {})
+    if "name" not in spec:
+        raise RunError(
+            f"the space of {place} has no name it could be loaded by: continue the run from the"
+            " program that began it"
+        )
+    # A search's data may be elsewhere, as a table's are: then there is no task to open.
+    task = Task.open(place / "task") if (place / "task" / "task.json").exists() else None
+    return space_for(spec, task), task
 
 
 doors: dict[str, Callable[..., Any]] = {}
