@@ -42,7 +42,7 @@ def predict(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Classify image files, and all those in folders, with an exported network."""
+    """Predict image files, all those in folders, or rows of a .csv with an exported network."""
     from cambrian.exports.predict import check_table, predict_files, write_table
     from cambrian.tasks import list_images
 
@@ -59,4 +59,5 @@ def predict(
         give(rows)
         return
     for row in rows if out is None else ():
-        say(f"{row.file}: {row.label} ({100 * row.probability:.1f} %)")
+        sure = "" if row.probability is None else f" ({100 * row.probability:.1f} %)"
+        say(f"{row.file}: {row.label or 'no label'}{sure}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cambrian.errors import UnknownName, UsageError
+from cambrian.tasks.metrics import METRICS
 
 if TYPE_CHECKING:
     from cambrian.problem import Objective
@@ -49,6 +50,16 @@ def read_objectives(text: str | None, value: str, names: Collection[str] | None 
     if twice:
         raise UsageError(f"--objectives names {', '.join(sorted(twice))} twice: give each once")
     return objectives
+
+
+def find_metric(text: str | None) -> str | None:
+    """The task's metric among the objectives that are named, if there is one.
+
+    >>> find_metric("-rmse,latency"), find_metric("latency,params")
+    ('rmse', None)
+    """
+    names = [part.strip().lstrip("+-").strip() for part in (text or "").split(",")]
+    return next((name for name in names if name in METRICS), None)
 
 
 def _check_known(name: str, value: str, names: Collection[str] | None) -> None:

@@ -107,6 +107,7 @@ def _finals(result: Result) -> Any:
     from rich.table import Table
 
     from cambrian.reports.shared_scores import find_shared_scores
+    from cambrian.reports.tested import is_tested
 
     table = Table(title="final stage", box=None, title_justify="left", header_style="dim")
     shared = find_shared_scores(result.trials)
@@ -116,7 +117,7 @@ def _finals(result: Result) -> Any:
     for trial in result.finals:
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
         # The value of a network that was tested is its test score, else its validation score.
-        tested = "test_accuracy" in metrics
+        tested = is_tested(metrics)
         table.add_row(
             escape(trial.role + _say_shortened(metrics)),
             *([value_text(shared.get(trial.architecture))] if shared else []),

@@ -21,6 +21,7 @@ from cambrian.estimators.training_clock import TrainingClock
 from cambrian.estimators.training_data import scoring_images, training_images
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity, Infeasible, Point
+from cambrian.tasks.metrics import is_minimized
 from cambrian.weights import Continue, Fresh
 
 if TYPE_CHECKING:
@@ -67,11 +68,17 @@ def start_training(
 
 def score_network(network: nn.Module, recipe: Recipe, task: Task, job: Job) -> dict[str, float]:
     """The metrics on the part that the job's stage may see; `value` is the task's own metric."""
+    from cambrian.estimators.goal_scores import score_goal
+    from cambrian.networks.training.losses import make_loss
     from cambrian.networks.training.trainer import scores
 
     images = scoring_images(task, job.fidelity, job.stage, job.device)
     # Nothing is kept for gradients, so that a larger batch fits and takes less time.
-    metrics = scores(network, images, 4 * recipe.batch_size)
+    batch = 4 * recipe.batch_size
+    if task.goal.kind == "classes":
+        metrics = scores(network, images, batch)
+    else:
+        metrics = score_goal(network, images, batch, make_loss(recipe, task.goal))
     return metrics | {"value": metrics[task.metric.replace("-", "_")]}
 
 
@@ -191,7 +198,8 @@ class TrainingRun:
         return 1 + len(scored) / (3 * self.training.batch)
 
     def _remember(self, value: float) -> None:
-        if self._best is not None and value <= self._best[1]:
+        sign = -1 if is_minimized(self.task.metric) else 1
+        if self._best is not None and sign * value <= sign * self._best[1]:
             return
         self._best = (self.training.epoch, value)
         if self.recipe.score == "best":

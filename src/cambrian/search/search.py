@@ -25,7 +25,13 @@ from cambrian.search.components import (
     usual,
 )
 from cambrian.search.devices import AUTO, choose_device
-from cambrian.search.direction import check_direction, objective_name, read_objective
+from cambrian.search.direction import (
+    check_direction,
+    check_finals,
+    choose_direction,
+    objective_name,
+    read_objective,
+)
 from cambrian.search.engines.engine import Engine
 from cambrian.search.ledger.run_directory import at_work, claim
 from cambrian.search.ledger.store import ROOM
@@ -107,7 +113,7 @@ class Search:
         self.estimators = name_estimators(component("estimator", estimator), further)
         self.seed, self.attempts = seed, attempts
         self.device = choose_device(device, needed=getattr(self.estimator, "builds", True))
-        self.minimize = bool(getattr(self.estimator, "minimize", False) if minimize is None else minimize)
+        self.minimize = choose_direction(self.estimator, self.task, minimize)
         self.more_objectives = tuple(map(read_objective, objectives))
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
@@ -124,6 +130,7 @@ class Search:
         self._held = ExitStack()
         check_compatible(self)
         check_direction(self.objective, self.estimator, said=minimize is not None)
+        check_finals(self.minimize, self.task, self.estimators, self.final)
 
     def _read_final(self, final: Final | None) -> Final | None:
         """The final stage, where there is one."""

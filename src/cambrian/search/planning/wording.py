@@ -17,7 +17,7 @@ def describe_data(task: Task) -> str:
     if task.columns:
         size = f"{len(task.columns)} columns, {task.channels} features"
     counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
-    return f"{task.name}: {size}, {task.classes} classes; {counts}"
+    return f"{task.name}: {size}, {task.answer}; {counts}"
 
 
 def describe_final(final: Final) -> str:

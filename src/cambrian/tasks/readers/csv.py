@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from cambrian.errors import DataError
+from cambrian.goal import GoalName
 from cambrian.tasks.arrays import from_arrays, with_notes
 from cambrian.tasks.examples import Examples
 from cambrian.tasks.images import decode_files
-from cambrian.tasks.labels import read_labels
 from cambrian.tasks.layouts import Form, Layout
 from cambrian.tasks.readers.csv_columns import (
     Columns,
@@ -29,6 +29,7 @@ from cambrian.tasks.readers.csv_features import read_features
 from cambrian.tasks.readers.csv_files import find_files
 from cambrian.tasks.readers.csv_pixels import PixelRows, as_integers, convert_labels, marks_of, read_pixels
 from cambrian.tasks.readers.csv_text import SEPARATORS, Table, read_table
+from cambrian.tasks.targets import read_targets
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Csv:
     names of image files, `ignore` columns that are not pixels (A,B,C, or none to keep all), `header` yes or
     no, `separator` a character or tab. `layout` and `shape`, such as 28x28, say how pixels make an image.
 
-    `target` is the column of classes of a table of features: where it is given, a row is not an image, and
-    the other columns are numbers and categories; `categories` names columns of numbers that are
-    categories."""
+    `target` is the column to learn of a table of features, or several, as A,B: where it is given, a row is
+    not an image, and the other columns are numbers and categories; `categories` names columns of numbers that
+    are categories. `goal` says whether the target is classes, numbers, labels or heads."""
 
     path: str
     label: str | int | None = None
@@ -55,6 +56,7 @@ class Csv:
     shape: str | None = None
     target: str | int | None = None
     categories: str | None = None
+    goal: GoalName | None = None
 
     def examples(self) -> Examples:
         if self.separator and self.separator not in SEPARATORS and len(self.separator) != 1:
@@ -69,7 +71,7 @@ class Csv:
         split, notes = find_split(table, self.split)
         image = find_image(table, self.image, split)
         if image is not None:
-            return _of_files(table, of_files(table, self.label, image, split), notes)
+            return _of_files(table, of_files(table, self.label, image, split), notes, self.goal)
         columns = of_pixels(table, self.label, self.ignore, split)
         return self._of_pixels(table, columns, notes)
 
@@ -81,7 +83,7 @@ class Csv:
                 f"{table.path}: {unread[0]}= is for images, and target= for a table of features: give one of"
                 " them"
             )
-        return read_features(table, target, self.split, self.ignore, self.categories)
+        return read_features(table, target, self.split, self.ignore, self.categories, self.goal)
 
     def _of_pixels(self, table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
         rows = read_pixels(table, columns)
@@ -92,7 +94,7 @@ class Csv:
         inputs = as_integers(rows.values[:, kept])
         parts = {int(part): (inputs[marks == part], labels[marks == part]) for part in np.unique(marks)}
         notes += (*table.notes, *columns.notes, *remarks, *more)
-        form = Form(self.layout, self.shape)
+        form = Form(self.layout, self.shape, goal=self.goal)
         return from_arrays(table.path.stem, parts, where=str(table.path), form=form, notes=notes)
 
 
@@ -126,7 +128,7 @@ def _label_of(
     return label, [i for i in places if i != place], (remark,)
 
 
-def _of_files(table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
+def _of_files(table: Table, columns: Columns, notes: tuple[str, ...], goal: GoalName | None) -> Examples:
     path, rows = table.path, list(table.rows)  # all at once: names take little memory
     lines = [line for line, _ in rows]
     # Column 0 stands for a missing one, whose cells nobody reads.
@@ -134,11 +136,13 @@ def _of_files(table: Table, columns: Columns, notes: tuple[str, ...]) -> Example
         [row[column or 0] for _, row in rows] for column in (columns.image, columns.label, columns.split)
     )
     files, remarks = find_files(path, cells)
-    classes = read_labels(convert_labels(table, lines, texts), str(path))
+    name = table.header[columns.label or 0] if table.header else "label"
+    targets = read_targets(convert_labels(table, lines, texts), str(path), goal, name=name)
     decode = decode_files(path.stem, files.__getitem__, lambda i: str(files[i]))
-    notes += (*table.notes, *columns.notes, *remarks, *classes.notes, *_contradictions(path, cells, texts))
+    notes += (*table.notes, *columns.notes, *remarks, *targets.notes, *_contradictions(path, cells, texts))
     marks = marks_of(table, columns.split, lines, split)
-    return Examples(path.stem, classes.targets, classes.labels, marks, with_notes(decode, notes))
+    decode = with_notes(decode, notes)
+    return Examples(path.stem, targets.values, targets.labels, marks, decode, targets.goal)
 
 
 def _contradictions(path: Path, cells: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:

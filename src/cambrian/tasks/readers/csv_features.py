@@ -1,18 +1,20 @@
-"""A CSV whose rows are features: numbers and categories to learn a column of classes from."""
+"""A CSV whose rows are features: numbers and categories to learn a column from, or several."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from cambrian.goal import GoalName
 from cambrian.tasks.examples import Examples
 from cambrian.tasks.features import describe_columns, fit_columns, read_numbers
-from cambrian.tasks.labels import read_labels
 from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_split
 from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
 from cambrian.tasks.readers.csv_text import Table
 from cambrian.tasks.readers.features import make_examples, name_column
+from cambrian.tasks.targets import Targets, read_column, read_several
 
 
 def read_features(
@@ -21,15 +23,17 @@ def read_features(
     split: str | int | None = None,
     ignore: str | None = None,
     categories: str | None = None,
+    goal: GoalName | None = None,
 ) -> Examples:
-    """The rows of `table`, whose column `target` has the classes. `ignore` names columns to leave out, or is
-    none to keep those that count the rows, too; `categories` those whose numbers are categories."""
-    place = find_column(table, target)
+    """The rows of `table`, whose column `target` is to be learned, or several, as A,B. `ignore` names columns
+    to leave out, or is none to keep those that count the rows, too; `categories` those whose numbers are
+    categories."""
+    places = _find_targets(table, target)
     part, notes = find_split(table, split)
     lines, rows = zip(*table.rows, strict=True)
     cells = dict(enumerate(zip(*rows, strict=True)))
     ignored = {find_column(table, name) for name in _list(ignore) if name != "none"}
-    left = [i for i in cells if i not in {place, part, *ignored}]
+    left = [i for i in cells if i not in {*places, part, *ignored}]
     counting = [i for i in left if _counts_rows(table, i, cells[i])] if ignore is None else []
     if counting:
         named = ", ".join(table.name(i) for i in counting)
@@ -38,13 +42,28 @@ def read_features(
     marked = [names.get(find_column(table, name), name) for name in _list(categories)]
     features = {name: cells[i] for i, name in names.items()}
     columns, remarks = fit_columns(features, str(table.path), marked)
-    classes = read_labels(convert_labels(table, lines, cells[place]), str(table.path))
-    said = f"{table.path}: {table.name(place)} is learned from {describe_columns(columns)}"
+    labels = {i: convert_labels(table, lines, cells[i]) for i in places}
+    targets = _read_targets(table, labels, goal)
+    learned = " and ".join(map(table.name, places)) + (" is" if len(places) == 1 else " are")
+    said = f"{table.path}: {learned} learned from {describe_columns(columns)}"
     marks = marks_of(table, part, lines, () if part is None else cells[part])
-    sentences = (*table.notes, *notes, said, *remarks, *classes.notes)
-    return make_examples(
-        table.path.stem, columns, features, classes.targets, classes.labels, marks, sentences
-    )
+    sentences = (*table.notes, *notes, said, *remarks)
+    return make_examples(table.path.stem, columns, features, targets, marks, sentences)
+
+
+def _find_targets(table: Table, target: str | int) -> list[int]:
+    """The columns that are named: one, whose name may hold commas, or several between commas."""
+    names = [part for part in str(target).split(",") if part.strip()]
+    whole = str(target).strip().lower() in [name.lower() for name in table.header or []]
+    return [find_column(table, name) for name in ([target] if whole or len(names) < 2 else names)]
+
+
+def _read_targets(table: Table, labels: Mapping[int, Any], goal: GoalName | None) -> Targets:
+    named = {name_column(table.header, i): values for i, values in labels.items()}
+    if len(named) > 1:
+        return read_several(named, str(table.path), goal)
+    name, values = next(iter(named.items()))
+    return read_column(values, str(table.path), goal, name)
 
 
 def _list(text: str | None) -> list[str]:
