@@ -93,7 +93,7 @@ def test_the_export_speaks_in_the_unit(result: cambrian.Result, houses: Path, tm
 
 def test_the_report_shows_the_predicted_beside_the_true(result: cambrian.Result, tmp_path: Path) -> None:
     """A point for each test example, the largest errors, and the direction of the metric."""
-    text = result.report(tmp_path / "report.html").read_text()
+    text = cambrian.report(result, tmp_path / "report.html").read_text()
     assert "predicted and true" in text
     assert "Largest errors" in text
     assert "rmse, lower is better" in text

@@ -44,7 +44,10 @@ def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
     from cambrian.networks.training.augment import automatic
 
     seen = signature(task, fidelity)
-    return automatic(seen.height, seen.width, seen.channels, recipe.crop, recipe.flip, recipe.cutout)
+    # Of sounds the rows are pitches, which a shift or a mirror would change.
+    sound = "sound" in getattr(task, "rendering", {})
+    settings = (recipe.crop, recipe.flip, recipe.cutout)
+    return automatic(seen.height, seen.width, seen.channels, *settings, upright=sound)
 
 
 def start_training(

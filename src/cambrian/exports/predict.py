@@ -69,16 +69,19 @@ def predict_files(
 ) -> list[Prediction]:
     """Predictions for image files, each scaled to the program's size, or for all rows of tables, where the
     program was trained on one. Raises DataError for a file that is not an image, or not such a table."""
-    from cambrian.tasks import list_images, read_images
+    from cambrian.tasks import list_files, list_images, read_images, read_sounds
 
     facts = model_facts(Path(directory))
     if facts.get("columns"):
         return [row for file in files for row in _predict_rows(directory, file, facts)]
+    # Transparency and 16-bit levels as in training; data sets without such images have no such entry.
+    rendering = facts.get("rendering") or {}
+    if "sound" in rendering:
+        paths = list_files(files, rendering)
+        return _name_classes(list(map(str, paths)), predict(directory, read_sounds(paths, rendering)), facts)
     if facts["input"] != "uint8":
         raise UsageError(f"{directory} was trained on float arrays, not on image files: use it from Python")
     paths = list_images(files)
-    # Transparency and 16-bit levels as in training; data sets without such images have no such entry.
-    rendering = facts.get("rendering")
     images = read_images(paths, facts["channels"], facts["height"], facts["width"], rendering)
     return _name_classes(list(map(str, paths)), predict(directory, images), facts)
 

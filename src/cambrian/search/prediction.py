@@ -82,11 +82,14 @@ def read_pixels(task: Task, images: Any) -> NDArray[Any]:
     paths = _list_paths(images)
     if not paths:
         return _read_array(task, np.asarray(images))
-    from cambrian.tasks import list_images, read_images
+    from cambrian.tasks import list_files, read_images, read_sounds
 
+    files = list_files(paths, task.rendering)
+    if "sound" in task.rendering:
+        return read_sounds(files, task.rendering)
     if task.inputs.dtype != np.uint8:
         raise UsageError(f"{task.name} has float images, which files do not hold: give an array of floats")
-    return read_images(list_images(paths), task.channels, task.height, task.width, task.rendering)
+    return read_images(files, task.channels, task.height, task.width, task.rendering)
 
 
 def _list_paths(images: Any) -> Sequence[str | os.PathLike[str]]:

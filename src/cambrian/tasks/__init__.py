@@ -34,6 +34,23 @@ def read_images(
     return images.read_images(paths, channels, height, width, how)
 
 
+def read_sounds(paths: Sequence[str | Path], rendering: Mapping[str, Any]) -> NDArray[np.float32]:
+    """Sound files as a network's inputs, float32 [n, bands, moments, 1], made like those it was trained on,
+    whose task has that `rendering`. Raises DataError, one sentence that names the file."""
+    from cambrian.tasks.readers.sounds import draw_all
+    from cambrian.tasks.sounds import read_hearing
+
+    return draw_all(list(map(Path, paths)), read_hearing(rendering.get("sound")))
+
+
+def list_files(paths: Sequence[str | os.PathLike[str]], rendering: Mapping[str, Any]) -> list[Path]:
+    """The paths, with the images within for each that is a folder; or with the sounds, where the rendering is
+    of these. Raises DataError where there are none."""
+    from cambrian.tasks.readers.sounds import list_sounds
+
+    return list_sounds(paths) if "sound" in rendering else list_images(paths)
+
+
 def list_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """The paths, with the images within for each that is a folder. Raises DataError where there are none."""
     from cambrian.tasks.readers import listing
@@ -57,9 +74,11 @@ __all__ = [
     "READERS",
     "TASKS",
     "Task",
+    "list_files",
     "list_images",
     "load",
     "prepare",
     "read_images",
     "read_rows",
+    "read_sounds",
 ]

@@ -146,11 +146,14 @@ def _of_path(path: Path) -> Reader:
 def _format(path: Path) -> str:
     from cambrian.tasks.readers.idx import is_idx
     from cambrian.tasks.readers.npz import is_npz_folder
+    from cambrian.tasks.readers.sounds import is_sound_folder
 
     if is_idx(path):  # first, since these are folders, too, and files of any ending
         return "idx"
     if path.is_dir():
-        return "npz" if is_npz_folder(path) else "folder"
+        if is_npz_folder(path):
+            return "npz"
+        return "sounds" if is_sound_folder(path) else "folder"
     suffix = path.suffix.lower().removeprefix(".")
     if suffix in ("tsv", "txt"):
         return "csv"
