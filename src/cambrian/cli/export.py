@@ -51,8 +51,8 @@ def predict(
     # Said before the work, on standard error: a folder may hold more than the user expects.
     for folder in (file for file in files if file.is_dir()):
         rendering = model_facts(exported).get("rendering") or {}
-        kind = "sounds" if "sound" in rendering else "images"
-        say(f"{folder}: a folder of {len(list_files([folder], rendering))} {kind}", to_json=True)
+        kind = next((kind for kind in ("sound", "text") if kind in rendering), "image")
+        say(f"{folder}: a folder of {len(list_files([folder], rendering))} {kind}s", to_json=True)
     rows = predict_files(exported, files)
     if out is not None:
         write_table(rows, out)

@@ -69,13 +69,16 @@ def predict_files(
 ) -> list[Prediction]:
     """Predictions for image files, each scaled to the program's size, or for all rows of tables, where the
     program was trained on one. Raises DataError for a file that is not an image, or not such a table."""
-    from cambrian.tasks import list_files, list_images, read_images, read_sounds
+    from cambrian.tasks import list_files, list_images, read_images, read_sounds, read_texts
 
     facts = model_facts(Path(directory))
     if facts.get("columns"):
         return [row for file in files for row in _predict_rows(directory, file, facts)]
     # Transparency and 16-bit levels as in training; data sets without such images have no such entry.
     rendering = facts.get("rendering") or {}
+    if "text" in rendering:
+        names, pixels = read_texts(files, rendering)
+        return _name_classes(names, predict(directory, pixels), facts)
     if "sound" in rendering:
         paths = list_files(files, rendering)
         return _name_classes(list(map(str, paths)), predict(directory, read_sounds(paths, rendering)), facts)

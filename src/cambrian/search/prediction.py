@@ -82,8 +82,10 @@ def read_pixels(task: Task, images: Any) -> NDArray[Any]:
     paths = _list_paths(images)
     if not paths:
         return _read_array(task, np.asarray(images))
-    from cambrian.tasks import list_files, read_images, read_sounds
+    from cambrian.tasks import list_files, read_images, read_sounds, read_texts
 
+    if "text" in task.rendering:
+        return read_texts(paths, task.rendering)[1]
     files = list_files(paths, task.rendering)
     if "sound" in task.rendering:
         return read_sounds(files, task.rendering)

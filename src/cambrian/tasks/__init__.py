@@ -43,11 +43,27 @@ def read_sounds(paths: Sequence[str | Path], rendering: Mapping[str, Any]) -> ND
     return draw_all(list(map(Path, paths)), read_hearing(rendering.get("sound")))
 
 
+def read_texts(
+    paths: Sequence[str | os.PathLike[str]], rendering: Mapping[str, Any]
+) -> tuple[list[str], NDArray[np.uint8]]:
+    """The names and the inputs uint8 [n, length, 1, characters] of .txt files, of those in folders, and of
+    the rows of a .csv, made like the texts of the task that has this `rendering`. Raises DataError."""
+    from cambrian.tasks.readers.texts import find_inputs
+    from cambrian.tasks.texts import draw_texts, read_script
+
+    script = read_script(rendering.get("text"))
+    names, texts = find_inputs(paths, script)
+    return names, draw_texts(texts, script, "the texts")
+
+
 def list_files(paths: Sequence[str | os.PathLike[str]], rendering: Mapping[str, Any]) -> list[Path]:
     """The paths, with the images within for each that is a folder; or with the sounds, where the rendering is
     of these. Raises DataError where there are none."""
     from cambrian.tasks.readers.sounds import list_sounds
+    from cambrian.tasks.readers.texts import find_texts
 
+    if "text" in rendering:
+        return [file for path in map(Path, paths) for file in find_texts(path)[0]]
     return list_sounds(paths) if "sound" in rendering else list_images(paths)
 
 
@@ -81,4 +97,5 @@ __all__ = [
     "read_images",
     "read_rows",
     "read_sounds",
+    "read_texts",
 ]

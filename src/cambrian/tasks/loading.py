@@ -76,6 +76,9 @@ def load(
     # `kept` is sorted: the position of an image in it is its row among the decoded ones.
     parts = Split(*(np.searchsorted(kept, part) for part in (chosen.train, chosen.validation, chosen.test)))
     mean, std = mean_std(inputs, parts.train)  # nothing of the test part goes into the network
+    if "text" in rendering:
+        # A character's channel is lit so seldom that its standard score would drown the others.
+        mean, std = (0.0,) * len(mean), (1.0,) * len(std)
     task = Task(
         name=examples.name,
         inputs=inputs,
@@ -147,19 +150,22 @@ def _format(path: Path) -> str:
     from cambrian.tasks.readers.idx import is_idx
     from cambrian.tasks.readers.npz import is_npz_folder
     from cambrian.tasks.readers.sounds import is_sound_folder
+    from cambrian.tasks.readers.texts import is_text_folder
 
     if is_idx(path):  # first, since these are folders, too, and files of any ending
         return "idx"
     if path.is_dir():
         if is_npz_folder(path):
             return "npz"
-        return "sounds" if is_sound_folder(path) else "folder"
+        if is_sound_folder(path):
+            return "sounds"
+        return "texts" if is_text_folder(path) else "folder"
     suffix = path.suffix.lower().removeprefix(".")
     if suffix in ("tsv", "txt"):
         return "csv"
     if suffix not in ("npz", "csv"):
         raise DataError(
-            f"{path}: not a format that can be read: give a folder of class folders of images, "
-            "an .npz, a .csv, or IDX files"
+            f"{path}: not a format that can be read: give a folder of class folders of images, of .wav or "
+            "of .txt files, an .npz, a .csv, or IDX files"
         )
     return suffix

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
+from cambrian.settings import check_settings
 from cambrian.tasks.arrays import from_arrays, with_notes
 from cambrian.tasks.examples import Examples
 from cambrian.tasks.images import decode_files
@@ -30,6 +31,7 @@ from cambrian.tasks.readers.csv_files import find_files
 from cambrian.tasks.readers.csv_pixels import PixelRows, as_integers, convert_labels, marks_of, read_pixels
 from cambrian.tasks.readers.csv_text import SEPARATORS, Table, read_table
 from cambrian.tasks.targets import read_targets
+from cambrian.tasks.texts import LENGTH
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Csv:
 
     `target` is the column to learn of a table of features, or several, as A,B: where it is given, a row is
     not an image, and the other columns are numbers and categories; `categories` names columns of numbers that
-    are categories. `goal` says whether the target is classes, numbers, labels or heads."""
+    are categories. `text` is a column of texts to learn from alone, of which `length` characters are read.
+    `goal` says whether the target is classes, numbers, labels or heads."""
 
     path: str
     label: str | int | None = None
@@ -57,6 +60,8 @@ class Csv:
     target: str | int | None = None
     categories: str | None = None
     goal: GoalName | None = None
+    text: str | None = None
+    length: Annotated[int | None, LENGTH] = None
 
     def examples(self) -> Examples:
         if self.separator and self.separator not in SEPARATORS and len(self.separator) != 1:
@@ -65,6 +70,8 @@ class Csv:
         table = read_table(Path(self.path), self.separator, self.header)
         if self.target is not None:
             return self._of_features(table, self.target)
+        if self.text is not None:
+            raise DataError(f"{table.path}: text= is for a table of texts: name its target= as well")
         if self.categories is not None:
             raise DataError(f"{table.path}: categories= is for a table of features: name its target= as well")
         # Each column that is found is out of the question for the next: parts, image files, label, pixels.
@@ -83,7 +90,10 @@ class Csv:
                 f"{table.path}: {unread[0]}= is for images, and target= for a table of features: give one of"
                 " them"
             )
-        return read_features(table, target, self.split, self.ignore, self.categories, self.goal)
+        check_settings(self, "csv")
+        return read_features(
+            table, target, self.split, self.ignore, self.categories, self.goal, self.text, self.length
+        )
 
     def _of_pixels(self, table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
         rows = read_pixels(table, columns)

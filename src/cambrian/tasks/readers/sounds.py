@@ -184,4 +184,4 @@ def _say_passed(root: Path, passed: Counter[str]) -> tuple[str, ...]:
     if not passed:
         return ()
     kinds = ", ".join(f"{count} {kind}" for kind, count in passed.most_common(COUNTED))
-    return (f"{show(root)}: {sum(passed.values())} files are not sounds, and passed over: {kinds}",)
+    return (f"{show(root)}: passed over, since they are not sounds: {kinds}",)
