@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 
 import cambrian
 from cambrian.cli.by_hand import boost
-from cambrian.errors import DataError, UsageError
+from cambrian.errors import DataError, Incompatible, UsageError
 from cambrian.exports.predict import model_facts, predict_files, write_table
 from cambrian.search.planning import table_plan
 from cambrian.search.planning.plan import plan
@@ -117,6 +117,15 @@ def test_the_direction_cannot_be_wrong(houses: Path) -> None:
         Search("tabular", "random", "train", cambrian.load(houses, target="price"), 2, minimize=True)
     with pytest.raises(UsageError, match="rmse is to be low, and the search ranks by values"):
         plan(low, "2", workers=1, estimator={"name": "proxy", "arguments": {"measure": "params"}})
+
+
+def test_supernets_learn_classes_alone(houses: Path) -> None:
+    """Refused in a sentence that names another strategy, before anything is trained."""
+    task = cambrian.load(houses, target="price")
+    with pytest.raises(
+        Incompatible, match=r"spos trains a supernet.*houses has numbers \(price\).*evolution"
+    ):
+        plan(task, "2", workers=1, strategy="spos", space="tabular")
 
 
 def test_images_are_predicted(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from cambrian.cli.app import say
 from cambrian.errors import UsageError
 from cambrian.search.tally import percent, value_text
-from cambrian.tasks.metrics import is_share
 
 if TYPE_CHECKING:
     from cambrian.outcome import Trial
@@ -42,6 +41,7 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
     from cambrian.cli.live import watch_search
     from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result
+    from cambrian.tasks.metrics import is_share
 
     if task.columns:
         _print_both(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cambrian.errors import UnknownName, UsageError
-from cambrian.tasks.metrics import METRICS
 
 if TYPE_CHECKING:
     from cambrian.problem import Objective
@@ -58,6 +57,8 @@ def find_metric(text: str | None) -> str | None:
     >>> find_metric("-rmse,latency"), find_metric("latency,params")
     ('rmse', None)
     """
+    from cambrian.tasks.metrics import METRICS
+
     names = [part.strip().lstrip("+-").strip() for part in (text or "").split(",")]
     return next((name for name in names if name in METRICS), None)
 

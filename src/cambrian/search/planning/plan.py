@@ -30,8 +30,6 @@ __all__ = ["Plan", "plan"]
 
 RACED = "stages"
 """The space of a search by time for which nobody names one."""
-READING = "darts-rnn"
-"""The space of a search for texts for which nobody names one: they are read character by character."""
 RACE_CHANGES = {"filters", "entrants"}
 FEW_PIXELS = 500_000
 """Pixels of all training images up to which a search without a budget takes MINUTES."""
@@ -95,20 +93,13 @@ def plan(
     shared = chosen is not None and trains_supernets(chosen)
     if task.columns and not shared:
         return plan_by_table(request)
-    if "text" in task.rendering and space is None and not shared:
-        space = READING
-        request = replace(request, space=space)
     described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
     described = described or settings.get("estimator") is not None
     counted = limits.trials is not None or limits.most_epochs is not None
     raced = None if described or counted else _find_raced(space, task)
     if raced is None and "entrants" in changes:
         raise Unread(["entrants"], "for a race, which has a time as its budget, and no strategy or epochs")
-    if (
-        limits == Budget()
-        and not paper
-        and (raced is not None or space == READING or _count_pixels(task) > FEW_PIXELS)
-    ):
+    if limits == Budget() and not paper and (raced is not None or _count_pixels(task) > FEW_PIXELS):
         usual = MINUTES if _count_pixels(task) <= FEW_PIXELS else HALF_HOUR
         request = replace(request, limits=Budget(seconds=usual))
     if raced is not None:
