@@ -18,7 +18,7 @@ from cambrian.estimators.estimator import Enough
 from cambrian.estimators.job import Job
 from cambrian.estimators.pace import Pace
 from cambrian.estimators.training_clock import TrainingClock
-from cambrian.estimators.training_data import scoring_images, training_images
+from cambrian.estimators.training_data import training_images
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity, Infeasible, Point
 from cambrian.tasks.metrics import is_minimized
@@ -67,22 +67,6 @@ def start_training(
         job.identity,
         method,
     )
-
-
-def score_network(network: nn.Module, recipe: Recipe, task: Task, job: Job) -> dict[str, float]:
-    """The metrics on the part that the job's stage may see; `value` is the task's own metric."""
-    from cambrian.estimators.goal_scores import score_goal
-    from cambrian.networks.training.losses import make_loss
-    from cambrian.networks.training.trainer import scores
-
-    images = scoring_images(task, job.fidelity, job.stage, job.device)
-    # Nothing is kept for gradients, so that a larger batch fits and takes less time.
-    batch = 4 * recipe.batch_size
-    if task.goal.kind == "classes":
-        metrics = scores(network, images, batch)
-    else:
-        metrics = score_goal(network, images, batch, make_loss(recipe, task.goal))
-    return metrics | {"value": metrics[task.metric.replace("-", "_")]}
 
 
 class TrainingRun:

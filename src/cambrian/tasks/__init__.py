@@ -57,13 +57,13 @@ def read_texts(
 
 
 def list_files(paths: Sequence[str | os.PathLike[str]], rendering: Mapping[str, Any]) -> list[Path]:
-    """The paths, with the images within for each that is a folder; or with the sounds, where the rendering is
-    of these. Raises DataError where there are none."""
+    """The paths, with the images within for each that is a folder; or with the sounds or the texts, where
+    the rendering is of these. Raises DataError where there are none."""
     from cambrian.tasks.readers.sounds import list_sounds
-    from cambrian.tasks.readers.texts import find_texts
+    from cambrian.tasks.readers.texts import list_texts
 
     if "text" in rendering:
-        return [file for path in map(Path, paths) for file in find_texts(path)[0]]
+        return list_texts(paths)
     return list_sounds(paths) if "sound" in rendering else list_images(paths)
 
 

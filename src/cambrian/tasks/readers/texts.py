@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ from cambrian.errors import DataError
 from cambrian.settings import Span, check_settings
 from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.each_file import for_each
-from cambrian.tasks.examples import PARTS, TRAIN, Decode, Decoded, Examples
+from cambrian.tasks.examples import Decode, Decoded, Examples
 from cambrian.tasks.phrases import list_names
+from cambrian.tasks.readers.class_folders import ClassFolders, is_folder_of, list_within
 from cambrian.tasks.readers.features import read_cells
-from cambrian.tasks.readers.listing import entries_of, is_folder, is_image, show
+from cambrian.tasks.readers.listing import show
 from cambrian.tasks.texts import (
     LENGTH,
     MOST_CHARACTERS,
@@ -33,7 +33,7 @@ from cambrian.tasks.texts import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SUFFIX = ".txt"
+KIND, SUFFIXES = "texts", (".txt",)
 MOST_BYTES = 2**20
 """Of a file, that are read: far more than the characters that a network sees."""
 
@@ -49,17 +49,17 @@ class Texts:
     def examples(self) -> Examples:
         check_settings(self, "texts")
         root = Path(self.path)
-        files, passed = find_texts(root)
-        names = [_class_of(root, file) for file in files]
+        folders = ClassFolders(root, KIND, SUFFIXES, inner=True)
+        files = folders.files
+        if not files:
+            raise DataError(f"{show(root)}: no texts: give a folder with a folder of .txt files a class")
+        names = [_class_of(folders, file) for file in files]
         labels = tuple(sorted(set(names)))
         targets = np.array([labels.index(name) for name in names], np.int64)
-        marks = np.array([_part_of(root, file) for file in files], np.int8)
+        marks = np.array([folders.part_of(file) for file in files], np.int8)
         texts = read_files(files)
         decode = decode_texts(show(root.name), texts, self.length, self.characters)
-        notes = [f"{show(root)}: the folders are the classes, {list_names(labels)}"]
-        if passed:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in passed.most_common(6))
-            notes.append(f"{show(root)}: passed over, since they are not texts: {kinds}")
+        notes = (f"{show(root)}: the folders are the classes, {list_names(labels)}", *folders.remark())
         return Examples(show(root.resolve().name), targets, labels, marks, with_notes(decode, notes))
 
 
@@ -118,7 +118,7 @@ def find_inputs(paths: Sequence[str | os.PathLike[str]], script: Script) -> tupl
             names += [f"{path}:{n}" for n in range(1, len(rows) + 1)]
             texts += rows
         else:
-            files = find_texts(path)[0] if path.is_dir() else [path]
+            files = list_texts([path])
             names += list(map(str, files))
             texts += read_files(files)
     return names, texts
@@ -131,54 +131,16 @@ def _read_column(cells: Mapping[str, Sequence[str]], path: Path, script: Script)
 
 
 def is_text_folder(folder: Path) -> bool:
-    """Whether class folders hold texts, and no image is on the way to them."""
-    waiting = [entry.path for entry in entries_of(folder) if is_folder(entry)]
-    while waiting:
-        entries = entries_of(Path(waiting.pop(0)))
-        files = [entry for entry in entries if not is_folder(entry)]
-        if any(map(is_image, files)):
-            return False
-        if any(map(_is_text, files)):
-            return True
-        waiting += [entry.path for entry in entries if is_folder(entry) and not entry.is_symlink()]
-    return False
+    return is_folder_of(folder, KIND, SUFFIXES, inner=True)
 
 
-def find_texts(folder: Path) -> tuple[list[Path], Counter[str]]:
-    """The texts in the folder and in those within, by path, and the endings of other files, counted. Beside
-    folders of texts, those in the folder itself are about the data, such as a README.txt."""
-    files: list[Path] = []
-    passed: Counter[str] = Counter()
-    waiting, beside = [folder], any(map(is_folder, entries_of(folder)))
-    while waiting:
-        place = waiting.pop()
-        for entry in entries_of(place):
-            if is_folder(entry):
-                waiting += [] if entry.is_symlink() else [Path(entry.path)]
-            elif _is_text(entry) and not (beside and place == folder):
-                files.append(Path(entry.path))
-            else:
-                passed[show(os.path.splitext(entry.name)[1].lower()[:12]) or "without an ending"] += 1
-    if not files:
-        raise DataError(f"{show(folder)}: the folder holds no texts ({SUFFIX})")
-    return sorted(files), passed
+def list_texts(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """The paths, with the texts within for each that is a folder. Raises DataError where there are none."""
+    return list_within(paths, KIND, SUFFIXES)
 
 
-def _is_text(entry: os.DirEntry[str]) -> bool:
-    try:
-        return os.path.splitext(entry.name)[1].lower() == SUFFIX and entry.is_file()
-    except OSError:
-        return False
-
-
-def _class_of(root: Path, file: Path) -> str:
-    inner = file.relative_to(root).parts[:-1]
-    name = next((name for name in inner if name.lower() not in PARTS), "")
+def _class_of(folders: ClassFolders, file: Path) -> str:
+    name = folders.folder_of(file)
     if not name:
         raise DataError(f"{show(file)}: lies in no class folder: move it into one")
     return show(name)
-
-
-def _part_of(root: Path, file: Path) -> int:
-    inner = file.relative_to(root).parts[:-1]
-    return next((PARTS[name.lower()] for name in inner if name.lower() in PARTS), TRAIN)

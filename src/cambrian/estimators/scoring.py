@@ -1,4 +1,4 @@
-"""The scores of a network whose outputs are not the logits of one classification (see `cambrian.goal`)."""
+"""The scores of a network on the part of the data that a job may see, by the goal of its task."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cambrian.estimators.training_data import scoring_images
 from cambrian.goal import Goal
 from cambrian.tasks.metrics import METRICS, accuracy, list_metrics
 
@@ -14,7 +15,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from cambrian.estimators.job import Job
     from cambrian.networks.training.batches import Images
+    from cambrian.networks.training.recipe import Recipe
+    from cambrian.tasks.task import Task
+
+
+def score_network(network: nn.Module, recipe: Recipe, task: Task, job: Job) -> dict[str, float]:
+    """The metrics on the part that the job's stage may see; `value` is the task's own metric."""
+    from cambrian.networks.training.losses import make_loss
+    from cambrian.networks.training.trainer import scores
+
+    images = scoring_images(task, job.fidelity, job.stage, job.device)
+    # Nothing is kept for gradients, so that a larger batch fits and takes less time.
+    batch = 4 * recipe.batch_size
+    if task.goal.kind == "classes":
+        metrics = scores(network, images, batch)
+    else:
+        metrics = score_goal(network, images, batch, make_loss(recipe, task.goal))
+    return metrics | {"value": metrics[task.metric.replace("-", "_")]}
 
 
 def score_goal(
