@@ -93,8 +93,8 @@ def judge_each(
     it, how many are predicted to, and the precision and the recall."""
     if goal.kind == "heads":
         heads = [(name, probabilities[:, part].argmax(1)) for name, part in goal.parts]
-        shares = [(name, percent(accuracy(targets[:, n], best))) for n, (name, best) in enumerate(heads)]
-        return (("classification", "accuracy"), *shares)
+        right = [(name, percent(accuracy(targets[:, n], best))) for n, (name, best) in enumerate(heads)]
+        return (("classification", "accuracy"), *right)
     rows = []
     for label, true, probability in zip(labels, targets.T, probabilities.T, strict=True):
         chosen = probability > 0.5

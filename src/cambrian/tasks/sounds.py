@@ -115,7 +115,7 @@ def _open(path: Path, where: str) -> Iterator[wave.Wave_read]:
 def _convert(data: NDArray[np.uint8], width: int) -> NDArray[np.float32]:
     """The samples of `width` bytes each, from -1 to 1."""
     if width == 1:
-        return (data.astype(np.float32) - 128) / 128
+        return ((data.astype(np.float32) - 128) / 128).astype(np.float32)
     if width == 3:  # numpy has no such type: the bytes become the upper three of four
         four = np.zeros((len(data) // 3, 4), np.uint8)
         four[:, 1:] = data.reshape(-1, 3)
@@ -156,7 +156,8 @@ def _cut_frames(samples: NDArray[Any], hearing: Hearing) -> NDArray[Any]:
     half = hearing.window // 2
     padded = np.pad(samples, (half, hearing.window))
     starts = hearing.hop * np.arange(hearing.frames)
-    return padded[starts[:, None] + np.arange(hearing.window)]
+    frames: NDArray[Any] = padded[starts[:, None] + np.arange(hearing.window)]
+    return frames
 
 
 def _fft_size(hearing: Hearing) -> int:
