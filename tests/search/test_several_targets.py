@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score
 
 import cambrian
 from cambrian.cli.by_hand import boost
+from cambrian.cli.summary import summarise
 from cambrian.exports.predict import predict, predict_files
 from cambrian.goal import Goal
 from cambrian.networks.training.losses import make_loss
@@ -73,9 +74,9 @@ def test_labels_are_learned(tmp_path: Path) -> None:
     assert boost(task) > 0.8
 
 
-def test_heads_are_learned_together(tmp_path: Path) -> None:
+def test_heads_are_learned_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One network answers both questions; its value is the mean of the accuracies of its heads, each of which
-    is in the outcome and in the report."""
+    is in the outcome, in the report and in the summary."""
     path = write_csv(tmp_path / "things.csv", size=SIZES, colour=COLOURS)
     result = search(path, "size,colour", tmp_path / "run")
     task, winner = result.task, result.winner
@@ -85,6 +86,10 @@ def test_heads_are_learned_together(tmp_path: Path) -> None:
     each = [metrics["test_accuracy of size"], metrics["test_accuracy of colour"]]
     assert winner.value == pytest.approx(np.mean(each))
     assert winner.value > 0.8
+    summarise(result)
+    assert (
+        f"test: accuracy of size {each[0]:.4g}, accuracy of colour {each[1]:.4g}" in capsys.readouterr().out
+    )
     exported = cambrian.export(result, tmp_path / "out")
     labels = [row.label for row in predict_files(exported, [path])]
     truth = [f"size={size};colour={colour}" for size, colour in zip(SIZES, COLOURS, strict=True)]
