@@ -250,7 +250,7 @@ def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
     low, high = min(values), max(values)
     # Equal values have no range: a tenth around them puts the line in the middle of the chart.
     around = pad * (high - low) if high > low else abs(low) * 0.1 or 1.0
-    if low >= 0 and 0 < high <= 1:  # shares, of which none is below nothing or above all
+    if 0 <= low and 0 < high <= 1:  # shares, of which none is below nothing or above all
         return max(0.0, low - around), min(1.0, high + around)
     return low - around, high + around
 
