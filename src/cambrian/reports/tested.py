@@ -120,6 +120,8 @@ def _judge(task: Any, which: NDArray[np.int64], probabilities: NDArray[np.float3
     wrong = np.flatnonzero(true != predicted)
     # Stable, so that of equally sure ones the first in the data comes first.
     surest = wrong[np.argsort(-sure[wrong], kind="stable")][:WORST]
+    if "text" in task.rendering:  # whose pixels say nothing to people
+        surest = surest[:0]
     mistakes = tuple(
         Mistake(
             int(which[i]),
