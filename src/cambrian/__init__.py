@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cambrian.pictures.draw import draw
     from cambrian.reports.report_file import report
     from cambrian.reports.robustness import robustness
-    from cambrian.search.classifier import Classifier
+    from cambrian.search.classifier import Classifier, Regressor
     from cambrian.search.loop.final_stage import Final
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
@@ -40,6 +40,7 @@ _HOMES = {
     "Final": "cambrian.search.loop.final_stage",
     "Infeasible": "cambrian.outcome",
     "Point": "cambrian.outcome",
+    "Regressor": "cambrian.search.classifier",
     "Result": "cambrian.search.result",
     "Search": "cambrian.search.search",
     "Task": "cambrian.tasks",
@@ -65,6 +66,7 @@ __all__ = [
     "Final",
     "Infeasible",
     "Point",
+    "Regressor",
     "Result",
     "Search",
     "Task",

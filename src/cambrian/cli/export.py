@@ -51,27 +51,30 @@ def export(
 @app.command(rich_help_panel=USE, epilog="cambrian predict my-network photo.jpg path/to/folder")
 def predict(
     exported: Annotated[Path, typer.Argument(help="A directory that `cambrian export` wrote.")],
-    files: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    files: Annotated[list[Path], typer.Argument(help="Image files or sounds, folders of them, or a .csv.")],
     out: Annotated[
         Path | None, typer.Option(help="A .csv file to write: file, label, probability.", show_default=False)
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Classify image files, and all those in folders, with an exported network."""
-    from cambrian.exports.predict import check_table, predict_files, write_table
-    from cambrian.tasks import list_images
+    """Predict image files, all those in folders, or rows of a .csv with an exported network."""
+    from cambrian.exports.predict import check_table, model_facts, predict_files, write_table
+    from cambrian.tasks import list_files
 
     if out is not None:
         check_table(out)
     # Said before the work, on standard error: a folder may hold more than the user expects.
     for folder in (file for file in files if file.is_dir()):
-        say(f"{folder}: a folder of {len(list_images([folder]))} images", to_json=True)
+        rendering = model_facts(exported).get("rendering") or {}
+        kind = next((kind for kind in ("sound", "text") if kind in rendering), "image")
+        say(f"{folder}: a folder of {len(list_files([folder], rendering))} {kind}s", to_json=True)
     rows = predict_files(exported, files)
     if out is not None:
         write_table(rows, out)
-        say(f"wrote {out}: {len(rows):,} images", to_json=as_json)
+        say(f"wrote {out}: {len(rows):,} predictions", to_json=as_json)
     if as_json:
         give(rows)
         return
     for row in rows if out is None else ():
-        say(f"{row.file}: {row.label} ({100 * row.probability:.1f} %)")
+        sure = "" if row.probability is None else f" ({100 * row.probability:.1f} %)"
+        say(f"{row.file}: {row.label or 'no label'}{sure}")

@@ -68,6 +68,18 @@ def _read_name(part: str) -> str:
     return split_condition(part)[0] if has_condition(part) else part.lstrip("+-").strip()
 
 
+def find_metric(text: str | None) -> str | None:
+    """The task's metric among the objectives that are named, if there is one.
+
+    >>> find_metric("-rmse,latency"), find_metric("latency,params")
+    ('rmse', None)
+    """
+    from cambrian.tasks.metrics import METRICS
+
+    names = [_read_name(part.strip()) for part in (text or "").split(",")]
+    return next((name for name in names if name in METRICS), None)
+
+
 def _check_known(name: str, value: str, names: Collection[str] | None) -> None:
     """Raise UnknownName for an objective that the search would not measure."""
     from cambrian.networks.measure import MEASURES

@@ -17,7 +17,7 @@ from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, seconds_of
-from cambrian.cli.objectives import STRATEGY, Choose, Objectives, read_objectives
+from cambrian.cli.objectives import STRATEGY, Choose, Objectives, find_metric, read_objectives
 from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
@@ -43,9 +43,12 @@ Data = Annotated[
     ),
 ]
 Metric = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="What counts: accuracy, or balanced-accuracy where classes differ in size.", rich_help_panel=DATA
+        help="What counts: accuracy, or balanced-accuracy where classes differ in size; of numbers r2, rmse"
+        " or mae; of several labels mean-average-precision or macro-f1.",
+        show_default="accuracy, r2, ... as the data need",
+        rich_help_panel=DATA,
     ),
 ]
 Limit = Annotated[
@@ -167,7 +170,7 @@ def search(
             rich_help_panel=SEARCHED,
         ),
     ] = False,
-    metric: Metric = "accuracy",
+    metric: Metric = None,
     levels: Annotated[
         int | None,
         count(
@@ -306,7 +309,8 @@ def search(
         "final_cells": final_cells,
     }
     trained = ranked in (None, AUTO) or is_extrapolated(ranked)
-    others = read_objectives(objectives, metric if trained else "value")
+    metric = metric or find_metric(objectives)
+    others = read_objectives(objectives, (metric or "accuracy") if trained else "value")
     if others and strategy is None:
         strategy = STRATEGY
     # Plain progressive search is made by the plan, with the budget's settings.

@@ -36,6 +36,8 @@ def summarise(result: Result, as_json: bool = False) -> None:
         console.print(text(result.space, best.architecture), highlight=False, markup=False)
     if result.finals:
         console.print(_finals(result))
+        for line in _list_others(result):
+            say(line)
     for row in _latency(result):
         say(f"latency: {row}")
     for line in (*describe_saved(result.trials), *_where(result)):
@@ -133,6 +135,7 @@ def _finals(result: Result) -> Any:
     from rich.table import Table
 
     from cambrian.reports.shared_scores import find_shared_scores
+    from cambrian.reports.tested import is_tested
 
     table = Table(title="final stage", box=None, title_justify="left", header_style="dim")
     shared = find_shared_scores(result.trials)
@@ -142,7 +145,7 @@ def _finals(result: Result) -> Any:
     for trial in result.finals:
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
         # The value of a network that was tested is its test score, else its validation score.
-        tested = "test_accuracy" in metrics
+        tested = is_tested(metrics)
         table.add_row(
             escape(trial.role + _say_shortened(metrics)),
             *([value_text(shared.get(trial.architecture))] if shared else []),
@@ -151,6 +154,19 @@ def _finals(result: Result) -> Any:
             *_sizes(trial),
         )
     return table
+
+
+def _list_others(result: Result) -> list[str]:
+    """The winner's other scores on the test part, where there is more to say than by shares of right answers:
+    the errors of numbers, the metrics of labels, the accuracy of each head."""
+    winner, task = result.winner, result.task
+    if winner is None or task is None or task.goal.kind == "classes" or not isinstance(winner.outcome, Done):
+        return []
+    # The task's own metric is the value in the table above.
+    known = ("test_loss", f"test_{task.metric.replace('-', '_')}")
+    metrics = winner.outcome.metrics.items()
+    others = {k.removeprefix("test_"): v for k, v in metrics if k.startswith("test_") and k not in known}
+    return [f"test: {', '.join(f'{name} {value:.4g}' for name, value in others.items())}"] if others else []
 
 
 def _say_shortened(metrics: dict[str, float]) -> str:

@@ -38,7 +38,7 @@ def train(
     filters: Annotated[int | None, count("Filters of the first cells.")] = None,
     cells: Annotated[int | None, count("Cells in all.")] = None,
     skeleton: Annotated[str | None, typer.Option(help="small, cifar, imagenet-mobile, ...")] = None,
-    metric: Metric = "accuracy",
+    metric: Metric = None,
     limit: Limit = None,
     size: Size = None,
     read: Read = None,

@@ -14,9 +14,10 @@ from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured, signature
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.inheritance import WEIGHTS, Inheritance, describe_origin, inherit
+from cambrian.estimators.scoring import score_network
 from cambrian.estimators.trained_metrics import measure_trained
 from cambrian.estimators.training_answers import apply_answers
-from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
+from cambrian.estimators.training_run import TrainingRun, augment_for, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
 from cambrian.outcome import Done, Fidelity, Infeasible
 from cambrian.request import Evaluate

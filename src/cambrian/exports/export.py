@@ -15,8 +15,10 @@ import numpy as np
 
 from cambrian.errors import CambrianError, RunError, UsageError
 from cambrian.exports.onnx_card import ONNX, describe_onnx
+from cambrian.exports.readme import OUTPUTS, write_readme
 from cambrian.exports.verification import Verified, verify
 from cambrian.files import stage_folder
+from cambrian.goal import read_goal
 from cambrian.reports.contents import task_facts
 
 if TYPE_CHECKING:
@@ -31,43 +33,6 @@ PROGRAM, MODEL, SAMPLE = "program.pt2", "model.json", "sample.safetensors"
 SOURCE, WEIGHTS, ARCHITECTURE = "network.py", "weights.safetensors", "architecture.json"
 _FACTS = ("labels", "mean", "std", "channels", "height", "width", "input")
 _UNITS = {"uint8": "in [0, 1]: bytes divided by 255", "float32": "as they are in the training data"}
-
-_SOURCE_TEXT = """`network.py` is the same network in torch and safetensors, to be read and trained further:
-
-```python
-from network import load, normalise
-
-network = load()  # with the weights, in evaluation mode; .train() to go on training
-logits = network(normalise(images))
-```
-"""
-
-_COLUMNS_TEXT = """`cambrian predict` takes a .csv. `model.json` has under "columns" how the cells of a row
-become features, one column after the other: a number is interpolated between "knots" and "scores" where
-the column has these, "fill" stands for a missing one, and a "flagged" column has 1 after it then; of
-"categories" the one that the row has is 1, and the others are 0.
-"""
-
-_README = """# {name}: a classifier of {kind}
-
-Needs torch alone:
-
-```python
-import json, torch
-
-model = json.load(open("model.json"))
-program = torch.export.load("program.pt2").module()
-images = torch.rand(1, {channels}, {height}, {width})  # float32 [n, channels, height, width], {unit}
-probabilities = program(images).softmax(1)  # normalisation is part of the program
-print(model["labels"][int(probabilities[0].argmax())])
-```
-
-{source}
-`model.json` has the classes, the input's size and how images are prepared: "rendering" has the colour
-that transparent pixels are laid on, and the levels of 16-bit images that become 0 and 255.
-`weights.safetensors` and `architecture.json` are the network's; `sample.safetensors` holds inputs and the
-logits the program must give for them, all at once and one by one.
-"""
 
 
 def export(
@@ -254,9 +219,9 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
     """Write `model.json` and the README; `reason` says why there is no `network.py`, where there is none."""
     unit = _unit(facts)
     record = {
-        **{name: facts[name] for name in ("name", "rendering", "columns", *_FACTS) if name in facts},
+        **{name: facts[name] for name in ("name", "rendering", "columns", "goal", *_FACTS) if name in facts},
         "preprocessing": f"float32 [n, channels, height, width], {unit}; the program normalises them",
-        "output": "logits [n, classes]; softmax makes them probabilities",
+        "output": OUTPUTS[read_goal(facts.get("goal")).kind],
         "verified_difference": verified.difference,
         "source_difference": verified.source,
     }
@@ -265,9 +230,5 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
     if verified.onnx is not None:
         record["onnx"] = describe_onnx(directory, verified.onnx)
     (directory / MODEL).write_text(json.dumps(record, indent=1) + "\n")
-    sizes = {name: facts[name] for name in ("channels", "height", "width")}
-    name = str(facts.get("name", "network")).replace("\n", " ")
-    source = _SOURCE_TEXT if verified.source is not None else f"There is no network.py: {reason}.\n"
-    kind, columns = ("rows", _COLUMNS_TEXT) if "columns" in facts else ("images", "")
-    text = _README.format(name=name, kind=kind, unit=unit, source=source, **sizes) + columns
+    text = write_readme(facts, unit, "" if verified.source is not None else reason)
     (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")

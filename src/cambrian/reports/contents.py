@@ -14,7 +14,7 @@ from cambrian.problem import Objective
 from cambrian.recommendation import find_front
 from cambrian.reports.tested import Tested, look_at_test_images
 from cambrian.spaces.space import Space
-from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.metrics import is_share
 from cambrian.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Story:
     @property
     def percent(self) -> bool:
         """Whether values are shares, which people read as percentages."""
-        return self.metric in METRICS
+        return is_share(self.metric)
 
     def axis(self, value: float) -> str:
         """`value` beside an axis that is named for `unit`."""

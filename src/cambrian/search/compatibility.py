@@ -49,6 +49,7 @@ def check_compatible(search: Search) -> None:
     check_axes(search.strategy, search.estimator, search.fidelity)
     if trains_supernets(search.strategy):
         check_shared(search.strategy, search.space)
+        _check_classes(search)
         _check_dropped_paths(search)
     for component in (search.strategy, *search.estimators.values()):
         check_needs(component, search.space)
@@ -90,6 +91,16 @@ def check_shared(strategy: Any, space: Any) -> None:
         f"{name_of(strategy)} trains a supernet, and no question of {type(space).__name__} has answers that"
         f" one network can hold together: choose a space that has some, as {', '.join(names)}"
     )
+
+
+def _check_classes(search: Search) -> None:
+    """Raises Incompatible where a supernet would be trained for other targets than classes: the losses of its
+    methods, such as distillation, are of these."""
+    if search.task is not None and search.task.goal.kind != "classes":
+        raise Incompatible(
+            f"{name_of(search.strategy)} trains a supernet, which learns classes, and {search.task.name} has"
+            f" {search.task.answer}: choose a strategy that trains each network, such as evolution"
+        )
 
 
 def _check_dropped_paths(search: Search) -> None:

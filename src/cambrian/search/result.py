@@ -156,14 +156,15 @@ class Result:
 
     def model(self, trial: Trial | None = None) -> Normalised:
         """The trained network, in evaluation mode: plain torch.nn, from the pixels that an export takes,
-        float32 [n, channels, height, width], bytes divided by 255, to logits [n, classes]. Without `trial`
+        float32 [n, channels, height, width], bytes divided by 255, to logits [n, classes], or to
+        numbers in their unit, [n, 1]. Without `trial`
         the winner's; its `network` is the one behind the normalisation. Raises RunError where it has no
         weights, RunChanged where the space builds another network than it did."""
-        from cambrian.networks.normalisation import Normalised
+        from cambrian.networks.normalisation import Normalised, in_unit
 
         network, task = self._load(trial), self.task
         assert task is not None
-        return Normalised(network, task.mean, task.std).eval()
+        return Normalised(in_unit(network, task.goal), task.mean, task.std).eval()
 
     def predict(self, images: Any, trial: Trial | None = None) -> Predictions:
         """The classes of images, with their probabilities, by the network of `model`. `images` are an array

@@ -25,7 +25,14 @@ from cambrian.search.components import (
     usual,
 )
 from cambrian.search.devices import AUTO, choose_device
-from cambrian.search.direction import check_direction, objective_name, read_objective, take_reference
+from cambrian.search.direction import (
+    check_direction,
+    check_finals,
+    choose_direction,
+    objective_name,
+    read_objective,
+    take_reference,
+)
 from cambrian.search.engines.engine import Engine
 from cambrian.search.front_choice import check_choice
 from cambrian.search.ledger.run_directory import at_work, claim
@@ -111,7 +118,7 @@ class Search:
         self.estimators = name_estimators(component("estimator", estimator), further)
         self.seed, self.attempts = seed, attempts
         self.device = choose_device(device, needed=getattr(self.estimator, "builds", True))
-        self.minimize = bool(getattr(self.estimator, "minimize", False) if minimize is None else minimize)
+        self.minimize = choose_direction(self.estimator, self.task, minimize)
         self.reference: float | None = None
         own, others = take_reference(list(map(read_objective, objectives)), self.objective)
         self.reference, self.more_objectives = own.reference, tuple(others)
@@ -131,6 +138,7 @@ class Search:
         self._held = ExitStack()
         check_compatible(self)
         check_direction(self.objective, self.estimator, said=minimize is not None)
+        check_finals(self.minimize, self.task, self.estimators, self.final)
 
     def _read_final(self, final: Final | None) -> Final | None:
         """The final stage, where there is one."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from cambrian.outcome import Fidelity
 from cambrian.search.loop.final_stage import Final
+from cambrian.tasks.sounds import describe_hearing
+from cambrian.tasks.texts import describe_script
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
@@ -16,8 +18,12 @@ def describe_data(task: Task) -> str:
     size = f"{task.height}x{task.width}x{task.channels}"
     if task.columns:
         size = f"{len(task.columns)} columns, {task.channels} features"
+    if "sound" in task.rendering:
+        size = describe_hearing(task.rendering["sound"])
+    if "text" in task.rendering:
+        size = describe_script(task.rendering["text"])
     counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
-    return f"{task.name}: {size}, {task.classes} classes; {counts}"
+    return f"{task.name}: {size}, {task.answer}; {counts}"
 
 
 def describe_final(final: Final, objectives: int = 1, choose: str | None = None) -> str:
