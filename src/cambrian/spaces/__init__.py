@@ -26,6 +26,7 @@ SPACES = Registry(
         "free-graph": "cambrian.spaces.branches.free_graph.space:FreeGraph",
         "network-morphism": "cambrian.spaces.branches.network_morphism.space:NetworkMorphism",
         "cgp": "cambrian.spaces.chains.cgp.space:CGP",
+        "fabric": "cambrian.spaces.branches.fabric.space:Fabric",
         "memory-banks": "cambrian.spaces.branches.memory_banks.space:MemoryBanks",
         "stages": "cambrian.spaces.chains.stages.space:Stages",
         "tabular": "cambrian.spaces.chains.tabular.space:TabularNetworks",

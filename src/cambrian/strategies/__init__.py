@@ -39,6 +39,7 @@ STRATEGIES = Registry(
         "once-for-all": "cambrian.strategies.one_shot.once_for_all:OnceForAll",
         "sandwich": "cambrian.strategies.one_shot.sandwich:Sandwich",
         "one-shot": "cambrian.strategies.one_shot.bender:Bender",
+        "fabrics": "cambrian.strategies.one_shot.fabrics:Fabrics",
         "enas": "cambrian.strategies.one_shot.enas:ENAS",
         "tpe": "cambrian.strategies.bayesian.tpe:TPE",
         "darts": "cambrian.strategies.one_shot.darts:DARTS",

@@ -11,7 +11,7 @@ plans of a supernet: it makes every candidate, and the supernet's choice decides
     fork(of, makers)          the module that the plan names
     layers(of, makers, nothing=...)  the same as a list, empty where the plan names one of `nothing`: those
                               candidates are made for a supernet only
-    several(of, makers)       a dictionary of the modules that the plan names
+    several(of, makers)       a dictionary of the modules that the plan names; `path` names their question
     parts(of, makers)         the same as a list
     elastic(of, make, most)   `make(size)`; in a supernet, with slices of the weights of `make(most)`
     within(of)                the reading of a part of the plan
@@ -91,7 +91,7 @@ class Reading(ABC, Generic[P]):
     ) -> Sequence[nn.Module]: ...
     @abstractmethod
     def several(
-        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker], path: str = ""
     ) -> Mapping[str, nn.Module]:
         """Keys become strings, as nn.ModuleDict requires; the result is a module, to be an attribute."""
 
@@ -160,7 +160,7 @@ class Own(Reading[P]):
         return nn.ModuleList(make() for name, make in makers.items() if name in names)  # type: ignore[return-value]
 
     def several(
-        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker], path: str = ""
     ) -> Mapping[str, nn.Module]:
         names = of(self._plan)
         return nn.ModuleDict({str(name): make() for name, make in makers.items() if name in names})  # type: ignore[return-value]
@@ -242,9 +242,9 @@ class Shared(Reading[P]):
         return Several("", list(makers), [make() for make in makers.values()], self._key(of))  # type: ignore[return-value]
 
     def several(
-        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker], path: str = ""
     ) -> Mapping[str, nn.Module]:
-        return Named({str(name): make() for name, make in makers.items()}, self._key(of))  # type: ignore[return-value]
+        return Named({str(name): make() for name, make in makers.items()}, self._key(of), path)  # type: ignore[return-value]
 
     def elastic(
         self,

@@ -12,6 +12,7 @@ SUPERNET_METHODS = Registry(
         "sandwich": "cambrian.networks.sharing.methods.sandwich:Sandwich",
         "once-for-all": "cambrian.networks.sharing.methods.once_for_all:OnceForAll",
         "path-dropout": "cambrian.networks.sharing.methods.path_dropout:PathDropout",
+        "whole": "cambrian.networks.sharing.methods.whole:Whole",
         "enas": "cambrian.networks.sharing.methods.enas:ENAS",
         "darts": "cambrian.networks.sharing.methods.darts:DARTS",
         "darts-pt": "cambrian.networks.sharing.methods.darts_pt:DARTSPT",
