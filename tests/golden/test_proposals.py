@@ -27,7 +27,7 @@ def test_every_strategy_is_recorded() -> None:
     lower = {"race", "successive-halving", "hyperband", "asha", "pasha", "bohb", "freeze-thaw", "dyhpo"}
     gradient = {"darts", "gdas", "snas", "pc-darts", "drnas", "proxylessnas"}
     gradient |= {"beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts"}
-    sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", "once-for-all"}
+    sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", "once-for-all", "fabrics"}
     around, fronts = {"filtered"}, {"nsga2", "scalarised"}
     inheriting = {"nash", "lemonade"}
     later = around | fronts | lower | gradient | sampled | inheriting

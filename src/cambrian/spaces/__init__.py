@@ -29,6 +29,7 @@ SPACES = Registry(
         "fabric": "cambrian.spaces.branches.fabric.space:Fabric",
         "memory-banks": "cambrian.spaces.branches.memory_banks.space:MemoryBanks",
         "stages": "cambrian.spaces.chains.stages.space:Stages",
+        "ofa": "cambrian.spaces.chains.ofa.space:OFA",
         "tabular": "cambrian.spaces.chains.tabular.space:TabularNetworks",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
