@@ -84,7 +84,15 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     **{name: {"epochs": 10, "searches": 5} for name in ("darts", "gdas", "snas", "pc-darts", "drnas")},
     **{
         name: {"epochs": 10, "searches": 5}
-        for name in ("proxylessnas", "beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts")
+        for name in (
+            "maskconnect",
+            "proxylessnas",
+            "beta-darts",
+            "sdarts-rs",
+            "r-darts",
+            "darts-pt",
+            "p-darts",
+        )
     },
     **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas", "fabrics")},
     **{

@@ -61,10 +61,12 @@ def test_channels_are_sorted_before_the_first_narrow_network() -> None:
     step = make_step(supernet)
     for number in range(14):  # the phase of widths begins with three quarters of the steps
         take(step, number)
-    assert not is_sorted(supernet) and "sorted." not in step.state()
+    assert not is_sorted(supernet)
+    assert "sorted." not in step.state()
     for number in range(14, 18):
         take(step, number)
-    assert is_sorted(supernet) and "sorted." in step.state()
+    assert is_sorted(supernet)
+    assert "sorted." in step.state()
     rest = make_supernet()
     rest.load_state_dict(supernet.state_dict())
     other = make_step(rest)

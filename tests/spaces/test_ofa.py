@@ -113,7 +113,8 @@ def test_sorted_channels_compute_the_same(squeeze: bool) -> None:
     torch.testing.assert_close(unit(x), before)
     importance = unit.project[0].weight.abs().sum((0, 2, 3))
     assert torch.equal(importance, importance.sort(descending=True).values)
-    assert torch.equal(buffer, momentum[order]) and torch.equal(unit.expand[0].weight, weight[order])
+    assert torch.equal(buffer, momentum[order])
+    assert torch.equal(unit.expand[0].weight, weight[order])
 
 
 def test_the_papers_space_has_its_size() -> None:

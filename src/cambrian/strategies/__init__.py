@@ -50,6 +50,7 @@ STRATEGIES = Registry(
         "pc-darts": "cambrian.strategies.one_shot.pc_darts:PCDARTS",
         "drnas": "cambrian.strategies.one_shot.drnas:DrNAS",
         "proxylessnas": "cambrian.strategies.one_shot.proxylessnas:ProxylessNAS",
+        "maskconnect": "cambrian.strategies.one_shot.maskconnect:MaskConnect",
         "beta-darts": "cambrian.strategies.one_shot.beta_darts:BetaDARTS",
         "sdarts-rs": "cambrian.strategies.one_shot.sdarts_rs:SDARTSRS",
         "r-darts": "cambrian.strategies.one_shot.r_darts:RDARTS",

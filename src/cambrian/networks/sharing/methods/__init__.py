@@ -22,6 +22,7 @@ SUPERNET_METHODS = Registry(
         "pc-darts": "cambrian.networks.sharing.methods.pc_darts:PCDARTS",
         "drnas": "cambrian.networks.sharing.methods.drnas:DrNAS",
         "proxylessnas": "cambrian.networks.sharing.methods.proxylessnas:ProxylessNAS",
+        "maskconnect": "cambrian.networks.sharing.methods.maskconnect:MaskConnect",
         "beta-darts": "cambrian.networks.sharing.methods.beta_darts:BetaDARTS",
         "sdarts-rs": "cambrian.networks.sharing.methods.sdarts_rs:SDARTSRS",
         "r-darts": "cambrian.networks.sharing.methods.r_darts:RDARTS",
