@@ -10,7 +10,7 @@ endif
 TESTS ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: search test lint unit reseeded evidence bench clean
+.PHONY: search test lint unit reseeded evidence bench gpu clean
 
 search: .venv/installed
 	$(BIN)/cambrian search digits --by-hand
@@ -42,6 +42,10 @@ evidence: .venv/installed
 # Minutes each; those of hours, and the one that installs its peers, have their commands in RESULTS.md.
 bench: .venv/installed
 	for name in growth surrogates sampling throughput overhead; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+# On a machine with a CUDA device: its tests and figures in one file, within nine minutes.
+gpu: .venv/installed
+	$(BIN)/python benchmarks/gpu.py --out gpu.json
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

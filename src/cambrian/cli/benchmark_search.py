@@ -70,16 +70,18 @@ def search_table(
     from cambrian.search.planning.budget import Budget
     from cambrian.search.result import Result
     from cambrian.search.search import Search
+    from cambrian.strategies.remeasured import FEWEST, remeasure_best
 
     refuse_others(context, (*READ, *PROGRESSIVE), "for training networks, which --benchmark does not build")
     table, limit = options.open(), Budget.parse(budget or TRIALS)
     columns = getattr(table.estimator, "metrics", ())
     others = read_objectives(objectives, getattr(table.estimator, "objective", "value"), columns)
     usually = STRATEGY if others else usual(table.space, limit.trials)
-    chosen = usually if strategy is None else strategy
+    chosen = _strategy(usually if strategy is None else strategy, context)
+    again = options.replicates == "seed" and not others and (limit.trials or 0) >= FEWEST
     search = Search(
         table.space,
-        _strategy(chosen, context),
+        remeasure_best(chosen) if again else chosen,
         wrap_table(estimator, table.estimator),
         budget=limit,
         seed=seed,
@@ -89,6 +91,8 @@ def search_table(
     )
     place = run or claim(table.name)
     say(_describe_search(table, "; ".join(map(str, search.objectives)), options.minimize), to_json=as_json)
+    if again:
+        say("the best two are measured once more, and the higher mean is recommended", to_json=as_json)
     run_search(search, place, {}, as_json)
     best = Result.open(place).best
     if best is not None:

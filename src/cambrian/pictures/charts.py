@@ -249,10 +249,10 @@ def shares(
 def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
     low, high = min(values), max(values)
     # Equal values have no range: a tenth around them puts the line in the middle of the chart.
-    if low == high:
-        around = abs(low) * 0.1 or 1.0
-        return low - around, high + around
-    return low - pad * (high - low), high + pad * (high - low)
+    around = pad * (high - low) if high > low else abs(low) * 0.1 or 1.0
+    if 0 <= low and 0 < high <= 1:  # shares, of which none is below nothing or above all
+        return max(0.0, low - around), min(1.0, high + around)
+    return low - around, high + around
 
 
 def _line(x0: float, y0: float, x1: float, y1: float, kind: str, more: str = "") -> str:

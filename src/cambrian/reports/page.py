@@ -37,7 +37,7 @@ summary{cursor:pointer;color:var(--a);padding:6px 0}svg{display:block}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(320px,100%),1fr));gap:16px}
 .charts svg{width:100%}.desktop{display:none}
 @media(min-width:800px){.desktop{display:block}.phone{display:none}}
-.images{display:flex;flex-wrap:wrap;gap:14px}.images figure{width:132px}
+.images{display:flex;flex-wrap:wrap;gap:14px}.images figure{width:132px;overflow:hidden}
 .images img{width:96px;height:96px;object-fit:contain;image-rendering:pixelated;background:var(--frame)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:10px;margin:1em 0}
 .tiles div{background:var(--frame);border:1px solid var(--edge);border-radius:10px;padding:10px 12px}

@@ -14,6 +14,7 @@ from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.registry import name_of
 from cambrian.request import Evaluate, TrainSupernet
+from cambrian.search.planning.budget import Budget
 from cambrian.search.space_check import check_skeleton
 from cambrian.spaces.knowledge import Mixes, Shares, know
 from cambrian.spaces.shared_questions import is_shared
@@ -44,6 +45,7 @@ def check_compatible(search: Search) -> None:
             f" {type(search.estimator).__name__} does not"
         )
     check_serves(search.strategy, search.estimators)
+    _check_trials(search.strategy, search.budget)
     check_axes(search.strategy, search.estimator, search.fidelity)
     if trains_supernets(search.strategy):
         check_shared(search.strategy, search.space)
@@ -54,6 +56,15 @@ def check_compatible(search: Search) -> None:
     if search.task is not None and builds:
         for fidelity in (search.fidelity, *([search.final.fidelity] if search.final else [])):
             check_skeleton(search.space, signature(search.task, fidelity), fidelity)
+
+
+def _check_trials(strategy: Any, budget: Budget) -> None:
+    """Raises UsageError where the strategy has to know the number of trials, and the budget does not."""
+    if getattr(strategy, "needs_trials", False) and budget.trials is None and budget != Budget():
+        raise UsageError(
+            f"strategy {name_of(strategy)!r} has to know the number of trials, and the budget is {budget}:"
+            " name one too, such as --budget 200"
+        )
 
 
 def trains_supernets(strategy: Any) -> bool:

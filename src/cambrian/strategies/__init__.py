@@ -27,6 +27,7 @@ STRATEGIES = Registry(
         "ppo": "cambrian.strategies.reinforcement.ppo:PPO",
         "q-learning": "cambrian.strategies.reinforcement.q_learning:QLearning",
         "filtered": "cambrian.strategies.filtered:Filtered",
+        "remeasured": "cambrian.strategies.remeasured:Remeasured",
         "scalarised": "cambrian.strategies.scalarised:Scalarised",
         "bayes": "cambrian.strategies.bayesian.bayes:Bayes",
         "nas-bowl": "cambrian.strategies.bayesian.nas_bowl:NASBowl",
