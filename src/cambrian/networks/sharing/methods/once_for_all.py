@@ -23,7 +23,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Answer, Choice, OneOf, Scalar
 from cambrian.errors import Rejected
 from cambrian.networks.heads import first_head
-from cambrian.networks.sharing.elastic import OrdersChannels
+from cambrian.networks.sharing.elastic import Elastic, OrdersChannels
 from cambrian.networks.sharing.methods.extremes import rank_options
 from cambrian.networks.sharing.supernet import Supernet
 from cambrian.networks.training.losses import Distillation, make_loss
@@ -94,6 +94,11 @@ class OnceForAllStep:
         self._recipe, self._loss = recipe, make_loss(recipe)
         self._inner = GradientStep(supernet, recipe, self._measure)
         self._teacher: Supernet | None = None
+        self._sortable = [
+            m.full
+            for m in supernet.modules()
+            if isinstance(m, Elastic) and isinstance(m.full, OrdersChannels)
+        ]
         self._sorted = False  # whether the most important channels come first
 
     @property
@@ -105,7 +110,7 @@ class OnceForAllStep:
         if self._teacher is None and self._find_share(moment) >= self._method.first:
             self._teacher = self._copy_supernet()
         # Before the step: a gradient that has begun to add up would not be reordered.
-        if not self._sorted and any(self._narrows(path) for path in self._draw_paths(moment)):
+        if self._sortable and not self._sorted and any(map(self._narrows, self._draw_paths(moment))):
             self._sort_channels()
         return self._inner.take(inputs, targets, moment)
 
@@ -177,9 +182,8 @@ class OnceForAllStep:
         )
 
     def _sort_channels(self) -> None:
-        for full, _ in self._supernet.list_elastic(self.draw_path(0, 0.0)):
-            if isinstance(full, OrdersChannels):
-                self._inner.reorder(full.order_channels())
+        for module in self._sortable:
+            self._inner.reorder(module.order_channels())
         self._sorted = True
 
     def _teach(self, inputs: Tensor, share: float) -> Tensor | None:
