@@ -21,7 +21,7 @@ from cambrian.search.front_choice import KNEES, choose_knees, find_reference, li
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import LEDGER
-from cambrian.search.recommended import read_recommendation
+from cambrian.search.recommended import find_winner, read_recommendation
 from cambrian.search.settings import read_objectives
 from cambrian.spaces.space import Space
 
@@ -129,11 +129,7 @@ class Result:
     @property
     def winner(self) -> Trial | None:
         """The final trial whose network is handed over, once the final stage is complete."""
-        # The last event counts: a run resumed with a larger budget ends its final stage again.
-        chosen = [value["winner"] for _, name, value in self.events if name == "final"]
-        if not chosen or chosen[-1] is None:
-            return None
-        return next((t for t in self.finals if t.number == chosen[-1]), None)
+        return find_winner(self.finals, self.events)
 
     @property
     def delivered(self) -> list[Trial]:

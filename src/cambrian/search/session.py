@@ -26,9 +26,15 @@ from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.loop.execution import Execution, Watch
-from cambrian.search.loop.final_stage import Candidate, Final, FinalStage, find_candidates
+from cambrian.search.loop.final_stage import (
+    Candidate,
+    Final,
+    FinalStage,
+    continue_winner,
+    find_candidates,
+)
 from cambrian.search.pretrained import find_pretrained
-from cambrian.search.recommended import RECOMMENDED, read_recommendation
+from cambrian.search.recommended import RECOMMENDED, find_winner, read_recommendation
 from cambrian.search.space_check import check_space, find_warnings
 from cambrian.spaces.drafts import is_own
 
@@ -208,9 +214,20 @@ class Session:
         ranked = chosen or read_recommendation(
             trials, self.search.objectives, self.ledger.events("recommend")
         )
-        return find_candidates(self.search.space, final, ranked, trials) or self._find_unmeasured(
-            final, trials
-        )
+        candidates = find_candidates(self.search.space, final, ranked, trials)
+        return self._continue_winner(final, candidates or self._find_unmeasured(final, trials))
+
+    def _continue_winner(self, final: Final, candidates: list[Candidate]) -> list[Candidate]:
+        """The candidates, before them the network that was handed over under a smaller budget, where it is
+        still the best and the stage continues trainings."""
+        finals = [r.trial for r in self.ledger.rows() if r.final]
+        winner = find_winner(finals, self.ledger.events("final"))
+        if not final.continues or winner is None or not candidates:
+            return candidates
+        if winner.architecture != candidates[0].architecture:
+            return candidates
+        continued = continue_winner(winner, self._has_another_budget())
+        return candidates if continued is None else [continued, *candidates]
 
     def _find_unmeasured(self, final: Final, trials: Sequence[Trial]) -> list[Candidate]:
         """The first network that there was no time to measure; else a child of a supernet, with a warning."""

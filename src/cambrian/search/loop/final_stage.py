@@ -25,7 +25,7 @@ from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.settings import SHARE, check_settings
 from cambrian.spaces.space import Space
-from cambrian.weights import FRESH, Inherit, Weights
+from cambrian.weights import FINAL, FRESH, Inherit, Weights
 
 DELIVERED = ("winner", "front", "baseline")
 """Roles whose networks learn from train and validation and see the test split."""
@@ -91,6 +91,21 @@ def _find_latest(final: Final, architecture: Architecture, trials: Sequence[Tria
     if not kept:
         return Candidate(architecture, fidelity)
     return Candidate(architecture, fidelity, Inherit(kept[0].number), kept[0].artifacts)
+
+
+def continue_winner(winner: Trial, again: bool) -> Candidate | None:
+    """The network that an earlier session handed over, to be trained on from the weights of that training
+    where its budget is another one now (`again`), or as it was begun. None where it did not come from a trial
+    of the search, or where its weights were not kept."""
+    weights = winner.weights
+    if not isinstance(weights, Inherit):
+        return None
+    if not again:
+        return Candidate(winner.architecture, winner.fidelity, weights) if weights.move else None
+    if not winner.artifacts:
+        return None
+    weights = Inherit(weights.row, f"{FINAL}{winner.number}")
+    return Candidate(winner.architecture, winner.fidelity, weights, winner.artifacts)
 
 
 class Part(NamedTuple):
