@@ -11,6 +11,7 @@ from cambrian.cli.saved import describe_saved
 from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Done, Trial
 from cambrian.recommendation import list_comparable
+from cambrian.reports.verdict import tell_shortfall
 from cambrian.search.front_choice import describe_hypervolume
 from cambrian.search.progress import read_progress
 from cambrian.search.result import Result
@@ -36,7 +37,7 @@ def summarise(result: Result, as_json: bool = False) -> None:
         console.print(text(result.space, best.architecture), highlight=False, markup=False)
     if result.finals:
         console.print(_finals(result))
-        for line in _list_others(result):
+        for line in (*_list_others(result), *(tell_shortfall(result.winner) if result.winner else ())):
             say(line)
     for row in _latency(result):
         say(f"latency: {row}")
