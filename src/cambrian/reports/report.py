@@ -22,6 +22,7 @@ from cambrian.reports.page import (
     chart,
     definitions,
     details,
+    drop_empty,
     element,
     figure,
     join,
@@ -80,7 +81,8 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
         yield "of the final network", story.value(story.winner.value)
         yield from ((n, integer_text(story.winner.outcome.metrics.get(n))) for n in ("params", "macs"))
     if story.seconds:
-        yield "seconds of work", f"{sum(story.seconds.values()):,.0f}"
+        seconds = sum(story.seconds.values())
+        yield "seconds of work", f"{seconds:,.1f}" if seconds < 10 else f"{seconds:,.0f}"
 
 
 def _winner(story: Story) -> Html | None:
@@ -220,7 +222,7 @@ def _leaders(story: Story) -> Html | None:
         join([figure(draw.svg(story.space, t.architecture), f"trial {t.number}: {story.value(t.value)}")])
         for t in leaders[:3]
     ]
-    return section("Leaderboard", table(header, cells), element("div", join(pictures), "row"))
+    return section("Leaderboard", table(*drop_empty(header, cells)), element("div", join(pictures), "three"))
 
 
 def _family(story: Story) -> Html | None:

@@ -17,7 +17,18 @@ from cambrian.reports.formats import integer_text
 from cambrian.reports.front import front_section
 from cambrian.reports.gates import gates_section
 from cambrian.reports.naming import describe_operations, published_name
-from cambrian.reports.page import Html, chart, definitions, element, figure, join, section, table, tiles
+from cambrian.reports.page import (
+    Html,
+    chart,
+    definitions,
+    drop_empty,
+    element,
+    figure,
+    join,
+    section,
+    table,
+    tiles,
+)
 from cambrian.reports.report import failures_section, final_section, progress_section, surrogate_section
 from cambrian.reports.verdict import verdict
 from cambrian.search.progress import RUNNING, Progress, describe_level, describe_progress, seconds_text
@@ -165,10 +176,9 @@ def _trials(view: View) -> str:
         return ""
     header = ["trial", story.searched, "level", "epochs", "params", "macs", "seconds", "architecture"]
     rows = [_row(story, t) for t in trials[:ROWS]]
-    note = f"The newest {ROWS} of {len(trials):,}. " if len(trials) > ROWS else ""
-    return section(
-        "Trials", element("p", f"{note}A heading sorts; a trial opens.", "note"), table(header, rows)
-    )
+    newest = f"The newest {ROWS} of {len(trials):,}. " if len(trials) > ROWS else ""
+    note = element("p", f"{newest}A heading sorts; a trial opens.", "note")
+    return section("Trials", note, table(*drop_empty(header, rows)))
 
 
 def _row(story: Story, trial: Trial) -> list[object]:
