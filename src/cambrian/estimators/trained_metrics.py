@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cambrian.estimators.training_data import scoring_images, training_images
-from cambrian.networks.trained.metric import Parts, find_trained_metric, is_trained_metric
+from cambrian.networks.trained.metric import find_trained_metric, is_trained_metric
+from cambrian.networks.trained.parts import Parts
 
 if TYPE_CHECKING:
     from torch import nn

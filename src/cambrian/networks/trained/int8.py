@@ -11,7 +11,7 @@ import numpy as np
 
 from cambrian.networks.onnx.calibration import CALIBRATION, spread_indices
 from cambrian.networks.onnx.packages import RUNNING, check_packages
-from cambrian.networks.trained.metric import Parts
+from cambrian.networks.trained.parts import Parts
 from cambrian.settings import COUNT, check_settings
 
 if TYPE_CHECKING:

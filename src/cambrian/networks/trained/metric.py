@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from cambrian.networks.trained import TRAINED_METRICS
@@ -10,18 +9,7 @@ from cambrian.networks.trained import TRAINED_METRICS
 if TYPE_CHECKING:
     from torch import nn
 
-    from cambrian.networks.training.batches import Images
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The images that a metric may read: those that are `scored` in this stage, and those of `training`;
-    `batch` of them fit into memory at once. `seed` is the search's."""
-
-    scored: Images
-    training: Images
-    seed: int
-    batch: int
+    from cambrian.networks.trained.parts import Parts
 
 
 class TrainedMetric(Protocol):

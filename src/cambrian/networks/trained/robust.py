@@ -11,7 +11,7 @@ from cambrian.errors import UnknownName, UsageError
 from cambrian.networks.robustness.attack import PGD
 from cambrian.networks.robustness.corruptions import CORRUPTIONS, SEVERITIES
 from cambrian.networks.robustness.scoring import score_attack, score_corruptions, take_some
-from cambrian.networks.trained.metric import Parts
+from cambrian.networks.trained.parts import Parts
 from cambrian.settings import COUNT, check_settings
 
 if TYPE_CHECKING:

@@ -177,7 +177,7 @@ class OnceForAllStep:
     def _narrows(self, path: Architecture) -> bool:
         """Whether a layer of the path has fewer channels than could be reordered."""
         return any(
-            isinstance(full, OrdersChannels) and part is not None and part.wide < full.wide
+            isinstance(full, OrdersChannels) and isinstance(part, OrdersChannels) and part.wide < full.wide
             for full, part in self._supernet.list_elastic(path)
         )
 

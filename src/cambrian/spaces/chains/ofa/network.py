@@ -112,11 +112,11 @@ class InvertedUnit(nn.Module):
         """How the weights have to be reordered, as (tensor, dimension, indices), so that the first channels
         are the most important ones: those that the last convolution weighs the most (Cai et al., Sec. 3.3).
         The function of the unit stays the same."""
-        order = self.project[0].weight.abs().sum((0, 2, 3)).argsort(descending=True, stable=True)
-        rows = [*self.expand[0].parameters(), *self.depthwise[0].parameters()]
-        for norm in (self.expand[1], self.depthwise[1]):
-            rows += [norm.weight, norm.bias, norm.running_mean, norm.running_var]
-        moves = [(tensor, 0, order) for tensor in rows] + [(self.project[0].weight, 1, order)]
+        last = next(self.project.parameters())  # [out, wide, 1, 1]
+        order = last.abs().sum((0, 2, 3)).argsort(descending=True, stable=True)
+        parts = [*self.expand.children(), *self.depthwise.children()]
+        tensors = [t for part in parts for t in (*part.parameters(), *part.buffers()) if t.ndim]
+        moves = [(tensor, 0, order) for tensor in tensors] + [(last, 1, order)]
         return moves + (self.squeeze.order_channels(order) if self.squeeze is not None else [])
 
 
