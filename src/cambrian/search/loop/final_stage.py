@@ -8,20 +8,18 @@ on train and validation, until the end of the budget."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Annotated, NamedTuple
 
 import msgspec
 
-from cambrian.architecture import Architecture, questions, replay
-from cambrian.choices import OneOf
-from cambrian.errors import IllegalArchitecture, Rejected, UsageError
+from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Artifact, Done, Fidelity, Infeasible, Outcome, Trial
-from cambrian.randomness import stream
 from cambrian.recommendation import rank_trials
 from cambrian.request import Stop, Wait
 from cambrian.search.ledger.keys import trial_key
 from cambrian.search.ledger.rows import Row
+from cambrian.search.loop.baselines import list_baselines
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.settings import SHARE, check_settings
 from cambrian.spaces.space import Space
@@ -280,31 +278,9 @@ class FinalStage:
 
     def _baselines(self, winner: Architecture) -> list[tuple[str, Candidate]]:
         """The baselines by role; one that the space does not hold is left out."""
-        architectures = self._list_baselines(winner)
+        names = self.settings.baselines
+        architectures = list_baselines(self.space, names, self._published, winner, self.seed)
         return [(role, Candidate(each, self.settings.fidelity)) for role, each in architectures]
-
-    def _list_baselines(self, winner: Architecture) -> list[tuple[str, Architecture]]:
-        baselines: list[tuple[str, Architecture]] = []
-        for name in self.settings.baselines:
-            with suppress(IllegalArchitecture):
-                if name == "random":
-                    baselines.append((f"baseline {name}", self._random(winner)))
-                elif name in self._published:
-                    baselines.append((f"baseline {name}", replay(self.space, self._published[name])))
-        return baselines
-
-    def _random(self, winner: Architecture) -> Architecture:
-        """A random architecture of the winner's size: with as many layers or blocks."""
-        depths = [c.path for c in questions(self.space, winner) if isinstance(c, OneOf) and c.depth]
-        # Rejection, as `sample` does it: a space may reject most draws, but not for ever.
-        rng = stream(self.seed, "baseline")
-        for _ in range(1000):
-            try:
-                same = {path: winner[path] for path in depths}
-                return replay(self.space, same, lambda choice: choice.draw(rng))
-            except Rejected:
-                continue
-        raise IllegalArchitecture("the space rejects random architectures of the winner's size")
 
 
 def cut_short(trial: Trial) -> bool:
