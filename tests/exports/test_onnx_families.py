@@ -19,6 +19,8 @@ from cambrian.spaces import SPACES
 from cambrian.testing import toy_task
 
 NETWORKS = 2
+SMALL = {"filters": 4, "cells": 2, "modules": 1, "width": 0.1, "features": 8, "hidden": 8, "patch": 4}
+"""Settings of skeletons, where a space has them: the operations are those of its large networks."""
 QUICK = ("tiny-chain",)
 """The others take two to twenty seconds each."""
 
@@ -28,10 +30,11 @@ def build_some(name: str) -> list[Any]:
     task, networks = toy_task(), []
     space: Any = SPACES.make(name)
     space = space.for_task(task) if hasattr(space, "for_task") else space
+    small = {name: value for name, value in SMALL.items() if name in space.skeleton}
     for n in range(20):
         try:
             torch.manual_seed(n)
-            network = space.build(sample(space, stream(n, "onnx")), task)
+            network = space.build(sample(space, stream(n, "onnx")), task, **small)
         except Unbuildable:
             continue
         network.train()(torch.randn(4, task.channels, task.height, task.width))
