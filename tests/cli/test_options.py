@@ -32,6 +32,7 @@ HONOURED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "--run": (("--run", "elsewhere"), ()),
     "--minimize": (("--minimize",), ()),
     "--objectives": (("--objectives", "value,-other"), ()),
+    "--choose": (("--choose", "value<5"), ("--objectives", "value,-other")),
     "--strategy": (("--strategy", "hill-climbing"), ()),
     "--seed": (("--seed", "7"), ()),
     "--questions": (("--questions", "n,a,b,other"), ()),
@@ -81,6 +82,7 @@ def course(table: Path, place: str, *arguments: str) -> dict[str, Any]:
     result = Result.open(Path(place))
     return {
         "place": place if "--run" in arguments else "",
+        "chosen": [t.number for t in result.chosen],
         "logs": sorted(folder.name for folder in Path(place).iterdir() if folder.is_dir()),
         "json": done.stdout.lstrip().startswith("{"),
         "settings": json.dumps(result.facts["settings"], sort_keys=True),

@@ -50,6 +50,7 @@ VALUES = {
     "--estimator": ("--estimator", "naswot"),
     "--log": ("--log", "tensorboard"),
     "--objectives": ("--objectives", "accuracy,params"),
+    "--choose": ("--choose", "accuracy>1%"),
 }
 """Values that differ from those that a plan chooses; of the other numbers 3 does."""
 ELSEWHERE = {
@@ -89,6 +90,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             "final": search.final,
             "budget": search.budget,
             "logs": logs,
+            "choose": search.choose,
             "engine": [type(search.engine).__name__, search.engine.slots, search.timeout, search.memory],
         }
         seen.append(json.dumps(json.loads(encode(facts)), sort_keys=True))
