@@ -172,7 +172,7 @@ def _edges(hearing: Hearing) -> NDArray[np.float64]:
     """The frequencies, in Hz, at which the bands begin, peak and end: [mels + 2], equally far in mel.
 
     >>> [round(edge) for edge in _edges(Hearing(8000, 1.0, mels=2))]
-    [0, 708, 2133, 4000]
+    [0, 621, 1791, 4000]
     """
     top = 2595 * np.log10(1 + hearing.rate / 2 / 700)
     edges: NDArray[np.float64] = 700 * (10 ** (np.linspace(0, top, hearing.mels + 2) / 2595) - 1)
