@@ -18,8 +18,8 @@ class MaskConnect(Deriving):
 
     @staticmethod
     def paper() -> MaskConnect:
-        """A fan-in of four, one of those that the paper tries (Sec. 4), and the 300 epochs of ResNeXt on CIFAR
-        (Xie et al. 2017, Sec. 5), whose networks it trains."""
+        """A fan-in of four, one of those that the paper tries (Sec. 4), and the 300 epochs of ResNeXt on
+        CIFAR (Xie et al. 2017, Sec. 5), whose networks it trains."""
         return MaskConnect(fan_in=4, epochs=300)
 
     @property
