@@ -11,6 +11,8 @@ TESTS ?=
 # Tests write where it costs no time, as to memory if that has 4 GB: a ledger waits for the disk at every trial.
 MEMORY := $(shell test -w /dev/shm && df -k --output=avail /dev/shm 2>&1 | awk '$$1 + 0 > 4e6 {print "/dev/shm"}')
 export OMP_NUM_THREADS ?= 1
+# Tests start hundreds of interpreters, and each would compile what it imports anew.
+unit: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: search test lint unit reseeded evidence bench gpu site clean
 
