@@ -8,7 +8,11 @@ export CAMBRIAN_DATA ?= $(abspath ../shared/data)
 endif
 # Which tests `make unit` runs: all, unless some are named.
 TESTS ?=
+# Tests write where it costs no time, as to memory if that has 4 GB: a ledger waits for the disk at every trial.
+MEMORY := $(shell test -w /dev/shm && df -k --output=avail /dev/shm 2>&1 | awk '$$1 + 0 > 4e6 {print "/dev/shm"}')
 export OMP_NUM_THREADS ?= 1
+# Tests start hundreds of interpreters, and each would compile what it imports anew.
+unit: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: search test lint unit reseeded evidence bench gpu site clean
 
@@ -26,7 +30,8 @@ lint: .venv/installed
 	$(BIN)/lint-imports
 
 unit: .venv/installed
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" $(TESTS)
+	place=$$(mktemp -d $(or $(MEMORY),$${TMPDIR:-/tmp})/cambrian-XXXXXX) && trap 'rm -rf "$$place"' EXIT && \
+	  TMPDIR=$$place $(BIN)/pytest -n 2 --dist worksteal -m "not slow" -o tmp_path_retention_policy=failed $(TESTS)
 
 # The statistical and the damage tests with 20 other seeds; what has passed at this commit is not run again.
 reseeded: .venv/installed

@@ -55,6 +55,7 @@ def extend(path: str, more: str) -> str:
     return at(*path.parts, more) if isinstance(path, Path) else path + more
 
 
+@lru_cache(1 << 14)
 def kind_of(parts: Parts) -> str:
     """A text that is the same for paths which differ in their indices alone. In a name # is doubled, and so
     is ?, which ends the kinds of options.

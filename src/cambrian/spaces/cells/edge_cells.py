@@ -41,8 +41,8 @@ class EdgeCells:
 
     def ask(self, pick: Pick) -> None:
         """Ask for the operation on every edge."""
-        for path, question in zip(PATHS, QUESTIONS):
-            pick.ask(OneOf(path, self.operations, module=True, parts=question.parts))
+        for question in _list_questions(self.operations):
+            pick.ask(question)
 
     def codes(self, architecture: Mapping[str, Answer]) -> Codes:
         """The operation on each edge, by its place in `operations`, in the order of `EDGES`."""
@@ -139,6 +139,14 @@ class EdgeCells:
 
 
 _text = cache(cell_text)
+
+
+@cache
+def _list_questions(operations: tuple[str, ...]) -> tuple[OneOf, ...]:
+    """The questions of a walk: to check that options are distinct takes longer than to ask for one."""
+    return tuple(
+        OneOf(path, operations, module=True, parts=question.parts) for path, question in zip(PATHS, QUESTIONS)
+    )
 
 
 def _edges(nodes: int) -> int:

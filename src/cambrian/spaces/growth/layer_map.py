@@ -55,11 +55,17 @@ class DepthMap:
             choice = self.choices.get(path)
             if choice is None:
                 continue
-            known = self.words.get(_kind(choice), [])
+            known = self._vocabularies[path]
             for slot, word in _words(choice, answer):
                 if slot in self.place and word in known:
                     row, column = self.place[slot]
-                    yield row, column, known.index(word) + 1
+                    yield row, column, known[word]
+
+    @cached_property
+    def _vocabularies(self) -> dict[str, dict[Scalar, int]]:
+        """The token of each word, by path; paths of one kind share theirs."""
+        tokens = {kind: {word: n + 1 for n, word in enumerate(words)} for kind, words in self.words.items()}
+        return {path: tokens.get(_kind(choice), {}) for path, choice in self.choices.items()}
 
     @cached_property
     def layers(self) -> dict[str, tuple[str, int, int]]:
@@ -101,6 +107,7 @@ def explore(space: Walkable) -> DepthMap:
     tried: set[tuple[str, Answer]] = set()
     first: dict[str, int] = {}  # the lowest level at which a path is asked
     choices: dict[str, Choice] = {}
+    probed: dict[str, Choice] = {}  # the question of each path whose answers were tried last
     words: dict[str, dict[Scalar, None]] = {}
     while todo:
         # Breadth first: an answer is tried in the plainest walk that reaches its question.
@@ -116,6 +123,10 @@ def explore(space: Walkable) -> DepthMap:
                 left -= min(left, len(lower))
             choices[choice.path] = _merge(choices.get(choice.path), choice)
             first[choice.path] = min(first.get(choice.path, 10**9), int(answers[depth]))  # type: ignore[arg-type]
+            # Nearly all walks ask the very same questions as one before, which have nothing new to try.
+            if probed.get(choice.path) is choice:
+                continue
+            probed[choice.path] = choice
             for answer in _probes(choice):
                 for _, word in _words(choice, answer) if choice.path != depth else ():
                     words.setdefault(_kind(choice), {})[word] = None
