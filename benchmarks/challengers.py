@@ -46,9 +46,9 @@ def main() -> None:
     torch.set_num_threads(1)
     task = cambrian.load(arguments.data, limit=arguments.limit)
     shares = [float(share) for share in arguments.shares.split(",")]
-    scores = {
-        share: [run(task, share, seed, arguments) for seed in range(arguments.seeds)] for share in shares
-    }
+    # Seed by seed, so that a run that is ended early has pairs.
+    rows = [[run(task, share, seed, arguments) for share in shares] for seed in range(arguments.seeds)]
+    scores = dict(zip(shares, zip(*rows, strict=True), strict=True))
     for share in shares[1:]:
         gains = [100 * (one - other) for one, other in zip(scores[share], scores[shares[0]], strict=True)]
         spread = f" (standard error {stdev(gains) / len(gains) ** 0.5:.2f})" if len(gains) > 1 else ""
