@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
-from cambrian.recommendation import find_incumbents
+from cambrian.problem import Objective
+from cambrian.recommendation import find_front, find_incumbents, rank_trials
+from cambrian.reports.evidence import anytime, best_trials
+from cambrian.search.recommended import read_recommendation
+from cambrian.search.tally import Tally
 
 VALUES = st.lists(st.one_of(st.none(), st.integers(0, 3)), max_size=12)
 PREFERENCES = st.lists(
@@ -41,3 +47,52 @@ def test_of_equals_the_preferred_leads(values, preferences):
         said = next((p for p in reversed(preferences[: n + 1]) if p), [])
         liked = [i for i in highest if i in said]
         assert (None if best is None else best.number) == next(iter(liked or highest), None)
+
+
+FIDELITIES = st.builds(
+    Fidelity,
+    epochs=st.integers(1, 2),
+    fraction=st.sampled_from([0.5, 1.0]),
+    resolution=st.sampled_from([None, 8, 16]),
+    seconds=st.sampled_from([None, 1.0, 3.0]),
+)
+
+
+def grade(fidelity: Fidelity) -> tuple[float, float, float]:
+    """By the definition: epochs, seconds and pixels, of which one without a bound is the fullest."""
+    seconds = math.inf if fidelity.seconds is None else fidelity.seconds
+    pixels = math.inf if fidelity.resolution is None else fidelity.resolution
+    return fidelity.epochs * fidelity.fraction, seconds, pixels
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(FIDELITIES, st.integers(0, 3)), min_size=1, max_size=9))
+def test_the_fullest_measurements_lead(measured):
+    """The leader of a race, its ranking, a display's tally, a report's curve and its table are one notion of
+    the best: the highest score of the fullest measurements, the earliest among equals, and never a score that
+    is higher because images were small or time was short."""
+    rows = [
+        Trial(n, Architecture({"n": n}), fidelity, outcome=Done(float(value)))
+        for n, (fidelity, value) in enumerate(measured)
+    ]
+    tally = Tally()
+    for n, (leader, trial, point) in enumerate(zip(find_incumbents(rows), rows, anytime(rows), strict=True)):
+        tally.add(trial)
+        best = max(range(n + 1), key=lambda i: (*grade(measured[i][0]), measured[i][1], -i))
+        assert leader is tally.best is rows[best]
+        assert point.value == measured[best][1]
+    assert rank_trials(rows)[0] == best_trials(rows, 1)[0] == find_front(rows, [Objective()])[0] == rows[best]
+    assert read_recommendation(rows, [Objective()], [])[0] == rows[best]
+
+
+def test_a_fuller_measurement_since_the_recommendation_leads():
+    """A run that went on to a fuller rung recommends its best there, though the strategy ranked an earlier
+    one of small images with a higher score; a measurement of smaller images since then changes nothing."""
+    small, large = Fidelity(resolution=8), Fidelity(resolution=16)
+    ranked = [(0.0, "recommend", {"numbers": [0]})]
+    for before, after, leader in ((small, large, 1), (large, small, 0)):
+        rows = [
+            Trial(n, Architecture({"n": n}), fidelity, outcome=Done(value))
+            for n, (fidelity, value) in enumerate([(before, 0.9), (after, 0.8 if leader else 0.95)])
+        ]
+        assert read_recommendation(rows, [Objective()], ranked)[0].number == leader

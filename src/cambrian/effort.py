@@ -6,6 +6,7 @@ and images make an epoch cheaper by the clock only, so that searches along those
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -62,6 +63,20 @@ def set_axis(fidelity: Fidelity, name: str, value: float) -> Fidelity:
 def count_epochs(fidelity: Fidelity) -> float:
     """The epochs of a training from the start."""
     return fidelity.epochs * fidelity.fraction
+
+
+def grade_fidelity(fidelity: Fidelity) -> tuple[float, float, float]:
+    """The fullness of a measurement, higher for one that says more of a network: first its epochs, then the
+    seconds that bound them, then the pixels of its images. An axis without a bound is the fullest.
+
+    >>> grade_fidelity(Fidelity(4, 0.5, resolution=16)), grade_fidelity(Fidelity(9, seconds=3.0))
+    ((2.0, inf, 16.0), (9.0, 3.0, inf))
+    """
+    # Of the skeleton nothing: networks of different sizes compete in one race, each at its own.
+    seconds, pixels = (
+        math.inf if bound is None else float(bound) for bound in (fidelity.seconds, fidelity.resolution)
+    )
+    return float(count_epochs(fidelity)), seconds, pixels
 
 
 def compare_size(fidelity: Fidelity, full: Fidelity) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from cambrian.effort import count_epochs
+from cambrian.effort import grade_fidelity
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
 from cambrian.weights import Shared
@@ -13,26 +14,27 @@ from cambrian.weights import Shared
 def rank_trials(
     trials: Sequence[Trial], objectives: Sequence[Objective] = (Objective(),), prefers: Sequence[int] = ()
 ) -> list[Trial]:
-    """The measured trials, best first: those that were trained for more epochs before all others. Of equal
-    epochs, one objective: by score. Several: front by front, a front being the trials that none of the rest
-    dominates (Deb et al. 2002, fast non-dominated sorting), and by the first objective within a front. Among
-    equals, trials in `prefers` go first, in its order, then earlier ones."""
+    """The measured trials, best first: those that were measured more fully (see `grade_fidelity`) before
+    all others. Of equally full ones, one objective: by score. Several: front by front, a front being the
+    trials that none of the rest dominates (Deb et al. 2002, fast non-dominated sorting), and by the first
+    objective within a front. Among equals, trials in `prefers` go first, in its order, then earlier ones."""
     place = {number: n for n, number in enumerate(prefers)}
     measured = list_comparable(trials)
     levels = _number_fronts(measured, objectives) if len(objectives) > 1 else {}
 
     def order(trial: Trial) -> tuple[float, ...]:
         last = place.get(trial.number, len(place)), trial.number
-        return (-count_epochs(trial.fidelity), levels.get(trial.number, 0), -(trial.score or 0.0), *last)
+        fullness = (-part for part in grade_fidelity(trial.fidelity))
+        return (*fullness, levels.get(trial.number, 0), -(trial.score or 0.0), *last)
 
     return sorted(measured, key=order)
 
 
 def _number_fronts(trials: Sequence[Trial], objectives: Sequence[Objective]) -> dict[int, int]:
-    """The number of each trial's front among those of its epochs, by the trial's number."""
-    groups: dict[float, list[Trial]] = {}
+    """The number of each trial's front among those measured as fully, by the trial's number."""
+    groups: dict[tuple[float, ...], list[Trial]] = {}
     for trial in trials:
-        groups.setdefault(count_epochs(trial.fidelity), []).append(trial)
+        groups.setdefault(grade_fidelity(trial.fidelity), []).append(trial)
     levels: dict[int, int] = {}
     for group in groups.values():
         fronts = front_numbers([t.scores(objectives) for t in group])
@@ -57,12 +59,19 @@ def grade_value(trial: Trial) -> int:
     return 1 if trial.estimator else 2
 
 
+def place_trial(trial: Trial) -> tuple[float, ...]:
+    """The place of a measured trial among others, higher for a better one: the grade of its value, how fully
+    it was measured, since a score after less says less (as in BOHB, Falkner et al. 2018, Sec. 5), and then
+    its score."""
+    score = -math.inf if trial.score is None else trial.score
+    return (grade_value(trial), *grade_fidelity(trial.fidelity), score)
+
+
 def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """Of the trials that were trained for the most epochs, those that no other one dominates, sorted by the
-    first objective; of trials with equal scores only the earliest."""
-    ranked = rank_trials(trials, objectives)
+    """Of the trials that were measured most fully, those that no other one dominates, sorted by the first
+    objective; of trials with equal scores only the earliest."""
     # A value after fewer epochs says less, so that it neither stands on the front nor pushes others off it.
-    ranked = [t for t in ranked if count_epochs(t.fidelity) == count_epochs(ranked[0].fidelity)]
+    ranked = list_fullest(rank_trials(trials, objectives))
     scores = [t.scores(objectives) for t in ranked]
     levels = front_numbers(scores) if ranked else []
     first: dict[tuple[float, ...], Trial] = {}
@@ -70,6 +79,12 @@ def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list
         if level == 0:
             first.setdefault(vector, trial)
     return list(first.values())
+
+
+def list_fullest(trials: Sequence[Trial]) -> list[Trial]:
+    """Those of the trials that were measured most fully, in their order."""
+    fullest = max((grade_fidelity(t.fidelity) for t in trials), default=None)
+    return [t for t in trials if grade_fidelity(t.fidelity) == fullest]
 
 
 def front_numbers(scores: Sequence[tuple[float, ...]]) -> list[int]:
@@ -105,16 +120,15 @@ def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
 
 def find_incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
     """The recommended trial after each of the trials, in the order of their numbers: of those of the highest
-    grade that were trained for the most epochs, since scores after fewer say less (as in BOHB, Falkner et
-    al. 2018, Sec. 5), the one with the highest score; among equals the one that the strategy preferred last
-    (`Trial.prefers`), else the first. None before there is a value."""
+    grade that were measured most fully (see `place_trial`), the one with the highest score; among equals the
+    one that the strategy preferred last (`Trial.prefers`), else the first. None before there is a value."""
     equals: list[Trial] = []  # all trials with the highest score so far, the earliest first
     preferred: tuple[int, ...] = ()
-    highest: tuple[float, ...] | None = None  # grade, epochs and score
+    highest: tuple[float, ...] | None = None
     for trial in trials:
         preferred = trial.prefers or preferred
         if trial.score is not None and trial.kind != "supernet":
-            place = (grade_value(trial), count_epochs(trial.fidelity), trial.score)
+            place = place_trial(trial)
             if highest is None or place > highest:
                 highest, equals = place, [trial]
             elif place == highest:

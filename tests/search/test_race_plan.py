@@ -66,12 +66,57 @@ def test_amounts_are_continuous_in_the_time(photographs: cambrian.Task) -> None:
     space, times = SPACES.make("stages"), [120 * 1.35**n for n in range(23)]
     races = [plan_race(photographs, space, time, workers=1, device="cpu") for time in times]
     for (one, time), (other, later) in pairwise(zip(races, times, strict=True)):
-        assert one.share * time <= other.share * later
-        assert (1 - one.share) * time < (1 - other.share) * later
+        parts = [race.share + race.contested for race in (one, other)]
+        assert parts[0] * time <= parts[1] * later
+        assert (1 - parts[0]) * time < (1 - parts[1]) * later
+        # When challenges begin, they take from the heats what the first one needs, and no more.
+        assert other.share * later > one.share * time - least_challenge(other)
+        assert one.contested * time <= other.contested * later * (1 + 1e-9)
         assert len(one.entrants) <= len(other.entrants)
         filters = [race.entrants[0]["skeleton"]["filters"] for race in (one, other)]
         assert filters[0] <= filters[1]
-    assert races[-1].share < 0.5
+    assert races[-1].share + races[-1].contested < 0.5
+    assert 0.3 < races[-1].contested < 1 / 3
+
+
+def least_challenge(race: race_plan.RacePlan) -> float:
+    """The seconds of one challenge, on one worker, of which each training has the least steps."""
+    filters = race.entrants[0]["skeleton"]["filters"]
+    step = race.batch * SECONDS * (race.coarse / 8) ** 2 * (filters / 16) ** 1.5
+    return 3 * (race_amounts.CHALLENGE_STEPS * step + OVERHEAD)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8, 30])
+@pytest.mark.parametrize("step", [0.001, 0.1])
+def test_challenges_fit_their_time(workers: int, step: float) -> None:
+    """By brute force over their number: the most challenges, up to eight, whose trainings have three
+    hundred steps, in waves of as many trainings as there are workers; they take all of the time."""
+    for seconds in (1.0, 10.0, 100.0, 1000.0):
+        chosen = race_amounts.size_challenges(seconds, step, workers)
+        waves = -(-(race_amounts.count_challengers(workers) + 1) // workers)
+        fitting = [n for n in range(1, 9) if n * waves * (300 * step + OVERHEAD) <= seconds]
+        assert chosen.heats == max(fitting, default=0)
+        assert chosen.measure_time(workers) == pytest.approx(seconds if fitting else 0.0)
+
+
+def test_challengers_wait_for_time_and_a_choice(photographs: cambrian.Task) -> None:
+    """Up to twenty minutes there are none, nor where one network is named; the plan says how many there are,
+    and how long they have, and the strategy and the final stage's share agree with it."""
+    assert race_amounts.share_of_challenges(1200.0) == 0.0
+    for budget, changes in (("20m", {}), ("6h", {"entrants": "resnet"}), ("6h", {"entrants": 1})):
+        planned = plan(photographs, budget, workers=1, changes=changes)
+        assert planned.search.strategy.challengers == 0
+        assert "challenge" not in dict(planned.rows)["strategy"]
+        assert "a step away" not in dict(planned.rows)["each"]
+    planned = plan(photographs, "6h", workers=1)
+    race, rows = planned.search.strategy, dict(planned.rows)
+    assert (race.challengers, race.challenges) == (2, 8)
+    assert f"8 times 2 networks a step away beside it, {race.challenge_seconds:.3g} s each" in rows["each"]
+    assert "and 27 % for its challengers" in rows["strategy"]
+    assert planned.search.final.share == pytest.approx(1 - share_of_race(6 * 3600.0), abs=1e-4)
+    heats = sum(n * (race.seconds * 3**k + OVERHEAD) for k, n in enumerate(list_heats(len(race.entrants))))
+    challenges = 8 * 3 * (race.challenge_seconds + OVERHEAD)
+    assert heats + challenges == pytest.approx(share_of_race(6 * 3600.0) * 6 * 3600, rel=1e-3)
 
 
 @pytest.mark.parametrize("count", range(1, 31))

@@ -15,6 +15,7 @@ from cambrian.errors import Incompatible, UsageError
 from cambrian.outcome import Done
 from cambrian.search.planning import shared_plan, supernet_speed
 from cambrian.search.planning.plan import plan
+from cambrian.search.planning.shared_plan import MOST_CHILDREN, MOST_PASSES
 from cambrian.search.planning.shared_prices import SCORES, SUPERNET
 from cambrian.search.planning.supernet_speed import Measured, WorkersStart
 from cambrian.search.search import Search
@@ -76,6 +77,23 @@ def test_more_time_makes_larger_supernets(photos: cambrian.Task) -> None:
     ]
     assert [s["filters"] for s in sizes] == sorted(s["filters"] for s in sizes)
     assert sizes[0] != sizes[-1]
+
+
+@pytest.mark.usefixtures("steady")
+def test_supernets_get_no_less_of_more_time(photos: cambrian.Task) -> None:
+    """From two minutes to a day, in steps of two: a supernet, its children and the final networks never get
+    less training than before, until each has as much as is of use."""
+    before = (0.0, 0, 0, 0.0)
+    for n in range(10):
+        search = plan(photos, f"{120 * 2**n}s", strategy="spos", workers=1).search
+        skeleton, final = search.fidelity.skeleton, search.final
+        assert final is not None
+        each = int(skeleton["filters"]) * int(skeleton["cells"])
+        trained = each * search.fidelity.epochs
+        amounts = (trained, each, search.strategy.children, float(final.fidelity.epochs))
+        assert all(now >= then for now, then in zip(amounts, before, strict=True)), n
+        before = amounts
+    assert (search.fidelity.epochs, search.strategy.children) == (MOST_PASSES, MOST_CHILDREN)
 
 
 @pytest.mark.usefixtures("steady")

@@ -12,9 +12,11 @@ from cambrian.outcome import Crashed, Done, Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, Stop, Wait, trial_of
+from cambrian.spaces import SPACES
+from cambrian.spaces.knowledge import Morphs, know
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.multifidelity.race import Race, State
-from cambrian.weights import Fresh, Inherit
+from cambrian.weights import MORPHISM, Fresh, Inherit
 
 SPACE = mocks.Toy(questions=3)
 LETTERS = "abcd"
@@ -32,9 +34,9 @@ ENTRANTS = tuple(entrant(n) for n in range(9))
 class Game:
     """A strategy played with one trial at a time, whose score is `value(trial)`."""
 
-    def __init__(self, strategy: Race, value) -> None:
+    def __init__(self, strategy: Race, value, space=SPACE) -> None:
         self.strategy, self.value = strategy, value
-        self.state: State = strategy.start(Problem(SPACE, fidelity=Fidelity(resolution=16), seed=3))
+        self.state: State = strategy.start(Problem(space, fidelity=Fidelity(resolution=16), seed=3))
         self.trials: list[Trial] = []
 
     def play(self, count: int) -> list[Trial]:
@@ -89,6 +91,45 @@ def test_the_winner_is_challenged_by_neighbours_that_inherit_its_weights():
         best = max(heat, key=lambda t: t.value)
         leader, leader_row = best.architecture, best.number
     assert game.strategy.recommend(game.state)[0] == leader
+
+
+def test_challengers_are_children_that_begin_with_the_leaders_function():
+    """In a space that knows morphisms each challenger is one of them away from the leader, and no other
+    network has its function; it takes the leader's weights by that morphism, and once it leads, its own. The
+    heats are as many, and as long, as is said; then the race is over."""
+    space = SPACES.make("stages")
+    entrants = [{"name": name, "architecture": dict(network)} for name, network in space.portfolio.items()]
+    race = Race(
+        tuple(entrants[:2]), seconds=2.0, challengers=3, challenges=4, challenge_seconds=5.0, inherits=True
+    )
+
+    def value(trial: Trial) -> Done:
+        """More depth and width is better."""
+        answers = trial.architecture.values()
+        return Done(sum(a for a in answers if isinstance(a, int | float)) + 0.001 * trial.number)
+
+    game = Game(race, value, space)
+    trials = game.play(100)
+    assert len(trials) == 2 + 4 * 4
+    morphing = know(space, Morphs)
+    leader, row, functions = max(trials[:2], key=lambda t: t.value).architecture, None, set()
+    for begin in range(2, len(trials), 4):
+        first, *children = trials[begin : begin + 4]
+        assert first.architecture == leader
+        assert first.weights == Inherit(first.parent)
+        assert row in (None, first.parent)
+        for child in children:
+            assert child.weights == Inherit(first.parent, MORPHISM)
+            assert child.reason["step"] in morphing.morphs
+            paths = [path for path in child.architecture if child.architecture[path] != leader.get(path)]
+            assert len(paths) == 1
+            functions.add(space.canonical(child.architecture))
+        assert {t.fidelity.seconds for t in (first, *children)} == {5.0}
+        best = max((first, *children), key=lambda t: t.value)
+        leader, row = best.architecture, best.number
+    assert len(functions) == 4 * 3
+    assert game.strategy.recommend(game.state) == [leader]
+    assert row in game.strategy.keeps(game.state)
 
 
 def test_a_favourite_is_not_overtaken_within_the_margin():

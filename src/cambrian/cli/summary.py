@@ -10,7 +10,7 @@ from cambrian.cli.app import give, say
 from cambrian.cli.saved import describe_saved
 from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Done, Trial
-from cambrian.recommendation import list_comparable
+from cambrian.recommendation import rank_trials
 from cambrian.reports.verdict import tell_shortfall
 from cambrian.search.front_choice import describe_hypervolume
 from cambrian.search.progress import read_progress
@@ -103,9 +103,7 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
     table = Table(title="best under search", box=None, title_justify="left", header_style="dim")
     for name in ("trial", "level", "validation", "params", "macs", "seconds"):
         table.add_column(name, justify="right")
-    # By score, which is higher for the better one in either direction; ties stay in order of trials.
-    ended = sorted(list_comparable(result.trials), key=lambda t: -(t.score or 0.0))
-    for trial in ended[:top]:
+    for trial in rank_trials(result.trials)[:top]:
         level = str(trial.reason.get("level", "-"))
         table.add_row(str(trial.number), level, value_text(trial), *_sizes(trial))
     return table

@@ -12,7 +12,7 @@ from typing import Any
 from cambrian.architecture import Architecture
 from cambrian.outcome import Crashed, Done, Infeasible, Trial
 from cambrian.predictors.rank_correlation import spearman
-from cambrian.recommendation import list_comparable
+from cambrian.recommendation import list_comparable, place_trial, rank_trials
 
 FEWEST = 3
 """Trials that a rank correlation needs to be worth naming."""
@@ -52,7 +52,8 @@ def search_trials(trials: Iterable[Trial]) -> list[Trial]:
 
 
 def anytime(trials: Iterable[Trial]) -> list[Best]:
-    """The best value so far after each ended trial, from the first with a value on. A repeat counts as a
+    """The value of the best trial so far after each ended one, from the first with a value on; it falls where
+    a fuller measurement, which says more, has a lower one. A repeat counts as a
     trial and costs no seconds; a failure costs the seconds it took."""
     curve: list[Best] = []
     best: Trial | None = None
@@ -66,7 +67,7 @@ def anytime(trials: Iterable[Trial]) -> list[Best]:
         count += 1
         seconds += trial.outcome.seconds if trial.cached is None else 0.0
         comparable = trial.score is not None and trial.number in numbers
-        if comparable and (best is None or (trial.score or 0.0) > (best.score or 0.0)):
+        if comparable and (best is None or place_trial(trial) > place_trial(best)):
             best = trial
         if best is not None and best.value is not None:
             curve.append(Best(count, seconds, best.value))
@@ -94,10 +95,8 @@ def levels(trials: Iterable[Trial]) -> list[Level]:
 
 def best_trials(trials: Iterable[Trial], top: int) -> list[Trial]:
     """The `top` best trials of different architectures, best first, earlier ones first among equals."""
-    ranked = sorted(list_comparable(search_trials(trials)), key=lambda t: -(t.score or 0.0))
-    # `sorted` is stable and trials come by number, so that of equals the earliest stands first.
     first: dict[Architecture, Trial] = {}
-    for trial in ranked:
+    for trial in rank_trials(search_trials(trials)):
         first.setdefault(trial.architecture, trial)
     return list(first.values())[:top]
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from cambrian.effort import count_epochs
 from cambrian.errors import UsageError
 from cambrian.hypervolume import Vector, choose_reference, measure_hypervolume
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
-from cambrian.recommendation import find_front, rank_trials
+from cambrian.recommendation import find_front, list_fullest, rank_trials
 from cambrian.search.conditions import Condition, read_conditions, write_value
 
 KNEES = 3
@@ -82,9 +81,8 @@ def list_satisfying(trials: Sequence[Trial], objectives: Sequence[Objective], te
     bounds (accuracy>90% asks for the cheapest such network), else by the first of all. Raises UsageError with
     the nearest trial there is where none keeps them, or where a metric was not measured."""
     conditions = read_conditions(text)
-    ranked = rank_trials(trials, objectives)
     # Values after fewer epochs promise nothing beside those after more, as in `find_front`.
-    ranked = [t for t in ranked if count_epochs(t.fidelity) == count_epochs(ranked[0].fidelity)]
+    ranked = list_fullest(rank_trials(trials, objectives))
     _check_measured(ranked, conditions, objectives[0])
     kept = [t for t in ranked if not _miss(t, conditions, objectives[0])]
     if not kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cambrian.effort import grade_fidelity
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import dominates, find_front, find_incumbents, rank_trials
@@ -43,4 +44,7 @@ def find_winner(finals: Sequence[Trial], events: Sequence[Event]) -> Trial | Non
 
 
 def _is_better(trial: Trial, than: Trial, objectives: Sequence[Objective]) -> bool:
+    own, other = grade_fidelity(trial.fidelity), grade_fidelity(than.fidelity)
+    if own != other:  # of another kind of score, which says more if it is of a fuller measurement
+        return own > other
     return dominates(trial.scores(objectives), than.scores(objectives))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from cambrian.outcome import Done, Trial, describe_failure
-from cambrian.recommendation import grade_value, list_comparable
+from cambrian.recommendation import list_comparable, place_trial
 
 FEWEST = 5
 """Pairs below which a rank correlation is mostly chance."""
@@ -26,7 +26,7 @@ class Tally:
         self.levels[level].append(trial)
         if trial.value is None:
             self.failed += 1
-        elif self.best is None or _place(trial) > _place(self.best):
+        elif self.best is None or place_trial(trial) > place_trial(self.best):
             self.best = trial
         return level
 
@@ -35,7 +35,7 @@ class Tally:
         return sum(map(len, self.levels.values()))
 
     def best_of(self, level: int) -> str:
-        return value_text(max(list_comparable(self.levels[level]), key=_place, default=None))
+        return value_text(max(list_comparable(self.levels[level]), key=place_trial, default=None))
 
     def mean_of(self, level: int) -> str:
         ended = [t.outcome for t in list_comparable(self.levels[level]) if isinstance(t.outcome, Done)]
@@ -79,11 +79,6 @@ def describe_supernet(trial: Trial) -> str:
     if "gates" in trial.outcome.data:
         return f"supernet{part}: {counted}; the architecture of its gates has {value_text(trial)}"
     return f"supernet{part}: {counted}; its children have {value_text(trial)} on average"
-
-
-def _place(trial: Trial) -> tuple[float, float]:
-    """Values of another estimator, or with a supernet's weights, are behind those of the search's own."""
-    return grade_value(trial), trial.score or 0.0
 
 
 def percent(value: float | None, absent: str = "-") -> str:

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.effort import count_epochs
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Problem
-from cambrian.recommendation import rank_trials
+from cambrian.recommendation import list_fullest, rank_trials
 from cambrian.registry import name_of
 from cambrian.settings import COUNT
 from cambrian.strategies.inner import read_inner
@@ -151,11 +150,10 @@ class Remeasured:
         )
 
     def _choose_best(self, state: State) -> list[Trial]:
-        """The best trials of distinct architectures, of those that were trained longest, best first."""
-        ranked = rank_trials(state.first, state.problem.objectives)
-        longest = [t for t in ranked if count_epochs(t.fidelity) == count_epochs(ranked[0].fidelity)]
+        """The best trials of distinct architectures, of those that were measured most fully, best first."""
+        fullest = list_fullest(rank_trials(state.first, state.problem.objectives))
         distinct: dict[Architecture, Trial] = {}
-        for trial in longest:
+        for trial in fullest:
             distinct.setdefault(trial.architecture, trial)
         return list(distinct.values())[: self.best]
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from cambrian.architecture import Architecture, replay
-from cambrian.effort import compare_size, count_epochs
+from cambrian.effort import compare_size, grade_fidelity
 from cambrian.errors import CambrianError, did_you_mean
 from cambrian.estimators.estimator import SERVES
 from cambrian.outcome import Artifact, Fidelity, Outcome, Trial
@@ -244,5 +244,5 @@ def _rank_measurement(trial: Trial, full: Fidelity) -> tuple[float, ...]:
     """The place of a measurement of one architecture among others of it, the last being the best. First come
     the kind of value and the fidelity: one with shared weights, or of small images, is another quantity, and
     may be higher."""
-    fullness = count_epochs(trial.fidelity), compare_size(trial.fidelity, full)
+    fullness = *grade_fidelity(trial.fidelity), compare_size(trial.fidelity, full)
     return grade_value(trial), *fullness, trial.score or 0.0, -trial.number

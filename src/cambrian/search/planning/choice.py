@@ -1,12 +1,11 @@
-"""The choice of a preset: the largest whose workload, in the space and with the user's changes, fits the
-time."""
+"""The choice of a preset: the largest search and the largest final stage whose workloads, in the space and
+with the user's changes, fit the time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +13,7 @@ import msgspec
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan_rows import STEPS
-from cambrian.search.planning.presets import PRESETS, USUAL, Preset
+from cambrian.search.planning.presets import PRESETS, USUAL, Preset, join_parts, read_preset, stretch_preset
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import (
     Workload,
@@ -29,6 +28,11 @@ from cambrian.spaces.budgets import PaperSearch
 if TYPE_CHECKING:
     from cambrian.networks.training.recipe import Recipe
 
+Fits = Callable[[Preset], bool]
+HALVINGS = 12
+"""Of an interval in which the largest amount is looked for."""
+LONGEST = 27.0
+"""The most by which a preset is stretched."""
 WORTHWHILE = 12
 """Networks that a search in haste compares, by training each for less."""
 SEARCH_SHARE, FINAL_SHARE = 0.6, 1 / 3
@@ -64,20 +68,50 @@ class Wishes:
 
 
 def choose_preset(wishes: Wishes, cost: Cost, train: Recipe) -> Preset:
-    """The largest preset that fits the time, the usual one without a limit of time."""
+    """The search and the final stage that are as large as their shares of the time bear; the usual preset
+    without a limit of time."""
     seconds = wishes.budget.seconds
     if seconds is None:
         return _lengthen(USUAL, cost, train)
-    presets = [_lengthen(preset, cost, train) for preset in PRESETS]
-    # Up to the first that does not fit: a later one that does would be an accident of rounding.
-    fitting = list(takewhile(lambda preset: _fits(cost, wishes.work_of(preset), seconds), presets))
-    return fitting[-1] if fitting else _hasten(presets[0], wishes, cost, seconds)
 
+    def searches(preset: Preset) -> bool:
+        return cost.search_seconds(wishes.work_of(preset)) <= seconds * SEARCH_SHARE
 
-def _fits(cost: Cost, work: Workload, seconds: float) -> bool:
+    def finishes(preset: Preset) -> bool:
+        return cost.final_seconds(wishes.work_of(preset)) <= seconds * FINAL_SHARE
+
+    smallest = _lengthen(PRESETS[0], cost, train)
     # Each within its own share: a short search does not pay for a final stage that ends too late.
-    searched = cost.search_seconds(work) <= seconds * SEARCH_SHARE
-    return searched and cost.final_seconds(work) <= seconds * FINAL_SHARE
+    if not (searches(smallest) and finishes(smallest)):
+        return _hasten(smallest, wishes, cost, seconds)
+
+    def read(place: float) -> Preset:
+        return _lengthen(read_preset(place), cost, train)
+
+    last, search = len(PRESETS) - 1, smallest
+    place = _find_largest(lambda place: searches(join_parts(read(place), smallest)), 0.0, last)
+    search = join_parts(read(place), smallest)
+    place = _find_largest(lambda place: finishes(join_parts(search, read(place))), 0.0, last)
+    return _stretch(join_parts(search, read(place)), searches, finishes)
+
+
+def _stretch(preset: Preset, searches: Fits, finishes: Fits) -> Preset:
+    """The preset with more networks and longer trainings, up to what the time bears of each of its parts: a
+    further level or a larger network may be more than is left, and a search that ends early is of no use."""
+    search = _find_largest(lambda factor: searches(stretch_preset(preset, search=factor)), 1.0, LONGEST)
+    final = _find_largest(lambda factor: finishes(stretch_preset(preset, final=factor)), 1.0, LONGEST)
+    return stretch_preset(preset, search, final)
+
+
+def _find_largest(fits: Callable[[float], bool], least: float, most: float) -> float:
+    """The largest number up to `most` that fits, where all numbers below one that fits do; at least
+    `least`."""
+    if fits(most):
+        return most
+    for _ in range(HALVINGS):
+        middle = (least + most) / 2
+        least, most = (middle, most) if fits(middle) else (least, middle)
+    return least
 
 
 def _lengthen(preset: Preset, cost: Cost, train: Recipe) -> Preset:

@@ -15,6 +15,7 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
+from cambrian.search.planning.race_amounts import Challenges
 from cambrian.search.planning.race_plan import RacePlan
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.wording import count_epochs, describe_data, describe_final, list_settings
@@ -56,6 +57,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
     """(label, text) of each choice of a race."""
     assert search.task is not None
     share = f"{100 * race.share:.0f} % of the time"
+    share += f", and {100 * race.contested:.0f} % for its challengers" if race.challenges.heats else ""
     return [
         ("data", describe_data(search.task)),
         ("space", _describe_whole_space(search.space)),
@@ -185,8 +187,16 @@ def _describe_heats(race: RacePlan) -> str:
     at = f" at {race.coarse} pixels" if race.coarse else ""
     if len(race.entrants) == 1:
         return f"{race.seconds:.3g} s{at}: the time is too short for a choice"
-    more = f"; its neighbours, {race.challengers} at a time, if time is left" if race.challengers else ""
-    return f"{race.seconds:.3g} s{at}, the best third three times as long, until one is left{more}"
+    heats = f"{race.seconds:.3g} s{at}, the best third three times as long, until one is left"
+    return f"{heats}{_describe_challenges(race.challenges)}"
+
+
+def _describe_challenges(challenges: Challenges) -> str:
+    if not challenges.heats:
+        return ""
+    times = "once" if challenges.heats == 1 else f"{challenges.heats} times"
+    each = f"{challenges.seconds:.3g} s each"
+    return f"; then {times} {challenges.challengers} networks a step away beside it, {each}"
 
 
 def _describe_last_training(race: RacePlan) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
@@ -32,6 +32,70 @@ def share_of_race(seconds: float) -> float:
     [0.1, 0.1, 0.18, 0.26, 0.34, 0.48]
     """
     return min(0.5, max(0.1, 0.1 + 0.04 * math.log2(seconds / 120)))
+
+
+def share_of_challenges(seconds: float) -> float:
+    """The share of the time in which networks beside the winner challenge it: a part of that for the race,
+    none up to LONG and two thirds from about six hours on. It is taken from the heats, whose longer trainings
+    say less and less of the same few networks, and never from the last training.
+
+    >>> [round(share_of_challenges(60.0 * minutes), 2) for minutes in (20, 30, 60, 240, 1440)]
+    [0.0, 0.02, 0.08, 0.22, 0.32]
+    """
+    part = min(2 / 3, max(0.0, 0.16 * math.log2(seconds / LONG)))
+    return part * share_of_race(seconds)
+
+
+LONG = 1200.0
+"""Seconds up to which there is time for the portfolio alone."""
+
+
+class Challenges(NamedTuple):
+    """`heats` after the race, each of its leader and `challengers` networks, all for `seconds`."""
+
+    heats: int
+    challengers: int
+    seconds: float
+
+    def measure_time(self, workers: int) -> float:
+        """The seconds that all of them take."""
+        return self.heats * math.ceil((1 + self.challengers) / workers) * (self.seconds + OVERHEAD)
+
+
+def size_challenges(seconds: float, step: float, workers: int) -> Challenges:
+    """The challenges that fit `seconds`: at most MOST_CHALLENGES, and no more than leave each training
+    CHALLENGE_STEPS steps of `step` seconds; none where not even one does.
+
+    >>> size_challenges(99.0, 0.01, 1), size_challenges(9.0, 0.01, 1), size_challenges(416.0, 0.01, 4)
+    (Challenges(heats=8, challengers=2, seconds=3.125), Challenges(heats=0, challengers=0, seconds=0.0), \
+Challenges(heats=8, challengers=3, seconds=51.0))
+    """
+    challengers = count_challengers(workers)
+    waves = math.ceil((1 + challengers) / workers)
+    for count in range(MOST_CHALLENGES, 0, -1):
+        each = seconds / (count * waves) - OVERHEAD
+        if each >= CHALLENGE_STEPS * step:
+            return Challenges(count, challengers, each)
+    return Challenges(0, 0, 0.0)
+
+
+MOST_CHALLENGES = 8
+"""The steps of hill climbing in NASH's paper (Elsken et al. 2017, Sec. 4.1): a longer time trains each child
+for longer."""
+CHALLENGE_STEPS = 300
+"""Steps below which a child has not learned to use what it has more than its parent."""
+
+
+def count_challengers(workers: int) -> int:
+    """The challengers of a heat: two or more, so that with the leader they keep all workers busy.
+
+    >>> [count_challengers(workers) for workers in (1, 2, 3, 4, 8, 64)]
+    [2, 3, 2, 3, 7, 15]
+    """
+    return min(MOST_CHALLENGERS, next(n for n in range(2, workers + 3) if (1 + n) % workers == 0))
+
+
+MOST_CHALLENGERS = 15
 
 
 def choose_batch(images: int) -> int:

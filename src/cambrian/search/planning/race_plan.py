@@ -27,12 +27,15 @@ from cambrian.search.planning.limited_size import fit_filters
 from cambrian.search.planning.pretrained import fit_portfolio
 from cambrian.search.planning.race_amounts import (
     FILTERS,
+    Challenges,
     choose_batch,
     choose_coarse,
     choose_filters,
     choose_resolution,
     match_filters,
+    share_of_challenges,
     share_of_race,
+    size_challenges,
     size_race,
 )
 from cambrian.search.planning.speed import measure_speed
@@ -53,16 +56,18 @@ GUESSED = 1e-3
 
 class RacePlan(msgspec.Struct, frozen=True):
     """The amounts of a race: entrants with their names, architectures and skeletons, favourites first;
-    the `seconds` of each in the first heat; `challengers` of each heat after the race; the resolutions of
-    the race and of the final training (None: that of the images); `share` of the time for the race; the
-    images of a `batch`; and `passes` over the data that the final training is expected to make."""
+    the `seconds` of each in the first heat; the `challenges` after the race; the resolutions of the race and
+    of the final training (None: that of the images); `share` of the time for the race and `contested` for the
+    challenges; the images of a `batch`; and `passes` over the data that the final training is expected to
+    make."""
 
     entrants: tuple[dict[str, Any], ...]
     seconds: float
-    challengers: int
+    challenges: Challenges
     coarse: int | None
     fine: int | None
     share: float
+    contested: float
     batch: int
     passes: float
     notice: str | None = None
@@ -115,7 +120,12 @@ def plan_race(
                 f"{pretrained} has the weights of {fit.name} of {fit.filters} filters, which is over a limit:"
                 " give weights of a smaller network, or a wider limit"
             )
-    count, first = size_race(seconds * share * workers, speed.coarse(width) * batch, len(widths))
+    heats, challenges = share * seconds, Challenges(0, 0, 0.0)
+    if len(portfolio) > 1:  # whoever names a single network wants that one
+        challenged = share_of_challenges(seconds) * seconds
+        challenges = size_challenges(challenged, speed.coarse(width) * batch, workers)
+    contested = challenges.measure_time(workers)
+    count, first = size_race((heats - contested) * workers, speed.coarse(width) * batch, len(widths))
     runners = tuple(
         {
             "name": name,
@@ -125,12 +135,10 @@ def plan_race(
         for name in list(widths)[:count]
     )
     expected = training / (step(width) * images)
-    challengers = 2 if seconds >= LONG else 0
-    return RacePlan(runners, first, challengers, coarse, fine, share, batch, expected, speed.notice)
+    parts = share - contested / seconds, contested / seconds
+    return RacePlan(runners, first, challenges, coarse, fine, *parts, batch, expected, speed.notice)
 
 
-LONG = 1200.0
-"""Seconds from which there is time to search beyond the portfolio."""
 GROWTH = 0.41
 """The cost of a step of a training whose images grow, on average: of one at full size."""
 

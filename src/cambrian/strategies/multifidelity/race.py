@@ -3,8 +3,8 @@
 The race is PoSH Auto-sklearn's (Feurer et al. 2018, AutoML workshop; Jamieson & Talwalkar 2016, Algorithm 1):
 every entrant is trained for some seconds, the best third for three times as many, and so on. Entrants may go
 on from their own weights, so that little of the race is lost. The challenges are the hill climbing of NASH
-(Elsken et al. 2017, Algorithm 1): the leader and mutations of it, which inherit the tensors that agree with
-the leader's, are trained equally long, and the best of them leads.
+(Elsken et al. 2017, Algorithm 1): the leader and children of it by network morphisms, which begin with its
+function, are trained equally long, and the best of them leads. The leader learns on in every heat.
 
 All are measured after equally many seconds, not steps: a network that learns more from each image, but
 slowly, has to be better by the clock.
@@ -22,12 +22,11 @@ import msgspec
 from cambrian.architecture import Architecture, sample
 from cambrian.choices import Scalar
 from cambrian.errors import UsageError
-from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.settings import POSITIVE, Span
-from cambrian.spaces.knowledge import Canonical, know
+from cambrian.strategies.multifidelity.challengers import draw_challengers, name_function
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 from cambrian.weights import Fresh, Inherit
@@ -35,18 +34,19 @@ from cambrian.weights import Fresh, Inherit
 if TYPE_CHECKING:
     import numpy as np
 
-    from cambrian.spaces.space import Space
-
 
 class Runner(msgspec.Struct, frozen=True):
-    """A network in the race, in its own skeleton. `row` is the trial whose weights it goes on from, None for
-    random ones; `score` is that of its own latest trial."""
+    """A network in the race, in its own skeleton. `row` is the trial whose weights it goes on from by `move`,
+    None for random ones; `score` is that of its own latest trial, and `step` its difference from the leader,
+    where it challenges one."""
 
     name: str
     architecture: Architecture
     skeleton: dict[str, Scalar] = {}
     row: int | None = None
     score: float = -math.inf
+    move: str = ""
+    step: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,13 @@ class Race:
     """`entrants` are the portfolio, favourites first: a "name", the answers of an "architecture", and the
     settings of its "skeleton"; without any, `size` random architectures run. Each is trained for `seconds`
     in the first heat, and for `eta` times as many in each later one, to which the best 1/`eta` are admitted.
-    `challengers` is the number of mutations in each heat after the race (0: it ends with the race).
+    `challengers` is the number of them in each heat after the race (0: it ends with the race), of which there
+    are `challenges` (None: until the end of the budget), each of `challenge_seconds` (None: as long as the
+    last heat of the race).
 
-    With `inherits`, runners go on from the weights of the heat before, and mutations from the leader's, which
-    needs an estimator that can; otherwise each heat trains anew.
+    With `inherits`, runners go on from the weights of the heat before, and challengers from the leader's: by
+    network morphisms, where the space knows any, else they are neighbours of the leader, one answer away, and
+    take the tensors that agree. This needs an estimator that can; otherwise each heat trains anew.
 
     A runner overtakes a favourite only with a score that is higher by more than `margin`: differences below
     it are noise of the validation part."""
@@ -87,6 +90,8 @@ class Race:
     seconds: Annotated[float, POSITIVE] = 5.0
     eta: Annotated[int, Span(2, 100)] = 3
     challengers: Annotated[int, Span(0, 100)] = 2
+    challenges: Annotated[int | None, Span(0)] = None
+    challenge_seconds: Annotated[float | None, POSITIVE] = None
     margin: Annotated[float, Span(0)] = 0.0
     inherits: bool = False
     needs: ClassVar[tuple[type, ...]] = ()
@@ -112,7 +117,7 @@ class Race:
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if not state.heat:
             return Stop("no network of the race could be trained")
-        if state.decided and not self.challengers:
+        if self._ended(state):
             return Stop("the race is decided")
         # A heat ends before the next one begins, so that all pending trials are of this one.
         begun = {trial.memory["place"] for trial in pending} | state.scored.keys()
@@ -124,7 +129,8 @@ class Race:
         runner = state.heat[place]
         if trial.score is not None:
             number = trial.number if trial.cached is None else trial.cached
-            runner = msgspec.structs.replace(runner, row=number, score=trial.score)
+            # From here on it goes on from weights of its own.
+            runner = msgspec.structs.replace(runner, row=number, score=trial.score, move="", step="")
         else:
             runner = msgspec.structs.replace(runner, score=-math.inf)
         state = replace(state, scored={**state.scored, place: runner})
@@ -144,6 +150,8 @@ class Race:
     def _request(self, state: State, place: int) -> Evaluate:
         runner = state.heat[place]
         seconds = self.seconds * self.eta**state.rung
+        if state.challenges and self.challenge_seconds is not None:
+            seconds = self.challenge_seconds
         fidelity = msgspec.structs.replace(state.problem.fidelity, seconds=seconds)
         if runner.skeleton:
             fidelity = msgspec.structs.replace(fidelity, skeleton={**fidelity.skeleton, **runner.skeleton})
@@ -152,8 +160,8 @@ class Race:
             runner.architecture,
             fidelity,
             parent=runner.row,
-            weights=Inherit(runner.row) if self.inherits and runner.row is not None else Fresh(),
-            reason={"runner": runner.name, "heat": heat},
+            weights=Inherit(runner.row, runner.move) if self.inherits and runner.row is not None else Fresh(),
+            reason={"runner": runner.name, "heat": heat, **({"step": runner.step} if runner.step else {})},
             memory={"place": place},
         )
 
@@ -162,12 +170,25 @@ class Race:
         ranked = self._rank([r for r in state.scored.values() if r.score > -math.inf])
         state = replace(state, second=ranked[1].row if len(ranked) > 1 else None)
         if state.decided:
-            return self._challenge(state, ranked[0] if ranked else state.heat[0])
+            return self._go_on(state, ranked[0] if ranked else state.heat[0])
         admitted = ranked[: max(1, len(state.heat) // self.eta)]
         if len(admitted) > 1:
             return _admit(replace(state, rung=state.rung + 1), admitted)
         state = replace(state, heat=tuple(admitted), scored={})
-        return self._challenge(state, admitted[0]) if admitted and self.challengers else state
+        return self._go_on(state, admitted[0]) if admitted else state
+
+    def _ended(self, state: State) -> bool:
+        """Whether the leader stands alone, and is not challenged any more."""
+        return len(state.heat) == 1 and state.decided and not self._challenges_left(state)
+
+    def _challenges_left(self, state: State) -> bool:
+        return self.challengers > 0 and (self.challenges is None or state.challenges < self.challenges)
+
+    def _go_on(self, state: State, leader: Runner) -> State:
+        """The next challenge, or the leader alone after the last one."""
+        if self._challenges_left(state):
+            return self._challenge(state, leader)
+        return replace(state, heat=(leader,), scored={})
 
     def _rank(self, runners: Sequence[Runner]) -> list[Runner]:
         """The runners, best first; a favourite is not overtaken within the margin."""
@@ -179,20 +200,18 @@ class Race:
         return ranked
 
     def _challenge(self, state: State, leader: Runner) -> State:
-        """A heat of the leader and new neighbours of it, which begin with its weights."""
+        """A heat of the leader and new networks beside it, which begin with its weights."""
         space, number = state.problem.space, state.challenges + 1
         rng = stream(state.problem.seed, "race", number)
-        near = neighbours(space, leader.architecture, rng)
-        new: dict[Hashable, Architecture] = {}
-        for i in rng.permutation(len(near)).tolist():
-            function = _function(space, near[i])
-            if function not in state.met and len(new) < self.challengers:
-                new.setdefault(function, near[i])
-        mutants = [
-            Runner(f"{leader.name}*", architecture, leader.skeleton, leader.row)
-            for architecture in new.values()
+        known = state.met.__contains__
+        drawn = draw_challengers(
+            space, leader.architecture, self.challengers, known, rng, morphs=self.inherits
+        )
+        challengers = [
+            Runner(f"{leader.name}*", c.architecture, leader.skeleton, leader.row, move=c.move, step=c.step)
+            for c in drawn
         ]
-        return _admit(replace(state, challenges=number), [leader, *mutants])
+        return _admit(replace(state, challenges=number), [leader, *challengers])
 
     def _draw_entrants(self, problem: Problem) -> tuple[Runner, ...]:
         rng = stream(problem.seed, "race", 0)
@@ -205,10 +224,5 @@ def _read_entrant(entrant: Mapping[str, Any]) -> Runner:
 
 
 def _admit(state: State, runners: Sequence[Runner]) -> State:
-    functions = {_function(state.problem.space, runner.architecture) for runner in runners}
+    functions = {name_function(state.problem.space, runner.architecture) for runner in runners}
     return replace(state, heat=tuple(runners), scored={}, met=state.met | functions)
-
-
-def _function(space: Space, architecture: Architecture) -> Hashable:
-    names = know(space, Canonical)
-    return architecture if names is None else names.canonical(architecture)
