@@ -88,7 +88,7 @@ def _check_space(given: Any) -> None:
     if not (callable(getattr(given, "walk", None)) and callable(getattr(given, "build", None))):
         mend = ": write @cambrian.space above it" if isroutine(given) else ""
         if _is_module(given):
-            mend = ": write a function (pick, task) that makes it, with @cambrian.space above"
+            mend = ": cambrian.from_model(...) makes a space of it"
         raise UsageError(f"a space asks questions and builds networks, got {name}, which is none{mend}")
 
 
