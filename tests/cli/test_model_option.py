@@ -1,4 +1,4 @@
-"""`cambrian search --model`: a network of the user's own, from the command to the network that is taken home."""
+"""`cambrian search --model`: a network of the user's own, from the command to what is taken home."""
 
 from __future__ import annotations
 

@@ -293,8 +293,8 @@ class Alone(Witness):
 @pytest.mark.parametrize("kind", [Witness, Alone])
 @pytest.mark.parametrize("lag", [1, 3])
 def test_a_space_says_what_a_search_begins_with(kind: type[Witness], lag: int) -> None:
-    """Its architectures are the first trials, in their order and with their names, on which the strategy's own
-    follow; one that learns its own trials alone is never told of them, neither before nor afterwards."""
+    """Its architectures are the first trials, in their order and with their names; the strategy's own follow.
+    One that learns its own trials alone is never told of them, neither before nor afterwards."""
     space = Begun(questions=8)
     search = Search(space, kind(stop=6), Function(lambda a: 1.0, builds=False), budget=7, lag=lag)
     trials = search.run(quiet=True).trials

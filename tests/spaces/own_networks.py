@@ -1,5 +1,5 @@
-"""Networks as users write them, small: a residual one, one of inverted residuals, a plain one, a perceptron, a
-transformer."""
+"""Networks as users write them, small: a residual one, one of inverted residuals, a plain one, a perceptron,
+a transformer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Spaces of a user's network: the questions, the network that stays itself, and each change against the change
-written out by hand."""
+"""Spaces of a user's network: the questions, the network that stays itself, and each change against the same
+change by hand."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from own_networks import NETWORKS, TASK, make_plain, make_trained
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -18,7 +19,6 @@ from cambrian.errors import SpaceError, Unbuildable, UsageError
 from cambrian.spaces.models.space import YOURS, ModelSpace
 from cambrian.spaces.program.function_space import Shape
 from cambrian.testing import SPACE, SpaceCase
-from own_networks import NETWORKS, TASK, make_plain, make_trained
 
 IMAGES = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -230,8 +230,8 @@ def test_other_couplings_are_named() -> None:
         "one's width is coupled with two by a concatenation: it stays 8",
         "two's width is coupled with one by a concatenation: it stays 8",
         "gate's width is coupled with one by a multiplication: it stays 16",
-        "counted's width stays: Joined, cannot take [2, 1, 8, 8]: shape '[-1, 8]' is invalid for input of size"
-        " 4",
+        "counted's width stays: Joined, cannot take [2, 1, 8, 8]: shape '[-1, 8]' is invalid for input of"
+        " size 4",
         "1 activation is called as a function, such as F.relu: as a module, such as nn.ReLU, it would be a"
         " question",
     )
