@@ -124,7 +124,7 @@ NETWORKS = {
 }
 
 
-def make_trained(name: str) -> nn.Module:
+def make_trained(name: str) -> Any:
     """The network with weights and statistics that are nowhere those of a new one."""
     torch.manual_seed(1)
     network: nn.Module = NETWORKS[name]()

@@ -23,12 +23,12 @@ from cambrian.testing import SPACE, SpaceCase
 IMAGES = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def build(space: ModelSpace, **answers: Any) -> nn.Module:
+def build(space: ModelSpace, **answers: Any) -> Any:
     """The user's network with these answers in place of its own; "." is written "__"."""
     return build_all(space, {path.replace("__", "."): answer for path, answer in answers.items()})
 
 
-def build_all(space: ModelSpace, answers: dict[str, Any]) -> nn.Module:
+def build_all(space: ModelSpace, answers: dict[str, Any]) -> Any:
     own = space.begins[YOURS]
     assert set(answers) <= set(own)
     asked = replay(space, {**own, **answers}, lambda choice: next(iter(choice.answers())))

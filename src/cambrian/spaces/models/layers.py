@@ -19,7 +19,7 @@ def put_module(network: nn.Module, path: str, module: nn.Module) -> None:
 
 def remake_layer(layer: Layer, inputs: int, outputs: int, **changes: Any) -> Layer:
     """A layer of the same kind and settings with its own random weights; `changes` are further settings."""
-    place = {"device": layer.weight.device, "dtype": layer.weight.dtype}
+    place: dict[str, Any] = {"device": layer.weight.device, "dtype": layer.weight.dtype}
     bias = changes.pop("bias", layer.bias is not None)
     if isinstance(layer, nn.Linear):
         return nn.Linear(inputs, outputs, bias, **place)

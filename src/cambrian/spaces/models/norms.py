@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -65,7 +67,7 @@ def count_groups(channels: int) -> int:
 
 def _make_groups(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.GroupNorm:
     assert norm.running_mean is not None
-    place = {"device": norm.running_mean.device, "dtype": norm.running_mean.dtype}
+    place: dict[str, Any] = {"device": norm.running_mean.device, "dtype": norm.running_mean.dtype}
     groups = count_groups(norm.num_features)
     changed = nn.GroupNorm(groups, norm.num_features, norm.eps, norm.affine, **place)
     copy_into(changed, {name: p.detach() for name, p in norm.named_parameters()}, norm)

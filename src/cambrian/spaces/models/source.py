@@ -89,9 +89,11 @@ def _call(source: Any, task: Signature, name: str) -> Any:
 def _count_wanted(source: Any, name: str) -> int:
     """How many arguments the function must be given: none, or the task."""
     try:
-        parameters = inspect.signature(source).parameters.values()
+        parameters = list(inspect.signature(source).parameters.values())
     except ValueError:  # some callables written in C have none
         return 0
+    if parameters and parameters[0].name == "task":  # perhaps with a default, for calls of the user's own
+        return 1
     needed = [
         p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]

@@ -16,7 +16,7 @@ from cambrian.errors import UsageError, did_you_mean
 from cambrian.registry import read_arguments, split_call
 from cambrian.spaces.models.questions import DROP, Survey
 from cambrian.spaces.models.source import find_source, has_own_weights, make_model, name_source
-from cambrian.spaces.program.function_space import Shape
+from cambrian.spaces.program.function_space import Shape, is_dense
 from cambrian.spaces.space import Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class ModelSpace(Space):
     height: int = 32
     width: int = 32
     classes: int = 10
+    dense: bool = False
 
     measure = "the network's own answer as often as all others together, question by question"
 
@@ -75,8 +76,14 @@ class ModelSpace(Space):
 
     def for_task(self, task: Signature) -> Space:
         """The space of the same network for images of the task's shape."""
-        shape = {"channels": task.channels, "height": task.height, "width": task.width}
-        return replace(self, **shape, classes=task.classes)
+        return replace(
+            self,
+            channels=task.channels,
+            height=task.height,
+            width=task.width,
+            classes=task.classes,
+            dense=is_dense(task),
+        )
 
     def program(self, pick: Pick) -> None:
         dropped: list[str] = []
@@ -105,7 +112,7 @@ class ModelSpace(Space):
 
     @cached_property
     def _shape(self) -> Shape:
-        return Shape(self.channels, self.height, self.width, self.classes)
+        return Shape(self.channels, self.height, self.width, self.classes, self.dense)
 
     @cached_property
     def survey(self) -> Survey:

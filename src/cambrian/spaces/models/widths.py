@@ -23,7 +23,9 @@ def find_widths(forward: Forward) -> tuple[list[Question], list[str]]:
     """The widths that can be changed, and a sentence on each that cannot."""
     asked, fixed = [], []
     for path, call in list_makers(forward):
-        own = forward.network.get_submodule(path).weight.shape[0]
+        layer = forward.network.get_submodule(path)
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
+        own = layer.weight.shape[0]
         try:
             chain = follow_width(forward, call)
         except Coupled as reason:
