@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result
     from cambrian.search.search import Search
+    from cambrian.spaces.models.space import from_model
     from cambrian.spaces.program.function_space import space
     from cambrian.tasks import Task, load
 
@@ -48,6 +49,7 @@ _HOMES = {
     "audit": "cambrian.audits.entrance",
     "draw": "cambrian.pictures.draw",
     "export": "cambrian.exports.export",
+    "from_model": "cambrian.spaces.models.space",
     "load": "cambrian.tasks",
     "plan": "cambrian.search.planning.plan",
     "report": "cambrian.reports.report_file",
@@ -74,6 +76,7 @@ __all__ = [
     "audit",
     "draw",
     "export",
+    "from_model",
     "load",
     "plan",
     "report",

@@ -6,6 +6,7 @@
 | numbers | float64 [n] | one number, in standard deviations from the mean |
 | labels | int64 [n, labels] of 0 and 1 | a logit for each label, any of which may apply |
 | heads | int64 [n, heads] | the logits of one classification after the other |
+| pixels | int64 [n, height, width] | a logit for each class at each pixel: [n, classes, height, width] |
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-GoalName = Literal["classes", "numbers", "labels", "heads"]
+GoalName = Literal["classes", "numbers", "labels", "heads", "pixels"]
 """The kinds that can be named in place of a guess."""
 
 

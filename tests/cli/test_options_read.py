@@ -55,6 +55,7 @@ VALUES = {
 """Values that differ from those that a plan chooses; of the other numbers 3 does."""
 ELSEWHERE = {
     "--benchmark": "test_options.py",
+    "--model": "test_model_option.py",
     "--pretrained": "tests/search/test_pretrained.py",
     "--by-hand": "a second search, after this one",
     "--json": "the form of the summary, not the search",

@@ -272,3 +272,33 @@ def test_an_estimator_reads_what_the_proposal_knew():
         assert [[t.number for t in each.history(trial)] for trial in each.trials] == [
             list(range(max(0, n - 1))) for n in range(6)
         ]
+
+
+@dataclass(frozen=True)
+class Begun(mocks.Toy):
+    """A space that begins with two architectures."""
+
+    @property
+    def begins(self) -> dict[str, Architecture]:
+        return {f"number {n}": sample(SPACE, stream(9, "begins", n)) for n in range(2)}
+
+
+@dataclass(frozen=True)
+class Alone(Witness):
+    """A strategy that learns its own trials alone."""
+
+    own_trials: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize("kind", [Witness, Alone])
+@pytest.mark.parametrize("lag", [1, 3])
+def test_a_space_says_what_a_search_begins_with(kind: type[Witness], lag: int) -> None:
+    """Its architectures are the first trials, in their order and with their names; the strategy's own follow.
+    One that learns its own trials alone is never told of them, neither before nor afterwards."""
+    space = Begun(questions=8)
+    search = Search(space, kind(stop=6), Function(lambda a: 1.0, builds=False), budget=7, lag=lag)
+    trials = search.run(quiet=True).trials
+    assert [t.architecture for t in trials[:2]] == list(space.begins.values())
+    assert [t.reason.get("begins") for t in trials] == ["number 0", "number 1", *[None] * (len(trials) - 2)]
+    told = {n for t in trials[2:] for n in (*dict(t.reason["learned"]), *t.reason["pending"])}
+    assert bool(told & {0, 1}) == (kind is Witness)

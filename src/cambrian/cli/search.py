@@ -16,6 +16,7 @@ from cambrian.cli.estimators import is_extrapolated, read_estimator
 from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
+from cambrian.cli.models import fit_model, read_model
 from cambrian.cli.numbers import amount, count, seconds_of
 from cambrian.cli.objectives import STRATEGY, Choose, Objectives, find_metric, read_objectives
 from cambrian.cli.panels import FIND
@@ -127,6 +128,16 @@ def search(
             " cambrian list spaces.",
             show_default="stages within a time, else pnas",
             autocompletion=complete("spaces"),
+            rich_help_panel=SEARCHED,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:NAME",
+            help="Search changes of your own network: module:name of a torch.nn.Module, or of a function or"
+            " class that makes one, in place of --space.",
+            show_default=False,
             rich_help_panel=SEARCHED,
         ),
     ] = None,
@@ -315,7 +326,7 @@ def search(
         strategy = STRATEGY
     # Plain progressive search is made by the plan, with the budget's settings.
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.parse(strategy)
-    place = None if space is None else SPACES.parse(space)
+    place = read_model(model, space) if model is not None else None if space is None else SPACES.parse(space)
     recipe: dict[str, Any] = {
         "learning_rate": learning_rate,
         "batch_size": batch_size,
@@ -326,6 +337,8 @@ def search(
     task = load_task(data, metric, images_kept, size, seed, read, target)
     # Said at once: the plan that follows measures networks for some seconds.
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
+    if model is not None:
+        place = fit_model(place, task, recipe, as_json)
     if estimator == AUTO:
         advised, place = follow_audit(task, audit, place, changes, recipe, as_json)
         ranked = read_estimator(advised)

@@ -12,7 +12,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Done, Trial
 from cambrian.recommendation import rank_trials
 from cambrian.reports.verdict import tell_shortfall
-from cambrian.search.front_choice import describe_hypervolume
+from cambrian.search.front_choice import describe_hypervolume, name_begun
 from cambrian.search.progress import read_progress
 from cambrian.search.result import Result
 from cambrian.search.tally import value_text
@@ -119,13 +119,16 @@ def _front(result: Result, top: int = 20) -> Any:
     for name in ("trial", *names, ""):
         table.add_column(escape(name), justify="right" if name else "left")
     chosen = {t.number for t in find_chosen(result)}
-    # A choice by conditions on other metrics need not lie on the front.
-    aside = [t for t in find_chosen(result) if t.number not in {f.number for f in front}]
-    for trial in (*front[:top], *(t for t in front[top:] if t.number in chosen), *aside):
+    # A choice by conditions on other metrics need not lie on the front, nor need the user's own network.
+    on_front = {f.number for f in front}
+    begun = [t for t in result.trials if name_begun(t) and t.value is not None and t.number not in chosen]
+    aside = [t for t in (*begun, *find_chosen(result)) if t.number not in on_front]
+    shown = [t for t in front[top:] if t.number in chosen or name_begun(t)]
+    for trial in (*front[:top], *shown, *aside):
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
         others = [f"{metrics[name]:,.5g}" if name in metrics else "-" for name in names[1:]]
-        mark = "chosen" if trial.number in chosen else ""
-        table.add_row(str(trial.number), value_text(trial), *others, mark)
+        marks = [name_begun(trial), "chosen" if trial.number in chosen else ""]
+        table.add_row(str(trial.number), value_text(trial), *others, ", ".join(filter(None, marks)))
     return table
 
 

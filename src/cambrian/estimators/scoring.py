@@ -62,6 +62,8 @@ def measure_all(targets: NDArray[Any], predictions: NDArray[Any], goal: Goal) ->
     numbers, or probabilities."""
     if goal.kind == "heads":
         predictions = np.stack([predictions[:, part].argmax(1) for _, part in goal.parts], 1)
+    if goal.kind == "pixels":
+        predictions = predictions.argmax(1)
     metrics = {_key(name): METRICS[name](targets, predictions) for name in list_metrics(goal.kind)}
     heads = enumerate(name for name, _ in goal.parts)
     each = {f"accuracy of {name}": accuracy(targets[:, n], predictions[:, n]) for n, name in heads}

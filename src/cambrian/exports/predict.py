@@ -28,7 +28,8 @@ _BATCH = 256
 class Prediction(msgspec.Struct, frozen=True):
     """The likeliest class of an image file, or of a row as FILE:NUMBER, counted from 1, and the program's
     probability for it; a number that is predicted has none. Several labels, or the classes of several heads,
-    have a ; between them, and the least of their probabilities."""
+    have a ; between them, and the least of their probabilities. Of the classes of pixels, the label names
+    those that the image holds, and the probability is the mean over its pixels."""
 
     file: str
     label: str
@@ -37,8 +38,8 @@ class Prediction(msgspec.Struct, frozen=True):
 
 def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[np.float32]:
     """Probabilities float32 [n, classes] for images [n, height, width, channels]: uint8, or floats in
-    the unit that `model.json` names; of a network of numbers, these, [n, 1]. Raises
-    DataError where they have another size."""
+    the unit that `model.json` names; of a network of numbers, these, [n, 1]; of pixels, [n, classes, height,
+    width]. Raises DataError where they have another size."""
     import torch
 
     from cambrian.networks.normalisation import as_inputs
@@ -53,7 +54,8 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
             f"shape {list(images.shape)}"
         )
     program, goal = load_program(place, facts), read_goal(facts.get("goal"))
-    predicted = np.empty((len(images), len(facts["labels"])), np.float32)
+    sides = wanted[:2] if goal.kind == "pixels" else ()
+    predicted = np.empty((len(images), len(facts["labels"]), *sides), np.float32)
     with torch.inference_mode():
         # In batches: activations of thousands of images at once would not fit into memory.
         for start in range(0, len(images), _BATCH):
@@ -108,6 +110,8 @@ def _name_classes(
         return [
             Prediction(name, f"{row[0]:.6g}", None) for name, row in zip(names, probabilities, strict=True)
         ]
+    if goal.kind == "pixels":
+        return [_name_mask(name, row, labels) for name, row in zip(names, probabilities, strict=True)]
     predictions = []
     for name, row in zip(names, probabilities, strict=True):
         chosen = choose_outputs(row, goal)
@@ -115,6 +119,14 @@ def _name_classes(
         sure = min((float(row[i]) for i in chosen), default=1 - float(row.max()))
         predictions.append(Prediction(name, ";".join(labels[i] for i in chosen), sure))
     return predictions
+
+
+def _name_mask(name: str, probabilities: NDArray[np.float32], labels: Sequence[str]) -> Prediction:
+    """The classes that an image holds, the largest first, with their shares of it."""
+    shares = np.bincount(probabilities.argmax(0).ravel(), minlength=len(labels)) / probabilities[0].size
+    held = [n for n in np.argsort(-shares, kind="stable") if shares[n] > 0]
+    label = ";".join(f"{labels[n]} {100 * shares[n]:.1f} %" for n in held)
+    return Prediction(name, label, float(probabilities.max(0).mean()))
 
 
 def check_table(path: Path) -> None:

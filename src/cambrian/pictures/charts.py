@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cambrian.pictures.markup import escape, label, number, rect, svg_document
@@ -155,10 +155,12 @@ def front(
     width: float = WIDTH,
     chosen: Sequence[tuple[float, float]] = (),
     names: tuple[str, str] = ("on the front", "dominated"),
+    begun: Mapping[str, tuple[float, float]] | None = None,
 ) -> str:
     """Points of two objectives: those on the front large and in another hue, the dominated ones faint, those
-    that were chosen with a ring. `names` are of the front's points and of the others."""
-    every = [*dominated, *best, *chosen]
+    that were chosen with a ring. `names` are of the front's points and of the others; those `begun` with have
+    their names beside them."""
+    every = [*dominated, *best, *chosen, *(begun or {}).values()]
     axes = _Axes([x for x, _ in every], [y for _, y in every], width=width)
     body = axes.grid(x_name, y_name, x_format, y_format)
     # The front is drawn last, so that a crowd of dominated points does not hide it.
@@ -169,6 +171,9 @@ def front(
     body += [
         _ring(*axes.at(x, y), f"chosen: {x_name} {x_format(x)}, {y_name} {y_format(y)}") for x, y in chosen
     ]
+    for name, point in (begun or {}).items():
+        x, y = axes.at(*point)
+        body.append(label(x + 9 if x < width / 2 else x - 9 - 6 * len(name), y + 4, name, "soft"))
     for i, (name, hue) in enumerate(zip(names, "ba", strict=True)):
         y = _HEIGHT + 8 + 18.0 * i
         body.append(_dot(_LEFT + 6, y - 4, 4, name, 1.0, hue))

@@ -15,7 +15,7 @@ from cambrian.reports.evidence import search_trials
 from cambrian.reports.naming import architecture_text
 from cambrian.reports.page import Html, chart, element, section, table
 from cambrian.reports.verdict import baselines
-from cambrian.search.front_choice import describe_hypervolume, find_reference
+from cambrian.search.front_choice import describe_hypervolume, find_reference, name_begun
 
 _ROWS_SHOWN = 50
 _Points = Sequence[tuple[float, float]]
@@ -89,7 +89,13 @@ def _chart(story: Story, points: dict[int, tuple[float, float]], width: float) -
     chosen = [points[t.number] for t in story.chosen if t.number in points]
     dominated = [p for n, p in points.items() if n not in on_front]
     best = [p for n, p in points.items() if n in on_front]
-    return _draw_points(story, dominated, best, "trials and their front", width, chosen=chosen)
+    begun = {name_begun(t): points[t.number] for t in _list_begun(story) if t.number in points}
+    return _draw_points(story, dominated, best, "trials and their front", width, chosen=chosen, begun=begun)
+
+
+def _list_begun(story: Story) -> list[Trial]:
+    """The networks that the search began with, such as the user's own."""
+    return [t for t in search_trials(story.trials) if name_begun(t) and isinstance(t.outcome, Done)]
 
 
 def _draw_points(
@@ -101,20 +107,23 @@ def _draw_points(
 
 def _front_table(story: Story) -> Html:
     header = ["trial", story.metric, *(o.name for o in story.objectives[1:]), "", "architecture"]
-    rows = [_front_row(story, t) for t in story.front[:_ROWS_SHOWN]]
-    more = len(story.front) - len(rows)
+    # The networks that the search began with are what the others are compared with, dominated or not.
+    begun = [t for t in _list_begun(story) if t not in story.front[:_ROWS_SHOWN]]
+    rows = [_front_row(story, t) for t in (*begun, *story.front[:_ROWS_SHOWN])]
+    more = len(story.front) - _ROWS_SHOWN
     text = table(header, rows)
-    return Html(text + element("p", f"and {more} more", "note")) if more else text
+    return Html(text + element("p", f"and {more} more", "note")) if more > 0 else text
 
 
 def _front_row(story: Story, trial: Trial) -> list[object]:
     metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
     others = [charts.plain(metrics[o.name]) if o.name in metrics else "–" for o in story.objectives[1:]]
-    mark = "chosen" if trial.number in {t.number for t in story.chosen} else ""
+    chosen = trial.number in {t.number for t in story.chosen}
+    marks = [name_begun(trial), "chosen" if chosen else ""]
     return [
         trial.number,
         story.value(trial.value),
         *others,
-        mark,
+        ", ".join(filter(None, marks)),
         architecture_text(story, trial.architecture),
     ]

@@ -1,5 +1,5 @@
 """The final network on the test images: whom it takes for whom, and where it errs most surely; of numbers,
-the predicted beside the true ones; of several labels or classifications, each alone.
+the predicted beside the true ones; of several labels, classifications or classes of pixels, each alone.
 
 The images decide nothing here: the winner has been chosen, and its score is on record.
 """
@@ -17,7 +17,7 @@ from cambrian.errors import CambrianError
 from cambrian.goal import Goal
 from cambrian.outcome import Done
 from cambrian.search.tally import percent
-from cambrian.tasks.metrics import accuracy
+from cambrian.tasks.metrics import accuracy, list_ious
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,6 +75,9 @@ def look_at_test_images(result: Result) -> Tested | None:
     if predictions.numbers is not None:
         pairs = zip(task.targets[which].tolist(), predictions.numbers.tolist(), strict=True)
         return Tested(count=len(which), total=len(task.test), pairs=tuple(pairs))
+    if predictions.masks is not None:
+        each = judge_masks(task.labels, task.targets[which], predictions.masks)
+        return Tested(count=len(which), total=len(task.test), each=each)
     if task.goal.kind != "classes":
         each = judge_each(task.goal, task.labels, task.targets[which], predictions.probabilities)
         return Tested(count=len(which), total=len(task.test), each=each)
@@ -84,6 +87,20 @@ def look_at_test_images(result: Result) -> Tested | None:
 def is_tested(metrics: Mapping[str, float]) -> bool:
     """Whether a trial has scores on the test part."""
     return "test_accuracy" in metrics or "test_loss" in metrics
+
+
+def judge_masks(
+    labels: Sequence[str], targets: NDArray[np.int64], masks: NDArray[np.int64]
+) -> tuple[tuple[object, ...], ...]:
+    """The header and the rows of a table: of each class its share of the pixels, and the intersection over
+    the union."""
+    shares = np.bincount(targets.ravel(), minlength=len(labels)) / targets.size
+    ious = list_ious(targets, masks, len(labels))
+    rows = zip(labels, shares, ious, strict=True)
+    return (
+        ("class", "pixels", "IoU"),
+        *((label, percent(float(s)), percent(None if np.isnan(i) else float(i))) for label, s, i in rows),
+    )
 
 
 def judge_each(

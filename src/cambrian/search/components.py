@@ -12,7 +12,7 @@ from typing import Any
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
-from cambrian.registry import METHODS
+from cambrian.registry import METHODS, name_of
 from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Engine
 from cambrian.search.loop.order import ORDERS
@@ -88,7 +88,7 @@ def _check_space(given: Any) -> None:
     if not (callable(getattr(given, "walk", None)) and callable(getattr(given, "build", None))):
         mend = ": write @cambrian.space above it" if isroutine(given) else ""
         if _is_module(given):
-            mend = ": write a function (pick, task) that makes it, with @cambrian.space above"
+            mend = ": cambrian.from_model(...) makes a space of it"
         raise UsageError(f"a space asks questions and builds networks, got {name}, which is none{mend}")
 
 
@@ -131,7 +131,20 @@ def space_for(given: Any, task: Any) -> Space:
     space: Any = component("space", given)
     fit = getattr(space, "for_task", None)  # a user's own space need not have it
     fitted: Space = space if fit is None or task is None else fit(task)
+    _check_dense(fitted, task)
     return fitted
+
+
+def _check_dense(space: Space, task: Any) -> None:
+    """Raise UsageError for a space of ours whose networks do not have an answer for each pixel."""
+    from cambrian.spaces.drafts import is_own
+
+    if getattr(task, "dense", False) and not getattr(space, "fine", False) and not is_own(space):
+        raise UsageError(
+            f"the data have a class for each pixel, and the networks of the space {name_of(space)} one answer"
+            " for an image: leave the space out, or name fabric, or a function of yours, for which task.dense"
+            " is true"
+        )
 
 
 def usual(space: Space, trials: int | None) -> str:

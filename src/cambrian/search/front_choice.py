@@ -36,6 +36,11 @@ def choose_knees(trials: Sequence[Trial], objectives: Sequence[Objective], count
     return [front[n] for n in _pick_greedily(vectors, reference, useful or [0], count)]
 
 
+def name_begun(trial: Trial) -> str:
+    """The name of a network that the search began with, such as "your network"; "" for any other trial."""
+    return str(trial.reason.get("begins", ""))
+
+
 def _find_whole_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
     """The front's trials that have all objectives."""
     return [t for t in find_front(trials, objectives) if all(map(math.isfinite, t.scores(objectives)))]

@@ -26,12 +26,15 @@ BATCH = 256
 class Predictions:
     """The likeliest class of each image, and the probabilities float32 [n, classes] of all `classes`. Of
     numbers, `numbers` float64 [n] in their own unit, and no probabilities; of several labels, those of a
-    probability above one half, with a ; between them; of several heads, the likeliest class of each."""
+    probability above one half, with a ; between them; of several heads, the likeliest class of each. Of
+    pixels, `masks` int64 [n, height, width] are the likeliest class of each, the labels those that an image
+    holds, and the probabilities float32 [n, classes, height, width]."""
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float32]
     classes: tuple[str, ...]
     numbers: NDArray[np.float64] | None = None
+    masks: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -46,7 +49,8 @@ def predict(network: nn.Module, task: Task, resolution: int | None, images: Any)
 
     pixels = read_pixels(task, images)
     held = batches.images(pixels, np.zeros(len(pixels), np.int64), task.mean, task.std, resolution=resolution)
-    outputs = np.empty((len(pixels), task.classes), np.float32)
+    sides = held.side if task.dense else ()
+    outputs = np.empty((len(pixels), task.classes, *sides), np.float32)
     with torch.inference_mode():
         # In batches: activations of thousands of images at once would not fit into memory.
         for start in range(0, len(pixels), BATCH):
@@ -67,6 +71,10 @@ def name_predictions(outputs: NDArray[np.float32], names: Sequence[str], goal: G
     if goal.kind == "numbers":
         numbers = goal.mean + goal.std * outputs[:, 0].astype(np.float64)
         return Predictions(tuple(f"{n:.6g}" for n in numbers), outputs[:, :0], (), numbers)
+    if goal.kind == "pixels":
+        masks = outputs.argmax(1)
+        held = tuple(";".join(names[i] for i in np.unique(mask)) for mask in masks)
+        return Predictions(held, outputs, tuple(names), masks=masks)
     labels = tuple(";".join(names[i] for i in choose_outputs(row, goal)) for row in outputs)
     return Predictions(labels, outputs, tuple(names))
 

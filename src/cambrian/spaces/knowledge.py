@@ -80,6 +80,17 @@ class Settles(Protocol):
 
 
 @runtime_checkable
+class Begins(Protocol):
+    """Knows architectures that every search measures first, whatever its strategy, as that of the network
+    that a user has already."""
+
+    @property
+    def begins(self) -> Mapping[str, Architecture]:
+        """Architectures by the names that reports give them."""
+        ...
+
+
+@runtime_checkable
 class Lists(Protocol):
     """Holds its architectures in a list, as a table of results does: counting them takes no walk."""
 

@@ -48,7 +48,11 @@ def from_arrays(
         notes += remarks
     # An array of labels is read as it is, not label by label, and so keeps its type and its columns.
     whole = parts[TRAIN][1] if len(parts) == 1 and hasattr(parts[TRAIN][1], "shape") else labels
-    targets = read_targets(whole, where, form.goal, names=names, column=form.column)
+    goal = form.goal
+    if goal is None and _are_masks(stacks, parts):
+        goal, whole = "pixels", np.concatenate([np.asarray(masks) for _, masks in parts.values()])
+        notes += (f"{where}: the labels have the shape of the images: each pixel has a class (pixels)",)
+    targets = read_targets(whole, where, goal, names=names, column=form.column)
 
     def place(i: int) -> str:
         of_part = f" of the {PART_NAMES[places[i][0]]} part" if len(parts) > 1 else ""
@@ -56,6 +60,12 @@ def from_arrays(
 
     decode = with_notes(decode_images(_join(stacks, where), place), (*notes, *targets.notes))
     return Examples(name, targets.values, targets.labels, np.concatenate(marks), decode, targets.goal)
+
+
+def _are_masks(stacks: Sequence[Images], parts: Mapping[int, tuple[Any, Any]]) -> bool:
+    """Whether the labels are images of the size of the images."""
+    shapes = zip(stacks, (np.shape(labels) for _, labels in parts.values()), strict=True)
+    return all(not isinstance(stack, list) and stack.shape[:3] == shape for stack, shape in shapes)
 
 
 def with_notes(decode: Decode, notes: Sequence[str]) -> Decode:

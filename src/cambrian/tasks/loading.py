@@ -66,6 +66,11 @@ def load(
         raise UsageError(f"seed={seed!r:.40}: expected a whole number")
     examples = with_options(reader_of(source), reading, SETTINGS).examples()
     metric = choose_metric(metric, examples.goal.kind)
+    if examples.goal.kind == "pixels" and size is not None:
+        raise UsageError(
+            f"size={size}: masks are not scaled, since a pixel between two classes has none: scale images and"
+            " masks before, or leave it out"
+        )
     if name is not None:
         examples = replace(examples, name=name)
     # Split by the labels, so that only the images that are kept are decoded.

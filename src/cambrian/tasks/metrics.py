@@ -21,6 +21,7 @@ KINDS = {
     "numbers": "numbers",
     "labels": "several labels",
     "heads": "several classifications",
+    "pixels": "the class of each pixel",
 }
 """The kinds of goals in words."""
 
@@ -125,6 +126,26 @@ def macro_f1(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
     return float(np.mean(2 * hits / np.maximum(total, 1)))
 
 
+def mean_iou(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
+    """The intersection over the union of the pixels of a class, in all images together, averaged over the
+    classes that occur in `targets` or `predictions` (Everingham et al. 2010, "The PASCAL Visual Object
+    Classes Challenge", Sec. 4.3).
+
+    >>> mean_iou(np.array([[[0, 1]], [[1, 1]]]), np.array([[[0, 0]], [[1, 1]]]))
+    0.5833333333333333
+    """
+    ious = list_ious(targets, predictions, 1 + int(max(targets.max(), predictions.max())))
+    return float(np.nanmean(ious))
+
+
+def list_ious(targets: NDArray[Any], predictions: NDArray[Any], classes: int) -> NDArray[np.float64]:
+    """The intersection over the union of each class; not a number for one that is nowhere."""
+    true, predicted = targets.ravel(), predictions.ravel()
+    both = np.bincount(true[true == predicted], minlength=classes)
+    union = np.bincount(true, minlength=classes) + np.bincount(predicted, minlength=classes) - both
+    return np.where(union > 0, both / np.maximum(union, 1), np.nan)
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(accuracy),
     "balanced-accuracy": Metric(balanced_accuracy),
@@ -135,6 +156,8 @@ METRICS: dict[str, Metric] = {
     "macro-f1": Metric(macro_f1, "labels"),
     # Of several classifications: the share of right answers of each, averaged.
     "mean-accuracy": Metric(accuracy, "heads"),
+    "miou": Metric(mean_iou, "pixels"),
+    "pixel-accuracy": Metric(accuracy, "pixels"),
 }
 
 

@@ -1,4 +1,5 @@
-"""The targets of a task: classes, numbers, several labels an example, or several classifications.
+"""The targets of a task: classes, numbers, several labels an example, several classifications, or the class
+of each pixel.
 
 Classes are the rule. In a table of features, a column of numbers with fractions, or with more than DISTINCT
 different ones, is predicted as numbers, and several columns are several classifications, or of 0 and 1 alone
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 DISTINCT = 30
 """Whole numbers up to which a column is taken for classes."""
+MOST_OF_PIXELS = 256
+"""Classes of pixels: masks with more are pictures, such as depths."""
 SIGNS = (";", "|")
 LEADING_ZERO = re.compile(r"0\d")
 """Signs between the labels of a cell."""
@@ -56,6 +59,8 @@ def read_targets(
         return _read_measured(values, where, name)
     if goal == "labels":
         return _read_sets(values, where, names)
+    if goal == "pixels":
+        return _read_masks(values, where, names)
     if goal == "heads":
         raise DataError(
             f"{where}: goal=heads is for several columns of classes: name them with target=FIRST,SECOND"
@@ -145,6 +150,26 @@ def _read_measured(values: Any, where: str, name: str) -> Targets:
             f"{where}: all numbers to predict are {numbers[0]:g}, so that there is nothing to learn"
         )
     return Targets(numbers, (name,), Goal("numbers"))
+
+
+def _read_masks(values: Any, where: str, names: Sequence[str] | None) -> Targets:
+    """Masks [n, height, width] of the whole numbers 0, 1, ... of classes."""
+    masks = np.asarray(values)
+    if masks.ndim != 3 or masks.dtype.kind not in "uib":
+        raise DataError(
+            f"{where}: classes of pixels are masks [n, height, width] of whole numbers, got an array"
+            f" {list(masks.shape)} of {masks.dtype}"
+        )
+    low, classes = int(masks.min()), int(masks.max()) + 1
+    if low < 0 or not 2 <= classes <= MOST_OF_PIXELS:
+        raise DataError(
+            f"{where}: the masks hold the numbers {low} to {classes - 1}, expected classes from 0 on, two to"
+            f" {MOST_OF_PIXELS} of them: number them anew"
+        )
+    labels = tuple(names or map(str, range(classes)))
+    if len(labels) < classes:
+        raise DataError(f"{where}: {len(labels)} names for {classes} classes of pixels: give one for each")
+    return Targets(masks.astype(np.int64), labels, Goal("pixels"))
 
 
 def _separates(values: Any) -> str | None:

@@ -68,6 +68,11 @@ class Task:
         return len(self.labels)
 
     @property
+    def dense(self) -> bool:
+        """Whether a network gives an answer for each pixel."""
+        return self.goal.kind == "pixels"
+
+    @property
     def strata(self) -> NDArray[np.int64]:
         """The groups int64[n] of which a part of the data has its share each: the classes, else a single
         one."""
@@ -157,6 +162,8 @@ def describe_goal(goal: Goal, labels: Sequence[str]) -> str:
         return f"numbers ({labels[0]})"
     if goal.kind == "heads":
         return ", ".join(f"{count} classes of {name}" for name, count in goal.heads)
+    if goal.kind == "pixels":
+        return f"{len(labels)} classes of pixels"
     return f"{len(labels)} {goal.kind}"
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cambrian.networks.heads import spread_targets
 from cambrian.networks.measure.dry_run import in_mode, shapes_alone
 from cambrian.networks.tensor_copies import copy_network, tensor_copies
 from cambrian.settings import COUNT, check_settings
@@ -109,7 +110,7 @@ class TrainingMemory:
             output = learner(batch)
             heads = output if isinstance(output, tuple) else (output,)
             # All heads: in training the auxiliary ones take memory too.
-            torch.autograd.backward([F.cross_entropy(logits, targets) for logits in heads])
+            torch.autograd.backward([F.cross_entropy(x, spread_targets(targets, x)) for x in heads])
             learner.zero_grad(set_to_none=True)  # so that a second step begins as the first did
 
         tensors = [*_tensors(learner), batch, targets]

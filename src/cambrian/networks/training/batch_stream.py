@@ -58,7 +58,7 @@ class BatchStream:
         return self._drawn[1]
 
     def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs [b, channels, height, width] and targets [b] of step `step` (from 0) of an epoch."""
+        """Inputs [b, channels, height, width] and targets [b, ...] of step `step` (from 0) of an epoch."""
         draws, n = self.draws(epoch), len(self.images)
         # Bounds by integer division: the batches cover all examples, and sizes differ by one at most.
         batch = slice(n * step // self.steps, n * (step + 1) // self.steps)
@@ -70,4 +70,4 @@ class BatchStream:
         inputs = self.images.inputs(pixels)
         if self._augment.cutout:
             inputs = cut_out(inputs, self._augment.cutout, draws.hole[batch])
-        return inputs.contiguous(memory_format=self._format), self.images.targets[draws.order[batch]]
+        return inputs.contiguous(memory_format=self._format), self._seen.targets[draws.order[batch]]

@@ -45,8 +45,11 @@ class Images:
         return ((scaled - unit * self.mean) / (unit * self.std)).permute(0, 3, 1, 2)
 
     def resize(self, side: tuple[int, int]) -> Images:
-        """The same images, scaled to `side` (height, width)."""
-        return self if side == self.side else replace(self, pixels=_scale(self.pixels, side))
+        """The same images, and masks, scaled to `side` (height, width)."""
+        if side == self.side:
+            return self
+        targets = _scale_masks(self.targets, side) if self.goal.kind == "pixels" else self.targets
+        return replace(self, pixels=_scale(self.pixels, side), targets=targets)
 
 
 def images(
@@ -82,6 +85,11 @@ def _scale(pixels: Tensor, side: tuple[int, int]) -> Tensor:
     # In pieces: scaling works in float32, four times the memory of uint8.
     parts = torch.split(pixels, max(1, PIECE // pixels[0].numel()))
     return torch.cat([_scale_piece(part, side) for part in parts])
+
+
+def _scale_masks(masks: Tensor, side: tuple[int, int]) -> Tensor:
+    """Each pixel has the class of the nearest one: between two classes there is none."""
+    return F.interpolate(masks[:, None].float(), side, mode="nearest-exact")[:, 0].long()
 
 
 def _scale_piece(pixels: Tensor, side: tuple[int, int]) -> Tensor:

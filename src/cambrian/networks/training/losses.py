@@ -120,10 +120,12 @@ LOSSES: Mapping[str, Callable[[float], Loss]] = {
 
 def make_loss(recipe: Recipe, goal: Goal = CLASSES) -> Loss:
     """The loss that the recipe names, with its smoothing, for targets of that goal: of numbers Huber's or the
-    squared error, of labels the binary cross-entropy, of several heads the sum."""
+    squared error, of labels the binary cross-entropy, of several heads the sum, of pixels the cross-entropy."""
     if goal.kind == "numbers":
         return MeanSquare() if recipe.loss == "squared-error" else Huber()
     if goal.kind == "labels":
         return BinaryCrossEntropy(recipe.label_smoothing)
+    if goal.kind == "pixels":  # the mean over all pixels
+        return CrossEntropy(recipe.label_smoothing)
     loss = LOSSES[recipe.loss](recipe.label_smoothing)
     return SumOfHeads(loss, goal) if goal.kind == "heads" else loss

@@ -1,9 +1,10 @@
 """The order of a search: which trials the strategy has learned of when it is asked for the next proposal.
 
-By number, proposal n is made knowing the outcomes of trials 0..n-lag and no others: the same on every
-engine and with any number of workers. Where the strategy waits for more (the end of a level), it learns one
-trial more at a time, in their order, which is the same everywhere too. By arrival it learns an outcome when
-it comes, and the order notes at which place.
+The first proposals are those that the space begins with, where it knows any (`Begins`); all others are the
+strategy's. By number, proposal n is made knowing the outcomes of trials 0..n-lag and no others: the same on
+every engine and with any number of workers. Where the strategy waits for more (the end of a level), it learns
+one trial more at a time, in their order, which is the same everywhere too. By arrival it learns an outcome
+when it comes, and the order notes at which place.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import msgspec
 from cambrian.outcome import Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
-from cambrian.request import Proposal, Wait
+from cambrian.request import Evaluate, Proposal, Wait
+from cambrian.spaces.knowledge import Begins, know
 from cambrian.strategies.strategy import Strategy
 
 NUMBER, ARRIVAL = "number", "arrival"
@@ -41,6 +43,10 @@ class Order:
         self.open = dict.fromkeys(range(len(self.trials)))  # a set that keeps the order of numbers
         self.sequence: list[int] = []  # of numbers, in the order in which they were learned
         self.seed = problem.seed
+        begins = know(problem.space, Begins)
+        self.first = () if begins is None else tuple(begins.begins.items())
+        # A strategy that learns its own trials alone is not told of those that the space begins with.
+        self.alone = bool(getattr(strategy, "own_trials", False))
         self.state: Any = strategy.start(problem)
 
     @property
@@ -61,7 +67,11 @@ class Order:
         return proposal
 
     def propose(self) -> Proposal:
-        """The strategy's proposal by now, whatever its due. Changes nothing here."""
+        """The proposal by now, whatever its due: one that the space begins with, or the strategy's. Changes
+        nothing here."""
+        if len(self.trials) < len(self.first):
+            name, architecture = self.first[len(self.trials)]
+            return Evaluate(architecture, reason={"begins": name})
         # A stream per number: an interrupted search, asked again for this proposal, draws the same.
         rng = stream(self.seed, "propose", len(self.trials))
         return self.strategy.propose(self.state, self.pending(), rng)
@@ -89,7 +99,8 @@ class Order:
     def learn(self, number: int) -> None:
         """Let the strategy learn trial `number`, which has an outcome."""
         self.trials[number] = trial = self.resolve(self.trials[number])
-        self.state = self.strategy.learn(self.state, trial.turn_upwards())
+        if not self._is_hidden(number):
+            self.state = self.strategy.learn(self.state, trial.turn_upwards())
         self.sequence.append(number)
         del self.open[number]
 
@@ -101,13 +112,17 @@ class Order:
 
     def pending(self) -> list[Trial]:
         """The open trials as the strategy may see them: an outcome that it has not learned is withheld."""
-        return [msgspec.structs.replace(self.trials[n], outcome=None) for n in self.open]
+        shown = (n for n in self.open if not self._is_hidden(n))
+        return [msgspec.structs.replace(self.trials[n], outcome=None) for n in shown]
 
     def resolve(self, trial: Trial) -> Trial:
         """The trial, with the outcome of the one that it repeats where that is known by now."""
         if trial.cached is None or trial.outcome is not None:
             return trial
         return msgspec.structs.replace(trial, outcome=self.trials[trial.cached].outcome)
+
+    def _is_hidden(self, number: int) -> bool:
+        return self.alone and number < len(self.first)
 
     def _learn_next(self) -> bool:
         """Learn the next trial by number; False where its outcome is not known, or there is none."""

@@ -28,6 +28,10 @@ class Supervised:
     def needs(self) -> tuple[type, ...]:
         return self.strategy.needs
 
+    @property
+    def own_trials(self) -> bool:
+        return bool(getattr(self.strategy, "own_trials", False))
+
     def start(self, problem: Problem) -> Any:
         with self.measure_time():
             return self.strategy.start(problem)

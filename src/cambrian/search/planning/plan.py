@@ -136,6 +136,8 @@ def _refuse_for_supernets(request: PlanRequest) -> None:
 
 def _find_raced(given: Any, task: Task) -> Space | None:
     """The space to race in: the named one if it has a portfolio, the usual one where none is named."""
+    if given is None and task.dense:  # the portfolio has one answer for an image
+        return None
     space = space_for(RACED if given is None else given, task)
     return None if know(space, HasPortfolio) is None else space
 

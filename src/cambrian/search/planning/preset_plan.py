@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 DEFAULT_SPACE = "pnas"
+DENSE_SPACE = "fabric"
+"""The space for the classes of pixels, whose networks end at the images' resolution."""
 GROWN_SPACE = "network-morphism"
 """The space of a strategy whose networks grow, where nobody names one."""
 LEVELED = ("levels", "keep")
@@ -104,7 +106,8 @@ def plan_by_preset(request: PlanRequest) -> Plan:
 
 def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts:
     """The facts of the named space, or of the usual one with as many levels as `changes` asks for."""
-    whole = space_for(DEFAULT_SPACE if space is None else space, task)
+    usual_space = DENSE_SPACE if task.dense else DEFAULT_SPACE
+    whole = space_for(usual_space if space is None else space, task)
     if is_own(whole):
         check_space(whole, task, Fidelity())
     facts = SpaceFacts(whole, free=space is None)

@@ -19,6 +19,7 @@ def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str) 
     import torch
     from torch.nn import functional as F
 
+    from cambrian.networks.heads import spread_targets
     from cambrian.networks.pointwise import avoid_strided_pointwise, memory_format
 
     # Prepared as the trainer prepares it, so that the measured speed is that of training.
@@ -32,7 +33,8 @@ def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str) 
     while len(times) < 2 or (len(times) < 4 and sum(times) < ENOUGH):
         started = time.perf_counter()
         output = network(batch)
-        loss = F.cross_entropy(output[0] if isinstance(output, tuple) else output, targets)
+        logits = output[0] if isinstance(output, tuple) else output
+        loss = F.cross_entropy(logits, spread_targets(targets, logits))
         loss.backward()  # type: ignore[no-untyped-call]
         if device.startswith("cuda"):
             torch.cuda.synchronize()

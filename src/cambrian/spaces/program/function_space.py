@@ -61,15 +61,22 @@ def check_signature(task: object) -> None:
 
 @dataclass(frozen=True)
 class Shape:
-    """A task's signature without a task, for programs that are only sampled."""
+    """A task's signature without a task, for programs that are only sampled. `dense`: a network gives the
+    logits of each pixel."""
 
     channels: int = 3
     height: int = 32
     width: int = 32
     classes: int = 10
+    dense: bool = False
 
     def __post_init__(self) -> None:
         check_signature(self)
+
+
+def is_dense(task: Signature) -> bool:
+    """Whether the networks for a task give the logits of each pixel, [n, classes, height, width]."""
+    return bool(getattr(task, "dense", False))
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,7 @@ class Program(Space):
     def for_task(self, task: Signature) -> Space:
         """This space, sampled with the signature of `task`. Raises SpaceError where its body cannot be run
         with that."""
-        shape = Shape(task.channels, task.height, task.width, task.classes)
+        shape = Shape(task.channels, task.height, task.width, task.classes, is_dense(task))
         if shape == self.task:
             return self
         try:

@@ -38,7 +38,7 @@ def check_fit(network: nn.Module, task: Signature, made: Sequence[tuple[str, nn.
     finally:
         trace.remove()
     for output in outputs:
-        _check_logits(output, task.classes)
+        _check_logits(output, task.classes, _list_sides(task))
 
 
 def _forwards(network: nn.Module, task: Signature, trace: _Trace) -> list[Any]:
@@ -126,20 +126,25 @@ def _types_said(network: nn.Module) -> str:
     return f" (weights are {' and '.join(types)}, images come as float32: make it .float())" if types else ""
 
 
-def _check_logits(output: Any, classes: int) -> None:
+def _list_sides(task: Signature) -> tuple[int, ...]:
+    """The axes of an output behind the classes: those of the pixels, where each has an answer."""
+    return (task.height, task.width) if getattr(task, "dense", False) else ()
+
+
+def _check_logits(output: Any, classes: int, sides: tuple[int, ...] = ()) -> None:
     import torch
 
-    wanted = f"[{BATCH}, {classes}]"
+    wanted = str([BATCH, classes, *sides])
     for head in output if isinstance(output, tuple) and output else (output,):
         if not isinstance(head, torch.Tensor):
             raise WrongOutput(
                 f"the network gives {_describe(head)}, expected a tensor {wanted}: does its forward return "
                 f"the logits?"
             )
-        if tuple(head.shape) != (BATCH, classes):
+        if tuple(head.shape) != (BATCH, classes, *sides):
+            advice = "a logit per class and pixel" if sides else _shape_advice(tuple(head.shape), classes)
             raise WrongOutput(
-                f"the network gives {list(head.shape)} for {BATCH} inputs, expected {wanted}: "
-                f"{_shape_advice(tuple(head.shape), classes)}"
+                f"the network gives {list(head.shape)} for {BATCH} inputs, expected {wanted}: {advice}"
             )
         if not head.is_floating_point():
             raise WrongOutput(f"the network gives {head.dtype} numbers, expected logits: floats {wanted}")

@@ -25,14 +25,14 @@ Wiring = Mapping[Node, tuple[str, ...]]
 def network(
     read: Reading[Wiring], trellis: Trellis, dense: bool, channels: int, classes: int, *, filters: int = 64
 ) -> nn.Module:
-    """Takes float[n, channels, h, w], gives float[n, classes]."""
+    """Takes float[n, channels, h, w], gives float[n, classes], of a fine trellis float[n, classes, h, w]."""
     check_numbers(COUNT, filters=filters)
     return Fabric(read, trellis, dense, channels, classes, filters)
 
 
 class Fabric(nn.Module):
     """The nodes in an order in which each comes after its inputs, and a linear classifier of the means of the
-    last one."""
+    last one, or of each of its pixels."""
 
     def __init__(
         self, read: Reading[Wiring], trellis: Trellis, dense: bool, channels: int, classes: int, filters: int
@@ -45,7 +45,9 @@ class Fabric(nn.Module):
         self.nodes = read.several(lambda wiring: [str(node) for node in wiring], makers)
         self._last = str(trellis.last)
         self._scales = {str(node): node.scale for node in trellis.list_nodes()}
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(filters, classes))
+        pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(filters, classes))
+        # Of pixels each is classified alone, by what the last node knows of its surroundings.
+        self.head = nn.Conv2d(filters, classes, 1) if trellis.fine else pooled
 
     def forward(self, x: Tensor) -> Tensor:
         states = {IMAGE: x}

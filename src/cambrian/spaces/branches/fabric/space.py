@@ -8,7 +8,7 @@ them read all, is one more architecture.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
@@ -17,6 +17,7 @@ from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.branches.fabric.trellis import IMAGE, Node, Trellis
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.graphs.sized import build_graph
+from cambrian.spaces.program.function_space import is_dense
 from cambrian.spaces.small_images import small
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
@@ -34,7 +35,8 @@ Wiring = dict[Node, tuple[str, ...]]
 @dataclass(frozen=True)
 class Fabric(Space):
     """`layers` layers after that of the image, each of `scales` scales, of which the first has the image's
-    resolution. Channels read those of all numbers (`dense`), or the same and the two next to it.
+    resolution. Channels read those of all numbers (`dense`), or the same and the two next to it. Networks
+    for the class of each pixel end at the image's resolution (`fine`).
 
     Only nodes on which the output depends ask for their inputs, so that no two architectures are the same
     network. All questions are shared."""
@@ -46,6 +48,7 @@ class Fabric(Space):
     layers: int = 4
     scales: int = 3
     dense: bool = True
+    fine: bool = field(default=False, metadata={"later": True})
 
     measure = "uniform over the inputs of each node, from the output on"
 
@@ -62,7 +65,12 @@ class Fabric(Space):
 
     @property
     def trellis(self) -> Trellis:
-        return Trellis(self.layers, self.scales)
+        return Trellis(self.layers, self.scales, self.fine)
+
+    def for_task(self, task: Signature) -> Space:
+        """The fabric that ends where the task's answers are: at each pixel, or at the coarsest scale."""
+        fine = is_dense(task)
+        return self if fine == self.fine else replace(self, fine=fine)
 
     def program(self, pick: Pick) -> None:
         trellis, asked = self.trellis, set[Node]()

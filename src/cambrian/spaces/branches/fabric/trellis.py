@@ -25,15 +25,17 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True)
 class Trellis:
-    """`layers` after that of the image, each of so many `scales`."""
+    """`layers` after that of the image, each of so many `scales`. `fine`: the output has the image's
+    resolution, and is that of the finest scale, as for the classes of pixels (Sec. 4.2)."""
 
     layers: int
     scales: int
+    fine: bool = False
 
     @property
     def last(self) -> Node:
-        """The node that is classified: the coarsest of the last layer."""
-        return Node(self.layers, self.scales - 1)
+        """The node that is classified: the coarsest of the last layer, or the finest."""
+        return Node(self.layers, 0 if self.fine else self.scales - 1)
 
     def list_nodes(self) -> Iterator[Node]:
         """Each after its inputs."""

@@ -1,0 +1,1 @@
+"""Spaces made of a user's own network."""
