@@ -20,7 +20,7 @@ class PopulationDescent:
 
     def __init__(self, flats: Sequence[Flat], lanes: int, recipe: Recipe) -> None:
         self._flats, self._lanes, self._recipe = flats, lanes, recipe
-        self._steps = torch.zeros((), device=flats[0].weights.device)
+        self._steps = 0
         names = ("exp_avg", "exp_avg_sq") if recipe.optimiser == "adamw" else ("momentum",)
         self._moments = [{name: torch.zeros_like(flat.weights) for name in names} for flat in flats]
 
@@ -37,12 +37,15 @@ class PopulationDescent:
 
     def state(self) -> dict[str, Tensor]:
         moments = enumerate(self._moments)
-        return {"steps": self._steps} | {f"{i}.{k}": v for i, named in moments for k, v in named.items()}
+        steps = {"steps": torch.tensor(self._steps)}
+        return steps | {f"{i}.{name}": value for i, named in moments for name, value in named.items()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Continue from the result of `state`."""
-        for name, tensor in self.state().items():
-            tensor.copy_(tensors[name])
+        self._steps = int(tensors["steps"])
+        for i, named in enumerate(self._moments):
+            for name, moment in named.items():
+                moment.copy_(tensors[f"{i}.{name}"])
 
     def _rate(self, flat: Flat, rates: Sequence[float]) -> Tensor | float:
         """The rate of each number, or of all."""

@@ -86,8 +86,19 @@ def trace(network: nn.Module, lane: int, shape: tuple[int, int, int]) -> Trace:
         ) from error
     shapes, constants = _probe(network, graph, shape)
     calls = _list_calls(network, graph, lane, shapes, constants)
-    output = next(node for node in graph.nodes if node.op == "output").args[0]
-    return Trace(network, calls, constants, output)
+    output = next(node for node in graph.nodes if node.op == "output")
+    return Trace(network, _drop_unread(calls, output), constants, output.args[0])
+
+
+def _drop_unread(calls: dict[fx.Node, Call], output: fx.Node) -> dict[fx.Node, Call]:
+    """The calls without those that the output does not depend on, as of shapes that are known; the network's
+    input stays."""
+    read: set[Call] = set()
+    new = {calls[node] for node in output.all_input_nodes}
+    while new:
+        read |= new
+        new = {before for call in new for before in call.inputs} - read
+    return {node: c for node, c in calls.items() if c in read or node.op == "placeholder"}
 
 
 def _list_calls(
