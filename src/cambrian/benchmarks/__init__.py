@@ -23,6 +23,7 @@ BENCHMARKS = Registry(
         "nb-macro": "cambrian.benchmarks.macro:cifar10",
         "planted": "cambrian.benchmarks.planted:make_entangled",
         "planted-separable": "cambrian.benchmarks.planted:make_separable",
+        "pnas-bench": "cambrian.benchmarks.pnas_bench:fashion_mnist",
         "spikenas": "cambrian.benchmarks.spikenas:cifar10",
     },
 )

@@ -16,6 +16,7 @@ TABLES = Registry(
         "nb101": "cambrian.estimators.tables.nb101:table",
         "nb201": "cambrian.estimators.tables.nb201:table",
         "nb-macro": "cambrian.estimators.tables.macro:table",
+        "pnas-bench": "cambrian.estimators.tables.pnas_bench:table",
         "spikenas": "cambrian.estimators.tables.spikenas:table",
     },
 )
