@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from cambrian.networks.training.trainer import Read
     from cambrian.tasks.task import Task
 
+FEW = 2**20
+"""Numbers in the pixels of images that children are scored on in one batch, where calls take their time."""
+
 
 def score_network(
     network: nn.Module, recipe: Recipe, task: Task, job: Job, memo: Memo | None = None
@@ -35,6 +38,8 @@ def score_network(
     images = scoring_images(task, job.fidelity, job.stage, job.device)
     # Nothing is kept for gradients, so that a larger batch fits and takes less time.
     batch = 4 * recipe.batch_size
+    if memo is not None and images.pixels.numel() <= FEW:
+        batch = len(images)
     read = images.read if memo is None else partial(memo.recall, images.read)
     if task.goal.kind == "classes":
         metrics = scores(network, images, batch, read)

@@ -22,7 +22,7 @@ from cambrian.networks.pointwise import StridedPointwise
 from cambrian.networks.pooling import pool_average
 from cambrian.networks.sharing.norms import NORMS
 
-LIMIT = 2**27
+LIMIT = 3 * 2**26
 """Bytes of outputs that are kept: those of a few dozen operations on a thousand small images."""
 STATISTICS, SCORES = "statistics", "scores"
 
