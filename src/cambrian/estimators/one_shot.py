@@ -4,6 +4,7 @@ with its weights, without a training of their own."""
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -37,11 +38,14 @@ from cambrian.weights import Continue, Fresh, Shared
 
 if TYPE_CHECKING:
     from cambrian.architecture import Architecture
+    from cambrian.networks.sharing.memo import Memo
     from cambrian.networks.sharing.supernet import Supernet
     from cambrian.networks.training.step import Step
     from cambrian.tasks.task import Task
 
 STATISTICS = ("measured", "running", "batch")
+WARMING = 1.0
+"""Seconds in which a worker fills the memo of a supernet, of whose children there are hundreds."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +94,22 @@ class OneShot(Recipe):
             or holds_supernet(job, self.statistics)
         ):
             return False
-        load_supernet(job, job.task, self.statistics)
+        _, supernet, memo = load_supernet(job, job.task, self.statistics)
         scoring_images(job.task, job.fidelity, "search", job.device)
         if self.statistics == "measured":
             read_statistics_batches(job, job.task, self, self.statistics_batches)
+        self._warm(job, job.task, supernet, memo)
         return True
+
+    def _warm(self, job: Job, task: Task, supernet: Supernet, memo: Memo) -> None:
+        """Score random children, so that those to come, each in its own process, find what they share."""
+        draw, began, calls = list_paths(job, supernet), time.perf_counter(), -1
+        # As long as it is worth it: until the memo is full, or the worker has waited long enough.
+        while len(memo) > calls and time.perf_counter() - began < WARMING:
+            calls = len(memo)
+            for number in range(calls, calls + 2):
+                supernet.choose(draw(number))
+                self._score(job, task, supernet, memo)
 
     def make_method(self, job: Job, task: Task, supernet: Supernet) -> Step:
         """The step by which the job's request trains the supernet."""
@@ -156,22 +171,28 @@ class OneShot(Recipe):
         measures = hold_to_limits(job, task) if job.limits else {}
         if isinstance(measures, Infeasible):
             return measures
-        supernet = load_supernet(job, task, self.statistics)
+        _, supernet, memo = load_supernet(job, task, self.statistics)
         supernet.choose(job.architecture)
-        metrics = self._score(job, task, supernet)
+        metrics = self._score(job, task, supernet, memo)
         value = metrics.pop("value")
         return Done(value, metrics | measures, seconds=time.perf_counter() - started)
 
-    def _score(self, job: Job, task: Task, supernet: Supernet) -> dict[str, float]:
+    def _score(self, job: Job, task: Task, supernet: Supernet, memo: Memo | None = None) -> dict[str, float]:
+        """The metrics of the chosen architecture. Where the weights are those of its siblings, `memo` keeps
+        what they share."""
+        from cambrian.networks.sharing.memo import SCORES, STATISTICS, Memo
         from cambrian.networks.sharing.norms import measure_statistics, score_by_batch
 
-        if self.statistics == "batch":
-            with score_by_batch(supernet):
-                return score_network(supernet, self, task, job)
+        memo = Memo(supernet, 0) if memo is None else memo
         if self.statistics == "measured":
             batches = read_statistics_batches(job, task, self, self.statistics_batches)
-            measure_statistics(supernet, batches)
-        return score_network(supernet, self, task, job)
+            for inputs in batches:
+                memo.know(inputs)
+            with memo.used(STATISTICS):
+                measure_statistics(supernet, batches)
+        by_batch = score_by_batch(supernet) if self.statistics == "batch" else nullcontext()
+        with by_batch, memo.used(SCORES):
+            return score_network(supernet, self, task, job, memo)
 
     def _leave(self, run: TrainingRun, supernet: Supernet) -> None:
         from cambrian.networks.checkpoint import save_weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,35 +17,50 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cambrian.estimators.job import Job
+    from cambrian.networks.sharing.memo import Memo
     from cambrian.networks.training.batches import Images
     from cambrian.networks.training.recipe import Recipe
+    from cambrian.networks.training.trainer import Read
     from cambrian.tasks.task import Task
 
+FEW = 2**20
+"""Numbers in the pixels of images that children are scored on in one batch, where calls take their time."""
 
-def score_network(network: nn.Module, recipe: Recipe, task: Task, job: Job) -> dict[str, float]:
-    """The metrics on the part that the job's stage may see; `value` is the task's own metric."""
+
+def score_network(
+    network: nn.Module, recipe: Recipe, task: Task, job: Job, memo: Memo | None = None
+) -> dict[str, float]:
+    """The metrics on the part that the job's stage may see; `value` is the task's own metric. `memo` keeps
+    the inputs for other networks."""
     from cambrian.networks.training.losses import make_loss
     from cambrian.networks.training.trainer import scores
 
     images = scoring_images(task, job.fidelity, job.stage, job.device)
     # Nothing is kept for gradients, so that a larger batch fits and takes less time.
     batch = 4 * recipe.batch_size
+    if memo is not None and images.pixels.numel() <= FEW:
+        batch = len(images)
+    read = images.read if memo is None else partial(memo.recall, images.read)
     if task.goal.kind == "classes":
-        metrics = scores(network, images, batch)
+        metrics = scores(network, images, batch, read)
     else:
-        metrics = score_goal(network, images, batch, make_loss(recipe, task.goal))
+        metrics = score_goal(network, images, batch, make_loss(recipe, task.goal), read)
     return metrics | {"value": metrics[task.metric.replace("-", "_")]}
 
 
 def score_goal(
-    network: nn.Module, images: Images, batch_size: int, loss: Callable[[Tensor, Tensor], Tensor]
+    network: nn.Module,
+    images: Images,
+    batch_size: int,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    read: Read | None = None,
 ) -> dict[str, float]:
     """All metrics of the images' goal, in the targets' own unit, and the mean `loss`, of numbers in standard
     deviations."""
     from cambrian.networks.probabilities import read_probabilities
     from cambrian.networks.training.trainer import compute_outputs
 
-    outputs = compute_outputs(network, images, batch_size)
+    outputs = compute_outputs(network, images, batch_size, read)
     mean = float(loss(outputs, images.targets))
     if not np.isfinite(mean):
         return {"loss": mean} | dict.fromkeys(map(_key, list_metrics(images.goal.kind)), float("nan"))

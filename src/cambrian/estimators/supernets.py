@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from cambrian.networks.sharing.memo import Memo
     from cambrian.networks.sharing.supernet import Supernet
     from cambrian.tasks.task import Task
 
@@ -35,9 +36,18 @@ SUPERNET = "supernet.safetensors"
 OUTER = "outer"
 """The text beside them: the answers that the supernet was made for, as JSON."""
 
-_held: WeakKeyDictionary[Task, tuple[bytes, Supernet]] = WeakKeyDictionary()
-"""The supernet whose weights were used last, with the name of its use: children are scored by the hundred,
-and to build a supernet takes longer than to score one. Forked processes inherit it."""
+
+class Held(NamedTuple):
+    """A supernet with trained weights, the name of its use, and the outputs that its children share."""
+
+    name: bytes
+    supernet: Supernet
+    memo: Memo
+
+
+_held: WeakKeyDictionary[Task, Held] = WeakKeyDictionary()
+"""The supernet whose weights were used last: children are scored by the hundred, and to build a supernet
+takes longer than to score one. Forked processes inherit it."""
 _batches: WeakKeyDictionary[Task, dict[bytes, list[Tensor]]] = WeakKeyDictionary()
 """The batches on which statistics are measured, which are the same for all architectures."""
 
@@ -62,32 +72,33 @@ def list_paths(job: Job, supernet: Supernet) -> Paths:
     return Paths(job.space, supernet.outer, job.seed, job.identity)
 
 
-def load_supernet(job: Job, task: Task, statistics: str) -> Supernet:
+def load_supernet(job: Job, task: Task, statistics: str) -> Held:
     """The supernet with the weights of the row that the job's request names, for scores by these
     `statistics`: those that are measured change its buffers, and the others need them as they were trained.
     Raises UsageError for an architecture with other outer answers."""
     from cambrian.networks.checkpoint import load_weights
     from cambrian.networks.pointwise import memory_format
+    from cambrian.networks.sharing.memo import Memo
 
     weights = job.artifact(SUPERNET)
     name = _name_use(job, weights, statistics)
     known = _held.get(task)
-    if known is not None and known[0] == name:
-        _check_outer(job, known[1].outer)
-        return known[1]
+    if known is not None and known.name == name:
+        _check_outer(job, known.supernet.outer)
+        return known
     _check_outer(job, _read_outer(weights))
     supernet: Supernet = make_supernet(job, task, job.architecture)
     load_weights(supernet, weights)
     supernet.to(job.device, memory_format=memory_format(supernet))  # type: ignore[call-overload]
-    _held[task] = name, supernet
-    return supernet
+    held = _held[task] = Held(name, supernet, Memo(supernet))
+    return held
 
 
 def holds_supernet(job: Job, statistics: str) -> bool:
     """Whether this process has the supernet of the job's row, as it was last used."""
     assert job.task is not None
     known = _held.get(job.task)
-    return known is not None and known[0] == _name_use(job, job.artifact(SUPERNET), statistics)
+    return known is not None and known.name == _name_use(job, job.artifact(SUPERNET), statistics)
 
 
 def read_statistics_batches(job: Job, task: Task, recipe: Recipe, count: int) -> list[Tensor]:

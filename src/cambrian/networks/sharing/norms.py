@@ -7,7 +7,7 @@ each batch's mean and variance (Guo et al. 2020, Sec. 3.2). Bender et al. 2018 u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -24,13 +24,24 @@ def measure_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
         # Only the normalisations train: dropout would shift the statistics that inference meets.
         if network.training or any(norm.training for norm in norms):
             network.eval()  # a walk over all candidates, which children in a row need once
+        _reset(norms)
+        # Set directly, since `train` looks for children, which takes longer than to normalise a small image.
         for norm in norms:
-            norm.reset_running_stats()
-            norm.train()
+            norm.training = True
         for inputs in batches:
             network(inputs)
     for norm in norms:
-        norm.eval()
+        norm.training = False
+
+
+def _reset(norms: Sequence[nn.Module]) -> None:
+    """Reset the running statistics of all norms, in a few calls."""
+    buffers = [dict(norm.named_buffers(recurse=False)) for norm in norms]
+    for name, start in (("running_mean", 0.0), ("running_var", 1.0), ("num_batches_tracked", 0.0)):
+        tensors = [each[name] for each in buffers if name in each]
+        if tensors:
+            torch._foreach_zero_(tensors)
+            torch._foreach_add_(tensors, start) if start else None
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class Supernet(nn.Module):
         self.network = network
         self.choices, self.outer = dict(choices), dict(outer)
         self._own, self._plan, self._gates = own, plan, tuple(gates)
+        self._switched: list[Switch] = []
         self.sites: dict[str, MixedSite] = {}
         self.whole: Mapping[str, Answer] = {}
 
@@ -141,7 +142,10 @@ class Supernet(nn.Module):
         return answers
 
     def _switches(self) -> list[Switch]:
-        return [m for m in self.network.modules() if isinstance(m, Switch)]
+        # Looked for once: children are scored by the hundred, and switches stay where they are.
+        if not self._switched:
+            self._switched = [m for m in self.network.modules() if isinstance(m, Switch)]
+        return self._switched
 
 
 def _fit(mixture: Tensor | Mixture, fork: Fork, name: str) -> Mixture:

@@ -44,6 +44,10 @@ class Images:
         unit = 255.0 if pixels.dtype == torch.uint8 else 1.0
         return ((scaled - unit * self.mean) / (unit * self.std)).permute(0, 3, 1, 2)
 
+    def read(self, begin: int, end: int) -> Tensor:
+        """The inputs of the images from `begin` to before `end`."""
+        return self.inputs(self.pixels[begin:end])
+
     def resize(self, side: tuple[int, int]) -> Images:
         """The same images, and masks, scaled to `side` (height, width)."""
         if side == self.side:

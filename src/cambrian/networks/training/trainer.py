@@ -29,6 +29,8 @@ from cambrian.networks.training.recipe import Recipe
 from cambrian.networks.training.step import GradientStep, HeadsLoss, Moment, Step, half_precision
 from cambrian.randomness import integer_seed
 
+Read = Callable[[int, int], Tensor]
+"""The inputs of the images between two numbers."""
 CHECK_STEPS = 5
 """Steps between two checks of the loss: to read it makes a GPU wait."""
 
@@ -239,16 +241,18 @@ def _select(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, float]:
+def scores(network: nn.Module, images: Images, batch_size: int, read: Read | None = None) -> dict[str, float]:
     """Score the network in evaluation mode on all images: `accuracy`, `balanced_accuracy` (the mean recall
-    over the classes that occur) and `loss`, the mean cross-entropy."""
+    over the classes that occur) and `loss`, the mean cross-entropy. `read` gives the images' inputs (None:
+    they are made of their pixels)."""
+    read = read or images.read
     network.eval()
     right, losses = [], []
     with torch.inference_mode(), half_precision(images.pixels.device):
         for begin in range(0, len(images), batch_size):
             batch = slice(begin, begin + batch_size)
             targets = images.targets[batch]
-            logits = first_head(network(images.inputs(images.pixels[batch]))).float()
+            logits = first_head(network(read(batch.start, batch.stop))).float()
             right.append(logits.argmax(1) == targets)
             losses.append(F.cross_entropy(logits, targets, reduction="sum"))
     hits = torch.cat(right).double()
@@ -262,14 +266,15 @@ def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, flo
     }
 
 
-def compute_outputs(network: nn.Module, images: Images, batch_size: int) -> Tensor:
-    """The outputs float[n, outputs] of the network's first head in evaluation mode, for all images."""
+def compute_outputs(network: nn.Module, images: Images, batch_size: int, read: Read | None = None) -> Tensor:
+    """The outputs float[n, outputs] of the network's first head in evaluation mode, for all images. `read`:
+    see `scores`."""
+    read = read or images.read
     network.eval()
     outputs = []
     with torch.inference_mode(), half_precision(images.pixels.device):
         for begin in range(0, len(images), batch_size):
-            batch = images.pixels[begin : begin + batch_size]
-            outputs.append(first_head(network(images.inputs(batch))).float())
+            outputs.append(first_head(network(read(begin, begin + batch_size))).float())
     return torch.cat(outputs)
 
 
