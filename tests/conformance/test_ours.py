@@ -68,6 +68,7 @@ SKELETONS: dict[str, dict[str, Any]] = {
 }
 STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "progressive": {"keep": 8, "surrogate": "ridge"},
+    **{name: {"keep": 8, "surrogate": "ridge"} for name in ("popnas", "dpp-net")},
     "evolution": {"population": 8, "sample": 3, "identity": 0.1, "crossover": 0.3},
     "tournament": {"population": 6},
     **{key: {"initial": 6, "refit": 8, "candidates": 4} for key in ("bayes", "nas-bowl", "smac", "nasbot")},
@@ -104,7 +105,7 @@ CLIMBING: dict[str, Any] = {"repeats": True, "fidelity": Fidelity(9)}
 """Of strategies that measure at lower fidelities: three rungs."""
 STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "random": {"repeats": True, "lag_free": True},
-    "progressive": {"lag_free": True},
+    **{name: {"lag_free": True} for name in ("progressive", "popnas", "dpp-net")},
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
     **{name: {} for name in ("nash", "lemonade")},
