@@ -2,7 +2,7 @@
 
     python benchmarks/latencies.py [lat_pixel2 ...] [--cells 400] [--draws 10]
 
-NAS-Bench-201, the devices of HELP (Lee et al., NeurIPS 2021) and of a Raspberry Pi 5. Of `--cells` random cells
+NAS-Bench-201, the devices of HELP (Lee et al., NeurIPS 2021) and a Raspberry Pi 5. Of `--cells` random cells
 so many are measured as the column says, and a table is fitted to them as `cambrian latency` does; printed is
 Spearman's correlation over all other cells, the mean of `--draws` choices of the measured ones and the least.
 "params" ranks the cells by their number of parameters, which takes no measurement.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cambrian.networks.measure.latency_table import Counts, LatencyTable
+from cambrian.networks.measure.operation_totals import CALLS
 from cambrian.predictors.rank_correlation import spearman
 
 if TYPE_CHECKING:
@@ -59,9 +60,11 @@ def _choose_fit(counts: Sequence[Counts], target: Array) -> tuple[Fit, list[str]
 
 
 def _list_columns(counts: Sequence[Counts]) -> list[list[str]]:
-    """The totals of the whole network alone, and with those of each kind of operation."""
+    """The totals of the whole network alone, and with those of each kind of operation; the calls of each kind
+    alone, which are all that ten measurements of cells of one shape can tell apart."""
     names = sorted({name for row in counts for name in row})
-    return [[name for name in names if " " not in name], names]
+    totals = [name for name in names if " " not in name]
+    return [totals, names, [name for name in names if name.endswith(f" {CALLS}")]]
 
 
 def fit_ridge(columns: Array, target: Array, penalty: float) -> Fit:

@@ -41,7 +41,8 @@ def measure_sample(
         raise UsageError(f"--measure {measure}: expected a measure in seconds, such as latency(threads=2)")
     shape = (task.channels, task.height, task.width)
     rng, seen = stream(seed, "latency", "sample"), set[Architecture]()
-    counts, values = [], []
+    counts: list[dict[str, float]] = []
+    values: list[float] = []
     for _ in range(TRIES * count):
         architecture = sample(space, rng)
         if len(values) == count or architecture in seen:

@@ -21,6 +21,7 @@ KINDS = {
     "numbers": "numbers",
     "labels": "several labels",
     "heads": "several classifications",
+    "characters": "next characters",
 }
 """The kinds of goals in words."""
 
@@ -125,6 +126,35 @@ def macro_f1(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
     return float(np.mean(2 * hits / np.maximum(total, 1)))
 
 
+def bits_per_character(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
+    """The mean of -log2 of the probability that `predictions` [n, characters] give to `targets` int[n].
+
+    >>> bits_per_character(np.array([0, 1]), np.array([[0.5, 0.5], [0.75, 0.25]]))
+    1.5
+    """
+    likely = predictions[np.arange(len(targets)), targets].astype(np.float64)
+    # A probability that float32 rounds to 0 costs much, and not everything.
+    return float(-np.log2(np.maximum(likely, 1e-30)).mean())
+
+
+def perplexity(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
+    """The number of equally likely characters among which a choice would be as hard.
+
+    >>> perplexity(np.array([0, 0]), np.array([[0.25, 0.75], [0.25, 0.75]]))
+    4.0
+    """
+    return float(2 ** bits_per_character(targets, predictions))
+
+
+def next_accuracy(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
+    """The share of characters that were the likeliest ones.
+
+    >>> next_accuracy(np.array([0, 1]), np.array([[0.6, 0.4], [0.7, 0.3]]))
+    0.5
+    """
+    return accuracy(targets, predictions.argmax(1))
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(accuracy),
     "balanced-accuracy": Metric(balanced_accuracy),
@@ -135,6 +165,9 @@ METRICS: dict[str, Metric] = {
     "macro-f1": Metric(macro_f1, "labels"),
     # Of several classifications: the share of right answers of each, averaged.
     "mean-accuracy": Metric(accuracy, "heads"),
+    "bits-per-character": Metric(bits_per_character, "characters", minimize=True, share=False),
+    "perplexity": Metric(perplexity, "characters", minimize=True, share=False),
+    "next-accuracy": Metric(next_accuracy, "characters"),
 }
 
 
