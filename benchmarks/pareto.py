@@ -42,6 +42,8 @@ DEVICES = ("lat_1080ti_1", "lat_raspi4", "lat_eyeriss", "energy_mj_pi5_onnx_cifa
 OURS = (
     "bayes",
     "nsga2",
+    "popnas",
+    "dpp-net",
     "scalarised",
     'scalarised(strategy="evolution(population=20, sample=10)")',
     "random",

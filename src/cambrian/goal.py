@@ -5,6 +5,7 @@
 | classes | int64 [n] | a logit for each class; the likeliest is meant |
 | numbers | float64 [n] | one number, in standard deviations from the mean |
 | labels | int64 [n, labels] of 0 and 1 | a logit for each label, any of which may apply |
+| characters | int64 [n] | a logit for each character that may be the next of a text |
 | heads | int64 [n, heads] | the logits of one classification after the other |
 | pixels | int64 [n, height, width] | a logit for each class at each pixel: [n, classes, height, width] |
 """

@@ -15,6 +15,7 @@ import pytest
 from cambrian.architecture import completions
 from cambrian.estimators import ESTIMATORS
 from cambrian.networks.measure import MEASURES
+from cambrian.networks.measure.latency_table import LatencyTable
 from cambrian.outcome import Fidelity, Outcome, Trial
 from cambrian.predictors import PREDICTORS
 from cambrian.randomness import stream
@@ -68,6 +69,7 @@ SKELETONS: dict[str, dict[str, Any]] = {
 }
 STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "progressive": {"keep": 8, "surrogate": "ridge"},
+    **{name: {"keep": 8, "surrogate": "ridge"} for name in ("popnas", "dpp-net")},
     "evolution": {"population": 8, "sample": 3, "identity": 0.1, "crossover": 0.3},
     "tournament": {"population": 6},
     **{key: {"initial": 6, "refit": 8, "candidates": 4} for key in ("bayes", "nas-bowl", "smac", "nasbot")},
@@ -104,7 +106,7 @@ CLIMBING: dict[str, Any] = {"repeats": True, "fidelity": Fidelity(9)}
 """Of strategies that measure at lower fidelities: three rungs."""
 STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "random": {"repeats": True, "lag_free": True},
-    "progressive": {"lag_free": True},
+    **{name: {"lag_free": True} for name in ("progressive", "popnas", "dpp-net")},
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
     **{name: {} for name in ("nash", "lemonade")},
@@ -191,6 +193,15 @@ def chains_table(space: Any) -> dict[str, Any]:
 
 
 @cache
+def latency_table() -> Path:
+    """A table of a device on which a call takes a millisecond, and nothing else any time."""
+    table = LatencyTable("latency", "cpu", 20, 0.0, {"calls": 0.001}, 1.0)
+    path = Path(tempfile.mkdtemp()) / "latency.json"
+    path.write_bytes(msgspec.json.encode(table))
+    return path
+
+
+@cache
 def predictor_case(name: str) -> PredictorCase:
     predictor = PREDICTORS.make({"name": name, "arguments": PREDICTOR_SETTINGS.get(name, {})})
     return PredictorCase(predictor, SPACES.make("nasbench201"), trials=40)
@@ -226,7 +237,10 @@ def test_estimator(name: str, check: Callable[[EstimatorCase], None]) -> None:
 @over(MEASURE, MEASURES.names())
 def test_measure(name: str, check: Callable[[MeasureCase], None]) -> None:
     """Each registered measure passes each check of the suite."""
-    check(MeasureCase(MEASURES.make(name)))
+    spec: Any = name
+    if name == "predicted_latency":
+        spec = {"name": name, "arguments": {"table": str(latency_table())}}
+    check(MeasureCase(MEASURES.make(spec)))
 
 
 @over(PREDICTOR, PREDICTORS.names())

@@ -10,7 +10,8 @@ from cambrian.errors import UsageError
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies import STRATEGIES
-from cambrian.strategies.progressive import MOST_FIRST, Progressive
+from cambrian.strategies.progression.level_search import MOST_FIRST
+from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.settings import check_settings
 
 NUMBERS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cambrian.cli import audit as auditing
 from cambrian.cli import compare as comparing
-from cambrian.cli import doctor, listing
+from cambrian.cli import doctor, latency, listing
 from cambrian.cli import export as taking
 from cambrian.cli import inspect as looking
 from cambrian.cli import robustness as testing
@@ -16,6 +16,7 @@ __all__ = [
     "auditing",
     "comparing",
     "doctor",
+    "latency",
     "listing",
     "looking",
     "searching",

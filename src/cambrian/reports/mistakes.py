@@ -31,6 +31,10 @@ def mistakes_section(story: Story) -> Html | None:
         header, *rows = tested.each
         note = element("p", f"The final network on {looked}", "note")
         return section("On the test part", note, table(list(map(str, header)), rows))
+    if tested.written:
+        note = f"The final network on {looked} A text that it writes, each character drawn and read again:"
+        written = element("pre", tested.written)
+        return section("On the test part", element("p", note, "note"), written, *_confusion(tested))
     return section(
         "On the test images", element("p", _note(tested), "note"), *_confusion(tested), *_worst(tested)
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from cambrian.errors import CambrianError
 from cambrian.goal import Goal
 from cambrian.outcome import Done
+from cambrian.reports.sampled_text import sample_text
 from cambrian.search.tally import percent
 from cambrian.tasks.metrics import accuracy, list_ious
 
@@ -47,7 +48,8 @@ class Tested:
     """`confusion[i][j]` counts images of class i that were taken for class j. `count` of `total` test images
     were looked at; `mistakes` are the surest ones first. Where nothing could be looked at, `reason` says
     why. Of numbers, `pairs` are the true and the predicted one of each example; of several labels or heads,
-    `each` is a table with a row for each of them, the header first."""
+    `each` is a table with a row for each of them, the header first. `written` is a text that a network of
+    characters writes."""
 
     labels: tuple[str, ...] = ()
     confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
@@ -57,6 +59,7 @@ class Tested:
     reason: str = ""
     pairs: tuple[tuple[float, float], ...] = ()
     each: tuple[tuple[object, ...], ...] = ()
+    written: str = ""
 
 
 def look_at_test_images(result: Result) -> Tested | None:
@@ -78,6 +81,9 @@ def look_at_test_images(result: Result) -> Tested | None:
     if predictions.masks is not None:
         each = judge_masks(task.labels, task.targets[which], predictions.masks)
         return Tested(count=len(which), total=len(task.test), each=each)
+    if task.goal.kind == "characters":
+        judged = _judge(task, which, predictions.probabilities)
+        return replace(judged, written=sample_text(result, winner.outcome.metrics.get("macs")))
     if task.goal.kind != "classes":
         each = judge_each(task.goal, task.labels, task.targets[which], predictions.probabilities)
         return Tested(count=len(which), total=len(task.test), each=each)

@@ -8,6 +8,8 @@ STRATEGIES = Registry(
     {
         "random": "cambrian.strategies.random:Random",
         "progressive": "cambrian.strategies.progressive:Progressive",
+        "popnas": "cambrian.strategies.progression.popnas:POPNAS",
+        "dpp-net": "cambrian.strategies.progression.dpp_net:DPPNet",
         "hill-climbing": "cambrian.strategies.hill_climbing:HillClimbing",
         "evolution": "cambrian.strategies.evolution.regularized:Evolution",
         "tournament": "cambrian.strategies.evolution.tournament:Tournament",

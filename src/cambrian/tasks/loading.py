@@ -152,6 +152,7 @@ def _of_path(path: Path) -> Reader:
 
 
 def _format(path: Path) -> str:
+    from cambrian.tasks.readers.corpus import is_corpus
     from cambrian.tasks.readers.idx import is_idx
     from cambrian.tasks.readers.npz import is_npz_folder
     from cambrian.tasks.readers.sounds import is_sound_folder
@@ -166,6 +167,8 @@ def _format(path: Path) -> str:
             return "sounds"
         return "texts" if is_text_folder(path) else "folder"
     suffix = path.suffix.lower().removeprefix(".")
+    if suffix == "txt" and is_corpus(path):
+        return "corpus"
     if suffix in ("tsv", "txt"):
         return "csv"
     if suffix not in ("npz", "csv"):

@@ -22,6 +22,7 @@ KINDS = {
     "labels": "several labels",
     "heads": "several classifications",
     "pixels": "the class of each pixel",
+    "characters": "next characters",
 }
 """The kinds of goals in words."""
 
@@ -146,6 +147,35 @@ def list_ious(targets: NDArray[Any], predictions: NDArray[Any], classes: int) ->
     return np.where(union > 0, both / np.maximum(union, 1), np.nan)
 
 
+def bits_per_character(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
+    """The mean of -log2 of the probability that `predictions` [n, characters] give to `targets` int[n].
+
+    >>> bits_per_character(np.array([0, 1]), np.array([[0.5, 0.5], [0.75, 0.25]]))
+    1.5
+    """
+    likely = predictions[np.arange(len(targets)), targets].astype(np.float64)
+    # A probability that float32 rounds to 0 costs much, and not everything.
+    return float(-np.log2(np.maximum(likely, 1e-30)).mean())
+
+
+def perplexity(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
+    """The number of equally likely characters among which a choice would be as hard.
+
+    >>> perplexity(np.array([0, 0]), np.array([[0.25, 0.75], [0.25, 0.75]]))
+    4.0
+    """
+    return float(2 ** bits_per_character(targets, predictions))
+
+
+def next_accuracy(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
+    """The share of characters that were the likeliest ones.
+
+    >>> next_accuracy(np.array([0, 1]), np.array([[0.6, 0.4], [0.7, 0.3]]))
+    0.5
+    """
+    return accuracy(targets, predictions.argmax(1))
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(accuracy),
     "balanced-accuracy": Metric(balanced_accuracy),
@@ -158,6 +188,9 @@ METRICS: dict[str, Metric] = {
     "mean-accuracy": Metric(accuracy, "heads"),
     "miou": Metric(mean_iou, "pixels"),
     "pixel-accuracy": Metric(accuracy, "pixels"),
+    "bits-per-character": Metric(bits_per_character, "characters", minimize=True, share=False),
+    "perplexity": Metric(perplexity, "characters", minimize=True, share=False),
+    "next-accuracy": Metric(next_accuracy, "characters"),
 }
 
 

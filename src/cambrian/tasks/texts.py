@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -32,11 +32,13 @@ LENGTH = Span(1, 4096)
 
 class Script(msgspec.Struct, frozen=True):
     """How texts become images: the characters that are told apart, the commonest first, and how many of a
-    text are read. `column` is the one of a table that holds the texts."""
+    text are read. `column` is the one of a table that holds the texts. In a `corpus` the next character is
+    predicted: the end of a text is read, and its spaces and line ends count."""
 
     characters: str
     length: Annotated[int, LENGTH]
     column: str = ""
+    corpus: bool = False
 
     @property
     def width(self) -> int:
@@ -58,12 +60,27 @@ def fit_script(
     texts: Sequence[str], length: int | None = None, most: int = MOST_CHARACTERS, column: str = ""
 ) -> Script:
     """The script of these texts: their commonest characters, and a length that leaves most of them whole."""
-    counts = Counter(character for text in texts for character in clean(text))
-    # Of equally common ones the first in Unicode, so that the order of texts does not matter.
-    ranked = sorted(counts, key=lambda character: (-counts[character], character))
+    ranked = rank_characters(map(clean, texts))
     lengths = [len(clean(text)) for text in texts]
     usual = int(np.ceil(np.quantile(lengths, QUANTILE)))
-    return Script("".join(ranked[:most]), length or max(1, min(usual, MOST_LENGTH)), column)
+    return Script(ranked[:most], length or max(1, min(usual, MOST_LENGTH)), column)
+
+
+def rank_characters(texts: Iterable[str]) -> str:
+    """The characters of the texts, the commonest first."""
+    counts = Counter(character for text in texts for character in text)
+    # Of equally common ones the first in Unicode, so that the order of texts does not matter.
+    return "".join(sorted(counts, key=lambda character: (-counts[character], character)))
+
+
+def read_codes(text: str, script: Script) -> NDArray[np.int64]:
+    """Int64 [characters]: the place of each in the script, the last one for all others.
+
+    >>> read_codes("abc", Script("ba", 8)).tolist()
+    [1, 0, 2]
+    """
+    place = {character: n for n, character in enumerate(script.characters)}
+    return np.array([place.get(character, len(place)) for character in text], np.int64)
 
 
 def clean(text: str) -> str:
@@ -78,14 +95,13 @@ def clean(text: str) -> str:
 def draw_texts(texts: Sequence[str], script: Script, where: str) -> NDArray[np.uint8]:
     """Uint8 [n, length, 1, characters + 1], 255 where a row has that character. Of a longer text the
     beginning is read; before a shorter one are empty rows, so that a cell that reads on ends with the
-    text."""
+    text. In a corpus the end is read, as it is."""
     check_memory(where, len(texts) * script.length * script.width)
     images = np.zeros((len(texts), script.length, 1, script.width), np.uint8)
-    place = {character: n for n, character in enumerate(script.characters)}
     for image, text in zip(images, texts, strict=True):
-        codes = [place.get(character, len(place)) for character in clean(text)[: script.length]]
-        rows = np.arange(script.length - len(codes), script.length)
-        image[rows, 0, codes] = 255
+        read = text[-script.length :] if script.corpus else clean(text)[: script.length]
+        codes = read_codes(read, script)
+        image[np.arange(script.length - len(codes), script.length), 0, codes] = 255
     return images
 
 
@@ -96,4 +112,6 @@ def describe_script(facts: Mapping[str, Any]) -> str:
     '40 characters a text, of 4 kinds'
     """
     script = read_script(facts)
+    if script.corpus:
+        return f"{script.length} characters before the next, of {len(script.characters)} kinds"
     return f"{script.length} characters a text, of {len(script.characters)} kinds"

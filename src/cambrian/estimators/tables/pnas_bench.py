@@ -58,9 +58,7 @@ def _identify(space: Any, architecture: Architecture) -> str:
     return SPACE.canonical(architecture)
 
 
-def _list_columns(
-    arrays: dict[str, NDArray[Any]], architectures: list[Architecture]
-) -> dict[str, Column]:
+def _list_columns(arrays: dict[str, NDArray[Any]], architectures: list[Architecture]) -> dict[str, Column]:
     """A column of answers for each question, "" where it was not asked; the curves of the first training of each
     cell; and as its test score the mean over all its trainings."""
     epochs = tuple(range(1, arrays["validation"].shape[1] + 1))

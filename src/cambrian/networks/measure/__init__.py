@@ -13,6 +13,7 @@ MEASURES = Registry(
         "memory": "cambrian.networks.measure.memory:Memory",
         "training_memory": "cambrian.networks.measure.memory:TrainingMemory",
         "latency": "cambrian.networks.measure.latency:Latency",
+        "predicted_latency": "cambrian.networks.measure.predicted_latency:PredictedLatency",
         "layers": "cambrian.networks.measure.layers:Layers",
         "synflow": "cambrian.networks.measure.zero_cost.synflow:Synflow",
         "snip": "cambrian.networks.measure.zero_cost.gradients:Snip",

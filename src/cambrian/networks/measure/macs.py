@@ -28,7 +28,7 @@ def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False
         shapes_alone(),
         _counting_hooks(network, counts),
         in_mode(network, training=False),
-        _without_norms(network),
+        without_norms(network),
         torch.no_grad(),
     ):
         if computed:  # one small image of zeros: the numbers do not matter
@@ -62,7 +62,7 @@ def _counting_hooks(network: nn.Module, counts: list[int]) -> Iterator[None]:
 
 
 @contextmanager
-def _without_norms(network: nn.Module) -> Iterator[None]:
+def without_norms(network: nn.Module) -> Iterator[None]:
     """Replace normalisation by the identity, inside: it does not change shapes or counts."""
     # On the meta device it takes longer than all other layers together.
     norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]

@@ -61,7 +61,9 @@ class Lanes(nn.Module):
         self._packing = Packing()
         self._pieces: dict[Call, list[Piece]] = {t.input: [Piece(0)] for t in self._traces}
         self._sizes: dict[int, int] = {}  # the members of each slot that is cut
-        steps = [self._plan(calls) for calls in group_calls(c for t in self._traces for c in t.calls.values())]
+        steps = [
+            self._plan(calls) for calls in group_calls(c for t in self._traces for c in t.calls.values())
+        ]
         self._steps: list[Group | Alone] = [step for step in steps if step is not None]
         self._add_rest()
         self._packing.pack()
@@ -91,9 +93,7 @@ class Lanes(nn.Module):
                 parts[step.slot] = result.split(result.shape[1] // self._sizes[step.slot], 1)
         return [self._resolve(t, t.output, slots, parts) for t in self._traces]
 
-    def _run_group(
-        self, group: Group, slots: dict[int, Any], parts: dict[int, tuple[Tensor, ...]]
-    ) -> Tensor:
+    def _run_group(self, group: Group, slots: dict[int, Any], parts: dict[int, tuple[Tensor, ...]]) -> Tensor:
         operands = [self._gather(pieces, slots, parts) for pieces in group.operands]
         tensors = [None if name is None else self._tensor(name) for name in group.tensors]
         return group.layer.run(operands, tensors, self.training)
@@ -201,7 +201,9 @@ class Lanes(nn.Module):
         reads += [self._pieces[read] for call in alone for read in call.inputs]
         for owner in self._traces:
             fx.node.map_arg(owner.output, lambda n, t=owner: reads.append(self._pieces[t.calls[n]]))
-        return {p.slot for pieces in reads if not self._is_whole(pieces) for p in pieces if p.member is not None}
+        return {
+            p.slot for pieces in reads if not self._is_whole(pieces) for p in pieces if p.member is not None
+        }
 
 
 def _attribute(network: nn.Module, path: str) -> Any:

@@ -11,6 +11,7 @@ READERS = Registry(
         "fashion-mnist": "cambrian.tasks.readers.idx:FashionMnist",
         "folder": "cambrian.tasks.readers.folder:Folder",
         "sounds": "cambrian.tasks.readers.sounds:Sounds",
+        "corpus": "cambrian.tasks.readers.corpus:Corpus",
         "texts": "cambrian.tasks.readers.texts:Texts",
         "npz": "cambrian.tasks.readers.npz:Npz",
         "idx": "cambrian.tasks.readers.idx:Idx",

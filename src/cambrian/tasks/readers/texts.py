@@ -78,7 +78,7 @@ def decode_texts(
             raise DataError(f"{name}: texts have no size: give --read length=100 instead")
         chosen = [texts[i] for i in indices.tolist()]
         script = fit_script(chosen, length, characters, column)
-        facts = msgspec.to_builtins(script)
+        facts = {k: v for k, v in msgspec.to_builtins(script).items() if k != "corpus"}
         cut = sum(len(clean(text)) > script.length for text in chosen)
         note = (
             f"{name}: networks read {describe_script(facts)}; {cut} of {len(chosen)} texts are longer and cut"
