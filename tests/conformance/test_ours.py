@@ -78,6 +78,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
     "nsga2": {"population": 8},
+    "eas": {"networks": 3, "hidden": 4},
     "scalarised": {"strategy": "evolution(population=8, sample=3)", "directions": 3},
     "filtered": {"draws": 6, "keep": 3, "measures": ["layers"]},
     "q-learning": {"horizon": 30, "replay": 10},
@@ -107,7 +108,7 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "progressive": {"lag_free": True},
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
-    **{name: {} for name in ("nash", "lemonade")},
+    **{name: {} for name in ("nash", "lemonade", "eas")},
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
     **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw", "dyhpo")},
     **{

@@ -14,6 +14,7 @@ STRATEGIES = Registry(
         "hierarchical-tournament": "cambrian.strategies.evolution.tournament:HierarchicalTournament",
         "nash": "cambrian.strategies.morphing.nash:NASH",
         "lemonade": "cambrian.strategies.morphing.lemonade:LEMONADE",
+        "eas": "cambrian.strategies.morphing.eas:EAS",
         "nsga2": "cambrian.strategies.evolution.nsga2:NSGA2",
         "successive-halving": ("cambrian.strategies.multifidelity.successive_halving:SuccessiveHalving"),
         "hyperband": "cambrian.strategies.multifidelity.hyperband:Hyperband",
