@@ -67,5 +67,6 @@ def row_of(trial: Trial) -> int:
 
 
 def lengthen(problem: Problem, epochs: int | None) -> Fidelity | None:
-    """The problem's fidelity with so many epochs; None, which is the problem's own, where nobody names any."""
+    """The problem's fidelity with so many epochs; None, which is the problem's own, where nobody names
+    any."""
     return None if epochs is None else msgspec.structs.replace(problem.fidelity, epochs=epochs)

@@ -1,5 +1,5 @@
-"""EAS: Cai, Chen, Zhang, Yu & Wang, "Efficient Architecture Search by Network Transformation" (AAAI 2018, arXiv
-1707.04873).
+"""EAS: Cai, Chen, Zhang, Yu & Wang, "Efficient Architecture Search by Network Transformation" (AAAI 2018,
+arXiv 1707.04873).
 
 A controller reads a trained network as a sequence and transforms it: a Net2Wider actor decides for all layers
 at once which become wider, a Net2Deeper actor where a layer is put in and which one. Children begin with the
@@ -23,7 +23,7 @@ from cambrian.spaces.knowledge import Morphs
 from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.evolution.tournament import trivial
 from cambrian.strategies.morphing.children import lengthen, morphs_of, row_of
-from cambrian.strategies.morphing.sites import apply_edits, list_sites, read_tokens
+from cambrian.strategies.morphing.sites import Site, apply_edits, list_sites, read_tokens
 from cambrian.strategies.settings import check_settings, check_weights
 from cambrian.strategies.strategy import Evaluate, Proposal, Wait
 from cambrian.weights import MORPHISM, Fresh, Inherit
@@ -40,14 +40,17 @@ TRIES = 10
 DECAY = 0.95
 """Of the baseline: ema += DECAY * (mean reward - ema), as in the released code."""
 
+Known = dict[tuple[str, Architecture], list[Site]]
+"""The sites that are listed already, by actor and architecture."""
 Walk = tuple[tuple[Any, ...], ...]
 """The steps that made a child, as its trial remembers them (see `eas_actors.Step`)."""
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """`leader` is the network that is transformed, None before the first one is trained, and `best` the best one
-    so far. Of the present `episode`, `walks` are those of the children that are learned, with their rewards."""
+    """`leader` is the network that is transformed, None before the first one is trained, and `best` the best
+    one so far. Of the present `episode`, `walks` are those of the children that are learned, with their
+    rewards."""
 
     problem: Problem
     controller: NamedWeights | None = None
@@ -62,10 +65,11 @@ class State:
 
 @dataclass(frozen=True)
 class EAS:
-    """Each of an episode's `networks` is the leader after `wider` steps of the Net2Wider actor and `deeper` ones
-    of the Net2Deeper actor. After every `stage` episodes the best network leads. `epochs` are those of a child
-    and `first_epochs` those of the first network; None: as many as the search trains a network for. `hidden`
-    are the units of the encoder in each direction; `lr` is Adam's, `entropy` the weight of the entropy.
+    """Each of an episode's `networks` is the leader after `wider` steps of the Net2Wider actor and `deeper`
+    ones of the Net2Deeper actor. After every `stage` episodes the best network leads. `epochs` are those of a
+    child and `first_epochs` those of the first network; None: as many as the search trains a network for.
+    `hidden` are the units of the encoder in each direction; `lr` is Adam's, `entropy` the weight of the
+    entropy.
 
     In a space without widths, the Net2Wider actor decides on its other morphisms that change a layer where it
     is: larger kernels, branches, skips. The first network is the smallest of the space."""
@@ -142,8 +146,9 @@ class EAS:
         rng: np.random.Generator,
     ) -> Evaluate:
         """A child that the actors make; the leader itself where nothing else comes of it."""
+        known: Known = {}
         for _ in range(TRIES):
-            child, steps = self._walk(state, leader.architecture, rng)
+            child, steps = self._walk(state, leader.architecture, known, rng)
             if child not in taken and child != leader.architecture:
                 break
         repeats = child in taken or child == leader.architecture
@@ -158,18 +163,18 @@ class EAS:
         )
 
     def _walk(
-        self, state: State, architecture: Architecture, rng: np.random.Generator
+        self, state: State, architecture: Architecture, known: Known, rng: np.random.Generator
     ) -> tuple[Architecture, list[Step]]:
         from cambrian.strategies.morphing.eas_actors import DEEPER, WIDER
 
         steps: list[Step] = []
         for actor in (WIDER,) * self.wider + (DEEPER,) * self.deeper:
-            architecture, step = self._step(state, actor, architecture, rng)
+            architecture, step = self._step(state, actor, architecture, known, rng)
             steps += [] if step is None else [step]
         return architecture, steps
 
     def _step(
-        self, state: State, actor: str, architecture: Architecture, rng: np.random.Generator
+        self, state: State, actor: str, architecture: Architecture, known: Known, rng: np.random.Generator
     ) -> tuple[Architecture, Step | None]:
         """The architecture after one decision of an actor; None where there is nothing to decide."""
         import torch
@@ -179,8 +184,12 @@ class EAS:
         from cambrian.strategies.morphing.eas_actors import Offer, Step, act
         from cambrian.strategies.morphing.named_weights import Reader
 
-        morphing = morphs_of(state.problem.space)
-        sites = [s for kind in list_kinds(morphing, actor) for s in list_sites(morphing, kind, architecture)]
+        if (actor, architecture) not in known:
+            morphing = morphs_of(state.problem.space)
+            kinds = list_kinds(morphing, actor)
+            sites = [site for kind in kinds for site in list_sites(morphing, kind, architecture)]
+            known[actor, architecture] = sites
+        sites = known[actor, architecture]
         if not sites:
             return architecture, None
         offers = tuple(Offer(site.token, site.name, tuple(site.children)) for site in sites)
@@ -192,7 +201,8 @@ class EAS:
         return edited, step._replace(taken=tuple(decided.taken))
 
     def _end_episode(self, state: State) -> State:
-        """The state at the beginning of the next episode, with a controller that has learned from this one."""
+        """The state at the beginning of the next episode, with a controller that has learned from this
+        one."""
         from cambrian.strategies.morphing.named_weights import shape_reward
 
         # A child that failed counts as the worst known; while none has a value, there is nothing to learn.
@@ -217,7 +227,8 @@ class EAS:
     def _improve(
         self, controller: NamedWeights, walks: Sequence[Walk], better: Sequence[float]
     ) -> NamedWeights:
-        """REINFORCE: uphill by the log-probabilities of walks, each weighted by its reward above the baseline."""
+        """REINFORCE: uphill by the log-probabilities of walks, each weighted by its reward above the
+        baseline."""
         import torch
         from torch import Tensor
 

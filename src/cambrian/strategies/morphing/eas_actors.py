@@ -29,8 +29,8 @@ class Offer(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One decision of an actor on an architecture, as it is remembered with the trial: the tokens it read, the
-    places it was offered, and the indices it took."""
+    """One decision of an actor on an architecture, as it is remembered with the trial: the tokens it read,
+    the places it was offered, and the indices it took."""
 
     actor: str
     tokens: tuple[str, ...]
@@ -85,8 +85,8 @@ def widen(
 def deepen(
     read: Reader, offers: Sequence[Offer], states: Tensor, end: Memory, decided: Decided
 ) -> list[tuple[int, int]]:
-    """Net2Deeper: a recurrent network that begins with the encoder's last memory says where the new layer goes,
-    and then which layer it is."""
+    """Net2Deeper: a recurrent network that begins with the encoder's last memory says where the new layer
+    goes, and then which layer it is."""
     width = len(end[0])
     memory = step_lstm(read, "decoder", read("begin", width), end)
     names = tuple(offer.name for offer in offers)

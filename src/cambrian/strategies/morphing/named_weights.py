@@ -1,9 +1,8 @@
 """The weights of a meta-controller by name, made when they are first read, and their steps uphill.
 
 A state of a strategy is a value: weights are arrays, which torch reads for one pass and whose gradient it
-takes. Each is drawn from a stream of its own name, so that the order in which tokens or places are met changes
-nothing.
-"""
+takes. Each is drawn from a stream of its own name, so that the order in which tokens or places are met
+changes nothing."""
 
 from __future__ import annotations
 
@@ -25,8 +24,8 @@ Objective = Callable[["Reader"], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class NamedWeights:
-    """`values` are those that have been trained; all others are drawn from U[-bound, bound] when they are read.
-    `first` and `second` are Adam's moments, and `updates` counts the steps of each weight."""
+    """`values` are those that have been trained; all others are drawn from U[-bound, bound] when they are
+    read. `first` and `second` are Adam's moments, and `updates` counts the steps of each weight."""
 
     seed: int
     name: str
@@ -67,14 +66,13 @@ def ascend(weights: NamedWeights, objective: Objective, lr: float) -> NamedWeigh
         read = Reader(weights)
         torch.autograd.backward(objective(read))
         slopes = {name: t.grad.numpy() for name, t in read.tensors.items() if t.grad is not None}
-    values, first, second, updates = map(
-        dict, (weights.values, weights.first, weights.second, weights.updates)
-    )
+    values, updates = dict(weights.values), dict(weights.updates)
+    first, second = dict(weights.first), dict(weights.second)
     for name, slope in slopes.items():
         # Of a table only the rows that were read move: by its momentum alone a row would drift.
         updates[name] = n = updates.get(name, 0) + 1
-        first[name] = 0.9 * first.get(name, 0.0) + 0.1 * slope
-        second[name] = 0.999 * second.get(name, 0.0) + 0.001 * slope**2
+        first[name] = 0.9 * first.get(name, np.zeros_like(slope)) + 0.1 * slope
+        second[name] = 0.999 * second.get(name, np.zeros_like(slope)) + 0.001 * slope**2
         step = first[name] / (1 - 0.9**n) / (np.sqrt(second[name] / (1 - 0.999**n)) + 1e-8)
         values[name] = read.tensors[name].detach().numpy() + lr * step
     return replace(weights, values=values, first=first, second=second, updates=updates)
@@ -99,8 +97,8 @@ def blank_memory(hidden: int) -> Memory:
 
 
 def shape_reward(value: float) -> float:
-    """tan(pi / 2 * accuracy): near the top, the same gain is worth more (Cai et al. 2018, Sec. "Experiments").
-    Values that are no accuracies, such as the negative of a loss, stay as they are.
+    """tan(pi / 2 * accuracy): near the top, the same gain is worth more (Cai et al. 2018, Sec.
+    "Experiments"). Values that are no accuracies, such as the negative of a loss, stay as they are.
 
     >>> round(shape_reward(0.5), 3), round(shape_reward(0.9), 3), shape_reward(-2.0)
     (1.0, 6.314, -2.0)

@@ -1,4 +1,5 @@
-"""The places of an architecture where a morphism of one kind can be made, and the children that it gives there.
+"""The places of an architecture where a morphism of one kind can be made, and the children that it gives
+there.
 
 A space's morphisms are random edits (`Morphs`). Drawn until nothing new comes, they are a list, from which a
 controller chooses.
