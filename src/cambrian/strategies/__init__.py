@@ -29,6 +29,7 @@ STRATEGIES = Registry(
         "q-learning": "cambrian.strategies.reinforcement.q_learning:QLearning",
         "filtered": "cambrian.strategies.filtered:Filtered",
         "remeasured": "cambrian.strategies.remeasured:Remeasured",
+        "audited": "cambrian.strategies.audited:Audited",
         "scalarised": "cambrian.strategies.scalarised:Scalarised",
         "bayes": "cambrian.strategies.bayesian.bayes:Bayes",
         "nas-bowl": "cambrian.strategies.bayesian.nas_bowl:NASBowl",
