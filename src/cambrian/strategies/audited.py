@@ -187,7 +187,9 @@ class Audited:
 
     def _fit(self, choice: Choice) -> Any:
         """The strategy that goes on at the chosen fidelity."""
-        inner = self.inner
-        if not isinstance(inner, Progressive) or inner.keep is None:
+        inner, saves = self.inner, choice.saves
+        if not isinstance(inner, Progressive):
             return inner
-        return dataclasses.replace(inner, keep=max(1, round(inner.keep * choice.saves)))
+        counts = {name: getattr(inner, name) for name in ("first", "keep")}
+        more = {name: max(1, round(n * saves)) for name, n in counts.items() if n is not None}
+        return dataclasses.replace(inner, **more)

@@ -27,6 +27,7 @@ from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_plan
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.presets import SEARCHED
+from cambrian.search.planning.quick_audit import add_row, decide_fidelity
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
@@ -79,9 +80,10 @@ def plan_by_preset(request: PlanRequest) -> Plan:
         facts = facts.up_to(work.last)
     final = finish_climb(_make_final(work, request.baselines, facts.space), chosen, climbed.epochs, changes)
     first, others, final = _choose_estimators(request.settings.get("estimator"), climbing, train, final)
+    decision = decide_fidelity(chosen, climbed, cost, request)
     search = Search(
         facts.space,
-        chosen,
+        decision.strategy,
         first,
         task,
         limits,
@@ -94,7 +96,7 @@ def plan_by_preset(request: PlanRequest) -> Plan:
         **{name: value for name, value in request.settings.items() if name != "estimator"},
     )
     expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
-    rows = tuple(describe_plan(search, facts, work, wishes.by_levels, cost))
+    rows = add_row(tuple(describe_plan(search, facts, work, wishes.by_levels, cost)), decision.sentence)
     # The planning's own time is part of the budget, since a user waits for it as well.
     search.remarks = _make_remarks(rows, work, expected, cost)
     search.spent = time.monotonic() - began
