@@ -1,4 +1,4 @@
-"""Whether a search that begins with a quick audit ends with a better network than one at the preset's fidelity, at
+"""Whether a search that begins with a quick audit ends with a better network than one of the preset, at
 equal seconds, on live data of three kinds.
 
     python benchmarks/quick_audit.py RUN --data digits fashion.npz sounds/ --budget 5m --seeds 5
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import cambrian
-from cambrian.referee.statistics import improvement
+from cambrian.referee.statistics import interval
 
 DATA = ("digits",)
 SIDES = {"quick audit": True, "preset": False}
@@ -78,9 +78,10 @@ def run(asked: argparse.Namespace, place: str, side: str, seed: int, folder: Pat
     last = result.trials[-1]
     trained = f"{last.fidelity.epochs} epochs of {last.fidelity.fraction:.0%}, {len(result.trials)} trials"
     assert result.winner is not None
+    assert result.task is not None
     assert result.winner.outcome is not None
     return {
-        "score": result.winner.outcome.metrics["test"],
+        "score": result.winner.outcome.metrics[f"test_{result.task.metric}"],
         "chosen": f"{last.reason.get('fidelity', '')} {trained}".strip(),
     }
 
@@ -88,10 +89,11 @@ def run(asked: argparse.Namespace, place: str, side: str, seed: int, folder: Pat
 def report(name: str, scores: dict[str, list[float]]) -> None:
     """The mean difference of pairs with its bootstrap interval, in points."""
     audited, preset = (100 * np.array(scores[side]) for side in SIDES)
-    mean, low, high = improvement(audited, preset)
+    difference = audited - preset
+    low, high = interval(difference)
     print(
         f"{name:>10} with an audit {audited.mean():.2f} %, by the preset {preset.mean():.2f} %;"
-        f" difference {mean:+.2f} points [{low:+.2f}, {high:+.2f}]"
+        f" difference {difference.mean():+.2f} points [{low:+.2f}, {high:+.2f}]"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import cambrian
+from cambrian.search.components import spec_of
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.quick_audit import LABEL, SHARE, add_row, decide_fidelity
@@ -48,6 +49,7 @@ def test_a_tenth_of_the_time_is_for_as_many_networks_as_it_pays_for(seconds: flo
     assert isinstance(decision.strategy, Audited) == (count > 0)
     if count:
         assert decision.strategy.sample == count
+        assert spec_of("strategy", decision.strategy) is not None  # so that it can be resumed
         assert count * 4.0 <= SHARE * seconds + 1e-9
         assert f"quick audit of {count} networks" in decision.sentence
 

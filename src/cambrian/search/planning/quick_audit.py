@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cambrian.estimators.train import Train
 from cambrian.registry import name_of
+from cambrian.search.components import spec_of
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.workload import Workload
 from cambrian.strategies.audited import Audited
@@ -61,7 +62,9 @@ def decide_fidelity(strategy: Strategy, work: Workload, cost: Cost, request: Pla
         f"by a quick audit of {count} networks, {SHARE:.0%} of the time at most: half the epochs, half the"
         " images, as planned, or twice the epochs"
     )
-    return Decision(Audited(_count_first(strategy, work), count, networks), sentence)
+    begun = _count_first(strategy, work)
+    # By its description, so that a run can be resumed from the command line.
+    return Decision(Audited(spec_of("strategy", begun) or begun, count, networks), sentence)
 
 
 def _count_first(strategy: Strategy, work: Workload) -> Strategy:
