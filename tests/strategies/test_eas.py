@@ -18,14 +18,14 @@ from cambrian.spaces.space import Signature, Space
 from cambrian.strategies.evolution.tournament import trivial
 from cambrian.strategies.morphing.children import morphs_of
 from cambrian.strategies.morphing.decided import Decided, repeat
-from cambrian.strategies.morphing.eas import EAS, list_kinds, move_baseline
+from cambrian.strategies.morphing.eas import EAS, list_kinds
 from cambrian.strategies.morphing.eas_actors import Offer, Sizes, Step, act
+from cambrian.strategies.morphing.episodes import move_baseline, shape_reward
 from cambrian.strategies.morphing.named_weights import (
     NamedWeights,
     Reader,
     ascend,
     blank_memory,
-    shape_reward,
     step_lstm,
 )
 from cambrian.strategies.morphing.sites import apply_edits, list_sites

@@ -9,58 +9,44 @@ accuracy). After some episodes the best network becomes the one that is transfor
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from cambrian.architecture import Architecture, sample
+from cambrian.architecture import Architecture
 from cambrian.outcome import Trial
-from cambrian.policies.decisions import worse
 from cambrian.problem import Problem
 from cambrian.settings import COUNT, POSITIVE, Span
 from cambrian.spaces.knowledge import Morphs
-from cambrian.strategies.evolution.population import Member
-from cambrian.strategies.evolution.tournament import trivial
-from cambrian.strategies.morphing.children import lengthen, morphs_of, row_of
+from cambrian.strategies.morphing.children import morphs_of
+from cambrian.strategies.morphing.episodes import (
+    State,
+    begin,
+    end_episode,
+    is_taken,
+    learn_trial,
+    list_current,
+    propose_child,
+    reinforce,
+)
 from cambrian.strategies.morphing.sites import Site, apply_edits, list_sites, read_tokens
 from cambrian.strategies.settings import check_settings, check_weights
 from cambrian.strategies.strategy import Evaluate, Proposal, Wait
-from cambrian.weights import MORPHISM, Fresh, Inherit
+from cambrian.weights import Fresh, Inherit
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from cambrian.strategies.morphing.decided import Decided
     from cambrian.strategies.morphing.eas_actors import Step
-    from cambrian.strategies.morphing.named_weights import NamedWeights
+    from cambrian.strategies.morphing.named_weights import NamedWeights, Reader
 
 DEEPEN, WIDEN = "deepen", "widen"
 TRIES = 10
 """Draws of a child that this episode does not have before one of them is trained again."""
-DECAY = 0.95
-"""Of the baseline: ema += DECAY * (mean reward - ema), as in the released code."""
 
 Known = dict[tuple[str, Architecture], list[Site]]
 """The sites that are listed already, by actor and architecture."""
-Walk = tuple[tuple[Any, ...], ...]
-"""The steps that made a child, as its trial remembers them (see `eas_actors.Step`)."""
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """`leader` is the network that is transformed, None before the first one is trained, and `best` the best
-    one so far. Of the present `episode`, `walks` are those of the children that are learned, with their
-    rewards."""
-
-    problem: Problem
-    controller: NamedWeights | None = None
-    leader: Member | None = None
-    best: Member | None = None
-    episode: int = 0
-    walks: tuple[tuple[Walk, float | None], ...] = ()
-    baseline: float = 0.0
-    worst: float | None = None
-    architectures: frozenset[Architecture] = frozenset()  # of this episode
 
 
 @dataclass(frozen=True)
@@ -104,63 +90,38 @@ class EAS:
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if state.leader is None:
-            return Wait() if pending else self._begin(state, rng)
-        current = [t for t in pending if t.memory.get("episode") == state.episode]
+            return Wait() if pending else begin(state, self.first_epochs, rng)
+        current = list_current(state, pending)
         place = len(state.walks) + len(current)
         if place >= self.networks:
             return Wait()
-        taken = state.architectures | {t.architecture for t in current}
-        return self._transform(state, state.leader, place, taken, rng)
+        known: Known = {}
+        for _ in range(TRIES):
+            child, steps = self._walk(state, state.leader.architecture, known, rng)
+            repeats = is_taken(state, current, child)
+            if not repeats:
+                break
+        replicate = state.episode * self.networks + place if repeats else 0
+        return propose_child(state, child, self.epochs, replicate, steps=steps)
 
     def learn(self, state: State, trial: Trial) -> State:
         if trial.memory.get("episode") != state.episode:
             return state
-        member = replace(Member.of(trial), number=row_of(trial))
-        failed = member.value == -math.inf
-        known = state.architectures | {member.architecture}
-        if state.leader is None:  # a first network that failed is followed by a random one
-            first = None if failed else member
-            return replace(state, leader=first, best=first, architectures=known, episode=0 if failed else 1)
-        best = state.best if state.best and state.best.value >= member.value else member
-        walks = (*state.walks, (trial.memory["steps"], None if failed else member.value))
-        worst = worse(trial, state.worst)
-        state = replace(state, walks=walks, best=best, architectures=known, worst=worst)
-        return state if len(walks) < self.networks else self._end_episode(state)
+        state = learn_trial(state, trial, trial.memory.get("steps"))
+        if len(state.walks) < self.networks:
+            return state
+        controller = self._controller(state)
+
+        def improve(walks: Sequence[Any], better: Sequence[float]) -> NamedWeights:
+            if not any(walks):
+                return controller
+            return reinforce(controller, self._read_walk, walks, better, self.entropy, self.lr)
+
+        return end_episode(state, improve, moves_on=state.episode % self.stage == 0)
 
     def keeps(self, state: State) -> list[int]:
-        """The rows of the network that is transformed and of the best one."""
-        return sorted({member.number for member in (state.leader, state.best) if member is not None})
-
-    def _begin(self, state: State, rng: np.random.Generator) -> Evaluate:
-        problem, tried = state.problem, state.architectures
-        first = sample(problem.space, rng) if tried else trivial(problem.space, problem.seed)
-        fidelity = lengthen(problem, self.first_epochs)
-        return Evaluate(first, fidelity, reason={"episode": 0}, memory={"episode": 0})
-
-    def _transform(
-        self,
-        state: State,
-        leader: Member,
-        place: int,
-        taken: frozenset[Architecture],
-        rng: np.random.Generator,
-    ) -> Evaluate:
-        """A child that the actors make; the leader itself where nothing else comes of it."""
-        known: Known = {}
-        for _ in range(TRIES):
-            child, steps = self._walk(state, leader.architecture, known, rng)
-            if child not in taken and child != leader.architecture:
-                break
-        repeats = child in taken or child == leader.architecture
-        return Evaluate(
-            child,
-            lengthen(state.problem, self.epochs),
-            parent=leader.number,
-            replicate=state.episode * self.networks + place if repeats else 0,
-            weights=Inherit(leader.number, MORPHISM),
-            reason={"episode": state.episode, "transformations": [step.actor for step in steps]},
-            memory={"episode": state.episode, "steps": steps},
-        )
+        """The rows that children may begin with."""
+        return state.keeps()
 
     def _walk(
         self, state: State, architecture: Architecture, known: Known, rng: np.random.Generator
@@ -200,52 +161,16 @@ class EAS:
         edited = apply_edits(state.problem.space, architecture, children, rng)
         return edited, step._replace(taken=tuple(decided.taken))
 
-    def _end_episode(self, state: State) -> State:
-        """The state at the beginning of the next episode, with a controller that has learned from this
-        one."""
-        from cambrian.strategies.morphing.named_weights import shape_reward
-
-        # A child that failed counts as the worst known; while none has a value, there is nothing to learn.
-        scored = [(w, state.worst if value is None else value) for w, value in state.walks]
-        pairs = [(walk, shape_reward(value)) for walk, value in scored if value is not None]
-        controller, baseline = state.controller, state.baseline
-        if pairs:
-            baseline = move_baseline(baseline, [reward for _, reward in pairs])
-            better = [reward - baseline for _, reward in pairs]
-            controller = self._improve(self._controller(state), [walk for walk, _ in pairs], better)
-        moves_on = state.episode % self.stage == 0
-        return State(
-            state.problem,
-            controller,
-            state.best if moves_on else state.leader,
-            state.best,
-            state.episode + 1,
-            baseline=baseline,
-            worst=state.worst,
-        )
-
-    def _improve(
-        self, controller: NamedWeights, walks: Sequence[Walk], better: Sequence[float]
-    ) -> NamedWeights:
-        """REINFORCE: uphill by the log-probabilities of walks, each weighted by its reward above the
-        baseline."""
-        import torch
-        from torch import Tensor
-
+    def _read_walk(self, read: Reader, walk: Sequence[Any]) -> Decided:
+        """The decisions of a child, as its trial remembers them."""
         from cambrian.strategies.morphing.decided import Decided, repeat
         from cambrian.strategies.morphing.eas_actors import Step, act
-        from cambrian.strategies.morphing.named_weights import Reader, ascend
 
-        def measure(read: Reader) -> Tensor:
-            total = torch.zeros((), dtype=torch.float64)
-            for walk, weight in zip(walks, better, strict=True):
-                for step in map(Step.of, walk):
-                    decided = Decided(repeat(step.taken))
-                    act(read, step, self._sizes, decided)
-                    total = total + weight * decided.log_probability + self.entropy * decided.entropy
-            return total / len(walks)
-
-        return ascend(controller, measure, self.lr) if any(walks) else controller
+        steps = [Step.of(step) for step in walk]
+        decided = Decided(repeat([index for step in steps for index in step.taken]))
+        for step in steps:
+            act(read, step, self._sizes, decided)
+        return decided
 
     def _controller(self, state: State) -> NamedWeights:
         from cambrian.strategies.morphing.named_weights import NamedWeights
@@ -265,12 +190,3 @@ def list_kinds(morphing: Morphs, actor: str) -> tuple[str, ...]:
         return (DEEPEN,) if DEEPEN in morphing.morphs else ()
     others = tuple(kind for kind in morphing.morphs if kind != DEEPEN)
     return (WIDEN,) if WIDEN in others else others
-
-
-def move_baseline(baseline: float, rewards: Sequence[float]) -> float:
-    """The baseline after an episode, which that episode's own rewards are held against.
-
-    >>> round(move_baseline(0.0, [0.2, 0.4]), 4)
-    0.285
-    """
-    return baseline + DECAY * (sum(rewards) / len(rewards) - baseline)

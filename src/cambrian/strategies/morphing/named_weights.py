@@ -6,7 +6,6 @@ changes nothing."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -94,18 +93,3 @@ def step_lstm(read: Reader, name: str, x: Tensor, memory: Memory) -> Memory:
 def blank_memory(hidden: int) -> Memory:
     zeros = torch.zeros(hidden, dtype=torch.float64)
     return zeros, zeros
-
-
-def shape_reward(value: float) -> float:
-    """tan(pi / 2 * accuracy): near the top, the same gain is worth more (Cai et al. 2018, Sec.
-    "Experiments"). Values that are no accuracies, such as the negative of a loss, stay as they are.
-
-    >>> round(shape_reward(0.5), 3), round(shape_reward(0.9), 3), shape_reward(-2.0)
-    (1.0, 6.314, -2.0)
-    """
-    # At 1 the tangent has no end: one perfect child would outweigh all others.
-    return math.tan(math.pi / 2 * min(value, HIGHEST)) if 0 <= value <= 1 else value
-
-
-HIGHEST = 0.995
-"""The accuracy from which on rewards are equal."""
