@@ -81,7 +81,7 @@ def test_the_search_goes_on_at_the_fidelity_that_promises_most(
     measurements of the audit are trials, and the later ones say what was chosen."""
     trials = play(Audited("random", sample=12, networks=200), measure, 64).trials
     audit, rest = trials[:48], trials[48:]
-    names = [n for n in (PLANNED, SHORTER, FEWER, LONGER) for _ in range(12)]
+    names = [PLANNED, SHORTER, FEWER, LONGER] * 12
     assert [t.memory["fidelity"] for t in audit] == names
     assert len({t.architecture for t in audit}) == 12
     expected = list_candidates(Problem(SPACE, fidelity=FULL, axes=FREE))[chosen]
@@ -115,6 +115,15 @@ def test_the_strategy_has_learned_what_the_audit_measured() -> None:
     assert len(state.known) == 12
     assert state.choice is not None
     assert state.choice.name == LONGER
+
+
+def test_an_audit_that_is_late_ends_with_what_it_has() -> None:
+    """Planned, half, half and twice of 8 epochs are 32 seconds for a network: within 70 there are two whole
+    ones and the beginning of a third; within 10 there is none, and the search goes on as planned."""
+    late = play(Audited("random", 6, 200, seconds=70.0), measure_plainly, 14)
+    assert [("audit" in t.reason) for t in late.trials] == [True] * 9 + [False] * 5
+    early = play(Audited("random", 6, 200, seconds=10.0), measure_plainly, 8)
+    assert {t.reason.get("fidelity") for t in early.trials[2:]} == {PLANNED}
 
 
 def test_a_promise_is_its_closed_form() -> None:

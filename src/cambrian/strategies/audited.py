@@ -16,7 +16,7 @@ from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.problem import Problem
-from cambrian.settings import COUNT, Span
+from cambrian.settings import COUNT, POSITIVE, Span
 from cambrian.strategies.inner import read_inner
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.promise import (
@@ -68,6 +68,7 @@ class Audited:
     strategy: Any = "random"
     sample: Annotated[int, Span(2, 1000)] = 6
     networks: Annotated[int | None, COUNT] = None
+    seconds: Annotated[float | None, POSITIVE] = None
     own_trials: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -111,7 +112,8 @@ class Audited:
         if state.choice is None:
             place = len(state.audited) + len(pending)
             return Wait() if place >= self._count(state) else self._audit(state, place)
-        proposal: Proposal = self._fit(state.choice).propose(state.inner, pending, rng)
+        others = [t for t in pending if t.memory.get("phase") != AUDIT]
+        proposal: Proposal = self._fit(state.choice).propose(state.inner, others, rng)
         if not isinstance(proposal, Evaluate) or proposal.fidelity is not None or proposal.estimator:
             return proposal
         chosen = state.candidates[state.choice.name]
@@ -119,12 +121,11 @@ class Audited:
         return msgspec.structs.replace(proposal, fidelity=chosen, reason=reason)
 
     def learn(self, state: State, trial: Trial) -> State:
-        if state.choice is None:
-            state = dataclasses.replace(state, audited=(*state.audited, trial))
-            complete = len(state.audited) == self._count(state)
-            return self._go_on(state, self._choose(state)) if complete else state
-        inner = self._fit(state.choice).learn(state.inner, trial)
-        return dataclasses.replace(state, inner=inner, known=(*state.known, trial))
+        if state.choice is not None:
+            return self._learn_on(state, trial)
+        state = dataclasses.replace(state, audited=(*state.audited, trial))
+        ended = len(state.audited) == self._count(state) or self._is_late(state)
+        return self._go_on(state, self._choose(state)) if ended else state
 
     def recommend(self, state: State) -> Sequence[Architecture]:
         """By the strategy that went on, or the highest values at its fidelity: those of the audit's longer
@@ -150,40 +151,63 @@ class Audited:
         return len(state.drawn) * len(state.candidates)
 
     def _audit(self, state: State, place: int) -> Evaluate:
-        """The next measurement of the audit: all architectures at one fidelity, then at the next."""
-        name = list(state.candidates)[place // len(state.drawn)]
-        architecture = state.drawn[place % len(state.drawn)]
-        memory = {"phase": AUDIT, "fidelity": name}
-        return Evaluate(architecture, state.candidates[name], reason={"audit": name}, memory=memory)
+        """The next measurement of the audit: an architecture at all fidelities, then the next one."""
+        architecture, name = divmod(place, len(state.candidates))
+        fidelity = list(state.candidates)[name]
+        memory = {"phase": AUDIT, "fidelity": fidelity}
+        return Evaluate(
+            state.drawn[architecture],
+            state.candidates[fidelity],
+            reason={"audit": fidelity},
+            memory=memory,
+        )
+
+    def _is_late(self, state: State) -> bool:
+        """Whether the audit has taken its time, as on a machine that became slower than it was measured."""
+        outcomes = [t.outcome for t in state.audited if isinstance(t.outcome, Done)]
+        return self.seconds is not None and sum(o.seconds for o in outcomes) >= self.seconds
 
     def _choose(self, state: State) -> Choice:
-        values, seconds = {}, {}
-        for name in state.candidates:
-            trials = [t for t in state.audited if t.memory["fidelity"] == name]
-            by_architecture = {t.architecture: t for t in trials}
-            ordered = [by_architecture[a] for a in state.drawn]
-            values[name] = np.array([np.nan if t.value is None else t.value for t in ordered])
-            seconds[name] = [t.outcome.seconds for t in ordered if isinstance(t.outcome, Done)]
+        """By the architectures that were measured at every fidelity; as planned, where there is none."""
+        measured = {(t.architecture, t.memory["fidelity"]): t for t in state.audited}
+        complete = [a for a in state.drawn if all((a, name) in measured for name in state.candidates)]
+        if not complete:
+            return Choice(PLANNED)
+        rows = {name: [measured[a, name] for a in complete] for name in state.candidates}
+        values = {
+            name: np.array([np.nan if t.value is None else t.value for t in row])
+            for name, row in rows.items()
+        }
+        outcomes = {
+            name: [t.outcome for t in row if isinstance(t.outcome, Done)] for name, row in rows.items()
+        }
+        seconds = {name: [o.seconds for o in row] for name, row in outcomes.items()}
         problem = state.problem
         networks = self.networks or problem.trials or USUAL
         costly = self.networks is not None or problem.seconds is not None
         return choose_fidelity(values, measure_costs(state.candidates, seconds), networks, costly)
 
     def _go_on(self, state: State, choice: Choice) -> State:
-        """The state of the strategy that begins, having learned the trials of its fidelity."""
-        inner, fidelity = self._fit(choice), state.candidates[choice.name]
-        problem = dataclasses.replace(state.problem, fidelity=fidelity)
-        begun = inner.start(problem)
-        state = dataclasses.replace(state, choice=choice, inner=begun)
-        if getattr(inner, "own_trials", False):
-            return state
+        """The state of the strategy that begins, having learned the audit's trials of its fidelity."""
+        problem = dataclasses.replace(state.problem, fidelity=state.candidates[choice.name])
+        state = dataclasses.replace(state, choice=choice, inner=self._fit(choice).start(problem))
         for trial in state.audited:
-            if trial.fidelity == fidelity:
-                # The phase is the audit's own memory: to the other strategy it is a trial like any.
-                plain = msgspec.structs.replace(trial, memory={})
-                begun = inner.learn(begun, plain)
-                state = dataclasses.replace(state, inner=begun, known=(*state.known, plain))
+            state = self._learn_on(state, trial)
         return state
+
+    def _learn_on(self, state: State, trial: Trial) -> State:
+        """The state when the strategy that goes on has learned the trial; one of the audit only where it has
+        the chosen fidelity, and the strategy learns of others' trials."""
+        assert state.choice is not None
+        inner = self._fit(state.choice)
+        if trial.memory.get("phase") == AUDIT:
+            chosen = state.candidates[state.choice.name]
+            if trial.fidelity != chosen or getattr(inner, "own_trials", False):
+                return state
+            # The phase is the audit's own memory: to the other strategy it is a trial like any.
+            trial = msgspec.structs.replace(trial, memory={})
+        learned = inner.learn(state.inner, trial)
+        return dataclasses.replace(state, inner=learned, known=(*state.known, trial))
 
     def _fit(self, choice: Choice) -> Any:
         """The strategy that goes on at the chosen fidelity."""

@@ -64,7 +64,8 @@ def decide_fidelity(strategy: Strategy, work: Workload, cost: Cost, request: Pla
     )
     begun = _count_first(strategy, work)
     # By its description, so that a run can be resumed from the command line.
-    return Decision(Audited(spec_of("strategy", begun) or begun, count, networks), sentence)
+    most = round(SHARE * seconds * cost.workers, 1)
+    return Decision(Audited(spec_of("strategy", begun) or begun, count, networks, most), sentence)
 
 
 def _count_first(strategy: Strategy, work: Workload) -> Strategy:
