@@ -51,7 +51,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--twice", type=int, default=5)
     parser.add_argument("--table-sample", type=int, default=200)
     parser.add_argument("--limit", type=int, default=None, help="images of each data set")
-    parser.add_argument("--size", type=int, default=None, help="pixels a side")
+    parser.add_argument("--size", type=int, default=None, help="pixels a side of the images")
     parser.add_argument("--workers", type=int, default=1)
     return parser.parse_args()
 
@@ -67,7 +67,8 @@ def audit_table(asked: argparse.Namespace) -> Audit:
 
 
 def audit_live(asked: argparse.Namespace, part: str) -> Audit:
-    task = cambrian.load(getattr(asked, part), limit=asked.limit, size=asked.size)
+    size = {"size": asked.size} if asked.size and part == "images" else {}
+    task = cambrian.load(getattr(asked, part), limit=asked.limit, **size)
     return cambrian.audit(
         task,
         space=asked.space,
