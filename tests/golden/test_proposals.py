@@ -29,6 +29,6 @@ def test_every_strategy_is_recorded() -> None:
     gradient |= {"beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts", "maskconnect"}
     sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", "once-for-all", "fabrics"}
     around, fronts = {"filtered", "remeasured", "audited"}, {"nsga2", "scalarised"}
-    inheriting = {"nash", "lemonade", "eas"}
+    inheriting = {"nash", "lemonade", "eas", "path-level"}
     later = around | fronts | lower | gradient | sampled | inheriting
     assert set(REGISTERED.names()) - later == set(STRATEGIES)

@@ -15,6 +15,7 @@ STRATEGIES = Registry(
         "nash": "cambrian.strategies.morphing.nash:NASH",
         "lemonade": "cambrian.strategies.morphing.lemonade:LEMONADE",
         "eas": "cambrian.strategies.morphing.eas:EAS",
+        "path-level": "cambrian.strategies.morphing.path_level:PathLevel",
         "nsga2": "cambrian.strategies.evolution.nsga2:NSGA2",
         "successive-halving": ("cambrian.strategies.multifidelity.successive_halving:SuccessiveHalving"),
         "hyperband": "cambrian.strategies.multifidelity.hyperband:Hyperband",

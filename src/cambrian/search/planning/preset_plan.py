@@ -34,7 +34,7 @@ from cambrian.search.search import Search
 from cambrian.search.space_check import check_space
 from cambrian.spaces.budgets import PaperSearch
 from cambrian.spaces.drafts import is_own
-from cambrian.spaces.knowledge import Morphs
+from cambrian.spaces.knowledge import Morphs, Trees
 from cambrian.spaces.space import Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.strategy import Strategy
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 DEFAULT_SPACE = "pnas"
-GROWN_SPACE = "network-morphism"
-"""The space of a strategy whose networks grow, where nobody names one."""
+GROWN_SPACE, TREE_SPACE = "network-morphism", "tree-cells"
+"""The space of a strategy whose networks grow, and whose cells are trees, where nobody names one."""
 LEVELED = ("levels", "keep")
 """Changes of progressive search alone."""
 
@@ -115,8 +115,10 @@ def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts
 
 
 def _find_grown(strategy: Any) -> str | None:
-    """The usual space of a strategy that needs network morphisms; None for any other strategy."""
+    """The usual space of a strategy that needs network morphisms, or trees; None for any other strategy."""
     needs = () if strategy is None else component("strategy", strategy).needs
+    if Trees in needs:
+        return TREE_SPACE
     return GROWN_SPACE if Morphs in needs else None
 
 
