@@ -80,7 +80,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
     "nsga2": {"population": 8},
     "eas": {"networks": 3, "hidden": 4},
-    "path-level": {"networks": 3, "hidden": 4, "embedding": 4},
+    "path-level": {"networks": 3, "hidden": 3, "embedding": 3},
     "scalarised": {"strategy": "evolution(population=8, sample=3)", "directions": 3},
     "filtered": {"draws": 6, "keep": 3, "measures": ["layers"]},
     "q-learning": {"horizon": 30, "replay": 10},
@@ -110,7 +110,8 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "progressive": {"lag_free": True},
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
-    **{name: {} for name in ("nash", "lemonade", "eas", "path-level")},
+    **{name: {} for name in ("nash", "lemonade", "eas")},
+    "path-level": {"trials": 10},  # each reads a tree once for every decision
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
     **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw", "dyhpo")},
     **{
@@ -149,8 +150,8 @@ def strategy_case(name: str) -> StrategyCase:
     if isinstance(strategy, Deriving):
         # Rows of a space that is mixed: without gates the first supernet would be all of a search.
         return StrategyCase(strategy, SPACES.make("nasbench201"), trials=30, measure=learn_gates)
-    space = {"fabrics": "fabric", "path-level": "tree-cells"}.get(name, "tiny-chain")
-    return StrategyCase(strategy, SPACES.make(space), trials=30, **traits)
+    space = {"fabrics": "fabric", "path-level": "tree-cells(depth=1)"}.get(name, "tiny-chain")
+    return StrategyCase(strategy, SPACES.parse(space), **{"trials": 30, **traits})
 
 
 def learn_gates(trial: Trial) -> Outcome:

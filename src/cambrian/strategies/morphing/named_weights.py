@@ -84,8 +84,9 @@ Memory = tuple[Tensor, Tensor]
 def step_lstm(read: Reader, name: str, x: Tensor, memory: Memory) -> Memory:
     """The memory of the LSTM `name` after reading `x` [in]."""
     h, c = memory
-    gates = x @ read(f"{name} below", len(x), 4 * len(h)) + h @ read(f"{name} past", len(h), 4 * len(h))
-    i, f, g, o = (gates + read(f"{name} bias", 4 * len(h))).chunk(4)
+    hidden = h.shape[0]
+    gates = x @ read(f"{name} below", x.shape[0], 4 * hidden) + h @ read(f"{name} past", hidden, 4 * hidden)
+    i, f, g, o = (gates + read(f"{name} bias", 4 * hidden)).chunk(4)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return o.sigmoid() * c.tanh(), c
 
