@@ -56,6 +56,7 @@ SKELETONS: dict[str, dict[str, Any]] = {
     "macro": {"filters": 4},
     "ofa": {"width": 0.25, "features": 8},
     "stages": {"filters": 4},
+    "tree-cells": {"filters": 4},
     **{name: {"filters": 4, "cells": 2} for name in ("nasnet", "amoebanet", "enas-micro", "darts")},
     "nasbench101": {"filters": 8, "modules": 1},
     "nasbench201": {"filters": 4, "cells": 1},
@@ -80,6 +81,8 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
     "nsga2": {"population": 8},
+    "eas": {"networks": 3, "hidden": 4},
+    "path-level": {"networks": 3, "hidden": 3, "embedding": 3},
     "scalarised": {"strategy": "evolution(population=8, sample=3)", "directions": 3},
     "filtered": {"draws": 6, "keep": 3, "measures": ["layers"]},
     "q-learning": {"horizon": 30, "replay": 10},
@@ -109,7 +112,8 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     **{name: {"lag_free": True} for name in ("progressive", "popnas", "dpp-net")},
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
-    **{name: {} for name in ("nash", "lemonade")},
+    **{name: {} for name in ("nash", "lemonade", "eas")},
+    "path-level": {"trials": 10},  # each reads a tree once for every decision
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
     **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw", "dyhpo")},
     **{
@@ -148,8 +152,8 @@ def strategy_case(name: str) -> StrategyCase:
     if isinstance(strategy, Deriving):
         # Rows of a space that is mixed: without gates the first supernet would be all of a search.
         return StrategyCase(strategy, SPACES.make("nasbench201"), trials=30, measure=learn_gates)
-    space = "fabric" if name == "fabrics" else "tiny-chain"
-    return StrategyCase(strategy, SPACES.make(space), trials=30, **traits)
+    space = {"fabrics": "fabric", "path-level": "tree-cells(depth=1)"}.get(name, "tiny-chain")
+    return StrategyCase(strategy, SPACES.parse(space), **{"trials": 30, **traits})
 
 
 def learn_gates(trial: Trial) -> Outcome:

@@ -67,9 +67,18 @@ def _read_advice(chosen: Mapping[str, Any], space: dict[str, Any], task: Task, p
     )
 
 
+def has_audit(task: Task, root: Path = Path("runs")) -> bool:
+    """Whether a finished audit of these data is in `root`."""
+    return bool(_list_audits(task, root))
+
+
+def _list_audits(task: Task, root: Path) -> list[Path]:
+    return [p for p in root.glob(f"audit-*/{RESULT}") if _names(p, task)]
+
+
 def _find_latest(task: Task, root: Path) -> Path:
     """The file of the latest finished audit of these data."""
-    found = [p for p in root.glob(f"audit-*/{RESULT}") if _names(p, task)]
+    found = _list_audits(task, root)
     if not found:
         raise RunError(
             f"no audit of {task.name} is in {root}: begin one with cambrian audit, or name its directory"

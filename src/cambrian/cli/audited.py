@@ -14,7 +14,7 @@ from cambrian.errors import UsageError
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
-AUTO = "auto"
+AUTO, TRAIN = "auto", "train"
 Audited = Annotated[
     Path | None,
     typer.Option(
@@ -43,11 +43,16 @@ def follow_audit(
     as_json: bool,
 ) -> tuple[str, Any]:
     """The audit's estimator and space; its settings are put into `changes` and `recipe` where the user named
-    none. Raises UsageError for another space than the audited one."""
-    from cambrian.audits.advice import find_advice
+    none. Without an audit of these data a quick one is part of the search. Raises UsageError for another
+    space than the audited one."""
+    from cambrian.audits.advice import find_advice, has_audit
     from cambrian.search.components import spec_of
     from cambrian.spaces import SPACES
 
+    if audit is None and not has_audit(task):
+        sentence = "train; no audit of these data is in runs, so that a quick one is part of the search"
+        say(f"{'estimator':>9}  {sentence}", to_json=as_json)
+        return TRAIN, space
     advice = find_advice(task, audit)
     if space is not None and spec_of("space", space) != advice.space:
         raise UsageError(

@@ -11,6 +11,7 @@ SPACES = Registry(
         "nasbench201": "cambrian.spaces.cells.nasbench201.space:NASBench201",
         "autoformer": "cambrian.spaces.sequences.autoformer.space:AutoFormer",
         "hierarchical": "cambrian.spaces.hierarchies.hierarchical.space:Hierarchical",
+        "tree-cells": "cambrian.spaces.hierarchies.tree_cells.space:TreeCells",
         "stacked": "cambrian.spaces.hierarchies.stacked.space:Stacked",
         "proxylessnas": "cambrian.spaces.chains.mobile.space:ProxylessNAS",
         "mnasnet": "cambrian.spaces.chains.mobile.space:MnasNet",

@@ -228,6 +228,26 @@ class ContainsAll(Protocol):
         ...
 
 
+class Tree(msgspec.Struct, frozen=True):
+    """A node of a tree-structured cell: `path` is the prefix of its questions, `operation` leads to it ("" to
+    the root), `merge` says what becomes of its `branches`."""
+
+    path: str
+    operation: str
+    merge: str
+    branches: tuple[Tree, ...] = ()
+
+
+@runtime_checkable
+class Trees(Protocol):
+    """Its cells are trees, whose questions are a node's `merge` and `operation` (Cai et al. 2018, "Path-Level
+    Network Transformation", Sec. 3.2)."""
+
+    def tree(self, answers: Mapping[str, Answer]) -> Tree:
+        """The tree of these answers; where some are missing, what is not asked yet does nothing."""
+        ...
+
+
 class Graph(msgspec.Struct, frozen=True):
     """A labelled directed acyclic graph: `labels[i]` of node i, nodes in a topological order, edges
     (from, to). `groups[i]` is the part of the architecture node i belongs to ("block 3", ...). `kinds[i]` is

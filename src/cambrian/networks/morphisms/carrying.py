@@ -106,6 +106,8 @@ class Carrier:
         shadows = self._functions.apply(call, passed) if passed != given else results
         if call.function in SUMS or call.function == "sum":
             self._settle_sum(operands(given), operands(passed), results[0], shadows[0])
+        if call.function == "mean" and given and given[0].parts:
+            self._settle_average(given[0].parts, shadows[0])
         return results, shadows
 
     # Layers with a partner
@@ -263,6 +265,16 @@ class Carrier:
         for v in values:
             if v.origin is not None and v.origin in self._changed and v.origin not in self.parts:
                 raise Undecided(v.origin, "silent" if self._grew(v.origin) else "first")
+
+    def _settle_average(self, values: Sequence[Value], shadow: Value) -> None:
+        """A new call among branches whose mean is taken passes its input on: a mean of copies is what was
+        copied (replication and addition, Cai et al. 2018, "Path-Level Network Transformation", Sec. 3.1)."""
+        if not all(s in self.symbols.parent for s in shadow.symbols):
+            return
+        for v in values:
+            candidates = [f for f in v.fresh if can_pass(self.child, f)]
+            if candidates:
+                raise Undecided(max(candidates), "pass")
 
     def _grew(self, n: int) -> bool:
         mine = self.child.record.shapes[self.child.record.calls[n].output]

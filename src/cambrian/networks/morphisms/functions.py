@@ -47,7 +47,8 @@ class Functions:
     def _find_rule(self, call: Call, values: Sequence[Value]) -> Callable[..., list[Value] | None] | None:
         name = call.function
         if not values or any(v.parts for v in values):
-            return self._add_stack if name == "sum" and values and values[0].parts else None
+            stacks = {"sum": self._add_stack, "mean": self._average_stack}
+            return stacks.get(name) if values and values[0].parts else None
         rules: dict[str, Callable[..., list[Value] | None]] = {
             **dict.fromkeys(HOMOGENEOUS | REDUCING, self._map),
             **dict.fromkeys(CURVED, self._curve),
@@ -114,6 +115,10 @@ class Functions:
     def _add_stack(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
         first = call.named.get("dim", call.args[1] if len(call.args) > 1 else None) in (0, (0,))
         return self.add_all(values[0].parts) if first else None
+
+    def _average_stack(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
+        added, parts = self._add_stack(call, values), values[0].parts
+        return None if added is None else [_scale(added[0], 1 / len(parts))]
 
     def _stack(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
         dim = call.named.get("dim", call.args[1] if len(call.args) > 1 else 0)

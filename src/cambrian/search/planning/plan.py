@@ -50,6 +50,7 @@ def plan(
     surrogate: str | None = None,
     changes: Mapping[str, Any] | None = None,
     baselines: tuple[str, ...] | None = None,
+    audit: bool = True,
     **settings: Any,
 ) -> Plan:
     """A search for `task`, or the data of that name or path, within `budget`, which may be a time, a number
@@ -68,8 +69,9 @@ def plan(
     of its names. `surrogate` ranks the networks of progressive search. `recipe` sets those of the training;
     `settings` go to `Search`; an "estimator" among them, such as the proxy naswot, searches, and training
     finishes what it finds. `baselines` are trained beside the winner: left open, of a preset's search a
-    random architecture and the space's published one, of a race none, since its portfolio holds them.
-    Measures the machine's speed for some seconds.
+    random architecture and the space's published one, of a race none, since its portfolio holds them. Where
+    a preset's budget of time is large enough, a tenth of it is for a quick audit of what to measure networks
+    by (see `quick_audit`), unless `audit` is False. Measures the machine's speed for some seconds.
 
     Raises Unread for a setting that the planned search would not read."""
     task, device = task_of(task), choose_device(device)
@@ -88,6 +90,7 @@ def plan(
         changes=changes,
         baselines=baselines,
         settings=settings,
+        audit=audit,
     )
     chosen = None if strategy is None else component("strategy", strategy)
     shared = chosen is not None and trains_supernets(chosen)

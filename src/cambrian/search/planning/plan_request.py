@@ -33,6 +33,8 @@ class PlanRequest:
     baselines: tuple[str, ...] | None
     settings: Mapping[str, Any]
     """Those of `Search`."""
+    audit: bool = True
+    """Whether a quick audit may choose the fidelity."""
 
     @property
     def crew(self) -> int:

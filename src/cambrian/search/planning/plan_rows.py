@@ -16,6 +16,7 @@ from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.race_amounts import Challenges
+from cambrian.search.planning.quick_audit import RACED, name_planned
 from cambrian.search.planning.race_plan import RacePlan
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.wording import count_epochs, describe_data, describe_final, list_settings
@@ -64,6 +65,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("strategy", f"race of {_describe_entrants(race)}; {share}"),
         *_describe_limits(search),
         ("each", _describe_heats(race)),
+        RACED,
         ("then", _describe_last_training(race)),
         ("machine", f"{search.device}, {workers} at a time"),
         ("time", f"{search.budget}, all of it used{f'; {race.notice}' if race.notice else ''}"),
@@ -257,7 +259,7 @@ def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None)
     if work is not None:
         total, levels = sum(work.trials.values()), describe_levels(work.trials)
         count = f"{total} networks {verb}, by {facts.level_name()}: {levels}"
-    return f"{type(search.strategy).__name__.lower()}: {count}"
+    return f"{name_planned(search.strategy)}: {count}"
 
 
 def _describe_trial(search: Search, epochs: int, images: int) -> str:

@@ -27,13 +27,14 @@ from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_plan
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.presets import SEARCHED
+from cambrian.search.planning.quick_audit import add_row, decide_fidelity
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
 from cambrian.search.space_check import check_space
 from cambrian.spaces.budgets import PaperSearch
 from cambrian.spaces.drafts import is_own
-from cambrian.spaces.knowledge import Morphs
+from cambrian.spaces.knowledge import Morphs, Trees
 from cambrian.spaces.space import Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.strategy import Strategy
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 DEFAULT_SPACE = "pnas"
 DENSE_SPACE = "fabric"
 """The space for the classes of pixels, whose networks end at the images' resolution."""
-GROWN_SPACE = "network-morphism"
-"""The space of a strategy whose networks grow, where nobody names one."""
+GROWN_SPACE, TREE_SPACE = "network-morphism", "tree-cells"
+"""The space of a strategy whose networks grow, and whose cells are trees, where nobody names one."""
 LEVELED = ("levels", "keep")
 """Changes of progressive search alone."""
 
@@ -81,9 +82,10 @@ def plan_by_preset(request: PlanRequest) -> Plan:
         facts = facts.up_to(work.last)
     final = finish_climb(_make_final(work, request.baselines, facts.space), chosen, climbed.epochs, changes)
     first, others, final = _choose_estimators(request.settings.get("estimator"), climbing, train, final)
+    decision = decide_fidelity(chosen, climbed, cost, request)
     search = Search(
         facts.space,
-        chosen,
+        decision.strategy,
         first,
         task,
         limits,
@@ -96,7 +98,7 @@ def plan_by_preset(request: PlanRequest) -> Plan:
         **{name: value for name, value in request.settings.items() if name != "estimator"},
     )
     expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
-    rows = tuple(describe_plan(search, facts, work, wishes.by_levels, cost))
+    rows = add_row(tuple(describe_plan(search, facts, work, wishes.by_levels, cost)), decision.sentence)
     # The planning's own time is part of the budget, since a user waits for it as well.
     search.remarks = _make_remarks(rows, work, expected, cost)
     search.spent = time.monotonic() - began
@@ -116,8 +118,10 @@ def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts
 
 
 def _find_grown(strategy: Any) -> str | None:
-    """The usual space of a strategy that needs network morphisms; None for any other strategy."""
+    """The usual space of a strategy that needs network morphisms, or trees; None for any other strategy."""
     needs = () if strategy is None else component("strategy", strategy).needs
+    if Trees in needs:
+        return TREE_SPACE
     return GROWN_SPACE if Morphs in needs else None
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cambrian.architecture import Architecture
-from cambrian.outcome import Trial
+from cambrian.outcome import Fidelity, Trial
+from cambrian.problem import Problem
 from cambrian.spaces.knowledge import Morphs, know
 
 if TYPE_CHECKING:
@@ -61,3 +64,9 @@ def draw_child(
 def row_of(trial: Trial) -> int:
     """The row whose artifacts are the trial's: of one that was measured before, the earlier one."""
     return trial.number if trial.cached is None else trial.cached
+
+
+def lengthen(problem: Problem, epochs: int | None) -> Fidelity | None:
+    """The problem's fidelity with so many epochs; None, which is the problem's own, where nobody names
+    any."""
+    return None if epochs is None else msgspec.structs.replace(problem.fidelity, epochs=epochs)

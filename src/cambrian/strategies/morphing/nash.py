@@ -13,16 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import msgspec
-
 from cambrian.architecture import Architecture, sample
-from cambrian.outcome import Fidelity, Trial
+from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.spaces.knowledge import Morphs
 from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.evolution.tournament import trivial
-from cambrian.strategies.morphing.children import draw_child, morphs_of, row_of
+from cambrian.strategies.morphing.children import draw_child, lengthen, morphs_of, row_of
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 from cambrian.weights import MORPHISM, Fresh, Inherit
@@ -108,7 +106,7 @@ class NASH:
     def _begin(self, state: State, rng: np.random.Generator) -> Evaluate:
         problem, tried = state.problem, state.architectures
         first = sample(problem.space, rng) if tried else trivial(problem.space, problem.seed)
-        fidelity = _lengthen(problem, self.first_epochs)
+        fidelity = lengthen(problem, self.first_epochs)
         return Evaluate(first, fidelity, reason={"step": 0}, memory={"step": 0, "place": 0})
 
     def _descend(
@@ -126,7 +124,7 @@ class NASH:
         child, applied = drawn if place and drawn is not None else (leader.architecture, [])
         return Evaluate(
             child,
-            _lengthen(state.problem, self.epochs),
+            lengthen(state.problem, self.epochs),
             parent=leader.number,
             replicate=0 if applied else state.step * self.neighbours + place,
             weights=Inherit(leader.number, MORPHISM),
@@ -138,7 +136,3 @@ class NASH:
 def _advance(state: State, leader: Member) -> State:
     """The state at the beginning of the next step."""
     return State(state.problem, leader, state.step + 1)
-
-
-def _lengthen(problem: Problem, epochs: int | None) -> Fidelity | None:
-    return None if epochs is None else msgspec.structs.replace(problem.fidelity, epochs=epochs)

@@ -1,0 +1,93 @@
+"""Tree cells (Cai et al., "Path-Level Network Transformation for Efficient Architecture Search", ICML 2018,
+arXiv 1806.02639, Sec. 3.2): a node passes its input on, or copies or splits it to branches, each of which is
+an operation and another node, and merges what comes of them.
+
+A cell of one leaf is a layer. Path-level transformations turn leaves into motifs of identities, and these
+into layers; both keep the function of a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cambrian.architecture import Architecture
+from cambrian.choices import Answer
+from cambrian.spaces.bounds import check_bounds
+from cambrian.spaces.budgets import list_sizes
+from cambrian.spaces.hierarchies.tree_cells.morphs import TreeMorphs
+from cambrian.spaces.hierarchies.tree_cells.trees import (
+    BRANCHES,
+    IDENTITY,
+    draw_graph,
+    read_tree,
+    write_text,
+)
+from cambrian.spaces.knowledge import Tree
+from cambrian.spaces.small_images import small
+from cambrian.spaces.space import Graph, Pick, Signature, Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cambrian.networks.sharing.reading import Reading
+
+OPERATIONS = (IDENTITY, "conv1x1", "sep3x3", "sep5x5", "sep7x7", "avg3x3", "max3x3")
+DEEPEST = 4
+"""Levels of branches; three have 13 nodes of three branches."""
+
+
+@dataclass(frozen=True)
+class TreeCells(Space):
+    """Trees of at most `depth` levels of branches; one cell makes a network."""
+
+    depth: int = 2
+
+    skeleton = ("filters", "cells")
+    sizes = list_sizes(filters=(8, 16, 16, 32, 32), cells=(1, 1, 2, 2, 4))
+    measure = "uniform over answers, node by node"
+
+    def __post_init__(self) -> None:
+        check_bounds("tree-cells", DEEPEST, depth=self.depth)
+
+    @staticmethod
+    def paper() -> TreeCells:
+        """Three levels (Sec. 4.1)."""
+        return TreeCells(depth=3)
+
+    @property
+    def knowledge(self) -> tuple[object, ...]:
+        return (TreeMorphs(self),)
+
+    def program(self, pick: Pick) -> None:
+        self._ask(pick, 1)
+
+    def _ask(self, pick: Pick, level: int) -> None:
+        """The questions of a node: its branches, and theirs."""
+        for n in range(1, BRANCHES[pick("merge", tuple(BRANCHES))] + 1):
+            inside = pick.inside("branch", n)
+            inside("operation", OPERATIONS)
+            if level < self.depth:
+                self._ask(inside, level + 1)
+
+    def tree(self, answers: Mapping[str, Answer]) -> Tree:
+        """The tree of these answers, of which some may be missing."""
+        return read_tree(answers)
+
+    def plan(self, architecture: Architecture) -> Tree:
+        return read_tree(architecture)
+
+    def make(self, read: Reading[Tree], task: Signature, **skeleton: Any) -> nn.Module:
+        """The skeleton has `filters` of the first of three stages (16; 8 for small images) and `cells` per
+        stage (1)."""
+        from cambrian.spaces.hierarchies.tree_cells.network import network
+
+        tree, side = read.value(lambda tree: tree), min(task.height, task.width)
+        return network(tree, task.channels, side, task.classes, **small(task, skeleton, filters=8))
+
+    def canonical(self, architecture: Architecture) -> str:
+        """Equal for trees that differ in the order of added branches."""
+        return write_text(read_tree(architecture))
+
+    def graph(self, architecture: Architecture) -> Graph:
+        return draw_graph(read_tree(architecture))

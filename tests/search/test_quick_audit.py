@@ -1,0 +1,114 @@
+"""Whether a plan begins with a quick audit: by its budget, and by what somebody has said already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import cambrian
+from cambrian.search.components import spec_of
+from cambrian.search.planning.budget import Budget
+from cambrian.search.planning.plan_request import PlanRequest
+from cambrian.search.planning.quick_audit import LABEL, SHARE, add_row, decide_fidelity
+from cambrian.search.planning.workload import Workload
+from cambrian.strategies import STRATEGIES
+from cambrian.strategies.audited import Audited
+from cambrian.strategies.progressive import Progressive
+from cambrian.testing import toy_task
+
+WORK = Workload({1: 20, 2: 10}, 10, None, 4, 500, {}, 10, {})
+
+
+@dataclass(frozen=True)
+class Priced:
+    """Trials of a second at level 1 and of four at level 2: two on average."""
+
+    workers: int = 2
+
+    def trial_seconds(self, work: Workload, level: int) -> float:
+        return {1: 1.0, 2: 4.0}[level]
+
+
+def decide(strategy: Any, seconds: float | None, **said: Any) -> Any:
+    wishes: dict[str, Any] = {
+        **{"space": None, "strategy": None, "surrogate": None, "paper": False, "recipe": {}},
+        **{"changes": {}, "baselines": None, "settings": {}, **said},
+    }
+    request = PlanRequest(toy_task(), Budget(seconds=seconds), device="cpu", workers=2, **wishes)
+    return decide_fidelity(strategy, WORK, Priced(), request)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(150.0, 0), (160.0, 4), (250.0, 6), (9000.0, 8)])
+def test_a_tenth_of_the_time_is_for_as_many_networks_as_it_pays_for(seconds: float, count: int) -> None:
+    """Two seconds a training, two at a time, each network measured at 4 trainings' cost: 4 seconds of the
+    tenth for each; from 4 networks on, and 8 at most."""
+    decision = decide(STRATEGIES.make("bayes"), seconds)
+    assert decision.sentence
+    assert isinstance(decision.strategy, Audited) == (count > 0)
+    if count:
+        assert decision.strategy.sample == count
+        assert spec_of("strategy", decision.strategy) is not None  # so that it can be resumed
+        assert count * 4.0 <= SHARE * seconds + 1e-9
+        assert f"quick audit of {count} networks" in decision.sentence
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"changes": {"epochs": 3}},
+        {"changes": {"images": 300}},
+        {"settings": {"estimator": "naswot"}},
+        {"settings": {"objectives": ("params",)}},
+        {"audit": False},
+        {"paper": True},
+    ],
+)
+def test_what_somebody_has_said_stays(said: dict[str, Any]) -> None:
+    """Epochs, images, an estimator, several objectives, or that no audit is wanted."""
+    strategy = STRATEGIES.make("random")
+    assert decide(strategy, 9000.0, **said) == (strategy, "")
+
+
+@pytest.mark.parametrize("name", ["hyperband", "asha", "nash", "eas"])
+def test_strategies_with_fidelities_or_weights_of_their_own_are_left_alone(name: str) -> None:
+    """They measure at several, or go on from weights, whose training has a length of its own."""
+    strategy = STRATEGIES.make(name)
+    assert decide(strategy, 9000.0).strategy is strategy
+
+
+def test_a_budget_without_time_is_left_alone() -> None:
+    """Nobody would pay for an audit with networks."""
+    assert decide(STRATEGIES.make("random"), None).sentence == ""
+
+
+def test_a_progressive_search_is_told_its_first_level() -> None:
+    """So that fewer of it may be trained for longer."""
+    decision = decide(Progressive(levels=2, keep=10, surrogate="ridge"), 9000.0)
+    assert decision.strategy.inner.first == 20
+
+
+def test_the_plan_says_it() -> None:
+    """After what each network is trained for; nothing where nothing was decided."""
+    rows = (("data", "d"), ("each", "e"), ("then", "t"))
+    assert add_row(rows, "") == rows
+    assert add_row(rows, "why") == (*rows[:2], (LABEL, "why"), rows[2])
+
+
+@pytest.mark.slow
+def test_a_race_says_it_too() -> None:
+    """By what measured races taught."""
+    rows = dict(cambrian.plan(toy_task(), "20s", workers=1).rows)
+    assert "not by an audit" in rows[LABEL]
+
+
+@pytest.mark.slow
+def test_a_planned_search_audits_and_goes_on(tmp_path: Any) -> None:
+    """A minute of toy data: the audit's trials come first, and all later ones are of one fidelity."""
+    planned = cambrian.plan(toy_task(), "60s", workers=1, space="tiny-chain", strategy="random", baselines=())
+    assert isinstance(planned.search.strategy, Audited)
+    trials = planned.search.run(tmp_path / "run", quiet=True).trials
+    count = planned.search.strategy.sample * 4
+    assert all("audit" in t.reason for t in trials[:count])
+    assert len({t.fidelity for t in trials[count:]}) == 1
