@@ -91,8 +91,8 @@ EngineName = Annotated[
     typer.Option(
         "--engine",
         metavar="NAME|NAME(setting=value, ...)",
-        help="Where networks are trained: processes of this machine, or ray, the machines of a Ray cluster, as"
-        " 'ray(gpus=0.5)'.",
+        help="Where networks are trained: serial, processes of this machine, or ray, the machines of a Ray"
+        " cluster, as 'ray(gpus=0.5)'.",
         show_default="processes, serial for a single worker",
         rich_help_panel=MACHINE,
     ),

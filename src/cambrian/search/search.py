@@ -60,8 +60,9 @@ class Search:
     `strategy` a search of few trials is Bayesian optimisation, a larger one progressive where its space
     grows.
 
-    `engine` is "serial", "processes", "ray", a text with settings ("ray(gpus=0.5)") or an Engine; components without a name run serially, and
-    `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Order`).
+    `engine` is "serial", "processes", "ray", with settings as "ray(gpus=0.5)", or an Engine; components
+    without a name run serially, and `Search.notice` says so. `lag` is how many trials a proposal may be
+    behind (see `Order`).
     The search ends with a final stage that leaves a trained network, where the estimator trains any: `final`
     describes it, and `final=None` leaves it out. `device` is a torch device; "auto" takes the GPU, if there
     is one. `limits` are hard bounds on measures of the network, as

@@ -125,8 +125,8 @@ def resume_search(
     search: Any, directory: Path, budget: Any, choose: str | None = None, engine: Any = None
 ) -> Any:
     """A `search` object with the settings of the run in `directory`; `choose` names another network than
-    its own conditions did, `engine` another engine. Raises RunError for a run that never began, or with a component that has no
-    name."""
+    its own conditions did, `engine` another engine. Raises RunError for a run that never began, or with a
+    component that has no name."""
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.store import ROOM
     from cambrian.search.loop.execution import ATTEMPTS

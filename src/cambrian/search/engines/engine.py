@@ -157,7 +157,7 @@ class Engine(ABC):
 
     slots: int
 
-    def require(self) -> None:  # noqa: B027: most engines need nothing more
+    def require(self) -> None:  # noqa: B027
         """Raises MissingExtra where a library that the engine needs is not installed."""
 
     @abstractmethod

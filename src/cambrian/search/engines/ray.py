@@ -34,7 +34,7 @@ PATIENCE = 3.0
 
 @dataclass(eq=False)
 class _Member:
-    """The coordinator's end of one seat. `answer` is the call that it has not answered yet; `heard` is when it
+    """The coordinator's end of one seat. `answer` is the call that it has yet to answer; `heard` is when it
     last answered one."""
 
     actor: Any
@@ -46,8 +46,8 @@ class _Member:
 
 @dataclass(eq=False)
 class Ray(Engine):
-    """`workers` trials at a time, on the cluster at `address` (`auto`, or HOST:PORT of its head), else that of
-    the variable RAY_ADDRESS, else on this machine. A trial is given `cpus` CPUs (left open, its `threads`),
+    """`workers` trials at a time, on the cluster at `address` (`auto`, or HOST:PORT of its head), else that
+    of the variable RAY_ADDRESS, else on this machine. A trial has `cpus` CPUs (left open, its `threads`),
     `gpus` GPUs, which may be a fraction (left open, one where the search's device is a GPU), and `memory`
     bytes, which Ray only reserves. Machines may come and go: a trial begins where there is room. A seat that
     answers nothing for `lease` seconds counts as lost."""
@@ -187,7 +187,8 @@ class Ray(Engine):
     def _welcome(self, member: _Member, version: str) -> None:
         if version != __version__:
             raise RunError(
-                f"a machine of the Ray cluster has cambrian {version}, this one {__version__}: install the same"
+                f"a machine of the Ray cluster has cambrian {version} and this one {__version__}: install the"
+                " same on both"
             )
         member.ready, self._deaths = True, 0
 

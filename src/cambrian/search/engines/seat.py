@@ -59,8 +59,8 @@ class Seat:
         return encode(__version__)
 
     def begin(self, assignment: bytes, artifacts: Files) -> None:
-        """Begin a trial. `artifacts` are the files that it begins with, by the names of `Artifact.file`; those
-        that lie here already are not fetched."""
+        """Begin a trial. `artifacts` are the files that it begins with, by `Artifact.file`; those that lie
+        here already are not fetched."""
         order = decode(assignment, Assignment)
         if order.deadline is not None:
             # Sent as the seconds left, since the clocks of two machines have nothing in common.

@@ -1,0 +1,215 @@
+"""Engine `ray` on clusters of local processes: whatever dies, the ledger is the one of a search in peace."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import mock_search
+import mocks
+from cambrian.errors import RunError, UsageError
+from cambrian.search.engines.ray import Ray
+from cambrian.search.loop.execution import Watch
+from cambrian.search.search import Search
+
+pytest.importorskip("ray")
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    # Ray leaves sockets and log files of its own to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+ENDS = {"halving": 13, "random": 30}
+"""Trials that end in each search below."""
+
+
+class Deeds(Watch):
+    """Notes each end in the log, and does a deed once so many trials have ended."""
+
+    def __init__(self, deeds):
+        self.ended, self.deeds = 0, deeds
+
+    def on_end(self, trial):
+        if trial.cached is None:
+            mock_search.write(f"a {trial.number}")
+        self.ended += 1
+        if self.ended in self.deeds:
+            self.deeds.pop(self.ended)()
+
+
+def make_search(strategy, engine, delay):
+    """Successive halving whose trainings go on from the files of earlier ones, or random search."""
+    search = mock_search.search(strategy, engine=engine, trials=30, delay=delay)
+    if strategy == "halving":
+        from continuing import Halving
+
+        search.strategy = Halving(9, (1, 2, 3))
+    return search
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The contents of the ledgers of the same searches, run serially and in peace."""
+    ledgers = {}
+    for strategy in ("halving", "random"):
+        place = tmp_path_factory.mktemp("undisturbed") / strategy
+        make_search(strategy, "serial", 0.0).run(place, quiet=True)
+        ledgers[strategy] = mock_search.contents(place)
+    return ledgers
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    """The log of executions and ends, known to every process that is started from here on."""
+    paths = os.pathsep.join([str(Path(mocks.__file__).parent), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", paths)
+    monkeypatch.setenv("MOCK_LOG", str(tmp_path / "log"))
+    (tmp_path / "log").touch()
+    return tmp_path / "log"
+
+
+def find_seats():
+    """The processes below this one that are seats, with those that run in them."""
+    seats = [pid for pid in mocks.descendants(os.getpid()) if b"RaySeat" in read_command(pid)]
+    return seats, {below for pid in seats for below in mocks.descendants(pid)}
+
+
+def read_command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def send(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def check(place, log, expected):
+    """The same ledger, every artifact whole, and nothing evaluated again that had ended."""
+    assert mock_search.first_difference(mock_search.contents(place), expected) is None
+    assert mock_search.damaged_artifacts(place) == []
+    assert mock_search.executed_after_the_end(log) == []
+    ends = mock_search.acknowledged(log)
+    assert sorted(ends) == sorted(mock_search.finished(place))
+
+
+def test_the_ledger_is_that_of_serial(tmp_path, log, undisturbed):
+    """At equal lag, artifacts included, which no file system carries; afterwards no process is left, and
+    SIGTERM is answered as it was before."""
+    others, before = mocks.descendants(os.getpid()), signal.getsignal(signal.SIGTERM)
+    make_search("halving", Ray(workers=2), 0.01).run(tmp_path / "run", Deeds({}))
+    check(tmp_path / "run", log, undisturbed["halving"])
+    assert mocks.gone(mocks.descendants(os.getpid()) - others, within=10.0)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.slow
+def test_killed_seats_cost_an_attempt(tmp_path, log, undisturbed):
+    """kill -9 of all seats in mid-trial, and later of all that runs in them."""
+    deeds = {
+        3: lambda: send(find_seats()[0], signal.SIGKILL),
+        8: lambda: send(find_seats()[1], signal.SIGKILL),
+    }
+    make_search("halving", Ray(workers=2), 0.3).run(tmp_path / "run", Deeds(deeds))
+    assert deeds == {}
+    check(tmp_path / "run", log, undisturbed["halving"])
+    attempts = [attempt for attempt, _ in mock_search.finished(tmp_path / "run").values()]
+    assert max(attempts) > 1
+
+
+@pytest.mark.slow
+def test_a_seat_that_was_paused_beyond_its_lease_is_fenced(tmp_path, log, undisturbed):
+    """SIGSTOP of a seat and of all that runs in it, in mid-trial; SIGCONT after it was replaced: what it
+    still says is not listened to, and it ends."""
+    stopped = set()
+
+    def pause():
+        seats, _ = find_seats()
+        stopped.update({seats[0]} | mocks.descendants(seats[0]))
+        send(stopped, signal.SIGSTOP)
+        # Sent while Ray waits for the seat to end by itself, which takes it five seconds to give up.
+        threading.Timer(5.0, send, (stopped, signal.SIGCONT)).start()
+
+    make_search("random", Ray(workers=2, lease=3.0), 0.3).run(tmp_path / "run", Deeds({5: pause}))
+    check(tmp_path / "run", log, undisturbed["random"])
+    assert mocks.gone(stopped, within=20.0)
+    attempts = [attempt for attempt, _ in mock_search.finished(tmp_path / "run").values()]
+    assert max(attempts) == 2
+
+
+@pytest.mark.slow
+def test_a_killed_coordinator_is_resumed(tmp_path, log, undisturbed):
+    """kill -9 of the driver in mid-search: nothing of it is left running, and the run that is resumed on Ray,
+    which it remembers, ends like the undisturbed."""
+    code = (
+        "import sys; sys.path.insert(0, {here!r})\n"
+        "import test_ray\n"
+        "from cambrian.search.engines.ray import Ray\n"
+        "test_ray.make_search('halving', Ray(workers=2), 0.3).run({run!r}, test_ray.Deeds({{}}))\n"
+    ).format(here=str(Path(__file__).parent), run=str(tmp_path / "run"))
+    with subprocess.Popen([sys.executable, "-c", code]) as driver:
+        end = time.monotonic() + 120
+        while len(mock_search.acknowledged(log)) < 4 and time.monotonic() < end:
+            time.sleep(0.02)
+        family = mocks.descendants(driver.pid)
+        driver.kill()
+    assert mocks.gone(family, within=30.0)
+    assert 4 <= len(mock_search.finished(tmp_path / "run")) < ENDS["halving"]
+    search = Search.resume(tmp_path / "run")
+    assert (type(search.engine), search.engine.slots) == (Ray, 2)
+    known = set(mock_search.acknowledged(log))
+
+    class Rest(Deeds):
+        def on_end(self, trial):
+            if trial.number not in known:
+                super().on_end(trial)
+
+    search.run(tmp_path / "run", Rest({}))
+    check(tmp_path / "run", log, undisturbed["halving"])
+
+
+@pytest.fixture
+def cluster(log):
+    """A head with room for one trial; nodes are added by the tests."""
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield nodes
+    nodes.shutdown()
+
+
+@pytest.mark.slow
+def test_a_node_may_be_killed_and_another_come(cluster, tmp_path, log, undisturbed):
+    """Two raylets; one is killed in mid-trial, the search goes on with the other, and later with a third.
+    The cluster outlives the search, which did not begin it."""
+    node = cluster.add_node(num_cpus=1)
+    deeds = {
+        6: lambda: cluster.remove_node(node, allow_graceful=False),
+        12: lambda: cluster.add_node(num_cpus=1),
+    }
+    search = make_search("random", Ray(workers=2, address=cluster.address), 0.3)
+    search.run(tmp_path / "run", Deeds(deeds))
+    assert deeds == {}
+    check(tmp_path / "run", log, undisturbed["random"])
+    assert cluster.head_node.any_processes_alive()
+
+
+@pytest.mark.slow
+def test_nobody_at_the_address_is_a_sentence():
+    """So is an address of Ray's client."""
+    with pytest.raises(RunError, match="ray start --head"):
+        Ray(address="127.0.0.1:1").start(mocks.work(mocks.Mock()))
+    with pytest.raises(UsageError, match="on a machine of the cluster"):
+        Ray(address="ray://127.0.0.1:10001").start(mocks.work(mocks.Mock()))
