@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-ENDS = {"halving": 13, "random": 30}
-"""Trials that end in each search below."""
+DELAY = 0.2
+"""Seconds of a trial, of halving twice an epoch's. A part of a trial's key, so that all searches have it."""
 
 
 class Deeds(Watch):
@@ -44,9 +45,9 @@ class Deeds(Watch):
             self.deeds.pop(self.ended)()
 
 
-def make_search(strategy, engine, delay):
+def make_search(strategy, engine):
     """Successive halving whose trainings go on from the files of earlier ones, or random search."""
-    search = mock_search.search(strategy, engine=engine, trials=30, delay=delay)
+    search = mock_search.search(strategy, engine=engine, trials=30, delay=DELAY)
     if strategy == "halving":
         from continuing import Halving
 
@@ -56,13 +57,17 @@ def make_search(strategy, engine, delay):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """The contents of the ledgers of the same searches, run serially and in peace."""
-    ledgers = {}
-    for strategy in ("halving", "random"):
+    """Gives the contents of the ledger of the same search, run serially and in peace."""
+
+    @cache
+    def search(strategy):
         place = tmp_path_factory.mktemp("undisturbed") / strategy
-        make_search(strategy, "serial", 0.0).run(place, quiet=True)
-        ledgers[strategy] = mock_search.contents(place)
-    return ledgers
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("MOCK_LOG", raising=False)  # of the search that is disturbed
+            make_search(strategy, "serial").run(place, quiet=True)
+        return mock_search.contents(place)
+
+    return search
 
 
 @pytest.fixture
@@ -109,8 +114,8 @@ def test_the_ledger_is_that_of_serial(tmp_path, log, undisturbed):
     """At equal lag, artifacts included, which no file system carries; afterwards no process is left, and
     SIGTERM is answered as it was before."""
     others, before = mocks.descendants(os.getpid()), signal.getsignal(signal.SIGTERM)
-    make_search("halving", Ray(workers=2), 0.01).run(tmp_path / "run", Deeds({}))
-    check(tmp_path / "run", log, undisturbed["halving"])
+    make_search("halving", Ray(workers=2)).run(tmp_path / "run", Deeds({}))
+    check(tmp_path / "run", log, undisturbed("halving"))
     assert mocks.gone(mocks.descendants(os.getpid()) - others, within=10.0)
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -122,9 +127,9 @@ def test_killed_seats_cost_an_attempt(tmp_path, log, undisturbed):
         3: lambda: send(find_seats()[0], signal.SIGKILL),
         8: lambda: send(find_seats()[1], signal.SIGKILL),
     }
-    make_search("halving", Ray(workers=2), 0.3).run(tmp_path / "run", Deeds(deeds))
+    make_search("halving", Ray(workers=2)).run(tmp_path / "run", Deeds(deeds))
     assert deeds == {}
-    check(tmp_path / "run", log, undisturbed["halving"])
+    check(tmp_path / "run", log, undisturbed("halving"))
     attempts = [attempt for attempt, _ in mock_search.finished(tmp_path / "run").values()]
     assert max(attempts) > 1
 
@@ -142,8 +147,8 @@ def test_a_seat_that_was_paused_beyond_its_lease_is_fenced(tmp_path, log, undist
         # Sent while Ray waits for the seat to end by itself, which takes it five seconds to give up.
         threading.Timer(5.0, send, (stopped, signal.SIGCONT)).start()
 
-    make_search("random", Ray(workers=2, lease=3.0), 0.3).run(tmp_path / "run", Deeds({5: pause}))
-    check(tmp_path / "run", log, undisturbed["random"])
+    make_search("random", Ray(workers=2, lease=3.0)).run(tmp_path / "run", Deeds({5: pause}))
+    check(tmp_path / "run", log, undisturbed("random"))
     assert mocks.gone(stopped, within=20.0)
     attempts = [attempt for attempt, _ in mock_search.finished(tmp_path / "run").values()]
     assert max(attempts) == 2
@@ -157,7 +162,7 @@ def test_a_killed_coordinator_is_resumed(tmp_path, log, undisturbed):
         "import sys; sys.path.insert(0, {here!r})\n"
         "import test_ray\n"
         "from cambrian.search.engines.ray import Ray\n"
-        "test_ray.make_search('halving', Ray(workers=2), 0.3).run({run!r}, test_ray.Deeds({{}}))\n"
+        "test_ray.make_search('halving', Ray(workers=2)).run({run!r}, test_ray.Deeds({{}}))\n"
     ).format(here=str(Path(__file__).parent), run=str(tmp_path / "run"))
     with subprocess.Popen([sys.executable, "-c", code]) as driver:
         end = time.monotonic() + 120
@@ -166,7 +171,7 @@ def test_a_killed_coordinator_is_resumed(tmp_path, log, undisturbed):
         family = mocks.descendants(driver.pid)
         driver.kill()
     assert mocks.gone(family, within=30.0)
-    assert 4 <= len(mock_search.finished(tmp_path / "run")) < ENDS["halving"]
+    assert 4 <= len(mock_search.finished(tmp_path / "run")) < 13
     search = Search.resume(tmp_path / "run")
     assert (type(search.engine), search.engine.slots) == (Ray, 2)
     known = set(mock_search.acknowledged(log))
@@ -177,7 +182,7 @@ def test_a_killed_coordinator_is_resumed(tmp_path, log, undisturbed):
                 super().on_end(trial)
 
     search.run(tmp_path / "run", Rest({}))
-    check(tmp_path / "run", log, undisturbed["halving"])
+    check(tmp_path / "run", log, undisturbed("halving"))
 
 
 @pytest.fixture
@@ -199,10 +204,10 @@ def test_a_node_may_be_killed_and_another_come(cluster, tmp_path, log, undisturb
         6: lambda: cluster.remove_node(node, allow_graceful=False),
         12: lambda: cluster.add_node(num_cpus=1),
     }
-    search = make_search("random", Ray(workers=2, address=cluster.address), 0.3)
+    search = make_search("random", Ray(workers=2, address=cluster.address))
     search.run(tmp_path / "run", Deeds(deeds))
     assert deeds == {}
-    check(tmp_path / "run", log, undisturbed["random"])
+    check(tmp_path / "run", log, undisturbed("random"))
     assert cluster.head_node.any_processes_alive()
 
 

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import threading
 from collections.abc import Sequence
 from types import ModuleType
@@ -20,6 +21,9 @@ QUIET = {
     # A seat without GPUs sees those of its machine hidden in a later version of Ray; until then it warns.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+ANSWER = 10.0
+"""Seconds in which the head of a cluster takes up a connection."""
 
 
 def import_ray() -> ModuleType:
@@ -57,6 +61,7 @@ class Cluster:
                 f"{place} is an address for Ray's client: run cambrian on a machine of the cluster and give"
                 " auto, or HOST:PORT of its head"
             )
+        _find_answer(place)
         local = {"num_cpus": math.ceil(workers * options["num_cpus"]), "include_dashboard": False}
         _init(ray, place, local if place == "local" else {})
         return Cluster(ray, options, joined=True)
@@ -105,6 +110,24 @@ class RaySeat(Seat):
         return super().listen(seconds)
 
 
+def _find_answer(address: str) -> None:
+    """Raise RunError where nobody listens at HOST:PORT, which Ray tries for many minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise _refuse(address, error) from error
+
+
+def _refuse(address: str, error: Exception) -> RunError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return RunError(
+        f"no Ray cluster can be joined at {address!r}: {reason}; begin one with: ray start --head"
+    )
+
+
 def _init(ray: ModuleType, address: str, settings: dict[str, Any]) -> None:
     """Start or join, leaving this process's answer to SIGTERM as it is, which Ray replaces."""
     main = threading.current_thread() is threading.main_thread()
@@ -112,10 +135,7 @@ def _init(ray: ModuleType, address: str, settings: dict[str, Any]) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **settings)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        raise RunError(
-            f"no Ray cluster can be joined at {address!r}: {str(error).splitlines()[0]:.200}; begin one with:"
-            " ray start --head"
-        ) from error
+        raise _refuse(address, error) from error
     finally:
         if main and before is not None:
             signal.signal(signal.SIGTERM, before)
