@@ -40,7 +40,7 @@ SCORES = (
     *("jacov", "snip"),
 )
 DEFAULT = (
-    *("ridge", "forest", "forest+paths", "boosting", "boosting+paths", "gp", "weisfeiler-lehman"),
+    *("ridge", "gcn", "forest", "forest+paths", "boosting", "boosting+paths", "gp", "weisfeiler-lehman"),
     *("forest+proxies", "forest+proxies-answers", "boosting+proxies", "boosting+paths+proxies"),
 )
 

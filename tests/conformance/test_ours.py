@@ -130,6 +130,7 @@ PREDICTOR_SETTINGS: dict[str, dict[str, Any]] = {
     **{name: NEURAL for name in PREDICTORS.names() if name.startswith(("mlp", "lstm"))},
     "deep-ensemble": {"layers": 3, "epochs": 60},
     "boosting": {"trees": 30, "members": 3},
+    "gcn": {"members": 2, "width": 16, "head": 16, "epochs": 30},
 }
 
 

@@ -37,6 +37,8 @@ SMALL = {
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 14},
     "bananas": {"initial": 6, "candidates": 4, "layers": 2, "epochs": 5},
+    "freeze-thaw": {"candidates": 3, "fit": 1, "old": 2, "new": 1},
+    "dyhpo": {"candidates": 3, "first": 4, "refine": 1},
     **{name: {"initial": 6, "refit": 8, "candidates": 4} for name in ("bayes", "nas-bowl", "smac", "nasbot")},
 }
 

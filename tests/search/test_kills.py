@@ -23,7 +23,7 @@ from mock_search import (
 )
 from reseeding import SHIFT
 
-KILLS = int(os.environ.get("CAMBRIAN_KILLS", "12"))
+KILLS = int(os.environ.get("CAMBRIAN_KILLS", "8"))
 """Of the coordinator, for each strategy on each engine; twice as many of workers. `make evidence`: 200."""
 
 pytestmark = [

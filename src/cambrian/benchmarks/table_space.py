@@ -12,8 +12,9 @@ from cambrian.choices import OneOf, Scalar
 from cambrian.errors import DataError, Unbuildable
 from cambrian.estimators.tables import open_table
 from cambrian.estimators.tables.files import ABSENT, answers
+from cambrian.estimators.tables.graphs import join_graphs
 from cambrian.spaces.growth.depth_growth import DepthGrowth
-from cambrian.spaces.space import Pick, Signature, Space
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +35,11 @@ class Listed(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return () if self.depth is None else (DepthGrowth(self),)
+        growth = () if self.depth is None else (DepthGrowth(self),)
+        graphs = open_table(self.table, self.questions).graphs
+        # Only where its questions are all asked do the answers describe a graph.
+        columns = tuple(c for c, questions in graphs.items() if {*questions} <= {*self.questions})
+        return (*growth, TableGraphs(columns)) if columns else growth
 
     @property
     def count(self) -> int:
@@ -54,6 +59,16 @@ class Listed(Space):
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         raise Unbuildable(f"architectures of {self.table} are looked up, not built")
+
+
+@dataclass(frozen=True)
+class TableGraphs:
+    """`Graphs` of a table's architectures, from the answers about its `columns` of graphs."""
+
+    columns: tuple[str, ...]
+
+    def graph(self, architecture: Architecture) -> Graph:
+        return join_graphs(self.columns, architecture)
 
 
 GrowingListed = Listed

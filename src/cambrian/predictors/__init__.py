@@ -23,6 +23,7 @@ PREDICTORS = Registry(
         "otmann": "cambrian.predictors.otmann_kernel:OTMANN",
         "forest": "cambrian.predictors.forest:RandomForest",
         "boosting": "cambrian.predictors.boosting:Boosting",
+        "gcn": "cambrian.predictors.gcn:GCN",
         "deep-ensemble": "cambrian.predictors.path_ensemble:PathEnsemble",
     },
 )

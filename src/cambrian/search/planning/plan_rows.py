@@ -185,7 +185,7 @@ def _describe_heats(race: RacePlan) -> str:
     at = f" at {race.coarse} pixels" if race.coarse else ""
     if len(race.entrants) == 1:
         return f"{race.seconds:.3g} s{at}: the time is too short for a choice"
-    more = f"; then its neighbours, {race.challengers} at a time" if race.challengers else ""
+    more = f"; its neighbours, {race.challengers} at a time, if time is left" if race.challengers else ""
     return f"{race.seconds:.3g} s{at}, the best third three times as long, until one is left{more}"
 
 
