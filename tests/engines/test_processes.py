@@ -145,7 +145,7 @@ def test_coordinator_does_not_import_torch():
     """Neither does the process that starts the engine and evaluates serially."""
     code = (
         "import sys, mocks\n"
-        "from cambrian.search.engines import ENGINES\n"
+        "from cambrian.search.engines import ENGINES, HERE\n"
         "for name in HERE:\n"
         "    engine = ENGINES.make(name)\n"
         "    engine.start(mocks.work(mocks.Mock(), seed=3))\n"

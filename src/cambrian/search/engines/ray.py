@@ -194,7 +194,8 @@ class Ray(Engine):
 
     def _read(self, member: _Member, messages: bytes, files: dict[str, bytes]) -> None:
         assert self._freight is not None
-        for message in decode(messages, list[Message]):
+        news: list[Message] = decode(messages, list[Message])
+        for message in news:
             if isinstance(message, Broken):
                 raise RunError(f"a machine of the Ray cluster cannot begin: {message.error}")
             if not isinstance(message, Report):

@@ -61,7 +61,7 @@ class Seat:
     def begin(self, assignment: bytes, artifacts: Files) -> None:
         """Begin a trial. `artifacts` are the files that it begins with, by `Artifact.file`; those that lie
         here already are not fetched."""
-        order = decode(assignment, Assignment)
+        order: Assignment = decode(assignment, Assignment)
         if order.deadline is not None:
             # Sent as the seconds left, since the clocks of two machines have nothing in common.
             order = msgspec.structs.replace(order, deadline=order.deadline + time.monotonic())
