@@ -6,7 +6,7 @@ It has the functions of `ray_cluster.Cluster`, and others by which a test kills 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import SimpleNamespace
 
@@ -84,24 +84,26 @@ def _settle(answer: Future, result: object) -> None:
 
 
 class NearCluster:
-    """`version`, where given, is the one that its seats say they have; a `barren` one lets each seat die."""
+    """`version`, where given, is the one that its seats say they have. The first seats die of `deaths`."""
 
     errors = (Died,)
 
-    def __init__(self, version: bytes | None = None, barren: bool = False) -> None:
+    def __init__(self, version: bytes | None = None, deaths: Sequence[str] = ()) -> None:
         self.actors: list[Actor] = []
         self.options: dict = {}
         self.sent: list[bytes] = []
-        self._version, self._barren = version, barren
+        self._version, self._deaths = version, list(deaths)
 
     def join(self, address: str | None, workers: int, options: dict) -> NearCluster:
         self.options = options
         return self
 
     def make_actor(self, *arguments: object) -> Actor:
+        death = self._deaths.pop(0) if self._deaths else None
+
         def make() -> Seat:
-            if self._barren:
-                raise RuntimeError("no room on this machine")
+            if death is not None:
+                raise RuntimeError(death)
             seat = Seat(*arguments)
             if self._version is not None:
                 seat.describe = lambda: self._version
@@ -120,6 +122,9 @@ class NearCluster:
     def wait(self, answers: list[Future], timeout: float) -> list[Future]:
         wait(answers, timeout, return_when=FIRST_COMPLETED)
         return [answer for answer in answers if answer.done()]
+
+    def blames_machine(self, error: Exception) -> bool:
+        return "machine" in str(error)
 
     def kill(self, actor: Actor) -> None:
         actor.kill()

@@ -139,9 +139,18 @@ def test_another_version_of_cambrian_is_a_sentence(cluster_of):
 
 def test_seats_that_all_die_end_the_search(cluster_of):
     """Five in a row, and the sentence has the last one's cause."""
-    cluster = cluster_of(barren=True)
+    cluster = cluster_of(deaths=["no such module"] * 9)
     with start(Ray(workers=1)) as engine:
         engine.submit(mocks.order(0, "good"))
-        with pytest.raises(RunError, match=r"5 seats in a row died .*no room on this machine"):
+        with pytest.raises(RunError, match=r"5 seats in a row died .*no such module"):
             engine.wait()
     assert len(cluster.actors) == 5
+
+
+def test_machines_that_go_end_nothing(cluster_of):
+    """However many seats go with them before they are ready: the trial waits for one that stays."""
+    cluster = cluster_of(deaths=["the machine left"] * 9)
+    with start(Ray(workers=1)) as engine:
+        engine.submit(mocks.order(0, "good"))
+        assert hear_last(engine).outcome.value == 0.5
+    assert len(cluster.actors) == 10

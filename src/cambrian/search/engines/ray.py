@@ -61,7 +61,8 @@ class Ray(Engine):
     lease: Annotated[float, POSITIVE] = 60.0
     slots: int = field(init=False)
     stillborn: int = field(default=5, init=False)
-    """So many seats in a row that die before they are ready, and the engine gives up."""
+    """So many seats in a row that die before they are ready, not with their machine, and the engine gives
+    up."""
     _cluster: Cluster | None = field(default=None, init=False)
     _freight: Freight | None = field(default=None, init=False)
     _hello: tuple[Any, ...] = field(default=(), init=False)
@@ -174,6 +175,8 @@ class Ray(Engine):
         try:
             answer = cluster.get(member.answer)
         except cluster.errors as error:
+            # A machine that goes is no sign that seats cannot live: a cluster may be elastic.
+            self._deaths += not (member.ready or cluster.blames_machine(error))
             self._replace(cluster, member, f"ended: {_shorten(error)}")
             return
         member.heard, member.answer = time.monotonic(), None
@@ -214,7 +217,6 @@ class Ray(Engine):
         if member.assignment is not None:
             number, attempt = member.assignment.trial.number, member.assignment.attempt
             self._reports.append(Report(number, attempt, lost=f"its seat in the Ray cluster {end}"))
-        self._deaths += not member.ready
         if self._deaths >= self.stillborn and not any(other.ready for other in self._members):
             raise RunError(f"{self._deaths} seats in a row died on their Ray machines; the last one {end}")
         self._hire(cluster)

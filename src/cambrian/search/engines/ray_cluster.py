@@ -83,6 +83,11 @@ class Cluster:
         ready, _ = self._ray.wait(references, num_returns=len(references), timeout=0, fetch_local=False)
         return list(ready)
 
+    def blames_machine(self, error: Exception) -> bool:
+        """Whether an actor ended because its machine left the cluster."""
+        # Ray has no type or number for it, only this sentence.
+        return "node has died" in str(error)
+
     def kill(self, actor: Any) -> None:
         self._ray.kill(actor, no_restart=True)
 
