@@ -1,6 +1,7 @@
 """Engine `ray` on clusters of local processes: whatever dies, the ledger is the one of a search in peace."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from cambrian.errors import RunError, UsageError
 from cambrian.search.engines.ray import Ray
 from cambrian.search.loop.execution import Watch
 from cambrian.search.search import Search
+from cambrian.testing.engines import ENGINE, EngineCase
 
 pytest.importorskip("ray")
 pytestmark = [
@@ -29,6 +31,9 @@ pytestmark = [
 
 DELAY = 0.2
 """Seconds of a trial, of halving twice an epoch's. A part of a trial's key, so that all searches have it."""
+
+SMALL = {"include_dashboard": False, "object_store_memory": 80 << 20}
+"""Settings of a node that leaves the machine's memory to others."""
 
 
 class Deeds(Watch):
@@ -45,9 +50,9 @@ class Deeds(Watch):
             self.deeds.pop(self.ended)()
 
 
-def make_search(strategy, engine):
+def make_search(strategy, engine, trials=30, delay=DELAY):
     """Successive halving whose trainings go on from the files of earlier ones, or random search."""
-    search = mock_search.search(strategy, engine=engine, trials=30, delay=DELAY)
+    search = mock_search.search(strategy, engine=engine, trials=trials, delay=delay)
     if strategy == "halving":
         from continuing import Halving
 
@@ -57,14 +62,15 @@ def make_search(strategy, engine):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """Gives the contents of the ledger of the same search, run serially and in peace."""
+    """Gives the contents of the ledger of the same search, run serially and in peace, without its pauses."""
 
     @cache
-    def search(strategy):
+    def search(strategy, **settings):
         place = tmp_path_factory.mktemp("undisturbed") / strategy
         with pytest.MonkeyPatch.context() as patch:
             patch.delenv("MOCK_LOG", raising=False)  # of the search that is disturbed
-            make_search(strategy, "serial").run(place, quiet=True)
+            patch.setattr(time, "sleep", lambda seconds: None)
+            make_search(strategy, "serial", **settings).run(place, quiet=True)
         return mock_search.contents(place)
 
     return search
@@ -156,8 +162,8 @@ def test_a_seat_that_was_paused_beyond_its_lease_is_fenced(tmp_path, log, undist
 
 @pytest.mark.slow
 def test_a_killed_coordinator_is_resumed(tmp_path, log, undisturbed):
-    """kill -9 of the driver in mid-search: its seats and their trials end at once, and Ray's own agents within
-    two minutes; the run that is resumed on Ray, which it remembers, ends like the undisturbed."""
+    """kill -9 of the driver in mid-search: its seats and their trials end at once, Ray's own agents within
+    two minutes; the resumed run goes on with Ray, which it remembers, and ends like the undisturbed."""
     code = (
         "import sys; sys.path.insert(0, {here!r})\n"
         "import test_ray\n"
@@ -189,29 +195,132 @@ def test_a_killed_coordinator_is_resumed(tmp_path, log, undisturbed):
 
 
 @pytest.fixture
-def cluster(log):
-    """A head with room for one trial; nodes are added by the tests."""
+def cluster(request, log):
+    """A head with room for one trial, or as a test wants it; the tests add nodes."""
     from ray.cluster_utils import Cluster
 
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    settings = SMALL | getattr(request, "param", {"num_cpus": 1})
+    nodes = Cluster(initialize_head=True, head_node_args=settings)
     yield nodes
     nodes.shutdown()
+
+
+def kill_in_mid_trial(cluster, node):
+    """Kill the raylet of a node, and with it all that it began, while a trial runs there."""
+    raylet = node.all_processes["raylet"][0].process.pid
+    end = time.monotonic() + 120
+    # A worker and the child that it forks for a trial.
+    while len(find_seats(raylet)[1]) < 2 and time.monotonic() < end:
+        time.sleep(0.005)
+    family = mocks.descendants(raylet)
+    cluster.remove_node(node, allow_graceful=False)
+    assert mocks.gone(family, within=30.0)
+
+
+def run_beside(deed, *arguments):
+    """Begin a deed in a thread of its own, which the coordinator does not wait for."""
+    thread = threading.Thread(target=deed, args=arguments, daemon=True)
+    thread.start()
+    return thread
 
 
 @pytest.mark.slow
 def test_a_node_may_be_killed_and_another_come(cluster, tmp_path, log, undisturbed):
     """Two raylets; one is killed in mid-trial, the search goes on with the other, and later with a third.
     The cluster outlives the search, which did not begin it."""
-    node = cluster.add_node(num_cpus=1)
+    node = cluster.add_node(num_cpus=1, **SMALL)
     deeds = {
-        6: lambda: cluster.remove_node(node, allow_graceful=False),
-        12: lambda: cluster.add_node(num_cpus=1),
+        6: lambda: run_beside(kill_in_mid_trial, cluster, node),
+        20: lambda: cluster.add_node(num_cpus=1, **SMALL),
     }
-    search = make_search("random", Ray(workers=2, address=cluster.address))
+    search = make_search("random", Ray(workers=2, address=cluster.address), delay=0.7)
     search.run(tmp_path / "run", Deeds(deeds))
     assert deeds == {}
-    check(tmp_path / "run", log, undisturbed("random"))
+    check(tmp_path / "run", log, undisturbed("random", delay=0.7))
     assert cluster.head_node.any_processes_alive()
+    attempts = [attempt for attempt, _ in mock_search.finished(tmp_path / "run").values()]
+    assert max(attempts) == 2
+
+
+@pytest.mark.slow
+def test_nodes_may_come_and_go_all_the_time(cluster, tmp_path, log, undisturbed):
+    """For two minutes a node comes every few seconds, and the oldest of two is killed; the head stays."""
+    changes, over = [], threading.Event()
+
+    def come_and_go():
+        nodes, end = [], time.monotonic() + 120
+        while time.monotonic() < end and not over.wait(2.0):
+            nodes.append(cluster.add_node(num_cpus=1, **SMALL))
+            if len(nodes) == 3:
+                cluster.remove_node(nodes.pop(0), allow_graceful=False)
+            changes.append(len(nodes))
+
+    thread = run_beside(come_and_go)
+    settings = {"trials": 150, "delay": 1.5}
+    search = make_search("random", Ray(workers=2, address=cluster.address), **settings)
+    search.run(tmp_path / "run", Deeds({}))
+    over.set()
+    thread.join()
+    check(tmp_path / "run", log, undisturbed("random", **settings))
+    assert len(changes) >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", [{"num_cpus": 2, "num_gpus": 1, "memory": 1 << 30}], indirect=True)
+def test_a_trial_is_given_parts_of_a_gpu(cluster, log):
+    """Two trials at a time on one GPU, with half a CPU and a quarter of the memory each, as Ray counts them;
+    a third has no room."""
+    engine = Ray(workers=3, address=cluster.address, gpus=0.5, cpus=0.5, memory=1 << 28)
+    with mocks.started(engine, mocks.work("visible_gpu")):
+        for number in range(3):
+            engine.submit(mocks.assignment(number))
+        reports = [report for _ in range(60) for report in (engine.wait(2.0) if engine._is_busy() else [])]
+        assert [report.outcome.value for report in reports if report.last] == [0.0] * 3
+        assert [member.ready for member in engine._members].count(True) == 2
+        import ray
+
+        free = ray.available_resources()
+        assert (free.get("GPU", 0.0), free["CPU"], free["memory"]) == (0.0, 1.0, float(1 << 29))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", [{"num_cpus": 0}], indirect=True)
+def test_no_file_system_is_shared(cluster, tmp_path, log, undisturbed):
+    """The only node with room sees an empty folder where the run's lies, and files of its own in place of the
+    machine's temporary ones: data and artifacts reach it, and come back, all the same."""
+    place = tmp_path / "runs"
+    place.mkdir()
+    hidden = f"mount -t tmpfs none {shlex.quote(str(place))}"
+    if subprocess.run(["unshare", "--mount", "sh", "-c", hidden], capture_output=True).returncode != 0:
+        pytest.skip("file systems cannot be hidden here")
+    start = f"{Path(sys.executable).parent}/ray start --address={cluster.address} --num-cpus=2 --block"
+    command = ["unshare", "--mount", "sh", "-c", f"{hidden} && exec {start} --object-store-memory={80 << 20}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as node:
+        try:
+            engine = Ray(workers=2, address=cluster.address)
+            make_search("halving", engine).run(place / "run", Deeds({}))
+        finally:
+            family = mocks.descendants(node.pid)
+            node.terminate()
+    check(place / "run", log, undisturbed("halving"))
+    assert mocks.gone(family, within=120.0)
+
+
+@pytest.fixture(scope="module")
+def joined():
+    """A cluster that this process belongs to, which engines use as it is."""
+    import ray
+
+    ray.init(num_cpus=2, log_to_driver=False, **SMALL)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", ENGINE.checks, ids=lambda check: check.__name__)
+def test_it_passes_the_suite(joined, check):
+    """Each check that every engine passes."""
+    check(EngineCase(lambda: Ray(workers=2), isolates=True, patience=240.0))
 
 
 @pytest.mark.slow
