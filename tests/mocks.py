@@ -229,6 +229,11 @@ def globals_drawn(architecture, fidelity):
     return random.random() + np.random.random()
 
 
+def visible_gpu(architecture, fidelity):
+    """The number of the only GPU that an evaluation may use."""
+    return int(os.environ["CUDA_VISIBLE_DEVICES"])
+
+
 def work(estimator: object, seed: int = 0, **limits: object) -> Work:
     """Work on the toy space; a text is the name of one of the functions above."""
     from cambrian.estimators import ESTIMATORS

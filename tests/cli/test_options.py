@@ -22,6 +22,8 @@ VALUES = {
     "--timeout": "5m",
     "--read": "rgb",
     "--device": "cpu",
+    "--engine": "processes",
+    "--ray-address": "auto",
 }
 """Values of options that are neither flags nor numbers; a number is 3."""
 

@@ -17,6 +17,7 @@ import cambrian.cli.commands  # noqa: F401  (registers the commands)
 from cambrian.cli.app import app
 from cambrian.codec import encode
 from cambrian.errors import UsageError
+from cambrian.search.engines import ENGINES
 from cambrian.search.planning.cost import Cost
 from remembered import remember_costs
 
@@ -51,6 +52,8 @@ VALUES = {
     "--log": ("--log", "tensorboard"),
     "--objectives": ("--objectives", "accuracy,params"),
     "--choose": ("--choose", "accuracy>1%"),
+    "--engine": ("--engine", "processes(threads=2)"),
+    "--ray-address": ("--engine", "ray", "--ray-address", "auto"),
 }
 """Values that differ from those that a plan chooses; of the other numbers 3 does."""
 ELSEWHERE = {
@@ -82,6 +85,8 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setattr("cambrian.search.planning.race_plan._measure_at", lambda *arguments: 1e-5)
     monkeypatch.setattr("cambrian.search.planning.race_plan.count_macs", lambda *arguments: 1e6)
     monkeypatch.setattr("cambrian.search.planning.plan_rows.estimate_size", lambda *arguments: 1.0)
+    # Ray is planned for, not used: it need not be installed.
+    monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)
     seen: list[str] = []
 
     def describe(search: Any, place: Path, expected: Any, as_json: bool, logs: Any = None) -> None:
@@ -92,7 +97,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             "budget": search.budget,
             "logs": logs,
             "choose": search.choose,
-            "engine": [type(search.engine).__name__, search.engine.slots, search.timeout, search.memory],
+            "engine": [ENGINES.spec(search.engine), search.engine.slots, search.timeout, search.memory],
         }
         seen.append(json.dumps(json.loads(encode(facts)), sort_keys=True))
 

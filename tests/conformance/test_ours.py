@@ -131,6 +131,8 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     },
 }
 ISOLATING = {"processes"}
+CLUSTERED = {"ray"}
+"""Engines whose suite runs on a cluster, in their own test: a cluster for each check would take minutes."""
 NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}
 PREDICTOR_SETTINGS: dict[str, dict[str, Any]] = {
     **{name: NEURAL for name in PREDICTORS.names() if name.startswith(("mlp", "lstm"))},
@@ -253,9 +255,9 @@ def test_predictor(name: str, check: Callable[[PredictorCase], None]) -> None:
     check(predictor_case(name))
 
 
-@over(ENGINE, ENGINES.names())
+@over(ENGINE, sorted({*ENGINES.names()} - CLUSTERED))
 def test_engine(name: str, check: Callable[[EngineCase], None]) -> None:
-    """Each registered engine passes each check of the suite."""
+    """Each registered engine of this machine passes each check of the suite."""
     check(engine_case(name))
 
 

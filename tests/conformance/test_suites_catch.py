@@ -106,10 +106,9 @@ def test_broken_predictors_are_caught(component: Any, check: str) -> None:
 @each(broken_engines.BROKEN)
 def test_broken_engines_are_caught(component: Any, check: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each broken engine fails the check that is there for its fault."""
-    monkeypatch.setattr(engines, "PATIENCE", 1.0)
     monkeypatch.setattr(engines, "GRACE", 1.0)
     try:
-        catches(ENGINE, EngineCase(component), check)
+        catches(ENGINE, EngineCase(component, patience=1.0), check)
     finally:
         while broken_engines.LeavesProcesses.helpers:
             helper = broken_engines.LeavesProcesses.helpers.pop()

@@ -12,6 +12,7 @@ from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, 
 from cambrian.cli.audited import AUTO, Audited, check_audited, follow_audit
 from cambrian.cli.by_hand import check_raced, train_by_hand
 from cambrian.cli.data import Read, Target, load_task
+from cambrian.cli.engines import read_engine
 from cambrian.cli.estimators import is_extrapolated, read_estimator
 from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.limits import read_limits
@@ -85,6 +86,26 @@ Seed = Annotated[int, count("The same seed gives the same search.", least=0, ric
 Workers = Annotated[
     int | None,
     count("Train so many networks at a time [default: the cores, 1 on a GPU].", rich_help_panel=MACHINE),
+]
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="NAME|NAME(setting=value, ...)",
+        help="Where networks are trained: serial, processes of this machine, or ray, the machines of a Ray"
+        " cluster, as 'ray(gpus=0.5)'.",
+        show_default="processes, serial for a single worker",
+        rich_help_panel=MACHINE,
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT",
+        help="The Ray cluster that --engine ray joins; left out, it begins one on this machine.",
+        show_default=False,
+        rich_help_panel=MACHINE,
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)]
 
@@ -270,6 +291,8 @@ def search(
     target: Target = None,
     seed: Seed = 0,
     workers: Workers = None,
+    engine: EngineName = None,
+    ray_address: RayAddress = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -287,6 +310,7 @@ def search(
 
     Budget.parse(budget)  # refused before data are read, as is the time
     longest = None if timeout is None else seconds_of(timeout)
+    read_engine(engine, ray_address)
     images_kept, limits = read_limits(limit or (), params=max_params, macs=max_macs)
     _check_unused(run)
     for each in log or ():
@@ -344,6 +368,7 @@ def search(
         ranked = read_estimator(advised)
     common: dict[str, Any] = {
         "workers": workers,
+        "engine": read_engine(engine, ray_address),
         "device": device,
         "recipe": {k: v for k, v in recipe.items() if v is not None},
         "seed": seed,

@@ -9,12 +9,13 @@ import typer
 
 from cambrian.cli.app import Json, Out, Run, app, say
 from cambrian.cli.data import Read, Target, load_task
+from cambrian.cli.engines import read_engine
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import count
 from cambrian.cli.objectives import Choose
 from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import run_search
-from cambrian.cli.search import Data, Device, Limit, Metric, Seed, Size
+from cambrian.cli.search import Data, Device, EngineName, Limit, Metric, RayAddress, Seed, Size
 
 if TYPE_CHECKING:
     from cambrian.architecture import Architecture
@@ -86,6 +87,8 @@ def resume(
     run: Run,
     budget: Annotated[str | None, typer.Option(help="A larger budget: 2h, 400.", show_default=False)] = None,
     choose: Choose = None,
+    engine: EngineName = None,
+    ray_address: RayAddress = None,
     as_json: Json = False,
 ) -> None:
     """Continue an interrupted run, or a finished one under a larger budget or with another choice."""
@@ -98,9 +101,8 @@ def resume(
     facts = before.facts
     # The run of `cambrian train` has recorded its architecture; it does not search.
     answers = Architecture.from_json(facts["train"]) if "train" in facts else None
-    run_search(
-        Search.resume(run, budget, choose), run, facts.get("expected", {}), as_json, architecture=answers
-    )
+    search = Search.resume(run, budget, choose, read_engine(engine, ray_address))
+    run_search(search, run, facts.get("expected", {}), as_json, architecture=answers)
     if budget is not None and (reason := explain_standstill(before, Result.open(run))):
         say(reason, to_json=as_json)
 

@@ -11,6 +11,8 @@ import msgspec
 from cambrian.codec import encode
 from cambrian.errors import CambrianError, RunChanged
 from cambrian.search.components import component, spec_of
+from cambrian.search.engines import ENGINES, HERE
+from cambrian.search.engines.engine import Engine
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.program_code import find_edits
 from cambrian.search.settings import versions
@@ -46,6 +48,7 @@ def agree(search: Search, ledger: Ledger) -> dict[str, Any]:
             "memory": search.memory,
             "attempts": search.attempts,
             "room": search.room,
+            **_describe_engine(search.engine),
         },
         device=search.device,
         versions=versions(),
@@ -55,6 +58,14 @@ def agree(search: Search, ledger: Ledger) -> dict[str, Any]:
         **search.remarks,
     )
     return begun or {}
+
+
+def _describe_engine(engine: Engine) -> dict[str, Any]:
+    """The engine of a run on other machines, which a resumed run looks for again; one of this machine follows
+    from the number of workers."""
+    spec = ENGINES.spec(engine)
+    elsewhere = spec is not None and spec["name"] in {*ENGINES.names()} - {*HERE}
+    return {"on": spec} if elsewhere else {}
 
 
 def _seconds(budget: dict[str, Any] | None, otherwise: float | None) -> float | None:

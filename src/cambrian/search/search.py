@@ -60,8 +60,9 @@ class Search:
     `strategy` a search of few trials is Bayesian optimisation, a larger one progressive where its space
     grows.
 
-    `engine` is "serial", "processes" or an Engine; components without a name run serially, and
-    `Search.notice` says so. `lag` is how many trials a proposal may be behind (see `Order`).
+    `engine` is "serial", "processes", "ray", with settings as "ray(gpus=0.5)", or an Engine; components
+    without a name run serially, and `Search.notice` says so. `lag` is how many trials a proposal may be
+    behind (see `Order`).
     The search ends with a final stage that leaves a trained network, where the estimator trains any: `final`
     describes it, and `final=None` leaves it out. `device` is a torch device; "auto" takes the GPU, if there
     is one. `limits` are hard bounds on measures of the network, as
@@ -190,12 +191,15 @@ class Search:
 
     @staticmethod
     def resume(
-        directory: str | Path, budget: Budget | str | int | None = None, choose: str | None = None
+        directory: str | Path,
+        budget: Budget | str | int | None = None,
+        choose: str | None = None,
+        engine: Engine | str | None = None,
     ) -> Search:
         """The search that began the run in `directory`, to be run there again; a larger `budget` lets
-        it go on, `choose` lets it end with another network of its front. Raises RunError where one of its
-        components has no name by which it could be loaded."""
-        search: Search = resume_search(Search, Path(directory), budget, choose)
+        it go on, `choose` lets it end with another network of its front, `engine` lets it run elsewhere.
+        Raises RunError where one of its components has no name by which it could be loaded."""
+        search: Search = resume_search(Search, Path(directory), budget, choose, engine)
         return search
 
     def _run(

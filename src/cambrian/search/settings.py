@@ -19,6 +19,7 @@ from cambrian.problem import Objective
 from cambrian.randomness import stream
 from cambrian.search.components import identity_of, spec_of, specs_of
 from cambrian.search.direction import objective_name
+from cambrian.search.engines import ENGINES
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.loop.order import NUMBER
@@ -120,10 +121,12 @@ def read_objectives(settings: Mapping[str, Any], task: Any) -> tuple[Objective, 
     return (first, *msgspec.convert(settings.get("objectives", []), list[Objective]))
 
 
-def resume_search(search: Any, directory: Path, budget: Any, choose: str | None = None) -> Any:
+def resume_search(
+    search: Any, directory: Path, budget: Any, choose: str | None = None, engine: Any = None
+) -> Any:
     """A `search` object with the settings of the run in `directory`; `choose` names another network than
-    its own conditions did. Raises RunError for a run that never began, or with a component that has no
-    name."""
+    its own conditions did, `engine` another engine. Raises RunError for a run that never began, or with a
+    component that has no name."""
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.store import ROOM
     from cambrian.search.loop.execution import ATTEMPTS
@@ -143,22 +146,23 @@ def resume_search(search: Any, directory: Path, budget: Any, choose: str | None 
                 f"the {component} of {directory} has no name it could be loaded by: continue the run from"
                 " the program that began it"
             )
-    engine = facts["engine"]
+    begun = facts["engine"]
     task = Task.open(directory / "task") if facts["settings"]["task"] else None
     return search(
         **parts,
         task=task,
         budget=budget if budget is not None else msgspec.convert(facts["budget"], Budget),
         seed=facts["settings"]["seed"],
-        workers=engine["workers"],
+        engine=_choose_engine(begun, engine),
+        workers=begun["workers"],
         lag=facts["settings"]["lag"],
         fidelity=msgspec.convert(facts["settings"]["fidelity"], Fidelity),
         final=msgspec.convert(facts["final"], Final | None),
         limits=facts["settings"]["limits"],
-        timeout=engine["timeout"],
-        memory=engine["memory"],
-        attempts=engine.get("attempts", ATTEMPTS),
-        room=engine.get("room", ROOM),
+        timeout=begun["timeout"],
+        memory=begun["memory"],
+        attempts=begun.get("attempts", ATTEMPTS),
+        room=begun.get("room", ROOM),
         device=facts["device"],
         # Older runs do not have these: their defaults then (see `_describe_newer`).
         minimize=facts["settings"].get("minimize", False),
@@ -167,3 +171,10 @@ def resume_search(search: Any, directory: Path, budget: Any, choose: str | None 
         choose=choose or facts.get("choose"),
         order=facts["settings"].get("order", "number"),
     )
+
+
+def _choose_engine(begun: Mapping[str, Any], engine: Any) -> Any:
+    """The engine of a resumed run: the named one, else the one that it was begun on."""
+    if engine is not None or "on" not in begun:
+        return engine
+    return ENGINES.make(begun["on"])

@@ -29,10 +29,12 @@ GRACE = 5.0  # seconds that processes have to end after close
 @dataclass(frozen=True)
 class EngineCase:
     """An engine under test, made anew for every check. `isolates`: a trial that kills its process, or never
-    ends, costs that trial alone."""
+    ends, costs that trial alone. `patience`: seconds until an engine that reports nothing has failed; one
+    that asks other machines for room needs more."""
 
     make: Callable[[], Engine]
     isolates: bool = False
+    patience: float = PATIENCE
 
 
 def check_slots_are_a_number(case: EngineCase) -> None:
@@ -112,8 +114,8 @@ def check_waiting_for_nothing_returns(case: EngineCase) -> None:
     with _start_engine(case) as engine:
         began = time.monotonic()
         expect(engine.wait(None) == [], "reports before anything was submitted")
-        _drive(engine, _assignments(["value"]))
-        expect(engine.wait(None) == [] and time.monotonic() - began < PATIENCE / 2, "reports of nothing")
+        _drive(case, engine, _assignments(["value"]))
+        expect(engine.wait(None) == [] and time.monotonic() - began < case.patience / 2, "reports of nothing")
 
 
 def check_closing_twice_is_closing(case: EngineCase) -> None:
@@ -131,7 +133,7 @@ def check_starting_again_works(case: EngineCase) -> None:
         engine.submit(_assignments(["curve"])[0])
         engine.close()
         engine.start(_work())
-        reports = _drive(engine, _assignments(["value"] * 3)[2:])
+        reports = _drive(case, engine, _assignments(["value"] * 3)[2:])
         expect({r.number for r in reports} == {2}, "reports of a trial that was closed away")
 
 
@@ -143,7 +145,7 @@ def check_no_process_is_left(case: EngineCase) -> None:
     os.environ[mark] = "1"
     try:
         with _start_engine(case) as engine:
-            _drive(engine, _assignments(["value"] * 2))
+            _drive(case, engine, _assignments(["value"] * 2))
             engine.submit(_assignments(["hang" if case.isolates else "curve"])[0])
             engine.wait(0.2)
         until = time.monotonic() + GRACE
@@ -162,11 +164,12 @@ def check_cancelled_trials_end(case: EngineCase) -> None:
         engine.wait(0.2 if case.isolates else None)
         engine.cancel(0)
         began = time.monotonic()
-        last = _drive(engine, [], running=[0])[-1]
+        last = _drive(case, engine, [], running=[0])[-1]
         expect(last.number == 0 and last.lost, f"a cancelled trial ends in {last!r:.150}")
-        expect(time.monotonic() - began < 10, "cancelling takes longer than ten seconds")
+        expect(time.monotonic() - began < case.patience / 2, "cancelling takes too long")
         expect(
-            isinstance(_drive(engine, [second])[-1].outcome, Done), "after a cancelled trial nothing works"
+            isinstance(_drive(case, engine, [second])[-1].outcome, Done),
+            "after a cancelled trial nothing works",
         )
 
 
@@ -232,14 +235,16 @@ def _start_engine(case: EngineCase, work: Work | None = None) -> Iterator[Engine
 
 def _run(case: EngineCase, assignments: Sequence[Assignment], work: Work | None = None) -> list[Report]:
     with _start_engine(case, work) as engine:
-        return _drive(engine, assignments)
+        return _drive(case, engine, assignments)
 
 
-def _drive(engine: Engine, assignments: Sequence[Assignment], running: Sequence[int] = ()) -> list[Report]:
+def _drive(
+    case: EngineCase, engine: Engine, assignments: Sequence[Assignment], running: Sequence[int] = ()
+) -> list[Report]:
     """All reports until each assignment, and each trial `running` already, has had its last; as many
     at once as there are slots."""
     todo, going, reports = list(assignments), set(running), list[Report]()
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + case.patience
     while todo or going:
         # An engine need not take more than its slots: submitting further ones is the caller's mistake.
         while todo and len(going) < engine.slots:

@@ -2,10 +2,14 @@
 
 from cambrian.registry import Registry
 
+HERE = ("serial", "processes")
+"""The engines of this machine."""
+
 ENGINES = Registry(
     "engine",
     {
         "serial": "cambrian.search.engines.serial:Serial",
         "processes": "cambrian.search.engines.processes:Processes",
+        "ray": "cambrian.search.engines.ray:Ray",
     },
 )

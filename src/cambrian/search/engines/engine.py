@@ -157,6 +157,9 @@ class Engine(ABC):
 
     slots: int
 
+    def require(self) -> None:  # noqa: B027
+        """Raises MissingExtra where a library that the engine needs is not installed."""
+
     @abstractmethod
     def start(self, work: Work) -> None: ...
 

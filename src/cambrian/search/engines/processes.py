@@ -40,9 +40,12 @@ class Processes(Engine):
                 "engine 'processes' needs a space, an estimator and a task that can be named: "
                 "define them in a module that can be imported, or use engine 'serial'"
             )
+        self.open(Start.of(work, self.threads))
+
+    def open(self, greeting: Start) -> None:
+        """Start workers with `greeting`, in a process that did not load the work itself."""
         self.close()
         self._deaths, self._reports = 0, []
-        greeting = Start.of(work, self.threads)
         self._crew = Crew("cambrian.search.engines.worker", greeting, Message, self.threads)
         for _ in range(self.workers):
             self._crew.hire()

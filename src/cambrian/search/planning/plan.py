@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import Unread
 from cambrian.search.compatibility import trains_supernets
-from cambrian.search.components import component, space_for, task_of
+from cambrian.search.components import component, make_engine, space_for, task_of
 from cambrian.search.devices import AUTO, choose_device
+from cambrian.search.engines.engine import Engine
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
@@ -51,6 +52,7 @@ def plan(
     changes: Mapping[str, Any] | None = None,
     baselines: tuple[str, ...] | None = None,
     audit: bool = True,
+    engine: Engine | str | None = None,
     **settings: Any,
 ) -> Plan:
     """A search for `task`, or the data of that name or path, within `budget`, which may be a time, a number
@@ -71,17 +73,21 @@ def plan(
     finishes what it finds. `baselines` are trained beside the winner: left open, of a preset's search a
     random architecture and the space's published one, of a race none, since its portfolio holds them. Where
     a preset's budget of time is large enough, a tenth of it is for a quick audit of what to measure networks
-    by (see `quick_audit`), unless `audit` is False. Measures the machine's speed for some seconds.
+    by (see `quick_audit`), unless `audit` is False. `engine` runs the trials, as `Search` has it: left open,
+    processes of this machine. Measures the machine's speed for some seconds.
 
     Raises Unread for a setting that the planned search would not read."""
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
+    if isinstance(engine, str):
+        engine = make_engine(engine, workers)
     request = PlanRequest(
         task,
         limits,
         device=device,
-        workers=workers,
+        workers=workers if engine is None else engine.slots,
+        named_engine=engine,
         space=space,
         strategy=strategy,
         surrogate=surrogate,

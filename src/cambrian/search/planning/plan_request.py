@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cambrian.search.engines.engine import Engine
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.planned import choose_engine_name, choose_workers
 from cambrian.spaces.space import Space
@@ -35,6 +36,7 @@ class PlanRequest:
     """Those of `Search`."""
     audit: bool = True
     """Whether a quick audit may choose the fidelity."""
+    named_engine: Engine | None = None
 
     @property
     def crew(self) -> int:
@@ -42,6 +44,6 @@ class PlanRequest:
         return choose_workers(self.workers, self.device)
 
     @property
-    def engine(self) -> str:
-        """The name of the engine that runs them."""
-        return choose_engine_name(self.crew, self.settings)
+    def engine(self) -> Engine | str:
+        """The engine that runs them, or its name."""
+        return self.named_engine or choose_engine_name(self.crew, self.settings)

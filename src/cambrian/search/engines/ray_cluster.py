@@ -1,0 +1,146 @@
+"""This process's membership in a Ray cluster: one that runs already, or one of this machine, started here."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from cambrian.errors import MissingExtra, RunError, UsageError
+from cambrian.search.engines.seat import Seat
+
+QUIET = {
+    # Ray asks, and then sends figures of its use over the net.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A seat without GPUs sees those of its machine hidden in a later version of Ray; until then it warns.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+ANSWER = 10.0
+"""Seconds in which the head of a cluster takes up a connection."""
+
+
+def import_ray() -> ModuleType:
+    """Ray, imported late: it takes a second. Raises MissingExtra."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtra("ray", "ray", "engine 'ray'") from error
+    module: ModuleType = ray
+    return module
+
+
+class Cluster:
+    """`join` makes one; `leave` ends what `join` began, and nothing else: a cluster that this process had
+    joined before goes on."""
+
+    def __init__(self, ray: ModuleType, options: dict[str, Any], joined: bool) -> None:
+        self._ray, self._joined = ray, joined
+        self.errors: tuple[type[Exception], ...] = (ray.exceptions.RayError,)
+        # No attempt by Ray: the ledger counts them.
+        self._seats = ray.remote(max_restarts=0, max_task_retries=0, **options)(RaySeat)
+
+    @staticmethod
+    def join(address: str | None, workers: int, options: dict[str, Any]) -> Cluster:
+        """Join the cluster at `address`, or start one that has room for `workers` actors of these options.
+        Raises RunError where none answers."""
+        ray = import_ray()
+        if ray.is_initialized():
+            return Cluster(ray, options, joined=False)
+        place = address or os.environ.get("RAY_ADDRESS") or "local"
+        if place.startswith("ray://"):
+            raise UsageError(
+                f"{place} is an address for Ray's client: run cambrian on a machine of the cluster and give"
+                " auto, or HOST:PORT of its head"
+            )
+        _find_answer(place)
+        local = {"num_cpus": math.ceil(workers * options["num_cpus"]), "include_dashboard": False}
+        _init(ray, place, local if place == "local" else {})
+        return Cluster(ray, options, joined=True)
+
+    def make_actor(self, *arguments: Any) -> Any:
+        return self._seats.remote(*arguments)
+
+    def put(self, content: bytes) -> Any:
+        return self._ray.put(content)
+
+    def get(self, reference: Any) -> Any:
+        return self._ray.get(reference)
+
+    def wait(self, references: list[Any], timeout: float) -> Sequence[Any]:
+        """The references that are ready, once one of them is, or `timeout` seconds have passed."""
+        if not references:
+            return []
+        self._ray.wait(references, num_returns=1, timeout=timeout, fetch_local=False)
+        ready, _ = self._ray.wait(references, num_returns=len(references), timeout=0, fetch_local=False)
+        return list(ready)
+
+    def blames_machine(self, error: Exception) -> bool:
+        """Whether an actor ended because its machine left the cluster."""
+        # Ray has no type or number for it, only this sentence.
+        return "node has died" in str(error)
+
+    def kill(self, actor: Any) -> None:
+        self._ray.kill(actor, no_restart=True)
+
+    def dismiss(self, actors: Sequence[Any], patience: float) -> None:
+        """End actors: those that cannot by themselves within `patience` seconds are killed."""
+        farewells = [actor.close.remote() for actor in actors]
+        if farewells:
+            self._ray.wait(farewells, num_returns=len(farewells), timeout=patience, fetch_local=False)
+        for actor in actors:
+            self.kill(actor)
+
+    def leave(self) -> None:
+        if self._joined:
+            self._ray.shutdown()
+
+
+class RaySeat(Seat):
+    """A seat whose files are references to objects in Ray's store."""
+
+    def __init__(self, start: bytes, data: dict[str, Any], paths: Sequence[str]) -> None:
+        super().__init__(start, data, paths, fetch=import_ray().get)
+
+    def listen(self, seconds: float, begun: object = None) -> tuple[bytes, dict[str, bytes]]:
+        """As a seat's. `begun` is the answer of a call whose failure shall be this one's as well."""
+        return super().listen(seconds)
+
+
+def _find_answer(address: str) -> None:
+    """Raise RunError where nobody listens at HOST:PORT, which Ray tries for many minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise _refuse(address, error) from error
+
+
+def _refuse(address: str, error: Exception) -> RunError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return RunError(
+        f"no Ray cluster can be joined at {address!r}: {reason}; begin one with: ray start --head"
+    )
+
+
+def _init(ray: ModuleType, address: str, settings: dict[str, Any]) -> None:
+    """Start or join, leaving this process's answer to SIGTERM as it is, which Ray replaces."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **settings)
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        raise _refuse(address, error) from error
+    finally:
+        if main and before is not None:
+            signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,156 @@
+"""Engine `ray` on a cluster without Ray (`near_cluster`): queue, leases, deaths and resources, by hand.
+`test_ray.py` has real clusters."""
+
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+from near_cluster import NearCluster
+
+import mock_search
+import mocks
+from cambrian.codec import encode
+from cambrian.errors import RunError
+from cambrian.search.engines import ray as ray_engine
+from cambrian.search.engines import seat as seats
+from cambrian.search.engines.ray import Ray
+from cambrian.search.search import Search
+from continuing import Halving, Sleeps
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and signals are tested on Linux")
+
+
+@pytest.fixture
+def cluster_of(tmp_path, monkeypatch):
+    """Makes clusters that the engine joins, whatever its address; their seats end with the test."""
+    monkeypatch.setattr(seats.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ray_engine, "import_ray", lambda: None)
+    clusters = []
+
+    def make(**settings):
+        clusters.append(NearCluster(**settings))
+        monkeypatch.setattr(ray_engine, "Cluster", clusters[-1])
+        return clusters[-1]
+
+    yield make
+    for actor in [actor for cluster in clusters for actor in cluster.actors]:
+        actor.bury()
+
+
+@contextmanager
+def start(engine, work=None):
+    with mocks.started(engine, mocks.work("obey") if work is None else work):
+        yield engine
+
+
+def hear_last(engine):
+    """The last report that comes next."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for report in engine.wait(5.0):
+            if report.last:
+                return report
+    raise AssertionError("no end")
+
+
+def test_the_ledger_is_that_of_serial(cluster_of, tmp_path):
+    """At equal lag, with trainings that go on from the files of others: those travel as bytes, each content
+    once, since a seat's folder is its own."""
+    ledgers = {}
+    for name, engine in (("serial", "serial"), ("ray", Ray(workers=2))):
+        cluster = cluster_of()
+        search = Search(
+            mocks.Toy(4), Halving(3, (1, 3)), Sleeps(0.001), budget=20, engine=engine, lag=4, seed=0
+        )
+        search.run(tmp_path / name, quiet=True)
+        ledgers[name] = mock_search.contents(tmp_path / name)
+    assert ledgers["ray"] == ledgers["serial"]
+    assert mock_search.damaged_artifacts(tmp_path / "ray") == []
+    assert len(cluster.sent) == len(set(cluster.sent)) == 1
+
+
+def test_a_killed_seat_loses_its_trial_and_is_replaced(cluster_of):
+    """The trial is reported lost, and the next one runs in the new seat."""
+    cluster = cluster_of()
+    with start(Ray(workers=1)) as engine:
+        engine.submit(mocks.order(0, "deaf"))
+        engine.wait(1.5)
+        cluster.actors[0].kill()
+        assert "seat in the Ray cluster ended" in hear_last(engine).lost
+        engine.submit(mocks.order(1, "good"))
+        assert hear_last(engine).outcome.value == 0.5
+    assert len(cluster.actors) == 2
+
+
+def test_a_silent_seat_is_fenced_at_its_lease(cluster_of):
+    """Its trial is lost once, and its late answer, which it then has, is nobody's."""
+    cluster = cluster_of()
+    with start(Ray(workers=1, lease=0.3)) as engine:
+        while not engine._members[0].ready:
+            engine._listen(cluster, 1.0)
+        cluster.actors[0].pause()
+        engine.submit(mocks.order(0, "good"))
+        assert "did not answer for 0.3 s" in hear_last(engine).lost
+        cluster.actors[0].go_on()
+        engine.lease = 60.0
+        engine.submit(mocks.order(1, "good"))
+        assert hear_last(engine).number == 1
+        assert engine.wait(0.0) == []
+    assert cluster.actors[0].dead
+
+
+def test_trials_wait_for_room(cluster_of):
+    """A trial that waits for a seat can be cancelled and never begins; slots are the seats asked for."""
+    cluster = cluster_of()
+    with start(Ray(workers=2)) as engine:
+        for number in range(2):
+            engine.submit(mocks.order(number, "good"))
+        with pytest.raises(RuntimeError, match="beyond 2 slots"):
+            engine.submit(mocks.order(2, "good"))
+        engine.cancel(1)
+        reports = {report.number: report for report in (hear_last(engine), hear_last(engine))}
+        assert (reports[0].outcome.value, reports[1].lost) == (0.5, "cancelled")
+    assert len(cluster.actors) == 2
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "expected"),
+    [
+        (Ray(), "cpu", {"num_cpus": 1, "num_gpus": 0.0}),
+        (Ray(threads=3), "cuda", {"num_cpus": 3, "num_gpus": 1.0}),
+        (Ray(gpus=0.25, cpus=0.5), "cuda", {"num_cpus": 0.5, "num_gpus": 0.25}),
+        (Ray(gpus=0, memory=10**9), "cuda", {"num_cpus": 1, "num_gpus": 0, "memory": 10**9}),
+    ],
+)
+def test_a_trial_asks_for_its_resources(engine, device, expected):
+    """In Ray's names: parts of a GPU, CPUs and memory; left open, a GPU where the search is on one."""
+    assert engine._choose_options(mocks.work("obey", device=device)) == expected
+
+
+def test_another_version_of_cambrian_is_a_sentence(cluster_of):
+    """A machine that has another one than this would give other figures."""
+    cluster_of(version=encode("0.0.1"))
+    with start(Ray(workers=1)) as engine:
+        engine.submit(mocks.order(0, "good"))
+        with pytest.raises(RunError, match=r"cambrian 0\.0\.1 and this one"):
+            engine.wait()
+
+
+def test_seats_that_all_die_end_the_search(cluster_of):
+    """Five in a row, and the sentence has the last one's cause."""
+    cluster = cluster_of(deaths=["no such module"] * 9)
+    with start(Ray(workers=1)) as engine:
+        engine.submit(mocks.order(0, "good"))
+        with pytest.raises(RunError, match=r"5 seats in a row died .*no such module"):
+            engine.wait()
+    assert len(cluster.actors) == 5
+
+
+def test_machines_that_go_end_nothing(cluster_of):
+    """However many seats go with them before they are ready: the trial waits for one that stays."""
+    cluster = cluster_of(deaths=["the machine left"] * 9)
+    with start(Ray(workers=1)) as engine:
+        engine.submit(mocks.order(0, "good"))
+        assert hear_last(engine).outcome.value == 0.5
+    assert len(cluster.actors) == 10
