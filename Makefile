@@ -8,6 +8,8 @@ export CAMBRIAN_DATA ?= $(abspath ../shared/data)
 endif
 # Which tests `make unit` runs: all, unless some are named.
 TESTS ?=
+# Processes that run tests side by side.
+WORKERS ?= 2
 # Tests write where it costs no time, as to memory if that has 4 GB: a ledger waits for the disk at every trial.
 MEMORY := $(shell test -w /dev/shm && df -k --output=avail /dev/shm 2>&1 | awk '$$1 + 0 > 4e6 {print "/dev/shm"}')
 export OMP_NUM_THREADS ?= 1
@@ -31,7 +33,7 @@ lint: .venv/installed
 
 unit: .venv/installed
 	place=$$(mktemp -d $(or $(MEMORY),$${TMPDIR:-/tmp})/cambrian-XXXXXX) && trap 'rm -rf "$$place"' EXIT && \
-	  TMPDIR=$$place $(BIN)/pytest -n 2 --dist worksteal -m "not slow" -o tmp_path_retention_policy=failed $(TESTS)
+	  TMPDIR=$$place $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow" -o tmp_path_retention_policy=failed $(TESTS)
 
 # The statistical and the damage tests with 20 other seeds; what has passed at this commit is not run again.
 reseeded: .venv/installed

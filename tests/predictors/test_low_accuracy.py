@@ -83,9 +83,9 @@ def assert_sound(name, mean, seeds):
 @pytest.mark.parametrize(
     ("name", "means", "seeds"),
     [
-        ("mlp", TENTHS, 3),
-        ("mlp-ensemble", [0.1, 0.2, 0.4, 0.9], 2),
-        ("lstm", [0.1, 0.2, 0.9], 2),
+        ("mlp", TENTHS, 2),
+        ("mlp-ensemble", [0.1, 0.2, 0.4, 0.9], 1),
+        ("lstm", [0.1, 0.2, 0.9], 1),
         ("lstm-ensemble", [0.1], 1),
     ],
 )
@@ -140,13 +140,24 @@ VALUES = {
 @pytest.mark.statistical
 @pytest.mark.parametrize("name", VALUES)
 def test_any_range_is_learned(name):
-    """Of 200 fits of the MLP the worst was .81 (.97 in the mean, with a standard deviation of .02), of
-    three seeds of the LSTM .79; a value far out, exact zeros and ones, and fractions that are nearly 0 or 1
-    do not hide the others."""
+    """Of 200 fits of the MLP the worst was .81 (.97 in the mean, with a standard deviation of .02); a value
+    far out, exact zeros and ones, and fractions that are nearly 0 or 1 do not hide the others."""
     for seed in range(3):
         rank, spread = judge(MLP(updates=250), seed, (FIRST, VALUES[name]))
         assert rank >= BAR, seed
         assert spread > 0
+
+
+def list_ranges():
+    """Both surrogates map values by the same code: a shifted range and a far value show the slow one's."""
+    quick = ("percent", "a loss that exploded")
+    return [pytest.param(name, marks=[] if name in quick else [pytest.mark.slow]) for name in VALUES]
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("name", list_ranges())
+def test_any_range_is_learned_by_a_recurrent_network(name):
+    """Of three seeds of the LSTM the worst was .79."""
     assert judge(LSTM(updates=250), 0, (FIRST, VALUES[name]))[0] >= BAR
 
 

@@ -18,7 +18,7 @@ from killed_calls import Order, compile_library, why_not
 from mock_search import Nursery, contents, damaged_artifacts, files, finished, first_difference
 from reseeding import SHIFT
 
-KILLS = int(os.environ.get("CAMBRIAN_KILLS", "8")) // 4
+KILLS = int(os.environ.get("CAMBRIAN_KILLS", "4")) // 4
 """Of each kind of training, not counting those before its first checkpoint. `make evidence`: 50."""
 
 pytestmark = [

@@ -23,7 +23,7 @@ from mock_search import (
 )
 from reseeding import SHIFT
 
-KILLS = int(os.environ.get("CAMBRIAN_KILLS", "8"))
+KILLS = int(os.environ.get("CAMBRIAN_KILLS", "5"))
 """Of the coordinator, for each strategy on each engine; twice as many of workers. `make evidence`: 200."""
 
 pytestmark = [
@@ -63,23 +63,23 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize("engine", ["serial", "processes"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_kills_of_the_coordinator(strategy, engine, nursery, undisturbed, place):
-    """KILLS of each kind, a fifth of them while it starts up. After each: what was acknowledged is in the
+    """KILLS of each kind, a quarter of them while it starts up. After each: what was acknowledged is in the
     ledger, what was finished is as it was, nobody is left. At the end: equal to the undisturbed, and
     nothing was evaluated again once it had been acknowledged."""
     rng, kills, searches = random.Random(f"{strategy} {engine} {SHIFT}"), 0, 0
     while kills < KILLS:
         (place / str(searches)).mkdir()
         setting = {"strategy": strategy, "engine": engine, "trials": STRATEGIES[strategy]}
-        kills += killed(nursery, setting, undisturbed[strategy], place / str(searches), rng, KILLS - kills)
+        kills = killed(nursery, setting, undisturbed[strategy], place / str(searches), rng, kills)
         searches += 1
 
 
-def killed(nursery, setting, expected, home, rng, most):
-    """One search, killed at most so often before it finishes; how often it was."""
-    log, run, known, kills = home / "log", home / "run", {}, 0
+def killed(nursery, setting, expected, home, rng, kills):
+    """One search, killed until it finishes or there were KILLS with those before; how many there were."""
+    log, run, known = home / "log", home / "run", {}
     log.touch()
     while True:
-        order = when(rng, setting["engine"]) if kills < most else {}
+        order = when(rng, setting["engine"], kills) if kills < KILLS else {}
         answer = nursery.session(run, log, setting=setting, known=list(known), **order)
         now = finished(run)
         assert now | known == now, "an outcome that was recorded is lost or another"
@@ -96,9 +96,10 @@ def killed(nursery, setting, expected, home, rng, most):
     return kills
 
 
-def when(rng, engine):
-    """A fifth of the kills within the time of a start, the others at any time between a few trials."""
-    if rng.random() < 0.2:
+def when(rng, engine, kills):
+    """Every fourth kill within the time of a start, of a new search first; the others at any time between a
+    few trials."""
+    if kills % 4 == 0:
         return {"events": 0, "pause": rng.random() * (0.4 if engine == "processes" else 0.05)}
     return {"events": rng.randrange(1, 12), "pause": rng.random() * 0.004}
 

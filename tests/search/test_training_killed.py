@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import killed_training
 import mock_search
 import mocks
 from cambrian.search.ledger.ledger import Ledger
@@ -16,39 +17,12 @@ from reseeding import seeded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans are found by /proc")
 
-SEARCH = """
-import sys
-from cambrian.estimators.train import Train
-from cambrian.outcome import Fidelity
-from cambrian.search.engines.processes import Processes
-from cambrian.search.loop.execution import Watch
-from cambrian.search.loop.final_stage import Final
-from cambrian.search.search import Search
-from cambrian.spaces.cells.pnas import PNAS
-
-class Telling(Watch):
-    def on_point(self, number, point):
-        print(number, point.step, flush=True)
-
-skeleton = {"filters": 4, "cells": 1}
-Search(
-    PNAS(blocks=1),
-    "random",
-    Train(checkpoint_seconds=0.01, batch_size=32),
-    "digits",
-    budget=1,
-    engine=Processes(workers=1),
-    fidelity=Fidelity(3, 0.3, skeleton=skeleton),
-    final=Final(Fidelity(6, 0.5, skeleton=skeleton), top=1, baselines=()),
-    device="cpu",  # a search that looks for a GPU imports torch
-).run(sys.argv[1], Telling())
-assert "torch" not in sys.modules
-"""
-
 
 def started(run):
     return subprocess.Popen(
-        [sys.executable, "-c", SEARCH, run], stdout=subprocess.PIPE, env=mock_search.environment()
+        [sys.executable, killed_training.__file__, run],
+        stdout=subprocess.PIPE,
+        env=mock_search.environment(),
     )
 
 
@@ -61,13 +35,11 @@ def weights(run):
 
 
 @pytest.mark.damage
-def test_a_killed_training_ends_with_the_same_weights(tmp_path):
+def test_a_killed_training_ends_with_the_same_weights(tmp_path, capsys):
     """kill -9 of the coordinator in the middle of an epoch of the search's training, and of one of the
-    final one: the same ledger and, bit for bit, the same weights as the undisturbed."""
-    with started(tmp_path / "undisturbed") as process:
-        points = process.stdout.read().split(b"\n")[:-1]
-    assert process.returncode == 0
-    assert len(points) == 3 + 6
+    final one: the same ledger and, bit for bit, the same weights as the undisturbed, which is run here."""
+    killed_training.search("serial").run(tmp_path / "undisturbed", killed_training.Telling())
+    assert len(capsys.readouterr().out.splitlines()) == 3 + 6
     rng, seen = seeded(0), set()
     for after in (1, 6):
         with started(tmp_path / "killed") as process:
