@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cambrian.errors import Unread
 from cambrian.search.compatibility import trains_supernets
 from cambrian.search.components import component, space_for, task_of
@@ -15,6 +17,7 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
+from cambrian.search.planning.pretrained import fit_search
 from cambrian.search.planning.race_search import plan_by_race
 from cambrian.search.planning.shared_search import plan_by_supernet
 from cambrian.search.planning.table_plan import plan_by_table
@@ -92,7 +95,7 @@ def plan(
     chosen = None if strategy is None else component("strategy", strategy)
     shared = chosen is not None and trains_supernets(chosen)
     if task.columns and not shared:
-        return plan_by_table(request)
+        return _check_weights(plan_by_table(request), recipe)
     described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
     described = described or settings.get("estimator") is not None
     counted = limits.trials is not None or limits.most_epochs is not None
@@ -106,8 +109,8 @@ def plan(
         return plan_by_race(request, raced)
     if chosen is not None and shared:
         _refuse_for_supernets(request)
-        return plan_by_supernet(request, chosen)
-    return plan_by_preset(request)
+        return _check_weights(plan_by_supernet(request, chosen), recipe)
+    return _check_weights(plan_by_preset(request), recipe)
 
 
 def _check_pretrained(recipe: Mapping[str, Any]) -> None:
@@ -116,6 +119,17 @@ def _check_pretrained(recipe: Mapping[str, Any]) -> None:
         from cambrian.networks.checkpoint import load_facts
 
         load_facts(Path(recipe["pretrained"]))
+
+
+def _check_weights(planned: Plan, recipe: Mapping[str, Any]) -> Plan:
+    """The plan, with a row for pretrained weights. Raises UsageError where they fit no network of it."""
+    if not recipe.get("pretrained"):
+        return planned
+    share = fit_search(Path(recipe["pretrained"]), planned.search)
+    text = f"those given fit networks of this search: up to {share:.0%} of the numbers of one"
+    rows = (*planned.rows, ("weights", text))
+    planned.search.remarks["plan"] = rows
+    return msgspec.structs.replace(planned, rows=rows)
 
 
 def _refuse_for_supernets(request: PlanRequest) -> None:
