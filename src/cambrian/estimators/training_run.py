@@ -43,7 +43,10 @@ def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
     from cambrian.networks.training.augment import automatic
 
     seen = signature(task, fidelity)
-    return automatic(seen.height, seen.width, seen.channels, recipe.crop, recipe.flip, recipe.cutout)
+    usual = automatic(seen.height, seen.width, seen.channels, recipe.crop, recipe.flip, recipe.cutout)
+    if recipe.augmentation == 1:
+        return usual
+    return usual.strengthen(recipe.augmentation, min(seen.height, seen.width))
 
 
 def start_training(

@@ -29,6 +29,7 @@ SPACES = Registry(
         "memory-banks": "cambrian.spaces.branches.memory_banks.space:MemoryBanks",
         "stages": "cambrian.spaces.chains.stages.space:Stages",
         "tabular": "cambrian.spaces.chains.tabular.space:TabularNetworks",
+        "joint": "cambrian.spaces.joint.space:Joint",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )
