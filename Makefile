@@ -10,7 +10,7 @@ endif
 TESTS ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: search test lint unit reseeded evidence bench clean
+.PHONY: search test lint unit reseeded evidence bench gpu site clean
 
 search: .venv/installed
 	$(BIN)/cambrian search digits --by-hand
@@ -42,6 +42,15 @@ evidence: .venv/installed
 # Minutes each; those of hours, and the one that installs its peers, have their commands in RESULTS.md.
 bench: .venv/installed
 	for name in growth surrogates sampling throughput overhead; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+# On a machine with a CUDA device: its tests and figures in one file, within nine minutes.
+gpu: .venv/installed
+	$(BIN)/python benchmarks/gpu.py --out gpu.json
+
+# The documents as a site in site/, without a warning; needs what the extra `docs` has.
+site: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

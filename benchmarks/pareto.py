@@ -40,6 +40,7 @@ FIRST_SEED = 100
 """Of the seeds here; those below served to choose the settings of nsga2 and of scalarised evolution."""
 DEVICES = ("lat_1080ti_1", "lat_raspi4", "lat_eyeriss", "energy_mj_pi5_onnx_cifar100")
 OURS = (
+    "bayes",
     "nsga2",
     "scalarised",
     'scalarised(strategy="evolution(population=20, sample=10)")',

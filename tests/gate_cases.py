@@ -33,6 +33,7 @@ METHODS = (
     "r-darts",
     "p-darts",
     "darts-pt",
+    "maskconnect",
 )
 ONE_SHOT = OneShot(batch_size=16, paths=1, statistics_batches=1, warmup=0.0, learning_rate=0.05)
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
     from cambrian.pictures.draw import draw
     from cambrian.reports.report_file import report
-    from cambrian.search.classifier import Classifier
+    from cambrian.reports.robustness import robustness
+    from cambrian.search.classifier import Classifier, Regressor
     from cambrian.search.loop.final_stage import Final
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
@@ -39,6 +40,7 @@ _HOMES = {
     "Final": "cambrian.search.loop.final_stage",
     "Infeasible": "cambrian.outcome",
     "Point": "cambrian.outcome",
+    "Regressor": "cambrian.search.classifier",
     "Result": "cambrian.search.result",
     "Search": "cambrian.search.search",
     "Task": "cambrian.tasks",
@@ -49,6 +51,7 @@ _HOMES = {
     "load": "cambrian.tasks",
     "plan": "cambrian.search.planning.plan",
     "report": "cambrian.reports.report_file",
+    "robustness": "cambrian.reports.robustness",
     "space": "cambrian.spaces.program.function_space",
 }
 
@@ -63,6 +66,7 @@ __all__ = [
     "Final",
     "Infeasible",
     "Point",
+    "Regressor",
     "Result",
     "Search",
     "Task",
@@ -73,6 +77,7 @@ __all__ = [
     "load",
     "plan",
     "report",
+    "robustness",
     "space",
 ]
 

@@ -119,4 +119,6 @@ def find_incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
                 highest, equals = place, [trial]
             elif place == highest:
                 equals.append(trial)
-        yield next((t for t in equals if t.number in preferred), equals[0] if equals else None)
+        first = equals[0] if equals else None
+        # Without a preference the first is enough: where all values are equal, the list is long.
+        yield next((t for t in equals if t.number in preferred), first) if preferred else first

@@ -23,7 +23,7 @@ class Continue(msgspec.Struct, frozen=True, tag="continue"):
 class Inherit(msgspec.Struct, frozen=True, tag="inherit"):
     """The weights of the parent, the network of `row`, by one of `MOVES`: "" copies each tensor whose name
     and shape agree; "morphism" gives the child the function of its parent, and the optimiser's state, as
-    far as their shapes allow."""
+    far as their shapes allow. "final N" are those that the final training N of that network ended with."""
 
     row: int
     move: str = ""
@@ -31,6 +31,16 @@ class Inherit(msgspec.Struct, frozen=True, tag="inherit"):
 
 MORPHISM = "morphism"
 MOVES = ("", MORPHISM)
+FINAL = "final "
+"""Before the number of a final training that another one goes on from."""
+
+
+def is_move(move: str) -> bool:
+    """
+    >>> is_move("morphism"), is_move("final 3"), is_move("widen")
+    (True, True, False)
+    """
+    return move in MOVES or (move.startswith(FINAL) and move.removeprefix(FINAL).isdigit())
 
 
 class Shared(msgspec.Struct, frozen=True, tag="shared"):

@@ -22,6 +22,7 @@ from cambrian.curves import CURVE_MODELS
 from cambrian.descriptions import describe
 from cambrian.errors import UnknownName
 from cambrian.networks.measure import MEASURES
+from cambrian.networks.trained import TRAINED_METRICS
 from cambrian.predictors import PREDICTORS
 from cambrian.registry import Registry
 from cambrian.spaces import SPACES
@@ -35,6 +36,7 @@ REGISTRIES: dict[str, Registry] = {
     "benchmarks": BENCHMARKS,
     "predictors": PREDICTORS,
     "measures": MEASURES,
+    "trained-metrics": TRAINED_METRICS,
     "curve-models": CURVE_MODELS,
 }
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]

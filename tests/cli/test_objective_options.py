@@ -40,6 +40,8 @@ def test_names_of_measures_with_settings() -> None:
     assert read_objectives("params, accuracy,latency(threads=2)", "accuracy") == [PARAMS, LATENCY]
     assert read_objectives(None, "accuracy") == []
     assert read_objectives("+ms", "accuracy", ["ms"]) == [Objective("ms")]
+    bounded = [Objective("accuracy", reference=0.5), Objective("params", True, 1e6)]
+    assert read_objectives("accuracy>50%,params<1M", "accuracy") == bounded
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,8 @@ def test_names_of_measures_with_settings() -> None:
     [
         ("accuracy,latancy", "unknown objective 'latancy'; did you mean 'latency'"),
         ("accuracy", "names no objective besides accuracy: add one, as accuracy,params"),
+        ("accuracy>.5", "names no objective besides accuracy: add one, as accuracy,params"),
+        ("accuracy,latancy<5ms", "unknown objective 'latancy'; did you mean 'latency'"),
         ("params,-params", "names params twice: give each once"),
         ("accuracy,zen", "say whether lower is better: '-zen' or '\\+zen'"),
     ],
@@ -67,6 +71,26 @@ def test_a_search_on_a_table_ends_with_the_front(table: Path) -> None:
     assert front == {p for p in points if not any(dominates(q, p) for q in points)}
     again = CliRunner().invoke(app, ["resume", "run", "--budget", "81"])
     assert f"front: {len(front)} trials" in again.stdout
+
+
+def test_the_chosen_row_and_the_hypervolume_are_said(table: Path) -> None:
+    """Of a table nothing is trained: the summary names the row that keeps the conditions."""
+    usual = ("--benchmark", str(table), "--questions", "op1,op2", "--budget", "80", "--run", "run")
+    done = search(*usual, "--objectives", "accuracy>0,ms<7", "--choose", "ms<3", "--json")
+    assert done.exit_code == 0, done.output
+    summary = json.loads(done.stdout)
+    points = {(float((5 * a + 3 * b) % 16), float(a + b)) for a in range(4) for b in range(4)}
+    front = [(v, m) for v, m in points if not any(dominates((w, -n), (v, -m)) for w, n in points)]
+    assert summary["reference"] == [0.0, 7.0]
+    # The area above (0, 7), by its unit squares.
+    covered = {(x, y) for v, m in front for x in range(int(v)) for y in range(int(m), 7)}
+    assert summary["hypervolume"] == len(covered)
+    chosen = {record["number"]: record for record in summary["front"]}[summary["chosen"][0]]
+    assert chosen["value"] == max(v for v, m in points if m < 3)
+    shown = CliRunner().invoke(app, ["resume", "run", "--budget", "81", "--choose", "ms<1"])
+    assert f"hypervolume of the front: {len(covered)}, from accuracy 0, ms 7" in shown.stdout
+    refused = CliRunner().invoke(app, ["resume", "run", "--budget", "82", "--choose", "ms<0"])
+    assert "the nearest, trial" in refused.output + str(refused.exception)
 
 
 def test_a_column_that_the_table_lacks_is_named(table: Path) -> None:

@@ -32,6 +32,7 @@ HONOURED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "--run": (("--run", "elsewhere"), ()),
     "--minimize": (("--minimize",), ()),
     "--objectives": (("--objectives", "value,-other"), ()),
+    "--choose": (("--choose", "value<5"), ("--objectives", "value,-other")),
     "--strategy": (("--strategy", "hill-climbing"), ()),
     "--seed": (("--seed", "7"), ()),
     "--questions": (("--questions", "n,a,b,other"), ()),
@@ -40,6 +41,7 @@ HONOURED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "--surrogate": (("--surrogate", "ridge"), PROGRESSIVE),
     "--levels": (("--levels", "1"), PROGRESSIVE),
     "--keep": (("--keep", "1"), PROGRESSIVE),
+    "--log": (("--log", "tensorboard"), ()),
     "--json": (("--json",), ()),
 }
 """The options that a search on a table reads, each with the options that it needs beside it."""
@@ -80,6 +82,8 @@ def course(table: Path, place: str, *arguments: str) -> dict[str, Any]:
     result = Result.open(Path(place))
     return {
         "place": place if "--run" in arguments else "",
+        "chosen": [t.number for t in result.chosen],
+        "logs": sorted(folder.name for folder in Path(place).iterdir() if folder.is_dir()),
         "json": done.stdout.lstrip().startswith("{"),
         "settings": json.dumps(result.facts["settings"], sort_keys=True),
         "trials": [(dict(t.architecture), t.value) for t in result.trials],

@@ -48,7 +48,9 @@ VALUES = {
     "--levels": ("--levels", "2"),
     "--seed": ("--seed", "7"),
     "--estimator": ("--estimator", "naswot"),
+    "--log": ("--log", "tensorboard"),
     "--objectives": ("--objectives", "accuracy,params"),
+    "--choose": ("--choose", "accuracy>1%"),
 }
 """Values that differ from those that a plan chooses; of the other numbers 3 does."""
 ELSEWHERE = {
@@ -81,12 +83,14 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setattr("cambrian.search.planning.plan_rows.estimate_size", lambda *arguments: 1.0)
     seen: list[str] = []
 
-    def describe(search: Any, place: Path, expected: Any, as_json: bool) -> None:
+    def describe(search: Any, place: Path, expected: Any, as_json: bool, logs: Any = None) -> None:
         facts = {
             "place": re.sub(r"-\d+$", "", str(place)),  # each call claims the next number
             "settings": search.settings(),
             "final": search.final,
             "budget": search.budget,
+            "logs": logs,
+            "choose": search.choose,
             "engine": [type(search.engine).__name__, search.engine.slots, search.timeout, search.memory],
         }
         seen.append(json.dumps(json.loads(encode(facts)), sort_keys=True))

@@ -47,11 +47,13 @@ SKELETONS: dict[str, dict[str, Any]] = {
     "memory-banks": {"filters": 4},
     "cgp": {"width": 0.1},
     "network-morphism": {"filters": 4},
+    "fabric": {"filters": 4},
     "free-graph": {"width": 0.25},
     "enas-macro": {"filters": 4},
     "anchor-points": {"width": 0.1},
     "pnas": {"filters": 4, "cells": 1},
     "macro": {"filters": 4},
+    "ofa": {"width": 0.25, "features": 8},
     "stages": {"filters": 4},
     **{name: {"filters": 4, "cells": 2} for name in ("nasnet", "amoebanet", "enas-micro", "darts")},
     "nasbench101": {"filters": 8, "modules": 1},
@@ -82,9 +84,17 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     **{name: {"epochs": 10, "searches": 5} for name in ("darts", "gdas", "snas", "pc-darts", "drnas")},
     **{
         name: {"epochs": 10, "searches": 5}
-        for name in ("proxylessnas", "beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts")
+        for name in (
+            "maskconnect",
+            "proxylessnas",
+            "beta-darts",
+            "sdarts-rs",
+            "r-darts",
+            "darts-pt",
+            "p-darts",
+        )
     },
-    **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas")},
+    **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas", "fabrics")},
     **{
         name: {"children": 25, "population": 6, "parents": 3}
         for name in ("spos", "fairnas", "sandwich", "once-for-all")
@@ -102,7 +112,16 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw", "dyhpo")},
     **{
         name: {"lag_free": True}
-        for name in ("random-shared", "one-shot", "enas", "spos", "fairnas", "sandwich", "once-for-all")
+        for name in (
+            "random-shared",
+            "one-shot",
+            "enas",
+            "fabrics",
+            "spos",
+            "fairnas",
+            "sandwich",
+            "once-for-all",
+        )
     },
 }
 ISOLATING = {"processes"}
@@ -126,7 +145,8 @@ def strategy_case(name: str) -> StrategyCase:
     if isinstance(strategy, Deriving):
         # Rows of a space that is mixed: without gates the first supernet would be all of a search.
         return StrategyCase(strategy, SPACES.make("nasbench201"), trials=30, measure=learn_gates)
-    return StrategyCase(strategy, SPACES.make("tiny-chain"), trials=30, **traits)
+    space = "fabric" if name == "fabrics" else "tiny-chain"
+    return StrategyCase(strategy, SPACES.make(space), trials=30, **traits)
 
 
 def learn_gates(trial: Trial) -> Outcome:

@@ -26,9 +26,9 @@ def test_every_strategy_is_recorded() -> None:
     """A strategy that has a name has golden proposals, or was added later and says so here."""
     lower = {"race", "successive-halving", "hyperband", "asha", "pasha", "bohb", "freeze-thaw", "dyhpo"}
     gradient = {"darts", "gdas", "snas", "pc-darts", "drnas", "proxylessnas"}
-    gradient |= {"beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts"}
-    sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", "once-for-all"}
-    around, fronts = {"filtered"}, {"nsga2", "scalarised"}
+    gradient |= {"beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts", "maskconnect"}
+    sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", "once-for-all", "fabrics"}
+    around, fronts = {"filtered", "remeasured"}, {"nsga2", "scalarised"}
     inheriting = {"nash", "lemonade"}
     later = around | fronts | lower | gradient | sampled | inheriting
     assert set(REGISTERED.names()) - later == set(STRATEGIES)

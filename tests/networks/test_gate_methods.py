@@ -20,7 +20,7 @@ from cambrian.spaces.cells.nasbench201 import network as nb201
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 
 PLANTED = 3  # the 3x3 convolution's place among the operations
-STEPS = {"gdas": 60, "proxylessnas": 60, "snas": 45, "pc-darts": 36}
+STEPS = {"gdas": 60, "proxylessnas": 60, "maskconnect": 60, "snas": 45, "pc-darts": 36}
 """Of methods that sample: a candidate learns only when it is drawn; and of one whose other channels pass
 whatever the operation is. The others take 18."""
 EDGE = "node3/from0"  # from the cell's input to its output
@@ -29,10 +29,11 @@ LEARN: dict[str, dict[str, Any]] = {
     "gdas": {"first_temperature": 2.0},
     "pc-darts": {"channel_share": 2},
     "p-darts": {"dropout": 0.4},
+    "maskconnect": {"gate_rate": 0.03},  # gates end at 1
 }
 
 
-@pytest.mark.parametrize("method", ["gdas", "proxylessnas"])
+@pytest.mark.parametrize("method", ["gdas", "proxylessnas", "maskconnect"])
 def test_what_was_not_sampled_keeps_weights_and_momentum(method: str) -> None:
     """Bit for bit, after a step that follows steps on other paths."""
     supernet, step = gate_cases.make_step(gate_cases.make_job(method))
@@ -40,8 +41,14 @@ def test_what_was_not_sampled_keeps_weights_and_momentum(method: str) -> None:
         gate_cases.take(step, number)
     before = _weights_and_momenta(supernet, step)
     ran: set[int] = set()
+
+    def note(module: nn.Module, *_: Any) -> None:
+        # Not the runs of a backward pass that only compares candidates.
+        if module.training and torch.is_grad_enabled():
+            ran.add(id(module))
+
     for module in supernet.modules():
-        module.register_forward_hook(lambda m, *_: ran.add(id(m)) if m.training else None)
+        module.register_forward_hook(note)
     step._settings = gate_cases_frozen(step._settings)
     gate_cases.take(step, 9)
     after = _weights_and_momenta(supernet, step)

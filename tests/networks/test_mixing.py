@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,9 +13,10 @@ from cambrian.networks.operations import Zero
 from cambrian.networks.sharing.methods.drnas import concentrate, find_mean
 from cambrian.networks.sharing.methods.gate_rules import Progress
 from cambrian.networks.sharing.methods.gdas import GDAS, sample_straight
+from cambrian.networks.sharing.methods.maskconnect import draw_active, find_shares
 from cambrian.networks.sharing.methods.proxylessnas import keep_others, sample_all, sample_two
 from cambrian.networks.sharing.methods.snas import sample_soft
-from cambrian.networks.sharing.mixing import Candidates, Mixture, Straight, Weighted
+from cambrian.networks.sharing.mixing import Candidates, Masked, Mixture, Straight, Weighted
 from cambrian.networks.sharing.switches import Fork
 
 torch_double = torch.float64
@@ -111,6 +114,32 @@ def test_binary_gates_learn_by_all_paths() -> None:
     inner = torch.stack([(g * o).sum() for o in results])
     (expected,) = torch.autograd.grad((logit.softmax(0) * inner).sum(), [logit])
     torch.testing.assert_close(found, expected)
+
+
+def test_masks_sum_the_active_inputs_and_teach_all_gates() -> None:
+    """The value is the plain sum of the two that are drawn; a gate's gradient is that of the shares' linear
+    form, in which an input that was not drawn counts as well."""
+    switch, gate = fork(), torch.tensor([0.2, 0.5, 0.9], dtype=torch_double, requires_grad=True)
+    torch.manual_seed(1)
+    active = draw_active(gate, 2)
+    found = slope(switch, Masked(find_shares(gate), active), gate)
+    results = outputs(switch, draw(2, 4, 5, 5))
+    torch.testing.assert_close(switch(draw(2, 4, 5, 5)), sum(results[i] for i in active))
+    inner = torch.stack([(draw(2, 4, 5, 5) * o).sum() for o in results])
+    (expected,) = torch.autograd.grad((find_shares(gate) * inner).sum(), [gate])
+    torch.testing.assert_close(found, expected)
+
+
+def test_masks_are_drawn_without_replacement_by_their_gates() -> None:
+    """Each pair as often as p_i p_j (1 / (1 - p_i) + 1 / (1 - p_j)) says; in 4,000 draws of a fixed seed."""
+    gate = torch.tensor([0.2, 0.3, 0.5])
+    torch.manual_seed(2)
+    drawn = Counter(draw_active(gate, 2) for _ in range(4000))
+    for pair in ((0, 1), (0, 2), (1, 2)):
+        p, q = (float(gate[i]) for i in pair)
+        expected = p * q * (1 / (1 - p) + 1 / (1 - q))
+        # Five standard deviations of a share.
+        assert abs(drawn[pair] / 4000 - expected) < 5 * (0.25 / 4000) ** 0.5
 
 
 def test_two_paths_learn_by_the_choice_between_them() -> None:

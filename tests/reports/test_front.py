@@ -78,6 +78,30 @@ def test_a_search_for_two_objectives_reports_its_front(kept, tmp_path):
     assert "params, lower is better" in chart
 
 
+def test_the_report_says_the_hypervolume_and_marks_the_chosen():
+    """Above the reference point that the user gave; the delivered networks are drawn beside the baselines."""
+    outcomes = [Done(0.5, {"params": 2.0}), Done(0.4, {"params": 1.0}), Done(0.3, {"params": 3.0})]
+    trials = [Trial(n, Architecture({"q0": n}), Fidelity(), outcome=o) for n, o in enumerate(outcomes)]
+    roles = ("winner", "front 2", "baseline random")
+    finals = [
+        Trial(n, t.architecture, Fidelity(), kind="final", role=role, outcome=t.outcome)
+        for n, (t, role) in enumerate(zip(trials, roles, strict=True))
+    ]
+    objectives = {
+        "objective": Objective("v", reference=0.0),
+        "more_objectives": (Objective("params", True, 4.0),),
+    }
+    story = Story("some", Toy(), [*trials, *finals], winner=finals[0], chosen=trials[:2], **objectives)
+    html = report_html(story)
+    # Two rectangles from (0, 4): 0.5 x 2 and 0.4 x 3, which share 0.4 x 2.
+    assert "hypervolume of the front: 1.4, from v 0, params 4" in html
+    chart = re.search(r"<svg[^>]*><title>trials and their front</title>.*?</svg>", html).group()
+    assert chart.count('r="8" fill="none"') == 2 + 1  # the legend's
+    assert html.count("<td>chosen</td>") == 2
+    assert "beside them: random" in html
+    assert "final networks and baselines" in html
+
+
 def test_trials_without_the_metric_are_counted_not_drawn():
     """An estimator may measure a metric for some trials only."""
     objectives = (Objective("params", True),)

@@ -12,6 +12,7 @@ from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import pnas_table1 as module
 from cambrian.reports.contents import story_of
 from cambrian.reports.surrogate_ranks import rank_surrogates, trials_by_level
+from cambrian.reports.verdict import tell_shortfall
 from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
@@ -149,3 +150,13 @@ def test_the_table_is_fitted_once(tmp_path, monkeypatch):
     assert rank_surrogates(run_of(larger, tmp_path)) == rows
     assert len(calls) == 3
     assert json.loads((tmp_path / "table1.json").read_text())["rows"] == rows
+
+
+@pytest.mark.parametrize(
+    ("steps", "cut", "said"), [(30, True, True), (2000, True, False), (30, False, False)]
+)
+def test_a_training_that_hardly_began_is_said_to_be_one(steps, cut, said):
+    """Where the time ended it after a few steps, and not where so many were asked for."""
+    metrics = {"steps": float(steps), **({"planned_epochs": 1e6} if cut else {})}
+    told = tell_shortfall(Trial(0, cells(1)[0], Fidelity(), outcome=Done(0.3, metrics)))
+    assert ["hardly learned" in sentence for sentence in told] == [True] * said

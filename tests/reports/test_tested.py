@@ -158,7 +158,7 @@ def test_names_stand_beside_hashes():
 def test_a_matrix_shows_every_count():
     """A number in each cell that is not empty, and all of them as hints."""
     svg = matrix("m", ["a", "b", "a name that is long"], [[5, 0, 1], [0, 7, 0], [2, 0, 9]], charts.WIDE)
-    assert [int(n) for n in re.findall(r'class="soft middle">(\d+)<', svg)] == [5, 1, 7, 2, 9]
+    assert [int(n) for n in re.findall(r'class="small middle">(\d+)<', svg)] == [5, 1, 7, 2, 9]
     assert "a name that is long, taken for a: 2" in svg
 
 

@@ -18,10 +18,14 @@ from killed_calls import Order, compile_library, why_not
 from mock_search import Nursery, contents, damaged_artifacts, files, finished, first_difference
 from reseeding import SHIFT
 
-pytestmark = [pytest.mark.damage, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
-
 KILLS = int(os.environ.get("CAMBRIAN_KILLS", "12")) // 4
 """Of each kind of training, not counting those before its first checkpoint. `make evidence`: 50."""
+
+pytestmark = [
+    pytest.mark.damage,
+    pytest.mark.timeout(max(300, 120 * KILLS)),
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
+]
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def test_a_killed_controller_ends_as_it_would_have(undisturbed, nursery, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("undisturbed", FAMILIES, indirect=True)
+@pytest.mark.parametrize("undisturbed", [*FAMILIES, "maskconnect"], indirect=True)
 def test_killed_families_end_with_the_same_weights(undisturbed, nursery, tmp_path, request):
     """MANY kills at random calls, each of which leaves a checkpoint."""
     expected, calls = undisturbed

@@ -23,13 +23,15 @@ from mock_search import (
 )
 from reseeding import SHIFT
 
+KILLS = int(os.environ.get("CAMBRIAN_KILLS", "12"))
+"""Of the coordinator, for each strategy on each engine; twice as many of workers. `make evidence`: 200."""
+
 pytestmark = [
     pytest.mark.damage,
+    pytest.mark.timeout(max(300, 30 * KILLS)),
     pytest.mark.skipif(sys.platform != "linux", reason="orphans are caught by prctl"),
 ]
 
-KILLS = int(os.environ.get("CAMBRIAN_KILLS", "12"))
-"""Of the coordinator, for each strategy on each engine; twice as many of workers. `make evidence`: 200."""
 STRATEGIES = {"random": 120, "progressive": None, "halving": None}
 
 

@@ -265,6 +265,25 @@ def test_a_raced_search_hands_over_a_network_that_went_on(tmp_path) -> None:
     reread = Result.open(tmp_path / "run")
     assert Architecture(dict(reread.best.architecture)) == winner.architecture
     assert reread.model()(reread_inputs(task)).shape == (2, 10)
+    check_it_goes_on(tmp_path / "run", winner)
+
+
+def check_it_goes_on(run, winner) -> None:
+    """A larger budget trains the network that was handed over on from its weights, also where that is
+    interrupted; the same budget once more changes nothing."""
+    with pytest.raises(KeyboardInterrupt):
+        cambrian.Search.resume(run, "18s").run(run, InterruptedAtTheEnd())
+    result = cambrian.Search.resume(run).run(run)
+    last = result.finals[-1]
+    assert [t.number for t in result.finals] == [0, 1]
+    assert last.weights == Inherit(winner.weights.row, "final 0")
+    assert result.winner == last
+    assert isinstance(last.outcome, Done)
+    # Its first loss is that of a trained network, and not that of a beginner.
+    first, began = last.outcome.curve[0].metrics["train_loss"], winner.outcome.curve[0].metrics["train_loss"]
+    assert first < began
+    again = cambrian.Search.resume(run).run(run)
+    assert (again.winner, len(again.finals)) == (last, 2)
 
 
 def reread_inputs(task: cambrian.Task):

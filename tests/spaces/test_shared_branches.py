@@ -13,6 +13,7 @@ from cambrian.architecture import sample
 from cambrian.randomness import stream
 from cambrian.spaces.branches.anchor_points.space import AnchorPoints
 from cambrian.spaces.branches.enas_macro.space import ENASMacro
+from cambrian.spaces.branches.fabric.space import Fabric
 from cambrian.spaces.branches.free_graph.space import FreeGraph
 from cambrian.spaces.branches.memory_banks.space import MemoryBanks
 from cambrian.spaces.branches.network_morphism.space import NetworkMorphism
@@ -24,6 +25,8 @@ SPACES: dict[str, tuple[Space, dict[str, Any]]] = {
     "anchor-points of either kind": (AnchorPoints(combine="either", layers=5), {"width": 0.1}),
     "enas-macro": (ENASMacro(), {"filters": 4}),
     "enas-macro of the paper": (ENASMacro.paper(), {"filters": 2}),
+    "fabric": (Fabric(), {"filters": 4}),
+    "sparse fabric": (Fabric(layers=3, scales=4, dense=False), {"filters": 4}),
     "free-graph": (FreeGraph(), {"width": 0.05}),
     "free-graph with a learning rate": (FreeGraph(layers=2, learning_rate=True), {"width": 0.05}),
     "network-morphism": (NetworkMorphism(), {"filters": 2}),

@@ -21,7 +21,7 @@ from cambrian.outcome import Fidelity
 from cambrian.search.compatibility import check_needs
 from cambrian.search.components import spec_of
 from cambrian.spaces.knowledge import Graphs, know
-from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.metrics import is_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class OnData:
 
     @property
     def unit(self) -> str:
-        return f"validation {self._task.metric}" + (", %" if self._task.metric in METRICS else "")
+        return f"validation {self._task.metric}" + (", %" if is_share(self._task.metric) else "")
 
     @property
     def truth(self) -> str:
@@ -61,7 +61,7 @@ class OnData:
 
     @property
     def scale(self) -> float:
-        return 100.0 if self._task.metric in METRICS else 1.0
+        return 100.0 if is_share(self._task.metric) else 1.0
 
     @property
     def space(self) -> Space:

@@ -22,7 +22,7 @@ TRIALS = "300"  # as `compare` gives each search
 
 READ = (
     *("benchmark", "strategy", "budget", "run", "seed", "as_json"),
-    *("minimize", "objectives", "questions", "depth", "replicates", "estimator"),
+    *("minimize", "objectives", "choose", "questions", "depth", "replicates", "estimator", "log"),
 )
 """The parameters of `search` that a search on a table reads, besides the settings of progressive search."""
 PROGRESSIVE = ("surrogate", "levels", "keep")
@@ -62,6 +62,8 @@ def search_table(
     as_json: bool,
     objectives: str | None = None,
     estimator: str | None = None,
+    choose: str | None = None,
+    logs: list[str] | None = None,
 ) -> None:
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
@@ -70,26 +72,31 @@ def search_table(
     from cambrian.search.planning.budget import Budget
     from cambrian.search.result import Result
     from cambrian.search.search import Search
+    from cambrian.strategies.remeasured import FEWEST, remeasure_best
 
     refuse_others(context, (*READ, *PROGRESSIVE), "for training networks, which --benchmark does not build")
     table, limit = options.open(), Budget.parse(budget or TRIALS)
     columns = getattr(table.estimator, "metrics", ())
     others = read_objectives(objectives, getattr(table.estimator, "objective", "value"), columns)
     usually = STRATEGY if others else usual(table.space, limit.trials)
-    chosen = usually if strategy is None else strategy
+    chosen = _strategy(usually if strategy is None else strategy, context)
+    again = options.replicates == "seed" and not others and (limit.trials or 0) >= FEWEST
     search = Search(
         table.space,
-        _strategy(chosen, context),
+        remeasure_best(chosen) if again else chosen,
         wrap_table(estimator, table.estimator),
         budget=limit,
         seed=seed,
         fidelity=table.fidelity,
         minimize=table.minimize,
         objectives=others,
+        choose=choose,
     )
     place = run or claim(table.name)
     say(_describe_search(table, "; ".join(map(str, search.objectives)), options.minimize), to_json=as_json)
-    run_search(search, place, {}, as_json)
+    if again:
+        say("the best two are measured once more, and the higher mean is recommended", to_json=as_json)
+    run_search(search, place, {}, as_json, logs=logs)
     best = Result.open(place).best
     if best is not None:
         # Only now, so that the search cannot have seen it.

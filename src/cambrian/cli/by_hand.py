@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.app import say
 from cambrian.errors import UsageError
-from cambrian.search.tally import value_text
+from cambrian.search.tally import percent, value_text
 
 if TYPE_CHECKING:
     from cambrian.outcome import Trial
@@ -41,9 +41,14 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
     from cambrian.cli.live import watch_search
     from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result
+    from cambrian.tasks.metrics import is_share
 
     if task.columns:
-        _print_both(Result.open(place), BOOSTING, (f"{100 * boost(task):.2f} %", ""))
+        _print_both(
+            Result.open(place),
+            BOOSTING,
+            (percent(boost(task)) if is_share(task.metric) else f"{boost(task):.4g}", ""),
+        )
         return
     changes = {**options.pop("changes", {}), "entrants": NETWORK}
     alone = plan(task, planned.search.budget, changes=changes, **options)
@@ -55,16 +60,29 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
 
 def boost(task: Task) -> float:
     """The test score, in the task's metric, of scikit-learn's gradient boosting with its own settings, on the
-    training and the validation part."""
+    training and the validation part. Of several labels or heads each has an ensemble of its own."""
     import numpy as np
-    from sklearn.ensemble import HistGradientBoostingClassifier
 
     from cambrian.tasks import METRICS
 
     rows = task.inputs.reshape(len(task.inputs), -1)
     learned = np.concatenate([task.train, task.validation])
-    trees = HistGradientBoostingClassifier(random_state=0).fit(rows[learned], task.targets[learned])
-    return float(METRICS[task.metric](task.targets[task.test], trees.predict(rows[task.test])))
+    targets = task.targets.reshape(len(rows), -1)
+    each = [_boost_one(task.goal.kind, rows, column, learned, task.test) for column in targets.T]
+    predicted = np.stack(each, 1) if task.targets.ndim > 1 else each[0]
+    return float(METRICS[task.metric](task.targets[task.test], predicted))
+
+
+def _boost_one(kind: str, rows: Any, targets: Any, learned: Any, test: Any) -> Any:
+    """The predictions of one target for the test part: of a label its probability."""
+    import numpy as np
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    model = HistGradientBoostingRegressor if kind == "numbers" else HistGradientBoostingClassifier
+    if kind == "labels" and len(np.unique(targets[learned])) < 2:  # it takes two classes to boost
+        return np.full(len(test), float(targets[learned][0]))
+    trees = model(random_state=0).fit(rows[learned], targets[learned])
+    return trees.predict_proba(rows[test])[:, 1] if kind == "labels" else trees.predict(rows[test])
 
 
 def _print_both(found: Result, name: str, other: tuple[str, str]) -> None:

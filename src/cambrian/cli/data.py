@@ -24,7 +24,8 @@ Target = Annotated[
     typer.Option(
         "--target",
         metavar="COLUMN",
-        help="Learn this column of a .csv from the others, which are numbers and categories.",
+        help="Learn this column of a .csv, a class or a number, or several as A,B, from the others, which are"
+        " numbers and categories.",
         show_default=False,
         rich_help_panel="Data",
     ),
@@ -33,7 +34,7 @@ Target = Annotated[
 
 def load_task(
     data: str,
-    metric: str,
+    metric: str | None,
     limit: int | None,
     size: int | None,
     seed: int,
@@ -41,7 +42,7 @@ def load_task(
     target: str | None = None,
 ) -> Task:
     """The task of `data`, read with the options `read`, each NAME=VALUE; of a table's rows, where `target`
-    names the column of their classes."""
+    names the column to learn."""
     from cambrian.tasks.loading import load, reader_of
     from cambrian.tasks.reading import parse_options, with_options
 

@@ -11,52 +11,70 @@ from cambrian.cli.app import Json, Run, app, give, say
 from cambrian.cli.panels import USE
 
 
-@app.command(rich_help_panel=USE, epilog="cambrian export runs/images-1 my-network")
+@app.command(
+    rich_help_panel=USE,
+    epilog="cambrian export runs/images-1 my-network\ncambrian export runs/images-1 my-network --onnx --int8",
+)
 def export(
     run: Run,
     out: Annotated[Path, typer.Argument(help="A directory to create.", show_default=False)],
-    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too.")] = False,
+    onnx: Annotated[
+        bool,
+        typer.Option("--onnx", help="Write program.onnx too, compared and timed in ONNX Runtime."),
+    ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="Write program.int8.onnx too, with the accuracy that 8 bits cost."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write the trained network as files that need torch alone, and check them."""
     from cambrian.exports import export as files
+    from cambrian.exports.onnx_card import describe_in_words
     from cambrian.exports.predict import model_facts
     from cambrian.search.result import Result
 
-    path = files.export(Result.open(run), out, onnx=onnx)
-    reason = model_facts(path).get("no_source")
+    path = files.export(Result.open(run), out, onnx=onnx, int8=int8)
+    facts = model_facts(path)
+    reason = facts.get("no_source")
     source = None if reason else path / files.SOURCE
     if as_json:
-        give({"export": path, "source": source} | ({"no_source": reason} if reason else {}))
+        cards = {name: facts[name] for name in ("no_source", "onnx", "int8") if name in facts}
+        give({"export": path, "source": source} | cards)
         return
     say(f"wrote {path}: loaded without cambrian, same outputs")
     say(f"no network.py: {reason}" if reason else f"read it, train it further: {source}")
+    for line in describe_in_words(facts):
+        say(line)
 
 
 @app.command(rich_help_panel=USE, epilog="cambrian predict my-network photo.jpg path/to/folder")
 def predict(
     exported: Annotated[Path, typer.Argument(help="A directory that `cambrian export` wrote.")],
-    files: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    files: Annotated[list[Path], typer.Argument(help="Image files or sounds, folders of them, or a .csv.")],
     out: Annotated[
         Path | None, typer.Option(help="A .csv file to write: file, label, probability.", show_default=False)
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Classify image files, and all those in folders, with an exported network."""
-    from cambrian.exports.predict import check_table, predict_files, write_table
-    from cambrian.tasks import list_images
+    """Predict image files, all those in folders, or rows of a .csv with an exported network."""
+    from cambrian.exports.predict import check_table, model_facts, predict_files, write_table
+    from cambrian.tasks import list_files
 
     if out is not None:
         check_table(out)
     # Said before the work, on standard error: a folder may hold more than the user expects.
     for folder in (file for file in files if file.is_dir()):
-        say(f"{folder}: a folder of {len(list_images([folder]))} images", to_json=True)
+        rendering = model_facts(exported).get("rendering") or {}
+        kind = next((kind for kind in ("sound", "text") if kind in rendering), "image")
+        say(f"{folder}: a folder of {len(list_files([folder], rendering))} {kind}s", to_json=True)
     rows = predict_files(exported, files)
     if out is not None:
         write_table(rows, out)
-        say(f"wrote {out}: {len(rows):,} images", to_json=as_json)
+        say(f"wrote {out}: {len(rows):,} predictions", to_json=as_json)
     if as_json:
         give(rows)
         return
     for row in rows if out is None else ():
-        say(f"{row.file}: {row.label} ({100 * row.probability:.1f} %)")
+        sure = "" if row.probability is None else f" ({100 * row.probability:.1f} %)"
+        say(f"{row.file}: {row.label or 'no label'}{sure}")

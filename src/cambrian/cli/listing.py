@@ -48,6 +48,12 @@ def list_measures() -> Lines:
     return _describe_all(MEASURES)
 
 
+def list_trained_metrics() -> Lines:
+    from cambrian.networks.trained import TRAINED_METRICS
+
+    return _describe_all(TRAINED_METRICS)
+
+
 def list_curve_models() -> Lines:
     from cambrian.curves import CURVE_MODELS
 
@@ -78,6 +84,7 @@ KINDS: dict[str, Callable[[], Lines]] = {
     "data": list_data,
     "predictors": list_predictors,
     "measures": list_measures,
+    "trained-metrics": list_trained_metrics,
     "curve-models": list_curve_models,
 }
 

@@ -9,6 +9,7 @@ import msgspec
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.progress import is_finished
+from cambrian.weights import FINAL, FRESH, Inherit
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -25,9 +26,7 @@ def explain_standstill(before: Result, after: Result) -> str:
         return f"nothing more was done: the run had its budget of {old}; give a larger one than that"
     reason = next((v["reason"] for _, n, v in reversed(after.events) if n == "stop"), "it has ended")
     if _count_trained(after) > _count_trained(before):
-        return (
-            f"the search had ended ({reason}): the final stage alone was done anew, in the time left of {new}"
-        )
+        return f"the search had ended ({reason}): {_tell_final(after)}, in the time left of {new}"
     if new.seconds is None or not reason.startswith("the budget of"):
         return f"nothing more was measured: {reason}"
     spent = max((r.elapsed or 0.0 for r in before.rows), default=0.0)
@@ -37,6 +36,13 @@ def explain_standstill(before: Result, after: Result) -> str:
         f"nothing more was measured: of {new} the search has {share * new.seconds:.0f} s, and {spent:.0f} s"
         f" were spent before; give more than {_enough(spent, share)}"
     )
+
+
+def _tell_final(after: Result) -> str:
+    weights = after.winner.weights if after.winner is not None else FRESH
+    if isinstance(weights, Inherit) and weights.move.startswith(FINAL):
+        return "the final network was trained on from its weights"
+    return "the final stage alone was done anew"
 
 
 def _enough(spent: float, share: float) -> Budget:

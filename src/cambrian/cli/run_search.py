@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 
 
 def run_search(
-    search: Search, place: Path, expected: dict[Any, int], as_json: bool, architecture: Any = None
+    search: Search,
+    place: Path,
+    expected: dict[Any, int],
+    as_json: bool,
+    architecture: Any = None,
+    logs: list[str] | None = None,
 ) -> None:
-    """Run, with a display on standard error; on Ctrl-C say how to go on."""
+    """Run, with a display on standard error, and as `logs` say also for other programs; on Ctrl-C say how to
+    go on."""
     from rich.console import Console
 
     from cambrian.cli.live import watch_search
     from cambrian.cli.summary import summarise
+    from cambrian.loggers.opening import open_loggers
 
     # All of it on standard error: standard output is for the summary, or for JSON.
     console = Console(stderr=True)
@@ -35,7 +42,8 @@ def run_search(
     print_line(f"run: {place}")
     try:
         # Read back from a ledger, levels are JSON's keys, hence strings.
-        with watch_search(console, {int(k): v for k, v in expected.items()}) as watch:
+        shown = watch_search(console, {int(k): v for k, v in expected.items()})
+        with shown as display, open_loggers(display, logs or [], place) as watch:
             if architecture is not None:
                 result = search.train(architecture, place, watch)
             else:

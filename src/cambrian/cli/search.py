@@ -17,7 +17,7 @@ from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, seconds_of
-from cambrian.cli.objectives import STRATEGY, Objectives, read_objectives
+from cambrian.cli.objectives import STRATEGY, Choose, Objectives, find_metric, read_objectives
 from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
@@ -43,9 +43,12 @@ Data = Annotated[
     ),
 ]
 Metric = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="What counts: accuracy, or balanced-accuracy where classes differ in size.", rich_help_panel=DATA
+        help="What counts: accuracy, or balanced-accuracy where classes differ in size; of numbers r2, rmse"
+        " or mae; of several labels mean-average-precision or macro-f1.",
+        show_default="accuracy, r2, ... as the data need",
+        rich_help_panel=DATA,
     ),
 ]
 Limit = Annotated[
@@ -64,6 +67,16 @@ SearchLimits = Annotated[
         " macs=300M; may be given several times. A number alone: use so many images.",
         show_default=False,
         rich_help_panel=LIMITS,
+    ),
+]
+Logs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="tensorboard|mlflow[:WHERE]",
+        help="Tell another program of each trial too: tensorboard, into RUN/tensorboard or the folder WHERE;"
+        " mlflow, at the address WHERE or its own.",
+        show_default=False,
+        rich_help_panel=RUN,
     ),
 ]
 Size = Annotated[int | None, count("Scale images to so many pixels a side.", rich_help_panel=DATA)]
@@ -103,6 +116,7 @@ def search(
     ] = None,
     minimize: Minimize = None,
     objectives: Objectives = None,
+    choose: Choose = None,
     questions: Questions = None,
     depth: Depth = None,
     replicates: Replicates = None,
@@ -156,7 +170,7 @@ def search(
             rich_help_panel=SEARCHED,
         ),
     ] = False,
-    metric: Metric = "accuracy",
+    metric: Metric = None,
     levels: Annotated[
         int | None,
         count(
@@ -238,6 +252,7 @@ def search(
             rich_help_panel=TRAINING,
         ),
     ] = None,
+    log: Logs = None,
     limit: SearchLimits = None,
     size: Size = None,
     read: Read = None,
@@ -251,6 +266,7 @@ def search(
 
     Networks are tried within the budget, the best few are trained to the end, and the best of them is kept
     in the run directory with its weights."""
+    from cambrian.loggers.opening import check_log
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
@@ -262,13 +278,17 @@ def search(
     longest = None if timeout is None else seconds_of(timeout)
     images_kept, limits = read_limits(limit or (), params=max_params, macs=max_macs)
     _check_unused(run)
+    for each in log or ():
+        check_log(each)
     if surrogate is not None:
         _check_surrogate(surrogate)
     if benchmark is not None:
         from cambrian.cli.benchmark_search import TableOptions, search_table
 
         columns = TableOptions(benchmark, minimize, questions, depth, replicates)
-        search_table(context, columns, strategy, budget, run, seed, as_json, objectives, estimator)
+        search_table(
+            context, columns, strategy, budget, run, seed, as_json, objectives, estimator, choose, log
+        )
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
@@ -289,7 +309,8 @@ def search(
         "final_cells": final_cells,
     }
     trained = ranked in (None, AUTO) or is_extrapolated(ranked)
-    others = read_objectives(objectives, metric if trained else "value")
+    metric = metric or find_metric(objectives)
+    others = read_objectives(objectives, (metric or "accuracy") if trained else "value")
     if others and strategy is None:
         strategy = STRATEGY
     # Plain progressive search is made by the plan, with the budget's settings.
@@ -319,6 +340,8 @@ def search(
         common["estimator"] = ranked
     if others:
         common["objectives"] = others
+    if choose is not None:
+        common["choose"] = choose
     with name_options(context):
         planned = plan(
             task,
@@ -338,7 +361,7 @@ def search(
         say(f"{label:>9}  {text}", to_json=as_json)
     # The directory is claimed last, so that a mistake above leaves none behind.
     directory = run or claim(task.name)
-    run_search(planned.search, directory, planned.trials, as_json)
+    run_search(planned.search, directory, planned.trials, as_json, logs=log)
     if by_hand:
         train_by_hand(task, planned, directory, common)
 

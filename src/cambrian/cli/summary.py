@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from typing import Any
 
 from cambrian.cli.app import give, say
 from cambrian.cli.saved import describe_saved
+from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Done, Trial
 from cambrian.recommendation import list_comparable
+from cambrian.reports.verdict import tell_shortfall
+from cambrian.search.front_choice import describe_hypervolume
 from cambrian.search.progress import read_progress
 from cambrian.search.result import Result
 from cambrian.search.tally import value_text
@@ -25,12 +29,16 @@ def summarise(result: Result, as_json: bool = False) -> None:
     best = result.winner or result.best
     if result.trials:
         console.print(_leaderboard(result) if len(result.objectives) == 1 else _front(result))
+        for line in describe_hypervolume(result.objectives, result.reference, result.hypervolume):
+            say(line)
     if best is not None:
         from cambrian.pictures.draw import text
 
         console.print(text(result.space, best.architecture), highlight=False, markup=False)
     if result.finals:
         console.print(_finals(result))
+        for line in (*_list_others(result), *(tell_shortfall(result.winner) if result.winner else ())):
+            say(line)
     for row in _latency(result):
         say(f"latency: {row}")
     for line in (*describe_saved(result.trials), *_where(result)):
@@ -54,11 +62,28 @@ def facts(result: Result, measured: bool = False) -> dict[str, Any]:
         "stopped": next((v["reason"] for _, n, v in reversed(result.events) if n == "stop"), None),
         "best": None if best is None else _record(best),
         "winner": None if winner is None else _record(winner),
-        **({"front": [_record(t) for t in result.front]} if several else {}),
+        **(_describe_front(result) if several else {}),
         "finals": [_record(t) for t in result.finals],
         "latency": _latency(result) if measured else [],
         "seconds": result.seconds(),
     }
+
+
+def _describe_front(result: Result) -> dict[str, Any]:
+    """The front, its hypervolume above the reference point, and the trials that are handed over."""
+    return {
+        "front": [_record(t) for t in result.front],
+        "hypervolume": result.hypervolume,
+        "reference": result.reference,
+        "chosen": [t.number for t in find_chosen(result)],
+    }
+
+
+def find_chosen(result: Result) -> list[Trial]:
+    """The trials whose networks are handed over; none where no trial keeps the conditions."""
+    with suppress(UsageError):
+        return result.chosen
+    return []
 
 
 def _record(trial: Trial) -> dict[str, Any]:
@@ -93,12 +118,16 @@ def _front(result: Result, top: int = 20) -> Any:
     front, names = result.front, [o.name for o in result.objectives]
     title, more = f"front: {len(front)} trials", f"and {len(front) - top} more" if len(front) > top else None
     table = Table(title=title, caption=more, box=None, title_justify="left", header_style="dim")
-    for name in ("trial", *names):
-        table.add_column(escape(name), justify="right")
-    for trial in front[:top]:
+    for name in ("trial", *names, ""):
+        table.add_column(escape(name), justify="right" if name else "left")
+    chosen = {t.number for t in find_chosen(result)}
+    # A choice by conditions on other metrics need not lie on the front.
+    aside = [t for t in find_chosen(result) if t.number not in {f.number for f in front}]
+    for trial in (*front[:top], *(t for t in front[top:] if t.number in chosen), *aside):
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
         others = [f"{metrics[name]:,.5g}" if name in metrics else "-" for name in names[1:]]
-        table.add_row(str(trial.number), value_text(trial), *others)
+        mark = "chosen" if trial.number in chosen else ""
+        table.add_row(str(trial.number), value_text(trial), *others, mark)
     return table
 
 
@@ -107,6 +136,7 @@ def _finals(result: Result) -> Any:
     from rich.table import Table
 
     from cambrian.reports.shared_scores import find_shared_scores
+    from cambrian.reports.tested import is_tested
 
     table = Table(title="final stage", box=None, title_justify="left", header_style="dim")
     shared = find_shared_scores(result.trials)
@@ -116,7 +146,7 @@ def _finals(result: Result) -> Any:
     for trial in result.finals:
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
         # The value of a network that was tested is its test score, else its validation score.
-        tested = "test_accuracy" in metrics
+        tested = is_tested(metrics)
         table.add_row(
             escape(trial.role + _say_shortened(metrics)),
             *([value_text(shared.get(trial.architecture))] if shared else []),
@@ -125,6 +155,19 @@ def _finals(result: Result) -> Any:
             *_sizes(trial),
         )
     return table
+
+
+def _list_others(result: Result) -> list[str]:
+    """The winner's other scores on the test part, where there is more to say than by shares of right answers:
+    the errors of numbers, the metrics of labels, the accuracy of each head."""
+    winner, task = result.winner, result.task
+    if winner is None or task is None or task.goal.kind == "classes" or not isinstance(winner.outcome, Done):
+        return []
+    # The task's own metric is the value in the table above.
+    known = ("test_loss", f"test_{task.metric.replace('-', '_')}")
+    metrics = winner.outcome.metrics.items()
+    others = {k.removeprefix("test_"): v for k, v in metrics if k.startswith("test_") and k not in known}
+    return [f"test: {', '.join(f'{name} {value:.4g}' for name, value in others.items())}"] if others else []
 
 
 def _say_shortened(metrics: dict[str, float]) -> str:

@@ -11,6 +11,7 @@ from cambrian.cli.app import Json, Out, Run, app, say
 from cambrian.cli.data import Read, Target, load_task
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import count
+from cambrian.cli.objectives import Choose
 from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import run_search
 from cambrian.cli.search import Data, Device, Limit, Metric, Seed, Size
@@ -37,7 +38,7 @@ def train(
     filters: Annotated[int | None, count("Filters of the first cells.")] = None,
     cells: Annotated[int | None, count("Cells in all.")] = None,
     skeleton: Annotated[str | None, typer.Option(help="small, cifar, imagenet-mobile, ...")] = None,
-    metric: Metric = "accuracy",
+    metric: Metric = None,
     limit: Limit = None,
     size: Size = None,
     read: Read = None,
@@ -84,9 +85,10 @@ def train(
 def resume(
     run: Run,
     budget: Annotated[str | None, typer.Option(help="A larger budget: 2h, 400.", show_default=False)] = None,
+    choose: Choose = None,
     as_json: Json = False,
 ) -> None:
-    """Continue an interrupted run, or a finished one under a larger budget."""
+    """Continue an interrupted run, or a finished one under a larger budget or with another choice."""
     from cambrian.architecture import Architecture
     from cambrian.cli.resumed import explain_standstill
     from cambrian.search.result import Result
@@ -96,7 +98,9 @@ def resume(
     facts = before.facts
     # The run of `cambrian train` has recorded its architecture; it does not search.
     answers = Architecture.from_json(facts["train"]) if "train" in facts else None
-    run_search(Search.resume(run, budget), run, facts.get("expected", {}), as_json, architecture=answers)
+    run_search(
+        Search.resume(run, budget, choose), run, facts.get("expected", {}), as_json, architecture=answers
+    )
     if budget is not None and (reason := explain_standstill(before, Result.open(run))):
         say(reason, to_json=as_json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from cambrian.effort import ANEW, FREE, Axis
@@ -48,11 +49,11 @@ class Function:
     @property
     def axes(self) -> tuple[Axis, ...]:
         """All of a fidelity, where the function takes one."""
-        return FREE if takes_fidelity(self._function()) else ()
+        return FREE if takes_fidelity(self._function) else ()
 
     def run(self, job: Job) -> Estimate:
         started = time.perf_counter()
-        function = self._function()
+        function = self._function
         subject: Any = job.architecture
         measures: dict[str, float] = {}
         if self.builds:
@@ -94,10 +95,11 @@ class Function:
         return outcome_of(value, metrics={**(measures or {}), **metrics}, **rest)
 
     def prepare(self) -> None:
-        self._function()
+        _ = self._function
         if self.builds:
             import torch  # noqa: F401
 
+    @cached_property
     def _function(self) -> Callable[..., Any]:
         if not isinstance(self.function, str):
             return self.function

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 from cambrian.errors import UsageError
@@ -111,10 +113,18 @@ def _is_network(value: object) -> bool:
 
 
 def _list_parameters(function: Any) -> list[inspect.Parameter] | None:
+    # Reading a signature takes longer than a free evaluation, and each trial asks.
+    return _read_signature(function) if isinstance(function, FunctionType) else _inspect(function)
+
+
+def _inspect(function: Any) -> list[inspect.Parameter] | None:
     try:
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
+
+
+_read_signature = lru_cache(maxsize=16)(_inspect)
 
 
 def _can_be_called(parameters: Sequence[inspect.Parameter]) -> bool:

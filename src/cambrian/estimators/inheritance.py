@@ -14,7 +14,7 @@ from cambrian.estimators.build import signature
 from cambrian.estimators.job import Job
 from cambrian.estimators.training_data import training_images
 from cambrian.estimators.training_run import TRAINING
-from cambrian.weights import MORPHISM, MOVES
+from cambrian.weights import MORPHISM, MOVES, is_move
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,7 +35,7 @@ class Inheritance(NamedTuple):
 def inherit(network: nn.Module, job: Job, move: str) -> Inheritance:
     """Give `network` the weights of the parent that the job's request names, by that move. Raises RunError
     where they are not kept any more."""
-    if move not in MOVES:
+    if not is_move(move):
         raise UnknownName("move", move, MOVES)
     if move == MORPHISM:
         return _begin_as_parent(network, job)

@@ -16,6 +16,7 @@ from cambrian.estimators.build import hold_to_limits
 from cambrian.estimators.channel_shares import describe_channels
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.gate_course import judge_course
+from cambrian.estimators.scoring import score_network
 from cambrian.estimators.supernets import (
     OUTER,
     SUPERNET,
@@ -26,7 +27,7 @@ from cambrian.estimators.supernets import (
     read_statistics_batches,
 )
 from cambrian.estimators.training_data import scoring_images
-from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
+from cambrian.estimators.training_run import TrainingRun, augment_for, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
 from cambrian.outcome import Done, Infeasible, Outcome
 from cambrian.request import Evaluate, TrainSupernet

@@ -14,8 +14,10 @@ from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured, signature
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.inheritance import WEIGHTS, Inheritance, describe_origin, inherit
+from cambrian.estimators.scoring import score_network
+from cambrian.estimators.trained_metrics import measure_trained
 from cambrian.estimators.training_answers import apply_answers
-from cambrian.estimators.training_run import TrainingRun, augment_for, score_network, start_training
+from cambrian.estimators.training_run import TrainingRun, augment_for, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
 from cambrian.outcome import Done, Fidelity, Infeasible
 from cambrian.request import Evaluate
@@ -38,8 +40,9 @@ class Train(Recipe):
     task's metric), `accuracy`, `balanced_accuracy`, `loss` and `train_loss` in every point. In stage
     "deliver" it trains on training and validation part together, the curve has `train_loss` only, and
     the test part is scored once, at the very end: `test_accuracy`, `test_balanced_accuracy`, `test_loss`.
-    Every outcome has `params`, `macs` if they can be counted, and the measures that are limits or
-    objectives; one of a search also has `best_value` and `best_epoch`.
+    Every outcome has `params`, `macs` if they can be counted, the measures that are limits or objectives, and
+    the metrics of trained networks that are objectives, on the part that is scored; one of a search also has
+    `best_value` and `best_epoch`.
 
     A training whose loss on the training part or the scored part is not finite ends as Infeasible("nan").
     Answers under `train.` replace settings of the recipe. With `job.checkpoints` it resumes after being
@@ -121,7 +124,9 @@ def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
     value = metrics.pop("value")
     if keep is not None:
         _leave_weights(run, keep)
-    metrics |= measures | run.report_length()
+    # After the weights are kept: a metric that fails costs no training.
+    trained = measure_trained(run.training.network, job, run.task, 4 * run.recipe.batch_size)
+    metrics |= measures | trained | run.report_length()
     return Done(value, metrics, tuple(run.curve), run.seconds, data=run.data)
 
 

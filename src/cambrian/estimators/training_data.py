@@ -62,7 +62,13 @@ def _images(task: Task, part: Part, fidelity: Fidelity, device: str) -> Images:
 
         which = _indices(task, part)
         held[key] = images(
-            task.inputs[which], task.targets[which], task.mean, task.std, device, fidelity.resolution
+            task.inputs[which],
+            task.targets[which],
+            task.mean,
+            task.std,
+            device,
+            fidelity.resolution,
+            task.goal,
         )
     return held[key]
 
@@ -74,7 +80,7 @@ def _indices(task: Task, part: Part) -> NDArray[np.int64]:
     indices = task.train
     if stage == "deliver":
         indices = np.sort(np.concatenate([task.train, task.validation]))
-    return subset(indices, task.targets, fraction, seed)
+    return subset(indices, task.strata, fraction, seed)
 
 
 def _check_stage(stage: str) -> None:

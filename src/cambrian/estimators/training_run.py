@@ -18,9 +18,10 @@ from cambrian.estimators.estimator import Enough
 from cambrian.estimators.job import Job
 from cambrian.estimators.pace import Pace
 from cambrian.estimators.training_clock import TrainingClock
-from cambrian.estimators.training_data import scoring_images, training_images
+from cambrian.estimators.training_data import training_images
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity, Infeasible, Point
+from cambrian.tasks.metrics import is_minimized
 from cambrian.weights import Continue, Fresh
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
     from cambrian.networks.training.augment import automatic
 
     seen = signature(task, fidelity)
-    usual = automatic(seen.height, seen.width, seen.channels, recipe.crop, recipe.flip, recipe.cutout)
+    # Of sounds the rows are pitches, which a shift or a mirror would change.
+    sound = "sound" in getattr(task, "rendering", {})
+    settings = (recipe.crop, recipe.flip, recipe.cutout)
+    usual = automatic(seen.height, seen.width, seen.channels, *settings, upright=sound)
     if recipe.augmentation == 1:
         return usual
     return usual.strengthen(recipe.augmentation, min(seen.height, seen.width))
@@ -66,16 +70,6 @@ def start_training(
         job.identity,
         method,
     )
-
-
-def score_network(network: nn.Module, recipe: Recipe, task: Task, job: Job) -> dict[str, float]:
-    """The metrics on the part that the job's stage may see; `value` is the task's own metric."""
-    from cambrian.networks.training.trainer import scores
-
-    images = scoring_images(task, job.fidelity, job.stage, job.device)
-    # Nothing is kept for gradients, so that a larger batch fits and takes less time.
-    metrics = scores(network, images, 4 * recipe.batch_size)
-    return metrics | {"value": metrics[task.metric.replace("-", "_")]}
 
 
 class TrainingRun:
@@ -194,7 +188,8 @@ class TrainingRun:
         return 1 + len(scored) / (3 * self.training.batch)
 
     def _remember(self, value: float) -> None:
-        if self._best is not None and value <= self._best[1]:
+        sign = -1 if is_minimized(self.task.metric) else 1
+        if self._best is not None and sign * value <= sign * self._best[1]:
             return
         self._best = (self.training.epoch, value)
         if self.recipe.score == "best":

@@ -4,7 +4,6 @@ loaded in a clean process, without cambrian, and has given the network's outputs
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import os
@@ -14,84 +13,77 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cambrian.errors import CambrianError, MissingExtra, RunError, UsageError
+from cambrian.errors import CambrianError, RunError, UsageError
+from cambrian.exports.onnx_card import ONNX, describe_onnx
+from cambrian.exports.readme import OUTPUTS, write_readme
 from cambrian.exports.verification import Verified, verify
 from cambrian.files import stage_folder
+from cambrian.goal import read_goal
 from cambrian.reports.contents import task_facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from cambrian.outcome import Trial
     from cambrian.search.result import Result
+    from cambrian.tasks.task import Task
 
 PROGRAM, MODEL, SAMPLE = "program.pt2", "model.json", "sample.safetensors"
 SOURCE, WEIGHTS, ARCHITECTURE = "network.py", "weights.safetensors", "architecture.json"
 _FACTS = ("labels", "mean", "std", "channels", "height", "width", "input")
 _UNITS = {"uint8": "in [0, 1]: bytes divided by 255", "float32": "as they are in the training data"}
 
-_SOURCE_TEXT = """`network.py` is the same network in torch and safetensors, to be read and trained further:
 
-```python
-from network import load, normalise
-
-network = load()  # with the weights, in evaluation mode; .train() to go on training
-logits = network(normalise(images))
-```
-"""
-
-_COLUMNS_TEXT = """`cambrian predict` takes a .csv. `model.json` has under "columns" how the cells of a row
-become features, one column after the other: a number is interpolated between "knots" and "scores" where
-the column has these, "fill" stands for a missing one, and a "flagged" column has 1 after it then; of
-"categories" the one that the row has is 1, and the others are 0.
-"""
-
-_README = """# {name}: a classifier of {kind}
-
-Needs torch alone:
-
-```python
-import json, torch
-
-model = json.load(open("model.json"))
-program = torch.export.load("program.pt2").module()
-images = torch.rand(1, {channels}, {height}, {width})  # float32 [n, channels, height, width], {unit}
-probabilities = program(images).softmax(1)  # normalisation is part of the program
-print(model["labels"][int(probabilities[0].argmax())])
-```
-
-{source}
-`model.json` has the classes, the input's size and how images are prepared: "rendering" has the colour
-that transparent pixels are laid on, and the levels of 16-bit images that become 0 and 255.
-`weights.safetensors` and `architecture.json` are the network's; `sample.safetensors` holds inputs and the
-logits the program must give for them, all at once and one by one.
-"""
-
-
-def export(result: Result, directory: str | os.PathLike[str], *, onnx: bool = False) -> Path:
+def export(
+    result: Result, directory: str | os.PathLike[str], *, onnx: bool = False, int8: bool = False
+) -> Path:
     """Write the network that a run chose as files that need torch alone, loaded in a clean process and
-    compared; with `onnx` as an ONNX file too. Raises RunError where the run has none yet, and the errors of
-    `export_network`."""
+    compared; with `onnx` as an ONNX file too, with `int8` as one in 8-bit integers beside it. Where it handed
+    over several networks of a front, the others lie in folders beside these files, named front-2 and so on.
+    Raises RunError where the run has none yet, and the errors of `export_network` and `add_int8`."""
     if result.directory is None:
         raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
     if result.task is None:
         raise RunError(f"{result.directory} is a search without images, as in a table: it trains no network")
     if result.winner is None:
         raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
-    task = result.task
+    if int8:
+        from cambrian.exports.int8 import check_classes
+
+        check_classes(result.task)
+    written = _export_trial(result, result.winner, result.task, directory, onnx, int8)
+    for trial in result.delivered[1:]:
+        _export_trial(result, trial, result.task, written / trial.role.replace(" ", "-"), onnx, int8)
+    return written
+
+
+def _export_trial(
+    result: Result, trial: Trial, task: Task, directory: str | os.PathLike[str], onnx: bool, int8: bool
+) -> Path:
     facts = task_facts(task)
-    size = result.winner.fidelity.resolution
+    size = trial.fidelity.resolution
     samples: NDArray[Any] | None = np.asarray(task.inputs[task.train[:8]])
     # A network trained at another resolution takes images of that size, which the task does not hold.
     if size:
         facts, samples = facts | {"height": size, "width": size}, None
-    answers = result.winner.architecture.to_json()
-    skeleton = dict(result.winner.fidelity.skeleton)
+    answers = trial.architecture.to_json()
+    skeleton = dict(trial.fidelity.skeleton)
     space = result.facts.get("settings", {}).get("space")
     architecture = {"space": space, "answers": answers, "skeleton": skeleton}
-    return export_network(
-        result.model().network, facts, directory, architecture_json=architecture, samples=samples, onnx=onnx
+    written = export_network(
+        result.model(trial).network,
+        facts,
+        directory,
+        architecture_json=architecture,
+        samples=samples,
+        onnx=onnx or int8,
     )
+    if int8:
+        from cambrian.exports.int8 import add_int8
+
+        add_int8(written, task, size)
+    return written
 
 
 def export_network(
@@ -111,7 +103,8 @@ def export_network(
     The program takes float32 [n, c, h, w] in [0, 1] (float images: as they are) for any n and gives
     logits. Raises ExportMismatch, leaving nothing behind, where a clean process that loads it finds
     logits that differ from the network's by more than 1e-5 (or the four last bits of the largest one,
-    beyond 20), and UsageError where `directory` cannot be written."""
+    beyond 20), or, with `onnx`, where those that ONNX Runtime gives differ by more than 1e-4; UsageError
+    where `directory` cannot be written."""
     target = Path(directory).absolute()
     _check_target(facts, target, onnx)
     try:
@@ -141,9 +134,10 @@ def _check_target(facts: Mapping[str, Any], target: Path, onnx: bool) -> None:
     # An earlier export may be replaced; other files of the user's are not ours to remove.
     if target.is_dir() and any(target.iterdir()) and not (target / MODEL).exists():
         raise UsageError(f"{target} holds other files: export to a new or empty directory")
-    for module in ("onnx", "onnxscript") if onnx else ():
-        if importlib.util.find_spec(module) is None:
-            raise MissingExtra(module, "export", "exporting to ONNX")
+    if onnx:
+        from cambrian.networks.onnx.packages import RUNNING, check_packages
+
+        check_packages(RUNNING, "exporting to ONNX")
 
 
 def _write(
@@ -181,7 +175,9 @@ def _write(
     (directory / SAMPLE).write_bytes(serialise({"inputs": inputs, "logits": logits, "single_logits": single}))
     (directory / ARCHITECTURE).write_text(json.dumps(architecture, indent=1) + "\n")
     if onnx:
-        torch.onnx.export(program, (), directory / "program.onnx", dynamo=True, verbose=False)
+        from cambrian.networks.onnx.onnx_file import write_program
+
+        write_program(program, directory / ONNX)
     return reason
 
 
@@ -223,18 +219,16 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
     """Write `model.json` and the README; `reason` says why there is no `network.py`, where there is none."""
     unit = _unit(facts)
     record = {
-        **{name: facts[name] for name in ("name", "rendering", "columns", *_FACTS) if name in facts},
+        **{name: facts[name] for name in ("name", "rendering", "columns", "goal", *_FACTS) if name in facts},
         "preprocessing": f"float32 [n, channels, height, width], {unit}; the program normalises them",
-        "output": "logits [n, classes]; softmax makes them probabilities",
+        "output": OUTPUTS[read_goal(facts.get("goal")).kind],
         "verified_difference": verified.difference,
         "source_difference": verified.source,
     }
     if verified.source is None:
         record["no_source"] = reason
+    if verified.onnx is not None:
+        record["onnx"] = describe_onnx(directory, verified.onnx)
     (directory / MODEL).write_text(json.dumps(record, indent=1) + "\n")
-    sizes = {name: facts[name] for name in ("channels", "height", "width")}
-    name = str(facts.get("name", "network")).replace("\n", " ")
-    source = _SOURCE_TEXT if verified.source is not None else f"There is no network.py: {reason}.\n"
-    kind, columns = ("rows", _COLUMNS_TEXT) if "columns" in facts else ("images", "")
-    text = _README.format(name=name, kind=kind, unit=unit, source=source, **sizes) + columns
+    text = write_readme(facts, unit, "" if verified.source is not None else reason)
     (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")

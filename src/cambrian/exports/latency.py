@@ -48,14 +48,16 @@ def latency(
 
     import torch
 
-    from cambrian.networks.measure.latency import forward_on, time_forwards
+    from cambrian.networks.measure.latency import time_forwards
+    from cambrian.networks.measure.runtimes import prepare_eager
 
     subject = copy.deepcopy(network).to(device).eval()
     rows = []
     with torch.inference_mode():
         for batch in batches:
-            forward = forward_on(subject, torch.rand(batch, *shape, device=device), device)
+            threads = torch.get_num_threads()
+            forward = prepare_eager(subject, torch.rand(batch, *shape, device=device), device, threads)
             timing = time_forwards(forward, time.perf_counter, warmup, repeats, seconds)
             median, low, high = (1e3 * s for s in (timing.median, timing.low, timing.high))
-            rows.append(Latency(device, batch, median, low, high, timing.runs, torch.get_num_threads()))
+            rows.append(Latency(device, batch, median, low, high, timing.runs, threads))
     return rows

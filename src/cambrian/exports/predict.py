@@ -17,6 +17,7 @@ from cambrian.errors import DataError, UsageError
 from cambrian.exports.export import MODEL
 from cambrian.exports.program import load_program
 from cambrian.files import write_file
+from cambrian.goal import choose_outputs, read_goal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,19 +27,22 @@ _BATCH = 256
 
 class Prediction(msgspec.Struct, frozen=True):
     """The likeliest class of an image file, or of a row as FILE:NUMBER, counted from 1, and the program's
-    probability for it."""
+    probability for it; a number that is predicted has none. Several labels, or the classes of several heads,
+    have a ; between them, and the least of their probabilities."""
 
     file: str
     label: str
-    probability: float
+    probability: float | None
 
 
 def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[np.float32]:
     """Probabilities float32 [n, classes] for images [n, height, width, channels]: uint8, or floats in
-    the unit that `model.json` names. Raises DataError where they have another size."""
+    the unit that `model.json` names; of a network of numbers, these, [n, 1]. Raises
+    DataError where they have another size."""
     import torch
 
     from cambrian.networks.normalisation import as_inputs
+    from cambrian.networks.probabilities import read_probabilities
 
     place = Path(directory)
     facts = model_facts(place)
@@ -48,14 +52,16 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
             f"{place} takes images [n, height, width, channels] of size {list(wanted)}, got an array of "
             f"shape {list(images.shape)}"
         )
-    program = load_program(place, facts)
-    probabilities = np.empty((len(images), len(facts["labels"])), np.float32)
+    program, goal = load_program(place, facts), read_goal(facts.get("goal"))
+    predicted = np.empty((len(images), len(facts["labels"])), np.float32)
     with torch.inference_mode():
         # In batches: activations of thousands of images at once would not fit into memory.
         for start in range(0, len(images), _BATCH):
             part = as_inputs(np.asarray(images[start : start + _BATCH]))
-            probabilities[start : start + _BATCH] = program(part).softmax(1).numpy()
-    return probabilities
+            output = program(part)  # numbers are in their own unit already
+            read = output if goal.kind == "numbers" else read_probabilities(output, goal)
+            predicted[start : start + _BATCH] = read.numpy()
+    return predicted
 
 
 def predict_files(
@@ -63,16 +69,22 @@ def predict_files(
 ) -> list[Prediction]:
     """Predictions for image files, each scaled to the program's size, or for all rows of tables, where the
     program was trained on one. Raises DataError for a file that is not an image, or not such a table."""
-    from cambrian.tasks import list_images, read_images
+    from cambrian.tasks import list_files, list_images, read_images, read_sounds, read_texts
 
     facts = model_facts(Path(directory))
     if facts.get("columns"):
         return [row for file in files for row in _predict_rows(directory, file, facts)]
+    # Transparency and 16-bit levels as in training; data sets without such images have no such entry.
+    rendering = facts.get("rendering") or {}
+    if "text" in rendering:
+        names, pixels = read_texts(files, rendering)
+        return _name_classes(names, predict(directory, pixels), facts)
+    if "sound" in rendering:
+        paths = list_files(files, rendering)
+        return _name_classes(list(map(str, paths)), predict(directory, read_sounds(paths, rendering)), facts)
     if facts["input"] != "uint8":
         raise UsageError(f"{directory} was trained on float arrays, not on image files: use it from Python")
     paths = list_images(files)
-    # Transparency and 16-bit levels as in training; data sets without such images have no such entry.
-    rendering = facts.get("rendering")
     images = read_images(paths, facts["channels"], facts["height"], facts["width"], rendering)
     return _name_classes(list(map(str, paths)), predict(directory, images), facts)
 
@@ -91,10 +103,18 @@ def _name_classes(
     names: Sequence[str], probabilities: NDArray[np.float32], facts: Mapping[str, Any]
 ) -> list[Prediction]:
     labels = [str(label) for label in facts["labels"]]
-    return [
-        Prediction(name, labels[int(row.argmax())], float(row.max()))
-        for name, row in zip(names, probabilities, strict=True)
-    ]
+    goal = read_goal(facts.get("goal"))
+    if goal.kind == "numbers":
+        return [
+            Prediction(name, f"{row[0]:.6g}", None) for name, row in zip(names, probabilities, strict=True)
+        ]
+    predictions = []
+    for name, row in zip(names, probabilities, strict=True):
+        chosen = choose_outputs(row, goal)
+        # Where no label is predicted, that is as sure as the likeliest of them is unlikely.
+        sure = min((float(row[i]) for i in chosen), default=1 - float(row.max()))
+        predictions.append(Prediction(name, ";".join(labels[i] for i in chosen), sure))
+    return predictions
 
 
 def check_table(path: Path) -> None:
@@ -106,11 +126,16 @@ def check_table(path: Path) -> None:
 
 
 def write_table(rows: Sequence[Prediction], path: Path) -> None:
-    """A row per file under the header file, label, probability; whole or not at all."""
+    """A row per file under the header file, label, probability, or of numbers file, number; whole or not at
+    all."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Prediction.__struct_fields__)
-    writer.writerows((row.file, row.label, f"{row.probability:.6f}") for row in rows)
+    if rows and rows[0].probability is None:
+        writer.writerow(("file", "number"))
+        writer.writerows((row.file, row.label) for row in rows)
+    else:
+        writer.writerow(Prediction.__struct_fields__)
+        writer.writerows((row.file, row.label, f"{row.probability:.6f}") for row in rows)
     try:
         # Names of files may hold bytes that are not text: they go out as they came.
         write_file(path, text.getvalue().encode("utf-8", "surrogateescape"))

@@ -13,6 +13,8 @@ import msgspec
 from cambrian.errors import ExportMismatch
 
 TOLERANCE = 1e-5
+ONNX_TOLERANCE = 1e-4
+"""ONNX Runtime has kernels of its own, which add in another order."""
 SOURCE_TOLERANCE = 1e-6
 """The source calls the same functions in the same order, so that it is nearer than the program."""
 ROUNDING = 4 * 2.0**-23
@@ -44,8 +46,15 @@ def source():
     spec.loader.exec_module(module)
     network = module.load()
     return difference(lambda images: network(module.normalise(images)))
+def run_onnx():
+    import onnxruntime
+    session = onnxruntime.InferenceSession("program.onnx", providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda images: torch.from_numpy(session.run(None, {name: images.numpy()})[0])
 answer = {"largest": float(sample["logits"].abs().max())}
 answer["difference"] = difference(torch.export.load("program.pt2").module())
+if os.path.exists("program.onnx"):
+    answer["onnx"] = difference(run_onnx())
 if os.path.exists("network.py"):
     try:
         answer["source"] = source()
@@ -58,18 +67,20 @@ print(json.dumps(answer))
 
 class Verified(msgspec.Struct, frozen=True):
     """The largest differences of logits from the network's. `source` is that of `network.py`: None where
-    there is no such file, or where `failure` says why it cannot be used."""
+    there is no such file, or where `failure` says why it cannot be used. `onnx` is that of the ONNX file in
+    ONNX Runtime, None where there is none."""
 
     difference: float
     source: float | None = None
     failure: str = ""
+    onnx: float | None = None
 
 
 def verify(directory: Path) -> Verified:
     """Compare the sample's logits with the program's in a clean process: all images at once, and one by one,
     each against the network's own in the same manner (a library may add in another order for another number
-    of images, and large logits show it). Raises ExportMismatch for the program; `network.py` is only
-    described, since the program does without it."""
+    of images, and large logits show it). Raises ExportMismatch for the program, and for its ONNX
+    file where there is one; `network.py` is only described, since the program does without it."""
     # -I isolates: the process imports from the places passed to it, not from its environment.
     done = subprocess.run(
         [sys.executable, "-I", "-c", _CHECK, *_import_path()],
@@ -87,20 +98,30 @@ def verify(directory: Path) -> Verified:
 
 
 def _judge(answer: dict[str, float | str]) -> Verified:
-    difference, last_bits = float(answer["difference"]), ROUNDING * float(answer["largest"])
-    allowed = max(TOLERANCE, last_bits)
+    last_bits = ROUNDING * float(answer["largest"])
+    difference = _check("program", float(answer["difference"]), max(TOLERANCE, last_bits))
+    onnx = None
+    if "onnx" in answer:
+        onnx = _check("ONNX program", float(answer["onnx"]), max(ONNX_TOLERANCE, last_bits))
+    if "source" not in answer:
+        failure = " ".join(str(answer.get("failure", "")).split())[:200]
+        return Verified(difference, failure=failure, onnx=onnx)
+    source = float(answer["source"])
+    if not source <= max(SOURCE_TOLERANCE, last_bits):
+        failure = f"its outputs differ from the network's by {source:.3g}"
+        return Verified(difference, failure=failure, onnx=onnx)
+    return Verified(difference, source, onnx=onnx)
+
+
+def _check(name: str, difference: float, allowed: float) -> float:
+    """The difference. Raises ExportMismatch where it is more than is allowed."""
     # Written so that NaN is refused too.
     if not difference <= allowed:
         raise ExportMismatch(
-            f"the exported program's outputs differ from the network's by {difference:.3g}, more than "
+            f"the exported {name}'s outputs differ from the network's by {difference:.3g}, more than "
             f"{allowed:.3g}; nothing was written"
         )
-    if "source" not in answer:
-        return Verified(difference, failure=" ".join(str(answer.get("failure", "")).split())[:200])
-    source = float(answer["source"])
-    if not source <= max(SOURCE_TOLERANCE, last_bits):
-        return Verified(difference, failure=f"its outputs differ from the network's by {source:.3g}")
-    return Verified(difference, source)
+    return difference
 
 
 def _import_path() -> list[str]:

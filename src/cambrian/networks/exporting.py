@@ -25,7 +25,7 @@ def export_program(network: nn.Module, inputs: Tensor) -> torch.export.ExportedP
     # torch.export takes a dimension of 1 for a constant, hence at least 2 examples.
     batch = {0: torch.export.Dim("batch", min=1)}
     try:
-        with _silence():
+        with silence():
             return torch.export.export(network.eval(), (inputs,), dynamic_shapes=(batch,))
     except MemoryError:
         raise
@@ -60,7 +60,7 @@ def _place(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Suppress the log, prints and warnings of torch, inside; errors are still raised."""
     # Nothing is lost: the caller compares the exported program with the network.
     before = logging.root.manager.disable

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cambrian.goal import Goal
 from cambrian.networks.heads import first_head
 
 
@@ -29,6 +30,23 @@ class Normalised(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return first_head(self.network((images - self.mean) / self.std))
+
+
+class InUnit(nn.Module):
+    """A `network` of standard scores, its output in the unit of its targets: [n, 1] to [n, 1]."""
+
+    def __init__(self, network: nn.Module, mean: float, std: float) -> None:
+        super().__init__()
+        self.network = network
+        self.mean, self.std = mean, std
+
+    def forward(self, images: Tensor) -> Tensor:
+        return first_head(self.network(images)) * self.std + self.mean
+
+
+def in_unit(network: nn.Module, goal: Goal) -> nn.Module:
+    """The network with its outputs in the unit of the targets, where these are numbers."""
+    return InUnit(network, goal.mean, goal.std) if goal.kind == "numbers" else network
 
 
 def as_inputs(images: NDArray[Any]) -> Tensor:

@@ -153,9 +153,12 @@ def front(
     x_format: Format = plain,
     y_format: Format = plain,
     width: float = WIDTH,
+    chosen: Sequence[tuple[float, float]] = (),
+    names: tuple[str, str] = ("on the front", "dominated"),
 ) -> str:
-    """Points of two objectives: those on the front large and in another hue, the dominated ones faint."""
-    every = [*dominated, *best]
+    """Points of two objectives: those on the front large and in another hue, the dominated ones faint, those
+    that were chosen with a ring. `names` are of the front's points and of the others."""
+    every = [*dominated, *best, *chosen]
     axes = _Axes([x for x, _ in every], [y for _, y in every], width=width)
     body = axes.grid(x_name, y_name, x_format, y_format)
     # The front is drawn last, so that a crowd of dominated points does not hide it.
@@ -163,11 +166,25 @@ def front(
         for x, y in points:
             hint = f"{x_name} {x_format(x)}, {y_name} {y_format(y)}"
             body.append(_dot(*axes.at(x, y), radius, hint, opacity, hue))
-    for i, (name, hue) in enumerate((("on the front", "b"), ("dominated", "a"))):
+    body += [
+        _ring(*axes.at(x, y), f"chosen: {x_name} {x_format(x)}, {y_name} {y_format(y)}") for x, y in chosen
+    ]
+    for i, (name, hue) in enumerate(zip(names, "ba", strict=True)):
         y = _HEIGHT + 8 + 18.0 * i
         body.append(_dot(_LEFT + 6, y - 4, 4, name, 1.0, hue))
         body.append(label(_LEFT + 18, y, name, "soft"))
-    return svg_document(title, width, _HEIGHT + 36.0, body)
+    if chosen:
+        y = _HEIGHT + 44
+        body += [
+            _ring(_LEFT + 6, y - 4, "chosen"),
+            label(_LEFT + 18, y, "chosen for the final training", "soft"),
+        ]
+    return svg_document(title, width, _HEIGHT + (54.0 if chosen else 36.0), body)
+
+
+def _ring(x: float, y: float, hint: str) -> str:
+    look = 'r="8" fill="none" stroke="var(--b)" stroke-width="2"'
+    return f'<circle cx="{number(x)}" cy="{number(y)}" {look}><title>{escape(hint)}</title></circle>'
 
 
 @dataclass(frozen=True)
@@ -249,10 +266,10 @@ def shares(
 def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
     low, high = min(values), max(values)
     # Equal values have no range: a tenth around them puts the line in the middle of the chart.
-    if low == high:
-        around = abs(low) * 0.1 or 1.0
-        return low - around, high + around
-    return low - pad * (high - low), high + pad * (high - low)
+    around = pad * (high - low) if high > low else abs(low) * 0.1 or 1.0
+    if low >= 0 and 0 < high <= 1:  # shares, of which none is below nothing or above all
+        return max(0.0, low - around), min(1.0, high + around)
+    return low - around, high + around
 
 
 def _line(x0: float, y0: float, x1: float, y1: float, kind: str, more: str = "") -> str:

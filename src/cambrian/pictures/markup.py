@@ -25,6 +25,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 .cambrian .plain{fill:var(--paper);stroke:var(--line)}
 .cambrian .bar0{fill:var(--a)}.cambrian .bar1{fill:var(--c)}.cambrian .bar2{fill:var(--b)}
 .cambrian .middle{text-anchor:middle}.cambrian .bold{font-weight:600}.cambrian .faint{opacity:.45}
+.cambrian .small{font-size:11px}
 .cambrian .mono{font-family:ui-monospace,"DejaVu Sans Mono",monospace;white-space:pre}
 .cambrian .cell{fill:none;stroke:var(--edge)}
 .cambrian .added{stroke:var(--c);stroke-width:2.5}.cambrian .changed{stroke:var(--d);stroke-width:2.5}

@@ -32,8 +32,8 @@ def _matrix_cell(
     x: float, y: float, width: float, height: float, count: int, total: int, right: bool, hint: str
 ) -> list[str]:
     share = count / total if total else 0.0
-    # A single mistake of many is seen: the shade begins at a tenth.
-    opacity = 0.0 if not count else 0.1 + 0.7 * share**0.5
+    # A single mistake of many is seen: the shade begins at a tenth. The darkest one leaves numbers legible.
+    opacity = 0.0 if not count else 0.1 + 0.4 * share**0.5
     box = f'x="{number(x)}" y="{number(y)}" width="{number(width - 1)}" height="{number(height - 1)}"'
     hue = "a" if right else "b"
     parts = [
@@ -42,7 +42,7 @@ def _matrix_cell(
     ]
     # A number that is wider than its cell is left to the hint.
     if count and 6.5 * len(str(count)) <= width - 2 and height >= 13:
-        parts.append(label(x + width / 2, y + height / 2 + 4, count, "soft middle"))
+        parts.append(label(x + width / 2, y + height / 2 + 4, count, "small middle"))
     return parts
 
 

@@ -59,14 +59,19 @@ class Posterior:
 
     def deviation(self, across: Array) -> Array:
         """The standard deviations float[m], without the noise of a measurement."""
-        from scipy.linalg import solve_triangular
-
-        factor = self.factor.astype(across.dtype)
-        explained = solve_triangular(factor, across.T, lower=True, check_finite=False)
+        explained = solve_factor(self.factor.astype(across.dtype), across)
         # The diagonal of k K^-1 k^T alone; rounding may take it past the prior variance.
         left = self.variance - np.einsum("ij,ij->j", explained, explained)
         values: Array = np.sqrt(np.maximum(left, 1e-12))
         return values
+
+
+def solve_factor(factor: Array, across: Array) -> Array:
+    """L^-1 k float[n, m] for the Cholesky factor L float[n, n] and covariances k^T float[m, n]."""
+    from scipy.linalg import solve_triangular
+
+    solved: Array = solve_triangular(factor, across.T, lower=True, check_finite=False)
+    return solved
 
 
 def posterior(covariance: Array, noise: float, variance: float, targets: Array) -> Posterior:

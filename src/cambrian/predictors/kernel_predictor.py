@@ -16,7 +16,13 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Trial
-from cambrian.predictors.gaussian_process import Posterior, likeliest, normal_scores, posterior
+from cambrian.predictors.gaussian_process import (
+    Posterior,
+    likeliest,
+    normal_scores,
+    posterior,
+    solve_factor,
+)
 from cambrian.predictors.predictor import Prediction, Values, read_lessons
 from cambrian.predictors.unit import Unit
 from cambrian.randomness import stream
@@ -24,6 +30,9 @@ from cambrian.randomness import stream
 if TYPE_CHECKING:
     from cambrian.spaces.space import Space
 
+CERTAIN = 1e-4
+"""The noise of a value that is taken for certain, in units of the signal: architectures that are the same
+graph have the same row of covariances, which cannot be inverted without any."""
 ENOUGH = 200
 """The most trials for fitting a kernel's settings, which are few; the cost grows with the cube of the
 number."""
@@ -112,6 +121,22 @@ class FittedGaussian:
         targets = tuple(self.unit.shrink(values).tolist())
         return replace(self, architectures=tuple(architectures), targets=targets)
 
+    def draw(self, architectures: Sequence[Architecture], count: int, rng: np.random.Generator) -> Values:
+        """Joint draws float[count, n] from the posterior of the architectures' values without noise."""
+        described = self.predictor.describe(self.space, architectures)
+        across = self._covariance(described, self._described).astype(np.float64)
+        among = self._covariance(described, described).astype(np.float64)
+        explained = solve_factor(self._process.factor, across)
+        root = _find_root(among - explained.T @ explained)
+        means = self._process.mean(across)
+        values: Values = means + rng.standard_normal((count, len(means))) @ root.T
+        return self.unit.stretch(values)
+
+    def suppose(self, architectures: Sequence[Architecture], values: Values) -> FittedGaussian:
+        """The same process conditioned on these values, known without noise."""
+        targets = tuple(self.unit.shrink(values).tolist())
+        return replace(self, architectures=tuple(architectures), targets=targets, noise=CERTAIN * self.signal)
+
     # Computed when first used: a strategy fits often, and mostly conditions before it predicts.
     @cached_property
     def _described(self) -> Any:
@@ -124,3 +149,10 @@ class FittedGaussian:
 
     def _covariance(self, some: Any, others: Any) -> Values:
         return self.signal * self.predictor.correlation(self.kernel, some, others)
+
+
+def _find_root(covariance: Values) -> Values:
+    """A matrix whose product with its transpose is the covariance, which rounding may leave indefinite."""
+    values, vectors = np.linalg.eigh(covariance)
+    root: Values = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root

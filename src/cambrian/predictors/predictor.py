@@ -62,6 +62,19 @@ class Conditions(Protocol):
 
 
 @runtime_checkable
+class Draws(Protocol):
+    """A `Fitted` with a joint posterior of several architectures."""
+
+    def draw(self, architectures: Sequence[Architecture], count: int, rng: np.random.Generator) -> Values:
+        """Joint draws float[count, n] of the architectures' values, without the noise of a measurement."""
+        ...
+
+    def suppose(self, architectures: Sequence[Architecture], values: Values) -> Any:
+        """The `Fitted` with the same settings, for which these values are known without noise."""
+        ...
+
+
+@runtime_checkable
 class Learner(Protocol):
     """A predictor on a space."""
 

@@ -24,7 +24,7 @@ from cambrian.search.search import Search
 from cambrian.settings import POSITIVE
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Strategy
-from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.metrics import is_minimized, is_share
 from cambrian.tasks.task import Task
 
 
@@ -189,7 +189,7 @@ class OnTraining:
 
     @property
     def unit(self) -> str:
-        return f"validation {self.task.metric}" + (", %" if self.task.metric in METRICS else "")
+        return f"validation {self.task.metric}" + (", %" if is_share(self.task.metric) else "")
 
     @property
     def optimum(self) -> float | None:
@@ -197,7 +197,7 @@ class OnTraining:
 
     @property
     def minimize(self) -> bool:
-        return False
+        return is_minimized(self.task.metric)
 
     @property
     def timed(self) -> bool:
@@ -244,7 +244,7 @@ class OnTraining:
 
     def score(self, trial: Trial) -> float:
         assert trial.value is not None
-        return 100 * trial.value if self.task.metric in METRICS else trial.value
+        return 100 * trial.value if is_share(self.task.metric) else trial.value
 
     def cost(self, trial: Trial) -> float:
         """The cost for the search that trained it first."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from cambrian.errors import UsageError
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
 from cambrian.reports.tested import Tested, look_at_test_images
 from cambrian.spaces.space import Space
-from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.metrics import is_share
 from cambrian.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ class Story:
     are (Unix time, name, value). `winner` is the one of `trials` that is handed over: once a run was
     continued it need not be the first of that role, nor have that role at all; `tested` is its account of
     the test images. `objective` is the metric
-    that values are measured in, `more_objectives` are those that count besides."""
+    that values are measured in, `more_objectives` are those that count besides; of several, `chosen` are the
+    trials whose networks are handed over."""
 
     title: str
     space: Space
@@ -48,6 +51,7 @@ class Story:
     tested: Tested | None = None
     objective: Objective = Objective()
     more_objectives: Sequence[Objective] = ()
+    chosen: Sequence[Trial] = ()
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -73,7 +77,7 @@ class Story:
     @property
     def percent(self) -> bool:
         """Whether values are shares, which people read as percentages."""
-        return self.metric in METRICS
+        return is_share(self.metric)
 
     def axis(self, value: float) -> str:
         """`value` beside an axis that is named for `unit`."""
@@ -104,6 +108,12 @@ def story_of(
     result: Result, *, plan: Sequence[tuple[str, str]] = (), table1: Sequence[Mapping[str, Any]] = ()
 ) -> Story:
     """The story of a run, finished or not. The final network, where there is one, is run on test images."""
+    outline = outline_story(result, plan)
+    return replace(outline, stages=winner_stages(result), table1=table1, tested=look_at_test_images(result))
+
+
+def outline_story(result: Result, plan: Sequence[tuple[str, str]] = ()) -> Story:
+    """The story as the ledger has it: no network is built or run."""
     # The four may change when a run is continued, so that the ledger keeps them beside the settings.
     settings = dict(result.facts.get("settings", {}))
     settings |= {k: result.facts[k] for k in ("budget", "final", "engine", "device") if k in result.facts}
@@ -114,17 +124,21 @@ def story_of(
         trials=[*result.trials, *result.finals],
         settings=settings,
         plan=[(str(a), str(b)) for a, b in plan or result.facts.get("plan", ())] + _pretrained_rows(result),
-        stages=winner_stages(result),
         task=task_facts(result.task) if result.task is not None else {},
         seconds=result.seconds(),
-        table1=table1,
         versions=result.facts.get("versions", {}),
         events=result.events,
         winner=result.winner,
-        tested=look_at_test_images(result),
         objective=result.objective,
         more_objectives=result.objectives[1:],
+        chosen=_find_chosen(result),
     )
+
+
+def _find_chosen(result: Result) -> list[Trial]:
+    with suppress(UsageError):  # no trial keeps the user's conditions: the report is of the search alone
+        return result.chosen if len(result.objectives) > 1 else []
+    return []
 
 
 def task_facts(task: Task) -> dict[str, Any]:

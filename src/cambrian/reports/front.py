@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
+from cambrian.hypervolume import measure_front
 from cambrian.outcome import Done, Trial
 from cambrian.pictures import charts
 from cambrian.problem import Objective
@@ -11,8 +14,11 @@ from cambrian.reports.contents import Story
 from cambrian.reports.evidence import search_trials
 from cambrian.reports.naming import architecture_text
 from cambrian.reports.page import Html, chart, element, section, table
+from cambrian.reports.verdict import baselines
+from cambrian.search.front_choice import describe_hypervolume, find_reference
 
 _ROWS_SHOWN = 50
+_Points = Sequence[tuple[float, float]]
 
 
 def front_section(story: Story) -> Html | None:
@@ -28,9 +34,34 @@ def front_section(story: Story) -> Html | None:
     return section(
         "Front",
         element("p", _note(story, missing), "note"),
+        *(element("p", line, "note") for line in _describe_volume(story)),
         chart(partial(_chart, story, points), f"{len(points):,} trials, {len(story.front):,} on the front"),
+        _final_chart(story),
         _front_table(story),
     )
+
+
+def _describe_volume(story: Story) -> list[str]:
+    trials = search_trials(story.trials)
+    volume, point = measure_front(trials, story.objectives), find_reference(trials, story.objectives)
+    return describe_hypervolume(story.objectives, point, volume)
+
+
+def _final_chart(story: Story) -> Html:
+    """The networks of the final stage with those they are compared with, by the scores on the test part."""
+    second = story.objectives[1]
+    finals = [t for t in story.trials if t.kind == "final" and t.role != "finalist"]
+    handed = [p for t in finals if not _is_baseline(t) and (p := _point(t, second)) is not None]
+    others = [p for t in finals if _is_baseline(t) and (p := _point(t, second)) is not None]
+    if not handed or len(handed) + len(others) < 2:
+        return Html("")
+    names = ("handed over", "beside them: " + ", ".join(name for name, _ in baselines(story)))
+    draw = partial(_draw_points, story, others, handed, "final networks and baselines", names=names)
+    return chart(draw, "after the final training, on the test part")
+
+
+def _is_baseline(trial: Trial) -> bool:
+    return trial.role.startswith("baseline")
 
 
 def _note(story: Story, missing: int) -> str:
@@ -55,19 +86,21 @@ def _point(trial: Trial, second: Objective) -> tuple[float, float] | None:
 
 def _chart(story: Story, points: dict[int, tuple[float, float]], width: float) -> str:
     on_front = {t.number for t in story.front}
-    return charts.front(
-        "trials and their front",
-        [p for n, p in points.items() if n not in on_front],
-        [p for n, p in points.items() if n in on_front],
-        str(story.objectives[1]),
-        story.unit,
-        y_format=story.axis,
-        width=width,
-    )
+    chosen = [points[t.number] for t in story.chosen if t.number in points]
+    dominated = [p for n, p in points.items() if n not in on_front]
+    best = [p for n, p in points.items() if n in on_front]
+    return _draw_points(story, dominated, best, "trials and their front", width, chosen=chosen)
+
+
+def _draw_points(
+    story: Story, others: _Points, best: _Points, title: str, width: float, **settings: Any
+) -> str:
+    second = str(story.objectives[1])
+    return charts.front(title, others, best, second, story.unit, y_format=story.axis, width=width, **settings)
 
 
 def _front_table(story: Story) -> Html:
-    header = ["trial", story.metric, *(o.name for o in story.objectives[1:]), "architecture"]
+    header = ["trial", story.metric, *(o.name for o in story.objectives[1:]), "", "architecture"]
     rows = [_front_row(story, t) for t in story.front[:_ROWS_SHOWN]]
     more = len(story.front) - len(rows)
     text = table(header, rows)
@@ -77,4 +110,11 @@ def _front_table(story: Story) -> Html:
 def _front_row(story: Story, trial: Trial) -> list[object]:
     metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
     others = [charts.plain(metrics[o.name]) if o.name in metrics else "–" for o in story.objectives[1:]]
-    return [trial.number, story.value(trial.value), *others, architecture_text(story, trial.architecture)]
+    mark = "chosen" if trial.number in {t.number for t in story.chosen} else ""
+    return [
+        trial.number,
+        story.value(trial.value),
+        *others,
+        mark,
+        architecture_text(story, trial.architecture),
+    ]

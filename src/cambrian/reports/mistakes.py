@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cambrian.pictures import charts
 from cambrian.pictures.matrix import matrix
 from cambrian.reports.contents import Story
 from cambrian.reports.page import Html, chart, element, image, join, section, table
@@ -21,9 +22,31 @@ def mistakes_section(story: Story) -> Html | None:
     if tested.reason:
         note = f"The final network could not be run on the test images: {tested.reason}."
         return section("On the test images", element("p", note, "note"))
+    looked = f"{tested.count:,} of {tested.total:,} test examples. They decided nothing."
+    if tested.pairs:
+        return section(
+            "On the test part", element("p", f"The final network on {looked}", "note"), *_scatter(tested)
+        )
+    if tested.each:
+        header, *rows = tested.each
+        note = element("p", f"The final network on {looked}", "note")
+        return section("On the test part", note, table(list(map(str, header)), rows))
     return section(
         "On the test images", element("p", _note(tested), "note"), *_confusion(tested), *_worst(tested)
     )
+
+
+def _scatter(tested: Tested) -> list[Html]:
+    """The predicted numbers beside the true ones, and the largest errors."""
+    true, predicted = zip(*tested.pairs, strict=True)
+    caption = "each test example: its number, and the predicted one; on the line they agree"
+    picture = chart(
+        lambda width: charts.scatter("predicted and true", true, predicted, "true", "predicted", width=width),
+        caption,
+    )
+    worst = sorted(tested.pairs, key=lambda pair: -abs(pair[0] - pair[1]))[:_PAIRS]
+    rows = [[f"{a:.6g}", f"{b:.6g}", f"{b - a:+.4g}"] for a, b in worst]
+    return [picture, element("h3", "Largest errors"), table(["true", "predicted", "error"], rows)]
 
 
 def _note(tested: Tested) -> str:

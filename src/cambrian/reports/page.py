@@ -14,7 +14,7 @@ class Html(str):
     """Text that is markup already."""
 
 
-_LOOK = """
+LOOK = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font-size:16px;line-height:1.5}
 main{max-width:1080px;margin:0 auto;padding:16px 16px 64px}
@@ -29,7 +29,7 @@ figcaption{color:var(--soft);font-size:.875rem;margin:.3em 0 .6em;overflow-wrap:
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:5px 14px 5px 0;border-bottom:1px solid var(--edge);vertical-align:top}
 th{color:var(--soft);font-weight:500;white-space:nowrap}td.n{text-align:right}th.n{text-align:right}
-td.wide{overflow-wrap:anywhere;min-width:12em}
+td{white-space:nowrap}td.wide{white-space:normal;overflow-wrap:anywhere;min-width:20em}
 dl{display:grid;grid-template-columns:minmax(6em,auto) 1fr;gap:4px 16px;font-size:.9rem;margin:.5em 0}
 dt{color:var(--soft);overflow-wrap:anywhere}dd{margin:0;overflow-wrap:anywhere}
 pre{background:var(--frame);padding:10px;border-radius:8px;overflow-x:auto;font-size:.8rem;line-height:1.35}
@@ -37,7 +37,8 @@ summary{cursor:pointer;color:var(--a);padding:6px 0}svg{display:block}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(320px,100%),1fr));gap:16px}
 .charts svg{width:100%}.desktop{display:none}
 @media(min-width:800px){.desktop{display:block}.phone{display:none}}
-.images{display:flex;flex-wrap:wrap;gap:14px}.images figure{width:132px}
+.three{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(300px,100%),1fr));gap:16px;margin-top:16px}
+.images{display:flex;flex-wrap:wrap;gap:14px}.images figure{width:132px;overflow:hidden}
 .images img{width:96px;height:96px;object-fit:contain;image-rendering:pixelated;background:var(--frame)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:10px;margin:1em 0}
 .tiles div{background:var(--frame);border:1px solid var(--edge);border-radius:10px;padding:10px 12px}
@@ -55,7 +56,7 @@ def page(title: str, body: Iterable[str]) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(title)}</title><style>{STYLE}{_LOOK}</style></head>"
+        f"<title>{escape(title)}</title><style>{STYLE}{LOOK}</style></head>"
         f'<body class="cambrian"><main>{"".join(body)}</main></body></html>\n'
     )
 
@@ -89,6 +90,18 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
     # The wrapper scrolls by itself, so that a wide table does not widen the page on a phone.
     inner = join([element("thead", element("tr", head)), element("tbody", body)])
     return element("div", element("table", inner), "scroll")
+
+
+def drop_empty(
+    header: Sequence[str], rows: Sequence[Sequence[object]]
+) -> tuple[list[str], list[list[object]]]:
+    """The columns in which some row has more than a dash: a search in a table, say, counts no parameters.
+
+    >>> drop_empty(["trial", "level"], [[0, "–"], [1, "–"]])
+    (['trial'], [[0], [1]])
+    """
+    kept = [i for i in range(len(header)) if any(row[i] != "–" for row in rows)]
+    return [header[i] for i in kept], [[row[i] for i in kept] for row in rows]
 
 
 def _numeric(value: object) -> bool:

@@ -22,6 +22,7 @@ from cambrian.reports.page import (
     chart,
     definitions,
     details,
+    drop_empty,
     element,
     figure,
     join,
@@ -51,16 +52,16 @@ def report_html(story: Story) -> str:
         _winner,
         learning_section,
         mistakes_section,
-        _final,
-        _progress,
+        final_section,
+        progress_section,
         front_section,
-        _surrogate,
+        surrogate_section,
         _leaders,
         weights_section,
         supernets_section,
         gates_section,
         _family,
-        _failures,
+        failures_section,
         _cost,
         _questions,
         _machine,
@@ -80,7 +81,8 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
         yield "of the final network", story.value(story.winner.value)
         yield from ((n, integer_text(story.winner.outcome.metrics.get(n))) for n in ("params", "macs"))
     if story.seconds:
-        yield "seconds of work", f"{sum(story.seconds.values()):,.0f}"
+        seconds = sum(story.seconds.values())
+        yield "seconds of work", f"{seconds:,.1f}" if seconds < 10 else f"{seconds:,.0f}"
 
 
 def _winner(story: Story) -> Html | None:
@@ -97,7 +99,7 @@ def _as_text(story: Story, architecture: Any) -> Html:
     return details("as text", element("pre", draw.text(story.space, architecture)))
 
 
-def _final(story: Story) -> Html | None:
+def final_section(story: Story) -> Html | None:
     finals = [t for t in story.trials if t.kind == "final"]
     if not finals:
         return None
@@ -115,8 +117,9 @@ def _final(story: Story) -> Html | None:
     ]
     return section(
         "Final stage",
-        element("p", "Trained from scratch in the final skeleton; only the winner and what it is compared "
-                "with have seen the test part, once each, after every choice had been made.", "note"),
+        element("p", "Trained from scratch in the final skeleton; only the networks that are handed over and "
+                "those they are compared with have seen the test part, once each, after every choice had "
+                "been made.", "note"),
         table(header, rows),
         element("p", compare_orders(story.trials), "note") if shared else "",
         details("the baselines, drawn", element("div", join(pictures), "row")) if pictures else "",
@@ -141,7 +144,7 @@ def _role(story: Story, trial: Trial) -> str:
     return "an earlier winner" if trial.role == "winner" and story.winner is not None else trial.role
 
 
-def _progress(story: Story) -> Html | None:
+def progress_section(story: Story) -> Html | None:
     curve = anytime(story.trials)
     if not curve:
         return None
@@ -158,7 +161,7 @@ def _progress(story: Story) -> Html | None:
     return section("Best value so far", element("div", join(rows), "charts"))
 
 
-def _surrogate(story: Story) -> Html | None:
+def surrogate_section(story: Story) -> Html | None:
     """Predictions against measurements by level, and Table 1 of the PNAS paper on this run's trials."""
     rows = levels(story.trials)
     if not rows and not story.table1:
@@ -219,7 +222,7 @@ def _leaders(story: Story) -> Html | None:
         join([figure(draw.svg(story.space, t.architecture), f"trial {t.number}: {story.value(t.value)}")])
         for t in leaders[:3]
     ]
-    return section("Leaderboard", table(header, cells), element("div", join(pictures), "row"))
+    return section("Leaderboard", table(*drop_empty(header, cells)), element("div", join(pictures), "three"))
 
 
 def _family(story: Story) -> Html | None:
@@ -235,7 +238,7 @@ def _family(story: Story) -> Html | None:
     return section("Descent", figure(tree.svg(), caption))
 
 
-def _failures(story: Story) -> Html | None:
+def failures_section(story: Story) -> Html | None:
     groups = failures(story.trials)
     if not groups:
         return None

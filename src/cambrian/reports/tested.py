@@ -1,4 +1,5 @@
-"""The final network on the test images: whom it takes for whom, and where it errs most surely.
+"""The final network on the test images: whom it takes for whom, and where it errs most surely; of numbers,
+the predicted beside the true ones; of several labels or classifications, each alone.
 
 The images decide nothing here: the winner has been chosen, and its score is on record.
 """
@@ -6,13 +7,17 @@ The images decide nothing here: the winner has been chosen, and its score is on 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cambrian.errors import CambrianError
+from cambrian.goal import Goal
 from cambrian.outcome import Done
+from cambrian.search.tally import percent
+from cambrian.tasks.metrics import accuracy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +46,8 @@ class Mistake:
 class Tested:
     """`confusion[i][j]` counts images of class i that were taken for class j. `count` of `total` test images
     were looked at; `mistakes` are the surest ones first. Where nothing could be looked at, `reason` says
-    why."""
+    why. Of numbers, `pairs` are the true and the predicted one of each example; of several labels or heads,
+    `each` is a table with a row for each of them, the header first."""
 
     labels: tuple[str, ...] = ()
     confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
@@ -49,6 +55,8 @@ class Tested:
     total: int = 0
     mistakes: tuple[Mistake, ...] = ()
     reason: str = ""
+    pairs: tuple[tuple[float, float], ...] = ()
+    each: tuple[tuple[object, ...], ...] = ()
 
 
 def look_at_test_images(result: Result) -> Tested | None:
@@ -56,15 +64,44 @@ def look_at_test_images(result: Result) -> Tested | None:
     winner, task = result.winner, result.task
     if winner is None or task is None or result.directory is None or not len(task.test):
         return None
-    if not isinstance(winner.outcome, Done) or "test_accuracy" not in winner.outcome.metrics:
+    if not isinstance(winner.outcome, Done) or not is_tested(winner.outcome.metrics):
         return None
     which = _choose(task.test, winner.outcome.metrics.get("macs"))
     try:
-        probabilities = result.predict(task.inputs[which]).probabilities
+        predictions = result.predict(task.inputs[which])
     # A space that was edited since builds no such network; the rest of the report does without it.
     except CambrianError as error:
         return Tested(reason=str(error))
-    return _judge(task, which, probabilities)
+    if predictions.numbers is not None:
+        pairs = zip(task.targets[which].tolist(), predictions.numbers.tolist(), strict=True)
+        return Tested(count=len(which), total=len(task.test), pairs=tuple(pairs))
+    if task.goal.kind != "classes":
+        each = judge_each(task.goal, task.labels, task.targets[which], predictions.probabilities)
+        return Tested(count=len(which), total=len(task.test), each=each)
+    return _judge(task, which, predictions.probabilities)
+
+
+def is_tested(metrics: Mapping[str, float]) -> bool:
+    """Whether a trial has scores on the test part."""
+    return "test_accuracy" in metrics or "test_loss" in metrics
+
+
+def judge_each(
+    goal: Goal, labels: Sequence[str], targets: NDArray[np.int64], probabilities: NDArray[np.float32]
+) -> tuple[tuple[object, ...], ...]:
+    """The header and the rows of a table: the accuracy of each head, or of each label how many examples have
+    it, how many are predicted to, and the precision and the recall."""
+    if goal.kind == "heads":
+        heads = [(name, probabilities[:, part].argmax(1)) for name, part in goal.parts]
+        right = [(name, percent(accuracy(targets[:, n], best))) for n, (name, best) in enumerate(heads)]
+        return (("classification", "accuracy"), *right)
+    rows = []
+    for label, true, probability in zip(labels, targets.T, probabilities.T, strict=True):
+        chosen = probability > 0.5
+        hits, have, said = int((chosen & (true == 1)).sum()), int(true.sum()), int(chosen.sum())
+        shares = (percent(hits / count if count else None) for count in (said, have))
+        rows.append((label, have, said, *shares))
+    return (("label", "examples", "predicted", "precision", "recall"), *rows)
 
 
 def _choose(test: NDArray[np.int64], macs: float | None) -> NDArray[np.int64]:
@@ -83,6 +120,8 @@ def _judge(task: Any, which: NDArray[np.int64], probabilities: NDArray[np.float3
     wrong = np.flatnonzero(true != predicted)
     # Stable, so that of equally sure ones the first in the data comes first.
     surest = wrong[np.argsort(-sure[wrong], kind="stable")][:WORST]
+    if "text" in task.rendering:  # whose pixels say nothing to people
+        surest = surest[:0]
     mistakes = tuple(
         Mistake(
             int(which[i]),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
-from cambrian.outcome import Trial
+from cambrian.outcome import Done, Trial
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import best_trials, failures, search_trials
+
+FEW_STEPS = 200
+"""Steps below which a training has hardly begun: those of a race's first heat."""
 
 
 def verdict(story: Story) -> str:
@@ -14,7 +17,8 @@ def verdict(story: Story) -> str:
     trials = search_trials(story.trials)
     ended = [t for t in trials if t.outcome is not None]
     if story.winner is not None:
-        return " ".join([_winner_sentence(story, story.winner, len(ended)), *_beside(story, story.winner)])
+        sentences = [_winner_sentence(story, story.winner, len(ended)), *_beside(story, story.winner)]
+        return " ".join([*sentences, *tell_shortfall(story.winner)])
     if not ended:
         return "Nothing has been measured yet."
     best = best_trials(trials, 1)
@@ -25,6 +29,20 @@ def verdict(story: Story) -> str:
         f"The best of {_count(len(ended), 'architecture')} measured so far reaches "
         f"{story.value(best[0].value)}{part}; no final network has been trained."
     )
+
+
+def tell_shortfall(winner: Trial) -> list[str]:
+    """A sentence where the time ended before the winner's training was more than a beginning."""
+    outcome = winner.outcome
+    if not isinstance(outcome, Done) or "planned_epochs" not in outcome.metrics:
+        return []
+    steps = outcome.metrics.get("steps", math.inf)
+    if steps >= FEW_STEPS:
+        return []
+    return [
+        f"There was time for {_count(int(steps), 'step')} of its training, so that it has hardly learned:"
+        " resume the run with a larger --budget."
+    ]
 
 
 def baselines(story: Story) -> list[tuple[str, Trial]]:

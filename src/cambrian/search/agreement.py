@@ -39,6 +39,7 @@ def agree(search: Search, ledger: Ledger) -> dict[str, Any]:
         settings=begun or search.settings(),
         budget=search.budget,
         final=search.final,
+        **({} if search.choose is None else {"choose": search.choose}),
         engine={
             "workers": search.engine.slots,
             "timeout": search.timeout,

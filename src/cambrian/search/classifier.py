@@ -1,4 +1,4 @@
-"""A search as scikit-learn's kind of classifier: `fit`, `predict`, `score`."""
+"""A search as scikit-learn's kinds of classifier and regressor: `fit`, `predict`, `score`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from cambrian.errors import RunError
+from cambrian.goal import GoalName
 from cambrian.search.planning.plan import plan
 from cambrian.tasks import load
 
@@ -22,20 +23,8 @@ if TYPE_CHECKING:
     from cambrian.search.result import Result
 
 
-class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Finds and trains a network within `budget`, a time such as "10m" or a number of trials.
-
-    `space`, `strategy`, `workers`, `device` and `seed` are those of `cambrian.plan`; `directory` is where the
-    run is kept and goes on after an interruption (None: a temporary one, which ends with this object). Of the
-    data, a share `test` is kept from the search and the training, and `test_score_` is the network's score
-    there: without a choice having been made by it.
-
-    >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = Classifier("2", workers=1).fit(X, y)
-    >>> model.predict(X[:2]).shape, model.predict_proba(X[:2]).shape
-    ((2,), (2, 3))
-    """
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """The settings that a classifier and a regressor have in common, and their search."""
 
     def __init__(
         self,
@@ -60,12 +49,11 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.quiet = quiet
 
-    def fit(self, X: Any, y: Any) -> Classifier:
-        """Images [n, height, width] or [n, height, width, channels], or tables [n, columns] of numbers and
-        categories, as arrays or DataFrames; and a class for each. Raises DataError for others, and RunError
-        where no network could be trained."""
+    def search(self, X: Any, y: Any, goal: GoalName | None) -> Result:
+        """Fit a network to `y`, and keep the result. Raises RunError where no network could be trained."""
         tables = np.ndim(X) == 2
-        task = load((X, y), features=True, test=self.test) if tables else load((X, y), test=self.test)
+        options: dict[str, Any] = {"features": True} if tables else {}
+        task = load((X, y), test=self.test, goal=goal, **options)
         settings = {name: getattr(self, name) for name in ("space", "strategy", "workers", "device", "seed")}
         place = self.directory
         if place is None:
@@ -75,13 +63,37 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         result: Result = plan(task, self.budget, **settings).run(place, quiet=self.quiet)
         if result.winner is None:
             raise RunError("no network was trained within the budget: give more time")
+        self.n_features_in_ = int(np.shape(X)[-1])
+        self.test_score_ = float(result.winner.value or 0.0)
+        self.result_ = result
+        return result
+
+
+class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
+    """Finds and trains a network within `budget`, a time such as "10m" or a number of trials.
+
+    `space`, `strategy`, `workers`, `device` and `seed` are those of `cambrian.plan`; `directory` is where the
+    run is kept and goes on after an interruption (None: a temporary one, which ends with this object). Of the
+    data, a share `test` is kept from the search and the training, and `test_score_` is the network's score
+    there: without a choice having been made by it.
+
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = Classifier("2", workers=1).fit(X, y)
+    >>> model.predict(X[:2]).shape, model.predict_proba(X[:2]).shape
+    ((2,), (2, 3))
+    """
+
+    def fit(self, X: Any, y: Any) -> Classifier:
+        """Images [n, height, width] or [n, height, width, channels], or tables [n, columns] of numbers and
+        categories, as arrays or DataFrames; and a class for each. Raises DataError for others, and RunError
+        where no network could be trained."""
+        task = self.search(X, y, "classes").task
+        assert task is not None
         classes = np.unique(np.asarray(y))
         names = {str(label): label for label in classes.tolist()}
         # In the order of the network's outputs, with the type that the labels came in.
         self.classes_ = np.array([names.get(label, label) for label in task.labels])
-        self.n_features_in_ = int(np.shape(X)[-1])
-        self.test_score_ = float(result.winner.value or 0.0)
-        self.result_ = result
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -95,3 +107,28 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         probabilities: NDArray[np.float32] = self.result_.predict(X).probabilities
         return probabilities
+
+
+class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
+    """Finds and trains a network that predicts numbers. Its settings are those of `Classifier`; `test_score_`
+    is the share r2 of the variance that it explains on the part `test`.
+
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = Regressor("2", workers=1).fit(X, y)
+    >>> model.predict(X[:2]).shape
+    (2,)
+    """
+
+    def fit(self, X: Any, y: Any) -> Regressor:
+        """Images or tables as those of a classifier, and a number for each. Raises DataError for others, and
+        RunError where no network could be trained."""
+        self.search(X, y, "numbers")
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """The number of each row or image, in the unit of those it was fitted to."""
+        check_is_fitted(self)
+        numbers: NDArray[np.float64] | None = self.result_.predict(X).numbers
+        assert numbers is not None
+        return numbers

@@ -14,6 +14,7 @@ from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.registry import name_of
 from cambrian.request import Evaluate, TrainSupernet
+from cambrian.search.planning.budget import Budget
 from cambrian.search.space_check import check_skeleton
 from cambrian.spaces.knowledge import Mixes, Shares, know
 from cambrian.spaces.shared_questions import is_shared
@@ -44,9 +45,11 @@ def check_compatible(search: Search) -> None:
             f" {type(search.estimator).__name__} does not"
         )
     check_serves(search.strategy, search.estimators)
+    _check_trials(search.strategy, search.budget)
     check_axes(search.strategy, search.estimator, search.fidelity)
     if trains_supernets(search.strategy):
         check_shared(search.strategy, search.space)
+        _check_classes(search)
         _check_dropped_paths(search)
     for component in (search.strategy, *search.estimators.values()):
         check_needs(component, search.space)
@@ -54,6 +57,15 @@ def check_compatible(search: Search) -> None:
     if search.task is not None and builds:
         for fidelity in (search.fidelity, *([search.final.fidelity] if search.final else [])):
             check_skeleton(search.space, signature(search.task, fidelity), fidelity)
+
+
+def _check_trials(strategy: Any, budget: Budget) -> None:
+    """Raises UsageError where the strategy has to know the number of trials, and the budget does not."""
+    if getattr(strategy, "needs_trials", False) and budget.trials is None and budget != Budget():
+        raise UsageError(
+            f"strategy {name_of(strategy)!r} has to know the number of trials, and the budget is {budget}:"
+            " name one too, such as --budget 200"
+        )
 
 
 def trains_supernets(strategy: Any) -> bool:
@@ -79,6 +91,16 @@ def check_shared(strategy: Any, space: Any) -> None:
         f"{name_of(strategy)} trains a supernet, and no question of {type(space).__name__} has answers that"
         f" one network can hold together: choose a space that has some, as {', '.join(names)}"
     )
+
+
+def _check_classes(search: Search) -> None:
+    """Raises Incompatible where a supernet would be trained for other targets than classes: the losses of its
+    methods, such as distillation, are of these."""
+    if search.task is not None and search.task.goal.kind != "classes":
+        raise Incompatible(
+            f"{name_of(search.strategy)} trains a supernet, which learns classes, and {search.task.name} has"
+            f" {search.task.answer}: choose a strategy that trains each network, such as evolution"
+        )
 
 
 def _check_dropped_paths(search: Search) -> None:

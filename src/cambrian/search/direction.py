@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cambrian.errors import UsageError
 from cambrian.problem import Objective, lower_is_better
+from cambrian.search.conditions import has_condition, read_condition
+from cambrian.tasks.metrics import METRICS, is_minimized, list_metrics
 
 
 def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
@@ -25,14 +27,46 @@ def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
     return str(task.metric) if task is not None and estimator.get("name") == "train" else "value"
 
 
+def choose_direction(estimator: Any, task: Any, said: bool | None) -> bool:
+    """Whether lower values are better: as it is said, else as the estimator or the task's metric knows."""
+    if said is not None:
+        return said
+    if task is not None and measures_metric(estimator):
+        return is_minimized(task.metric)
+    return bool(getattr(estimator, "minimize", False))
+
+
+def measures_metric(estimator: Any) -> bool:
+    """Whether its values are those of the task's metric: a training's, or of an estimator around one."""
+    from cambrian.networks.training.recipe import Recipe
+
+    # An estimator around another one has it as its `estimator` (see `estimators/extrapolated.py`).
+    return isinstance(getattr(estimator, "estimator", estimator), Recipe)
+
+
+def check_finals(minimize: bool, task: Any, estimators: Mapping[str, Any], final: Any) -> None:
+    """Raises UsageError where the networks of the final stage have values for which lower is better, and
+    those of the search have others for which higher is."""
+    if task is None or final is None or minimize or not is_minimized(task.metric):
+        return
+    if measures_metric(estimators[final.estimator]):
+        raise UsageError(
+            f"{task.metric} is to be low, and the search ranks by values that are to be high: choose"
+            f" metric={list_metrics(task.goal.kind)[0]}"
+        )
+
+
 def check_direction(objective: Objective, estimator: Any, said: bool) -> None:
     """Raises UsageError for an accuracy that is to be minimised; warns where no direction was `said` and the
     values have a name for which lower is usually better."""
     from cambrian.estimators.train import Train
-    from cambrian.tasks.metrics import METRICS
 
-    if objective.minimize and isinstance(estimator, Train) and objective.name in METRICS:
-        raise UsageError(f"{objective.name} is a share of right answers: it cannot be minimised")
+    if isinstance(estimator, Train) and objective.name in METRICS:
+        lower = is_minimized(objective.name)
+        if objective.minimize and not lower:
+            raise UsageError(f"{objective.name} is a share of right answers: it cannot be minimised")
+        if lower and not objective.minimize:
+            raise UsageError(f"{objective.name} is an error: it cannot be maximised")
     # A function's own name says more than "value", the objective's where it has no spec.
     name = getattr(getattr(estimator, "function", None), "__name__", objective.name)
     if not said and not objective.minimize and lower_is_better(name):
@@ -43,15 +77,34 @@ def check_direction(objective: Objective, estimator: Any, said: bool) -> None:
 
 def read_objective(text: Objective | str) -> Objective:
     """An objective as written: the metric's name, after "-" where lower is better and "+" where higher is.
+    A bound after it says the same, and the worst value that is still of use, the objective's reference.
     Raises UsageError without a sign where the name does not decide it.
 
     >>> str(read_objective("latency")), str(read_objective("+robustness"))
     ('latency, lower is better', 'robustness, higher is better')
+    >>> read_objective("latency<10ms")
+    Objective(name='latency', minimize=True, reference=0.01)
     """
     if isinstance(text, Objective):
         return text
+    if has_condition(text):
+        bound = read_condition(text)
+        return Objective(bound.metric, bound.below, bound.bound)
     name = text.lstrip("+-").strip()
     minimize = {"-": True, "+": False}.get(text[:1], lower_is_better(name))
     if not name or minimize is None:
         raise UsageError(f"objective {text!r}: say whether lower is better: '-{name}' or '+{name}'")
     return Objective(name, minimize)
+
+
+def take_reference(objectives: Sequence[Objective], first: Objective) -> tuple[Objective, list[Objective]]:
+    """The first objective, with the reference that one of `objectives` gives it, and the others. Raises
+    UsageError for a reference of the other direction."""
+    others = [o for o in objectives if o.name != first.name]
+    for own in (o for o in objectives if o.name == first.name):
+        if own.minimize != first.minimize:
+            better = "lower" if first.minimize else "higher"
+            sign = "<" if first.minimize else ">"
+            raise UsageError(f"of {first.name} {better} is better here: write {first.name}{sign}WORST")
+        first = own
+    return first, others

@@ -106,8 +106,9 @@ def print_line(line: str) -> None:
 
 
 def _describe_point(number: int, point: Point) -> str:
-    value = next((v for k, v in point.metrics.items() if k == "accuracy"), None)
-    scored = "" if value is None else f", {percent(value)}"
+    scored = f", {percent(point.metrics['accuracy'])}" if "accuracy" in point.metrics else ""
+    if not scored and "value" in point.metrics:  # of numbers to predict, or of several labels
+        scored = f", {point.metrics['value']:.4g}"
     return f"number {number} after {point.step} epoch{'s' if point.step != 1 else ''}{scored}"
 
 

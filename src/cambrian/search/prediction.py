@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError, UsageError
+from cambrian.goal import Goal, choose_outputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor, nn
 
     from cambrian.tasks.task import Task
 
@@ -23,18 +24,21 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class Predictions:
-    """The likeliest class of each image, and the probabilities float32 [n, classes] of all `classes`."""
+    """The likeliest class of each image, and the probabilities float32 [n, classes] of all `classes`. Of
+    numbers, `numbers` float64 [n] in their own unit, and no probabilities; of several labels, those of a
+    probability above one half, with a ; between them; of several heads, the likeliest class of each."""
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float32]
     classes: tuple[str, ...]
+    numbers: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
 def predict(network: nn.Module, task: Task, resolution: int | None, images: Any) -> Predictions:
-    """Classify `images` by a network of normalised inputs, scaled and normalised as in its training."""
+    """Predict `images` by a network of normalised inputs, scaled and normalised as in its training."""
     import torch
 
     from cambrian.networks.heads import first_head
@@ -42,14 +46,29 @@ def predict(network: nn.Module, task: Task, resolution: int | None, images: Any)
 
     pixels = read_pixels(task, images)
     held = batches.images(pixels, np.zeros(len(pixels), np.int64), task.mean, task.std, resolution=resolution)
-    probabilities = np.empty((len(pixels), task.classes), np.float32)
+    outputs = np.empty((len(pixels), task.classes), np.float32)
     with torch.inference_mode():
         # In batches: activations of thousands of images at once would not fit into memory.
         for start in range(0, len(pixels), BATCH):
             logits = first_head(network(held.inputs(held.pixels[start : start + BATCH])))
-            probabilities[start : start + BATCH] = logits.softmax(1).numpy()
-    labels = tuple(task.labels[best] for best in probabilities.argmax(1))
-    return Predictions(labels, probabilities, tuple(task.labels))
+            outputs[start : start + BATCH] = _read_logits(logits, task.goal).numpy()
+    return name_predictions(outputs, task.labels, task.goal)
+
+
+def _read_logits(logits: Tensor, goal: Goal) -> Tensor:
+    """Numbers in standard scores, or probabilities."""
+    from cambrian.networks.probabilities import read_probabilities
+
+    return logits if goal.kind == "numbers" else read_probabilities(logits, goal)
+
+
+def name_predictions(outputs: NDArray[np.float32], names: Sequence[str], goal: Goal) -> Predictions:
+    """The predictions of probabilities float32 [n, outputs], or of numbers in the goal's standard scores."""
+    if goal.kind == "numbers":
+        numbers = goal.mean + goal.std * outputs[:, 0].astype(np.float64)
+        return Predictions(tuple(f"{n:.6g}" for n in numbers), outputs[:, :0], (), numbers)
+    labels = tuple(";".join(names[i] for i in choose_outputs(row, goal)) for row in outputs)
+    return Predictions(labels, outputs, tuple(names))
 
 
 def read_pixels(task: Task, images: Any) -> NDArray[Any]:
@@ -63,11 +82,16 @@ def read_pixels(task: Task, images: Any) -> NDArray[Any]:
     paths = _list_paths(images)
     if not paths:
         return _read_array(task, np.asarray(images))
-    from cambrian.tasks import list_images, read_images
+    from cambrian.tasks import list_files, read_images, read_sounds, read_texts
 
+    if "text" in task.rendering:
+        return read_texts(paths, task.rendering)[1]
+    files = list_files(paths, task.rendering)
+    if "sound" in task.rendering:
+        return read_sounds(files, task.rendering)
     if task.inputs.dtype != np.uint8:
         raise UsageError(f"{task.name} has float images, which files do not hold: give an array of floats")
-    return read_images(list_images(paths), task.channels, task.height, task.width, task.rendering)
+    return read_images(files, task.channels, task.height, task.width, task.rendering)
 
 
 def _list_paths(images: Any) -> Sequence[str | os.PathLike[str]]:

@@ -145,3 +145,35 @@ def _level_of(trial: Trial) -> int | None:
 
 def _ended(trials: Sequence[Trial], level: int) -> int:
     return sum(t.outcome is not None and _level_of(t) == level for t in trials)
+
+
+def describe_progress(progress: Progress) -> str:
+    """`running: search, 38 % done, 22 s so far, about 38 s left`."""
+    stage = {"search": "search", "final": "final stage"}[progress.stage]
+    parts = [stage] if progress.state != "finished" else []
+    if progress.share is not None and progress.state != "finished":
+        parts.append(f"{100 * progress.share:.0f} % done")
+    parts.append(
+        f"{seconds_text(progress.elapsed)} so far" if parts else f"{seconds_text(progress.elapsed)} in all"
+    )
+    if progress.left is not None:
+        parts.append(f"about {seconds_text(progress.left)} left")
+    return f"{progress.state}: {', '.join(parts)}"
+
+
+def describe_level(progress: Progress) -> str:
+    """`level 2 of 5: 17 of 64 trained`."""
+    of = f" of {progress.levels}" if progress.levels is not None else ""
+    planned = f" of {progress.level_planned}" if progress.level_planned is not None else ""
+    return f"level {progress.level}{of}: {progress.level_trials}{planned} trained"
+
+
+def seconds_text(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> seconds_text(48.2), seconds_text(600), seconds_text(9000)
+    ('48 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

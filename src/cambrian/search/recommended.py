@@ -1,4 +1,4 @@
-"""The recommendation of a run, read from its ledger."""
+"""The recommendation of a run and its final network, read from the ledger."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def read_recommendation(
     if first and any(t.number not in numbers and _is_better(t, first[0], objectives) for t in leaders):
         return ranked
     return [*first, *(t for t in ranked if t.number not in numbers)]
+
+
+def find_winner(finals: Sequence[Trial], events: Sequence[Event]) -> Trial | None:
+    """The final trial whose network is handed over, once the final stage is complete."""
+    # The last event counts: a run resumed with a larger budget ends its final stage again.
+    chosen = [value["winner"] for _, name, value in events if name == "final"]
+    if not chosen or chosen[-1] is None:
+        return None
+    return next((t for t in finals if t.number == chosen[-1]), None)
 
 
 def _is_better(trial: Trial, than: Trial, objectives: Sequence[Objective]) -> bool:

@@ -7,22 +7,22 @@ its two methods of these names are doors that `import cambrian` opens.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from cambrian.errors import RunError
 from cambrian.estimators.train import WEIGHTS
+from cambrian.hypervolume import measure_front
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
-from cambrian.search.direction import objective_name
+from cambrian.search.front_choice import KNEES, choose_knees, find_reference, list_satisfying
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import LEDGER
-from cambrian.search.recommended import read_recommendation
+from cambrian.search.recommended import find_winner, read_recommendation
+from cambrian.search.settings import read_objectives
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -54,39 +54,24 @@ class Result:
     @staticmethod
     def open(directory: str | Path) -> Result:
         """Raises RunError where `directory` is no run directory, LedgerCorrupt where it is damaged."""
-        from cambrian.search.components import space_for
-        from cambrian.tasks.task import Task
-
         place = Path(directory).absolute()
         ledger = Ledger.read(place / LEDGER)
         try:
             facts, rows, events = ledger.facts(), ledger.rows(), ledger.events()
         finally:
             ledger.close()
-        if "settings" not in facts:
-            raise RunError(f"{place} was never started: begin it again")
-        spec = facts["settings"].get("space", {})
-        if "name" not in spec:
-            raise RunError(
-                f"the space of {place} has no name it could be loaded by: continue the run from the"
-                " program that began it"
-            )
-        # A search's data may be elsewhere, as a table's are: then there is no task to open.
-        task = Task.open(place / "task") if (place / "task" / "task.json").exists() else None
-        return Result(space_for(spec, task), task, rows, facts, events, place)
+        space, task = open_components(place, facts)
+        return Result(space, task, rows, facts, events, place)
 
     @property
     def objective(self) -> Objective:
         """The name of the values, and which way is better."""
-        settings = self.facts.get("settings", {})
-        name = objective_name(settings.get("estimator", {}), self.task)
-        return Objective(name, settings.get("minimize", False))
+        return self.objectives[0]
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """All objectives, the values first."""
-        more = self.facts.get("settings", {}).get("objectives", [])
-        return (self.objective, *msgspec.convert(more, list[Objective]))
+        return read_objectives(self.facts.get("settings", {}), self.task)
 
     @property
     def trials(self) -> list[Trial]:
@@ -114,13 +99,46 @@ class Result:
         return find_front(self.trials, self.objectives)
 
     @property
+    def hypervolume(self) -> float:
+        """The hypervolume of the front, above the reference point of `choose_reference`."""
+        return measure_front(self.trials, self.objectives)
+
+    @property
+    def reference(self) -> tuple[float, ...]:
+        """The reference point of the hypervolume, each value in the user's direction; () without a front."""
+        return find_reference(self.trials, self.objectives)
+
+    @property
+    def knees(self) -> list[Trial]:
+        """The trials at the front's knees, as many as the final stage trains (see `choose_knees`)."""
+        top = (self.facts.get("final") or {}).get("top", KNEES)
+        return choose_knees(self.trials, self.objectives, top)
+
+    @property
+    def chosen(self) -> list[Trial]:
+        """The trials whose networks a search for several objectives hands over: the one that its `choose`
+        names, else those at the front's knees. Raises UsageError where no trial keeps the conditions."""
+        text = self.facts.get("choose")
+        return self.knees if text is None else [self.choose(text)]
+
+    def choose(self, conditions: str) -> Trial:
+        """The best trial that keeps the `conditions`, such as "latency<5ms, params<1M": the best of the first
+        objective that none of them bounds. Raises UsageError with the nearest trial where none keeps them."""
+        return list_satisfying(self.trials, self.objectives, conditions)[0]
+
+    @property
     def winner(self) -> Trial | None:
         """The final trial whose network is handed over, once the final stage is complete."""
-        # The last event counts: a run resumed with a larger budget ends its final stage again.
-        chosen = [value["winner"] for _, name, value in self.events if name == "final"]
-        if not chosen or chosen[-1] is None:
-            return None
-        return next((t for t in self.finals if t.number == chosen[-1]), None)
+        return find_winner(self.finals, self.events)
+
+    @property
+    def delivered(self) -> list[Trial]:
+        """The final trials whose networks are handed over: the winner, and with it, of several objectives,
+        those at the front's other knees."""
+        if self.winner is None:
+            return []
+        numbers = next(value for _, name, value in reversed(self.events) if name == "final").get("front", [])
+        return [self.winner, *(t for t in self.finals if t.number in numbers)]
 
     def seconds(self) -> dict[str, float]:
         """The cost of the run in seconds: "search" and "final" trainings, and the "strategy"'s thinking."""
@@ -134,14 +152,15 @@ class Result:
 
     def model(self, trial: Trial | None = None) -> Normalised:
         """The trained network, in evaluation mode: plain torch.nn, from the pixels that an export takes,
-        float32 [n, channels, height, width], bytes divided by 255, to logits [n, classes]. Without `trial`
+        float32 [n, channels, height, width], bytes divided by 255, to logits [n, classes], or to
+        numbers in their unit, [n, 1]. Without `trial`
         the winner's; its `network` is the one behind the normalisation. Raises RunError where it has no
         weights, RunChanged where the space builds another network than it did."""
-        from cambrian.networks.normalisation import Normalised
+        from cambrian.networks.normalisation import Normalised, in_unit
 
         network, task = self._load(trial), self.task
         assert task is not None
-        return Normalised(network, task.mean, task.std).eval()
+        return Normalised(in_unit(network, task.goal), task.mean, task.std).eval()
 
     def predict(self, images: Any, trial: Trial | None = None) -> Predictions:
         """The classes of images, with their probabilities, by the network of `model`. `images` are an array
@@ -164,6 +183,13 @@ class Result:
         """The same as `cambrian.report(self, path, ...)`."""
         written: Path = doors["report"](self, path, **settings)
         return written
+
+    def frame(self) -> Any:
+        """The trials as a pandas.DataFrame, a row each: number, kind, status, score, seconds, epochs, answers
+        and metrics (see `cambrian.search.frame`). Raises MissingExtra without pandas."""
+        from cambrian.search.frame import make_frame
+
+        return make_frame(self)
 
     def _load(self, trial: Trial | None) -> nn.Module:
         """The trained network of normalised inputs."""
@@ -188,6 +214,24 @@ class Result:
 
     def _repr_html_(self) -> str | None:
         return views[-1](self) if views else None
+
+
+def open_components(place: Path, facts: Mapping[str, Any]) -> tuple[Space, Task | None]:
+    """The space and the task of the run in `place`, whose ledger has these facts. Raises RunError."""
+    from cambrian.search.components import space_for
+    from cambrian.tasks.task import Task
+
+    if "settings" not in facts:
+        raise RunError(f"{place} was never started: begin it again")
+    spec = facts["settings"].get("space", {})
+    if "name" not in spec:
+        raise RunError(
+            f"the space of {place} has no name it could be loaded by: continue the run from the"
+            " program that began it"
+        )
+    # A search's data may be elsewhere, as a table's are: then there is no task to open.
+    task = Task.open(place / "task") if (place / "task" / "task.json").exists() else None
+    return space_for(spec, task), task
 
 
 doors: dict[str, Callable[..., Any]] = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
 from cambrian.errors import UsageError, did_you_mean
-from cambrian.estimators.limits import read_limits
+from cambrian.estimators.limits import SIZES, read_limits
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Objective
 from cambrian.search.agreement import agree
@@ -25,8 +25,16 @@ from cambrian.search.components import (
     usual,
 )
 from cambrian.search.devices import AUTO, choose_device
-from cambrian.search.direction import check_direction, objective_name, read_objective
+from cambrian.search.direction import (
+    check_direction,
+    check_finals,
+    choose_direction,
+    objective_name,
+    read_objective,
+    take_reference,
+)
 from cambrian.search.engines.engine import Engine
+from cambrian.search.front_choice import check_choice
 from cambrian.search.ledger.run_directory import at_work, claim
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
@@ -61,7 +69,9 @@ class Search:
     one trial; `attempts` is how often a trial may be lost to kills before it counts as crashed. With
     `minimize` lower values are better; left open, the estimator knows. `estimators` are further ones, by the
     names that the strategy's requests give. `objectives` are metrics that count besides the estimator's value
-    ("params", "latency", "-accuracy" ...; a leading "-" or "+" says that lower or higher is better). `order`
+    ("params", "latency", "-accuracy" ...; a leading "-" or "+" says that lower or higher is better, and so
+    does a bound, "latency<10ms", the worst value of use). Of several, the final stage trains networks at the
+    front's knees, or with `choose`, as "latency<5ms", the best one that keeps this. `order`
     is "number" or "arrival" (see `Order`), left open the strategy's own. `room` bytes of
     weights and other files are kept for a strategy that goes on from those of earlier trials.
 
@@ -89,6 +99,7 @@ class Search:
         minimize: bool | None = None,
         estimators: Mapping[str, Any] | None = None,
         objectives: Sequence[Objective | str] = (),
+        choose: str | None = None,
         order: str | None = None,
         room: int = ROOM,
     ) -> None:
@@ -107,12 +118,15 @@ class Search:
         self.estimators = name_estimators(component("estimator", estimator), further)
         self.seed, self.attempts = seed, attempts
         self.device = choose_device(device, needed=getattr(self.estimator, "builds", True))
-        self.minimize = bool(getattr(self.estimator, "minimize", False) if minimize is None else minimize)
-        self.more_objectives = tuple(map(read_objective, objectives))
+        self.minimize = choose_direction(self.estimator, self.task, minimize)
+        self.reference: float | None = None
+        own, others = take_reference(list(map(read_objective, objectives)), self.objective)
+        self.reference, self.more_objectives = own.reference, tuple(others)
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
         self.final = self._read_final(choose_final(final, self.fidelity))
         self.limits = read_limits(limits or {})
+        self.choose = self._read_choice(choose)
         self.timeout, self.memory = timeout, memory
         self.remarks: dict[str, Any] = {}  # further facts for the ledger, as JSON
         self.spent = 0.0  # seconds of the budget that planning took
@@ -124,6 +138,7 @@ class Search:
         self._held = ExitStack()
         check_compatible(self)
         check_direction(self.objective, self.estimator, said=minimize is not None)
+        check_finals(self.minimize, self.task, self.estimators, self.final)
 
     def _read_final(self, final: Final | None) -> Final | None:
         """The final stage, where there is one."""
@@ -136,6 +151,16 @@ class Search:
             )
         # An estimator that does not deliver, as a table, has no networks to train at the end.
         return final if self.estimators[final.estimator].delivers else None
+
+    def _read_choice(self, choose: str | None) -> str | None:
+        """The conditions on the network that is handed over, once they are known to be measured."""
+        if choose is None:
+            return None
+        counted = SIZES if getattr(self.estimator, "builds", True) else ()
+        check_choice(
+            choose, self.objectives, (*self.limits, *counted, *getattr(self.estimator, "metrics", ()))
+        )
+        return choose
 
     # -- running ----------------------------------------------------------------------------------
 
@@ -164,10 +189,13 @@ class Search:
         return self._run(directory, watch, quiet, lambda session: session.train(chosen))
 
     @staticmethod
-    def resume(directory: str | Path, budget: Budget | str | int | None = None) -> Search:
+    def resume(
+        directory: str | Path, budget: Budget | str | int | None = None, choose: str | None = None
+    ) -> Search:
         """The search that began the run in `directory`, to be run there again; a larger `budget` lets
-        it go on. Raises RunError where one of its components has no name by which it could be loaded."""
-        search: Search = resume_search(Search, Path(directory), budget)
+        it go on, `choose` lets it end with another network of its front. Raises RunError where one of its
+        components has no name by which it could be loaded."""
+        search: Search = resume_search(Search, Path(directory), budget, choose)
         return search
 
     def _run(
@@ -237,7 +265,7 @@ class Search:
     def objective(self) -> Objective:
         """The name of the values, and which way is better."""
         spec = describe_component("estimator", self.estimator)
-        return Objective(objective_name(spec, self.task), self.minimize)
+        return Objective(objective_name(spec, self.task), self.minimize, self.reference)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

@@ -18,6 +18,7 @@ from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
 from cambrian.search.components import find_published
 from cambrian.search.engines.engine import Work
+from cambrian.search.front_choice import KNEES, choose_knees, list_satisfying
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepare_task, working_place
@@ -25,9 +26,15 @@ from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.loop.execution import Execution, Watch
-from cambrian.search.loop.final_stage import Candidate, Final, FinalStage, find_candidates
+from cambrian.search.loop.final_stage import (
+    Candidate,
+    Final,
+    FinalStage,
+    continue_winner,
+    find_candidates,
+)
 from cambrian.search.pretrained import find_pretrained
-from cambrian.search.recommended import RECOMMENDED, read_recommendation
+from cambrian.search.recommended import RECOMMENDED, find_winner, read_recommendation
 from cambrian.search.space_check import check_space, find_warnings
 from cambrian.spaces.drafts import is_own
 
@@ -81,8 +88,9 @@ class Session:
     def run(self) -> None:
         """Search until the budget or the strategy ends, then the final stage, where there is one."""
         self._search()
+        chosen = self._choose_of_front()  # refused here where no network keeps the user's conditions
         if self.search.final is not None:
-            self._finish(self._choose_finalists(self.search.final))
+            self._finish(self._choose_finalists(self.search.final, chosen), front=self._count_front(chosen))
 
     def train(self, architecture: Architecture) -> None:
         """The final stage of this architecture alone."""
@@ -185,14 +193,41 @@ class Session:
 
     # -- the final stage --------------------------------------------------------------------------
 
-    def _choose_finalists(self, final: Final) -> list[Candidate]:
-        """The networks recommended for the final stage; without any measured one, the first that there was no
-        time to measure, since a run ends with a network."""
+    def _choose_of_front(self) -> list[Trial]:
+        """Of several objectives the trials at the front's knees, or, best first, those that keep the user's
+        conditions; else none."""
+        trials, objectives = [r.trial for r in self.ledger.rows() if not r.final], self.search.objectives
+        if self.search.choose is not None:
+            return list_satisfying(trials, objectives, self.search.choose)
+        top = KNEES if self.search.final is None else self.search.final.top
+        return choose_knees(trials, objectives, top) if len(objectives) > 1 else []
+
+    def _count_front(self, chosen: Sequence[Trial]) -> int:
+        """How many of the chosen networks are handed over: with conditions one, for which the others stand
+        in."""
+        return min(1, len(chosen)) if self.search.choose is not None else len(chosen)
+
+    def _choose_finalists(self, final: Final, chosen: Sequence[Trial]) -> list[Candidate]:
+        """The networks `chosen` or recommended for the final stage; without any measured one, the first that
+        there was no time to measure, since a run ends with a network."""
         trials = [r.trial for r in self.ledger.rows() if not r.final]
-        ranked = read_recommendation(trials, self.search.objectives, self.ledger.events("recommend"))
-        return find_candidates(self.search.space, final, ranked, trials) or self._find_unmeasured(
-            final, trials
+        ranked = chosen or read_recommendation(
+            trials, self.search.objectives, self.ledger.events("recommend")
         )
+        candidates = find_candidates(self.search.space, final, ranked, trials)
+        return self._continue_winner(final, candidates or self._find_unmeasured(final, trials))
+
+    def _continue_winner(self, final: Final, candidates: list[Candidate]) -> list[Candidate]:
+        """The candidates, before them the network that was handed over under a smaller budget, where it is
+        still the best and the stage continues trainings."""
+        finals = [r.trial for r in self.ledger.rows() if r.final]
+        winner = find_winner(finals, self.ledger.events("final"))
+        if not final.continues or winner is None or not candidates:
+            return candidates
+        if winner.architecture != candidates[0].architecture:
+            return candidates
+        continued = continue_winner(winner, self._has_another_budget())
+        return candidates if continued is None else [continued, *candidates]
 
     def _find_unmeasured(self, final: Final, trials: Sequence[Trial]) -> list[Candidate]:
         """The first network that there was no time to measure; else a child of a supernet, with a warning."""
@@ -212,14 +247,14 @@ class Session:
         except UsageError:
             return False
 
-    def _finish(self, candidates: Sequence[Candidate]) -> None:
+    def _finish(self, candidates: Sequence[Candidate], front: int = 0) -> None:
         if self.search.timeout is not None:
             # Final trainings are longer than a trial, so they do not have its time limit.
             self.search.engine.close()
             self.search.engine.start(self.make_work(timed=False))
         rows = self.ledger.rows()
         finals = [r for r in rows if r.final]
-        stage = self._make_stage(candidates, finals)
+        stage = self._make_stage(candidates, finals, front)
         deadlines = self._make_final_deadlines([r.trial for r in rows])
         if deadlines is not None:
             stage.within(deadlines, self.execution.read_clock)
@@ -227,10 +262,15 @@ class Session:
         self._show_ended(r.trial for r in finals)
         unfinished = [r for r in finals if r.state == "running"]
         self.execution.drive(stage, unfinished, lambda: None, deadlines)
-        winner = stage.winner()
-        self.ledger.note("final", winner=winner.number if winner else None, budget=self.search.budget)
+        winner, others = stage.winner(), [t.number for t in stage.front()]
+        noted = {"front": others} if others else {}
+        self.ledger.note(
+            "final", winner=winner.number if winner else None, budget=self.search.budget, **noted
+        )
 
-    def _make_stage(self, candidates: Sequence[Candidate], finals: Sequence[Row]) -> FinalStage:
+    def _make_stage(
+        self, candidates: Sequence[Candidate], finals: Sequence[Row], front: int = 0
+    ) -> FinalStage:
         assert self.search.final is not None
         return FinalStage(
             self.search.space,
@@ -242,6 +282,7 @@ class Session:
             published=find_published(self.search.space),
             again=self._has_another_budget(),
             threads=self._count_threads(self.search.final),
+            front=front,
         )
 
     def _count_threads(self, final: Final) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from cambrian.errors import Rejected, RunError
 from cambrian.problem import Objective
 from cambrian.randomness import stream
 from cambrian.search.components import identity_of, spec_of, specs_of
+from cambrian.search.direction import objective_name
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.loop.order import NUMBER
@@ -69,8 +71,10 @@ def _describe_newer(search: Search) -> dict[str, Any]:
         "estimators": others,
         "objectives": [msgspec.to_builtins(o) for o in search.more_objectives],
         "order": "" if search.order == NUMBER else search.order,
+        "reference": search.reference,
     }
-    return {name: value for name, value in newer.items() if value}
+    # A reference of 0 is a value; every other default is empty or False.
+    return {name: value for name, value in newer.items() if value or (name == "reference" and value == 0.0)}
 
 
 def describe_component(kind: str, component: Any) -> dict[str, Any]:
@@ -109,9 +113,17 @@ def code_of(*components: object) -> dict[str, Any]:
     return {"python": VERSION, "parts": parts}
 
 
-def resume_search(search: Any, directory: Path, budget: Any) -> Any:
-    """A `search` object with the settings of the run in `directory`. Raises RunError for a run that never
-    began, or with a component that has no name."""
+def read_objectives(settings: Mapping[str, Any], task: Any) -> tuple[Objective, ...]:
+    """All objectives of the run with these settings, the values first."""
+    name = objective_name(settings.get("estimator", {}), task)
+    first = Objective(name, settings.get("minimize", False), settings.get("reference"))
+    return (first, *msgspec.convert(settings.get("objectives", []), list[Objective]))
+
+
+def resume_search(search: Any, directory: Path, budget: Any, choose: str | None = None) -> Any:
+    """A `search` object with the settings of the run in `directory`; `choose` names another network than
+    its own conditions did. Raises RunError for a run that never began, or with a component that has no
+    name."""
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.store import ROOM
     from cambrian.search.loop.execution import ATTEMPTS
@@ -132,9 +144,10 @@ def resume_search(search: Any, directory: Path, budget: Any) -> Any:
                 " the program that began it"
             )
     engine = facts["engine"]
+    task = Task.open(directory / "task") if facts["settings"]["task"] else None
     return search(
         **parts,
-        task=Task.open(directory / "task") if facts["settings"]["task"] else None,
+        task=task,
         budget=budget if budget is not None else msgspec.convert(facts["budget"], Budget),
         seed=facts["settings"]["seed"],
         workers=engine["workers"],
@@ -150,6 +163,7 @@ def resume_search(search: Any, directory: Path, budget: Any) -> Any:
         # Older runs do not have these: their defaults then (see `_describe_newer`).
         minimize=facts["settings"].get("minimize", False),
         estimators=facts["settings"].get("estimators"),
-        objectives=msgspec.convert(facts["settings"].get("objectives", []), list[Objective]),
+        objectives=read_objectives(facts["settings"], task),
+        choose=choose or facts.get("choose"),
         order=facts["settings"].get("order", "number"),
     )

@@ -203,6 +203,20 @@ class Mixes(Protocol):
     def count_skips(self, architecture: Architecture) -> Skips: ...
 
 
+@runtime_checkable
+class ContainsAll(Protocol):
+    """Has an architecture of which every other one is a sub-network, its questions being the inputs of each
+    node, as a convolutional neural fabric is (Saxena & Verbeek 2016)."""
+
+    def find_all(self) -> Architecture:
+        """The architecture that contains all others."""
+        ...
+
+    def cut(self, inputs: Mapping[str, tuple[str, ...]]) -> Architecture:
+        """The sub-network in which nodes read these inputs, by question, and the others all of theirs."""
+        ...
+
+
 class Graph(msgspec.Struct, frozen=True):
     """A labelled directed acyclic graph: `labels[i]` of node i, nodes in a topological order, edges
     (from, to). `groups[i]` is the part of the architecture node i belongs to ("block 3", ...). `kinds[i]` is

@@ -10,14 +10,15 @@ from cambrian.errors import UsageError
 from cambrian.registry import find_registry, name_of
 
 
-def read_inner(outer: object, given: Any) -> Any:
-    """The strategy that `given` describes. Raises UsageError for one that learns no trials but its own."""
+def read_inner(outer: object, given: Any, own_trials: bool = False) -> Any:
+    """The strategy that `given` describes. Raises UsageError for one that learns no trials but its own,
+    unless `own_trials` says that it will get no others."""
     registry = find_registry("strategy")
     if isinstance(given, str):
         inner = registry.parse(given)
     else:
         inner = registry.make(given) if isinstance(given, Mapping) else given
-    if getattr(inner, "own_trials", False):
+    if not own_trials and getattr(inner, "own_trials", False):
         raise UsageError(
             f"strategy {name_of(outer)!r}: {type(inner).__name__} learns trials that it proposes itself, and"
             " cannot go on from others': name another strategy, such as evolution"

@@ -34,6 +34,39 @@ def read_images(
     return images.read_images(paths, channels, height, width, how)
 
 
+def read_sounds(paths: Sequence[str | Path], rendering: Mapping[str, Any]) -> NDArray[np.float32]:
+    """Sound files as a network's inputs, float32 [n, bands, moments, 1], made like those it was trained on,
+    whose task has that `rendering`. Raises DataError, one sentence that names the file."""
+    from cambrian.tasks.readers.sounds import draw_all
+    from cambrian.tasks.sounds import read_hearing
+
+    return draw_all(list(map(Path, paths)), read_hearing(rendering.get("sound")))
+
+
+def read_texts(
+    paths: Sequence[str | os.PathLike[str]], rendering: Mapping[str, Any]
+) -> tuple[list[str], NDArray[np.uint8]]:
+    """The names and the inputs uint8 [n, length, 1, characters] of .txt files, of those in folders, and of
+    the rows of a .csv, made like the texts of the task that has this `rendering`. Raises DataError."""
+    from cambrian.tasks.readers.texts import find_inputs
+    from cambrian.tasks.texts import draw_texts, read_script
+
+    script = read_script(rendering.get("text"))
+    names, texts = find_inputs(paths, script)
+    return names, draw_texts(texts, script, "the texts")
+
+
+def list_files(paths: Sequence[str | os.PathLike[str]], rendering: Mapping[str, Any]) -> list[Path]:
+    """The paths, with the images within for each that is a folder; or with the sounds or the texts, where
+    the rendering is of these. Raises DataError where there are none."""
+    from cambrian.tasks.readers.sounds import list_sounds
+    from cambrian.tasks.readers.texts import list_texts
+
+    if "text" in rendering:
+        return list_texts(paths)
+    return list_sounds(paths) if "sound" in rendering else list_images(paths)
+
+
 def list_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """The paths, with the images within for each that is a folder. Raises DataError where there are none."""
     from cambrian.tasks.readers import listing
@@ -57,9 +90,12 @@ __all__ = [
     "READERS",
     "TASKS",
     "Task",
+    "list_files",
     "list_images",
     "load",
     "prepare",
     "read_images",
     "read_rows",
+    "read_sounds",
+    "read_texts",
 ]

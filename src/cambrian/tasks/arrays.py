@@ -13,9 +13,9 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Decode, Decoded, Examples
-from cambrian.tasks.labels import read_labels
 from cambrian.tasks.layouts import UNKNOWN, Form, channels_last, is_first
 from cambrian.tasks.phrases import reason
+from cambrian.tasks.targets import read_targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,14 +48,14 @@ def from_arrays(
         notes += remarks
     # An array of labels is read as it is, not label by label, and so keeps its type and its columns.
     whole = parts[TRAIN][1] if len(parts) == 1 and hasattr(parts[TRAIN][1], "shape") else labels
-    classes = read_labels(whole, where, names, form.column)
+    targets = read_targets(whole, where, form.goal, names=names, column=form.column)
 
     def place(i: int) -> str:
         of_part = f" of the {PART_NAMES[places[i][0]]} part" if len(parts) > 1 else ""
         return f"{where}: image {places[i][1]}{of_part}"
 
-    decode = with_notes(decode_images(_join(stacks, where), place), (*notes, *classes.notes))
-    return Examples(name, classes.targets, classes.labels, np.concatenate(marks), decode)
+    decode = with_notes(decode_images(_join(stacks, where), place), (*notes, *targets.notes))
+    return Examples(name, targets.values, targets.labels, np.concatenate(marks), decode, targets.goal)
 
 
 def with_notes(decode: Decode, notes: Sequence[str]) -> Decode:

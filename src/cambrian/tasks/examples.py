@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from cambrian.goal import CLASSES, Goal
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -53,14 +55,15 @@ Decode = Callable[["NDArray[np.int64]", int | None], "Decoded | tuple[NDArray[An
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """`targets` int64[n] below `len(labels)`; `parts` int8[n] of TRAIN, VALIDATION and TEST, as the data
-    set gives them."""
+    """`targets` int64[n] below `len(labels)`, or as `goal` has them; `parts` int8[n] of TRAIN, VALIDATION and
+    TEST, as the data set gives them."""
 
     name: str
-    targets: NDArray[np.int64]
+    targets: NDArray[Any]
     labels: tuple[str, ...]
     parts: NDArray[np.int8]
     decode: Decode
+    goal: Goal = CLASSES
 
 
 @runtime_checkable

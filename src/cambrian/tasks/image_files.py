@@ -119,15 +119,15 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def refuse_broken(errors: Sequence[DataError], places: Sequence[str]) -> DataError:
-    """One error for all broken images: the first in full, the others by name."""
+def refuse_broken(errors: Sequence[DataError], places: Sequence[str], noun: str = "images") -> DataError:
+    """One error for all broken files: the first in full, the others by name."""
     if len(errors) == 1:
         return errors[0]
     # Of a long name the end tells the images apart: it holds the number.
     names = list(dict.fromkeys(Path(place.partition(": ")[0]).name[-40:] for place in places[1:]))
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     others = f"{', '.join(names[:LISTED])}{more}"
-    return DataError(f"{errors[0]} ({len(errors)} images in all cannot be read; also in {others})")
+    return DataError(f"{errors[0]} ({len(errors)} {noun} in all cannot be read; also in {others})")
 
 
 def _check(image: Image.Image, where: str) -> None:

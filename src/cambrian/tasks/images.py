@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from cambrian.errors import DataError
+from cambrian.tasks.each_file import for_each
 from cambrian.tasks.examples import Decode, Decoded
 from cambrian.tasks.image_files import (
     GREY,
@@ -26,8 +26,6 @@ from cambrian.tasks.image_files import (
     header,
     open_image,
     orientation,
-    quiet,
-    refuse_broken,
 )
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.rendering import (
@@ -64,7 +62,6 @@ SUFFIXES = {
     ".pbm",
     ".pnm",
 }
-BLOCK = 256  # images per piece of work handed to a thread
 USUAL_SIDE = 224  # the input of networks for photographs: no larger size is proposed
 TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda a: a[:, ::-1],
@@ -76,8 +73,6 @@ TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     8: lambda a: np.rot90(a),
 }
 """The turn that makes a picture upright, by its orientation (EXIF, tag 274)."""
-
-T = TypeVar("T")
 
 
 def read_images(
@@ -98,7 +93,7 @@ def read_images(
         header(*files[row])
         inputs[row] = pixels(*files[row], channels == 1, (height, width), how)
 
-    _for_each(fill, [where for _, where in files])
+    for_each(fill, [where for _, where in files])
     return inputs
 
 
@@ -130,7 +125,7 @@ def decode_files(
         def fill(row: int) -> None:
             inputs[row] = pixels(*rows[row], grey, (height, width), rendering, resize=size is not None)
 
-        _for_each(fill, places)
+        for_each(fill, places)
         remarks = (*notes, *_mixture(name, headers, places), *_cut(name, headers))
         return Decoded(inputs, remarks, rendering.to_json())
 
@@ -147,9 +142,9 @@ def _headers(rows: Sequence[tuple[Source, str]], places: Sequence[str]) -> list[
             image.load()
 
     try:
-        return _for_each(lambda row: header(*rows[row]), places)
+        return for_each(lambda row: header(*rows[row]), places)
     except DataError:
-        _for_each(decode, places)
+        for_each(decode, places)
         raise
 
 
@@ -167,38 +162,10 @@ def _choose(
         with open_image(*probed[row]) as image:
             return examine(image)
 
-    findings = _for_each(look, [place for _, place in probed])
+    findings = for_each(look, [place for _, place in probed])
     background, notes = choose_background(name, findings, ground)
     scale, more = choose_levels(name, findings, not all(h.wide for h in headers), levels)
     return Rendering(background, scale), (*notes, *more)
-
-
-def _for_each(work: Callable[[int], T], places: Sequence[str]) -> list[T]:
-    """`[work(0), work(1), ...]` on two threads, since Pillow decodes without the GIL. One error names all
-    images that cannot be used, by their `places`."""
-
-    def attempt(row: int) -> T | DataError:
-        try:
-            return work(row)
-        except DataError as error:
-            return error
-
-    def block(start: int) -> list[T | DataError]:
-        return [attempt(i) for i in range(start, min(start + BLOCK, len(places)))]
-
-    results: list[T] = []
-    errors: dict[int, DataError] = {}
-    with quiet(), ThreadPoolExecutor(2) as pool:
-        # `map` keeps the order, so that of several errors the same one comes first every time.
-        blocks = pool.map(block, range(0, len(places), BLOCK))
-        for row, result in enumerate(result for results in blocks for result in results):
-            if isinstance(result, DataError):
-                errors[row] = result
-            else:
-                results.append(result)
-    if errors:
-        raise refuse_broken([*errors.values()], [places[row] for row in errors])
-    return results
 
 
 def pixels(

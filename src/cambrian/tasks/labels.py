@@ -198,7 +198,8 @@ def _whole(array: NDArray[Any], where: str) -> NDArray[Any]:
     if len(wrong):
         raise DataError(
             f"{where}: label {array[wrong[0]]} of image {wrong[0]} is not an integer: labels are classes, "
-            "not measurements: number the classes 0, 1, 2, ..., or label them by strings"
+            "not measurements: number the classes 0, 1, 2, ..., label them by strings, or predict them as "
+            "numbers with goal=numbers"
         )
     return array.astype(np.int64)
 
@@ -275,8 +276,8 @@ def _remarks(distinct: NDArray[Any], images: int, where: str) -> tuple[str, ...]
     numbers = distinct.dtype.kind in "iu"
     if numbers and count > max(FEW, images / 2):
         raise DataError(
-            f"{where}: {count} different labels of {images} images look like numbers to be predicted, which "
-            "cambrian does not do: label the images by few classes"
+            f"{where}: {count} different labels of {images} images look like numbers to be predicted: give "
+            "goal=numbers, or label the images by few classes"
         )
     # Beside 0, 1, ... it marks images without a label, as in scikit-learn's semi-supervised methods; beside
     # 1 alone it is one of two classes.

@@ -16,6 +16,8 @@ from cambrian.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cambrian.goal import GoalName
+
 Layout = Literal["channels-first", "channels-last"]
 
 USUAL = (1, 3, 4)  # grey, RGB, RGB and alpha
@@ -26,13 +28,14 @@ FLAT = (784, 3072)  # MNIST's and CIFAR's rows are images whatever their values 
 @dataclass(frozen=True)
 class Form:
     """A description of arrays of images, as far as it is known: `layout` and `shape` (28x28, 3x32x32) of an
-    image, which of several labels is meant (`column`), and whether they are `tensors`, whose channels come
-    first by convention."""
+    image, which of several labels is meant (`column`), whether they are `tensors`, whose channels come
+    first by convention, and what the labels are (`goal`, see `cambrian.tasks.targets`)."""
 
     layout: Layout | None = None
     shape: str | None = None
     column: int | None = None
     tensors: bool = False
+    goal: GoalName | None = None
 
 
 UNKNOWN = Form()

@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from cambrian.errors import DataError, UnknownName, UsageError, did_you_mean
-from cambrian.tasks.examples import Decoded, Reader
-from cambrian.tasks.metrics import METRICS
+from cambrian.goal import Goal
+from cambrian.tasks.examples import Decoded, Examples, Reader
+from cambrian.tasks.metrics import METRICS, choose_metric
 from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.reading import with_options
 from cambrian.tasks.splits import Split, split
 from cambrian.tasks.statistics import digest, leaks, mean_std, refuse_alike
 from cambrian.tasks.task import Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SETTINGS = ("metric", "validation", "test", "seed", "limit", "size", "name")
 
@@ -26,7 +30,7 @@ SETTINGS = ("metric", "validation", "test", "seed", "limit", "size", "name")
 def load(
     source: Any,
     *,
-    metric: str = "accuracy",
+    metric: str | None = None,
     validation: float | None = None,
     test: float = 0.2,
     seed: int = 0,
@@ -35,21 +39,22 @@ def load(
     name: str | None = None,
     **reading: Any,
 ) -> Task:
-    """The task of classifying the images of `source`, or the rows of a table whose `target` is named.
+    """The task of learning the labels of the images of `source`, or a `target` in the rows of a table.
 
     `source` is a known name; a path: a folder of class folders of images (perhaps inside train/, val/ and
     test/), an `.npz`, a `.csv`, a folder of IDX files; a map-style torch `Dataset`, `(inputs, labels)`
     arrays, a dictionary of arrays, or a (train, test) pair of these; or a reader. A test part that it brings
     along is kept as it is; splits are otherwise carved out by `test` and `validation`, fractions or numbers
-    of images, with `seed`. `limit` takes a stratified subset of the training part, `size` resizes to
-    size x size. `reading` are fields of the reader, which override its guesses (docs/data.md).
+    of images, with `seed`. `metric` is what counts: of classes accuracy, of numbers r2 (see `METRICS`).
+    `limit` takes a stratified subset of the training part, `size` resizes to size x size. `reading` are
+    fields of the reader, which override its guesses (docs/data.md).
     Raises DataError, one sentence, before anything is trained.
 
     >>> load("digits").sizes
     {'train': 1150, 'validation': 288, 'test': 359}
     """
     # Settings first: they are checked in no time, and the data may take minutes to read.
-    if metric not in tuple(METRICS):
+    if metric is not None and metric not in tuple(METRICS):
         raise UnknownName("metric", metric, METRICS)
     for setting, value in (("limit", limit), ("size", size)):
         if value is not None and not (isinstance(value, Integral) and value >= 1):
@@ -60,6 +65,7 @@ def load(
     if not isinstance(seed, Integral):
         raise UsageError(f"seed={seed!r:.40}: expected a whole number")
     examples = with_options(reader_of(source), reading, SETTINGS).examples()
+    metric = choose_metric(metric, examples.goal.kind)
     if name is not None:
         examples = replace(examples, name=name)
     # Split by the labels, so that only the images that are kept are decoded.
@@ -70,6 +76,9 @@ def load(
     # `kept` is sorted: the position of an image in it is its row among the decoded ones.
     parts = Split(*(np.searchsorted(kept, part) for part in (chosen.train, chosen.validation, chosen.test)))
     mean, std = mean_std(inputs, parts.train)  # nothing of the test part goes into the network
+    if "text" in rendering:
+        # A character's channel is lit so seldom that its standard score would drown the others.
+        mean, std = (0.0,) * len(mean), (1.0,) * len(std)
     task = Task(
         name=examples.name,
         inputs=inputs,
@@ -83,8 +92,17 @@ def load(
         metric=metric,
         rendering=rendering,
         columns=columns,
+        goal=fit_goal(examples, chosen.train),
     )
     return replace(task, digest=digest(task), warnings=(*notes, *leaks(task)))
+
+
+def fit_goal(examples: Examples, train: NDArray[np.int64]) -> Goal:
+    """The goal of the examples, of numbers with their mean and deviation over the training part."""
+    if examples.goal.kind != "numbers":
+        return examples.goal
+    known = examples.targets[train]
+    return Goal("numbers", float(known.mean()), float(known.std()) or 1.0)
 
 
 def reader_of(source: Any) -> Reader:
@@ -131,17 +149,23 @@ def _of_path(path: Path) -> Reader:
 def _format(path: Path) -> str:
     from cambrian.tasks.readers.idx import is_idx
     from cambrian.tasks.readers.npz import is_npz_folder
+    from cambrian.tasks.readers.sounds import is_sound_folder
+    from cambrian.tasks.readers.texts import is_text_folder
 
     if is_idx(path):  # first, since these are folders, too, and files of any ending
         return "idx"
     if path.is_dir():
-        return "npz" if is_npz_folder(path) else "folder"
+        if is_npz_folder(path):
+            return "npz"
+        if is_sound_folder(path):
+            return "sounds"
+        return "texts" if is_text_folder(path) else "folder"
     suffix = path.suffix.lower().removeprefix(".")
     if suffix in ("tsv", "txt"):
         return "csv"
     if suffix not in ("npz", "csv"):
         raise DataError(
-            f"{path}: not a format that can be read: give a folder of class folders of images, "
-            "an .npz, a .csv, or IDX files"
+            f"{path}: not a format that can be read: give a folder of class folders of images, of .wav or "
+            "of .txt files, an .npz, a .csv, or IDX files"
         )
     return suffix

@@ -6,7 +6,7 @@ by proportional allocation: every class gives its share, to the image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +45,8 @@ def split(
 
     `limit` keeps that many images, class by class in proportion, of those that are not in a validation or
     test part of the data set's own: those stay whole."""
+    if examples.goal.kind != "classes":
+        examples = _as_one_class(examples)
     pool = np.flatnonzero(examples.parts == TRAIN)
     own = {part: np.flatnonzero(examples.parts == part) for part in (VALIDATION, TEST)}
     needed = 1 + sum(not len(indices) for indices in own.values())  # splits that share the pool
@@ -62,6 +64,11 @@ def split(
         validation_part = _carve(examples, pool, "validation", share, 1, seed)
         pool = np.setdiff1d(pool, validation_part, assume_unique=True)
     return Split(pool, validation_part, test_part)
+
+
+def _as_one_class(examples: Examples) -> Examples:
+    """The same examples as a single class, since they have none to keep the shares of."""
+    return replace(examples, targets=np.zeros(len(examples.targets), np.int64), labels=("examples",))
 
 
 def quotas(sizes: Indices, total: int, low: Indices, high: Indices) -> Indices:
@@ -87,7 +94,7 @@ def quotas(sizes: Indices, total: int, low: Indices, high: Indices) -> Indices:
 
 def _check(examples: Examples, pool: Indices, needed: int) -> None:
     """Every class must be able to give an image to every split that is to be carved."""
-    if len(examples.labels) < 2:
+    if len(examples.labels) < 2 and examples.goal.kind == "classes":
         raise DataError(
             f"{examples.name}: there is only one class, {short(examples.labels[0])}: "
             "a classifier needs at least two"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
+from cambrian.goal import CLASSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +60,8 @@ def digest(task: Task) -> str:
     checksum = hashlib.sha256(
         repr((task.inputs.dtype.str, task.inputs.shape, task.labels, task.metric)).encode()
     )
+    if task.goal != CLASSES:  # tasks of classes keep the digest that they had before there were other goals
+        checksum.update(repr(task.goal).encode())
     for array in (task.targets, task.train, task.validation, task.test):
         checksum.update(repr(len(array)).encode() + np.ascontiguousarray(array).data)
     for start in range(0, len(task.inputs), CHUNK):

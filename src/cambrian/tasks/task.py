@@ -6,15 +6,17 @@ Prepared on disk (`save`), the arrays are memory-mapped by every process that op
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from cambrian.errors import DataError, RunChanged
 from cambrian.files import stage_file, write_file
+from cambrian.goal import CLASSES, Goal, read_goal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Images to classify, or rows of a table, which are images of one pixel: their channels are the features.
-    `inputs` is uint8 or float32 [n, height, width, channels] (channels last, as
-    networks like it), `targets` int64[n] below `len(labels)`. `train`, `validation` and `test` are
+    """Images to learn from, or rows of a table, which are images of one pixel: their channels are the
+    features. `inputs` is uint8 or float32 [n, height, width, channels] (channels last, as
+    networks like it), `targets` int64[n] below `len(labels)`, or as `goal` has them (see `cambrian.goal`),
+    whose `labels` name the outputs of a network. `train`, `validation` and `test` are
     disjoint sorted int64 indices into both. `mean` and `std` are per channel over the training part,
     in the unit in which networks get their inputs: uint8 divided by 255, float32 as it is. `digest` tells
     whether two tasks are the same, and `warnings` are sentences for the user to read. `rendering` says
@@ -33,7 +36,7 @@ class Task:
 
     name: str
     inputs: NDArray[Any]
-    targets: NDArray[np.int64]
+    targets: NDArray[Any]
     labels: tuple[str, ...]
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -45,6 +48,7 @@ class Task:
     warnings: tuple[str, ...] = ()
     rendering: Mapping[str, Any] = field(default_factory=dict)
     columns: tuple[Mapping[str, Any], ...] = ()
+    goal: Goal = CLASSES
 
     @property
     def height(self) -> int:
@@ -60,7 +64,19 @@ class Task:
 
     @property
     def classes(self) -> int:
+        """The outputs of a network: a logit for each class, or one number."""
         return len(self.labels)
+
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """The groups int64[n] of which a part of the data has its share each: the classes, else a single
+        one."""
+        return self.targets if self.goal.kind == "classes" else np.zeros(len(self.targets), np.int64)
+
+    @property
+    def answer(self) -> str:
+        """The goal in words, for people: `10 classes`, `numbers (price)`."""
+        return describe_goal(self.goal, self.labels)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -73,7 +89,7 @@ class Task:
         shape = f"images {self.channels} x {self.height} x {self.width}"
         if self.columns:
             shape = f"{self.channels} features of {len(self.columns)} columns"
-        return f"<Task {self.name}: {self.classes} classes, {shape}, {sizes}>"
+        return f"<Task {self.name}: {self.answer}, {shape}, {sizes}>"
 
     def facts(self) -> dict[str, Any]:
         """Everything but the arrays, as JSON."""
@@ -89,6 +105,7 @@ class Task:
             "shape": [self.height, self.width, self.channels],
             "rendering": dict(self.rendering),
             **({"columns": list(self.columns)} if self.columns else {}),
+            **({"goal": msgspec.to_builtins(self.goal)} if self.goal != CLASSES else {}),
         }
 
     def save(self, directory: Path) -> None:
@@ -123,10 +140,24 @@ class Task:
                 warnings=tuple(facts["warnings"]),
                 rendering=facts.get("rendering", {}),  # earlier versions did not record it
                 columns=tuple(facts.get("columns", ())),
+                goal=read_goal(facts.get("goal")),
                 **arrays,
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
             raise DataError(f"{directory} holds no prepared task: {error}") from error
+
+
+def describe_goal(goal: Goal, labels: Sequence[str]) -> str:
+    """The goal in words.
+
+    >>> describe_goal(Goal("numbers"), ["price"]), describe_goal(Goal("labels"), ["sun", "rain"])
+    ('numbers (price)', '2 labels')
+    """
+    if goal.kind == "numbers":
+        return f"numbers ({labels[0]})"
+    if goal.kind == "heads":
+        return ", ".join(f"{count} classes of {name}" for name, count in goal.heads)
+    return f"{len(labels)} {goal.kind}"
 
 
 def prepare(task: Task, directory: Path) -> Task:

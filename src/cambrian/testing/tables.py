@@ -16,6 +16,7 @@ from cambrian.descriptions import first_sentence
 from cambrian.estimators import ESTIMATORS
 from cambrian.networks.measure import MEASURES
 from cambrian.networks.sharing.methods import SUPERNET_METHODS
+from cambrian.networks.trained import TRAINED_METRICS
 from cambrian.predictors import PREDICTORS
 from cambrian.registry import Registry
 from cambrian.search.engines import ENGINES
@@ -31,6 +32,7 @@ REGISTRIES: dict[str, Registry] = {
     "Curve models": CURVE_MODELS,
     "Engines": ENGINES,
     "Measures": MEASURES,
+    "Metrics of trained networks": TRAINED_METRICS,
     "Ways to train a supernet": SUPERNET_METHODS,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Annotated, ClassVar
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cambrian.networks.measure.dry_run import in_mode
+from cambrian.networks.measure.runtimes import EAGER, EXPORTED, RUNTIMES, check_device, check_runtime
 from cambrian.settings import COUNT, POSITIVE, Span, check_settings
 
 SETTLED = 5
@@ -40,7 +41,8 @@ class Timing:
 @dataclass(frozen=True)
 class Latency:
     """Seconds that a forward of `images` images takes in evaluation mode, in 32 bits, in the network's own
-    layout, with `threads` threads (on CPU) and until the device is done (on CUDA).
+    layout, with `threads` threads (on CPU) and until the device is done (on CUDA), in one `runtime`: eager
+    (torch as the network is written), exported (its `torch.export` program), or onnxruntime (on CPU).
 
     The device is warmed up until SETTLED forwards in a row take about the same time, with at most `warmup`
     forwards. Then `runs` forwards are timed, or as many as begin within `seconds`, but at least FEWEST. The
@@ -51,6 +53,7 @@ class Latency:
     warmup: Annotated[int, Span(0)] = 20
     runs: Annotated[int, COUNT] = 50
     seconds: Annotated[float, POSITIVE] = 2.0
+    runtime: str = field(default=EAGER, metadata={"later": True})
 
     unit: ClassVar[str] = "s"
     noisy: ClassVar[bool] = True
@@ -58,36 +61,29 @@ class Latency:
 
     def __post_init__(self) -> None:
         check_settings(self, "latency")
+        check_runtime(self.runtime)
 
     def needs_weights(self, device: str) -> bool:
         return True
 
     def protocol(self, device: str) -> str:
+        check_device(self.runtime, device)
         images = f"{self.images} image{'s' if self.images > 1 else ''} on {device}"
         threads = f", {self.threads} thread{'s' if self.threads > 1 else ''}"
         where = images if device.startswith("cuda") else images + threads
-        return f"median of {self.runs} forwards of {where}, after up to {self.warmup} to warm up"
+        via = {EAGER: "", EXPORTED: " of the exported program"}.get(self.runtime, " by ONNX Runtime")
+        return f"median of {self.runs} forwards{via} of {where}, after up to {self.warmup} to warm up"
 
     def __call__(self, network: nn.Module, batch: Tensor, device: str) -> float:
         return self.measure_spread(network, batch, device)[0]
 
     def measure_spread(self, network: nn.Module, batch: Tensor, device: str) -> tuple[float, float]:
         """The median and the interquartile range, in seconds."""
-        forward = forward_on(network, batch, device)
+        prepare = RUNTIMES[self.runtime]
         with in_mode(network, training=False), _threads(self.threads), torch.no_grad():
+            forward = prepare(network, batch, device, self.threads)
             timing = time_forwards(forward, time.perf_counter, self.warmup, self.runs, self.seconds)
         return timing.median, timing.spread
-
-
-def forward_on(network: nn.Module, batch: Tensor, device: str) -> Callable[[], None]:
-    """A forward of `batch`, which ends when the device is done."""
-
-    def forward() -> None:
-        network(batch)
-        if device.startswith("cuda"):  # a forward only queues its kernels there
-            torch.cuda.synchronize(device)
-
-    return forward
 
 
 def time_forwards(

@@ -1,21 +1,23 @@
 """A module of several sizes whose weights are slices of those of its largest size.
 
 A smaller module has the first channels and the middle of a kernel, as in once-for-all networks (Cai et al.
-2020). Where it reads only some of the input channels, `columns` says which, as in ENAS, where each state that
-a cell concatenates has its own columns (Pham et al. 2018).
+2020), or what learned matrices make of that middle (see `kernels`). Where it reads only some of the input
+channels, `columns` says which, as in ENAS, where each state that a cell concatenates has its own columns
+(Pham et al. 2018).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from cambrian.errors import UsageError
+from cambrian.networks.sharing.kernels import KernelMatrices
 from cambrian.networks.sharing.norms import NORMS
 
 
@@ -34,13 +36,26 @@ class Slice:
 Columns = Sequence[int] | Mapping[str, Slice]
 
 
+@runtime_checkable
+class OrdersChannels(Protocol):
+    """A module with so many `wide` channels inside, whose order does not change its function."""
+
+    wide: int
+
+    def order_channels(self) -> list[tuple[Tensor, int, Tensor]]:
+        """How its weights have to be reordered, as (tensor, dimension, indices), so that the first channels,
+        which a narrower module has, are the most important ones."""
+        ...
+
+
 class Elastic(nn.Module):
     """`make(size)` for the chosen size, with slices of the weights of `make(most)`. A smaller module may lack
     parts of the largest.
 
     `columns(plan)` are the indices of the input channels that are read, out of `most` (or of its first item,
     if it is a tuple); or a mapping from prefixes of weight names to slices, where the first channels are not
-    the right ones."""
+    the right ones. Of several `kernels`, the sizes that a kernel may have, the smaller ones are learned
+    transformations of the larger."""
 
     def __init__(
         self,
@@ -48,9 +63,11 @@ class Elastic(nn.Module):
         most: Any,
         size: Callable[[Any], Any],
         columns: Callable[[Any], Columns] | None = None,
+        kernels: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.full = make(most)
+        self.kernels = KernelMatrices(kernels) if len(kernels) > 1 else None
         self._make, self._size, self._columns = make, size, columns
         self._inputs: int = most[0] if isinstance(most, tuple) else most
         self._templates: dict[Any, Any] = {}  # not registered: they have no weights
@@ -67,7 +84,24 @@ class Elastic(nn.Module):
         if size is None:
             return [""]
         parts = dict(self._template(size).named_modules())
-        return [f"full.{name}." for name, _ in self.full.named_modules() if name not in parts]
+        # The matrices are no part of a network of its own, whose kernels have gone through them.
+        return ["kernels.", *(f"full.{n}." for n, _ in self.full.named_modules() if n not in parts)]
+
+    def list_matrices(self, plan: Any) -> list[str]:
+        """The names of the kernel matrices that the plan's network goes through."""
+        size = self._size(plan)
+        if size is None or self.kernels is None:
+            return []
+        full, names = dict(self.full.named_parameters()), list[str]()
+        for name, weight in self._template(size).named_parameters():
+            if weight.ndim == 4:
+                names += self.kernels.list_used(full[name].shape[-1], weight.shape[-1])
+        return [f"kernels.{name}" for name in dict.fromkeys(names)]
+
+    def find_template(self, plan: Any) -> nn.Module | None:
+        """A module of the plan's size, without memory; None where the plan does not have this part."""
+        size = self._size(plan)
+        return None if size is None else self._template(size)
 
     def slices(self, plan: Any) -> dict[str, Slice | None]:
         """By prefix of a weight's name, the slice that it takes; None stands for the first channels."""
@@ -85,7 +119,7 @@ class Elastic(nn.Module):
         full = {**dict(self.full.named_parameters()), **dict(self.full.named_buffers())}
         wanted = {**dict(template.named_parameters()), **dict(template.named_buffers())}
         # Slices of the full weights, so that gradients flow back into them.
-        tensors = {n: cut(full[n], t.shape, slice_of(n, slices)) for n, t in wanted.items()}
+        tensors = {n: cut(full[n], t.shape, slice_of(n, slices), self.kernels) for n, t in wanted.items()}
         outputs = functional_call(template, tensors, inputs)
         if self.training or measures:
             self._write_back(tensors, slices)
@@ -130,9 +164,15 @@ def slice_of(name: str, slices: Mapping[str, Slice | None]) -> Slice | None:
     return next(part for prefix, part in slices.items() if name.startswith(prefix))
 
 
-def cut(tensor: Tensor, shape: Sequence[int], columns: Slice | None) -> Tensor:
+def cut(
+    tensor: Tensor, shape: Sequence[int], columns: Slice | None, kernels: KernelMatrices | None = None
+) -> Tensor:
     """Cut `tensor` to `shape`. In a smaller dimension take the `columns`, if they apply to it, or the first
-    channels; take the middle of a kernel."""
+    channels; take the middle of a kernel, or what `kernels` make of it."""
+    if kernels is not None and tensor.ndim == 4 and tensor.shape[-1] != shape[-1]:
+        # Channels first: the matrices then multiply only those that are needed.
+        few = cut(tensor, (*shape[:2], *tensor.shape[2:]), columns)
+        return kernels.shrink(few, shape[-1]).contiguous()
     for dim, (have, want) in enumerate(zip(tensor.shape, shape, strict=True)):
         if columns is not None and dim < 2 and columns.selects(have, want):
             tensor = tensor.index_select(dim, torch.tensor(columns.numbers, device=tensor.device))

@@ -7,6 +7,7 @@ gradient, so that its weights and their momentum stay as they are.
     Weighted(active)  the same of a few candidates: a sampled one, the best two
     Straight          one candidate, with the gradients of all gates: GDAS
     Binary            one candidate, with the gradients of its alternatives' gates: ProxylessNAS
+    Masked            the sum of a few candidates, with the gradients of all gates: MaskConnect
     Only              one candidate, as it is
     Summed            the plain sum, where each candidate reads a state of its own
     PartialChannels   a mixture of the first channels, beside which the others pass: PC-DARTS
@@ -151,6 +152,23 @@ class Binary:
         if not self.weights.requires_grad or not candidates.connects(self.chosen):
             return output
         result: Tensor = _Compare.apply(output, self.weights, candidates, tuple(self.compared))  # type: ignore[no-untyped-call]
+        return result
+
+
+@dataclass(frozen=True)
+class Masked:
+    """The plain sum of the `active` candidates. The gradient of each weight, float[options], is that of
+    `Binary`: an inner product with the output of its candidate, active or not."""
+
+    weights: Tensor
+    active: Sequence[int]
+
+    def __call__(self, candidates: Candidates) -> Tensor:
+        output = Weighted(torch.ones(len(candidates)), self.active)(candidates)
+        if not self.weights.requires_grad:
+            return output
+        everyone = tuple(range(len(candidates)))
+        result: Tensor = _Compare.apply(output, self.weights, candidates, everyone)  # type: ignore[no-untyped-call]
         return result
 
 

@@ -11,9 +11,10 @@ plans of a supernet: it makes every candidate, and the supernet's choice decides
     fork(of, makers)          the module that the plan names
     layers(of, makers, nothing=...)  the same as a list, empty where the plan names one of `nothing`: those
                               candidates are made for a supernet only
-    several(of, makers)       a dictionary of the modules that the plan names
+    several(of, makers)       a dictionary of the modules that the plan names, for the question at `path`
     parts(of, makers)         the same as a list
-    elastic(of, make, most)   `make(size)`; in a supernet, with slices of the weights of `make(most)`
+    elastic(of, make, most)   `make(size)`; in a supernet, with slices of the weights of `make(most)`; of
+                              `kernels` the smaller ones are learned transformations of larger ones
     within(of)                the reading of a part of the plan
 
 The key (`of`) of a fork returns None where a plan does not have that part, which then has no weights.
@@ -91,7 +92,7 @@ class Reading(ABC, Generic[P]):
     ) -> Sequence[nn.Module]: ...
     @abstractmethod
     def several(
-        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker], path: str = ""
     ) -> Mapping[str, nn.Module]:
         """Keys become strings, as nn.ModuleDict requires; the result is a module, to be an attribute."""
 
@@ -102,6 +103,7 @@ class Reading(ABC, Generic[P]):
         make: Callable[[T], nn.Module],
         most: T,
         columns: Columns[P] | None = None,
+        kernels: Sequence[int] = (),
     ) -> nn.Module:
         """`columns(plan)`: the input channels of the largest module that are read; by default the first."""
 
@@ -160,7 +162,7 @@ class Own(Reading[P]):
         return nn.ModuleList(make() for name, make in makers.items() if name in names)  # type: ignore[return-value]
 
     def several(
-        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker], path: str = ""
     ) -> Mapping[str, nn.Module]:
         names = of(self._plan)
         return nn.ModuleDict({str(name): make() for name, make in makers.items() if name in names})  # type: ignore[return-value]
@@ -171,6 +173,7 @@ class Own(Reading[P]):
         make: Callable[[T], nn.Module],
         most: T,
         columns: Columns[P] | None = None,
+        kernels: Sequence[int] = (),
     ) -> nn.Module:
         size = of(self._plan)
         assert size is not None  # a caller asks only for parts that the plan has
@@ -242,9 +245,9 @@ class Shared(Reading[P]):
         return Several("", list(makers), [make() for make in makers.values()], self._key(of))  # type: ignore[return-value]
 
     def several(
-        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker]
+        self, of: Callable[[P], Collection[Any]], makers: Mapping[Any, Maker], path: str = ""
     ) -> Mapping[str, nn.Module]:
-        return Named({str(name): make() for name, make in makers.items()}, self._key(of))  # type: ignore[return-value]
+        return Named({str(name): make() for name, make in makers.items()}, self._key(of), path)  # type: ignore[return-value]
 
     def elastic(
         self,
@@ -252,8 +255,10 @@ class Shared(Reading[P]):
         make: Callable[[T], nn.Module],
         most: T,
         columns: Columns[P] | None = None,
+        kernels: Sequence[int] = (),
     ) -> nn.Module:
-        return Elastic(make, most, self._key(of), None if columns is None else self._key(columns))
+        chosen = None if columns is None else self._key(columns)
+        return Elastic(make, most, self._key(of), chosen, kernels)
 
     def within(self, of: Callable[[P], Q]) -> Reading[Q]:
         return Shared(self._plans, self.gates, self._key(of), self.channel_share)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from cambrian.choices import Answer, Choice
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError, did_you_mean
+from cambrian.networks.sharing.elastic import Elastic
 from cambrian.networks.sharing.live import live_weights
 from cambrian.networks.sharing.mixing import Mixture, Weighted
 from cambrian.networks.sharing.switches import Fork, Gate, Switch
@@ -107,10 +108,21 @@ class Supernet(nn.Module):
 
     def list_parameters(self, architecture: Mapping[str, Answer]) -> list[str]:
         """The names of the parameters that `architecture`'s network uses, as a whole or a slice of them."""
-        live = live_weights(self.network, self._plan(self._check(architecture)))
+        plan = self._plan(self._check(architecture))
+        live = set(live_weights(self.network, plan))
+        for name, module in self.network.named_modules():
+            if isinstance(module, Elastic):
+                live |= {f"{name}.{matrix}" for matrix in module.list_matrices(plan)}
         # Duplicates too: a shared module may be live under one of its names and idle under another.
         named = self.network.named_parameters(remove_duplicate=False)
         return [f"network.{name}" for name, _ in named if name in live]
+
+    def list_elastic(self, architecture: Mapping[str, Answer]) -> list[tuple[nn.Module, nn.Module | None]]:
+        """Each module of several sizes, the largest of it, with the one that `architecture` has, which holds
+        no weights; None where that does not have it."""
+        plan = self._plan(self._check(architecture))
+        parts = [m for m in self.network.modules() if isinstance(m, Elastic)]
+        return [(part.full, part.find_template(plan)) for part in parts]
 
     def _check(self, architecture: Mapping[str, Answer]) -> dict[str, Answer]:
         answers = dict(architecture)

@@ -125,10 +125,11 @@ def connects(module: nn.Module) -> bool:
 
 class Named(nn.Module):
     """A dictionary of modules that shows only the chosen ones, like the nn.ModuleDict of a plan's own
-    network."""
+    network. `path` is the question whose options they are, where there is one."""
 
-    def __init__(self, candidates: Mapping[str, nn.Module], key: Key) -> None:
+    def __init__(self, candidates: Mapping[str, nn.Module], key: Key, path: str = "") -> None:
         super().__init__()
+        self.path = path
         self.candidates = nn.ModuleDict(candidates)
         self._key = key
         self.chosen: set[str] | None = None

@@ -18,50 +18,58 @@ from torch.nn import functional as F
 class Augment:
     """`crop`: the largest shift in pixels; zeros move in. `flip`: mirror every second image from left to
     right, on average. `cutout`: the side in pixels of a square that is set to the mean, around a point of the
-    image."""
+    image. `upright`: shifts are to the left and right alone, as of spectrograms, whose rows are pitches."""
 
     crop: int = 0
     flip: bool = False
     cutout: int = 0
+    upright: bool = False
 
     def __str__(self) -> str:
-        parts = [f"shifts up to {self.crop} px"] * bool(self.crop) + ["flips"] * self.flip
+        along = " in time" * self.upright
+        parts = [f"shifts{along} up to {self.crop} px"] * bool(self.crop) + ["flips"] * self.flip
         parts += [f"cutout of {self.cutout} px"] * bool(self.cutout)
         return ", ".join(parts) or "none"
 
     def scale(self, share: float) -> Augment:
         """The augmentation of images whose side is that share of these ones'."""
-        return Augment(round(self.crop * share), self.flip, round(self.cutout * share))
+        return replace(self, crop=round(self.crop * share), cutout=round(self.cutout * share))
 
     def strengthen(self, strength: float, side: int) -> Augment:
         """The augmentation of images of that side, times a strength: 0 is none, 1 this one; above 1 a hole
         grows too, since many images have none at 1.
 
-        >>> Augment(4, True, 0).strengthen(2.0, 32), Augment(4, True, 12).strengthen(0.5, 32)
-        (Augment(crop=8, flip=True, cutout=12), Augment(crop=2, flip=True, cutout=6))
+        >>> print(Augment(4, True, 0).strengthen(2.0, 32), "|", Augment(4, True, 12).strengthen(0.5, 32))
+        shifts up to 8 px, flips, cutout of 12 px | shifts up to 2 px, flips, cutout of 6 px
         """
         hole = self.cutout * min(strength, 1.0) + HOLE * side * max(strength - 1.0, 0.0)
         # At most half of the side: further shifts would leave less than a quarter of the image.
         crop = min(round(self.crop * strength), side // 2)
-        return Augment(crop, self.flip and strength > 0, round(hole))
+        return replace(self, crop=crop, flip=self.flip and strength > 0, cutout=round(hole))
 
 
 HOLE = 3 / 8
-"""The side of the hole that a strength of 2 adds, as a share of the image's: what cutout has in small data."""
+"""The side of the hole that a strength of 2 adds, as a share of the image's: that of cutout in small data."""
 
 
 def automatic(
-    height: int, width: int, channels: int, crop: int | None, flip: bool | None, cutout: int
+    height: int,
+    width: int,
+    channels: int,
+    crop: int | None,
+    flip: bool | None,
+    cutout: int,
+    upright: bool = False,
 ) -> Augment:
     """The given settings, with defaults in place of None: shifts of an eighth of the side, as the usual 4 of
-    32; flips for colour images of 32 pixels or more."""
+    32, or of `upright` images of their width; flips for colour images of 32 pixels or more."""
     # Such images are mostly photographs; in small or grey ones, often characters, left and right matter.
-    side = min(height, width)
+    side = width if upright else min(height, width)
     if crop is None:
         crop = side // 8
     if flip is None:
         flip = channels == 3 and side >= 32
-    return Augment(crop, flip, cutout)
+    return Augment(crop, flip, cutout, upright)
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,8 @@ def draw(augment: Augment, examples: int, side: tuple[int, int], rng: np.random.
     # The sequence of these draws belongs to seeded runs, and must not change.
     corner = rng.integers(0, 2 * augment.crop + 1, size=(examples, 2))
     mirrored = rng.random(examples) < (0.5 if augment.flip else 0.0)
+    if augment.upright:
+        corner[:, 0] = augment.crop  # drawn all the same, so that the sequence is one for all
     hole = rng.integers(0, side, size=(examples, 2))
     order = rng.permutation(examples)
     return Draws(*map(torch.from_numpy, (order, corner, mirrored, hole)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,19 +11,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from cambrian.goal import CLASSES, Goal
+
 PIECE = 2**24
 """The numbers that are scaled at once: 64 MiB of them, and as many of the result at most."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """`pixels` [n, height, width, channels], uint8 or float32; `targets` int64[n]; `mean` and `std`
-    float32[channels] in the unit of a network's inputs (uint8 divided by 255, float32 unchanged)."""
+    """`pixels` [n, height, width, channels], uint8 or float32; `targets` int64[n], or as `goal` has them, of
+    numbers their standard scores; `mean` and `std` float32[channels] in the unit of a network's inputs (uint8
+    divided by 255, float32 unchanged)."""
 
     pixels: Tensor
     targets: Tensor
     mean: Tensor
     std: Tensor
+    goal: Goal = CLASSES
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -46,21 +51,30 @@ class Images:
 
 def images(
     pixels: NDArray[np.generic],
-    targets: NDArray[np.int64],
+    targets: NDArray[np.generic],
     mean: tuple[float, ...],
     std: tuple[float, ...],
     device: str = "cpu",
     resolution: int | None = None,
+    goal: Goal = CLASSES,
 ) -> Images:
     """Copies of the arrays on `device`, scaled to `resolution` pixels a side if it is given."""
     tensor = torch.from_numpy(np.array(pixels)).to(device)
     unscaled = Images(
         tensor,
-        torch.from_numpy(np.array(targets, dtype=np.int64)).to(device),
+        torch.from_numpy(_as_learned(targets, goal)).to(device),
         torch.tensor(mean, dtype=torch.float32, device=device),
         torch.tensor(std, dtype=torch.float32, device=device),
+        goal,
     )
     return unscaled if resolution is None else unscaled.resize((resolution, resolution))
+
+
+def _as_learned(targets: NDArray[np.generic], goal: Goal) -> NDArray[Any]:
+    """The targets as a network learns them: of numbers their standard scores."""
+    if goal.kind == "numbers":
+        return ((targets.astype(np.float64) - goal.mean) / goal.std).astype(np.float32)
+    return np.array(targets, dtype=np.int64)
 
 
 def _scale(pixels: Tensor, side: tuple[int, int]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -43,6 +45,14 @@ class Descent:
     def momentum(self) -> float:
         """Nesterov's momentum of SGD; 0 of an optimiser that has another kind."""
         return float(self._optimiser.param_groups[0].get("momentum", 0.0))
+
+    @torch.no_grad()
+    def reorder(self, moves: Iterable[tuple[Tensor, int, Tensor]]) -> None:
+        """Reorder each tensor along its dimension by these indices, and the moments of parameters alike."""
+        for tensor, dim, order in moves:
+            moments = self._optimiser.state.get(tensor, {}).values()
+            for each in (tensor, *(m for m in moments if m.shape == tensor.shape)):
+                each.copy_(each.index_select(dim, order))
 
     def state(self) -> dict[str, Tensor]:
         """The optimiser's moments, by the parameter's index and the moment's name."""

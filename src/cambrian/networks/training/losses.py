@@ -1,7 +1,8 @@
 """Losses as values: the mean over the examples of a batch, computed from their logits.
 
 `LOSSES` are the losses that a recipe can name, which need only the labels; `Distillation` also needs a
-teacher, and is for steps that have one.
+teacher, and is for steps that have one. Where the targets are not classes (see `cambrian.goal`), the usual
+cross-entropy stands for the loss of their kind.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cambrian.goal import CLASSES, Goal
 from cambrian.networks.training.recipe import Recipe
 
 
@@ -63,12 +66,64 @@ class Distillation:
         return loss * self.temperature**2
 
 
+@dataclass(frozen=True)
+class Huber:
+    """Half the squared error up to an error of one standard deviation, and beyond it the absolute error less
+    one half (Huber 1964, "Robust Estimation of a Location Parameter"), so that outliers do not rule."""
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """float[n, 1], float[n] -> float[]."""
+        return F.huber_loss(logits[:, 0], targets)
+
+
+@dataclass(frozen=True)
+class MeanSquare:
+    """The mean squared error of numbers."""
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """float[n, 1], float[n] -> float[]."""
+        return F.mse_loss(logits[:, 0], targets)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy:
+    """The cross-entropy of each label alone, averaged, with a share `smoothing` of each target spread evenly
+    over yes and no."""
+
+    smoothing: float = 0.0
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """float[n, labels], int64[n, labels] -> float[]."""
+        smooth = (1 - self.smoothing) * targets.to(logits.dtype) + self.smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits, smooth)
+
+
+@dataclass(frozen=True)
+class SumOfHeads:
+    """The sum of a loss over several classifications, whose logits lie side by side."""
+
+    loss: Loss
+    goal: Goal
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """float[n, classes of all heads], int64[n, heads] -> float[]."""
+        parts = enumerate(self.goal.parts)
+        losses = [self.loss(logits[:, part], targets[:, head]) for head, (_, part) in parts]
+        return torch.stack(losses).sum()
+
+
 LOSSES: Mapping[str, Callable[[float], Loss]] = {
     "cross-entropy": CrossEntropy,
     "squared-error": SquaredError,
 }
 
 
-def make_loss(recipe: Recipe) -> Loss:
-    """The loss that the recipe names, with its smoothing."""
-    return LOSSES[recipe.loss](recipe.label_smoothing)
+def make_loss(recipe: Recipe, goal: Goal = CLASSES) -> Loss:
+    """The loss that the recipe names, with its smoothing, for targets of that goal: of numbers Huber's or the
+    squared error, of labels the binary cross-entropy, of several heads the sum."""
+    if goal.kind == "numbers":
+        return MeanSquare() if recipe.loss == "squared-error" else Huber()
+    if goal.kind == "labels":
+        return BinaryCrossEntropy(recipe.label_smoothing)
+    loss = LOSSES[recipe.loss](recipe.label_smoothing)
+    return SumOfHeads(loss, goal) if goal.kind == "heads" else loss

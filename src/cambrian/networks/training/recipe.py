@@ -30,7 +30,8 @@ class Recipe:
     the first period, and each later period is `restart_multiple` times as long. "trapezoid" stays at the peak
     and falls linearly to 0 over the last `cooldown` share of the steps after the warm-up.
 
-    `loss` is a name (see `losses`). `weight_decay` spares biases and normalisation (He et al. 2019, Sec.
+    `loss` is a name (see `losses`); of numbers, cross-entropy stands for Huber's loss, and squared-error is
+    the mean squared error. `weight_decay` spares biases and normalisation (He et al. 2019, Sec.
     3.1). `auxiliary` weights the loss of the auxiliary head, where the network has one. `drop_path` is
     reached linearly over the training (Zoph et al. 2018, Sec. 4). `gradient_clip` bounds the gradient's norm
     (0: no bound). `crop` (pixels of shift), `flip` and `cutout` (side of the hole in pixels, 0: none) augment

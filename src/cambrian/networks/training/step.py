@@ -8,6 +8,7 @@ separate optimiser on other batches) is a `Step` made of several `Descent`s.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -117,6 +118,10 @@ class GradientStep:
         torch.autograd.backward(loss)
         self._descent.descend(self._recipe.rate(moment.scheduled, moment.length, moment.steps_per_epoch))
         return loss.detach()
+
+    def reorder(self, moves: Iterable[tuple[Tensor, int, Tensor]]) -> None:
+        """Reorder weights along a dimension, and their moments alike: see `Descent.reorder`."""
+        self._descent.reorder(moves)
 
     def state(self) -> dict[str, Tensor]:
         return self._descent.state()

@@ -24,8 +24,9 @@ from cambrian.networks.training.averaging import Average
 from cambrian.networks.training.batch_stream import BatchStream
 from cambrian.networks.training.batches import Images
 from cambrian.networks.training.growth import LEAST, Growth
+from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.recipe import Recipe
-from cambrian.networks.training.step import GradientStep, Moment, Step, half_precision
+from cambrian.networks.training.step import GradientStep, HeadsLoss, Moment, Step, half_precision
 from cambrian.randomness import integer_seed
 
 CHECK_STEPS = 5
@@ -64,7 +65,9 @@ class Training:
             self.batches.resize(self._growth.side(0.0))
         self._device = images.pixels.device
         self._total = torch.zeros((), device=self._device)  # the sum of this epoch's losses
-        self._method = method or GradientStep(network, recipe)
+        # Made here, since only the images know whether their targets are classes.
+        loss = HeadsLoss(make_loss(recipe, images.goal), recipe.auxiliary)
+        self._method = method or GradientStep(network, recipe, loss)
         self._average = Average(network, recipe.average) if recipe.average else None
 
     @property
@@ -257,6 +260,17 @@ def scores(network: nn.Module, images: Images, batch_size: int) -> dict[str, flo
         "balanced_accuracy": recall.mean().item(),
         "loss": torch.stack(losses).sum().item() / len(images),
     }
+
+
+def compute_outputs(network: nn.Module, images: Images, batch_size: int) -> Tensor:
+    """The outputs float[n, outputs] of the network's first head in evaluation mode, for all images."""
+    network.eval()
+    outputs = []
+    with torch.inference_mode(), half_precision(images.pixels.device):
+        for begin in range(0, len(images), batch_size):
+            batch = images.pixels[begin : begin + batch_size]
+            outputs.append(first_head(network(images.inputs(batch))).float())
+    return torch.cat(outputs)
 
 
 def _seed(device: torch.device, seed: int) -> None:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -97,6 +98,16 @@ def check(db: sqlite3.Connection, path: Path, schema: Sequence[str], version: in
 def checksum(values: Sequence[object]) -> int:
     """The CRC-32 of a row's columns, by which a flipped bit is noticed."""
     return zlib.crc32(encode(tuple(values)))
+
+
+def check_rows(path: Path | None, what: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Rows without their last column, which is the checksum of the others. Raises LedgerCorrupt."""
+    for *values, expected in rows:
+        if checksum(values) != expected:
+            raise LedgerCorrupt(
+                f"{path} is damaged: {what} {values[0]!r} does not match its checksum{REPAIR}"
+            )
+        yield tuple(values)
 
 
 def identity(path: Path | None) -> tuple[int, int] | None:

@@ -21,7 +21,7 @@ from cambrian.errors import LedgerCorrupt, RunError
 from cambrian.files import stage_file
 from cambrian.outcome import Outcome
 from cambrian.search.ledger import database, schema1
-from cambrian.search.ledger.database import REPAIR, checksum, translate_errors
+from cambrian.search.ledger.database import REPAIR, check_rows, checksum, translate_errors
 from cambrian.search.ledger.keys import FINAL
 from cambrian.search.ledger.rows import (
     SCHEMA,
@@ -209,13 +209,7 @@ class Ledger:
         )
 
     def _check(self, what: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        """Rows without their last column, which is the checksum of the others."""
-        for *values, expected in rows:
-            if checksum(values) != expected:
-                raise LedgerCorrupt(
-                    f"{self.path} is damaged: {what} {values[0]!r} does not match its checksum{REPAIR}"
-                )
-            yield tuple(values)
+        return check_rows(self.path, what, rows)
 
     def _check_gaps(self, rows: Sequence[Row]) -> None:
         # A checksum guards a row that is there; only the numbers show one that is not.

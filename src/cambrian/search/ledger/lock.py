@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from cambrian.errors import RunBusy, RunError
@@ -19,7 +21,7 @@ class Lock:
         except OSError as error:
             raise RunError(f"cannot write in {directory}: {error.strerror}") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(self._file)
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
@@ -34,6 +36,19 @@ class Lock:
 
     def release(self) -> None:
         os.close(self._file)
+
+
+PAUSES = (0.002, 0.02)
+"""Seconds before the lock is tried again: one who asks whether it is held has it for some microseconds."""
+
+
+def _take(file: int) -> None:
+    for pause in PAUSES:
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(pause)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def held_since(directory: Path) -> float | None:

@@ -8,32 +8,31 @@ on train and validation, until the end of the budget."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Annotated, NamedTuple
 
 import msgspec
 
-from cambrian.architecture import Architecture, questions, replay
-from cambrian.choices import OneOf
-from cambrian.errors import IllegalArchitecture, Rejected, UsageError
+from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Artifact, Done, Fidelity, Infeasible, Outcome, Trial
-from cambrian.randomness import stream
 from cambrian.recommendation import rank_trials
 from cambrian.request import Stop, Wait
 from cambrian.search.ledger.keys import trial_key
 from cambrian.search.ledger.rows import Row
+from cambrian.search.loop.baselines import list_baselines
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.settings import SHARE, check_settings
 from cambrian.spaces.space import Space
-from cambrian.weights import FRESH, Inherit, Weights
+from cambrian.weights import FINAL, FRESH, Inherit, Weights
 
-DELIVERED = ("winner", "baseline")
+DELIVERED = ("winner", "front", "baseline")
 """Roles whose networks learn from train and validation and see the test split."""
 
 
 class Final(msgspec.Struct, frozen=True):
-    """`top` finalists at `fidelity`; `baselines` are finished beside the winner: names of published
-    architectures that belong to the space, and "random", one drawn from it of the winner's size.
+    """`top` finalists at `fidelity`, of which the best on validation wins; of several objectives all `top`
+    are handed over, as different points of one front. `baselines` are finished beside the winner: names of
+    published architectures that belong to the space, and "random", one drawn from it of the winner's size.
 
     With `continues`, the winner goes on from the weights of its last trial, in that trial's skeleton: then
     `top` counts the architectures that are tried in turn should the first one fail. `estimator` names the
@@ -92,6 +91,21 @@ def _find_latest(final: Final, architecture: Architecture, trials: Sequence[Tria
     return Candidate(architecture, fidelity, Inherit(kept[0].number), kept[0].artifacts)
 
 
+def continue_winner(winner: Trial, again: bool) -> Candidate | None:
+    """The network that an earlier session handed over, to be trained on from the weights of that training
+    where its budget is another one now (`again`), or as it was begun. None where it did not come from a trial
+    of the search, or where its weights were not kept."""
+    weights = winner.weights
+    if not isinstance(weights, Inherit):
+        return None
+    if not again:
+        return Candidate(winner.architecture, winner.fidelity, weights) if weights.move else None
+    if not winner.artifacts:
+        return None
+    weights = Inherit(weights.row, f"{FINAL}{winner.number}")
+    return Candidate(winner.architecture, winner.fidelity, weights, winner.artifacts)
+
+
 class Part(NamedTuple):
     """A network's part in this stage: its role, the key of its training, and the network."""
 
@@ -102,7 +116,8 @@ class Part(NamedTuple):
 
 class FinalStage:
     """The source of the final stage's rows, as a `Coordinator` is of a search's. A single candidate is the
-    winner at once: there is nothing to choose."""
+    winner at once: there is nothing to choose. Nor is there among points of a front: the first `front`
+    candidates, if any, are all delivered, and the others stand in should these fail."""
 
     def __init__(
         self,
@@ -116,6 +131,7 @@ class FinalStage:
         published: Mapping[str, Architecture],
         again: bool = False,
         threads: int = 0,
+        front: int = 0,
     ) -> None:
         """`rows` are those of earlier sessions; with `again`, trainings that their budget cut short are done
         anew."""
@@ -129,7 +145,8 @@ class FinalStage:
                 self._known.setdefault(row.key, row.trial)
         self._count = len(rows)
         self._candidates = list(candidates)
-        decided = settings.continues or len(candidates) == 1
+        self._front = 1 if settings.continues else front
+        decided = settings.continues or len(candidates) == 1 or bool(front)
         self._finalists = self._plan([("finalist", c) for c in candidates if not decided])
         self._published = published
         self._artifacts = {c.weights: c.artifacts for c in candidates}
@@ -147,7 +164,10 @@ class FinalStage:
             chosen = self._choose()
             if chosen is None:
                 return Stop("no finalist could be trained")
-            self._delivered = self._plan([("winner", chosen), *self._baselines(chosen.architecture)])
+            others = [self._candidates.pop(0) for _ in self._candidates[: self._front - 1]]
+            roles = [(f"front {n}", each) for n, each in enumerate(others, start=2)]
+            baselines = self._baselines(chosen.architecture)
+            self._delivered = self._plan([("winner", chosen), *roles, *baselines])
         if self._failed(self._delivered[0].key) and self._candidates:
             # The next one in its place: a run ends with a network.
             self._delivered[:1] = self._plan([("winner", self._candidates.pop(0))])
@@ -205,14 +225,20 @@ class FinalStage:
 
     def winner(self) -> Trial | None:
         """The trained network to hand over, once there is one."""
-        if not self._delivered:
-            return None
-        trial = self._known.get(self._delivered[0].key)
-        return trial if trial is not None and trial.value is not None else None
+        parts = [part for part in self._delivered or () if not part.role.startswith("baseline")]
+        trials = [self._known[part.key] for part in parts if part.key in self._known]
+        # Where its training fails, another network of the front is handed over first.
+        return next((t for t in trials if t.value is not None), None)
+
+    def front(self) -> list[Trial]:
+        """The other networks of the front that were trained."""
+        parts = [part for part in self._delivered or () if part.role.startswith("front")]
+        trials = [self._known[part.key] for part in parts if part.key in self._known]
+        return [t for t in trials if t.value is not None and t != self.winner()]
 
     def total(self) -> int:
         """The number of networks that are trained at most."""
-        return len(self._finalists) + 1 + len(self._others)
+        return len(self._finalists) + max(1, self._front) + len(self._others)
 
     def _open(self, parts: Sequence[Part]) -> Row | Wait | None:
         """The next row of a round, or Wait for those under way, or None when the round is over."""
@@ -252,31 +278,9 @@ class FinalStage:
 
     def _baselines(self, winner: Architecture) -> list[tuple[str, Candidate]]:
         """The baselines by role; one that the space does not hold is left out."""
-        architectures = self._list_baselines(winner)
+        names = self.settings.baselines
+        architectures = list_baselines(self.space, names, self._published, winner, self.seed)
         return [(role, Candidate(each, self.settings.fidelity)) for role, each in architectures]
-
-    def _list_baselines(self, winner: Architecture) -> list[tuple[str, Architecture]]:
-        baselines: list[tuple[str, Architecture]] = []
-        for name in self.settings.baselines:
-            with suppress(IllegalArchitecture):
-                if name == "random":
-                    baselines.append((f"baseline {name}", self._random(winner)))
-                elif name in self._published:
-                    baselines.append((f"baseline {name}", replay(self.space, self._published[name])))
-        return baselines
-
-    def _random(self, winner: Architecture) -> Architecture:
-        """A random architecture of the winner's size: with as many layers or blocks."""
-        depths = [c.path for c in questions(self.space, winner) if isinstance(c, OneOf) and c.depth]
-        # Rejection, as `sample` does it: a space may reject most draws, but not for ever.
-        rng = stream(self.seed, "baseline")
-        for _ in range(1000):
-            try:
-                same = {path: winner[path] for path in depths}
-                return replay(self.space, same, lambda choice: choice.draw(rng))
-            except Rejected:
-                continue
-        raise IllegalArchitecture("the space rejects random architectures of the winner's size")
 
 
 def cut_short(trial: Trial) -> bool:

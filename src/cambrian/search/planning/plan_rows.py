@@ -46,7 +46,7 @@ def describe_plan(
         ("strategy", _describe_strategy(search, facts, work if by_levels else None)),
         *_describe_limits(search),
         ("each", _describe_trial(search, search.fidelity.epochs, cost.images(work))),
-        ("then", describe_final(final)),
+        ("then", describe_final(final, len(search.objectives), search.choose)),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
         ("time", _describe_time(search.budget, work, cost)),
     ]

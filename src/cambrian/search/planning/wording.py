@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from cambrian.outcome import Fidelity
 from cambrian.search.loop.final_stage import Final
+from cambrian.tasks.sounds import describe_hearing
+from cambrian.tasks.texts import describe_script
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
@@ -16,13 +18,21 @@ def describe_data(task: Task) -> str:
     size = f"{task.height}x{task.width}x{task.channels}"
     if task.columns:
         size = f"{len(task.columns)} columns, {task.channels} features"
+    if "sound" in task.rendering:
+        size = describe_hearing(task.rendering["sound"])
+    if "text" in task.rendering:
+        size = describe_script(task.rendering["text"])
     counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
-    return f"{task.name}: {size}, {task.classes} classes; {counts}"
+    return f"{task.name}: {size}, {task.answer}; {counts}"
 
 
-def describe_final(final: Final) -> str:
+def describe_final(final: Final, objectives: int = 1, choose: str | None = None) -> str:
     """The final stage of a search that does not continue its trials."""
     training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
+    if choose is not None:
+        return f"the best that keeps {choose}, from scratch, on all but test: {training}"
+    if objectives > 1:
+        return f"{final.top} networks at the front's knees from scratch, on all but test: {training}"
     if final.top == 1:
         return f"the best from scratch, on all but test: {training}"
     return f"the best {final.top} from scratch: {training}; the best of them on all but test"

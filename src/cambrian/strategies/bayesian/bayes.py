@@ -10,12 +10,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
+from cambrian.predictors.kernel_predictor import KernelPredictor
+from cambrian.settings import Span
 from cambrian.strategies.bayesian.acquisitions import hope_to_improve, score_lessons
 from cambrian.strategies.bayesian.candidates import Acquisition
 from cambrian.strategies.bayesian.model_based import ModelBased, State
+from cambrian.strategies.bayesian.several_objectives import (
+    hope_despite_noise,
+    hope_to_extend,
+    read_lessons,
+)
 from cambrian.strategies.surrogates import make_deviating_surrogate, name_surrogate
 
 if TYPE_CHECKING:
@@ -24,13 +32,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Improving(ModelBased):
-    """Expected improvement under a predictor."""
+    """Expected improvement under a predictor; of several objectives, expected hypervolume improvement under
+    one predictor for each. With `draws` measurements are noisy, and the front is one of so many that are
+    drawn from the posterior (qNEHVI); the predictor must be a Gaussian process then."""
+
+    draws: Annotated[int, Span(0, 1024)] = field(default=0, metadata={"later": True})
+    follows_all: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.draws and not isinstance(self.predictor(), KernelPredictor):
+            raise UsageError(
+                "draws need joint draws of a predictor, which Gaussian processes have: surrogate gp"
+            )
 
     @abstractmethod
     def predictor(self) -> Any:
         """The predictor of normal scores."""
 
     def fit(self, state: State) -> Any:
+        if len(state.objectives) > 1:
+            return self._fit_each(state)
         lessons = self.lessons(state.trials)
         learner = self.predictor().start(state.space, state.seed, "bayes", "fit", len(lessons[1]))
         return learner.fit(score_lessons(lessons), state.model)
@@ -38,7 +60,22 @@ class Improving(ModelBased):
     def acquisition(
         self, state: State, pending: Sequence[Architecture], rng: np.random.Generator
     ) -> Acquisition:
-        return hope_to_improve(state.model, self.lessons(state.trials), pending)
+        if len(state.objectives) == 1:
+            return hope_to_improve(state.model, self.lessons(state.trials), pending)
+        lessons = read_lessons(state.trials, state.objectives, self.memory)
+        if self.draws:
+            return hope_despite_noise(state.model, lessons, pending, self.draws, rng)
+        return hope_to_extend(state.model, lessons, pending)
+
+    def _fit_each(self, state: State) -> Any:
+        """One model for each objective; None before two architectures differ in them."""
+        lessons = read_lessons(state.trials, state.objectives, self.memory)
+        models = []
+        for j, objective in enumerate(state.objectives):
+            purpose = ("bayes", "fit", objective.name, len(lessons.architectures))
+            learner = self.predictor().start(state.space, state.seed, *purpose)
+            models.append(learner.fit(lessons.list_trials(j), state.model and state.model[j]))
+        return tuple(models)
 
 
 @dataclass(frozen=True)
@@ -55,8 +92,8 @@ class Bayes(Improving):
     listed: ClassVar[int] = 20_000
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         object.__setattr__(self, "surrogate", name_surrogate(self.surrogate))
+        super().__post_init__()
 
     @property
     def needs(self) -> tuple[type, ...]:  # type: ignore[override]

@@ -16,10 +16,11 @@ import numpy as np
 
 from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Trial
-from cambrian.problem import Problem
+from cambrian.problem import Objective, Problem
 from cambrian.settings import Span
 from cambrian.spaces.knowledge import Canonical, know
 from cambrian.strategies.bayesian.candidates import Acquisition, Climb, Everything, enumerate_space
+from cambrian.strategies.bayesian.several_objectives import count_vectors, list_front
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal
 
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class State:
-    """`trials` are all learned trials; `model` was fitted to the first `fitted` of them."""
+    """`trials` are all learned trials; `model` was fitted to the first `fitted` of them. A strategy that
+    knows nothing of several `objectives` follows the first."""
 
     space: Any
     seed: int
     trials: tuple[Trial, ...] = ()
     model: Any = None
     fitted: int = 0
+    objectives: tuple[Objective, ...] = (Objective(),)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,9 @@ class ModelBased(ABC):
     listed: ClassVar[int] = 4_000
     """The same for a space that lists its architectures, as a table does."""
 
+    follows_all: ClassVar[bool] = False
+    """Whether the acquisition function counts all objectives, instead of the first alone."""
+
     def __post_init__(self) -> None:
         check_settings(self)
 
@@ -73,7 +79,7 @@ class ModelBased(ABC):
         """The acquisition function, which scores architectures by the use of measuring them next."""
 
     def start(self, problem: Problem) -> State:
-        return State(problem.space, problem.seed)
+        return State(problem.space, problem.seed, objectives=problem.objectives)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         known = Known(state.space, [*state.trials, *pending])
@@ -82,12 +88,18 @@ class ModelBased(ABC):
             return Evaluate(draw_unknown(state.space, known, rng))
         acquisition = self.acquisition(state, [t.architecture for t in pending], rng)
         optimum = self._search_method(state).maximise(
-            state.space, acquisition, best(state.trials, self.starts), known, rng
+            state.space, acquisition, self._list_heads(state), known, rng
         )
         if optimum is None:
             return Evaluate(draw_unknown(state.space, known, rng))
         prefers = _prefer(state.trials, acquisition)
         return Evaluate(optimum[0], reason={"acquisition": optimum[1]}, prefers=prefers)
+
+    def _list_heads(self, state: State) -> list[Architecture]:
+        """The architectures from which a local search for the next one starts."""
+        if self.follows_all and len(state.objectives) > 1:
+            return list_front(state.trials, state.objectives, self.starts)
+        return best(state.trials, self.starts)
 
     def _search_method(self, state: State) -> Climb | Everything:
         everything = enumerate_space(state.space, self.enumerated, self.listed)
@@ -100,7 +112,8 @@ class ModelBased(ABC):
         count = len(state.trials)
         # A tenth more: the number of fits grows with the logarithm of the trials, not with the trials.
         due = count >= self.initial and count >= state.fitted + max(self.refit, state.fitted // 10)
-        if not due or len({t.value for t in state.trials} - {None}) < 2:
+        objectives = state.objectives if self.follows_all else state.objectives[:1]
+        if not due or count_vectors(state.trials, objectives) < 2:
             return state
         return replace(state, model=self.fit(state), fitted=count)
 

@@ -23,9 +23,11 @@ class OnceForAll(SharedEvolution):
 
     @staticmethod
     def paper() -> OnceForAll:
-        """Four networks at a step, as for the last answers that open; the evolution is of 100 children with
-        25 parents, for 500 generations (App. A, and the released code)."""
-        return OnceForAll(children=50_000, population=100, parents=25, paths=4)
+        """Kernels shrink first, then depths and widths; four networks at a step, as for the last answers that
+        open; the evolution is of 100 children with 25 parents, for 500 generations (App. A, and the released
+        code)."""
+        phases = ("kernel", "depth", "expand")
+        return OnceForAll(children=50_000, population=100, parents=25, paths=4, phases=phases)
 
     @property
     def method(self) -> dict[str, Any]:

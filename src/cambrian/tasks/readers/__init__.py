@@ -10,6 +10,8 @@ READERS = Registry(
         "digits": "cambrian.tasks.readers.digits:Digits",
         "fashion-mnist": "cambrian.tasks.readers.idx:FashionMnist",
         "folder": "cambrian.tasks.readers.folder:Folder",
+        "sounds": "cambrian.tasks.readers.sounds:Sounds",
+        "texts": "cambrian.tasks.readers.texts:Texts",
         "npz": "cambrian.tasks.readers.npz:Npz",
         "idx": "cambrian.tasks.readers.idx:Idx",
         "csv": "cambrian.tasks.readers.csv:Csv",

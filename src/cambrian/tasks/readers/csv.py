@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from cambrian.errors import DataError
+from cambrian.goal import GoalName
+from cambrian.settings import check_settings
 from cambrian.tasks.arrays import from_arrays, with_notes
 from cambrian.tasks.examples import Examples
 from cambrian.tasks.images import decode_files
-from cambrian.tasks.labels import read_labels
 from cambrian.tasks.layouts import Form, Layout
 from cambrian.tasks.readers.csv_columns import (
     Columns,
@@ -29,6 +30,8 @@ from cambrian.tasks.readers.csv_features import read_features
 from cambrian.tasks.readers.csv_files import find_files
 from cambrian.tasks.readers.csv_pixels import PixelRows, as_integers, convert_labels, marks_of, read_pixels
 from cambrian.tasks.readers.csv_text import SEPARATORS, Table, read_table
+from cambrian.tasks.targets import read_targets
+from cambrian.tasks.texts import LENGTH
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,10 @@ class Csv:
     names of image files, `ignore` columns that are not pixels (A,B,C, or none to keep all), `header` yes or
     no, `separator` a character or tab. `layout` and `shape`, such as 28x28, say how pixels make an image.
 
-    `target` is the column of classes of a table of features: where it is given, a row is not an image, and
-    the other columns are numbers and categories; `categories` names columns of numbers that are
-    categories."""
+    `target` is the column to learn of a table of features, or several, as A,B: where it is given, a row is
+    not an image, and the other columns are numbers and categories; `categories` names columns of numbers that
+    are categories. `text` is a column of texts to learn from alone, of which `length` characters are read.
+    `goal` says whether the target is classes, numbers, labels or heads."""
 
     path: str
     label: str | int | None = None
@@ -55,6 +59,9 @@ class Csv:
     shape: str | None = None
     target: str | int | None = None
     categories: str | None = None
+    goal: GoalName | None = None
+    text: str | None = None
+    length: Annotated[int | None, LENGTH] = None
 
     def examples(self) -> Examples:
         if self.separator and self.separator not in SEPARATORS and len(self.separator) != 1:
@@ -63,13 +70,15 @@ class Csv:
         table = read_table(Path(self.path), self.separator, self.header)
         if self.target is not None:
             return self._of_features(table, self.target)
+        if self.text is not None:
+            raise DataError(f"{table.path}: text= is for a table of texts: name its target= as well")
         if self.categories is not None:
             raise DataError(f"{table.path}: categories= is for a table of features: name its target= as well")
         # Each column that is found is out of the question for the next: parts, image files, label, pixels.
         split, notes = find_split(table, self.split)
         image = find_image(table, self.image, split)
         if image is not None:
-            return _of_files(table, of_files(table, self.label, image, split), notes)
+            return _of_files(table, of_files(table, self.label, image, split), notes, self.goal)
         columns = of_pixels(table, self.label, self.ignore, split)
         return self._of_pixels(table, columns, notes)
 
@@ -81,7 +90,10 @@ class Csv:
                 f"{table.path}: {unread[0]}= is for images, and target= for a table of features: give one of"
                 " them"
             )
-        return read_features(table, target, self.split, self.ignore, self.categories)
+        check_settings(self, "csv")
+        return read_features(
+            table, target, self.split, self.ignore, self.categories, self.goal, self.text, self.length
+        )
 
     def _of_pixels(self, table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
         rows = read_pixels(table, columns)
@@ -92,7 +104,7 @@ class Csv:
         inputs = as_integers(rows.values[:, kept])
         parts = {int(part): (inputs[marks == part], labels[marks == part]) for part in np.unique(marks)}
         notes += (*table.notes, *columns.notes, *remarks, *more)
-        form = Form(self.layout, self.shape)
+        form = Form(self.layout, self.shape, goal=self.goal)
         return from_arrays(table.path.stem, parts, where=str(table.path), form=form, notes=notes)
 
 
@@ -126,7 +138,7 @@ def _label_of(
     return label, [i for i in places if i != place], (remark,)
 
 
-def _of_files(table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
+def _of_files(table: Table, columns: Columns, notes: tuple[str, ...], goal: GoalName | None) -> Examples:
     path, rows = table.path, list(table.rows)  # all at once: names take little memory
     lines = [line for line, _ in rows]
     # Column 0 stands for a missing one, whose cells nobody reads.
@@ -134,11 +146,13 @@ def _of_files(table: Table, columns: Columns, notes: tuple[str, ...]) -> Example
         [row[column or 0] for _, row in rows] for column in (columns.image, columns.label, columns.split)
     )
     files, remarks = find_files(path, cells)
-    classes = read_labels(convert_labels(table, lines, texts), str(path))
+    name = table.header[columns.label or 0] if table.header else "label"
+    targets = read_targets(convert_labels(table, lines, texts), str(path), goal, name=name)
     decode = decode_files(path.stem, files.__getitem__, lambda i: str(files[i]))
-    notes += (*table.notes, *columns.notes, *remarks, *classes.notes, *_contradictions(path, cells, texts))
+    notes += (*table.notes, *columns.notes, *remarks, *targets.notes, *_contradictions(path, cells, texts))
     marks = marks_of(table, columns.split, lines, split)
-    return Examples(path.stem, classes.targets, classes.labels, marks, with_notes(decode, notes))
+    decode = with_notes(decode, notes)
+    return Examples(path.stem, targets.values, targets.labels, marks, decode, targets.goal)
 
 
 def _contradictions(path: Path, cells: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:

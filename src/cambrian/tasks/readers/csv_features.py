@@ -1,18 +1,24 @@
-"""A CSV whose rows are features: numbers and categories to learn a column of classes from."""
+"""A CSV whose rows are features: numbers and categories to learn a column from, or several."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from cambrian.goal import GoalName
+from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.examples import Examples
-from cambrian.tasks.features import describe_columns, fit_columns, read_numbers
-from cambrian.tasks.labels import read_labels
+from cambrian.tasks.features import Column, describe_columns, fit_column, fit_columns, read_numbers
+from cambrian.tasks.phrases import list_names, short
 from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_split
 from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
 from cambrian.tasks.readers.csv_text import Table
 from cambrian.tasks.readers.features import make_examples, name_column
+from cambrian.tasks.readers.texts import decode_texts
+from cambrian.tasks.targets import Targets, read_column, read_several
+from cambrian.tasks.texts import MOST_CHARACTERS
 
 
 def read_features(
@@ -21,15 +27,20 @@ def read_features(
     split: str | int | None = None,
     ignore: str | None = None,
     categories: str | None = None,
+    goal: GoalName | None = None,
+    text: str | None = None,
+    length: int | None = None,
 ) -> Examples:
-    """The rows of `table`, whose column `target` has the classes. `ignore` names columns to leave out, or is
-    none to keep those that count the rows, too; `categories` those whose numbers are categories."""
-    place = find_column(table, target)
+    """The rows of `table`, whose column `target` is to be learned, or several, as A,B. `ignore` names columns
+    to leave out, or is none to keep those that count the rows, too; `categories` those whose numbers are
+    categories. `text` is a column of texts, which is learned from alone, `length` the characters that are
+    read."""
+    places = _find_targets(table, target)
     part, notes = find_split(table, split)
     lines, rows = zip(*table.rows, strict=True)
     cells = dict(enumerate(zip(*rows, strict=True)))
     ignored = {find_column(table, name) for name in _list(ignore) if name != "none"}
-    left = [i for i in cells if i not in {place, part, *ignored}]
+    left = [i for i in cells if i not in {*places, part, *ignored}]
     counting = [i for i in left if _counts_rows(table, i, cells[i])] if ignore is None else []
     if counting:
         named = ", ".join(table.name(i) for i in counting)
@@ -37,14 +48,55 @@ def read_features(
     names = {i: name_column(table.header, i) for i in left if i not in counting}
     marked = [names.get(find_column(table, name), name) for name in _list(categories)]
     features = {name: cells[i] for i, name in names.items()}
-    columns, remarks = fit_columns(features, str(table.path), marked)
-    classes = read_labels(convert_labels(table, lines, cells[place]), str(table.path))
-    said = f"{table.path}: {table.name(place)} is learned from {describe_columns(columns)}"
+    written = _find_texts(table, features, text)
+    columns: tuple[Column, ...] = ()
+    remarks = _say_unread(table, features, written)
+    if written is None:
+        columns, remarks = fit_columns(features, str(table.path), marked)
+    labels = {i: convert_labels(table, lines, cells[i]) for i in places}
+    targets = _read_targets(table, labels, goal)
+    learned = " and ".join(map(table.name, places)) + (" is" if len(places) == 1 else " are")
+    source = describe_columns(columns) if written is None else f"the texts of {short(written)}"
+    said = f"{table.path}: {learned} learned from {source}"
     marks = marks_of(table, part, lines, () if part is None else cells[part])
-    sentences = (*table.notes, *notes, said, *remarks, *classes.notes)
-    return make_examples(
-        table.path.stem, columns, features, classes.targets, classes.labels, marks, sentences
-    )
+    sentences = (*table.notes, *notes, said, *remarks)
+    if written is not None:
+        decode = decode_texts(str(table.path), features[written], length, MOST_CHARACTERS, written)
+        decode = with_notes(decode, (*sentences, *targets.notes))
+        return Examples(table.path.stem, targets.values, targets.labels, marks, decode, targets.goal)
+    return make_examples(table.path.stem, columns, features, targets, marks, sentences)
+
+
+def _find_texts(table: Table, features: Mapping[str, Sequence[str]], text: str | None) -> str | None:
+    """The column of texts: the one that is named, or the only one, where it is of words that hardly
+    repeat."""
+    if text is not None:
+        return name_column(table.header, find_column(table, text))
+    if len(features) != 1:
+        return None
+    name, cells = next(iter(features.items()))
+    free = read_numbers(cells) is None and fit_column(name, cells) is None
+    return name if free and len(set(cells)) > len(cells) / 2 else None
+
+
+def _say_unread(table: Table, features: Mapping[str, Sequence[str]], written: str | None) -> tuple[str, ...]:
+    others = [name for name in features if name != written]
+    return (f"{table.path}: not used beside the texts: {list_names(others)}",) if others else ()
+
+
+def _find_targets(table: Table, target: str | int) -> list[int]:
+    """The columns that are named: one, whose name may hold commas, or several between commas."""
+    names = [part for part in str(target).split(",") if part.strip()]
+    whole = str(target).strip().lower() in [name.lower() for name in table.header or []]
+    return [find_column(table, name) for name in ([target] if whole or len(names) < 2 else names)]
+
+
+def _read_targets(table: Table, labels: Mapping[int, Any], goal: GoalName | None) -> Targets:
+    named = {name_column(table.header, i): values for i, values in labels.items()}
+    if len(named) > 1:
+        return read_several(named, str(table.path), goal)
+    name, values = next(iter(named.items()))
+    return read_column(values, str(table.path), goal, name)
 
 
 def _list(text: str | None) -> list[str]:

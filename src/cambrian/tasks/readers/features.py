@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 
 from cambrian.errors import DataError
+from cambrian.goal import GoalName
 from cambrian.tasks.examples import TRAIN, Decoded, Examples
 from cambrian.tasks.features import Cells, Column, count_features, describe_columns, encode, fit_columns
-from cambrian.tasks.labels import read_labels
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.readers.csv_text import read_table
+from cambrian.tasks.targets import Targets, count_axes, read_column, read_targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,9 @@ ENDINGS = (".csv", ".tsv", ".txt")
 NAME = "table"
 
 
-def read_tables(parts: Mapping[int, Any], categories: Sequence[str] = ()) -> Examples:
+def read_tables(
+    parts: Mapping[int, Any], categories: Sequence[str] = (), goal: GoalName | None = None
+) -> Examples:
     """Examples of {TRAIN: (table, labels), TEST: (table, labels)}, whose columns are those of the first."""
     tables: list[dict[str, Cells]] = []
     labels: list[Any] = []
@@ -46,17 +49,17 @@ def read_tables(parts: Mapping[int, Any], categories: Sequence[str] = ()) -> Exa
     # The columns are those of the training part: nothing of a test part goes into the network.
     fitted, notes = fit_columns(dict(tables[list(parts).index(TRAIN)]), NAME, categories)
     # Of a single part as they are given, with their type.
-    classes = read_labels(next(iter(parts.values()))[1] if len(parts) == 1 else labels, NAME)
+    targets = _read_targets(next(iter(parts.values()))[1] if len(parts) == 1 else labels, goal)
     said = f"{NAME}: learned from {describe_columns(fitted)}"
-    return make_examples(
-        NAME,
-        fitted,
-        cells,
-        classes.targets,
-        classes.labels,
-        np.concatenate(marks),
-        (said, *notes, *classes.notes),
-    )
+    return make_examples(NAME, fitted, cells, targets, np.concatenate(marks), (said, *notes))
+
+
+def _read_targets(labels: Any, goal: GoalName | None) -> Targets:
+    """The targets of rows in memory: in one column, or where the goal is labels, in several."""
+    values = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
+    if goal in ("labels", "heads") or count_axes(values) != 1:
+        return read_targets(values, NAME, goal)
+    return read_column(values, NAME, goal, str(getattr(labels, "name", None) or "target"))
 
 
 def _join(tables: Sequence[Mapping[str, Cells]], name: str) -> Cells:
@@ -104,8 +107,7 @@ def make_examples(
     name: str,
     columns: tuple[Column, ...],
     cells: Mapping[str, Cells],
-    targets: NDArray[np.int64],
-    labels: tuple[str, ...],
+    targets: Targets,
     marks: NDArray[np.int8],
     notes: tuple[str, ...],
 ) -> Examples:
@@ -118,6 +120,8 @@ def make_examples(
         check_memory(name, 4 * len(indices) * count_features(columns))
         chosen = {column.name: np.asarray(cells[column.name])[indices] for column in columns}
         inputs = encode(columns, chosen, name)[:, None, None, :]
-        return Decoded(inputs, notes, {}, tuple(msgspec.to_builtins(column) for column in columns))
+        return Decoded(
+            inputs, (*notes, *targets.notes), {}, tuple(msgspec.to_builtins(column) for column in columns)
+        )
 
-    return Examples(name, targets, labels, marks, decode)
+    return Examples(name, targets.values, targets.labels, marks, decode, targets.goal)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cambrian.errors import DataError
+from cambrian.goal import GoalName
 from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import PARTS, TEST, TRAIN, VALIDATION, Examples
 from cambrian.tasks.labels import class_names
@@ -33,7 +34,8 @@ class Memory:
     `image` and `label` are the keys or positions of both in an item of several values; `column` chooses one
     of several labels; `layout` is channels-first or channels-last; `shape`, such as 28x28, makes images of
     rows. With `features`, the inputs are not images but tables [n, columns] of numbers and categories, as
-    arrays or with named columns, as pandas has; `categories` names columns of numbers that are categories."""
+    arrays or with named columns, as pandas has; `categories` names columns of numbers that are categories.
+    `goal` says whether the labels are classes, numbers to predict, or several labels an example."""
 
     source: Any
     image: str | int | None = None
@@ -43,10 +45,11 @@ class Memory:
     shape: str | None = None
     features: bool = False
     categories: tuple[str, ...] = ()
+    goal: GoalName | None = None
 
     def examples(self) -> Examples:
         if self.features:
-            return read_tables(_parts_of(self.source), self.categories)
+            return read_tables(_parts_of(self.source), self.categories, self.goal)
         if self.categories:
             raise DataError("categories= is for a table of features: give features=True as well")
         parts = _parts_of(self.source)
@@ -61,7 +64,7 @@ class Memory:
             arrays[part] = (images, labels)
             notes += remarks
             tensors |= of_tensors
-        form = Form(self.layout, self.shape, self.column, tensors)
+        form = Form(self.layout, self.shape, self.column, tensors, self.goal)
         return from_arrays(name, arrays, _names_of(first, self.source), form=form, notes=notes)
 
     def _arrays(self, source: Any) -> tuple[Any, Any, tuple[str, ...], bool]:

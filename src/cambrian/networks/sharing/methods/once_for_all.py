@@ -3,15 +3,17 @@ Deployment" (ICLR 2020, arXiv 1908.09791), Sec. 3. The largest architecture lear
 are opened, one after the other, and a few architectures with them learn at each step from the labels and from
 the trained largest one, which is the teacher and learns no more. Their gradients are summed for one update.
 
-The paper's own space has smaller kernels as learned transformations of larger ones, and sorts channels before
-it narrows layers; here a smaller module has the middle of a kernel and the first channels (see `elastic`)."""
+Before the first narrower network learns, channels are sorted by their importance where a layer can be
+reordered (Sec. 3.3; the paper does so again before its second phase of widths). The space `ofa` is the
+paper's, whose small kernels are learned transformations of large ones; in other spaces a smaller module has
+the middle of a kernel (see `elastic`)."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import torch
@@ -21,6 +23,7 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Answer, Choice, OneOf, Scalar
 from cambrian.errors import Rejected
 from cambrian.networks.heads import first_head
+from cambrian.networks.sharing.elastic import Elastic, OrdersChannels
 from cambrian.networks.sharing.methods.extremes import rank_options
 from cambrian.networks.sharing.supernet import Supernet
 from cambrian.networks.training.losses import Distillation, make_loss
@@ -37,7 +40,8 @@ if TYPE_CHECKING:
 class OnceForAll:
     """The largest architecture learns alone for the share `first` of the training. Then the questions open in
     `phases`, those whose names have its first part before the others, such as ["kernel", "depth", "expand"],
-    each from its dearest option to its cheapest (none: all of them together). `paths` architectures learn at
+    each from its dearest option to its cheapest (none: all of them together); parts that no name has are left
+    out. `paths` architectures learn at
     a step, and the teacher's loss weighs `teaching` times as much as that of the labels."""
 
     first: Annotated[float, Span(0, 1, above=True, below=True)] = 0.3
@@ -70,7 +74,8 @@ class OnceForAll:
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
         shape = validation.batch(0, 0)[0].shape
         ranked = rank_options(supernet, draw, (int(shape[1]), int(shape[2]), int(shape[3])))
-        return OnceForAllStep(self, ranked, supernet, recipe, draw)
+        phases = tuple(part for part in self.phases if any(part in path for path in ranked))
+        return OnceForAllStep(replace(self, phases=phases), ranked, supernet, recipe, draw)
 
 
 class OnceForAllStep:
@@ -89,6 +94,12 @@ class OnceForAllStep:
         self._recipe, self._loss = recipe, make_loss(recipe)
         self._inner = GradientStep(supernet, recipe, self._measure)
         self._teacher: Supernet | None = None
+        self._sortable = [
+            m.full
+            for m in supernet.modules()
+            if isinstance(m, Elastic) and isinstance(m.full, OrdersChannels)
+        ]
+        self._sorted = False  # whether the most important channels come first
 
     @property
     def prefix(self) -> bool:
@@ -98,20 +109,26 @@ class OnceForAllStep:
     def take(self, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         if self._teacher is None and self._find_share(moment) >= self._method.first:
             self._teacher = self._copy_supernet()
+        # Before the step: a gradient that has begun to add up would not be reordered.
+        if self._sortable and not self._sorted and any(map(self._narrows, self._draw_paths(moment))):
+            self._sort_channels()
         return self._inner.take(inputs, targets, moment)
 
     def state(self) -> dict[str, Tensor]:
         teacher = {} if self._teacher is None else self._teacher.state_dict()
+        flags = {"sorted.": torch.tensor(True)} if self._sorted else {}
         return {f"weights.{k}": v for k, v in self._inner.state().items()} | {
-            f"teacher.{k}": v for k, v in teacher.items()
+            **{f"teacher.{k}": v for k, v in teacher.items()},
+            **flags,
         }
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        parts = {"weights": dict[str, Tensor](), "teacher": dict[str, Tensor]()}
+        parts: dict[str, dict[str, Tensor]] = {"weights": {}, "teacher": {}, "sorted": {}}
         for name, tensor in tensors.items():
             begin, _, rest = name.partition(".")
             parts[begin][rest] = tensor
         self._inner.restore(parts["weights"])
+        self._sorted = bool(parts["sorted"])
         if parts["teacher"]:
             self._teacher = self._copy_supernet()
             self._teacher.load_state_dict(parts["teacher"])
@@ -136,21 +153,38 @@ class OnceForAllStep:
     def _measure(self, network: nn.Module, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         """The mean loss of the step's architectures, with the gradient of their sum."""
         share = self._find_share(moment)
-        # Before the first answer opens, all architectures are the largest one.
-        count = 1 if self._teacher is None else self._method.paths
-        lesson = self._teach(inputs, share)
+        paths, lesson = self._draw_paths(moment), self._teach(inputs, share)
         total = torch.zeros((), device=inputs.device)
-        for n in range(count):
-            self._supernet.choose(self.draw_path(moment.done * self._method.paths + n, share))
+        for n, path in enumerate(paths):
+            self._supernet.choose(path)
             with half_precision(inputs.device):
                 logits = first_head(network(inputs)).float()
             loss = self._loss(logits, targets)
             if lesson is not None:
                 loss = loss + self._method.teaching * Distillation()(logits, lesson)
             total += loss.detach()
-            if n < count - 1:  # the step adds the gradient of the last one
+            if n < len(paths) - 1:  # the step adds the gradient of the last one
                 torch.autograd.backward(loss)
-        return loss + (total / count - loss.detach())
+        return loss + (total / len(paths) - loss.detach())
+
+    def _draw_paths(self, moment: Moment) -> list[Architecture]:
+        """The architectures of a step."""
+        # Before the first answer opens, all architectures are the largest one.
+        count = 1 if self._teacher is None else self._method.paths
+        first, share = moment.done * self._method.paths, self._find_share(moment)
+        return [self.draw_path(first + n, share) for n in range(count)]
+
+    def _narrows(self, path: Architecture) -> bool:
+        """Whether a layer of the path has fewer channels than could be reordered."""
+        return any(
+            isinstance(full, OrdersChannels) and isinstance(part, OrdersChannels) and part.wide < full.wide
+            for full, part in self._supernet.list_elastic(path)
+        )
+
+    def _sort_channels(self) -> None:
+        for module in self._sortable:
+            self._inner.reorder(module.order_channels())
+        self._sorted = True
 
     def _teach(self, inputs: Tensor, share: float) -> Tensor | None:
         """The teacher's logits, in training mode as in the released code."""

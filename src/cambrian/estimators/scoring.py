@@ -1,0 +1,72 @@
+"""The scores of a network on the part of the data that a job may see, by the goal of its task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.estimators.training_data import scoring_images
+from cambrian.goal import Goal
+from cambrian.tasks.metrics import METRICS, accuracy, list_metrics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from cambrian.estimators.job import Job
+    from cambrian.networks.training.batches import Images
+    from cambrian.networks.training.recipe import Recipe
+    from cambrian.tasks.task import Task
+
+
+def score_network(network: nn.Module, recipe: Recipe, task: Task, job: Job) -> dict[str, float]:
+    """The metrics on the part that the job's stage may see; `value` is the task's own metric."""
+    from cambrian.networks.training.losses import make_loss
+    from cambrian.networks.training.trainer import scores
+
+    images = scoring_images(task, job.fidelity, job.stage, job.device)
+    # Nothing is kept for gradients, so that a larger batch fits and takes less time.
+    batch = 4 * recipe.batch_size
+    if task.goal.kind == "classes":
+        metrics = scores(network, images, batch)
+    else:
+        metrics = score_goal(network, images, batch, make_loss(recipe, task.goal))
+    return metrics | {"value": metrics[task.metric.replace("-", "_")]}
+
+
+def score_goal(
+    network: nn.Module, images: Images, batch_size: int, loss: Callable[[Tensor, Tensor], Tensor]
+) -> dict[str, float]:
+    """All metrics of the images' goal, in the targets' own unit, and the mean `loss`, of numbers in standard
+    deviations."""
+    from cambrian.networks.probabilities import read_probabilities
+    from cambrian.networks.training.trainer import compute_outputs
+
+    outputs = compute_outputs(network, images, batch_size)
+    mean = float(loss(outputs, images.targets))
+    if not np.isfinite(mean):
+        return {"loss": mean} | dict.fromkeys(map(_key, list_metrics(images.goal.kind)), float("nan"))
+    targets, goal = images.targets.cpu().numpy(), images.goal
+    if goal.kind == "numbers":  # in their own unit, from standard scores
+        scores = [targets, outputs[:, 0].cpu().numpy()]
+        targets, predictions = (goal.mean + goal.std * score.astype(np.float64) for score in scores)
+    else:
+        predictions = read_probabilities(outputs, goal).cpu().numpy()
+    return {"loss": mean, **measure_all(targets, predictions, goal)}
+
+
+def measure_all(targets: NDArray[Any], predictions: NDArray[Any], goal: Goal) -> dict[str, float]:
+    """All metrics of the goal by their names, and of several heads the accuracy of each. `predictions` are
+    numbers, or probabilities."""
+    if goal.kind == "heads":
+        predictions = np.stack([predictions[:, part].argmax(1) for _, part in goal.parts], 1)
+    metrics = {_key(name): METRICS[name](targets, predictions) for name in list_metrics(goal.kind)}
+    heads = enumerate(name for name, _ in goal.parts)
+    each = {f"accuracy of {name}": accuracy(targets[:, n], predictions[:, n]) for n, name in heads}
+    return metrics | each
+
+
+def _key(metric: str) -> str:
+    return metric.replace("-", "_")

@@ -1,0 +1,91 @@
+"""The text that lies beside an exported network: how it is used, and what the other files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cambrian.goal import read_goal
+
+_SOURCE = """`network.py` is the same network in torch and safetensors, to be read and trained further:
+
+```python
+from network import load, normalise
+
+network = load()  # with the weights, in evaluation mode; .train() to go on training
+{outputs} = network(normalise(images))
+```
+"""
+
+_COLUMNS = """`cambrian predict` takes a .csv. `model.json` has under "columns" how the cells of a row
+become features, one column after the other: a number is interpolated between "knots" and "scores" where
+the column has these, "fill" stands for a missing one, and a "flagged" column has 1 after it then; of
+"categories" the one that the row has is 1, and the others are 0.
+"""
+
+_README = """# {name}: {title} {kind}
+
+Needs torch alone:
+
+```python
+import json, torch
+
+model = json.load(open("model.json"))
+program = torch.export.load("program.pt2").module()
+images = torch.rand(1, {channels}, {height}, {width})  # float32 [n, channels, height, width], {unit}
+{use}
+```
+
+{source}
+`model.json` has {names}, the input's size and how images are prepared: "rendering" has the colour
+that transparent pixels are laid on, and the levels of 16-bit images that become 0 and 255.
+`weights.safetensors` and `architecture.json` are the network's; `sample.safetensors` holds inputs and the
+{outputs} the program must give for them, all at once and one by one.
+"""
+
+_USES = {
+    "classes": """probabilities = program(images).softmax(1)  # normalisation is part of the program
+print(model["labels"][int(probabilities[0].argmax())])""",
+    "numbers": """numbers = program(images)[:, 0]  # normalisation and the unit are part of the program
+print(model["labels"][0], float(numbers[0]))""",
+    "labels": """probabilities = program(images).sigmoid()  # normalisation is part of the program
+print([label for label, p in zip(model["labels"], probabilities[0]) if p > 0.5])""",
+    "heads": """begin = 0
+for name, count in model["goal"]["heads"]:  # the logits of one head after the other
+    logits = program(images)[:, begin : begin + count]  # normalisation is part of the program
+    print(model["labels"][begin + int(logits[0].argmax())])
+    begin += count""",
+}
+_TITLES = {
+    "classes": "a classifier of",
+    "numbers": "a network that predicts numbers from",
+    "labels": "a network that gives labels to",
+    "heads": "a network of several classifications of",
+}
+OUTPUTS = {
+    "classes": "logits [n, classes]; softmax makes them probabilities",
+    "numbers": "numbers [n, 1] in the unit of the training data",
+    "labels": "logits [n, labels]; sigmoid makes them probabilities",
+    "heads": "logits [n, classes of all heads], head after head; softmax of each makes probabilities",
+}
+"""The outputs of a program by its goal, as `model.json` says them."""
+
+
+def write_readme(facts: Mapping[str, Any], unit: str, no_source: str) -> str:
+    """The text for a network with these facts; `no_source` says why there is no `network.py`, if so."""
+    goal = read_goal(facts.get("goal")).kind
+    outputs = "numbers" if goal == "numbers" else "logits"
+    source = f"There is no network.py: {no_source}.\n" if no_source else _SOURCE.format(outputs=outputs)
+    kind, columns = ("rows", _COLUMNS) if "columns" in facts else ("images", "")
+    text = _README.format(
+        name=str(facts.get("name", "network")).replace("\n", " "),
+        title=_TITLES[goal],
+        kind=kind,
+        unit=unit,
+        use=_USES[goal],
+        source=source,
+        names="the name of the number" if goal == "numbers" else "the classes",
+        outputs=outputs,
+        **{name: facts[name] for name in ("channels", "height", "width")},
+    )
+    return text + columns

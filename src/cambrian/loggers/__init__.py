@@ -1,0 +1,9 @@
+"""A search told to other programs: `Search(...).run(watch=TensorBoard("logs"))`, `--log tensorboard`."""
+
+from __future__ import annotations
+
+from cambrian.loggers.mlflow import MLflow
+from cambrian.loggers.tensorboard import TensorBoard
+from cambrian.loggers.together import Together
+
+__all__ = ["MLflow", "TensorBoard", "Together"]

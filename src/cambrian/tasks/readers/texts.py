@@ -1,0 +1,146 @@
+"""Texts: a folder with a folder of .txt files for each class, or a column of a CSV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import numpy as np
+
+from cambrian.errors import DataError
+from cambrian.settings import Span, check_settings
+from cambrian.tasks.arrays import with_notes
+from cambrian.tasks.each_file import for_each
+from cambrian.tasks.examples import Decode, Decoded, Examples
+from cambrian.tasks.phrases import list_names
+from cambrian.tasks.readers.class_folders import ClassFolders, is_folder_of, list_within
+from cambrian.tasks.readers.features import read_cells
+from cambrian.tasks.readers.listing import show
+from cambrian.tasks.texts import (
+    LENGTH,
+    MOST_CHARACTERS,
+    Script,
+    clean,
+    describe_script,
+    draw_texts,
+    fit_script,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KIND, SUFFIXES = "texts", (".txt",)
+MOST_BYTES = 2**20
+"""Of a file, that are read: far more than the characters that a network sees."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """`length` is the number of characters that are read of a text, `characters` how many are told apart."""
+
+    path: str
+    length: Annotated[int | None, LENGTH] = None
+    characters: Annotated[int, Span(2, 1000)] = MOST_CHARACTERS
+
+    def examples(self) -> Examples:
+        check_settings(self, "texts")
+        root = Path(self.path)
+        folders = ClassFolders(root, KIND, SUFFIXES, inner=True)
+        files = folders.files
+        if not files:
+            raise DataError(f"{show(root)}: no texts: give a folder with a folder of .txt files a class")
+        names = [_class_of(folders, file) for file in files]
+        labels = tuple(sorted(set(names)))
+        targets = np.array([labels.index(name) for name in names], np.int64)
+        marks = np.array([folders.part_of(file) for file in files], np.int8)
+        texts = read_files(files)
+        decode = decode_texts(show(root.name), texts, self.length, self.characters)
+        notes = (f"{show(root)}: the folders are the classes, {list_names(labels)}", *folders.remark())
+        return Examples(show(root.resolve().name), targets, labels, marks, with_notes(decode, notes))
+
+
+def decode_texts(
+    name: str, texts: Sequence[str], length: int | None, characters: int, column: str = ""
+) -> Decode:
+    """A `decode` of these texts, whose script is that of the ones that are kept. Raises DataError for a text
+    without a character."""
+    empty = [n for n, text in enumerate(texts) if not clean(text)]
+    if empty:
+        more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        raise DataError(f"{name}: text {empty[0] + 1} is empty{more}: write it, or leave it out")
+
+    def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:
+        if size is not None:
+            raise DataError(f"{name}: texts have no size: give --read length=100 instead")
+        chosen = [texts[i] for i in indices.tolist()]
+        script = fit_script(chosen, length, characters, column)
+        facts = msgspec.to_builtins(script)
+        cut = sum(len(clean(text)) > script.length for text in chosen)
+        note = (
+            f"{name}: networks read {describe_script(facts)}; {cut} of {len(chosen)} texts are longer and cut"
+            " at their end: length= says another length"
+        )
+        return Decoded(draw_texts(chosen, script, name), (note,), {"text": facts})
+
+    return decode
+
+
+def read_files(files: Sequence[Path]) -> list[str]:
+    """The texts of .txt files, in UTF-8. One DataError names all that are not."""
+    places = list(map(show, files))
+
+    def read(row: int) -> str:
+        try:
+            with files[row].open("rb") as file:
+                # What is read of a long file may end within a character.
+                errors = "ignore" if files[row].stat().st_size > MOST_BYTES else "strict"
+                return file.read(MOST_BYTES).decode("utf-8-sig", errors)
+        except UnicodeDecodeError as error:
+            raise DataError(f"{places[row]}: not a text in UTF-8: convert or remove it") from error
+        except OSError as error:
+            raise DataError(f"{places[row]}: cannot be read ({error.strerror}): mend or remove it") from error
+
+    return for_each(read, places, "texts")
+
+
+def find_inputs(paths: Sequence[str | os.PathLike[str]], script: Script) -> tuple[list[str], list[str]]:
+    """The names and the texts of .txt files, of those in folders, and of the rows of a .csv with the script's
+    column, as FILE:NUMBER. Raises DataError for others."""
+    names: list[str] = []
+    texts: list[str] = []
+    for path in map(Path, paths):
+        if path.suffix.lower() in (".csv", ".tsv"):
+            rows = _read_column(read_cells(path), path, script)
+            names += [f"{path}:{n}" for n in range(1, len(rows) + 1)]
+            texts += rows
+        else:
+            files = list_texts([path])
+            names += list(map(str, files))
+            texts += read_files(files)
+    return names, texts
+
+
+def _read_column(cells: Mapping[str, Sequence[str]], path: Path, script: Script) -> list[str]:
+    if script.column not in cells:
+        raise DataError(f"{path}: no column {script.column!r:.60}, which held the texts in training")
+    return list(cells[script.column])
+
+
+def is_text_folder(folder: Path) -> bool:
+    return is_folder_of(folder, KIND, SUFFIXES, inner=True)
+
+
+def list_texts(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """The paths, with the texts within for each that is a folder. Raises DataError where there are none."""
+    return list_within(paths, KIND, SUFFIXES)
+
+
+def _class_of(folders: ClassFolders, file: Path) -> str:
+    name = folders.folder_of(file)
+    if not name:
+        raise DataError(f"{show(file)}: lies in no class folder: move it into one")
+    return show(name)

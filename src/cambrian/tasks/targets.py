@@ -1,0 +1,185 @@
+"""The targets of a task: classes, numbers, several labels an example, or several classifications.
+
+Classes are the rule. In a table of features, a column of numbers with fractions, or with more than DISTINCT
+different ones, is predicted as numbers, and several columns are several classifications, or of 0 and 1 alone
+several labels; `goal` says otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cambrian.errors import DataError
+from cambrian.goal import CLASSES, Goal, GoalName
+from cambrian.tasks.features import read_numbers
+from cambrian.tasks.labels import read_labels
+from cambrian.tasks.phrases import short
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DISTINCT = 30
+"""Whole numbers up to which a column is taken for classes."""
+SIGNS = (";", "|")
+LEADING_ZERO = re.compile(r"0\d")
+"""Signs between the labels of a cell."""
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """`values` as the goal has them; `labels` name the outputs of a network; `notes` tell of guesses."""
+
+    values: NDArray[Any]
+    labels: tuple[str, ...]
+    goal: Goal = CLASSES
+    notes: tuple[str, ...] = ()
+
+
+def read_targets(
+    values: Any,
+    where: str,
+    goal: GoalName | None = None,
+    *,
+    name: str = "target",
+    names: Sequence[str] | None = None,
+    column: int | None = None,
+) -> Targets:
+    """The targets of one value an example, or of rows of 0 and 1 where the goal is labels. `name` is that of
+    numbers, `names` and `column` are those of `read_labels`. Raises DataError where they do not fit the
+    goal."""
+    if goal == "numbers":
+        return _read_measured(values, where, name)
+    if goal == "labels":
+        return _read_sets(values, where, names)
+    if goal == "heads":
+        raise DataError(
+            f"{where}: goal=heads is for several columns of classes: name them with target=FIRST,SECOND"
+        )
+    classes = read_labels(values, where, names, column)
+    return Targets(classes.targets, classes.labels, CLASSES, classes.notes)
+
+
+def read_column(values: Any, where: str, goal: GoalName | None, name: str) -> Targets:
+    """The targets in a column of a table, by the rule above where no goal is named."""
+    if goal is None and _separates(values) is not None:
+        targets = read_targets(values, where, "labels")
+        note = f"{where}: the cells of {short(name)} hold several labels: goal=classes takes each as one"
+        return Targets(targets.values, targets.labels, targets.goal, (note, *targets.notes))
+    if goal is None and is_measured(values):
+        targets = read_targets(values, where, "numbers", name=name)
+        note = f"{where}: {short(name)} is predicted as numbers: goal=classes takes each as a class"
+        return Targets(targets.values, targets.labels, targets.goal, (note, *targets.notes))
+    return read_targets(values, where, goal, name=name)
+
+
+def read_several(columns: Mapping[str, Any], where: str, goal: GoalName | None) -> Targets:
+    """The targets in several columns of a table: labels where all are 0 and 1, else a classification each."""
+    tables = {name: read_numbers(cells) for name, cells in columns.items()}
+    marked = all(numbers is not None and np.isin(numbers, (0, 1)).all() for numbers in tables.values())
+    if goal in ("classes", "numbers"):
+        raise DataError(f"{where}: goal={goal} is for one target, got {len(columns)}: name one column")
+    if goal == "labels" or (goal is None and marked):
+        wrong = next(
+            (n for n, numbers in tables.items() if numbers is None or not np.isin(numbers, (0, 1)).all()),
+            None,
+        )
+        if wrong is not None:
+            raise DataError(f"{where}: {short(wrong)} is not of 0 and 1 alone, as a column of a label is")
+        note = f"{where}: {len(columns)} columns of 0 and 1 are labels, any of which may apply: goal=heads"
+        rows = np.stack([numbers for numbers in tables.values() if numbers is not None], 1)
+        return Targets(rows.astype(np.int64), tuple(columns), Goal("labels"), (f"{note} takes each alone",))
+    heads = {name: read_labels(cells, f"{where}, {name}") for name, cells in columns.items()}
+    return Targets(
+        np.stack([classes.targets for classes in heads.values()], 1),
+        tuple(f"{name}={label}" for name, classes in heads.items() for label in classes.labels),
+        Goal("heads", heads=tuple((name, len(classes.labels)) for name, classes in heads.items())),
+        tuple(note for classes in heads.values() for note in classes.notes),
+    )
+
+
+def is_measured(values: Any) -> bool:
+    """Whether these are numbers that differ too much for classes, by the rule above.
+
+    >>> is_measured(["1.5", "2", "2.25"]), is_measured(["1", "2", "2"]), is_measured(["a", "2", "2.25"])
+    (True, False, False)
+    """
+    if count_axes(values) != 1 or any(isinstance(v, str) and LEADING_ZERO.match(v.strip()) for v in values):
+        return False  # 007 is a name
+    numbers = read_numbers(values)
+    if numbers is None or not np.isfinite(numbers).all():
+        return False
+    return bool((numbers != np.floor(numbers)).any()) or len(np.unique(numbers)) > DISTINCT
+
+
+def count_axes(values: Any) -> int:
+    """The axes of an array, or of a list whose rows may be of several lengths."""
+    if hasattr(values, "ndim"):
+        return int(values.ndim)
+    return 2 if any(isinstance(value, list | tuple | set) for value in values) else 1
+
+
+def _read_measured(values: Any, where: str, name: str) -> Targets:
+    array = values.detach().cpu() if hasattr(values, "detach") else values
+    if np.ndim(array) == 2 and np.shape(array)[1] == 1:
+        array = np.asarray(array)[:, 0]
+    if np.ndim(array) != 1:
+        shape = list(np.shape(array))
+        raise DataError(f"{where}: expected one number per example to predict, got an array of shape {shape}")
+    numbers = read_numbers(array)
+    if numbers is None:
+        wrong = next(cell for cell in array if read_numbers([cell]) is None)
+        raise DataError(f"{where}: {str(wrong)!r:.60} is not a number: write numbers, or give goal=classes")
+    missing = np.flatnonzero(np.isnan(numbers))
+    if len(missing):
+        raise DataError(
+            f"{where}: example {missing[0]} has no number to predict, nor have {len(missing) - 1} others:"
+            " leave them out"
+        )
+    if len(np.unique(numbers)) < 2:
+        raise DataError(
+            f"{where}: all numbers to predict are {numbers[0]:g}, so that there is nothing to learn"
+        )
+    return Targets(numbers, (name,), Goal("numbers"))
+
+
+def _separates(values: Any) -> str | None:
+    """The sign that separates labels within cells: some cells have it, and the labels repeat."""
+    cells = [cell for cell in values if isinstance(cell, str)] if count_axes(values) == 1 else []
+    if not cells or len(cells) < len(values):
+        return None
+    for sign in SIGNS:
+        labels = {label for cell in cells for label in _split(cell, sign)}
+        if any(sign in cell for cell in cells) and 2 * len(labels) <= len(cells):
+            return sign
+    return None
+
+
+def _split(cell: str, sign: str) -> list[str]:
+    return [label.strip() for label in cell.split(sign) if label.strip()]
+
+
+def _read_sets(values: Any, where: str, names: Sequence[str] | None) -> Targets:
+    """Rows of 0 and 1, or cells and lists of labels."""
+    if count_axes(values) == 2 and not isinstance(values, list | tuple):
+        rows = np.asarray(values)
+        if not np.isin(rows, (0, 1)).all():
+            raise DataError(f"{where}: several labels an example are rows of 0 and 1, got other numbers")
+        labels = tuple(names or map(str, range(rows.shape[1])))
+        if len(labels) != rows.shape[1]:
+            raise DataError(f"{where}: {len(labels)} names for {rows.shape[1]} labels: give one for each")
+        return Targets(rows.astype(np.int64), labels, Goal("labels"))
+    sign = _separates(values) or SIGNS[0]
+    sets = [_split(cell, sign) if isinstance(cell, str) else list(map(str, cell)) for cell in values]
+    words = sorted({label for labels in sets for label in labels})
+    if len(words) < 2:
+        raise DataError(f"{where}: expected two labels or more, as in the cell sun{SIGNS[0]}rain")
+    place = {label: n for n, label in enumerate(words)}
+    rows = np.zeros((len(sets), len(words)), np.int64)
+    for row, labels_of_row in zip(rows, sets, strict=True):
+        row[[place[label] for label in labels_of_row]] = 1
+    return Targets(rows, tuple(words), Goal("labels"))

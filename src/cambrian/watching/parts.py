@@ -1,0 +1,262 @@
+"""The parts of the page, each a piece of HTML that is replaced as a whole. All texts are escaped, since names
+of data, classes and architectures are anybody's."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+
+from cambrian.architecture import Architecture
+from cambrian.outcome import Done, Trial, describe_failure
+from cambrian.pictures import charts, draw
+from cambrian.reports.contents import Story
+from cambrian.reports.evidence import best_trials, search_trials
+from cambrian.reports.formats import integer_text
+from cambrian.reports.front import front_section
+from cambrian.reports.gates import gates_section
+from cambrian.reports.naming import describe_operations, published_name
+from cambrian.reports.page import (
+    Html,
+    chart,
+    definitions,
+    drop_empty,
+    element,
+    figure,
+    join,
+    section,
+    table,
+    tiles,
+)
+from cambrian.reports.report import failures_section, final_section, progress_section, surrogate_section
+from cambrian.reports.verdict import verdict
+from cambrian.search.progress import RUNNING, Progress, describe_level, describe_progress, seconds_text
+from cambrian.spaces.space import Space
+from cambrian.watching.run_view import View
+
+ROWS = 200
+"""Trials in the table, the newest: more would make each change long, and nobody reads them."""
+DRAWN = 3
+"""New architectures that are drawn beside the best."""
+
+
+def make_parts(view: View, known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The HTML of each part by its name, "" where the run has nothing for it yet. `known` are the parts of
+    the same story a moment ago, of which only those are made again that go by the clock."""
+    parts = dict(known) if known else {name: "" for name in PARTS}
+    parts["state"] = _state(view)
+    if view.story is not None:
+        names = CLOCKED if known else _OF_VIEW
+        parts |= {name: _OF_VIEW[name](view) for name in names}
+    if view.story is not None and not known:
+        parts |= {name: make(view.story) or "" for name, make in _OF_STORY.items()}
+    return parts
+
+
+def make_detail(view: View, number: int, final: bool) -> str:
+    """All of one trial, for the window that opens on it; "" where there is no such trial."""
+    rows = () if view.story is None else view.story.trials
+    trial = next((t for t in rows if t.number == number and (t.kind == "final") == final), None)
+    return "" if trial is None or view.story is None else _detail(view.story, trial)
+
+
+# -- where the run stands -----------------------------------------------------------------------------
+
+
+def _state(view: View) -> str:
+    """One sentence, which changes when the run does, and not each second."""
+    if view.trouble or view.story is None:
+        return element("p", view.trouble, "lead")
+    sentence = verdict(view.story)
+    if view.progress is not None and view.progress.state == "interrupted":
+        sentence = f"Interrupted; go on with: cambrian resume {shlex.quote(str(view.place))}. {sentence}"
+    return element("p", sentence, "lead")
+
+
+def _clock(view: View) -> str:
+    progress = view.progress
+    if progress is None:
+        return ""
+    line = describe_progress(progress)
+    if progress.level is not None and progress.stage == "search" and progress.state == RUNNING:
+        line += f"; {describe_level(progress)}"
+    return join([_bar(progress), element("p", line, "note")])
+
+
+def _bar(progress: Progress) -> Html:
+    if progress.share is None:
+        return Html("")
+    share = f"{100 * progress.share:.0f}"
+    return Html(f'<progress max="100" value="{share}" aria-label="done">{share} %</progress>')
+
+
+def _tiles(view: View) -> str:
+    story = view.story
+    assert story is not None
+    trials = search_trials(story.trials)
+    ended = [t for t in trials if t.outcome is not None]
+    best = best_trials(ended, 1)
+    rows = [("trials ended", f"{len(ended):,}"), ("running", f"{len(_list_running(view)):,}")]
+    rows.append((f"best {story.searched} so far", story.value(best[0].value) if best else "–"))
+    rows.append(("failed", f"{sum(t.value is None for t in ended):,}"))
+    if story.winner is not None:
+        rows.append(("of the final network", story.value(story.winner.value)))
+    return tiles(rows)
+
+
+def _list_running(view: View) -> list[Trial]:
+    """The trials under way. Those that time cut off stay open in the ledger of a run that has ended."""
+    if view.progress is None or view.progress.state != RUNNING or view.result is None:
+        return []
+    return [row.trial for row in view.result.rows if row.state == "running"]
+
+
+def _running(view: View) -> str:
+    running = {(t.kind, t.number) for t in _list_running(view)}
+    if not running or view.result is None:
+        return ""
+    now = time.time()
+    rows = [
+        [_name(row.trial), seconds_text(max(0.0, now - row.claimed)), _words(view.result.space, row.trial)]
+        for row in view.result.rows
+        if (row.trial.kind, row.trial.number) in running
+    ]
+    return section("Under way", table(["trial", "for", "architecture"], rows))
+
+
+# -- the trials ---------------------------------------------------------------------------------------
+
+
+def _cells(view: View) -> str:
+    """The best architecture, and the newest ones as they come."""
+    story = view.story
+    assert story is not None
+    newest = [t for t in search_trials(story.trials) if t.cached is None][-DRAWN:][::-1]
+    best = story.winner or next(iter(best_trials(story.trials, 1)), None)
+    shown = ([("best: ", best)] if best is not None else []) + [("", t) for t in newest if t != best]
+    pictures = [figure(_draw(story.space, t.architecture), _caption(story, t, first)) for first, t in shown]
+    return section("Architectures", element("div", join(pictures), "row cells")) if pictures else ""
+
+
+def _caption(story: Story, trial: Trial, first: str) -> Html:
+    value = "running" if trial.outcome is None else story.value(trial.value)
+    return join([first, _name(trial), f": {describe_failure(trial)[:80] or value}"])
+
+
+@lru_cache(maxsize=64)
+def _draw(space: Space, architecture: Architecture) -> str:
+    return draw.svg(space, architecture, title=f"architecture {architecture.key}")
+
+
+@lru_cache(maxsize=4096)
+def _describe(space: Space, architecture: Architecture) -> str:
+    name = published_name(space, architecture) or describe_operations(space, architecture)
+    return f"{name} ({architecture.key})" if name else architecture.key
+
+
+def _words(space: Space, trial: Trial) -> str:
+    return "a supernet" if trial.kind == "supernet" else _describe(space, trial.architecture)
+
+
+def _name(trial: Trial) -> Html:
+    """The button that opens all of a trial."""
+    final = trial.kind == "final"
+    place, text = f"{'final' if final else 'trial'}/{trial.number}", f"trial {trial.number}"
+    return Html(
+        f'<button type="button" class="open" data-open="{place}">{trial.role if final else text}</button>'
+    )
+
+
+def _trials(view: View) -> str:
+    story = view.story
+    assert story is not None
+    trials = sorted((t for t in story.trials if t.kind != "final"), key=lambda t: -t.number)
+    if not trials:
+        return ""
+    header = ["trial", story.searched, "level", "epochs", "params", "macs", "seconds", "architecture"]
+    rows = [_row(story, t) for t in trials[:ROWS]]
+    newest = f"The newest {ROWS} of {len(trials):,}. " if len(trials) > ROWS else ""
+    note = element("p", f"{newest}A heading sorts; a trial opens.", "note")
+    return section("Trials", note, table(*drop_empty(header, rows)))
+
+
+def _row(story: Story, trial: Trial) -> list[object]:
+    outcome = trial.outcome
+    metrics = outcome.metrics if isinstance(outcome, Done) else {}
+    failed = "" if outcome is None or isinstance(outcome, Done) else f"failed: {_reason(trial)}"
+    value = failed or ("running" if outcome is None else story.value(trial.value))
+    return [
+        _name(trial),
+        value,
+        trial.reason.get("level", "–"),
+        integer_text(metrics.get("epochs", trial.fidelity.epochs)),
+        integer_text(metrics.get("params")),
+        integer_text(metrics.get("macs")),
+        f"{outcome.seconds:,.1f}" if outcome is not None and trial.cached is None else "–",
+        _words(story.space, trial) + (f", repeats trial {trial.cached}" if trial.cached is not None else ""),
+    ]
+
+
+def _reason(trial: Trial) -> str:
+    return getattr(trial.outcome, "reason", "") or describe_failure(trial).partition("\n")[0][:60]
+
+
+def _detail(story: Story, trial: Trial) -> str:
+    title = trial.role if trial.kind == "final" else f"trial {trial.number}"
+    parts: list[object] = [element("h2", title), definitions(_facts(story, trial)), *_curve(story, trial)]
+    picture = figure(_draw(story.space, trial.architecture), f"architecture {trial.architecture.key}")
+    answers = definitions((k, v) for k, v in trial.architecture.items())
+    return join([*parts, picture, element("h3", "Answers"), answers])
+
+
+def _facts(story: Story, trial: Trial) -> Iterator[tuple[str, str]]:
+    yield story.metric, "running" if trial.outcome is None else story.value(trial.value)
+    if failure := describe_failure(trial):
+        yield "failed", failure
+    if isinstance(trial.outcome, Done):
+        yield from ((name, charts.plain(value)) for name, value in trial.outcome.metrics.items())
+    if trial.outcome is not None:
+        yield "seconds", f"{trial.outcome.seconds:,.1f}"
+    yield from (
+        (f"because of {k}", str(v)) for k, v in trial.reason.items() if isinstance(v, str | int | float)
+    )
+    if trial.parent is not None:
+        yield "made of", f"trial {trial.parent}"
+
+
+def _curve(story: Story, trial: Trial) -> Iterator[Html]:
+    """The learning curve, where it has two points that are scored."""
+    curve = getattr(trial.outcome, "curve", ())
+    points = [(float(p.step), p.metrics["value"]) for p in curve if "value" in p.metrics]
+    if len(points) > 1:
+        series = [(f"{story.metric} on validation", points)]
+        yield chart(
+            lambda width: charts.lines("learning curve", series, "epochs", story.unit, story.axis, width),
+            "after each epoch",
+            2,
+        )
+
+
+_OF_VIEW: Mapping[str, Callable[[View], str]] = {
+    "clock": _clock,
+    "tiles": _tiles,
+    "running": _running,
+    "cells": _cells,
+    "trials": _trials,
+}
+_OF_STORY: Mapping[str, Callable[[Story], Html | None]] = {
+    "anytime": progress_section,
+    "final": final_section,
+    "front": front_section,
+    "surrogate": surrogate_section,
+    "gates": gates_section,
+    "failures": failures_section,
+}
+CLOCKED = ("clock", "tiles", "running")
+"""The parts that change though no trial has begun or ended."""
+PARTS = (
+    *("state", "clock", "tiles", "anytime", "final", "running", "cells"),
+    *("front", "gates", "surrogate", "trials", "failures"),
+)
+"""The parts in the order of the page."""

@@ -1,0 +1,102 @@
+"""Searches for several objectives end with the networks of their front, or with the one that was named."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+import mocks
+from cambrian.errors import UsageError
+from cambrian.outcome import Done, Fidelity, Infeasible
+from cambrian.search.loop.final_stage import Final
+from cambrian.search.result import Result
+from cambrian.search.search import Search
+from cambrian.spaces.chains.tiny_chain import TinyChain
+
+STAGES: list[str] = []
+
+
+@dataclasses.dataclass(frozen=True)
+class Priced:
+    """A value, and a price that is independent of it; `broken` architectures cannot be delivered."""
+
+    broken: tuple[str, ...] = ()
+    needs: ClassVar[tuple[type, ...]] = ()
+    delivers: ClassVar[bool] = True
+
+    def run(self, job: Any) -> Any:
+        STAGES.append(job.stage)
+        yield from ()
+        if job.stage == "deliver" and job.architecture.key in self.broken:
+            return Infeasible("nan", "diverged")
+        return Done(mocks.truth(job.architecture, 0), {"price": mocks.truth(job.architecture, 1)})
+
+
+def make_search(estimator: Any = Priced(), **settings: Any) -> Search:
+    STAGES.clear()
+    final = Final(Fidelity(epochs=2), top=3)
+    objectives = ("value>0.1", "price<0.95")
+    return Search(
+        TinyChain(3), "random", estimator, budget=40, final=final, objectives=objectives, **settings
+    )
+
+
+def test_the_knees_of_the_front_are_delivered(tmp_path: Path) -> None:
+    """All of them on train and validation, as a winner is; nothing is compared on the test part."""
+    result = make_search().run(tmp_path, quiet=True)
+    assert [t.role for t in result.finals] == ["winner", "front 2", "front 3", "baseline random"]
+    assert [t.architecture for t in result.delivered] == [t.architecture for t in result.knees]
+    assert result.chosen == result.knees
+    assert set(STAGES[-4:]) == {"deliver"}
+    assert result.winner is not None
+    assert result.winner.value == max(t.value for t in result.front)
+    assert result.reference == (0.1, 0.95)
+    assert result.hypervolume > 0
+
+
+def test_the_named_network_is_delivered_alone_and_another_one_later(tmp_path: Path) -> None:
+    """The best value among those below the price, by brute force; a resumed run may choose another."""
+    result = make_search(choose="price<0.5").run(tmp_path, quiet=True)
+    best = max((t for t in result.trials if t.outcome.metrics["price"] < 0.5), key=lambda t: t.value)
+    assert [t.architecture for t in result.delivered] == [best.architecture]
+    assert result.chosen[0].architecture == best.architecture
+    before = len(result.trials)
+    again = make_search(choose="value>0.5").run(tmp_path, quiet=True)
+    cheapest = min((t for t in result.trials if t.value > 0.5), key=lambda t: t.outcome.metrics["price"])
+    assert again.winner is not None
+    assert again.winner.architecture == cheapest.architecture
+    assert len(again.trials) == before
+    assert Result.open(tmp_path).facts["choose"] == "value>0.5"
+
+
+def test_conditions_that_nothing_keeps_are_refused_after_the_search(tmp_path: Path) -> None:
+    """The search is whole, and goes on with other conditions."""
+    with pytest.raises(UsageError, match=r"none of 40 networks keeps price<1e-06: the nearest, trial \d+"):
+        make_search(choose="price<1e-6").run(tmp_path, quiet=True)
+    assert make_search(choose="price<1").run(tmp_path, quiet=True).winner is not None
+    with pytest.raises(UsageError, match="needs latency, which this search does not measure"):
+        make_search(choose="latency<5ms")
+
+
+def test_another_network_of_the_front_stands_in_for_one_that_fails(tmp_path: Path) -> None:
+    """A run ends with a network, whichever training fails; of a named one the next best is taken."""
+    knees = make_search().run(quiet=True).knees
+    first = Priced(broken=(knees[0].architecture.key,))
+    result = make_search(first).run(tmp_path / "knees", quiet=True)
+    assert [t.architecture for t in result.delivered] == [t.architecture for t in knees[1:]]
+    named = make_search(first, choose="price<0.9999").run(tmp_path / "named", quiet=True)
+    assert named.winner is not None
+    if named.choose("price<0.9999").architecture == knees[0].architecture:
+        assert named.winner.architecture != knees[0].architecture
+
+
+def test_a_run_of_one_objective_may_name_its_network_too(tmp_path: Path) -> None:
+    """Without objectives the finalists compete as ever; conditions need what the search measures."""
+    final = Final(Fidelity(epochs=2), top=2, baselines=())
+    search = Search(TinyChain(3), "random", Priced(), budget=20, final=final, choose="params<1M")
+    assert search.choose == "params<1M"
+    result = Search(TinyChain(3), "random", Priced(), budget=20, final=final).run(tmp_path, quiet=True)
+    assert [t.role for t in result.finals] == ["finalist", "finalist", "winner"]

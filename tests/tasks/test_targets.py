@@ -1,0 +1,140 @@
+"""Targets that are not one class an example: the guess, the override, the refusals, and the task of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from refusals import refused
+
+from cambrian.goal import CLASSES, Goal
+from cambrian.tasks import Task, load
+from cambrian.tasks.targets import DISTINCT, is_measured
+
+RNG = np.random.default_rng(5)
+ROWS = 80
+NUMBERS = RNG.normal(size=(ROWS, 3)).round(4)
+PRICES = (300 + 50 * NUMBERS[:, 0]).round(2)
+SKIES = [("sun", "sun;rain", "rain;wind", "wind", "")[n % 5] for n in range(ROWS)]
+
+
+def write_csv(path: Path, **columns: Any) -> Path:
+    """A table of NUMBERS and further columns."""
+    named = {f"x{n}": NUMBERS[:, n] for n in range(3)} | columns
+    rows = zip(*named.values(), strict=True)
+    path.write_text("\n".join([",".join(named), *(",".join(map(str, row)) for row in rows)]))
+    return path
+
+
+def test_numbers_are_guessed_and_said(tmp_path: Path) -> None:
+    """A column with fractions is predicted as numbers, standardised over the training part alone, and the
+    task keeps its goal on disk."""
+    task = load(write_csv(tmp_path / "houses.csv", price=PRICES), target="price")
+    assert task.goal.kind == "numbers"
+    assert task.metric == "r2"
+    assert task.labels == ("price",)
+    assert task.classes == 1
+    assert np.allclose(task.targets, PRICES)
+    assert task.goal.mean == pytest.approx(PRICES[task.train].mean())
+    assert task.goal.std == pytest.approx(PRICES[task.train].std())
+    assert any("'price' is predicted as numbers: goal=classes" in note for note in task.warnings)
+    task.save(tmp_path / "task")
+    again = Task.open(tmp_path / "task")
+    assert again.goal == task.goal
+    assert again.targets.dtype == np.float64
+    assert "numbers (price)" in repr(again)
+
+
+@pytest.mark.parametrize(
+    ("values", "measured"),
+    [
+        (np.arange(DISTINCT + 1), True),
+        (np.arange(DISTINCT), False),
+        ([0.5, 1.5], True),
+        ([1.0, 2.0], False),
+        ([f"{n:03}" for n in range(90)], False),
+        (["a", "b"], False),
+        ([1.5, float("nan")], False),
+    ],
+)
+def test_the_rule_of_numbers(values: Any, measured: bool) -> None:
+    """Fractions, or more whole numbers than DISTINCT; names of digits that begin with zeros are names."""
+    assert is_measured(values) == measured
+
+
+def test_goals_override_the_guess(tmp_path: Path) -> None:
+    """Grades are classes unless they are said to be numbers; ages are numbers unless said to be classes."""
+    grades = np.arange(ROWS) % 4
+    path = write_csv(tmp_path / "grades.csv", grade=grades)
+    assert load(path, target="grade").goal == CLASSES
+    assert load(path, target="grade", goal="numbers").goal.kind == "numbers"
+    ages = write_csv(tmp_path / "ages.csv", age=np.arange(ROWS) // 2)
+    assert load(ages, target="age").goal.kind == "numbers"
+    refused(ages, "class '0' has only 2 training images", target="age", goal="classes")
+
+
+def test_images_have_numbers(tmp_path: Path) -> None:
+    """Fractions beside images are refused as labels, with the way to predict them."""
+    images = RNG.random((ROWS, 6, 6)).astype(np.float32)
+    refused((images, PRICES), "label .* is not an integer.*goal=numbers")
+    task = load((images, PRICES), goal="numbers", metric="mae")
+    assert task.goal.kind == "numbers"
+    assert task.metric == "mae"
+    assert task.inputs.shape == (ROWS, 6, 6, 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "sentence", "settings"),
+    [
+        ({"y": ["1.5", "two"] * 40}, "'two' is not a number: write numbers", {"goal": "numbers"}),
+        ({"y": ["2.5"] * ROWS}, "all numbers to predict are 2.5", {}),
+        ({"y": ["1.5", ""] * 40}, "line 3: there is no label", {}),
+        ({"y": ["a", "a"] * 40}, "expected two labels or more", {"goal": "labels"}),
+        ({"y": ["a", "b"] * 40}, "goal=heads is for several columns", {"goal": "heads"}),
+    ],
+)
+def test_targets_that_do_not_fit(column: Any, sentence: str, settings: Any, tmp_path: Path) -> None:
+    """A sentence for each, before anything is trained."""
+    refused(write_csv(tmp_path / "t.csv", **column), sentence, target="y", **settings)
+
+
+def test_cells_of_several_labels(tmp_path: Path) -> None:
+    """Cells with a sign between labels that repeat are rows of 0 and 1; an empty set is refused as a missing
+    label in a CSV, and is a row of zeros in memory."""
+    skies = [sky or "sun" for sky in SKIES]
+    task = load(write_csv(tmp_path / "sky.csv", sky=skies), target="sky")
+    assert task.goal == Goal("labels")
+    assert task.labels == ("rain", "sun", "wind")
+    assert task.targets[:4].tolist() == [[0, 1, 0], [1, 1, 0], [1, 0, 1], [0, 0, 1]]
+    assert task.metric == "mean-average-precision"
+    of_memory = load(
+        (NUMBERS, [sky.split(";") if sky else [] for sky in SKIES]), features=True, goal="labels"
+    )
+    assert of_memory.targets[4].tolist() == [0, 0, 0]
+    marks = load((NUMBERS, of_memory.targets), features=True, goal="labels")
+    assert (marks.targets == of_memory.targets).all()
+
+
+def test_several_columns(tmp_path: Path) -> None:
+    """Columns of 0 and 1 are labels, others a classification each; one that is not there is named."""
+    sizes, colours = (
+        [("s", "m", "l")[n % 3] for n in range(ROWS)],
+        [("red", "blue")[n % 2] for n in range(ROWS)],
+    )
+    path = write_csv(
+        tmp_path / "s.csv", size=sizes, colour=colours, a=np.arange(ROWS) % 2, b=np.arange(ROWS) // 40
+    )
+    marks = load(path, target="a,b")
+    assert marks.goal == Goal("labels")
+    assert marks.labels == ("a", "b")
+    task = load(path, target="size,colour")
+    assert task.goal == Goal("heads", heads=(("size", 3), ("colour", 2)))
+    assert task.labels == ("size=l", "size=m", "size=s", "colour=blue", "colour=red")
+    assert task.targets[0].tolist() == [2, 1]
+    assert task.metric == "mean-accuracy"
+    assert load(path, target="a,b", goal="heads").goal.heads == (("a", 2), ("b", 2))
+    refused(path, "no column 'colur'", target="size,colur")
+    refused(path, "goal=numbers is for one target, got 2", target="size,colour", goal="numbers")
+    refused(path, "'size' is not of 0 and 1 alone", target="size,colour", goal="labels")
