@@ -100,7 +100,7 @@ def test_a_training_reads_its_answers() -> None:
     assert recipe.weight_decay == found["train.weight_decay"]
     texts = []
     for strength in (0.0, 1.0, 2.0):
-        stronger = apply_answers(Train(), Architecture({"train.augmentation": strength}))
+        stronger = apply_answers(Train(), Architecture({"train.augment_strength": strength}))
         texts.append(str(augment_for(stronger, Shape(3, 32, 32, 10), Fidelity())))
     assert texts == ["none", "shifts up to 4 px, flips", "shifts up to 8 px, flips, cutout of 12 px"]
 

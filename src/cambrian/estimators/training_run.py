@@ -48,9 +48,9 @@ def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
     sound = "sound" in getattr(task, "rendering", {})
     settings = (recipe.crop, recipe.flip, recipe.cutout)
     usual = automatic(seen.height, seen.width, seen.channels, *settings, upright=sound)
-    if recipe.augmentation == 1:
+    if recipe.augment_strength == 1:
         return usual
-    return usual.strengthen(recipe.augmentation, min(seen.height, seen.width))
+    return usual.strengthen(recipe.augment_strength, min(seen.height, seen.width))
 
 
 def start_training(

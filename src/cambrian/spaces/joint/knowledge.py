@@ -223,7 +223,7 @@ def _limit(pool: Pool, rng: np.random.Generator, cap: int | None) -> Pool:
 def index_training(joint: Joint, architecture: Mapping[str, Answer]) -> list[int]:
     """The place of each answer about the training among its values."""
     rows = joint.training.items()
-    return [values.index(architecture[f"train.{name}"]) for name, values in rows]  # type: ignore[arg-type]
+    return [values.index(architecture[f"train.{name}"]) for name, values in rows]
 
 
 JOINED: dict[type, Callable[[Joint, Any], object]] = {
