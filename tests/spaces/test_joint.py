@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 
+import cambrian
 from cambrian.architecture import Architecture, replay, sample
 from cambrian.cli.architectures import architecture_of
 from cambrian.codec import encode
-from cambrian.errors import UsageError
+from cambrian.errors import Unread, UsageError
+from cambrian.estimators.function import Function
 from cambrian.estimators.train import Train
 from cambrian.estimators.training_answers import apply_answers
 from cambrian.estimators.training_run import augment_for
 from cambrian.neighbourhood import neighbours
-from cambrian.outcome import Fidelity
+from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
+from cambrian.request import Stop, trial_of
+from cambrian.search.assembly import make_problem
 from cambrian.search.components import spec_of
+from cambrian.search.planning import race_plan
+from cambrian.search.planning.plan import plan
 from cambrian.spaces import SPACES
 from cambrian.spaces.budgets import HasPortfolio
-from cambrian.spaces.knowledge import Canonical, Encodes, Grows, Moves, know
+from cambrian.spaces.knowledge import Canonical, Encodes, Grows, Morphs, Moves, know
 from cambrian.spaces.program.function_space import Shape
 
 RATES, DECAYS = (0.1, 0.2, 0.4), (1e-4, 1e-3)
@@ -130,6 +137,65 @@ def test_a_file_has_no_inner_space_imported(spec: object, tmp_path: object) -> N
         file.write_bytes(encode({"space": written, "answers": {}}))
         with pytest.raises(UsageError, match="none of cambrian's own"):
             architecture_of(str(file))
+
+
+def test_a_morphism_of_the_training_leaves_the_network() -> None:
+    """ "retrain" takes one setting to the next value up or down, each of them in turn, and nothing else; the
+    morphisms of the network leave the training."""
+    joint = make_joint("stages")
+    morphing = know(joint, Morphs)
+    assert morphing.morphs == (*know(SPACES.make("stages"), Morphs).morphs, "retrain")
+    rng = stream(0, "retrain")
+    first = know(joint, HasPortfolio).portfolio["resnet"]  # a rate of 0.2 and a decay of 1e-3
+    children = {morphing.morph("retrain", first, rng) for _ in range(40)}
+    changed = [{path: a for path, a in child.items() if a != first[path]} for child in children]
+    assert sorted(map(str, changed)) == sorted(
+        map(str, ({"train.learning_rate": 0.1}, {"train.learning_rate": 0.4}, {"train.weight_decay": 1e-4}))
+    )
+    deeper = morphing.morph("deepen", first, rng) or morphing.morph("widen", first, rng)
+    assert joint.read_training(deeper) == joint.read_training(first)
+
+
+@pytest.mark.parametrize("strategy", ["hill-climbing", "bayes"])
+def test_strategies_search_the_training_with_the_network(strategy: str) -> None:
+    """A made-up score that counts the depth and the fitness of the training: each of them finds another
+    training than the usual one, that scores more than any network does with it."""
+    joint = make_joint("stages")
+
+    def score(architecture: Architecture, fidelity: Fidelity) -> float:
+        trained = RATES.index(architecture["train.learning_rate"]) - DECAYS.index(
+            architecture["train.weight_decay"]
+        )
+        return trained + 0.1 * sum(a for path, a in architecture.items() if path.endswith("/depth"))
+
+    result = cambrian.Search(joint, strategy, Function(score, builds=False), budget=25, seed=1).run(
+        quiet=True
+    )
+    assert result.best.value > 0.1 * 4 * 3
+
+
+def test_a_race_is_over_networks_and_their_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entrants have the usual training; challengers change the network or the training, and begin with the
+    leader's function; a setting that the space asks for is refused elsewhere."""
+    monkeypatch.setattr(race_plan, "_measure_at", lambda *arguments: 1e-5)
+    task = cambrian.load("digits", limit=400)
+    planned = plan(task, "3h", workers=1, space=make_joint("stages"), changes={"entrants": 2, "filters": 8})
+    race = planned.search.strategy
+    assert all(e["architecture"]["train.learning_rate"] == 0.2 for e in race.entrants)
+    assert race.challengers == 2
+    state = race.start(make_problem(planned.search, None))
+    steps = set()
+    for number in range(60):
+        request = race.propose(state, [], stream(0, "race", number))
+        if isinstance(request, Stop):
+            break
+        trial = trial_of(number, request, planned.search.fidelity)
+        steps.add(request.reason.get("step"))
+        state = race.learn(state, msgspec.structs.replace(trial, outcome=Done(number / 100)))
+    assert "retrain" in steps
+    assert steps & {"deepen", "widen", "kernel"}
+    with pytest.raises(Unread, match="learning_rate is for other spaces: Joint searches it"):
+        plan(task, "3h", workers=1, space=make_joint("stages"), recipe={"learning_rate": 0.1})
 
 
 def test_an_empty_training_is_refused() -> None:

@@ -13,6 +13,7 @@ from cambrian.errors import Unread
 from cambrian.search.compatibility import trains_supernets
 from cambrian.search.components import component, space_for, task_of
 from cambrian.search.devices import AUTO, choose_device
+from cambrian.search.planning.asked_settings import refuse_asked
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
@@ -78,6 +79,8 @@ def plan(
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
+    if space is not None:
+        refuse_asked(recipe, space_for(space, task))
     request = PlanRequest(
         task,
         limits,

@@ -30,6 +30,8 @@ from cambrian.spaces.space import Signature
 if TYPE_CHECKING:
     from cambrian.spaces.joint.space import Joint
 
+RETRAIN = "retrain"
+
 
 def list_knowledge(joint: Joint) -> tuple[object, ...]:
     """An object for each protocol by which the space of networks is known."""
@@ -75,15 +77,21 @@ class JointMoves(_Joined):
 
 
 class JointMorphs(_Joined):
+    """The morphisms of the network, and "retrain": the next value of one setting of the training, which
+    leaves the network as it is."""
+
     @property
     def morphs(self) -> tuple[str, ...]:
-        return tuple(self.inner.morphs)
+        return (*self.inner.morphs, RETRAIN)
 
     @property
     def shrinks(self) -> tuple[str, ...]:
         return tuple(self.inner.shrinks)
 
     def morph(self, kind: str, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+        if kind == RETRAIN:
+            steps = _list_steps(self.joint, architecture)
+            return steps[int(rng.integers(len(steps)))] if steps else None
         return self._join(self.inner.morph(kind, self._strip(architecture), rng), architecture)
 
 
@@ -218,6 +226,17 @@ def _limit(pool: Pool, rng: np.random.Generator, cap: int | None) -> Pool:
         return pool.architecture(int(chosen[i]))
 
     return Pool(pool.parents, parent, step, pool.before, False, materialise)
+
+
+def _list_steps(joint: Joint, architecture: Architecture) -> list[Architecture]:
+    """The architecture with each of the settings one value up or down."""
+    rows = zip(joint.paths, joint.training.values(), index_training(joint, architecture), strict=True)
+    return [
+        Architecture({**architecture, path: values[place + step]})
+        for path, values, place in rows
+        for step in (-1, 1)
+        if 0 <= place + step < len(values)
+    ]
 
 
 def index_training(joint: Joint, architecture: Mapping[str, Answer]) -> list[int]:

@@ -21,6 +21,13 @@ from cambrian.spaces.space import Pick, Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
+USUAL: Mapping[str, tuple[Scalar, ...]] = {
+    "learning_rate": (0.05, 0.15, 0.45),
+    "batch_size": (32, 64, 128),
+    "weight_decay": (1e-4, 5e-4, 2e-3),
+    "augment_strength": (0.0, 1.0, 2.0),
+}
+"""The settings that a practitioner tries first; a rate of .15 is the usual one of batches of 64."""
 PREFIX = "train."
 """The beginning of a question about the training (see `estimators/training_answers.py`)."""
 
@@ -34,9 +41,7 @@ class Joint(Space):
     levels, tokens, moves and morphisms are those of `space`, with trainings that stay as they are."""
 
     space: Any = "stages"
-    training: Mapping[str, tuple[Scalar, ...]] = field(
-        default_factory=lambda: {"learning_rate": (0.05, 0.15, 0.45), "weight_decay": (1e-4, 5e-4, 2e-3)}
-    )
+    training: Mapping[str, tuple[Scalar, ...]] = field(default_factory=lambda: dict(USUAL))
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, str | Mapping):
