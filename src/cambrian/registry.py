@@ -94,11 +94,16 @@ class Registry:
         `NAME(setting=value, ...)`. Values are JSON, or words."""
         name, inside = split_call(text, self.kind)
         if inside != "paper":
-            return self.make({"name": name, "arguments": read_arguments(inside, self.kind, text)})
+            return self.make(self.read(text))
         entry = self.get(name)
         if not hasattr(entry, "paper"):
             raise UsageError(f"{self.kind} {name!r} has no settings of a paper's own: leave out '(paper)'")
         return entry.paper()
+
+    def read(self, text: str) -> dict[str, Any]:
+        """The spec of `NAME` or `NAME(setting=value, ...)`."""
+        name, inside = split_call(text, self.kind)
+        return {"name": name, "arguments": read_arguments(inside, self.kind, text)}
 
     def _check_types(self, name: str, cls: type, arguments: Mapping[str, Any]) -> None:
         """Raises UsageError for an argument that does not have its field's type, as far as that can be

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import cambrian
+from cambrian.architecture import Architecture
+from cambrian.choices import Scalar
 from cambrian.errors import RunError, UsageError
 from cambrian.estimators.train import Train
 from cambrian.networks.checkpoint import load_facts, save_weights
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.pretrained import fit_portfolio
 from cambrian.spaces import SPACES
+from cambrian.spaces.space import Pick, Signature, Space
 from small_training import ARCHITECTURE, SmallConv, bars, estimated
 
 STILL = Train(batch_size=16, learning_rate=1e-30, weight_decay=0.0)
@@ -71,6 +75,44 @@ def test_weights_make_their_network_the_favourite(tmp_path: Path) -> None:
     first = planned.search.strategy.entrants[0]
     assert (first["name"], first["skeleton"]["filters"]) == ("cnn", 20)
     assert planned.search.estimator.pretrained == file
+    assert dict(planned.rows)["weights"].startswith("those given are of cnn with 20 filters")
+
+
+@pytest.mark.parametrize("how", [{"strategy": "random"}, {"budget": 20}])
+def test_a_search_that_is_no_race_says_whether_weights_fit(how: dict[str, object], tmp_path: Path) -> None:
+    """Weights of a network of the portfolio fit no cell: a sentence says so, instead of a search that begins
+    from chance. Weights of a network that the search may draw are told in the plan, with the share of it that
+    they are, which is all but the last layer where the classes are others."""
+    space, task = SPACES.make("stages"), make_task()
+    save_weights(space.build(space.portfolio["cnn"], task, filters=20), tmp_path / "have.safetensors")
+    recipe = {"pretrained": str(tmp_path / "have.safetensors")}
+    with pytest.raises(UsageError, match=r"have.safetensors fits no network of this search: .* a time alone"):
+        plan(task, **{"budget": "3m", "workers": 1, "recipe": recipe, **how})
+
+
+def test_weights_of_a_users_network_are_told_in_the_plan(tmp_path: Path) -> None:
+    """Of a network of a space of one's own, whose one question the file has answered."""
+    space, task = Heads(), make_task()
+    save_weights(space.build(Architecture({"head": 4}), make_task(2)), tmp_path / "have.safetensors")
+    recipe = {"pretrained": str(tmp_path / "have.safetensors")}
+    planned = plan(task, 4, workers=1, space=space, strategy="random", recipe=recipe, baselines=())
+    own = sum(p.numel() for p in space.build(Architecture({"head": 4}), task).parameters())
+    share = 1 - (4 * 4 + 4) / own
+    assert dict(planned.rows)["weights"].endswith(f"up to {share:.0%} of the numbers of one")
+    assert planned.search.remarks["plan"] == planned.rows
+
+
+@dataclass(frozen=True)
+class Heads(Space):
+    """A convolution, and a head of one of two widths."""
+
+    def program(self, pick: Pick) -> None:
+        pick("head", [4, 8])
+
+    def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> torch.nn.Module:
+        width = int(architecture["head"])  # type: ignore[arg-type]
+        layers = (torch.nn.Conv2d(task.channels, width, 16), torch.nn.Flatten())
+        return torch.nn.Sequential(*layers, torch.nn.Linear(width, task.classes))
 
 
 def test_filters_that_are_named_are_not_replaced_by_those_of_the_file(tmp_path: Path) -> None:

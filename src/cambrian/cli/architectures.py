@@ -52,5 +52,18 @@ def _own_space(spec: Any, where: str) -> Space:
             f" ({', '.join(SPACES.names())}): a file may not have code imported, so use it from a program"
             " of your own"
         )
+    inner = _find_inner(spec)
+    if inner is not None:  # a space that holds another one, which is not imported either
+        _own_space(inner, where)
     space: Space = SPACES.parse(spec) if isinstance(spec, str) else SPACES.make(spec)
     return space
+
+
+def _find_inner(spec: Any) -> Any:
+    """The space that stands among the settings of this one; None where none does."""
+    from cambrian.spaces import SPACES
+
+    if isinstance(spec, str):
+        spec = SPACES.read(spec) if "space" in spec else {}
+    arguments = spec.get("arguments") if isinstance(spec, Mapping) else None
+    return arguments.get("space") if isinstance(arguments, Mapping) else None

@@ -18,7 +18,7 @@ from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
 from cambrian.cli.models import fit_model, read_model
-from cambrian.cli.numbers import amount, count, seconds_of
+from cambrian.cli.numbers import amount, count, seconds_of, share
 from cambrian.cli.objectives import STRATEGY, Choose, Objectives, find_metric, read_objectives
 from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import run_search
@@ -276,6 +276,13 @@ def search(
     weight_decay: Annotated[
         float | None, amount("The weight decay of all trainings.", rich_help_panel=TRAINING)
     ] = None,
+    augment_strength: Annotated[
+        float | None,
+        share(
+            "Shifts, flips and holes of the images in training: 0 is none, 1 the usual.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     pretrained: Annotated[
         Path | None,
         typer.Option(
@@ -355,6 +362,7 @@ def search(
         "learning_rate": learning_rate,
         "batch_size": batch_size,
         "weight_decay": weight_decay,
+        "augment_strength": augment_strength,
     }
     if pretrained is not None:  # an absolute path, since a run may be resumed from another directory
         recipe["pretrained"] = str(pretrained.resolve())

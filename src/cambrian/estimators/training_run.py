@@ -49,7 +49,10 @@ def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
     # Of sounds the rows are pitches, which a shift or a mirror would change.
     sound = "sound" in getattr(task, "rendering", {})
     settings = (recipe.crop, recipe.flip, recipe.cutout)
-    return automatic(seen.height, seen.width, seen.channels, *settings, upright=sound)
+    usual = automatic(seen.height, seen.width, seen.channels, *settings, upright=sound)
+    if recipe.augment_strength == 1:
+        return usual
+    return usual.strengthen(recipe.augment_strength, min(seen.height, seen.width))
 
 
 def start_training(

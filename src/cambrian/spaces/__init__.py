@@ -32,6 +32,7 @@ SPACES = Registry(
         "stages": "cambrian.spaces.chains.stages.space:Stages",
         "ofa": "cambrian.spaces.chains.ofa.space:OFA",
         "tabular": "cambrian.spaces.chains.tabular.space:TabularNetworks",
+        "joint": "cambrian.spaces.joint.space:Joint",
         "tiny-chain": "cambrian.spaces.chains.tiny_chain:TinyChain",
     },
 )

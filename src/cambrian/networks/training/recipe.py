@@ -37,6 +37,9 @@ class Recipe:
     (0: no bound). `crop` (pixels of shift), `flip` and `cutout` (side of the hole in pixels, 0: none) augment
     the images; for None `augment.automatic` chooses by the images' size and channels.
 
+    `augment_strength` is that of all of them: 0 is none, 1 the settings as they are, 2 shifts twice as
+    far and a hole that is three eighths of the side larger; flips are on or off.
+
     `epoch_steps` is the number of steps in an epoch, after which a training is scored; 0: as many as a pass
     over the data has. Passes go on across epochs, so that a large data set can be scored within a pass, and a
     small one after several.
@@ -82,6 +85,7 @@ class Recipe:
     full_from: Annotated[float, Span(0, 1)] = field(default=0.75, metadata=LATER)
     average: Annotated[float, SHARE] = field(default=0.0, metadata=LATER)
     length: Annotated[float, Span(0, 1, above=True)] = field(default=1.0, metadata=LATER)
+    augment_strength: Annotated[float, Span(0, 4)] = field(default=1.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_name("optimiser", self.optimiser, OPTIMISERS)

@@ -7,15 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cambrian.errors import Unread
 from cambrian.search.compatibility import trains_supernets
 from cambrian.search.components import component, make_engine, space_for, task_of
 from cambrian.search.devices import AUTO, choose_device
 from cambrian.search.engines.engine import Engine
+from cambrian.search.planning.asked_settings import refuse_asked
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
+from cambrian.search.planning.pretrained import fit_search
 from cambrian.search.planning.race_search import plan_by_race
 from cambrian.search.planning.shared_search import plan_by_supernet
 from cambrian.search.planning.table_plan import plan_by_table
@@ -82,6 +86,8 @@ def plan(
     _check_pretrained(recipe)
     if isinstance(engine, str):
         engine = make_engine(engine, workers)
+    if space is not None:
+        refuse_asked(recipe, space_for(space, task))
     request = PlanRequest(
         task,
         limits,
@@ -101,7 +107,7 @@ def plan(
     chosen = None if strategy is None else component("strategy", strategy)
     shared = chosen is not None and trains_supernets(chosen)
     if task.columns and not shared:
-        return plan_by_table(request)
+        return _check_weights(plan_by_table(request), recipe)
     described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
     described = described or settings.get("estimator") is not None
     counted = limits.trials is not None or limits.most_epochs is not None
@@ -115,8 +121,8 @@ def plan(
         return plan_by_race(request, raced)
     if chosen is not None and shared:
         _refuse_for_supernets(request)
-        return plan_by_supernet(request, chosen)
-    return plan_by_preset(request)
+        return _check_weights(plan_by_supernet(request, chosen), recipe)
+    return _check_weights(plan_by_preset(request), recipe)
 
 
 def _check_pretrained(recipe: Mapping[str, Any]) -> None:
@@ -125,6 +131,17 @@ def _check_pretrained(recipe: Mapping[str, Any]) -> None:
         from cambrian.networks.checkpoint import load_facts
 
         load_facts(Path(recipe["pretrained"]))
+
+
+def _check_weights(planned: Plan, recipe: Mapping[str, Any]) -> Plan:
+    """The plan, with a row for pretrained weights. Raises UsageError where they fit no network of it."""
+    if not recipe.get("pretrained"):
+        return planned
+    share = fit_search(Path(recipe["pretrained"]), planned.search)
+    text = f"those given fit networks of this search: up to {share:.0%} of the numbers of one"
+    rows = (*planned.rows, ("weights", text))
+    planned.search.remarks["plan"] = rows
+    return msgspec.structs.replace(planned, rows=rows)
 
 
 def _refuse_for_supernets(request: PlanRequest) -> None:

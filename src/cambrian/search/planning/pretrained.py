@@ -1,22 +1,27 @@
-"""The network of a portfolio that a file of weights fits best."""
+"""The networks of a search that a file of weights fits."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from cambrian.architecture import Architecture
+from cambrian.architecture import Architecture, sample
 from cambrian.choices import Scalar
-from cambrian.errors import UsageError
-from cambrian.spaces.space import Space
+from cambrian.errors import Unbuildable, UsageError
+from cambrian.estimators.build import signature
+from cambrian.randomness import stream
+from cambrian.spaces.drafts import draft_network
+from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cambrian.search.search import Search
     from cambrian.tasks.task import Task
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -46,7 +51,7 @@ def fit_portfolio(
 
     given = _list_shapes(load_tensors(file)[0])
     fits = [
-        Fit(name, f, _count_shared(_list_network(space, task, network, f, size), given))
+        Fit(name, f, _count_shared(_list_network(space, task, network, {"filters": f, **size}), given))
         for f in filters
         for name, network in portfolio.items()
     ]
@@ -60,14 +65,39 @@ def fit_portfolio(
     return best
 
 
-def _list_network(
-    space: Space, task: Task, architecture: Architecture, filters: int, size: Mapping[str, Scalar]
-) -> Shapes:
-    import torch
+def fit_search(file: Path, search: Search) -> float:
+    """The share of numbers in the file, of that of DRAWN networks of the search which it fits best, in the
+    skeleton of its trials or of its final stage. Raises UsageError where it is less than LEAST: the search
+    would begin from chance, whatever the file has learned."""
+    from cambrian.networks.checkpoint import load_tensors
 
-    skeleton: dict[str, Scalar] = {"filters": filters, **size}
-    with torch.device("meta"):  # the shapes alone: nothing is allocated
-        return _list_shapes(space.build(architecture, task, **skeleton).state_dict())
+    assert search.task is not None
+    given = _list_shapes(load_tensors(file)[0])
+    stages = [search.fidelity] + ([search.final.fidelity] if search.final is not None else [])
+    best = 0.0
+    for network in [sample(search.space, stream(n, "pretrained")) for n in range(DRAWN)]:
+        for stage in stages:
+            seen = signature(search.task, stage)
+            with suppress(Unbuildable):
+                shapes = _list_network(search.space, seen, network, stage.skeleton)
+                best = max(best, _count_shared(shapes, given))
+    if best < LEAST:
+        raise UsageError(
+            f"{file} fits no network of this search: of {DRAWN} drawn from {type(search.space).__name__} it"
+            f" has {best:.0%} of the numbers of the nearest. Leave pretrained out, or the strategy, the space"
+            " and the number of trials: a time alone races the networks that such files are of"
+        )
+    return best
+
+
+DRAWN = 8
+
+
+def _list_network(
+    space: Space, task: Signature, architecture: Architecture, skeleton: Mapping[str, Scalar]
+) -> Shapes:
+    # The shapes alone: where a network can be made without weights nothing is allocated.
+    return _list_shapes(draft_network(space, architecture, task, skeleton).state_dict())
 
 
 def _list_shapes(tensors: Mapping[str, Tensor]) -> Shapes:

@@ -24,7 +24,7 @@ from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.limited_size import fit_filters
-from cambrian.search.planning.pretrained import fit_portfolio
+from cambrian.search.planning.pretrained import Fit, fit_portfolio
 from cambrian.search.planning.race_amounts import (
     FILTERS,
     Challenges,
@@ -71,6 +71,8 @@ class RacePlan(msgspec.Struct, frozen=True):
     batch: int
     passes: float
     notice: str | None = None
+    fit: Fit | None = None
+    """The network that pretrained weights are of."""
 
 
 def plan_race(
@@ -136,7 +138,7 @@ def plan_race(
     )
     expected = training / (step(width) * images)
     parts = share - contested / seconds, contested / seconds
-    return RacePlan(runners, first, challenges, coarse, fine, *parts, batch, expected, speed.notice)
+    return RacePlan(runners, first, challenges, coarse, fine, *parts, batch, expected, speed.notice, fit)
 
 
 GROWTH = 0.41

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import sample
 from cambrian.errors import Unread
-from cambrian.estimators.training_answers import PREFIX
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.components import component, space_for
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.planning.asked_settings import refuse_asked
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.plan_request import PlanRequest
@@ -64,7 +64,7 @@ def plan_by_table(request: PlanRequest) -> Plan:
     task, changes, settings, crew = request.task, request.changes, request.settings, request.crew
     limits = request.limits if request.limits != Budget() else Budget(seconds=MINUTES)
     searched = space_for(SPACE if request.space is None else request.space, task)
-    _refuse_asked(request.recipe, searched)
+    refuse_asked(request.recipe, searched)
     chosen: Strategy = component("strategy", STRATEGY if request.strategy is None else request.strategy)
     size = {"filters": changes.get("filters", FILTERS)}
     last = {"filters": changes.get("final_filters", size["filters"])}
@@ -107,16 +107,6 @@ def _refuse_unread(request: PlanRequest) -> None:
     unread += ["paper"] * request.paper + ["surrogate"] * (request.surrogate is not None)
     if unread:
         raise Unread(unread, "for searches among images, and the data are rows of a table")
-
-
-def _refuse_asked(recipe: Mapping[str, Any], space: Space) -> None:
-    """Raise Unread for settings of the training that the space asks for itself."""
-    asked = {
-        path.removeprefix(PREFIX) for path in sample(space, stream(0, "asked")) if path.startswith(PREFIX)
-    }
-    unread = [name for name in recipe if name in asked]
-    if unread:
-        raise Unread(unread, f"for other spaces: {type(space).__name__} searches it with the network")
 
 
 MEAN_LENGTH = 0.5
