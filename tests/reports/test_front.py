@@ -102,6 +102,23 @@ def test_the_report_says_the_hypervolume_and_marks_the_chosen():
     assert "final networks and baselines" in html
 
 
+def test_the_network_that_a_search_began_with_is_there():
+    """By its name in the chart and in the table, though another one dominates it."""
+    outcomes = [Done(0.3, {"params": 3.0}), Done(0.5, {"params": 2.0}), Done(0.4, {"params": 1.0})]
+    reasons = [{"begins": "your network"}, {}, {}]
+    trials = [
+        Trial(n, Architecture({"q0": n}), Fidelity(), outcome=o, reason=reason)
+        for n, (o, reason) in enumerate(zip(outcomes, reasons, strict=True))
+    ]
+    story = Story("some", Toy(), trials, more_objectives=(Objective("params", True),))
+    assert [t.number for t in story.front] == [1, 2]
+    html = report_html(story)
+    chart = re.search(r"<svg[^>]*><title>trials and their front</title>.*?</svg>", html).group()
+    assert ">your network</text>" in chart
+    assert html.count("<td>your network</td>") == 1
+    assert "3 trials, 2 on the front" in html
+
+
 def test_trials_without_the_metric_are_counted_not_drawn():
     """An estimator may measure a metric for some trials only."""
     objectives = (Objective("params", True),)

@@ -285,7 +285,8 @@ def test_frozen_weights_stay_frozen() -> None:
 def test_the_name_of_a_network_makes_the_same_space() -> None:
     """`module:name`, a function and a class alike; a task of other images has other questions."""
     named = cambrian.from_model("own_networks:Transformer", TASK)
-    assert named.survey == cambrian.from_model(NETWORKS["transformer"], TASK).survey
+    assert named == cambrian.from_model(NETWORKS["transformer"], TASK)  # by its name, which it has
+    assert named.survey == cambrian.from_model(lambda: NETWORKS["transformer"](), TASK).survey
     plain = cambrian.from_model(make_plain).for_task(Shape(1, 4, 4, 10))
     assert isinstance(plain, ModelSpace)
     kernels = {q.path: q.options for q in plain.survey.questions if q.kind == "kernel"}

@@ -11,6 +11,7 @@ from sklearn.metrics import (
     average_precision_score,
     balanced_accuracy_score,
     f1_score,
+    jaccard_score,
     mean_absolute_error,
     r2_score,
     root_mean_squared_error,
@@ -34,6 +35,15 @@ def test_agrees_with_scikit_learn(pairs) -> None:
     assert balanced_accuracy(targets, predictions) == pytest.approx(
         balanced_accuracy_score(targets, predictions)
     )
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=4, max_size=40))
+def test_intersections_over_unions_are_scikit_learns(pairs) -> None:
+    """Its Jaccard scores of all pixels as one list, averaged over the classes that occur."""
+    targets, predictions = (np.resize(part, (2, len(part) // 2, 1)) for part in np.array(pairs).T)
+    wanted = jaccard_score(targets.ravel(), predictions.ravel(), average="macro")
+    assert METRICS["miou"](targets, predictions) == pytest.approx(wanted)
 
 
 def test_the_names_are_the_metrics() -> None:

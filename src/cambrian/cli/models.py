@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 SHOWN = 3
 """Parts that stay which are named; the others are counted."""
 
-FINE_TUNING = 0.02
-"""The learning rate of weights that are there already: a tenth of the usual one, which would undo them."""
+FINE_TUNING, FINE_TUNING_OF_TABLES = 0.02, 3e-4
+"""The learning rates of weights that are there already, of images and of tables: a tenth of the usual ones,
+which would undo them."""
 
 
 def read_model(text: str, space: str | None) -> Any:
@@ -37,9 +38,9 @@ def fit_model(space: Any, task: Task, recipe: dict[str, Any], as_json: bool) -> 
         more = len(fitted.fixed) - SHOWN
         say(f"{'':>9}  and {more} more: cambrian.from_model(...).fixed lists all", to_json=as_json)
     if fitted.pretrained and recipe.get("learning_rate") is None:
-        recipe["learning_rate"] = FINE_TUNING
+        recipe["learning_rate"] = rate = FINE_TUNING_OF_TABLES if task.columns else FINE_TUNING
         say(
-            f"{'':>9}  its weights are kept and trained on, at a learning rate of {FINE_TUNING};"
+            f"{'':>9}  its weights are kept and trained on, at a learning rate of {rate};"
             " --learning-rate sets another",
             to_json=as_json,
         )

@@ -55,18 +55,22 @@ for name, count in model["goal"]["heads"]:  # the logits of one head after the o
     logits = program(images)[:, begin : begin + count]  # normalisation is part of the program
     print(model["labels"][begin + int(logits[0].argmax())])
     begin += count""",
+    "pixels": """classes = program(images).argmax(1)[0]  # [height, width]; normalised by the program
+print({model["labels"][i]: int((classes == i).sum()) for i in classes.unique().tolist()})""",
 }
 _TITLES = {
     "classes": "a classifier of",
     "numbers": "a network that predicts numbers from",
     "labels": "a network that gives labels to",
     "heads": "a network of several classifications of",
+    "pixels": "a network that gives a class to each pixel of",
 }
 OUTPUTS = {
     "classes": "logits [n, classes]; softmax makes them probabilities",
     "numbers": "numbers [n, 1] in the unit of the training data",
     "labels": "logits [n, labels]; sigmoid makes them probabilities",
     "heads": "logits [n, classes of all heads], head after head; softmax of each makes probabilities",
+    "pixels": "logits [n, classes, height, width]; softmax over the classes makes them probabilities",
 }
 """The outputs of a program by its goal, as `model.json` says them."""
 

@@ -120,7 +120,8 @@ LOSSES: Mapping[str, Callable[[float], Loss]] = {
 
 def make_loss(recipe: Recipe, goal: Goal = CLASSES) -> Loss:
     """The loss that the recipe names, with its smoothing, for targets of that goal: of numbers Huber's or the
-    squared error, of labels the binary cross-entropy, of several heads the sum, of pixels the cross-entropy."""
+    squared error, of labels the binary cross-entropy, of several heads the sum, of pixels the
+    cross-entropy."""
     if goal.kind == "numbers":
         return MeanSquare() if recipe.loss == "squared-error" else Huber()
     if goal.kind == "labels":

@@ -66,8 +66,7 @@ def plan_by_table(request: PlanRequest) -> Plan:
     searched = space_for(SPACE if request.space is None else request.space, task)
     refuse_asked(request.recipe, searched)
     chosen: Strategy = component("strategy", STRATEGY if request.strategy is None else request.strategy)
-    size = {"filters": changes.get("filters", FILTERS)}
-    last = {"filters": changes.get("final_filters", size["filters"])}
+    size, last = _choose_sizes(searched, changes)
     batch = int(request.recipe.get("batch_size", 64 if len(task.train) < LARGE else 256))
     with one_thread():
         speed, notice = _measure(task, searched, size, request.device, crew)
@@ -99,6 +98,15 @@ def plan_by_table(request: PlanRequest) -> Plan:
     trial = OVERHEAD + MEAN_LENGTH * epochs * len(task.train) * speed
     expected = (limits.trials or TRIALS) * trial / crew
     return Plan(search, rows, min(expected, limits.seconds or expected))
+
+
+def _choose_sizes(space: Space, changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The skeletons of the search and of the last training; empty for networks of one size, as a user's
+    own, unless the user names one, which is refused where it is used."""
+    usual = FILTERS if "filters" in getattr(space, "skeleton", ()) else None
+    filters = changes.get("filters", usual)
+    last = changes.get("final_filters", filters)
+    return tuple({} if n is None else {"filters": n} for n in (filters, last))  # type: ignore[return-value]
 
 
 def _refuse_unread(request: PlanRequest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,15 @@ def _find_named(model: str) -> Any:
             f"{WANTED}, got {model!r}: write it as in mine:net, the name net in the file mine.py"
         )
     return Registry("model", {}).get(model)
+
+
+def find_name(model: Any) -> Any:
+    """`module:name` of a function or class that another process can import so; any other model as it is."""
+    module, name = getattr(model, "__module__", None), getattr(model, "__qualname__", "")
+    found: Any = sys.modules.get(str(module))
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return f"{module}:{name}" if name and found is model and module != "__main__" else model
 
 
 def name_source(model: Any) -> str:

@@ -15,7 +15,7 @@ from cambrian.architecture import Architecture
 from cambrian.errors import UsageError, did_you_mean
 from cambrian.registry import read_arguments, split_call
 from cambrian.spaces.models.questions import DROP, Survey
-from cambrian.spaces.models.source import find_source, has_own_weights, make_model, name_source
+from cambrian.spaces.models.source import find_name, find_source, has_own_weights, make_model, name_source
 from cambrian.spaces.program.function_space import Shape, is_dense
 from cambrian.spaces.space import Pick, Signature, Space
 
@@ -147,12 +147,13 @@ class ModelSpace(Space):
 def from_model(model: Any, task: Signature | None = None, *, each: str = "kind") -> ModelSpace:
     """The space of the changes of a network, for the data of `task`: kernels, activations, normalisations,
     inner widths, and blocks left out. `model` is a torch.nn.Module, a function that makes one (of nothing, or
-    of the task's shapes), or `module:name` of either, which several workers and a resumed run need.
+    of the task's shapes), or `module:name` of either. Several workers and a resumed run need such a name,
+    or a function that has one.
 
     Pretrained weights are kept where shapes allow. `space.fixed` says which parts stay, and why. Without a
     task the shapes are those of the data of the search. Raises SpaceError for a network that cannot be
     followed, as where its forward decides by the numbers that it computes."""
-    space = ModelSpace(model, each)
+    space = ModelSpace(find_name(model), each)
     if task is None:
         return space
     fitted = space.for_task(task)
