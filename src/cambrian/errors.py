@@ -139,7 +139,7 @@ def join_words(words: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
-MOST_NAMES = 50
+MOST_NAMES = 100
 """So many valid names are all listed, which is all there are of a kind; a longer list would bury the
 suggestion."""
 
