@@ -20,6 +20,11 @@ from torch.nn import functional as F
 from cambrian.networks.pointwise import is_strided_pointwise
 
 Run = Callable[..., Tensor]
+USUAL: dict[Any, tuple[dict[str, Any], ...]] = {
+    F.relu: ({}, {"inplace": False}, {"inplace": True}),
+    F.pad: ({}, {"mode": "constant", "value": None}),
+}
+"""Keywords of functions that do not change what they compute."""
 
 
 class Layer(Protocol):
@@ -107,7 +112,7 @@ def find_layer(module: nn.Module | None, node: fx.Node, settings: tuple[Any, ...
     the arguments after the first, with their values."""
     if module is not None:
         return _of_module(module)
-    if node.kwargs and node.target is not F.relu:
+    if dict(node.kwargs) not in USUAL.get(node.target, ({},)):
         return None
     if node.target in (operator.add, torch.add) and len(node.all_input_nodes) == 2:
         return Channelwise(torch.add)
