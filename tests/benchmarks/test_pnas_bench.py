@@ -15,6 +15,7 @@ from cambrian.benchmarks import benchmark, play
 from cambrian.errors import DataError
 from cambrian.estimators.tables import open_table, pnas_bench
 from cambrian.spaces.cells.pnas import PNAS
+from cambrian.strategies import STRATEGIES
 from cambrian.strategies.progressive import Progressive
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "pnas_bench.py"
@@ -147,7 +148,7 @@ def test_strategies_search_the_table(packed):
     only. The values are those of the rows."""
     made = benchmark("pnas-bench")
     assert made.space.count == CELLS
-    played = play(made, Progressive(keep=5), 160)
+    played = play(made, Progressive(keep=5, surrogate="ridge"), 160)
     levels = [t.reason["level"] for t in played.trials]
     assert levels[:136] == [1] * 136
     assert max(levels) == 5
@@ -155,7 +156,7 @@ def test_strategies_search_the_table(packed):
     assert int(best.architecture["blocks"]) == 5
     assert best.outcome.metrics == {"params": 7.0, "macs": 9.0}
     for name in ("random", "evolution(population=10, sample=5)"):
-        assert all(t.value is not None for t in play(made, name, 30).trials)
+        assert all(t.value is not None for t in play(made, STRATEGIES.parse(name), 30).trials)
 
 
 def test_without_the_file_one_sentence_names_the_command(tmp_path, monkeypatch):
