@@ -1,6 +1,8 @@
 """The checks and the figures that need a GPU, in one command of at most nine minutes, written to one file.
 
-    python benchmarks/gpu.py [tests children population supernet resume memory workers] [--out gpu.json] [--device cuda]
+    python benchmarks/gpu.py [PART ...] [--out gpu.json] [--device cuda]
+
+The parts, all of them if none is named:
 
 - `tests`: the tests that need a CUDA device.
 - `children`: images a second and peak memory of a training, for a network of each of several spaces.

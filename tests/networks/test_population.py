@@ -80,11 +80,13 @@ def largest_difference(together, alone):
     return max(float((a - b).detach().abs().max()) for pair in tensors for a, b in pair)
 
 
-@pytest.mark.parametrize(("settings", "steps"), [({}, 20), ({"optimiser": "adamw", "learning_rate": 0.002}, 6)])
+@pytest.mark.parametrize(
+    ("settings", "steps"), [({}, 20), ({"optimiser": "adamw", "learning_rate": 0.002}, 6)]
+)
 def test_a_population_is_its_networks_one_by_one(settings, steps):
     """Four cells with all operations of PNAS's space, each at a rate and on a schedule of its own, have after
-    20 steps of SGD, or 6 of AdamW, the weights, statistics and counters of trainings one by one: the difference is rounding (observed:
-    1e-15). The gradients are clipped in each lane by its own norm."""
+    20 steps of SGD, or 6 of AdamW, the weights, statistics and counters of trainings one by one: the
+    difference is rounding (observed: 1e-15). The gradients are clipped in each lane by its own norm."""
     recipe = Recipe(gradient_clip=1.0, **settings)
     shapes = ("cosine", "linear", "constant", "trapezoid")
     recipes = [
@@ -95,8 +97,8 @@ def test_a_population_is_its_networks_one_by_one(settings, steps):
 
 
 def test_single_precision_agrees_as_long_as_rounding_does():
-    """In float32 and at small rates the same holds within 1e-5 (at large ones, rounding grows with each step by
-    itself)."""
+    """In float32 and at small rates the same holds within 1e-5 (at large ones, rounding grows with each step
+    by itself)."""
     recipes = [Recipe(learning_rate=1e-3, warmup=0.0)] * 2
     assert largest_difference(*train_both(make_cells()[:2], recipes, torch.float32)) < 1e-5
 
@@ -203,5 +205,5 @@ def test_what_cannot_train_together_is_refused():
     lanes = Lanes(cells, SHAPE)
     with pytest.raises(UsageError, match="4 networks needs as many recipes, got 1"):
         PopulationStep(lanes, [Recipe()])
-    with pytest.raises(UsageError, match="momentum = 0.9 and 0.5"):
+    with pytest.raises(UsageError, match=r"momentum = 0\.9 and 0\.5"):
         PopulationStep(lanes, [Recipe()] * 3 + [Recipe(momentum=0.5)])
