@@ -1,9 +1,12 @@
 """The checks and the figures that need a GPU, in one command of at most nine minutes, written to one file.
 
-    python benchmarks/gpu.py [tests children supernet resume memory workers] [--out gpu.json] [--device cuda]
+    python benchmarks/gpu.py [PART ...] [--out gpu.json] [--device cuda]
+
+The parts, all of them if none is named:
 
 - `tests`: the tests that need a CUDA device.
 - `children`: images a second and peak memory of a training, for a network of each of several spaces.
+- `population`: images a second of so many different cells of PNAS, one by one and as one network.
 - `supernet`: the same for a supernet of NAS-Bench-201's space, by sampled paths (SPOS) and by gates (DARTS).
 - `resume`: a training in bfloat16 that is saved and continued, against one without a break.
 - `memory`: a training beyond the device's memory is an outcome ("oom"), and the next one trains as before.
@@ -36,6 +39,7 @@ from cambrian.estimators.estimator import Job
 from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.supernet_cost import measure_supernet
 from cambrian.networks.pointwise import memory_format
+from cambrian.networks.population.training import Population
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batches import Images, images
 from cambrian.networks.training.recipe import Recipe
@@ -57,6 +61,9 @@ CHILDREN = {
     "darts": {"filters": 16, "cells": 8},
 }
 """Spaces and the skeletons of their networks: CIFAR-10's sizes in the papers, or near them."""
+POPULATIONS = (1, 4, 8, 16)
+CELLS = {"filters": 8, "cells": 2}
+"""Small networks of PNAS, whose steps leave a GPU idle."""
 
 
 def make_pixels(count: int) -> tuple[Any, Any]:
@@ -73,10 +80,10 @@ def make_task(count: int) -> Task:
     return load(make_pixels(count))
 
 
-def build(space: str, skeleton: dict[str, Any]) -> nn.Module:
+def build(space: str, skeleton: dict[str, Any], number: int = 0) -> nn.Module:
     """A random network of the space, with seeded weights."""
     made = SPACES.make(space)
-    job = Job.of(made, sample(made, stream(0, "gpu")), Fidelity(skeleton=skeleton), make_task(200))
+    job = Job.of(made, sample(made, stream(number, "gpu")), Fidelity(skeleton=skeleton), make_task(200))
     network = build_network(job)
     assert not isinstance(network, Infeasible)  # there are no limits
     return network
@@ -117,6 +124,47 @@ def measure_training(space: str, skeleton: dict[str, Any], asked: argparse.Names
     peak = torch.cuda.max_memory_allocated(asked.device) if asked.device.startswith("cuda") else 0
     parameters = sum(p.numel() for p in network.parameters())
     return {"images_a_second": rate, "peak_bytes": peak, "parameters": parameters}
+
+
+def measure_populations(asked: argparse.Namespace) -> dict[str, Any]:
+    """Images a second, summed over the networks, of trainings one by one and of one population."""
+    figures: dict[str, Any] = {}
+    for size in POPULATIONS:
+        seconds = asked.seconds / len(POPULATIONS)
+        alone = measure_rate(begin_alone(size, asked), size, seconds, asked)
+        together = measure_rate([begin_population(size, asked)], size, seconds, asked)
+        figures[f"{size} cells"] = {"one_by_one": alone, "together": together, "ratio": together / alone}
+    return figures
+
+
+def begin_alone(size: int, asked: argparse.Namespace) -> list[Training]:
+    data = make_images(asked.images // 10, asked.device)
+    networks = [build("pnas", CELLS, n).to(asked.device) for n in range(size)]
+    networks = [n.to(memory_format=memory_format(n)) for n in networks]  # type: ignore[call-overload]
+    return [Training(n, data, Recipe(batch_size=128), Augment(4, flip=True), 10_000) for n in networks]
+
+
+def begin_population(size: int, asked: argparse.Namespace) -> Training:
+    data = make_images(asked.images // 10, asked.device)
+    networks = [build("pnas", CELLS, n).to(asked.device) for n in range(size)]
+    return Population(networks, data, Recipe(batch_size=128), Augment(4, flip=True), 10_000).training
+
+
+def measure_rate(
+    trainings: list[Training], networks: int, seconds: float, asked: argparse.Namespace
+) -> float:
+    """Images a second over all networks, in whole epochs of each training, after a first one."""
+    images, epochs = len(trainings[0].batches.images), 0
+    for training in trainings:
+        training.run_epoch()
+    synchronise(asked.device)
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        for training in trainings:
+            training.run_epoch()
+        synchronise(asked.device)
+        epochs += 1
+    return epochs * images * networks / (time.perf_counter() - began)
 
 
 def measure_supernets(asked: argparse.Namespace) -> dict[str, Any]:
@@ -193,6 +241,7 @@ def measure_workers(asked: argparse.Namespace) -> dict[str, Any]:
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "tests": run_tests,
     "children": measure_children,
+    "population": measure_populations,
     "supernet": measure_supernets,
     "resume": check_resume,
     "memory": check_memory,

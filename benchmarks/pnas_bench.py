@@ -5,12 +5,13 @@
 
 `train` appends a line for each training to a file in the folder `--out`, and goes on where it was stopped or
 killed; `--share 2/3` trains every third, from the second on, so that several processes or machines divide the
-work (copy their files into one folder). `pack` makes one file of all lines, with its card beside it, and prints
-the card: what was trained, how much of the differences is noise, and the checks.
+work (copy their files into one folder). `pack` makes one file of all lines, with its card beside it, and
+prints the card: what was trained, how much of the differences is noise, and the checks.
 
-The order makes every beginning useful: all 136 cells of one block; thirty of them twice more; then cells of two to
-five blocks in turn, the first twenty of each three times. A cell of b blocks is one of b - 1 blocks with one block
-more, both drawn evenly, so that the first blocks of every cell are a row too and a search can grow cells.
+The order makes every beginning useful: all 136 cells of one block; thirty of them twice more; then cells of
+two to five blocks in turn, the first twenty of each three times. A cell of b blocks is one of b - 1 blocks
+with one block more, both drawn evenly, so that the first blocks of every cell are a row too and a search can
+grow cells.
 """
 
 from __future__ import annotations
@@ -40,15 +41,15 @@ from cambrian.spaces.cells.pnas import PNAS
 from cambrian.tasks.task import Task
 
 SPACE = PNAS(blocks=5)
-DATA = {"name": "fashion-mnist", "size": 14, "limit": 10_000, "validation": 5_000, "seed": 0}
+DATA: dict[str, Any] = {"name": "fashion-mnist", "size": 14, "limit": 10_000, "validation": 5_000, "seed": 0}
 """Of the data set's 60,000 training images, 5,000 are trained on and 5,000 are the validation part."""
-SKELETON = {"filters": 8, "cells": 2}
+SKELETON: dict[str, Any] = {"filters": 8, "cells": 2}
 EPOCHS = 4
-RECIPE = {"learning_rate": 0.1, "batch_size": 64, "crop": 1, "flip": False}
+RECIPE: dict[str, Any] = {"learning_rate": 0.1, "batch_size": 64, "crop": 1, "flip": False}
 SETTING = {"data": DATA, "skeleton": SKELETON, "epochs": EPOCHS, "recipe": RECIPE, "version": 1}
 SIZES = {2: 250, 3: 450, 4: 800, 5: 1364}
-"""Cells of each number of blocks, about 1.8 times as many as of one block less, so that those that a search keeps
-have more children in the table than it can train; with the 136 of one block they are 3,000."""
+"""Cells of each number of blocks, about 1.8 times as many as of one block less, so that those that a search
+keeps have more children in the table than it can train; with the 136 of one block they are 3,000."""
 REPLICATES = 3
 ONE_BLOCK_REPLICATED, EACH_REPLICATED = 30, 20
 
@@ -89,7 +90,8 @@ def read_share(text: str) -> tuple[int, int]:
 
 def list_items(cells: int) -> list[Item]:
     """All trainings in their order, until so many cells are among them."""
-    items, seen = [], set()
+    items: list[Item] = []
+    seen: set[Cell] = set()
     for cell, replicate in order_items():
         if cell not in seen and len(seen) == cells:
             break
@@ -129,7 +131,8 @@ def sample_cells(ones: list[Cell]) -> Iterator[Cell]:
 
 
 def _grow(parents: list[Cell], seen: set[str], rng: np.random.Generator) -> Cell:
-    """One of `parents` with one more block, a cell that is not among those `seen`, by whatever order of blocks."""
+    """One of `parents` with one more block, a cell that is not among those `seen`, by whatever order of
+    blocks."""
     while True:
         parent = parents[rng.integers(len(parents))]
         steps = SPACE.form.new(len(parent))
@@ -162,18 +165,24 @@ def run_trainings(asked: argparse.Namespace) -> None:
 
 
 def load_task() -> Task:
-    return cambrian.load(DATA["name"], **{k: v for k, v in DATA.items() if k != "name"})
+    settings = dict(DATA)
+    return cambrian.load(settings.pop("name"), **settings)
 
 
 def train_cell(cell: Cell, replicate: int, task: Task) -> dict[str, Any]:
-    """The curve of one training, and the test score of its last epoch. Seconds are processor time, which other
-    work on the machine disturbs less, of training and validation."""
+    """The curve of one training, and the test score of its last epoch. Seconds are processor time, which
+    other work on the machine disturbs less, of training and validation."""
     fidelity, recipe = Fidelity(epochs=EPOCHS, skeleton=SKELETON), Recipe(**RECIPE)
     job = Job.of(SPACE, SPACE.architecture(cell), fidelity, task, replicate=replicate)
     built = build_measured(job)
     assert not isinstance(built, Infeasible)  # there are no limits
     training = start_training(built.network, recipe, job, task)
-    curves: dict[str, list[float]] = {"train_loss": [], "validation": [], "validation_loss": [], "seconds": []}
+    curves: dict[str, list[float]] = {
+        "train_loss": [],
+        "validation": [],
+        "validation_loss": [],
+        "seconds": [],
+    }
     began = time.process_time()
     while not training.finished:
         loss = training.run_epoch()
@@ -240,7 +249,7 @@ def pack_rows(folder: Path, target: Path) -> None:
     print(f"{target}: {len(arrays['cells'])} cells, {target.stat().st_size:,} bytes")
 
 
-def make_arrays(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+def make_arrays(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """A row for the first training of each cell, in the order of the trainings; of the further ones the curve
     and the test score in arrays of their own, with the number of the cell's row."""
     place = {item: n for n, item in enumerate(order_items())}
@@ -298,30 +307,33 @@ def describe_level(trainings: dict[Cell, list[dict[str, Any]]], blocks: int) -> 
     values = np.array([row["validation"][-1] for row in first])
     best = first[int(values.argmax())]
     spread = f"{values.std(ddof=1):.4f}" if len(values) > 1 else ""
-    return f"| {blocks} | {len(first)} | {values.mean():.4f} | {spread} | {values.max():.4f} | {best['test']:.4f} |"
+    cells = f"{values.mean():.4f}", spread, f"{values.max():.4f}", f"{best['test']:.4f}"
+    return f"| {blocks} | {len(first)} | {' | '.join(cells)} |"
 
 
 def describe_noise(trainings: dict[Cell, list[dict[str, Any]]]) -> list[str]:
-    """The noise ceiling: the variance of cells' true means as a share of that of single trainings is the expected
-    correlation of two trainings; its root that of one training with the truth, which no predictor can pass."""
+    """The noise ceiling: the variance of cells' true means as a share of that of single trainings is the
+    expected correlation of two trainings; its root that of one training with the truth, which no predictor
+    can pass."""
     repeated = {cell: runs for cell, runs in trainings.items() if len(runs) >= REPLICATES}
     if len(repeated) < 3:
         return ["- noise: not enough cells were trained three times yet"]
-    lines = []
-    for name, chosen in (("all", repeated), ("two to five blocks", {c: r for c, r in repeated.items() if len(c) > 1})):
-        if len(chosen) < 3:
-            continue
-        scores = np.array([[r["validation"][-1] for r in runs[:REPLICATES]] for runs in chosen.values()])
-        within = float(scores.var(1, ddof=1).mean())
-        # The variance of means of three has a third of the noise in it.
-        between = max(0.0, float(scores.mean(1).var(ddof=1)) - within / REPLICATES)
-        share = between / (between + within)
-        lines.append(
-            f"- noise ({name}, {len(chosen)} cells trained three times): deviation of one training"
-            f" {within**0.5:.4f}, of the cells {between**0.5:.4f}; correlation of two trainings {share:.3f}, of one"
-            f" with the truth {share**0.5:.3f}"
-        )
-    return lines
+    larger = {cell: runs for cell, runs in repeated.items() if len(cell) > 1}
+    parts = {"all": repeated, "two to five blocks": larger}
+    return [describe_part(name, list(part.values())) for name, part in parts.items() if len(part) >= 3]
+
+
+def describe_part(name: str, trainings: list[list[dict[str, Any]]]) -> str:
+    scores = np.array([[row["validation"][-1] for row in runs[:REPLICATES]] for runs in trainings])
+    within = float(scores.var(1, ddof=1).mean())
+    # The variance of means of three has a third of the noise in it.
+    between = max(0.0, float(scores.mean(1).var(ddof=1)) - within / REPLICATES)
+    share = between / (between + within) if within else 1.0
+    return (
+        f"- noise ({name}, {len(scores)} cells trained three times): deviation of one training"
+        f" {within**0.5:.4f}, of the cells {between**0.5:.4f}; correlation of two trainings {share:.3f},"
+        f" of one with the truth {share**0.5:.3f}"
+    )
 
 
 def check_rows(trainings: dict[Cell, list[dict[str, Any]]]) -> list[str]:
@@ -334,9 +346,9 @@ def check_rows(trainings: dict[Cell, list[dict[str, Any]]]) -> list[str]:
     weak = sum(row["validation"][-1] < 0.3 for row in first)
     agreement = np.corrcoef([row["validation"][-1] for row in first], [row["test"] for row in first])[0, 1]
     return [
-        f"- checks: {len(trainings) - len(forms)} cells that are another one in a different order; {orphans} whose"
-        f" first blocks are no row; {sizes} whose trainings differ in size; {lost} with a loss that is not finite;"
-        f" {weak} below 30 %; correlation of validation and test {agreement:.3f}",
+        f"- checks: {len(trainings) - len(forms)} cells that are another one in a different order;"
+        f" {orphans} whose first blocks are no row; {sizes} whose trainings differ in size; {lost} with a"
+        f" loss that is not finite; {weak} below 30 %; correlation of validation and test {agreement:.3f}",
     ]
 
 

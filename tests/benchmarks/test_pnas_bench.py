@@ -15,6 +15,7 @@ from cambrian.benchmarks import benchmark, play
 from cambrian.errors import DataError
 from cambrian.estimators.tables import open_table, pnas_bench
 from cambrian.spaces.cells.pnas import PNAS
+from cambrian.strategies import STRATEGIES
 from cambrian.strategies.progressive import Progressive
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "pnas_bench.py"
@@ -77,8 +78,8 @@ def forget_tables() -> None:
 
 
 def test_every_beginning_of_the_order_is_useful(items):
-    """The 136 cells of one block come first, then thirty of them twice more, then cells of two to five blocks in
-    turn; no two cells are the same function, and the first blocks of each stand before it."""
+    """The 136 cells of one block come first, then thirty of them twice more, then cells of two to five blocks
+    in turn; no two cells are the same function, and the first blocks of each stand before it."""
     space = PNAS()
     assert len({cell for cell, _ in items[:136]}) == 136
     assert [replicate for _, replicate in items[136:196]] == [1] * 30 + [2] * 30
@@ -119,8 +120,8 @@ def test_rows_of_another_setting_are_refused(script, tmp_path):
 
 
 def test_the_packed_table_has_every_row(script, items, packed):
-    """Each cell's curve, size and seconds are those of its first training; its test score is the mean over all;
-    a cell with its blocks in another order has the same row."""
+    """Each cell's curve, size and seconds are those of its first training; its test score is the mean over
+    all; a cell with its blocks in another order has the same row."""
     assert packed.stat().st_size < 100_000
     table, space = open_table("pnas-bench"), PNAS()
     repeated = next(cell for cell, replicate in items if replicate == 2 and len(cell) == 2)
@@ -134,8 +135,8 @@ def test_the_packed_table_has_every_row(script, items, packed):
 
 
 def test_the_card_says_how_much_is_noise(script, folder):
-    """The card counts cells by blocks, and the deviation of one training is the one that was put in: 0.001 times
-    that of 0, 1, 2."""
+    """The card counts cells by blocks, and the deviation of one training is the one that was put in: 0.001
+    times that of 0, 1, 2."""
     card = script.describe(script.read_folder(folder))
     assert "| 1 | 136 |" in card
     assert "deviation of one training 0.0010" in card
@@ -143,11 +144,11 @@ def test_the_card_says_how_much_is_noise(script, folder):
 
 
 def test_strategies_search_the_table(packed):
-    """Progressive search grows cells of the table from one block on; evolution and random search are offered rows
-    only. The values are those of the rows."""
+    """Progressive search grows cells of the table from one block on; evolution and random search are offered
+    rows only. The values are those of the rows."""
     made = benchmark("pnas-bench")
     assert made.space.count == CELLS
-    played = play(made, Progressive(keep=5), 160)
+    played = play(made, Progressive(keep=5, surrogate="ridge"), 160)
     levels = [t.reason["level"] for t in played.trials]
     assert levels[:136] == [1] * 136
     assert max(levels) == 5
@@ -155,7 +156,7 @@ def test_strategies_search_the_table(packed):
     assert int(best.architecture["blocks"]) == 5
     assert best.outcome.metrics == {"params": 7.0, "macs": 9.0}
     for name in ("random", "evolution(population=10, sample=5)"):
-        assert all(t.value is not None for t in play(made, name, 30).trials)
+        assert all(t.value is not None for t in play(made, STRATEGIES.parse(name), 30).trials)
 
 
 def test_without_the_file_one_sentence_names_the_command(tmp_path, monkeypatch):

@@ -26,7 +26,6 @@ from cambrian.spaces.cells.pnas import OPERATIONS, PNAS
 from cambrian.spaces.program.function_space import Shape
 
 SHAPE = (1, 8, 8)
-STEPS = 20
 
 
 def make_cells(skeleton=None):
@@ -46,7 +45,7 @@ def build(space, architecture, seed, skeleton=None):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         shape = Shape(*SHAPE, 3)
-        return space.build(architecture, shape, **(skeleton or {"filters": 4, "cells": 3}))
+        return space.build(architecture, shape, **(skeleton or {"filters": 4, "cells": 2}))
 
 
 def plain_loss(network, inputs, targets, moment):
@@ -57,7 +56,7 @@ def plain_loss(network, inputs, targets, moment):
     return first + 0.4 * sum(others)
 
 
-def train_both(networks, recipes, dtype=torch.float64, steps=STEPS):
+def train_both(networks, recipes, dtype=torch.float64, steps=20):
     """The networks after common steps as a population, and copies of them after the same steps one by one."""
     together = [network.to(dtype) for network in networks]
     alone = copy.deepcopy(together)
@@ -66,8 +65,8 @@ def train_both(networks, recipes, dtype=torch.float64, steps=STEPS):
     single = [GradientStep(n.train(), r, plain_loss) for n, r in zip(alone, recipes, strict=True)]
     rng = torch.Generator().manual_seed(0)
     for number in range(steps):
-        inputs = torch.randn(12, *SHAPE, generator=rng).to(dtype)
-        targets = torch.randint(0, 3, (12,), generator=rng)
+        inputs = torch.randn(6, *SHAPE, generator=rng).to(dtype)
+        targets = torch.randint(0, 3, (6,), generator=rng)
         moment = Moment(0, number, steps, steps)
         step.take(inputs, targets, moment)
         for each in single:
@@ -81,28 +80,30 @@ def largest_difference(together, alone):
     return max(float((a - b).detach().abs().max()) for pair in tensors for a, b in pair)
 
 
-@pytest.mark.parametrize("settings", [{}, {"optimiser": "adamw", "learning_rate": 0.002}])
-def test_a_population_is_its_networks_one_by_one(settings):
+@pytest.mark.parametrize(
+    ("settings", "steps"), [({}, 20), ({"optimiser": "adamw", "learning_rate": 0.002}, 6)]
+)
+def test_a_population_is_its_networks_one_by_one(settings, steps):
     """Four cells with all operations of PNAS's space, each at a rate and on a schedule of its own, have after
-    20 steps the weights, statistics and counters of trainings one by one: the difference is rounding (observed:
-    1e-15). The gradients are clipped in each lane by its own norm."""
+    20 steps of SGD, or 6 of AdamW, the weights, statistics and counters of trainings one by one: the
+    difference is rounding (observed: 1e-15). The gradients are clipped in each lane by its own norm."""
     recipe = Recipe(gradient_clip=1.0, **settings)
     shapes = ("cosine", "linear", "constant", "trapezoid")
     recipes = [
         dataclasses.replace(recipe, schedule=shape, learning_rate=recipe.learning_rate * (n + 1) / 4)
         for n, shape in enumerate(shapes)
     ]
-    assert largest_difference(*train_both(make_cells(), recipes)) < 1e-10
+    assert largest_difference(*train_both(make_cells(), recipes, steps=steps)) < 1e-10
 
 
 def test_single_precision_agrees_as_long_as_rounding_does():
-    """In float32 and at small rates the same holds within 1e-5 (at large ones, rounding grows with each step by
-    itself)."""
-    recipes = [Recipe(learning_rate=1e-3, warmup=0.0)] * 4
-    assert largest_difference(*train_both(make_cells(), recipes, torch.float32)) < 1e-5
+    """In float32 and at small rates the same holds within 1e-5 (at large ones, rounding grows with each step
+    by itself)."""
+    recipes = [Recipe(learning_rate=1e-3, warmup=0.0)] * 2
+    assert largest_difference(*train_both(make_cells()[:2], recipes, torch.float32)) < 1e-5
 
 
-@pytest.mark.parametrize("space", ["nasbench201", "darts", "nasnet", "mobile"])
+@pytest.mark.parametrize("space", ["nasbench201", "darts", "nasnet", "stages"])
 def test_other_spaces_train_together_too(space):
     """Random networks of other spaces, whose layers the population does not all know: those run alone."""
     made = SPACES.make(space)
@@ -112,7 +113,7 @@ def test_other_spaces_train_together_too(space):
 
 def test_the_auxiliary_head_trains_along():
     """A network with two heads has the loss of both."""
-    networks = make_cells({"filters": 4, "cells": 3, "auxiliary": True})[:2]
+    networks = make_cells({"filters": 4, "cells": 2, "auxiliary": True})[:2]
     assert largest_difference(*train_both(networks, [Recipe(learning_rate=0.05)] * 2, steps=3)) < 1e-10
 
 
@@ -150,7 +151,7 @@ def test_a_population_sees_the_batches_of_a_training():
 
 def test_a_population_resumes_bit_for_bit():
     """A population that is restored from the state after an epoch ends with the same weights."""
-    whole, first, second = (make_population(make_cells(), optimiser="adamw") for _ in range(3))
+    whole, first, second = (make_population(make_cells()[:2], optimiser="adamw") for _ in range(3))
     for _ in range(2):
         whole.run_epoch()
     first.run_epoch()
@@ -200,9 +201,9 @@ def test_what_cannot_train_together_is_refused():
     with pytest.raises(UsageError, match="at least one network"):
         Lanes([], SHAPE)
     with pytest.raises(UsageError, match="network 1 of the population drops paths"):
-        Lanes(make_cells({"filters": 4, "cells": 3, "drop_path": 0.2}), SHAPE)
+        Lanes(make_cells({"filters": 4, "cells": 2, "drop_path": 0.2}), SHAPE)
     lanes = Lanes(cells, SHAPE)
     with pytest.raises(UsageError, match="4 networks needs as many recipes, got 1"):
         PopulationStep(lanes, [Recipe()])
-    with pytest.raises(UsageError, match="momentum = 0.9 and 0.5"):
+    with pytest.raises(UsageError, match=r"momentum = 0\.9 and 0\.5"):
         PopulationStep(lanes, [Recipe()] * 3 + [Recipe(momentum=0.5)])

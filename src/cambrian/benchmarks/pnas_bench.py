@@ -1,8 +1,9 @@
-"""pnas-bench: cells of the space of progressive search (Liu et al., ECCV 2018), each trained on Fashion-MNIST with
-its whole learning curve, by `benchmarks/pnas_bench.py`, which also says how the cells were drawn.
+"""pnas-bench: cells of the space of progressive search (Liu et al., ECCV 2018), each trained on Fashion-MNIST
+with its whole learning curve, by `benchmarks/pnas_bench.py`, which also says how the cells were drawn.
 
-It is a sample of the space: all cells of one block, and some of two to five, each of which is a cell of the table
-with one block more. A search is offered only the rows that there are. Seconds are measured processor time.
+It is a sample of the space: all cells of one block, and some of two to five, each of which is a cell of the
+table with one block more. A search is offered only the rows that there are. Seconds are measured processor
+time.
 """
 
 from __future__ import annotations

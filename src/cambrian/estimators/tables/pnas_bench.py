@@ -35,8 +35,8 @@ def table() -> Table:
             arrays = {name: archive[name] for name in NEEDED}
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
         raise DataError(
-            f"the table {path} is damaged or another file ({type(error).__name__}: {error}): fetch it anew, or"
-            " make it by `python benchmarks/pnas_bench.py pack`"
+            f"the table {path} is damaged or another file ({type(error).__name__}: {error}): fetch it anew,"
+            " or make it by `python benchmarks/pnas_bench.py pack`"
         ) from error
     architectures = [SPACE.architecture(cell[cell[:, 0] >= 0].tolist()) for cell in arrays["cells"]]
     rows = {SPACE.canonical(architecture): row for row, architecture in enumerate(architectures)}
@@ -44,8 +44,8 @@ def table() -> Table:
 
 
 def find_file() -> Path:
-    """The file in the folder of published tables, if it has one, since it may be longer; else the packaged one.
-    Raises DataError where there is neither."""
+    """The file in the folder of published tables, if it has one, since it may be longer; else the packaged
+    one. Raises DataError where there is neither."""
     try:
         return place(FILE)
     except DataError as error:
@@ -59,8 +59,8 @@ def _identify(space: Any, architecture: Architecture) -> str:
 
 
 def _list_columns(arrays: dict[str, NDArray[Any]], architectures: list[Architecture]) -> dict[str, Column]:
-    """A column of answers for each question, "" where it was not asked; the curves of the first training of each
-    cell; and as its test score the mean over all its trainings."""
+    """A column of answers for each question, "" where it was not asked; the curves of the first training of
+    each cell; and as its test score the mean over all its trainings."""
     epochs = tuple(range(1, arrays["validation"].shape[1] + 1))
     answers = {
         path: Column(np.array([str(architecture.get(path, "")) for architecture in architectures]))

@@ -1,5 +1,5 @@
-"""Gradient descent of several networks at once: the optimisers of `cambrian.networks.training.descent` on flat
-tensors, with a rate, a bound on the gradient and a state for each network alone."""
+"""Gradient descent of several networks at once: the optimisers of `cambrian.networks.training.descent` on
+flat tensors, with a rate, a bound on the gradient and a state for each network alone."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The order of the calls of several networks, in groups that run as one.
 
 Agenda-based batching (Neubig, Goldberg & Dyer 2017, "On-the-fly Operation Batching in Dynamic Computation
-Graphs", Sec. 3.2): of the kinds of calls that are ready, that one runs next whose remaining calls have the least
-mean depth, since more calls of the deeper kinds may still become ready. It is found once, for all steps.
+Graphs", Sec. 3.2): of the kinds of calls that are ready, that one runs next whose remaining calls have the
+least mean depth, since more calls of the deeper kinds may still become ready. It is found once, for all
+steps.
 """
 
 from __future__ import annotations

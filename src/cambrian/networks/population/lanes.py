@@ -26,8 +26,8 @@ class Piece:
 
 @dataclass
 class Group:
-    """A layer that runs once for `size` calls. `operands[k]` are the pieces that all members together read with
-    operand k. `tensors` are the names of the packed weights and buffers in the order of the layer."""
+    """A layer that runs once for `size` calls. `operands[k]` are the pieces that all members together read
+    with operand k. `tensors` are the names of the packed weights and buffers in the order of the layer."""
 
     layer: Layer
     size: int
@@ -49,8 +49,8 @@ class Lanes(nn.Module):
     further heads, a tuple.
 
     `networks` stand on the device of their training. They stay usable: their weights and statistics are views
-    of the lanes' own, so that each always has its present ones. `shape` is that of an image (channels, height,
-    width)."""
+    of the lanes' own, so that each always has its present ones. `shape` is that of an image (channels,
+    height, width)."""
 
     def __init__(self, networks: Sequence[nn.Module], shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -61,9 +61,8 @@ class Lanes(nn.Module):
         self._packing = Packing()
         self._pieces: dict[Call, list[Piece]] = {t.input: [Piece(0)] for t in self._traces}
         self._sizes: dict[int, int] = {}  # the members of each slot that is cut
-        steps = [
-            self._plan(calls) for calls in group_calls(c for t in self._traces for c in t.calls.values())
-        ]
+        groups = group_calls(call for t in self._traces for call in t.calls.values())
+        steps = [self._plan(calls) for calls in groups]
         self._steps: list[Group | Alone] = [step for step in steps if step is not None]
         self._add_rest()
         self._packing.pack()
@@ -139,7 +138,7 @@ class Lanes(nn.Module):
 
     def _tensor(self, name: str) -> Tensor:
         kind, _, number = name.partition(":")
-        return self.leaves[int(number)] if kind == "leaf" else self._buffers[name]
+        return self.leaves[int(number)] if kind == "leaf" else self.get_buffer(name)
 
     def _plan(self, calls: list[Call]) -> Group | Alone | None:
         """The step of a group of calls; None where nothing is to be computed."""
@@ -199,11 +198,9 @@ class Lanes(nn.Module):
         reads = [pieces for step in self._steps if isinstance(step, Group) for pieces in step.operands]
         alone = [step.call for step in self._steps if isinstance(step, Alone)]
         reads += [self._pieces[read] for call in alone for read in call.inputs]
-        for owner in self._traces:
-            fx.node.map_arg(owner.output, lambda n, t=owner: reads.append(self._pieces[t.calls[n]]))
-        return {
-            p.slot for pieces in reads if not self._is_whole(pieces) for p in pieces if p.member is not None
-        }
+        reads += [self._pieces[call] for t in self._traces for call in t.outputs]
+        in_part = [piece for pieces in reads if not self._is_whole(pieces) for piece in pieces]
+        return {piece.slot for piece in in_part if piece.member is not None}
 
 
 def _attribute(network: nn.Module, path: str) -> Any:

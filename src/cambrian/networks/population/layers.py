@@ -1,9 +1,10 @@
 """Layers that run once for several networks, whose tensors lie side by side along the channels.
 
-Each layer is a value without weights: calls with equal layers and equal shapes make one group. Where n networks
-have inputs [b, channels, h, w], the group has [b, n * channels, h, w], and the weights of its members follow one
-another along their first dimension. A convolution of n members is a grouped one (Krizhevsky et al. 2012 had two
-groups), a linear layer is a batch of matrix products, and all else works channel by channel anyway.
+Each layer is a value without weights: calls with equal layers and equal shapes make one group. Where n
+networks have inputs [b, channels, h, w], the group has [b, n * channels, h, w], and the weights of its
+members follow one another along their first dimension. A convolution of n members is a grouped one
+(Krizhevsky et al. 2012 had two groups), a linear layer is a batch of matrix products, and all else works
+channel by channel anyway.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, fx, nn
@@ -20,13 +21,18 @@ from torch.nn import functional as F
 from cambrian.networks.pointwise import is_strided_pointwise
 
 Run = Callable[..., Tensor]
+USUAL: dict[Any, tuple[dict[str, Any], ...]] = {
+    F.relu: ({}, {"inplace": False}, {"inplace": True}),
+    F.pad: ({}, {"mode": "constant", "value": None}),
+}
+"""Keywords of functions that do not change what they compute."""
 
 
 class Layer(Protocol):
     """`weights` and `buffers` are names of the module's tensors, of which `run` gets those of all members."""
 
-    weights: tuple[str, ...]
-    buffers: tuple[str, ...]
+    weights: ClassVar[tuple[str, ...]]
+    buffers: ClassVar[tuple[str, ...]]
 
     def run(self, operands: list[Tensor], tensors: list[Tensor | None], training: bool) -> Tensor:
         """The results [b, n * channels, ...] of the n members."""
@@ -41,8 +47,8 @@ class Convolution:
     padding: str | tuple[int, ...]
     dilation: tuple[int, ...]
     every: tuple[int, ...]
-    weights: tuple[str, ...] = ("weight", "bias")
-    buffers: tuple[str, ...] = ()
+    weights: ClassVar[tuple[str, ...]] = ("weight", "bias")
+    buffers: ClassVar[tuple[str, ...]] = ()
 
     def run(self, operands: list[Tensor], tensors: list[Tensor | None], training: bool) -> Tensor:
         x, (weight, bias) = operands[0], tensors
@@ -61,8 +67,8 @@ class Normalisation:
 
     momentum: float
     epsilon: float
-    weights: tuple[str, ...] = ("weight", "bias")
-    buffers: tuple[str, ...] = ("running_mean", "running_var", "num_batches_tracked")
+    weights: ClassVar[tuple[str, ...]] = ("weight", "bias")
+    buffers: ClassVar[tuple[str, ...]] = ("running_mean", "running_var", "num_batches_tracked")
 
     def run(self, operands: list[Tensor], tensors: list[Tensor | None], training: bool) -> Tensor:
         weight, bias, mean, variance, count = tensors
@@ -73,8 +79,8 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Linear:
-    weights: tuple[str, ...] = ("weight", "bias")
-    buffers: tuple[str, ...] = ()
+    weights: ClassVar[tuple[str, ...]] = ("weight", "bias")
+    buffers: ClassVar[tuple[str, ...]] = ()
 
     def run(self, operands: list[Tensor], tensors: list[Tensor | None], training: bool) -> Tensor:
         x, (weight, bias) = operands[0], tensors
@@ -95,19 +101,19 @@ class Channelwise:
 
     function: Run
     settings: tuple[Any, ...] = ()
-    weights: tuple[str, ...] = ()
-    buffers: tuple[str, ...] = ()
+    weights: ClassVar[tuple[str, ...]] = ()
+    buffers: ClassVar[tuple[str, ...]] = ()
 
     def run(self, operands: list[Tensor], tensors: list[Tensor | None], training: bool) -> Tensor:
         return self.function(*operands, *self.settings)
 
 
 def find_layer(module: nn.Module | None, node: fx.Node, settings: tuple[Any, ...]) -> Layer | None:
-    """The layer of a call, or None where there is none: such a call runs for each network alone. `settings` are
-    the arguments after the first, with their values."""
+    """The layer of a call, or None where there is none: such a call runs for each network alone. `settings`
+    are the arguments after the first, with their values."""
     if module is not None:
         return _of_module(module)
-    if node.kwargs and node.target is not F.relu:
+    if dict(node.kwargs) not in USUAL.get(node.target, ({},)):
         return None
     if node.target in (operator.add, torch.add) and len(node.all_input_nodes) == 2:
         return Channelwise(torch.add)

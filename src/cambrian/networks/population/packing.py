@@ -21,7 +21,8 @@ class Member:
 @dataclass(frozen=True)
 class Flat:
     """`weights` and `gradients` float[numbers] are those of all `members`, one after another; `lanes`
-    int64[numbers] is the lane of each number, `member_lanes` int64[members] that of each member. `decays`: whether weight decay is theirs."""
+    int64[numbers] is the lane of each number, `member_lanes` int64[members] that of each member. `decays`:
+    whether weight decay is theirs."""
 
     weights: Tensor
     gradients: Tensor
@@ -32,12 +33,12 @@ class Flat:
 
     def views(self, numbers: Tensor) -> list[Tensor]:
         """The parts of a tensor like `weights` that belong to the members."""
-        return list(numbers.split([member.parameter.numel() for member in self.members]))
+        return list(torch.split(numbers, [member.parameter.numel() for member in self.members]))
 
 
 class Packing:
-    """Collects parameters by groups; `pack` makes the flat tensors. Afterwards the networks' own parameters are
-    views of them, and always have the present weights."""
+    """Collects parameters by groups; `pack` makes the flat tensors. Afterwards the networks' own parameters
+    are views of them, and always have the present weights."""
 
     def __init__(self) -> None:
         self._groups: list[list[Member]] = []
@@ -69,7 +70,7 @@ class Packing:
         groups = [self._groups[n] for n in chosen]
         sizes = [sum(member.parameter.numel() for member in group) for group in groups]
         leaves = []
-        pairs = zip(flat.weights.split(sizes), flat.gradients.split(sizes), strict=True)
+        pairs = zip(torch.split(flat.weights, sizes), torch.split(flat.gradients, sizes), strict=True)
         for group, (weights, gradients) in zip(groups, pairs, strict=True):
             first = group[0].parameter
             shape = (len(group) * first.shape[0], *first.shape[1:]) if first.ndim else (len(group),)
@@ -101,6 +102,6 @@ def pack_buffers(modules: Sequence[nn.Module], name: str) -> Tensor | None:
     if buffers[0] is None:
         return None
     packed = torch.cat([buffer.reshape(-1) for buffer in buffers])
-    for module, buffer, view in zip(modules, buffers, packed.split(buffers[0].numel()), strict=True):
+    for module, buffer, view in zip(modules, buffers, torch.split(packed, buffers[0].numel()), strict=True):
         module._buffers[name] = view.view(buffer.shape)
     return packed

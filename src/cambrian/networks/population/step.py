@@ -1,4 +1,5 @@
-"""The step of a training (see `cambrian.networks.training.step`) that trains several networks on one batch."""
+"""The step of a training (see `cambrian.networks.training.step`) that trains several networks on one
+batch."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ OWN = (
 
 
 class PopulationStep:
-    """Descends the loss of each lane alone, at the rate of its recipe. All recipes agree in the other settings.
-    A lane whose loss is not finite does not disturb the others: none of its numbers reaches them.
+    """Descends the loss of each lane alone, at the rate of its recipe. All recipes agree in the other
+    settings. A lane whose loss is not finite does not disturb the others: none of its numbers reaches them.
 
     `totals` float[lanes] are the sums of the lanes' losses since they were last set to zero."""
 

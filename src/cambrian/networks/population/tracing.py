@@ -1,8 +1,8 @@
-"""The calls that a network makes, in order, with the shapes of their results: a graph that can be run together
-with the graphs of other networks.
+"""The calls that a network makes, in order, with the shapes of their results: a graph that can be run
+together with the graphs of other networks.
 
-Torch's tracer follows the network's forward with symbols in place of tensors, so that a network is traced whose
-forward does not depend on the values of its tensors, as those of cells do not.
+Torch's tracer follows the network's forward with symbols in place of tensors, so that a network is traced
+whose forward does not depend on the values of its tensors, as those of cells do not.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ PROBES = (2, 3)
 
 @dataclass(eq=False)
 class Call:
-    """One call of a lane's network. `inputs` are the calls whose results it reads; `layer` is None for one that
-    runs for this network alone. `shape` is that of the result without the batch. `parts`: the result is not
-    computed, but stands for those of `inputs` side by side, once each."""
+    """One call of a lane's network. `inputs` are the calls whose results it reads; `layer` is None for one
+    that runs for this network alone. `shape` is that of the result without the batch. `parts`: the result is
+    not computed, but stands for those of `inputs` side by side, once each."""
 
     lane: int
     node: fx.Node
@@ -61,6 +61,13 @@ class Trace:
     output: Any
 
     @property
+    def outputs(self) -> list[Call]:
+        """The calls whose results make the output."""
+        read: list[Call] = []
+        fx.node.map_arg(self.output, lambda node: read.append(self.calls[node]))
+        return read
+
+    @property
     def input(self) -> Call:
         return next(iter(self.calls.values()))
 
@@ -73,8 +80,8 @@ class _Tracer(fx.Tracer):
 
 
 def trace(network: nn.Module, lane: int, shape: tuple[int, int, int]) -> Trace:
-    """The trace of a network in training on images of `shape` (channels, height, width). Raises UsageError for a
-    network that cannot be traced, and for one that drops paths or runs a module with weights twice."""
+    """The trace of a network in training on images of `shape` (channels, height, width). Raises UsageError
+    for a network that cannot be traced, and for one that drops paths or runs a module with weights twice."""
     if any(dropper.drop_path for dropper in find_path_droppers(network)):
         raise UsageError(f"network {lane + 1} of the population drops paths: leave out drop_path")
     network.train()
@@ -117,7 +124,8 @@ def _list_calls(
         if module is not None and next(module.parameters(), None) is not None:
             if node.target in seen:
                 raise UsageError(
-                    f"network {lane + 1} of the population runs its module {node.target} twice: train it alone"
+                    f"network {lane + 1} of the population runs its module {node.target} twice: train it "
+                    f"alone"
                 )
             seen.add(str(node.target))
         calls[node] = _call(node, module, lane, calls, shapes.get(node, ()), constants)
@@ -134,7 +142,8 @@ def _call(
 ) -> Call:
     read = [n for n in node.all_input_nodes if n in calls]
     if _concatenates_channels(node):
-        return Call(lane, node, None, None, tuple(calls[n] for n in node.args[0]), shape, parts=True)  # type: ignore[union-attr, index, arg-type]
+        parts: Any = node.args[0]
+        return Call(lane, node, None, None, tuple(calls[n] for n in parts), shape, parts=True)
     if passes_through(module):
         return Call(lane, node, module, None, tuple(calls[n] for n in read), shape, parts=True)
     layer = None
@@ -154,14 +163,14 @@ def _concatenates_channels(node: fx.Node) -> bool:
     if node.target is not torch.cat or not isinstance(node.args[0], list | tuple):
         return False
     dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    return dim == 1
+    return isinstance(dim, int) and dim == 1
 
 
 def _probe(
     network: nn.Module, graph: fx.Graph, shape: tuple[int, int, int]
 ) -> tuple[dict[fx.Node, tuple[int, ...]], dict[fx.Node, Any]]:
-    """The shapes of all results that are tensors, without the batch, and the values of those that are not and do
-    not depend on the batch."""
+    """The shapes of all results that are tensors, without the batch, and the values of those that are not and
+    do not depend on the batch."""
     like = next(network.parameters())
     network.eval()  # the probes are not to count in the statistics of normalisation
     probes = []
