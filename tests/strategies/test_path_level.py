@@ -139,6 +139,7 @@ def test_a_tree_is_its_own_decisions() -> None:
         assert grow(Reader(NamedWeights(0, "test")), DEEP, trees, SIZES, decided) == drawn
 
 
+@pytest.mark.slow
 def test_the_controller_finds_what_pays() -> None:
     """Only 5x5 convolutions pay: there are more of them in later episodes."""
     game = play(PathLevel(networks=10, hidden=6, embedding=4, lr=0.05), 121)
