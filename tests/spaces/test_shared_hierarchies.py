@@ -12,6 +12,7 @@ from cambrian.networks.sharing.switches import Fork
 from cambrian.randomness import stream
 from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
 from cambrian.spaces.hierarchies.stacked.space import Stacked
+from cambrian.spaces.hierarchies.tree_cells.space import TreeCells
 from cambrian.spaces.space import Space
 
 SPACES: dict[str, tuple[Space, int, dict[str, Any]]] = {
@@ -19,6 +20,7 @@ SPACES: dict[str, tuple[Space, int, dict[str, Any]]] = {
     "two cells a stage": (Hierarchical(motifs=(2,), nodes=(3, 3)), 6, {"filters": 2, "cells": 2}),
     "motifs of motifs": (Hierarchical(motifs=(2, 2), nodes=(2, 3, 3)), 6, {"filters": 4}),
     "flat": (Hierarchical(motifs=(), nodes=(4,)), 20, {"filters": 4}),
+    "trees": (TreeCells(), 8, {"filters": 4}),
     "stacked nasbench201": (Stacked(), 20, {"filters": 4}),
     "stacked pnas": (Stacked(cell="pnas", blocks=2), 20, {"filters": 4}),
 }
@@ -28,7 +30,7 @@ SPACES: dict[str, tuple[Space, int, dict[str, Any]]] = {
 def test_a_shared_hierarchy_is_each_architectures_own(name: str) -> None:
     """Random architectures; of stackings under several widths and halvings, which are outer."""
     space, count, skeleton = SPACES[name]
-    expect_own_networks(space, count, starts=4 if isinstance(space, Stacked) else 1, **skeleton)
+    expect_own_networks(space, count, starts=4 if isinstance(space, Stacked | TreeCells) else 1, **skeleton)
 
 
 def test_the_second_state_back_may_be_a_cell_or_the_stem() -> None:

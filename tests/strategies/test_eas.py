@@ -167,6 +167,7 @@ def test_learning_makes_what_was_better_more_likely(actor: str) -> None:
     assert float(measure(Reader(better)).detach()) > float(measure(Reader(weights)).detach())
 
 
+@pytest.mark.slow
 def test_the_controller_finds_what_pays() -> None:
     """Only the first layer's width pays; with the leader fixed, later episodes widen it more often."""
     strategy = EAS(networks=10, wider=1, deeper=0, stage=1000, hidden=8, lr=0.05)

@@ -39,7 +39,10 @@ def test_all_trees_grow_from_the_one_that_was_trained_first() -> None:
     """A single leaf first, afresh; then trees that begin with its weights, whatever was better meanwhile;
     those of an episode are distinct."""
     first, *rest = play(SMALL, 13).trials
-    assert (first.architecture, first.weights) == (Architecture({"merge": "none"}), Fresh())
+    assert (first.architecture, first.weights) == (
+        Architecture({"operation": "identity", "merge": "none"}),
+        Fresh(),
+    )
     assert all(t.weights == Inherit(0, MORPHISM) for t in rest)
     assert all(len({t.architecture for t in rest[n : n + 4]}) == 4 for n in (0, 4, 8))
 
@@ -103,7 +106,7 @@ def test_added_branches_are_read_without_an_order_and_halves_with_one() -> None:
 
 
 def test_probabilities_of_all_trees_of_two_branches_are_those_of_their_merge() -> None:
-    """Brute force: 49 trees, whose probabilities add up to that of "add2" at the root."""
+    """Brute force: 49 trees, whose probabilities add up to that of "identity" and "add2" at the root."""
     weights, trees = NamedWeights(0, "test", bound=1.0), know(SPACE, Trees)
     assert trees is not None
 
@@ -123,10 +126,9 @@ def test_probabilities_of_all_trees_of_two_branches_are_those_of_their_merge() -
         assert grow(Reader(weights), SPACE, trees, SIZES, decided) == architecture
         return float(np.exp(sum(logs[:most])))
 
-    drawn = list(completions(SPACE, {"merge": "add2"}))
-    drawn = [a for a in drawn if a["merge"] == "add2"]
+    drawn = list(completions(SPACE, {"operation": "identity", "merge": "add2"}))
     assert len(drawn) == 49
-    assert sum(measure(a, 3) for a in drawn) == pytest.approx(measure(drawn[0], 1))
+    assert sum(measure(a, 4) for a in drawn) == pytest.approx(measure(drawn[0], 2))
 
 
 def test_a_tree_is_its_own_decisions() -> None:
@@ -139,6 +141,7 @@ def test_a_tree_is_its_own_decisions() -> None:
         assert grow(Reader(NamedWeights(0, "test")), DEEP, trees, SIZES, decided) == drawn
 
 
+@pytest.mark.slow
 def test_the_controller_finds_what_pays() -> None:
     """Only 5x5 convolutions pay: there are more of them in later episodes."""
     game = play(PathLevel(networks=10, hidden=6, embedding=4, lr=0.05), 121)

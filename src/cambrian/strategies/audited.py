@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from cambrian.architecture import Architecture
+from cambrian.effort import count_epochs
 from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.problem import Problem
@@ -25,7 +26,6 @@ from cambrian.strategies.promise import (
     choose_fidelity,
     draw_stratified,
     list_candidates,
-    measure_costs,
 )
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Recommends, Wait
@@ -178,14 +178,12 @@ class Audited:
             name: np.array([np.nan if t.value is None else t.value for t in row])
             for name, row in rows.items()
         }
-        outcomes = {
-            name: [t.outcome for t in row if isinstance(t.outcome, Done)] for name, row in rows.items()
-        }
-        seconds = {name: [o.seconds for o in row] for name, row in outcomes.items()}
+        # By their epochs, not by the clock: a run that is killed and resumed chooses as an undisturbed one.
+        costs = {name: count_epochs(fidelity) for name, fidelity in state.candidates.items()}
         problem = state.problem
         networks = self.networks or problem.trials or USUAL
         costly = self.networks is not None or problem.seconds is not None
-        return choose_fidelity(values, measure_costs(state.candidates, seconds), networks, costly)
+        return choose_fidelity(values, costs, networks, costly)
 
     def _go_on(self, state: State, choice: Choice) -> State:
         """The state of the strategy that begins, having learned the audit's trials of its fidelity."""

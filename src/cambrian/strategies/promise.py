@@ -7,7 +7,7 @@ r m(n) deviations more than a random one, m(n) being the expected maximum of n n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cambrian.architecture import Architecture, sample
-from cambrian.effort import count_epochs, find_axis, set_axis
+from cambrian.effort import find_axis, set_axis
 from cambrian.outcome import Fidelity
 from cambrian.problem import Problem
 from cambrian.randomness import stream
@@ -130,13 +130,3 @@ def expect_maximum(count: float) -> float:
     """
     count = max(1.0, count)
     return NormalDist().inv_cdf((count - 0.375) / (count + 0.25))
-
-
-def measure_costs(
-    candidates: Mapping[str, Fidelity], seconds: Mapping[str, Sequence[float]]
-) -> dict[str, float]:
-    """The cost of a measurement at each fidelity: the mean of its seconds; its epochs where those of any are
-    not known, as in a table."""
-    if all(any(seconds[name]) for name in candidates):
-        return {name: float(np.mean([s for s in seconds[name] if s])) for name in candidates}
-    return {name: count_epochs(fidelity) for name, fidelity in candidates.items()}

@@ -74,7 +74,7 @@ def read_up(read: Reader, tree: Tree, sizes: Sizes, states: dict[str, Memory]) -
     merge = _embed(read, "merge", tree.merge, sizes)
     merged = merge_branches(read, merge, branches, tree.merge.startswith(ORDERED), sizes)
     operation = _embed(read, "operation", tree.operation, sizes)
-    states[tree.path] = step_lstm(read, "edge", operation, merged) if tree.operation else merged
+    states[tree.path] = step_lstm(read, "edge", operation, merged)
     return states[tree.path]
 
 

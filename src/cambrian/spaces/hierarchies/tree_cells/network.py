@@ -6,12 +6,16 @@ whose weights are an identity, passes its input on (Net2DeeperNet, Chen et al. 2
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
 from cambrian.errors import Unbuildable
 from cambrian.networks.operations import average_pool, conv_bn, max_pool
+from cambrian.networks.sharing.reading import Reading
 from cambrian.settings import COUNT, check_numbers
+from cambrian.spaces.hierarchies.tree_cells.trees import OPERATIONS, find_node, read_merges
 from cambrian.spaces.knowledge import Tree
 
 STAGES = 3
@@ -19,7 +23,13 @@ KERNELS = {"sep3x3": 3, "sep5x5": 5, "sep7x7": 7}
 
 
 def network(
-    tree: Tree, channels: int, side: int, classes: int, *, filters: int = 16, cells: int = 1
+    read: Reading[Tree],
+    channels: int,
+    side: int,
+    classes: int,
+    *,
+    filters: int = 16,
+    cells: int = 1,
 ) -> nn.Module:
     """`cells` per stage, of `filters` channels in the first one and twice as many in each later one. Takes
     float[n, channels, h, w] of which `side` is the shorter, gives float[n, classes]; an image of one pixel is
@@ -31,7 +41,7 @@ def network(
         for cell in range(cells):
             halves = stage > 0 and cell == 0 and side > 1
             layers.append(convolve(channels, out, 3, 2 if halves else 1))
-            layers.append(make_node(tree, out))
+            layers.append(make_branch(read, read.value(read_merges), out))
             channels, side = out, -(-side // 2) if halves else side
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
@@ -55,24 +65,28 @@ def make_operation(name: str, channels: int) -> nn.Module:
     return pools[name]() if name in pools else nn.Identity()
 
 
-def make_node(tree: Tree, channels: int) -> nn.Module:
+def make_node(read: Reading[Tree], node: Tree, channels: int) -> nn.Module:
     """The tree below a node of so many channels; an identity for a leaf."""
-    if not tree.branches:
+    if not node.branches:
         return nn.Identity()
-    if not tree.merge.startswith("concat"):
-        return Mean(nn.ModuleList(make_branch(branch, channels) for branch in tree.branches))
-    if channels < len(tree.branches):
+    if not node.merge.startswith("concat"):
+        return Mean(nn.ModuleList(make_branch(read, branch, channels) for branch in node.branches))
+    if channels < len(node.branches):
         raise Unbuildable(
-            f"{tree.path}merge: {channels} channels cannot be split into {len(tree.branches)}: give more"
+            f"{node.path}merge: {channels} channels cannot be split into {len(node.branches)}: give more"
             " filters"
         )
     sizes = [channels - channels // 2, channels // 2]
-    halves = (make_branch(branch, size) for branch, size in zip(tree.branches, sizes, strict=True))
+    halves = (make_branch(read, branch, size) for branch, size in zip(node.branches, sizes, strict=True))
     return Concatenation(nn.ModuleList(halves), sizes)
 
 
-def make_branch(tree: Tree, channels: int) -> nn.Sequential:
-    return nn.Sequential(make_operation(tree.operation, channels), make_node(tree, channels))
+def make_branch(read: Reading[Tree], node: Tree, channels: int) -> nn.Sequential:
+    """The operation that leads to the node, and what is below it."""
+    makers = {name: partial(make_operation, name, channels) for name in OPERATIONS}
+    path = node.path
+    operation = read.fork(lambda tree: find_node(tree, path).operation, makers, f"{path}operation")
+    return nn.Sequential(operation, make_node(read, node, channels))
 
 
 class Mean(nn.Module):

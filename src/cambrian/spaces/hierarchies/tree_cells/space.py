@@ -2,8 +2,8 @@
 arXiv 1806.02639, Sec. 3.2): a node passes its input on, or copies or splits it to branches, each of which is
 an operation and another node, and merges what comes of them.
 
-A cell of one leaf is a layer. Path-level transformations turn leaves into motifs of identities, and these
-into layers; both keep the function of a trained network."""
+A cell of one leaf behind an identity is a layer. Path-level transformations turn leaves into motifs of
+identities, and these into layers; both keep the function of a trained network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.hierarchies.tree_cells.morphs import TreeMorphs
 from cambrian.spaces.hierarchies.tree_cells.trees import (
     BRANCHES,
-    IDENTITY,
+    OPERATIONS,
     draw_graph,
     read_tree,
     write_text,
@@ -32,14 +32,15 @@ if TYPE_CHECKING:
 
     from cambrian.networks.sharing.reading import Reading
 
-OPERATIONS = (IDENTITY, "conv1x1", "sep3x3", "sep5x5", "sep7x7", "avg3x3", "max3x3")
 DEEPEST = 4
 """Levels of branches; three have 13 nodes of three branches."""
 
 
 @dataclass(frozen=True)
 class TreeCells(Space):
-    """Trees of at most `depth` levels of branches; one cell makes a network."""
+    """Trees of at most `depth` levels of branches; one cell makes a network.
+
+    Operations are shared; the merges, which decide the tree, are outer."""
 
     depth: int = 2
 
@@ -59,16 +60,19 @@ class TreeCells(Space):
     def knowledge(self) -> tuple[object, ...]:
         return (TreeMorphs(self),)
 
+    @property
+    def shared(self) -> tuple[str, ...]:
+        return tuple(f"{'branch#/' * level}operation" for level in range(self.depth + 1))
+
     def program(self, pick: Pick) -> None:
-        self._ask(pick, 1)
+        self._ask(pick, 0)
 
     def _ask(self, pick: Pick, level: int) -> None:
-        """The questions of a node: its branches, and theirs."""
-        for n in range(1, BRANCHES[pick("merge", tuple(BRANCHES))] + 1):
-            inside = pick.inside("branch", n)
-            inside("operation", OPERATIONS)
-            if level < self.depth:
-                self._ask(inside, level + 1)
+        """The questions of a node: the operation that leads to it, and its branches."""
+        pick("operation", OPERATIONS)
+        if level < self.depth:
+            for n in range(1, BRANCHES[pick("merge", tuple(BRANCHES))] + 1):
+                self._ask(pick.inside("branch", n), level + 1)
 
     def tree(self, answers: Mapping[str, Answer]) -> Tree:
         """The tree of these answers, of which some may be missing."""
@@ -82,8 +86,8 @@ class TreeCells(Space):
         stage (1)."""
         from cambrian.spaces.hierarchies.tree_cells.network import network
 
-        tree, side = read.value(lambda tree: tree), min(task.height, task.width)
-        return network(tree, task.channels, side, task.classes, **small(task, skeleton, filters=8))
+        side = min(task.height, task.width)
+        return network(read, task.channels, side, task.classes, **small(task, skeleton, filters=8))
 
     def canonical(self, architecture: Architecture) -> str:
         """Equal for trees that differ in the order of added branches."""
