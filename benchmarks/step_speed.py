@@ -1,0 +1,263 @@
+"""The time of one first-order DARTS step: `python benchmarks/step_speed.py`.
+
+A supernet of DARTS's space on images of CIFAR's shape (C = 16, 8 cells, batch 16, 2 threads): the step of the
+method `darts` against a plain transcription of the published algorithm (Liu et al. 2019, Algorithm 1, xi = 0;
+Sec. 2.2 for the mixed operation, 3.1.1 for the cells), written from the paper, in torch's default layout and
+with channels last. Both have the same weights, so that losses and gradients are equal (see
+tests/networks/test_step_speed.py). They take turns; the figures are medians of the process's own time, and
+the peak of the memory of live tensors. Goals: 3 times as fast as the plain one, 1.5 times with channels last.
+
+The transcription has this library's operations: normalisations with weights, and none after pooling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cambrian.architecture import sample
+from cambrian.estimators.estimator import Job
+from cambrian.estimators.one_shot import OneShot
+from cambrian.estimators.supernets import make_supernet
+from cambrian.networks.measure.memory import LiveBytes
+from cambrian.networks.training.step import Moment
+from cambrian.outcome import Fidelity
+from cambrian.randomness import stream
+from cambrian.request import TrainSupernet
+from cambrian.spaces.cells.darts import DARTS
+from cambrian.testing import toy_task
+
+OPERATIONS = ("none", "max3x3", "avg3x3", "skip", "sep3x3", "sep5x5", "dilsep3x3", "dilsep5x5")
+NODES, MULTIPLIER = 4, 4
+
+
+class Zero(nn.Module):
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :, :: self.stride, :: self.stride] * 0.0
+
+
+class FactorizedReduce(nn.Module):
+    """Two strided 1x1 convolutions, the second of the image without its first row and column."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(channels, out // 2, 1, 2, bias=False)
+        self.other = nn.Conv2d(channels, out - out // 2, 1, 2, bias=False)
+        self.norm = nn.BatchNorm2d(out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(x)
+        y: Tensor = self.norm(torch.cat([self.one(x), self.other(F.pad(x, (-1, 0, -1, 0)))], 1))
+        return y
+
+
+def depthwise(channels: int, kernel: int, stride: int, dilation: int) -> list[nn.Module]:
+    padding = dilation * (kernel // 2)
+    conv = nn.Conv2d(channels, channels, kernel, stride, padding, dilation, channels, bias=False)
+    return [nn.ReLU(), conv, nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels)]
+
+
+def project(channels: int, out: int) -> nn.Module:
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out))
+
+
+def make_operation(name: str, channels: int, stride: int) -> nn.Module:
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "none": lambda: Zero(stride),
+        "max3x3": lambda: nn.MaxPool2d(3, stride, 1),
+        "avg3x3": lambda: nn.AvgPool2d(3, stride, 1, count_include_pad=False),
+        "skip": lambda: nn.Identity() if stride == 1 else FactorizedReduce(channels, channels),
+        "sep3x3": lambda: nn.Sequential(*depthwise(channels, 3, stride, 1), *depthwise(channels, 3, 1, 1)),
+        "sep5x5": lambda: nn.Sequential(*depthwise(channels, 5, stride, 1), *depthwise(channels, 5, 1, 1)),
+        "dilsep3x3": lambda: nn.Sequential(*depthwise(channels, 3, stride, 2)),
+        "dilsep5x5": lambda: nn.Sequential(*depthwise(channels, 5, stride, 2)),
+    }
+    return makers[name]()
+
+
+class MixedOperation(nn.Module):
+    """The sum of all operations, weighted by the softmax of an edge's logits (Eq. 2)."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.operations = nn.ModuleList(make_operation(name, channels, stride) for name in OPERATIONS)
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        mixed: Tensor = sum(w * f(x) for w, f in zip(weights, self.operations, strict=True))  # type: ignore[assignment]
+        return mixed
+
+
+class Cell(nn.Module):
+    """Each node is the sum of the mixed operations on all states before it; the nodes are concatenated."""
+
+    def __init__(self, before: int, last: int, channels: int, reduces: bool, reduced: bool) -> None:
+        super().__init__()
+        self.reduces = reduces
+        self.first = FactorizedReduce(before, channels) if reduced else project(before, channels)
+        self.second = project(last, channels)
+        self.edges = nn.ModuleList(
+            MixedOperation(channels, 2 if reduces and state < 2 else 1)
+            for node in range(NODES)
+            for state in range(node + 2)
+        )
+
+    def forward(self, before: Tensor, last: Tensor, weights: Sequence[Tensor]) -> Tensor:
+        states, begin = [self.first(before), self.second(last)], 0
+        for node in range(NODES):
+            edges = zip(states, self.edges[begin:], weights[begin:])
+            states.append(sum(edge(x, w) for x, edge, w in edges))  # type: ignore[arg-type]
+            begin += node + 2
+        return torch.cat(states[-MULTIPLIER:], 1)
+
+
+class Transcription(nn.Module):
+    """The network of the search, with the logits of its normal and its reduction cell, one row an edge."""
+
+    def __init__(self, channels: int, filters: int, cells: int, classes: int, stem: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(channels, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem))
+        self.cells, widths, reduced = nn.ModuleList(), (stem, stem), False
+        for n in range(cells):
+            reduces = n in (cells // 3, 2 * cells // 3)
+            filters *= 1 + reduces
+            self.cells.append(Cell(*widths, filters, reduces, reduced))
+            widths, reduced = (widths[1], MULTIPLIER * filters), reduces
+        self.classifier = nn.Linear(widths[1], classes)
+        edges = sum(range(2, NODES + 2))
+        self.logits = [torch.zeros(edges, len(OPERATIONS), requires_grad=True) for _ in range(2)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        before = last = self.stem(x)
+        for cell in self.cells:
+            weights = self.logits[int(cell.reduces)].softmax(1)  # type: ignore[arg-type]
+            before, last = last, cell(before, last, list(weights))
+        logits: Tensor = self.classifier(F.relu(last).mean((2, 3)))
+        return logits
+
+
+class TranscribedStep:
+    """Algorithm 1 with xi = 0: the logits learn from a validation batch, then the weights from a training
+    batch."""
+
+    def __init__(self, network: Transcription, recipe: OneShot) -> None:
+        self._network, self._clip = network, recipe.gradient_clip or 5.0
+        self._by_weights = torch.optim.SGD(network.parameters(), 0.025, 0.9, weight_decay=3e-4)
+        self._by_logits = torch.optim.Adam(network.logits, 3e-4, (0.5, 0.999), weight_decay=1e-3)
+
+    def take(self, training: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor]) -> None:
+        self._by_logits.zero_grad()
+        F.cross_entropy(self._network(validation[0]), validation[1]).backward()  # type: ignore[no-untyped-call]
+        self._by_logits.step()
+        self._by_weights.zero_grad()
+        F.cross_entropy(self._network(training[0]), training[1]).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
+        self._by_weights.step()
+
+
+def make_ours(filters: int, cells: int, side: int, batch: int) -> tuple[Any, Any, OneShot]:
+    """The supernet, the step of the method `darts`, and its recipe."""
+    recipe = OneShot(batch_size=batch, gradient_clip=5.0)
+    space = DARTS(nodes=NODES, operations=OPERATIONS)
+    fidelity = Fidelity(100, skeleton={"filters": filters, "cells": cells})
+    task = replace(toy_task(160, side, 3))
+    outer = sample(space, stream(0, "outer"))
+    request = TrainSupernet(outer, {"name": "darts", "arguments": {"epochs": 100}}, fidelity)
+    job = replace(Job.of(space, outer, fidelity, task), request=request)
+    supernet = make_supernet(job, task, outer)
+    return supernet.train(), recipe.make_method(job, task, supernet), recipe
+
+
+def transcribe(supernet: Any, filters: int, cells: int, channels: int = 3) -> Transcription:
+    """The transcription with the weights of a supernet."""
+    stem, classes = supernet.network.stem[0].out_channels, supernet.network.linear.full.out_features
+    network = Transcription(channels, filters, cells, classes, stem)
+    ours = match_parameters(supernet, dict(supernet.named_parameters()), network)
+    for one, other in zip(ours, network.parameters(), strict=True):
+        other.data = one.detach().clone()
+    epsilon = next(m.eps for m in supernet.modules() if isinstance(m, nn.BatchNorm2d))
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = epsilon
+    return network
+
+
+def match_parameters(supernet: Any, tensors: Mapping[str, Tensor], network: Transcription) -> list[Tensor]:
+    """Of tensors by the names of the supernet's parameters, those of the transcription's, in its order: made
+    in the same one. A supernet's cells could also pass their inputs on, for which its projections have
+    columns and modules of their own, the columns before the others."""
+    used = [tensor for name, tensor in tensors.items() if ".ends." not in name]
+    pairs = zip(used, network.parameters(), strict=True)
+    return [one[:, -other.shape[1] :] if one.shape != other.shape else one for one, other in pairs]
+
+
+def list_gates(logits: Mapping[str, Tensor]) -> list[list[Tensor]]:
+    """The gates of a supernet as the rows of both of the transcription's matrices."""
+    kinds = ("normal", "reduction")
+    return [[gate for name, gate in logits.items() if name.startswith(kind)] for kind in kinds]
+
+
+def measure(
+    steps: Mapping[str, Callable[[], object]], tensors: Mapping[str, Any], turns: int
+) -> dict[str, tuple[float, int]]:
+    """The median seconds of each step, in turns, and its peak of live bytes."""
+    peaks = {}
+    for name, step in steps.items():
+        with LiveBytes(tensors[name].parameters()) as live:
+            step()
+        peaks[name] = live.peak
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(turns):
+        for name, step in steps.items():
+            began = time.process_time()
+            step()
+            times[name].append(time.process_time() - began)
+    return {name: (median(times[name]), peaks[name]) for name in steps}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in (("filters", 16), ("cells", 8), ("batch", 16), ("side", 32), ("turns", 5)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--threads", type=int, default=2)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    torch.manual_seed(0)
+    supernet, ours, recipe = make_ours(asked.filters, asked.cells, asked.side, asked.batch)
+    plain = transcribe(supernet, asked.filters, asked.cells)
+    last = transcribe(supernet, asked.filters, asked.cells).to(memory_format=torch.channels_last)
+    supernet.to(memory_format=torch.channels_last)
+    pairs = [
+        (torch.randn(asked.batch, 3, asked.side, asked.side), torch.randint(3, (asked.batch,)))
+        for _ in range(2)
+    ]
+    channels_last = [(x.contiguous(memory_format=torch.channels_last), y) for x, y in pairs]
+    number = iter(range(1, 10_000))
+    by_plain, by_last = TranscribedStep(plain, recipe), TranscribedStep(last, recipe)
+    figures = measure(
+        {
+            "ours": lambda: ours.take(*channels_last[0], Moment(0, next(number), 10_000, 10**6)),
+            "transcription": lambda: by_plain.take(*pairs),
+            "with channels last": lambda: by_last.take(*channels_last),
+        },
+        {"ours": supernet, "transcription": plain, "with channels last": last},
+        asked.turns,
+    )
+    for name, (seconds, peak) in figures.items():
+        ratio = seconds / figures["ours"][0]
+        print(f"{name:>20}: {1000 * seconds:7.0f} ms, {ratio:4.2f} of ours; {peak / 2**20:5.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
