@@ -194,6 +194,18 @@ def offspring(architecture, fidelity):
     return subprocess.Popen(["sleep", "600"]).pid
 
 
+BOMB = 200
+"""Processes of a fork bomb."""
+
+
+def bomb(architecture, fidelity):
+    """Forks in each process that was forked, until there are BOMB of them; none would ever end."""
+    tokens, end = os.pipe()
+    os.write(end, b"x" * BOMB)
+    while os.read(tokens, 1):
+        os.fork()
+
+
 def worker(architecture, fidelity):
     """The process id of the worker."""
     return os.getppid()

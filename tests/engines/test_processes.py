@@ -124,6 +124,20 @@ def test_what_an_evaluation_started_ends_with_it(engine):
     assert mocks.gone({int(report.outcome.value)}, within=1.0)
 
 
+def test_a_fork_bomb_ends_with_its_trial():
+    """All of its 200 processes end where the trial is cancelled, and the next trial runs."""
+    with mocks.started(Processes(workers=1), mocks.work("obey")) as engine:
+        last(engine, mocks.order(0, "good"))
+        others = mocks.descendants(os.getpid())
+        engine.submit(mocks.order(1, "bomb"))
+        engine.wait(0.0)
+        family = mocks.grown(os.getpid(), others, mocks.BOMB + 1)
+        engine.cancel(1)
+        assert [report.lost for report in engine.wait(20.0)] == ["cancelled"]
+        assert mocks.gone(family, within=20.0)
+        assert last(engine, mocks.order(2, "good"))[0].outcome.value == 0.5
+
+
 def test_modules_are_imported_once(engine):
     """What the first child had to import, the worker has imported before it forks the next."""
     n = next(numbers)

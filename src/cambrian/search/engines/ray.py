@@ -15,12 +15,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from cambrian import __version__
 from cambrian.codec import decode, encode
 from cambrian.errors import Incompatible, RunError
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
 from cambrian.search.engines.freight import Freight
 from cambrian.search.engines.ray_cluster import Cluster, import_ray
+from cambrian.search.engines.seat import read_version
 from cambrian.search.engines.wire import Broken, Message, Start
 from cambrian.settings import COUNT, POSITIVE, Span, check_settings
 
@@ -188,10 +188,10 @@ class Ray(Engine):
             member.answer = member.actor.listen.remote(TICK)
 
     def _welcome(self, member: _Member, version: str) -> None:
-        if version != __version__:
+        if version != read_version():
             raise RunError(
-                f"a machine of the Ray cluster has cambrian {version} and this one {__version__}: install the"
-                " same on both"
+                f"a machine of the Ray cluster has cambrian {version} and this one {read_version()}: install"
+                " the same on both"
             )
         member.ready, self._deaths = True, 0
 

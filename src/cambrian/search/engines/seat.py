@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,7 @@ class Seat:
 
     def describe(self) -> bytes:
         """The version of cambrian here, which must be the coordinator's."""
-        from cambrian import __version__
-
-        return encode(__version__)
+        return encode(read_version())
 
     def begin(self, assignment: bytes, artifacts: Files) -> None:
         """Begin a trial. `artifacts` are the files that it begins with, by `Artifact.file`; those that lie
@@ -122,6 +121,11 @@ class Seat:
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(self._place / "checkpoints" / name, ignore_errors=True)
         return contents
+
+
+def read_version() -> str:
+    """The version of cambrian on this machine."""
+    return version("cambrian")
 
 
 def _write(file: Path, content: bytes) -> None:

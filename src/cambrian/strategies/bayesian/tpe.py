@@ -103,13 +103,13 @@ def suggest(space: Space, trial: Any) -> Architecture:
         known = {**asked.distributions, **known}
 
     def ask(path: str, distribution: Any) -> Any:
-        name = _name(path, distribution, known)
+        name = name_parameter(path, distribution, known)
         if hasattr(distribution, "choices"):
             return trial.suggest_categorical(name, distribution.choices)
         number = trial.suggest_int if isinstance(distribution.low, int) else trial.suggest_float
         return number(name, distribution.low, distribution.high, log=distribution.log)
 
-    return space.walk(lambda choice: _answer(choice, ask))
+    return space.walk(lambda choice: ask_choice(choice, ask))
 
 
 def freeze_trial(space: Space, trial: Trial, known: Known) -> Any:
@@ -130,7 +130,7 @@ def freeze_trial(space: Space, trial: Trial, known: Known) -> Any:
     )
 
 
-def _answer(choice: Choice, ask: Ask) -> Answer:
+def ask_choice(choice: Choice, ask: Ask) -> Answer:
     """The answer to one question, asked of Optuna. A subset is asked option by option, as far as the options
     before leave it open."""
     distributions = _optuna().distributions
@@ -157,17 +157,17 @@ def _record(
     """Records the distributions and values by which Optuna would have given this answer."""
 
     def ask(path: str, distribution: Any) -> Any:
-        name = _name(path, distribution, known)
+        name = name_parameter(path, distribution, known)
         distributions[name] = distribution
         values[name] = answer
         if isinstance(answer, tuple):
             values[name] = path in (f"{choice.path}[{chosen!r}]" for chosen in answer)
         return values[name]
 
-    return _answer(choice, ask)
+    return ask_choice(choice, ask)
 
 
-def _name(path: str, distribution: Any, known: Known) -> str:
+def name_parameter(path: str, distribution: Any, known: Known) -> str:
     """The name of a question's parameter. In Optuna a name must always have the same kind of distribution and
     the same options, while a question's options may depend on earlier answers. 1 and True, which are equal
     to Optuna, are two options."""

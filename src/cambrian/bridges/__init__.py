@@ -1,0 +1,1 @@
+"""Parts of cambrian in the terms of other libraries."""
