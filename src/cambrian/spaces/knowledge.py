@@ -229,8 +229,8 @@ class ContainsAll(Protocol):
 
 
 class Tree(msgspec.Struct, frozen=True):
-    """A node of a tree-structured cell: `path` is the prefix of its questions, `operation` leads to it, `merge`
-    says what becomes of its `branches`."""
+    """A node of a tree-structured cell: `path` is the prefix of its questions, `operation` leads to it, and
+    `merge` says what becomes of its `branches`."""
 
     path: str
     operation: str

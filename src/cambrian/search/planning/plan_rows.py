@@ -15,8 +15,8 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
-from cambrian.search.planning.race_amounts import Challenges
 from cambrian.search.planning.quick_audit import RACED, name_planned
+from cambrian.search.planning.race_amounts import Challenges
 from cambrian.search.planning.race_plan import RacePlan
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.wording import count_epochs, describe_data, describe_final, list_settings
