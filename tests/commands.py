@@ -8,6 +8,7 @@ What a fork cannot show (a command's own imports, its time to start) has its tes
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -181,6 +182,8 @@ def serve(line: socket.socket, imported: Sequence[str]) -> None:
         importlib.import_module(name)
     if "cambrian.cli.commands" in imported:
         read_signatures()
+    # What lives to the end is not searched for garbage, which would copy the pages that forks share.
+    gc.freeze()
     with line, line.makefile("rw") as orders:
         while streams := socket.recv_fds(line, 1, 2)[1]:
             order = json.loads(orders.readline())
