@@ -8,6 +8,7 @@ What a fork cannot show (a command's own imports, its time to start) has its tes
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -33,8 +34,10 @@ IMPORTED = (
     "sklearn.datasets",
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
-    "pydantic",
+    "pydantic.type_adapter",
     "safetensors.torch",
+    "cambrian.descriptions",
+    "cambrian.loggers.opening",
     "cambrian.cli.commands",
     "cambrian.cli.run_search",
     "cambrian.estimators.train",
@@ -177,6 +180,10 @@ def serve(line: socket.socket, imported: Sequence[str]) -> None:
     """Orders and their streams come by the line, exit codes go back."""
     for name in imported:
         importlib.import_module(name)
+    if "cambrian.cli.commands" in imported:
+        read_signatures()
+    # What lives to the end is not searched for garbage, which would copy the pages that forks share.
+    gc.freeze()
     with line, line.makefile("rw") as orders:
         while streams := socket.recv_fds(line, 1, 2)[1]:
             order = json.loads(orders.readline())
@@ -189,6 +196,16 @@ def serve(line: socket.socket, imported: Sequence[str]) -> None:
                 os.close(stream)
             _, status = os.waitpid(child, 0)
             print(os.waitstatus_to_exitcode(status), file=orders, flush=True)
+
+
+def read_signatures() -> None:
+    """Each command would let typer read the signatures of all: those that are forked from here have them."""
+    import typer.main
+
+    from cambrian.cli.app import app
+
+    typer.main.get_params_from_function = cache(typer.main.get_params_from_function)
+    typer.main.get_command(app)
 
 
 def become(

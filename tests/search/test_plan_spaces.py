@@ -177,11 +177,18 @@ def test_even_shares(seed: int) -> None:
     assert fill_evenly(capacities, total) == max(fitting, default=1)
 
 
+@pytest.fixture(scope="module")
+def remembered(task: cambrian.Task) -> Space:
+    """The growing program as plans for the task see it, which remembers its walks from plan to plan."""
+    return growing.for_task(task)
+
+
 @pytest.mark.filterwarnings("ignore:the space has no name")
 @pytest.mark.parametrize("budget", [None, 1, 7, 40, 500, "2m", "2h", "40, 2h", "5000, 2m"])
-def test_users_spaces_are_planned(task: cambrian.Task, budget: Any) -> None:
+def test_users_spaces_are_planned(task: cambrian.Task, remembered: Space, budget: Any) -> None:
     """A growing program and a space that is only two methods: nothing more has to be known of them."""
-    climbed = plan(task, budget, workers=2, space=growing, strategy="progressive")
+    space = growing if budget is None else remembered
+    climbed = plan(task, budget, workers=2, space=space, strategy="progressive")
     assert isinstance(climbed.search.strategy, Progressive)
     assert set(climbed.search.fidelity.skeleton) == {"filters"}
     assert set(climbed.work.trials) <= {1, 2, 3, 4, 5, 6}

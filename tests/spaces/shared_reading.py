@@ -23,7 +23,7 @@ INPUTS = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(3))
 
 def share(space: Space, architecture: Mapping[str, Any], **skeleton: Any) -> Supernet:
     """The supernet of its outer answers, with running statistics and gates that are not the first ones."""
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     shares = space.know(Shares)
     assert shares is not None
     supernet = shares.share(outer(space, Architecture(architecture)), TASK, **skeleton)
@@ -68,7 +68,7 @@ def expect_own(space: Space, supernet: Supernet, architecture: Architecture, **s
     for training in (False, True):
         outputs = []
         for network in (supernet, own):
-            torch.manual_seed(7)  # dropout
+            torch.default_generator.manual_seed(7)  # dropout
             outputs.append(network.train(training)(INPUTS))
         assert torch.equal(*outputs), architecture
     supernet.zero_grad()

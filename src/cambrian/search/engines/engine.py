@@ -246,7 +246,16 @@ def _seed_globals(run: int, request: Request) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)  # the largest seed that NumPy takes is 2**32 - 1
     if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
+        _seed_torch(sys.modules["torch"], seed)
+
+
+def _seed_torch(torch: Any, seed: int) -> None:
+    """As `torch.manual_seed`, which writes down the stack of its caller for devices that are not in use yet:
+    that takes longer than most trials of a benchmark."""
+    if torch.accelerator.current_accelerator() is None:  # made for none
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
 
 
 @contextmanager
