@@ -15,10 +15,15 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
-from cambrian.search.planning.race_amounts import Challenges
 from cambrian.search.planning.race_plan import RacePlan
 from cambrian.search.planning.space_facts import SpaceFacts
-from cambrian.search.planning.wording import count_epochs, describe_data, describe_final, list_settings
+from cambrian.search.planning.wording import (
+    count_epochs,
+    describe_challenges,
+    describe_data,
+    describe_final,
+    list_settings,
+)
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
 from cambrian.spaces.size import estimate_size
@@ -198,15 +203,7 @@ def _describe_heats(race: RacePlan) -> str:
     if len(race.entrants) == 1:
         return f"{race.seconds:.3g} s{at}: the time is too short for a choice"
     heats = f"{race.seconds:.3g} s{at}, the best third three times as long, until one is left"
-    return f"{heats}{_describe_challenges(race.challenges)}"
-
-
-def _describe_challenges(challenges: Challenges) -> str:
-    if not challenges.heats:
-        return ""
-    times = "once" if challenges.heats == 1 else f"{challenges.heats} times"
-    each = f"{challenges.seconds:.3g} s each"
-    return f"; then {times} {challenges.challengers} networks a step away beside it, {each}"
+    return f"{heats}{describe_challenges(race.challenges)}"
 
 
 def _describe_last_training(race: RacePlan) -> str:
