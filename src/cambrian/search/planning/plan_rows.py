@@ -22,6 +22,7 @@ from cambrian.search.planning.wording import (
     describe_challenges,
     describe_data,
     describe_final,
+    describe_fit,
     list_settings,
 )
 from cambrian.search.planning.workload import Workload
@@ -68,7 +69,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("space", _describe_whole_space(search.space)),
         ("strategy", f"race of {_describe_entrants(race)}; {share}"),
         *_describe_limits(search),
-        *_describe_weights(race),
+        *describe_fit(race.fit),
         ("each", _describe_heats(race)),
         ("then", _describe_last_training(race)),
         ("machine", f"{search.device}, {workers} at a time"),
@@ -187,15 +188,6 @@ def _describe_whole_space(space: Space) -> str:
 def _describe_entrants(race: RacePlan) -> str:
     names = [f"{e['name']} ({e['skeleton']['filters']} filters)" for e in race.entrants]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _describe_weights(race: RacePlan) -> list[tuple[str, str]]:
-    if race.fit is None:
-        return []
-    name, filters, share = race.fit.name, race.fit.filters, race.fit.share
-    return [
-        ("weights", f"those given are of {name} with {filters} filters, the favourite: {share:.0%} of it")
-    ]
 
 
 def _describe_heats(race: RacePlan) -> str:

@@ -10,6 +10,7 @@ from cambrian.tasks.sounds import describe_hearing
 from cambrian.tasks.texts import describe_script
 
 if TYPE_CHECKING:
+    from cambrian.search.planning.pretrained import Fit
     from cambrian.search.planning.race_amounts import Challenges
     from cambrian.tasks.task import Task
 
@@ -46,6 +47,14 @@ def describe_challenges(challenges: Challenges) -> str:
     times = "once" if challenges.heats == 1 else f"{challenges.heats} times"
     each = f"{challenges.seconds:.3g} s each"
     return f"; then {times} {challenges.challengers} networks a step away beside it, {each}"
+
+
+def describe_fit(fit: Fit | None) -> list[tuple[str, str]]:
+    """The row of pretrained weights in a race; none where there are none."""
+    if fit is None:
+        return []
+    words = f"{fit.name} with {fit.filters} filters, the favourite: {fit.share:.0%} of it"
+    return [("weights", f"those given are of {words}")]
 
 
 def count_epochs(epochs: int) -> str:
