@@ -198,6 +198,17 @@ def test_a_race_is_over_networks_and_their_trainings(monkeypatch: pytest.MonkeyP
         plan(task, "3h", workers=1, space=make_joint("stages"), recipe={"learning_rate": 0.1})
 
 
+def test_settings_that_no_training_has_are_refused() -> None:
+    """With the nearest name; and a setting without values, or with one twice."""
+    for training, words in (
+        ({"learning_rat": [0.1]}, "did you mean 'learning_rate'|learning_rate"),
+        ({"weight_decay": []}, "weight_decay has different values, got"),
+        ({"weight_decay": [0.1, 0.1]}, "weight_decay has different values, got"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            SPACES.make({"name": "joint", "arguments": {"training": training}})
+
+
 def test_an_empty_training_is_refused() -> None:
     with pytest.raises(UsageError, match="training is empty"):
         SPACES.make({"name": "joint", "arguments": {"training": {}}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -32,7 +33,8 @@ NUMBERS = [
     (name, field)
     for name, field in CASES
     for default in [getattr(SPACES.make(name), field)]
-    if not isinstance(default, str | bool) and not (isinstance(default, tuple) and str in map(type, default))
+    if not isinstance(default, str | bool | Mapping)
+    and not (isinstance(default, tuple) and str in map(type, default))
     if default != ()
 ]
 

@@ -16,10 +16,16 @@ from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.quick_audit import RACED, name_planned
-from cambrian.search.planning.race_amounts import Challenges
 from cambrian.search.planning.race_plan import RacePlan
 from cambrian.search.planning.space_facts import SpaceFacts
-from cambrian.search.planning.wording import count_epochs, describe_data, describe_final, list_settings
+from cambrian.search.planning.wording import (
+    count_epochs,
+    describe_challenges,
+    describe_data,
+    describe_final,
+    describe_fit,
+    list_settings,
+)
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
 from cambrian.spaces.size import estimate_size
@@ -64,7 +70,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("space", _describe_whole_space(search.space)),
         ("strategy", f"race of {_describe_entrants(race)}; {share}"),
         *_describe_limits(search),
-        *_describe_weights(race),
+        *describe_fit(race.fit),
         ("each", _describe_heats(race)),
         RACED,
         ("then", _describe_last_training(race)),
@@ -186,29 +192,12 @@ def _describe_entrants(race: RacePlan) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _describe_weights(race: RacePlan) -> list[tuple[str, str]]:
-    if race.fit is None:
-        return []
-    name, filters, share = race.fit.name, race.fit.filters, race.fit.share
-    return [
-        ("weights", f"those given are of {name} with {filters} filters, the favourite: {share:.0%} of it")
-    ]
-
-
 def _describe_heats(race: RacePlan) -> str:
     at = f" at {race.coarse} pixels" if race.coarse else ""
     if len(race.entrants) == 1:
         return f"{race.seconds:.3g} s{at}: the time is too short for a choice"
     heats = f"{race.seconds:.3g} s{at}, the best third three times as long, until one is left"
-    return f"{heats}{_describe_challenges(race.challenges)}"
-
-
-def _describe_challenges(challenges: Challenges) -> str:
-    if not challenges.heats:
-        return ""
-    times = "once" if challenges.heats == 1 else f"{challenges.heats} times"
-    each = f"{challenges.seconds:.3g} s each"
-    return f"; then {times} {challenges.challengers} networks a step away beside it, {each}"
+    return f"{heats}{describe_challenges(race.challenges)}"
 
 
 def _describe_last_training(race: RacePlan) -> str:

@@ -10,6 +10,8 @@ from cambrian.tasks.sounds import describe_hearing
 from cambrian.tasks.texts import describe_script
 
 if TYPE_CHECKING:
+    from cambrian.search.planning.pretrained import Fit
+    from cambrian.search.planning.race_amounts import Challenges
     from cambrian.tasks.task import Task
 
 
@@ -36,6 +38,23 @@ def describe_final(final: Final, objectives: int = 1, choose: str | None = None)
     if final.top == 1:
         return f"the best from scratch, on all but test: {training}"
     return f"the best {final.top} from scratch: {training}; the best of them on all but test"
+
+
+def describe_challenges(challenges: Challenges) -> str:
+    """The heats after a race, as the end of a phrase; empty where there are none."""
+    if not challenges.heats:
+        return ""
+    times = "once" if challenges.heats == 1 else f"{challenges.heats} times"
+    each = f"{challenges.seconds:.3g} s each"
+    return f"; then {times} {challenges.challengers} networks a step away beside it, {each}"
+
+
+def describe_fit(fit: Fit | None) -> list[tuple[str, str]]:
+    """The row of pretrained weights in a race; none where there are none."""
+    if fit is None:
+        return []
+    words = f"{fit.name} with {fit.filters} filters, the favourite: {fit.share:.0%} of it"
+    return [("weights", f"those given are of {words}")]
 
 
 def count_epochs(epochs: int) -> str:

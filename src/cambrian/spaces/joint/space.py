@@ -6,14 +6,15 @@ Deep Learning: Efficient Joint Neural Architecture and Hyperparameter Search"; R
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, Decide
 from cambrian.choices import Answer, Scalar
-from cambrian.errors import UsageError
+from cambrian.errors import SpaceError, UnknownName
+from cambrian.networks.training.recipe import Recipe
 from cambrian.registry import find_registry
 from cambrian.spaces.joint.knowledge import list_knowledge
 from cambrian.spaces.space import Pick, Signature, Space
@@ -28,6 +29,8 @@ USUAL: Mapping[str, tuple[Scalar, ...]] = {
     "augment_strength": (0.0, 1.0, 2.0),
 }
 """The settings that a practitioner tries first; a rate of .15 is the usual one of batches of 64."""
+KEPT = ("score", "checkpoint_seconds")
+"""Settings that no search may choose: how its own results are scored and saved."""
 PREFIX = "train."
 """The beginning of a question about the training (see `estimators/training_answers.py`)."""
 
@@ -45,13 +48,15 @@ class Joint(Space):
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, str | Mapping):
+            _check_space(self.space)
             self.__dict__["networks"] = self.space  # as it is: one fitted to a task stays fitted
         registry = find_registry("space")
         # The spec itself, so that two of the same settings are equal, and have one spec.
         object.__setattr__(self, "space", registry.spec(self.networks) or self.networks)
         object.__setattr__(self, "training", {n: tuple(v) for n, v in dict(self.training).items()})
+        _check_training(self.training)
         if not self.training:
-            raise UsageError("space 'joint': training is empty: name settings, as {\"learning_rate\": [0.1]}")
+            raise SpaceError("space 'joint': training is empty: name settings, as {\"learning_rate\": [0.1]}")
 
     @cached_property
     def networks(self) -> Any:
@@ -127,3 +132,21 @@ class Joint(Space):
         """All trainings, the last setting changing fastest."""
         rows = product(*self.training.values())
         return [dict(zip(self.paths, row, strict=True)) for row in rows]
+
+
+def _check_space(networks: Any) -> None:
+    if not callable(getattr(networks, "walk", None)):
+        raise SpaceError(
+            f"space 'joint': space is the name of a space, its spec or an object of one, got {networks!r:.80}"
+        )
+
+
+def _check_training(training: Mapping[str, tuple[Scalar, ...]]) -> None:
+    """Raise UnknownName for a setting that no training has, SpaceError for one without values or with the
+    same value twice."""
+    known = [field.name for field in fields(Recipe) if field.name not in KEPT]
+    for name, values in training.items():
+        if name not in known:
+            raise UnknownName("training setting", name, known)
+        if not values or len(set(values)) < len(values):
+            raise SpaceError(f"space 'joint': training: {name} has different values, got {list(values)}")
