@@ -18,7 +18,7 @@ from cambrian.estimators.training_answers import PREFIX
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
-from cambrian.search.components import component, space_for
+from cambrian.search.components import component, find_published, space_for
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each
@@ -85,7 +85,9 @@ def plan_by_table(request: PlanRequest) -> Plan:
         final=Final(
             Fidelity(changes.get("final_epochs") or epochs, skeleton=last),
             top=1,
-            baselines=("random",) if request.baselines is None else request.baselines,
+            baselines=("random", *find_published(searched))
+            if request.baselines is None
+            else request.baselines,
             estimator="train" if settings.get("estimator") else "",
             share=SHARE,
         ),
