@@ -17,7 +17,7 @@ from cambrian.errors import Unread
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
-from cambrian.search.components import component, space_for
+from cambrian.search.components import component, find_published, space_for
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.asked_settings import refuse_asked
 from cambrian.search.planning.budget import Budget
@@ -85,7 +85,9 @@ def plan_by_table(request: PlanRequest) -> Plan:
         final=Final(
             Fidelity(changes.get("final_epochs") or epochs, skeleton=last),
             top=1,
-            baselines=("random",) if request.baselines is None else request.baselines,
+            baselines=("random", *find_published(searched))
+            if request.baselines is None
+            else request.baselines,
             estimator="train" if settings.get("estimator") else "",
             share=SHARE,
         ),
