@@ -14,12 +14,13 @@ from refusals import refused
 from torch import nn
 
 from cambrian import space
+from cambrian.exports.readme import OUTPUTS, write_readme
 from cambrian.goal import Goal
 from cambrian.outcome import Done, Fidelity
 from cambrian.reports.sampled_text import write_text
 from cambrian.search.search import Search
 from cambrian.tasks import load, read_texts
-from cambrian.tasks.metrics import METRICS, bits_per_character, list_metrics, next_accuracy, perplexity
+from cambrian.tasks.metrics import KINDS, METRICS, bits_per_character, list_metrics, next_accuracy, perplexity
 from cambrian.tasks.readers.corpus import Corpus, is_corpus
 from cambrian.tasks.texts import Script
 
@@ -136,6 +137,16 @@ def test_a_text_that_repeats_itself_is_learned(tmp_path: Path) -> None:
     outcome = learn_circle(tmp_path, bag, 6)
     assert outcome.value < 1.0
     assert outcome.metrics["next_accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_export_of_every_kind_of_goal_says_how_it_is_used(kind: str) -> None:
+    """Its outputs, its title and its use are in words; of characters the title says so."""
+    facts = {"goal": {"kind": kind}, "channels": 3, "height": 8, "width": 1}
+    text = write_readme(facts, "bytes divided by 255", "")
+    assert "program(images)" in text
+    assert ("next character" in text) == (kind == "characters")
+    assert kind in OUTPUTS
 
 
 def test_a_text_is_written_character_by_character() -> None:

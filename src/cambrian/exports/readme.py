@@ -43,9 +43,11 @@ that transparent pixels are laid on, and the levels of 16-bit images that become
 {outputs} the program must give for them, all at once and one by one.
 """
 
+_LIKELIEST = """probabilities = program(images).softmax(1)  # normalisation is part of the program
+print(model["labels"][int(probabilities[0].argmax())])"""
 _USES = {
-    "classes": """probabilities = program(images).softmax(1)  # normalisation is part of the program
-print(model["labels"][int(probabilities[0].argmax())])""",
+    "classes": _LIKELIEST,
+    "characters": _LIKELIEST,
     "numbers": """numbers = program(images)[:, 0]  # normalisation and the unit are part of the program
 print(model["labels"][0], float(numbers[0]))""",
     "labels": """probabilities = program(images).sigmoid()  # normalisation is part of the program
@@ -64,11 +66,13 @@ _TITLES = {
     "labels": "a network that gives labels to",
     "heads": "a network of several classifications of",
     "pixels": "a network that gives a class to each pixel of",
+    "characters": "a network that predicts the next character of texts, which are",
 }
 OUTPUTS = {
     "classes": "logits [n, classes]; softmax makes them probabilities",
     "numbers": "numbers [n, 1] in the unit of the training data",
     "labels": "logits [n, labels]; sigmoid makes them probabilities",
+    "characters": "logits [n, characters]; softmax makes them probabilities of the next one",
     "heads": "logits [n, classes of all heads], head after head; softmax of each makes probabilities",
     "pixels": "logits [n, classes, height, width]; softmax over the classes makes them probabilities",
 }
