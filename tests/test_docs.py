@@ -138,6 +138,13 @@ def test_the_benchmarks_of_the_page() -> None:
     assert [name for name in BENCHMARKS.names() if f"`{name}`" not in text] == []
 
 
+def test_the_population_of_the_page() -> None:
+    """Each of its networks has a loss and a score."""
+    found = page("population.md")
+    assert len(found["losses"]) == len(found["scores"]) == 4
+    assert all(0 <= score["accuracy"] <= 1 for score in found["scores"])
+
+
 def test_the_table_of_the_page(tmp_path: Path) -> None:
     """The example of a CSV is read as the page says."""
     rows = re.findall(r"```\n(op1.*?)```", (DOCS / "benchmarks.md").read_text(), flags=re.DOTALL)

@@ -207,3 +207,5 @@ def test_what_cannot_train_together_is_refused():
         PopulationStep(lanes, [Recipe()])
     with pytest.raises(UsageError, match=r"momentum = 0\.9 and 0\.5"):
         PopulationStep(lanes, [Recipe()] * 3 + [Recipe(momentum=0.5)])
+    with pytest.raises(UsageError, match="images of a population do not grow"):
+        PopulationStep(lanes, [Recipe(first_resolution=0.5)] * 4)

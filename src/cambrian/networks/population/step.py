@@ -90,3 +90,6 @@ def _check_recipes(recipes: Sequence[Recipe], lanes: int) -> None:
             )
     if recipes[0].drop_path:
         raise UsageError("a population does not drop paths: leave out drop_path, or train the networks alone")
+    # Shapes are part of what was traced.
+    if recipes[0].first_resolution < 1:
+        raise UsageError("the images of a population do not grow: leave out first_resolution")
