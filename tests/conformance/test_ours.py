@@ -112,7 +112,8 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     **{name: {"lag_free": True} for name in ("progressive", "popnas", "dpp-net")},
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
-    **{name: {} for name in ("nash", "lemonade", "eas")},
+    **{name: {} for name in ("nash", "lemonade")},
+    "eas": {"trials": 12},  # each lists the morphisms of its leader
     "path-level": {"trials": 10},  # each reads a tree once for every decision
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
     **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw", "dyhpo")},

@@ -11,11 +11,12 @@ from cambrian.architecture import Architecture, completions, sample
 from cambrian.outcome import Done, Infeasible, Trial
 from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Trees, know
+from cambrian.spaces.space import Space
 from cambrian.strategies.morphing.decided import Decided, repeat
 from cambrian.strategies.morphing.eas_actors import Sizes
 from cambrian.strategies.morphing.named_weights import NamedWeights, Reader
 from cambrian.strategies.morphing.path_level import PathLevel
-from cambrian.strategies.morphing.tree_actor import encode, grow, list_taken, merge_branches
+from cambrian.strategies.morphing.tree_actor import Grower, encode, grow, list_taken, merge_branches
 from cambrian.testing.play import Game, Measure, StrategyCase
 from cambrian.weights import MORPHISM, Fresh, Inherit
 
@@ -23,6 +24,13 @@ SPACE = SPACES.parse("tree-cells(depth=1)")
 DEEP = SPACES.make("tree-cells")
 SIZES = Sizes(3, 4)
 SMALL = PathLevel(networks=4, hidden=6, embedding=4)
+
+
+def make_grower(space: Space) -> Grower:
+    """With poolings, so that every tree of the space can grow."""
+    trees = know(space, Trees)
+    assert trees is not None
+    return Grower(space, trees, SIZES, pools=True)
 
 
 def count_fives(trial: Trial) -> Done:
@@ -45,6 +53,9 @@ def test_all_trees_grow_from_the_one_that_was_trained_first() -> None:
     )
     assert all(t.weights == Inherit(0, MORPHISM) for t in rest)
     assert all(len({t.architecture for t in rest[n : n + 4]}) == 4 for n in (0, 4, 8))
+    answers = {answer for t in rest for answer in t.architecture.values()}
+    assert "sep3x3" in answers
+    assert not answers & {"avg3x3", "max3x3"}  # a pooling would change the function
 
 
 def test_failures_are_outlived() -> None:
@@ -107,13 +118,12 @@ def test_added_branches_are_read_without_an_order_and_halves_with_one() -> None:
 
 def test_probabilities_of_all_trees_of_two_branches_are_those_of_their_merge() -> None:
     """Brute force: 49 trees, whose probabilities add up to that of "identity" and "add2" at the root."""
-    weights, trees = NamedWeights(0, "test", bound=1.0), know(SPACE, Trees)
-    assert trees is not None
+    weights, grower = NamedWeights(0, "test", bound=1.0), make_grower(SPACE)
 
     def measure(architecture: Architecture, most: int) -> float:
         """The probability of the first `most` decisions."""
         logs: list[float] = []
-        decided = Decided(repeat(list_taken(SPACE, architecture)))
+        decided = Decided(repeat(list_taken(grower, architecture)))
         choose = decided.choose
 
         def note(logits: torch.Tensor) -> int:
@@ -123,7 +133,7 @@ def test_probabilities_of_all_trees_of_two_branches_are_those_of_their_merge() -
             return index
 
         decided.choose = note  # type: ignore[method-assign]
-        assert grow(Reader(weights), SPACE, trees, SIZES, decided) == architecture
+        assert grow(Reader(weights), grower, decided) == architecture
         return float(np.exp(sum(logs[:most])))
 
     drawn = list(completions(SPACE, {"operation": "identity", "merge": "add2"}))
@@ -133,12 +143,11 @@ def test_probabilities_of_all_trees_of_two_branches_are_those_of_their_merge() -
 
 def test_a_tree_is_its_own_decisions() -> None:
     """Random trees of two levels, grown again from the indices of their answers."""
-    trees, rng = know(DEEP, Trees), np.random.default_rng(0)
-    assert trees is not None
+    grower, rng = make_grower(DEEP), np.random.default_rng(0)
     for _ in range(5):
         drawn = sample(DEEP, rng)
-        decided = Decided(repeat(list_taken(DEEP, drawn)))
-        assert grow(Reader(NamedWeights(0, "test")), DEEP, trees, SIZES, decided) == drawn
+        decided = Decided(repeat(list_taken(grower, drawn)))
+        assert grow(Reader(NamedWeights(0, "test")), grower, decided) == drawn
 
 
 @pytest.mark.slow

@@ -229,7 +229,7 @@ class ContainsAll(Protocol):
 
 
 class Tree(msgspec.Struct, frozen=True):
-    """A node of a tree-structured cell: `path` is the prefix of its questions, `operation` leads to it, and
+    """A node of a tree-structured cell: `path` is the prefix of its questions, `operation` leads to it,
     `merge` says what becomes of its `branches`."""
 
     path: str
@@ -242,6 +242,11 @@ class Tree(msgspec.Struct, frozen=True):
 class Trees(Protocol):
     """Its cells are trees, whose questions are a node's `merge` and `operation` (Cai et al. 2018, "Path-Level
     Network Transformation", Sec. 3.2)."""
+
+    @property
+    def weightless(self) -> tuple[str, ...]:
+        """Operations without weights that are not an identity, and so cannot pass their input on."""
+        ...
 
     def tree(self, answers: Mapping[str, Answer]) -> Tree:
         """The tree of these answers; where some are missing, what is not asked yet does nothing."""

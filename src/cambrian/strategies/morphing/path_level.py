@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from cambrian.strategies.morphing.decided import Decided
     from cambrian.strategies.morphing.named_weights import NamedWeights, Reader
+    from cambrian.strategies.morphing.tree_actor import Grower
 
 TRIES = 10
 """Draws of a child that this episode does not have before one of them is trained again."""
@@ -47,7 +48,8 @@ class PathLevel:
     first network; None: as many as the search trains a network for. `hidden` are the units of the LSTM in
     each direction; `lr` is Adam's, `entropy` the weight of the entropy.
 
-    Every operation but a pooling keeps the function (see `Morphs` of the space)."""
+    With `pools` operations may be poolings too, which the paper has: they change the function of the network
+    that they are put into, where all else keeps it."""
 
     networks: Annotated[int, COUNT] = 5
     epochs: Annotated[int | None, Span(1)] = None
@@ -56,6 +58,7 @@ class PathLevel:
     hidden: Annotated[int, Span(1, 1000)] = 32
     lr: Annotated[float, POSITIVE] = 6e-3
     entropy: Annotated[float, Span(0)] = 1e-2
+    pools: bool = False
     needs: ClassVar[tuple[type, ...]] = (Trees, Morphs)
     requests: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Inherit)
     own_trials: ClassVar[bool] = True
@@ -67,9 +70,9 @@ class PathLevel:
 
     @staticmethod
     def paper() -> PathLevel:
-        """10 networks in an update, 20 epochs each, 100 units, Adam at 0.006, an entropy of 0.01 (Sec. 4.1
-        and the released code)."""
-        return PathLevel(networks=10, epochs=20, first_epochs=20, hidden=100)
+        """10 networks in an update, 20 epochs each, 100 units, Adam at 0.006, an entropy of 0.01, and
+        poolings (Sec. 4.1 and the released code)."""
+        return PathLevel(networks=10, epochs=20, first_epochs=20, hidden=100, pools=True)
 
     def start(self, problem: Problem) -> State:
         return State(problem)
@@ -115,28 +118,28 @@ class PathLevel:
 
         from cambrian.one_thread import one_thread
         from cambrian.strategies.morphing.decided import Decided, draw_by
-        from cambrian.strategies.morphing.eas_actors import Sizes
         from cambrian.strategies.morphing.named_weights import Reader
         from cambrian.strategies.morphing.tree_actor import grow
 
-        space, sizes = state.problem.space, Sizes(self.embedding, self.hidden)
-        trees = know(space, Trees)
-        assert trees is not None  # see `needs`
         with one_thread(), torch.no_grad():
-            return grow(Reader(self._controller(state)), space, trees, sizes, Decided(draw_by(rng)))
+            return grow(Reader(self._controller(state)), self._grower(state), Decided(draw_by(rng)))
 
     def _read_tree(self, state: State, read: Reader, architecture: Architecture) -> Decided:
         """The decisions that made an architecture."""
         from cambrian.strategies.morphing.decided import Decided, repeat
-        from cambrian.strategies.morphing.eas_actors import Sizes
         from cambrian.strategies.morphing.tree_actor import grow, list_taken
 
-        space = state.problem.space
-        trees = know(space, Trees)
-        assert trees is not None
-        decided = Decided(repeat(list_taken(space, architecture)))
-        grow(read, space, trees, Sizes(self.embedding, self.hidden), decided)
+        decided = Decided(repeat(list_taken(self._grower(state), architecture)))
+        grow(read, self._grower(state), decided)
         return decided
+
+    def _grower(self, state: State) -> Grower:
+        from cambrian.strategies.morphing.eas_actors import Sizes
+        from cambrian.strategies.morphing.tree_actor import Grower
+
+        trees = know(state.problem.space, Trees)
+        assert trees is not None  # see `needs`
+        return Grower(state.problem.space, trees, Sizes(self.embedding, self.hidden), self.pools)
 
     def _controller(self, state: State) -> NamedWeights:
         from cambrian.strategies.morphing.named_weights import NamedWeights

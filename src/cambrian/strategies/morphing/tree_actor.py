@@ -9,13 +9,13 @@ parent's."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from cambrian.architecture import Architecture, Walkable
-from cambrian.choices import Answer, Choice, OneOf
+from cambrian.choices import Answer, Choice, OneOf, Scalar
 from cambrian.spaces.knowledge import Tree, Trees
 from cambrian.strategies.morphing.decided import Decided
 from cambrian.strategies.morphing.eas_actors import Sizes
@@ -28,34 +28,47 @@ ORDERED = "concat"
 """The beginning of the merges whose branches have an order."""
 
 
-def grow(read: Reader, space: Walkable, trees: Trees, sizes: Sizes, decided: Decided) -> Architecture:
+class Grower(NamedTuple):
+    """The space in which trees grow, the sizes of the controller, and whether its operations may be
+    poolings."""
+
+    space: Walkable
+    trees: Trees
+    sizes: Sizes
+    pools: bool
+
+    def list_options(self, choice: Choice) -> tuple[Scalar, ...]:
+        """The answers to a question that the controller chooses from."""
+        assert isinstance(choice, OneOf)
+        left_out = () if self.pools else self.trees.weightless
+        return tuple(option for option in choice.options if option not in left_out)
+
+
+def grow(read: Reader, grower: Grower, decided: Decided) -> Architecture:
     """An architecture, question by question: each is answered by the state of its node in the tree so far."""
     answers: dict[str, Answer] = {}
 
     def decide(choice: Choice) -> Answer:
-        assert isinstance(choice, OneOf)
-        states = encode(read, trees.tree(answers), sizes)
+        states = encode(read, grower.trees.tree(answers), grower.sizes)
         node, _, question = choice.path.rpartition("/")
-        state = states[f"{node}/" if node else ""]
-        options = tuple(f"{question} {option}" for option in choice.options)
-        answers[choice.path] = choice.options[
-            decided.choose(read.embed("choose", options, len(state)) @ state)
-        ]
+        state, options = states[f"{node}/" if node else ""], grower.list_options(choice)
+        rows = read.embed("choose", tuple(f"{question} {o}" for o in options), len(state))
+        answers[choice.path] = options[decided.choose(rows @ state)]
         return answers[choice.path]
 
-    return space.walk(decide)
+    return grower.space.walk(decide)
 
 
-def list_taken(space: Walkable, architecture: Architecture) -> list[int]:
+def list_taken(grower: Grower, architecture: Architecture) -> list[int]:
     """The indices of the answers of an architecture, in the order of its questions."""
     taken: list[int] = []
 
     def decide(choice: Choice) -> Answer:
-        assert isinstance(choice, OneOf)
-        taken.append(choice.options.index(architecture[choice.path]))
-        return architecture[choice.path]
+        answer = architecture[choice.path]
+        taken.append(grower.list_options(choice).index(answer))
+        return answer
 
-    space.walk(decide)
+    grower.space.walk(decide)
     return taken
 
 

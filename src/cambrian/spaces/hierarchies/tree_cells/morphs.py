@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import Answer, Choice, OneOf
-from cambrian.spaces.hierarchies.tree_cells.trees import IDENTITY, LEAF
+from cambrian.spaces.hierarchies.tree_cells.trees import IDENTITY, LEAF, POOLS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,6 @@ BRANCH, LAYER = "branch", "deepen"
 SHRINKS = {"cut": BRANCH, "shallow": LAYER}
 FIRST = {"merge": LEAF, "operation": IDENTITY}
 """The answers that do nothing."""
-POOLS = ("avg", "max")
 KINDS = {BRANCH: "merge", LAYER: "operation"}
 
 
@@ -61,7 +60,7 @@ def _list_edits(
             yield {choice.path: nothing}
         if not shrinks and architecture[choice.path] == nothing:
             for option in choice.options:
-                if option != nothing and not str(option).startswith(POOLS):
+                if option != nothing and option not in POOLS:
                     yield {choice.path: option}
 
 

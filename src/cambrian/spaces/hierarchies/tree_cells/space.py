@@ -19,6 +19,7 @@ from cambrian.spaces.hierarchies.tree_cells.morphs import TreeMorphs
 from cambrian.spaces.hierarchies.tree_cells.trees import (
     BRANCHES,
     OPERATIONS,
+    POOLS,
     draw_graph,
     read_tree,
     write_text,
@@ -73,6 +74,10 @@ class TreeCells(Space):
         if level < self.depth:
             for n in range(1, BRANCHES[pick("merge", tuple(BRANCHES))] + 1):
                 self._ask(pick.inside("branch", n), level + 1)
+
+    @property
+    def weightless(self) -> tuple[str, ...]:
+        return POOLS
 
     def tree(self, answers: Mapping[str, Answer]) -> Tree:
         """The tree of these answers, of which some may be missing."""

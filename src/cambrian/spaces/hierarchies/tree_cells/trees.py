@@ -10,7 +10,8 @@ from cambrian.spaces.knowledge import Tree
 from cambrian.spaces.space import Graph
 
 LEAF, IDENTITY = "none", "identity"
-OPERATIONS = (IDENTITY, "conv1x1", "sep3x3", "sep5x5", "sep7x7", "avg3x3", "max3x3")
+POOLS = ("avg3x3", "max3x3")
+OPERATIONS = (IDENTITY, "conv1x1", "sep3x3", "sep5x5", "sep7x7", *POOLS)
 BRANCHES = {LEAF: 0, "add2": 2, "add3": 3, "concat2": 2}
 """Branches by the way in which a node merges them: copies of its input whose mean is taken, or halves of its
 channels that are concatenated."""
