@@ -94,7 +94,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
             "p-darts",
         )
     },
-    **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas", "fabrics")},
+    **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas", "fabrics", "smash")},
     **{
         name: {"children": 25, "population": 6, "parents": 3}
         for name in ("spos", "fairnas", "sandwich", "once-for-all")
@@ -107,7 +107,7 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "progressive": {"lag_free": True},
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
-    **{name: {} for name in ("nash", "lemonade")},
+    **{name: {} for name in ("nash", "lemonade", "smash")},
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
     **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw", "dyhpo")},
     **{
@@ -146,8 +146,8 @@ def strategy_case(name: str) -> StrategyCase:
     if isinstance(strategy, Deriving):
         # Rows of a space that is mixed: without gates the first supernet would be all of a search.
         return StrategyCase(strategy, SPACES.make("nasbench201"), trials=30, measure=learn_gates)
-    space = "fabric" if name == "fabrics" else "tiny-chain"
-    return StrategyCase(strategy, SPACES.make(space), trials=30, **traits)
+    own_spaces = {"fabrics": "fabric", "smash": "memory-banks"}
+    return StrategyCase(strategy, SPACES.make(own_spaces.get(name, "tiny-chain")), trials=30, **traits)
 
 
 def learn_gates(trial: Trial) -> Outcome:

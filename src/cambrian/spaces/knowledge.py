@@ -7,7 +7,7 @@ has them (`DepthGrowth`, `EdgeCells`, ...). Callers never test for a class, they
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
 
@@ -214,6 +214,21 @@ class ContainsAll(Protocol):
 
     def cut(self, inputs: Mapping[str, tuple[str, ...]]) -> Architecture:
         """The sub-network in which nodes read these inputs, by question, and the others all of theirs."""
+        ...
+
+
+@runtime_checkable
+class MapsBanks(Protocol):
+    """Has layers that read memory banks by 1x1 convolutions, whose weights a hypernetwork may generate
+    (SMASH, Brock et al. 2018)."""
+
+    def map_banks(self, architecture: Mapping[str, Answer]) -> list[list[list[float]]]:
+        """[features][layers][banks] of the architecture, of one size for all; feature 0 is 1 where the layer
+        reads the bank."""
+        ...
+
+    def list_reading(self, supernet: Supernet) -> list[tuple[int, Any]]:
+        """The convolutions of the supernet that read banks, each with its layer from 0."""
         ...
 
 
