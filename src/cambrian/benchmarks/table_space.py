@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
@@ -12,8 +13,9 @@ from cambrian.choices import OneOf, Scalar
 from cambrian.errors import DataError, Unbuildable
 from cambrian.estimators.tables import open_table
 from cambrian.estimators.tables.files import ABSENT, answers
+from cambrian.estimators.tables.graphs import join_graphs
 from cambrian.spaces.growth.depth_growth import DepthGrowth
-from cambrian.spaces.space import Pick, Signature, Space
+from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +36,13 @@ class Listed(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return () if self.depth is None else (DepthGrowth(self),)
+        growth = () if self.depth is None else (DepthGrowth(self),)
+        graphs = open_table(self.table, self.questions).graphs
+        # Only where its questions are all asked do the answers describe a graph.
+        columns = tuple(c for c, questions in graphs.items() if {*questions} <= {*self.questions})
+        alone = {*self.questions} == set(chain.from_iterable(graphs[c] for c in columns))
+        kind = TableGraphsAlone if alone else TableGraphs
+        return (*growth, kind(columns)) if columns else growth
 
     @property
     def count(self) -> int:
@@ -54,6 +62,23 @@ class Listed(Space):
 
     def build(self, architecture: Architecture, task: Signature, **skeleton: Scalar) -> nn.Module:
         raise Unbuildable(f"architectures of {self.table} are looked up, not built")
+
+
+@dataclass(frozen=True)
+class TableGraphs:
+    """`Graphs` of a table's architectures, from the answers about its `columns` of graphs."""
+
+    columns: tuple[str, ...]
+
+    def graph(self, architecture: Architecture) -> Graph:
+        return join_graphs(self.columns, architecture)
+
+
+@dataclass(frozen=True)
+class TableGraphsAlone(TableGraphs):
+    """`GraphsAlone`, of a table that has no other question."""
+
+    alone = True
 
 
 GrowingListed = Listed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def table(
     replicates: str | None = None,
 ) -> Benchmark:
     """A `.csv` with a header or an `.npz` of columns as a benchmark: a row per architecture, a column per
-    question, empty where it was not asked. Search maximises `objective`, or minimises it where `minimize`
+    question, empty where it was not asked; a column of graphs or trees as JSON is split into questions (see
+    `cambrian.estimators.tables.graphs`). Search maximises `objective`, or minimises it where `minimize`
     says so or, left open, its name does (val_loss, error, latency); `test` is the score of the
     report (without it, the objective), `seconds` the cost of a measurement; values are as the table has them.
     `depth` names the question of an architecture's size, for progressive search. Rows with the same answers
@@ -56,6 +58,8 @@ def table(
     if replicates is not None:
         _check_mode(replicates)
     asked = tuple(questions or guess_questions(rows, taken, depth, replicates is not None))
+    # A column of graphs was split when the file was read; its name stands for all of its questions.
+    asked = tuple(chain.from_iterable(rows.graphs.get(column, (column,)) for column in asked))
     for column in (*asked, *((depth,) if depth else ())):
         rows.column(column)  # raises UnknownName for one that is not there
     if depth is not None and depth not in asked:

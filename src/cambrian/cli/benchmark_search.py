@@ -119,10 +119,19 @@ def _describe_search(benchmark: Benchmark, objective: str, minimize: bool | None
     plain = minimize is not None or lower_is_better(benchmark.estimator.objective) is False
     guessed = "" if plain else f" (--{other} says otherwise)"
     metrics = ", ".join(benchmark.estimator.metrics) or "none"
-    columns = (
-        f"questions: {', '.join(questions)}; objective: {objective}{guessed}; further metrics: {metrics}"
-    )
+    asked = ", ".join(_name_questions(benchmark))
+    columns = f"questions: {asked}; objective: {objective}{guessed}; further metrics: {metrics}"
     return f"{rows}{columns}"
+
+
+def _name_questions(benchmark: Benchmark) -> list[str]:
+    """The questions of a user's table; those of a column of graphs by its name alone."""
+    questions = benchmark.space.questions  # type: ignore[attr-defined]  # a user's table: see above
+    graphs = benchmark.estimator.open().graphs
+    column_of = {question: column for column, parts in graphs.items() for question in parts}
+    names = dict.fromkeys(column_of.get(question, question) for question in questions)
+    most = {column: sum(question.endswith("/operation") for question in graphs[column]) for column in graphs}
+    return [f"{name} (graphs of up to {most[name]} nodes)" if name in most else name for name in names]
 
 
 def _count_rows(benchmark: Benchmark) -> str:

@@ -1,10 +1,12 @@
 """A user's table of results: a `.csv` with a header, or an `.npz` of arrays of one length. Each question has
-a column, named by its path and empty where the question was not asked; the other columns are metrics."""
+a column, named by its path and empty where the question was not asked; a column of graphs has several (see
+`cambrian.estimators.tables.graphs`); the other columns are metrics."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.errors import DataError
+from cambrian.estimators.tables.graphs import split_graphs
 from cambrian.estimators.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def read(name: str, questions: tuple[str, ...] = ()) -> Table:
     if not path.is_file():
         raise DataError(f"there is no table {name}: give the path of a .csv or .npz file")
     columns, codes = (_csv(path), ()) if path.suffix == ".csv" else _split_matrices(path, _npz(path))
+    columns, graphs = split_graphs(name, columns)
     lengths = {key: len(values) for key, values in columns.items()}
     if not columns or min(lengths.values()) == 0:
         raise DataError(f"{name} has no rows: expected one for each architecture")
@@ -45,7 +49,8 @@ def read(name: str, questions: tuple[str, ...] = ()) -> Table:
         return paths, tuple(str(architecture.get(path, ABSENT)) for path in paths)
 
     rows = index_rows(name, columns)
-    return Table(name, identify, rows, {k: Column(v) for k, v in columns.items()}, codes)
+    codes += tuple(chain.from_iterable(graphs.values()))
+    return Table(name, identify, rows, {k: Column(v) for k, v in columns.items()}, codes, graphs)
 
 
 def index_rows(name: str, columns: Mapping[str, NDArray[Any]]) -> Mapping[Key, int]:

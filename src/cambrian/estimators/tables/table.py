@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
@@ -42,14 +42,16 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """`row(space, architecture)` is `rows[identify(space, architecture)]`. `codes` are the columns that are
-    one matrix in a file. Where repeated rows are merged, `columns` has their means, `single` the
-    measurements, and `groups[row]` the rows there of each row here."""
+    one matrix in a file, `graphs` the questions that each column of graphs was split into. Where repeated
+    rows are merged, `columns` has their means, `single` the measurements, and `groups[row]` the rows there of
+    each row here."""
 
     name: str
     identify: Callable[[Any, Architecture], Hashable]
     rows: Mapping[Any, int]
     columns: Mapping[str, Column]
     codes: tuple[str, ...] = ()
+    graphs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     single: Mapping[str, Column] | None = None
     groups: Sequence[Sequence[int]] = ()
 
