@@ -5,7 +5,8 @@ method `darts` against a plain transcription of the published algorithm (Liu et 
 Sec. 2.2 for the mixed operation, 3.1.1 for the cells), written from the paper, in torch's default layout and
 with channels last. Both have the same weights, so that losses and gradients are equal (see
 tests/networks/test_step_speed.py). They take turns; the figures are medians of the process's own time, and
-the peak of memory that a step adds to a process of its own. Goals: 3 times as fast as the plain one, 1.5 times with channels last.
+the peak of memory that a step adds to a process of its own. Goals: 3 times as fast as the plain one, and 1.5
+times as fast as that with channels last.
 
 The transcription has this library's operations: normalisations with weights, and none after pooling.
 """
