@@ -11,11 +11,13 @@ from cambrian.estimators.train import Train
 from cambrian.outcome import Fidelity
 from cambrian.search.search import Search
 from cambrian.spaces.branches.fabric.space import Fabric
+from cambrian.spaces.branches.memory_banks.space import MemoryBanks
 from cambrian.spaces.chains.ofa.space import OFA
 from cambrian.strategies import STRATEGIES
 from cambrian.testing import toy_task
 
 SPACES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "smash": (MemoryBanks(layers=2, banks=2), {"filters": 4}),
     "fabrics": (Fabric(layers=2, scales=2), {"filters": 4}),
     "once-for-all": (
         OFA(widths=(8,), depths=(1, 2), kernels=(3, 5)),
@@ -24,7 +26,7 @@ SPACES: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 """The spaces of those families that are not searched on forks of modules, with small skeletons."""
 FAMILIES = ("random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", *SPACES)
-GRADIENT = ("darts", "gdas", "maskconnect")
+GRADIENT = ("darts", "gdas", "maskconnect", "proxylessnas")
 OFTEN = 0.001
 """Seconds between checkpoints: after each step."""
 

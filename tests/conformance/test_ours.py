@@ -99,7 +99,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
             "p-darts",
         )
     },
-    **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas", "fabrics")},
+    **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas", "fabrics", "smash")},
     **{
         name: {"children": 25, "population": 6, "parents": 3}
         for name in ("spos", "fairnas", "sandwich", "once-for-all")
@@ -112,7 +112,7 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     **{name: {"lag_free": True} for name in ("progressive", "popnas", "dpp-net")},
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
-    **{name: {} for name in ("nash", "lemonade")},
+    **{name: {} for name in ("nash", "lemonade", "smash")},
     "eas": {"trials": 12},  # each lists the morphisms of its leader
     "path-level": {"trials": 10},  # each reads a tree once for every decision
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
@@ -155,8 +155,9 @@ def strategy_case(name: str) -> StrategyCase:
     if isinstance(strategy, Deriving):
         # Rows of a space that is mixed: without gates the first supernet would be all of a search.
         return StrategyCase(strategy, SPACES.make("nasbench201"), trials=30, measure=learn_gates)
-    space = {"fabrics": "fabric", "path-level": "tree-cells(depth=1)"}.get(name, "tiny-chain")
-    return StrategyCase(strategy, SPACES.parse(space), **{"trials": 30, **traits})
+    own_spaces = {"fabrics": "fabric", "path-level": "tree-cells(depth=1)", "smash": "memory-banks"}
+    space = SPACES.parse(own_spaces.get(name, "tiny-chain"))
+    return StrategyCase(strategy, space, **{"trials": 30, **traits})
 
 
 def learn_gates(trial: Trial) -> Outcome:

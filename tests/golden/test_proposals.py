@@ -28,6 +28,7 @@ def test_every_strategy_is_recorded() -> None:
     gradient = {"darts", "gdas", "snas", "pc-darts", "drnas", "proxylessnas"}
     gradient |= {"beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts", "maskconnect"}
     sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", "once-for-all", "fabrics"}
+    sampled |= {"smash"}
     around, fronts = {"filtered", "remeasured", "audited"}, {"nsga2", "scalarised", "popnas", "dpp-net"}
     inheriting = {"nash", "lemonade", "eas", "path-level"}
     later = around | fronts | lower | gradient | sampled | inheriting

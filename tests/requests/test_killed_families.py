@@ -12,7 +12,7 @@ from test_killed import undisturbed as undisturbed
 
 from cambrian.estimators.one_shot import SUPERNET
 from killed_calls import why_not
-from trained_search import FAMILIES
+from trained_search import FAMILIES, GRADIENT
 
 pytestmark = [pytest.mark.damage, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
@@ -29,9 +29,11 @@ def test_a_killed_controller_ends_as_it_would_have(undisturbed, nursery, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("undisturbed", [*FAMILIES, "maskconnect"], indirect=True)
+@pytest.mark.parametrize("undisturbed", [*FAMILIES, *GRADIENT], indirect=True)
 def test_killed_families_end_with_the_same_weights(undisturbed, nursery, tmp_path, request):
-    """MANY kills at random calls, each of which leaves a checkpoint."""
+    """MANY kills at random calls, each of which leaves a checkpoint. The families are mixtures (darts),
+    sampled paths (spos, enas and others), Gumbel gates (gdas), binary paths (proxylessnas), masks, elastic
+    slices (once-for-all) and a hypernetwork (smash)."""
     expected, calls = undisturbed
     name = request.node.callspec.params["undisturbed"]
     kill_often(nursery, name, expected, calls, tmp_path, least=MANY, swept=True)

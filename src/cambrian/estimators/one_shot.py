@@ -17,6 +17,7 @@ from cambrian.estimators.build import hold_to_limits
 from cambrian.estimators.channel_shares import describe_channels
 from cambrian.estimators.estimator import Estimate, Job
 from cambrian.estimators.gate_course import judge_course
+from cambrian.estimators.generated_weights import describe_hypernetwork
 from cambrian.estimators.scoring import score_network
 from cambrian.estimators.supernets import (
     OUTER,
@@ -201,6 +202,7 @@ class OneShot(Recipe):
         run.leave_training(run.job.keep)  # before the best weights take the place of the last
         run.take_best()
         facts = {OUTER: encode(supernet.outer).decode()} | describe_channels(run.job)
+        facts |= describe_hypernetwork(run.job)
         save_weights(supernet, run.job.keep / SUPERNET, facts)
 
 

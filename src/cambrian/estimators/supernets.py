@@ -15,6 +15,7 @@ from cambrian.errors import UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.channel_shares import share
 from cambrian.estimators.gate_course import show_sites
+from cambrian.estimators.generated_weights import add_hypernetwork
 from cambrian.estimators.job import Job
 from cambrian.estimators.paths import Paths
 from cambrian.estimators.training_data import training_images
@@ -62,6 +63,7 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
         supernet = share(job, outer, signature(task, job.fidelity))
+        add_hypernetwork(job, supernet)
     avoid_strided_pointwise(supernet)
     show_sites(job.space, supernet)
     return supernet
@@ -90,7 +92,9 @@ def load_supernet(job: Job, task: Task, statistics: str) -> Held:
     supernet: Supernet = make_supernet(job, task, job.architecture)
     load_weights(supernet, weights)
     supernet.to(job.device, memory_format=memory_format(supernet))  # type: ignore[call-overload]
-    held = _held[task] = Held(name, supernet, Memo(supernet))
+    # Weights that are generated are another child's at each choice.
+    memo = Memo(supernet) if supernet.hypernetwork is None else Memo(supernet, 0)
+    held = _held[task] = Held(name, supernet, memo)
     return held
 
 

@@ -28,6 +28,7 @@ WEIGHTED = (Continue, Inherit, Shared)
 ABILITIES = {
     "Shares": "of which one network can hold all architectures",
     "Mixes": "whose candidates can be mixed by gates",
+    "MapsBanks": "that maps architectures to memory banks",
     "SharesPartly": "whose operations can see a part of the channels",
 }
 """What a supernet needs of a space, in words."""

@@ -7,7 +7,7 @@ has them (`DepthGrowth`, `EdgeCells`, ...). Callers never test for a class, they
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
 
@@ -250,6 +250,21 @@ class Trees(Protocol):
 
     def tree(self, answers: Mapping[str, Answer]) -> Tree:
         """The tree of these answers; where some are missing, what is not asked yet does nothing."""
+        ...
+
+
+@runtime_checkable
+class MapsBanks(Protocol):
+    """Has layers that read memory banks by 1x1 convolutions, whose weights a hypernetwork may generate
+    (SMASH, Brock et al. 2018)."""
+
+    def map_banks(self, architecture: Mapping[str, Answer]) -> list[list[list[float]]]:
+        """[features][layers][banks] of the architecture, of one size for all; feature 0 is 1 where the layer
+        reads the bank."""
+        ...
+
+    def list_reading(self, supernet: Supernet) -> list[tuple[int, Any]]:
+        """The convolutions of the supernet that read banks, each with its layer from 0."""
         ...
 
 

@@ -46,6 +46,7 @@ STRATEGIES = Registry(
         "sandwich": "cambrian.strategies.one_shot.sandwich:Sandwich",
         "one-shot": "cambrian.strategies.one_shot.bender:Bender",
         "fabrics": "cambrian.strategies.one_shot.fabrics:Fabrics",
+        "smash": "cambrian.strategies.one_shot.smash:SMASH",
         "enas": "cambrian.strategies.one_shot.enas:ENAS",
         "tpe": "cambrian.strategies.bayesian.tpe:TPE",
         "darts": "cambrian.strategies.one_shot.darts:DARTS",

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from cambrian.choices import Answer, Choice
 from cambrian.errors import IllegalArchitecture, SpaceError, UnknownName, UsageError, did_you_mean
 from cambrian.networks.sharing.elastic import Elastic
+from cambrian.networks.sharing.hypernetwork import Hypernetwork
 from cambrian.networks.sharing.live import live_weights
 from cambrian.networks.sharing.mixing import Mixture, Weighted
 from cambrian.networks.sharing.switches import Fork, Gate, Switch
@@ -41,7 +42,8 @@ class Supernet(nn.Module):
     network. `plan` turns answers into the plan that switches follow, by default the answers themselves.
 
     `sites` are the places where it can be mixed by the names of their gates, `whole` the architecture that is
-    chosen meanwhile; they are set by whoever knows the space."""
+    chosen meanwhile, `hypernetwork` generates weights at each choice; they are set by whoever knows the
+    space."""
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Supernet(nn.Module):
         self._switched: list[Switch] = []
         self.sites: dict[str, MixedSite] = {}
         self.whole: Mapping[str, Answer] = {}
+        self.hypernetwork: Hypernetwork | None = None
 
     def forward(self, *inputs: Any) -> Any:
         return self.network(*inputs)
@@ -66,9 +69,12 @@ class Supernet(nn.Module):
     def choose(self, architecture: Mapping[str, Answer]) -> None:
         """Run as `architecture` from now on. Raises IllegalArchitecture for answers outside this supernet."""
         # Checked and planned before the first switch moves: a wrong architecture changes nothing.
-        plan = self._plan(self._check(architecture))
+        answers = self._check(architecture)
+        plan = self._plan(answers)
         for switch in (*self._switches(), *self._gates):
             switch.choose(plan)
+        if self.hypernetwork is not None:
+            self.hypernetwork.write(answers)
 
     def mix(self, mixtures: Mapping[str, Tensor | Mixture]) -> None:
         """Run the forks at these questions or gates as mixtures of all their candidates: of a tensor

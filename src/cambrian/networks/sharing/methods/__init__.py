@@ -25,6 +25,7 @@ SUPERNET_METHODS = Registry(
         "maskconnect": "cambrian.networks.sharing.methods.maskconnect:MaskConnect",
         "beta-darts": "cambrian.networks.sharing.methods.beta_darts:BetaDARTS",
         "sdarts-rs": "cambrian.networks.sharing.methods.sdarts_rs:SDARTSRS",
+        "smash": "cambrian.networks.sharing.methods.smash:SMASH",
         "r-darts": "cambrian.networks.sharing.methods.r_darts:RDARTS",
     },
 )

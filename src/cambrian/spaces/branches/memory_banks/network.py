@@ -64,6 +64,16 @@ def columns(banks: Sequence[int], filters: int) -> list[int]:
     return [(bank - 1) * filters + channel for bank in banks for channel in range(filters)]
 
 
+def list_reading(network: nn.Module) -> list[tuple[int, nn.Conv2d]]:
+    """The 1x1 convolutions of a supernet by which its layers read, each with its layer from 0."""
+    banks = next(module for module in network.modules() if isinstance(module, Banks))
+    return [
+        (n, candidate.full[0][1])  # behind the ReLU of `operation`
+        for n, fork in enumerate(banks.layers)
+        for candidate in fork.candidates  # type: ignore[union-attr]
+    ]
+
+
 class Banks(nn.Module):
     """Bank 1 begins as the stem's output, the others as zeros."""
 

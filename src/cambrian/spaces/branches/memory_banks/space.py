@@ -6,7 +6,7 @@ and reads all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from cambrian.spaces.space import Graph, Pick, Signature, Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.choices import Answer
     from cambrian.networks.sharing.reading import Reading
+    from cambrian.networks.sharing.supernet import Supernet
     from cambrian.spaces.branches.memory_banks.network import Row
 
 OPERATIONS = ("conv3x3", "conv5x5", "dil3x3", "dil5x5")
@@ -66,6 +68,9 @@ class MemoryBanks(Space):
 
     def plan(self, architecture: Architecture) -> list[Row]:
         """Operation, banks read and banks written of every layer."""
+        return self._list_rows(architecture)
+
+    def _list_rows(self, architecture: Mapping[str, Answer]) -> list[Row]:
         layers = split(architecture)
         return [(str(a["operation"]), numbers(a, "reads"), numbers(a, "writes")) for a in layers]
 
@@ -75,6 +80,22 @@ class MemoryBanks(Space):
 
         most = Most(self.layers, self.banks)
         return network(read, most, self._halves, task.channels, task.classes, **skeleton)
+
+    def map_banks(self, architecture: Mapping[str, Answer]) -> list[list[list[float]]]:
+        """Where a layer reads and where it writes, and for each operation where a layer has it. A layer that
+        the architecture lacks is a row of zeros."""
+        rows = self._list_rows(architecture)
+        rows += [("", [], [])] * (self.layers - len(rows))
+        banks = range(1, self.banks + 1)
+        read = [[float(b in reads) for b in banks] for _, reads, _ in rows]
+        write = [[float(b in writes) for b in banks] for _, _, writes in rows]
+        has = [[[float(name == operation)] * self.banks for operation, _, _ in rows] for name in OPERATIONS]
+        return [read, write, *has]
+
+    def list_reading(self, supernet: Supernet) -> list[tuple[int, Any]]:
+        from cambrian.spaces.branches.memory_banks.network import list_reading
+
+        return list(list_reading(supernet))
 
     @property
     def _halves(self) -> tuple[int, int]:
