@@ -116,6 +116,7 @@ def check(place, log, expected):
     assert sorted(ends) == sorted(mock_search.finished(place))
 
 
+@pytest.mark.slow
 def test_the_ledger_is_that_of_serial(tmp_path, log, undisturbed):
     """At equal lag, artifacts included, which no file system carries; afterwards no process is left, and
     SIGTERM is answered as it was before."""
@@ -338,7 +339,6 @@ def test_it_passes_the_suite(joined, check):
     check(EngineCase(lambda: Ray(workers=2), isolates=True, patience=240.0))
 
 
-@pytest.mark.slow
 def test_nobody_at_the_address_is_a_sentence():
     """So is an address of Ray's client."""
     with pytest.raises(RunError, match="ray start --head"):
