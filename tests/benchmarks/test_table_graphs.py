@@ -13,7 +13,8 @@ from cambrian.architecture import completions
 from cambrian.benchmarks import play, table
 from cambrian.cli.benchmark_search import _describe_search
 from cambrian.errors import DataError
-from cambrian.spaces.knowledge import Graph, Graphs, Grows
+from cambrian.predictors.path_kernel import PathKernel
+from cambrian.spaces.knowledge import Graph, Graphs, GraphsAlone, Grows
 from commands import run_command
 
 CHAIN = [["conv", 0], ["pool", 1]]
@@ -26,6 +27,11 @@ def write_table(path, cells, header="cell"):
         rows = [(text if isinstance(text, str) else json.dumps(text), n / 10) for n, text in enumerate(cells)]
         csv.writer(file).writerows([(header, "valid_acc"), *rows])
     return path
+
+
+def write_lines(path, lines):
+    path.write_text("\n".join(lines))
+    return table(path).space
 
 
 def list_graphs(found):
@@ -71,6 +77,28 @@ def test_its_name_stands_for_its_questions(tmp_path):
     assert table(path, questions=("cell",)).space == table(path).space
     assert table(path, questions=("cell/nodes",)).space.know(Graphs) is None
     assert "questions: cell (graphs of up to 3 nodes);" in _describe_search(table(path), "accuracy", None)
+
+
+def test_only_a_table_of_graphs_alone_is_compared_without_answers(tmp_path):
+    """Isomorphic graphs whose nodes have other numbers are the same to the Gaussian process; with a further
+    question they are not."""
+    cells = [[["conv", 0], ["pool", 0], ["add", 1, 2]], [["pool", 0], ["conv", 0], ["add", 1, 2]], FORK]
+    alone = table(write_table(tmp_path / "mine.csv", cells)).space
+    assert alone.know(GraphsAlone) is not None
+    lines = (tmp_path / "mine.csv").read_text().splitlines()
+    widths = [lines[0] + ",width", *(f"{line},w{n}" for n, line in enumerate(lines[1:]))]
+    wide = write_lines(tmp_path / "wide.csv", widths)
+    assert wide.know(Graphs) is not None
+    assert wide.know(GraphsAlone) is None
+    one, other, same = completions(alone, {})
+    rows = PathKernel().describe(alone, [one, same, other])
+    kernel, correlation, _ = next(PathKernel().kernels(rows))
+    assert correlation[0, 1] == pytest.approx(1)
+    assert correlation[0, 2] < 0.999
+    assert PathKernel().correlation(kernel, rows, rows) == pytest.approx(correlation)
+    first, second, _ = completions(wide, {})
+    rows = PathKernel().describe(wide, [first, second])
+    assert next(PathKernel().kernels(rows))[1][0, 1] < 0.999
 
 
 def test_it_grows_by_its_nodes(tmp_path):

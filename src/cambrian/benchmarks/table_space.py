@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
@@ -39,7 +40,9 @@ class Listed(Space):
         graphs = open_table(self.table, self.questions).graphs
         # Only where its questions are all asked do the answers describe a graph.
         columns = tuple(c for c, questions in graphs.items() if {*questions} <= {*self.questions})
-        return (*growth, TableGraphs(columns)) if columns else growth
+        alone = {*self.questions} == set(chain.from_iterable(graphs[c] for c in columns))
+        kind = TableGraphsAlone if alone else TableGraphs
+        return (*growth, kind(columns)) if columns else growth
 
     @property
     def count(self) -> int:
@@ -69,6 +72,13 @@ class TableGraphs:
 
     def graph(self, architecture: Architecture) -> Graph:
         return join_graphs(self.columns, architecture)
+
+
+@dataclass(frozen=True)
+class TableGraphsAlone(TableGraphs):
+    """`GraphsAlone`, of a table that has no other question."""
+
+    alone = True
 
 
 GrowingListed = Listed

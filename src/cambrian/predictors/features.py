@@ -19,7 +19,7 @@ from cambrian.architecture import Architecture, questions
 from cambrian.choices import Answer, Choice, Integer, OneOf, Real, SomeOf
 from cambrian.paths import kind_of
 from cambrian.predictors.paths import IDENTITIES, path_counts
-from cambrian.spaces.knowledge import Graph, Graphs, Lists, know
+from cambrian.spaces.knowledge import Graph, Graphs, GraphsAlone, Lists, know
 from cambrian.spaces.space import Space
 
 Vector = Mapping[Hashable, float]
@@ -105,8 +105,16 @@ class Matrix:
 
 
 def parts_of(space: Space) -> tuple[Callable[[Any, Architecture], Vector], ...]:
-    """The parts of a description: the paths of the graph, if the space has graphs, and the answers."""
-    return (answers_of,) if know(space, Graphs) is None else (paths_of, answers_of)
+    """The parts of a description: the paths of the graph, if the space has graphs, and the answers, unless
+    they only number its nodes."""
+    if know(space, Graphs) is None:
+        return (answers_of,)
+    return (paths_of,) if is_graph_alone(space) else (paths_of, answers_of)
+
+
+def is_graph_alone(space: Space) -> bool:
+    """Whether a space asks of nothing but its graph, so that its answers only number the nodes."""
+    return know(space, GraphsAlone) is not None
 
 
 def distances(space: Space, some: Sequence[Architecture], others: Sequence[Architecture]) -> list[Array]:

@@ -234,3 +234,11 @@ class Graphs(Protocol):
     """The data-flow graph, which kernels compare and pictures draw."""
 
     def graph(self, architecture: Architecture) -> Graph: ...
+
+
+@runtime_checkable
+class GraphsAlone(Graphs, Protocol):
+    """A `Graphs` whose space asks of nothing else: its answers number the nodes, as those of a column of
+    graphs do, and say nothing more."""
+
+    alone: bool
