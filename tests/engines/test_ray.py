@@ -339,6 +339,15 @@ def test_it_passes_the_suite(joined, check):
     check(EngineCase(lambda: Ray(workers=2), isolates=True, patience=240.0))
 
 
+@pytest.mark.slow
+def test_a_trial_without_room_is_a_sentence():
+    """On this machine alone nothing would ever run: it is refused, and no process is left."""
+    others = mocks.descendants(os.getpid())
+    with pytest.raises(RunError, match="no room for a trial, which asks for 1 CPU, 99 GPU"):
+        Ray(gpus=99).start(mocks.work("obey"))
+    assert mocks.gone(mocks.descendants(os.getpid()) - others, within=20.0)
+
+
 def test_nobody_at_the_address_is_a_sentence():
     """So is an address of Ray's client."""
     with pytest.raises(RunError, match="ray start --head"):
