@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import msgspec
 import pytest
 
+import mock_search
 import mocks
 from cambrian.errors import Incompatible, RunError
 from cambrian.estimators.function import Function
@@ -168,9 +168,7 @@ def test_coordinator_does_not_import_torch():
         "    engine.close()\n"
         "assert 'torch' not in sys.modules\n"
     )
-    tests = str(Path(mocks.__file__).parent)
-    environment = {**os.environ, "PYTHONPATH": tests}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, env=mock_search.environment(), timeout=60)
 
 
 def test_engines_agree():

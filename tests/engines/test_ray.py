@@ -116,6 +116,7 @@ def check(place, log, expected):
     assert sorted(ends) == sorted(mock_search.finished(place))
 
 
+@pytest.mark.slow
 def test_the_ledger_is_that_of_serial(tmp_path, log, undisturbed):
     """At equal lag, artifacts included, which no file system carries; afterwards no process is left, and
     SIGTERM is answered as it was before."""
@@ -339,6 +340,14 @@ def test_it_passes_the_suite(joined, check):
 
 
 @pytest.mark.slow
+def test_a_trial_without_room_is_a_sentence():
+    """On this machine alone nothing would ever run: it is refused, and no process is left."""
+    others = mocks.descendants(os.getpid())
+    with pytest.raises(RunError, match="no room for a trial, which asks for 1 CPU, 99 GPU"):
+        Ray(gpus=99).start(mocks.work("obey"))
+    assert mocks.gone(mocks.descendants(os.getpid()) - others, within=20.0)
+
+
 def test_nobody_at_the_address_is_a_sentence():
     """So is an address of Ray's client."""
     with pytest.raises(RunError, match="ray start --head"):

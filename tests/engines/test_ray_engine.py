@@ -3,7 +3,8 @@
 
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import pytest
 from near_cluster import NearCluster
@@ -15,6 +16,7 @@ from cambrian.errors import RunError
 from cambrian.search.engines import ray as ray_engine
 from cambrian.search.engines import seat as seats
 from cambrian.search.engines.ray import Ray
+from cambrian.search.engines.ray_cluster import has_room, warn_of_no_room
 from cambrian.search.search import Search
 from continuing import Halving, Sleeps
 
@@ -126,6 +128,27 @@ def test_trials_wait_for_room(cluster_of):
 def test_a_trial_asks_for_its_resources(engine, device, expected):
     """In Ray's names: parts of a GPU, CPUs and memory; left open, a GPU where the search is on one."""
     assert engine._choose_options(mocks.work("obey", device=device)) == expected
+
+
+@pytest.mark.parametrize(
+    ("machines", "expected"),
+    [
+        ([{"CPU": 4.0, "GPU": 1.0}], True),
+        ([{"CPU": 0.5, "GPU": 1.0}, {"CPU": 4.0}], False),
+        ([{"CPU": 4.0, "GPU": 1.0, "dead": True}], False),
+        ([], False),
+    ],
+)
+def test_room_is_that_of_one_living_machine(machines, expected):
+    """What two machines have together is no room for one trial; where there is none, it is said that trials
+    wait."""
+    nodes = [{"Alive": "dead" not in machine, "Resources": machine} for machine in machines]
+    ray = SimpleNamespace(nodes=lambda: nodes)
+    options = {"num_cpus": 1, "num_gpus": 0.5}
+    assert has_room(ray, options) is expected
+    said = nullcontext() if expected else pytest.warns(UserWarning, match=r"1 CPU, 0\.5 GPU: trials wait")
+    with said:
+        warn_of_no_room(ray, options)
 
 
 def test_another_version_of_cambrian_is_a_sentence(cluster_of):

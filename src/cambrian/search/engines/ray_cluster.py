@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,9 @@ QUIET = {
     # A seat without GPUs sees those of its machine hidden in a later version of Ray; until then it warns.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+RESOURCES = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+"""Ray's names of an actor's options, and those of a machine's resources."""
 
 ANSWER = 10.0
 """Seconds in which the head of a cluster takes up a connection."""
@@ -51,9 +55,10 @@ class Cluster:
     @staticmethod
     def join(address: str | None, workers: int, options: dict[str, Any]) -> Cluster:
         """Join the cluster at `address`, or start one that has room for `workers` actors of these options.
-        Raises RunError where none answers."""
+        Raises RunError where none answers, and where this machine alone could never run one."""
         ray = import_ray()
         if ray.is_initialized():
+            warn_of_no_room(ray, options)
             return Cluster(ray, options, joined=False)
         place = address or os.environ.get("RAY_ADDRESS") or "local"
         if place.startswith("ray://"):
@@ -64,6 +69,10 @@ class Cluster:
         _find_answer(place)
         local = {"num_cpus": math.ceil(workers * options["num_cpus"]), "include_dashboard": False}
         _init(ray, place, local if place == "local" else {})
+        if place == "local" and not has_room(ray, options):
+            ray.shutdown()
+            raise RunError(f"this machine has no room for {_describe(options)}: ask for less, as ray(gpus=0)")
+        warn_of_no_room(ray, options)
         return Cluster(ray, options, joined=True)
 
     def make_actor(self, *arguments: Any) -> Any:
@@ -113,6 +122,27 @@ class RaySeat(Seat):
     def listen(self, seconds: float, begun: object = None) -> tuple[bytes, dict[str, bytes]]:
         """As a seat's. `begun` is the answer of a call whose failure shall be this one's as well."""
         return super().listen(seconds)
+
+
+def has_room(ray: ModuleType, options: dict[str, Any]) -> bool:
+    """Whether one machine of the cluster, when it is idle, has all that an actor asks for."""
+    wanted = {RESOURCES[name]: amount for name, amount in options.items()}
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return any(all(has.get(name, 0) >= amount for name, amount in wanted.items()) for has in machines)
+
+
+def warn_of_no_room(ray: ModuleType, options: dict[str, Any]) -> None:
+    """Say that trials will wait: Ray itself would wait without a word, since a machine may come."""
+    if not has_room(ray, options):
+        warnings.warn(
+            f"no machine of the Ray cluster has room for {_describe(options)}: trials wait for one that does",
+            stacklevel=2,
+        )
+
+
+def _describe(options: dict[str, Any]) -> str:
+    parts = [f"{amount:g} {RESOURCES[name]}" for name, amount in options.items() if amount]
+    return f"a trial, which asks for {', '.join(parts)}"
 
 
 def _find_answer(address: str) -> None:
