@@ -6,7 +6,7 @@ measured columns: an audit of each shortcut by a table, live on images, and live
 
 `table` is NAS-Bench-201 (its files are looked for in CAMBRIAN_DATA), `images` and `others` are the space
 --space on these data. Every measurement is a row of a run in RUN: the same call goes on after an
-interruption, and prints what is finished. """
+interruption, and prints what is finished."""
 
 from __future__ import annotations
 
