@@ -34,7 +34,7 @@ class Priced:
 def decide(strategy: Any, seconds: float | None, **said: Any) -> Any:
     wishes: dict[str, Any] = {
         **{"space": None, "strategy": None, "surrogate": None, "paper": False, "recipe": {}},
-        **{"changes": {}, "baselines": None, "settings": {}, **said},
+        **{"changes": {}, "baselines": None, "settings": {}, "audit": True, **said},
     }
     request = PlanRequest(toy_task(), Budget(seconds=seconds), device="cpu", workers=2, **wishes)
     return decide_fidelity(strategy, WORK, Priced(), request)  # type: ignore[arg-type]
@@ -106,7 +106,9 @@ def test_a_race_says_it_too() -> None:
 @pytest.mark.slow
 def test_a_planned_search_audits_and_goes_on(tmp_path: Any) -> None:
     """A minute of toy data: the audit's trials come first, and all later ones are of one fidelity."""
-    planned = cambrian.plan(toy_task(), "60s", workers=1, space="tiny-chain", strategy="random", baselines=())
+    planned = cambrian.plan(
+        toy_task(), "60s", workers=1, space="tiny-chain", strategy="random", audit=True, baselines=()
+    )
     assert isinstance(planned.search.strategy, Audited)
     trials = planned.search.run(tmp_path / "run", quiet=True).trials
     count = planned.search.strategy.sample * 4

@@ -41,10 +41,10 @@ def follow_audit(
     changes: dict[str, Any],
     recipe: dict[str, Any],
     as_json: bool,
-) -> tuple[str, Any]:
-    """The audit's estimator and space; its settings are put into `changes` and `recipe` where the user named
-    none. Without an audit of these data a quick one is part of the search. Raises UsageError for another
-    space than the audited one."""
+) -> tuple[str, Any, bool]:
+    """The audit's estimator and space, and whether a quick audit is part of the search, as it is where there
+    is none of these data; the audit's settings are put into `changes` and `recipe` where the user named none.
+    Raises UsageError for another space than the audited one."""
     from cambrian.audits.advice import find_advice, has_audit
     from cambrian.search.components import spec_of
     from cambrian.spaces import SPACES
@@ -52,7 +52,7 @@ def follow_audit(
     if audit is None and not has_audit(task):
         sentence = "train; no audit of these data is in runs, so that a quick one is part of the search"
         say(f"{'estimator':>9}  {sentence}", to_json=as_json)
-        return TRAIN, space
+        return TRAIN, space, True
     advice = find_advice(task, audit)
     if space is not None and spec_of("space", space) != advice.space:
         raise UsageError(
@@ -62,4 +62,4 @@ def follow_audit(
     say(f"{'estimator':>9}  {advice.sentence}", to_json=as_json)
     for named, advised in ((changes, advice.changes), (recipe, advice.recipe)):
         named.update({name: value for name, value in advised.items() if named.get(name) is None})
-    return advice.estimator, SPACES.make(advice.space) if space is None else space
+    return advice.estimator, SPACES.make(advice.space) if space is None else space, False

@@ -372,7 +372,7 @@ def search(
     if model is not None:
         place = fit_model(place, task, recipe, as_json)
     if estimator == AUTO:
-        advised, place = follow_audit(task, audit, place, changes, recipe, as_json)
+        advised, place, quick = follow_audit(task, audit, place, changes, recipe, as_json)
         ranked = read_estimator(advised)
     common: dict[str, Any] = {
         "workers": workers,
@@ -384,6 +384,8 @@ def search(
     }
     if ranked is not None:
         common["estimator"] = ranked
+    if estimator == AUTO:
+        common["audit"] = quick
     if others:
         common["objectives"] = others
     if choose is not None:

@@ -55,7 +55,7 @@ def plan(
     surrogate: str | None = None,
     changes: Mapping[str, Any] | None = None,
     baselines: tuple[str, ...] | None = None,
-    audit: bool = True,
+    audit: bool = False,
     engine: Engine | str | None = None,
     **settings: Any,
 ) -> Plan:
@@ -75,10 +75,10 @@ def plan(
     of its names. `surrogate` ranks the networks of progressive search. `recipe` sets those of the training;
     `settings` go to `Search`; an "estimator" among them, such as the proxy naswot, searches, and training
     finishes what it finds. `baselines` are trained beside the winner: left open, of a preset's search a
-    random architecture and the space's published one, of a race none, since its portfolio holds them. Where
-    a preset's budget of time is large enough, a tenth of it is for a quick audit of what to measure networks
-    by (see `quick_audit`), unless `audit` is False. `engine` runs the trials, as `Search` has it: left open,
-    processes of this machine. Measures the machine's speed for some seconds.
+    random architecture and the space's published one, of a race none, since its portfolio holds them. With
+    `audit`, a tenth of a preset's budget of time is for a quick audit of what to measure networks by, where
+    the time is long enough for one (see `quick_audit`). `engine` runs the trials, as `Search` has it: left
+    open, processes of this machine. Measures the machine's speed for some seconds.
 
     Raises Unread for a setting that the planned search would not read."""
     task, device = task_of(task), choose_device(device)

@@ -34,7 +34,7 @@ class PlanRequest:
     baselines: tuple[str, ...] | None
     settings: Mapping[str, Any]
     """Those of `Search`."""
-    audit: bool = True
+    audit: bool = False
     """Whether a quick audit may choose the fidelity."""
     named_engine: Engine | None = None
 
