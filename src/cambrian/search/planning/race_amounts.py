@@ -42,8 +42,8 @@ def share_of_challenges(seconds: float) -> float:
     >>> [round(share_of_challenges(60.0 * minutes), 2) for minutes in (20, 30, 60, 240, 1440)]
     [0.0, 0.01, 0.04, 0.11, 0.16]
     """
-    # Small, since it has not been seen to pay: of a minute of CIFAR-10 challengers cost the last training
-    # more than they found (`benchmarks/challengers.py`), and hours have not been measured.
+    # Small, since it has not been seen to pay: in one pair of runs of a minute, at the cost of the last
+    # training, the network alone was better (`benchmarks/challengers.py`); hours have not been measured.
     part = min(1 / 3, max(0.0, 0.08 * math.log2(seconds / LONG)))
     return part * share_of_race(seconds)
 
