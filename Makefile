@@ -32,7 +32,7 @@ lint: .venv/installed
 	$(BIN)/lint-imports
 
 unit: .venv/installed
-	place=$$(mktemp -d $(or $(MEMORY),$${TMPDIR:-/tmp})/cambrian-XXXXXX) && trap 'rm -rf "$$place"' EXIT && \
+	place=$$(mktemp -d $(or $(MEMORY),$${TMPDIR:-/tmp})/cambrian-XXXXXX) && chmod 755 $$place && trap 'rm -rf "$$place"' EXIT && \
 	  TMPDIR=$$place $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow" -o tmp_path_retention_policy=failed $(TESTS)
 
 # The statistical and the damage tests with 20 other seeds; what has passed at this commit is not run again.

@@ -17,6 +17,8 @@ from cambrian.search.planning.budget import Budget
 
 FIRST = {"train": ["pnasnet-5"], "draw": ["pnasnet-5"]}
 """What a command cannot be called without."""
+ZERO_SAYS = ("--margin", "--augment-strength")
+"""Options whose 0 means something: no margin, no augmentation."""
 TIMES = {"--budget": ["0", "0s", "-1", "nan", "inf", "1e3", "9" * 400, f"{'9' * 400}s"]}
 TIMES |= {"--timeout": ["0s", "-5s", "nan", "inf", "5", "5,5m"]}
 
@@ -34,7 +36,7 @@ def senseless() -> list[tuple[str, str, str]]:
                 values = ["-1", "1.5", "nan", "inf", "9" * 30]
                 values += ["0"] if flag not in ("--seed", "--trial") else []
             if float in get_args(kind):
-                values = ["nan", "inf", "-inf", "-5", "1e999"] + (["0"] if flag != "--margin" else [])
+                values = ["nan", "inf", "-inf", "-5", "1e999"] + (["0"] if flag not in ZERO_SAYS else [])
             found += [(name, flag, value) for value in values]
     return found
 

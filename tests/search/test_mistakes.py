@@ -170,7 +170,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "an estimator is an object, got the class Linear",
     ),
     "space without its decorator": ({"space": undecorated}, "write @cambrian.space above it"),
-    "space that is a network": ({"space": nn.Linear(1, 1)}, "write a function (pick, task) that makes it"),
+    "space that is a network": ({"space": nn.Linear(1, 1)}, "cambrian.from_model(...) makes a space of it"),
     "space that is a class": ({"space": nn.Linear}, "a space is an object, got the class Linear"),
     "strategy that is a function": ({"strategy": half}, "half lacks start, propose, learn"),
     "strategy that is a class": ({"strategy": nn.Linear}, "a strategy is an object, got the class Linear"),

@@ -22,6 +22,7 @@ from cambrian.search.ledger.keys import trial_key
 from cambrian.spaces import SPACES
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.joint.space import Joint
 from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Moves, Shares, know
 from cambrian.spaces.program.function_space import Program
 from cambrian.spaces.sharing import TextSharing
@@ -44,8 +45,11 @@ DEFAULTS = {
 
 OVERRIDES = {
     (Program, "walk"): "a body that makes weights is run only for answers that are new",
+    (Joint, "walk"): "the other space is walked first",
+    (Joint, "measure"): "the other space's, and that of the training",
+    (Joint, "check_skeleton"): "the skeleton is the other space's",
 }
-"""Where `Space.walk` is still the walk: a memory stands before it."""
+"""Where `Space.walk` is still the walk, with a memory before it, or that of another space."""
 
 
 def all_spaces() -> list[type[Space]]:

@@ -22,7 +22,9 @@ def kernels(space, some, others, rates):
     parts = [lambda a, b: sum(a.get(q) != b.get(q) for q in {**a, **b})]
     if space.know(Graphs) is not None:
         parts.insert(0, lambda a, b: counted(paths(space, a), paths(space, b)))
-    each = [[[np.exp(-r * p(a, b)) for b in others] for a in some] for r, p in zip(rates, parts, strict=True)]
+    each = [
+        [[np.exp(-r * p(a, b)) for b in others] for a in some] for r, p in zip(rates[0], parts, strict=True)
+    ]
     return np.mean(each, axis=0)
 
 

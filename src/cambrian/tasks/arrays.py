@@ -64,8 +64,19 @@ def from_arrays(
 
 def _are_masks(stacks: Sequence[Images], parts: Mapping[int, tuple[Any, Any]]) -> bool:
     """Whether the labels are images of the size of the images."""
-    shapes = zip(stacks, (np.shape(labels) for _, labels in parts.values()), strict=True)
-    return all(not isinstance(stack, list) and stack.shape[:3] == shape for stack, shape in shapes)
+    labelled = zip(stacks, (labels for _, labels in parts.values()), strict=True)
+    return all(
+        not isinstance(stack, list) and _measure_shape(labels) == stack.shape[:3]
+        for stack, labels in labelled
+    )
+
+
+def _measure_shape(labels: Any) -> tuple[int, ...] | None:
+    """The shape of an array, or of nested lists; None for lists of unequal lengths."""
+    try:
+        return np.shape(labels)
+    except ValueError:
+        return None
 
 
 def with_notes(decode: Decode, notes: Sequence[str]) -> Decode:

@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SECONDS = Objective("seconds", minimize=True)
 """The time of a trial, which is a fact of every outcome and not one of its metrics."""
+MACS = Objective("macs", minimize=True)
+"""What time grows with, the same in every run."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,6 @@ class ParetoSearch(LevelSearch):
 
     cost: Any = "ridge"
     fill: bool = True
-    timed: ClassVar[bool] = False
-    """Whether the time of a trial is the cost of a search that does not name one."""
 
     @property
     def needs(self) -> tuple[type, ...]:
@@ -57,8 +57,12 @@ class ParetoSearch(LevelSearch):
 
     def list_costs(self, state: State) -> tuple[Objective, ...]:
         """The objectives beside the first."""
-        costs = state.objectives[1:]
-        return costs or ((SECONDS,) if self.timed else ())
+        return state.objectives[1:] or self.usual_costs
+
+    @property
+    def usual_costs(self) -> tuple[Objective, ...]:
+        """The costs of a search that does not name one."""
+        return ()
 
     def fit(self, state: State) -> tuple[Any, ...]:
         """The fitted surrogate of each objective, None for one that no trial has; neural ones start from
