@@ -74,7 +74,7 @@ def _are_masks(stacks: Sequence[Images], parts: Mapping[int, tuple[Any, Any]]) -
 def _measure_shape(labels: Any) -> tuple[int, ...] | None:
     """The shape of an array, or of nested lists; None for lists of unequal lengths."""
     try:
-        return np.shape(labels)
+        return tuple(np.shape(labels))
     except ValueError:
         return None
 
