@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Objective
-from cambrian.recommendation import find_front, find_incumbents, rank_trials
+from cambrian.recommendation import find_front, find_incumbents, list_ends, rank_trials
 from cambrian.reports.evidence import anytime, best_trials
 from cambrian.search.recommended import read_recommendation
 from cambrian.search.tally import Tally
+from cambrian.weights import Fresh, Inherit
 
 VALUES = st.lists(st.one_of(st.none(), st.integers(0, 3)), max_size=12)
 PREFERENCES = st.lists(
@@ -83,6 +84,38 @@ def test_the_fullest_measurements_lead(measured):
         assert point.value == measured[best][1]
     assert rank_trials(rows)[0] == best_trials(rows, 1)[0] == find_front(rows, [Objective()])[0] == rows[best]
     assert read_recommendation(rows, [Objective()], [])[0] == rows[best]
+
+
+def test_a_fuller_measurement_that_the_strategy_had_seen_does_not():
+    """A race's winner lost to a challenger, in heats that are shorter than its last one: it stays behind,
+    though no heat that the strategy ranks has it."""
+    heat, challenge = Fidelity(seconds=9.0), Fidelity(seconds=3.0)
+    measured = [
+        (0, heat, 0.8),
+        (0, challenge, 0.81),
+        (1, challenge, 0.85),
+        (1, challenge, 0.86),
+        (2, challenge, 0.7),
+    ]
+    rows = [
+        Trial(n, Architecture({"n": name}), fidelity, outcome=Done(value))
+        for n, (name, fidelity, value) in enumerate(measured)
+    ]
+    ranked = [(0.0, "recommend", {"numbers": [3, 4]})]
+    assert read_recommendation(rows, [Objective()], ranked)[0].number == 3
+    assert read_recommendation(rows, [Objective()], [])[0].number == 0
+
+
+def test_a_network_that_went_on_stands_for_its_last_training():
+    """Not so one that another network began with."""
+    leader, child = Architecture({"n": 0}), Architecture({"n": 1})
+    weights = [Fresh(), Inherit(0), Inherit(1), Inherit(1, "morphism")]
+    rows = [
+        Trial(n, architecture, Fidelity(seconds=9.0 - n), weights=begun, outcome=Done(0.5))
+        for n, (architecture, begun) in enumerate(zip([leader] * 3 + [child], weights, strict=True))
+    ]
+    assert [t.number for t in list_ends(rows)] == [2, 3]
+    assert [t.number for t in list_ends([*rows[:2], rows[3]])] == [1, 3]
 
 
 def test_a_fuller_measurement_since_the_recommendation_leads():

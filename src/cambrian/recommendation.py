@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from cambrian.effort import grade_fidelity
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
-from cambrian.weights import Shared
+from cambrian.weights import Inherit, Shared
 
 
 def rank_trials(
@@ -85,6 +85,18 @@ def list_fullest(trials: Sequence[Trial]) -> list[Trial]:
     """Those of the trials that were measured most fully, in their order."""
     fullest = max((grade_fidelity(t.fidelity) for t in trials), default=None)
     return [t for t in trials if grade_fidelity(t.fidelity) == fullest]
+
+
+def list_ends(measured: Sequence[Trial]) -> list[Trial]:
+    """The trials without those whose network another one of them went on with: that one is trained for longer
+    than its own fidelity says, as a race's leader is in each heat."""
+    architectures = {t.number: t.architecture for t in measured}
+    went_on = {
+        t.weights.row
+        for t in measured
+        if isinstance(t.weights, Inherit) and architectures.get(t.weights.row) == t.architecture
+    }
+    return [t for t in measured if t.number not in went_on]
 
 
 def front_numbers(scores: Sequence[tuple[float, ...]]) -> list[int]:

@@ -29,7 +29,8 @@ def read_recommendation(
     numbers = {t.number for t in first}
     # A search that went on since may have a better trial that the strategy has not ranked yet.
     leaders = ranked[:1] if len(objectives) == 1 else find_front(trials, objectives)
-    if first and any(t.number not in numbers and _is_better(t, first[0], objectives) for t in leaders):
+    unranked = [t for t in leaders if t.number not in numbers]
+    if first and any(_is_better(t, first[0], objectives, t.number > max(numbers)) for t in unranked):
         return ranked
     return [*first, *(t for t in ranked if t.number not in numbers)]
 
@@ -43,8 +44,11 @@ def find_winner(finals: Sequence[Trial], events: Sequence[Event]) -> Trial | Non
     return next((t for t in finals if t.number == chosen[-1]), None)
 
 
-def _is_better(trial: Trial, than: Trial, objectives: Sequence[Objective]) -> bool:
+def _is_better(trial: Trial, than: Trial, objectives: Sequence[Objective], later: bool) -> bool:
+    """Whether a trial that the strategy did not rank goes before its first one; `later`: it came after it."""
     own, other = grade_fidelity(trial.fidelity), grade_fidelity(than.fidelity)
-    if own != other:  # of another kind of score, which says more if it is of a fuller measurement
-        return own > other
+    if own != other:
+        # Of another kind of score, which says more if it is of a fuller measurement. An earlier one the
+        # strategy had seen, as a race has those of its longest heat when challenges have another winner.
+        return own > other and later
     return dominates(trial.scores(objectives), than.scores(objectives))

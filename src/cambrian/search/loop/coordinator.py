@@ -18,7 +18,7 @@ from cambrian.errors import CambrianError, did_you_mean
 from cambrian.estimators.estimator import SERVES
 from cambrian.outcome import Artifact, Fidelity, Outcome, Trial
 from cambrian.problem import Problem
-from cambrian.recommendation import find_incumbents, grade_value, rank_trials
+from cambrian.recommendation import find_incumbents, grade_value, list_ends, rank_trials
 from cambrian.request import Request, Stop, TrainSupernet, Wait, trial_of
 from cambrian.search.ledger.keys import supernet_key, trial_key
 from cambrian.search.ledger.ledger import Ledger
@@ -164,7 +164,7 @@ class Coordinator:
         if isinstance(self.strategy, Recommends):
             # An architecture that was measured several times stands for the best of its fullest trainings.
             full = self.problem.fidelity
-            measured = (t for t in known if t.score is not None)
+            measured = list_ends([t for t in known if t.score is not None])
             scored = sorted(measured, key=lambda t: _rank_measurement(t, full))
             best = {t.architecture: t.number for t in scored}
             with self._supervised.measure_time():
