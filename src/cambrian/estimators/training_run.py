@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Generator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,10 +18,11 @@ from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import Enough
 from cambrian.estimators.job import Job
 from cambrian.estimators.pace import Pace
+from cambrian.estimators.thread_choice import ThreadChoice
 from cambrian.estimators.training_clock import TrainingClock
 from cambrian.estimators.training_data import training_images
 from cambrian.networks.training.recipe import Recipe
-from cambrian.outcome import Fidelity, Infeasible, Point
+from cambrian.outcome import ENDLESS, Fidelity, Infeasible, Point
 from cambrian.tasks.metrics import is_minimized
 from cambrian.weights import Continue, Fresh
 
@@ -74,6 +76,17 @@ def start_training(
     )
 
 
+def _choose_threads(job: Job) -> ThreadChoice | None:
+    """For a training that lasts until its deadline. Others keep the number that they were given, since the
+    last bits of their results depend on it."""
+    if job.device != "cpu" or job.deadline is None or job.fidelity.epochs < ENDLESS:
+        return None
+    from torch import get_num_threads, set_num_threads
+
+    most = get_num_threads()
+    return ThreadChoice(most, set_num_threads) if most > 1 and job.fidelity.seconds is None else None
+
+
 class TrainingRun:
     """Runs a training to its end. `score()` returns the metrics of the network in its present state, with its
     `value` among them. If an interrupted attempt left checkpoints, the run resumes from the newest; if the
@@ -98,6 +111,7 @@ class TrainingRun:
         self._clock = TrainingClock(job.device)
         self._resume()
         self._pace = Pace(job, self._ending(), self._clock)
+        self._threads = _choose_threads(job)
 
     @property
     def seconds(self) -> float:
@@ -161,7 +175,7 @@ class TrainingRun:
 
     def _advance(self) -> Infeasible | None:
         """Trains for an epoch and adds its point to the curve; Infeasible if the loss is not finite."""
-        with self._clock.running():
+        with self._clock.running(), self._threads.running() if self._threads else nullcontext():
             loss = self.training.run_epoch(self._between_steps)
         ended = time.perf_counter()
         metrics = {"train_loss": loss}
@@ -201,6 +215,8 @@ class TrainingRun:
                 self._best_weights = {k: v.detach().clone() for k, v in state.items()}
 
     def _between_steps(self) -> None:
+        if self._threads is not None:
+            self._threads.after_step(self.training.step_pixels)
         self._keep_pace()
         pause = self.recipe.checkpoint_seconds
         # After the length is fitted, so that a resumed training knows it; one that ends here is scored first.
