@@ -40,7 +40,7 @@ class Simulated:
 
 
 def idle(number: int, now: float) -> float:
-    return 0.05 * number**-0.7
+    return float(0.05 * number**-0.7)
 
 
 def crowded(number: int, now: float) -> float:
@@ -98,7 +98,12 @@ def test_a_training_until_its_deadline_alone_chooses(
     real = torch.set_num_threads
     before = torch.get_num_threads()
     real(2)
-    monkeypatch.setattr(torch, "set_num_threads", lambda n: (used.append(n), real(n))[1])
+
+    def note(number: int) -> None:
+        used.append(number)
+        real(number)
+
+    monkeypatch.setattr(torch, "set_num_threads", note)
     known = {"deadline": time.monotonic() + 1.0, "shorten": True} if timed else {}
     try:
         _, outcome = estimated(fidelity=fidelity, **known)
