@@ -198,7 +198,8 @@ class Session:
         conditions; else none."""
         trials, objectives = [r.trial for r in self.ledger.rows() if not r.final], self.search.objectives
         if self.search.choose is not None:
-            return list_satisfying(trials, objectives, self.search.choose)
+            ranked = read_recommendation(trials, objectives, self.ledger.events("recommend"))
+            return list_satisfying(ranked, objectives, self.search.choose)
         top = KNEES if self.search.final is None else self.search.final.top
         return choose_knees(trials, objectives, top) if len(objectives) > 1 else []
 
@@ -214,7 +215,9 @@ class Session:
         ranked = chosen or read_recommendation(
             trials, self.search.objectives, self.ledger.events("recommend")
         )
-        candidates = find_candidates(self.search.space, final, ranked, trials)
+        store = self.execution.store
+        kept = (lambda artifact: True) if store is None else store.has
+        candidates = find_candidates(self.search.space, final, ranked, trials, kept)
         return self._continue_winner(final, candidates or self._find_unmeasured(final, trials))
 
     def _continue_winner(self, final: Final, candidates: list[Candidate]) -> list[Candidate]:
