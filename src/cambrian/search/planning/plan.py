@@ -11,7 +11,7 @@ import msgspec
 
 from cambrian.errors import Unread
 from cambrian.search.compatibility import trains_supernets
-from cambrian.search.components import component, make_engine, space_for, task_of
+from cambrian.search.components import SEVERAL, component, make_engine, space_for, task_of
 from cambrian.search.devices import AUTO, choose_device
 from cambrian.search.engines.engine import Engine
 from cambrian.search.planning.asked_settings import refuse_asked
@@ -64,8 +64,9 @@ def plan(
 
     A budget of time alone is a race, where nobody says otherwise: a portfolio of networks is raced for a
     part of the time, and its winner goes on learning until the end (see `race_plan`). A named `strategy`, a
-    number of trials, levels or epochs in `changes`, or `paper`, are searches that a preset describes (see
-    `preset_plan`): progressive search unless another strategy is named, or usual for a budget of few trials,
+    number of trials, levels or epochs in `changes`, `paper`, or `objectives` among the `settings`, are searches
+    that a preset describes (see `preset_plan`): progressive search unless another strategy is named, usual for
+    a budget of few trials, or nsga2 for several objectives, of which a race would follow the first alone; all
     in PNAS's space unless another `space` is. A strategy that trains a supernet has a plan of its own (see
     `shared_plan`), in NAS-Bench-201's space unless another is named.
 
@@ -84,6 +85,8 @@ def plan(
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
+    if strategy is None and settings.get("objectives"):
+        strategy = SEVERAL
     if isinstance(engine, str):
         engine = make_engine(engine, workers)
     if space is not None:

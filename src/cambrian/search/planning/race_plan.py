@@ -59,7 +59,7 @@ class RacePlan(msgspec.Struct, frozen=True):
     the `seconds` of each in the first heat; the `challenges` after the race; the resolutions of the race and
     of the final training (None: that of the images); `share` of the time for the race and `contested` for the
     challenges; the images of a `batch`; and `passes` over the data that the final training is expected to
-    make."""
+    make. `alone` says why there is one entrant only ("" where there are more)."""
 
     entrants: tuple[dict[str, Any], ...]
     seconds: float
@@ -70,6 +70,7 @@ class RacePlan(msgspec.Struct, frozen=True):
     contested: float
     batch: int
     passes: float
+    alone: str = ""
     notice: str | None = None
     fit: Fit | None = None
     """The network that pretrained weights are of."""
@@ -138,11 +139,21 @@ def plan_race(
     )
     expected = training / (step(width) * images)
     parts = share - contested / seconds, contested / seconds
-    return RacePlan(runners, first, challenges, coarse, fine, *parts, batch, expected, speed.notice, fit)
+    alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), len(widths))
+    return RacePlan(
+        runners, first, challenges, coarse, fine, *parts, batch, expected, alone, speed.notice, fit
+    )
 
 
 GROWTH = 0.41
 """The cost of a step of a training whose images grow, on average: of one at full size."""
+
+
+def _explain_alone(networks: int, fitting: int) -> str:
+    """Why there is one entrant of a portfolio of so many networks, of which so many keep the limits."""
+    if networks == 1:
+        return "the only network that is asked for"
+    return "the only network that keeps the limits" if fitting == 1 else "the time is too short for a choice"
 
 
 def _keep_limits(
