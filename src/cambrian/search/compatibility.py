@@ -47,6 +47,7 @@ def check_compatible(search: Search) -> None:
         )
     check_serves(search.strategy, search.estimators)
     _check_trials(search.strategy, search.budget)
+    _check_objectives(search.strategy, len(search.objectives))
     check_axes(search.strategy, search.estimator, search.fidelity)
     if trains_supernets(search.strategy):
         check_shared(search.strategy, search.space)
@@ -67,6 +68,17 @@ def _check_trials(strategy: Any, budget: Budget) -> None:
             f"strategy {name_of(strategy)!r} has to know the number of trials, and the budget is {budget}:"
             " name one too, such as --budget 200"
         )
+
+
+def _check_objectives(strategy: Any, count: int) -> None:
+    """Raises UsageError for several objectives where the strategy, or one within it, is for one."""
+    while strategy is not None:
+        if count > 1 and getattr(strategy, "one_objective", False):
+            raise UsageError(
+                f"strategy {name_of(strategy)!r} is for a single objective, and the search has {count}: name"
+                " another strategy, such as nsga2"
+            )
+        strategy = getattr(strategy, "inner", None)
 
 
 def trains_supernets(strategy: Any) -> bool:
