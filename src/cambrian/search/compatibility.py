@@ -18,6 +18,7 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.space_check import check_skeleton
 from cambrian.spaces.knowledge import Mixes, Shares, know
 from cambrian.spaces.shared_questions import is_shared
+from cambrian.strategies.inner import has_trait
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 
 if TYPE_CHECKING:
@@ -72,13 +73,11 @@ def _check_trials(strategy: Any, budget: Budget) -> None:
 
 def _check_objectives(strategy: Any, count: int) -> None:
     """Raises UsageError for several objectives where the strategy, or one within it, is for one."""
-    while strategy is not None:
-        if count > 1 and getattr(strategy, "one_objective", False):
-            raise UsageError(
-                f"strategy {name_of(strategy)!r} is for a single objective, and the search has {count}: name"
-                " another strategy, such as nsga2"
-            )
-        strategy = getattr(strategy, "inner", None)
+    if count > 1 and has_trait(strategy, "one_objective"):
+        raise UsageError(
+            f"strategy {name_of(strategy)!r} is for a single objective, and the search has {count}: name"
+            " another strategy, such as nsga2"
+        )
 
 
 def trains_supernets(strategy: Any) -> bool:
