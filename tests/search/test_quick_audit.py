@@ -156,7 +156,10 @@ def test_plans_without_an_audit_say_so(kind: str, monkeypatch: pytest.MonkeyPatc
 def test_the_command_promises_nothing_of_its_own(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where no audit is finished, `--estimator auto` wants a quick one; the plan says whether there is one."""
+    """Where no audit is finished, `--estimator auto` wants a quick one; the plan says whether there is."""
     monkeypatch.chdir(tmp_path)
     assert follow_audit(toy_task(), None, None, {}, {}, as_json=False) == ("train", None, True)
-    assert capsys.readouterr().out.split(None, 1) == ["estimator", "train; no audit of these data is in runs\n"]
+    assert capsys.readouterr().out.split(None, 1) == [
+        "estimator",
+        "train; no audit of these data is in runs\n",
+    ]

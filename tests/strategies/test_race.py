@@ -206,12 +206,14 @@ class Begun(mocks.Toy):
         return {"your network": Architecture({"q0": "d", "q1": "d", "q2": "d"})}
 
 
-@pytest.mark.parametrize("entrants", [(), (*ENTRANTS[:7], {"architecture": {"q0": "d", "q1": "d", "q2": "d"}})])
+@pytest.mark.parametrize(
+    "entrants", [(), (*ENTRANTS[:7], {"architecture": {"q0": "d", "q1": "d", "q2": "d"}})]
+)
 @pytest.mark.parametrize("around", [lambda race: race, Remeasured])
 def test_the_network_that_a_space_begins_with_runs_with_the_others(entrants, around):
-    """First, for as many seconds as each of them, though the search names no seconds and no end: measured more
-    fully than all others, it would be recommended whatever its value. It takes the place of a random one, is
-    named once, goes on where it is among the best, and may win."""
+    """First, for as many seconds as each of them, though the search names no seconds and no end: measured
+    more fully than all others, it would be recommended whatever its value. It takes the place of a random
+    one, is named once, goes on where it is among the best, and may win."""
     seen = []
 
     def value(architecture: Architecture, fidelity: Fidelity) -> float:
@@ -223,7 +225,9 @@ def test_the_network_that_a_space_begins_with_runs_with_the_others(entrants, aro
     search = Search(Begun(questions=3), race, Function(value, builds=False), budget=12, fidelity=fidelity)
     result = search.run(quiet=True)
     mine = Architecture({"q0": "d", "q1": "d", "q2": "d"})
-    assert [t.reason.get("runner") for t in result.trials if t.architecture == mine][:2] == ["your network"] * 2
+    assert [t.reason.get("runner") for t in result.trials if t.architecture == mine][:2] == [
+        "your network"
+    ] * 2
     assert [t.number for t in result.trials if name_begun(t)] == [0]
     assert [t.fidelity.seconds for t in result.trials[:10]] == [2.0] * 8 + [6.0] * 2
     assert all(f.seconds for f in seen)

@@ -43,8 +43,9 @@ def follow_audit(
     as_json: bool,
 ) -> tuple[str, Any, bool]:
     """The audit's estimator and space, and whether a quick audit within the search is wanted, as it is where
-    there is none of these data; the plan says whether there is one. The audit's settings are put into `changes`
-    and `recipe` where the user named none. Raises UsageError for another space than the audited one."""
+    there is none of these data; the plan says whether there is one. The audit's settings are put into
+    `changes` and `recipe` where the user named none. Raises UsageError for another space than the audited
+    one."""
     from cambrian.audits.advice import find_advice, has_audit
     from cambrian.search.components import spec_of
     from cambrian.spaces import SPACES

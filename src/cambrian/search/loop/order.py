@@ -1,9 +1,10 @@
 """The order of a search: which trials the strategy has learned of when it is asked for the next proposal.
 
 The first proposals are those that the space begins with, where it knows any (`Begins`), unless the strategy
-makes them itself; all others are the strategy's. By number, proposal n is made knowing the outcomes of trials 0..n-lag and no others: the same on
-every engine and with any number of workers. Where the strategy waits for more (the end of a level), it learns
-one trial more at a time, in their order, which is the same everywhere too. By arrival it learns an outcome
+makes them itself; all others are the strategy's. By number, proposal n is made knowing the outcomes of trials
+0..n-lag and no others: the same on every engine and with any number of workers. Where the strategy waits for
+more (the end of a level), it learns one trial more at a time, in their order, which is the same everywhere
+too. By arrival it learns an outcome
 when it comes, and the order notes at which place.
 """
 

@@ -65,10 +65,10 @@ def plan(
 
     A budget of time alone is a race, where nobody says otherwise: a portfolio of networks is raced for a
     part of the time, and its winner goes on learning until the end (see `race_plan`). A named `strategy`, a
-    number of trials, levels or epochs in `changes`, `paper`, or `objectives` among the `settings`, are searches
-    that a preset describes (see `preset_plan`): progressive search unless another strategy is named, usual for
-    a budget of few trials, or nsga2 for several objectives, of which a race would follow the first alone; all
-    in PNAS's space unless another `space` is. A strategy that trains a supernet has a plan of its own (see
+    number of trials, levels or epochs in `changes`, `paper`, or `objectives` among the `settings`, are
+    searches that a preset describes (see `preset_plan`): progressive search unless another strategy is named,
+    usual for a budget of few trials, or nsga2 for several objectives, of which a race would follow the first
+    alone; all in PNAS's space unless another `space` is. A strategy that trains a supernet has a plan of its own (see
     `shared_plan`), in NAS-Bench-201's space unless another is named.
 
     `paper` takes the space's own paper's settings. `changes` sets "levels", "keep", "epochs", "images",
@@ -79,8 +79,9 @@ def plan(
     finishes what it finds. `baselines` are trained beside the winner: left open, of a preset's search a
     random architecture and the space's published one, of a race none, since its portfolio holds them. With
     `audit`, a tenth of a preset's budget of time is for a quick audit of what to measure networks by, where
-    the time is long enough for one (see `quick_audit`); the plan's row "fidelity" says so, or why not. `engine` runs the trials, as `Search` has it: left
-    open, processes of this machine. Measures the machine's speed for some seconds.
+    the time is long enough for one (see `quick_audit`); the plan's row "fidelity" says so, or why not.
+    `engine` runs the trials, as `Search` has it: left open, processes of this machine. Measures the machine's
+    speed for some seconds.
 
     Raises Unread for a setting that the planned search would not read."""
     task, device = task_of(task), choose_device(device)

@@ -38,21 +38,23 @@ RACED = (
 
 
 class Decision(NamedTuple):
-    """The strategy of a plan, with its audit where there is one, and the plan's row that says whether there is
-    ("" where none is wanted)."""
+    """The strategy of a plan, with its audit where there is one, and the plan's row that says whether there
+    is ("" where none is wanted)."""
 
     strategy: Strategy
     sentence: str = ""
 
 
 def decide_fidelity(strategy: Strategy, work: Workload, cost: Cost, request: PlanRequest) -> Decision:
-    """The strategy after a quick audit, where one is wanted, the budget is a time that is large enough for it,
-    and nobody has said what to measure by; where it is wanted and cannot be, the reason."""
+    """The strategy after a quick audit, where one is wanted, the budget is a time that is large enough for
+    it, and nobody has said what to measure by; where it is wanted and cannot be, the reason."""
     if not request.audit:
         return Decision(strategy)
     seconds, reason = request.limits.seconds, _explain_closed(strategy, request)
     if seconds is None or reason:
-        return Decision(strategy, refuse_audit(reason or "the budget is not a time, of which it takes a tenth"))
+        return Decision(
+            strategy, refuse_audit(reason or "the budget is not a time, of which it takes a tenth")
+        )
     typical = _measure_typical(work, cost)
     # A shorter training, fewer images, the planned one and one of twice its length.
     relative = (0.5 if work.epochs > 1 else 0.0) + 0.5 + 1.0 + 2.0
