@@ -283,6 +283,25 @@ def test_a_crash_while_the_speed_is_measured(
     assert "was guessed: its process failed: ValueError: deliberate" in rows["time"]
 
 
+@pytest.mark.parametrize(("seconds", "most"), [(1.0, 2.0), (60.0, 3.0), (3600.0, 10.0)])
+def test_measuring_the_speed_does_not_take_the_budget(
+    seconds: float, most: float, photographs: cambrian.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three networks are measured on one worker, on a machine that is too slow for it, in six seconds of a
+    short budget and in less than a sixth of a longer one; the speed is guessed then."""
+    patience = []
+
+    def call(jobs: list, at_once: int, longest: float) -> list:
+        patience.append(longest)
+        return [race_plan.Failed("it took too long")] * len(jobs)
+
+    monkeypatch.setattr(race_plan, "call_each", call)
+    race = plan_race(photographs, SPACES.make("stages"), seconds, workers=1, device="cpu")
+    assert patience == [most]
+    assert race.notice is not None
+    assert 3 * most <= max(6.0, seconds / 6)
+
+
 class InterruptedAtTheEnd(Watch):
     """Ctrl-C after the first epoch of the final training."""
 

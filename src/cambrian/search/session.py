@@ -13,7 +13,7 @@ import msgspec
 from cambrian.architecture import Architecture, next_choice
 from cambrian.errors import RunError, UsageError
 from cambrian.estimators.build import signature
-from cambrian.outcome import Trial
+from cambrian.outcome import Fidelity, Trial
 from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
 from cambrian.search.components import find_published
@@ -242,7 +242,7 @@ class Session:
                 "no architecture of the supernet was scored in time: the one that is trained now was drawn at"
                 " random, so that there is a network; a larger budget chooses one"
             )
-        return [Candidate(t.architecture, final.fidelity) for t in (*waiting, *rows)][:1]
+        return [Candidate(t.architecture, _choose_fidelity(final, t)) for t in (*waiting, *rows)][:1]
 
     def _is_whole(self, architecture: Architecture) -> bool:
         try:
@@ -310,3 +310,11 @@ class Session:
         for trial in trials:
             if trial.outcome is not None:
                 self.watch.on_end(trial)
+
+
+def _choose_fidelity(final: Final, trial: Trial) -> Fidelity:
+    """The final stage's, in the trial's own skeleton where the stage continues trials: another one may be
+    over a limit, or too large for the data and the time."""
+    if not final.continues:
+        return final.fidelity
+    return msgspec.structs.replace(final.fidelity, skeleton=trial.fidelity.skeleton)

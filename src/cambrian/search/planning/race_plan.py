@@ -48,8 +48,10 @@ if TYPE_CHECKING:
 
 BASE, WIDE = 16, 48
 """Filters at which the speed is measured."""
-PATIENCE = 10.0
-"""Seconds that measuring one network may take."""
+PATIENCE, HASTE = 10.0, 2.0
+"""Seconds that measuring one network may take: of a long budget at most, and of a short one at least."""
+HASTY = 0.05
+"""The share of the budget for one network between the two."""
 GUESSED = 1e-3
 """Seconds per image of a network whose speed could not be measured."""
 
@@ -105,15 +107,17 @@ def plan_race(
     coarse = choose_coarse(task, fine)
     training = seconds * (1 - share) * _speed_up(workers, device)
     with one_thread():
-        speed = _measure(task, space, next(iter(portfolio.values())), size, coarse, fine, workers, device)
+        favourite = next(iter(portfolio.values()))
+        patience = min(PATIENCE, max(HASTE, HASTY * seconds))
+        speed = _measure(task, space, favourite, size, coarse, fine, workers, device, patience)
         images = len(task.train) + len(task.validation)
         batch = choose_batch(images)
         step = speed.fine if coarse == fine else lambda f: GROWTH * speed.fine(f)
         passes = {f: training / (step(f) * images) for f in FILTERS}
         width = fit.filters if fit else filters or choose_filters(passes, images, batch)
         costs = {name: count_macs(space, task, network) for name, network in portfolio.items()}
-    favourite = costs[next(iter(portfolio))]
-    widths = {name: match_filters(width, favourite, costs[name]) for name in portfolio}
+    first = costs[next(iter(portfolio))]
+    widths = {name: match_filters(width, first, costs[name]) for name in portfolio}
     if limits:
         fidelity = Fidelity(resolution=fine, skeleton=size)
         widths = _keep_limits(task, space, portfolio, widths, fidelity, limits, device)
@@ -128,7 +132,7 @@ def plan_race(
         challenged = share_of_challenges(seconds) * seconds
         challenges = size_challenges(challenged, speed.coarse(width) * batch, workers)
     contested = challenges.measure_time(workers)
-    count, first = size_race((heats - contested) * workers, speed.coarse(width) * batch, len(widths))
+    count, each = size_race((heats - contested) * workers, speed.coarse(width) * batch, len(widths))
     runners = tuple(
         {
             "name": name,
@@ -141,7 +145,7 @@ def plan_race(
     parts = share - contested / seconds, contested / seconds
     alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), len(widths))
     return RacePlan(
-        runners, first, challenges, coarse, fine, *parts, batch, expected, alone, speed.notice, fit
+        runners, each, challenges, coarse, fine, *parts, batch, expected, alone, speed.notice, fit
     )
 
 
@@ -227,6 +231,7 @@ def _measure(
     fine: int | None,
     workers: int,
     device: str,
+    patience: float,
 ) -> Speed:
     measured = ((coarse or fine, BASE), (fine, BASE), (fine, WIDE))
     jobs = [
@@ -236,7 +241,7 @@ def _measure(
     if device.startswith("cuda"):  # which a forked process cannot use
         race, base, wide = (job() for job in jobs)
         return Speed(race, base, wide)
-    speeds = call_each(jobs, max(workers, 1), PATIENCE)
+    speeds = call_each(jobs, max(workers, 1), patience)
     failures = [speed for speed in speeds if isinstance(speed, Failed)]
     notice = f"the speed could not be measured and was guessed: {failures[0]}" if failures else None
     race, base, wide = (GUESSED if isinstance(s, Failed) else float(s) for s in speeds)
