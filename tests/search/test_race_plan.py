@@ -12,7 +12,7 @@ import cambrian
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.estimators.build import signature
-from cambrian.outcome import ENDLESS, Done, Fidelity, Point
+from cambrian.outcome import ENDLESS, Done, Fidelity, Infeasible, Point
 from cambrian.search.loop.execution import Watch
 from cambrian.search.planning import race_amounts, race_plan
 from cambrian.search.planning.cost import Cost
@@ -300,6 +300,28 @@ def test_measuring_the_speed_does_not_take_the_budget(
     assert patience == [most]
     assert race.notice is not None
     assert 3 * most <= max(6.0, seconds / 6)
+
+
+@pytest.mark.parametrize(("misses", "count", "alone"), [(0, 2, ""), (5, 1, "no time to hold others")])
+def test_holding_networks_to_limits_does_not_take_the_budget(
+    misses: int, count: int, alone: str, photographs: cambrian.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three minutes it takes a tenth, where each network takes 10 seconds: the second is the last one; but
+    one that keeps the limits is looked for as long as there is none."""
+    now = [0.0]
+
+    def fit(*arguments: object) -> object:
+        now[0] += 10.0
+        return Infeasible("limit", "too much") if now[0] <= 10.0 * misses else 8
+
+    monkeypatch.setattr(race_plan.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(race_plan, "_measure", lambda *arguments: race_plan.Speed(1e-5, 2e-5, 1e-4))
+    monkeypatch.setattr(race_plan, "fit_filters", fit)
+    space = SPACES.make("stages")
+    race = plan_race(photographs, space, 180.0, workers=1, device="cpu", limits={"latency": 1.0})
+    assert now[0] == 10.0 * (misses + count)
+    assert [entrant["name"] for entrant in race.entrants] == list(space.portfolio)[misses : misses + count]
+    assert alone in race.alone
 
 
 class InterruptedAtTheEnd(Watch):

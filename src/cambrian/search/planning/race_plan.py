@@ -8,6 +8,7 @@ nothing that the chosen network learned meanwhile is thrown away. All amounts fo
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,8 @@ PATIENCE, HASTE = 10.0, 2.0
 """Seconds that measuring one network may take: of a long budget at most, and of a short one at least."""
 HASTY = 0.05
 """The share of the budget for one network between the two."""
+HOLDING = 0.1
+"""The share of the budget in which networks are held to limits: measuring a latency takes seconds."""
 GUESSED = 1e-3
 """Seconds per image of a network whose speed could not be measured."""
 
@@ -94,7 +97,8 @@ def plan_race(
     """The race of `space`'s portfolio, or of its first `entrants`, within `seconds`; for "random", of as many
     random architectures; for a name, of that network alone. The network that the weights in the file
     `pretrained` fit becomes the favourite, with as many filters as they have. Networks over one of the
-    `limits` are made narrower, and left out where that does not suffice. Measures the machine's speed for
+    `limits` are made narrower, and left out where that does not suffice, or where one is found and the time
+    for it is over. Measures the machine's speed for
     some seconds. Raises UsageError where no network keeps the limits."""
     portfolio, size = _choose_portfolio(space, entrants, seed), _read_size(space, task, seconds)
     # Filters that somebody names are kept: weights of other ones are then refused.
@@ -118,9 +122,10 @@ def plan_race(
         costs = {name: count_macs(space, task, network) for name, network in portfolio.items()}
     first = costs[next(iter(portfolio))]
     widths = {name: match_filters(width, first, costs[name]) for name in portfolio}
+    held = len(portfolio)
     if limits:
-        fidelity = Fidelity(resolution=fine, skeleton=size)
-        widths = _keep_limits(task, space, portfolio, widths, fidelity, limits, device)
+        fidelity, allowed = Fidelity(resolution=fine, skeleton=size), HOLDING * seconds
+        widths, held = _keep_limits(task, space, portfolio, widths, fidelity, limits, device, allowed)
         width = next(iter(widths.values()))
         if fit is not None and widths.get(fit.name) != fit.filters:
             raise UsageError(
@@ -143,7 +148,7 @@ def plan_race(
     )
     expected = training / (step(width) * images)
     parts = share - contested / seconds, contested / seconds
-    alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), len(widths))
+    alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), held, len(widths))
     return RacePlan(
         runners, each, challenges, coarse, fine, *parts, batch, expected, alone, speed.notice, fit
     )
@@ -153,11 +158,16 @@ GROWTH = 0.41
 """The cost of a step of a training whose images grow, on average: of one at full size."""
 
 
-def _explain_alone(networks: int, fitting: int) -> str:
-    """Why there is one entrant of a portfolio of so many networks, of which so many keep the limits."""
+def _explain_alone(networks: int, held: int, fitting: int) -> str:
+    """Why there is one entrant of a portfolio of so many networks, of which so many were held to the limits,
+    and so many keep them."""
     if networks == 1:
         return "the only network that is asked for"
-    return "the only network that keeps the limits" if fitting == 1 else "the time is too short for a choice"
+    if fitting > 1:
+        return "the time is too short for a choice"
+    if held < networks:
+        return "it keeps the limits, and there was no time to hold others to them"
+    return "the only network that keeps the limits"
 
 
 def _keep_limits(
@@ -168,18 +178,24 @@ def _keep_limits(
     fidelity: Fidelity,
     limits: Mapping[str, float],
     device: str,
-) -> dict[str, int]:
-    """The filters of the networks that keep the limits, none more than in `widths`."""
-    fitted = {
-        name: fit_filters(space, task, portfolio[name], widths[name], fidelity, limits, device)
-        for name in portfolio
-    }
-    kept = {name: filters for name, filters in fitted.items() if not isinstance(filters, Infeasible)}
+    seconds: float,
+) -> tuple[dict[str, int], int]:
+    """The filters of the networks that keep the limits, none more than in `widths`, and how many were held to
+    them: all, or those before `seconds` were over, one of which keeps them."""
+    kept: dict[str, int] = {}
+    misses: list[str] = []
+    until = time.monotonic() + seconds
+    for name, network in portfolio.items():
+        if kept and time.monotonic() >= until:
+            break
+        fitted = fit_filters(space, task, network, widths[name], fidelity, limits, device)
+        if isinstance(fitted, Infeasible):
+            misses.append(f"{name} has {fitted.detail}")
+        else:
+            kept[name] = fitted
     if not kept:
-        name, missed = next(iter(fitted.items()))
-        assert isinstance(missed, Infeasible)
-        raise UsageError(f"no network of the portfolio keeps the limits: {name} has {missed.detail}")
-    return kept
+        raise UsageError(f"no network of the portfolio keeps the limits: {misses[0]}")
+    return kept, len(kept) + len(misses)
 
 
 def _choose_portfolio(space: Space, entrants: int | str | None, seed: int) -> Mapping[str, Architecture]:
