@@ -12,7 +12,7 @@ import cambrian
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.estimators.build import signature
-from cambrian.outcome import ENDLESS, Done, Fidelity, Infeasible, Point
+from cambrian.outcome import ENDLESS, Done, Fidelity, Point
 from cambrian.search.loop.execution import Watch
 from cambrian.search.planning import race_amounts, race_plan
 from cambrian.search.planning.cost import Cost
@@ -268,60 +268,6 @@ def test_a_time_alone_is_a_race(photographs: cambrian.Task) -> None:
         plan(photographs, "10m", workers=1, strategy="random", changes={"entrants": 2})
     with pytest.raises(UsageError, match="entrants is 1 to"):
         plan(photographs, "10m", workers=1, changes={"entrants": 0})
-
-
-def test_a_crash_while_the_speed_is_measured(
-    photographs: cambrian.Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The speed is guessed, and the plan says so."""
-
-    def fail(*arguments: object) -> float:
-        raise ValueError("deliberate")
-
-    monkeypatch.setattr(race_plan, "_measure_at", fail)
-    rows = dict(plan(photographs, "5m", workers=1).rows)
-    assert "was guessed: its process failed: ValueError: deliberate" in rows["time"]
-
-
-@pytest.mark.parametrize(("seconds", "most"), [(1.0, 2.0), (60.0, 3.0), (3600.0, 10.0)])
-def test_measuring_the_speed_does_not_take_the_budget(
-    seconds: float, most: float, photographs: cambrian.Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Three networks are measured on one worker, on a machine that is too slow for it, in six seconds of a
-    short budget and in less than a sixth of a longer one; the speed is guessed then."""
-    patience = []
-
-    def call(jobs: list, at_once: int, longest: float) -> list:
-        patience.append(longest)
-        return [race_plan.Failed("it took too long")] * len(jobs)
-
-    monkeypatch.setattr(race_plan, "call_each", call)
-    race = plan_race(photographs, SPACES.make("stages"), seconds, workers=1, device="cpu")
-    assert patience == [most]
-    assert race.notice is not None
-    assert 3 * most <= max(6.0, seconds / 6)
-
-
-@pytest.mark.parametrize(("misses", "count", "alone"), [(0, 2, ""), (5, 1, "no time to hold others")])
-def test_holding_networks_to_limits_does_not_take_the_budget(
-    misses: int, count: int, alone: str, photographs: cambrian.Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of three minutes it takes a tenth, where each network takes 10 seconds: the second is the last one; but
-    one that keeps the limits is looked for as long as there is none."""
-    now = [0.0]
-
-    def fit(*arguments: object) -> object:
-        now[0] += 10.0
-        return Infeasible("limit", "too much") if now[0] <= 10.0 * misses else 8
-
-    monkeypatch.setattr(race_plan.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(race_plan, "_measure", lambda *arguments: race_plan.Speed(1e-5, 2e-5, 1e-4))
-    monkeypatch.setattr(race_plan, "fit_filters", fit)
-    space = SPACES.make("stages")
-    race = plan_race(photographs, space, 180.0, workers=1, device="cpu", limits={"latency": 1.0})
-    assert now[0] == 10.0 * (misses + count)
-    assert [entrant["name"] for entrant in race.entrants] == list(space.portfolio)[misses : misses + count]
-    assert alone in race.alone
 
 
 class InterruptedAtTheEnd(Watch):
