@@ -7,12 +7,11 @@ Algorithm for Calculating Hypervolume", IEEE Transactions on Evolutionary Comput
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
-from cambrian.recommendation import find_front
+from cambrian.recommendation import find_whole_front
 
 MARGIN = 0.1
 """The share of a front's range by which the reference point lies below its worst values, so that the ends of
@@ -43,8 +42,7 @@ def choose_reference(front: Sequence[Vector], objectives: Sequence[Objective]) -
 def measure_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> float:
     """The hypervolume of the trials' front, from the reference point of `choose_reference`; 0 without a trial
     that has all objectives."""
-    vectors = [t.scores(objectives) for t in find_front(trials, objectives)]
-    whole = [v for v in vectors if all(map(math.isfinite, v))]
+    whole = [t.scores(objectives) for t in find_whole_front(trials, objectives)]
     return measure_hypervolume(whole, choose_reference(whole, objectives)) if whole else 0.0
 
 

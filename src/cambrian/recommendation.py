@@ -81,6 +81,13 @@ def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list
     return list(first.values())
 
 
+def find_whole_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
+    """The front of the trials that have all objectives."""
+    # Not those of the front that have them: where none that was measured most fully does, others may.
+    whole = [t for t in list_comparable(trials) if all(map(math.isfinite, t.scores(objectives)))]
+    return find_front(whole, objectives)
+
+
 def list_fullest(trials: Sequence[Trial]) -> list[Trial]:
     """Those of the trials that were measured most fully, in their order."""
     fullest = max((grade_fidelity(t.fidelity) for t in trials), default=None)

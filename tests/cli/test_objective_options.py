@@ -15,7 +15,6 @@ from cambrian.cli.objectives import read_objectives
 from cambrian.errors import CambrianError
 from cambrian.problem import Objective
 from cambrian.recommendation import dominates
-from cambrian.strategies.evolution.nsga2 import NSGA2
 
 PARAMS, LATENCY = Objective("params", minimize=True), Objective("latency(threads=2)", minimize=True)
 
@@ -100,7 +99,7 @@ def test_a_column_that_the_table_lacks_is_named(table: Path) -> None:
 
 
 def test_a_search_on_data_is_planned_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan gets the objectives, and nsga2 where no strategy is named."""
+    """The plan gets the objectives, and no strategy where none is named, which it then chooses."""
     given: dict[str, Any] = {}
 
     def plan(task: Any, budget: Any, **settings: Any) -> None:
@@ -110,4 +109,4 @@ def test_a_search_on_data_is_planned_for_them(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("cambrian.search.planning.plan.plan", plan)
     search("digits", "--objectives", "accuracy,params,latency(threads=2)")
     assert given["objectives"] == [PARAMS, LATENCY]
-    assert given["strategy"] == NSGA2()
+    assert given["strategy"] is None

@@ -19,6 +19,7 @@ from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expe
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
+from cambrian.strategies.multifidelity.race import Race
 from cambrian.testing import toy_task
 from small_training import SmallConv, bars
 
@@ -192,3 +193,18 @@ def test_a_budget_that_planning_used_up_ends_with_a_network(tmp_path):
     result = search.run(tmp_path / "run", quiet=True)
     assert [trial.outcome for trial in result.trials] == [None]
     assert result.winner.architecture == result.trials[0].architecture
+
+
+def test_the_network_that_no_time_was_left_to_measure_has_its_own_skeleton(tmp_path: Path) -> None:
+    """A race whose planning took the budget delivers its favourite, as it was sized to data, time and limits,
+    and not in the space's usual size."""
+    entrant = {"name": "one", "architecture": dict(SOME), "skeleton": {"filters": 3}}
+    race = Race((entrant,), challengers=0)
+    final = Final(Fidelity(ENDLESS, resolution=8), top=2, baselines=(), continues=True)
+    search = Search(TinyChain(4), race, Patient(str(tmp_path / "never")), budget="1s", final=final)
+    search.spent = 9.0
+    result = search.run(tmp_path / "run", quiet=True)
+    assert [trial.outcome for trial in result.trials] == [None]
+    assert result.winner is not None
+    assert result.winner.architecture == SOME
+    assert result.winner.fidelity == Fidelity(ENDLESS, resolution=8, skeleton={"filters": 3})

@@ -10,7 +10,7 @@ import pytest
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.hypervolume import choose_reference, measure_hypervolume
+from cambrian.hypervolume import choose_reference, measure_front, measure_hypervolume
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.problem import Objective
 from cambrian.search.front_choice import check_choice, choose_knees, find_reference, list_satisfying
@@ -94,8 +94,33 @@ def test_a_choice_by_something_unmeasured_is_refused_before_the_search() -> None
         check_choice("latency<5ms", BOTH, ())
 
 
-def test_trials_after_fewer_epochs_are_not_chosen() -> None:
-    """Their values promise less, as on the front."""
-    short, *rest = make_trials((0.99, 1.0), (0.8, 5.0))
-    long = [Trial(t.number, t.architecture, Fidelity(epochs=4), outcome=t.outcome) for t in rest]
-    assert numbers(list_satisfying([short, *long], BOTH, "ms<6")) == [1]
+def test_trials_after_fewer_epochs_are_chosen_only_where_no_other_keeps_the_conditions() -> None:
+    """Their values promise less, as on the front; but a network that keeps the conditions is better than
+    none. The fullest of those that keep them go first, whatever else was measured more fully."""
+    short, *rest = make_trials((0.99, 1.0), (0.8, 5.0), (0.9, 4.0))
+    fidelities = (Fidelity(epochs=4), Fidelity(epochs=2))
+    long = [
+        Trial(t.number, t.architecture, fidelity, outcome=t.outcome)
+        for t, fidelity in zip(rest, fidelities, strict=True)
+    ]
+    assert numbers(list_satisfying([short, *long], BOTH, "ms<6")) == [1, 2, 0]
+    assert numbers(list_satisfying([short, *long], BOTH, "ms<5")) == [2, 0]
+    assert numbers(list_satisfying([short, *long], BOTH, "ms<2")) == [0]
+    with pytest.raises(UsageError, match="none of 3 networks keeps ms<1: the nearest, trial 0"):
+        list_satisfying([short, *long], BOTH, "ms<1")
+
+
+def test_of_one_objective_the_conditions_leave_the_order_alone() -> None:
+    """The strategy may know better than the highest value, as a race does of its leader."""
+    trials = make_trials((0.7, 4.0), (0.9, 8.0), (0.8, 5.0))
+    assert numbers(list_satisfying(trials, BOTH[:1], "ms<6")) == [0, 2]
+    assert numbers(list_satisfying(trials, BOTH[:1], "accuracy>75%")) == [1, 2]
+
+
+def test_a_front_is_of_the_trials_that_have_all_objectives() -> None:
+    """Where the longest training lacks one, shorter ones have a front, knees and a volume."""
+    trials = make_trials((0.9, 8.0), (0.8, 5.0))
+    lacking = Trial(2, Architecture({"q": 2}), Fidelity(epochs=4), outcome=Done(0.95))
+    assert numbers(choose_knees([*trials, lacking], BOTH, 3)) == [0, 1]
+    assert find_reference([*trials, lacking], BOTH) == find_reference(trials, BOTH)
+    assert measure_front([*trials, lacking], BOTH) == measure_front(trials, BOTH) > 0

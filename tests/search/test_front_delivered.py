@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,10 +12,13 @@ import pytest
 import mocks
 from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity, Infeasible
+from cambrian.request import Evaluate
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
+from cambrian.strategies.multifidelity.race import Race
+from cambrian.weights import Fresh, Inherit
 
 STAGES: list[str] = []
 
@@ -70,6 +74,50 @@ def test_the_named_network_is_delivered_alone_and_another_one_later(tmp_path: Pa
     assert again.winner.architecture == cheapest.architecture
     assert len(again.trials) == before
     assert Result.open(tmp_path).facts["choose"] == "value>0.5"
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaving(Priced):
+    """Each training leaves a file with its network's name, and one that goes on reads that of its row."""
+
+    serves: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Inherit)
+    metrics: ClassVar[tuple[str, ...]] = ("price",)
+
+    def run(self, job: Any) -> Any:
+        if isinstance(job.request.weights, Inherit):
+            assert job.artifact("name.json").read_text() == json.dumps(job.architecture.key)
+        (job.keep / "name.json").write_text(json.dumps(job.architecture.key))
+        return (yield from super().run(job))
+
+
+@pytest.mark.parametrize("objectives", [(), ("price<0.95",)])
+def test_a_race_delivers_a_network_that_keeps_the_conditions(
+    objectives: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Also where none of its longest heat does, by brute force; it goes on from its own weights, which are
+    kept though the race has left it behind. Where they are gone it begins anew."""
+
+    def make_race(**settings: Any) -> Search:
+        STAGES.clear()
+        final = Final(Fidelity(epochs=2), top=2, baselines=(), continues=True)
+        race = Race(size=9, challengers=0, inherits=True)
+        return Search(
+            TinyChain(3), race, Leaving(), budget=40, final=final, objectives=objectives, **settings
+        )
+
+    trials = make_race().run(tmp_path / "free", quiet=True).trials
+    assert len(trials) == 12
+    prices = [t.outcome.metrics["price"] for t in trials]
+    bound = (min(prices[:9]) + min(prices[9:])) / 2
+    assert min(prices[:9]) < bound < min(prices[9:])
+    best = max((t for t in trials if t.outcome.metrics["price"] < bound), key=lambda t: t.value)
+    winner = make_race(choose=f"price<{bound}").run(tmp_path / "held", quiet=True).winner
+    assert winner is not None
+    assert (winner.architecture, winner.weights) == (best.architecture, Inherit(best.number))
+    late = make_race(choose=f"price<{bound}").run(tmp_path / "free", quiet=True).winner
+    assert late is not None
+    # Of a front any network may be delivered: there the weights of all are kept from the first.
+    assert (late.architecture, late.weights) == (best.architecture, winner.weights if objectives else Fresh())
 
 
 def test_conditions_that_nothing_keeps_are_refused_after_the_search(tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 import cambrian
+from cambrian.cli.audited import follow_audit
 from cambrian.search.components import spec_of
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
+from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.quick_audit import LABEL, SHARE, add_row, decide_fidelity
 from cambrian.search.planning.workload import Workload
 from cambrian.strategies import STRATEGIES
@@ -55,32 +57,49 @@ def test_a_tenth_of_the_time_is_for_as_many_networks_as_it_pays_for(seconds: flo
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("said", "reason"),
     [
-        {"changes": {"epochs": 3}},
-        {"changes": {"images": 300}},
-        {"settings": {"estimator": "naswot"}},
-        {"settings": {"objectives": ("params",)}},
-        {"audit": False},
-        {"paper": True},
+        ({"changes": {"epochs": 3}}, "epochs are said already"),
+        ({"changes": {"images": 300, "epochs": 3}}, "epochs and images are said already"),
+        ({"settings": {"estimator": "naswot"}}, "networks are ranked by naswot"),
+        ({"settings": {"estimator": {"name": "extrapolated"}}}, "networks are ranked by extrapolated"),
+        ({"settings": {"objectives": ("params",)}}, "it would judge by the first objective alone"),
+        ({"paper": True}, "the paper says what its networks are trained for"),
     ],
 )
-def test_what_somebody_has_said_stays(said: dict[str, Any]) -> None:
-    """Epochs, images, an estimator, several objectives, or that no audit is wanted."""
+def test_what_somebody_has_said_stays(said: dict[str, Any], reason: str) -> None:
+    """Epochs, images, an estimator, several objectives: the plan says that there is no audit, and why; it
+    says nothing where none is wanted. A condition on the network that is delivered is no reason: what is
+    recommended at the chosen fidelity is chosen from."""
     strategy = STRATEGIES.make("random")
-    assert decide(strategy, 9000.0, **said) == (strategy, "")
+    sentence = f"as planned, without a quick audit: {reason}"
+    assert decide(strategy, 9000.0, **said) == (strategy, sentence)
+    assert decide(strategy, 9000.0, **{**said, "audit": False}) == (strategy, "")
+    assert isinstance(decide(strategy, 9000.0, settings={"choose": "params<1M"}).strategy, Audited)
 
 
-@pytest.mark.parametrize("name", ["hyperband", "asha", "nash", "eas"])
-def test_strategies_with_fidelities_or_weights_of_their_own_are_left_alone(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("hyperband", "hyperband measures at several fidelities itself"),
+        ("asha", "asha measures at several fidelities itself"),
+        ("nash", "nash begins trainings with the weights of others"),
+        ("eas", "eas begins trainings with the weights of others"),
+        ("audited", "the strategy has an audit of its own, of 6 networks"),
+    ],
+)
+def test_strategies_with_fidelities_or_weights_of_their_own_are_left_alone(name: str, reason: str) -> None:
     """They measure at several, or go on from weights, whose training has a length of its own."""
     strategy = STRATEGIES.make(name)
-    assert decide(strategy, 9000.0).strategy is strategy
+    decision = decide(strategy, 9000.0)
+    assert decision.strategy is strategy
+    assert decision.sentence.endswith(f"without a quick audit: {reason}")
 
 
 def test_a_budget_without_time_is_left_alone() -> None:
     """Nobody would pay for an audit with networks."""
-    assert decide(STRATEGIES.make("random"), None).sentence == ""
+    sentence = decide(STRATEGIES.make("random"), None).sentence
+    assert sentence.endswith("without a quick audit: the budget is not a time, of which it takes a tenth")
 
 
 def test_a_progressive_search_is_told_its_first_level() -> None:
@@ -114,3 +133,33 @@ def test_a_planned_search_audits_and_goes_on(tmp_path: Any) -> None:
     count = planned.search.strategy.sample * 4
     assert all("audit" in t.reason for t in trials[:count])
     assert len({t.fidelity for t in trials[count:]}) == 1
+
+
+@pytest.mark.parametrize("kind", ["table", "supernet"])
+def test_plans_without_an_audit_say_so(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supernet's, and that of a table's rows; the run remembers it with the other rows."""
+
+    def make(request: PlanRequest, *strategy: Any) -> Plan:
+        search = cambrian.Search("tiny-chain", "random", task=request.task, budget=4)
+        return Plan(search, (("data", "d"), ("each", "e"), ("then", "t")), 1.0)
+
+    monkeypatch.setattr(f"cambrian.search.planning.plan.plan_by_{kind}", make)
+    task = replace(toy_task(), columns=("one", "two") if kind == "table" else ())
+    strategy = None if kind == "table" else "spos"
+    planned = cambrian.plan(task, "9m", workers=1, strategy=strategy, audit=True)
+    assert [label for label, _ in planned.rows] == ["data", "each", LABEL, "then"]
+    assert "without a quick audit: " in dict(planned.rows)[LABEL]
+    assert planned.search.remarks["plan"] == planned.rows
+    assert LABEL not in dict(cambrian.plan(task, "9m", workers=1, strategy=strategy).rows)
+
+
+def test_the_command_promises_nothing_of_its_own(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no audit is finished, `--estimator auto` wants a quick one; the plan says whether there is."""
+    monkeypatch.chdir(tmp_path)
+    assert follow_audit(toy_task(), None, None, {}, {}, as_json=False) == ("train", None, True)
+    assert capsys.readouterr().out.split(None, 1) == [
+        "estimator",
+        "train; no audit of these data is in runs\n",
+    ]

@@ -27,6 +27,7 @@ from cambrian.search.planning.race_amounts import (
 from cambrian.search.planning.race_plan import plan_race
 from cambrian.search.result import Result
 from cambrian.spaces import SPACES
+from cambrian.strategies.evolution.nsga2 import NSGA2
 from cambrian.strategies.multifidelity.race import Race
 from cambrian.weights import Inherit
 from remembered import remember, shape_of
@@ -108,6 +109,8 @@ def test_challengers_wait_for_time_and_a_choice(photographs: cambrian.Task) -> N
         assert planned.search.strategy.challengers == 0
         assert "challenge" not in dict(planned.rows)["strategy"]
         assert "a step away" not in dict(planned.rows)["each"]
+        assert changes == {} or "the only network that is asked for" in dict(planned.rows)["each"]
+    assert "too short for a choice" in dict(plan(photographs, "4s", workers=1).rows)["each"]
     planned = plan(photographs, "6h", workers=1)
     race, rows = planned.search.strategy, dict(planned.rows)
     assert (race.challengers, race.challenges) == (2, 8)
@@ -217,6 +220,11 @@ def test_limits_make_the_networks_narrower(measure: str, most: float, photograph
         assert filters == planned[name] or count(space.portfolio[name], filters + 4) > most
     for name in space.portfolio.keys() - fitted.keys():
         assert count(space.portfolio[name], 4) > most
+    # Where one network is left, the plan says why, and that it is challenged.
+    least = min(count(space.portfolio[name], 4) for name in space.portfolio)
+    rows = dict(plan(photographs, "1h", workers=1, limits={measure: least}).rows)
+    assert "the only network that keeps the limits; then" in rows["each"]
+    assert "a step away beside it" in rows["each"]
     with pytest.raises(
         UsageError, match=f"no network of the portfolio keeps the limits: pyramid has .*{measure}"
     ):
@@ -249,26 +257,17 @@ def test_a_time_alone_is_a_race(photographs: cambrian.Task) -> None:
         {"surrogate": "ridge"},
         {"space": "tiny-chain"},
         {"budget": "10m, 50"},
+        {"objectives": ["params"]},
     ):
         other = plan(photographs, **{"budget": "10m", "workers": 1, "baselines": (), **more})
         assert not isinstance(other.search.strategy, Race), more
+    assert isinstance(other.search.strategy, NSGA2)
+    chosen = plan(photographs, "10m", workers=1, choose="params<50k")
+    assert "the best that keeps params<50k goes on" in dict(chosen.rows)["then"]
     with pytest.raises(UsageError, match="entrants is for a race"):
         plan(photographs, "10m", workers=1, strategy="random", changes={"entrants": 2})
     with pytest.raises(UsageError, match="entrants is 1 to"):
         plan(photographs, "10m", workers=1, changes={"entrants": 0})
-
-
-def test_a_crash_while_the_speed_is_measured(
-    photographs: cambrian.Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The speed is guessed, and the plan says so."""
-
-    def fail(*arguments: object) -> float:
-        raise ValueError("deliberate")
-
-    monkeypatch.setattr(race_plan, "_measure_at", fail)
-    rows = dict(plan(photographs, "5m", workers=1).rows)
-    assert "was guessed: its process failed: ValueError: deliberate" in rows["time"]
 
 
 class InterruptedAtTheEnd(Watch):

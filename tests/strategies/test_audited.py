@@ -108,6 +108,26 @@ def test_what_is_recommended_was_measured_at_the_chosen_fidelity() -> None:
     assert count(result.recommended[0].architecture) >= count(best.architecture)
 
 
+def test_conditions_choose_among_what_was_measured_at_the_chosen_fidelity() -> None:
+    """Not among the audit's longer trainings, which are the fullest: the best value there is that keeps the
+    condition, by brute force. Several objectives are refused in a sentence, also within another strategy."""
+    search = Search(
+        SPACE,
+        Audited("random", 6, 200),
+        Function(measure_plainly, builds=False),
+        budget=80,
+        fidelity=FULL,
+    )
+    result = search.run(quiet=True)
+    fidelity = result.trials[-1].fidelity
+    values = sorted(float(t.value or 0.0) for t in result.trials if t.fidelity == fidelity)
+    chosen = result.choose(f"value<{values[-1]}")
+    assert (chosen.fidelity, chosen.value) == (fidelity, values[-2])
+    for strategy in ("audited", "remeasured(strategy=audited)"):
+        with pytest.raises(UsageError, match="d' is for a single objective, and the search has 2"):
+            Search(SPACE, STRATEGIES.parse(strategy), search.estimator, objectives=("-ms",), budget=99)
+
+
 def test_the_strategy_has_learned_what_the_audit_measured() -> None:
     """Of the trials at its fidelity: a search of 24 audited and 6 further trials knows 12."""
     strategy = Audited("evolution(population=50)", 6, 200)

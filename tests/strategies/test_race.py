@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 import pytest
 
 import mocks
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.outcome import Crashed, Done, Fidelity, Trial
+from cambrian.estimators.function import Function
+from cambrian.outcome import ENDLESS, Crashed, Done, Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, Stop, Wait, trial_of
+from cambrian.search.front_choice import name_begun
+from cambrian.search.search import Search
 from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Morphs, know
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.multifidelity.race import Race, State
+from cambrian.strategies.remeasured import Remeasured
 from cambrian.weights import MORPHISM, Fresh, Inherit
 
 SPACE = mocks.Toy(questions=3)
@@ -189,3 +195,56 @@ def test_entrants_are_settings():
     assert len(Race(size=5).start(Problem(SPACE)).heat) == 5
     with pytest.raises(UsageError, match="an entrant is an object with an 'architecture'"):
         Race(("resnet",))
+
+
+@dataclass(frozen=True)
+class Begun(mocks.Toy):
+    """A space that begins with an architecture, as that of a user's own network does."""
+
+    @property
+    def begins(self) -> dict[str, Architecture]:
+        return {"your network": Architecture({"q0": "d", "q1": "d", "q2": "d"})}
+
+
+@pytest.mark.parametrize(
+    "entrants", [(), (*ENTRANTS[:7], {"architecture": {"q0": "d", "q1": "d", "q2": "d"}})]
+)
+@pytest.mark.parametrize("around", [lambda race: race, Remeasured])
+def test_the_network_that_a_space_begins_with_runs_with_the_others(entrants, around):
+    """First, for as many seconds as each of them, though the search names no seconds and no end: measured
+    more fully than all others, it would be recommended whatever its value. It takes the place of a random
+    one, is named once, goes on where it is among the best, and may win."""
+    seen = []
+
+    def value(architecture: Architecture, fidelity: Fidelity) -> float:
+        seen.append(fidelity)
+        return sum(LETTERS.index(a) for a in architecture.values()) + 0.01 * len(seen)
+
+    race = around(Race(entrants, size=8, seconds=2.0, challengers=0))
+    fidelity = Fidelity(ENDLESS)
+    search = Search(Begun(questions=3), race, Function(value, builds=False), budget=12, fidelity=fidelity)
+    result = search.run(quiet=True)
+    mine = Architecture({"q0": "d", "q1": "d", "q2": "d"})
+    assert [t.reason.get("runner") for t in result.trials if t.architecture == mine][:2] == [
+        "your network"
+    ] * 2
+    assert [t.number for t in result.trials if name_begun(t)] == [0]
+    assert [t.fidelity.seconds for t in result.trials[:10]] == [2.0] * 8 + [6.0] * 2
+    assert all(f.seconds for f in seen)
+    assert result.best is not None
+    assert result.best.architecture == mine
+
+
+def test_the_network_that_a_space_begins_with_may_lose():
+    """By its value after as many seconds as the others."""
+
+    def value(architecture: Architecture) -> float:
+        return -sum(LETTERS.index(a) for a in architecture.values())
+
+    race = Race(size=8, seconds=2.0, challengers=0)
+    fidelity = Fidelity(ENDLESS)
+    search = Search(Begun(questions=3), race, Function(value, builds=False), budget=12, fidelity=fidelity)
+    result = search.run(quiet=True)
+    assert result.best is not None
+    assert not name_begun(result.best)
+    assert result.best.value == max(t.value for t in result.trials)

@@ -42,16 +42,16 @@ def follow_audit(
     recipe: dict[str, Any],
     as_json: bool,
 ) -> tuple[str, Any, bool]:
-    """The audit's estimator and space, and whether a quick audit is part of the search, as it is where there
-    is none of these data; the audit's settings are put into `changes` and `recipe` where the user named none.
-    Raises UsageError for another space than the audited one."""
+    """The audit's estimator and space, and whether a quick audit within the search is wanted, as it is where
+    there is none of these data; the plan says whether there is one. The audit's settings are put into
+    `changes` and `recipe` where the user named none. Raises UsageError for another space than the audited
+    one."""
     from cambrian.audits.advice import find_advice, has_audit
     from cambrian.search.components import spec_of
     from cambrian.spaces import SPACES
 
     if audit is None and not has_audit(task):
-        sentence = "train; no audit of these data is in runs, so that a quick one is part of the search"
-        say(f"{'estimator':>9}  {sentence}", to_json=as_json)
+        say(f"{'estimator':>9}  train; no audit of these data is in runs", to_json=as_json)
         return TRAIN, space, True
     advice = find_advice(task, audit)
     if space is not None and spec_of("space", space) != advice.space:

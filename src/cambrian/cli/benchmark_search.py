@@ -10,7 +10,7 @@ import typer
 from cambrian.cli.app import say
 from cambrian.cli.estimators import wrap_table
 from cambrian.cli.given import list_given, refuse_others, refuse_these
-from cambrian.cli.objectives import STRATEGY, read_objectives
+from cambrian.cli.objectives import read_objectives
 from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
 
@@ -67,7 +67,7 @@ def search_table(
 ) -> None:
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
-    from cambrian.search.components import usual
+    from cambrian.search.components import SEVERAL, usual
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
     from cambrian.search.result import Result
@@ -78,7 +78,7 @@ def search_table(
     table, limit = options.open(), Budget.parse(budget or TRIALS)
     columns = getattr(table.estimator, "metrics", ())
     others = read_objectives(objectives, getattr(table.estimator, "objective", "value"), columns)
-    usually = STRATEGY if others else usual(table.space, limit.trials)
+    usually = SEVERAL if others else usual(table.space, limit.trials)
     chosen = _strategy(usually if strategy is None else strategy, context)
     again = options.replicates == "seed" and not others and (limit.trials or 0) >= FEWEST
     search = Search(

@@ -12,9 +12,6 @@ from cambrian.errors import UnknownName, UsageError
 if TYPE_CHECKING:
     from cambrian.problem import Objective
 
-STRATEGY = "nsga2"
-"""The strategy of a search with several objectives for which nobody names one."""
-
 Objectives = Annotated[
     str | None,
     typer.Option(

@@ -46,7 +46,15 @@ def make_coordinator(search: Search, ledger: Ledger, begun: Mapping[str, Any]) -
         order=search.order,
         # Who resumes a failing search has mended its mistake: the crashes before do not count again.
         forgiven=max((v["after"] for _, _, v in ledger.events("stop") if v["failing"]), default=0),
+        keeps_all=_delivers_any(search),
     )
+
+
+def _delivers_any(search: Search) -> bool:
+    """Whether the final stage may go on from the weights of any trial: where the user's conditions or a front
+    say which network is delivered, and not the strategy alone."""
+    chooses = search.choose is not None or len(search.objectives) > 1
+    return chooses and search.final is not None and search.final.continues
 
 
 def _make_means(search: Search, begun: Mapping[str, Any]) -> dict[str, Means]:

@@ -18,6 +18,7 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.space_check import check_skeleton
 from cambrian.spaces.knowledge import Mixes, Shares, know
 from cambrian.spaces.shared_questions import is_shared
+from cambrian.strategies.inner import has_trait
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def check_compatible(search: Search) -> None:
         )
     check_serves(search.strategy, search.estimators)
     _check_trials(search.strategy, search.budget)
+    _check_objectives(search.strategy, len(search.objectives))
     check_axes(search.strategy, search.estimator, search.fidelity)
     if trains_supernets(search.strategy):
         check_shared(search.strategy, search.space)
@@ -66,6 +68,15 @@ def _check_trials(strategy: Any, budget: Budget) -> None:
         raise UsageError(
             f"strategy {name_of(strategy)!r} has to know the number of trials, and the budget is {budget}:"
             " name one too, such as --budget 200"
+        )
+
+
+def _check_objectives(strategy: Any, count: int) -> None:
+    """Raises UsageError for several objectives where the strategy, or one within it, is for one."""
+    if count > 1 and has_trait(strategy, "one_objective"):
+        raise UsageError(
+            f"strategy {name_of(strategy)!r} is for a single objective, and the search has {count}: name"
+            " another strategy, such as nsga2"
         )
 
 

@@ -147,6 +147,10 @@ def _check_dense(space: Space, task: Any) -> None:
         )
 
 
+SEVERAL = "nsga2"
+"""The strategy of a planned search with several objectives that names none."""
+
+
 def usual(space: Space, trials: int | None) -> str:
     """The strategy of a search that names none."""
     grows = know(space, Grows) is not None and know(space, Encodes) is not None

@@ -8,14 +8,14 @@ adds the largest volume to those chosen before it, whatever the scales of the ob
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+from cambrian.effort import grade_fidelity
 from cambrian.errors import UsageError
 from cambrian.hypervolume import Vector, choose_reference, measure_hypervolume
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
-from cambrian.recommendation import find_front, list_fullest, rank_trials
+from cambrian.recommendation import find_whole_front
 from cambrian.search.conditions import Condition, read_conditions, write_value
 
 KNEES = 3
@@ -26,7 +26,7 @@ def choose_knees(trials: Sequence[Trial], objectives: Sequence[Objective], count
     """At most `count` trials of the front: the best of the first objective, then, one after the other, the
     one that adds the most hypervolume to those chosen. The reference point is that of `choose_reference`; a
     trial that is not above it is chosen only where none is."""
-    front = _find_whole_front(trials, objectives)
+    front = find_whole_front(trials, objectives)
     vectors = [t.scores(objectives) for t in front]
     if not vectors:
         return []
@@ -39,11 +39,6 @@ def choose_knees(trials: Sequence[Trial], objectives: Sequence[Objective], count
 def name_begun(trial: Trial) -> str:
     """The name of a network that the search began with, such as "your network"; "" for any other trial."""
     return str(trial.reason.get("begins", ""))
-
-
-def _find_whole_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """The front's trials that have all objectives."""
-    return [t for t in find_front(trials, objectives) if all(map(math.isfinite, t.scores(objectives)))]
 
 
 def _pick_greedily(
@@ -60,7 +55,7 @@ def _pick_greedily(
 
 def find_reference(trials: Sequence[Trial], objectives: Sequence[Objective]) -> tuple[float, ...]:
     """The reference point of the trials' front, each value in the user's direction; () without a front."""
-    vectors = [t.scores(objectives) for t in _find_whole_front(trials, objectives)]
+    vectors = [t.scores(objectives) for t in find_whole_front(trials, objectives)]
     if not vectors:
         return ()
     reference = choose_reference(vectors, objectives)
@@ -81,20 +76,25 @@ def describe_hypervolume(
     return [f"hypervolume of the front: {volume:.5g}, from {point}{why}"]
 
 
-def list_satisfying(trials: Sequence[Trial], objectives: Sequence[Objective], text: str) -> list[Trial]:
-    """The trials that keep all conditions of `text`, the best first: by the first objective that no condition
-    bounds (accuracy>90% asks for the cheapest such network), else by the first of all. Raises UsageError with
-    the nearest trial there is where none keeps them, or where a metric was not measured."""
+def list_satisfying(ranked: Sequence[Trial], objectives: Sequence[Objective], text: str) -> list[Trial]:
+    """Those of the `ranked` trials, the best first, that keep all conditions of `text`. Of one objective they
+    stay in their order. Of several, those that were measured more fully go first, and of these the better
+    ones by the first objective that no condition bounds (accuracy>90% asks for the cheapest such network),
+    else by the first of all. Raises UsageError with the nearest trial there is where none keeps them, or
+    where a metric was not measured."""
     conditions = read_conditions(text)
-    # Values after fewer epochs promise nothing beside those after more, as in `find_front`.
-    ranked = list_fullest(rank_trials(trials, objectives))
     _check_measured(ranked, conditions, objectives[0])
+    # The conditions come first: where no network that was measured most fully keeps them, as none of a race's
+    # longest heat may, another one does.
     kept = [t for t in ranked if not _miss(t, conditions, objectives[0])]
     if not kept:
         raise UsageError(_describe_nearest(ranked, conditions, objectives[0]))
+    if len(objectives) == 1:
+        return kept
     bounded = {c.metric for c in conditions}
     aim = next((n for n, o in enumerate(objectives) if o.name not in bounded), 0)
-    return sorted(kept, key=lambda t: -t.scores(objectives)[aim])
+    # Values after fewer epochs promise less than those after more, as in `find_front`.
+    return sorted(kept, key=lambda t: (grade_fidelity(t.fidelity), t.scores(objectives)[aim]), reverse=True)
 
 
 def check_choice(text: str, objectives: Sequence[Objective], others: Sequence[str]) -> None:

@@ -124,7 +124,7 @@ class Result:
     def choose(self, conditions: str) -> Trial:
         """The best trial that keeps the `conditions`, such as "latency<5ms, params<1M": the best of the first
         objective that none of them bounds. Raises UsageError with the nearest trial where none keeps them."""
-        return list_satisfying(self.trials, self.objectives, conditions)[0]
+        return list_satisfying(self.recommended, self.objectives, conditions)[0]
 
     @property
     def winner(self) -> Trial | None:

@@ -13,7 +13,7 @@ import msgspec
 from cambrian.architecture import Architecture, next_choice
 from cambrian.errors import RunError, UsageError
 from cambrian.estimators.build import signature
-from cambrian.outcome import Trial
+from cambrian.outcome import Fidelity, Trial
 from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
 from cambrian.search.components import find_published
@@ -198,7 +198,8 @@ class Session:
         conditions; else none."""
         trials, objectives = [r.trial for r in self.ledger.rows() if not r.final], self.search.objectives
         if self.search.choose is not None:
-            return list_satisfying(trials, objectives, self.search.choose)
+            ranked = read_recommendation(trials, objectives, self.ledger.events("recommend"))
+            return list_satisfying(ranked, objectives, self.search.choose)
         top = KNEES if self.search.final is None else self.search.final.top
         return choose_knees(trials, objectives, top) if len(objectives) > 1 else []
 
@@ -214,7 +215,9 @@ class Session:
         ranked = chosen or read_recommendation(
             trials, self.search.objectives, self.ledger.events("recommend")
         )
-        candidates = find_candidates(self.search.space, final, ranked, trials)
+        store = self.execution.store
+        kept = (lambda artifact: True) if store is None else store.has
+        candidates = find_candidates(self.search.space, final, ranked, trials, kept)
         return self._continue_winner(final, candidates or self._find_unmeasured(final, trials))
 
     def _continue_winner(self, final: Final, candidates: list[Candidate]) -> list[Candidate]:
@@ -239,7 +242,7 @@ class Session:
                 "no architecture of the supernet was scored in time: the one that is trained now was drawn at"
                 " random, so that there is a network; a larger budget chooses one"
             )
-        return [Candidate(t.architecture, final.fidelity) for t in (*waiting, *rows)][:1]
+        return [Candidate(t.architecture, _choose_fidelity(final, t)) for t in (*waiting, *rows)][:1]
 
     def _is_whole(self, architecture: Architecture) -> bool:
         try:
@@ -307,3 +310,11 @@ class Session:
         for trial in trials:
             if trial.outcome is not None:
                 self.watch.on_end(trial)
+
+
+def _choose_fidelity(final: Final, trial: Trial) -> Fidelity:
+    """The final stage's, in the trial's own skeleton where the stage continues trials: another one may be
+    over a limit, or too large for the data and the time."""
+    if not final.continues:
+        return final.fidelity
+    return msgspec.structs.replace(final.fidelity, skeleton=trial.fidelity.skeleton)

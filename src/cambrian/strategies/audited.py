@@ -63,13 +63,15 @@ class Audited:
     more networks as they are cheaper. `networks` are those that the budget would measure at the search's own
     fidelity (None: as many as it has trials).
 
-    A strategy that asks for several fidelities itself is refused."""
+    A strategy that asks for several fidelities itself is refused, and so are several objectives: the audit's
+    longest trainings would be the only ones that were measured fully enough for a front."""
 
     strategy: Any = "random"
     sample: Annotated[int, Span(2, 1000)] = 6
     networks: Annotated[int | None, COUNT] = None
     seconds: Annotated[float | None, POSITIVE] = None
     own_trials: ClassVar[bool] = True
+    one_objective: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -130,7 +132,7 @@ class Audited:
     def recommend(self, state: State) -> Sequence[Architecture]:
         """By the strategy that went on, or the highest values at its fidelity: those of the audit's longer
         trainings are higher, and say nothing of the other networks."""
-        if state.choice is None or len(state.problem.objectives) > 1:
+        if state.choice is None:
             return ()
         inner = self._fit(state.choice)
         if isinstance(inner, Recommends):

@@ -10,6 +10,15 @@ from cambrian.errors import UsageError
 from cambrian.registry import find_registry, name_of
 
 
+def has_trait(strategy: Any, name: str) -> bool:
+    """Whether the strategy, or one within it, has this member, and it is true."""
+    while strategy is not None:
+        if getattr(strategy, name, False):
+            return True
+        strategy = getattr(strategy, "inner", None)
+    return False
+
+
 def read_inner(outer: object, given: Any, own_trials: bool = False) -> Any:
     """The strategy that `given` describes. Raises UsageError for one that learns no trials but its own,
     unless `own_trials` says that it will get no others."""

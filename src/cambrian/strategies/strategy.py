@@ -37,7 +37,9 @@ class Strategy(Protocol):
     requests ask for, which a search has in addition to its own. `own_trials` is True if it learns no trials
     but those that it has proposed, and so cannot go on from another strategy's. `fewest_trials: int` are
     those with a value for which a search by time goes on into the final stage's part (without it: 1).
-    `needs_trials` is True if the search's budget has to say how many trials there are."""
+    `needs_trials` is True if the search's budget has to say how many trials there are, and `one_objective` if
+    it makes no sense of several. `begins` is True if it proposes the architectures that a space begins with
+    itself, at fidelities of its own."""
 
     @property
     def needs(self) -> tuple[type, ...]:

@@ -73,6 +73,10 @@ class Store:
     def path(self, artifact: Artifact) -> Path:
         return self.directory / artifact.file
 
+    def has(self, artifact: Artifact) -> bool:
+        """Whether the file is still there."""
+        return self.path(artifact).exists()
+
     def _take(self, file: Path) -> Artifact:
         data = file.read_bytes()
         digest = hashlib.sha256(data).hexdigest()

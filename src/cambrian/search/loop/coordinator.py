@@ -60,9 +60,11 @@ class Coordinator:
         means: Mapping[str, Means],
         order: str = NUMBER,
         forgiven: int = 0,
+        keeps_all: bool = False,
     ) -> None:
+        """With `keeps_all` the artifacts of all rows are kept, whatever the strategy may name."""
         self.problem, self.space, self.strategy, self.ledger = problem, problem.space, strategy, ledger
-        self.means = means
+        self.means, self._keeps_all = means, keeps_all
         self.canonical = know(self.space, Canonical) is not None
         rows = [r for r in ledger.rows() if not r.final]
         self._numbers: dict[str, int] = {}
@@ -145,7 +147,7 @@ class Coordinator:
     def list_needed(self) -> tuple[list[Artifact], list[Artifact]]:
         """The artifacts with which pending rows begin or that the strategy has yet to learn of, and those
         that it may still name, in the order of numbers."""
-        keeps = getattr(self.strategy, "keeps", None)
+        keeps = None if self._keeps_all else getattr(self.strategy, "keeps", None)
         may_name = range(len(self.trials)) if keeps is None else sorted(keeps(self.order.state))
         sources = [source_row(self.trials[n].weights) for n in self.order.open]
         return self._files([*sources, *self.order.open]), self._files(may_name)

@@ -70,25 +70,31 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 def find_candidates(
-    space: Space, final: Final, ranked: Sequence[Trial], trials: Sequence[Trial]
+    space: Space,
+    final: Final,
+    ranked: Sequence[Trial],
+    trials: Sequence[Trial],
+    kept: Callable[[Artifact], bool] = lambda artifact: True,
 ) -> list[Candidate]:
     """The `top` different architectures of `ranked` trials, best first. Where the stage continues the search
-    each has the weights of its latest training among `trials`, if they were kept."""
+    each has the weights of its latest training among `trials` whose files are `kept`, if there is one."""
     architectures = best_distinct(space, ranked, final.top)
     if not final.continues:
         return [Candidate(architecture, final.fidelity) for architecture in architectures]
-    return [_find_latest(final, architecture, trials) for architecture in architectures]
+    return [_find_latest(final, architecture, trials, kept) for architecture in architectures]
 
 
-def _find_latest(final: Final, architecture: Architecture, trials: Sequence[Trial]) -> Candidate:
+def _find_latest(
+    final: Final, architecture: Architecture, trials: Sequence[Trial], kept: Callable[[Artifact], bool]
+) -> Candidate:
     same = [t for t in trials if t.architecture == architecture and t.value is not None]
     fidelity = final.fidelity
     if same:  # weights fit the skeleton in which they were trained
         fidelity = msgspec.structs.replace(fidelity, skeleton=same[-1].fidelity.skeleton)
-    kept = [t for t in same[-1:] if t.artifacts]
-    if not kept:
-        return Candidate(architecture, fidelity)
-    return Candidate(architecture, fidelity, Inherit(kept[0].number), kept[0].artifacts)
+    for trial in reversed(same):
+        if trial.artifacts and all(map(kept, trial.artifacts.values())):
+            return Candidate(architecture, fidelity, Inherit(trial.number), trial.artifacts)
+    return Candidate(architecture, fidelity)
 
 
 def continue_winner(winner: Trial, again: bool) -> Candidate | None:

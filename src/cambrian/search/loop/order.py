@@ -1,9 +1,10 @@
 """The order of a search: which trials the strategy has learned of when it is asked for the next proposal.
 
-The first proposals are those that the space begins with, where it knows any (`Begins`); all others are the
-strategy's. By number, proposal n is made knowing the outcomes of trials 0..n-lag and no others: the same on
-every engine and with any number of workers. Where the strategy waits for more (the end of a level), it learns
-one trial more at a time, in their order, which is the same everywhere too. By arrival it learns an outcome
+The first proposals are those that the space begins with, where it knows any (`Begins`), unless the strategy
+makes them itself; all others are the strategy's. By number, proposal n is made knowing the outcomes of trials
+0..n-lag and no others: the same on every engine and with any number of workers. Where the strategy waits for
+more (the end of a level), it learns one trial more at a time, in their order, which is the same everywhere
+too. By arrival it learns an outcome
 when it comes, and the order notes at which place.
 """
 
@@ -19,6 +20,7 @@ from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, Proposal, Wait
 from cambrian.spaces.knowledge import Begins, know
+from cambrian.strategies.inner import has_trait
 from cambrian.strategies.strategy import Strategy
 
 NUMBER, ARRIVAL = "number", "arrival"
@@ -43,7 +45,7 @@ class Order:
         self.open = dict.fromkeys(range(len(self.trials)))  # a set that keeps the order of numbers
         self.sequence: list[int] = []  # of numbers, in the order in which they were learned
         self.seed = problem.seed
-        begins = know(problem.space, Begins)
+        begins = None if has_trait(strategy, "begins") else know(problem.space, Begins)
         self.first = () if begins is None else tuple(begins.begins.items())
         # A strategy that learns its own trials alone is not told of those that the space begins with.
         self.alone = bool(getattr(strategy, "own_trials", False))

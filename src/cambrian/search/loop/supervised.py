@@ -32,6 +32,10 @@ class Supervised:
     def own_trials(self) -> bool:
         return bool(getattr(self.strategy, "own_trials", False))
 
+    @property
+    def inner(self) -> Strategy:
+        return self.strategy
+
     def start(self, problem: Problem) -> Any:
         with self.measure_time():
             return self.strategy.start(problem)

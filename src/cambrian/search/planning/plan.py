@@ -11,7 +11,7 @@ import msgspec
 
 from cambrian.errors import Unread
 from cambrian.search.compatibility import trains_supernets
-from cambrian.search.components import component, make_engine, space_for, task_of
+from cambrian.search.components import SEVERAL, component, make_engine, space_for, task_of
 from cambrian.search.devices import AUTO, choose_device
 from cambrian.search.engines.engine import Engine
 from cambrian.search.planning.asked_settings import refuse_asked
@@ -20,6 +20,7 @@ from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
 from cambrian.search.planning.pretrained import fit_search
+from cambrian.search.planning.quick_audit import add_row, refuse_audit
 from cambrian.search.planning.race_search import plan_by_race
 from cambrian.search.planning.shared_search import plan_by_supernet
 from cambrian.search.planning.table_plan import plan_by_table
@@ -64,10 +65,11 @@ def plan(
 
     A budget of time alone is a race, where nobody says otherwise: a portfolio of networks is raced for a
     part of the time, and its winner goes on learning until the end (see `race_plan`). A named `strategy`, a
-    number of trials, levels or epochs in `changes`, or `paper`, are searches that a preset describes (see
-    `preset_plan`): progressive search unless another strategy is named, or usual for a budget of few trials,
-    in PNAS's space unless another `space` is. A strategy that trains a supernet has a plan of its own (see
-    `shared_plan`), in NAS-Bench-201's space unless another is named.
+    number of trials, levels or epochs in `changes`, `paper`, or `objectives` among the `settings`, are
+    searches that a preset describes (see `preset_plan`): progressive search unless another strategy is named,
+    usual for a budget of few trials, or nsga2 for several objectives, of which a race would follow the first
+    alone; all in PNAS's space unless another `space` is. A strategy that trains a supernet has a plan of its
+    own (see `shared_plan`), in NAS-Bench-201's space unless another is named.
 
     `paper` takes the space's own paper's settings. `changes` sets "levels", "keep", "epochs", "images",
     "final_epochs", and settings of the space's skeleton by their names, those of the final networks after
@@ -77,13 +79,16 @@ def plan(
     finishes what it finds. `baselines` are trained beside the winner: left open, of a preset's search a
     random architecture and the space's published one, of a race none, since its portfolio holds them. With
     `audit`, a tenth of a preset's budget of time is for a quick audit of what to measure networks by, where
-    the time is long enough for one (see `quick_audit`). `engine` runs the trials, as `Search` has it: left
-    open, processes of this machine. Measures the machine's speed for some seconds.
+    the time is long enough for one (see `quick_audit`); the plan's row "fidelity" says so, or why not.
+    `engine` runs the trials, as `Search` has it: left open, processes of this machine. Measures the machine's
+    speed for some seconds.
 
     Raises Unread for a setting that the planned search would not read."""
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
+    if strategy is None and settings.get("objectives"):
+        strategy = SEVERAL
     if isinstance(engine, str):
         engine = make_engine(engine, workers)
     if space is not None:
@@ -107,7 +112,8 @@ def plan(
     chosen = None if strategy is None else component("strategy", strategy)
     shared = chosen is not None and trains_supernets(chosen)
     if task.columns and not shared:
-        return _check_weights(plan_by_table(request), recipe)
+        planned = _check_weights(plan_by_table(request), recipe)
+        return _say_unaudited(planned, audit, "each network has a training of its own length")
     described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
     described = described or settings.get("estimator") is not None
     counted = limits.trials is not None or limits.most_epochs is not None
@@ -121,7 +127,8 @@ def plan(
         return plan_by_race(request, raced)
     if chosen is not None and shared:
         _refuse_for_supernets(request)
-        return _check_weights(plan_by_supernet(request, chosen), recipe)
+        planned = _check_weights(plan_by_supernet(request, chosen), recipe)
+        return _say_unaudited(planned, audit, "the supernet is trained once, and its children are not")
     return _check_weights(plan_by_preset(request), recipe)
 
 
@@ -139,7 +146,15 @@ def _check_weights(planned: Plan, recipe: Mapping[str, Any]) -> Plan:
         return planned
     share = fit_search(Path(recipe["pretrained"]), planned.search)
     text = f"those given fit networks of this search: up to {share:.0%} of the numbers of one"
-    rows = (*planned.rows, ("weights", text))
+    return _change_rows(planned, (*planned.rows, ("weights", text)))
+
+
+def _say_unaudited(planned: Plan, audit: bool, reason: str) -> Plan:
+    """The plan, with a row that says why there is no quick audit, where one is wanted."""
+    return _change_rows(planned, add_row(planned.rows, refuse_audit(reason))) if audit else planned
+
+
+def _change_rows(planned: Plan, rows: tuple[tuple[str, str], ...]) -> Plan:
     planned.search.remarks["plan"] = rows
     return msgspec.structs.replace(planned, rows=rows)
 

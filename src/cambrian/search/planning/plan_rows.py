@@ -73,7 +73,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         *describe_fit(race.fit),
         ("each", _describe_heats(race)),
         RACED,
-        ("then", _describe_last_training(race)),
+        ("then", _describe_last_training(race, search.choose)),
         ("machine", f"{search.device}, {workers} at a time"),
         ("time", f"{search.budget}, all of it used{f'; {race.notice}' if race.notice else ''}"),
     ]
@@ -194,16 +194,15 @@ def _describe_entrants(race: RacePlan) -> str:
 
 def _describe_heats(race: RacePlan) -> str:
     at = f" at {race.coarse} pixels" if race.coarse else ""
-    if len(race.entrants) == 1:
-        return f"{race.seconds:.3g} s{at}: the time is too short for a choice"
-    heats = f"{race.seconds:.3g} s{at}, the best third three times as long, until one is left"
-    return f"{heats}{describe_challenges(race.challenges)}"
+    rest = f": {race.alone}" if race.alone else ", the best third three times as long, until one is left"
+    return f"{race.seconds:.3g} s{at}{rest}{describe_challenges(race.challenges)}"
 
 
-def _describe_last_training(race: RacePlan) -> str:
+def _describe_last_training(race: RacePlan, choose: str | None) -> str:
+    best = "the best" if choose is None else f"the best that keeps {choose}"
     size = f", at {race.fine} pixels in the end" if race.fine else ""
     return (
-        f"the best goes on until the end of the budget, on all but test: about {race.passes:.2g} passes{size}"
+        f"{best} goes on until the end of the budget, on all but test: about {race.passes:.2g} passes{size}"
     )
 
 

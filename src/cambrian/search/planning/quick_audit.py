@@ -4,6 +4,7 @@ else as the presets have it, which is what the tables taught (`benchmarks/quick_
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,25 +38,29 @@ RACED = (
 
 
 class Decision(NamedTuple):
-    """The strategy of a plan, with its audit where there is one, and the plan's row that says it ("" without
-    one)."""
+    """The strategy of a plan, with its audit where there is one, and the plan's row that says whether there
+    is ("" where none is wanted)."""
 
     strategy: Strategy
     sentence: str = ""
 
 
 def decide_fidelity(strategy: Strategy, work: Workload, cost: Cost, request: PlanRequest) -> Decision:
-    """The strategy after a quick audit, where the budget is a time that is large enough for one, and nobody
-    has said what to measure by."""
-    seconds = request.limits.seconds
-    if seconds is None or not _leaves_open(strategy, request):
+    """The strategy after a quick audit, where one is wanted, the budget is a time that is large enough for
+    it, and nobody has said what to measure by; where it is wanted and cannot be, the reason."""
+    if not request.audit:
         return Decision(strategy)
+    seconds, reason = request.limits.seconds, _explain_closed(strategy, request)
+    if seconds is None or reason:
+        return Decision(
+            strategy, refuse_audit(reason or "the budget is not a time, of which it takes a tenth")
+        )
     typical = _measure_typical(work, cost)
     # A shorter training, fewer images, the planned one and one of twice its length.
     relative = (0.5 if work.epochs > 1 else 0.0) + 0.5 + 1.0 + 2.0
     count = int(SHARE * seconds * cost.workers / (typical * relative))
     if count < FEWEST:
-        return Decision(strategy, f"as the preset has it: an audit of {FEWEST} networks would take too long")
+        return Decision(strategy, refuse_audit(f"one of {FEWEST} networks would take too long"))
     networks = max(1, math.floor(0.6 * seconds * cost.workers / typical))
     count = min(count, MOST)
     sentence = (
@@ -76,15 +81,32 @@ def _count_first(strategy: Strategy, work: Workload) -> Strategy:
     return replace(strategy, first=next(iter(work.trials.values())))
 
 
-def _leaves_open(strategy: Strategy, request: PlanRequest) -> bool:
-    """Whether the fidelity is the plan's to choose, and the strategy's networks are all measured at one."""
-    named = {"epochs", "images"} & set(request.changes)
-    measures = request.settings.get("estimator") not in (None, "train")
-    measures = measures and not isinstance(request.settings.get("estimator"), Train)
-    several = bool(request.settings.get("objectives"))
-    goes_on = any(kind in BEGINS_WITH_WEIGHTS for kind in getattr(strategy, "requests", ()))
-    own = getattr(strategy, "axes", ()) or goes_on or name_of(strategy) == "audited"
-    return request.audit and not (named or measures or several or own or request.paper)
+def refuse_audit(reason: str) -> str:
+    """The plan's row of a search that has no quick audit though one is wanted."""
+    return f"as planned, without a quick audit: {reason}"
+
+
+def _explain_closed(strategy: Strategy, request: PlanRequest) -> str:
+    """Why the fidelity is not the plan's to choose, or the strategy's networks are not all measured at one;
+    "" where it is, and they are."""
+    named = [name for name in ("epochs", "images") if name in request.changes]
+    estimator, name = request.settings.get("estimator"), name_of(strategy)
+    if named:
+        return f"{' and '.join(named)} are said already"
+    if request.paper:
+        return "the paper says what its networks are trained for"
+    if estimator not in (None, "train") and not isinstance(estimator, Train):
+        spec = estimator if isinstance(estimator, str | Mapping) else name_of(estimator)
+        return f"networks are ranked by {spec['name'] if isinstance(spec, Mapping) else spec}"
+    if request.settings.get("objectives"):
+        return "it would judge by the first objective alone"
+    if name == "audited":
+        return f"the strategy has an audit of its own, of {getattr(strategy, 'sample', 0)} networks"
+    if getattr(strategy, "axes", ()):
+        return f"{name} measures at several fidelities itself"
+    if any(kind in BEGINS_WITH_WEIGHTS for kind in getattr(strategy, "requests", ())):
+        return f"{name} begins trainings with the weights of others"
+    return ""
 
 
 def _measure_typical(work: Workload, cost: Cost) -> float:

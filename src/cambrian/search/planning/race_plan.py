@@ -8,6 +8,7 @@ nothing that the chosen network learned meanwhile is thrown away. All amounts fo
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -48,8 +49,12 @@ if TYPE_CHECKING:
 
 BASE, WIDE = 16, 48
 """Filters at which the speed is measured."""
-PATIENCE = 10.0
-"""Seconds that measuring one network may take."""
+PATIENCE, HASTE = 10.0, 2.0
+"""Seconds that measuring one network may take: of a long budget at most, and of a short one at least."""
+HASTY = 0.05
+"""The share of the budget for one network between the two."""
+HOLDING = 0.1
+"""The share of the budget in which networks are held to limits: measuring a latency takes seconds."""
 GUESSED = 1e-3
 """Seconds per image of a network whose speed could not be measured."""
 
@@ -59,7 +64,7 @@ class RacePlan(msgspec.Struct, frozen=True):
     the `seconds` of each in the first heat; the `challenges` after the race; the resolutions of the race and
     of the final training (None: that of the images); `share` of the time for the race and `contested` for the
     challenges; the images of a `batch`; and `passes` over the data that the final training is expected to
-    make."""
+    make. `alone` says why there is one entrant only ("" where there are more)."""
 
     entrants: tuple[dict[str, Any], ...]
     seconds: float
@@ -70,6 +75,7 @@ class RacePlan(msgspec.Struct, frozen=True):
     contested: float
     batch: int
     passes: float
+    alone: str = ""
     notice: str | None = None
     fit: Fit | None = None
     """The network that pretrained weights are of."""
@@ -91,7 +97,8 @@ def plan_race(
     """The race of `space`'s portfolio, or of its first `entrants`, within `seconds`; for "random", of as many
     random architectures; for a name, of that network alone. The network that the weights in the file
     `pretrained` fit becomes the favourite, with as many filters as they have. Networks over one of the
-    `limits` are made narrower, and left out where that does not suffice. Measures the machine's speed for
+    `limits` are made narrower, and left out where that does not suffice, or where one is found and the time
+    for it is over. Measures the machine's speed for
     some seconds. Raises UsageError where no network keeps the limits."""
     portfolio, size = _choose_portfolio(space, entrants, seed), _read_size(space, task, seconds)
     # Filters that somebody names are kept: weights of other ones are then refused.
@@ -104,18 +111,21 @@ def plan_race(
     coarse = choose_coarse(task, fine)
     training = seconds * (1 - share) * _speed_up(workers, device)
     with one_thread():
-        speed = _measure(task, space, next(iter(portfolio.values())), size, coarse, fine, workers, device)
+        favourite = next(iter(portfolio.values()))
+        patience = min(PATIENCE, max(HASTE, HASTY * seconds))
+        speed = _measure(task, space, favourite, size, coarse, fine, workers, device, patience)
         images = len(task.train) + len(task.validation)
         batch = choose_batch(images)
         step = speed.fine if coarse == fine else lambda f: GROWTH * speed.fine(f)
         passes = {f: training / (step(f) * images) for f in FILTERS}
         width = fit.filters if fit else filters or choose_filters(passes, images, batch)
         costs = {name: count_macs(space, task, network) for name, network in portfolio.items()}
-    favourite = costs[next(iter(portfolio))]
-    widths = {name: match_filters(width, favourite, costs[name]) for name in portfolio}
+    first = costs[next(iter(portfolio))]
+    widths = {name: match_filters(width, first, costs[name]) for name in portfolio}
+    held = len(portfolio)
     if limits:
-        fidelity = Fidelity(resolution=fine, skeleton=size)
-        widths = _keep_limits(task, space, portfolio, widths, fidelity, limits, device)
+        fidelity, allowed = Fidelity(resolution=fine, skeleton=size), HOLDING * seconds
+        widths, held = _keep_limits(task, space, portfolio, widths, fidelity, limits, device, allowed)
         width = next(iter(widths.values()))
         if fit is not None and widths.get(fit.name) != fit.filters:
             raise UsageError(
@@ -127,7 +137,7 @@ def plan_race(
         challenged = share_of_challenges(seconds) * seconds
         challenges = size_challenges(challenged, speed.coarse(width) * batch, workers)
     contested = challenges.measure_time(workers)
-    count, first = size_race((heats - contested) * workers, speed.coarse(width) * batch, len(widths))
+    count, each = size_race((heats - contested) * workers, speed.coarse(width) * batch, len(widths))
     runners = tuple(
         {
             "name": name,
@@ -138,11 +148,26 @@ def plan_race(
     )
     expected = training / (step(width) * images)
     parts = share - contested / seconds, contested / seconds
-    return RacePlan(runners, first, challenges, coarse, fine, *parts, batch, expected, speed.notice, fit)
+    alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), held, len(widths))
+    return RacePlan(
+        runners, each, challenges, coarse, fine, *parts, batch, expected, alone, speed.notice, fit
+    )
 
 
 GROWTH = 0.41
 """The cost of a step of a training whose images grow, on average: of one at full size."""
+
+
+def _explain_alone(networks: int, held: int, fitting: int) -> str:
+    """Why there is one entrant of a portfolio of so many networks, of which so many were held to the limits,
+    and so many keep them."""
+    if networks == 1:
+        return "the only network that is asked for"
+    if fitting > 1:
+        return "the time is too short for a choice"
+    if held < networks:
+        return "it keeps the limits, and there was no time to hold others to them"
+    return "the only network that keeps the limits"
 
 
 def _keep_limits(
@@ -153,18 +178,24 @@ def _keep_limits(
     fidelity: Fidelity,
     limits: Mapping[str, float],
     device: str,
-) -> dict[str, int]:
-    """The filters of the networks that keep the limits, none more than in `widths`."""
-    fitted = {
-        name: fit_filters(space, task, portfolio[name], widths[name], fidelity, limits, device)
-        for name in portfolio
-    }
-    kept = {name: filters for name, filters in fitted.items() if not isinstance(filters, Infeasible)}
+    seconds: float,
+) -> tuple[dict[str, int], int]:
+    """The filters of the networks that keep the limits, none more than in `widths`, and how many were held to
+    them: all, or those before `seconds` were over, one of which keeps them."""
+    kept: dict[str, int] = {}
+    misses: list[str] = []
+    until = time.monotonic() + seconds
+    for name, network in portfolio.items():
+        if kept and time.monotonic() >= until:
+            break
+        fitted = fit_filters(space, task, network, widths[name], fidelity, limits, device)
+        if isinstance(fitted, Infeasible):
+            misses.append(f"{name} has {fitted.detail}")
+        else:
+            kept[name] = fitted
     if not kept:
-        name, missed = next(iter(fitted.items()))
-        assert isinstance(missed, Infeasible)
-        raise UsageError(f"no network of the portfolio keeps the limits: {name} has {missed.detail}")
-    return kept
+        raise UsageError(f"no network of the portfolio keeps the limits: {misses[0]}")
+    return kept, len(kept) + len(misses)
 
 
 def _choose_portfolio(space: Space, entrants: int | str | None, seed: int) -> Mapping[str, Architecture]:
@@ -216,6 +247,7 @@ def _measure(
     fine: int | None,
     workers: int,
     device: str,
+    patience: float,
 ) -> Speed:
     measured = ((coarse or fine, BASE), (fine, BASE), (fine, WIDE))
     jobs = [
@@ -225,7 +257,7 @@ def _measure(
     if device.startswith("cuda"):  # which a forked process cannot use
         race, base, wide = (job() for job in jobs)
         return Speed(race, base, wide)
-    speeds = call_each(jobs, max(workers, 1), PATIENCE)
+    speeds = call_each(jobs, max(workers, 1), patience)
     failures = [speed for speed in speeds if isinstance(speed, Failed)]
     notice = f"the speed could not be measured and was guessed: {failures[0]}" if failures else None
     race, base, wide = (GUESSED if isinstance(s, Failed) else float(s) for s in speeds)

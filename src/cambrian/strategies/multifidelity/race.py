@@ -26,6 +26,7 @@ from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.settings import POSITIVE, Span
+from cambrian.spaces.knowledge import Begins, know
 from cambrian.strategies.multifidelity.challengers import draw_challengers, name_function
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
@@ -34,11 +35,13 @@ from cambrian.weights import Fresh, Inherit
 if TYPE_CHECKING:
     import numpy as np
 
+    from cambrian.spaces.space import Space
+
 
 class Runner(msgspec.Struct, frozen=True):
     """A network in the race, in its own skeleton. `row` is the trial whose weights it goes on from by `move`,
     None for random ones; `score` is that of its own latest trial, and `step` its difference from the leader,
-    where it challenges one."""
+    where it challenges one. `begins` says that the space begins with it."""
 
     name: str
     architecture: Architecture
@@ -47,6 +50,7 @@ class Runner(msgspec.Struct, frozen=True):
     score: float = -math.inf
     move: str = ""
     step: str = ""
+    begins: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class State:
 @dataclass(frozen=True)
 class Race:
     """`entrants` are the portfolio, favourites first: a "name", the answers of an "architecture", and the
-    settings of its "skeleton"; without any, `size` random architectures run. Each is trained for `seconds`
+    settings of its "skeleton"; without any, `size` architectures run, random ones. Before them run those that
+    the space begins with, as a network that the user has, where there are any. Each is trained for `seconds`
     in the first heat, and for `eta` times as many in each later one, to which the best 1/`eta` are admitted.
     `challengers` is the number of them in each heat after the race (0: it ends with the race), of which there
     are `challenges` (None: until the end of the budget), each of `challenge_seconds` (None: as long as the
@@ -96,6 +101,7 @@ class Race:
     inherits: bool = False
     needs: ClassVar[tuple[type, ...]] = ()
     own_trials: ClassVar[bool] = True
+    begins: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -111,8 +117,11 @@ class Race:
         return (Evaluate, Fresh, Inherit) if self.inherits else (Evaluate, Fresh)
 
     def start(self, problem: Problem) -> State:
-        runners = tuple(map(_read_entrant, self.entrants)) or self._draw_entrants(problem)
-        return _admit(State(problem, ()), runners)
+        begun = _list_begun(problem.space)
+        met = {runner.architecture for runner in begun}
+        named = [runner for runner in map(_read_entrant, self.entrants) if runner.architecture not in met]
+        drawn = () if self.entrants else self._draw_entrants(problem, self.size - len(begun))
+        return _admit(State(problem, ()), (*begun, *named, *drawn))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if not state.heat:
@@ -156,12 +165,18 @@ class Race:
         if runner.skeleton:
             fidelity = msgspec.structs.replace(fidelity, skeleton={**fidelity.skeleton, **runner.skeleton})
         heat = state.rung + 1 + state.challenges
+        begun = {"begins": runner.name} if runner.begins and heat == 1 else {}
         return Evaluate(
             runner.architecture,
             fidelity,
             parent=runner.row,
             weights=Inherit(runner.row, runner.move) if self.inherits and runner.row is not None else Fresh(),
-            reason={"runner": runner.name, "heat": heat, **({"step": runner.step} if runner.step else {})},
+            reason={
+                "runner": runner.name,
+                "heat": heat,
+                **begun,
+                **({"step": runner.step} if runner.step else {}),
+            },
             memory={"place": place},
         )
 
@@ -213,9 +228,17 @@ class Race:
         ]
         return _admit(replace(state, challenges=number), [leader, *challengers])
 
-    def _draw_entrants(self, problem: Problem) -> tuple[Runner, ...]:
+    def _draw_entrants(self, problem: Problem, count: int) -> tuple[Runner, ...]:
         rng = stream(problem.seed, "race", 0)
-        return tuple(Runner(f"random {n}", sample(problem.space, rng)) for n in range(1, self.size + 1))
+        return tuple(Runner(f"random {n}", sample(problem.space, rng)) for n in range(1, count + 1))
+
+
+def _list_begun(space: Space) -> tuple[Runner, ...]:
+    """The networks that the space begins with. They run as all others do: trained for as long as the whole
+    search is planned, one would be measured more fully than any other, and one without an end never end."""
+    known = know(space, Begins)
+    begun = {} if known is None else known.begins
+    return tuple(Runner(name, architecture, begins=True) for name, architecture in begun.items())
 
 
 def _read_entrant(entrant: Mapping[str, Any]) -> Runner:
