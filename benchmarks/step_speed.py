@@ -174,7 +174,8 @@ def make_ours(filters: int, cells: int, side: int, batch: int) -> tuple[Any, Any
     recipe = OneShot(batch_size=batch, gradient_clip=5.0)
     space = DARTS(nodes=NODES, operations=OPERATIONS)
     fidelity = Fidelity(100, skeleton={"filters": filters, "cells": cells})
-    task = replace(toy_task(160, side, 3))
+    # A quarter of the images is the validation part: two batches, of as many images as the transcription's.
+    task = toy_task(8 * batch, side, 3)
     outer = sample(space, stream(0, "outer"))
     request = TrainSupernet(outer, {"name": "darts", "arguments": {"epochs": 100}}, fidelity)
     job = replace(Job.of(space, outer, fidelity, task), request=request)

@@ -58,6 +58,7 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
     SpaceError for a space without forks that can be shared."""
     import torch
 
+    from cambrian.networks.depthwise import quicken_depthwise
     from cambrian.networks.pointwise import avoid_strided_pointwise
 
     with torch.random.fork_rng(devices=[]):
@@ -65,6 +66,7 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
         supernet = share(job, outer, signature(task, job.fidelity))
         add_hypernetwork(job, supernet)
     avoid_strided_pointwise(supernet)
+    quicken_depthwise(supernet)
     show_sites(job.space, supernet)
     return supernet
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cambrian.errors import UsageError
 from cambrian.networks.sharing.methods.course import Course, find_largest_eigenvalue
 from cambrian.networks.sharing.methods.gate_rules import Logits, Progress, Rules, keep_shares, mix_softmax
-from cambrian.networks.sharing.methods.hypergradient import Bilevel
+from cambrian.networks.sharing.methods.hypergradient import Bilevel, held_fixed
 from cambrian.networks.sharing.mixing import Mixture, Summed, Weighted
 from cambrian.networks.training.descent import Descent
 from cambrian.networks.training.losses import make_loss
@@ -180,7 +180,8 @@ class GateStep:
             self._supernet.mix(complete(mix_softmax(self._logits, progress), self._supernet, self.kept))
             return self._loss(self._supernet, *held, moment)
 
-        return find_largest_eigenvalue(lose, list(self._logits.values()), self._settings.curvature)
+        with held_fixed(self._by_weights.parameters):
+            return find_largest_eigenvalue(lose, list(self._logits.values()), self._settings.curvature)
 
     def make_mixtures(self) -> dict[str, Mixture]:
         """The softmax mixtures of all sites, by the present gates."""
