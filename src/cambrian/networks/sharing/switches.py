@@ -16,6 +16,7 @@ from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.networks.sharing.elastic import Elastic
 from cambrian.networks.sharing.mixing import Candidates, Mixture, Only, PartialChannels
+from cambrian.networks.sharing.reads import Reads
 
 Key = Callable[[Any], Any]
 
@@ -79,10 +80,14 @@ class Fork(nn.Module):
         return [f"candidates.{i}." for i, option in enumerate(self.options) if option != name]
 
     def forward(self, *inputs: Any) -> Any:
+        return self.run_beside(Reads(), *inputs)
+
+    def run_beside(self, reads: Reads, *inputs: Any) -> Any:
+        """The output, where other forks have the same inputs, of which `reads` knows what they made."""
         if self.mixture is not None:
-            return self._run_mixture(self.mixture, [inputs] * len(self.mixable))
+            return self._run_mixture(self.mixture, [inputs] * len(self.mixable), reads)
         if self.channel_share > 1:
-            return self._run_mixture(Only(self._find_chosen()), [inputs] * len(self.mixable))
+            return self._run_mixture(Only(self._find_chosen()), [inputs] * len(self.mixable), reads)
         return self.current()(*inputs)
 
     @property
@@ -90,14 +95,14 @@ class Fork(nn.Module):
         """The candidates of mixtures."""
         return [*self.candidates, *self._nothing]
 
-    def blend(self, inputs: Sequence[Any]) -> Any:
+    def blend(self, inputs: Sequence[Any], reads: Reads) -> Any:
         """The mixture of the candidates where each has its own input."""
         assert self.mixture is not None
-        return self._run_mixture(self.mixture, [(x,) for x in inputs])
+        return self._run_mixture(self.mixture, [(x,) for x in inputs], reads)
 
-    def _run_mixture(self, mixture: Mixture, inputs: Sequence[tuple[Any, ...]]) -> Any:
+    def _run_mixture(self, mixture: Mixture, inputs: Sequence[tuple[Any, ...]], reads: Reads) -> Any:
         whole = PartialChannels(mixture, self.channel_share) if self.channel_share > 1 else mixture
-        return whole(Candidates(self.gate, self.mixable, inputs))
+        return whole(Candidates(self.gate, self.mixable, inputs, reads))
 
     def current(self) -> nn.Module:
         """The chosen candidate."""

@@ -19,8 +19,8 @@ def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str) 
     import torch
     from torch.nn import functional as F
 
-    from cambrian.networks.heads import spread_targets
     from cambrian.networks.depthwise import quicken_depthwise
+    from cambrian.networks.heads import spread_targets
     from cambrian.networks.pointwise import avoid_strided_pointwise, memory_format
 
     # Prepared as the trainer prepares it, so that the measured speed is that of training.
