@@ -13,7 +13,7 @@ from cambrian.choices import Answer
 from cambrian.codec import encode
 from cambrian.errors import UsageError
 from cambrian.estimators.build import signature
-from cambrian.estimators.channel_shares import share
+from cambrian.estimators.channel_shares import follow_channels, share
 from cambrian.estimators.gate_course import show_sites
 from cambrian.estimators.generated_weights import add_hypernetwork
 from cambrian.estimators.job import Job
@@ -93,6 +93,7 @@ def load_supernet(job: Job, task: Task, statistics: str) -> Held:
     _check_outer(job, _read_outer(weights))
     supernet: Supernet = make_supernet(job, task, job.architecture)
     load_weights(supernet, weights)
+    follow_channels(supernet, weights)
     supernet.to(job.device, memory_format=memory_format(supernet))  # type: ignore[call-overload]
     # Weights that are generated are another child's at each choice.
     memo = Memo(supernet) if supernet.hypernetwork is None else Memo(supernet, 0)

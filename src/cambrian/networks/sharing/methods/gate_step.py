@@ -89,6 +89,7 @@ class GateStep:
             self.kept |= self._rules.drop(self._probabilities(), moment.epoch)
         progress = Progress(moment.epoch, self._settings.epochs, kept=self.kept)
         rate = self._rules.find_rate(self._recipe, moment, self._settings.epochs)
+        self._follow_share(moment)
         self._supernet.choose(self._supernet.whole)
         if self._rules.one_level:
             loss = self._learn_together(inputs, targets, moment, progress, rate)
@@ -99,6 +100,18 @@ class GateStep:
         if moment.step == moment.steps_per_epoch - 1:
             self._course.close_epoch(self._probabilities(), self._find_curvature(moment))
         return loss
+
+    def _follow_share(self, moment: Moment) -> None:
+        """Let the operations see the channels of this epoch. At its beginning they may be widened."""
+        find = self._rules.find_share
+        if find is None:
+            return
+        present, before = find(moment.epoch), find(max(0, moment.epoch - 1))
+        if moment.step == 0 and present < before:
+            # Seeded from torch's generator, which is seeded by the step.
+            generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
+            self._by_weights.reorder(self._supernet.list_widening(before, generator))
+        self._supernet.narrow(present)
 
     def _learns_gates(self, moment: Moment) -> bool:
         resting = moment.epoch < self._settings.frozen or self._rules.rests(moment.epoch)
