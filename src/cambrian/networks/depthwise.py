@@ -111,7 +111,7 @@ def find_filter(g: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int
     k = weight.shape[-1]
     if k <= WIDE:
         return _find_columns(g, x, weight)
-    columns = []
+    columns: list[Tensor] = []
     for shift in range(-(k // 2 - 1), k // 2, 2):
         # Three columns that are so much further to the right meet the image so much further to the right.
         left, right = max(-shift, 0), max(shift, 0)

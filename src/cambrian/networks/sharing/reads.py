@@ -11,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional as F
+
+from cambrian.networks.operations import FactorizedReduce
 
 
 class Reads:
@@ -36,11 +40,13 @@ class Reads:
 
     def run_weighted(self, module: Any, weight: Tensor | float, *inputs: Any) -> Tensor | None:
         """`weight` times the output of a module that ends in a normalisation; None for another one."""
-        layers = _list_layers(module)
-        norm = layers[-1] if len(layers) > 1 and len(inputs) == 1 else None
-        if type(norm) is not nn.BatchNorm2d or not norm.affine:
+        norm = find_last_norm(module)
+        if norm is None or len(inputs) != 1:
             return None
-        x = self._run_layers(layers[:-1], inputs[0])
+        if isinstance(module, FactorizedReduce):
+            x = self._reduce(module, inputs[0])
+        else:
+            x = self._run_layers(list(module)[:-1], inputs[0])
         y: Tensor = functional_call(norm, {"weight": weight * norm.weight, "bias": weight * norm.bias}, (x,))
         return y
 
@@ -52,11 +58,28 @@ class Reads:
             x = layer(x)
         return x
 
+    def _reduce(self, module: FactorizedReduce, x: Tensor) -> Tensor:
+        """What `module` normalises, of the even pixels and the odd ones, which all read alike."""
+        x = self._find((nn.ReLU,), x, lambda: module.relu(x))
+        even = self._find(("even",), x, lambda: x[:, :, ::2, ::2])
+        odd = self._find(("odd",), x, lambda: module.shift(x)[:, :, ::2, ::2])
+        return torch.cat([F.conv2d(even, module.even.weight), F.conv2d(odd, module.odd.weight)], 1)
+
     def _find(self, settings: tuple[Any, ...], x: Tensor, make: Callable[[], Tensor]) -> Tensor:
         key = (*settings, id(x))
         if key not in self._made:
             self._made[key] = (x, make())
         return self._made[key][1]
+
+
+def find_last_norm(module: Any) -> nn.BatchNorm2d | None:
+    """The normalisation that an operation ends with, where its scale can take a weight."""
+    norm = None
+    if type(module) is FactorizedReduce:
+        norm = module.norm
+    elif type(module) is nn.Sequential and len(module) > 1:
+        norm = module[-1]
+    return norm if type(norm) is nn.BatchNorm2d and norm.affine else None
 
 
 def _list_layers(module: Any) -> Sequence[nn.Module]:
