@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -63,3 +64,11 @@ def test_loss_and_gradients_are_those_of_the_published_algorithm(benchmark):
     for one, other in zip(ours, expected, strict=True):
         # A gradient that is zero in theory is noise around it: it is compared with the others' size.
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12 * largest)
+
+
+@pytest.mark.slow
+def test_a_step_takes_no_more_memory_than_that_of_the_published_algorithm(benchmark):
+    """Of the tensors that are alive at one time: the largest of what a step makes."""
+    steps = benchmark.make_steps(argparse.Namespace(filters=FILTERS, cells=CELLS, side=SIDE, batch=8))
+    peaks = {name: benchmark.measure_peak(step) for name, step in steps.items()}
+    assert 0 < peaks["ours"] <= min(peaks.values())

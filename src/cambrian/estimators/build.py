@@ -83,6 +83,7 @@ def hold_to_limits(job: Job, task: Task) -> dict[str, float] | Infeasible:
 def _build(job: Job, task: Task) -> nn.Module:
     import torch
 
+    from cambrian.networks.depthwise import quicken_depthwise
     from cambrian.networks.pointwise import avoid_strided_pointwise
     from cambrian.networks.tensor_copies import copy_network
 
@@ -95,6 +96,7 @@ def _build(job: Job, task: Task) -> nn.Module:
     if is_shared(job.space, network, noted):
         network = copy_network(network)
     avoid_strided_pointwise(network)
+    quicken_depthwise(network)
     return network
 
 

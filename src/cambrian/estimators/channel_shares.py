@@ -13,10 +13,14 @@ from cambrian.spaces.knowledge import Shares, SharesPartly, know
 from cambrian.spaces.space import Signature
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cambrian.networks.sharing.supernet import Supernet
 
 CHANNELS = "channel_share"
 """The text beside a supernet's weights that says it; absent where operations see all channels."""
+PRESENT = "present_share"
+"""The same of the share that they saw at the end of the training, if its stages widen them."""
 
 
 def share(job: Job, outer: Mapping[str, Answer], shape: Signature) -> Supernet:
@@ -46,7 +50,14 @@ def read_channel_share(job: Job) -> int:
     return 1 if weights is None else int(load_facts(weights).get(CHANNELS, "1"))
 
 
-def describe_channels(job: Job) -> dict[str, str]:
-    """The text for weights of the job's supernet."""
-    channel_share = read_channel_share(job)
-    return {CHANNELS: str(channel_share)} if channel_share > 1 else {}
+def describe_channels(job: Job, supernet: Supernet) -> dict[str, str]:
+    """The texts for weights of the job's supernet."""
+    shares = {CHANNELS: read_channel_share(job), PRESENT: supernet.present_share}
+    return {name: str(share) for name, share in shares.items()} if shares[CHANNELS] > 1 else {}
+
+
+def follow_channels(supernet: Supernet, weights: Path) -> None:
+    """Let the operations see as many channels as when these weights were written."""
+    from cambrian.networks.checkpoint import load_facts
+
+    supernet.narrow(int(load_facts(weights).get(PRESENT, supernet.present_share)))

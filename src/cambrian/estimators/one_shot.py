@@ -201,7 +201,7 @@ class OneShot(Recipe):
         assert run.job.keep is not None
         run.leave_training(run.job.keep)  # before the best weights take the place of the last
         run.take_best()
-        facts = {OUTER: encode(supernet.outer).decode()} | describe_channels(run.job)
+        facts = {OUTER: encode(supernet.outer).decode()} | describe_channels(run.job, supernet)
         facts |= describe_hypernetwork(run.job)
         save_weights(supernet, run.job.keep / SUPERNET, facts)
 

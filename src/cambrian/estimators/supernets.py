@@ -13,7 +13,7 @@ from cambrian.choices import Answer
 from cambrian.codec import encode
 from cambrian.errors import UsageError
 from cambrian.estimators.build import signature
-from cambrian.estimators.channel_shares import share
+from cambrian.estimators.channel_shares import follow_channels, share
 from cambrian.estimators.gate_course import show_sites
 from cambrian.estimators.generated_weights import add_hypernetwork
 from cambrian.estimators.job import Job
@@ -58,6 +58,7 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
     SpaceError for a space without forks that can be shared."""
     import torch
 
+    from cambrian.networks.depthwise import quicken_depthwise
     from cambrian.networks.pointwise import avoid_strided_pointwise
 
     with torch.random.fork_rng(devices=[]):
@@ -65,6 +66,7 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
         supernet = share(job, outer, signature(task, job.fidelity))
         add_hypernetwork(job, supernet)
     avoid_strided_pointwise(supernet)
+    quicken_depthwise(supernet)
     show_sites(job.space, supernet)
     return supernet
 
@@ -91,6 +93,7 @@ def load_supernet(job: Job, task: Task, statistics: str) -> Held:
     _check_outer(job, _read_outer(weights))
     supernet: Supernet = make_supernet(job, task, job.architecture)
     load_weights(supernet, weights)
+    follow_channels(supernet, weights)
     supernet.to(job.device, memory_format=memory_format(supernet))  # type: ignore[call-overload]
     # Weights that are generated are another child's at each choice.
     memo = Memo(supernet) if supernet.hypernetwork is None else Memo(supernet, 0)

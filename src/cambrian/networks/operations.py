@@ -139,10 +139,14 @@ class FactorizedReduce(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.relu(x)
-        # A last odd row outside the image is zeros; where the size is even it is never read.
-        shifted = F.pad(x, (-1, x.shape[-1] % 2, -1, x.shape[-2] % 2))
-        y: torch.Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], 1))
+        y: torch.Tensor = self.norm(torch.cat([self.even(x), self.odd(self.shift(x))], 1))
         return y
+
+    @staticmethod
+    def shift(x: torch.Tensor) -> torch.Tensor:
+        """The image without its first row and column."""
+        # A last odd row outside the image is zeros; where the size is even it is never read.
+        return F.pad(x, (-1, x.shape[-1] % 2, -1, x.shape[-2] % 2))
 
 
 # New operations go to the end: a supernet numbers its candidates in this order, also in files of weights.

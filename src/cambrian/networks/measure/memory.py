@@ -27,7 +27,7 @@ class LiveBytes(TorchDispatchMode):
     def __init__(self, tensors: Iterable[Tensor] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._live: dict[int, tuple[Any, int]] = {}
-        self.peak = 0
+        self._bytes = self.peak = 0
         self.hold(tensors)
 
     def __torch_dispatch__(
@@ -42,12 +42,16 @@ class LiveBytes(TorchDispatchMode):
 
     def hold(self, values: Iterable[Any]) -> None:
         """Count the tensors among `values` from now on, and stop counting those that were freed."""
-        self._live = {key: entry for key, entry in self._live.items() if not entry[0].expired()}
         for storage in (value.untyped_storage() for value in values if isinstance(value, Tensor)):
-            # A weak reference, since a strong one would keep alive the very memory that is counted.
-            reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
-            self._live.setdefault(storage._cdata, (reference, storage.nbytes()))
-        self.peak = max(self.peak, sum(count for _, count in self._live.values()))
+            if storage._cdata not in self._live:
+                # A weak reference, since a strong one would keep alive the very memory that is counted.
+                reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+                self._live[storage._cdata] = reference, storage.nbytes()
+                self._bytes += storage.nbytes()
+        if self._bytes > self.peak:  # else there is no new peak, whatever was freed
+            self._live = {key: entry for key, entry in self._live.items() if not entry[0].expired()}
+            self._bytes = sum(count for _, count in self._live.values())
+            self.peak = max(self.peak, self._bytes)
 
 
 @dataclass(frozen=True)

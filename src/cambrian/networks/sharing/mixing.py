@@ -16,7 +16,7 @@ gradient, so that its weights and their momentum stay as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -25,22 +25,46 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambrian.errors import UsageError
+from cambrian.networks.sharing.reads import Reads
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The candidates of the fork at `gate`, each with its inputs."""
+    """The candidates of the fork at `gate`, each with its inputs; `reads` is what others have made of
+    those."""
 
     gate: str
     modules: Sequence[nn.Module]
     inputs: Sequence[tuple[Any, ...]]
+    reads: Reads = field(default_factory=Reads)
 
     def __len__(self) -> int:
         return len(self.modules)
 
     def run(self, i: int) -> Tensor:
+        """The output of candidate i, as it is alone."""
         output: Tensor = self.modules[i](*self.inputs[i])
         return output
+
+    def run_beside(self, i: int) -> Tensor:
+        """The output of candidate i, which is added to those of others."""
+        module: Any = self.modules[i]
+        if hasattr(module, "run_beside"):  # a fork, whose own candidates read the same input
+            output: Tensor = module.run_beside(self.reads, *self.inputs[i])
+            return output
+        return self.reads.run(module, *self.inputs[i])
+
+    def add(self, total: Tensor | None, i: int, weight: Tensor | float) -> Tensor:
+        """`total`, None at first, and the output of candidate i times `weight`."""
+        one = isinstance(weight, float) and weight == 1
+        output = None if one else self.reads.run_weighted(self.modules[i], weight, *self.inputs[i])
+        if output is not None:
+            return output if total is None else _add(total, output, self)
+        output = self.run_beside(i)
+        if isinstance(weight, Tensor) or (total is None and not one):
+            output, weight = weight * output, 1.0
+        # A number is multiplied and added in one pass over memory, where a tensor takes two.
+        return output if total is None else _add(total, output, self, weight)
 
     def connects(self, i: int) -> bool:
         """Whether candidate i gives more than zeros."""
@@ -62,15 +86,8 @@ class Weighted:
         total: Tensor | None = None
         # Summed one by one: without gradients, not all outputs have to be in memory at once.
         for i in self._find_running(candidates):
-            output = candidates.run(i)
-            if self.weights.requires_grad:
-                output = self.weights[i] * output
-                total = output if total is None else _add(total, output, candidates)
-            elif total is None:
-                total = self._numbers[i] * output
-            else:
-                # A number is multiplied and added in one pass over memory, where a tensor takes two.
-                total = _add(total, output, candidates, self._numbers[i])
+            weight = self.weights[i] if self.weights.requires_grad else self._numbers[i]
+            total = candidates.add(total, i, weight)
         return self._make_nothing(candidates) if total is None else total
 
     @cached_property
@@ -110,10 +127,9 @@ class Summed:
     """The sum of all outputs."""
 
     def __call__(self, candidates: Candidates) -> Tensor:
-        outputs = [candidates.run(i) for i in range(len(candidates))]
-        total = outputs[0]
-        for output in outputs[1:]:
-            total = _add(total, output, candidates)
+        total = candidates.add(None, 0, 1.0)
+        for i in range(1, len(candidates)):
+            total = candidates.add(total, i, 1.0)
         return total
 
 
@@ -179,7 +195,9 @@ class _Compare(torch.autograd.Function):
     def forward(
         ctx: Any, output: Tensor, weights: Tensor, candidates: Candidates, compared: tuple[int, ...]
     ) -> Tensor:
-        ctx.candidates, ctx.compared, ctx.options = candidates, compared, len(weights)
+        # Without what the forward made of the inputs, which would be kept until the end.
+        ctx.candidates = replace(candidates, reads=Reads())
+        ctx.compared, ctx.options = compared, len(weights)
         return output.view_as(output)
 
     @staticmethod
@@ -203,9 +221,9 @@ class PartialChannels:
 
     def __call__(self, candidates: Candidates) -> Tensor:
         x: Tensor = candidates.inputs[0][0]
-        few = x.shape[1] // self.share
-        narrow = [(inputs[0][:, :few], *inputs[1:]) for inputs in candidates.inputs]
-        mixed = self.inner(Candidates(candidates.gate, candidates.modules, narrow))
+        few, reads = x.shape[1] // self.share, candidates.reads
+        narrow = [(reads.take_first(inputs[0], few), *inputs[1:]) for inputs in candidates.inputs]
+        mixed = self.inner(replace(candidates, inputs=narrow))
         rest = x[:, few:]
         if mixed.shape[2:] != rest.shape[2:]:
             rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)

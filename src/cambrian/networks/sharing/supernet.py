@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from cambrian.choices import Answer, Choice
@@ -22,6 +23,7 @@ from cambrian.networks.sharing.elastic import Elastic
 from cambrian.networks.sharing.hypernetwork import Hypernetwork
 from cambrian.networks.sharing.live import live_weights
 from cambrian.networks.sharing.mixing import Mixture, Weighted
+from cambrian.networks.sharing.narrowing import Move, list_moves
 from cambrian.networks.sharing.switches import Fork, Gate, Switch
 
 
@@ -93,6 +95,26 @@ class Supernet(nn.Module):
                 assert isinstance(switch, Fork)
                 switch.mixture = _fit(mixture, switch, name)
 
+    def narrow(self, share: int) -> None:
+        """Let partial operations see 1 / `share` of the channels, at most what they were made for."""
+        for fork in self._list_partial():
+            fork.present_share = share
+
+    @property
+    def present_share(self) -> int:
+        """1 / this share of the channels are what partial operations see; 1 where none are partial."""
+        return next((fork.present_share for fork in self._list_partial()), 1)
+
+    def list_widening(self, share: int, generator: torch.Generator) -> list[Move]:
+        """The weights and statistics that change where operations see all channels that they were made for
+        after 1 / `share`, and what their channels become copies of. Operations without a question of their
+        own in a mixture, such as no connection, have none."""
+        return [
+            move
+            for fork in self._list_partial()
+            for move in list_moves(fork.candidates, fork.channel_share, share, generator)
+        ]
+
     def weights(self, architecture: Mapping[str, Answer]) -> dict[str, Tensor]:
         """The state_dict that turns `architecture`'s own network into this one. Slices are copies, the other
         tensors are not."""
@@ -146,6 +168,9 @@ class Supernet(nn.Module):
                     f"got {answer!r}"
                 )
         return answers
+
+    def _list_partial(self) -> list[Fork]:
+        return [s for s in self._switches() if isinstance(s, Fork) and s.channel_share > 1]
 
     def _switches(self) -> list[Switch]:
         # Looked for once: children are scored by the hundred, and switches stay where they are.

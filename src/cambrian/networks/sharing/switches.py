@@ -16,6 +16,8 @@ from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.networks.sharing.elastic import Elastic
 from cambrian.networks.sharing.mixing import Candidates, Mixture, Only, PartialChannels
+from cambrian.networks.sharing.narrowing import Narrowed, count_channels
+from cambrian.networks.sharing.reads import Reads
 
 Key = Callable[[Any], Any]
 
@@ -47,7 +49,8 @@ class Fork(nn.Module):
 
     `gate` names the mixture, where it is not by the question: an operation of a cell has a gate for each
     state that it may read. `nothing` is one more candidate of mixtures, which no architecture has: no
-    connection. The candidates are made for one `channel_share` of the channels, and the others pass."""
+    connection. The candidates are made for one `channel_share` of the channels, and the others pass; while
+    `present_share` is larger, they run with as many of the first channels of their weights."""
 
     def __init__(
         self,
@@ -61,12 +64,13 @@ class Fork(nn.Module):
     ) -> None:
         super().__init__()
         self.path, self.options, self.gate = path, tuple(options), gate or path
-        self.channel_share = channel_share
+        self.channel_share = self.present_share = channel_share
         self.candidates = nn.ModuleList(candidates)
         self.chosen: int | None = None
         self.mixture: Mixture | None = None
         self._key = key or answer_at(path)
         self._nothing = [] if nothing is None else [nothing]  # in a list, so that it is no submodule
+        self._narrow: dict[int, list[Any]] = {}
 
     def choose(self, plan: Any) -> None:
         self.mixture = None  # to choose ends a mixture
@@ -79,10 +83,14 @@ class Fork(nn.Module):
         return [f"candidates.{i}." for i, option in enumerate(self.options) if option != name]
 
     def forward(self, *inputs: Any) -> Any:
+        return self.run_beside(Reads(), *inputs)
+
+    def run_beside(self, reads: Reads, *inputs: Any) -> Any:
+        """The output, where other forks have the same inputs, of which `reads` knows what they made."""
         if self.mixture is not None:
-            return self._run_mixture(self.mixture, [inputs] * len(self.mixable))
+            return self._run_mixture(self.mixture, [inputs] * len(self.mixable), reads)
         if self.channel_share > 1:
-            return self._run_mixture(Only(self._find_chosen()), [inputs] * len(self.mixable))
+            return self._run_mixture(Only(self._find_chosen()), [inputs] * len(self.mixable), reads)
         return self.current()(*inputs)
 
     @property
@@ -90,14 +98,23 @@ class Fork(nn.Module):
         """The candidates of mixtures."""
         return [*self.candidates, *self._nothing]
 
-    def blend(self, inputs: Sequence[Any]) -> Any:
+    def blend(self, inputs: Sequence[Any], reads: Reads) -> Any:
         """The mixture of the candidates where each has its own input."""
         assert self.mixture is not None
-        return self._run_mixture(self.mixture, [(x,) for x in inputs])
+        return self._run_mixture(self.mixture, [(x,) for x in inputs], reads)
 
-    def _run_mixture(self, mixture: Mixture, inputs: Sequence[tuple[Any, ...]]) -> Any:
-        whole = PartialChannels(mixture, self.channel_share) if self.channel_share > 1 else mixture
-        return whole(Candidates(self.gate, self.mixable, inputs))
+    def _run_mixture(self, mixture: Mixture, inputs: Sequence[tuple[Any, ...]], reads: Reads) -> Any:
+        whole = PartialChannels(mixture, self.present_share) if self.channel_share > 1 else mixture
+        return whole(Candidates(self.gate, self._list_present(), inputs, reads))
+
+    def _list_present(self) -> Sequence[Any]:
+        """The candidates of mixtures, for the channels that they see at present."""
+        one, other = self.channel_share, self.present_share
+        if one == other:
+            return self.mixable
+        if other not in self._narrow:
+            self._narrow[other] = [Narrowed(m, *count_channels(m, one, other)) for m in self.mixable]
+        return self._narrow[other]
 
     def current(self) -> nn.Module:
         """The chosen candidate."""

@@ -16,6 +16,7 @@ from torch import nn
 from cambrian.errors import Unbuildable, UnknownName
 from cambrian.networks.operations import OPERATIONS, FactorizedReduce, relu_conv_bn
 from cambrian.networks.sharing.reading import Own, Reading
+from cambrian.networks.sharing.reads import Reads
 from cambrian.networks.sharing.switches import Fork, resolve_forks
 
 Block = tuple[int, str, int, str]  # input 1, operation 1, input 2, operation 2
@@ -209,8 +210,9 @@ class Cell(nn.Module, Generic[P]):
         states = [previous_previous, previous]
         for i, fit in self.fit.items():
             states[int(i)] = fit(states[int(i)])
+        reads = Reads()
         for k in range(len(wiring.blocks)):
-            states.append(self._combine(k, states, wiring))
+            states.append(self._combine(k, states, wiring, reads))
         # After the blocks, which read the inputs before they are reduced.
         for i, end in self.ends.items():
             states[int(i)] = end(states[int(i)])
@@ -218,24 +220,29 @@ class Cell(nn.Module, Generic[P]):
             return states[wiring.output[0]]
         return torch.cat([states[k] for k in wiring.output], 1)
 
-    def _combine(self, k: int, states: list[torch.Tensor], wiring: Wiring) -> torch.Tensor:
-        """The result of block k."""
+    def _combine(self, k: int, states: list[torch.Tensor], wiring: Wiring, reads: Reads) -> torch.Tensor:
+        """The result of block k. `reads` is what mixtures have made of the states."""
         first = self.first[k]
         # Mixed, a block is the sum of all its edges and not of two (DARTS, Liu et al. 2019, Eq. 1). Its two
         # operands have the same modules, so that the first one holds them all.
         if self.sums_edges and isinstance(first, Fork) and first.mixture is not None:
-            total: torch.Tensor = first.blend(states[: len(first.options)])
+            total: torch.Tensor = first.blend(states[: len(first.options)], reads)
             return total
         one, _, other, _ = wiring.blocks[k]
-        results = self._path(first, states, one), self._path(self.second[k], states, other)
+        results = (
+            self._path(first, states, one, reads),
+            self._path(self.second[k], states, other, reads),
+        )
         return torch.cat(results, 1) if k in wiring.concat else results[0] + results[1]
 
-    def _path(self, operation: nn.Module, states: list[torch.Tensor], source: int) -> torch.Tensor:
+    def _path(
+        self, operation: nn.Module, states: list[torch.Tensor], source: int, reads: Reads
+    ) -> torch.Tensor:
         """The operation's result, dropped at random in training. The identity is never dropped, as in the
         released code."""
         # While states are mixed, each candidate reads its own one, and no path is dropped.
         if isinstance(operation, Fork) and operation.mixture is not None:
-            blended: torch.Tensor = operation.blend(states[: len(operation.options)])
+            blended: torch.Tensor = operation.blend(states[: len(operation.options)], reads)
             return blended
         y: torch.Tensor = operation(states[source])
         if not self.training or self.drop_path == 0 or isinstance(resolve_forks(operation), nn.Identity):

@@ -19,11 +19,13 @@ def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str) 
     import torch
     from torch.nn import functional as F
 
+    from cambrian.networks.depthwise import quicken_depthwise
     from cambrian.networks.heads import spread_targets
     from cambrian.networks.pointwise import avoid_strided_pointwise, memory_format
 
     # Prepared as the trainer prepares it, so that the measured speed is that of training.
     avoid_strided_pointwise(network)
+    quicken_depthwise(network)
     layout = memory_format(network)
     network = network.to(device).to(memory_format=layout).train()  # type: ignore[call-overload]
     images = max(2, min(64, PIXELS // (shape[1] * shape[2])))

@@ -1,7 +1,6 @@
 """Weights of candidates drawn from Dirichlet distributions: Chen et al., "DrNAS: Dirichlet Neural
 Architecture Search" (ICLR 2021, arXiv 2006.10355), Sec. 3.1; and its progressive stages (Sec. 3.3), after
-each of which only the best operations of a site are left. In the paper operations see more channels in the
-second stage as well; here their number is the same in both."""
+each of which only the best operations of a site are left, and see more of the channels."""
 
 from __future__ import annotations
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.distributions import Dirichlet, kl_divergence
 from torch.nn import functional as F
 
+from cambrian.errors import UsageError
 from cambrian.networks.sharing.methods.gate_rules import (
     Logits,
     Mixtures,
@@ -25,7 +25,7 @@ from cambrian.networks.sharing.methods.gate_rules import (
 from cambrian.networks.sharing.methods.gate_step import GateSettings, GateStep
 from cambrian.networks.sharing.mixing import Weighted
 from cambrian.networks.sharing.supernet import Supernet
-from cambrian.settings import Span, check_settings
+from cambrian.settings import COUNT, Span, check_settings
 
 if TYPE_CHECKING:
     from cambrian.networks.sharing.methods.method import Draw
@@ -39,15 +39,33 @@ class DrNAS(GateSettings):
     """A site's concentration is elu(logit) + 1. `anchor` weighs the divergence from the uniform Dirichlet
     (Eq. 5), in place of a decay of the logits. The training has two stages of equal length where `keep` is
     above 0: so many options of a site are in the second one. Gates rest for the first `rest` epochs of each
-    stage."""
+    stage. Operations see one `channel_share` of the channels (K in the paper), and one `first_share` in the
+    first of two stages (0: the same)."""
 
     gate_decay: Annotated[float, Span(0)] = 0.0
     anchor: Annotated[float, Span(0)] = 1e-3
     keep: Annotated[int, Span(0)] = 0
     rest: Annotated[int, Span(0)] = 0
+    channel_share: Annotated[int, COUNT] = 1
+    first_share: Annotated[int, Span(0, whole=True)] = 0
 
     def __post_init__(self) -> None:
         check_settings(self, "supernet method 'drnas'")
+        if self.first_share and not (self.keep and self.first_share >= self.channel_share > 1):
+            raise UsageError(
+                f"supernet method 'drnas': first_share is for two stages (keep above 0) of partial channels,"
+                f" at least channel_share, which is then above 1; got first_share={self.first_share},"
+                f" channel_share={self.channel_share}, keep={self.keep}"
+            )
+
+    def find_share(self, epoch: int) -> int:
+        """The operations see 1 / so many of the channels in that epoch.
+
+        >>> [DrNAS(epochs=4, keep=3, channel_share=2, first_share=4).find_share(n) for n in range(4)]
+        [4, 4, 2, 2]
+        """
+        first = self.first_share or self.channel_share
+        return first if epoch < self._find_stage() else self.channel_share
 
     def relax(self, logits: Logits, progress: Progress) -> Mixtures:
         # `rsample` is differentiable with respect to the concentration. What was dropped is drawn as well,
@@ -80,7 +98,9 @@ class DrNAS(GateSettings):
         return self.anchor * torch.stack(distances).sum()
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
-        rules = Rules(self.relax, find_mean, self.penalise, drop=self.drop, rests=self.rests)
+        rules = Rules(
+            self.relax, find_mean, self.penalise, drop=self.drop, rests=self.rests, find_share=self.find_share
+        )
         return GateStep(self, rules, supernet, recipe, validation)
 
 

@@ -102,7 +102,8 @@ class Rules:
     added are learned too. `soft`: mixtures of all candidates fit into memory, so that the curvature can be
     watched. `start` is the logits' first value. `find_rate` gives the weights' rate at a moment of so many
     epochs. `drop` gives the options that are left from the beginning of an epoch on, by site, given the
-    probabilities then; `rests` the epochs in which gates do not learn."""
+    probabilities then; `rests` the epochs in which gates do not learn. `find_share` gives the share of the
+    channels that partial operations see in an epoch; where it becomes smaller, they are widened."""
 
     relax: Relax = mix_softmax
     probabilities: Callable[[Tensor], Tensor] = softmax_of
@@ -117,6 +118,7 @@ class Rules:
     find_rate: Callable[[Recipe, Moment, int], float] = follow_schedule
     drop: Callable[[Logits, int], Mapping[str, Tensor]] = keep_all
     rests: Callable[[int], bool] = rest_never
+    find_share: Callable[[int], int] | None = None
 
 
 def draw_gumbel(logit: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cambrian.errors import UsageError
 from cambrian.networks.sharing.methods.course import Course, find_largest_eigenvalue
 from cambrian.networks.sharing.methods.gate_rules import Logits, Progress, Rules, keep_shares, mix_softmax
-from cambrian.networks.sharing.methods.hypergradient import Bilevel
+from cambrian.networks.sharing.methods.hypergradient import Bilevel, held_fixed
 from cambrian.networks.sharing.mixing import Mixture, Summed, Weighted
 from cambrian.networks.training.descent import Descent
 from cambrian.networks.training.losses import make_loss
@@ -89,6 +89,7 @@ class GateStep:
             self.kept |= self._rules.drop(self._probabilities(), moment.epoch)
         progress = Progress(moment.epoch, self._settings.epochs, kept=self.kept)
         rate = self._rules.find_rate(self._recipe, moment, self._settings.epochs)
+        self._follow_share(moment)
         self._supernet.choose(self._supernet.whole)
         if self._rules.one_level:
             loss = self._learn_together(inputs, targets, moment, progress, rate)
@@ -99,6 +100,18 @@ class GateStep:
         if moment.step == moment.steps_per_epoch - 1:
             self._course.close_epoch(self._probabilities(), self._find_curvature(moment))
         return loss
+
+    def _follow_share(self, moment: Moment) -> None:
+        """Let the operations see the channels of this epoch. At its beginning they may be widened."""
+        find = self._rules.find_share
+        if find is None:
+            return
+        present, before = find(moment.epoch), find(max(0, moment.epoch - 1))
+        if moment.step == 0 and present < before:
+            # Seeded from torch's generator, which is seeded by the step.
+            generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
+            self._by_weights.reorder(self._supernet.list_widening(before, generator))
+        self._supernet.narrow(present)
 
     def _learns_gates(self, moment: Moment) -> bool:
         resting = moment.epoch < self._settings.frozen or self._rules.rests(moment.epoch)
@@ -180,7 +193,8 @@ class GateStep:
             self._supernet.mix(complete(mix_softmax(self._logits, progress), self._supernet, self.kept))
             return self._loss(self._supernet, *held, moment)
 
-        return find_largest_eigenvalue(lose, list(self._logits.values()), self._settings.curvature)
+        with held_fixed(self._by_weights.parameters):
+            return find_largest_eigenvalue(lose, list(self._logits.values()), self._settings.curvature)
 
     def make_mixtures(self) -> dict[str, Mixture]:
         """The softmax mixtures of all sites, by the present gates."""

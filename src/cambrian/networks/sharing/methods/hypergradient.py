@@ -49,7 +49,8 @@ class Bilevel:
 
 def first_order(level: Bilevel) -> list[Tensor]:
     """The gradient at the present weights: xi = 0 (Sec. 2.3)."""
-    return differentiate(level.validation(), level.gates)
+    with held_fixed(level.weights):
+        return differentiate(level.validation(), level.gates)
 
 
 def second_order(level: Bilevel) -> list[Tensor]:
@@ -73,7 +74,7 @@ def mix_derivatives(level: Bilevel, vector: Sequence[Tensor]) -> list[Tensor]:
     radius = RADIUS / float(norm)
     sides = []
     for sign in (1.0, -1.0):
-        with moved(level.weights, vector, sign * radius):
+        with moved(level.weights, vector, sign * radius), held_fixed(level.weights):
             sides.append(differentiate(level.training(), level.gates))
     return [(plus - minus) / (2 * radius) for plus, minus in zip(*sides, strict=True)]
 
@@ -81,8 +82,23 @@ def mix_derivatives(level: Bilevel, vector: Sequence[Tensor]) -> list[Tensor]:
 def differentiate(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     """The gradients of `loss`, zeros for tensors that it does not depend on. Only what they need is computed:
     gates alone need no gradients of weights."""
+    if not loss.requires_grad:  # fixed weights, and gates that were not asked
+        return [torch.zeros_like(t) for t in tensors]
     found = torch.autograd.grad(loss, list(tensors), allow_unused=True)
     return [torch.zeros_like(t) if g is None else g for g, t in zip(found, tensors, strict=True)]
+
+
+@contextmanager
+def held_fixed(tensors: Sequence[Tensor]) -> Iterator[None]:
+    """Inside, no gradients of the tensors are computed, and nothing is kept in memory for them."""
+    learning = [t for t in tensors if t.requires_grad]
+    for tensor in learning:
+        tensor.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for tensor in learning:
+            tensor.requires_grad_(True)
 
 
 @contextmanager

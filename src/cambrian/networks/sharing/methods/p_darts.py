@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
@@ -78,7 +78,7 @@ class DroppedSkips:
         modules: list[Any] = list(candidates.modules)
         for i in self.skips:
             modules[i] = _Dropped(modules[i], self.rate)
-        return self.inner(Candidates(candidates.gate, modules, candidates.inputs))
+        return self.inner(replace(candidates, modules=modules))
 
 
 @dataclass(frozen=True)

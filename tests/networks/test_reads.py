@@ -1,0 +1,79 @@
+"""What mixtures make of a state once, and weights inside normalisations, against plain sums."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from cambrian.networks.operations import OPERATIONS
+from cambrian.networks.sharing.mixing import Candidates, Summed, Weighted
+from cambrian.networks.sharing.reads import Reads
+from cambrian.networks.sharing.switches import Fork
+
+CHANNELS = 8
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_two_edges_from_a_state_are_the_sum_of_their_operations(stride, training):
+    """Of all operations at once, in float64 within 1e-12: the sum, the gradients of weights, of the state and
+    of every parameter, and the running statistics."""
+    torch.manual_seed(0)
+    edges = [
+        nn.ModuleList(make(CHANNELS, CHANNELS, stride) for make in OPERATIONS.values()).double()
+        for _ in range(2)
+    ]
+    plain = copy.deepcopy(edges)
+    weights = torch.rand(2, len(OPERATIONS), dtype=torch.float64, requires_grad=True)
+    x = torch.randn(2, CHANNELS, 7, 7, dtype=torch.float64, requires_grad=True)
+    forks = [Fork("op", range(len(edge)), list(edge)).train(training) for edge in edges]
+    for fork, row in zip(forks, weights, strict=True):
+        fork.mixture = Weighted(row)
+    for edge in plain:
+        edge.train(training)
+    found = Summed()(Candidates("in", forks, [(x,)] * 2))
+    expected = sum(
+        w * f(x) for edge, row in zip(plain, weights, strict=True) for w, f in zip(row, edge, strict=True)
+    )
+    close = {"rtol": 1e-12, "atol": 1e-12}
+    torch.testing.assert_close(found, expected, **close)
+    g = torch.randn_like(found)
+    ours = torch.autograd.grad(found, [weights, x, *(p for e in edges for p in e.parameters())], g)
+    theirs = torch.autograd.grad(expected, [weights, x, *(p for e in plain for p in e.parameters())], g)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12 * float(other.abs().max() + 1))
+    for one, other in zip(edges, plain, strict=True):
+        for name, buffer in one.named_buffers():
+            torch.testing.assert_close(buffer, other.get_buffer(name), **close)
+
+
+def test_a_state_is_pooled_once():
+    """For all edges that read it; another state, or another pooling, is another image."""
+    reads, runs = Reads(), []
+
+    def pool(kernel):
+        module = nn.MaxPool2d(kernel, 1, kernel // 2)
+        module.register_forward_hook(lambda *_: runs.append(kernel))
+        return module
+
+    x, y = torch.randn(2, 1, 3, 4, 4).unbind()
+    assert reads.run(pool(3), x) is reads.run(pool(3), x)
+    assert reads.run(pool(3), y) is not reads.run(pool(5), y)
+    assert runs == [3, 3, 5]
+
+
+def test_a_module_that_changes_its_input_gets_its_own():
+    """A user's, after a rectifier: what other candidates read is not changed."""
+
+    class Doubled(nn.Module):
+        def forward(self, x):
+            return x.mul_(2)
+
+    reads, x = Reads(), torch.ones(1, 1, 2, 2)
+    conv = nn.Sequential(nn.ReLU(), nn.Conv2d(1, 1, 1, bias=False))
+    before = reads.run(conv, x)
+    assert torch.equal(reads.run(nn.Sequential(nn.ReLU(), Doubled()), x), 2 * x)
+    assert torch.equal(reads.run(conv, x), before)
