@@ -26,8 +26,9 @@ class LiveBytes(TorchDispatchMode):
 
     def __init__(self, tensors: Iterable[Tensor] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        # Of storages that may be freed since: to look at all of them after every operation takes too long.
         self._live: dict[int, tuple[Any, int]] = {}
-        self.peak = 0
+        self._most = self.peak = 0
         self.hold(tensors)
 
     def __torch_dispatch__(
@@ -42,12 +43,16 @@ class LiveBytes(TorchDispatchMode):
 
     def hold(self, values: Iterable[Any]) -> None:
         """Count the tensors among `values` from now on, and stop counting those that were freed."""
-        self._live = {key: entry for key, entry in self._live.items() if not entry[0].expired()}
         for storage in (value.untyped_storage() for value in values if isinstance(value, Tensor)):
-            # A weak reference, since a strong one would keep alive the very memory that is counted.
-            reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
-            self._live.setdefault(storage._cdata, (reference, storage.nbytes()))
-        self.peak = max(self.peak, sum(count for _, count in self._live.values()))
+            if storage._cdata not in self._live:  # a weak reference keeps the address from being used again
+                # A strong one would keep alive the very memory that is counted.
+                reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+                self._live[storage._cdata] = reference, storage.nbytes()
+                self._most += storage.nbytes()
+        if self._most > self.peak:
+            self._live = {key: entry for key, entry in self._live.items() if not entry[0].expired()}
+            self._most = sum(count for _, count in self._live.values())
+            self.peak = max(self.peak, self._most)
 
 
 @dataclass(frozen=True)

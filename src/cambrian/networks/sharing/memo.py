@@ -58,7 +58,7 @@ class Memo:
     def __init__(self, network: nn.Module, limit: int = LIMIT) -> None:
         self._pools = [m for m in network.modules() if isinstance(m, nn.AvgPool2d)]
         self._closed = [Closed(m, _find_forward(m), _list_buffers(m)) for m in find_closed(network)]
-        self._room = limit
+        self._limit = self._room = limit
         # The tensors beside their identities: another tensor may not take one's place in memory.
         self._known: dict[int, Tensor] = {}
         self._scored: dict[tuple[int, int], Tensor] = {}
@@ -69,6 +69,11 @@ class Memo:
     def __len__(self) -> int:
         """The number of calls that are kept."""
         return len(self._calls)
+
+    @property
+    def bytes(self) -> int:
+        """Of the tensors that are kept."""
+        return self._limit - self._room
 
     def know(self, inputs: Tensor) -> None:
         """Let `inputs` be known from now on, if there is room for what modules make of them as well: every
