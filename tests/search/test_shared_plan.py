@@ -13,10 +13,11 @@ import cambrian
 import living
 from cambrian.errors import Incompatible, UsageError
 from cambrian.outcome import Done
+from cambrian.search.loop.deadlines import SUPERNETS
 from cambrian.search.planning import shared_plan, supernet_speed
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.shared_plan import MOST_CHILDREN, MOST_PASSES
-from cambrian.search.planning.shared_prices import SCORES, SUPERNET
+from cambrian.search.planning.shared_plan import LONGEST, MOST_CHILDREN, MOST_FINAL, MOST_STEPS
+from cambrian.search.planning.shared_prices import FINAL, SCORES, SUPERNET
 from cambrian.search.planning.supernet_speed import Measured, WorkersStart
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
@@ -93,7 +94,28 @@ def test_supernets_get_no_less_of_more_time(photos: cambrian.Task) -> None:
         amounts = (trained, each, search.strategy.children, float(final.fidelity.epochs))
         assert all(now >= then for now, then in zip(amounts, before, strict=True)), n
         before = amounts
-    assert (search.fidelity.epochs, search.strategy.children) == (MOST_PASSES, MOST_CHILDREN)
+    assert (search.fidelity.epochs, search.strategy.children) == (LONGEST, MOST_CHILDREN)
+    assert before[3] == MOST_FINAL
+
+
+@pytest.mark.usefixtures("steady")
+def test_the_time_that_a_supernet_cannot_use_is_for_networks_alone() -> None:
+    """Of 1,600 images: their supernet learns for as many steps as are of use, and not as few epochs as it
+    would of many images. What a day has left is the final stage's, whose deadlines leave the supernet its
+    own time; an hour is shared as usual."""
+    pixels = np.random.default_rng(0).integers(0, 255, (2500, 8, 8, 1), dtype=np.uint8)
+    task = cambrian.load((pixels, np.arange(2500) % 2))
+    hour, day = (plan(task, budget, strategy="darts", workers=1) for budget in ("1h", "24h"))
+    steps = -(-len(task.train) // day.search.estimator.batch_size)
+    assert day.search.fidelity.epochs == -(-MOST_STEPS // steps)
+    assert "as long as is of use" in dict(day.rows)["supernet"]
+    each = len(task.train) * 1e-4 * int(day.search.fidelity.skeleton["filters"]) * 5 + 0.1
+    assert day.search.final is not None
+    assert day.search.final.share > 0.5
+    assert day.search.fidelity.epochs * each < SUPERNETS * (1 - day.search.final.share) * day.seconds
+    assert hour.search.final is not None
+    assert hour.search.final.share == FINAL
+    assert "of use" not in dict(hour.rows)["supernet"]
 
 
 @pytest.mark.usefixtures("steady")
