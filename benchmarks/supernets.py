@@ -117,6 +117,8 @@ def run_items(asked: argparse.Namespace) -> None:
     for item in left:
         if time.monotonic() - began > 3600 * asked.hours:
             break
+        if place_row(asked.out, item).exists():  # another process has done it since
+            continue
         try:
             do_item(asked.out, item)
         except RunBusy:

@@ -15,6 +15,7 @@ from cambrian.errors import Incompatible, UsageError
 from cambrian.outcome import Done
 from cambrian.search.loop.deadlines import SUPERNETS
 from cambrian.search.planning import shared_plan, supernet_speed
+from cambrian.search.planning.forked import Failed
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.shared_plan import LONGEST, MOST_CHILDREN, MOST_FINAL, MOST_STEPS
 from cambrian.search.planning.shared_prices import FINAL, SCORES, SUPERNET
@@ -139,6 +140,17 @@ def test_a_strategy_is_known_by_its_requests(photos: cambrian.Task) -> None:
         photos, "1m", strategy=living.Sharing(), space=living.forked, workers=1, changes={"filters": 2}
     )
     assert "supernet" in dict(search.rows)
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_supernet_that_cannot_be_measured_is_no_cheaper_than_a_few_networks(
+    photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine with much other work, where a measurement takes too long."""
+    monkeypatch.setattr(shared_plan, "measure_size", lambda *_: Failed("it took longer than 30 s"))
+    planned = plan(photos, "1m", strategy="once-for-all", space="ofa", workers=1)
+    assert "its speed was guessed: it took longer than 30 s" in dict(planned.rows)["time"]
+    assert planned.search.fidelity.epochs * len(photos.train) * 4e-3 <= SUPERNET * planned.seconds
 
 
 def test_levels_are_refused(photos: cambrian.Task) -> None:

@@ -81,6 +81,7 @@ def _measure_steps(
     one_shot: OneShot, job: Job, task: Task, supernet: Supernet, method: Step
 ) -> tuple[float, float, int]:
     from cambrian.networks.measure.memory import LiveBytes
+    from cambrian.networks.sharing.methods.method import HasGates
     from cambrian.networks.training.augment import Augment
     from cambrian.networks.training.batch_stream import BatchStream
     from cambrian.networks.training.step import Moment
@@ -97,7 +98,8 @@ def _measure_steps(
     last = Moment(half, steps - 1, steps, steps * job.fidelity.epochs)
     with LiveBytes([*supernet.parameters(), *supernet.buffers(), inputs]) as live:
         method.take(inputs, targets, moments[0])
-        method.take(inputs, targets, last)
+        if isinstance(method, HasGates):
+            method.take(inputs, targets, last)
     times: list[float] = []
     while len(times) < 3 or (len(times) < 20 and sum(times) < ENOUGH):
         times.append(_time(lambda: method.take(inputs, targets, moments[len(times) + 1]), job.device))

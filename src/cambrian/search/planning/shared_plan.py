@@ -42,6 +42,7 @@ from cambrian.search.planning.supernet_speed import (
     count_memory,
     measure_alone,
     measure_size,
+    remember,
 )
 from cambrian.search.planning.workload import split_changes
 from cambrian.spaces.space import Space
@@ -67,6 +68,8 @@ TOP = 3
 """Children that are trained alone."""
 ROUNDING = 0.05
 """The part of the time that whole epochs may leave."""
+GUESSED = 4.0
+"""The time of a step that could not be measured, by that of a network alone: a few paths and a teacher."""
 MEASURED = 0.08
 """The share of the time in which larger sizes are measured."""
 
@@ -117,13 +120,14 @@ def plan_amounts(
     images = min(fields.get("images", len(task.train)), len(task.train))
     sizes = [{**size, **skeleton} for size in ([facts.size(0)] if skeleton else facts.sizes or [{}])]
     measure = partial(measure_size, task, space, strategy, one_shot, device)
-    last = _remember(partial(measure_alone, task, space, device))
+    last = remember(partial(measure_alone, task, space, device))
     rounds = math.ceil(trainings / workers) * len(task.train)
     rate = 0.0 if limits.seconds is None else rounds / FINAL / limits.seconds
     until = began + (limits.seconds or 0.0) * MEASURED
     with WorkersStart(wanted=workers > 1) as start:
         # On one worker, whatever their number: a supernet is one training, whose numbers are to be the same.
-        cost, notice = _choose_size(sizes, measure, limits.seconds, images, one_shot, until)
+        alone = partial(last, facts.draw(None, stream(0, "plan", "final")))
+        cost, notice = _choose_size(sizes, measure, limits.seconds, images, one_shot, until, alone)
         check_memory(cost, device, memory, workers)
         final, final_epochs, image = _choose_final(facts, cost.skeleton, final_skeleton, last, rate)
         prices = add_prices(cost, strategy, one_shot, images, start.wait(), workers)
@@ -262,15 +266,17 @@ def _choose_size(
     images: int,
     one_shot: OneShot,
     until: float,
+    alone: Callable[[dict[str, Scalar]], float],
 ) -> tuple[Measured, str | None]:
     """The largest size that makes PASSES epochs within the supernet's share of the budget's `seconds`, else
-    the smallest, as where there is no such budget; and a sentence where its cost had to be guessed."""
+    the smallest, as where there is no such budget; and a sentence where its cost had to be guessed, by the
+    seconds of an image of a network `alone`."""
     chosen: Measured | None = None
     for size in sizes:
         cost = measure(size)
         if isinstance(cost, Failed):
             if chosen is None:
-                guess = Measured(size, 1e-3, 1.0, 0)
+                guess = Measured(size, GUESSED * alone(size), 1.0, 0)
                 return guess, f"the supernet could not be measured, and its speed was guessed: {cost}"
             break
         each = images * cost.step + cost.end + one_shot.paths * cost.score
@@ -280,19 +286,6 @@ def _choose_size(
             break
     assert chosen is not None
     return chosen, None
-
-
-def _remember(measure: Callable[[Any, Mapping[str, Scalar]], float]) -> Any:
-    """The same, which measures each size once."""
-    known: dict[tuple[tuple[str, Scalar], ...], float] = {}
-
-    def look_up(network: Any, size: Mapping[str, Scalar]) -> float:
-        name = tuple(sorted(size.items()))
-        if name not in known:
-            known[name] = measure(network, size)
-        return known[name]
-
-    return look_up
 
 
 def _choose_final(
