@@ -111,12 +111,12 @@ class Memo:
             for module in forwards:
                 del vars(module)["forward"]
 
-    def _answer(self, closed: Closed, phase: str, *inputs: Any) -> Any:
-        """The output of a closed module."""
-        key = self._name_call(closed, phase, inputs)
+    def _answer(self, closed: Closed, phase: str, *inputs: Any, **settings: Any) -> Any:
+        """The output of a closed module. A call with settings, as for the size of an output, is not kept."""
+        key = None if settings else self._name_call(closed, phase, inputs)
         call = None if key is None else self._find(key)
         if call is None:
-            output = closed.forward(*inputs) if key is None else self._run(closed, inputs[0])
+            output = closed.forward(*inputs, **settings) if key is None else self._run(closed, inputs[0])
             call = None if key is None else self._keep(key, closed, inputs[0], output)
         else:
             output = call.output
