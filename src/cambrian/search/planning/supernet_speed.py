@@ -114,8 +114,8 @@ def measure_size(
     if isinstance(cost, Failed):
         return cost
     numbers = {name: float(cost[name]) for name in ("step", "score", "make", "end", "extra")}
-    memory = {name: int(cost[name]) for name in ("bytes", "children")}
-    return Measured(skeleton, fork=_measure_fork(), **memory, **numbers)
+    step, children = int(cost["bytes"]), int(cost["children"])
+    return Measured(skeleton, bytes=step, children=children, fork=_measure_fork(), **numbers)
 
 
 def measure_alone(
