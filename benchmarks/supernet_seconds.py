@@ -27,6 +27,9 @@ class Processor(Watch):
     def on_warning(self, sentence: str) -> None:
         print(sentence, flush=True)
 
+    def on_stage(self, name: str, total: int | None) -> None:
+        self._last = time.process_time()  # the images are read and the modules imported
+
     def on_point(self, number: int, point: Point) -> None:
         self._note(number)
 
