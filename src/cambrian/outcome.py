@@ -202,6 +202,15 @@ class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(self, outcome=outcome)
 
 
+def describe_collapse(trial: Trial) -> str:
+    """The sentence of a supernet whose gates collapsed; "" where they did not."""
+    collapse = trial.outcome.data.get("collapse") if isinstance(trial.outcome, Done) else None
+    if not collapse:
+        return ""
+    before = f"the last epoch before it is {collapse['before']}" if collapse["before"] else "from the start"
+    return f"collapsed in epoch {collapse['epoch']}: {collapse['sign']}; {before}"
+
+
 def describe_failure(trial: Trial) -> str:
     """The sentence of a trial that failed, empty for one that did not."""
     if isinstance(trial.outcome, Infeasible):

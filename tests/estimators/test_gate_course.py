@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 import torch
 
+import gate_cases
+from cambrian.estimators import gate_course
 from cambrian.estimators.gate_course import find_collapse, judge_course
 from cambrian.networks.sharing.methods.course import Course, find_largest_eigenvalue
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.knowledge import Mixes
+from cambrian.testing import toy_task
 
 CALM = 20  # epochs
+SMALL = toy_task(48)
 
 
 def course(**series: list[Any]) -> dict[str, Any]:
@@ -72,6 +76,20 @@ def test_skips_are_those_of_the_derived_architectures() -> None:
     assert data["course"]["skips"] == [0, 6, 6, 6]
     assert data["course"]["skip_weight"] == pytest.approx([0.1, 0.6, 0.6, 0.6])
     assert data["collapse"]["before"] == 1
+
+
+@pytest.mark.parametrize("method", gate_cases.METHODS)
+def test_each_method_with_gates_is_watched(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its training leaves the losses, gates and skips of every epoch, the eigenvalue where it has mixtures,
+    and a collapse that one of the looks sees."""
+    monkeypatch.setattr(gate_course, "_see_skips", lambda course, epoch: (epoch - 1, "seen"))
+    data = gate_cases.train(gate_cases.make_job(method, {"epochs": 2}, epochs=2, task=SMALL)).data
+    assert data["collapse"] == {"epoch": 1, "before": 0, "sign": "seen"}
+    course = data["course"]
+    assert [len(course[name]) for name in ("loss", "skips", "skip_weight", "eigenvalue")] == [2] * 4
+    assert {len(table) for table in course["gates"].values()} == {2}
+    measured = [value is not None for value in course["eigenvalue"]]
+    assert measured == [method not in ("gdas", "proxylessnas", "maskconnect")] * 2
 
 
 def test_a_course_resumes() -> None:

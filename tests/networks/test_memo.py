@@ -24,6 +24,7 @@ SKELETONS: dict[str, dict[str, Any]] = {
     "nasbench201": {"filters": 4, "cells": 1},
     "darts": {"filters": 4, "cells": 2},
     "enas-macro": {"filters": 4},
+    "fabric": {"filters": 4},
 }
 
 

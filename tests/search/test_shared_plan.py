@@ -13,10 +13,12 @@ import cambrian
 import living
 from cambrian.errors import Incompatible, UsageError
 from cambrian.outcome import Done
+from cambrian.search.loop.deadlines import SUPERNETS
 from cambrian.search.planning import shared_plan, supernet_speed
+from cambrian.search.planning.forked import Failed
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.shared_plan import MOST_CHILDREN, MOST_PASSES
-from cambrian.search.planning.shared_prices import SCORES, SUPERNET
+from cambrian.search.planning.shared_plan import LONGEST, MOST_CHILDREN, MOST_FINAL, MOST_STEPS
+from cambrian.search.planning.shared_prices import FINAL, SCORES, SUPERNET
 from cambrian.search.planning.supernet_speed import Measured, WorkersStart
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
@@ -93,7 +95,28 @@ def test_supernets_get_no_less_of_more_time(photos: cambrian.Task) -> None:
         amounts = (trained, each, search.strategy.children, float(final.fidelity.epochs))
         assert all(now >= then for now, then in zip(amounts, before, strict=True)), n
         before = amounts
-    assert (search.fidelity.epochs, search.strategy.children) == (MOST_PASSES, MOST_CHILDREN)
+    assert (search.fidelity.epochs, search.strategy.children) == (LONGEST, MOST_CHILDREN)
+    assert before[3] == MOST_FINAL
+
+
+@pytest.mark.usefixtures("steady")
+def test_the_time_that_a_supernet_cannot_use_is_for_networks_alone() -> None:
+    """Of 1,600 images: their supernet learns for as many steps as are of use, and not as few epochs as it
+    would of many images. What a day has left is the final stage's, whose deadlines leave the supernet its
+    own time; an hour is shared as usual."""
+    pixels = np.random.default_rng(0).integers(0, 255, (2500, 8, 8, 1), dtype=np.uint8)
+    task = cambrian.load((pixels, np.arange(2500) % 2))
+    hour, day = (plan(task, budget, strategy="darts", workers=1) for budget in ("1h", "24h"))
+    steps = -(-len(task.train) // day.search.estimator.batch_size)
+    assert day.search.fidelity.epochs == -(-MOST_STEPS // steps)
+    assert "as long as is of use" in dict(day.rows)["supernet"]
+    each = len(task.train) * 1e-4 * int(day.search.fidelity.skeleton["filters"]) * 5 + 0.1
+    assert day.search.final is not None
+    assert day.search.final.share > 0.5
+    assert day.search.fidelity.epochs * each < SUPERNETS * (1 - day.search.final.share) * day.seconds
+    assert hour.search.final is not None
+    assert hour.search.final.share == FINAL
+    assert "of use" not in dict(hour.rows)["supernet"]
 
 
 @pytest.mark.usefixtures("steady")
@@ -117,6 +140,17 @@ def test_a_strategy_is_known_by_its_requests(photos: cambrian.Task) -> None:
         photos, "1m", strategy=living.Sharing(), space=living.forked, workers=1, changes={"filters": 2}
     )
     assert "supernet" in dict(search.rows)
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_supernet_that_cannot_be_measured_is_no_cheaper_than_a_few_networks(
+    photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine with much other work, where a measurement takes too long."""
+    monkeypatch.setattr(shared_plan, "measure_size", lambda *_: Failed("it took longer than 30 s"))
+    planned = plan(photos, "1m", strategy="once-for-all", space="ofa", workers=1)
+    assert "its speed was guessed: it took longer than 30 s" in dict(planned.rows)["time"]
+    assert planned.search.fidelity.epochs * len(photos.train) * 4e-3 <= SUPERNET * planned.seconds
 
 
 def test_levels_are_refused(photos: cambrian.Task) -> None:

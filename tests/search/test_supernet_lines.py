@@ -10,6 +10,7 @@ from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.search.tally import describe_supernet
 
+COLLAPSE = {"epoch": 5, "before": 2, "sign": "4 of 6 operations are skip connections"}
 LATE = {"epochs": 2.5, "planned_epochs": 6.0}
 
 
@@ -21,6 +22,11 @@ LATE = {"epochs": 2.5, "planned_epochs": 6.0}
         (
             Done(0.25, data={"gates": {"edge": [1.0]}}),
             "part 2 of 3: 6 epochs; the architecture of its gates has 25.00 %",
+        ),
+        (
+            Done(0.25, data={"gates": {"edge": [1.0]}, "collapse": COLLAPSE}),
+            "part 2 of 3: 6 epochs; the architecture of its gates has 25.00 %; collapsed in epoch 5: 4 of 6"
+            " operations are skip connections; the last epoch before it is 2",
         ),
         (
             Infeasible("nan", "the loss was not a finite number"),

@@ -89,6 +89,20 @@ def test_a_collapse_stops_the_training_where_that_is_wanted(stops: bool) -> None
     assert alone.reason["collapse"] == "made up"
 
 
+@pytest.mark.parametrize("name", GRADIENT)
+def test_each_method_stops_at_a_collapse(name: str) -> None:
+    """In the part that shows it, and a method of stages in each; what is derived, and the options that are
+    left for the next stage, are those of the epoch before."""
+    strategy = STRATEGIES.make({"name": name, "arguments": {"stop_on_collapse": True, "epochs": 30}})
+    game = play(strategy, lambda trial: outcome(trial, collapsed=True))
+    supernets = [t for t in game.trials if t.kind == "supernet"]
+    assert [t.reason["chunk"] for t in supernets] == [1] * len(strategy.stages)
+    for later in supernets[1:]:
+        assert all(3 in kept and kept != [0, 1, 2] for kept in later.method["arguments"]["kept"].values())
+    assert game.trials[-1].architecture == SPACE.architecture((3,) * 6)
+    assert game.trials[-1].reason["collapse"] == "made up"
+
+
 def test_a_supernet_that_fails_ends_the_search_in_a_sentence() -> None:
     game = play(DARTS(), lambda trial: Crashed("no memory"))
     assert [t.replicate for t in game.trials] == [0, 1, 2]

@@ -37,15 +37,18 @@ def score_network(
 
     images = scoring_images(task, job.fidelity, job.stage, job.device)
     # Nothing is kept for gradients, so that a larger batch fits and takes less time.
-    batch = 4 * recipe.batch_size
-    if memo is not None and images.pixels.numel() <= FEW:
-        batch = len(images)
+    batch = 4 * recipe.batch_size if memo is None else count_at_once(recipe, images)
     read = images.read if memo is None else partial(memo.recall, images.read)
     if task.goal.kind == "classes":
         metrics = scores(network, images, batch, read)
     else:
         metrics = score_goal(network, images, batch, make_loss(recipe, task.goal), read)
     return metrics | {"value": metrics[task.metric.replace("-", "_")]}
+
+
+def count_at_once(recipe: Recipe, images: Images) -> int:
+    """The images on which a child is scored in one batch."""
+    return len(images) if images.pixels.numel() <= FEW else 4 * recipe.batch_size
 
 
 def score_goal(

@@ -3,7 +3,7 @@ architectures derived from it are worth with its weights and alone."""
 
 from __future__ import annotations
 
-from cambrian.outcome import Trial
+from cambrian.outcome import Trial, describe_collapse
 from cambrian.pictures import charts
 from cambrian.pictures.gate_panels import draw_panels
 from cambrian.reports.contents import Story
@@ -24,15 +24,6 @@ def gates_section(story: Story) -> Html | None:
         return None
     parts = [_describe(story, t) for t in supernets]
     return section("Gates", *parts, *_compare(story))
-
-
-def describe_collapse(trial: Trial) -> str:
-    """The sentence of a supernet whose gates collapsed; "" where they did not."""
-    collapse = read_data(trial, "collapse")
-    if not collapse:
-        return ""
-    before = f"the last epoch before it is {collapse['before']}" if collapse["before"] else "from the start"
-    return f"collapsed in epoch {collapse['epoch']}: {collapse['sign']}; {before}"
 
 
 def _describe(story: Story, trial: Trial) -> Html:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cambrian.outcome import Done, Trial, describe_failure
+from cambrian.outcome import Done, Trial, describe_collapse, describe_failure
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import search_trials
 from cambrian.reports.formats import cell_text, integer_text
-from cambrian.reports.gates import describe_collapse
 from cambrian.reports.page import Html, element, section, table
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 

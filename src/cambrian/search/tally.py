@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from cambrian.outcome import Done, Trial, describe_failure
+from cambrian.outcome import Done, Trial, describe_collapse, describe_failure
 from cambrian.recommendation import list_comparable, place_trial
 
 FEWEST = 5
@@ -77,7 +77,8 @@ def describe_supernet(trial: Trial) -> str:
     late = f" of {trial.fidelity.epochs}, its time" if "planned_epochs" in trial.outcome.metrics else ""
     counted = f"{epochs:.3g} epoch{'s' if epochs != 1 else ''}{late}"
     if "gates" in trial.outcome.data:
-        return f"supernet{part}: {counted}; the architecture of its gates has {value_text(trial)}"
+        collapse = f"; {describe_collapse(trial)}" if "collapse" in trial.outcome.data else ""
+        return f"supernet{part}: {counted}; the architecture of its gates has {value_text(trial)}{collapse}"
     return f"supernet{part}: {counted}; its children have {value_text(trial)} on average"
 
 

@@ -26,6 +26,7 @@ class LiveBytes(TorchDispatchMode):
 
     def __init__(self, tensors: Iterable[Tensor] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        # Of storages that may be freed since: to look at all of them after every operation takes too long.
         self._live: dict[int, tuple[Any, int]] = {}
         self._bytes = self.peak = 0
         self.hold(tensors)

@@ -58,7 +58,7 @@ class Memo:
     def __init__(self, network: nn.Module, limit: int = LIMIT) -> None:
         self._pools = [m for m in network.modules() if isinstance(m, nn.AvgPool2d)]
         self._closed = [Closed(m, _find_forward(m), _list_buffers(m)) for m in find_closed(network)]
-        self._room = limit
+        self._limit = self._room = limit
         # The tensors beside their identities: another tensor may not take one's place in memory.
         self._known: dict[int, Tensor] = {}
         self._scored: dict[tuple[int, int], Tensor] = {}
@@ -69,6 +69,11 @@ class Memo:
     def __len__(self) -> int:
         """The number of calls that are kept."""
         return len(self._calls)
+
+    @property
+    def bytes(self) -> int:
+        """Of the tensors that are kept."""
+        return self._limit - self._room
 
     def know(self, inputs: Tensor) -> None:
         """Let `inputs` be known from now on, if there is room for what modules make of them as well: every
@@ -106,12 +111,12 @@ class Memo:
             for module in forwards:
                 del vars(module)["forward"]
 
-    def _answer(self, closed: Closed, phase: str, *inputs: Any) -> Any:
-        """The output of a closed module."""
-        key = self._name_call(closed, phase, inputs)
+    def _answer(self, closed: Closed, phase: str, *inputs: Any, **settings: Any) -> Any:
+        """The output of a closed module. A call with settings, as for the size of an output, is not kept."""
+        key = None if settings else self._name_call(closed, phase, inputs)
         call = None if key is None else self._find(key)
         if call is None:
-            output = closed.forward(*inputs) if key is None else self._run(closed, inputs[0])
+            output = closed.forward(*inputs, **settings) if key is None else self._run(closed, inputs[0])
             call = None if key is None else self._keep(key, closed, inputs[0], output)
         else:
             output = call.output

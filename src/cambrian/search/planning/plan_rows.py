@@ -129,6 +129,7 @@ def _describe_supernet(search: Search, amounts: Amounts) -> str:
     lasts = "" if amounts.seconds is None else f"; about {duration(amounts.seconds)}"
     if amounts.seconds is not None and amounts.seconds > 1.5 * amounts.allowed:
         lasts += f", of which the budget leaves it {duration(amounts.allowed)}: it will be cut short"
+    lasts += ", as long as is of use" if amounts.as_is_of_use else ""
     memory = f", {amounts.memory / 2**20:,.0f} MiB" if amounts.memory else ""
     return text + lasts + memory + _warn_of_few_steps(search, amounts.steps)
 

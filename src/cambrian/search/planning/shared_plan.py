@@ -26,9 +26,10 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed
 from cambrian.search.planning.shared_prices import (
     FEWEST,
+    FINAL,
     LEAST_STEPS,
-    SCORES,
     SUPERNET,
+    USED,
     Prices,
     add_prices,
     count_searches,
@@ -38,8 +39,10 @@ from cambrian.search.planning.supernet_speed import (
     Measured,
     WorkersStart,
     check_memory,
+    count_memory,
     measure_alone,
     measure_size,
+    remember,
 )
 from cambrian.search.planning.workload import split_changes
 from cambrian.spaces.space import Space
@@ -50,13 +53,23 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 PASSES, MOST_PASSES = 30, 150
-"""Epochs from which a larger supernet is worth its time, and beyond which more of them gain little."""
+"""Epochs from which a larger supernet is worth its time, and beyond which more of them gain little, unless
+they are of few steps."""
+MOST_STEPS, LONGEST = 20_000, 1000
+"""Steps that more epochs may bring, about those of DARTS's 50 epochs on CIFAR-10, and the epochs of a long
+published training of a supernet (CLOSE, Zhou et al. 2022)."""
+MOST_FINAL = 600
+"""Epochs of the longest published trainings of what was found (Liu et al. 2019, Sec. 3.2)."""
 USUAL, USUAL_FINAL, USUAL_CHILDREN = 30, 30, 100
 """Epochs of the supernet and of the final networks, and children, without a limit of time."""
 MOST_CHILDREN = 1000
 """Children beyond which there is no gain."""
 TOP = 3
 """Children that are trained alone."""
+ROUNDING = 0.05
+"""The part of the time that whole epochs may leave."""
+GUESSED = 4.0
+"""The time of a step that could not be measured, by that of a network alone: a few paths and a teacher."""
 MEASURED = 0.08
 """The share of the time in which larger sizes are measured."""
 
@@ -64,7 +77,8 @@ MEASURED = 0.08
 class Amounts(msgspec.Struct, frozen=True):
     """The amounts of a search by a supernet: its training in `chunks`, `children`, and the final trainings.
     `seconds` are those expected for the supernet, `allowed` those that it has at most, `whole` those for
-    everything (None: not measured), `memory` its bytes, `steps` the updates of its weights."""
+    everything (None: not measured), `memory` its bytes, `steps` the updates of its weights. `share` is the
+    final stage's part of the time, larger where the supernet is trained for as long `as_is_of_use`."""
 
     epochs: int
     fraction: float
@@ -79,6 +93,8 @@ class Amounts(msgspec.Struct, frozen=True):
     whole: float | None = None
     memory: int | None = None
     notice: str | None = None
+    share: float = FINAL
+    as_is_of_use: bool = False
 
 
 def plan_amounts(
@@ -104,26 +120,32 @@ def plan_amounts(
     images = min(fields.get("images", len(task.train)), len(task.train))
     sizes = [{**size, **skeleton} for size in ([facts.size(0)] if skeleton else facts.sizes or [{}])]
     measure = partial(measure_size, task, space, strategy, one_shot, device)
-    last = partial(measure_alone, task, space, device)
+    last = remember(partial(measure_alone, task, space, device))
     rounds = math.ceil(trainings / workers) * len(task.train)
-    rate = 0.0 if limits.seconds is None else rounds / (1 - SUPERNET - SCORES) / limits.seconds
+    rate = 0.0 if limits.seconds is None else rounds / FINAL / limits.seconds
     until = began + (limits.seconds or 0.0) * MEASURED
     with WorkersStart(wanted=workers > 1) as start:
         # On one worker, whatever their number: a supernet is one training, whose numbers are to be the same.
-        cost, notice = _choose_size(sizes, measure, limits.seconds, images, one_shot, until)
-        check_memory(cost, device, memory)
+        alone = partial(last, facts.draw(None, stream(0, "plan", "final")))
+        cost, notice = _choose_size(sizes, measure, limits.seconds, images, one_shot, until, alone)
+        check_memory(cost, device, memory, workers)
         final, final_epochs, image = _choose_final(facts, cost.skeleton, final_skeleton, last, rate)
         prices = add_prices(cost, strategy, one_shot, images, start.wait(), workers)
-    final_epochs = fields.get("final_epochs", final_epochs)
     planned = time.monotonic() - began
     seconds = _find_seconds(strategy, limits, prices, planned)
-    epochs, passes = _fit_training(seconds, prices, fields.get("epochs", getattr(strategy, "epochs", None)))
+    asked, most = fields.get("epochs", getattr(strategy, "epochs", None)), _bound_epochs(one_shot, images)
+    epochs, passes = _fit_training(seconds, prices, asked, most)
     chunks = prices.count_chunks(epochs, seconds)
     if limits.trials is not None:
         chunks = _share_trials(strategy, limits.trials, chunks)
     children = _count_children(limits, prices, chunks, planned, workers)
     training = epochs * passes * prices.each + chunks * prices.chunk + prices.extra
     scoring = (1 if prices.gates else children) * prices.child / workers
+    share = _find_final_share(limits, prices, planned, training, scoring)
+    if share > FINAL:
+        less = rate * FINAL / share
+        final, final_epochs, image = _choose_final(facts, cost.skeleton, final_skeleton, last, less)
+    final_epochs = fields.get("final_epochs", final_epochs)
     return Amounts(
         epochs,
         round(passes * images / len(task.train), 4),
@@ -136,8 +158,10 @@ def plan_amounts(
         training,
         seconds,
         planned + prices.start + training + scoring + rounds * final_epochs * image,
-        cost.bytes,
+        count_memory(cost, workers),
         notice,
+        share,
+        asked is None and epochs == most,
     )
 
 
@@ -161,13 +185,31 @@ def _find_seconds(strategy: Strategy, limits: Budget, prices: Prices, planned: f
     return max(SUPERNETS * rest - prices.chunk - prices.extra, LEAST_STEPS * prices.step)
 
 
-def _fit_training(seconds: float, prices: Prices, epochs: int | None) -> tuple[int, float]:
-    """The epochs that fit; and of very many images the part of one pass that does."""
+def _bound_epochs(one_shot: OneShot, images: int) -> int:
+    """The epochs beyond which more of them gain little."""
+    return max(MOST_PASSES, min(LONGEST, math.ceil(MOST_STEPS / one_shot.batches(images))))
+
+
+def _find_final_share(
+    limits: Budget, prices: Prices, planned: float, training: float, scoring: float
+) -> float:
+    """The part of the time for the final stage: what is usual, or where the supernet has all that is of
+    use to it, what it leaves."""
+    if limits.seconds is None:
+        return FINAL
+    # The supernet's own deadline is that part of the search's time.
+    search = planned + prices.start + max(training + scoring, training / SUPERNETS) / USED
+    left = 1 - search / limits.seconds
+    return round(left, 4) if left > FINAL + ROUNDING else FINAL
+
+
+def _fit_training(seconds: float, prices: Prices, epochs: int | None, most: int) -> tuple[int, float]:
+    """The epochs that fit, `most` at most; and of very many images the part of one pass that does."""
     if math.isinf(seconds):
         return epochs or USUAL, 1.0
     passes = seconds / prices.each
     if epochs is None:
-        epochs = max(1, min(MOST_PASSES, int(passes)))
+        epochs = max(1, min(most, int(passes)))
     return epochs, min(1.0, passes) if epochs == 1 else 1.0
 
 
@@ -224,15 +266,17 @@ def _choose_size(
     images: int,
     one_shot: OneShot,
     until: float,
+    alone: Callable[[dict[str, Scalar]], float],
 ) -> tuple[Measured, str | None]:
     """The largest size that makes PASSES epochs within the supernet's share of the budget's `seconds`, else
-    the smallest, as where there is no such budget; and a sentence where its cost had to be guessed."""
+    the smallest, as where there is no such budget; and a sentence where its cost had to be guessed, by the
+    seconds of an image of a network `alone`."""
     chosen: Measured | None = None
     for size in sizes:
         cost = measure(size)
         if isinstance(cost, Failed):
             if chosen is None:
-                guess = Measured(size, 1e-3, 1.0, 0)
+                guess = Measured(size, GUESSED * alone(size), 1.0, 0)
                 return guess, f"the supernet could not be measured, and its speed was guessed: {cost}"
             break
         each = images * cost.step + cost.end + one_shot.paths * cost.score
@@ -265,4 +309,4 @@ def _choose_final(
             break
         chosen, epochs, image = size, passes, seconds
     # A margin for scores and starts: what is late is cut short.
-    return chosen, max(1, min(MOST_PASSES, int(0.8 * epochs))) if rounds else USUAL_FINAL, image
+    return chosen, max(1, min(MOST_FINAL, int(0.8 * epochs))) if rounds else USUAL_FINAL, image

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SUPERNET, SCORES = 0.4, 0.2
 """Shares of the time; the rest is for the final stage. Planning and starting take their time from both, as
 a search's deadlines do."""
+FINAL = round(1 - SUPERNET - SCORES, 4)
+"""That rest."""
 USED = 0.85
 """The part of a share that is planned: the rest is for a machine that has become slower."""
 CHUNKS = 8

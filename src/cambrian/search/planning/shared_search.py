@@ -14,7 +14,6 @@ from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_shared
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.shared_plan import TOP, adapt_strategy, plan_amounts
-from cambrian.search.planning.shared_prices import SCORES, SUPERNET
 from cambrian.search.search import Search
 from cambrian.strategies.strategy import Strategy
 
@@ -64,7 +63,7 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
             top=TOP,
             baselines=compared,
             estimator=FINAL,
-            share=round(1 - SUPERNET - SCORES, 4),
+            share=amounts.share,
         ),
         device=request.device,
         **request.settings,

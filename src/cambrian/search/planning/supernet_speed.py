@@ -3,11 +3,10 @@ as that of the processes that do the work."""
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +43,15 @@ BEGINNING = (
 
 class Measured(msgspec.Struct, frozen=True):
     """A size of the skeleton, with the seconds of a supernet's step for each image, of a child's score, of
-    making a supernet, saving and loading it, and of the `end` of an epoch; and the bytes of a step. `fork`
-    are the seconds around each row that is done by a process of its own."""
+    making a supernet, saving and loading it, and of the `end` of an epoch; and the bytes of a step, and of a
+    process that scores `children`. `fork` are the seconds around each row that is done by a process of its
+    own."""
 
     skeleton: dict[str, Scalar]
     step: float
     score: float
     bytes: int
+    children: int = 0
     make: float = 0.0
     end: float = 0.0
     extra: float = 0.0
@@ -113,7 +114,8 @@ def measure_size(
     if isinstance(cost, Failed):
         return cost
     numbers = {name: float(cost[name]) for name in ("step", "score", "make", "end", "extra")}
-    return Measured(skeleton, bytes=int(cost["bytes"]), fork=_measure_fork(), **numbers)
+    step, children = int(cost["bytes"]), int(cost["children"])
+    return Measured(skeleton, bytes=step, children=children, fork=_measure_fork(), **numbers)
 
 
 def measure_alone(
@@ -133,17 +135,44 @@ def measure_alone(
     return 1e-3 if isinstance(seconds, Failed) else float(seconds)
 
 
-def check_memory(cost: Measured, device: str, allowed: int | None = None) -> None:
+def remember(measure: Callable[[Any, Mapping[str, Scalar]], float]) -> Any:
+    """The same, which measures each size once."""
+    known: dict[tuple[tuple[str, Scalar], ...], float] = {}
+
+    def look_up(network: Any, size: Mapping[str, Scalar]) -> float:
+        name = tuple(sorted(size.items()))
+        if name not in known:
+            known[name] = measure(network, size)
+        return known[name]
+
+    return look_up
+
+
+def count_memory(cost: Measured, workers: int) -> int:
+    """The bytes that a search needs at its peak: a supernet is trained on one worker, and each of all holds
+    it for children."""
+    return max(cost.bytes, workers * cost.children)
+
+
+def check_memory(cost: Measured, device: str, allowed: int | None = None, workers: int = 1) -> None:
     """Raises UsageError for a supernet that does not fit into the memory that is free, or into the bytes that
     a training is `allowed`."""
     free = None if device.startswith("cuda") else read_free_memory()
-    limits = {"are free": free, "are allowed by --memory": allowed}
-    name, least = min(limits.items(), key=lambda limit: math.inf if limit[1] is None else limit[1])
-    if least is not None and cost.bytes > least:
+    if free is not None and count_memory(cost, workers) > free:
+        _refuse(cost, workers, f"{free / 2**20:,.0f} MiB are free")
+    if allowed is not None and count_memory(cost, 1) > allowed:
+        _refuse(cost, 1, f"{allowed / 2**20:,.0f} MiB are allowed by --memory")
+
+
+def _refuse(cost: Measured, workers: int, least: str) -> None:
+    needed = f"the supernet needs about {count_memory(cost, workers) / 2**20:,.0f} MiB"
+    smaller = "take fewer filters or cells, as --filters 8"
+    if cost.bytes >= workers * cost.children:
         raise UsageError(
-            f"the supernet needs about {cost.bytes / 2**20:,.0f} MiB for a step, and {least / 2**20:,.0f} MiB"
-            f" {name}: take fewer filters or cells, as --filters 8, or a smaller batch, as --batch-size 16"
+            f"{needed} for a step, and {least}: {smaller}, or a smaller batch, as --batch-size 16"
         )
+    fewer = ", or fewer workers, as --workers 1" if workers > 1 else ""
+    raise UsageError(f"{needed} to score its children, and {least}: {smaller}{fewer}")
 
 
 def read_free_memory() -> int | None:

@@ -168,7 +168,7 @@ class Deriving(ABC):
             return replace(search, alone=state.alone)
         # Where the time is over, the gates of this stage are the last.
         if state.stage + 1 < len(self.stages) and not training.late:
-            kept = find_strongest(data["gates"], self.stages[state.stage].keep)
+            kept = find_strongest(find_gates(data, stopped), self.stages[state.stage].keep)
             return replace(state, stage=state.stage + 1, kept=kept, training=Training())
         return replace(state, derived=derive(state, data, stopped, self.stages.most_skips))
 
@@ -188,17 +188,23 @@ class Deriving(ABC):
         return Evaluate(derived, estimator=self.alone, replicate=known, reason=reason)
 
 
+def find_gates(data: Mapping[str, Any], stopped: bool) -> Mapping[str, Sequence[float]]:
+    """The gates at the end, or, of a training that was stopped, those before its collapse."""
+    if not stopped:
+        gates: Mapping[str, Sequence[float]] = data["gates"]
+        return gates
+    # A collapse that was there from the start leaves no better epoch than the first.
+    place = max(0, data["collapse"]["before"] - 1)
+    return {site: table[place] for site, table in data["course"]["gates"].items()}
+
+
 def derive(
     state: State, data: Mapping[str, Any], stopped: bool, most_skips: int | None = None
 ) -> Architecture:
     """The architecture of the gates at the end, or, of a training that was stopped, before its collapse."""
     mixes = know(state.problem.space, Mixes)
     assert mixes is not None
-    gates = data["gates"]
-    if stopped:
-        # A collapse that was there from the start leaves no better epoch than the first.
-        place = max(0, data["collapse"]["before"] - 1)
-        gates = {site: table[place] for site, table in data["course"]["gates"].items()}
+    gates = find_gates(data, stopped)
     if most_skips is None:
         return mixes.derive(gates, state.outer)
     return derive_with_few_skips(mixes, gates, state.outer, most_skips)
