@@ -87,6 +87,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setattr("cambrian.search.planning.plan_rows.estimate_size", lambda *arguments: 1.0)
     # Ray is planned for, not used: it need not be installed.
     monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)
+    monkeypatch.setattr("cambrian.search.engines.ray.check_reach", lambda ray, address: None)
     seen: list[str] = []
 
     def describe(search: Any, place: Path, expected: Any, as_json: bool, logs: Any = None) -> None:

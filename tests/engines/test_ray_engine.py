@@ -28,6 +28,7 @@ def cluster_of(tmp_path, monkeypatch):
     """Makes clusters that the engine joins, whatever its address; their seats end with the test."""
     monkeypatch.setattr(seats.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(ray_engine, "import_ray", lambda: None)
+    monkeypatch.setattr(ray_engine, "check_reach", lambda ray, address: None)
     clusters = []
 
     def make(**settings):

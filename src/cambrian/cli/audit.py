@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable
 from functools import partial
@@ -30,11 +29,12 @@ from cambrian.cli.listing import complete
 from cambrian.cli.numbers import count
 from cambrian.cli.panels import COMPARE, PanelCommand
 from cambrian.errors import CambrianError, UsageError
+from cambrian.search.devices import count_cores
 
 if TYPE_CHECKING:
     from cambrian.audits.audit import Audit
 
-CORES = os.cpu_count() or 1
+CORES = count_cores()
 SHORTCUTS = "--shortcuts"
 AUDITED, LIVE, MACHINE = "What to audit", "With training", "Machine"
 """Panels of options in the help."""

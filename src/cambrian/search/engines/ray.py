@@ -19,7 +19,7 @@ from cambrian.codec import decode, encode
 from cambrian.errors import Incompatible, RunError
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
 from cambrian.search.engines.freight import Freight
-from cambrian.search.engines.ray_cluster import Cluster, import_ray
+from cambrian.search.engines.ray_cluster import Cluster, check_reach, import_ray
 from cambrian.search.engines.seat import read_version
 from cambrian.search.engines.wire import Broken, Message, Start
 from cambrian.settings import COUNT, POSITIVE, Span, check_settings
@@ -75,8 +75,13 @@ class Ray(Engine):
         check_settings(self, "engine 'ray'")
         self.slots = self.workers
 
+    @property
+    def threads_of_one(self) -> int:
+        # A trial has what Ray reserved for its seat, however many other seats are idle.
+        return self.threads
+
     def require(self) -> None:
-        import_ray()
+        check_reach(import_ray(), self.address)
 
     def start(self, work: Work) -> None:
         if work.spec is None:

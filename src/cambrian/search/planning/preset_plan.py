@@ -90,7 +90,6 @@ def plan_by_preset(request: PlanRequest) -> Plan:
         task,
         limits,
         engine=request.engine,
-        workers=request.crew,
         fidelity=_make_fidelity(climbed, task),
         final=final,
         device=request.device,

@@ -60,7 +60,7 @@ def decide_fidelity(strategy: Strategy, work: Workload, cost: Cost, request: Pla
     count = min(count, MOST)
     sentence = (
         f"by a quick audit of {count} networks, {SHARE:.0%} of the time at most: half the epochs, half the"
-        " images, as planned, or twice the epochs"
+        f" {request.task.noun}, as planned, or twice the epochs"
     )
     begun = _count_first(strategy, work)
     # By its description, so that a run can be resumed from the command line.

@@ -80,7 +80,6 @@ def plan_by_table(request: PlanRequest) -> Plan:
         limits,
         estimators={"train": train} if settings.get("estimator") else {},
         engine=request.engine,
-        workers=crew,
         fidelity=Fidelity(epochs, skeleton=size),
         final=Final(
             Fidelity(changes.get("final_epochs") or epochs, skeleton=last),
