@@ -167,6 +167,12 @@ def test_what_has_no_name_runs_serially_everywhere(settings: dict[str, Any]) -> 
     assert ("machine", "cpu, 1 at a time") in planned.rows
 
 
+def test_an_engine_of_this_process_takes_what_has_no_name() -> None:
+    """As one of the user's own, which says nothing else of itself."""
+    engine = ENGINES.make("extensions.stack_engine:Stack")
+    assert nameless(engine=engine).engine is engine
+
+
 REASON = "the {} has no name another process could load it by"
 
 

@@ -40,6 +40,8 @@ AUDITED, LIVE, MACHINE = "What to audit", "With training", "Machine"
 """Panels of options in the help."""
 TRAINS = ("space", "truth", "metric", "limit", "size", "read")
 """The parameters that shape live training, or its data."""
+BUSY = ("workers", "device")
+"""The parameters that say where networks are measured."""
 COLUMNS = ("minimize", "questions", "depth", "replicates")
 """The parameters that say how a table of the user's own is read."""
 
@@ -175,7 +177,7 @@ def audit(
         refuse_these(context, COLUMNS, "for --benchmark with a table of your own")
         chosen: dict[str, Any] = {"space": space or "pnas", "truth": truth or entrance.TRUTH}
     else:
-        unread = ("space", "truth") if data is not None else TRAINS
+        unread = ("space", "truth") if data is not None else (*TRAINS, *BUSY)
         refuse_these(context, unread, "for live training, which --benchmark is not")
         chosen = {"benchmark": TableOptions(benchmark, minimize, questions, depth, replicates).open()}
     place = run or _claim(benchmark, task)

@@ -50,7 +50,7 @@ def follow_audit(
     from cambrian.spaces import SPACES
 
     if audit is None and not has_audit(task):
-        sentence = "train; no audit of these data is in runs, so that a quick one is part of the search"
+        sentence = "train; no audit of these data is in runs: the row fidelity says if a quick one is made"
         say(f"{'estimator':>9}  {sentence}", to_json=as_json)
         return TRAIN, space, True
     advice = find_advice(task, audit)

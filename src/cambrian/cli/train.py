@@ -10,7 +10,7 @@ import typer
 from cambrian.cli.app import Json, Out, Run, app, say
 from cambrian.cli.data import Read, Target, load_task
 from cambrian.cli.engines import read_engine
-from cambrian.cli.given import name_options
+from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import count
 from cambrian.cli.objectives import Choose
@@ -103,6 +103,8 @@ def resume(
     facts = before.facts
     # The run of `cambrian train` has recorded its architecture; it does not search.
     answers = Architecture.from_json(facts["train"]) if "train" in facts else None
+    if answers is not None:
+        refuse_these(context, ("choose",), "for a search, and this run trains one network that was named")
     begun = facts.get("engine", {}).get("on")
     with name_options(context):
         search = Search.resume(run, budget, choose, read_engine(engine, ray_address, begun))

@@ -39,7 +39,7 @@ def choose_engine(
     if not isinstance(chosen, Engine):
         raise UsageError(f"an engine is a name, such as 'ray(gpus=0.5)', or an Engine, got {chosen!r:.80}")
     _check_workers(chosen, workers, engine)
-    if memory is not None and not chosen.elsewhere:
+    if memory is not None and not chosen.bounds_memory:
         raise Unread(["memory"], f"{OWN_PROCESS}, and the engine {name_of(chosen)} gives them none")
     # A process loads components by name; an object of this one cannot be sent, since nothing is pickled.
     nameless = _find_nameless(space, estimators)

@@ -141,9 +141,11 @@ class Engine(ABC):
     run at once; `submit` beyond that is a mistake of the caller's."""
 
     slots: int
-    elsewhere: ClassVar[bool] = True
-    """Whether evaluations run in other processes than this one: those load components by name, and can bound
-    the memory of a trial."""
+    elsewhere: ClassVar[bool] = False
+    """Whether evaluations run in processes that load components by name: one without a name then runs on
+    engine `serial`."""
+    bounds_memory: ClassVar[bool] = True
+    """Whether it keeps the bound on the memory of an evaluation (see `Work`)."""
 
     @property
     def threads_of_one(self) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import signal
 import time
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from cambrian.errors import Incompatible, RunError
 from cambrian.search.engines.crew import Crew, Member
@@ -26,6 +26,7 @@ class Processes(Engine):
 
     workers: Annotated[int, COUNT] = 2
     threads: Annotated[int, COUNT] = 1
+    elsewhere: ClassVar[bool] = True
     slots: int = field(init=False)
     stillborn: int = field(default=5, init=False)
     """So many deaths in a row before a worker is ready, none other at work, and the engine gives up."""

@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -59,6 +59,7 @@ class Ray(Engine):
     gpus: Annotated[float | None, Span(0)] = None
     memory: Annotated[int | None, COUNT] = None
     lease: Annotated[float, POSITIVE] = 60.0
+    elsewhere: ClassVar[bool] = True
     slots: int = field(init=False)
     stillborn: int = field(default=5, init=False)
     """So many seats in a row that die before they are ready, not with their machine, and the engine gives

@@ -22,7 +22,7 @@ class Serial(Engine):
     An evaluation that ends the process ends the run, which resumes at the same trial."""
 
     threads: Annotated[int, COUNT] = 1
-    elsewhere: ClassVar[bool] = False
+    bounds_memory: ClassVar[bool] = False
     slots: int = field(default=1, init=False)
     _work: Work | None = field(default=None, init=False)
     _running: _Running | None = field(default=None, init=False)
