@@ -60,7 +60,8 @@ class Search:
     `strategy` a search of few trials is Bayesian optimisation, a larger one progressive where its space
     grows.
 
-    `engine` is "serial", "processes", "ray", with settings as "ray(gpus=0.5)", or an Engine; components
+    `engine` is "serial", "processes", "ray", with settings as "ray(gpus=0.5)", or an Engine; named ones of
+    several workers have a worker for each core, unless `workers` or their text says how many. Components
     without a name run serially, and `Search.notice` says so. `lag` is how many trials a proposal may be
     behind (see `Order`).
     The search ends with a final stage that leaves a trained network, where the estimator trains any: `final`
@@ -76,7 +77,8 @@ class Search:
     is "number" or "arrival" (see `Order`), left open the strategy's own. `room` bytes of
     weights and other files are kept for a strategy that goes on from those of earlier trials.
 
-    Raises Incompatible where space, strategy and estimator cannot work together."""
+    Raises Incompatible where space, strategy and estimator cannot work together, and Unread for `workers` or
+    `memory` that the engine would not read."""
 
     def __init__(
         self,
