@@ -111,7 +111,7 @@ def test_networks_within_every_limit_are_trained(place: Path) -> None:
 
 
 DEAR = pytest.mark.slow
-"""Of the limits whose measures export each network three times before they refuse it."""
+"""Of the limits whose measures export each network."""
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[DEAR] if "runtime" in n else []) for n in ALL])
